@@ -1,0 +1,125 @@
+//! Bytes of a file: decompressed, counted, and with errors that say where.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+
+use super::Compression;
+use crate::DataError;
+
+/// A stream of a file's bytes, decompressed.
+pub(super) struct Input {
+    bytes: Box<dyn Read + Send>,
+    compressed: bool,
+}
+
+/// Counts the bytes that pass, as they are on disk.
+struct Counted {
+    file: File,
+    counter: Option<Arc<AtomicU64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        if let Some(counter) = &self.counter {
+            counter.fetch_add(read as u64, Ordering::Relaxed);
+        }
+        Ok(read)
+    }
+}
+
+pub(super) fn open(
+    path: &Path,
+    compression: Compression,
+    counter: Option<Arc<AtomicU64>>,
+) -> Result<Input, DataError> {
+    let failed = |error| DataError::read(path, error);
+    let file = File::open(path).map_err(failed)?;
+    let file = BufReader::with_capacity(128 << 10, Counted { file, counter });
+    Ok(Input {
+        bytes: match compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Compression::Zstd => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
+        },
+        compressed: compression != Compression::None,
+    })
+}
+
+impl Input {
+    /// Appends up to `wanted` bytes; fewer only at the end of the input. `offset` is where they
+    /// start, for messages.
+    pub(super) fn fill(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        wanted: usize,
+        path: &Path,
+        offset: u64,
+    ) -> Result<usize, DataError> {
+        let before = buffer.len();
+        match (&mut self.bytes).take(wanted as u64).read_to_end(buffer) {
+            Ok(read) => Ok(read),
+            // A decoder's own complaint carries no number of the operating system.
+            Err(error) if self.compressed && error.raw_os_error().is_none() => {
+                Err(DataError::Compressed {
+                    path: path.into(),
+                    offset: offset + (buffer.len() - before) as u64,
+                    reason: error.to_string(),
+                })
+            }
+            Err(error) => Err(DataError::read(path, error)),
+        }
+    }
+}
+
+/// The longest valid prefix of `bytes` as text. Unless `last`, a character that is cut off by the
+/// end of `bytes` is left for later. `line` and `offset` are those of the first byte.
+pub(super) fn valid_text<'a>(
+    bytes: &'a [u8],
+    last: bool,
+    path: &Path,
+    line: u64,
+    offset: u64,
+) -> Result<&'a str, DataError> {
+    let (text, bad) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let valid = &bytes[..error.valid_up_to()];
+            let bad = last || error.error_len().is_some();
+            (std::str::from_utf8(valid).unwrap_or_default(), bad)
+        }
+    };
+    let line_at = |at: usize| line + newlines(&bytes[..at]);
+    if let Some(at) = text.as_bytes().iter().position(|&byte| byte == 0) {
+        let path = path.into();
+        return Err(DataError::Binary { path, line: line_at(at), offset: offset + at as u64 });
+    }
+    if bad {
+        let at = text.len();
+        return Err(DataError::NotUtf8 {
+            path: path.into(),
+            line: line_at(at),
+            offset: offset + at as u64,
+            hint: if offset == 0 && matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]) {
+                "it looks like UTF-16; convert it with `iconv -f UTF-16 -t UTF-8`"
+            } else {
+                "convert it with `iconv -f ENCODING -t UTF-8`, or leave it out if it is not text"
+            },
+        });
+    }
+    Ok(text)
+}
+
+pub(super) fn newlines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
+/// Length of the byte-order mark at the start of a file.
+pub(super) fn mark_length(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }
+}

@@ -1,0 +1,240 @@
+//! Files, folders and hub addresses as one stream of documents, in constant memory.
+//!
+//! | source | documents |
+//! |---|---|
+//! | `.txt` | the whole file is one document, streamed in pieces; or, with a separator, what lies between |
+//! | `.jsonl` | one a line: the string under the key `text` |
+//! | `.parquet` | one a row: the column `text` |
+//! | a folder | its files, sorted by path, recursively; hidden and unknown files are passed over and counted |
+//! | `hf://datasets/owner/name[@revision][/path]` | the files of that dataset, downloaded to the hub's cache |
+//!
+//! Text formats may end in `.gz` or `.zst`. Text is passed on exactly as written: line ends are
+//! kept (CRLF too), and only a byte-order mark at the very start of a file is dropped.
+
+mod files;
+mod input;
+mod text;
+mod json_lines;
+mod hub;
+#[cfg(feature = "parquet")]
+mod parquet;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use files::{SourceFile, SourceFiles};
+use files::{Compression, Format};
+
+use crate::DataError;
+
+/// A document, or a piece of one that is too long to be held whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The text, exactly as in the source.
+    pub text: String,
+    /// Where it starts: `path:line` (for parquet `path:row N`).
+    pub origin: String,
+    /// Where this text lies in its document; `None`: it is the whole document.
+    pub piece: Option<Piece>,
+}
+
+/// The place of a piece within a long document. The pieces of a document follow each other and,
+/// joined, give its text exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Characters of the document before this piece; 0 begins a document.
+    pub start: u64,
+    /// Characters of the whole document.
+    pub total: u64,
+}
+
+impl Document {
+    /// A whole document.
+    #[must_use]
+    pub fn new(text: impl Into<String>, origin: impl Into<String>) -> Self {
+        Self { text: text.into(), origin: origin.into(), piece: None }
+    }
+
+    /// Whether a document begins here (as opposed to going on from the piece before).
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        self.piece.is_none_or(|piece| piece.start == 0)
+    }
+}
+
+/// How text files are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Separates the documents of a `.txt` file (such as `<|endoftext|>`, as TinyStories has it); it is
+    /// dropped together with one line break on either side. `None`: a `.txt` file is one document.
+    pub separator: Option<String>,
+    /// About how many bytes of a long `.txt` document are held at a time.
+    pub piece_bytes: usize,
+    /// The most bytes of a single line of JSON, or of a document between separators.
+    pub max_document_bytes: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { separator: None, piece_bytes: 64 << 10, max_document_bytes: 256 << 20 }
+    }
+}
+
+type Reader = Box<dyn Iterator<Item = Result<Document, DataError>> + Send>;
+
+/// A stream of documents. It ends after the first error.
+pub struct Documents {
+    waiting: VecDeque<SourceFile>,
+    current: Option<(SourceFile, Reader, bool)>,
+    options: ReadOptions,
+    skipped: usize,
+    total_bytes: u64,
+    bytes_read: Arc<AtomicU64>,
+}
+
+/// Opens paths (files, folders, `hf://` addresses) as one stream of documents, in the order given.
+///
+/// # Errors
+/// When a path is missing, empty, of an unknown kind, or a folder without any text. What is wrong
+/// inside a file is reported by the stream when it gets there.
+pub fn open_documents(paths: &[String]) -> Result<Documents, DataError> {
+    open_documents_with(paths, &ReadOptions::default())
+}
+
+/// [`open_documents`] with options.
+///
+/// # Errors
+/// As [`open_documents`], and when an option is out of range.
+pub fn open_documents_with(paths: &[String], options: &ReadOptions) -> Result<Documents, DataError> {
+    Documents::from_files(SourceFiles::find(paths)?, options)
+}
+
+impl Documents {
+    /// Streams files that were found before.
+    ///
+    /// # Errors
+    /// When an option is out of range.
+    pub fn from_files(files: SourceFiles, options: &ReadOptions) -> Result<Self, DataError> {
+        if options.piece_bytes < 16 {
+            return Err(DataError::Option {
+                option: "piece_bytes",
+                value: options.piece_bytes.to_string(),
+                expected: "use at least 16",
+            });
+        }
+        if options.separator.as_deref() == Some("") {
+            return Err(DataError::Option {
+                option: "separator",
+                value: "empty".into(),
+                expected: "name the text between documents, or leave it out",
+            });
+        }
+        Ok(Self {
+            total_bytes: files.bytes(),
+            skipped: files.skipped,
+            waiting: files.files.into(),
+            current: None,
+            options: options.clone(),
+            bytes_read: Arc::default(),
+        })
+    }
+
+    /// Files in folders that were passed over because their extension says nothing to us.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Bytes on disk of all files together, compressed as they are.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// Counts the bytes on disk that have been read; it may be watched while another thread iterates.
+    #[must_use]
+    pub fn bytes_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes_read)
+    }
+
+    fn open(&self, file: &SourceFile) -> Result<Reader, DataError> {
+        let path: Arc<Path> = file.path.as_path().into();
+        let open = |counter| input::open(&path, file.compression, counter);
+        let counter = Some(self.bytes_read());
+        Ok(match (file.format, &self.options.separator) {
+            (Format::Text, None) => {
+                Box::new(text::Pieces::new(Arc::clone(&path), file.compression, counter, self.options.piece_bytes)?)
+            }
+            (Format::Text, Some(separator)) => {
+                let limit = self.options.max_document_bytes;
+                Box::new(text::Separated::new(open(counter)?, Arc::clone(&path), separator, limit))
+            }
+            (Format::JsonLines, _) => {
+                let limit = self.options.max_document_bytes;
+                Box::new(json_lines::JsonLines::new(open(counter)?, Arc::clone(&path), limit))
+            }
+            #[cfg(feature = "parquet")]
+            (Format::Parquet, _) => Box::new(parquet::rows(&path, self.bytes_read())?),
+            #[cfg(not(feature = "parquet"))]
+            (Format::Parquet, _) => {
+                return Err(DataError::Feature { what: path.display().to_string(), feature: "parquet" });
+            }
+        })
+    }
+
+    fn stop(&mut self) {
+        self.waiting.clear();
+        self.current = None;
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Result<Document, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((file, reader, any)) = &mut self.current {
+                match reader.next() {
+                    Some(Ok(document)) => {
+                        *any = true;
+                        return Some(Ok(document));
+                    }
+                    Some(Err(error)) => {
+                        self.stop();
+                        return Some(Err(error));
+                    }
+                    None if !*any => {
+                        let path = file.path.clone();
+                        self.stop();
+                        return Some(Err(DataError::Empty { path }));
+                    }
+                    None => self.current = None,
+                }
+            } else {
+                let file = self.waiting.pop_front()?;
+                match self.open(&file) {
+                    Ok(reader) => self.current = Some((file, reader, false)),
+                    Err(error) => {
+                        self.stop();
+                        return Some(Err(error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Documents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Documents")
+            .field("waiting", &self.waiting.len())
+            .field("total_bytes", &self.total_bytes)
+            .field("bytes_read", &self.bytes_read.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

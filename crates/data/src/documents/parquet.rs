@@ -1,0 +1,124 @@
+//! `.parquet`: the column `text`, row by row.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::Document;
+use crate::DataError;
+
+const COLUMN: &str = "text";
+
+/// Rows decoded at a time.
+const ROWS: usize = 64;
+
+/// The rows of a file's text column; null rows are passed over.
+pub(super) struct Rows {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+    ready: VecDeque<Document>,
+    row: u64,
+    bytes_on_disk: u64,
+    counter: Arc<AtomicU64>,
+}
+
+pub(super) fn rows(path: &Path, counter: Arc<AtomicU64>) -> Result<Rows, DataError> {
+    let failed = |reason: String| unreadable(path, &reason);
+    let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+    let bytes_on_disk = file.metadata().map_err(|error| DataError::read(path, error))?.len();
+    let batches = guarded(path, || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+            .map_err(|error| failed(error.to_string()))?;
+        let Ok(field) = builder.schema().field_with_name(COLUMN) else {
+            let names: Vec<_> = builder.schema().fields().iter().take(8).map(|f| format!("`{}`", f.name())).collect();
+            return Err(failed(format!("expected the column `{COLUMN}`, found {}", names.join(", "))));
+        };
+        if !is_text(field.data_type()) {
+            return Err(failed(format!("the column `{COLUMN}` holds {}, not strings", field.data_type())));
+        }
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [COLUMN]);
+        builder
+            .with_projection(mask)
+            .with_batch_size(ROWS)
+            .build()
+            .map_err(|error| failed(error.to_string()))
+    })?;
+    Ok(Rows { path: path.into(), batches, ready: VecDeque::new(), row: 0, bytes_on_disk, counter })
+}
+
+impl Rows {
+    /// Decodes the next rows; `false` at the end of the file.
+    fn refill(&mut self) -> Result<bool, DataError> {
+        let path = &self.path;
+        let batches = &mut self.batches;
+        let texts = guarded(path, || match batches.next() {
+            None => Ok(None),
+            Some(Ok(batch)) => match cast(batch.column(0), &DataType::LargeUtf8) {
+                Ok(texts) => Ok(Some(texts)),
+                Err(error) => Err(unreadable(path, &error.to_string())),
+            },
+            Some(Err(error)) => Err(unreadable(path, &error.to_string())),
+        })?;
+        let Some(texts) = texts else {
+            // The reader seeks about, so progress is counted by whole files.
+            self.counter.fetch_add(std::mem::take(&mut self.bytes_on_disk), Ordering::Relaxed);
+            return Ok(false);
+        };
+        self.push(&texts);
+        Ok(true)
+    }
+
+    fn push(&mut self, texts: &ArrayRef) {
+        for text in texts.as_string::<i64>() {
+            self.row += 1;
+            if let Some(text) = text {
+                let origin = format!("{}:row {}", self.path.display(), self.row);
+                self.ready.push_back(Document::new(text, origin));
+            }
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<Document, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(document) = self.ready.pop_front() {
+                return Some(Ok(document));
+            }
+            match self.refill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
+fn unreadable(path: &Path, reason: &str) -> DataError {
+    DataError::Parquet { path: path.into(), reason: reason.replace('\n', " ") }
+}
+
+/// The decoder panics on some damaged files; a bad file must be an error all the same.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(unreadable(path, "the decoder gave up on damaged contents")))
+}

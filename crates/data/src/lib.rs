@@ -1,0 +1,35 @@
+//! Text in, batches of token ids out.
+//!
+//! ```text
+//! files, folders, hf://  ──documents──►  Document  ──shards──►  ShardSet  ──batches──►  Batch
+//! ```
+//!
+//! - [`documents`] reads .txt, .jsonl and .parquet (also .gz and .zst) as a stream, in constant memory.
+//! - [`shards`] tokenises that stream in parallel into checksummed, memory-mapped files.
+//! - [`batches`] cuts windows out of the tokens: each [`Source`] is seeded, and resumes exactly from
+//!   a [`Position`].
+//!
+//! ```
+//! use fireclay_data::{PackedSource, ShardSet, Source, Split};
+//!
+//! let tokens = ShardSet::from_ids((0..1000).collect(), (1000..1100).collect());
+//! let mut source = PackedSource::new(&tokens, Split::Train, 4, 16, 42)?;
+//! let batch = source.next_batch()?;
+//! assert_eq!(batch.ids.len(), 4 * 16);
+//! assert_eq!(batch.targets[0], batch.ids[1]);
+//! # Ok::<(), fireclay_data::DataError>(())
+//! ```
+//!
+//! The crate knows no model and no tensors.
+
+pub mod documents;
+pub mod shards;
+pub mod batches;
+mod error;
+
+pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};
+pub use documents::{Document, Documents, Piece, ReadOptions, open_documents, open_documents_with};
+pub use error::DataError;
+pub use shards::{
+    ShardSet, ShardWriter, Split, TokenizeOptions, ValidationSplit, tokenize, tokenize_paths,
+};

@@ -1,0 +1,98 @@
+//! The KV cache: keys and values of the tokens already seen.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::config::DecoderConfig;
+
+/// Keys and values of every layer, in memory allocated once for `capacity` tokens. [`Decoder::forward`](crate::Decoder::forward) appends to it.
+///
+/// Rows of a batch whose prompts differ in length are padded on the left: [`with_padding`](Self::with_padding) says how many
+/// of a row's first tokens are padding, which nothing attends to and which take no position.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    layers: Vec<LayerCache>,
+    padding: Vec<usize>,
+    capacity: usize,
+    length: usize,
+}
+
+#[derive(Clone, Debug)]
+struct LayerCache {
+    /// `[B, kv heads, capacity, K]`
+    keys: Tensor<4>,
+    /// `[B, kv heads, capacity, K]`
+    values: Tensor<4>,
+}
+
+impl Cache {
+    /// An empty cache for `batch` sequences of at most `capacity` tokens.
+    #[must_use]
+    pub fn new(config: &DecoderConfig, batch: usize, capacity: usize, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let shape = [batch, config.kv_heads, capacity, config.head_dim];
+        let layers = (0..config.layers)
+            .map(|_| LayerCache { keys: Tensor::zeros(shape, &device), values: Tensor::zeros(shape, &device) })
+            .collect();
+        Self { layers, padding: vec![0; batch], capacity, length: 0 }
+    }
+
+    /// Declares the first `padding[b]` tokens of row `b` to be padding.
+    ///
+    /// # Panics
+    /// When tokens were already added, or `padding` has not one number a row.
+    #[must_use]
+    pub fn with_padding(mut self, padding: Vec<usize>) -> Self {
+        assert!(self.length == 0, "padding is declared before the first forward pass");
+        assert_eq!(padding.len(), self.padding.len(), "one padding length a row");
+        self.padding = padding;
+        self
+    }
+
+    /// Tokens seen so far, padding included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing was seen yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Tokens there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Padding tokens at the start of each row.
+    #[must_use]
+    pub fn padding(&self) -> &[usize] {
+        &self.padding
+    }
+
+    /// Writes a layer's new keys and values `[B, kv heads, T, K]` behind those it has and returns all of them.
+    pub(crate) fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let [batch, heads, time, width] = keys.dims();
+        let end = self.length + time;
+        assert!(end <= self.capacity, "a cache for {} tokens got {end}", self.capacity);
+        let place = [0..batch, 0..heads, self.length..end, 0..width];
+        let cache = &mut self.layers[layer];
+        // `slice_assign` writes in place as long as nothing else holds the tensor: hence the two statements.
+        replace(&mut cache.keys, |all| all.slice_assign(place.clone(), keys));
+        replace(&mut cache.values, |all| all.slice_assign(place, values));
+        (cache.keys.clone().narrow(2, 0, end), cache.values.clone().narrow(2, 0, end))
+    }
+
+    /// Counts the tokens that every layer has appended.
+    pub(crate) fn advance(&mut self, time: usize) {
+        self.length += time;
+    }
+}
+
+/// Takes a tensor out of its place, changes it as its only owner, and puts it back.
+fn replace(slot: &mut Tensor<4>, change: impl FnOnce(Tensor<4>) -> Tensor<4>) {
+    let empty = Tensor::empty([1, 1, 1, 1], &slot.device());
+    *slot = change(std::mem::replace(slot, empty));
+}

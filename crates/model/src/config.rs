@@ -1,0 +1,360 @@
+//! What a decoder is made of, as data: [`DecoderConfig`] and its presets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+
+/// How a decoder knows where a token stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Position {
+    /// Fixed sines and cosines added to the embeddings (Vaswani et al. 2017, section 3.5).
+    Sinusoidal,
+    /// One trained vector a position, added to the embeddings (GPT-2).
+    Learned,
+    /// Queries and keys rotated by an angle that grows with the position (Su et al. 2021, `RoFormer`).
+    Rotary {
+        /// Base of the geometric series of wavelengths.
+        theta: f64,
+        /// How the frequencies are stretched for contexts longer than those of pretraining.
+        scaling: RotaryScaling,
+    },
+}
+
+/// Stretching of rotary frequencies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotaryScaling {
+    /// The frequencies as they are.
+    #[default]
+    None,
+    /// Every position divided by `factor` (position interpolation, Chen et al. 2023).
+    Linear {
+        /// How many times longer the context becomes.
+        factor: f64,
+    },
+    /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, a smooth passage between.
+    Llama3 {
+        /// How many times longer the context becomes.
+        factor: f64,
+        /// Wavelengths over `original_context / low_freq_factor` are divided by `factor`.
+        low_freq_factor: f64,
+        /// Wavelengths under `original_context / high_freq_factor` are kept.
+        high_freq_factor: f64,
+        /// Context of pretraining, in tokens.
+        original_context: usize,
+    },
+}
+
+/// Which normalisation stands on each sub-layer's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Mean and variance, with gain and bias (Ba et al. 2016).
+    Layer,
+    /// Root mean square only, with gain (Zhang and Sennrich 2019).
+    Rms,
+}
+
+/// The non-linearity of the feed-forward layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// max(0, x)² (So et al. 2021, Primer).
+    ReluSquared,
+    /// x·Φ(x) with the exact error function.
+    Gelu,
+    /// x·Φ(x) by the tanh approximation that GPT-2 uses.
+    GeluTanh,
+    /// x·σ(x); with [`DecoderConfig::gated`] this is `SwiGLU` (Shazeer 2020).
+    Silu,
+}
+
+/// Whose `config.json` and weight names a checkpoint of this decoder carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// `GPT2LMHeadModel`.
+    Gpt2,
+    /// `LlamaForCausalLM`.
+    Llama,
+    /// `Qwen2ForCausalLM`.
+    Qwen2,
+    /// `Qwen3ForCausalLM`.
+    Qwen3,
+}
+
+/// Everything that decides a decoder's shape and arithmetic. [`init`](Self::init) makes one with fresh weights,
+/// [`load`](crate::load) one from a checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecoderConfig {
+    /// Whose checkpoint layout it is saved in.
+    pub family: Family,
+    /// Tokens in the vocabulary (V).
+    pub vocab_size: usize,
+    /// Width of the residual stream (D).
+    pub width: usize,
+    /// Number of blocks (L).
+    pub layers: usize,
+    /// Query heads (H).
+    pub heads: usize,
+    /// Key and value heads; divides `heads`. Fewer than `heads` is grouped-query attention (Ainslie et al. 2023).
+    pub kv_heads: usize,
+    /// Width of one head (K); need not be `width / heads`.
+    pub head_dim: usize,
+    /// Width inside the feed-forward layer.
+    pub ffn_width: usize,
+    /// Longest sequence in tokens that positions exist for.
+    pub context: usize,
+    /// Kind of position.
+    pub position: Position,
+    /// Kind of normalisation.
+    pub norm: NormKind,
+    /// Added to the variance or mean square before the root.
+    pub norm_epsilon: f64,
+    /// Non-linearity of the feed-forward layer.
+    pub activation: Activation,
+    /// Whether the feed-forward layer multiplies the activation by a second linear map (GLU).
+    pub gated: bool,
+    /// Whether queries and keys are RMS-normalised per head before rotation (Henry et al. 2020; Qwen3).
+    pub qk_norm: bool,
+    /// Biases on the query, key and value maps.
+    pub qkv_bias: bool,
+    /// Bias on the attention's output map.
+    pub output_bias: bool,
+    /// Biases in the feed-forward layer.
+    pub ffn_bias: bool,
+    /// Whether the head is the embedding's transpose (Press and Wolf 2017).
+    pub tied_head: bool,
+    /// A query sees itself and the `window − 1` tokens before it, in layers from `full_layers` on.
+    #[serde(default)]
+    pub sliding_window: Option<usize>,
+    /// How many of the first layers attend to everything although there is a sliding window.
+    #[serde(default)]
+    pub full_layers: usize,
+    /// Logits become `cap · tanh(logits / cap)` (Gemma 2).
+    #[serde(default)]
+    pub logit_softcap: Option<f64>,
+    /// Standard deviation of fresh normal weights.
+    pub init_std: f64,
+}
+
+impl DecoderConfig {
+    /// The textbook decoder: sinusoidal positions added to the embeddings, multi-head attention, `ReLU` feed-forward of four times
+    /// the width, layer norm on each sub-layer's input, an untied linear head. Saved as a GPT-2 whose position embedding
+    /// is the table of sines.
+    #[must_use]
+    pub fn classic(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            position: Position::Sinusoidal,
+            activation: Activation::Relu,
+            tied_head: false,
+            ..Self::gpt2(vocab_size, width, layers, heads, context)
+        }
+    }
+
+    /// GPT-2 (Radford et al. 2019): learned positions, layer norm, GELU (tanh), biases everywhere, tied head.
+    #[must_use]
+    pub fn gpt2(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            family: Family::Gpt2,
+            vocab_size,
+            width,
+            layers,
+            heads,
+            kv_heads: heads,
+            head_dim: width / heads.max(1),
+            ffn_width: 4 * width,
+            context,
+            position: Position::Learned,
+            norm: NormKind::Layer,
+            norm_epsilon: 1e-5,
+            activation: Activation::GeluTanh,
+            gated: false,
+            qk_norm: false,
+            qkv_bias: true,
+            output_bias: true,
+            ffn_bias: true,
+            tied_head: true,
+            sliding_window: None,
+            full_layers: 0,
+            logit_softcap: None,
+            init_std: 0.02,
+        }
+    }
+
+    /// Llama (Touvron et al. 2023): rotary, RMS norm, `SwiGLU`, no biases, untied head.
+    #[must_use]
+    pub fn llama(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            family: Family::Llama,
+            // Two thirds of 4·D, so that three matrices cost what two did, rounded up to a multiple of 32.
+            ffn_width: (8 * width / 3).next_multiple_of(32),
+            position: Position::Rotary { theta: 10_000.0, scaling: RotaryScaling::None },
+            norm: NormKind::Rms,
+            activation: Activation::Silu,
+            gated: true,
+            qkv_bias: false,
+            output_bias: false,
+            ffn_bias: false,
+            tied_head: false,
+            ..Self::gpt2(vocab_size, width, layers, heads, context)
+        }
+    }
+
+    /// Qwen2 (Yang et al. 2024): Llama's shape with biases on queries, keys and values.
+    #[must_use]
+    pub fn qwen2(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            family: Family::Qwen2,
+            norm_epsilon: 1e-6,
+            qkv_bias: true,
+            tied_head: true,
+            ..Self::llama(vocab_size, width, layers, heads, context)
+        }
+    }
+
+    /// Qwen3 (Yang et al. 2025): Llama's shape with normalised queries and keys.
+    #[must_use]
+    pub fn qwen3(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        Self {
+            family: Family::Qwen3,
+            norm_epsilon: 1e-6,
+            qk_norm: true,
+            tied_head: true,
+            ..Self::llama(vocab_size, width, layers, heads, context)
+        }
+    }
+
+    /// The default for new models: Qwen3's shape (rotary, grouped queries, RMS norm, `SwiGLU`, QK-norm, tied head) with half as many
+    /// key and value heads as query heads where the number is even.
+    #[must_use]
+    pub fn modern(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
+        let kv_heads = if heads.is_multiple_of(2) { heads / 2 } else { heads };
+        Self { kv_heads, ..Self::qwen3(vocab_size, width, layers, heads, context) }
+    }
+
+    /// Checks that the numbers fit each other.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] names the first number that does not fit and what it must be.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        let invalid = |message: String| Err(ModelError::Invalid(message));
+        for (name, value) in [
+            ("vocab_size", self.vocab_size),
+            ("width", self.width),
+            ("layers", self.layers),
+            ("heads", self.heads),
+            ("kv_heads", self.kv_heads),
+            ("head_dim", self.head_dim),
+            ("ffn_width", self.ffn_width),
+            ("context", self.context),
+        ] {
+            if value == 0 {
+                return invalid(format!("{name} is 0; give a positive number"));
+            }
+        }
+        if !self.heads.is_multiple_of(self.kv_heads) {
+            return invalid(format!("kv_heads = {} does not divide heads = {}; choose a divisor", self.kv_heads, self.heads));
+        }
+        if matches!(self.position, Position::Rotary { .. }) && self.head_dim % 2 != 0 {
+            return invalid(format!("head_dim = {} is odd; rotary positions need an even head_dim", self.head_dim));
+        }
+        if self.family == Family::Gpt2 && self.head_dim * self.heads != self.width {
+            return invalid(format!(
+                "width = {} is not heads × head_dim = {} × {}; a GPT-2 needs them equal",
+                self.width, self.heads, self.head_dim
+            ));
+        }
+        if self.sliding_window == Some(0) {
+            return invalid("sliding_window is 0; give the number of tokens a query sees, or leave it out".into());
+        }
+        if !(self.norm_epsilon > 0.0 && self.init_std > 0.0 && self.logit_softcap.is_none_or(|cap| cap > 0.0)) {
+            return invalid("norm_epsilon, init_std and logit_softcap must be positive".into());
+        }
+        Ok(())
+    }
+
+    /// Width of all query heads together (H·K).
+    #[must_use]
+    pub fn query_width(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Width of all key heads together, and of all value heads.
+    #[must_use]
+    pub fn kv_width(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+
+    /// Trainable numbers, a tied head counted once. Sinusoidal tables are not trained and not counted.
+    #[must_use]
+    pub fn num_params(&self) -> usize {
+        let d = self.width;
+        let norm = if self.norm == NormKind::Layer { 2 * d } else { d };
+        let attention = d * (self.query_width() + 2 * self.kv_width())
+            + self.query_width() * d
+            + usize::from(self.qkv_bias) * (self.query_width() + 2 * self.kv_width())
+            + usize::from(self.output_bias) * d
+            + usize::from(self.qk_norm) * 2 * self.head_dim;
+        let up = if self.gated { 2 } else { 1 };
+        let feed_forward = (up + 1) * d * self.ffn_width + usize::from(self.ffn_bias) * (up * self.ffn_width + d);
+        let positions = if self.position == Position::Learned { self.context * d } else { 0 };
+        let head = if self.tied_head { 0 } else { self.vocab_size * d };
+        self.vocab_size * d + positions + self.layers * (attention + feed_forward + 2 * norm) + norm + head
+    }
+
+    /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 a matrix parameter (2 forward, 4 backward)
+    /// and 12·L·H·K·T for the attention products (Chowdhery et al. 2022, `PaLM`, appendix B). Embedding look-ups are free; the head counts.
+    #[must_use]
+    pub fn flops_per_token(&self, context: usize) -> f64 {
+        let d = self.width;
+        let up = if self.gated { 2 } else { 1 };
+        let block = d * (2 * self.query_width() + 2 * self.kv_width()) + (up + 1) * d * self.ffn_width;
+        let matrices = self.layers * block + self.vocab_size * d;
+        let attention = self.layers * self.query_width() * context;
+        6.0 * matrices as f64 + 12.0 * attention as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gpt2_small_has_its_published_size() {
+        assert_eq!(DecoderConfig::gpt2(50_257, 768, 12, 12, 1024).num_params(), 124_439_808);
+    }
+
+    #[test]
+    fn num_params_counts_what_init_makes() {
+        let device = crate::device::parse("cpu").unwrap();
+        for config in [
+            DecoderConfig::classic(50, 16, 2, 2, 12),
+            DecoderConfig::gpt2(50, 16, 2, 2, 12),
+            DecoderConfig::llama(50, 16, 2, 2, 12),
+            DecoderConfig::qwen2(50, 16, 2, 2, 12),
+            DecoderConfig::modern(50, 16, 2, 4, 12),
+        ] {
+            use burn::module::Module;
+            assert_eq!(config.init(0, &device).num_params(), config.num_params(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn impossible_numbers_are_named() {
+        let check = |change: fn(&mut DecoderConfig), expect: &str| {
+            let mut config = DecoderConfig::modern(50, 16, 2, 4, 12);
+            change(&mut config);
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(expect), "{message}");
+        };
+        check(|c| c.layers = 0, "layers is 0");
+        check(|c| c.kv_heads = 3, "kv_heads = 3 does not divide heads = 4");
+        check(|c| c.head_dim = 5, "head_dim = 5 is odd");
+        check(|c| c.norm_epsilon = f64::NAN, "must be positive");
+    }
+}

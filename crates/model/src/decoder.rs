@@ -1,0 +1,165 @@
+//! The decoder: embeddings and positions, blocks of attention and feed-forward, a last norm, and the head.
+//!
+//! Shapes: B batch, T time, D width, V vocabulary, N = B·T.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData, module::embedding};
+
+use crate::attention::{Attention, AttentionContext};
+use crate::cache::Cache;
+use crate::config::{DecoderConfig, Position};
+use crate::feed_forward::FeedForward;
+use crate::linear::{Linear, Precision};
+use crate::norm::Norm;
+use crate::position::{Rotation, rotary_frequencies, sinusoids};
+
+/// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// `[V, D]`
+    pub(crate) token_embedding: Param<Tensor<2>>,
+    /// `[context, D]`, where positions are learned.
+    pub(crate) position_embedding: Option<Param<Tensor<2>>>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) norm: Norm,
+    /// `None`: the head is the embedding's transpose.
+    pub(crate) head: Option<Linear>,
+    #[module(skip)]
+    pub(crate) config: DecoderConfig,
+    #[module(skip)]
+    pub(crate) precision: Precision,
+}
+
+/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+#[derive(Module, Debug)]
+pub struct Block {
+    pub(crate) attention_norm: Norm,
+    pub(crate) attention: Attention,
+    pub(crate) feed_forward_norm: Norm,
+    pub(crate) feed_forward: FeedForward,
+}
+
+impl Block {
+    fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+        let x_nd = x_nd.clone() + self.attention.forward(self.attention_norm.forward(x_nd), context, cache);
+        x_nd.clone() + self.feed_forward.forward(self.feed_forward_norm.forward(x_nd), context.precision)
+    }
+}
+
+impl Decoder {
+    /// What the decoder is made of.
+    #[must_use]
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// Where the weights are.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        self.token_embedding.val().device()
+    }
+
+    /// Number format of the matrix products; f32 at first.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Logits of the token after each of `ids`, which stand behind the tokens in `cache`; they are added to it.
+    ///
+    /// # Shapes
+    /// `[B, T]` → `[B, T, V]`
+    ///
+    /// # Panics
+    /// When positions are learned or sinusoidal and there are more tokens than `config().context`, or more than the cache holds.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>, cache: Option<&mut Cache>) -> Tensor<3> {
+        self.logits(self.hidden(ids, cache))
+    }
+
+    /// The normalised last layer, which [`logits`](Self::logits) and value heads read.
+    ///
+    /// # Shapes
+    /// `[B, T]` → `[B, T, D]`
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    #[must_use]
+    pub fn hidden(&self, ids: Tensor<2, Int>, mut cache: Option<&mut Cache>) -> Tensor<3> {
+        let [batch, time] = ids.dims();
+        let start = cache.as_ref().map_or(0, |cache| cache.len());
+        let padding = cache.as_ref().map_or(&[][..], |cache| cache.padding()).to_vec();
+        let x_btd = embedding(self.token_embedding.val(), ids);
+        let x_btd = self.add_positions(x_btd, start, &padding);
+
+        let context = AttentionContext {
+            rotation: self.rotation(start, time, &x_btd.device()),
+            precision: self.precision,
+            batch,
+            time,
+        };
+        let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x_nd = block.forward(x_nd, &context, cache.as_deref_mut().map(|cache| (cache, layer)));
+        }
+        if let Some(cache) = cache {
+            cache.advance(time);
+        }
+        self.norm.forward(x_nd).reshape([batch, time, self.config.width])
+    }
+
+    /// The head: a linear map to the vocabulary.
+    ///
+    /// # Shapes
+    /// `[B, T, D]` → `[B, T, V]`
+    #[must_use]
+    pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
+        let [batch, time, width] = hidden_btd.dims();
+        let hidden_nd = hidden_btd.reshape([batch * time, width]);
+        let logits_nv = match &self.head {
+            Some(head) => head.forward(hidden_nd, self.precision),
+            None => {
+                let embedding_dv = self.token_embedding.val().transpose();
+                self.precision.result(self.precision.operand(hidden_nd).matmul(self.precision.operand(embedding_dv)))
+            }
+        };
+        let logits_nv = match self.config.logit_softcap {
+            Some(cap) => (logits_nv / cap).tanh() * cap,
+            None => logits_nv,
+        };
+        logits_nv.reshape([batch, time, self.config.vocab_size])
+    }
+
+    fn rotation(&self, start: usize, time: usize, device: &Device) -> Option<Rotation> {
+        let Position::Rotary { theta, scaling } = &self.config.position else { return None };
+        // Attention sees only differences of rotary positions, so a row's padding need not be subtracted.
+        Some(Rotation::new(&rotary_frequencies(self.config.head_dim, *theta, scaling), start, time, device))
+    }
+
+    /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]` of the tokens from `start` on.
+    fn add_positions(&self, x_btd: Tensor<3>, start: usize, padding: &[usize]) -> Tensor<3> {
+        let [batch, time, width] = x_btd.dims();
+        if matches!(self.config.position, Position::Rotary { .. }) {
+            return x_btd;
+        }
+        let end = start + time;
+        let context = self.config.context;
+        assert!(end <= context, "token {end} has no position: the context is {context} tokens");
+        // Rows without padding share one row of positions.
+        let rows = if padding.iter().any(|&p| p > 0) { batch } else { 1 };
+        let positions: Vec<usize> = (0..rows)
+            .flat_map(|row| (start..end).map(move |p| p.saturating_sub(padding.get(row).copied().unwrap_or(0))))
+            .collect();
+        let device = x_btd.device();
+        let added = match &self.position_embedding {
+            Some(table) => {
+                let positions: Vec<i32> =
+                    positions.iter().map(|&p| i32::try_from(p).expect("a position fits i32")).collect();
+                embedding(table.val(), Tensor::from_data(TensorData::new(positions, [rows, time]), &device))
+            }
+            None => Tensor::from_data(TensorData::new(sinusoids(&positions, width), [rows, time, width]), &device),
+        };
+        x_btd + added
+    }
+}

@@ -1,0 +1,41 @@
+//! What a user or a file can get wrong about a model.
+
+use std::path::PathBuf;
+
+/// An error that names what is wrong, where, and how to mend it, on one line.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file that should be there is not, or cannot be read.
+    #[error("{path}: {source}; {hint}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// A `config.json` that is not valid, or that asks for something this decoder does not have.
+    #[error("{path}: {message}", path = path.display())]
+    Config {
+        /// The `config.json`.
+        path: PathBuf,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// A combination of numbers that no decoder can have.
+    #[error("invalid model: {0}")]
+    Invalid(String),
+    /// A weight file that is damaged, incomplete, or of another shape than `config.json` says.
+    #[error("{path}: {message}", path = path.display())]
+    Weights {
+        /// The safetensors file, or the folder.
+        path: PathBuf,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// A device name that is unknown, not compiled in, or not present on this machine.
+    #[error("{0}")]
+    Device(String),
+}

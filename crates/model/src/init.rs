@@ -1,0 +1,204 @@
+//! Building a decoder from a source of weights: fresh random numbers, or files.
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::ModelError;
+use crate::attention::Attention;
+use crate::config::{DecoderConfig, NormKind, Position};
+use crate::decoder::{Block, Decoder};
+use crate::feed_forward::FeedForward;
+use crate::linear::{Linear, Precision};
+use crate::norm::Norm;
+
+/// Where a decoder's weights come from. Names are those of the decoder's fields, joined by dots:
+/// `blocks.0.attention.query.weight`.
+pub(crate) trait WeightSource {
+    /// The numbers of one parameter, row by row.
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError>;
+}
+
+impl DecoderConfig {
+    /// A decoder with fresh weights, the same for the same seed on every backend.
+    ///
+    /// Matrices are normal with standard deviation [`init_std`](DecoderConfig::init_std), those that write into the residual stream divided by
+    /// √(2L) (Radford et al. 2019, section 2.3); gains are 1, biases 0. The classic decoder's embeddings have standard deviation 1, which is
+    /// the paper's √D times an initial D^−½.
+    ///
+    /// # Panics
+    /// When [`validate`](Self::validate) refuses the configuration.
+    #[must_use]
+    pub fn init(&self, seed: u64, device: &Device) -> Decoder {
+        if let Err(error) = self.validate() {
+            panic!("{error}");
+        }
+        build(self, &mut FreshWeights { config: self, seed }, device).expect("fresh weights have every shape")
+    }
+}
+
+/// Makes the decoder that `config` describes of the weights that `source` has.
+pub(crate) fn build(
+    config: &DecoderConfig,
+    source: &mut impl WeightSource,
+    device: &Device,
+) -> Result<Decoder, ModelError> {
+    let mut builder = Builder { config, source, device };
+    let width = config.width;
+    Ok(Decoder {
+        token_embedding: Param::from_tensor(builder.tensor("token_embedding", [config.vocab_size, width])?),
+        position_embedding: match config.position {
+            Position::Learned => Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?)),
+            _ => None,
+        },
+        blocks: (0..config.layers).map(|layer| builder.block(layer)).collect::<Result<_, _>>()?,
+        norm: builder.norm("norm")?,
+        head: match config.tied_head {
+            true => None,
+            false => Some(builder.linear("head", [width, config.vocab_size], false)?),
+        },
+        config: config.clone(),
+        precision: Precision::F32,
+    })
+}
+
+struct Builder<'a, S> {
+    config: &'a DecoderConfig,
+    source: &'a mut S,
+    device: &'a Device,
+}
+
+impl<S: WeightSource> Builder<'_, S> {
+    fn tensor<const R: usize>(&mut self, name: &str, shape: [usize; R]) -> Result<Tensor<R>, ModelError> {
+        let numbers = self.source.numbers(name, &shape)?;
+        Ok(Tensor::from_data(TensorData::new(numbers, shape), self.device))
+    }
+
+    fn block(&mut self, layer: usize) -> Result<Block, ModelError> {
+        let at = format!("blocks.{layer}");
+        Ok(Block {
+            attention_norm: self.norm(&format!("{at}.attention_norm"))?,
+            attention: self.attention(&format!("{at}.attention"), layer)?,
+            feed_forward_norm: self.norm(&format!("{at}.feed_forward_norm"))?,
+            feed_forward: self.feed_forward(&format!("{at}.feed_forward"))?,
+        })
+    }
+
+    fn attention(&mut self, at: &str, layer: usize) -> Result<Attention, ModelError> {
+        let c = self.config;
+        let (query_width, kv_width) = (c.query_width(), c.kv_width());
+        let mut head_norm = |name: &str| {
+            let weight = self.tensor(&format!("{at}.{name}.weight"), [c.head_dim])?;
+            Ok::<_, ModelError>(Norm::new(weight, None, c.norm_epsilon))
+        };
+        let (query_norm, key_norm) = match c.qk_norm {
+            true => (Some(head_norm("query_norm")?), Some(head_norm("key_norm")?)),
+            false => (None, None),
+        };
+        Ok(Attention {
+            query: self.linear(&format!("{at}.query"), [c.width, query_width], c.qkv_bias)?,
+            key: self.linear(&format!("{at}.key"), [c.width, kv_width], c.qkv_bias)?,
+            value: self.linear(&format!("{at}.value"), [c.width, kv_width], c.qkv_bias)?,
+            output: self.linear(&format!("{at}.output"), [query_width, c.width], c.output_bias)?,
+            query_norm,
+            key_norm,
+            heads: c.heads,
+            kv_heads: c.kv_heads,
+            head_dim: c.head_dim,
+            window: c.sliding_window.filter(|_| layer >= c.full_layers),
+        })
+    }
+
+    fn feed_forward(&mut self, at: &str) -> Result<FeedForward, ModelError> {
+        let c = self.config;
+        Ok(FeedForward {
+            gate: match c.gated {
+                true => Some(self.linear(&format!("{at}.gate"), [c.width, c.ffn_width], c.ffn_bias)?),
+                false => None,
+            },
+            up: self.linear(&format!("{at}.up"), [c.width, c.ffn_width], c.ffn_bias)?,
+            down: self.linear(&format!("{at}.down"), [c.ffn_width, c.width], c.ffn_bias)?,
+            activation: c.activation,
+        })
+    }
+
+    fn linear(&mut self, at: &str, shape: [usize; 2], bias: bool) -> Result<Linear, ModelError> {
+        let weight = self.tensor(&format!("{at}.weight"), shape)?;
+        let bias = match bias {
+            true => Some(self.tensor(&format!("{at}.bias"), [shape[1]])?),
+            false => None,
+        };
+        Ok(Linear::new(weight, bias))
+    }
+
+    fn norm(&mut self, at: &str) -> Result<Norm, ModelError> {
+        let width = self.config.width;
+        let weight = self.tensor(&format!("{at}.weight"), [width])?;
+        let bias = match self.config.norm {
+            NormKind::Layer => Some(self.tensor(&format!("{at}.bias"), [width])?),
+            NormKind::Rms => None,
+        };
+        Ok(Norm::new(weight, bias, self.config.norm_epsilon))
+    }
+}
+
+/// Fresh weights. Every parameter has a random stream of its own, so one does not depend on which others there are.
+struct FreshWeights<'a> {
+    config: &'a DecoderConfig,
+    seed: u64,
+}
+
+impl WeightSource for FreshWeights<'_> {
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let count = shape.iter().product();
+        if name.contains("norm") {
+            return Ok(vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; count]);
+        }
+        if name.ends_with("bias") {
+            return Ok(vec![0.0; count]);
+        }
+        let writes_residual = name.ends_with("attention.output.weight") || name.ends_with("feed_forward.down.weight");
+        let std = if name == "token_embedding" && self.config.position == Position::Sinusoidal {
+            1.0
+        } else if writes_residual {
+            self.config.init_std / (2.0 * self.config.layers as f64).sqrt()
+        } else {
+            self.config.init_std
+        };
+        Ok(normal(self.seed, name, count, std))
+    }
+}
+
+/// `count` normal numbers of mean 0 (Box and Muller 1958) from the stream that `seed` and `name` choose.
+fn normal(seed: u64, name: &str, count: usize, std: f64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // FNV-1a: any fixed hash will do, it only has to give each name its own stream.
+    rng.set_stream(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)));
+    let mut uniform = move || (rng.next_u64() >> 11) as f64 * (0.5f64).powi(53);
+    let mut numbers = Vec::with_capacity(count + 1);
+    while numbers.len() < count {
+        let radius = std * (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        let angle = std::f64::consts::TAU * uniform();
+        numbers.push((radius * angle.cos()) as f32);
+        numbers.push((radius * angle.sin()) as f32);
+    }
+    numbers.truncate(count);
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_has_the_asked_deviation_and_a_stream_a_name() {
+        let numbers = normal(1, "a", 20_001, 0.5);
+        let mean = numbers.iter().map(|&x| f64::from(x)).sum::<f64>() / 20_001.0;
+        let variance = numbers.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / 20_001.0;
+        assert!(mean.abs() < 0.02 && (variance - 0.25).abs() < 0.01, "mean {mean}, variance {variance}");
+        assert_eq!(numbers, normal(1, "a", 20_001, 0.5));
+        assert_ne!(numbers[..8], normal(1, "b", 8, 0.5)[..]);
+        assert_ne!(numbers[..8], normal(2, "a", 8, 0.5)[..]);
+    }
+}

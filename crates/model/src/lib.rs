@@ -1,0 +1,39 @@
+//! A decoder-only Transformer on `burn`, and its checkpoints as Hugging Face model directories.
+//!
+//! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data in
+//! [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
+//!
+//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`].
+//!
+//! ```
+//! use burn::tensor::{Device, Int, Tensor};
+//! use fireclay_model::DecoderConfig;
+//!
+//! let device = fireclay_model::device::parse("cpu")?;
+//! let config = DecoderConfig::modern(/* vocabulary */ 128, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context */ 16);
+//! let decoder = config.init(/* seed */ 0, &device);
+//! let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]], &device);
+//! assert_eq!(decoder.forward(ids, None).dims(), [1, 3, 128]);
+//! # Ok::<(), fireclay_model::ModelError>(())
+//! ```
+
+pub mod config;
+pub mod decoder;
+pub mod attention;
+pub mod feed_forward;
+pub mod norm;
+pub mod linear;
+pub mod position;
+pub mod cache;
+pub mod init;
+pub mod parameters;
+pub mod huggingface;
+pub mod device;
+pub mod error;
+
+pub use cache::Cache;
+pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
+pub use decoder::Decoder;
+pub use error::ModelError;
+pub use huggingface::{load, save};
+pub use linear::Precision;

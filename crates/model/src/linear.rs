@@ -1,0 +1,62 @@
+//! A linear map, and the number format its product is computed in.
+
+use burn::module::{Module, Param};
+use burn::tensor::{DType, FloatDType, Tensor, module::linear};
+use serde::{Deserialize, Serialize};
+
+/// Number format of the matrix products. Weights, gradients, norms, softmax and residuals are f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit products.
+    #[default]
+    F32,
+    /// Operands rounded to bfloat16, result widened to f32.
+    Bf16,
+}
+
+impl Precision {
+    /// Rounds an operand of a matrix product to this format.
+    #[must_use]
+    pub fn operand<const R: usize>(self, x: Tensor<R>) -> Tensor<R> {
+        match self {
+            Self::F32 => x,
+            Self::Bf16 => x.cast(FloatDType::BF16),
+        }
+    }
+
+    /// Widens the result of a matrix product back to f32.
+    #[must_use]
+    pub fn result<const R: usize>(self, x: Tensor<R>) -> Tensor<R> {
+        if x.dtype() == DType::F32 { x } else { x.cast(FloatDType::F32) }
+    }
+}
+
+/// `y = x·W + b`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[inputs, outputs]`: GPT-2's layout, the transpose of PyTorch's.
+    weight: Param<Tensor<2>>,
+    /// `[outputs]`
+    bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    /// A map with the given weight `[inputs, outputs]` and bias `[outputs]`.
+    #[must_use]
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor) }
+    }
+
+    /// # Shapes
+    /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than many short ones.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
+        let product = linear(precision.operand(x), precision.operand(self.weight.val()), None);
+        let product = precision.result(product);
+        match &self.bias {
+            Some(bias) => product + bias.val().unsqueeze(),
+            None => product,
+        }
+    }
+}

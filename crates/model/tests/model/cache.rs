@@ -1,0 +1,63 @@
+//! Decoding with the cache gives what one full forward gives.
+use burn::tensor::Tensor;
+use fireclay_model::Cache;
+
+use crate::{configs, device, distance, tokens};
+
+#[test]
+fn prefill_and_decode_equal_one_full_forward() {
+    let device = device();
+    for (name, config) in configs() {
+        let decoder = config.init(1, &device);
+        for batch in [1, 4] {
+            let ids = tokens(batch, 12, &device);
+            let full = decoder.forward(ids.clone(), None);
+            // Five tokens at once, then three, then one by one.
+            let mut cache = Cache::new(&config, batch, 16, &device);
+            let mut parts = vec![];
+            for range in [0..5, 5..8, 8..9, 9..10, 10..11, 11..12] {
+                parts.push(decoder.forward(ids.clone().narrow(1, range.start, range.len()), Some(&mut cache)));
+            }
+            assert_eq!(cache.len(), 12);
+            let difference = distance(full, Tensor::cat(parts, 1));
+            assert!(difference < 1e-4, "{name}, batch {batch}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn left_padding_changes_nothing() {
+    let device = device();
+    for (name, config) in configs() {
+        let decoder = config.init(2, &device);
+        let ids = tokens(1, 9, &device);
+        let alone = decoder.forward(ids.clone(), None);
+        // The same row beside a longer one: three padding tokens before it.
+        let long = tokens(1, 12, &device);
+        let padded = Tensor::cat(vec![tokens(1, 3, &device), ids], 1);
+        let both = Tensor::cat(vec![padded, long.clone()], 0);
+        let mut cache = Cache::new(&config, 2, 12, &device).with_padding(vec![3, 0]);
+        let first = decoder.forward(both.clone().narrow(1, 0, 7), Some(&mut cache));
+        let rest: Vec<_> =
+            (7..12).map(|t| decoder.forward(both.clone().narrow(1, t, 1), Some(&mut cache))).collect();
+        let together = Tensor::cat([vec![first], rest].concat(), 1);
+        let difference = distance(alone, together.clone().narrow(0, 0, 1).narrow(1, 3, 9));
+        assert!(difference < 1e-4, "{name}, padded row: {difference}");
+        let difference = distance(decoder.forward(long, None), together.narrow(0, 1, 1));
+        assert!(difference < 1e-4, "{name}, full row: {difference}");
+    }
+}
+
+#[test]
+fn a_token_sees_only_what_is_before_it() {
+    let device = device();
+    for (name, config) in configs() {
+        let decoder = config.init(3, &device);
+        let ids = tokens(2, 10, &device);
+        let changed = Tensor::cat(vec![ids.clone().narrow(1, 0, 6), ids.clone().narrow(1, 0, 4) + 1], 1);
+        let (a, b) = (decoder.forward(ids, None), decoder.forward(changed, None));
+        let before = distance(a.clone().narrow(1, 0, 6), b.clone().narrow(1, 0, 6));
+        let after = distance(a.narrow(1, 6, 4), b.narrow(1, 6, 4));
+        assert!(before < 1e-5 && after > 1e-3, "{name}: {before} before the change, {after} after it");
+    }
+}

@@ -1,0 +1,80 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::settings::Settings;
+use crate::{Tokenizer, TokenizerError};
+
+impl Tokenizer {
+    /// Writes `tokenizer.json`, `tokenizer_config.json` and, if there is a chat template, `chat_template.jinja` into
+    /// the folder, which is made if need be. It opens in `transformers`' `AutoTokenizer` and gives the same ids there.
+    ///
+    /// # Errors
+    /// When the folder or a file cannot be written.
+    pub fn save(&self, dir: impl AsRef<Path>) -> Result<(), TokenizerError> {
+        let dir = dir.as_ref();
+        create(dir)?;
+        let library = self.library().to_string(true);
+        let library = library.map_err(|error| TokenizerError::invalid(dir, error))?;
+        write(&dir.join("tokenizer.json"), &library)?;
+        write(&dir.join("tokenizer_config.json"), &config_text(self.settings()))?;
+        for (name, template) in self.settings().templates() {
+            if name == "default" {
+                write(&dir.join("chat_template.jinja"), template.source())?;
+            } else {
+                let others = dir.join("additional_chat_templates");
+                create(&others)?;
+                write(&others.join(format!("{name}.jinja")), template.source())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn config_text(settings: &Settings) -> String {
+    let generated;
+    let config = if settings.is_empty() {
+        generated = Settings::generated(None, None);
+        generated.config()
+    } else {
+        settings.config()
+    };
+    serde_json::to_string_pretty(config).expect("a JSON value can be written") + "\n"
+}
+
+fn create(dir: &Path) -> Result<(), TokenizerError> {
+    let failed = |source| TokenizerError::Io { action: "create", path: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(failed)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), TokenizerError> {
+    let failed = |source| TokenizerError::Io { action: "write", path: path.to_owned(), source };
+    fs::write(path, text).map_err(failed)
+}
+
+/// BLAKE3 over the parts that decide ids, each as JSON with sorted keys.
+pub(crate) fn hash(library: &tokenizers::Tokenizer) -> [u8; 32] {
+    let mut value = serde_json::to_value(&**library).expect("a tokenizer can be written as JSON");
+    if let Value::Object(parts) = &mut value {
+        // These change what is put around the ids, or how many are kept; `encode` does neither.
+        for part in ["version", "truncation", "padding", "post_processor"] {
+            parts.remove(part);
+        }
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(sorted(value).to_string().as_bytes());
+    *hasher.finalize().as_bytes()
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let mut entries: Vec<_> = entries.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(Map::from_iter(entries))
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,146 @@
+//! What stands beside a tokenizer.json: the roles of special tokens, and chat templates.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use tokenizers::AddedToken;
+
+use crate::TokenizerError;
+use crate::chat::template::ChatTemplate;
+use crate::load::read;
+
+/// The keys of tokenizer_config.json as they were read, so that saving loses none, and the chat templates by name.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    config: Map<String, Value>,
+    templates: Vec<(String, ChatTemplate)>,
+}
+
+impl Settings {
+    /// For a tokenizer that came without a tokenizer_config.json.
+    pub(crate) fn generated(end_of_text: Option<&str>, unknown: Option<&str>) -> Self {
+        let config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": end_of_text,
+            "eos_token": end_of_text,
+            "pad_token": end_of_text,
+            "unk_token": unknown,
+            "clean_up_tokenization_spaces": false,
+            "model_max_length": 1_000_000_000_000_000_019_884_624_838_656_f64,
+        });
+        let Value::Object(config) = config else { unreachable!("json! made an object") };
+        Self { config, templates: Vec::new() }
+    }
+
+    /// Reads the files beside a tokenizer; those that are not there are not missed.
+    pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
+        let mut settings =
+            Self { config: read_object(&folder.join("tokenizer_config.json"))?, templates: Vec::new() };
+        for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
+            settings.config.entry(role).or_insert(token);
+        }
+        // Where several are given, the latest way of writing them is the one that counts.
+        if let Some(templates) = settings.config.remove("chat_template") {
+            settings.add_templates(&templates, &folder.join("tokenizer_config.json"))?;
+        }
+        let older = folder.join("chat_template.json");
+        if let Some(templates) = read_object(&older)?.get("chat_template") {
+            settings.add_templates(templates, &older)?;
+        }
+        let file = folder.join("chat_template.jinja");
+        if file.is_file() {
+            settings.add_template("default", &read(&file)?, &file)?;
+        }
+        if let Ok(entries) = fs::read_dir(folder.join("additional_chat_templates")) {
+            for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+                let name = path.file_stem().and_then(|name| name.to_str());
+                if let (Some(name), Some("jinja")) = (name, path.extension().and_then(|e| e.to_str())) {
+                    settings.add_template(name, &read(&path)?, &path)?;
+                }
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Either one template or a list of `{"name": …, "template": …}`.
+    fn add_templates(&mut self, templates: &Value, path: &Path) -> Result<(), TokenizerError> {
+        let wrong = "\"chat_template\" must be a string or a list of {\"name\", \"template\"}";
+        let invalid = || TokenizerError::invalid(path, wrong);
+        match templates {
+            Value::Null => Ok(()),
+            Value::String(source) => self.add_template("default", source, path),
+            Value::Array(list) => list.iter().try_for_each(|entry| {
+                let text = |key: &str| entry.get(key).and_then(Value::as_str).ok_or_else(invalid);
+                self.add_template(text("name")?, text("template")?, path)
+            }),
+            _ => Err(invalid()),
+        }
+    }
+
+    fn add_template(&mut self, name: &str, source: &str, path: &Path) -> Result<(), TokenizerError> {
+        let template = ChatTemplate::new(source).map_err(|error| match error {
+            TokenizerError::TemplateSyntax { line, detail, .. } => {
+                TokenizerError::TemplateSyntax { origin: format!(" {}", path.display()), line, detail }
+            }
+            other => other,
+        })?;
+        self.set_template(name, template);
+        Ok(())
+    }
+
+    pub(crate) fn set_template(&mut self, name: &str, template: ChatTemplate) {
+        self.templates.retain(|(other, _)| other != name);
+        self.templates.push((name.to_owned(), template));
+    }
+
+    pub(crate) fn template(&self, name: &str) -> Option<&ChatTemplate> {
+        self.templates.iter().find(|(other, _)| other == name).map(|(_, template)| template)
+    }
+
+    pub(crate) fn templates(&self) -> &[(String, ChatTemplate)] {
+        &self.templates
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.config.is_empty()
+    }
+
+    pub(crate) fn config(&self) -> &Map<String, Value> {
+        &self.config
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.config.get(key)?.as_str()
+    }
+
+    /// The spelling of the token with a role such as `eos_token`: a string, or an object with `content`.
+    pub(crate) fn special(&self, role: &str) -> Option<&str> {
+        let token = self.config.get(role)?;
+        token.as_str().or_else(|| token.get("content")?.as_str())
+    }
+
+    /// Every `*_token` role that is filled, as chat templates see them.
+    pub(crate) fn special_roles(&self) -> impl Iterator<Item = (&str, &str)> {
+        let roles = self.config.keys().filter(|key| key.ends_with("_token"));
+        roles.filter_map(|role| Some((role.as_str(), self.special(role)?)))
+    }
+
+    /// `added_tokens_decoder`, by id: how the files of GPT-2's kind tell of tokens beyond the vocabulary.
+    pub(crate) fn added_tokens(&self) -> Vec<(u32, AddedToken)> {
+        let listed = self.config.get("added_tokens_decoder").and_then(Value::as_object);
+        let entries = listed.into_iter().flatten();
+        let mut tokens: Vec<(u32, AddedToken)> = entries
+            .filter_map(|(id, token)| Some((id.parse().ok()?, serde_json::from_value(token.clone()).ok()?)))
+            .collect();
+        tokens.sort_by_key(|(id, _)| *id);
+        tokens
+    }
+}
+
+fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
+    if !path.is_file() {
+        return Ok(Map::new());
+    }
+    serde_json::from_str(&read(path)?).map_err(|error| TokenizerError::json(path, &error))
+}

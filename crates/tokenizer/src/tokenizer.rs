@@ -1,0 +1,249 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+use tokenizers::AddedVocabulary;
+
+use crate::bytes::TokenBytes;
+use crate::chat::template::ChatTemplate;
+use crate::pieces::{Encoder, Unknown};
+use crate::settings::Settings;
+use crate::{DecodeStream, TokenizerError};
+
+/// Marks that end a turn or a text in well-known models. Which of them a tokenizer has is looked up in it.
+const END_MARKS: [&str; 9] = [
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "</s>",
+];
+
+/// Turns text into token ids and back. Cheap to clone and to share between threads.
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    library: tokenizers::Tokenizer,
+    encoder: Encoder,
+    /// `None` when only the library's decoder can tell the text.
+    bytes: Option<TokenBytes>,
+    vocab_size: usize,
+    special_ids: BTreeSet<u32>,
+    settings: Settings,
+    hash: OnceLock<[u8; 32]>,
+}
+
+impl Tokenizer {
+    /// Wraps the library's tokenizer. Truncation and padding that a file may ask for are dropped: `encode` gives all
+    /// of the text and nothing else.
+    pub(crate) fn new(mut library: tokenizers::Tokenizer, settings: Settings) -> Self {
+        library.with_truncation(None).expect("no truncation is always allowed");
+        library.with_padding(None);
+        library.set_encode_special_tokens(false);
+        let vocab_size = library.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1);
+        let added = library.get_added_vocabulary();
+        let decoder = added.get_added_tokens_decoder();
+        let special_ids = decoder.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
+        let inner = Inner {
+            encoder: Encoder::new(&library),
+            bytes: TokenBytes::new(&library, vocab_size),
+            vocab_size,
+            special_ids,
+            settings,
+            hash: OnceLock::new(),
+            library,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Ids of plain text. Nothing is put before or after it, and text that looks like a special token is ordinary text.
+    ///
+    /// What the vocabulary cannot express becomes the tokenizer's unknown token if it has one, and is otherwise left
+    /// out, as `transformers` does with the same file; [`Self::try_encode`] reports it instead. Byte-level tokenizers
+    /// can express everything.
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        let inner = &*self.inner;
+        inner.encoder.plain(&inner.library, text, Unknown::Skip).unwrap_or_default()
+    }
+
+    /// Like [`Self::encode`], but refuses text that the vocabulary cannot express.
+    ///
+    /// # Errors
+    /// [`TokenizerError::UnknownCharacter`] names the first character that has neither a token nor an unknown token.
+    pub fn try_encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let inner = &*self.inner;
+        inner.encoder.plain(&inner.library, text, Unknown::Refuse)
+    }
+
+    /// Ids of text in which special tokens count as such: `<|im_start|>` becomes its one id, as rendered chat
+    /// templates need. Nothing is put before or after the text.
+    pub fn encode_with_specials(&self, text: &str) -> Vec<u32> {
+        let inner = &*self.inner;
+        inner.encoder.with_specials(&inner.library, text, Unknown::Skip).unwrap_or_default()
+    }
+
+    /// [`Self::encode`] of each text, on all cores.
+    pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
+        texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// The text of the ids. Special tokens are written out; ids out of the vocabulary are skipped; bytes that are not
+    /// UTF-8 become U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        self.decode_where(ids, |_| true)
+    }
+
+    /// The text of the ids without the special tokens among them.
+    pub fn decode_skip_specials(&self, ids: &[u32]) -> String {
+        self.decode_where(ids, |id| !self.is_special(id))
+    }
+
+    fn decode_where(&self, ids: &[u32], keep: impl Fn(u32) -> bool) -> String {
+        let ids = ids.iter().copied().filter(|&id| keep(id));
+        let Some(bytes) = &self.inner.bytes else {
+            let ids: Vec<u32> = ids.collect();
+            return self.inner.library.decode(&ids, false).unwrap_or_default();
+        };
+        let mut text = Vec::new();
+        for id in ids {
+            text.extend_from_slice(bytes.of(id));
+        }
+        String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    /// A decoder to which ids are given one at a time, special tokens written out.
+    pub fn stream(&self) -> DecodeStream {
+        DecodeStream::new(self.clone(), false)
+    }
+
+    /// A decoder to which ids are given one at a time, special tokens left out.
+    pub fn stream_skip_specials(&self) -> DecodeStream {
+        DecodeStream::new(self.clone(), true)
+    }
+
+    /// The largest id plus one: how many rows an embedding table needs.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.vocab_size
+    }
+
+    /// The id of a token as it is spelled in the vocabulary (byte-level tokens in GPT-2's printable alphabet).
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.library.token_to_id(token)
+    }
+
+    /// The token of an id as it is spelled in the vocabulary; not the text it stands for, which is
+    /// [`Self::decode`]'s.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.library.id_to_token(id)
+    }
+
+    /// Whether the id is a special token.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.inner.special_ids.contains(&id)
+    }
+
+    /// Ids of the special tokens, ascending.
+    pub fn special_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.inner.special_ids.iter().copied()
+    }
+
+    /// The id of `bos_token` in tokenizer_config.json.
+    pub fn bos_id(&self) -> Option<u32> {
+        self.named("bos_token")
+    }
+
+    /// The id of `eos_token` in tokenizer_config.json.
+    pub fn eos_id(&self) -> Option<u32> {
+        self.named("eos_token")
+    }
+
+    /// The id of `pad_token` in tokenizer_config.json.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.named("pad_token")
+    }
+
+    /// The id of `unk_token` in tokenizer_config.json.
+    pub fn unk_id(&self) -> Option<u32> {
+        self.named("unk_token")
+    }
+
+    fn named(&self, role: &str) -> Option<u32> {
+        self.token_to_id(self.inner.settings.special(role)?)
+    }
+
+    /// The id that separates documents: `<|endoftext|>` where there is one (chat models often name the end of a turn
+    /// as their `eos_token`), else the end of sequence.
+    pub fn end_of_text_id(&self) -> Option<u32> {
+        let end_of_text = self.token_to_id("<|endoftext|>").filter(|&id| self.is_special(id));
+        end_of_text.or_else(|| self.eos_id())
+    }
+
+    /// Ids after which a reply is over: the end of sequence and every well-known end mark among the special tokens.
+    pub fn stop_ids(&self) -> Vec<u32> {
+        let marks = END_MARKS.iter().filter_map(|mark| self.token_to_id(mark)).filter(|&id| self.is_special(id));
+        let mut ids: Vec<u32> = self.eos_id().into_iter().collect();
+        for id in marks {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// The chat template, if the tokenizer has one.
+    pub fn chat_template(&self) -> Option<&ChatTemplate> {
+        self.inner.settings.template("default")
+    }
+
+    /// One of several named templates (`default`, `tool_use`, `rag`), as some tokenizers have.
+    pub fn chat_template_named(&self, name: &str) -> Option<&ChatTemplate> {
+        self.inner.settings.template(name)
+    }
+
+    /// The same tokenizer with another (default) chat template.
+    #[must_use]
+    pub fn with_chat_template(&self, template: ChatTemplate) -> Self {
+        let mut settings = self.inner.settings.clone();
+        settings.set_template("default", template);
+        Self::new(self.inner.library.clone(), settings)
+    }
+
+    /// Identifies what decides the ids: vocabulary, merges, normaliser, pre-tokeniser, decoder and added tokens. The
+    /// same after saving and loading; the chat template and truncation settings have no part in it.
+    pub fn hash(&self) -> [u8; 32] {
+        *self.inner.hash.get_or_init(|| crate::save::hash(&self.inner.library))
+    }
+
+    pub(crate) fn library(&self) -> &tokenizers::Tokenizer {
+        &self.inner.library
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn token_bytes(&self) -> Option<&TokenBytes> {
+        self.inner.bytes.as_ref()
+    }
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let specials = self.special_ids().count();
+        write!(formatter, "Tokenizer {{ vocab_size: {}, special tokens: {specials} }}", self.vocab_size())
+    }
+}
+
+/// A copy of the added tokens in which the special ones are not looked for in text.
+pub(crate) fn without_specials(library: &tokenizers::Tokenizer) -> AddedVocabulary {
+    let mut added = library.get_added_vocabulary().clone();
+    added.set_encode_special_tokens(true);
+    added
+}
