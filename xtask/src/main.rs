@@ -1,2 +1,53 @@
-//! stub
-fn main() {}
+//! `cargo xtask`: builds and runs fireclay with the wished features, and checks the workspace.
+
+mod build;
+mod checks;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use build::Invocation;
+
+const HELP: &str = "\
+Build fireclay and run it, or check the workspace.
+
+Usage: cargo xtask COMMAND [--features F[,G]] [--no-default-features] [ARGUMENTS]
+
+Any command of fireclay: the binary is built in release mode, then runs with the arguments
+  cargo xtask train                                  train on the embedded corpus
+  cargo xtask train --data book.txt --out runs/book  train on your own text
+  cargo xtask generate --model runs/tiny --prompt \"Once upon a time\"
+  cargo xtask train --help                           what fireclay's own help says
+
+--features adds backends to the default CPU one: wgpu, vulkan, metal, webgpu, cuda, rocm
+  cargo xtask train --features vulkan
+  cargo xtask bench train --features cuda --device cuda:0 --json
+
+Checks, as continuous integration runs them
+  cargo xtask check     formatting, clippy, documentation, tests
+  cargo xtask ci        the same, and a short training run before the tests
+  cargo xtask build     only build the binary, and print where it is
+
+Paths are relative to the folder you are in. fireclay's exit code is passed on.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    let result = match arguments.first().and_then(|command| command.to_str()) {
+        None | Some("help" | "-h" | "--help") => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("check") => checks::check(),
+        Some("ci") => checks::ci(),
+        Some("build") => Invocation::parse(arguments.into_iter().skip(1)).and_then(|invocation| {
+            println!("{}", invocation.build()?.display());
+            Ok(ExitCode::SUCCESS)
+        }),
+        Some(_) => Invocation::parse(arguments.into_iter()).and_then(|invocation| invocation.run()),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

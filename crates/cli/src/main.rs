@@ -1,2 +1,79 @@
-//! stub
-fn main() {}
+//! `fireclay`: the command line. It parses, does one thing, and prints errors in one place.
+//!
+//! Reading order: [`args`] → [`recipe`] → [`commands`] → [`stages`].
+
+mod args;
+mod recipe;
+mod plan;
+mod commands;
+mod stages;
+mod run_dir;
+mod report;
+mod model_dir;
+mod model;
+mod device;
+mod ids;
+mod text_file;
+mod console;
+mod error;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use args::{Cli, Command};
+use console::Console;
+
+fn main() -> ExitCode {
+    let code = match Cli::try_parse() {
+        Ok(cli) => dispatch(cli),
+        Err(stop) => usage(&stop),
+    };
+    ExitCode::from(code)
+}
+
+/// Runs the command; the exit code, after its error was printed if it has one.
+fn dispatch(cli: Cli) -> u8 {
+    let console = Console::new(cli.talk);
+    match catch_unwind(AssertUnwindSafe(|| run(cli.command, console))) {
+        Ok(Ok(())) => error::DONE,
+        Ok(Err(error)) if error::is_broken_pipe(&error) => error::DONE,
+        Ok(Err(error)) => {
+            let code = error::exit_code(&error);
+            let prefix = if code == error::INTERRUPTED { "" } else { "error: " };
+            eprintln!("{prefix}{}", error::one_line(&error));
+            code
+        }
+        // The panic's own message stands above: it is a defect, and the place matters.
+        Err(_) => {
+            eprintln!("error: this is a defect of fireclay; please report it with the lines above");
+            error::FAILED
+        }
+    }
+}
+
+fn run(command: Command, console: Console) -> Result<()> {
+    match command {
+        Command::Train(args) => commands::train::run(&args, console),
+        Command::Plan(args) => commands::plan::run(&args, console),
+        Command::Tokenizer(args) => commands::tokenizer::run(&args.command),
+        Command::Generate(args) => commands::generate::run(&args),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Report(args) => commands::report::run(&args),
+        Command::Bench(args) => commands::bench::run(&args.command),
+        Command::Completions(args) => commands::completions::run(&args),
+    }
+}
+
+/// What clap has to say: help and version as they are, mistakes in one line.
+fn usage(stop: &clap::Error) -> u8 {
+    if !stop.use_stderr() || stop.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A closed pipe is no reason to complain.
+        let _ = stop.print();
+        return if stop.use_stderr() { error::USAGE } else { error::DONE };
+    }
+    eprintln!("{}", error::usage_line(&stop.render().to_string()));
+    error::USAGE
+}

@@ -141,6 +141,14 @@ pub enum DataError {
         /// What went wrong and how to mend it.
         reason: String,
     },
+    /// Text that the tokenizer's vocabulary cannot express.
+    #[error("{origin}: cannot be tokenised: {reason}")]
+    Vocabulary {
+        /// Where the document or piece starts.
+        origin: String,
+        /// The tokenizer's reason.
+        reason: String,
+    },
     /// A folder without a whole set of shards.
     #[error("{}: no whole set of shards: {reason}: tokenise the text again", dir.display())]
     Incomplete {
@@ -174,7 +182,9 @@ pub enum DataError {
         fraction: f64,
     },
     /// Windows longer than the split they are cut from.
-    #[error("the context of {context} tokens is longer than the {split} split, which has {tokens} tokens: use a context of at most {most}, or more text")]
+    #[error(
+        "the context of {context} tokens is longer than the {split} split, which has {tokens} tokens: use a context of at most {most}, or more text"
+    )]
     ContextTooLong {
         /// Tokens in a window.
         context: usize,
@@ -194,7 +204,9 @@ pub enum DataError {
         tokens: u64,
     },
     /// A position that belongs to another source.
-    #[error("the saved position does not belong to this data: {reason}: resume with the same text, context and seed, or start afresh")]
+    #[error(
+        "the saved position does not belong to this data: {reason}: resume with the same text, context and seed, or start afresh"
+    )]
     Position {
         /// What does not agree.
         reason: String,
@@ -212,8 +224,7 @@ pub enum DataError {
 }
 
 /// The extensions that sources may have, as messages list them.
-pub(crate) const KNOWN_FORMATS: &str =
-    ".txt, .jsonl (each also .gz or .zst) and .parquet";
+pub(crate) const KNOWN_FORMATS: &str = ".txt, .jsonl (each also .gz or .zst) and .parquet";
 
 impl DataError {
     /// Whether what was given is at fault (a path, a file, an option), not the machine (a full disk).

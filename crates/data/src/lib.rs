@@ -25,11 +25,10 @@
 pub mod documents;
 pub mod shards;
 pub mod batches;
+pub mod corpus;
 mod error;
 
 pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};
 pub use documents::{Document, Documents, Piece, ReadOptions, open_documents, open_documents_with};
 pub use error::DataError;
-pub use shards::{
-    ShardSet, ShardWriter, Split, TokenizeOptions, ValidationSplit, tokenize, tokenize_paths,
-};
+pub use shards::{ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths, tokenize_splits};

@@ -97,9 +97,7 @@ pub enum TokenizerError {
     #[error("cannot encode the text: {0}")]
     Encoding(String),
     /// A chat was to be rendered by a tokenizer without a template.
-    #[error(
-        "the tokenizer has no chat template; put a chat_template.jinja beside its tokenizer.json"
-    )]
+    #[error("the tokenizer has no chat template; put a chat_template.jinja beside its tokenizer.json")]
     NoChatTemplate,
     /// A chat template is not valid Jinja.
     #[error("chat template{origin}: line {line}: {detail}")]

@@ -29,8 +29,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     let qwen = settings.text("tokenizer_class").is_some_and(|class| class.starts_with("Qwen2"));
     let has_end_of_text = vocabulary.contains_key("<|endoftext|>");
     let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(invalid)?;
-    let mut library =
-        byte_level(model, if qwen { QWEN_PATTERN } else { GPT2_PATTERN }).map_err(invalid)?;
+    let mut library = byte_level(model, if qwen { QWEN_PATTERN } else { GPT2_PATTERN }).map_err(invalid)?;
     if qwen {
         library.with_normalizer(Some(normalizers::NFC)).map_err(invalid)?;
     }
@@ -38,7 +37,8 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
         let content = token.content.clone();
         library.add_tokens([token]).map_err(invalid)?;
         if library.token_to_id(&content) != Some(id) {
-            let detail = format!("tokenizer_config.json gives {content:?} the id {id}, which does not follow its vocabulary");
+            let detail =
+                format!("tokenizer_config.json gives {content:?} the id {id}, which does not follow its vocabulary");
             return Err(TokenizerError::invalid(&vocabulary_path, detail));
         }
     }
@@ -51,11 +51,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     Ok(Tokenizer::new(library, settings))
 }
 
-fn parse_merges(
-    path: &Path,
-    text: &str,
-    vocabulary: &Vocab,
-) -> Result<Vec<(String, String)>, TokenizerError> {
+fn parse_merges(path: &Path, text: &str, vocabulary: &Vocab) -> Result<Vec<(String, String)>, TokenizerError> {
     let mut merges = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         if line.is_empty() || (number == 1 && line.starts_with("#version")) {

@@ -29,6 +29,7 @@
 
 mod tokenizer;
 mod pieces;
+mod words;
 mod bytes;
 mod stream;
 mod train;

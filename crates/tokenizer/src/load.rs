@@ -14,15 +14,14 @@ use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError, gpt2, ranks};
 
 /// Qwen2's words: letters with one leading mark or space, single digits, runs of punctuation, line ends, spaces.
-pub(crate) const QWEN_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(crate) const QWEN_PATTERN: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// cl100k's words: as Qwen2's, with digits in groups of up to three.
 pub(crate) const RANKS_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// GPT-2's words, which are also the library's own.
-pub(crate) const GPT2_PATTERN: &str =
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+pub(crate) const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-const LOOKED_FOR: &str =
-    "tokenizer.json, encoder.json + vocab.bpe, vocab.json + merges.txt, *.tiktoken";
+const LOOKED_FOR: &str = "tokenizer.json, encoder.json + vocab.bpe, vocab.json + merges.txt, *.tiktoken";
 
 impl Tokenizer {
     /// Reads a tokenizer.
@@ -82,8 +81,7 @@ fn not_found(path: &Path) -> TokenizerError {
 fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerError> {
     let text = read(path)?;
     // The library's own message for a broken file names neither the file nor what is expected of it.
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| TokenizerError::json(path, &error))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| TokenizerError::json(path, &error))?;
     if value.get("model").is_none() {
         let detail = "it has no \"model\"; expected a tokenizer.json as the tokenizers library writes it";
         return Err(TokenizerError::invalid(path, detail));

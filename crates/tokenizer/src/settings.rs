@@ -10,7 +10,7 @@ use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::load::read;
 
-/// The keys of tokenizer_config.json as they were read, so that saving loses none, and the chat templates by name.
+/// The keys of `tokenizer_config.json` as they were read, so that saving loses none, and the chat templates by name.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     config: Map<String, Value>,
@@ -18,7 +18,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// For a tokenizer that came without a tokenizer_config.json.
+    /// For a tokenizer that came without a `tokenizer_config.json`.
     pub(crate) fn generated(end_of_text: Option<&str>, unknown: Option<&str>) -> Self {
         let config = json!({
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -35,8 +35,7 @@ impl Settings {
 
     /// Reads the files beside a tokenizer; those that are not there are not missed.
     pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
-        let mut settings =
-            Self { config: read_object(&folder.join("tokenizer_config.json"))?, templates: Vec::new() };
+        let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, templates: Vec::new() };
         for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
             settings.config.entry(role).or_insert(token);
         }

@@ -2,7 +2,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
-use tokenizers::AddedVocabulary;
 
 use crate::bytes::TokenBytes;
 use crate::chat::template::ChatTemplate;
@@ -154,22 +153,22 @@ impl Tokenizer {
         self.inner.special_ids.iter().copied()
     }
 
-    /// The id of `bos_token` in tokenizer_config.json.
+    /// The id of `bos_token` in `tokenizer_config.json`.
     pub fn bos_id(&self) -> Option<u32> {
         self.named("bos_token")
     }
 
-    /// The id of `eos_token` in tokenizer_config.json.
+    /// The id of `eos_token` in `tokenizer_config.json`.
     pub fn eos_id(&self) -> Option<u32> {
         self.named("eos_token")
     }
 
-    /// The id of `pad_token` in tokenizer_config.json.
+    /// The id of `pad_token` in `tokenizer_config.json`.
     pub fn pad_id(&self) -> Option<u32> {
         self.named("pad_token")
     }
 
-    /// The id of `unk_token` in tokenizer_config.json.
+    /// The id of `unk_token` in `tokenizer_config.json`.
     pub fn unk_id(&self) -> Option<u32> {
         self.named("unk_token")
     }
@@ -239,11 +238,4 @@ impl std::fmt::Debug for Tokenizer {
         let specials = self.special_ids().count();
         write!(formatter, "Tokenizer {{ vocab_size: {}, special tokens: {specials} }}", self.vocab_size())
     }
-}
-
-/// A copy of the added tokens in which the special ones are not looked for in text.
-pub(crate) fn without_specials(library: &tokenizers::Tokenizer) -> AddedVocabulary {
-    let mut added = library.get_added_vocabulary().clone();
-    added.set_encode_special_tokens(true);
-    added
 }

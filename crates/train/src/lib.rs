@@ -1,1 +1,75 @@
-//! stub
+//! From batches of tokens to a trained decoder: optimiser, schedule, the pretraining loop, run directory and exact resume.
+//!
+//! [`pretrain`](pretrain()) is the loop, in one function that reads from top to bottom. It needs:
+//!
+//! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is one),
+//! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet) with the validation split,
+//! - a [`StageDir`], where metrics, samples and checkpoints go, and an [`Interrupt`] that says when to save and leave.
+//!
+//! ```
+//! use fireclay_data::{PackedSource, ShardSet, Split};
+//! use fireclay_model::DecoderConfig;
+//! use fireclay_tokenizer::{Tokenizer};
+//! use fireclay_train::{Interrupt, NextToken, Outcome, Pretrain, StageDir, TrainConfig, pretrain};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let text = "the kiln is hot and the clay is wet. ".repeat(20);
+//! let tokenizer = Tokenizer::train_char(std::iter::once(text.clone()))?;
+//! let (train, validation) = text.split_at(600);
+//! let shards = ShardSet::from_ids(tokenizer.encode(train), tokenizer.encode(validation));
+//!
+//! let config = TrainConfig { steps: 4, batch: 2, context: 16, warmup_steps: 1, ..TrainConfig::default() };
+//! config.validate()?;
+//! let device = fireclay_model::device::parse("cpu")?;
+//! let decoder = DecoderConfig::modern(tokenizer.vocab_size(), 16, 1, 2, 16).init(config.seed, &device);
+//! let outcome = pretrain(decoder, Pretrain {
+//!     config: &config,
+//!     objective: &NextToken,
+//!     source: &mut PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?,
+//!     shards: &shards,
+//!     tokenizer: &tokenizer,
+//!     prompts: &["the ".to_owned()],
+//!     stage: &mut StageDir::open(folder.join("runs/tiny/pretrain"))?,
+//!     interrupt: &Interrupt::never(),
+//!     quiet: true,
+//! })?;
+//! assert!(matches!(outcome, Outcome::Finished(summary) if summary.step == 4));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`pretrain`](mod@pretrain) → [`evaluate`](mod@evaluate) → [`checkpoint`].
+
+pub mod config;
+pub mod schedule;
+pub mod optimizer;
+pub mod objective;
+pub mod pretrain;
+pub mod evaluate;
+pub mod sample;
+pub mod checkpoint;
+pub mod stage;
+pub mod metrics;
+pub mod tensorboard;
+pub mod progress;
+pub mod throughput;
+pub mod interrupt;
+pub mod estimate;
+pub mod bench;
+pub mod error;
+
+pub use bench::{BenchReport, BenchShape, bench_train};
+pub use checkpoint::TrainerState;
+pub use config::TrainConfig;
+pub use error::TrainError;
+pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate};
+pub use evaluate::{Evaluation, evaluate};
+pub use interrupt::Interrupt;
+pub use metrics::{StepMetrics, read_metrics};
+pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
+pub use optimizer::{AdamW, AdamWConfig, ModuleGradients};
+pub use pretrain::{Outcome, Pretrain, Summary, pretrain};
+pub use sample::{Sample, read_samples};
+pub use schedule::Schedule;
+pub use stage::StageDir;
+pub use throughput::{matmul_peak, peak_memory};

@@ -58,7 +58,7 @@ impl Problem {
         let echo = [self.left, self.right].map(Some);
         let given = match numbers.as_slice() {
             [only] => *only,
-            [left, right, result] if [*left, *right] == echo && line.contains(['=', 'i']) => *result,
+            [left, right, result] if [*left, *right] == echo => *result,
             _ => None,
         };
         given == Some(self.result())
@@ -129,7 +129,9 @@ fn whole_numbers(line: &str) -> Vec<Option<u32>> {
         while at < chars.len() && (chars[at].is_ascii_digit() || is_inner_mark(&chars, at)) {
             at += 1;
         }
-        let signed = start > 0 && matches!(chars[start - 1], '-' | '−' | '.');
+        let sign = start.checked_sub(1).map(|before| chars[before]);
+        let operand_before = start >= 2 && chars[start - 2].is_ascii_digit();
+        let signed = matches!(sign, Some('.')) || matches!(sign, Some('-' | '−')) && !operand_before;
         let digits: String = chars[start..at].iter().collect();
         numbers.push(if signed { None } else { digits.parse().ok() });
     }
@@ -143,8 +145,7 @@ fn is_inner_mark(chars: &[char], at: usize) -> bool {
 
 /// A document of solved problems, one a line.
 pub(super) fn document(split: Split, one_digit_percent: usize, dice: &mut Dice) -> String {
-    let lines: Vec<_> =
-        (0..6).map(|_| Problem::draw(split, one_digit_percent, dice).solved()).collect();
+    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, one_digit_percent, dice).solved()).collect();
     lines.join("\n")
 }
 
@@ -163,10 +164,13 @@ mod tests {
 
     #[test]
     fn the_result_is_right_in_every_usual_form() {
-        for completion in [" 68", "68", " 68\n1 + 2 = 4", "The answer is 68.", "23 + 45 = 68", "23 plus 45 is 68.", "068"] {
+        for completion in
+            [" 68", "68", " 68\n1 + 2 = 4", "The answer is 68.", "23 + 45 = 68", "23 plus 45 is 68.", "068"]
+        {
             check(SUM, completion, true);
         }
         check("What is 7 - 7?", "0", true);
+        check("9 - 4 =", "9-4=5", true);
         check("1 + 1 = 2\n9 - 4 =", " 5", true);
         check("请问 3 + 4 等于多少？", "3 + 4 = 7。", true);
     }

@@ -43,6 +43,14 @@ impl Dice {
         &items[self.below(items.len())]
     }
 
+    /// One of `words`.
+    ///
+    /// # Panics
+    /// If `words` is empty.
+    pub fn word<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len())]
+    }
+
     /// An index, with probability proportional to its weight.
     ///
     /// # Panics
@@ -69,9 +77,9 @@ impl Dice {
 
 /// 64 well-mixed bits of `text`: FNV-1a, then `SplitMix64`'s finaliser, so that single bits can decide splits.
 pub(super) fn fingerprint(text: &str) -> u64 {
-    let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let fnv = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     let mixed = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)

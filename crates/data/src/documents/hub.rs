@@ -56,9 +56,7 @@ pub(super) fn download(address: &str) -> Result<Vec<PathBuf>, DataError> {
         ),
     };
     let dataset = HFClientSync::new().map_err(failed)?.dataset(owner, name);
-    let fetch = |file: &str| {
-        dataset.download_file().filename(file).maybe_revision(revision).send().map_err(failed)
-    };
+    let fetch = |file: &str| dataset.download_file().filename(file).maybe_revision(revision).send().map_err(failed);
     if super::files::format_of(Path::new(path)).is_some() {
         return Ok(vec![fetch(path)?]);
     }

@@ -33,11 +33,7 @@ impl Read for Counted {
     }
 }
 
-pub(super) fn open(
-    path: &Path,
-    compression: Compression,
-    counter: Option<Arc<AtomicU64>>,
-) -> Result<Input, DataError> {
+pub(super) fn open(path: &Path, compression: Compression, counter: Option<Arc<AtomicU64>>) -> Result<Input, DataError> {
     let failed = |error| DataError::read(path, error);
     let file = File::open(path).map_err(failed)?;
     let file = BufReader::with_capacity(128 << 10, Counted { file, counter });
@@ -65,13 +61,11 @@ impl Input {
         match (&mut self.bytes).take(wanted as u64).read_to_end(buffer) {
             Ok(read) => Ok(read),
             // A decoder's own complaint carries no number of the operating system.
-            Err(error) if self.compressed && error.raw_os_error().is_none() => {
-                Err(DataError::Compressed {
-                    path: path.into(),
-                    offset: offset + (buffer.len() - before) as u64,
-                    reason: error.to_string(),
-                })
-            }
+            Err(error) if self.compressed && error.raw_os_error().is_none() => Err(DataError::Compressed {
+                path: path.into(),
+                offset: offset + (buffer.len() - before) as u64,
+                reason: error.to_string(),
+            }),
             Err(error) => Err(DataError::read(path, error)),
         }
     }
@@ -116,7 +110,7 @@ pub(super) fn valid_text<'a>(
 }
 
 pub(super) fn newlines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|&&byte| byte == b'\n').count() as u64
+    bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
 }
 
 /// Length of the byte-order mark at the start of a file.

@@ -96,14 +96,8 @@ impl JsonLines {
     fn explain(&self, line: &str) -> DataError {
         let path = self.path.as_ref().into();
         match serde_json::from_str::<Value>(line) {
-            Ok(Value::Object(object)) => {
-                DataError::Keys { path, line: self.line, found: describe_keys(&object) }
-            }
-            Ok(other) => DataError::Json {
-                path,
-                line: self.line,
-                reason: format!("found {}", kind(&other)),
-            },
+            Ok(Value::Object(object)) => DataError::Keys { path, line: self.line, found: describe_keys(&object) },
+            Ok(other) => DataError::Json { path, line: self.line, reason: format!("found {}", kind(&other)) },
             Err(error) if error.is_eof() => DataError::Json {
                 path,
                 line: self.line,
@@ -140,11 +134,7 @@ fn kind(value: &Value) -> &'static str {
 
 fn describe_keys(object: &serde_json::Map<String, Value>) -> String {
     if let Some(value) = object.get("text") {
-        return if value.is_string() {
-            "the key `text` twice".into()
-        } else {
-            format!("{} under it", kind(value))
-        };
+        return if value.is_string() { "the key `text` twice".into() } else { format!("{} under it", kind(value)) };
     }
     if object.is_empty() {
         return "no keys".into();

@@ -24,8 +24,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use files::{SourceFile, SourceFiles};
 use files::{Compression, Format};
+pub use files::{SourceFile, SourceFiles};
 
 use crate::DataError;
 
@@ -67,8 +67,8 @@ impl Document {
 /// How text files are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Separates the documents of a `.txt` file (such as `<|endoftext|>`, as TinyStories has it); it is
-    /// dropped together with one line break on either side. `None`: a `.txt` file is one document.
+    /// Separates the documents of a `.txt` file (`TinyStories` has `<|endoftext|>` there); it is dropped, with
+    /// one line break on either side. `None`: a `.txt` file is one document.
     pub separator: Option<String>,
     /// About how many bytes of a long `.txt` document are held at a time.
     pub piece_bytes: usize,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
@@ -36,8 +36,7 @@ pub(super) fn rows(path: &Path, counter: Arc<AtomicU64>) -> Result<Rows, DataErr
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let bytes_on_disk = file.metadata().map_err(|error| DataError::read(path, error))?.len();
     let batches = guarded(path, || {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-            .map_err(|error| failed(error.to_string()))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
         let Ok(field) = builder.schema().field_with_name(COLUMN) else {
             let names: Vec<_> = builder.schema().fields().iter().take(8).map(|f| format!("`{}`", f.name())).collect();
             return Err(failed(format!("expected the column `{COLUMN}`, found {}", names.join(", "))));
@@ -46,11 +45,7 @@ pub(super) fn rows(path: &Path, counter: Arc<AtomicU64>) -> Result<Rows, DataErr
             return Err(failed(format!("the column `{COLUMN}` holds {}, not strings", field.data_type())));
         }
         let mask = ProjectionMask::columns(builder.parquet_schema(), [COLUMN]);
-        builder
-            .with_projection(mask)
-            .with_batch_size(ROWS)
-            .build()
-            .map_err(|error| failed(error.to_string()))
+        builder.with_projection(mask).with_batch_size(ROWS).build().map_err(|error| failed(error.to_string()))
     })?;
     Ok(Rows { path: path.into(), batches, ready: VecDeque::new(), row: 0, bytes_on_disk, counter })
 }

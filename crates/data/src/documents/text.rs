@@ -118,7 +118,7 @@ impl Separated {
                 let document = self.bytes.take(at)?;
                 self.bytes.take(self.separator.len())?;
                 searched = 0;
-                if let Some(document) = self.trimmed(document, line) {
+                if let Some(document) = self.trimmed(&document, line) {
                     return Ok(Some(document));
                 }
                 continue;
@@ -127,7 +127,7 @@ impl Separated {
             if self.bytes.ended {
                 let line = self.bytes.line;
                 let rest = self.bytes.take(self.bytes.buffer.len())?;
-                return Ok(self.trimmed(rest, line));
+                return Ok(self.trimmed(&rest, line));
             }
             if self.bytes.buffer.len() > self.limit {
                 return Err(DataError::TooLong {
@@ -141,8 +141,8 @@ impl Separated {
         }
     }
 
-    fn trimmed(&self, text: String, line: u64) -> Option<Document> {
-        let body = text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(&text);
+    fn trimmed(&self, text: &str, line: u64) -> Option<Document> {
+        let body = text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(text);
         let body = body.strip_suffix('\n').map_or(body, |body| body.strip_suffix('\r').unwrap_or(body));
         (!body.is_empty()).then(|| Document::new(body, format!("{}:{line}", self.bytes.path.display())))
     }

@@ -1,8 +1,121 @@
-//! Checkpoints as Hugging Face model directories.
+//! Checkpoints as Hugging Face model directories: `config.json`, `generation_config.json` and `model.safetensors`, read from and written for
+//! `transformers` as they are.
+//!
+//! Families: GPT-2, Llama, Qwen2, Qwen3. The classic decoder is a GPT-2 with `activation_function: "relu"` whose position embedding is the table of sines.
+//! Tokenizers lie in the same directory; they are none of this crate's business.
+
+pub(crate) mod config_json;
+mod names;
+mod weights;
+
+use std::io::Write;
 use std::path::Path;
+
 use burn::tensor::Device;
+use serde_json::Value;
+
+pub use config_json::{TokenIds, check_representable};
+pub use weights::WeightFormat;
+use weights::{Checkpoint, write_atomically};
+
+use crate::config::{DecoderConfig, Position};
+use crate::init::build;
 use crate::{Decoder, ModelError};
-/// Load.
-pub fn load(_dir: impl AsRef<Path>, _device: &Device) -> Result<Decoder, ModelError> { Err(ModelError::Invalid("not yet".into())) }
-/// Save.
-pub fn save(_decoder: &Decoder, _dir: impl AsRef<Path>) -> Result<(), ModelError> { Err(ModelError::Invalid("not yet".into())) }
+
+/// What [`save_with`] writes beside the weights, and in which number format those are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SaveOptions {
+    /// Token ids for `config.json` and `generation_config.json`.
+    pub tokens: TokenIds,
+    /// Number format of `model.safetensors`.
+    pub format: WeightFormat,
+}
+
+/// Reads a decoder from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that `model.safetensors.index.json` lists.
+///
+/// The files are memory-mapped and each tensor is widened to f32 as its parameter is made, so the peak is the model plus its largest tensor.
+///
+/// # Errors
+/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for a `config.json` that asks for something this
+/// decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over, damaged, or of another shape.
+pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
+    let dir = dir.as_ref();
+    let mut config = load_config(dir)?;
+    let mut weights = Checkpoint::open(dir, config.family)?;
+    // Another program may have trained the table since we marked it as sines: then it is a learned one.
+    if config.position == Position::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
+        config.position = Position::Learned;
+    }
+    let decoder = build(&config, &mut weights, device)?;
+    weights.refuse_unused()?;
+    Ok(decoder)
+}
+
+/// Reads what a model directory's `config.json` says the decoder is made of, without its weights.
+///
+/// # Errors
+/// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it asks for something this decoder does not have.
+pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
+    let path = dir.as_ref().join("config.json");
+    config_json::parse(&path, &read(&path)?)
+}
+
+/// Reads the token ids of a model directory: those of `generation_config.json`, and of `config.json` where that has none.
+///
+/// # Errors
+/// [`ModelError::Io`] or [`ModelError::Config`] when a file cannot be read; `generation_config.json` may be absent.
+pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
+    let path = dir.as_ref().join("config.json");
+    let config = TokenIds::parse(&path, &read(&path)?)?;
+    let path = dir.as_ref().join("generation_config.json");
+    if !path.exists() {
+        return Ok(config);
+    }
+    let generation = TokenIds::parse(&path, &read(&path)?)?;
+    Ok(TokenIds {
+        bos: generation.bos.or(config.bos),
+        eos: if generation.eos.is_empty() { config.eos } else { generation.eos },
+        pad: generation.pad.or(config.pad),
+    })
+}
+
+/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none.
+///
+/// Each file is written under another name, synced and renamed; `config.json` comes last.
+///
+/// # Errors
+/// [`ModelError::Invalid`] when the decoder's family has no word for one of its options (see [`check_representable`]),
+/// [`ModelError::Io`] when the disk refuses.
+pub fn save(decoder: &Decoder, dir: impl AsRef<Path>) -> Result<(), ModelError> {
+    save_with(decoder, dir, &SaveOptions::default())
+}
+
+/// Writes a decoder as [`save`] does, with token ids and in the number format asked for.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_with(decoder: &Decoder, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<(), ModelError> {
+    let dir = dir.as_ref();
+    check_representable(decoder.config())?;
+    std::fs::create_dir_all(dir).map_err(|source| ModelError::Io {
+        path: dir.to_owned(),
+        source,
+        hint: "choose a folder that can be written",
+    })?;
+    write_json(&dir.join("generation_config.json"), &options.tokens.generation_config())?;
+    weights::write(decoder, &dir.join("model.safetensors"), options.format)?;
+    write_json(&dir.join("config.json"), &config_json::to_json(decoder.config(), &options.tokens, options.format))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+        hint: "a model is a folder with config.json and model.safetensors",
+    })
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
+    let text = serde_json::to_string_pretty(value).expect("plain JSON");
+    write_atomically(path, |file| writeln!(file, "{text}"))
+}

@@ -2,6 +2,9 @@
 
 mod cache;
 mod training;
+mod parity;
+mod checkpoints;
+mod stories260k;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};

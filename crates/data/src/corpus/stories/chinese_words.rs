@@ -3,12 +3,15 @@
 
 use super::grammar::Table;
 
-/// Names that anybody in a story may have.
+/// Names of heroes.
 pub const NAMES: &[&str] =
     &["乐乐", "朵朵", "豆豆", "毛毛", "圆圆", "点点", "花花", "米米", "明明", "小雨", "小星", "果果"];
 
-/// Animals of the measure word 只.
-pub const ANIMALS: &[&str] = &["小兔子", "小熊", "小猫", "小狗", "小鸭子", "小猴子", "小狐狸", "小老鼠", "小羊", "小象"];
+/// What a hero is, if not a girl or a boy. The measure word of each is 只.
+pub const HEROES: &[&str] = &["小兔子", "小猫", "小鸭子", "小羊", "小老鼠", "小松鼠"];
+
+/// What a hero's friend is. None is a hero: the two are never mixed up.
+pub const FRIENDS: &[&str] = &["小熊", "小狗", "小猴子", "小狐狸", "小象", "小牛", "小马", "小鸡"];
 
 /// First sentences.
 pub const OPENINGS: &[&str] = &[
@@ -40,8 +43,13 @@ const HOMES: Table = &[
     &[("home", "大树下")],
 ];
 
-const DAYS: Table =
-    &[&[("day", "有一天")], &[("day", "一天早上")], &[("day", "一天下午")], &[("day", "星期天")], &[("day", "春天的一天")]];
+const DAYS: Table = &[
+    &[("day", "有一天")],
+    &[("day", "一天早上")],
+    &[("day", "一天下午")],
+    &[("day", "星期天")],
+    &[("day", "春天的一天")],
+];
 
 const ELDERS: Table =
     &[&[("elder", "妈妈")], &[("elder", "爸爸")], &[("elder", "奶奶")], &[("elder", "爷爷")], &[("elder", "外婆")]];

@@ -1,23 +1,23 @@
-//! More plots of the English stories: rain, the truth, new friends, sleep, gifts, races and visits.
+//! More plots of the English stories: rain, the truth, new friends, sleep, gifts, races and seeds.
 
 use super::grammar::{Shape, Table};
 
 /// The other half of the plots.
-pub const MORE_SHAPES: &[Shape] = &[RAIN, TRUTH, NEW_FRIEND, SLEEP, GIFT, RACE];
+pub const MORE_SHAPES: &[Shape] = &[RAIN, TRUTH, NEW_FRIEND, SLEEP, GIFT, RACE, SEED];
 
 const RAIN: Shape = Shape {
     topic: "a rainy day",
     tables: &[PLANS, WEATHER, INDOORS],
     beats: &[
         &[
-            "One Saturday, {he} and {his} friend {friendfull} wanted to {plan}.",
-            "All week long, {hero} and {friendfull} had planned to {plan}.",
-            "\"Today we will {plan},\" {he} said to {his} friend {friendfull}.",
+            "One Saturday, {he} and {his} friend {friend} wanted to {plan}.",
+            "All week long, {hero} and {his} friend {friend} had planned to {plan}.",
+            "\"Today we will {plan},\" {he} said to {his} friend {friend}.",
         ],
         &["But just as they went out, {weather}.", "But then {weather}.", "They were at the door when {weather}."],
         &[
             "\"Our day is lost,\" said {friend}.",
-            "{friend} looked out of the window and sighed.",
+            "{Friend} looked out of the window and sighed.",
             "\"What shall we do now?\" asked {friend}.",
         ],
         &[
@@ -27,8 +27,9 @@ const RAIN: Shape = Shape {
         ],
         &["So they stayed in and {indoors}.", "They ran back into the house and {indoors}."],
         &[
+            "",
             "They laughed so much that they forgot about the {sky}.",
-            "{friend} laughed until {fhis} tummy hurt.",
+            "{Friend} had never laughed so much.",
             "When the {sky} was gone, they did not even see it.",
         ],
         &[
@@ -77,7 +78,7 @@ const TRUTH: Shape = Shape {
         &["One {day}, {accident}.", "One {day}, by mistake, {accident}."],
         &[
             "Nobody had seen it, and {he} wanted to run away.",
-            "{He} looked around, but nobody was there.",
+            "{He} looked left and right, and nobody was there.",
             "\"I will say that it was the wind,\" {he} thought.",
         ],
         &[
@@ -91,6 +92,7 @@ const TRUTH: Shape = Shape {
             "\"I did it, and I am very sorry,\" {he} told {his} {elder}.",
         ],
         &[
+            "",
             "{His} {elder} gave {him} a hug.",
             "\"Thank you for telling me the truth,\" said {his} {elder}.",
             "{His} {elder} was quiet for a moment, and then smiled.",
@@ -121,18 +123,16 @@ const NEW_FRIEND: Shape = Shape {
     tables: &[GAMES],
     beats: &[
         &[
-            "{He} was new there and did not know anyone.",
+            "{He} had just moved in and did not know anyone.",
             "{He} often played alone, and {he} wished for a friend.",
             "{He} had many toys, but nobody to play with.",
         ],
+        &["One {day}, {he} saw {afriend} playing {at}.", "One {day}, {he} went to {place} and saw {afriend} there."],
         &[
-            "One {day}, {he} saw {friendfull} playing {at}.",
-            "One {day}, {he} went to {place} and saw {friendfull} there.",
-        ],
-        &[
+            "",
             "{hero} wanted to say hello, but no words came out.",
             "{hero} stood behind a tree and watched.",
-            "\"What if {fhe} does not like me?\" thought {hero}.",
+            "\"What if nobody likes me?\" thought {hero}.",
         ],
         &[
             "Then {friend}'s {colour} ball rolled right to {his} feet.",
@@ -141,10 +141,11 @@ const NEW_FRIEND: Shape = Shape {
         ],
         &[
             "\"Do you want to play {game}?\" asked {friend}. \"Yes, please!\" said {hero}.",
-            "\"I am {friend},\" {fhe} said. \"Shall we play {game}?\"",
+            "\"Hello!\" said {friend}. \"Shall we play {game}?\"",
             "\"Hello,\" said {hero}. \"Can we play {game}?\"",
         ],
         &[
+            "",
             "They played {game} until the sun went down.",
             "They played {game} all afternoon.",
             "They played, and they laughed, and they played some more.",
@@ -174,6 +175,7 @@ const SLEEP: Shape = Shape {
     beats: &[
         &["One night, {he} could not sleep because {awake}.", "It was late, but {he} was wide awake because {awake}."],
         &[
+            "",
             "{He} turned left, and {he} turned right, but sleep did not come.",
             "{He} closed {his} eyes, but they opened again.",
             "{He} counted to ten, and then {he} counted to ten again.",
@@ -185,8 +187,13 @@ const SLEEP: Shape = Shape {
         ],
         &["\"Then I will help you,\" said {his} {elder}.", "\"I know what to do,\" said {his} {elder}."],
         &["{His} {elder} {remedy}."],
-        &["Soon {hero}'s eyes grew heavy.", "The night grew soft and still.", "{hero} smiled and closed {his} eyes."],
-        &["{He} dreamed of {dream} until the morning.", "That night, {he} dreamed of {dream}."],
+        &[
+            "",
+            "Soon {hero}'s eyes grew heavy.",
+            "The night grew soft and still.",
+            "{hero} smiled and closed {his} eyes.",
+        ],
+        &["{hero} dreamed of {dream} until the morning.", "That night, {hero} dreamed of {dream}."],
     ],
 };
 
@@ -225,9 +232,9 @@ const GIFT: Shape = Shape {
     tables: &[GIFTS],
     beats: &[
         &[
-            "It was almost the birthday of {his} friend {friendfull}.",
-            "The next day was the birthday of {friendfull}, {his} best friend.",
-            "{hero} wanted to give {his} friend {friendfull} something special.",
+            "It was almost the birthday of {his} friend {friend}.",
+            "The next day was the birthday of {his} best friend, {friend}.",
+            "{hero} wanted to give {his} friend {friend} something special.",
         ],
         &[
             "{He} went to the market, but everything cost too much.",
@@ -238,22 +245,22 @@ const GIFT: Shape = Shape {
             "\"The best gifts are made by hand,\" said {his} {elder}.",
             "\"Make something yourself,\" said {his} {elder}.",
         ],
-        &["So {hero} sat down and {made}.", "So {he} worked all day and {made}."],
+        &["So {hero} sat down and {made}.", "So {hero} worked all day and {made}."],
         &[
-            "\"Happy birthday, {friend}!\" {he} said, and held out the {gift}.",
-            "When {friend} saw the {gift}, {fhis} eyes shone.",
-            "{friend} opened the box, and there was the {gift}.",
+            "\"Happy birthday!\" {he} said, and held out the {gift}.",
+            "When {friend} saw the {gift}, there were tears of joy.",
+            "{Friend} opened the box, and there was the {gift}.",
         ],
         &[
+            "",
             "\"This is the best gift of all!\" said {friend}.",
-            "\"Did you make it yourself? I love it!\" {fhe} said.",
-            "{friend} was so happy that {fhe} could not speak.",
+            "\"Did you make it yourself? I love it!\" said {friend}.",
+            "{Friend} was so happy that no words came out.",
         ],
         &[
             "Then they ate cake and danced until late.",
-            "{friend} kept the {gift} for many years.",
+            "{Friend} kept the {gift} for many years.",
             "{hero} was just as happy as {friend}.",
-            "And {hero} still had {his} coin.",
         ],
     ],
 };
@@ -273,29 +280,27 @@ const RACE: Shape = Shape {
     topic: "a race",
     tables: &[PRIZES],
     beats: &[
+        &["One {day}, there was a big race {at}.", "Every year, there was a race {at}, and everyone came to see it."],
         &[
-            "One {day}, there was a big race {at}.",
-            "Every year, there was a race {at}, and everyone came to see it.",
+            "{hero} and {his} friend {friend} both wanted to win {prize}.",
+            "{hero} wanted to win {prize}, and so did {his} friend {friend}.",
         ],
         &[
-            "{hero} and {his} friend {friendfull} both wanted to win {prize}.",
-            "The winner would get {prize}, and {friendfull} wanted it as much as {hero}.",
-        ],
-        &[
+            "",
             "{hero} ran like the wind, and soon {he} was in front.",
             "One, two, three, go! {hero} was the fastest of all.",
         ],
         &[
-            "Then {he} heard a cry. {friend} had fallen over a stone.",
-            "But then {friend} fell and hurt {fhis} foot.",
+            "Then {he} heard a cry. {Friend} had fallen over a stone.",
+            "But then {friend} fell and could not get up.",
             "Suddenly, {friend} slipped and fell.",
         ],
         &[
-            "{hero} stopped, turned around, and helped {fhim} up.",
+            "{hero} stopped, turned around, and helped {friend} up.",
             "\"Go on, or you will lose!\" said {friend}. \"Not without you,\" said {hero}.",
             "{hero} forgot about the race and ran back.",
         ],
-        &["They walked to the end side by side.", "Hand in hand, they came to the end together."],
+        &["They walked to the finish side by side.", "Together, they came to the finish at last."],
         &[
             "They did not win, but everyone cheered for them.",
             "\"You are better than {prize},\" said {friend}.",
@@ -312,4 +317,55 @@ const PRIZES: Table = &[
     &[("prize", "the new bell")],
     &[("prize", "the silver star")],
     &[("prize", "the giant cake")],
+];
+
+const SEED: Shape = Shape {
+    topic: "growing something",
+    tables: &[PLANTS],
+    beats: &[
+        &[
+            "One spring day, {his} {elder} gave {him} {plant} seed.",
+            "One spring day, {hero} found {plant} seed in {his} pocket.",
+        ],
+        &[
+            "{He} put it into the ground and gave it some water.",
+            "{He} dug a small hole behind the house and put it in.",
+        ],
+        &[
+            "{He} waited one day, and then another, but nothing happened.",
+            "Every morning {he} ran outside to look, but there was only earth.",
+            "A week went by, and nothing came up.",
+        ],
+        &[
+            "\"Maybe it is broken,\" {he} said. \"Good things take time,\" said {his} {elder}.",
+            "\"It is asleep,\" said {his} friend {friend}. \"Give it time.\"",
+            "\"I give up,\" said {hero}. \"Wait a little longer,\" said {his} friend {friend}.",
+        ],
+        &[
+            "So {he} gave it water every day and sang to it.",
+            "So {hero} waited, and kept the birds away.",
+            "So {he} gave it water every morning and said good night to it every evening.",
+        ],
+        &[
+            "Then, one morning, a tiny green leaf came out of the ground!",
+            "And one day, after the rain, there was a tiny green leaf!",
+        ],
+        &[
+            "By the end of summer, {hero} had the finest garden of all.",
+            "By the end of summer, it was taller than {hero}.",
+            "\"You were right,\" said {hero}. \"Good things take time.\"",
+            "{hero} was so happy that {he} danced around it.",
+        ],
+    ],
+};
+
+const PLANTS: Table = &[
+    &[("plant", "a sunflower")],
+    &[("plant", "a bean")],
+    &[("plant", "a pumpkin")],
+    &[("plant", "a rose")],
+    &[("plant", "an apple")],
+    &[("plant", "a melon")],
+    &[("plant", "a tulip")],
+    &[("plant", "a cherry")],
 ];

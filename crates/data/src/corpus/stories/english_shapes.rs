@@ -1,9 +1,9 @@
-//! The plots of the English stories: things lost, shared, broken and mended, and fears overcome.
+//! Plots of the English stories: things lost and shared, fears overcome, tries repeated, small ones helped.
 
 use super::grammar::{Shape, Table};
 
 /// Half of the plots; the others stand in `english_more_shapes`.
-pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, MAKING, RESCUE, SEED];
+pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, MAKING, RESCUE];
 
 const LOST: Shape = Shape {
     topic: "something lost",
@@ -21,11 +21,12 @@ const LOST: Shape = Shape {
             "But one {day}, {hero} could not find the {toy} anywhere.",
         ],
         &[
-            "\"I will help you look,\" said {his} friend {friendfull}.",
-            "\"Do not cry, {hero},\" said {friendfull}. \"We will find it.\"",
-            "{friendfull} saw {his} tears and asked, \"Where did you last see it?\"",
+            "\"I will help you look,\" said {his} friend {friend}.",
+            "\"Do not cry,\" said {his} friend {friend}. \"We will find it.\"",
+            "{His} friend {friend} saw {his} tears and asked, \"Where did you last see it?\"",
         ],
         &[
+            "",
             "They looked {wrong} and {also}, but it was not there.",
             "First they looked {wrong}, and then {also}.",
             "{hero} looked {wrong}, and {friend} looked {also}.",
@@ -36,7 +37,8 @@ const LOST: Shape = Shape {
             "There, {spot}, lay the {colour} {toy}!",
         ],
         &[
-            "\"Thank you, {friend}!\" said {hero}, and gave {fhim} a big hug.",
+            "",
+            "\"Thank you!\" said {hero}, and gave {friend} a big hug.",
             "{hero} laughed and danced, and {friend} danced too.",
             "\"You are a true friend,\" said {hero}.",
         ],
@@ -44,7 +46,7 @@ const LOST: Shape = Shape {
             "From that day on, {hero} took good care of {his} {toy}.",
             "They played together until the sun went down.",
             "That night, {hero} slept with the {toy} beside {his} bed.",
-            "{He} never left the {toy} behind again.",
+            "{hero} never left the {toy} behind again.",
         ],
     ],
 };
@@ -56,19 +58,20 @@ const SHARING: Shape = Shape {
         &[
             "One {day}, {his} {elder} gave {him} {food}.",
             "One {day}, {he} bought {food} with {his} own money.",
-            "One {day}, {hero} and {his} {elder} made {food}.",
+            "One {day}, {hero} packed {food} for lunch.",
         ],
         &[
-            "On the way to {place}, {he} met {friendfull}, who looked sad.",
-            "{He} took it to {place}, and there {he} saw {friendfull} sitting all alone.",
-            "{He} was just about to eat when {friendfull} came by.",
+            "On the way to {place}, {he} met {afriend} who looked sad.",
+            "{He} took it to {place}, and there {he} saw {afriend} sitting all alone.",
+            "{He} was just about to eat when {afriend} came by.",
         ],
         &[
             "\"What is wrong?\" asked {hero}. \"I am so hungry,\" said {friend}.",
             "\"I have had nothing to eat all day,\" said {friend} in a small voice.",
-            "\"That smells so good,\" said {friend}, and {fhis} tummy made a sound.",
+            "\"That smells so good,\" said {friend}, and came closer.",
         ],
         &[
+            "",
             "{hero} wanted to keep it all, but then {he} had a better idea.",
             "For a moment, {hero} said nothing.",
             "{hero} looked at {his} food, and then {he} looked at {friend}.",
@@ -79,9 +82,10 @@ const SHARING: Shape = Shape {
             "\"Half of it is for you,\" {he} said with a smile.",
         ],
         &[
+            "",
             "They sat {at} and ate until it was all gone.",
             "They ate together and told each other funny stories.",
-            "{friend} smiled, and {hero} felt warm inside.",
+            "{Friend} smiled, and {hero} felt warm inside.",
         ],
         &[
             "It tasted better than ever before.",
@@ -116,26 +120,28 @@ const FEAR: Shape = Shape {
         ],
         &["{trouble}"],
         &[
+            "",
             "{His} heart beat fast.",
             "{His} legs began to shake.",
-            "\"I cannot do it,\" {he} said in a small voice.",
+            "\"I am so scared,\" {he} said in a small voice.",
             "{He} wanted to run away.",
         ],
         &[
-            "\"{advice},\" said {his} friend {friendfull}.",
-            "{friendfull} stood beside {him} and said, \"{advice}.\"",
-            "\"I was afraid once too,\" said {friendfull}. \"{advice}.\"",
+            "\"{advice},\" said {his} friend {friend}.",
+            "{His} friend {friend} stood beside {him} and said, \"{advice}.\"",
+            "\"I was afraid once too,\" said {his} friend {friend}. \"{advice}.\"",
         ],
-        &["{hero} took a deep breath.", "{hero} closed {his} eyes and opened them again.", "So {hero} tried."],
+        &["", "", "{hero} took a deep breath.", "So {hero} tried."],
         &["{brave}"],
         &[
+            "",
             "\"I did it!\" {he} cried, and {friend} clapped.",
             "\"See how brave you are!\" said {friend}.",
             "{He} was so proud that {he} laughed out loud.",
         ],
         &[
             "After that, {he} was not so afraid of {fear}.",
-            "That night, {he} told {his} {elder} how brave {he} had been.",
+            "That night, {hero} told {his} {elder} how brave {he} had been.",
             "{hero} was still a little afraid of {fear}, but now {he} knew what to do.",
         ],
     ],
@@ -157,7 +163,7 @@ const FEARS: Table = &[
     &[
         ("fear", "deep water"),
         ("trouble", "One {day}, all {his} friends jumped into the lake, but {he} stayed on the grass."),
-        ("advice", "Hold my hand and put in one foot first"),
+        ("advice", "Put in one foot first"),
         ("brave", "{He} put in one foot, then the other, and soon {he} was splashing."),
     ],
     &[
@@ -207,16 +213,18 @@ const MAKING: Shape = Shape {
             "{He} was almost done, but then {fail}.",
         ],
         &[
+            "",
             "\"It is no good,\" said {hero}, and sat down on the floor.",
             "{hero} almost gave up.",
             "{hero} was so cross that {he} wanted to cry.",
         ],
         &[
-            "{friendfull} came by and looked at it. \"{fix},\" {fhe} said.",
-            "\"{fix},\" said {his} friend {friendfull}.",
-            "Then {friendfull} had an idea. \"{fix},\" {fhe} said.",
+            "{His} friend {friend} came by. \"{fix},\" said {friend}.",
+            "\"{fix},\" said {his} friend {friend}.",
+            "Then {his} friend {friend} had an idea. \"{fix},\" said {friend}.",
         ],
         &[
+            "",
             "So {hero} tried again, and {friend} helped.",
             "So they began once more, slowly and with care.",
             "{hero} dried {his} eyes and tried one more time.",
@@ -260,7 +268,7 @@ const MAKES: Table = &[
         ("make", "a bird house"),
         ("fail", "the roof fell off"),
         ("fix", "Use longer nails"),
-        ("success", "a small bird moved in the next day"),
+        ("success", "it held, and a small bird moved in"),
     ],
     &[
         ("make", "a flute"),
@@ -299,16 +307,17 @@ const RESCUE: Shape = Shape {
         ],
         &["It was {small} that {problem}.", "There was {small} that {problem}."],
         &[
+            "",
             "\"Do not be afraid,\" said {hero}. \"I will help you.\"",
             "\"Poor little thing!\" said {hero}.",
             "{hero} knelt down and spoke in a soft voice.",
         ],
         &[
-            "But {he} could not do it alone, so {he} called {friendfull}.",
-            "{He} ran to get {his} friend {friendfull}.",
-            "Just then, {friendfull} came down the road. \"I will help too,\" {fhe} said.",
+            "But {he} could not do it alone, so {he} called {his} friend {friend}.",
+            "{He} ran to get {his} friend {friend}.",
+            "Just then, {his} friend {friend} came by. \"I will help too,\" said {friend}.",
         ],
-        &["Together, they {help}.", "They worked together and {help}.", "Very gently, they {help}."],
+        &["Together, they {help}.", "They worked together and {help}.", "Side by side, they {help}."],
         &["The little one {thanks}."],
         &[
             "{hero} and {friend} walked home with happy hearts.",
@@ -338,12 +347,7 @@ const SMALL_ONES: Table = &[
         ("help", "went from door to door until they found its home"),
         ("thanks", "wagged its tail"),
     ],
-    &[
-        ("small", "a turtle"),
-        ("problem", "lay on its back"),
-        ("help", "turned it over"),
-        ("thanks", "nodded slowly"),
-    ],
+    &[("small", "a turtle"), ("problem", "lay on its back"), ("help", "turned it over"), ("thanks", "nodded slowly")],
     &[
         ("small", "a butterfly"),
         ("problem", "had fallen into the water"),
@@ -368,55 +372,4 @@ const SMALL_ONES: Table = &[
         ("help", "carried it to the grass"),
         ("thanks", "put out its horns to say thank you"),
     ],
-];
-
-const SEED: Shape = Shape {
-    topic: "growing something",
-    tables: &[PLANTS],
-    beats: &[
-        &[
-            "One spring day, {his} {elder} gave {him} {plant} seed.",
-            "One spring day, {hero} found {plant} seed in {his} pocket.",
-        ],
-        &[
-            "{He} put it into the ground and gave it some water.",
-            "{He} dug a small hole behind the house and put it in.",
-        ],
-        &[
-            "{He} waited one day, and then another, but nothing happened.",
-            "Every morning {he} ran outside to look, but there was only earth.",
-            "A week went by, and nothing came up.",
-        ],
-        &[
-            "\"Maybe it is broken,\" {he} said. \"Good things take time,\" said {his} {elder}.",
-            "\"It is asleep,\" said {friendfull}. \"Give it time.\"",
-            "\"I give up,\" said {hero}. \"Wait a little longer,\" said {friendfull}.",
-        ],
-        &[
-            "So {he} gave it water every day and sang to it.",
-            "So {hero} waited, and kept the birds away.",
-            "So {he} gave it water every morning and said good night to it every evening.",
-        ],
-        &[
-            "Then, one morning, a tiny green leaf came out of the ground!",
-            "And one day, after the rain, there was a tiny green leaf!",
-        ],
-        &[
-            "By the end of summer, {he} had the finest garden of all.",
-            "By the end of summer, it was taller than {hero}.",
-            "\"You were right,\" said {hero}. \"Good things take time.\"",
-            "{hero} was so happy that {he} danced around it.",
-        ],
-    ],
-};
-
-const PLANTS: Table = &[
-    &[("plant", "a sunflower")],
-    &[("plant", "a bean")],
-    &[("plant", "a pumpkin")],
-    &[("plant", "a rose")],
-    &[("plant", "an apple")],
-    &[("plant", "a melon")],
-    &[("plant", "a tulip")],
-    &[("plant", "a cherry")],
 ];

@@ -2,24 +2,25 @@
 
 use super::grammar::Table;
 
-/// Names of characters who are "she".
+/// Names of heroes who are "she".
 pub const SHE: &[&str] = &[
-    "Mia", "Lily", "Nora", "Ella", "Ruby", "Zoe", "Lucy", "Maya", "Daisy", "Wendy", "Nina", "Clara", "Molly", "Penny",
-    "Sally", "Tess", "Bella", "Jane", "Holly", "Anna", "Emma", "Kate", "Sara", "Lina",
+    "Mia", "Lily", "Nora", "Ella", "Ruby", "Zoe", "Lucy", "Maya", "Wendy", "Nina", "Clara", "Molly", "Penny", "Bella",
+    "Anna", "Emma", "Kate", "Holly",
 ];
 
-/// Names of characters who are "he".
+/// Names of heroes who are "he".
 pub const HE: &[&str] = &[
-    "Tom", "Ben", "Max", "Sam", "Leo", "Jack", "Finn", "Toby", "Oscar", "Hugo", "Milo", "Rory", "Theo", "Billy",
-    "Noah", "Pip", "Teddy", "Felix", "Harry", "Ollie", "Barney", "Dan", "Luke", "Peter",
+    "Tom", "Ben", "Max", "Sam", "Leo", "Jack", "Finn", "Toby", "Oscar", "Hugo", "Milo", "Theo", "Billy", "Noah", "Pip",
+    "Teddy", "Felix", "Luke",
 ];
 
-/// What a character is, if not a girl or a boy. Each takes the article "a".
-pub const ANIMALS: &[&str] = &[
-    "rabbit", "fox", "bear", "mouse", "duck", "cat", "hedgehog", "squirrel", "frog", "goat", "panda", "beaver",
-];
+/// What a hero is, if not a girl or a boy. Each takes the article "a".
+pub const HEROES: &[&str] = &["rabbit", "mouse", "duck", "cat", "hedgehog", "squirrel", "frog", "panda"];
 
-/// What a character is like. Each takes the article "a".
+/// What a hero's friend is. Each takes the article "a", and none is a hero: the two are never mixed up.
+pub const FRIENDS: &[&str] = &["bear", "fox", "goat", "beaver", "crow", "deer", "pig", "badger", "pony", "goose"];
+
+/// What a hero is like. Each takes the article "a".
 pub const TRAITS: &[&str] = &[
     "little", "shy", "cheerful", "curious", "quiet", "gentle", "clever", "funny", "playful", "sleepy", "friendly",
     "young",
@@ -31,7 +32,7 @@ pub const OPENINGS: &[&str] = &[
     "There once was a {trait} {kind} named {hero} who lived {home}.",
     "{hero} was a {trait} {kind} who lived {home}.",
     "Long ago, a {trait} {kind} named {hero} lived {home}.",
-    "In a small house {home} lived a {trait} {kind} named {hero}.",
+    "In a house {home} lived a {trait} {kind} named {hero}.",
     "This is the story of {hero}, a {trait} {kind} who lived {home}.",
 ];
 
@@ -46,7 +47,7 @@ const HOMES: Table = &[
     &[("home", "in a small village")],
     &[("home", "at the end of the lane")],
     &[("home", "beside a big farm")],
-    &[("home", "under an old oak tree")],
+    &[("home", "beside an old oak tree")],
     &[("home", "next to the mill")],
     &[("home", "in a quiet valley")],
 ];

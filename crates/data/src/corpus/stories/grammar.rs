@@ -17,7 +17,7 @@ pub struct Shape {
     pub topic: &'static str,
     /// Tables of this plot alone.
     pub tables: &'static [Table],
-    /// The beats, each with its alternatives.
+    /// The beats, each with its alternatives. A beat that may be left out has the alternative "".
     pub beats: &'static [&'static [&'static str]],
 }
 
@@ -55,7 +55,11 @@ const HELD_OUT_ONE_IN: u64 = 8;
 
 /// The split that a hero or a template belongs to.
 fn split_of(kind: &str, what: &str) -> Split {
-    if fingerprint(&format!("{kind}:{what}")).is_multiple_of(HELD_OUT_ONE_IN) { Split::Validation } else { Split::Train }
+    if fingerprint(&format!("{kind}:{what}")).is_multiple_of(HELD_OUT_ONE_IN) {
+        Split::Validation
+    } else {
+        Split::Train
+    }
 }
 
 impl Grammar {
@@ -75,11 +79,11 @@ impl Grammar {
         };
         let mut bindings = cast.bindings;
         for table in self.common.iter().chain(shape.tables) {
-            bindings.set_row(dice.pick(table));
+            bindings.set_row(dice.pick::<Row>(table));
         }
         let opening = bindings.fill(self.openings[choices[0]]);
         let beats = shape.beats.iter().zip(&choices[1..]).map(|(beat, &choice)| bindings.fill(beat[choice]));
-        let sentences: Vec<String> = std::iter::once(opening).chain(beats).collect();
+        let sentences: Vec<String> = std::iter::once(opening).chain(beats.filter(|beat| !beat.is_empty())).collect();
         Drawn { text: sentences.join(self.gap), bindings, topic: shape.topic }
     }
 

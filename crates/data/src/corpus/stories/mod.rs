@@ -1,8 +1,10 @@
 //! Short stories from a grammar, in English and in Chinese.
 //!
 //! A story is an opening and the beats of a plot. Each beat has several wordings with gaps for who, where and what;
-//! rows of tables fill the gaps, so that a thing fits its place and a remedy its trouble. A hero and the hero's friend
-//! never share a pronoun in the English stories, so that "he" and "she" are never in doubt.
+//! rows of tables fill the gaps, so that a thing fits its place and a remedy its trouble.
+//!
+//! Only the hero has a name and a pronoun; the friend is "the bear", and no friend is of a hero's kind. Who "he" is, is
+//! never in doubt, and a small model has one name and one pronoun to carry through a story rather than two of each.
 
 mod chinese_shapes;
 mod chinese_words;
@@ -86,7 +88,13 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
         Language::English => "a {trait} {kind}",
         Language::Chinese => "{kind}",
     });
-    Story { text: drawn.text, language, hero: drawn.bindings.fill("{hero}"), description, topic: drawn.topic.to_string() }
+    Story {
+        text: drawn.text,
+        language,
+        hero: drawn.bindings.fill("{hero}"),
+        description,
+        topic: drawn.topic.to_string(),
+    }
 }
 
 /// Endless stories of one language.
@@ -102,43 +110,36 @@ pub fn variety(language: Language) -> u128 {
 }
 
 fn english_cast(dice: &mut Dice) -> Cast {
-    use english_words::{ANIMALS, HE, SHE, TRAITS};
-    const SHE_FORMS: [&str; 4] = ["girl", "she", "her", "her"];
-    const HE_FORMS: [&str; 4] = ["boy", "he", "him", "his"];
-    let hero_is_she = dice.chance(50);
-    let ((names, forms), (friends, friend_forms)) =
-        if hero_is_she { ((SHE, SHE_FORMS), (HE, HE_FORMS)) } else { ((HE, HE_FORMS), (SHE, SHE_FORMS)) };
-    let animals = dice.chance(60);
-    let (hero, friend, manner) = (*dice.pick(names), *dice.pick(friends), *dice.pick(TRAITS));
-    let kind = if animals { *dice.pick(ANIMALS) } else { forms[0] };
+    use english_words::{FRIENDS, HE, HEROES, SHE, TRAITS};
+    let (names, child, [he, him, his]) =
+        if dice.chance(50) { (SHE, "girl", ["she", "her", "her"]) } else { (HE, "boy", ["he", "him", "his"]) };
+    let hero = dice.word(names);
+    let kind = if dice.chance(60) { dice.word(HEROES) } else { child };
+    let friend = dice.word(FRIENDS);
     let mut bindings = Bindings::default();
-    bindings.set_row(&[("hero", hero), ("trait", manner), ("kind", kind), ("friend", friend)]);
-    bindings.set_row(&[("he", forms[1]), ("him", forms[2]), ("his", forms[3])]);
-    bindings.set_row(&[("fhe", friend_forms[1]), ("fhim", friend_forms[2]), ("fhis", friend_forms[3])]);
-    // A friend is introduced once, as "Ben" among children and as "Ben the bear" among animals.
-    bindings.set("friendfull", if animals { format!("{friend} the {}", dice.pick(ANIMALS)) } else { friend.to_string() });
-    Cast { bindings, hero: format!("{manner} {kind} {hero}") }
+    bindings.set_row(&[("hero", hero), ("trait", dice.word(TRAITS)), ("kind", kind)]);
+    bindings.set_row(&[("he", he), ("him", him), ("his", his)]);
+    bindings.set("friend", format!("the {friend}"));
+    bindings.set("afriend", format!("a {friend}"));
+    let described = bindings.fill("{trait} {kind} {hero}");
+    Cast { bindings, hero: described }
 }
 
 fn chinese_cast(dice: &mut Dice) -> Cast {
-    use chinese_words::{ANIMALS, NAMES};
-    let hero_is_she = dice.chance(50);
-    let animals = dice.chance(60);
-    let hero = dice.below(NAMES.len());
-    // Another name: the list is gone round by a random step that is not a whole turn.
-    let friend = NAMES[(hero + 1 + dice.below(NAMES.len() - 1)) % NAMES.len()];
-    let hero = NAMES[hero];
+    use chinese_words::{FRIENDS, HEROES, NAMES};
     let mut bindings = Bindings::default();
-    bindings.set_row(&[("hero", hero), ("friend", friend)]);
-    if animals {
-        bindings.set_row(&[("one", "一只"), ("kind", *dice.pick(ANIMALS))]);
-        bindings.set_row(&[("he", "它"), ("fhe", "它"), ("they", "它们")]);
-        bindings.set("friendfull", format!("{}{friend}", dice.pick(ANIMALS)));
-    } else {
-        let forms = if hero_is_she { ["小女孩", "她", "他"] } else { ["小男孩", "他", "她"] };
-        bindings.set_row(&[("one", "一个"), ("kind", forms[0]), ("friendfull", friend)]);
-        bindings.set_row(&[("he", forms[1]), ("fhe", forms[2]), ("they", "他们")]);
+    bindings.set_row(&[("hero", dice.word(NAMES)), ("friend", dice.word(FRIENDS))]);
+    bindings.set_row(match dice.weighted(&[60, 20, 20]) {
+        0 => &[("one", "一只"), ("he", "它"), ("they", "它们")],
+        1 => &[("one", "一个"), ("kind", "小女孩"), ("he", "她"), ("they", "他们")],
+        _ => &[("one", "一个"), ("kind", "小男孩"), ("he", "他"), ("they", "他们")],
+    });
+    if bindings.get("kind").is_none() {
+        bindings.set("kind", dice.word(HEROES));
     }
     let described = bindings.fill("{kind}{hero}");
     Cast { bindings, hero: described }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::dice::{Dice, fingerprint};
+use super::pretraining::CorpusError;
 use super::template::{Bindings, capitalise};
 
 /// What is known of a person.
@@ -55,6 +56,21 @@ pub struct WorldConfig {
 impl WorldConfig {
     /// The most people that there are names for.
     pub const MOST_PEOPLE: usize = words::SHE.len() + words::HE.len();
+
+    /// Checks that there are people, no more than names, and no more held out than there are.
+    ///
+    /// # Errors
+    /// Says which number is impossible, and what is possible.
+    pub fn validate(&self) -> Result<(), CorpusError> {
+        let Self { people, held_out_people: held_out, .. } = *self;
+        if !(1..=Self::MOST_PEOPLE).contains(&people) {
+            return Err(CorpusError::People(people));
+        }
+        if held_out > people {
+            return Err(CorpusError::HeldOut { held_out, people });
+        }
+        Ok(())
+    }
 }
 
 impl Default for WorldConfig {
@@ -131,12 +147,13 @@ impl World {
     /// Draws the world.
     ///
     /// # Panics
-    /// If there are no people, more than there are names for, or more held out than there are.
+    /// If the configuration is not valid: check it with [`WorldConfig::validate`] where a user wrote it.
     #[must_use]
     pub fn new(config: &WorldConfig) -> Self {
         let count = config.people;
-        assert!((1..=WorldConfig::MOST_PEOPLE).contains(&count), "the world has names for 1 to 96 people, not {count}");
-        assert!(config.held_out_people <= count, "more people are held out than there are");
+        if let Err(error) = config.validate() {
+            panic!("{error}");
+        }
         let mut dice = Dice::new(config.seed, "world", 0);
         let mut names: Vec<(&'static str, bool)> = words::SHE.iter().map(|name| (*name, true)).collect();
         names.extend(words::HE.iter().map(|name| (*name, false)));
@@ -144,11 +161,21 @@ impl World {
         let mut people: Vec<Person> = names[..count]
             .iter()
             .enumerate()
-            .map(|(i, &(name, is_she))| Person { name, asked_about: i >= config.held_out_people, is_she, values: [""; 5] })
+            .map(|(i, &(name, is_she))| Person {
+                name,
+                asked_about: i >= config.held_out_people,
+                is_she,
+                values: [""; 5],
+            })
             .collect();
         for attribute in Attribute::ALL {
-            let mut values: Vec<_> = attribute.values().iter().copied().cycle().take(count).collect();
+            let mut values = attribute.values().to_vec();
             dice.shuffle(&mut values);
+            // Spread evenly over everybody, and over the held-out people alone: guessing is as hard for either.
+            let mut values: Vec<_> = values.into_iter().cycle().take(count).collect();
+            let (held_out, asked_about) = values.split_at_mut(config.held_out_people);
+            dice.shuffle(held_out);
+            dice.shuffle(asked_about);
             for (person, value) in people.iter_mut().zip(values) {
                 person.values[attribute as usize] = value;
             }
@@ -178,7 +205,7 @@ impl World {
             let mut order = Attribute::ALL;
             dice.shuffle(&mut order);
             let wordings = order.map(|attribute| dice.below(words::STATEMENTS[attribute as usize].len()));
-            if split_of_template(&order, &wordings) == split {
+            if split_of_template(order, wordings) == split {
                 break (order, wordings);
             }
         };
@@ -188,7 +215,11 @@ impl World {
                 let bindings = person.bindings(order[i]);
                 // The name stays in most sentences: a fact is learned best next to the name it belongs to.
                 let with_pronoun = i > 0 && statement.starts_with("{name} ") && dice.chance(50);
-                bindings.fill(&if with_pronoun { statement.replacen("{name}", "{He}", 1) } else { statement.to_string() })
+                bindings.fill(&if with_pronoun {
+                    statement.replacen("{name}", "{He}", 1)
+                } else {
+                    statement.to_string()
+                })
             })
             .collect();
         sentences.join(" ")
@@ -202,13 +233,13 @@ impl World {
 
     /// One question about `person`, in one of the wordings for a first question.
     pub(super) fn question(person: &Person, attribute: Attribute, dice: &mut Dice) -> Question {
-        let text = dice.pick(words::QUESTIONS[attribute as usize]);
+        let text = dice.word(words::QUESTIONS[attribute as usize]);
         Self::worded(person, attribute, text, words::ANSWERS[attribute as usize])
     }
 
     /// One question that says "he" or "she" of a person named before.
     pub(super) fn follow_up(person: &Person, attribute: Attribute, dice: &mut Dice) -> Question {
-        let text = dice.pick(words::FOLLOW_UPS[attribute as usize]);
+        let text = dice.word(words::FOLLOW_UPS[attribute as usize]);
         Self::worded(person, attribute, text, words::FOLLOW_UP_ANSWERS[attribute as usize])
     }
 
@@ -254,8 +285,12 @@ impl World {
 }
 
 /// Of 8 templates, one belongs to the validation split alone.
-fn split_of_template(order: &[Attribute; 5], wordings: &[usize; 5]) -> Split {
-    if fingerprint(&format!("biography:{order:?}{wordings:?}")).is_multiple_of(8) { Split::Validation } else { Split::Train }
+fn split_of_template(order: [Attribute; 5], wordings: [usize; 5]) -> Split {
+    if fingerprint(&format!("biography:{order:?}{wordings:?}")).is_multiple_of(8) {
+        Split::Validation
+    } else {
+        Split::Train
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,10 @@ fn the_good_answer_is_right_and_anybody_elses_value_is_wrong() {
         assert!(question.answer_is_right(&question.answer), "{question:?}");
         assert!(question.answer_is_right(&question.value.to_uppercase()));
         for other in question.attribute.values().iter().filter(|value| **value != question.value) {
-            assert!(!question.answer_is_right(&question.answer.replace(&question.value, other)), "{question:?} {other}");
+            assert!(
+                !question.answer_is_right(&question.answer.replace(&question.value, other)),
+                "{question:?} {other}"
+            );
             assert!(!question.answer_is_right(&format!("{} {other}", question.answer)), "two values are no answer");
         }
     }
@@ -96,5 +99,7 @@ fn guessing_is_right_about_one_time_in_ten() {
     };
     let baseline = World::guessing_baseline(&everybody);
     assert!((baseline - 7.0 / 64.0).abs() < 1e-12, "{baseline}");
+    let held_out = World::guessing_baseline(&world().questions(Split::Validation));
+    assert!((held_out - 2.0 / 16.0).abs() < 1e-12, "{held_out}");
     assert!(World::guessing_baseline(&[]).abs() < f64::EPSILON);
 }

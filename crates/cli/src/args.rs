@@ -1,0 +1,338 @@
+//! The command line as typed. What it means is decided in [`commands`](crate::commands).
+
+mod tokenizer;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::commands;
+
+pub use tokenizer::{
+    TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  fireclay train                                      train on the embedded corpus: minutes on a laptop
+  fireclay train --data book.txt --out runs/book      train on your own text
+  fireclay plan --data book.txt --depth 6             what that would take, without doing it
+  fireclay generate --model runs/book --prompt \"It was\"
+
+`fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
+
+/// Train your own GPT from raw text, and let it write.
+#[derive(Debug, Parser)]
+#[command(name = "fireclay", version, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What is said on the way.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How much is said on standard error. Results go to standard output.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct TalkArgs {
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more about what happens
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// One command each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the stages of a recipe: text to tokenizer to trained decoder
+    #[command(after_help = TRAIN_EXAMPLES)]
+    Train(TrainArgs),
+    /// Print what `train` would do and take, and run nothing
+    #[command(after_help = "\
+Examples:
+  fireclay plan                                     the embedded corpus and the recipe `tiny`
+  fireclay plan --depth 12 --data corpus/ --json    parameters, tokens, memory and time for other programs
+
+Takes every flag of `train`.")]
+    Plan(PlanArgs),
+    /// Train a tokenizer, or turn text into token ids and back
+    Tokenizer(TokenizerArgs),
+    /// Let a model continue a text
+    Generate(GenerateArgs),
+    /// Measure how probable a text is to a model
+    Score(ScoreArgs),
+    /// Write one self-contained HTML page about a run
+    #[command(after_help = "\
+Example:
+  fireclay report runs/tiny         writes runs/tiny/report.html: loss curves, samples, the resolved recipe, the machine")]
+    Report(commands::report::Args),
+    /// Measure speed and memory
+    Bench(BenchArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  fireclay train                                            the embedded corpus and the recipe `tiny`
+  fireclay train --data corpus/ --data more.jsonl.gz        .txt, .jsonl and .parquet, also .gz and .zst, and folders of them
+  fireclay train --recipe shakespeare-char --data tinyshakespeare.txt
+  fireclay train --depth 6 --set pretrain.batch=16          one dial derives width, heads, batch, learning rate and tokens
+
+The same command again resumes where the last one was cut off; Ctrl-C saves first. Stages that are done are skipped.";
+
+/// `train`, and what `plan` shares with it
+#[derive(Args, Clone, Debug, Default)]
+pub struct TrainArgs {
+    /// An embedded recipe (tiny, text, shakespeare-char) or a TOML file [default: tiny, or text with --data]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub recipe: Option<String>,
+    /// Text to learn from: files, folders or hf://datasets/…; may be repeated
+    #[arg(long, value_name = "PATH", num_args = 1.., action = ArgAction::Append)]
+    pub data: Vec<String>,
+    /// The run directory [default: runs/ and the recipe's name]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only these stages of the recipe, in this order
+    #[arg(long, value_name = "a,b,c", value_delimiter = ',')]
+    pub stages: Vec<String>,
+    /// Optimiser steps instead of the recipe's
+    #[arg(long, value_name = "N")]
+    pub steps: Option<u64>,
+    /// Layers; width, heads, batch, learning rate and tokens are derived from it
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+    /// Begin with the weights of this model instead of fresh ones
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Number format of the matrix products
+    #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"])]
+    pub precision: Option<String>,
+    /// Seed of weights, data order and samples
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Any key of the recipe, for example pretrain.learning_rate=1e-3; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Begin anew; what the run directory holds is moved aside
+    #[arg(long)]
+    pub fresh: bool,
+    /// Train although the plan does not fit in memory
+    #[arg(long)]
+    pub allow_memory: bool,
+}
+
+/// `plan`
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// The `train` command to plan.
+    #[command(flatten)]
+    pub train: TrainArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `generate`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay generate --model runs/tiny --prompt \"Once upon a time\"
+  fireclay generate --model SmolLM2-135M --prompt \"The capital of France is\" --temperature 0 --max-tokens 20
+  fireclay generate --model runs/tiny --ids \"12 7 301\" --json
+
+--model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
+The prompt is continued as raw text: chat models see no chat template here.
+The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.")]
+pub struct GenerateArgs {
+    /// A run, stage, checkpoint or Hugging Face model directory
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// The text to continue; empty begins a new document
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        required_unless_present = "ids",
+        conflicts_with = "ids"
+    )]
+    pub prompt: Option<String>,
+    /// The prompt as token ids, separated by spaces or commas
+    #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
+    pub ids: Option<String>,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_tokens: usize,
+    /// How freely to choose: 0 always takes the most probable token, 1 draws as the model predicts
+    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true)]
+    pub temperature: f32,
+    /// Choose among the K most probable tokens only
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Choose among the fewest tokens whose probabilities reach P together
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub top_p: Option<f32>,
+    /// Choose among tokens at least P times as probable as the most probable one
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub min_p: Option<f32>,
+    /// Make tokens that are there already less probable; 1 changes nothing
+    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
+    pub repetition_penalty: f32,
+    /// Seed of the choices
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Go on after the end-of-text token
+    #[arg(long)]
+    pub ignore_stop: bool,
+    /// When the context is full, go on from its newest half
+    #[arg(long)]
+    pub slide: bool,
+    /// Print the prompt before the text
+    #[arg(long, conflicts_with = "json")]
+    pub echo: bool,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Print one JSON object at the end: {"text", "ids", "logprobs", "finish_reason", "tokens_per_s"}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `score`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay score --model runs/tiny --text held-out.txt
+  fireclay score --model SmolLM2-135M --ids \"12 7 301\" --json
+
+The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in windows that
+move on by half a context, so that every later token is predicted from at least half a context.")]
+pub struct ScoreArgs {
+    /// A run, stage, checkpoint or Hugging Face model directory
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// A UTF-8 file with the text
+    #[arg(long, value_name = "FILE", required_unless_present = "ids", conflicts_with = "ids")]
+    pub text: Option<PathBuf>,
+    /// Token ids instead of text, separated by spaces or commas
+    #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
+    pub ids: Option<String>,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Print one JSON object: {"tokens", "logprobs", "loss", "bits_per_byte"}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Training steps: forward, backward, clipping and AdamW
+    #[command(after_help = "\
+Example:
+  fireclay bench train --width 384 --layers 6 --steps 8 --json
+
+The decoder has learned positions, layer norm and ReLU, an untied head and no dropout; the data are fixed ids.")]
+    Train(BenchShapeArgs),
+    /// Generation: prefill of half a context, then one token a step
+    #[command(after_help = "\
+Example:
+  fireclay bench generate --batch 1 --context 512 --width 768 --heads 12 --layers 12 --json
+
+The decoder is the `modern` one with fresh weights; --steps is the number of tokens decoded after the prompt of half a context.")]
+    Generate(BenchShapeArgs),
+}
+
+/// The shape of what is measured.
+#[derive(Args, Clone, Debug)]
+pub struct BenchShapeArgs {
+    /// Sequences at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub batch: usize,
+    /// Tokens in a sequence
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub context: usize,
+    /// Width of the decoder
+    #[arg(long, value_name = "N", default_value_t = 384)]
+    pub width: usize,
+    /// Attention heads
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub heads: usize,
+    /// Blocks
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub layers: usize,
+    /// Tokens in the vocabulary
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub vocab: usize,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub steps: usize,
+    /// Number format of the matrix products
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = ["f32", "bf16"])]
+    pub precision: String,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Print one JSON object: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `completions`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay completions bash > ~/.local/share/bash-completion/completions/fireclay
+  fireclay completions zsh > ~/.zfunc/_fireclay
+  fireclay completions fish > ~/.config/fish/completions/fireclay.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn data_may_be_repeated_or_listed() {
+        let parsed =
+            Cli::try_parse_from(["fireclay", "train", "--data", "a", "b", "--out", "x", "--data", "c"]).unwrap();
+        let Command::Train(args) = parsed.command else { panic!("not train") };
+        assert_eq!(args.data, ["a", "b", "c"]);
+        assert_eq!(args.out, Some("x".into()));
+    }
+
+    #[test]
+    fn every_train_command_can_be_planned() {
+        let flags =
+            ["--recipe=r", "--stages=tokenizer,pretrain", "--steps=3", "--depth=4", "--model=m", "--device=cpu"];
+        let more = ["--precision=bf16", "--seed=1", "--set=a.b=1", "--fresh", "--allow-memory"];
+        for command in ["train", "plan"] {
+            Cli::try_parse_from(["fireclay", command].iter().chain(&flags).chain(&more)).unwrap();
+        }
+    }
+}

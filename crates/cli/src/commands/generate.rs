@@ -1,0 +1,91 @@
+//! `fireclay generate`: a model continues a text.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+use fireclay_infer::{Completion, SamplingConfig, generate};
+use serde_json::json;
+
+use crate::args::GenerateArgs;
+use crate::ids::parse_ids;
+use crate::model::Model;
+
+/// Completes the prompt; the text goes to standard output as it comes, or one JSON object at the end.
+///
+/// # Errors
+/// When a flag, the prompt or the model is wrong, or standard output cannot be written.
+pub fn run(args: &GenerateArgs) -> Result<()> {
+    let mut config = sampling(args);
+    config.validate()?;
+    let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
+    let model = Model::load(&args.model, args.device.as_deref())?;
+    let prompt = match ids {
+        Some(ids) => ids,
+        None => model.encode(args.prompt.as_deref().unwrap_or_default())?,
+    };
+    if !args.ignore_stop {
+        config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
+    }
+    if args.json {
+        let completion = generate(&model.decoder, &prompt, &config, &mut |_, _| ControlFlow::Continue(()))?;
+        return print_json(&model, &completion);
+    }
+    if args.echo {
+        let prompt_text = args.prompt.clone().or_else(|| Some(model.tokenizer.as_ref()?.decode(&prompt)));
+        write!(io::stdout(), "{}", prompt_text.unwrap_or_default())?;
+    }
+    let completion = stream(&model, &prompt, &config)?;
+    let speed = completion.timing.tokens_per_s();
+    tracing::debug!("{} tokens, {speed:.0} tokens/s, ended for: {:?}", completion.ids.len(), completion.finish_reason);
+    Ok(())
+}
+
+fn sampling(args: &GenerateArgs) -> SamplingConfig {
+    SamplingConfig {
+        repetition_penalty: args.repetition_penalty,
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        min_p: args.min_p,
+        max_tokens: args.max_tokens,
+        slide: args.slide,
+        seed: args.seed,
+        ..SamplingConfig::default()
+    }
+}
+
+/// Writes text as soon as its characters are complete; ids where the model has no tokenizer.
+fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig) -> Result<Completion> {
+    let mut out = io::stdout();
+    let mut text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.stream());
+    let mut written = Ok(());
+    let completion = generate(&model.decoder, prompt, config, &mut |id, _| {
+        if config.stop.iter().any(|stop| stop == &[id]) {
+            return ControlFlow::Continue(());
+        }
+        let piece = match &mut text {
+            Some(text) => text.push(id).unwrap_or_default(),
+            None => format!("{id} "),
+        };
+        // Nobody reads on: no need to write on either.
+        written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+        if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    written?;
+    writeln!(out, "{}", text.and_then(fireclay_tokenizer::DecodeStream::finish).unwrap_or_default())?;
+    Ok(completion)
+}
+
+fn print_json(model: &Model, completion: &Completion) -> Result<()> {
+    let text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.decode(completion.ids_before_stop()));
+    let result = json!({
+        "text": text,
+        "ids": completion.ids,
+        "logprobs": completion.logprobs,
+        "finish_reason": completion.finish_reason,
+        "tokens_per_s": completion.timing.tokens_per_s(),
+        "prompt_tokens": completion.prompt_tokens,
+    });
+    Ok(writeln!(io::stdout(), "{result}")?)
+}

@@ -1,0 +1,10 @@
+//! One file a command: what it does with its arguments.
+
+pub mod train;
+pub mod plan;
+pub mod tokenizer;
+pub mod generate;
+pub mod score;
+pub mod report;
+pub mod bench;
+pub mod completions;

@@ -1,0 +1,28 @@
+//! `fireclay plan`: what `train` would do and take.
+
+use anyhow::Result;
+
+use super::train::resolve;
+use crate::args::PlanArgs;
+use crate::console::Console;
+use crate::plan::Plan;
+
+/// Prints the plan and the resolved recipe; writes nothing and trains nothing.
+///
+/// # Errors
+/// As `train`, before it begins.
+pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
+    let recipe = resolve(&args.train, console)?;
+    let (device, name) = crate::device::choose(args.train.device.as_deref())?;
+    let plan = Plan::new(&recipe, args.train.model.as_deref(), &device, &name)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&plan)?);
+        return Ok(());
+    }
+    print!("{plan}");
+    if let Err(error) = plan.check_memory(false) {
+        println!("note       {error}");
+    }
+    println!("\n{}", toml::to_string(&recipe)?);
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! What is said on standard error, and how: results alone go to standard output.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::args::TalkArgs;
+
+/// How to talk to the person at the other end.
+#[derive(Clone, Copy, Debug)]
+pub struct Console {
+    /// Only errors are said.
+    pub quiet: bool,
+    /// Standard error is a terminal, so that a progress line can be redrawn in place.
+    pub terminal: bool,
+}
+
+impl Console {
+    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and `--verbose` say. Colours
+    /// only on a terminal and without `NO_COLOR` (no-color.org).
+    pub fn new(talk: TalkArgs) -> Self {
+        let terminal = stderr().is_terminal();
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let filter = match talk {
+            TalkArgs { quiet: true, .. } => "error",
+            TalkArgs { verbose: true, .. } => "info,fireclay=debug",
+            _ => "warn,fireclay=info",
+        };
+        // Fails only where a logger is set already, which is then as good.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(filter))
+            .with_writer(stderr)
+            .with_ansi(colour)
+            .with_target(talk.verbose)
+            .with_level(talk.verbose)
+            .without_time()
+            .try_init();
+        Self { quiet: talk.quiet, terminal }
+    }
+
+    /// Whether a line that is redrawn in place would be seen and is wanted.
+    #[must_use]
+    pub fn progress(self) -> bool {
+        self.terminal && !self.quiet
+    }
+}

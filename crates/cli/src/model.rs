@@ -1,0 +1,164 @@
+//! A model as commands use it: weights, tokenizer, what begins a text and what ends it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fireclay_model::Decoder;
+use fireclay_tokenizer::{Tokenizer, TokenizerError};
+use serde_json::Value;
+
+use crate::error::user;
+use crate::{device, model_dir};
+
+/// A loaded model.
+pub struct Model {
+    /// The weights, ready to generate.
+    pub decoder: Decoder,
+    /// The model's own tokenizer, if it has one.
+    pub tokenizer: Option<Tokenizer>,
+    /// The folder of the weights.
+    pub dir: PathBuf,
+}
+
+impl Model {
+    /// Loads what `--model` and `--device` name.
+    ///
+    /// # Errors
+    /// When there is no model, one of its files is damaged, or there is no such device.
+    pub fn load(path: &Path, device: Option<&str>) -> Result<Self> {
+        let (device, _) = device::choose(device)?;
+        let dir = model_dir::resolve(path)?;
+        let tokenizer = tokenizer_near(&dir)?;
+        let decoder = fireclay_model::load(&dir, &device)?;
+        tracing::debug!("{}: {} parameters", dir.display(), decoder.config().num_params());
+        Ok(Self { decoder, tokenizer, dir })
+    }
+
+    /// The tokenizer, for a command that cannot do without.
+    ///
+    /// # Errors
+    /// When the model has none.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            user(format!(
+                "{}: no tokenizer beside this model; put its tokenizer.json there, or use --ids",
+                self.dir.display()
+            ))
+        })
+    }
+
+    /// Ids of a text that begins a document. What the tokenizer puts before every text (a BOS token, for Llama) stands before it;
+    /// an empty text is the token that separates documents.
+    ///
+    /// # Errors
+    /// When there is no tokenizer, the text has a character that is not in its vocabulary, or nothing can stand for an empty text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let tokenizer = self.tokenizer()?;
+        let mut ids: Vec<u32> = leading_token(&self.dir, tokenizer).into_iter().collect();
+        ids.extend(tokenizer.try_encode(text)?);
+        if ids.is_empty() {
+            let begin = tokenizer.bos_id().or_else(|| tokenizer.end_of_text_id());
+            ids.push(begin.ok_or_else(|| {
+                user("the prompt is empty, and this tokenizer has no token that begins a text; give some text")
+            })?);
+        }
+        Ok(ids)
+    }
+
+    /// Ids that end a text: those of `generation_config.json` and `config.json`, and the tokenizer's.
+    pub fn stop_ids(&self) -> Vec<u32> {
+        let mut ids = self.tokenizer.as_ref().map_or_else(Vec::new, Tokenizer::stop_ids);
+        for file in ["generation_config.json", "config.json"] {
+            let eos = json(&self.dir.join(file)).and_then(|mut config| config.get_mut("eos_token_id").map(Value::take));
+            ids.extend(match eos {
+                Some(Value::Array(list)) => list.iter().filter_map(id_of).collect(),
+                Some(value) => id_of(&value).into_iter().collect::<Vec<u32>>(),
+                None => vec![],
+            });
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// The tokenizer that `--tokenizer` names: a tokenizer's folder or file, or the one of a run, stage or checkpoint.
+///
+/// # Errors
+/// When there is none.
+pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
+    let own = match Tokenizer::load(path) {
+        Err(error @ TokenizerError::NotFound { .. }) if path.is_dir() => error,
+        other => return Ok(other?),
+    };
+    let inside = path.join("tokenizer");
+    if inside.is_dir() {
+        return Ok(Tokenizer::load(inside)?);
+    }
+    let beside = model_dir::resolve(path).ok().map(|dir| tokenizer_near(&dir)).transpose()?.flatten();
+    beside.ok_or_else(|| own.into())
+}
+
+/// The tokenizer of the checkpoint `dir`: in it, or in the folder `tokenizer` of the run it belongs to.
+fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>> {
+    let run = dir.ancestors().nth(3).map(|run| run.join("tokenizer"));
+    for place in [Some(dir.to_path_buf()), run].into_iter().flatten().filter(|place| place.is_dir()) {
+        match Tokenizer::load(&place) {
+            Err(TokenizerError::NotFound { .. }) => {}
+            other => return Ok(Some(other?)),
+        }
+    }
+    Ok(None)
+}
+
+/// The token that `transformers` puts before every text of this tokenizer: `bos_token`, where `tokenizer_config.json` has
+/// `add_bos_token`, or else the one that the post-processor of `tokenizer.json` begins with.
+fn leading_token(dir: &Path, tokenizer: &Tokenizer) -> Option<u32> {
+    let settings = json(&dir.join("tokenizer_config.json"));
+    match settings.as_ref().and_then(|settings| settings.get("add_bos_token")).and_then(Value::as_bool) {
+        Some(true) => tokenizer.bos_id(),
+        Some(false) => None,
+        None => {
+            let processor = json(&dir.join("tokenizer.json"))?.get_mut("post_processor")?.take();
+            tokenizer.token_to_id(first_of_template(&processor)?)
+        }
+    }
+}
+
+/// The special token that a `TemplateProcessing`, alone or in a `Sequence`, puts first.
+fn first_of_template(processor: &Value) -> Option<&str> {
+    if let Some(processors) = processor.get("processors").and_then(Value::as_array) {
+        return processors.iter().find_map(first_of_template);
+    }
+    processor.get("single")?.get(0)?.get("SpecialToken")?.get("id")?.as_str()
+}
+
+fn id_of(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok()
+}
+
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_template_tells_what_stands_first() {
+        let template = json!({"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+        ]});
+        assert_eq!(first_of_template(&template), Some("<|begin_of_text|>"));
+        let byte_level = json!({"type": "ByteLevel"});
+        let sequence = json!({"type": "Sequence", "processors": [byte_level, template]});
+        assert_eq!(first_of_template(&sequence), Some("<|begin_of_text|>"));
+        assert_eq!(first_of_template(&byte_level), None);
+        let bert = json!({"single": [{"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "[SEP]"}}]});
+        assert_eq!(first_of_template(&bert), None);
+    }
+}

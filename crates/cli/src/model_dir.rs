@@ -1,0 +1,144 @@
+//! From `--model DIR` to a folder with weights: a run, a stage, a checkpoint, or any Hugging Face model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fireclay_train::stage::checkpoints;
+
+use crate::error::user;
+
+/// Stages that leave a language model behind, the later in a run the further back. A reward model is none.
+const POLICY_STAGES: [&str; 6] = ["pretrain", "sft", "dpo", "reinforce", "grpo", "ppo"];
+
+/// The folder with `config.json` and weights that `path` stands for.
+///
+/// A run directory stands for its last finished stage (the last that has a checkpoint, where none is finished), and a stage for its best
+/// checkpoint, or its newest where none is marked as best.
+///
+/// # Errors
+/// One line that names what was looked for.
+pub fn resolve(path: &Path) -> Result<PathBuf> {
+    let shown = path.display();
+    if !path.exists() {
+        return Err(user(format!(
+            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model directory"
+        )));
+    }
+    if !path.is_dir() {
+        return Err(user(format!("{shown} is a file; give the folder that holds the model's config.json")));
+    }
+    if path.join("config.json").is_file() {
+        return Ok(path.into());
+    }
+    if path.join("checkpoints").is_dir() {
+        return checkpoint_of(path)?.ok_or_else(|| {
+            user(format!("{shown}: this stage has no checkpoint yet; wait for the first one, or train it"))
+        });
+    }
+    match stage_of(path)? {
+        Some(checkpoint) => Ok(checkpoint),
+        None => Err(user(format!(
+            "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a checkpoint (a run)",
+            POLICY_STAGES.join("/, ")
+        ))),
+    }
+}
+
+/// The checkpoint of a run's last finished stage.
+fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
+    let mut unfinished = None;
+    for stage in POLICY_STAGES.iter().rev().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
+        let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
+        if stage.join("DONE").exists() {
+            return Ok(Some(checkpoint));
+        }
+        unfinished.get_or_insert((stage, checkpoint));
+    }
+    let Some((stage, checkpoint)) = unfinished else { return Ok(None) };
+    tracing::warn!("no stage of {} is finished: taking a checkpoint of {}", run.display(), stage.display());
+    Ok(Some(checkpoint))
+}
+
+/// A stage's best checkpoint, or its newest.
+fn checkpoint_of(stage: &Path) -> Result<Option<PathBuf>> {
+    let mut whole = checkpoints(stage)?;
+    whole.retain(|(_, path)| path.join("config.json").is_file());
+    let Some((_, newest)) = whole.last() else { return Ok(None) };
+    let best = best_step(newest).and_then(|best| whole.iter().find(|(step, _)| *step == best));
+    Ok(Some(best.map_or(newest, |(_, path)| path).clone()))
+}
+
+/// The step with the lowest validation loss, as the newest checkpoint knows it.
+fn best_step(newest: &Path) -> Option<u64> {
+    let state = fs::read(newest.join("trainer/state.json")).ok()?;
+    let state: serde_json::Value = serde_json::from_slice(&state).ok()?;
+    state.get("best")?.get("step")?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Makes the named files, whose contents may follow a `=`, and resolves `path` among them.
+    fn check(files: &[&str], path: &str, expect: Result<&str, &str>) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let (file, text) = file.split_once('=').unwrap_or((file, "{}"));
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        match (resolve(&root.path().join(path)), expect) {
+            (Ok(found), Ok(expect)) => assert_eq!(found, root.path().join(expect)),
+            (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
+            (got, expect) => panic!("{got:?}, not {expect:?}"),
+        }
+    }
+
+    const RUN: [&str; 4] = [
+        "run/recipe.toml",
+        "run/pretrain/checkpoints/step-000900/config.json",
+        "run/pretrain/checkpoints/step-001000/config.json",
+        "run/pretrain/DONE",
+    ];
+
+    #[test]
+    fn a_run_is_its_last_finished_stage() {
+        check(&RUN, "run", Ok("run/pretrain/checkpoints/step-001000"));
+        let started = [&RUN[..], &["run/sft/checkpoints/step-000001/config.json"]].concat();
+        check(&started, "run", Ok("run/pretrain/checkpoints/step-001000"));
+        let finished = [&started[..], &["run/sft/DONE"]].concat();
+        check(&finished, "run", Ok("run/sft/checkpoints/step-000001"));
+        // Nobody can talk to a reward model.
+        let reward = [&finished[..], &["run/reward/checkpoints/step-000001/config.json", "run/reward/DONE"]].concat();
+        check(&reward, "run", Ok("run/sft/checkpoints/step-000001"));
+    }
+
+    #[test]
+    fn a_run_in_progress_is_its_last_stage() {
+        check(&RUN[..3], "run", Ok("run/pretrain/checkpoints/step-001000"));
+    }
+
+    #[test]
+    fn a_stage_is_its_best_checkpoint() {
+        let best = "run/pretrain/checkpoints/step-001000/trainer/state.json={\"best\": {\"step\": 900}}";
+        check(&[&RUN[..], &[best]].concat(), "run/pretrain", Ok("run/pretrain/checkpoints/step-000900"));
+        let gone = best.replace("900}", "800}");
+        check(&[&RUN[..], &[&gone]].concat(), "run/pretrain", Ok("run/pretrain/checkpoints/step-001000"));
+    }
+
+    #[test]
+    fn a_checkpoint_or_any_model_is_itself() {
+        check(&RUN, "run/pretrain/checkpoints/step-000900", Ok("run/pretrain/checkpoints/step-000900"));
+        check(&["model/config.json"], "model", Ok("model"));
+    }
+
+    #[test]
+    fn what_was_looked_for_is_named() {
+        check(&RUN, "nowhere", Err("no such folder; --model takes a run directory"));
+        check(&RUN, "run/recipe.toml", Err("is a file; give the folder"));
+        check(&["run/recipe.toml"], "run", Err("no model here; looked for config.json"));
+        check(&["run/pretrain/checkpoints/x"], "run/pretrain", Err("no checkpoint yet"));
+    }
+}

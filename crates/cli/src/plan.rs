@@ -1,0 +1,198 @@
+//! What a run will be and take, before it runs.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
+use serde::Serialize;
+
+use crate::error::user;
+use crate::recipe::{Recipe, TokenizerKind};
+use crate::stages;
+
+/// The numbers of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The recipe's name.
+    pub recipe: String,
+    /// Where the text comes from.
+    pub data: String,
+    /// The device's name.
+    pub device: String,
+    /// Tokens in the vocabulary; of a character tokenizer that is not trained yet, an estimate.
+    pub vocab_size: usize,
+    /// The decoder in words.
+    pub model: String,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Floating-point operations to train on one token.
+    pub flops_per_token: f64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Tokens consumed by a step.
+    pub tokens_per_step: u64,
+    /// Tokens consumed in all.
+    pub tokens: u64,
+    /// Bytes, by what they hold.
+    pub memory: MemoryEstimate,
+    /// Bytes that are free on this machine; none for a device with memory of its own.
+    pub memory_available: Option<u64>,
+    /// Seconds of training, without evaluations, samples and checkpoints.
+    pub seconds: f64,
+    /// The whole resolved recipe.
+    pub resolved: Recipe,
+}
+
+/// Characters that text in a large script may have: the guess for a character tokenizer before it has read the text.
+const CHARACTERS: usize = 5000;
+
+impl Plan {
+    /// Counts and measures: the device's matrix products run for a quarter of a second.
+    ///
+    /// # Errors
+    /// When the tokenizer that the recipe names cannot be read.
+    pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
+        let vocab_size = match stages::starting_tokenizer(recipe, model)? {
+            Some(tokenizer) => tokenizer.vocab_size(),
+            None if recipe.tokenizer.kind == TokenizerKind::Char => CHARACTERS,
+            None => recipe.tokenizer.vocab_size,
+        };
+        let train = &recipe.pretrain;
+        let decoder = recipe.model.decoder(vocab_size, train.context);
+        let time = time_estimate(&decoder, train, matmul_peak(device, train.precision));
+        Ok(Self {
+            recipe: recipe.name.clone(),
+            data: stages::describe_data(recipe),
+            device: device_name.into(),
+            vocab_size,
+            model: format!(
+                "{:?}, {} layers, width {}, {} heads ({} for keys and values), context {}",
+                recipe.model.preset, decoder.layers, decoder.width, decoder.heads, decoder.kv_heads, decoder.context
+            )
+            .to_lowercase(),
+            parameters: decoder.num_params(),
+            flops_per_token: decoder.flops_per_token(train.context),
+            steps: train.steps,
+            tokens_per_step: train.tokens_per_step(),
+            tokens: train.total_tokens(),
+            memory: memory_estimate(&decoder, train),
+            memory_available: is_cpu(device_name).then(available_memory).flatten(),
+            seconds: time.seconds,
+            resolved: recipe.clone(),
+        })
+    }
+
+    /// Refuses what will not fit.
+    ///
+    /// # Errors
+    /// When more memory is needed than is free and `allowed` is not set.
+    pub fn check_memory(&self, allowed: bool) -> Result<()> {
+        match self.memory_available {
+            Some(available) if self.memory.total > available && !allowed => Err(user(format!(
+                "training needs about {} of memory and {} are free; make pretrain.batch, pretrain.context or the model smaller, or give --allow-memory",
+                bytes(self.memory.total),
+                bytes(available)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_cpu(device_name: &str) -> bool {
+    matches!(device_name, "cpu" | "flex" | "ndarray")
+}
+
+/// None where the system does not say.
+fn available_memory() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    // Inside a container its limit counts, not the host's memory.
+    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    Some(system.available_memory().min(limit))
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MemoryEstimate { weights, gradients, optimizer, activations, .. } = self.memory;
+        writeln!(f, "recipe     {}", self.recipe)?;
+        writeln!(f, "data       {}", self.data)?;
+        writeln!(f, "model      {}: {} parameters, vocabulary {}", self.model, count(self.parameters as u64), self.vocab_size)?;
+        writeln!(
+            f,
+            "training   {} steps of {} tokens: {} tokens, {:.1} a parameter",
+            self.steps,
+            count(self.tokens_per_step),
+            count(self.tokens),
+            self.tokens as f64 / self.parameters as f64
+        )?;
+        write!(
+            f,
+            "memory     {} (weights {}, gradients {}, optimiser {}, activations {})",
+            bytes(self.memory.total),
+            bytes(weights),
+            bytes(gradients),
+            bytes(optimizer),
+            bytes(activations)
+        )?;
+        match self.memory_available {
+            Some(available) => writeln!(f, ", {} free", bytes(available))?,
+            None => writeln!(f)?,
+        }
+        writeln!(f, "time       about {} on {}", duration(self.seconds), self.device)
+    }
+}
+
+/// `1,234,567`
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `3.2 GiB`
+fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1024.0 {
+            return if unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+/// `about` how long: two units at most.
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 => format!("{:.0} seconds", seconds.max(1.0)),
+        1 => "1 minute".into(),
+        2..=119 => format!("{minutes} minutes"),
+        120..=2879 => format!("{} hours {} minutes", minutes / 60, minutes % 60),
+        _ => format!("{} days {} hours", minutes / 1440, minutes % 1440 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(12), "12");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+        assert_eq!(bytes(10), "10 B");
+        assert_eq!(duration(12.4), "12 seconds");
+        assert_eq!(duration(3.0 * 3600.0), "3 hours 0 minutes");
+        assert_eq!(duration(49.0 * 3600.0), "2 days 1 hours");
+    }
+}

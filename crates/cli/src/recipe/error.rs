@@ -1,0 +1,76 @@
+//! What can be wrong with a recipe.
+
+/// One line: what is wrong, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// No such recipe.
+    #[error("recipe {name:?}: no such file, and no embedded recipe of that name; embedded are: {embedded}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        embedded: String,
+    },
+    /// The file cannot be read.
+    #[error("recipe {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of a wrong type.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// The recipe and line, or the flag.
+        origin: String,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// A number that cannot be.
+    #[error("recipe {name:?}: {message}")]
+    Invalid {
+        /// The recipe.
+        name: String,
+        /// Key, value and what it must be.
+        message: String,
+    },
+}
+
+impl RecipeError {
+    /// Turns serde's report into one line with the nearest known key.
+    pub(super) fn syntax(origin: &str, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let origin = match line {
+            Some(line) if text.contains('\n') => format!("{origin}, line {line}"),
+            _ => origin.to_owned(),
+        };
+        Self::Syntax { origin, message: with_nearest(&error.message().replace('\n', " ")) }
+    }
+}
+
+/// Appends the known name nearest to the unknown one of a message such as "unknown field `stpes`, expected one of `steps`, `batch`".
+fn with_nearest(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
+        return message.to_owned();
+    };
+    let nearest = quoted.max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
+    let what = if message.starts_with("unknown variant") { "value" } else { "key" };
+    match nearest {
+        Some(nearest) => format!("unknown {what} `{unknown}`; did you mean `{nearest}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_named() {
+        let message = with_nearest("unknown field `stpes`, expected one of `batch`, `steps`, `seed`");
+        assert_eq!(message, "unknown key `stpes`; did you mean `steps`?");
+        assert_eq!(with_nearest("invalid type: string"), "invalid type: string");
+    }
+}

@@ -1,0 +1,187 @@
+//! From a recipe as written to a recipe resolved: layers of TOML, later ones winning.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::{Depth, Recipe, RecipeError, Stage};
+
+/// The recipes inside the binary.
+const EMBEDDED: [(&str, &str); 3] = [
+    ("tiny", include_str!("../../recipes/tiny.toml")),
+    ("shakespeare-char", include_str!("../../recipes/shakespeare-char.toml")),
+    ("text", include_str!("../../recipes/text.toml")),
+];
+
+/// What the command line says over the recipe.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--recipe`: an embedded name or a file. None: `text` where there is `--data`, else `tiny`.
+    pub recipe: Option<String>,
+    /// `--data`
+    pub data: Vec<String>,
+    /// `--stages`
+    pub stages: Vec<String>,
+    /// `--steps`, of the last training stage.
+    pub steps: Option<u64>,
+    /// `--depth`
+    pub depth: Option<usize>,
+    /// `--precision`
+    pub precision: Option<String>,
+    /// `--seed`
+    pub seed: Option<u64>,
+    /// `--set key=value`
+    pub set: Vec<String>,
+}
+
+/// Reads a recipe, lays the command line over it, fills in what is derived, and checks every number.
+///
+/// # Errors
+/// [`RecipeError`]: no such recipe, an unknown key (the nearest known one is named), a value of a wrong type, an impossible number.
+pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeError> {
+    let default = if overrides.data.is_empty() { "tiny" } else { "text" };
+    let name = overrides.recipe.as_deref().unwrap_or(default);
+    let (origin, text) = read(name)?;
+    let mut layers: Table = parse(&origin, &text)?;
+
+    let mut depth = None;
+    if let Some(layer_count) = overrides.depth {
+        let derived = derive_depth(&origin, &layers, layer_count)?;
+        merge(&mut layers, derived.layer());
+        depth = Some(derived);
+    }
+    merge(&mut layers, flags(overrides));
+    for assignment in &overrides.set {
+        merge(&mut layers, parse_assignment(assignment)?);
+    }
+
+    let mut recipe: Recipe = from_table(&origin, layers)?;
+    if recipe.name.is_empty() {
+        recipe.name = Path::new(name).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+    }
+    recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
+    recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
+    recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
+    validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
+    Ok((recipe, depth))
+}
+
+/// A recipe's origin and text: an embedded one by name, or a file.
+fn read(name: &str) -> Result<(String, String), RecipeError> {
+    if let Some((_, text)) = EMBEDDED.iter().find(|(embedded, _)| *embedded == name) {
+        return Ok((format!("recipe {name:?}"), (*text).to_owned()));
+    }
+    if !Path::new(name).exists() {
+        let embedded = EMBEDDED.map(|(name, _)| name).join(", ");
+        return Err(RecipeError::Unknown { name: name.into(), embedded });
+    }
+    let text = std::fs::read_to_string(name).map_err(|source| RecipeError::Read { path: name.into(), source })?;
+    Ok((format!("recipe {name}"), text))
+}
+
+/// Parses TOML and checks it as a recipe, so that a mistake is reported with its line.
+fn parse(origin: &str, text: &str) -> Result<Table, RecipeError> {
+    toml::from_str::<Recipe>(text).map_err(|error| RecipeError::syntax(origin, text, &error))?;
+    toml::from_str(text).map_err(|error| RecipeError::syntax(origin, text, &error))
+}
+
+/// `section.key=value`; a value that is not TOML is taken as a string.
+fn parse_assignment(assignment: &str) -> Result<Table, RecipeError> {
+    let origin = format!("--set {assignment}");
+    let Some((key, value)) = assignment.split_once('=') else {
+        let message = "no `=` in it; write --set section.key=value, for example --set pretrain.batch=16".into();
+        return Err(RecipeError::Syntax { origin, message });
+    };
+    let as_written = format!("{key} = {value}");
+    let text = if toml::from_str::<Table>(&as_written).is_ok() { as_written } else { format!("{key} = {value:?}") };
+    parse(&origin, &text)
+}
+
+fn from_table(origin: &str, table: Table) -> Result<Recipe, RecipeError> {
+    Value::Table(table).try_into().map_err(|error: toml::de::Error| RecipeError::syntax(origin, "", &error))
+}
+
+/// The flags that are short for keys.
+fn flags(overrides: &Overrides) -> Table {
+    let strings = |values: &[String]| Value::Array(values.iter().cloned().map(Value::String).collect());
+    let mut table = Table::new();
+    if !overrides.data.is_empty() {
+        merge(&mut table, section("data", "paths", strings(&overrides.data)));
+    }
+    if !overrides.stages.is_empty() {
+        table.insert("stages".into(), strings(&overrides.stages));
+    }
+    if let Some(steps) = overrides.steps {
+        merge(&mut table, section("pretrain", "steps", Value::Integer(steps as i64)));
+    }
+    if let Some(precision) = &overrides.precision {
+        merge(&mut table, section("pretrain", "precision", Value::String(precision.clone())));
+    }
+    if let Some(seed) = overrides.seed {
+        merge(&mut table, section("pretrain", "seed", Value::Integer(seed as i64)));
+    }
+    table
+}
+
+fn section(section: &str, key: &str, value: Value) -> Table {
+    Table::from_iter([(section.into(), Value::Table(Table::from_iter([(key.into(), value)])))])
+}
+
+/// What `--depth` means for this recipe's preset and vocabulary.
+fn derive_depth(origin: &str, layers: &Table, layer_count: usize) -> Result<Depth, RecipeError> {
+    if !(1..=64).contains(&layer_count) {
+        let message = format!("--depth {layer_count} must be from 1 to 64 layers");
+        return Err(RecipeError::Syntax { origin: origin.into(), message });
+    }
+    let recipe = from_table(origin, layers.clone())?;
+    Ok(Depth::new(layer_count, |width, layers, heads| {
+        let model = super::ModelSection { width, layers, heads, ..recipe.model.clone() };
+        model.decoder(recipe.tokenizer.vocab_size, recipe.pretrain.context).num_params()
+    }))
+}
+
+/// Lays `over` on `under`, table by table.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A local path made independent of the current folder, so that a run can be resumed from anywhere.
+fn absolute(path: &str) -> String {
+    if path.contains("://") {
+        return path.into();
+    }
+    std::path::absolute(path).map_or_else(|_| path.into(), |absolute| absolute.to_string_lossy().into_owned())
+}
+
+fn validate(recipe: &Recipe) -> Result<(), String> {
+    if recipe.stages.is_empty() {
+        return Err(format!("stages is empty; name at least one of {}, {}", Stage::Tokenizer.name(), Stage::Pretrain.name()));
+    }
+    let fraction = recipe.data.validation_fraction;
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(format!("data.validation_fraction = {fraction} must lie between 0 and 1"));
+    }
+    let vocab_size = recipe.tokenizer.vocab_size;
+    if !(260..=1_000_000).contains(&vocab_size) {
+        return Err(format!("tokenizer.vocab_size = {vocab_size} must be from 260 (all bytes and the special tokens) to 1000000"));
+    }
+    recipe.corpus.validate().map_err(|error| error.to_string())?;
+    recipe.pretrain.validate().map_err(|error| format!("pretrain.{error}"))?;
+    let context = recipe.pretrain.context;
+    if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
+        return Err(format!("pretrain.context = {context} is longer than model.context = {longest}; make one of them fit"));
+    }
+    let decoder = recipe.model.decoder(vocab_size, context);
+    decoder.validate().map_err(|error| error.to_string())?;
+    fireclay_model::huggingface::check_representable(&decoder).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

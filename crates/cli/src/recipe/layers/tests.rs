@@ -1,0 +1,99 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn with_set(set: &[&str]) -> Result<Recipe, RecipeError> {
+    let set = set.iter().map(ToString::to_string).collect();
+    resolve(&Overrides { set, ..Overrides::default() }).map(|(recipe, _)| recipe)
+}
+
+fn check_error(set: &[&str], expect: &[&str]) {
+    let message = with_set(set).unwrap_err().to_string();
+    assert!(!message.contains('\n'), "one line: {message}");
+    for part in expect {
+        assert!(message.contains(part), "{part:?} is not in {message:?}");
+    }
+}
+
+#[test]
+fn every_embedded_recipe_resolves() {
+    for (name, _) in EMBEDDED {
+        let overrides = Overrides { recipe: Some(name.into()), ..Overrides::default() };
+        let (recipe, _) = resolve(&overrides).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(recipe.name, name);
+        assert!(!recipe.description.is_empty(), "{name} says what it is");
+    }
+}
+
+#[test]
+fn a_resolved_recipe_is_a_recipe() {
+    let recipe = with_set(&["pretrain.batch=3"]).unwrap();
+    let again: Recipe = toml::from_str(&toml::to_string(&recipe).unwrap()).unwrap();
+    assert_eq!(recipe, again);
+}
+
+#[test]
+fn later_layers_win() {
+    let overrides = Overrides {
+        depth: Some(5),
+        steps: Some(7),
+        set: vec!["model.heads=10".into(), "samples.prompts=[\"a\", \"b\"]".into()],
+        ..Overrides::default()
+    };
+    let (recipe, depth) = resolve(&overrides).unwrap();
+    assert_eq!((recipe.model.layers, recipe.model.width, recipe.model.heads), (5, 320, 10));
+    assert_eq!((recipe.pretrain.steps, recipe.pretrain.batch), (7, depth.unwrap().batch));
+    assert_eq!(recipe.samples.prompts, ["a", "b"]);
+}
+
+#[test]
+fn mistakes_are_named() {
+    check_error(&["pretrain.stpes=3"], &["--set pretrain.stpes=3", "did you mean `steps`"]);
+    check_error(&["pretrian.steps=3"], &["did you mean `pretrain`"]);
+    check_error(&["pretrain.steps=many"], &["--set", "invalid type"]);
+    check_error(&["pretrain.batch=0"], &["batch", "0"]);
+    check_error(&["model.preset=gtp2"], &["did you mean `gpt2`"]);
+    check_error(&["model.heads=3"], &["heads"]);
+    check_error(&["tokenizer.vocab_size=10"], &["vocab_size = 10", "260"]);
+    check_error(&["data.validation_fraction=2"], &["validation_fraction = 2"]);
+    check_error(&["nonsense"], &["no `=`"]);
+    check_error(&["stages=[]"], &["stages is empty"]);
+    check_error(&["stages=[\"cook\"]"], &["cook"]);
+}
+
+#[test]
+fn a_mistake_in_a_file_is_reported_with_its_line() {
+    let path = std::env::temp_dir().join(format!("fireclay-recipe-{}.toml", std::process::id()));
+    std::fs::write(&path, "stages = [\"pretrain\"]\n\n[pretrain]\nbatsh = 3\n").unwrap();
+    let recipe = Some(path.to_string_lossy().into_owned());
+    let message = resolve(&Overrides { recipe, ..Overrides::default() }).unwrap_err().to_string();
+    std::fs::remove_file(&path).unwrap();
+    assert!(message.contains("line 4") && message.contains("did you mean `batch`"), "{message}");
+}
+
+#[test]
+fn an_unknown_recipe_lists_the_embedded_ones() {
+    let recipe = Some("tinny".into());
+    let message = resolve(&Overrides { recipe, ..Overrides::default() }).unwrap_err().to_string();
+    assert!(message.contains("tiny, shakespeare-char, text"), "{message}");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "(?s).{0,200}") {
+        let _ = parse("test", &text);
+    }
+
+    #[test]
+    fn no_assignment_makes_the_parser_panic(key in "[a-z._]{0,20}", value in ".{0,20}") {
+        let _ = with_set(&[&format!("{key}={value}")]);
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_refused_or_resolved(
+        key in prop::sample::select(vec!["pretrain.batch", "pretrain.steps", "model.width", "model.layers", "model.heads", "tokenizer.vocab_size"]),
+        value in any::<i64>(),
+    ) {
+        let _ = with_set(&[&format!("{key}={value}")]);
+    }
+}

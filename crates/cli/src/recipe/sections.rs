@@ -1,0 +1,217 @@
+//! The sections of a recipe.
+
+use fireclay_data::corpus::CorpusConfig;
+use fireclay_model::{DecoderConfig, Position, RotaryScaling};
+use fireclay_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+
+/// A whole recipe. Section names are the stages' names, and what the stages share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// What the run is called, and its folder under `runs/`.
+    pub name: String,
+    /// One sentence for people.
+    pub description: String,
+    /// Which stages run, in order.
+    pub stages: Vec<Stage>,
+    /// Where the text comes from.
+    pub data: DataSection,
+    /// The embedded corpus, where `data.paths` is empty.
+    pub corpus: CorpusConfig,
+    /// Text to token ids.
+    pub tokenizer: TokenizerSection,
+    /// The decoder.
+    pub model: ModelSection,
+    /// The pretraining loop.
+    pub pretrain: TrainConfig,
+    /// What is generated to show how the training goes.
+    pub samples: SamplesSection,
+}
+
+/// One step of the road from text to a chat model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Text to token ids.
+    Tokenizer,
+    /// Next-token prediction on text.
+    Pretrain,
+}
+
+impl Stage {
+    /// The stage's section, folder and command-line name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tokenizer => "tokenizer",
+            Self::Pretrain => "pretrain",
+        }
+    }
+}
+
+/// How batches are cut out of the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Every window once an epoch, in a seeded order.
+    #[default]
+    Packed,
+    /// Windows at uniformly random places (nanoGPT).
+    Random,
+}
+
+/// Where the text comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSection {
+    /// Files, folders and `hf://` names; none: the embedded corpus.
+    pub paths: Vec<String>,
+    /// Files for validation; none: a part of `paths`.
+    pub validation_paths: Vec<String>,
+    /// Share of the text kept for validation where `validation_paths` is empty.
+    pub validation_fraction: f64,
+    /// How batches are cut out of it.
+    pub sampling: Sampling,
+}
+
+impl Default for DataSection {
+    fn default() -> Self {
+        Self { paths: vec![], validation_paths: vec![], validation_fraction: 0.1, sampling: Sampling::Packed }
+    }
+}
+
+/// Kinds of tokenizer that can be trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenizerKind {
+    /// Byte-level byte-pair encoding.
+    #[default]
+    Bpe,
+    /// One token a character.
+    Char,
+}
+
+/// Text to token ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenizerSection {
+    /// A tokenizer to take instead of training one: a folder, a `tokenizer.json` or a `.tiktoken` file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What is trained.
+    pub kind: TokenizerKind,
+    /// Size of a trained BPE vocabulary.
+    pub vocab_size: usize,
+    /// Whether every digit is a token of its own.
+    pub split_digits: bool,
+    /// Training reads at most this many bytes of the text, spread over its beginning.
+    pub max_bytes: u64,
+}
+
+impl Default for TokenizerSection {
+    fn default() -> Self {
+        Self { path: None, kind: TokenizerKind::Bpe, vocab_size: 4096, split_digits: true, max_bytes: 200_000_000 }
+    }
+}
+
+/// Which decoder [`ModelSection`] starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "each is named as fireclay_model::DecoderConfig's constructor, which documents it")]
+pub enum Preset {
+    Classic,
+    Gpt2,
+    Llama,
+    Qwen2,
+    Qwen3,
+    #[default]
+    Modern,
+}
+
+/// The decoder: a preset's shape, and what differs from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are those of fireclay_model::DecoderConfig, which documents them")]
+pub struct ModelSection {
+    pub preset: Preset,
+    pub layers: usize,
+    pub width: usize,
+    pub heads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_heads: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ffn_width: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rope_theta: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qk_norm: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tied_head: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sliding_window: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_std: Option<f64>,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        Self {
+            preset: Preset::Modern,
+            layers: 4,
+            width: 128,
+            heads: 4,
+            kv_heads: None,
+            head_dim: None,
+            ffn_width: None,
+            context: None,
+            rope_theta: None,
+            qk_norm: None,
+            tied_head: None,
+            sliding_window: None,
+            init_std: None,
+        }
+    }
+}
+
+impl ModelSection {
+    /// The decoder for a vocabulary of this size; its context is `context` where the section names none.
+    #[must_use]
+    pub fn decoder(&self, vocab_size: usize, context: usize) -> DecoderConfig {
+        let preset = match self.preset {
+            Preset::Classic => DecoderConfig::classic,
+            Preset::Gpt2 => DecoderConfig::gpt2,
+            Preset::Llama => DecoderConfig::llama,
+            Preset::Qwen2 => DecoderConfig::qwen2,
+            Preset::Qwen3 => DecoderConfig::qwen3,
+            Preset::Modern => DecoderConfig::modern,
+        };
+        let shape = preset(vocab_size, self.width, self.layers, self.heads, self.context.unwrap_or(context));
+        DecoderConfig {
+            kv_heads: self.kv_heads.unwrap_or(shape.kv_heads),
+            head_dim: self.head_dim.unwrap_or(shape.head_dim),
+            ffn_width: self.ffn_width.unwrap_or(shape.ffn_width),
+            position: match (&shape.position, self.rope_theta) {
+                (Position::Rotary { .. }, Some(theta)) => Position::Rotary { theta, scaling: RotaryScaling::None },
+                _ => shape.position.clone(),
+            },
+            qk_norm: self.qk_norm.unwrap_or(shape.qk_norm),
+            tied_head: self.tied_head.unwrap_or(shape.tied_head),
+            sliding_window: self.sliding_window.or(shape.sliding_window),
+            init_std: self.init_std.unwrap_or(shape.init_std),
+            ..shape
+        }
+    }
+}
+
+/// What is generated to show how the training goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplesSection {
+    /// Beginnings of texts. None: those of the embedded corpus, or, with other data, only the token that begins a document.
+    pub prompts: Vec<String>,
+}

@@ -1,0 +1,60 @@
+//! The machine that a run is trained on, recorded at its start and shown in its report.
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// What `train` writes to `machine.json`, so that a report made elsewhere still tells where the run took place.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Machine {
+    /// The processor's model name, `unknown` where the system does not tell.
+    pub cpu: String,
+    /// Physical cores, where the system tells.
+    pub cores: Option<usize>,
+    /// Threads that run at the same time.
+    pub threads: usize,
+    /// Memory in bytes, where the system tells.
+    pub memory_bytes: Option<u64>,
+    /// Operating system and architecture.
+    pub os: String,
+    /// Version of fireclay.
+    pub fireclay: String,
+    /// The device trained on, as `--device` names it; [`machine`] leaves it for `train` to fill in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// Looks at this machine.
+#[must_use]
+pub fn machine() -> Machine {
+    let wanted =
+        RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted).ok();
+    let cpu = system
+        .as_ref()
+        .and_then(|system| system.cpus().first())
+        .map(|cpu| cpu.brand().trim().to_owned())
+        .filter(|brand| !brand.is_empty());
+    let name = System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned());
+    Machine {
+        cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
+        cores: System::physical_core_count().ok(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        memory_bytes: system.map(|system| system.total_memory()),
+        os: format!("{name}, {}", std::env::consts::ARCH),
+        fireclay: env!("CARGO_PKG_VERSION").to_owned(),
+        device: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_described_and_survives_json() {
+        let machine = machine();
+        assert!(machine.memory_bytes > Some(1 << 20) && machine.threads >= 1 && !machine.os.is_empty());
+        let json = serde_json::to_string(&machine).expect("serialises");
+        assert_eq!(serde_json::from_str::<Machine>(&json).expect("reads back"), machine);
+    }
+}

@@ -1,0 +1,156 @@
+//! The run directory: the resolved recipe, the machine, and a folder a stage.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use toml::{Table, Value};
+
+use crate::error::user;
+use crate::recipe::Recipe;
+use crate::report;
+
+/// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
+const FREE_KEYS: [&str; 8] = [
+    "description",
+    "stages",
+    "samples.prompts",
+    "pretrain.eval_every",
+    "pretrain.sample_every",
+    "pretrain.sample_tokens",
+    "pretrain.checkpoint_every",
+    "pretrain.keep_checkpoints",
+];
+
+/// An opened run directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the directory, or takes the one that is there when it was made by the same recipe. With `fresh`, what is there is moved aside.
+    ///
+    /// # Errors
+    /// When the directory holds a run of another recipe (the first differing key is named), or cannot be written.
+    pub fn prepare(path: &Path, recipe: &Recipe, device: &str, fresh: bool) -> Result<Self> {
+        if fresh && path.exists() {
+            let aside = free_name(path);
+            std::fs::rename(path, &aside)
+                .with_context(|| format!("{}: cannot be moved to {}", path.display(), aside.display()))?;
+            println!("moved      {} to {}", path.display(), aside.display());
+        }
+        std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        let run = Self { path: path.to_owned() };
+        let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
+        let file = run.recipe_file();
+        if file.exists() {
+            let before = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+            run.check_same(&before, &written)?;
+        }
+        write_whole(&file, &written)?;
+        let machine = report::Machine { device: Some(device.into()), ..report::machine() };
+        write_whole(&path.join("machine.json"), &serde_json::to_string_pretty(&machine)?)?;
+        Ok(run)
+    }
+
+    /// The run's folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A stage's folder, or another by that name.
+    #[must_use]
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn recipe_file(&self) -> PathBuf {
+        self.path.join("recipe.toml")
+    }
+
+    fn check_same(&self, before: &str, now: &str) -> Result<()> {
+        let parse = |text: &str| toml::from_str::<Table>(text).map(|table| flatten(&table));
+        let Ok(before) = parse(before) else {
+            return Err(user(format!(
+                "{}: not valid TOML; restore it, or begin again with --fresh or in another folder with --out",
+                self.recipe_file().display()
+            )));
+        };
+        let now = parse(now).expect("a table that was just written");
+        let changed = now.iter().map(|(key, _)| key).chain(before.iter().map(|(key, _)| key)).find(|key| {
+            let value = |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
+            !FREE_KEYS.contains(&key.as_str()) && value(&before) != value(&now)
+        });
+        let Some(key) = changed else { return Ok(()) };
+        let show = |table: &[(String, Value)]| {
+            table.iter().find(|(k, _)| k == key).map_or_else(|| "not set".into(), |(_, value)| value.to_string())
+        };
+        Err(user(format!(
+            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) or --out for another folder",
+            self.path.display(),
+            show(&before),
+            show(&now)
+        )))
+    }
+}
+
+/// `a.b.c` and value of everything in a table.
+fn flatten(table: &Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                found.extend(flatten(inner).into_iter().map(|(inner, value)| (format!("{key}.{inner}"), value)));
+            }
+            value => found.push((key.clone(), value.clone())),
+        }
+    }
+    found
+}
+
+/// `runs/tiny` → `runs/tiny.old-1`, or the first number that is free.
+fn free_name(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned());
+    (1..)
+        .map(|number| path.with_file_name(format!("{name}.old-{number}")))
+        .find(|candidate| !candidate.exists())
+        .expect("numbers do not end")
+}
+
+/// Writes beside, syncs, renames: the file is never half there.
+pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let temporary = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().with_context(|| format!("{}: cannot be written; free some space or check the rights", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(steps: u64, eval_every: u64) -> Recipe {
+        let mut recipe = Recipe { name: "test".into(), ..Recipe::default() };
+        recipe.pretrain.steps = steps;
+        recipe.pretrain.eval_every = eval_every;
+        recipe
+    }
+
+    #[test]
+    fn a_run_goes_on_only_with_its_own_recipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
+        RunDir::prepare(&path, &recipe(5, 2), "cpu", false).unwrap();
+        let message = RunDir::prepare(&path, &recipe(6, 1), "cpu", false).unwrap_err().to_string();
+        assert!(message.contains("pretrain.steps = 5, now it is 6") && message.contains("--fresh"), "{message}");
+        RunDir::prepare(&path, &recipe(6, 1), "cpu", true).unwrap();
+        assert!(folder.path().join("run.old-1/recipe.toml").exists());
+    }
+}

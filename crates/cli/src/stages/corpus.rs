@@ -1,0 +1,76 @@
+//! The text of a recipe: files, or the embedded corpus.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fireclay_data::corpus::{self, Split as CorpusSplit};
+use fireclay_data::{
+    DataError, Document, ShardSet, TokenizeOptions, ValidationSplit, open_documents, tokenize_paths, tokenize_splits,
+};
+use fireclay_tokenizer::Tokenizer;
+
+use crate::recipe::Recipe;
+
+/// The training documents' texts, for training a tokenizer. Ends at the first error, which is left in `failed`.
+///
+/// # Errors
+/// When a path is missing or of an unknown kind.
+pub fn document_texts<'a>(
+    recipe: &Recipe,
+    failed: &'a mut Option<DataError>,
+) -> Result<Box<dyn Iterator<Item = String> + Send + 'a>> {
+    let limit = recipe.tokenizer.max_bytes;
+    if recipe.data.paths.is_empty() {
+        return Ok(Box::new(up_to(limit, corpus::documents(&recipe.corpus, CorpusSplit::Train))));
+    }
+    let documents = open_documents(&recipe.data.paths)?;
+    let texts = documents.map_while(move |document| match document {
+        Ok(document) => Some(document.text),
+        Err(error) => {
+            *failed = Some(error);
+            None
+        }
+    });
+    Ok(Box::new(up_to(limit, texts)))
+}
+
+/// Texts until they are `limit` bytes together.
+fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterator<Item = String> + Send {
+    texts.scan(0u64, move |bytes, text| {
+        let begins = *bytes;
+        *bytes += text.len() as u64;
+        (begins < limit).then_some(text)
+    })
+}
+
+/// The recipe's text as tokens in `dir`, made now or by an earlier run.
+pub(super) fn shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, progress: bool) -> Result<ShardSet> {
+    let fraction = recipe.data.validation_fraction;
+    let split = ValidationSplit::Auto { fraction, seed: 0 };
+    let options = TokenizeOptions { split, progress, ..TokenizeOptions::default() };
+    if !recipe.data.paths.is_empty() {
+        let options = TokenizeOptions { validation_paths: recipe.data.validation_paths.clone(), ..options };
+        let tokenized = tokenize_paths(&recipe.data.paths, tokenizer, dir, &options)?;
+        if tokenized.skipped_files > 0 {
+            tracing::warn!("passed over {} files of other kinds, or without content", tokenized.skipped_files);
+        }
+        return Ok(tokenized.shards);
+    }
+    let key = format!("embedded corpus {}", serde_json::to_string(&recipe.corpus)?);
+    if dir.exists() {
+        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated text.
+        if let Some(shards) = ShardSet::open(dir, tokenizer).ok().filter(|shards| shards.key() == key) {
+            return Ok(shards);
+        }
+    }
+    let options = TokenizeOptions { key, ..options };
+    let documents = |split| corpus::documents(&recipe.corpus, split).map(|text| Ok(Document::new(text, "corpus")));
+    let (train, validation) = (documents(CorpusSplit::Train), documents(CorpusSplit::Validation));
+    Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
+}
+
+/// Where the text comes from, for people.
+#[must_use]
+pub fn describe_data(recipe: &Recipe) -> String {
+    if recipe.data.paths.is_empty() { "the embedded corpus".into() } else { recipe.data.paths.join(", ") }
+}

@@ -1,0 +1,9 @@
+//! The stages of a recipe, each reading what the one before left in the run directory.
+
+mod corpus;
+mod tokenizer;
+mod pretrain;
+
+pub use corpus::describe_data;
+pub use pretrain::pretrain;
+pub use tokenizer::{starting_tokenizer, tokenizer};

@@ -1,0 +1,80 @@
+//! The stage `pretrain`: next-token prediction on the recipe's text.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+use fireclay_data::corpus;
+use fireclay_data::{PackedSource, RandomWindows, Source, Split};
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{Interrupt, NextToken, Outcome, Pretrain, StageDir, stage};
+
+use super::corpus::shards;
+use crate::recipe::{Recipe, Sampling};
+use crate::run_dir::RunDir;
+
+/// Runs or resumes pretraining in `RUN/pretrain`, from fresh weights or from those of `model`.
+///
+/// # Errors
+/// When the text, the tokenizer's fit with the model, or a checkpoint is wrong; when training diverges; when the disk is full.
+pub fn pretrain(
+    recipe: &Recipe,
+    run: &RunDir,
+    tokenizer: &Tokenizer,
+    model: Option<&Path>,
+    device: &Device,
+    quiet: bool,
+) -> Result<Outcome> {
+    let config = &recipe.pretrain;
+    if let Some(summary) = stage::done(&run.folder("pretrain"))? {
+        return Ok(Outcome::Finished(summary));
+    }
+    // Taken before anything is read, so that a second run in the same folder is refused at once.
+    let mut stage = StageDir::open(run.folder("pretrain"))?;
+    let shards = shards(recipe, tokenizer, &run.folder("data"), !quiet)?;
+    let training_device = device.clone().autodiff();
+    let decoder = match model {
+        Some(dir) => fireclay_model::load(dir, &training_device)?,
+        None => {
+            let decoder = recipe.model.decoder(tokenizer.vocab_size(), config.context);
+            decoder.validate()?;
+            decoder.init(config.seed, &training_device)
+        }
+    };
+    let mut source: Box<dyn Source> = match recipe.data.sampling {
+        Sampling::Packed => {
+            Box::new(PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
+        }
+        Sampling::Random => {
+            Box::new(RandomWindows::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
+        }
+    };
+    let prompts = prompts(recipe);
+    let interrupt = Interrupt::install().context("signals cannot be caught")?;
+    let outcome = fireclay_train::pretrain(
+        decoder,
+        Pretrain {
+            config,
+            objective: &NextToken,
+            source: source.as_mut(),
+            shards: &shards,
+            tokenizer,
+            prompts: &prompts,
+            stage: &mut stage,
+            interrupt: &interrupt,
+            quiet,
+        },
+    )?;
+    Ok(outcome)
+}
+
+/// What samples begin with.
+fn prompts(recipe: &Recipe) -> Vec<String> {
+    if !recipe.samples.prompts.is_empty() {
+        return recipe.samples.prompts.clone();
+    }
+    if recipe.data.paths.is_empty() {
+        return corpus::sample_prompts(&recipe.corpus).into_iter().map(|sample| sample.prompt).collect();
+    }
+    vec![String::new()]
+}

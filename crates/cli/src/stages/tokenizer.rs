@@ -1,0 +1,62 @@
+//! The stage `tokenizer`: trained on the recipe's text, or taken from a file or a model.
+
+use std::path::Path;
+
+use anyhow::Result;
+use fireclay_tokenizer::{BpeConfig, CharConfig, Tokenizer};
+
+use super::corpus::document_texts;
+use crate::recipe::{Recipe, TokenizerKind};
+use crate::run_dir::{RunDir, write_whole};
+
+/// The tokenizer that a run takes instead of training one: that of `--model`, or of the recipe's `tokenizer.path`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<Tokenizer>> {
+    let path = model.map(Path::to_path_buf).or_else(|| recipe.tokenizer.path.as_ref().map(Into::into));
+    path.map(Tokenizer::load).transpose().map_err(Into::into)
+}
+
+/// Leaves a tokenizer in `RUN/tokenizer`, and returns it with whether it was there already.
+///
+/// # Errors
+/// When the text or the tokenizer cannot be read, or the folder not be written.
+pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<(Tokenizer, bool)> {
+    let dir = run.folder("tokenizer");
+    let done = dir.join("DONE");
+    if done.exists() {
+        return Ok((Tokenizer::load(&dir)?, true));
+    }
+    let tokenizer = match starting_tokenizer(recipe, model)? {
+        Some(tokenizer) => tokenizer,
+        None => train(recipe)?,
+    };
+    tokenizer.save(&dir)?;
+    write_whole(&done, "")?;
+    // What was saved is what everything after this uses.
+    Ok((Tokenizer::load(&dir)?, false))
+}
+
+/// Trains the tokenizer that the recipe describes.
+fn train(recipe: &Recipe) -> Result<Tokenizer> {
+    let section = &recipe.tokenizer;
+    let mut failed = None;
+    let texts = document_texts(recipe, &mut failed)?;
+    let trained = match section.kind {
+        TokenizerKind::Bpe => {
+            let config = BpeConfig {
+                vocab_size: section.vocab_size,
+                split_digits: section.split_digits,
+                ..BpeConfig::default()
+            };
+            Tokenizer::train_bpe(texts, &config)
+        }
+        TokenizerKind::Char => Tokenizer::train_char(texts, &CharConfig::default()),
+    };
+    // A document that could not be read is the cause, whatever training made of the rest.
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(trained?),
+    }
+}

@@ -1,0 +1,15 @@
+//! Batches of token ids, from a place that can be returned to.
+
+mod source;
+mod packed;
+mod random;
+mod validation;
+mod permutation;
+
+pub use packed::PackedSource;
+pub use random::RandomWindows;
+pub use source::{Batch, Position, Source};
+pub use validation::{ValidationBatches, validation};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Every window of the text once an epoch, shuffled: how language models are pretrained.
+
+use super::permutation::{Permutation, below, split_mix};
+use super::source::{Batch, Position, Source, Windows};
+use crate::{DataError, ShardSet, Split};
+
+/// Non-overlapping windows in a shuffled order, each once an epoch.
+///
+/// The text is one long row of tokens; epoch `e` cuts it from token `phase(e)` on into windows of
+/// `context` tokens (plus one to predict), which may cross from a document to the next as in GPT's
+/// pretraining. The phase is 0 in the first epoch and random in the later ones, so that a
+/// token is not met with the same context again; up to `context` tokens at either end may be left out.
+/// A batch that an epoch's end leaves short is filled from the next epoch.
+#[derive(Debug, Clone)]
+pub struct PackedSource {
+    windows: Windows,
+    batch: usize,
+    seed: u64,
+    fingerprint: String,
+    epoch: Epoch,
+    index: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Epoch {
+    number: u64,
+    phase: u64,
+    len: u64,
+    order: Permutation,
+}
+
+impl PackedSource {
+    /// Batches of `batch` windows of `context` tokens of a split, in the order that `seed` gives.
+    ///
+    /// # Errors
+    /// When the split is shorter than one window.
+    ///
+    /// # Panics
+    /// When `batch` or `context` is 0.
+    pub fn new(tokens: &ShardSet, split: Split, batch: usize, context: usize, seed: u64) -> Result<Self, DataError> {
+        let windows = Windows::new(tokens, split, batch, context)?;
+        let fingerprint = windows.fingerprint("packed", seed);
+        let epoch = Epoch::new(&windows, seed, 0);
+        Ok(Self { windows, batch, seed, fingerprint, epoch, index: 0 })
+    }
+
+    /// Windows in the current epoch; from one to the next it may change by one.
+    #[must_use]
+    pub fn windows_per_epoch(&self) -> u64 {
+        self.epoch.len
+    }
+
+    fn next_start(&mut self) -> u64 {
+        if self.index == self.epoch.len {
+            self.epoch = Epoch::new(&self.windows, self.seed, self.epoch.number + 1);
+            self.index = 0;
+        }
+        let window = self.epoch.order.at(self.index);
+        self.index += 1;
+        self.epoch.phase + window * self.windows.context as u64
+    }
+}
+
+impl Epoch {
+    fn new(windows: &Windows, seed: u64, number: u64) -> Self {
+        let context = windows.context as u64;
+        let targets = windows.len() - 1;
+        let random = split_mix(seed, number);
+        // At least one window must remain.
+        let phases = context.min(targets - context + 1);
+        let phase = if number == 0 { 0 } else { below(phases, random) };
+        let len = (targets - phase) / context;
+        Self { number, phase, len, order: Permutation::new(len, random) }
+    }
+}
+
+impl Source for PackedSource {
+    fn next_batch(&mut self) -> Result<Batch, DataError> {
+        let starts: Vec<u64> = (0..self.batch).map(|_| self.next_start()).collect();
+        Ok(self.windows.batch(&starts))
+    }
+
+    fn position(&self) -> Position {
+        Position { epoch: self.epoch.number, index: self.index, fingerprint: self.fingerprint.clone() }
+    }
+
+    fn seek(&mut self, position: &Position) -> Result<(), DataError> {
+        let epoch = Epoch::new(&self.windows, self.seed, position.epoch);
+        position.check(&self.fingerprint, epoch.len)?;
+        self.epoch = epoch;
+        self.index = position.index;
+        Ok(())
+    }
+
+    fn tokens_per_epoch(&self) -> u64 {
+        (self.windows.len() - 1) / self.windows.context as u64 * self.windows.context as u64
+    }
+}

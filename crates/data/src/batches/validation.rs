@@ -1,0 +1,105 @@
+//! The whole validation split, once, in order.
+
+use super::source::{Batch, Windows};
+use crate::{DataError, ShardSet, Split};
+
+/// The validation split in consecutive windows: every token after the first is a target exactly
+/// once, and the same batches come every time.
+///
+/// The last window may be short: it is padded with id 0, and its padding has weight 0. The last
+/// batch may have fewer rows.
+#[derive(Debug, Clone)]
+pub struct ValidationBatches {
+    windows: Windows,
+    batch: usize,
+    /// The next window.
+    at: u64,
+}
+
+/// Batches of up to `batch` windows of `context` tokens over the whole validation split.
+///
+/// # Errors
+/// When the validation split has fewer than 2 tokens.
+///
+/// # Panics
+/// When `batch` or `context` is 0.
+pub fn validation(tokens: &ShardSet, batch: usize, context: usize) -> Result<ValidationBatches, DataError> {
+    assert!(batch > 0 && context > 0, "a batch of {batch} rows of {context} tokens is empty");
+    // A context longer than the split is no fault here: the one window is padded.
+    let mut windows = Windows::new(tokens, Split::Validation, 1, 1)?;
+    windows.context = context;
+    Ok(ValidationBatches { windows, batch, at: 0 })
+}
+
+impl ValidationBatches {
+    /// Targets in the whole split (padding not counted), whatever was given out already.
+    #[must_use]
+    pub fn target_tokens(&self) -> u64 {
+        self.windows.len() - 1
+    }
+
+    /// Average bytes of text a token; see [`ShardSet::bytes_per_token`]. Bits per byte are
+    /// `mean loss / ln 2 / bytes_per_token`, also when only some of the batches were evaluated.
+    #[must_use]
+    pub fn bytes_per_token(&self) -> Option<f64> {
+        self.windows.tokens.bytes_per_token(Split::Validation)
+    }
+
+    /// Bytes of the text that the targets stand for. The first token, which nothing predicts,
+    /// is taken off at the average rate; end-of-text ids are targets but stand for no bytes.
+    #[must_use]
+    pub fn text_bytes(&self) -> Option<f64> {
+        Some(self.bytes_per_token()? * self.target_tokens() as f64)
+    }
+
+    fn windows_in_all(&self) -> u64 {
+        self.target_tokens().div_ceil(self.windows.context as u64)
+    }
+
+    /// The window that is cut short by the end of the split, padded.
+    fn padded(&self, start: u64) -> Batch {
+        let context = self.windows.context;
+        let targets = (self.target_tokens() - start) as usize;
+        let short = Windows { context: targets, ..self.windows.clone() };
+        let mut batch = short.batch(&[start]);
+        batch.context = context;
+        batch.ids.resize(context, 0);
+        batch.targets.resize(context, 0);
+        let weights = (0..context).map(|at| if at < targets { 1.0 } else { 0.0 });
+        batch.weights = Some(weights.collect());
+        batch
+    }
+}
+
+impl Iterator for ValidationBatches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let context = self.windows.context as u64;
+        let whole = self.target_tokens() / context;
+        let end = self.windows_in_all().min(self.at + self.batch as u64);
+        if self.at == end {
+            return None;
+        }
+        let starts: Vec<u64> = (self.at..end.min(whole)).map(|window| window * context).collect();
+        self.at = end;
+        let mut batch = self.windows.batch(&starts);
+        if end > whole {
+            let short = self.padded(whole * context);
+            let mut weights = vec![1.0; batch.ids.len()];
+            weights.extend(short.weights.into_iter().flatten());
+            batch.batch += 1;
+            batch.ids.extend(short.ids);
+            batch.targets.extend(short.targets);
+            batch.weights = Some(weights);
+        }
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.windows_in_all() - self.at).div_ceil(self.batch as u64) as usize;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for ValidationBatches {}

@@ -1,0 +1,51 @@
+//! The embedded corpus: seeded generators of everything that a first run needs, from stories to preferences.
+//!
+//! Nothing here reads a file. A document is a function of the seed, the split and its index, the same on every
+//! platform, so that a run can be repeated from its recipe alone.
+//!
+//! # How training and validation differ
+//! - Seeds: the streams of random choices of the splits share nothing.
+//! - Stories: heroes (name and description together) and templates (plot, opening, first and last beat together) belong
+//!   to one split each. A validation story is about somebody unknown, told in a way never seen as a whole.
+//! - Biographies: everybody is in both splits, because a fact that is not in training cannot be known. Wordings and
+//!   their order as a whole are not shared, so that validation measures the facts and not the memory of a document.
+//! - Arithmetic: problems belong to one split each, `a + b` together with `b + a`.
+//! - Conversations: training asks about some of the people, validation about the others; small talk and requests of
+//!   validation are worded in ways that training does not use.
+//!
+//! # Example
+//! ```
+//! use fireclay_data::corpus::{CorpusConfig, Split, documents};
+//!
+//! let config = CorpusConfig { documents: Some(100), ..CorpusConfig::default() };
+//! let first: Vec<String> = documents(&config, Split::Train).collect();
+//! assert_eq!(first.len(), 100);
+//! assert!(documents(&config, Split::Train).eq(first));
+//! ```
+
+mod dice;
+mod template;
+
+pub mod arithmetic;
+pub mod stories;
+pub mod world;
+
+pub mod conversations;
+pub mod preferences;
+pub mod prompts;
+
+mod pretraining;
+
+pub use conversations::{Conversation, ConversationConfig, ConversationKind, Turn, conversations};
+pub use preferences::{Corruption, PreferencePair, preferences};
+pub use pretraining::{
+    Corpus, CorpusConfig, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
+};
+pub use prompts::{Check, Prompt, PromptConfig, prompts};
+pub use stories::{Language, Story};
+pub use world::{Attribute, Question, World, WorldConfig};
+
+pub use crate::Split;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! The mix of documents that a model is pretrained on.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Split;
+use super::arithmetic::{self, Problem};
+use super::dice::Dice;
+use super::stories::{self, Language};
+use super::world::{Attribute, World, WorldConfig};
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentKind {
+    /// A story in English.
+    EnglishStory,
+    /// A story in Chinese.
+    ChineseStory,
+    /// What is known of one of the people of the world.
+    Biography,
+    /// Solved sums and differences.
+    Arithmetic,
+}
+
+impl DocumentKind {
+    /// Every kind, in the order of [`Shares`].
+    pub const ALL: [Self; 4] = [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic];
+}
+
+/// How many documents of each kind come, in relation to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shares {
+    /// Stories in English.
+    pub english_stories: u32,
+    /// Stories in Chinese.
+    pub chinese_stories: u32,
+    /// Biographies.
+    pub biographies: u32,
+    /// Pages of eight solved problems.
+    pub arithmetic: u32,
+}
+
+impl Shares {
+    fn weights(self) -> [u32; 4] {
+        [self.english_stories, self.chinese_stories, self.biographies, self.arithmetic]
+    }
+}
+
+impl Default for Shares {
+    /// The mix of the first run: mostly English stories, enough biographies to learn the world, some Chinese and sums.
+    fn default() -> Self {
+        Self { english_stories: 54, chinese_stories: 10, biographies: 26, arithmetic: 10 }
+    }
+}
+
+/// What [`documents`] generates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CorpusConfig {
+    /// Decides every document.
+    pub seed: u64,
+    /// The number of training documents; endless if `None`.
+    pub documents: Option<u64>,
+    /// Training documents end with the one that reaches this number of bytes of text.
+    pub bytes: Option<u64>,
+    /// The number of validation documents.
+    pub validation_documents: u64,
+    /// The mix.
+    pub shares: Shares,
+    /// The share of problems, in percent, whose numbers have one digit.
+    pub one_digit_percent: u8,
+    /// The people that biographies are about.
+    pub world: WorldConfig,
+}
+
+impl Default for CorpusConfig {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            documents: Some(30_000),
+            bytes: None,
+            validation_documents: 400,
+            shares: Shares::default(),
+            one_digit_percent: 85,
+            world: WorldConfig::default(),
+        }
+    }
+}
+
+/// What can be wrong with a configuration of the embedded corpus.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CorpusError {
+    /// Nothing to generate.
+    #[error("corpus.shares are all 0: give at least one of them a positive number")]
+    NoShares,
+    /// A share of more than 100 percent.
+    #[error("corpus.one_digit_percent is {0}: it must be from 0 to 100")]
+    Percent(u8),
+    /// More people than names, or none.
+    #[error("corpus.world.people is {0}: it must be from 1 to {most}", most = WorldConfig::MOST_PEOPLE)]
+    People(usize),
+    /// More people held out than there are.
+    #[error("corpus.world.held_out_people is {held_out}: it must be at most the number of people, {people}")]
+    HeldOut {
+        /// How many are to be held out.
+        held_out: usize,
+        /// How many there are.
+        people: usize,
+    },
+}
+
+impl CorpusConfig {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// Says which number is impossible, and what is possible.
+    pub fn validate(&self) -> Result<(), CorpusError> {
+        if self.shares.weights().iter().all(|&weight| weight == 0) {
+            return Err(CorpusError::NoShares);
+        }
+        if self.one_digit_percent > 100 {
+            return Err(CorpusError::Percent(self.one_digit_percent));
+        }
+        self.world.validate()
+    }
+}
+
+/// The pretraining corpus, by index.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    config: CorpusConfig,
+    world: World,
+}
+
+impl Corpus {
+    /// Draws the world that the documents tell of.
+    ///
+    /// # Errors
+    /// If the configuration is not valid: see [`CorpusConfig::validate`].
+    pub fn new(config: &CorpusConfig) -> Result<Self, CorpusError> {
+        config.validate()?;
+        Ok(Self { config: *config, world: World::new(&config.world) })
+    }
+
+    /// The people that the biographies are about.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Document number `index` of `split`, with its kind. Any index is possible, in any order.
+    #[must_use]
+    pub fn document(&self, split: Split, index: u64) -> (DocumentKind, String) {
+        let dice = &mut Dice::new(self.config.seed, &format!("documents/{}", split.name()), index);
+        let kind = DocumentKind::ALL[dice.weighted(&self.config.shares.weights())];
+        let text = match kind {
+            DocumentKind::EnglishStory => stories::draw(Language::English, split, dice).text,
+            DocumentKind::ChineseStory => stories::draw(Language::Chinese, split, dice).text,
+            DocumentKind::Biography => self.world.biography(split, dice),
+            DocumentKind::Arithmetic => arithmetic::document(split, usize::from(self.config.one_digit_percent), dice),
+        };
+        (kind, text)
+    }
+
+    /// The documents of `split` up to the configured limit.
+    pub fn documents(self, split: Split) -> impl Iterator<Item = String> + Send {
+        let (documents, bytes) = match split {
+            Split::Train => (self.config.documents, self.config.bytes),
+            Split::Validation => (Some(self.config.validation_documents), None),
+        };
+        let (documents, bytes) = (documents.unwrap_or(u64::MAX), bytes.unwrap_or(u64::MAX));
+        let mut so_far = 0;
+        (0..documents).map_while(move |index| {
+            (so_far < bytes).then(|| {
+                let (_, text) = self.document(split, index);
+                so_far += text.len() as u64;
+                text
+            })
+        })
+    }
+}
+
+/// The pretraining documents of `split`, up to the configured limit.
+///
+/// # Panics
+/// If the configuration is not valid: check it with [`CorpusConfig::validate`] where a user wrote it.
+pub fn documents(config: &CorpusConfig, split: Split) -> impl Iterator<Item = String> + Send + use<> {
+    match Corpus::new(config) {
+        Ok(corpus) => corpus.documents(split),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A prompt that shows what a pretrained model has learned of one kind of document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SamplePrompt {
+    /// The kind of document that it begins.
+    pub kind: DocumentKind,
+    /// The text to continue.
+    pub prompt: String,
+    /// What a right continuation begins with, where there is only one.
+    pub expected: Option<String>,
+}
+
+/// One or two prompts of each kind: openings of held-out stories, people of the world, and problems.
+///
+/// # Panics
+/// If the configuration is not valid, as [`documents`].
+#[must_use]
+pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
+    let corpus = Corpus::new(config).unwrap_or_else(|error| panic!("{error}"));
+    let dice = &mut Dice::new(config.seed, "sample prompts", 0);
+    let mut prompts = Vec::new();
+    for (language, kind, stop, count) in [
+        (Language::English, DocumentKind::EnglishStory, '.', 2),
+        (Language::Chinese, DocumentKind::ChineseStory, '。', 1),
+    ] {
+        for _ in 0..count {
+            let story = stories::draw(language, Split::Validation, dice).text;
+            let opening = story.split_inclusive(stop).next().unwrap_or(&story).to_string();
+            prompts.push(SamplePrompt { kind, prompt: opening, expected: None });
+        }
+    }
+    let people = corpus.world.people();
+    for (attribute, says) in [(Attribute::Town, "lives in"), (Attribute::Food, "likes to eat")] {
+        let person = dice.pick(people);
+        let prompt = format!("{} {says}", person.name);
+        prompts.push(SamplePrompt {
+            kind: DocumentKind::Biography,
+            prompt,
+            expected: Some(person.value(attribute).to_string()),
+        });
+    }
+    for one_digit_percent in [100, 0] {
+        let problem = Problem::draw(Split::Train, one_digit_percent, dice);
+        let expected = Some(problem.result().to_string());
+        prompts.push(SamplePrompt { kind: DocumentKind::Arithmetic, prompt: problem.prompt(), expected });
+    }
+    prompts.retain(|sample| config.shares.weights()[sample.kind as usize] > 0);
+    prompts
+}

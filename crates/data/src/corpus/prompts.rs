@@ -1,0 +1,149 @@
+//! Prompts for reinforcement learning, each with what its verifier needs.
+
+use serde::{Deserialize, Serialize};
+
+use super::Split;
+use super::arithmetic::Problem;
+use super::conversations::{self, Turn};
+use super::dice::Dice;
+use super::stories::{self, Language};
+use super::world::{Attribute, Question, World, WorldConfig};
+
+/// How the answer to a prompt is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Check {
+    /// A question about a person: the answer must state the right value and no other.
+    World {
+        /// The question, with its value.
+        question: Question,
+    },
+    /// A problem: the answer must give the right result.
+    Arithmetic {
+        /// The problem.
+        problem: Problem,
+    },
+    /// Anything may be said: only a reward model can judge it.
+    Open,
+}
+
+impl Check {
+    /// Whether `answer` is right, or `None` if there is no right or wrong.
+    #[must_use]
+    pub fn answer_is_right(&self, answer: &str) -> Option<bool> {
+        match self {
+            Self::World { question } => Some(question.answer_is_right(answer)),
+            Self::Arithmetic { problem } => Some(problem.answer_is_right(answer)),
+            Self::Open => None,
+        }
+    }
+}
+
+/// A conversation that waits for the assistant's next turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// The turns so far, the last one the user's.
+    pub messages: Vec<Turn>,
+    /// How the answer is judged.
+    pub check: Check,
+    /// A good answer.
+    pub reference: String,
+}
+
+/// What [`prompts`] generates. The shares are numbers of prompts in relation to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptConfig {
+    /// Decides every prompt.
+    pub seed: u64,
+    /// Questions about people, in one turn.
+    pub world_share: u32,
+    /// Problems.
+    pub arithmetic_share: u32,
+    /// Small talk.
+    pub small_talk_share: u32,
+    /// Requests for stories.
+    pub story_share: u32,
+    /// The share of small talk and stories, in percent, that is in Chinese.
+    pub chinese_percent: u8,
+    /// The share of problems, in percent, whose numbers have one digit.
+    pub one_digit_percent: u8,
+    /// The people, the same as in the pretraining documents.
+    pub world: WorldConfig,
+}
+
+impl Default for PromptConfig {
+    /// Questions about people only: they can be judged exactly.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            world_share: 1,
+            arithmetic_share: 0,
+            small_talk_share: 0,
+            story_share: 0,
+            chinese_percent: 0,
+            one_digit_percent: 0,
+            world: WorldConfig::default(),
+        }
+    }
+}
+
+impl PromptConfig {
+    fn shares(&self, world: &World, split: Split) -> [u32; 4] {
+        let nobody = world.people_of(split).next().is_none();
+        let world_share = if nobody { 0 } else { self.world_share };
+        [world_share, self.arithmetic_share, self.small_talk_share, self.story_share]
+    }
+
+    fn language(&self, dice: &mut Dice) -> Language {
+        if dice.chance(usize::from(self.chinese_percent)) { Language::Chinese } else { Language::English }
+    }
+}
+
+/// Endless prompts of `split`. Those of training ask about the people that conversations ask about, those of
+/// validation about the others; problems and words of validation are unknown to training.
+///
+/// # Panics
+/// If all shares are 0, or the world is impossible: see [`World::new`].
+pub fn prompts(config: &PromptConfig, split: Split) -> impl Iterator<Item = Prompt> + Send + use<> {
+    let config = *config;
+    let world = World::new(&config.world);
+    let shares = config.shares(&world, split);
+    assert!(shares.iter().any(|&share| share > 0), "the shares of the prompts are all 0");
+    (0..).map(move |index| {
+        let dice = &mut Dice::new(config.seed, &format!("prompts/{}", split.name()), index);
+        match dice.weighted(&shares) {
+            0 => about_a_person(&world, split, dice),
+            1 => arithmetic(usize::from(config.one_digit_percent), split, dice),
+            2 => {
+                let [said, reply] = conversations::remark(config.language(dice), split, dice);
+                Prompt { messages: vec![said], check: Check::Open, reference: reply.content }
+            }
+            _ => {
+                let story = stories::draw(config.language(dice), split, dice);
+                let request = conversations::story_request(&story, split, dice);
+                Prompt { messages: vec![Turn::user(request)], check: Check::Open, reference: story.text }
+            }
+        }
+    })
+}
+
+fn about_a_person(world: &World, split: Split, dice: &mut Dice) -> Prompt {
+    let people: Vec<_> = world.people_of(split).collect();
+    let person = people[dice.below(people.len())];
+    let question = World::question(person, *dice.pick(&Attribute::ALL), dice);
+    Prompt {
+        messages: vec![Turn::user(&question.text)],
+        reference: question.answer.clone(),
+        check: Check::World { question },
+    }
+}
+
+fn arithmetic(one_digit_percent: usize, split: Split, dice: &mut Dice) -> Prompt {
+    let problem = Problem::draw(split, one_digit_percent, dice);
+    Prompt {
+        messages: vec![Turn::user(conversations::sum_request(problem, split, dice))],
+        check: Check::Arithmetic { problem },
+        reference: conversations::sum_answer(problem),
+    }
+}

@@ -1,0 +1,244 @@
+//! What all generators together promise.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::arithmetic::{Problem, verify};
+use super::dice::fingerprint;
+use super::*;
+
+const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
+
+fn everything() -> PromptConfig {
+    PromptConfig {
+        arithmetic_share: 1,
+        small_talk_share: 1,
+        story_share: 1,
+        chinese_percent: 30,
+        ..PromptConfig::default()
+    }
+}
+
+fn json<T: Serialize>(items: impl Iterator<Item = T>) -> String {
+    items.map(|item| serde_json::to_string(&item).expect("plain data")).collect::<Vec<_>>().join("\n")
+}
+
+/// A change of these numbers means that recipes no longer give the runs they gave: it belongs into the changelog.
+#[test]
+fn the_corpus_is_pinned() {
+    let text = |split| documents(&CorpusConfig::default(), split).take(300).collect::<Vec<_>>().join("\n\n");
+    let pinned = [
+        fingerprint(&text(Split::Train)),
+        fingerprint(&text(Split::Validation)),
+        fingerprint(&json(conversations(&ConversationConfig::default(), Split::Train).take(100))),
+        fingerprint(&json(prompts(&everything(), Split::Train).take(100))),
+        fingerprint(&json(preferences(&everything(), Split::Train).take(100))),
+    ];
+    assert_eq!(pinned.map(|hash| format!("{hash:016x}")), PINNED);
+}
+
+const PINNED: [&str; 5] =
+    ["8f4b7d60f8dccb0a", "7df8885e80d40a27", "d25868324975bc73", "a4181bdaff37c684", "f609a09a60fbe362"];
+
+#[test]
+fn another_seed_is_another_corpus_and_a_document_does_not_depend_on_the_others() {
+    let config = CorpusConfig::default();
+    let other = CorpusConfig { seed: 1, ..config };
+    let first = |config: &CorpusConfig| documents(config, Split::Train).next();
+    assert_ne!(first(&config), first(&other));
+    let corpus = Corpus::new(&config).expect("the default is valid");
+    assert_eq!(documents(&config, Split::Train).nth(57), Some(corpus.document(Split::Train, 57).1));
+}
+
+#[test]
+fn every_document_is_of_the_expected_length_and_well_formed() {
+    let corpus = Corpus::new(&CorpusConfig::default()).expect("the default is valid");
+    for (split, index) in SPLITS.into_iter().flat_map(|split| (0..2000).map(move |index| (split, index))) {
+        let (kind, text) = corpus.document(split, index);
+        let expected = match kind {
+            DocumentKind::EnglishStory => 200..620,
+            DocumentKind::ChineseStory => 50..190,
+            DocumentKind::Biography => 80..260,
+            DocumentKind::Arithmetic => 70..130,
+        };
+        assert!(expected.contains(&text.chars().count()), "{kind:?} of {}: {text}", text.chars().count());
+        assert!(!text.contains(['{', '}', '\u{fffd}']) && text.trim() == text, "{text}");
+    }
+}
+
+#[test]
+fn the_kinds_come_in_their_shares() {
+    let shares = Shares { english_stories: 1, chinese_stories: 1, biographies: 2, arithmetic: 0 };
+    let corpus = Corpus::new(&CorpusConfig { shares, ..CorpusConfig::default() }).expect("valid");
+    let count = |kind| (0..2000).filter(|&index| corpus.document(Split::Train, index).0 == kind).count();
+    assert!((400..600).contains(&count(DocumentKind::EnglishStory)));
+    assert!((400..600).contains(&count(DocumentKind::ChineseStory)));
+    assert!((900..1100).contains(&count(DocumentKind::Biography)));
+    assert_eq!(count(DocumentKind::Arithmetic), 0);
+}
+
+#[test]
+fn training_and_validation_share_no_document() {
+    let config = CorpusConfig { documents: Some(6000), validation_documents: 600, ..CorpusConfig::default() };
+    let train: BTreeSet<_> = documents(&config, Split::Train).collect();
+    assert!(train.len() > 5900, "only {} of 6,000 documents are different", train.len());
+    assert!(documents(&config, Split::Validation).all(|document| !train.contains(&document)));
+}
+
+#[test]
+fn the_limits_hold_and_no_limit_is_endless() {
+    let config = CorpusConfig { documents: Some(20), validation_documents: 3, ..CorpusConfig::default() };
+    assert_eq!(documents(&config, Split::Train).count(), 20);
+    assert_eq!(documents(&config, Split::Validation).count(), 3);
+    let config = CorpusConfig { documents: None, bytes: Some(10_000), ..config };
+    let sizes: Vec<_> = documents(&config, Split::Train).map(|document| document.len()).collect();
+    let total: usize = sizes.iter().sum();
+    assert!(total >= 10_000 && total - sizes[sizes.len() - 1] < 10_000, "{total}");
+    let endless = CorpusConfig { bytes: None, ..config };
+    assert_eq!(documents(&endless, Split::Train).take(40_000).count(), 40_000);
+}
+
+#[track_caller]
+fn check_refused(config: &CorpusConfig, says: &str) {
+    let error = config.validate().expect_err("refused").to_string();
+    assert!(error.contains(says) && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn impossible_configurations_are_refused_by_name() {
+    let config = CorpusConfig::default();
+    let none = Shares { english_stories: 0, chinese_stories: 0, biographies: 0, arithmetic: 0 };
+    check_refused(&CorpusConfig { shares: none, ..config }, "corpus.shares");
+    check_refused(&CorpusConfig { one_digit_percent: 101, ..config }, "from 0 to 100");
+    let world = |people, held_out_people| WorldConfig { people, held_out_people, ..config.world };
+    check_refused(&CorpusConfig { world: world(0, 0), ..config }, "from 1 to 96");
+    check_refused(&CorpusConfig { world: world(97, 0), ..config }, "from 1 to 96");
+    check_refused(&CorpusConfig { world: world(8, 9), ..config }, "at most the number of people, 8");
+    assert!(serde_json::from_str::<CorpusConfig>(r#"{"seeed": 1}"#).is_err());
+    assert_eq!(serde_json::from_str::<CorpusConfig>("{}").expect("all have defaults"), config);
+}
+
+#[test]
+fn sample_prompts_show_every_kind_and_what_is_right() {
+    let config = CorpusConfig::default();
+    let samples = sample_prompts(&config);
+    let kinds: BTreeSet<_> = samples.iter().map(|sample| sample.kind as usize).collect();
+    assert_eq!(kinds.len(), DocumentKind::ALL.len());
+    for sample in samples.iter().filter(|sample| sample.kind == DocumentKind::Arithmetic) {
+        assert!(verify(&sample.prompt, sample.expected.as_deref().unwrap_or("")));
+    }
+    let english_only = Shares { english_stories: 1, chinese_stories: 0, biographies: 0, arithmetic: 0 };
+    let samples = sample_prompts(&CorpusConfig { shares: english_only, ..config });
+    assert!(!samples.is_empty() && samples.iter().all(|sample| sample.kind == DocumentKind::EnglishStory));
+}
+
+#[test]
+fn conversations_alternate_and_end_with_the_assistant() {
+    for split in SPLITS {
+        for conversation in conversations(&ConversationConfig::default(), split).take(2000) {
+            let turns = &conversation.messages;
+            assert!(turns.len() >= 2 && turns.len() % 2 == 0, "{conversation:?}");
+            for (index, turn) in turns.iter().enumerate() {
+                assert_eq!(turn.role, if index % 2 == 0 { "user" } else { "assistant" });
+                assert!(!turn.content.is_empty() && !turn.content.contains(['{', '}']), "{conversation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn conversations_ask_about_the_people_and_problems_of_their_split_in_its_words() {
+    let config = ConversationConfig::default();
+    let world = World::new(&config.world);
+    let mut small_talk = [BTreeSet::new(), BTreeSet::new()];
+    for split in SPLITS {
+        let others: Vec<_> = world.people().iter().filter(|p| p.asked_about != (split == Split::Train)).collect();
+        for conversation in conversations(&config, split).take(2000) {
+            for turn in &conversation.messages {
+                if conversation.kind == ConversationKind::World {
+                    let mut words = turn.content.split(|c: char| !c.is_alphabetic());
+                    assert!(!words.any(|word| others.iter().any(|p| p.name == word)), "{split:?}: {turn:?}");
+                }
+            }
+            for asked in conversation.messages.chunks(2) {
+                match conversation.kind {
+                    ConversationKind::Arithmetic => {
+                        assert!(verify(&asked[0].content, &asked[1].content), "{asked:?}");
+                        assert_eq!(Problem::find_in(&asked[0].content).map(Problem::split), Some(split));
+                    }
+                    ConversationKind::SmallTalk => {
+                        small_talk[usize::from(split == Split::Train)].insert(asked[0].content.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(small_talk[0].is_disjoint(&small_talk[1]), "validation has words of its own");
+}
+
+#[test]
+fn a_story_is_about_whom_it_was_asked_for() {
+    let dice = &mut super::dice::Dice::new(0, "requests", 0);
+    for (language, split) in [Language::English, Language::Chinese].into_iter().flat_map(|l| SPLITS.map(|s| (l, s))) {
+        for story in stories::stories(language, split, 3).take(200) {
+            let request = conversations::story_request(&story, split, dice);
+            let described = story.description.trim_start_matches("a ");
+            assert!(request.contains(&story.hero) && request.contains(described), "{request}");
+            assert!(story.text.contains(&story.hero) && story.text.contains(described), "{request}: {}", story.text);
+        }
+    }
+}
+
+#[test]
+fn the_reference_passes_its_own_check() {
+    for prompt in SPLITS.into_iter().flat_map(|split| prompts(&everything(), split).take(2000)) {
+        assert_ne!(prompt.check.answer_is_right(&prompt.reference), Some(false), "{prompt:?}");
+        assert_eq!(prompt.check.answer_is_right(""), (prompt.check != Check::Open).then_some(false));
+    }
+}
+
+#[test]
+fn a_preference_pair_is_bad_in_the_way_it_says() {
+    for pair in SPLITS.into_iter().flat_map(|split| preferences(&everything(), split).take(3000)) {
+        let (chosen, rejected) = (&pair.chosen, &pair.rejected);
+        let judged = pair.check.answer_is_right(rejected);
+        assert_ne!(pair.check.answer_is_right(chosen), Some(false), "{pair:?}");
+        assert!(chosen != rejected && !rejected.is_empty(), "{pair:?}");
+        match pair.corruption {
+            Corruption::Wrong => assert_eq!(judged, Some(false), "{pair:?}"),
+            Corruption::Truncated => {
+                assert!(chosen.starts_with(rejected) && judged != Some(true), "{pair:?}");
+                assert!(!rejected.ends_with(['.', '!', '?', '。', '！', '？']), "{pair:?}");
+            }
+            Corruption::Repetitive => {
+                let sentence: String = rejected.chars().take(rejected.chars().count() / 4 - 1).collect();
+                assert!(rejected.matches(&sentence).count() >= 3, "{pair:?}");
+            }
+            Corruption::Rude => {
+                assert!(rejected.contains(chosen), "{pair:?}");
+                assert_ne!(judged, Some(false), "rude, but right: {pair:?}");
+            }
+            Corruption::OffTopic => assert_ne!(judged, Some(true), "{pair:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_corruption_comes_equally_often_for_questions_about_people() {
+    let mut counts = [0usize; 5];
+    for pair in preferences(&PromptConfig::default(), Split::Train).take(2000) {
+        counts[pair.corruption as usize] += 1;
+    }
+    assert!(counts.iter().all(|count| (320..480).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn what_is_generated_survives_json() {
+    let pairs: Vec<_> = preferences(&everything(), Split::Train).take(50).collect();
+    for pair in pairs {
+        let text = serde_json::to_string(&pair).expect("plain data");
+        assert_eq!(serde_json::from_str::<PreferencePair>(&text).expect("what was written is read"), pair);
+    }
+}

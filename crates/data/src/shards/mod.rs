@@ -1,0 +1,64 @@
+//! Tokenised text in memory-mapped files.
+//!
+//! A folder holds `train-00000.bin`, `val-00000.bin`, … and `manifest.json`. Every shard is a
+//! 128-byte [header](Header) and its token ids, little-endian, 2 bytes each where the vocabulary has
+//! at most 65,536 ids and 4 bytes otherwise. The tokens of a split are those of its shards in order.
+//! Documents are separated by the tokenizer's end-of-text id, written *between* them: a split of one
+//! document has none.
+//!
+//! A shard is written under a temporary name, synced and renamed; the manifest comes last. A folder
+//! without a manifest is therefore never mistaken for a whole set, and opening one verifies the
+//! length and the BLAKE3 checksum of everything in it.
+
+mod tokenize;
+mod split;
+mod header;
+mod writer;
+mod manifest;
+mod set;
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+pub use header::{Header, Width};
+pub use set::ShardSet;
+pub use split::ValidationSplit;
+pub use tokenize::{TokenizeOptions, Tokenized, tokenize, tokenize_paths, tokenize_splits};
+pub use writer::ShardWriter;
+
+/// Which part of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// What the model learns from.
+    Train,
+    /// What is held out to measure it.
+    Validation,
+}
+
+impl Split {
+    /// `training` or `validation`, as messages call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "val",
+        }
+    }
+}
+
+/// Makes a rename within `dir` last through a power cut.
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    // Elsewhere a folder cannot be opened as a file.
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Which text is held out for validation.
+
+use std::collections::VecDeque;
+
+use super::Split;
+use crate::{DataError, Document};
+
+/// How text is divided between training and validation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValidationSplit {
+    /// Nothing is held out.
+    None,
+    /// [`ByDocument`](Self::ByDocument) if there are documents enough: if the sources begin with at
+    /// least `10 / fraction` documents within their first 32 MiB; otherwise [`Tail`](Self::Tail).
+    /// So many short documents are divided whole, and one book, or a few, at the end of each.
+    Auto {
+        /// The share held out, in `0..1`.
+        fraction: f64,
+        /// As for `ByDocument`.
+        seed: u64,
+    },
+    /// Every document goes as a whole to one side, chosen by a keyed hash of how it begins: equal documents
+    /// never stand on both sides, and the choice does not depend on their order.
+    ByDocument {
+        /// The share of documents held out, in `0..1`.
+        fraction: f64,
+        /// Another seed holds out other documents.
+        seed: u64,
+    },
+    /// The last characters of every document are held out: of `n` characters the first
+    /// `⌊n · (1 − fraction)⌋` train (`int(n * 0.9)` in nanoGPT's character-level Shakespeare).
+    Tail {
+        /// The share of each document held out, in `0..1`.
+        fraction: f64,
+    },
+}
+
+/// [`Auto`](ValidationSplit::Auto) with a tenth held out.
+impl Default for ValidationSplit {
+    fn default() -> Self {
+        Self::Auto { fraction: 0.1, seed: 0 }
+    }
+}
+
+impl ValidationSplit {
+    /// The share held out.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        match *self {
+            Self::None => 0.0,
+            Self::Auto { fraction, .. } | Self::ByDocument { fraction, .. } | Self::Tail { fraction } => fraction,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), DataError> {
+        let fraction = self.fraction();
+        if (0.0..1.0).contains(&fraction) {
+            return Ok(());
+        }
+        Err(DataError::Option {
+            option: "the validation fraction",
+            value: fraction.to_string(),
+            expected: "use a number from 0 up to, not including, 1",
+        })
+    }
+}
+
+/// [`ValidationSplit::Auto`] looks at this much text to decide.
+const LOOK_BYTES: usize = 32 << 20;
+
+/// Text on its way to one side.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Assigned {
+    pub split: Split,
+    pub text: String,
+    /// Where the document or piece starts, for messages.
+    pub origin: String,
+    /// Whether a document begins here, on this side.
+    pub begins: bool,
+}
+
+/// Divides a stream of documents between the splits.
+pub(super) struct Divided<I> {
+    documents: I,
+    /// Looked at already.
+    ahead: VecDeque<Result<Document, DataError>>,
+    rule: ValidationSplit,
+    /// The side of the document that is being streamed in pieces.
+    side: Split,
+    /// The held-out rest of a document that was cut.
+    rest: Option<Assigned>,
+}
+
+impl<I: Iterator<Item = Result<Document, DataError>>> Divided<I> {
+    pub(super) fn new(mut documents: I, rule: ValidationSplit) -> Self {
+        let mut ahead = VecDeque::new();
+        let rule = match rule {
+            ValidationSplit::Auto { fraction: 0.0, .. } => ValidationSplit::None,
+            ValidationSplit::Auto { fraction, seed } => {
+                let enough = (10.0 / fraction).ceil();
+                let (mut begun, mut bytes) = (0.0, 0);
+                while begun < enough && bytes < LOOK_BYTES {
+                    let Some(document) = documents.next() else { break };
+                    if let Ok(document) = &document {
+                        begun += f64::from(u8::from(document.begins()));
+                        bytes += document.text.len();
+                    }
+                    ahead.push_back(document);
+                }
+                if begun >= enough {
+                    ValidationSplit::ByDocument { fraction, seed }
+                } else {
+                    ValidationSplit::Tail { fraction }
+                }
+            }
+            rule => rule,
+        };
+        Self { documents, ahead, rule, side: Split::Train, rest: None }
+    }
+
+    fn assign(&mut self, document: Document) -> Assigned {
+        let begins = document.begins();
+        match self.rule {
+            ValidationSplit::ByDocument { fraction, seed } => {
+                if begins {
+                    self.side = side(&document.text, fraction, seed);
+                }
+                Assigned { split: self.side, text: document.text, origin: document.origin, begins }
+            }
+            ValidationSplit::Tail { fraction } => self.cut(document, fraction),
+            ValidationSplit::None | ValidationSplit::Auto { .. } => {
+                Assigned { split: Split::Train, text: document.text, origin: document.origin, begins }
+            }
+        }
+    }
+
+    fn cut(&mut self, document: Document, fraction: f64) -> Assigned {
+        let begins = document.begins();
+        let (mut text, origin) = (document.text, document.origin);
+        let (start, total) = match document.piece {
+            Some(piece) => (piece.start, piece.total),
+            None => (0, text.chars().count() as u64),
+        };
+        let cut = (total as f64 * (1.0 - fraction)).floor() as u64;
+        if start >= cut {
+            // A document that the training split got nothing of begins in validation.
+            return Assigned { split: Split::Validation, text, origin, begins: start == cut };
+        }
+        let keep = usize::try_from(cut - start).unwrap_or(usize::MAX);
+        if let Some((at, _)) = text.char_indices().nth(keep) {
+            let text = text.split_off(at);
+            let origin = origin.clone();
+            self.rest = Some(Assigned { split: Split::Validation, text, origin, begins: true });
+        }
+        Assigned { split: Split::Train, text, origin, begins }
+    }
+}
+
+impl<I: Iterator<Item = Result<Document, DataError>>> Iterator for Divided<I> {
+    type Item = Result<Assigned, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(rest) = self.rest.take() {
+            return Some(Ok(rest));
+        }
+        let document = self.ahead.pop_front().or_else(|| self.documents.next())?;
+        Some(document.map(|document| self.assign(document)))
+    }
+}
+
+fn side(text: &str, fraction: f64, seed: u64) -> Split {
+    let mut hasher = blake3::Hasher::new_derive_key("fireclay-data 2026 validation split");
+    hasher.update(&seed.to_le_bytes()).update(text.as_bytes());
+    let mut bytes = [0; 8];
+    hasher.finalize_xof().fill(&mut bytes);
+    // 53 bits: a uniform number in 0..1.
+    let uniform = (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64;
+    if uniform < fraction { Split::Validation } else { Split::Train }
+}

@@ -1,0 +1,94 @@
+//! Real texts, where the folder of test data is present.
+
+use std::path::PathBuf;
+
+use fireclay_data::{
+    PackedSource, ReadOptions, ShardSet, Source, Split, TokenizeOptions, open_documents, open_documents_with,
+    tokenize_paths, validation,
+};
+use fireclay_tokenizer::Tokenizer;
+
+/// The folder of test data; `None`, with a note, when it is absent.
+fn shared() -> Option<PathBuf> {
+    let folder = std::env::var_os("FIRECLAY_SHARED")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")), PathBuf::from)
+        .join("data");
+    if !folder.is_dir() {
+        eprintln!("skipped: no test data in {}", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+fn read(shards: &ShardSet, split: Split) -> Vec<u32> {
+    let mut ids = vec![0; shards.tokens(split) as usize];
+    shards.read(split, 0, &mut ids);
+    ids
+}
+
+/// nanoGPT's `data/shakespeare_char/prepare.py` prints: 1,115,394 characters, 65 unique ones, train has
+/// 1,003,854 tokens, val has 111,540 tokens.
+#[test]
+fn shakespeare_by_characters_is_nanogpts_data() {
+    let Some(data) = shared() else { return };
+    let path = data.join("text/tinyshakespeare.txt");
+    let paths = [path.to_str().unwrap().to_owned()];
+    let documents = open_documents(&paths).unwrap().map(|document| document.unwrap().text);
+    let tokenizer = Tokenizer::train_char(documents).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let options = TokenizeOptions::default();
+    let shards = tokenize_paths(&paths, &tokenizer, out.path(), &options).unwrap().shards;
+    assert_eq!(tokenizer.vocab_size(), 65);
+    assert_eq!((shards.tokens(Split::Train), shards.tokens(Split::Validation)), (1_003_854, 111_540));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(tokenizer.decode(&read(&shards, Split::Train)), text[..1_003_854]);
+    assert_eq!(tokenizer.decode(&read(&shards, Split::Validation)), text[1_003_854..]);
+    assert_eq!(validation(&shards, 12, 64).unwrap().target_tokens(), 111_539);
+    assert_eq!(PackedSource::new(&shards, Split::Train, 12, 64, 0).unwrap().windows_per_epoch(), 15_685);
+    assert!(tokenize_paths(&paths, &tokenizer, out.path(), &options).unwrap().reused);
+}
+
+/// Cutting a long file into pieces does not change its tokens, whatever the tokenizer, language and line ends.
+#[test]
+fn pieces_of_a_file_give_the_ids_of_the_whole() {
+    let Some(data) = shared() else { return };
+    // The whole texts take minutes without optimisation.
+    let characters = if cfg!(debug_assertions) { 8_000 } else { usize::MAX };
+    let folder = tempfile::tempdir().unwrap();
+    for tokenizer in ["r50k_base.tiktoken", "cl100k_base.tiktoken", "qwen2.5-tokenizer.json"] {
+        let tokenizer = Tokenizer::load(data.join("tokenizers").join(tokenizer)).unwrap();
+        for name in ["tinyshakespeare", "alice29", "lcet10", "names", "wikitext2_valid", "xiyouji"] {
+            let text = std::fs::read_to_string(data.join(format!("text/{name}.txt"))).unwrap();
+            let text: String = text.chars().take(characters).collect();
+            let path = folder.path().join(format!("{name}.txt"));
+            std::fs::write(&path, &text).unwrap();
+            let options = ReadOptions { piece_bytes: 250, ..ReadOptions::default() };
+            let pieces = open_documents_with(&[path.to_str().unwrap().to_owned()], &options).unwrap();
+            let mut ids = Vec::new();
+            let mut count = 0;
+            for piece in pieces {
+                ids.extend(tokenizer.encode(&piece.unwrap().text));
+                count += 1;
+            }
+            assert!(count > 20, "{name} came in {count} pieces");
+            assert!(ids == tokenizer.encode(&text), "{name} in pieces has other ids than whole");
+        }
+    }
+}
+
+#[test]
+fn every_text_of_the_folder_makes_batches() {
+    let Some(data) = shared() else { return };
+    let paths = [data.join("text").to_str().unwrap().to_owned()];
+    let documents = open_documents(&paths).unwrap();
+    assert!(documents.skipped() > 0, "the poems are .json, which is passed over");
+    let tokenizer = Tokenizer::train_char(documents.map(|document| document.unwrap().text)).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let shards = tokenize_paths(&paths, &tokenizer, out.path(), &TokenizeOptions::default()).unwrap().shards;
+    assert_eq!(shards.documents(Split::Train), 7);
+    assert_eq!(shards.documents(Split::Validation), 7);
+    let mut source = PackedSource::new(&shards, Split::Train, 4, 128, 1).unwrap();
+    let batch = source.next_batch().unwrap();
+    assert_eq!((batch.ids.len(), batch.targets.len()), (512, 512));
+    assert!(!tokenizer.decode(&batch.ids).contains('\u{FFFD}'));
+}

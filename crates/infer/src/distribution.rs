@@ -1,0 +1,196 @@
+//! From one position's logits to a token: the filters, the draw, and its log-probabilities.
+//!
+//! V is the size of the vocabulary. Everything here runs on the host, sums in f64.
+
+use std::cmp::Ordering;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::SamplingConfig;
+
+/// What a token is drawn from: the tokens that the filters left, with their probabilities.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// Ids that can be drawn, ascending.
+    ids: Vec<u32>,
+    /// Their probabilities, which sum to 1.
+    probabilities: Vec<f64>,
+}
+
+/// A token that was drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampled {
+    /// The token.
+    pub id: u32,
+    /// Its log-probability under the model: `log_softmax(logits)[id]`.
+    pub logprob: f32,
+    /// Its log-probability under the distribution it was drawn from.
+    pub sampling_logprob: f32,
+}
+
+/// Chooses one row's tokens, with that row's own random numbers.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    config: SamplingConfig,
+    rng: ChaCha8Rng,
+}
+
+impl Sampler {
+    /// A sampler that draws from stream `config.stream + row` of the seed.
+    #[must_use]
+    pub fn new(config: &SamplingConfig, row: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        rng.set_stream(config.stream.wrapping_add(row as u64));
+        Self { config: config.clone(), rng }
+    }
+
+    /// Chooses the token after `seen` (prompt and completion so far) from its `[V]` logits. One random number is used a token, none
+    /// when greedy. `None` when a logit is NaN or +∞, or all are −∞.
+    pub fn sample(&mut self, logits: &[f32], seen: &[u32]) -> Option<Sampled> {
+        let normaliser = log_sum_exp(logits)?;
+        let distribution = Distribution::new(logits, seen, &self.config);
+        let draw = if self.config.is_greedy() { 0.0 } else { self.rng.random::<f64>() };
+        let (id, probability) = distribution.at(draw);
+        let logprob = (f64::from(logits[id as usize]) - normaliser) as f32;
+        Some(Sampled { id, logprob, sampling_logprob: probability.ln() as f32 })
+    }
+}
+
+/// A token with its logit.
+type Candidate = (f32, u32);
+
+/// The larger logit first; of equal ones the lower id.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that sorting wants")]
+fn descending(a: &Candidate, b: &Candidate) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+impl Distribution {
+    /// Applies the filters of `config` in `transformers`' order: repetition penalty over `seen`, temperature, top-k, top-p, min-p. Each filter
+    /// sees the probabilities that the ones before it left, renormalised.
+    ///
+    /// # Panics
+    /// When `logits` is empty.
+    #[must_use]
+    pub fn new(logits: &[f32], seen: &[u32], config: &SamplingConfig) -> Self {
+        assert!(!logits.is_empty(), "a distribution needs at least one logit");
+        // Adding zero turns −0 into 0, so that the two are equal here as well.
+        let mut candidates: Vec<Candidate> = logits.iter().map(|&logit| logit + 0.0).zip(0..).collect();
+        penalise(&mut candidates, seen, config.repetition_penalty);
+        let best = *candidates.iter().min_by(|a, b| descending(a, b)).expect("there is a logit");
+        if config.is_greedy() {
+            return Self { ids: vec![best.1], probabilities: vec![1.0] };
+        }
+        // Relative to the most probable token, so nothing overflows and a filter need not renormalise for the next.
+        let weight =
+            |&(logit, _): &Candidate| ((f64::from(logit) - f64::from(best.0)) / f64::from(config.temperature)).exp();
+        if let Some(k) = config.top_k.filter(|&k| k < candidates.len()) {
+            candidates.select_nth_unstable_by(k - 1, descending);
+            candidates.truncate(k);
+        }
+        if let Some(p) = config.top_p.filter(|&p| p < 1.0) {
+            keep_top_p(&mut candidates, f64::from(p), weight);
+        }
+        if let Some(min_p) = config.min_p {
+            candidates.retain(|candidate| weight(candidate) >= f64::from(min_p));
+        }
+        // Drawing in the order of ids: a rounding error in a logit then moves the borders between tokens a little, but never swaps tokens.
+        candidates.sort_unstable_by_key(|&(_, id)| id);
+        let weights: Vec<f64> = candidates.iter().map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        Self {
+            ids: candidates.iter().map(|&(_, id)| id).collect(),
+            probabilities: weights.iter().map(|weight| weight / total).collect(),
+        }
+    }
+
+    /// The ids that can be drawn, ascending.
+    #[must_use]
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    /// The probability of each of [`ids`](Self::ids).
+    #[must_use]
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// The token at `draw` in [0, 1) when the tokens share that interval by their probabilities, in the order of their ids; and its
+    /// probability.
+    #[must_use]
+    pub fn at(&self, draw: f64) -> (u32, f64) {
+        let mut end = 0.0;
+        let mut last = (self.ids[0], self.probabilities[0]);
+        for (&id, &probability) in self.ids.iter().zip(&self.probabilities) {
+            end += probability;
+            if probability > 0.0 {
+                last = (id, probability);
+            }
+            if draw < end {
+                break;
+            }
+        }
+        // Where rounding lets the sum end below `draw`, the last token that is possible at all.
+        last
+    }
+}
+
+/// Moves the logits of the tokens already seen towards "less probable", once however often a token was seen.
+fn penalise(candidates: &mut [Candidate], seen: &[u32], penalty: f32) {
+    #[allow(clippy::float_cmp, reason = "exactly 1 is how it is switched off")]
+    if penalty == 1.0 {
+        return;
+    }
+    let mut seen: Vec<u32> = seen.to_vec();
+    seen.sort_unstable();
+    seen.dedup();
+    for id in seen {
+        if let Some((logit, _)) = candidates.get_mut(id as usize) {
+            *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
+        }
+    }
+}
+
+/// Keeps the fewest most probable candidates that have the share `p` of the total weight together.
+fn keep_top_p(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidate) -> f64) {
+    let target = p * candidates.iter().map(&weight).sum::<f64>();
+    // A few hundred tokens are mostly enough, and sorting a whole vocabulary costs more than all the rest.
+    let mut sorted = 256;
+    loop {
+        let all = sorted >= candidates.len();
+        if all {
+            candidates.sort_unstable_by(descending);
+        } else {
+            candidates.select_nth_unstable_by(sorted - 1, descending);
+            candidates[..sorted].sort_unstable_by(descending);
+        }
+        let mut sum = 0.0;
+        let within = candidates.iter().take(sorted).position(|candidate| {
+            sum += weight(candidate);
+            sum >= target
+        });
+        match within {
+            Some(last) => return candidates.truncate(last + 1),
+            None if all => return,
+            None => sorted *= 8,
+        }
+    }
+}
+
+/// log Σ exp(logit); `None` when a logit is NaN or +∞, or all are −∞.
+pub(crate) fn log_sum_exp(logits: &[f32]) -> Option<f64> {
+    let mut max = f32::NEG_INFINITY;
+    for &logit in logits {
+        if logit.is_nan() {
+            return None;
+        }
+        max = max.max(logit);
+    }
+    let max = f64::from(max);
+    max.is_finite().then(|| max + logits.iter().map(|&logit| (f64::from(logit) - max).exp()).sum::<f64>().ln())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! What a caller can get wrong about generation.
+
+/// An error that names what is wrong, where, and how to mend it, on one line.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InferError {
+    /// A prompt without any token: there is nothing to predict from.
+    #[error("prompt {row} is empty; begin it with at least one token, such as the one that separates documents")]
+    EmptyPrompt {
+        /// Which prompt of the batch, from 0.
+        row: usize,
+    },
+    /// A prompt that the model has no positions for.
+    #[error(
+        "prompt {row} has {tokens} tokens but the model's context is {context}; shorten it, or let the context slide"
+    )]
+    PromptTooLong {
+        /// Which prompt of the batch, from 0.
+        row: usize,
+        /// Tokens in the prompt.
+        tokens: usize,
+        /// Tokens the model can look at.
+        context: usize,
+    },
+    /// An id that is not in the model's vocabulary.
+    #[error(
+        "token id {id} (number {position} of sequence {row}) is not below the model's vocabulary size {vocab_size}; use the model's own tokenizer"
+    )]
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// Where it stands in the sequence, from 0.
+        position: usize,
+        /// Which sequence of the batch, from 0.
+        row: usize,
+        /// Ids in the vocabulary.
+        vocab_size: usize,
+    },
+    /// A setting of [`SamplingConfig`](crate::SamplingConfig) that means nothing.
+    #[error("{setting} = {value}; {expected}")]
+    Setting {
+        /// The field.
+        setting: &'static str,
+        /// What it was.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// Logits that are not numbers, so that nothing can be drawn from them.
+    #[error(
+        "the model's logits after {tokens} tokens are not finite; its weights are damaged or its training diverged: load another checkpoint"
+    )]
+    NotFinite {
+        /// Tokens the model had seen.
+        tokens: usize,
+    },
+    /// A sequence too short to score.
+    #[error(
+        "there is nothing to score: the first token is never scored, and the sequence has {tokens}; give two or more"
+    )]
+    NothingToScore {
+        /// Tokens in the sequence.
+        tokens: usize,
+    },
+}

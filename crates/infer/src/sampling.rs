@@ -1,0 +1,136 @@
+//! How the next token is chosen: [`SamplingConfig`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::InferError;
+
+/// How tokens are chosen, and when to stop.
+///
+/// The filters apply in the order of the fields, which is `transformers`' order. The default draws from the model's own distribution
+/// (temperature 1, no filter), so that both log-probabilities of a token agree; [`greedy`](Self::greedy) takes the most probable
+/// token each time. For text that is meant to be read, a temperature of 0.7 to 0.9 is usual.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SamplingConfig {
+    /// Logits of tokens that the prompt or the completion already has are divided by this where positive, and multiplied where negative
+    /// (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
+    pub repetition_penalty: f32,
+    /// Logits are divided by this; 0 is greedy: the largest logit wins, and of equal ones the lowest id.
+    pub temperature: f32,
+    /// Only the `k` largest logits stay (Fan et al. 2018); of equal ones the lowest ids, so that exactly `k` stay.
+    pub top_k: Option<usize>,
+    /// Only the fewest most probable tokens whose probabilities reach `p` together stay (Holtzman et al. 2020); 1 changes nothing.
+    pub top_p: Option<f32>,
+    /// Only tokens at least `min_p` times as probable as the most probable one stay (Nguyen et al. 2024); 0 changes nothing.
+    pub min_p: Option<f32>,
+    /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide).
+    pub max_tokens: usize,
+    /// A completion that ends in one of these sequences is finished. They stay part of it, with their log-probabilities.
+    pub stop: Vec<Vec<u32>>,
+    /// When the model's context is full, go on with its newest half instead of stopping; tokens are then predicted from fewer than all
+    /// before them, and so are their log-probabilities.
+    pub slide: bool,
+    /// Seed of the random numbers. The same seed, stream and logits give the same tokens.
+    pub seed: u64,
+    /// Which of the seed's streams of random numbers the first row of a batch draws from; row `r` draws from `stream + r`, whatever else
+    /// is in the batch.
+    pub stream: u64,
+}
+
+impl Default for SamplingConfig {
+    fn default() -> Self {
+        Self {
+            repetition_penalty: 1.0,
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            max_tokens: 256,
+            stop: vec![],
+            slide: false,
+            seed: 0,
+            stream: 0,
+        }
+    }
+}
+
+impl SamplingConfig {
+    /// The most probable token each time.
+    #[must_use]
+    pub fn greedy(max_tokens: usize) -> Self {
+        Self { temperature: 0.0, max_tokens, ..Self::default() }
+    }
+
+    /// Whether the choice is certain: temperature 0.
+    #[must_use]
+    pub fn is_greedy(&self) -> bool {
+        self.temperature == 0.0
+    }
+
+    /// Checks that every setting means something.
+    ///
+    /// # Errors
+    /// [`InferError::Setting`] names the first that does not, and what it must be.
+    pub fn validate(&self) -> Result<(), InferError> {
+        let check = |good: bool, setting, value: &dyn ToString, expected| match good {
+            true => Ok(()),
+            false => Err(InferError::Setting { setting, value: value.to_string(), expected }),
+        };
+        let Self { repetition_penalty, temperature, max_tokens, .. } = self;
+        check(
+            *repetition_penalty > 0.0 && repetition_penalty.is_finite(),
+            "repetition_penalty",
+            repetition_penalty,
+            "give a positive number; 1 changes nothing",
+        )?;
+        check(
+            *temperature >= 0.0 && temperature.is_finite(),
+            "temperature",
+            temperature,
+            "give 0 for the most probable token, or a positive number",
+        )?;
+        if let Some(top_k) = self.top_k {
+            check(top_k > 0, "top_k", &top_k, "give the number of tokens to choose from, or leave it out")?;
+        }
+        if let Some(top_p) = self.top_p {
+            check(top_p > 0.0 && top_p <= 1.0, "top_p", &top_p, "give a probability above 0 and up to 1")?;
+        }
+        if let Some(min_p) = self.min_p {
+            check((0.0..=1.0).contains(&min_p), "min_p", &min_p, "give a share from 0 to 1")?;
+        }
+        check(*max_tokens > 0, "max_tokens", max_tokens, "give a positive number")?;
+        check(self.stop.iter().all(|sequence| !sequence.is_empty()), "stop", &"[]", "a stop sequence needs a token")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_mean_nothing_are_named() {
+        let check = |change: fn(&mut SamplingConfig), expect: &str| {
+            let mut config = SamplingConfig::default();
+            assert_eq!(config.validate(), Ok(()));
+            change(&mut config);
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(expect) && !message.contains('\n'), "{message}");
+        };
+        check(|c| c.temperature = -0.5, "temperature = -0.5");
+        check(|c| c.temperature = f32::NAN, "temperature = NaN");
+        check(|c| c.top_k = Some(0), "top_k = 0");
+        check(|c| c.top_p = Some(0.0), "top_p = 0");
+        check(|c| c.top_p = Some(1.5), "top_p = 1.5");
+        check(|c| c.min_p = Some(-0.1), "min_p = -0.1");
+        check(|c| c.repetition_penalty = 0.0, "repetition_penalty = 0");
+        check(|c| c.max_tokens = 0, "max_tokens = 0");
+        check(|c| c.stop = vec![vec![1], vec![]], "stop = []");
+    }
+
+    #[test]
+    fn what_is_left_out_of_json_has_its_default() {
+        let config: SamplingConfig = serde_json::from_str(r#"{"temperature": 0.5, "top_k": 4}"#).unwrap();
+        assert_eq!(config, SamplingConfig { temperature: 0.5, top_k: Some(4), ..SamplingConfig::default() });
+        assert!(serde_json::from_str::<SamplingConfig>(r#"{"temprature": 0.5}"#).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! How probable a given sequence is.
+
+use burn::tensor::{Tensor, activation::log_softmax};
+use fireclay_model::Decoder;
+
+use crate::InferError;
+use crate::generate::{check_ids, check_no_gradients, host, tensor};
+
+/// Logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would otherwise need gigabytes.
+const LOGITS_AT_ONCE: usize = 1 << 24;
+
+/// log p(token | tokens before it) under the model for each token after the first: `ids.len() − 1` natural logarithms.
+///
+/// A sequence of more than `context + 1` tokens is scored in windows of `context` tokens that move on by half a context (rounded up): tokens of the
+/// first window are predicted from all before them, later ones from at least half a context (rounded down) of tokens before them.
+///
+/// # Errors
+/// [`InferError`] when there are fewer than two tokens, an id is not in the vocabulary, or a result is not a number.
+///
+/// # Panics
+/// When the decoder tracks gradients. Pass `decoder.valid()`.
+pub fn score(decoder: &Decoder, ids: &[u32]) -> Result<Vec<f32>, InferError> {
+    check_no_gradients(decoder);
+    check_ids(ids, 0, decoder)?;
+    if ids.len() < 2 {
+        return Err(InferError::NothingToScore { tokens: ids.len() });
+    }
+    let context = decoder.config().context;
+    let stride = context.div_ceil(2);
+    let last = ids.len() - 1;
+    let mut logprobs = Vec::with_capacity(last);
+    while logprobs.len() < last {
+        let scored = logprobs.len();
+        let end = if scored == 0 { context.min(last) } else { (scored + stride).min(last) };
+        logprobs.extend(score_window(decoder, &ids[end.saturating_sub(context)..=end], end - scored));
+    }
+    match logprobs.iter().position(|logprob| logprob.is_nan()) {
+        Some(position) => Err(InferError::NotFinite { tokens: position + 1 }),
+        None => Ok(logprobs),
+    }
+}
+
+/// log p of the last `count` tokens of a window of T + 1.
+fn score_window(decoder: &Decoder, window: &[u32], count: usize) -> Vec<f32> {
+    let device = decoder.device();
+    let time = window.len() - 1;
+    let hidden_1td = decoder.hidden(tensor(&window[..time], [1, time], &device), None);
+    let positions_at_once = (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1);
+    let mut logprobs = Vec::with_capacity(count);
+    let mut start = time - count;
+    while start < time {
+        let positions = positions_at_once.min(time - start);
+        let logits_1tv = decoder.logits(hidden_1td.clone().narrow(1, start, positions));
+        let targets_1t1 = tensor(&window[start + 1..=start + positions], [1, positions, 1], &device);
+        let picked_1t1: Tensor<3> = log_softmax(logits_1tv, 2).gather(2, targets_1t1);
+        logprobs.extend(host(picked_1t1));
+        start += positions;
+    }
+    logprobs
+}

@@ -1,0 +1,153 @@
+//! One sequence.
+
+use std::ops::ControlFlow;
+
+use fireclay_infer::{FinishReason, InferError, SamplingConfig, generate};
+use fireclay_model::DecoderConfig;
+
+use crate::{CONTEXT, VOCABULARY, complete, decoder, decoders, device, last_logits, log_softmax, prompt};
+
+#[test]
+fn greedy_is_the_argmax_of_full_forwards() {
+    for (name, decoder) in decoders() {
+        let completion = complete(&decoder, &prompt(5), &SamplingConfig::greedy(12)).unwrap();
+        assert_eq!(completion.finish_reason, FinishReason::Length);
+        assert_eq!(completion.prompt_tokens, 5);
+        let mut sequence = prompt(5);
+        for (&id, &logprob) in completion.ids.iter().zip(&completion.logprobs) {
+            let expected = log_softmax(&last_logits(&decoder, &sequence));
+            let best = (0..VOCABULARY).max_by(|&a, &b| expected[a].total_cmp(&expected[b])).unwrap();
+            assert_eq!(id as usize, best, "{name}, after {} tokens", sequence.len());
+            assert!((f64::from(logprob) - expected[best]).abs() < 1e-4, "{name}: {logprob}, not {}", expected[best]);
+            sequence.push(id);
+        }
+        assert_eq!(sequence.len(), 17);
+        assert!(completion.sampling_logprobs.iter().all(|&logprob| logprob == 0.0), "greedy is certain");
+    }
+}
+
+#[test]
+fn at_temperature_one_both_log_probabilities_agree_and_otherwise_not() {
+    let decoder = decoder();
+    let check = |config: &SamplingConfig, agree: bool| {
+        let completion = complete(&decoder, &prompt(4), config).unwrap();
+        let pairs = completion.logprobs.iter().zip(&completion.sampling_logprobs);
+        let apart = pairs.map(|(model, sampling)| (model - sampling).abs()).fold(0.0, f32::max);
+        assert_eq!(apart < 1e-4, agree, "{apart} apart with {config:?}");
+    };
+    let config = SamplingConfig { max_tokens: 10, ..SamplingConfig::default() };
+    check(&config, true);
+    check(&SamplingConfig { temperature: 0.5, ..config.clone() }, false);
+    check(&SamplingConfig { top_k: Some(3), ..config }, false);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_text_and_another_does_not() {
+    let decoder = decoder();
+    let sample = |seed| {
+        complete(&decoder, &prompt(4), &SamplingConfig { seed, max_tokens: 16, ..SamplingConfig::default() })
+            .unwrap()
+            .ids
+    };
+    assert_eq!(sample(3), sample(3));
+    assert_ne!(sample(3), sample(4));
+}
+
+#[test]
+fn a_stop_sequence_ends_the_completion_and_is_part_of_it() {
+    let decoder = decoder();
+    let free = complete(&decoder, &prompt(4), &SamplingConfig::greedy(10)).unwrap().ids;
+    let stop = vec![vec![60, 60, 60, 60], free[2..4].to_vec()];
+    let ends = (2..=10).find(|&end| free[..end].ends_with(&stop[1])).unwrap();
+    let completion = complete(&decoder, &prompt(4), &SamplingConfig { stop, ..SamplingConfig::greedy(10) }).unwrap();
+    assert_eq!(completion.finish_reason, FinishReason::Stop);
+    assert_eq!(completion.ids, free[..ends]);
+    assert_eq!(completion.logprobs.len(), ends);
+    assert_eq!(completion.ids_before_stop(), &free[..ends - 2]);
+}
+
+#[test]
+fn a_stop_sequence_is_not_looked_for_in_the_prompt() {
+    let decoder = decoder();
+    let free = complete(&decoder, &prompt(4), &SamplingConfig::greedy(1)).unwrap().ids;
+    let stop = vec![vec![prompt(4)[3], free[0]]];
+    let completion = complete(&decoder, &prompt(4), &SamplingConfig { stop, ..SamplingConfig::greedy(1) }).unwrap();
+    assert_eq!(completion.finish_reason, FinishReason::Length);
+}
+
+#[test]
+fn the_callback_gets_every_token_and_can_break_off() {
+    let decoder = decoder();
+    let mut seen = vec![];
+    let completion = generate(&decoder, &prompt(4), &SamplingConfig::greedy(10), &mut |id, logprob| {
+        seen.push((id, logprob));
+        if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .unwrap();
+    assert_eq!(completion.finish_reason, FinishReason::Cancelled);
+    assert_eq!(seen, completion.ids.iter().copied().zip(completion.logprobs.iter().copied()).collect::<Vec<_>>());
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn the_context_ends_a_completion() {
+    for (name, decoder) in decoders() {
+        let completion = complete(&decoder, &prompt(20), &SamplingConfig::greedy(100)).unwrap();
+        assert_eq!(completion.ids.len(), CONTEXT - 20, "{name}");
+        assert_eq!(completion.finish_reason, FinishReason::Length);
+        let full = complete(&decoder, &prompt(CONTEXT), &SamplingConfig::greedy(100)).unwrap();
+        assert!(full.ids.is_empty() && full.finish_reason == FinishReason::Length, "{name}");
+    }
+}
+
+#[test]
+fn a_sliding_context_goes_on_from_its_newest_half() {
+    for (name, decoder) in decoders() {
+        let config = SamplingConfig { slide: true, ..SamplingConfig::greedy(40) };
+        let completion = complete(&decoder, &prompt(20), &config).unwrap();
+        assert_eq!(completion.ids.len(), 40, "{name}");
+        let sequence = [prompt(20), completion.ids].concat();
+        // What each token was predicted from: everything until 24 tokens were seen, then the newest 12 growing to 24 again.
+        let mut start = 0;
+        for length in 20..sequence.len() {
+            if length - start > CONTEXT {
+                start = length - CONTEXT / 2;
+            }
+            let logits = last_logits(&decoder, &sequence[start..length]);
+            let best = (0..VOCABULARY).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+            assert_eq!(sequence[length] as usize, best, "{name}, token {length} from {start}");
+        }
+        // A prompt longer than the context is read from its newest half.
+        let long = complete(&decoder, &prompt(70), &config).unwrap();
+        let newest = complete(&decoder, &prompt(70)[70 - CONTEXT / 2..], &config).unwrap();
+        assert_eq!(long.ids, newest.ids, "{name}");
+    }
+}
+
+#[test]
+fn wrong_prompts_are_named() {
+    let decoder = decoder();
+    let check = |prompt: &[u32], expect: &[&str]| {
+        let message = complete(&decoder, prompt, &SamplingConfig::greedy(4)).unwrap_err().to_string();
+        assert!(expect.iter().all(|part| message.contains(part)) && !message.contains('\n'), "{message}");
+    };
+    check(&[], &["prompt 0 is empty"]);
+    check(&prompt(30), &["30 tokens", "context is 24"]);
+    check(&[1, 2, 61], &["token id 61", "number 2", "vocabulary size 61"]);
+    let config = SamplingConfig { temperature: -1.0, ..SamplingConfig::default() };
+    assert!(matches!(complete(&decoder, &[1], &config), Err(InferError::Setting { setting: "temperature", .. })));
+}
+
+#[test]
+#[should_panic(expected = "decoder.valid()")]
+fn a_decoder_with_gradients_is_refused() {
+    let decoder = DecoderConfig::modern(VOCABULARY, 32, 1, 4, CONTEXT).init(1, &device().autodiff());
+    let _ = complete(&decoder, &[1], &SamplingConfig::greedy(1));
+}
+
+#[test]
+fn a_decoder_stripped_of_gradients_generates() {
+    use burn::module::Module;
+    let decoder = DecoderConfig::modern(VOCABULARY, 32, 1, 4, CONTEXT).init(1, &device().autodiff());
+    assert_eq!(complete(&decoder.valid(), &[1], &SamplingConfig::greedy(3)).unwrap().ids.len(), 3);
+}

@@ -1,0 +1,96 @@
+//! Writes one small model of every preset with the logits it gives, for `tests/transformers_opens_ours.py` to compare.
+//!
+//! ```text
+//! cargo run --release -p fireclay-model --example write_models -- DIR
+//! crates/model/tests/transformers_opens_ours.py DIR
+//! cargo run --release -p fireclay-model --example write_models -- DIR --read-back
+//! ```
+//!
+//! The last line loads what transformers saved again, and compares its logits too.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Int, Tensor, TensorData};
+use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::{Activation, Decoder, DecoderConfig, Position, RotaryScaling, load};
+
+/// Every preset, and options that presets leave off, with weights large enough that a mistake shows.
+fn models() -> Vec<(&'static str, DecoderConfig)> {
+    let sized = |preset: fn(usize, usize, usize, usize, usize) -> DecoderConfig| DecoderConfig { init_std: 0.2, ..preset(61, 32, 2, 4, 24) };
+    let llama3 = RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
+    let llama = sized(DecoderConfig::llama);
+    vec![
+        ("classic", sized(DecoderConfig::classic)),
+        ("gpt2", sized(DecoderConfig::gpt2)),
+        ("gpt2-untied-gelu", DecoderConfig { tied_head: false, activation: Activation::Gelu, ..sized(DecoderConfig::gpt2) }),
+        ("llama", llama.clone()),
+        ("llama-scaled", DecoderConfig { position: Position::Rotary { theta: 500.0, scaling: llama3 }, kv_heads: 2, ..llama.clone() }),
+        (
+            "llama-linear-biased",
+            DecoderConfig {
+                position: Position::Rotary { theta: 1e4, scaling: RotaryScaling::Linear { factor: 2.0 } },
+                activation: Activation::GeluTanh,
+                head_dim: 6,
+                qkv_bias: true,
+                output_bias: true,
+                ffn_bias: true,
+                tied_head: true,
+                ..llama
+            },
+        ),
+        ("qwen2", sized(DecoderConfig::qwen2)),
+        ("qwen2-window", DecoderConfig { sliding_window: Some(5), full_layers: 1, ..sized(DecoderConfig::qwen2) }),
+        ("qwen3", DecoderConfig { kv_heads: 1, head_dim: 6, ..sized(DecoderConfig::qwen3) }),
+        ("qwen3-relu2", DecoderConfig { activation: Activation::ReluSquared, tied_head: false, ..sized(DecoderConfig::qwen3) }),
+        ("modern", sized(DecoderConfig::modern)),
+    ]
+}
+
+/// Fresh biases are 0 and gains 1: as they are, a bias lost on the way would not be noticed.
+fn shaken(decoder: Decoder) -> Decoder {
+    use burn::module::{Module, ModuleMapper, Param};
+    struct Shake;
+    impl ModuleMapper for Shake {
+        fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+            param.map(|weight| {
+                let (shape, count) = (weight.dims(), weight.shape().num_elements());
+                let noise: Vec<f32> = (0..count).map(|i| 0.3 * (i as f32 * 1.7 + count as f32).sin()).collect();
+                if R == 1 { weight.clone() + Tensor::from_data(TensorData::new(noise, shape), &weight.device()) } else { weight }
+            })
+        }
+    }
+    decoder.map(&mut Shake)
+}
+
+/// Logits of two rows of twenty tokens.
+fn logits(decoder: &Decoder) -> (Vec<i32>, Vec<f32>) {
+    let ids: Vec<i32> = (0..2 * 20).map(|i| (i * 7919 + 13) % 61).collect();
+    let input = Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), [2, 20]), &decoder.device());
+    (ids, decoder.forward(input, None).into_data().iter().collect())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (root, read_back) = match &arguments[..] {
+        [root] => (PathBuf::from(root), false),
+        [root, flag] if flag == "--read-back" => (PathBuf::from(root), true),
+        _ => return Err("usage: write_models DIR [--read-back]".into()),
+    };
+    let device = fireclay_model::device::parse("cpu")?;
+    for (name, config) in models() {
+        let decoder = shaken(config.init(1, &device));
+        let (ids, ours) = logits(&decoder);
+        if read_back {
+            let again = load(root.join(format!("again-{name}")), &device)?;
+            let difference = logits(&again).1.iter().zip(&ours).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            let same = difference == 0.0 && *again.config() == config;
+            println!("{:7}{name:22}largest difference {difference:.1e}", if same { "ok" } else { "FAILED" });
+            continue;
+        }
+        let tokens = TokenIds { bos: Some(0), eos: vec![0, 2], pad: None };
+        save_with(&decoder, root.join(name), &SaveOptions { tokens, ..SaveOptions::default() })?;
+        let record = serde_json::json!({"ids": ids.chunks(20).collect::<Vec<_>>(), "logits": ours});
+        std::fs::write(root.join(name).join("logits.json"), record.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! `config.json` and `generation_config.json`, as `transformers` writes and reads them.
+//!
+//! Reading knows both spellings (4.x: `rope_theta`, `rope_scaling`, `torch_dtype`; 5.x: `rope_parameters`, `dtype`). A key that could change the
+//! arithmetic and that this decoder does not have is refused by name; `inert.rs` lists those that cannot. Writing uses both spellings.
+
+mod read;
+mod write;
+mod rope;
+mod inert;
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+pub(crate) use read::parse;
+pub use write::check_representable;
+pub(crate) use write::to_json;
+
+use crate::ModelError;
+use crate::config::Family;
+use fields::Fields;
+
+/// Each family with its `model_type` and its architecture.
+const FAMILIES: [(Family, &str, &str); 4] = [
+    (Family::Gpt2, "gpt2", "GPT2LMHeadModel"),
+    (Family::Llama, "llama", "LlamaForCausalLM"),
+    (Family::Qwen2, "qwen2", "Qwen2ForCausalLM"),
+    (Family::Qwen3, "qwen3", "Qwen3ForCausalLM"),
+];
+
+/// Marks a GPT-2 whose position embedding is the fixed table of sines. Other programs ignore the key and read the table.
+const SINUSOIDAL_MARK: &str = "fireclay_position";
+
+/// Ids of the tokens that begin a text, end it, and fill a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenIds {
+    /// Begins a text.
+    pub bos: Option<u32>,
+    /// Each of these ends a text.
+    pub eos: Vec<u32>,
+    /// Fills rows of a batch.
+    pub pad: Option<u32>,
+}
+
+impl TokenIds {
+    /// `null`, one id, or a list: what transformers writes for none, one and several.
+    fn eos_json(&self) -> Value {
+        match self.eos[..] {
+            [] => Value::Null,
+            [id] => json!(id),
+            _ => json!(self.eos),
+        }
+    }
+
+    /// The `generation_config.json` with these ids.
+    pub(crate) fn generation_config(&self) -> Value {
+        let mut object = serde_json::Map::new();
+        let entries = [("bos_token_id", json!(self.bos)), ("eos_token_id", self.eos_json()), ("pad_token_id", json!(self.pad))];
+        for (key, value) in entries {
+            if !value.is_null() {
+                object.insert(key.into(), value);
+            }
+        }
+        Value::Object(object)
+    }
+
+    /// The ids in the text of a `config.json` or `generation_config.json`.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, ModelError> {
+        let mut fields = Fields::parse(path, bytes)?;
+        Ok(Self {
+            bos: fields.token_ids("bos_token_id")?.first().copied(),
+            eos: fields.token_ids("eos_token_id")?,
+            pad: fields.token_ids("pad_token_id")?.first().copied(),
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! `config.json` → [`DecoderConfig`].
+
+use std::path::Path;
+
+use super::fields::{Fields, config_error};
+use super::inert::is_inert;
+use super::{FAMILIES, SINUSOIDAL_MARK, rope};
+use crate::ModelError;
+use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
+
+/// Options that alter the arithmetic and that no family has here: refused wherever they are on.
+const REFUSED: &[&str] = &[
+    "quantization_config", "add_cross_attention", "is_encoder_decoder", "scale_attn_by_inverse_layer_idx",
+    "reorder_and_upcast_attn", "rope_interleaved", "pruned_heads", "num_experts", "num_local_experts", "n_routed_experts",
+    "logit_scale", "attn_logit_softcapping", "final_logit_softcapping", "embedding_multiplier", "residual_multiplier",
+    "attention_multiplier", "no_rope_layers",
+];
+
+/// Reads the text of a `config.json`; `path` is for messages.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelError> {
+    let mut fields = Fields::parse(path, bytes)?;
+    let family = family(&mut fields)?;
+    for key in REFUSED {
+        refuse_if_on(&mut fields, key)?;
+    }
+    let config = match family {
+        Family::Gpt2 => gpt2(&mut fields)?,
+        _ => llama_like(family, &mut fields)?,
+    };
+    fields.finish(is_inert)?;
+    config.validate().map_err(|error| match error {
+        ModelError::Invalid(message) => config_error(path, message),
+        other => other,
+    })?;
+    Ok(config)
+}
+
+fn family(fields: &mut Fields) -> Result<Family, ModelError> {
+    let supported = || FAMILIES.map(|(_, kind, class)| format!("{kind} ({class})")).join(", ");
+    let kind = fields.text("model_type")?;
+    let classes = fields.texts("architectures")?.unwrap_or_default();
+    let by_kind = match &kind {
+        None => None,
+        Some(kind) => Some(FAMILIES.into_iter().find(|f| f.1 == kind).ok_or_else(|| {
+            fields.error(format!("model_type {kind:?} is not supported; use one of: {}", supported()))
+        })?),
+    };
+    let by_class = match classes.first() {
+        None => None,
+        Some(class) => Some(FAMILIES.into_iter().find(|f| f.2 == class).ok_or_else(|| {
+            fields.error(format!("architecture {class:?} is not supported; use one of: {}", supported()))
+        })?),
+    };
+    match (by_kind, by_class) {
+        (Some(kind), Some(class)) if kind != class => Err(fields.error(format!(
+            "model_type {:?} and architecture {:?} contradict each other; correct the wrong one",
+            kind.1, class.2
+        ))),
+        (Some(family), _) | (None, Some(family)) => Ok(family.0),
+        (None, None) => {
+            Err(fields.error(format!("model_type and architectures are missing; add model_type, one of: {}", supported())))
+        }
+    }
+}
+
+fn refuse_if_on(fields: &mut Fields, key: &str) -> Result<(), ModelError> {
+    let off = match fields.take(key) {
+        None => true,
+        Some(value) => {
+            value == false || value.as_u64() == Some(0) || value.as_object().is_some_and(serde_json::Map::is_empty)
+        }
+    };
+    match off {
+        true => Ok(()),
+        false => Err(fields.error(format!("{key} is on, which this decoder does not have; use a model without it"))),
+    }
+}
+
+fn activation(fields: &mut Fields, key: &str, default: &str) -> Result<Activation, ModelError> {
+    let name = fields.text(key)?.unwrap_or_else(|| default.into());
+    Ok(match name.as_str() {
+        "relu" => Activation::Relu,
+        "relu2" => Activation::ReluSquared,
+        "gelu" | "gelu_python" => Activation::Gelu,
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_python_tanh" | "gelu_fast" | "gelu_accurate" => Activation::GeluTanh,
+        "silu" | "swish" => Activation::Silu,
+        _ => {
+            return Err(fields.error(format!(
+                "{key} {name:?} is not supported; use a model with relu, relu2, gelu, gelu_new, gelu_pytorch_tanh or silu"
+            )));
+        }
+    })
+}
+
+fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
+    let width = fields.size("n_embd")?;
+    let heads = fields.size("n_head")?;
+    if !width.is_multiple_of(heads) {
+        return Err(fields.error(format!("n_embd = {width} is not a multiple of n_head = {heads}; correct one of them")));
+    }
+    if !fields.flag("scale_attn_weights", true)? {
+        return Err(fields.error("scale_attn_weights is false, which this decoder does not have; use a model with it".into()));
+    }
+    let preset = DecoderConfig::gpt2(fields.size("vocab_size")?, width, fields.size("n_layer")?, heads, fields.size("n_positions")?);
+    let position = match fields.text(SINUSOIDAL_MARK)?.as_deref() {
+        None => Position::Learned,
+        Some("sinusoidal") => Position::Sinusoidal,
+        Some(other) => {
+            return Err(fields.error(format!("{SINUSOIDAL_MARK} {other:?} is unknown; write \"sinusoidal\" or remove it")));
+        }
+    };
+    Ok(DecoderConfig {
+        ffn_width: fields.optional_size("n_inner")?.unwrap_or(preset.ffn_width),
+        position,
+        norm_epsilon: fields.optional_number("layer_norm_epsilon")?.unwrap_or(1e-5),
+        activation: activation(fields, "activation_function", "gelu_new")?,
+        tied_head: fields.flag("tie_word_embeddings", true)?,
+        init_std: fields.optional_number("initializer_range")?.unwrap_or(preset.init_std),
+        ..preset
+    })
+}
+
+fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
+    let width = fields.size("hidden_size")?;
+    let heads = fields.size("num_attention_heads")?;
+    let context = fields.size("max_position_embeddings")?;
+    let layers = fields.size("num_hidden_layers")?;
+    let kv_heads = match fields.contains("num_key_value_heads") || family == Family::Llama {
+        true => fields.optional_size("num_key_value_heads")?.unwrap_or(heads),
+        false => fields.size("num_key_value_heads")?,
+    };
+    // transformers' Qwen3 has heads of 128 unless told, whatever its width.
+    let head_dim = match fields.contains("head_dim") || family != Family::Qwen3 {
+        true => fields.optional_size("head_dim")?.unwrap_or(width / heads),
+        false => 128,
+    };
+    let attention_bias = family != Family::Qwen2 && fields.flag("attention_bias", false)?;
+    let (sliding_window, full_layers) = match family {
+        Family::Llama => (None, 0),
+        _ => sliding_window(fields, layers)?,
+    };
+    if family == Family::Llama && fields.optional_size("pretraining_tp")?.is_some_and(|parts| parts != 1) {
+        return Err(fields.error("pretraining_tp is not 1, which this decoder does not have; set it to 1".into()));
+    }
+    Ok(DecoderConfig {
+        family,
+        vocab_size: fields.size("vocab_size")?,
+        width,
+        layers,
+        heads,
+        kv_heads,
+        head_dim,
+        ffn_width: fields.size("intermediate_size")?,
+        context,
+        position: rope::read(fields, context)?,
+        norm: NormKind::Rms,
+        norm_epsilon: fields.optional_number("rms_norm_eps")?.unwrap_or(1e-6),
+        activation: activation(fields, "hidden_act", "silu")?,
+        gated: true,
+        qk_norm: family == Family::Qwen3,
+        qkv_bias: family == Family::Qwen2 || attention_bias,
+        output_bias: attention_bias,
+        ffn_bias: family == Family::Llama && fields.flag("mlp_bias", false)?,
+        tied_head: fields.flag("tie_word_embeddings", false)?,
+        sliding_window,
+        full_layers,
+        logit_softcap: None,
+        init_std: fields.optional_number("initializer_range")?.unwrap_or(0.02),
+    })
+}
+
+/// The window and how many of the first layers see past it. `layer_types` (5.x) says what `max_window_layers` (4.x) implies.
+fn sliding_window(fields: &mut Fields, layers: usize) -> Result<(Option<usize>, usize), ModelError> {
+    let on = fields.flag("use_sliding_window", false)?;
+    let window = fields.optional_size("sliding_window")?.filter(|_| on);
+    let max_window_layers = fields.optional_count("max_window_layers")?.unwrap_or(28);
+    let full_layers = match fields.texts("layer_types")? {
+        None if window.is_some() => max_window_layers.min(layers),
+        None => layers,
+        Some(types) => {
+            let full = types.iter().take_while(|kind| *kind == "full_attention").count();
+            let rest_slides = types[full..].iter().all(|kind| kind == "sliding_attention");
+            if types.len() != layers || !rest_slides {
+                return Err(fields.error(
+                    "layer_types is not one entry a layer, full_attention first and sliding_attention after; use a model that is so".into(),
+                ));
+            }
+            full
+        }
+    };
+    match (window, full_layers < layers) {
+        (Some(window), true) => Ok((Some(window), full_layers)),
+        (None, true) => Err(fields.error(
+            "layer_types has sliding_attention but use_sliding_window or sliding_window is off; set both".into(),
+        )),
+        _ => Ok((None, 0)),
+    }
+}

@@ -1,0 +1,246 @@
+//! Reading `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+use serde::Deserialize;
+
+use super::weights_error;
+use crate::ModelError;
+use crate::config::Family;
+use crate::huggingface::names::{is_buffer, optional_prefix, place};
+use crate::init::WeightSource;
+use crate::position::sinusoids;
+
+const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
+
+/// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
+pub(in crate::huggingface) struct Checkpoint {
+    family: Family,
+    /// The one file, or the folder of the shards.
+    path: PathBuf,
+    tensors: BTreeMap<String, Stored>,
+}
+
+/// One tensor in a file.
+struct Stored {
+    file: std::rc::Rc<WeightFile>,
+    info: TensorInfo,
+    used: Cell<bool>,
+}
+
+struct WeightFile {
+    path: PathBuf,
+    map: Mmap,
+    /// Where the numbers begin, behind the header.
+    start: usize,
+}
+
+/// `model.safetensors.index.json`
+#[derive(Deserialize)]
+struct Index {
+    weight_map: HashMap<String, String>,
+}
+
+impl Checkpoint {
+    /// Opens the weights in `dir` and checks that every file is whole.
+    pub(in crate::huggingface) fn open(dir: &Path, family: Family) -> Result<Self, ModelError> {
+        let single = dir.join("model.safetensors");
+        let index = dir.join("model.safetensors.index.json");
+        let mut tensors = BTreeMap::new();
+        if single.exists() || !index.exists() {
+            read_header(&single, &mut tensors)?;
+            return Ok(Self { family, path: single, tensors });
+        }
+        let text = std::fs::read(&index)
+            .map_err(|source| ModelError::Io { path: index.clone(), source, hint: "make the file readable" })?;
+        let Index { weight_map } = serde_json::from_slice(&text)
+            .map_err(|error| weights_error(&index, format!("not an index of shards ({error}); copy it anew")))?;
+        for shard in weight_map.values().collect::<BTreeSet<_>>() {
+            if Path::new(shard).file_name().is_none_or(|name| name != shard.as_str()) {
+                return Err(weights_error(&index, format!("shard {shard:?} is not a file name; copy the index anew")));
+            }
+            read_header(&dir.join(shard), &mut tensors)?;
+        }
+        for (name, shard) in &weight_map {
+            if tensors.get(name).is_none_or(|t: &Stored| !t.file.path.ends_with(shard)) {
+                return Err(weights_error(&dir.join(shard), format!("tensor {name:?} is missing, which the index puts here; {REMEDY}")));
+            }
+        }
+        Ok(Self { family, path: dir.to_owned(), tensors })
+    }
+
+    /// The tensor of that name, with or without the bare model's prefix.
+    fn find(&self, name: &str) -> Option<(&str, &Stored)> {
+        let bare = name.strip_prefix(optional_prefix(self.family)).unwrap_or(name);
+        let (name, stored) = self.tensors.get_key_value(name).or_else(|| self.tensors.get_key_value(bare))?;
+        Some((name, stored))
+    }
+
+    /// Whether the position embedding is the sinusoidal table of `context` rows, up to the rounding of the file's number format.
+    pub(in crate::huggingface) fn has_sinusoids(&mut self, context: usize, width: usize) -> Result<bool, ModelError> {
+        let table = self.numbers("position_embedding", &[context, width])?;
+        let rounding = match self.find("transformer.wpe.weight").map(|(_, stored)| stored.info.dtype) {
+            Some(Dtype::BF16) => 8e-3,
+            Some(Dtype::F16) => 1e-3,
+            _ => 1e-6,
+        };
+        let rows = table.chunks_exact(width).enumerate();
+        Ok(rows.into_iter().all(|(position, row)| {
+            sinusoids(&[position], width).iter().zip(row).all(|(ours, theirs)| (ours - theirs).abs() <= rounding)
+        }))
+    }
+
+    /// Refuses tensors that no parameter was made of, apart from known buffers and a tied model's copy of the embedding.
+    pub(in crate::huggingface) fn refuse_unused(&self) -> Result<(), ModelError> {
+        for (name, stored) in &self.tensors {
+            if stored.used.get() || is_buffer(name) {
+                continue;
+            }
+            if name == "lm_head.weight" {
+                let embedding = self.find(&place(self.family, "token_embedding").tensor);
+                if embedding.is_some_and(|(_, embedding)| embedding.bytes() == stored.bytes()) {
+                    continue;
+                }
+                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties them; \
+                               set tie_word_embeddings to false there if the head is its own";
+                return Err(weights_error(&stored.file.path, message.into()));
+            }
+            let message = format!(
+                "tensor {name:?} is not part of the model that config.json describes; correct config.json, or use the files of one model"
+            );
+            return Err(weights_error(&stored.file.path, message));
+        }
+        Ok(())
+    }
+}
+
+/// Maps a file and adds its tensors to `tensors`.
+fn read_header(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<(), ModelError> {
+    let map = File::open(path).and_then(|file| map(&file)).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+        hint: "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first",
+    })?;
+    let bad = |what: String| weights_error(path, format!("{what}; {REMEDY}"));
+    let header_length = map.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let Some(start) = header_length.and_then(|n| usize::try_from(n).ok()).and_then(|n| n.checked_add(8)) else {
+        return Err(bad(format!("not a safetensors file: {} bytes", map.len())));
+    };
+    let Some(header) = map.get(8..start) else {
+        return Err(bad(format!("not a whole safetensors file: its header should end at byte {start} of {}", map.len())));
+    };
+    let metadata: Metadata =
+        serde_json::from_slice(header).map_err(|error| bad(format!("not a safetensors header ({error})")))?;
+    let numbers = map.len() - start;
+    if metadata.data_len() != numbers {
+        return Err(bad(format!("its header announces {} bytes of numbers but {numbers} are there", metadata.data_len())));
+    }
+    let file = std::rc::Rc::new(WeightFile { path: path.to_owned(), map, start });
+    for (name, info) in metadata.tensors() {
+        let stored = Stored { file: file.clone(), info: info.clone(), used: Cell::new(false) };
+        if let Some(other) = tensors.insert(name.clone(), stored) {
+            return Err(bad(format!("tensor {name:?} is also in {}", other.file.path.display())));
+        }
+    }
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn map(file: &File) -> std::io::Result<Mmap> {
+    // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one; writers of model
+    // folders, ours and transformers', put new files in place by renaming, which leaves the mapped one as it was.
+    unsafe { Mmap::map(file) }
+}
+
+impl Stored {
+    fn bytes(&self) -> &[u8] {
+        let (from, to) = self.info.data_offsets;
+        &self.file.map[self.file.start + from..self.file.start + to]
+    }
+
+    /// Widens the numbers of columns `columns` of a tensor whose rows have `width` numbers.
+    fn read(&self, width: usize, columns: std::ops::Range<usize>) -> Option<Vec<f32>> {
+        let size = self.info.dtype.bitsize() / 8;
+        let rows = self.bytes().chunks_exact((width * size).max(1));
+        let cut = rows.map(|row| &row[columns.start * size..columns.end * size]);
+        let count = self.bytes().len() / (width * size).max(1) * columns.len();
+        let mut numbers = Vec::with_capacity(count);
+        match self.info.dtype {
+            Dtype::F32 => cut.for_each(|row| numbers.extend(row.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)))),
+            Dtype::F16 => {
+                cut.for_each(|row| numbers.extend(row.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())));
+            }
+            Dtype::BF16 => {
+                cut.for_each(|row| numbers.extend(row.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32())));
+            }
+            _ => return None,
+        }
+        Some(numbers)
+    }
+}
+
+impl WeightSource for Checkpoint {
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let place = place(self.family, name);
+        let Some((found, stored)) = self.find(&place.tensor) else {
+            let remedy = match name {
+                "head.weight" => "if the head is the token embedding's transpose, set tie_word_embeddings to true in config.json",
+                _ => "the file is incomplete, or config.json describes another model: copy both anew from one source",
+            };
+            return Err(weights_error(&self.path, format!("tensor {:?} is missing; {remedy}", place.tensor)));
+        };
+        let mut expected = shape.to_vec();
+        if place.transposed {
+            expected.reverse();
+        }
+        let columns = *expected.last().expect("parameters have axes");
+        let first_column = place.third.map_or(0, |third| third * columns);
+        if place.third.is_some() {
+            *expected.last_mut().expect("parameters have axes") *= 3;
+        }
+        let width = *expected.last().expect("parameters have axes");
+        if stored.info.shape != expected {
+            return Err(weights_error(
+                &stored.file.path,
+                format!(
+                    "tensor {found:?} has shape {:?} but config.json makes it {expected:?}; use the config.json that belongs to these weights",
+                    stored.info.shape
+                ),
+            ));
+        }
+        stored.used.set(true);
+        let numbers = stored.read(width, first_column..first_column + columns).ok_or_else(|| {
+            weights_error(
+                &stored.file.path,
+                format!("tensor {found:?} is {:?}, which is not read; save the weights as F32, F16 or BF16", stored.info.dtype),
+            )
+        })?;
+        Ok(match place.transposed {
+            true => transpose(&numbers, shape[1], shape[0]),
+            false => numbers,
+        })
+    }
+}
+
+/// The transpose of a `rows × columns` matrix, in squares that fit the cache.
+pub(super) fn transpose(numbers: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const SQUARE: usize = 32;
+    let mut transposed = vec![0.0; numbers.len()];
+    for top in (0..rows).step_by(SQUARE) {
+        for left in (0..columns).step_by(SQUARE) {
+            for row in top..(top + SQUARE).min(rows) {
+                for column in left..(left + SQUARE).min(columns) {
+                    transposed[column * rows + row] = numbers[row * columns + column];
+                }
+            }
+        }
+    }
+    transposed
+}

@@ -1,0 +1,159 @@
+//! Writing `model.safetensors`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use half::bf16;
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::read::transpose;
+use super::{WeightFormat, write_atomically};
+use crate::config::Position;
+use crate::huggingface::names::{Place, place};
+use crate::position::sinusoids;
+use crate::{Decoder, ModelError};
+
+/// A parameter that still is where the decoder has it; it comes to the host when it is written.
+enum Source {
+    Matrix(Tensor<2>),
+    Vector(Tensor<1>),
+    /// The table of sines of so many positions and such a width.
+    Sinusoids(usize, usize),
+}
+
+impl Source {
+    fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Matrix(tensor) => tensor.dims().to_vec(),
+            Self::Vector(tensor) => tensor.dims().to_vec(),
+            Self::Sinusoids(rows, width) => vec![*rows, *width],
+        }
+    }
+
+    fn numbers(&self) -> Vec<f32> {
+        let host = |data: TensorData| data.convert::<f32>().try_into_vec::<f32>().expect("converted to f32");
+        match self {
+            Self::Matrix(tensor) => host(tensor.to_data()),
+            Self::Vector(tensor) => host(tensor.to_data()),
+            Self::Sinusoids(rows, width) => sinusoids(&(0..*rows).collect::<Vec<_>>(), *width),
+        }
+    }
+}
+
+/// One tensor of the file: a parameter, or three side by side.
+struct Stored {
+    name: String,
+    transposed: bool,
+    parts: Vec<Source>,
+}
+
+impl Stored {
+    fn shape(&self) -> Vec<usize> {
+        let mut shape = self.parts[0].shape();
+        if self.transposed {
+            shape.reverse();
+        }
+        *shape.last_mut().expect("parameters have axes") *= self.parts.len();
+        shape
+    }
+
+    /// The numbers as the file has them, row by row.
+    fn numbers(&self) -> Vec<f32> {
+        let numbers: Vec<Vec<f32>> = self.parts.iter().map(Source::numbers).collect();
+        let shape = self.parts[0].shape();
+        match (&numbers[..], self.transposed) {
+            ([one], true) => transpose(one, shape[0], shape[1]),
+            ([one], false) => one.clone(),
+            (parts, _) => {
+                let columns = *shape.last().expect("parameters have axes");
+                let rows = parts[0].len() / columns;
+                let row = |row: usize| parts.iter().flat_map(move |p| &p[row * columns..(row + 1) * columns]).copied();
+                (0..rows).flat_map(row).collect()
+            }
+        }
+    }
+}
+
+/// Writes all weights of a decoder, one tensor on the host at a time.
+pub(in crate::huggingface) fn write(decoder: &Decoder, path: &Path, format: WeightFormat) -> Result<(), ModelError> {
+    let tensors = stored_tensors(decoder);
+    let (dtype, size) = match format {
+        WeightFormat::F32 => (Dtype::F32, 4),
+        WeightFormat::Bf16 => (Dtype::BF16, 2),
+    };
+    let mut end = 0;
+    let infos = tensors.iter().map(|tensor| {
+        let (start, shape) = (end, tensor.shape());
+        end += shape.iter().product::<usize>() * size;
+        (tensor.name.clone(), TensorInfo { dtype, shape, data_offsets: (start, end) })
+    });
+    let infos = infos.collect();
+    let metadata = Metadata::new(Some(HashMap::from([("format".into(), "pt".into())])), infos)
+        .expect("offsets that follow from the shapes fit them");
+    let mut header = serde_json::to_vec(&metadata).expect("a header is plain data");
+    header.resize(header.len().next_multiple_of(8), b' ');
+    write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        tensors.iter().try_for_each(|tensor| write_numbers(file, &tensor.numbers(), format))
+    })
+}
+
+fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightFormat) -> io::Result<()> {
+    match format {
+        WeightFormat::F32 => numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes())),
+        WeightFormat::Bf16 => {
+            numbers.iter().try_for_each(|&number| file.write_all(&bf16::from_f32(number).to_le_bytes()))
+        }
+    }
+}
+
+/// The decoder's parameters as the tensors that its family's checkpoints have, by name.
+fn stored_tensors(decoder: &Decoder) -> Vec<Stored> {
+    let config = decoder.config();
+    let mut collect = Collect { path: vec![], found: vec![] };
+    decoder.visit(&mut collect);
+    if config.position == Position::Sinusoidal {
+        collect.found.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
+    }
+    let mut tensors: BTreeMap<String, (bool, BTreeMap<usize, Source>)> = BTreeMap::new();
+    for (name, source) in collect.found {
+        let Place { tensor, transposed, third } = place(config.family, &name);
+        let (_, parts) = tensors.entry(tensor).or_insert((transposed, BTreeMap::new()));
+        parts.insert(third.unwrap_or(0), source);
+    }
+    tensors
+        .into_iter()
+        .map(|(name, (transposed, parts))| Stored { name, transposed, parts: parts.into_values().collect() })
+        .collect()
+}
+
+struct Collect {
+    path: Vec<String>,
+    found: Vec<(String, Source)>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        let tensor = param.val();
+        let source = match R {
+            1 => Source::Vector(tensor.reshape([-1])),
+            2 => Source::Matrix(tensor.clone().reshape([tensor.dims()[0] as i32, -1])),
+            _ => unreachable!("a decoder's parameters are vectors and matrices"),
+        };
+        self.found.push((self.path.join("."), source));
+    }
+}

@@ -1,0 +1,200 @@
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, ErrorKind, State};
+use serde_json::{Map, Value as Json};
+
+use super::{Message, clock, generation, json, methods};
+use crate::TokenizerError;
+use crate::error::one_line;
+
+/// A Jinja template that turns a conversation into the text a model was trained on.
+///
+/// Renders as `transformers`' `apply_chat_template` does: blocks are trimmed, loop controls, `raise_exception`,
+/// `strftime_now` (in UTC), Python's string and dict methods and `json.dumps` are there, and so is the
+/// `{% generation %}` block that marks what an assistant said.
+#[derive(Clone)]
+pub struct ChatTemplate {
+    source: Arc<str>,
+    environment: Arc<Environment<'static>>,
+    marks_generation: bool,
+}
+
+/// What a template is told besides the messages.
+#[derive(Clone, Debug, Default)]
+pub struct RenderOptions {
+    /// End with the words that open a reply.
+    pub add_generation_prompt: bool,
+    /// End inside the final message, so that a model continues it.
+    pub continue_final_message: bool,
+    /// How the tokenizer spells its beginning of sequence.
+    pub bos_token: Option<String>,
+    /// How the tokenizer spells its end of sequence.
+    pub eos_token: Option<String>,
+    /// JSON schemas of functions the model may call.
+    pub tools: Option<Vec<Json>>,
+    /// Documents for retrieval, as some templates take them.
+    pub documents: Option<Vec<Json>>,
+    /// Any other variable, such as `enable_thinking` or `pad_token`.
+    pub variables: Map<String, Json>,
+    /// The moment that `strftime_now` tells; the present if `None`.
+    pub now: Option<SystemTime>,
+}
+
+/// A rendered conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text, which [`Tokenizer::encode_with_specials`](crate::Tokenizer::encode_with_specials) turns into ids.
+    pub text: String,
+    /// The bytes inside `{% generation %}` blocks, in order.
+    pub generated: Vec<Range<usize>>,
+}
+
+impl ChatTemplate {
+    /// Compiles a template.
+    ///
+    /// # Errors
+    /// When the source is not valid Jinja; the message tells the line.
+    #[allow(clippy::missing_panics_doc, reason = "only if minijinja's default delimiters were invalid")]
+    pub fn new(source: &str) -> Result<Self, TokenizerError> {
+        let mut environment = Environment::new();
+        let mut syntax = minijinja::syntax::SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        let syntax = syntax.build().expect("the default delimiters are valid");
+        environment.set_syntax(syntax);
+        methods::add_to(&mut environment);
+        environment.add_filter("tojson", json::tojson);
+        environment.add_filter(generation::FILTER, generation::mark);
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_function("strftime_now", strftime_now);
+        let (compiled, marks_generation) = generation::accept(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        environment.add_template_owned("chat", compiled).map_err(|error| TokenizerError::TemplateSyntax {
+            origin: String::new(),
+            line: error.line().unwrap_or(0),
+            detail: message_of(&error),
+        })?;
+        Ok(Self { source: source.into(), environment: Arc::new(environment), marks_generation })
+    }
+
+    /// The template as it was given.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the template marks what an assistant said with `{% generation %}`.
+    pub fn marks_generation(&self) -> bool {
+        self.marks_generation
+    }
+
+    /// The text of a conversation.
+    ///
+    /// # Errors
+    /// When the template refuses the conversation (`raise_exception`) or fails on it.
+    pub fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<String, TokenizerError> {
+        Ok(self.render_marked(messages, options)?.text)
+    }
+
+    /// The text of a conversation, and where `{% generation %}` blocks lie in it.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_marked(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
+        if !options.continue_final_message {
+            return self.render_whole(messages, options);
+        }
+        let mut messages = messages.to_vec();
+        let last = messages.last_mut().ok_or(TokenizerError::Continue("the conversation is empty"))?;
+        let content = last.content.trim().to_owned();
+        last.content.push_str(CONTINUE_TAG);
+        let mut rendered = self.render_whole(&messages, options)?;
+        let tag = CONTINUE_TAG.trim_end();
+        let at = rendered.text.rfind(tag).filter(|_| rendered.text.contains(&content));
+        let at = at.ok_or(TokenizerError::Continue("the template leaves it out, or part of it"))?;
+        let kept_space = rendered.text[at..].starts_with(CONTINUE_TAG);
+        rendered.text.truncate(at);
+        if !kept_space {
+            rendered.text.truncate(rendered.text.trim_end().len());
+        }
+        let end = rendered.text.len();
+        rendered.generated.retain(|span| span.start < end);
+        if let Some(last) = rendered.generated.last_mut() {
+            last.end = last.end.min(end);
+        }
+        Ok(rendered)
+    }
+
+    fn render_whole(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
+        let mut context = options.variables.clone();
+        for (name, token) in [("bos_token", &options.bos_token), ("eos_token", &options.eos_token)] {
+            if let Some(token) = token {
+                context.insert(name.to_owned(), token.clone().into());
+            }
+        }
+        let messages: Vec<Json> = messages.iter().map(plain).collect();
+        let mark = generation::unused_mark(&messages, &self.source);
+        context.insert("messages".to_owned(), messages.into());
+        context.insert("tools".to_owned(), options.tools.clone().map_or(Json::Null, Json::from));
+        context.insert("documents".to_owned(), options.documents.clone().map_or(Json::Null, Json::from));
+        context.insert("add_generation_prompt".to_owned(), options.add_generation_prompt.into());
+        context.insert(generation::MARK_VARIABLE.to_owned(), mark.clone().into());
+        let now = options.now.unwrap_or_else(SystemTime::now);
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        context.insert(NOW_VARIABLE.to_owned(), now.into());
+
+        let template = self.environment.get_template("chat").expect("compiled by new()");
+        let text = template.render(Serde(&context)).map_err(|error| TokenizerError::TemplateRender {
+            line: error.line().unwrap_or(0),
+            detail: message_of(&error),
+        })?;
+        Ok(generation::take_marks(&text, &mark))
+    }
+}
+
+impl std::fmt::Debug for ChatTemplate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ChatTemplate").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for ChatTemplate {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+/// As in `transformers`; the space at its end tells whether the template trims.
+const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
+const NOW_VARIABLE: &str = "__fireclay_now";
+/// Names under which data sets keep a message's reasoning; the first is the one templates read.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// The message as templates see it, reasoning under each name they may use, as in `transformers`.
+fn plain(message: &Message) -> Json {
+    let mut entries = Map::new();
+    let reasoning = REASONING.iter().find_map(|&name| message.extra.get(name).filter(|value| !value.is_null()));
+    if let Some(reasoning) = reasoning {
+        entries.insert("thinking".to_owned(), reasoning.clone());
+    }
+    entries.insert("role".to_owned(), message.role.clone().into());
+    entries.insert("content".to_owned(), message.content.clone().into());
+    entries.extend(message.extra.clone());
+    if let Some(reasoning) = reasoning {
+        entries.insert(REASONING[0].to_owned(), reasoning.clone());
+    }
+    entries.into()
+}
+
+fn raise_exception(message: &str) -> Result<String, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
+}
+
+fn strftime_now(state: &State, format: &str) -> String {
+    let now = state.lookup(NOW_VARIABLE).and_then(|now| i64::try_from(now).ok()).unwrap_or(0);
+    clock::strftime(format, now)
+}
+
+fn message_of(error: &Error) -> String {
+    one_line(error.detail().unwrap_or(&error.kind().to_string()))
+}

@@ -1,0 +1,291 @@
+//! Checkpoints: a Hugging Face model directory, with the trainer's state in a folder beside the weights.
+//!
+//! ```text
+//! step-000200/
+//!     config.json  model.safetensors  tokenizer.json  …
+//!     trainer/state.json                step, tokens, position in the data, settings
+//!     trainer/optimizer.safetensors     moments by parameter name
+//!     trainer/checksums.txt             BLAKE3 of every other file; its first line is that of its own rest
+//! ```
+//!
+//! It is written under another name, every file is synced, then it is renamed and the rename is synced: a crash at any
+//! moment leaves the checkpoints before it whole, and an unfinished one is never seen.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use fireclay_data::Position;
+use fireclay_model::Decoder;
+use fireclay_tokenizer::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use crate::stage::{checkpoints, sync_folder, unfinished_name};
+use crate::{AdamW, StageDir, TrainConfig, TrainError};
+
+const CHECKSUMS: &str = "trainer/checksums.txt";
+const OPTIMIZER: &str = "trainer/optimizer.safetensors";
+const STATE: &str = "trainer/state.json";
+
+/// Everything beside weights and moments that the next step depends on, and what the log needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainerState {
+    /// Steps made, skipped ones included.
+    pub step: u64,
+    /// Tokens consumed.
+    pub tokens: u64,
+    /// Where the data goes on.
+    pub position: Position,
+    /// Seconds spent, over all runs of this stage.
+    pub seconds: f64,
+    /// Loss on the validation split at exactly this step.
+    pub val_loss: Option<f64>,
+    /// The checkpoint with the lowest validation loss.
+    pub best: Option<Best>,
+    /// Steps skipped because something was not finite.
+    pub skipped: u64,
+    /// How many of these were the last ones.
+    pub skipped_in_a_row: u64,
+    /// The settings of the stage.
+    pub config: TrainConfig,
+}
+
+/// The best checkpoint so far.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Its step.
+    pub step: u64,
+    /// Its loss on the validation split, in nats a token.
+    pub val_loss: f64,
+}
+
+impl TrainerState {
+    /// Before the first step.
+    #[must_use]
+    pub fn new(config: &TrainConfig, position: Position) -> Self {
+        Self {
+            step: 0,
+            tokens: 0,
+            position,
+            seconds: 0.0,
+            val_loss: None,
+            best: None,
+            skipped: 0,
+            skipped_in_a_row: 0,
+            config: config.clone(),
+        }
+    }
+}
+
+/// Saves a checkpoint, then removes those that need not stay: all but the last `keep_checkpoints` and the best.
+///
+/// # Errors
+/// [`TrainError::Save`] when it cannot be written: then what was saved before is whole, and the unfinished one is removed.
+pub fn save(
+    stage: &StageDir,
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    optimizer: &AdamW,
+    state: &mut TrainerState,
+) -> Result<PathBuf, TrainError> {
+    let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
+    if let Some(val_loss) = state.val_loss
+        && state.best.is_none_or(|best| val_loss < best.val_loss)
+    {
+        state.best = Some(Best { step: state.step, val_loss });
+    }
+    let unfinished = unfinished_name(&dir);
+    let written = write(&unfinished, decoder, tokenizer, optimizer, state).and_then(|()| {
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::rename(&unfinished, &dir)?;
+        Ok(sync_folder(&stage.checkpoints_dir())?)
+    });
+    if let Err(source) = written {
+        // Best effort: on a full disk this is what makes room again.
+        let _ = fs::remove_dir_all(&unfinished);
+        return Err(TrainError::Save { dir, source });
+    }
+    prune(stage, state)?;
+    Ok(dir)
+}
+
+type Anything = Box<dyn std::error::Error + Send + Sync>;
+
+fn write(
+    dir: &Path,
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    optimizer: &AdamW,
+    state: &TrainerState,
+) -> Result<(), Anything> {
+    fs::create_dir_all(dir.join("trainer"))?;
+    fireclay_model::save(decoder, dir)?;
+    tokenizer.save(dir)?;
+    optimizer.save(&dir.join(OPTIMIZER))?;
+    fs::write(dir.join(STATE), serde_json::to_string_pretty(state)?)?;
+    let mut sums = String::new();
+    for file in files(dir)? {
+        sums += &format!("{}  {}\n", hash(&dir.join(&file))?, file.replace('\\', "/"));
+        File::open(dir.join(&file))?.sync_all()?;
+    }
+    let sums = format!("{}\n{sums}", blake3::hash(sums.as_bytes()));
+    fs::write(dir.join(CHECKSUMS), sums)?;
+    File::open(dir.join(CHECKSUMS))?.sync_all()?;
+    sync_folder(&dir.join("trainer"))?;
+    Ok(sync_folder(dir)?)
+}
+
+/// All files below `dir` as paths relative to it, sorted.
+fn files(dir: &Path) -> io::Result<Vec<String>> {
+    let mut found = vec![];
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?.into_iter().map(|inner| format!("{name}/{inner}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn hash(file: &Path) -> io::Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(file)?)?;
+    Ok(hasher.finalize())
+}
+
+fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
+    let mut old = checkpoints(stage.path())?;
+    old.truncate(old.len().saturating_sub(state.config.keep_checkpoints));
+    for (step, dir) in old {
+        if state.best.is_none_or(|best| best.step != step) {
+            // Renamed first: a crash in the middle must not leave half of one under its own name.
+            let unfinished = unfinished_name(&dir);
+            fs::rename(&dir, &unfinished).map_err(TrainError::write(&dir))?;
+            fs::remove_dir_all(&unfinished).map_err(TrainError::write(&unfinished))?;
+        }
+    }
+    Ok(())
+}
+
+/// A checkpoint brought back.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The weights, on the asked device.
+    pub decoder: Decoder,
+    /// The optimiser with its moments.
+    pub optimizer: AdamW,
+    /// The rest.
+    pub state: TrainerState,
+}
+
+/// The newest checkpoint of a stage, every byte of it verified; `None` where there is none.
+///
+/// # Errors
+/// [`TrainError::Damaged`] names the file that is not what was written and the folder to delete,
+/// [`TrainError::Changed`] the setting that is not what it was.
+pub fn resume(
+    stage: &StageDir,
+    config: &TrainConfig,
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    device: &Device,
+) -> Result<Option<Resumed>, TrainError> {
+    let all = checkpoints(stage.path())?;
+    let Some((_, dir)) = all.last() else { return Ok(None) };
+    let remedy = match all.len() {
+        1 => format!("delete the folder {} to start this stage afresh", dir.display()),
+        count => format!("delete the folder {} to resume from {}", dir.display(), all[count - 2].1.display()),
+    };
+    let damaged =
+        |file: &str, problem: String| TrainError::Damaged { file: dir.join(file), problem, remedy: remedy.clone() };
+    verify(dir).map_err(|(file, problem)| damaged(&file, problem))?;
+    let text = fs::read(dir.join(STATE)).map_err(TrainError::read(&dir.join(STATE)))?;
+    let state: TrainerState = serde_json::from_slice(&text).map_err(|error| damaged(STATE, error.to_string()))?;
+    check_unchanged(dir, config, &state)?;
+    let changed =
+        |key: &str, old: String, new: String| TrainError::Changed { dir: dir.clone(), key: key.into(), old, new };
+    if Tokenizer::load(dir)?.hash() != tokenizer.hash() {
+        return Err(changed("tokenizer", "another one".into(), "this one".into()));
+    }
+    let saved = fireclay_model::load(dir, device)?;
+    if let Some((key, old, new)) = difference(saved.config(), decoder.config()) {
+        return Err(changed(&format!("model.{key}"), old, new));
+    }
+    let optimizer = AdamW::load(config.adamw(), &dir.join(OPTIMIZER), device)?;
+    Ok(Some(Resumed { decoder: saved, optimizer, state: TrainerState { config: config.clone(), ..state } }))
+}
+
+/// Compares every file with its checksum; the error is the file and what is wrong with it.
+fn verify(dir: &Path) -> Result<(), (String, String)> {
+    let failed = |file: &str| {
+        let file = file.to_owned();
+        move |error: io::Error| (file, format!("cannot be read: {error}"))
+    };
+    let text = fs::read_to_string(dir.join(CHECKSUMS)).map_err(failed(CHECKSUMS))?;
+    let (own, sums) = text.split_once('\n').unwrap_or_default();
+    if own != blake3::hash(sums.as_bytes()).to_hex().as_str() {
+        return Err((CHECKSUMS.into(), "is not what was written (checksum)".into()));
+    }
+    for (expected, file) in sums.lines().filter_map(|line| line.split_once("  ")) {
+        if hash(&dir.join(file)).map_err(failed(file))?.to_hex().as_str() != expected {
+            return Err((file.into(), "is not what was written (checksum)".into()));
+        }
+    }
+    Ok(())
+}
+
+/// Settings that may differ when a run is resumed, because no step's result depends on them.
+const FREE: [&str; 8] = [
+    "steps",
+    "eval_every",
+    "eval_batches",
+    "sample_every",
+    "sample_tokens",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "max_skipped_steps",
+];
+
+fn check_unchanged(dir: &Path, config: &TrainConfig, state: &TrainerState) -> Result<(), TrainError> {
+    let changed = |(key, old, new): (String, String, String)| TrainError::Changed { dir: dir.into(), key, old, new };
+    let old = &state.config;
+    // decay_fraction changes nothing that the schedule below does not see.
+    let other = differences(old, config).into_iter();
+    let mut other = other.filter(|(key, ..)| !FREE.contains(&key.as_str()) && key != "decay_fraction");
+    if let Some(difference) = other.next() {
+        return Err(changed(difference));
+    }
+    if !config.schedule.agrees_until(state.step, old, config) {
+        let difference = difference(old, config).filter(|(key, ..)| key == "steps" || key == "decay_fraction");
+        let steps = ("steps".to_owned(), old.steps.to_string(), config.steps.to_string());
+        return Err(changed(difference.unwrap_or(steps)));
+    }
+    if config.steps < state.step {
+        return Err(changed(("steps".into(), old.steps.to_string(), config.steps.to_string())));
+    }
+    Ok(())
+}
+
+fn difference<T: Serialize>(old: &T, new: &T) -> Option<(String, String, String)> {
+    differences(old, new).into_iter().next()
+}
+
+/// The fields in which two values of one type differ: name, old, new.
+fn differences<T: Serialize>(old: &T, new: &T) -> Vec<(String, String, String)> {
+    // By way of text, because a number read from JSON may differ from the one written in its last bit.
+    let fields = |value: &T| -> serde_json::Map<String, serde_json::Value> {
+        let text = serde_json::to_string(value).expect("settings are JSON");
+        serde_json::from_str(&text).expect("settings are a JSON object")
+    };
+    let (old, new) = (fields(old), fields(new));
+    let pair =
+        |key: &String| (key.clone(), old[key].to_string(), new.get(key).map_or_else(String::new, ToString::to_string));
+    old.keys().filter(|key| Some(&old[*key]) != new.get(*key)).map(pair).collect()
+}

@@ -1,0 +1,203 @@
+//! How a decoder is trained, as data: [`TrainConfig`].
+
+use fireclay_model::Precision;
+use serde::{Deserialize, Serialize};
+
+use crate::{AdamWConfig, Schedule, TrainError};
+
+/// The keys that every training stage of a recipe shares. One step consumes `batch · context · accumulate` tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Optimiser steps in all.
+    pub steps: u64,
+    /// Sequences in one forward pass (B).
+    pub batch: usize,
+    /// Tokens in a sequence (T).
+    pub context: usize,
+    /// Forward and backward passes whose gradients make one step.
+    pub accumulate: usize,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// Where the schedule ends, as a fraction of `learning_rate`.
+    pub min_learning_rate: f64,
+    /// Steps over which the rate rises from 0 in a straight line.
+    pub warmup_steps: u64,
+    /// What the rate does after the warm-up.
+    pub schedule: Schedule,
+    /// The last part of all steps in which `wsd` decays, as a fraction.
+    pub decay_fraction: f64,
+    /// Decay of matrices and embeddings, per step and unit of learning rate; vectors (norms, biases) do not decay.
+    pub weight_decay: f64,
+    /// Memory of `AdamW`'s mean of gradients.
+    pub beta1: f64,
+    /// Memory of `AdamW`'s mean of squared gradients.
+    pub beta2: f64,
+    /// Added to the root of the mean squared gradient.
+    pub epsilon: f64,
+    /// The gradient is scaled down to this global norm where it is larger; 0: never.
+    pub clip: f64,
+    /// Number format of the matrix products.
+    pub precision: Precision,
+    /// Steps between evaluations on the validation split; 0: only at the end.
+    pub eval_every: u64,
+    /// Batches in an evaluation; 0: the whole validation split.
+    pub eval_batches: usize,
+    /// Steps between samples; 0: only at the end.
+    pub sample_every: u64,
+    /// Tokens in a sample.
+    pub sample_tokens: usize,
+    /// Steps between checkpoints; 0: only at the end.
+    pub checkpoint_every: u64,
+    /// How many of the newest checkpoints stay; the best by validation loss stays too.
+    pub keep_checkpoints: usize,
+    /// Chooses the initial weights, the order of the data and the samples.
+    pub seed: u64,
+    /// A non-finite loss or gradient skips its step; more than this many in a row end the run.
+    pub max_skipped_steps: u64,
+}
+
+impl Default for TrainConfig {
+    /// What a small GPT wants (Brown et al. 2020, appendix B, with the learning rate of its smallest model).
+    fn default() -> Self {
+        Self {
+            steps: 1000,
+            batch: 8,
+            context: 256,
+            accumulate: 1,
+            learning_rate: 6e-4,
+            min_learning_rate: 0.1,
+            warmup_steps: 50,
+            schedule: Schedule::Cosine,
+            decay_fraction: 0.2,
+            weight_decay: 0.1,
+            beta1: 0.9,
+            beta2: 0.95,
+            epsilon: 1e-8,
+            clip: 1.0,
+            precision: Precision::F32,
+            eval_every: 100,
+            eval_batches: 0,
+            sample_every: 200,
+            sample_tokens: 100,
+            checkpoint_every: 200,
+            keep_checkpoints: 2,
+            seed: 42,
+            max_skipped_steps: 10,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not, its value, and what it must be.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        let invalid =
+            |key, value: &dyn ToString, expected| Err(TrainError::Config { key, value: value.to_string(), expected });
+        for (key, value) in [
+            ("steps", self.steps),
+            ("batch", self.batch as u64),
+            ("context", self.context as u64),
+            ("accumulate", self.accumulate as u64),
+            ("keep_checkpoints", self.keep_checkpoints as u64),
+        ] {
+            if value == 0 {
+                return invalid(key, &value, "1 or more");
+            }
+        }
+        for (key, value) in [("learning_rate", self.learning_rate), ("epsilon", self.epsilon)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return invalid(key, &value, "a positive number");
+            }
+        }
+        for (key, value) in [("weight_decay", self.weight_decay), ("clip", self.clip)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return invalid(key, &value, "0 or a positive number");
+            }
+        }
+        for (key, value) in [("min_learning_rate", self.min_learning_rate), ("decay_fraction", self.decay_fraction)] {
+            if !(0.0..=1.0).contains(&value) {
+                return invalid(key, &value, "a fraction between 0 and 1");
+            }
+        }
+        for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&value) {
+                return invalid(key, &value, "at least 0 and less than 1");
+            }
+        }
+        if self.warmup_steps > self.steps {
+            return invalid("warmup_steps", &self.warmup_steps, "at most the number of steps");
+        }
+        Ok(())
+    }
+
+    /// Tokens that one optimiser step consumes.
+    #[must_use]
+    pub fn tokens_per_step(&self) -> u64 {
+        (self.batch * self.context * self.accumulate) as u64
+    }
+
+    /// Tokens that all steps consume.
+    #[must_use]
+    pub fn total_tokens(&self) -> u64 {
+        self.steps * self.tokens_per_step()
+    }
+
+    /// The learning rate of a step; see [`Schedule`].
+    #[must_use]
+    pub fn learning_rate_at(&self, step: u64) -> f64 {
+        self.schedule.learning_rate(self, step)
+    }
+
+    /// The optimiser's part.
+    #[must_use]
+    pub fn adamw(&self) -> AdamWConfig {
+        AdamWConfig {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            decay_vectors: false,
+            clip: self.clip,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid() {
+        TrainConfig::default().validate().unwrap();
+    }
+
+    #[test]
+    fn an_impossible_number_is_named_with_what_it_must_be() {
+        let check = |change: fn(&mut TrainConfig), expect: &str| {
+            let mut config = TrainConfig::default();
+            change(&mut config);
+            let error = config.validate().unwrap_err();
+            assert!(error.is_user_error());
+            assert_eq!(error.to_string(), expect);
+        };
+        check(|c| c.batch = 0, "batch = 0: it must be 1 or more");
+        check(|c| c.learning_rate = -1.0, "learning_rate = -1: it must be a positive number");
+        check(|c| c.clip = f64::NAN, "clip = NaN: it must be 0 or a positive number");
+        check(|c| c.min_learning_rate = 2.0, "min_learning_rate = 2: it must be a fraction between 0 and 1");
+        check(|c| c.beta2 = 1.0, "beta2 = 1: it must be at least 0 and less than 1");
+        check(|c| c.warmup_steps = 5000, "warmup_steps = 5000: it must be at most the number of steps");
+    }
+
+    #[test]
+    fn unknown_keys_and_wrong_types_are_refused() {
+        let error = serde_json::from_str::<TrainConfig>(r#"{"batchsize": 4}"#).unwrap_err().to_string();
+        assert!(error.contains("batchsize"), "{error}");
+        assert!(serde_json::from_str::<TrainConfig>(r#"{"batch": "four"}"#).is_err());
+        let config: TrainConfig =
+            serde_json::from_str(r#"{"batch": 4, "schedule": "wsd", "precision": "bf16"}"#).unwrap();
+        assert_eq!((config.batch, config.schedule, config.precision), (4, Schedule::Wsd, Precision::Bf16));
+    }
+}

@@ -1,0 +1,138 @@
+//! `AdamW` (Loshchilov and Hutter 2019), with clipping by the global norm.
+//!
+//! State is kept by parameter *name* (`blocks.0.attention.query.weight`), so that a checkpoint means the same in every process.
+//! It works on any burn module: decoders, value heads, reward models.
+
+mod gradients;
+mod state;
+mod update;
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+
+pub use gradients::ModuleGradients;
+use update::{Coefficients, update};
+
+/// The numbers of [`AdamW`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Memory of the mean of gradients, β₁.
+    pub beta1: f64,
+    /// Memory of the mean of squared gradients, β₂.
+    pub beta2: f64,
+    /// Added to the denominator, ε.
+    pub epsilon: f64,
+    /// Decoupled decay λ.
+    pub weight_decay: f64,
+    /// Whether vectors (norms, biases) decay too. A GPT's do not; PyTorch's default is that everything does.
+    pub decay_vectors: bool,
+    /// The most that the global norm of the gradient may be; 0: no limit.
+    pub clip: f64,
+}
+
+/// For every parameter w with gradient g, at update t, with learning rate η:
+///
+/// ```text
+/// g ← g · min(1, clip / (‖all g‖₂ + 1e-6))
+/// m ← β₁·m + (1 − β₁)·g          v ← β₂·v + (1 − β₂)·g²
+/// w ← w − η·λ·w − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+/// ```
+///
+/// λ is 0 for vectors unless [`decay_vectors`](AdamWConfig::decay_vectors). This is `torch.nn.utils.clip_grad_norm_` followed by
+/// `torch.optim.AdamW`.
+#[derive(Clone, Debug)]
+pub struct AdamW {
+    config: AdamWConfig,
+    /// Updates made so far, t.
+    step: u64,
+    moments: BTreeMap<String, Moments>,
+}
+
+/// Running means of one parameter, flattened.
+#[derive(Clone, Debug)]
+struct Moments {
+    shape: Vec<usize>,
+    /// m, `[elements]`
+    first: Tensor<1>,
+    /// v, `[elements]`
+    second: Tensor<1>,
+}
+
+impl AdamW {
+    /// An optimiser that has seen nothing yet.
+    #[must_use]
+    pub fn new(config: AdamWConfig) -> Self {
+        Self { config, step: 0, moments: BTreeMap::new() }
+    }
+
+    /// Updates made so far.
+    #[must_use]
+    pub fn updates(&self) -> u64 {
+        self.step
+    }
+
+    /// One update. `norm` is the gradients' [`norm`](ModuleGradients::norm), which the caller has found to be finite.
+    /// Parameters without a gradient stay as they are.
+    #[must_use]
+    pub fn step<M: Module>(&mut self, module: M, gradients: ModuleGradients, norm: f64, learning_rate: f64) -> M {
+        self.step += 1;
+        let AdamWConfig { beta1, beta2, epsilon, clip, .. } = self.config;
+        let clip_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        let updates = self.step as f64;
+        let coefficients = Coefficients {
+            gradient: gradients.scale() * clip_factor,
+            beta1,
+            beta2,
+            epsilon,
+            keep: 1.0,
+            rate: learning_rate / (1.0 - beta1.powf(updates)),
+            correction2: (1.0 - beta2.powf(updates)).sqrt(),
+        };
+        let on_host = gradients.on_host();
+        module.map(&mut Step { optimizer: self, gradients, coefficients, learning_rate, on_host, path: vec![] })
+    }
+}
+
+/// Walks over a module's parameters and updates each.
+struct Step<'a> {
+    optimizer: &'a mut AdamW,
+    gradients: ModuleGradients,
+    coefficients: Coefficients,
+    learning_rate: f64,
+    on_host: bool,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Step<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        let name = self.path.join(".");
+        let Some(gradient) = self.gradients.take(&name) else { return param };
+        let decays = R > 1 || self.optimizer.config.decay_vectors;
+        let keep = if decays { 1.0 - self.learning_rate * self.optimizer.config.weight_decay } else { 1.0 };
+        let coefficients = Coefficients { keep, ..self.coefficients };
+        param.map(|weight| {
+            let shape = weight.dims();
+            let weight = weight.inner().reshape([shape.iter().product::<usize>()]);
+            // Taken out of the map, so that each tensor has one owner and is changed in place.
+            let moments = self.optimizer.moments.remove(&name).unwrap_or_else(|| Moments {
+                shape: shape.to_vec(),
+                first: Tensor::zeros_like(&weight),
+                second: Tensor::zeros_like(&weight),
+            });
+            let (weight, first, second) =
+                update(weight, gradient, moments.first, moments.second, coefficients, self.on_host);
+            self.optimizer.moments.insert(name, Moments { shape: moments.shape, first, second });
+            Tensor::from_inner(weight.reshape(shape)).require_grad()
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The arithmetic of one `AdamW` update, twice: one pass over memory where the numbers are the host's, tensor operations elsewhere.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+
+/// What one update multiplies with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coefficients {
+    /// Factor of the gradient: clipping and averaging.
+    pub gradient: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    /// 1 − ηλ
+    pub keep: f64,
+    /// η / (1 − β₁ᵗ)
+    pub rate: f64,
+    /// √(1 − β₂ᵗ)
+    pub correction2: f64,
+}
+
+/// New weight and moments, all `[elements]`.
+pub(super) fn update(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    c: Coefficients,
+    on_host: bool,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    if on_host {
+        update_host(weight, gradient, first, second, c)
+    } else {
+        update_device(weight, gradient, first, second, c)
+    }
+}
+
+fn update_device(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    c: Coefficients,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let gradient = gradient * c.gradient;
+    let first = first * c.beta1 + gradient.clone() * (1.0 - c.beta1);
+    let second = second * c.beta2 + gradient.square() * (1.0 - c.beta2);
+    let denominator = second.clone().sqrt() / c.correction2 + c.epsilon;
+    let weight = weight * c.keep - first.clone() / denominator * c.rate;
+    (weight, first, second)
+}
+
+fn update_host(
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    c: Coefficients,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let device = weight.device();
+    let (mut weight, gradient) = (weight.into_data(), gradient.into_data());
+    let (mut first, mut second) = (first.into_data(), second.into_data());
+    update_numbers(slice_mut(&mut weight), slice(&gradient), slice_mut(&mut first), slice_mut(&mut second), c);
+    let tensor = |data| Tensor::from_data(data, &device);
+    (tensor(weight), tensor(first), tensor(second))
+}
+
+fn slice(data: &TensorData) -> &[f32] {
+    data.as_slice().expect("parameters and gradients are f32")
+}
+
+fn slice_mut(data: &mut TensorData) -> &mut [f32] {
+    data.as_mut_slice().expect("parameters and gradients are f32")
+}
+
+fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], c: Coefficients) {
+    /// Big enough that handing it to a thread costs nothing beside the work.
+    const CHUNK: usize = 1 << 14;
+    let (beta1, beta2) = (c.beta1 as f32, c.beta2 as f32);
+    let (add1, add2) = ((1.0 - c.beta1) as f32, (1.0 - c.beta2) as f32);
+    let (scale, keep, rate, epsilon) = (c.gradient as f32, c.keep as f32, c.rate as f32, c.epsilon as f32);
+    let correction2 = (1.0 / c.correction2) as f32;
+    weight
+        .par_chunks_mut(CHUNK)
+        .zip(gradient.par_chunks(CHUNK))
+        .zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK)))
+        .for_each(|((weight, gradient), (first, second))| {
+            for (((w, &g), m), v) in weight.iter_mut().zip(gradient).zip(first).zip(second) {
+                let g = g * scale;
+                *m = *m * beta1 + g * add1;
+                *v = *v * beta2 + g * g * add2;
+                *w = *w * keep - *m / (v.sqrt() * correction2 + epsilon) * rate;
+            }
+        });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COEFFICIENTS: Coefficients = Coefficients {
+        gradient: 0.5,
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        keep: 0.999,
+        rate: 0.01,
+        correction2: 0.3,
+    };
+
+    /// The textbook's formula, number by number, in f64.
+    #[test]
+    fn both_ways_agree_with_the_formula() {
+        let device = fireclay_model::device::parse("cpu").unwrap();
+        let numbers = |seed: f32| (0..40_000).map(|i| (i as f32 * 0.37 + seed).sin()).collect::<Vec<f32>>();
+        let (w, g, m) = (numbers(0.0), numbers(1.0), numbers(2.0));
+        let v: Vec<f32> = numbers(3.0).iter().map(|x| x * x).collect();
+        let tensor = |numbers: &[f32]| Tensor::<1>::from_floats(numbers, &device);
+        let c = COEFFICIENTS;
+        for on_host in [true, false] {
+            let (new_w, new_m, new_v) = update(tensor(&w), tensor(&g), tensor(&m), tensor(&v), c, on_host);
+            let (new_w, new_m, new_v) = (new_w.into_data(), new_m.into_data(), new_v.into_data());
+            for i in 0..w.len() {
+                let g = f64::from(g[i]) * c.gradient;
+                let m = c.beta1 * f64::from(m[i]) + (1.0 - c.beta1) * g;
+                let v = c.beta2 * f64::from(v[i]) + (1.0 - c.beta2) * g * g;
+                let w = f64::from(w[i]) * c.keep - c.rate * m / (v.sqrt() / c.correction2 + c.epsilon);
+                for (got, expect) in [(slice(&new_m)[i], m), (slice(&new_v)[i], v), (slice(&new_w)[i], w)] {
+                    assert!(
+                        (f64::from(got) - expect).abs() < 2e-6,
+                        "number {i}, on_host {on_host}: {got}, expected {expect}"
+                    );
+                }
+            }
+        }
+    }
+}

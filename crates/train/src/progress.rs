@@ -1,0 +1,119 @@
+//! The live line while training, or now and then a line in the log where there is no terminal.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{Sample, StepMetrics};
+
+/// How often a line is logged where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows how training goes on.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    steps: u64,
+    first: u64,
+    started: Instant,
+    logged: Instant,
+    /// Loss, smoothed, so that the line can be read.
+    loss: Option<f64>,
+}
+
+impl Progress {
+    /// A line for `steps` steps of which `done` are made. Standard error must be a terminal for it to be live.
+    #[must_use]
+    pub fn new(steps: u64, done: u64, quiet: bool) -> Self {
+        let live = !quiet && stderr().is_terminal();
+        let bar = live.then(|| {
+            let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").expect("the template is valid");
+            let bar = ProgressBar::new(steps).with_style(style);
+            bar.set_position(done);
+            bar
+        });
+        let now = Instant::now();
+        Self { bar, quiet, steps, first: done, started: now, logged: now, loss: None }
+    }
+
+    /// Shows a step.
+    pub fn step(&mut self, line: &StepMetrics) {
+        if let Some(loss) = line.loss.filter(|loss| loss.is_finite()) {
+            self.loss = Some(self.loss.map_or(loss, |smoothed| 0.9 * smoothed + 0.1 * loss));
+        }
+        let message = format!(
+            "loss {:.3}  {:.0} tokens/s  MFU {:.0} %  {} left",
+            self.loss.unwrap_or(f64::NAN),
+            line.tokens_per_s.unwrap_or(0.0),
+            100.0 * line.mfu.unwrap_or(0.0),
+            in_words(self.left(line.step)),
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(line.step);
+            bar.set_message(message.clone());
+        }
+        if line.skipped.is_some() {
+            self.say(|| tracing::warn!("step {}: loss or gradient not finite, step skipped", line.step));
+        }
+        if let Some(val_loss) = line.val_loss {
+            let bits = line.val_bits_per_byte.map(|bits| format!(", {bits:.3} bits per byte")).unwrap_or_default();
+            self.say(|| tracing::info!("step {}: validation loss {val_loss:.4}{bits}", line.step));
+        }
+        if self.bar.is_none() && !self.quiet && (self.logged.elapsed() > LOG_EVERY || line.step == self.steps) {
+            self.logged = Instant::now();
+            tracing::info!("step {}/{}: {message}", line.step, self.steps);
+        }
+    }
+
+    /// Shows a sample.
+    pub fn sample(&self, sample: &Sample) {
+        let Sample { step, prompt, text } = sample;
+        self.say(|| tracing::info!("step {step}, sample: {prompt}\u{2502}{text}"));
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&self, log: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(log),
+            None => log(),
+        }
+    }
+
+    fn left(&self, step: u64) -> Duration {
+        let made = step.saturating_sub(self.first).max(1);
+        let a_step = self.started.elapsed().as_secs_f64() / made as f64;
+        Duration::from_secs_f64(a_step * self.steps.saturating_sub(step) as f64)
+    }
+}
+
+/// A duration as a person says it: `45 s`, `12 min`, `3 h 20 min`.
+#[must_use]
+pub fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..6000 => format!("{} min", (seconds + 30) / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_rounded_as_people_round() {
+        let check = |seconds, expect| assert_eq!(in_words(Duration::from_secs(seconds)), expect);
+        check(45, "45 s");
+        check(150, "3 min");
+        check(12_000, "3 h 20 min");
+    }
+}

@@ -1,0 +1,182 @@
+//! The folder of one training stage, and who may work in it.
+//!
+//! ```text
+//! runs/NAME/STAGE/
+//!     metrics.jsonl  samples.jsonl  events.out.tfevents.…
+//!     checkpoints/step-000200/     a Hugging Face model directory, and in trainer/ what resuming needs
+//!     DONE                         written last: the stage's summary
+//!     lock                         held while a run works here
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::TrainError;
+
+/// A stage's folder, locked against other runs until this is dropped.
+#[derive(Debug)]
+pub struct StageDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StageDir {
+    /// Opens the folder, making it where it is not there, and removes what a crash left half written.
+    ///
+    /// # Errors
+    /// [`TrainError::Locked`] when another run works in it, [`TrainError::Io`] when it cannot be written.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let path = path.into();
+        let checkpoints = path.join("checkpoints");
+        fs::create_dir_all(&checkpoints).map_err(TrainError::write(&checkpoints))?;
+        let lock_file = path.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_file);
+        let lock = lock.map_err(TrainError::write(&lock_file))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(TrainError::Locked { dir: path }),
+            Err(TryLockError::Error(error)) => return Err(TrainError::write(&lock_file)(error)),
+        }
+        for folder in entries(&checkpoints)?.into_iter().filter(|path| is_unfinished(path)) {
+            fs::remove_dir_all(&folder).map_err(TrainError::write(&folder))?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of checkpoints.
+    #[must_use]
+    pub fn checkpoints_dir(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Declares the stage finished, with a summary of it.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the file cannot be written.
+    pub fn mark_done(&self, summary: &impl Serialize) -> Result<(), TrainError> {
+        let text = serde_json::to_string_pretty(summary).expect("a summary is JSON");
+        write_atomically(&self.path.join("DONE"), text.as_bytes())
+    }
+}
+
+/// The summary of a finished stage; `None` where it is not finished.
+///
+/// # Errors
+/// [`TrainError::Io`] when the file cannot be read, [`TrainError::Damaged`] when it holds something else.
+pub fn done<T: DeserializeOwned>(stage: &Path) -> Result<Option<T>, TrainError> {
+    let file = stage.join("DONE");
+    let text = match fs::read(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(TrainError::read(&file))?,
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|error| TrainError::Damaged {
+        file,
+        problem: error.to_string(),
+        remedy: "delete it, and the stage finishes again".into(),
+    })
+}
+
+/// The whole checkpoints of a stage with their steps, oldest first. Needs no lock: an unfinished one has another name.
+///
+/// # Errors
+/// [`TrainError::Io`] when the folder is there but cannot be read.
+pub fn checkpoints(stage: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+    let folder = stage.join("checkpoints");
+    if !folder.exists() {
+        return Ok(vec![]);
+    }
+    let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok();
+    let mut found: Vec<_> = entries(&folder)?.into_iter().filter_map(|path| Some((step(&path)?, path))).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The newest whole checkpoint of a stage.
+///
+/// # Errors
+/// As [`checkpoints`].
+pub fn latest_checkpoint(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
+    Ok(checkpoints(stage)?.pop().map(|(_, path)| path))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
+    let list = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    list.map_err(TrainError::read(folder))
+}
+
+/// The name of a folder while it is written or removed.
+pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.unfinished"))
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "unfinished")
+}
+
+/// Writes a small file so that after a crash there is the old one or the new one.
+pub(crate) fn write_atomically(file: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let temporary = unfinished_name(file);
+    let write = || -> std::io::Result<()> {
+        let mut out = File::create(&temporary)?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        fs::rename(&temporary, file)?;
+        sync_folder(file.parent().unwrap_or(Path::new(".")))
+    };
+    write().map_err(TrainError::write(file))
+}
+
+/// Makes the names in a folder lasting. Only Unix lets a folder be opened for that.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_in_one_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = StageDir::open(folder.path()).unwrap();
+        let error = StageDir::open(folder.path()).unwrap_err();
+        assert!(error.is_user_error());
+        assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
+        drop(first);
+        StageDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_crash_left_is_never_seen_and_then_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = unfinished_name(&folder.path().join("checkpoints/step-000300"));
+        for path in [folder.path().join("checkpoints/step-000200"), unfinished.clone()] {
+            fs::create_dir_all(path).unwrap();
+        }
+        let steps = |path: &Path| checkpoints(path).unwrap().into_iter().map(|(step, _)| step).collect::<Vec<_>>();
+        assert_eq!(steps(folder.path()), [200]);
+        StageDir::open(folder.path()).unwrap();
+        assert!(!unfinished.exists());
+        assert_eq!(steps(folder.path()), [200]);
+    }
+
+    #[test]
+    fn a_stage_is_done_once_it_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = StageDir::open(folder.path()).unwrap();
+        assert_eq!(done::<u64>(stage.path()).unwrap(), None);
+        stage.mark_done(&7u64).unwrap();
+        assert_eq!(done::<u64>(stage.path()).unwrap(), Some(7));
+    }
+}

@@ -1,0 +1,40 @@
+//! What the machine can do: the rate of a large matrix product, and the memory a process has used.
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Device, Distribution, Tensor};
+use fireclay_model::Precision;
+
+/// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of those that fit into a quarter of a second:
+/// what model-flops utilisation is measured against.
+#[must_use]
+pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
+    const SIZE: usize = 1024;
+    let device = device.clone().without_autodiff();
+    let matrix = || precision.operand(Tensor::<2>::random([SIZE, SIZE], Distribution::Uniform(-1.0, 1.0), &device));
+    let (a, b) = (matrix(), matrix());
+    // Reading one number waits for the product.
+    let product = || a.clone().matmul(b.clone()).narrow(0, 0, 1).narrow(1, 0, 1).into_data();
+    let started = Instant::now();
+    let mut best = f64::INFINITY;
+    let mut runs = 0;
+    // The first run prepares: threads on a CPU, kernels on a card.
+    while runs < 2 || (runs < 64 && started.elapsed() < Duration::from_millis(250)) {
+        let start = Instant::now();
+        drop(product());
+        if runs > 0 {
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        runs += 1;
+    }
+    2.0 * (SIZE as f64).powi(3) / best
+}
+
+/// The most memory this process has had at once, in bytes; `None` where the system does not say (only Linux does).
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}

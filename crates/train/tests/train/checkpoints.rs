@@ -1,0 +1,165 @@
+//! Checkpoints that are whole, or refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fireclay_train::{Outcome, stage};
+
+use crate::Small;
+
+fn steps(folder: &Path) -> Vec<u64> {
+    stage::checkpoints(folder).unwrap().into_iter().map(|(step, _)| step).collect()
+}
+
+fn newest(folder: &Path) -> PathBuf {
+    stage::latest_checkpoint(folder).unwrap().unwrap()
+}
+
+fn trained(small: &Small) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    small.run(folder.path()).unwrap();
+    folder
+}
+
+#[test]
+fn a_checkpoint_is_a_model_directory_with_the_trainers_state_beside_it() {
+    let small = Small::new();
+    let folder = trained(&small);
+    let dir = newest(folder.path());
+    for file in
+        ["config.json", "model.safetensors", "tokenizer.json", "trainer/state.json", "trainer/optimizer.safetensors"]
+    {
+        assert!(dir.join(file).is_file(), "{file}");
+    }
+    assert_eq!(fireclay_model::load(&dir, &crate::device()).unwrap().config(), small.decoder().config());
+    let text = "7 times 7 is 49. ";
+    assert_eq!(fireclay_tokenizer::Tokenizer::load(&dir).unwrap().encode(text), small.tokenizer.encode(text));
+}
+
+#[test]
+fn the_last_checkpoints_stay_and_the_best() {
+    let mut small = Small::new();
+    small.config.keep_checkpoints = 1;
+    // So high a rate that the first checkpoint is the best.
+    small.config.learning_rate = 0.05;
+    small.config.warmup_steps = 30;
+    let folder = trained(&small);
+    let Outcome::Finished(summary) = small.run(folder.path()).unwrap() else { panic!("finished") };
+    let best = summary.best.unwrap().step;
+    let mut expected = vec![best, 30];
+    expected.dedup();
+    assert_eq!(steps(folder.path()), expected);
+    assert_eq!(folder.path().join(summary.checkpoint), newest(folder.path()));
+}
+
+/// Damages the newest checkpoint and gives what resuming from it says.
+fn message_after(damage: impl Fn(&Path)) -> String {
+    let small = Small::new();
+    let folder = trained(&small);
+    damage(&newest(folder.path()));
+    let error = small.run(folder.path()).unwrap_err();
+    assert!(error.is_user_error());
+    // The remedy helps.
+    fs::remove_dir_all(newest(folder.path())).unwrap();
+    assert!(matches!(small.run(folder.path()).unwrap(), Outcome::Finished(_)));
+    error.to_string()
+}
+
+#[test]
+fn a_flipped_byte_is_found_in_every_file() {
+    let small = Small::new();
+    let folder = trained(&small);
+    let files = [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "trainer/state.json",
+        "trainer/optimizer.safetensors",
+        "trainer/checksums.txt",
+    ];
+    for file in files {
+        let path = newest(folder.path()).join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let message = small.run(folder.path()).unwrap_err().to_string();
+        assert!(message.contains(file) && message.contains("step-000020"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        fs::write(&path, whole).unwrap();
+    }
+    small.run(folder.path()).unwrap();
+}
+
+#[test]
+fn a_truncated_file_names_itself_and_the_remedy() {
+    let message = message_after(|dir| {
+        let file = fs::File::options().write(true).open(dir.join("trainer/optimizer.safetensors")).unwrap();
+        file.set_len(100).unwrap();
+    });
+    assert!(message.contains("optimizer.safetensors") && message.contains("delete the folder"), "{message}");
+    assert!(message.contains("to resume from") && message.contains("step-000020"), "{message}");
+}
+
+#[test]
+fn a_missing_file_names_itself() {
+    let message = message_after(|dir| fs::remove_file(dir.join("model.safetensors")).unwrap());
+    assert!(message.contains("model.safetensors: cannot be read"), "{message}");
+}
+
+#[test]
+fn a_save_that_was_cut_off_is_not_seen() {
+    let small = Small::new();
+    let folder = trained(&small);
+    let expected = crate::checkpoint_weights(folder.path(), 30);
+    // As a crash in the middle of the last save leaves it.
+    let unfinished = folder.path().join("checkpoints/.step-000030.unfinished");
+    fs::rename(newest(folder.path()), &unfinished).unwrap();
+    fs::remove_file(unfinished.join("trainer/state.json")).unwrap();
+    assert_eq!(steps(folder.path()), [10, 20]);
+    small.run(folder.path()).unwrap();
+    assert!(!unfinished.exists());
+    assert_eq!(crate::checkpoint_weights(folder.path(), 30), expected);
+}
+
+#[test]
+fn a_save_that_fails_leaves_what_was_saved() {
+    let mut small = Small::new();
+    small.config.steps = 20;
+    small.config.schedule = fireclay_train::Schedule::Constant;
+    let folder = trained(&small);
+    // A file stands where the next checkpoint is to be written.
+    fs::write(folder.path().join("checkpoints/.step-000030.unfinished"), "").unwrap();
+    small.config.steps = 30;
+    let error = small.run(folder.path()).unwrap_err();
+    assert!(!error.is_user_error(), "{error}");
+    assert!(error.to_string().contains("step-000030"), "{error}");
+    assert_eq!(steps(folder.path()), [10, 20]);
+}
+
+#[test]
+fn another_model_is_refused_by_name() {
+    let small = Small::new();
+    let folder = trained(&small);
+    let mut other = Small::new();
+    other.config.steps = 30;
+    let decoder =
+        fireclay_model::DecoderConfig::modern(small.tokenizer.vocab_size(), 32, 2, 2, 16).init(0, &crate::device());
+    let error = fireclay_train::pretrain(
+        decoder,
+        fireclay_train::Pretrain {
+            config: &small.config,
+            objective: &fireclay_train::NextToken,
+            source: &mut small.source(),
+            shards: &small.shards,
+            tokenizer: &small.tokenizer,
+            prompts: &[],
+            stage: &mut fireclay_train::StageDir::open(folder.path()).unwrap(),
+            interrupt: &fireclay_train::Interrupt::never(),
+            quiet: true,
+        },
+    );
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("model.") && message.contains("when this stage began"), "{message}");
+}

@@ -1,0 +1,106 @@
+//! Training, as its users see it: parity with PyTorch, exact resume, checkpoints that survive, batches that add up.
+
+mod accumulation;
+mod checkpoints;
+mod non_finite;
+mod parity;
+mod resume;
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use fireclay_data::{PackedSource, ShardSet, Source, Split};
+use fireclay_model::{Decoder, DecoderConfig};
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{
+    Interrupt, NextToken, Objective, Outcome, Pretrain, Schedule, StageDir, StepMetrics, TrainConfig, TrainError,
+    pretrain, read_metrics,
+};
+
+pub fn device() -> Device {
+    fireclay_model::device::parse("cpu").unwrap()
+}
+
+/// A stage small enough to run many times: a decoder of width 16 on a few hundred characters.
+pub struct Small {
+    pub tokenizer: Tokenizer,
+    pub shards: ShardSet,
+    pub config: TrainConfig,
+}
+
+impl Small {
+    pub fn new() -> Self {
+        let text: String = (0..200).map(|i| format!("{} times 7 is {}. ", i, 7 * i)).collect();
+        let tokenizer = Tokenizer::train_char(std::iter::once(text.clone())).unwrap();
+        let ids = tokenizer.encode(&text);
+        let (train, validation) = ids.split_at(ids.len() * 9 / 10);
+        let config = TrainConfig {
+            steps: 30,
+            batch: 2,
+            context: 16,
+            learning_rate: 3e-3,
+            warmup_steps: 5,
+            eval_every: 10,
+            eval_batches: 3,
+            sample_every: 20,
+            sample_tokens: 4,
+            checkpoint_every: 10,
+            keep_checkpoints: 10,
+            schedule: Schedule::Cosine,
+            ..TrainConfig::default()
+        };
+        Self { shards: ShardSet::from_ids(train.to_vec(), validation.to_vec()), tokenizer, config }
+    }
+
+    pub fn decoder(&self) -> Decoder {
+        DecoderConfig::modern(self.tokenizer.vocab_size(), 16, 2, 2, 16).init(self.config.seed, &device())
+    }
+
+    pub fn source(&self) -> PackedSource {
+        let TrainConfig { batch, context, seed, .. } = self.config;
+        PackedSource::new(&self.shards, Split::Train, batch, context, seed).unwrap()
+    }
+
+    pub fn run(&self, folder: &Path) -> Result<Outcome, TrainError> {
+        self.run_with(folder, &NextToken, &mut self.source(), &Interrupt::never())
+    }
+
+    pub fn run_with(
+        &self,
+        folder: &Path,
+        objective: &dyn Objective,
+        source: &mut dyn Source,
+        interrupt: &Interrupt,
+    ) -> Result<Outcome, TrainError> {
+        pretrain(
+            self.decoder(),
+            Pretrain {
+                config: &self.config,
+                objective,
+                source,
+                shards: &self.shards,
+                tokenizer: &self.tokenizer,
+                prompts: &["3 times".into()],
+                stage: &mut StageDir::open(folder)?,
+                interrupt,
+                quiet: true,
+            },
+        )
+    }
+}
+
+/// What training computed, without what it took: the numbers of a line that must not depend on the clock.
+pub fn computed(folder: &Path) -> Vec<StepMetrics> {
+    let lines = read_metrics(&folder.join("metrics.jsonl")).unwrap();
+    lines.into_iter().map(|line| StepMetrics { tokens_per_s: None, mfu: None, seconds: 0.0, ..line }).collect()
+}
+
+/// Every weight, to the bit.
+pub fn weights(decoder: &Decoder) -> Vec<(String, Vec<u8>)> {
+    decoder.valid().named_parameters().into_iter().map(|p| (p.name, p.data.as_bytes().to_vec())).collect()
+}
+
+pub fn checkpoint_weights(folder: &Path, step: u64) -> Vec<(String, Vec<u8>)> {
+    weights(&fireclay_model::load(folder.join(format!("checkpoints/step-{step:06}")), &device()).unwrap())
+}

@@ -1,0 +1,167 @@
+//! What people and disks get wrong: one line that says what, where and how to mend it; exit code 2; nothing saved is lost.
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{fail, final_weights, fireclay, last_checkpoint, succeed, train};
+
+fn file(folder: &Path, name: &str, content: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// Training on a file of this content is refused with these words.
+fn check_data(name: &str, content: &[u8], expect: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), name, content);
+    fail(&mut train(&folder.path().join("run"), &["--data", &path, "--steps=2"]), 2, &[&[name], expect].concat());
+}
+
+#[test]
+fn data() {
+    let folder = tempfile::tempdir().unwrap();
+    fail(&mut train(&folder.path().join("run"), &["--data", "no-such.txt"]), 2, &["no-such.txt"]);
+    check_data("empty.txt", b"", &["empty"]);
+    check_data("binary.txt", b"abc\0\x01\x02def", &[]);
+    check_data("latin1.txt", b"caf\xe9 au lait", &["UTF-8"]);
+    check_data("bad.jsonl", b"{\"text\": \"good\"}\n{\"text\": \n", &["2"]);
+    check_data("keys.jsonl", b"{\"txet\": \"good\"}\n", &["text"]);
+    check_data("picture.png", b"\x89PNG", &[]);
+    let mut zipped = Vec::new();
+    let mut encoder = flate2::write::GzEncoder::new(&mut zipped, flate2::Compression::default());
+    encoder.write_all("many words, many words. ".repeat(1000).as_bytes()).unwrap();
+    encoder.finish().unwrap();
+    check_data("cut.txt.gz", &zipped[..zipped.len() / 2], &[]);
+    check_data("cut.parquet", b"PAR1abcdef", &[]);
+    check_data("short.txt", b"a few words", &["context", "32"]);
+}
+
+#[test]
+fn recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let check = |content: &str, expect: &[&str]| {
+        let path = file(folder.path(), "my.toml", content.as_bytes());
+        fail(fireclay().args(["train", "--recipe", &path, "--out"]).arg(&out), 2, expect);
+    };
+    check("[pretrain]\nstpes = 3\n", &["my.toml", "line 2", "did you mean `steps`"]);
+    check("[pretrain]\nsteps = \"many\"\n", &["line 2", "string"]);
+    check("stages = [\"pretrain\"]\n[pretrain]\nbatch = 0\n", &["batch = 0"]);
+    check("stages = [\"pretrain\"]\n[model]\nwidth = 10\nheads = 3\npreset = \"gpt2\"\n", &["width = 10"]);
+    check("stages = [\"pretrain\"", &["line 1"]);
+    fail(fireclay().args(["train", "--recipe", "no-such"]), 2, &["no-such", "tiny"]);
+    fail(&mut train(&out, &["--set", "pretrain.lr=1"]), 2, &["pretrain.lr", "did you mean"]);
+    fail(&mut train(&out, &["--device", "cuda:9"]), 2, &["cuda"]);
+    fail(&mut train(&out, &["--device", "toaster"]), 2, &["toaster", "available here: cpu"]);
+    fail(&mut train(&out, &["--stages", "pretrain", "--steps", "2"]), 2, &["tokenizer"]);
+    assert!(!out.join("pretrain/checkpoints").exists());
+}
+
+#[test]
+fn a_model_that_does_not_fit_in_memory_is_refused_unless_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let huge = ["--set=model.width=65536", "--set=model.heads=512", "--set=model.layers=100"];
+    fail(&mut train(&out, &huge), 2, &["memory", "--allow-memory"]);
+}
+
+#[test]
+fn model_directories() {
+    let folder = tempfile::tempdir().unwrap();
+    let generate = |model: &Path| {
+        let mut command = fireclay();
+        command.args(["generate", "--prompt", "a", "--model"]).arg(model);
+        command
+    };
+    fail(&mut generate(&folder.path().join("nothing")), 2, &["nothing"]);
+    fail(&mut generate(folder.path()), 2, &[]);
+    file(folder.path(), "config.json", b"{\"model_type\": \"mamba\"}");
+    fail(&mut generate(folder.path()), 2, &["mamba"]);
+}
+
+/// A finished run of 40 steps with checkpoints at 20 and 40.
+fn finished(folder: &Path) -> PathBuf {
+    let out = folder.join("run");
+    succeed(&mut train(&out, &["--steps=40", "--quiet"]));
+    out
+}
+
+fn flip_byte(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_flipped_byte_in_a_checkpoint_is_found_on_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = finished(folder.path());
+    std::fs::remove_file(out.join("pretrain/DONE")).unwrap();
+    let weights = last_checkpoint(&out).join("model.safetensors");
+    flip_byte(&weights);
+    fail(&mut train(&out, &["--steps=40"]), 2, &["model.safetensors", "step-000040"]);
+    // As the message says: without that checkpoint the run resumes from the one before.
+    std::fs::remove_dir_all(last_checkpoint(&out)).unwrap();
+    succeed(&mut train(&out, &["--steps=40", "--quiet"]));
+    assert!(last_checkpoint(&out).ends_with("step-000040"));
+}
+
+#[test]
+fn a_flipped_byte_in_a_shard_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = file(folder.path(), "text.txt", "the quick brown fox jumps over the lazy dog. ".repeat(500).as_bytes());
+    let out = folder.path().join("run");
+    let more = ["--data", text.as_str(), "--steps=4", "--quiet"];
+    succeed(&mut train(&out, &more));
+    std::fs::remove_file(out.join("pretrain/DONE")).unwrap();
+    let shard = std::fs::read_dir(out.join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("train"))
+        .expect("a training shard");
+    flip_byte(&shard);
+    let name = shard.file_name().unwrap().to_string_lossy().into_owned();
+    fail(&mut train(&out, &more), 2, &[&name]);
+}
+
+#[test]
+fn another_recipe_does_not_touch_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = finished(folder.path());
+    let weights = final_weights(&out);
+    fail(&mut train(&out, &["--steps=50"]), 2, &["pretrain.steps", "--fresh"]);
+    assert!(weights == final_weights(&out));
+}
+
+#[test]
+fn two_runs_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let long = ["--steps=100000", "--quiet"];
+    let mut first: std::process::Child = train(&out, &long).spawn().unwrap();
+    while !out.join("pretrain/metrics.jsonl").exists() {
+        assert!(first.try_wait().unwrap().is_none(), "the first run goes on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    fail(&mut train(&out, &long), 2, &["another run"]);
+    assert!(first.try_wait().unwrap().is_none(), "the first run is untouched");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn generation_refuses_what_cannot_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = finished(folder.path());
+    let generate = |more: &[&str]| -> Command {
+        let mut command = fireclay();
+        command.args(["generate", "--model"]).arg(&out).args(more);
+        command
+    };
+    fail(&mut generate(&["--ids", "1 2 99999"]), 2, &["99999"]);
+    fail(&mut generate(&["--ids", "1 two"]), 2, &["two"]);
+    fail(&mut generate(&["--prompt", "a", "--temperature", "-1"]), 2, &["temperature"]);
+    fail(&mut generate(&["--prompt", &"word ".repeat(200)]), 2, &["32"]);
+}

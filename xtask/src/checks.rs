@@ -1,0 +1,53 @@
+//! What must hold before a change is merged.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::build::{Invocation, cargo, workspace};
+
+/// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to test, and one
+/// profile means one build of the dependencies.
+pub fn check() -> Result<ExitCode> {
+    lint()?;
+    test()
+}
+
+/// [`check`] with a short training run between documentation and tests.
+pub fn ci() -> Result<ExitCode> {
+    lint()?;
+    train_a_little()?;
+    test()
+}
+
+fn lint() -> Result<()> {
+    step(cargo().args(["fmt", "--all", "--check"]))?;
+    step(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step(cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn train_a_little() -> Result<()> {
+    let out = workspace().join("target/ci-run");
+    let words = ["train", "--steps", "20", "--fresh", "--out"].map(OsString::from);
+    let invocation = Invocation::parse(words.into_iter().chain([out.into_os_string()]))?;
+    step(invocation.command(&invocation.build()?).current_dir(workspace()))
+}
+
+fn test() -> Result<ExitCode> {
+    step(cargo().args(["test", "--release", "--workspace"]))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows a command and runs it; fails when it does.
+fn step(command: &mut Command) -> Result<()> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown: Vec<_> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let shown = shown.join(" ");
+    eprintln!("\n$ {shown}");
+    let status = command.status().with_context(|| format!("{shown}: cannot be started"))?;
+    if !status.success() {
+        bail!("{shown}: {status}");
+    }
+    Ok(())
+}
