@@ -9,26 +9,37 @@ fn train_then_generate_score_and_report() {
     for part in ["sample", "run ", "report ", "next "] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
-    for file in ["recipe.toml", "machine.json", "tokenizer/tokenizer.json", "pretrain/metrics.jsonl", "pretrain/DONE", "report.html"] {
+    for file in [
+        "recipe.toml",
+        "machine.json",
+        "tokenizer/tokenizer.json",
+        "pretrain/metrics.jsonl",
+        "pretrain/DONE",
+        "report.html",
+    ] {
         assert!(out.join(file).exists(), "{file} is missing");
     }
     let first: f64 = crate::losses(&out)[0].1.as_f64().unwrap();
     let last: f64 = crate::losses(&out).last().unwrap().1.as_f64().unwrap();
     assert!(last < first - 0.5, "the loss fell from {first} only to {last}");
 
-    let json = succeed(fireclay().args(["generate", "--prompt", "The", "--max-tokens", "5", "--json", "--model"]).arg(&out));
+    let json =
+        succeed(fireclay().args(["generate", "--prompt", "The", "--max-tokens", "5", "--json", "--model"]).arg(&out));
     let generated: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(generated["ids"].as_array().unwrap().len(), generated["logprobs"].as_array().unwrap().len());
 
     // What generation says of its greedy tokens is what scoring says of them.
     let json = succeed(
-        fireclay().args(["generate", "--ids", "40 41", "--max-tokens", "4", "--temperature", "0", "--json", "--model"]).arg(&out),
+        fireclay()
+            .args(["generate", "--ids", "40 41", "--max-tokens", "4", "--temperature", "0", "--json", "--model"])
+            .arg(&out),
     );
     let generated: serde_json::Value = serde_json::from_str(&json).unwrap();
     let ids: Vec<String> = generated["ids"].as_array().unwrap().iter().map(ToString::to_string).collect();
     let all = format!("40 41 {}", ids.join(" "));
     let scored: serde_json::Value =
-        serde_json::from_str(&succeed(fireclay().args(["score", "--ids", &all, "--json", "--model"]).arg(&out))).unwrap();
+        serde_json::from_str(&succeed(fireclay().args(["score", "--ids", &all, "--json", "--model"]).arg(&out)))
+            .unwrap();
     let scored = &scored["logprobs"].as_array().unwrap()[1..];
     for (a, b) in generated["logprobs"].as_array().unwrap().iter().zip(scored) {
         assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3, "{a} and {b}");

@@ -7,9 +7,8 @@ fn check(file: &str) {
     let out = folder.path().join("run");
     let data = path.to_string_lossy().into_owned();
     succeed(&mut train(&out, &["--data", &data, "--steps=30", "--set=tokenizer.vocab_size=2000", "--quiet"]));
-    let json = succeed(
-        fireclay().args(["generate", "--prompt", "", "--max-tokens", "60", "--json", "--model"]).arg(&out),
-    );
+    let json =
+        succeed(fireclay().args(["generate", "--prompt", "", "--max-tokens", "60", "--json", "--model"]).arg(&out));
     let generated: serde_json::Value = serde_json::from_str(&json).expect("valid UTF-8 and JSON");
     assert!(!generated["text"].as_str().unwrap().is_empty());
 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::{final_weights, losses, succeed, train};
 
 /// Checkpoints so often that many kills fall into a save.
-const STEPS: [&str; 4] = ["--steps=200", "--set=pretrain.checkpoint_every=4", "--set=pretrain.keep_checkpoints=2", "--quiet"];
+const STEPS: [&str; 4] =
+    ["--steps=200", "--set=pretrain.checkpoint_every=4", "--set=pretrain.keep_checkpoints=2", "--quiet"];
 
 /// Some seconds long: it starts the binary twenty times and more.
 #[test]

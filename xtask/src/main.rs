@@ -5,6 +5,7 @@ mod checks;
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use build::Invocation;
@@ -35,7 +36,8 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let result = match arguments.first().and_then(|command| command.to_str()) {
         None | Some("help" | "-h" | "--help") => {
-            println!("{HELP}");
+            // Whoever reads this through a pipe may stop early.
+            let _ = writeln!(io::stdout(), "{HELP}");
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => checks::check(),

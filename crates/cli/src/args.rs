@@ -1,4 +1,11 @@
-//! The command line as typed. What it means is decided in [`commands`](crate::commands).
+//! The command line as typed. What it means is decided in [`commands`].
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    reason = "the comments are help texts for a terminal"
+)]
+#![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
 mod tokenizer;
 
@@ -15,9 +22,9 @@ pub use tokenizer::{
 
 const EXAMPLES: &str = "\
 Examples:
-  fireclay train                                      train on the embedded corpus: minutes on a laptop
-  fireclay train --data book.txt --out runs/book      train on your own text
-  fireclay plan --data book.txt --depth 6             what that would take, without doing it
+  fireclay train                                   the embedded corpus: minutes on a laptop
+  fireclay train --data book.txt --out runs/book   your own text
+  fireclay plan --data book.txt --depth 6          what that would take, without doing it
   fireclay generate --model runs/book --prompt \"It was\"
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
@@ -38,10 +45,10 @@ pub struct Cli {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct TalkArgs {
     /// Say nothing but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
     pub quiet: bool,
     /// Say more about what happens
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 901)]
     pub verbose: bool,
 }
 
@@ -54,8 +61,8 @@ pub enum Command {
     /// Print what `train` would do and take, and run nothing
     #[command(after_help = "\
 Examples:
-  fireclay plan                                     the embedded corpus and the recipe `tiny`
-  fireclay plan --depth 12 --data corpus/ --json    parameters, tokens, memory and time for other programs
+  fireclay plan                                   the embedded corpus and the recipe `tiny`
+  fireclay plan --depth 12 --data corpus/ --json  parameters, tokens, memory and time as JSON
 
 Takes every flag of `train`.")]
     Plan(PlanArgs),
@@ -68,7 +75,7 @@ Takes every flag of `train`.")]
     /// Write one self-contained HTML page about a run
     #[command(after_help = "\
 Example:
-  fireclay report runs/tiny         writes runs/tiny/report.html: loss curves, samples, the resolved recipe, the machine")]
+  fireclay report runs/tiny      writes runs/tiny/report.html: curves, samples, recipe, machine")]
     Report(commands::report::Args),
     /// Measure speed and memory
     Bench(BenchArgs),
@@ -78,12 +85,14 @@ Example:
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
-  fireclay train                                            the embedded corpus and the recipe `tiny`
-  fireclay train --data corpus/ --data more.jsonl.gz        .txt, .jsonl and .parquet, also .gz and .zst, and folders of them
+  fireclay train                               the embedded corpus and the recipe `tiny`
+  fireclay train --data corpus/ more.jsonl.gz  .txt, .jsonl, .parquet, .gz, .zst, and folders
   fireclay train --recipe shakespeare-char --data tinyshakespeare.txt
-  fireclay train --depth 6 --set pretrain.batch=16          one dial derives width, heads, batch, learning rate and tokens
+  fireclay train --depth 6                     one dial for width, heads, batch, rate and tokens
+  fireclay train --set pretrain.batch=16       any key of the recipe
 
-The same command again resumes where the last one was cut off; Ctrl-C saves first. Stages that are done are skipped.";
+The same command again resumes where the last one was cut off; Ctrl-C saves first.
+Stages that are done are skipped.";
 
 /// `train`, and what `plan` shares with it
 #[derive(Args, Clone, Debug, Default)]

@@ -11,16 +11,13 @@ use crate::args::TalkArgs;
 pub struct Console {
     /// Only errors are said.
     pub quiet: bool,
-    /// Standard error is a terminal, so that a progress line can be redrawn in place.
-    pub terminal: bool,
 }
 
 impl Console {
     /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and `--verbose` say. Colours
     /// only on a terminal and without `NO_COLOR` (no-color.org).
     pub fn new(talk: TalkArgs) -> Self {
-        let terminal = stderr().is_terminal();
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let filter = match talk {
             TalkArgs { quiet: true, .. } => "error",
             TalkArgs { verbose: true, .. } => "info,fireclay=debug",
@@ -35,12 +32,6 @@ impl Console {
             .with_level(talk.verbose)
             .without_time()
             .try_init();
-        Self { quiet: talk.quiet, terminal }
-    }
-
-    /// Whether a line that is redrawn in place would be seen and is wanted.
-    #[must_use]
-    pub fn progress(self) -> bool {
-        self.terminal && !self.quiet
+        Self { quiet: talk.quiet }
     }
 }

@@ -118,7 +118,13 @@ impl fmt::Display for Plan {
         let MemoryEstimate { weights, gradients, optimizer, activations, .. } = self.memory;
         writeln!(f, "recipe     {}", self.recipe)?;
         writeln!(f, "data       {}", self.data)?;
-        writeln!(f, "model      {}: {} parameters, vocabulary {}", self.model, count(self.parameters as u64), self.vocab_size)?;
+        writeln!(
+            f,
+            "model      {}: {} parameters, vocabulary {}",
+            self.model,
+            count(self.parameters as u64),
+            self.vocab_size
+        )?;
         writeln!(
             f,
             "training   {} steps of {} tokens: {} tokens, {:.1} a parameter",

@@ -44,11 +44,13 @@ impl RunDir {
         let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
         let file = run.recipe_file();
         if file.exists() {
-            let before = std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+            let before =
+                std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
             run.check_same(&before, &written)?;
         }
         write_whole(&file, &written)?;
-        let machine = report::Machine { device: Some(device.into()), ..report::machine() };
+        let mut machine = report::machine();
+        machine.device = Some(device.into());
         write_whole(&path.join("machine.json"), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
     }
@@ -79,7 +81,8 @@ impl RunDir {
         };
         let now = parse(now).expect("a table that was just written");
         let changed = now.iter().map(|(key, _)| key).chain(before.iter().map(|(key, _)| key)).find(|key| {
-            let value = |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
+            let value =
+                |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
             !FREE_KEYS.contains(&key.as_str()) && value(&before) != value(&now)
         });
         let Some(key) = changed else { return Ok(()) };
@@ -112,7 +115,7 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
 /// `runs/tiny` → `runs/tiny.old-1`, or the first number that is free.
 fn free_name(path: &Path) -> PathBuf {
     let name = path.file_name().map_or_else(|| "run".into(), |name| name.to_string_lossy().into_owned());
-    (1..)
+    (1..=u32::MAX)
         .map(|number| path.with_file_name(format!("{name}.old-{number}")))
         .find(|candidate| !candidate.exists())
         .expect("numbers do not end")

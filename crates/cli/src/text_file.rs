@@ -13,18 +13,20 @@ use crate::error::user;
 /// When it cannot be read, or is not UTF-8: then the first byte that is not is named.
 pub fn read(path: Option<&Path>) -> Result<String> {
     let origin = path.map_or_else(|| "standard input".into(), |path| path.display().to_string());
-    let bytes = match path {
-        Some(path) => std::fs::read(path),
-        None => {
-            let mut bytes = vec![];
-            io::stdin().read_to_end(&mut bytes).map(|_| bytes)
-        }
-    };
-    let text = String::from_utf8(bytes.with_context(|| origin.clone())?).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        user(format!("{origin}: not UTF-8 at byte {at}; convert it, for example with iconv -t UTF-8"))
-    })?;
+    let bytes = path.map_or_else(read_stdin, std::fs::read);
+    let text = String::from_utf8(bytes.with_context(|| format!("{origin} cannot be read; check the path"))?).map_err(
+        |error| {
+            let at = error.utf8_error().valid_up_to();
+            user(format!("{origin}: not UTF-8 at byte {at}; convert it, for example with iconv -t UTF-8"))
+        },
+    )?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn read_stdin() -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    io::stdin().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

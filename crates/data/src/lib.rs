@@ -31,4 +31,7 @@ mod error;
 pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};
 pub use documents::{Document, Documents, Piece, ReadOptions, open_documents, open_documents_with};
 pub use error::DataError;
-pub use shards::{ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths, tokenize_splits};
+pub use shards::{
+    ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths,
+    tokenize_splits,
+};

@@ -16,15 +16,29 @@ use fireclay_model::{Activation, Decoder, DecoderConfig, Position, RotaryScaling
 
 /// Every preset, and options that presets leave off, with weights large enough that a mistake shows.
 fn models() -> Vec<(&'static str, DecoderConfig)> {
-    let sized = |preset: fn(usize, usize, usize, usize, usize) -> DecoderConfig| DecoderConfig { init_std: 0.2, ..preset(61, 32, 2, 4, 24) };
-    let llama3 = RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
+    let sized = |preset: fn(usize, usize, usize, usize, usize) -> DecoderConfig| DecoderConfig {
+        init_std: 0.2,
+        ..preset(61, 32, 2, 4, 24)
+    };
+    let llama3 =
+        RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
     let llama = sized(DecoderConfig::llama);
     vec![
         ("classic", sized(DecoderConfig::classic)),
         ("gpt2", sized(DecoderConfig::gpt2)),
-        ("gpt2-untied-gelu", DecoderConfig { tied_head: false, activation: Activation::Gelu, ..sized(DecoderConfig::gpt2) }),
+        (
+            "gpt2-untied-gelu",
+            DecoderConfig { tied_head: false, activation: Activation::Gelu, ..sized(DecoderConfig::gpt2) },
+        ),
         ("llama", llama.clone()),
-        ("llama-scaled", DecoderConfig { position: Position::Rotary { theta: 500.0, scaling: llama3 }, kv_heads: 2, ..llama.clone() }),
+        (
+            "llama-scaled",
+            DecoderConfig {
+                position: Position::Rotary { theta: 500.0, scaling: llama3 },
+                kv_heads: 2,
+                ..llama.clone()
+            },
+        ),
         (
             "llama-linear-biased",
             DecoderConfig {
@@ -41,7 +55,10 @@ fn models() -> Vec<(&'static str, DecoderConfig)> {
         ("qwen2", sized(DecoderConfig::qwen2)),
         ("qwen2-window", DecoderConfig { sliding_window: Some(5), full_layers: 1, ..sized(DecoderConfig::qwen2) }),
         ("qwen3", DecoderConfig { kv_heads: 1, head_dim: 6, ..sized(DecoderConfig::qwen3) }),
-        ("qwen3-relu2", DecoderConfig { activation: Activation::ReluSquared, tied_head: false, ..sized(DecoderConfig::qwen3) }),
+        (
+            "qwen3-relu2",
+            DecoderConfig { activation: Activation::ReluSquared, tied_head: false, ..sized(DecoderConfig::qwen3) },
+        ),
         ("modern", sized(DecoderConfig::modern)),
     ]
 }
@@ -55,7 +72,11 @@ fn shaken(decoder: Decoder) -> Decoder {
             param.map(|weight| {
                 let (shape, count) = (weight.dims(), weight.shape().num_elements());
                 let noise: Vec<f32> = (0..count).map(|i| 0.3 * (i as f32 * 1.7 + count as f32).sin()).collect();
-                if R == 1 { weight.clone() + Tensor::from_data(TensorData::new(noise, shape), &weight.device()) } else { weight }
+                if R == 1 {
+                    weight.clone() + Tensor::from_data(TensorData::new(noise, shape), &weight.device())
+                } else {
+                    weight
+                }
             })
         }
     }

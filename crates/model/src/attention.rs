@@ -42,7 +42,12 @@ impl Attention {
     /// # Shapes
     /// `[B·T, D]` → `[B·T, D]`; `cache` holds the tokens before them, and this layer's index in it.
     #[must_use]
-    pub fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+    pub fn forward(
+        &self,
+        x_nd: Tensor<2>,
+        context: &AttentionContext,
+        cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
         let split = |x: Tensor<2>, heads: usize| x.reshape([batch, time, heads, self.head_dim]).swap_dims(1, 2);
         let mut q = split(self.query.forward(x_nd.clone(), precision), self.heads);
@@ -101,9 +106,7 @@ fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
         return x;
     }
     let [batch, heads, keys, width] = x.dims();
-    x.unsqueeze_dim::<5>(2)
-        .expand([batch, heads, group, keys, width])
-        .reshape([batch, heads * group, keys, width])
+    x.unsqueeze_dim::<5>(2).expand([batch, heads, group, keys, width]).reshape([batch, heads * group, keys, width])
 }
 
 /// True where a query must not look: at later tokens, at tokens before its window, and at padding. `[B, 1, T, S]`

@@ -90,6 +90,7 @@ pub enum Family {
 /// [`load`](crate::load) one from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
 pub struct DecoderConfig {
     /// Whose checkpoint layout it is saved in.
     pub family: Family,
@@ -258,9 +259,12 @@ impl DecoderConfig {
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            return invalid(format!("kv_heads = {} does not divide heads = {}; choose a divisor", self.kv_heads, self.heads));
+            return invalid(format!(
+                "kv_heads = {} does not divide heads = {}; choose a divisor",
+                self.kv_heads, self.heads
+            ));
         }
-        if matches!(self.position, Position::Rotary { .. }) && self.head_dim % 2 != 0 {
+        if matches!(self.position, Position::Rotary { .. }) && !self.head_dim.is_multiple_of(2) {
             return invalid(format!("head_dim = {} is odd; rotary positions need an even head_dim", self.head_dim));
         }
         if self.family == Family::Gpt2 && self.head_dim * self.heads != self.width {

@@ -114,6 +114,7 @@ impl Decoder {
     /// # Shapes
     /// `[B, T, D]` → `[B, T, V]`
     #[must_use]
+    #[allow(clippy::single_match_else, reason = "two heads of equal standing")]
     pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
         let [batch, time, width] = hidden_btd.dims();
         let hidden_nd = hidden_btd.reshape([batch * time, width]);

@@ -1,8 +1,8 @@
 //! Choosing where a decoder computes.
 
-use burn::tensor::{Device, DeviceType};
 #[cfg(feature = "wgpu")]
 use burn::tensor::DeviceKind;
+use burn::tensor::{Device, DeviceType};
 
 use crate::ModelError;
 

@@ -49,7 +49,9 @@ pub(crate) fn build(
     Ok(Decoder {
         token_embedding: Param::from_tensor(builder.tensor("token_embedding", [config.vocab_size, width])?),
         position_embedding: match config.position {
-            Position::Learned => Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?)),
+            Position::Learned => {
+                Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?))
+            }
             _ => None,
         },
         blocks: (0..config.layers).map(|layer| builder.block(layer)).collect::<Result<_, _>>()?,
@@ -174,7 +176,9 @@ impl WeightSource for FreshWeights<'_> {
 fn normal(seed: u64, name: &str, count: usize, std: f64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // FNV-1a: any fixed hash will do, it only has to give each name its own stream.
-    rng.set_stream(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)));
+    rng.set_stream(
+        name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
+    );
     let mut uniform = move || (rng.next_u64() >> 11) as f64 * (0.5f64).powi(53);
     let mut numbers = Vec::with_capacity(count + 1);
     while numbers.len() < count {

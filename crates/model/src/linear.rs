@@ -35,7 +35,7 @@ impl Precision {
 /// `y = x·W + b`.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[inputs, outputs]`: GPT-2's layout, the transpose of PyTorch's.
+    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s.
     weight: Param<Tensor<2>>,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,

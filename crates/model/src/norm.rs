@@ -22,13 +22,15 @@ impl Norm {
     /// # Shapes
     /// `[.., width]` → `[.., width]`
     #[must_use]
+    #[allow(clippy::single_match_else, reason = "two formulas of equal standing")]
     pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
         let last = R - 1;
         match &self.bias {
             Some(bias) => {
                 let centred = x.clone() - x.mean_dim(last);
                 let variance = centred.clone().square().mean_dim(last);
-                centred * (variance + self.epsilon).sqrt().recip() * self.weight.val().unsqueeze() + bias.val().unsqueeze()
+                centred * (variance + self.epsilon).sqrt().recip() * self.weight.val().unsqueeze()
+                    + bias.val().unsqueeze()
             }
             None => {
                 let mean_square = x.clone().square().mean_dim(last);

@@ -74,13 +74,7 @@ impl Rotation {
         let first = x_bhtk.clone().narrow(3, 0, half);
         let second = x_bhtk.narrow(3, half, half);
         let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        Tensor::cat(
-            vec![
-                first.clone() * cos.clone() - second.clone() * sin.clone(),
-                second * cos + first * sin,
-            ],
-            3,
-        )
+        Tensor::cat(vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin], 3)
     }
 }
 

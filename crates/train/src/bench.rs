@@ -1,4 +1,4 @@
-//! The training step that is compared with PyTorch's.
+//! The training step that is compared with `PyTorch`'s.
 
 use std::time::Instant;
 

@@ -11,6 +11,7 @@
 //! It is written under another name, every file is synced, then it is renamed and the rename is synced: a crash at any
 //! moment leaves the checkpoints before it whole, and an unfinished one is never seen.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,7 @@ fn write(
     fs::write(dir.join(STATE), serde_json::to_string_pretty(state)?)?;
     let mut sums = String::new();
     for file in files(dir)? {
-        sums += &format!("{}  {}\n", hash(&dir.join(&file))?, file.replace('\\', "/"));
+        let _ = writeln!(sums, "{}  {file}", hash(&dir.join(&file))?);
         File::open(dir.join(&file))?.sync_all()?;
     }
     let sums = format!("{}\n{sums}", blake3::hash(sums.as_bytes()));

@@ -101,8 +101,13 @@ impl TrainError {
     #[must_use]
     pub fn is_user_error(&self) -> bool {
         match self {
-            Self::Config { .. } | Self::Changed { .. } | Self::Damaged { .. } | Self::Locked { .. } => true,
-            Self::Model(_) | Self::Tokenizer(_) | Self::Infer(_) => true,
+            Self::Config { .. }
+            | Self::Changed { .. }
+            | Self::Damaged { .. }
+            | Self::Locked { .. }
+            | Self::Model(_)
+            | Self::Tokenizer(_)
+            | Self::Infer(_) => true,
             Self::Data(error) => error.is_input_error(),
             Self::Diverged { .. } | Self::Io { .. } | Self::Save { .. } | Self::Device(_) => false,
         }

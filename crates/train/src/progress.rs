@@ -29,7 +29,8 @@ impl Progress {
     pub fn new(steps: u64, done: u64, quiet: bool) -> Self {
         let live = !quiet && stderr().is_terminal();
         let bar = live.then(|| {
-            let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").expect("the template is valid");
+            let style =
+                ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}").unwrap_or(ProgressStyle::default_bar());
             let bar = ProgressBar::new(steps).with_style(style);
             bar.set_position(done);
             bar

@@ -41,8 +41,9 @@ impl StageDir {
             Err(TryLockError::WouldBlock) => return Err(TrainError::Locked { dir: path }),
             Err(TryLockError::Error(error)) => return Err(TrainError::write(&lock_file)(error)),
         }
-        for folder in entries(&checkpoints)?.into_iter().filter(|path| is_unfinished(path)) {
-            fs::remove_dir_all(&folder).map_err(TrainError::write(&folder))?;
+        for left in entries(&checkpoints)?.into_iter().filter(|path| is_unfinished(path)) {
+            let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
+            removed.map_err(TrainError::write(&left))?;
         }
         Ok(Self { path, _lock: lock })
     }
@@ -64,8 +65,9 @@ impl StageDir {
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.
     pub fn mark_done(&self, summary: &impl Serialize) -> Result<(), TrainError> {
-        let text = serde_json::to_string_pretty(summary).expect("a summary is JSON");
-        write_atomically(&self.path.join("DONE"), text.as_bytes())
+        let file = self.path.join("DONE");
+        let text = serde_json::to_string_pretty(summary).map_err(|error| TrainError::write(&file)(error.into()))?;
+        write_atomically(&file, text.as_bytes())
     }
 }
 

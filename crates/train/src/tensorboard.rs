@@ -1,4 +1,4 @@
-//! TensorBoard event files.
+//! `TensorBoard` event files.
 //!
 //! A file is a row of `TFRecord`s (length, masked CRC-32C of it, bytes, masked CRC-32C of these), each a protobuf `Event`. Few fields
 //! are needed, so they are encoded here by hand: `wall_time` (1, double), `step` (2, varint), `file_version` (3, string), `summary`
@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{StepMetrics, TrainError};
 
-/// Writes the numbers of each step where TensorBoard finds them.
+/// Writes the numbers of each step where `TensorBoard` finds them.
 #[derive(Debug)]
 pub struct EventWriter {
     path: PathBuf,
@@ -19,7 +19,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// A new event file in `folder`. When a run resumes behind step `from`, TensorBoard is told to forget later steps of older files.
+    /// A new event file in `folder`. When a run resumes behind step `from`, `TensorBoard` is told to forget later steps of older files.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.

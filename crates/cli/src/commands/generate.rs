@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use fireclay_infer::{Completion, SamplingConfig, generate};
+use fireclay_tokenizer::{DecodeStream, Tokenizer};
 use serde_json::json;
 
 use crate::args::GenerateArgs;
@@ -58,7 +59,7 @@ fn sampling(args: &GenerateArgs) -> SamplingConfig {
 /// Writes text as soon as its characters are complete; ids where the model has no tokenizer.
 fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig) -> Result<Completion> {
     let mut out = io::stdout();
-    let mut text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.stream());
+    let mut text = model.tokenizer.as_ref().map(Tokenizer::stream);
     let mut written = Ok(());
     let completion = generate(&model.decoder, prompt, config, &mut |id, _| {
         if config.stop.iter().any(|stop| stop == &[id]) {
@@ -73,7 +74,7 @@ fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig) -> Result<Comp
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     written?;
-    writeln!(out, "{}", text.and_then(fireclay_tokenizer::DecodeStream::finish).unwrap_or_default())?;
+    writeln!(out, "{}", text.and_then(DecodeStream::finish).unwrap_or_default())?;
     Ok(completion)
 }
 

@@ -41,7 +41,8 @@ impl Depth {
             _ => 64,
         };
         // Rounded to three digits: nobody wants to read 0.0011547005383792516.
-        let learning_rate = format!("{:.2e}", 2e-3 * (128.0 / width as f64).sqrt()).parse().expect("a number it printed");
+        let learning_rate =
+            format!("{:.2e}", 2e-3 * (128.0 / width as f64).sqrt()).parse().expect("a number it printed");
         let tokens = 20 * num_params(width, layers, heads) as u64;
         let steps = tokens.div_ceil((batch * context) as u64);
         Self { layers, width, heads, context, batch, learning_rate, tokens, steps }

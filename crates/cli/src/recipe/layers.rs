@@ -57,7 +57,8 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
 
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
-        recipe.name = Path::new(name).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
+        recipe.name =
+            Path::new(name).file_stem().map_or_else(|| "run".into(), |stem| stem.to_string_lossy().into_owned());
     }
     recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
     recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
@@ -162,7 +163,11 @@ fn absolute(path: &str) -> String {
 
 fn validate(recipe: &Recipe) -> Result<(), String> {
     if recipe.stages.is_empty() {
-        return Err(format!("stages is empty; name at least one of {}, {}", Stage::Tokenizer.name(), Stage::Pretrain.name()));
+        return Err(format!(
+            "stages is empty; name at least one of {}, {}",
+            Stage::Tokenizer.name(),
+            Stage::Pretrain.name()
+        ));
     }
     let fraction = recipe.data.validation_fraction;
     if !(fraction > 0.0 && fraction < 1.0) {
@@ -170,13 +175,17 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
     }
     let vocab_size = recipe.tokenizer.vocab_size;
     if !(260..=1_000_000).contains(&vocab_size) {
-        return Err(format!("tokenizer.vocab_size = {vocab_size} must be from 260 (all bytes and the special tokens) to 1000000"));
+        return Err(format!(
+            "tokenizer.vocab_size = {vocab_size} must be from 260 (all bytes and the special tokens) to 1000000"
+        ));
     }
     recipe.corpus.validate().map_err(|error| error.to_string())?;
     recipe.pretrain.validate().map_err(|error| format!("pretrain.{error}"))?;
     let context = recipe.pretrain.context;
     if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
-        return Err(format!("pretrain.context = {context} is longer than model.context = {longest}; make one of them fit"));
+        return Err(format!(
+            "pretrain.context = {context} is longer than model.context = {longest}; make one of them fit"
+        ));
     }
     let decoder = recipe.model.decoder(vocab_size, context);
     decoder.validate().map_err(|error| error.to_string())?;

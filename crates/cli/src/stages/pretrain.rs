@@ -32,14 +32,12 @@ pub fn pretrain(
     // Taken before anything is read, so that a second run in the same folder is refused at once.
     let mut stage = StageDir::open(run.folder("pretrain"))?;
     let shards = shards(recipe, tokenizer, &run.folder("data"), !quiet)?;
-    let training_device = device.clone().autodiff();
-    let decoder = match model {
-        Some(dir) => fireclay_model::load(dir, &training_device)?,
-        None => {
-            let decoder = recipe.model.decoder(tokenizer.vocab_size(), config.context);
-            decoder.validate()?;
-            decoder.init(config.seed, &training_device)
-        }
+    let decoder = if let Some(dir) = model {
+        fireclay_model::load(dir, device)?
+    } else {
+        let decoder = recipe.model.decoder(tokenizer.vocab_size(), config.context);
+        decoder.validate()?;
+        decoder.init(config.seed, device)
     };
     let mut source: Box<dyn Source> = match recipe.data.sampling {
         Sampling::Packed => {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_tokenizer::{BpeConfig, CharConfig, Tokenizer};
+use fireclay_tokenizer::{BpeConfig, Tokenizer};
 
 use super::corpus::document_texts;
 use crate::recipe::{Recipe, TokenizerKind};
@@ -52,7 +52,7 @@ fn train(recipe: &Recipe) -> Result<Tokenizer> {
             };
             Tokenizer::train_bpe(texts, &config)
         }
-        TokenizerKind::Char => Tokenizer::train_char(texts, &CharConfig::default()),
+        TokenizerKind::Char => Tokenizer::train_char(texts),
     };
     // A document that could not be read is the cause, whatever training made of the rest.
     match failed {

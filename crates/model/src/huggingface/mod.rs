@@ -3,6 +3,9 @@
 //!
 //! Families: GPT-2, Llama, Qwen2, Qwen3. The classic decoder is a GPT-2 with `activation_function: "relu"` whose position embedding is the table of sines.
 //! Tokenizers lie in the same directory; they are none of this crate's business.
+//!
+//! A file that was cut off, or whose header was damaged, is refused. The format has no checksum, so a number that was flipped in place is
+//! not noticed here; whoever keeps checkpoints for long adds one.
 
 pub(crate) mod config_json;
 mod names;

@@ -7,7 +7,7 @@ use crate::config::Family;
 pub(crate) struct Place {
     /// The tensor's name.
     pub tensor: String,
-    /// PyTorch's linear layers keep `[outputs, inputs]`, ours and GPT-2's `[inputs, outputs]`.
+    /// `PyTorch`'s linear layers keep `[outputs, inputs]`, ours and GPT-2's `[inputs, outputs]`.
     pub transposed: bool,
     /// Which third of the tensor's last axis it is, where queries, keys and values are one tensor.
     pub third: Option<usize>,
@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn every_parameter_has_a_place_of_its_own() {
         let device = crate::device::parse("cpu").unwrap();
-        let biased = DecoderConfig { qkv_bias: true, output_bias: true, ffn_bias: true, ..DecoderConfig::llama(9, 8, 2, 2, 4) };
+        let biased =
+            DecoderConfig { qkv_bias: true, output_bias: true, ffn_bias: true, ..DecoderConfig::llama(9, 8, 2, 2, 4) };
         for config in [
             DecoderConfig::gpt2(9, 8, 2, 2, 4),
             DecoderConfig { tied_head: false, ..DecoderConfig::gpt2(9, 8, 2, 2, 4) },
@@ -114,11 +115,8 @@ mod tests {
             DecoderConfig::qwen3(9, 8, 2, 2, 4),
         ] {
             let names: Vec<String> = config.init(0, &device).named_parameters().into_iter().map(|p| p.name).collect();
-            let places: BTreeSet<(String, Option<usize>)> = names
-                .iter()
-                .map(|name| place(config.family, name))
-                .map(|place| (place.tensor, place.third))
-                .collect();
+            let places: BTreeSet<(String, Option<usize>)> =
+                names.iter().map(|name| place(config.family, name)).map(|place| (place.tensor, place.third)).collect();
             assert_eq!(places.len(), names.len(), "{places:?}");
             // A fused tensor is there whole.
             for (tensor, third) in &places {
@@ -141,6 +139,12 @@ mod tests {
         check(Family::Llama, "norm.weight", "model.norm.weight", false, None);
         check(Family::Qwen2, query, "model.layers.0.self_attn.q_proj.weight", true, None);
         check(Family::Qwen2, value, "model.layers.11.self_attn.v_proj.bias", false, None);
-        check(Family::Qwen3, "blocks.3.attention.key_norm.weight", "model.layers.3.self_attn.k_norm.weight", false, None);
+        check(
+            Family::Qwen3,
+            "blocks.3.attention.key_norm.weight",
+            "model.layers.3.self_attn.k_norm.weight",
+            false,
+            None,
+        );
     }
 }

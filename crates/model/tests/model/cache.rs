@@ -38,8 +38,7 @@ fn left_padding_changes_nothing() {
         let both = Tensor::cat(vec![padded, long.clone()], 0);
         let mut cache = Cache::new(&config, 2, 12, &device).with_padding(vec![3, 0]);
         let first = decoder.forward(both.clone().narrow(1, 0, 7), Some(&mut cache));
-        let rest: Vec<_> =
-            (7..12).map(|t| decoder.forward(both.clone().narrow(1, t, 1), Some(&mut cache))).collect();
+        let rest: Vec<_> = (7..12).map(|t| decoder.forward(both.clone().narrow(1, t, 1), Some(&mut cache))).collect();
         let together = Tensor::cat([vec![first], rest].concat(), 1);
         let difference = distance(alone, together.clone().narrow(0, 0, 1).narrow(1, 3, 9));
         assert!(difference < 1e-4, "{name}, padded row: {difference}");

@@ -29,7 +29,10 @@ fn logits(decoder: &Decoder) -> Tensor<3> {
 }
 
 /// Rewrites `model.safetensors` with every tensor as `change` gives it back; `None` leaves it out.
-fn rewrite(dir: &Path, mut change: impl FnMut(&str, Dtype, Vec<usize>, &[u8]) -> Option<(String, Dtype, Vec<usize>, Vec<u8>)>) {
+fn rewrite(
+    dir: &Path,
+    mut change: impl FnMut(&str, Dtype, Vec<usize>, &[u8]) -> Option<(String, Dtype, Vec<usize>, Vec<u8>)>,
+) {
     let path = dir.join("model.safetensors");
     let bytes = fs::read(&path).expect("weights");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
@@ -70,7 +73,8 @@ fn what_is_saved_comes_back_to_the_last_bit() {
         assert_eq!(logits(&loaded).into_data(), logits(&decoder).into_data(), "{name}");
         // Nothing but the three files is left, and saving over them works.
         save(&loaded, dir.path()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let mut files: Vec<_> = fs::read_dir(dir.path()).expect("a folder").map(|f| f.expect("a file").file_name()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(dir.path()).expect("a folder").map(|f| f.expect("a file").file_name()).collect();
         files.sort();
         assert_eq!(files, ["config.json", "generation_config.json", "model.safetensors"], "{name}");
     }
@@ -126,7 +130,8 @@ fn token_ids_are_kept() {
     let (dir, decoder) = (folder(), DecoderConfig::modern(61, 32, 2, 4, 24).init(1, &device()));
     for (bos, eos, pad) in [(Some(1), vec![2, 0], Some(3)), (None, vec![7], None), (None, vec![], None)] {
         let tokens = TokenIds { bos, eos, pad };
-        save_with(&decoder, dir.path(), &SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() }).expect("saved");
+        save_with(&decoder, dir.path(), &SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() })
+            .expect("saved");
         assert_eq!(load_token_ids(dir.path()).expect("ids"), tokens);
         fs::remove_file(dir.path().join("generation_config.json")).expect("removed");
         assert_eq!(load_token_ids(dir.path()).expect("ids"), tokens, "config.json alone");
@@ -156,6 +161,15 @@ fn options_that_a_family_cannot_say_are_refused_before_anything_is_written() {
     check("position", DecoderConfig { position: Position::Learned, ..llama() });
     check("qkv_bias", DecoderConfig { qkv_bias: false, ..DecoderConfig::qwen2(61, 32, 2, 4, 24) });
     check("qk_norm", DecoderConfig { qk_norm: false, ..DecoderConfig::qwen3(61, 32, 2, 4, 24) });
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let dir = folder();
+    fs::write(dir.path().join("file"), "").expect("written");
+    let error = save(&DecoderConfig::modern(5, 4, 1, 1, 4).init(1, &device()), dir.path().join("file/model"));
+    let message = error.expect_err("a refusal").to_string();
+    assert!(message.contains("file/model") && message.contains("choose a folder that can be written"), "{message}");
 }
 
 #[test]

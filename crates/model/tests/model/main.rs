@@ -21,7 +21,8 @@ fn configs() -> Vec<(&'static str, DecoderConfig)> {
         // Weights of a size at which every path matters: fresh ones of 0.02 would hide mistakes.
         DecoderConfig { init_std: 0.2, ..preset(61, 32, 2, 4, 24) }
     };
-    let llama3 = RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
+    let llama3 =
+        RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
     vec![
         ("classic", sized(DecoderConfig::classic)),
         ("gpt2", sized(DecoderConfig::gpt2)),
@@ -33,7 +34,10 @@ fn configs() -> Vec<(&'static str, DecoderConfig)> {
         ("softcap", DecoderConfig { logit_softcap: Some(2.0), ..sized(DecoderConfig::modern) }),
         (
             "llama3 scaling",
-            DecoderConfig { position: Position::Rotary { theta: 500.0, scaling: llama3 }, ..sized(DecoderConfig::llama) },
+            DecoderConfig {
+                position: Position::Rotary { theta: 500.0, scaling: llama3 },
+                ..sized(DecoderConfig::llama)
+            },
         ),
     ]
 }

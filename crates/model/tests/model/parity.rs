@@ -1,4 +1,4 @@
-//! The same logits, loss and gradients as PyTorch's transformers, from the same files. `fixtures/make_parity_fixtures.py` made them.
+//! The same logits, loss and gradients as `PyTorch`'s transformers, from the same files. `fixtures/make_parity_fixtures.py` made them.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{device, distance};
 
 const FIXTURES: [&str; 6] = ["gpt2", "classic", "llama", "llama_biased", "qwen2", "qwen3"];
 
-/// What PyTorch computed for one model.
+/// What `PyTorch` computed for one model.
 struct Expected {
     /// `[B, T]`
     ids: Tensor<2, Int>,
@@ -29,7 +29,8 @@ fn expected(name: &str, device: &Device) -> Expected {
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let (batches, logits) = (file.tensor("batches").expect("batches"), file.tensor("logits").expect("logits"));
     let [_, batch, time] = batches.shape()[..] else { panic!("batches have three axes") };
-    let ids: Vec<i32> = batches.data().as_chunks().0.iter().take(batch * time).map(|b| i32::from_le_bytes(*b)).collect();
+    let ids: Vec<i32> =
+        batches.data().as_chunks().0.iter().take(batch * time).map(|b| i32::from_le_bytes(*b)).collect();
     let numbers: Vec<f32> = logits.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let record: serde_json::Value =
         serde_json::from_slice(&fs::read(fixture(name).join("expected.json")).expect("the fixture")).expect("JSON");
@@ -71,7 +72,7 @@ impl ModuleVisitor for Collect<'_> {
     }
 }
 
-/// PyTorch's gradients under our names: their file has a model's tensors, so it is read as one.
+/// `PyTorch`'s gradients under our names: their file has a model's tensors, so it is read as one.
 fn expected_gradients(name: &str, device: &Device) -> Vec<(String, Vec<f32>)> {
     let dir = tempfile::tempdir().expect("a folder");
     fs::copy(fixture(name).join("config.json"), dir.path().join("config.json")).expect("a copy");
@@ -129,11 +130,13 @@ fn gradients_are_those_of_pytorch() {
 
 #[test]
 fn config_json_says_what_each_model_is_made_of() {
-    let config = |name: &str| fireclay_model::huggingface::load_config(fixture(name)).unwrap_or_else(|error| panic!("{error}"));
+    let config =
+        |name: &str| fireclay_model::huggingface::load_config(fixture(name)).unwrap_or_else(|error| panic!("{error}"));
     let check = |name: &str, expected: DecoderConfig| assert_eq!(config(name), expected, "{name}");
     check("gpt2", DecoderConfig { ffn_width: 40, ..DecoderConfig::gpt2(48, 24, 2, 4, 32) });
     check("classic", DecoderConfig::classic(48, 24, 2, 4, 32));
-    let llama3 = RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8 };
+    let llama3 =
+        RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8 };
     let llama = DecoderConfig { ffn_width: 40, norm_epsilon: 1e-6, ..DecoderConfig::llama(48, 24, 2, 4, 32) };
     let scaled = Position::Rotary { theta: 500.0, scaling: llama3 };
     check("llama", DecoderConfig { kv_heads: 2, position: scaled, ..llama.clone() });

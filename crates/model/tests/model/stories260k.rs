@@ -84,7 +84,8 @@ fn convert(bin: &Path, dir: &Path) {
     let views = tensors
         .iter()
         .map(|(name, (shape, _))| (name, TensorView::new(Dtype::F32, shape.clone(), &bytes[name]).expect("a tensor")));
-    fs::write(dir.join("model.safetensors"), safetensors::serialize(views, None).expect("safetensors")).expect("written");
+    fs::write(dir.join("model.safetensors"), safetensors::serialize(views, None).expect("safetensors"))
+        .expect("written");
     let config = serde_json::json!({
         "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": width, "intermediate_size": ffn,
         "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kv_heads, "vocab_size": vocabulary,

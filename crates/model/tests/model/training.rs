@@ -72,9 +72,8 @@ fn the_gradient_is_the_slope_of_the_loss() {
         decoder.visit(&mut visitor);
         let squared: f32 = visitor.norms.iter().map(|(_, norm)| norm * norm).sum();
         let step = 2e-3 / squared.sqrt();
-        let at = |step: f32| {
-            loss(&decoder.clone().map(&mut Along { gradients: &gradients, step })).into_scalar::<f32>()
-        };
+        let at =
+            |step: f32| loss(&decoder.clone().map(&mut Along { gradients: &gradients, step })).into_scalar::<f32>();
         let slope = (at(step) - at(-step)) / (2.0 * step);
         assert!((slope / squared - 1.0).abs() < 0.02, "{name}: slope {slope}, squared gradient {squared}");
     }

@@ -26,7 +26,7 @@ pub struct AdamWConfig {
     pub epsilon: f64,
     /// Decoupled decay λ.
     pub weight_decay: f64,
-    /// Whether vectors (norms, biases) decay too. A GPT's do not; PyTorch's default is that everything does.
+    /// Whether vectors (norms, biases) decay too. A GPT's do not; `PyTorch`'s default is that everything does.
     pub decay_vectors: bool,
     /// The most that the global norm of the gradient may be; 0: no limit.
     pub clip: f64,

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fireclay_train::{Outcome, stage};
+use fireclay_data::{Batch, DataError, Position, Source};
+use fireclay_train::{Interrupt, NextToken, Outcome, stage};
 
 use crate::Small;
 
@@ -123,27 +124,45 @@ fn a_save_that_was_cut_off_is_not_seen() {
     assert_eq!(crate::checkpoint_weights(folder.path(), 30), expected);
 }
 
+/// Puts a file where the checkpoint of step 30 is to be written.
+struct Obstructed<S> {
+    source: S,
+    obstacle: PathBuf,
+}
+
+impl<S: Source> Source for Obstructed<S> {
+    fn next_batch(&mut self) -> Result<Batch, DataError> {
+        fs::write(&self.obstacle, "").unwrap();
+        self.source.next_batch()
+    }
+    fn position(&self) -> Position {
+        self.source.position()
+    }
+    fn seek(&mut self, position: &Position) -> Result<(), DataError> {
+        self.source.seek(position)
+    }
+    fn tokens_per_epoch(&self) -> u64 {
+        self.source.tokens_per_epoch()
+    }
+}
+
 #[test]
 fn a_save_that_fails_leaves_what_was_saved() {
-    let mut small = Small::new();
-    small.config.steps = 20;
-    small.config.schedule = fireclay_train::Schedule::Constant;
-    let folder = trained(&small);
-    // A file stands where the next checkpoint is to be written.
-    fs::write(folder.path().join("checkpoints/.step-000030.unfinished"), "").unwrap();
-    small.config.steps = 30;
-    let error = small.run(folder.path()).unwrap_err();
+    let small = Small::new();
+    let folder = tempfile::tempdir().unwrap();
+    let obstacle = folder.path().join("checkpoints/.step-000030.unfinished");
+    let mut source = Obstructed { source: small.source(), obstacle };
+    let error = small.run_with(folder.path(), &NextToken, &mut source, &Interrupt::never()).unwrap_err();
     assert!(!error.is_user_error(), "{error}");
-    assert!(error.to_string().contains("step-000030"), "{error}");
+    assert!(error.to_string().contains("step-000030: the checkpoint could not be written"), "{error}");
     assert_eq!(steps(folder.path()), [10, 20]);
+    assert!(matches!(small.run(folder.path()).unwrap(), Outcome::Finished(_)));
 }
 
 #[test]
 fn another_model_is_refused_by_name() {
     let small = Small::new();
     let folder = trained(&small);
-    let mut other = Small::new();
-    other.config.steps = 30;
     let decoder =
         fireclay_model::DecoderConfig::modern(small.tokenizer.vocab_size(), 32, 2, 2, 16).init(0, &crate::device());
     let error = fireclay_train::pretrain(

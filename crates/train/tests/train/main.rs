@@ -1,4 +1,6 @@
-//! Training, as its users see it: parity with PyTorch, exact resume, checkpoints that survive, batches that add up.
+//! Training, as its users see it: parity with `PyTorch`, exact resume, checkpoints that survive, batches that add up.
+
+#![allow(clippy::float_cmp, reason = "results must agree to the last bit")]
 
 mod accumulation;
 mod checkpoints;
@@ -18,20 +20,20 @@ use fireclay_train::{
     pretrain, read_metrics,
 };
 
-pub fn device() -> Device {
+pub(crate) fn device() -> Device {
     fireclay_model::device::parse("cpu").unwrap()
 }
 
 /// A stage small enough to run many times: a decoder of width 16 on a few hundred characters.
-pub struct Small {
-    pub tokenizer: Tokenizer,
-    pub shards: ShardSet,
-    pub config: TrainConfig,
+pub(crate) struct Small {
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) shards: ShardSet,
+    pub(crate) config: TrainConfig,
 }
 
 impl Small {
-    pub fn new() -> Self {
-        let text: String = (0..200).map(|i| format!("{} times 7 is {}. ", i, 7 * i)).collect();
+    pub(crate) fn new() -> Self {
+        let text = (0..200).map(|i| format!("{i} times 7 is {}. ", 7 * i)).collect::<Vec<_>>().concat();
         let tokenizer = Tokenizer::train_char(std::iter::once(text.clone())).unwrap();
         let ids = tokenizer.encode(&text);
         let (train, validation) = ids.split_at(ids.len() * 9 / 10);
@@ -53,20 +55,20 @@ impl Small {
         Self { shards: ShardSet::from_ids(train.to_vec(), validation.to_vec()), tokenizer, config }
     }
 
-    pub fn decoder(&self) -> Decoder {
+    pub(crate) fn decoder(&self) -> Decoder {
         DecoderConfig::modern(self.tokenizer.vocab_size(), 16, 2, 2, 16).init(self.config.seed, &device())
     }
 
-    pub fn source(&self) -> PackedSource {
+    pub(crate) fn source(&self) -> PackedSource {
         let TrainConfig { batch, context, seed, .. } = self.config;
         PackedSource::new(&self.shards, Split::Train, batch, context, seed).unwrap()
     }
 
-    pub fn run(&self, folder: &Path) -> Result<Outcome, TrainError> {
+    pub(crate) fn run(&self, folder: &Path) -> Result<Outcome, TrainError> {
         self.run_with(folder, &NextToken, &mut self.source(), &Interrupt::never())
     }
 
-    pub fn run_with(
+    pub(crate) fn run_with(
         &self,
         folder: &Path,
         objective: &dyn Objective,
@@ -91,16 +93,16 @@ impl Small {
 }
 
 /// What training computed, without what it took: the numbers of a line that must not depend on the clock.
-pub fn computed(folder: &Path) -> Vec<StepMetrics> {
+pub(crate) fn computed(folder: &Path) -> Vec<StepMetrics> {
     let lines = read_metrics(&folder.join("metrics.jsonl")).unwrap();
     lines.into_iter().map(|line| StepMetrics { tokens_per_s: None, mfu: None, seconds: 0.0, ..line }).collect()
 }
 
 /// Every weight, to the bit.
-pub fn weights(decoder: &Decoder) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn weights(decoder: &Decoder) -> Vec<(String, Vec<u8>)> {
     decoder.valid().named_parameters().into_iter().map(|p| (p.name, p.data.as_bytes().to_vec())).collect()
 }
 
-pub fn checkpoint_weights(folder: &Path, step: u64) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn checkpoint_weights(folder: &Path, step: u64) -> Vec<(String, Vec<u8>)> {
     weights(&fireclay_model::load(folder.join(format!("checkpoints/step-{step:06}")), &device()).unwrap())
 }

@@ -135,9 +135,7 @@ fn a_setting_that_alters_training_must_not_change() {
 
 #[test]
 fn what_does_not_alter_training_may_change() {
-    let change = |c: &mut TrainConfig| {
-        TrainConfig::clone_from(c, &TrainConfig { eval_every: 3, keep_checkpoints: 1, ..c.clone() })
-    };
+    let change = |c: &mut TrainConfig| (c.eval_every, c.keep_checkpoints) = (3, 1);
     assert!(matches!(resumed_with(Schedule::Cosine, change), Ok(Outcome::Finished(_))));
     // A stable rate lets a run be made longer, as long as it does not decay yet.
     let longer = |c: &mut TrainConfig| c.steps = 24;

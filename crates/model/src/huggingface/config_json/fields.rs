@@ -21,9 +21,10 @@ impl<'a> Fields<'a> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(left)) => Ok(Self { path, prefix: "", left }),
             Ok(_) => Err(config_error(path, "not a JSON object; copy config.json anew from the model's source".into())),
-            Err(error) => {
-                Err(config_error(path, format!("not valid JSON ({error}); copy config.json anew from the model's source")))
-            }
+            Err(error) => Err(config_error(
+                path,
+                format!("not valid JSON ({error}); copy config.json anew from the model's source"),
+            )),
         }
     }
 
@@ -54,7 +55,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn size(&mut self, key: &str) -> Result<usize, ModelError> {
         self.optional_size(key)?.ok_or_else(|| {
-            self.error(format!("{}{key} is missing; add it, or copy config.json anew from the model's source", self.prefix))
+            self.error(format!(
+                "{}{key} is missing; add it, or copy config.json anew from the model's source",
+                self.prefix
+            ))
         })
     }
 

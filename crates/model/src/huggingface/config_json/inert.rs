@@ -1,6 +1,7 @@
 //! Keys of `config.json` that do not change what the decoder computes, and that reading therefore ignores.
 
 /// Keys without influence on the logits, by what they are about.
+#[rustfmt::skip]
 const INERT: &[&str] = &[
     // Where the file comes from and which program wrote it.
     "_name_or_path", "name_or_path", "_model_name_or_path", "_commit_hash", "transformers_version", "auto_map", "is_llama_config",

@@ -58,7 +58,8 @@ impl TokenIds {
     /// The `generation_config.json` with these ids.
     pub(crate) fn generation_config(&self) -> Value {
         let mut object = serde_json::Map::new();
-        let entries = [("bos_token_id", json!(self.bos)), ("eos_token_id", self.eos_json()), ("pad_token_id", json!(self.pad))];
+        let entries =
+            [("bos_token_id", json!(self.bos)), ("eos_token_id", self.eos_json()), ("pad_token_id", json!(self.pad))];
         for (key, value) in entries {
             if !value.is_null() {
                 object.insert(key.into(), value);

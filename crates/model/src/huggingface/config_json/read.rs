@@ -9,6 +9,7 @@ use crate::ModelError;
 use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
 
 /// Options that alter the arithmetic and that no family has here: refused wherever they are on.
+#[rustfmt::skip]
 const REFUSED: &[&str] = &[
     "quantization_config", "add_cross_attention", "is_encoder_decoder", "scale_attn_by_inverse_layer_idx",
     "reorder_and_upcast_attn", "rope_interleaved", "pruned_heads", "num_experts", "num_local_experts", "n_routed_experts",
@@ -58,7 +59,8 @@ fn family(fields: &mut Fields) -> Result<Family, ModelError> {
         ))),
         (Some(family), _) | (None, Some(family)) => Ok(family.0),
         (None, None) => {
-            Err(fields.error(format!("model_type and architectures are missing; add model_type, one of: {}", supported())))
+            Err(fields
+                .error(format!("model_type and architectures are missing; add model_type, one of: {}", supported())))
         }
     }
 }
@@ -96,17 +98,29 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
     let width = fields.size("n_embd")?;
     let heads = fields.size("n_head")?;
     if !width.is_multiple_of(heads) {
-        return Err(fields.error(format!("n_embd = {width} is not a multiple of n_head = {heads}; correct one of them")));
+        return Err(
+            fields.error(format!("n_embd = {width} is not a multiple of n_head = {heads}; correct one of them"))
+        );
     }
     if !fields.flag("scale_attn_weights", true)? {
-        return Err(fields.error("scale_attn_weights is false, which this decoder does not have; use a model with it".into()));
+        return Err(
+            fields.error("scale_attn_weights is false, which this decoder does not have; use a model with it".into())
+        );
     }
-    let preset = DecoderConfig::gpt2(fields.size("vocab_size")?, width, fields.size("n_layer")?, heads, fields.size("n_positions")?);
+    let preset = DecoderConfig::gpt2(
+        fields.size("vocab_size")?,
+        width,
+        fields.size("n_layer")?,
+        heads,
+        fields.size("n_positions")?,
+    );
     let position = match fields.text(SINUSOIDAL_MARK)?.as_deref() {
         None => Position::Learned,
         Some("sinusoidal") => Position::Sinusoidal,
         Some(other) => {
-            return Err(fields.error(format!("{SINUSOIDAL_MARK} {other:?} is unknown; write \"sinusoidal\" or remove it")));
+            return Err(
+                fields.error(format!("{SINUSOIDAL_MARK} {other:?} is unknown; write \"sinusoidal\" or remove it"))
+            );
         }
     };
     Ok(DecoderConfig {

@@ -1,10 +1,12 @@
 //! Rotary parameters in both spellings: `rope_theta` and `rope_scaling` (transformers 4.x), `rope_parameters` (5.x).
 
+#![allow(clippy::float_cmp, reason = "two spellings of one number are parsed alike, and 1 is exact")]
+
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
-use crate::config::{Position, RotaryScaling};
 use crate::ModelError;
+use crate::config::{Position, RotaryScaling};
 
 /// What transformers takes where a file gives no base.
 const DEFAULT_THETA: f64 = 10_000.0;

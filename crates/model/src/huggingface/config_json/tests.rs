@@ -88,7 +88,12 @@ fn both_spellings_of_rotary_parameters_mean_the_same() {
     let new = json!({"rope_theta": null, "rope_parameters": with(llama3, &json!({"rope_type": "llama3", "rope_theta": 500_000.0}))});
     let expected = Position::Rotary {
         theta: 500_000.0,
-        scaling: RotaryScaling::Llama3 { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192 },
+        scaling: RotaryScaling::Llama3 {
+            factor: 32.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_context: 8192,
+        },
     };
     for spelling in [old, new] {
         assert_eq!(read(&with(smollm2(), &spelling)).unwrap_or_else(|error| panic!("{error}")).position, expected);
@@ -108,7 +113,9 @@ fn options_that_are_read() {
     check(smollm2(), json!({"num_key_value_heads": null}), |c| c.kv_heads == 9);
     check(smollm2(), json!({"attention_bias": true}), |c| c.qkv_bias && c.output_bias && !c.ffn_bias);
     check(smollm2(), json!({"mlp_bias": true, "tie_word_embeddings": null}), |c| c.ffn_bias && !c.tied_head);
-    check(gpt2(), json!({"activation_function": "relu", "n_inner": 100}), |c| c.activation == Activation::Relu && c.ffn_width == 100);
+    check(gpt2(), json!({"activation_function": "relu", "n_inner": 100}), |c| {
+        c.activation == Activation::Relu && c.ffn_width == 100
+    });
     check(gpt2(), json!({"tie_word_embeddings": false}), |c| !c.tied_head);
     check(qwen2(), json!({"use_sliding_window": true, "max_window_layers": 20}), |c| {
         c.sliding_window == Some(32768) && c.full_layers == 20
@@ -142,8 +149,16 @@ fn what_this_decoder_lacks_is_refused_by_name() {
     check(smollm2(), json!({"some_new_scale": 0.5}), "some_new_scale = 0.5 asks for something");
     check(smollm2(), json!({"sliding_window": 4096}), "sliding_window = 4096 asks for something");
     check(qwen2(), json!({"layer_types": ["sliding_attention", "full_attention"]}), "layer_types");
-    check(json!({"model_type": "mixtral"}), json!({}), "model_type \"mixtral\" is not supported; use one of: gpt2 (GPT2LMHeadModel), llama");
-    check(json!({"architectures": ["MistralForCausalLM"]}), json!({}), "architecture \"MistralForCausalLM\" is not supported");
+    check(
+        json!({"model_type": "mixtral"}),
+        json!({}),
+        "model_type \"mixtral\" is not supported; use one of: gpt2 (GPT2LMHeadModel), llama",
+    );
+    check(
+        json!({"architectures": ["MistralForCausalLM"]}),
+        json!({}),
+        "architecture \"MistralForCausalLM\" is not supported",
+    );
     check(smollm2(), json!({"model_type": "qwen2"}), "contradict");
     check(json!({}), json!({}), "model_type and architectures are missing");
     check(smollm2(), json!({"hidden_size": null}), "hidden_size is missing");
@@ -155,13 +170,24 @@ fn what_this_decoder_lacks_is_refused_by_name() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let llama3 = RotaryScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 64 };
+    let llama3 =
+        RotaryScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 64 };
     let scaled = Position::Rotary { theta: 5e5, scaling: llama3 };
     let modern = DecoderConfig::modern(61, 32, 3, 4, 24);
     for config in [
         DecoderConfig::classic(61, 32, 2, 4, 24),
-        DecoderConfig { activation: Activation::Gelu, tied_head: false, ffn_width: 50, ..DecoderConfig::gpt2(61, 32, 2, 4, 24) },
-        DecoderConfig { position: scaled, activation: Activation::GeluTanh, ffn_bias: true, ..DecoderConfig::llama(61, 32, 2, 4, 24) },
+        DecoderConfig {
+            activation: Activation::Gelu,
+            tied_head: false,
+            ffn_width: 50,
+            ..DecoderConfig::gpt2(61, 32, 2, 4, 24)
+        },
+        DecoderConfig {
+            position: scaled,
+            activation: Activation::GeluTanh,
+            ffn_bias: true,
+            ..DecoderConfig::llama(61, 32, 2, 4, 24)
+        },
         DecoderConfig { qkv_bias: true, output_bias: true, head_dim: 10, ..DecoderConfig::llama(61, 32, 2, 4, 24) },
         DecoderConfig { sliding_window: Some(7), full_layers: 2, ..modern.clone() },
         DecoderConfig { sliding_window: Some(7), ..DecoderConfig::qwen2(61, 32, 2, 4, 24) },

@@ -13,7 +13,7 @@ use crate::huggingface::{TokenIds, WeightFormat};
 /// [`ModelError::Invalid`] names the first option that the family lacks, and the value it must have.
 pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     config.validate()?;
-    let family = FAMILIES.iter().find(|f| f.0 == config.family).expect("every family is listed").1;
+    let family = FAMILIES.iter().find(|f| f.0 == config.family).map_or("", |f| f.1);
     let c = config;
     let rotary = matches!(c.position, Position::Rotary { .. });
     let windowed = c.sliding_window.is_some() && c.full_layers < c.layers;
@@ -51,11 +51,7 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     };
     let llama_like = match c.family {
         Family::Gpt2 => vec![],
-        _ => vec![
-            ("position", rotary, "rotary"),
-            ("norm", c.norm == NormKind::Rms, "rms"),
-            ("gated", c.gated, "true"),
-        ],
+        _ => vec![("position", rotary, "rotary"), ("norm", c.norm == NormKind::Rms, "rms"), ("gated", c.gated, "true")],
     };
     for (option, fits, wanted) in common.into_iter().chain(of_family).chain(llama_like) {
         if !fits {

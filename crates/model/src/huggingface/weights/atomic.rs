@@ -29,6 +29,10 @@ pub(in crate::huggingface) fn write_atomically(
     written.map_err(|source| {
         // Whatever was wrong, half a file is of no use; if it cannot be removed either, the first error is the one to report.
         let _ = fs::remove_file(&temporary);
-        ModelError::Io { path: path.to_owned(), source, hint: "check that the folder is writable and the disk has room" }
+        ModelError::Io {
+            path: path.to_owned(),
+            source,
+            hint: "check that the folder is writable and the disk has room",
+        }
     })
 }

@@ -58,8 +58,11 @@ impl Checkpoint {
             read_header(&single, &mut tensors)?;
             return Ok(Self { family, path: single, tensors });
         }
-        let text = std::fs::read(&index)
-            .map_err(|source| ModelError::Io { path: index.clone(), source, hint: "make the file readable" })?;
+        let text = std::fs::read(&index).map_err(|source| ModelError::Io {
+            path: index.clone(),
+            source,
+            hint: "make the file readable",
+        })?;
         let Index { weight_map } = serde_json::from_slice(&text)
             .map_err(|error| weights_error(&index, format!("not an index of shards ({error}); copy it anew")))?;
         for shard in weight_map.values().collect::<BTreeSet<_>>() {
@@ -70,7 +73,10 @@ impl Checkpoint {
         }
         for (name, shard) in &weight_map {
             if tensors.get(name).is_none_or(|t: &Stored| !t.file.path.ends_with(shard)) {
-                return Err(weights_error(&dir.join(shard), format!("tensor {name:?} is missing, which the index puts here; {REMEDY}")));
+                return Err(weights_error(
+                    &dir.join(shard),
+                    format!("tensor {name:?} is missing, which the index puts here; {REMEDY}"),
+                ));
             }
         }
         Ok(Self { family, path: dir.to_owned(), tensors })
@@ -134,13 +140,19 @@ fn read_header(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()
         return Err(bad(format!("not a safetensors file: {} bytes", map.len())));
     };
     let Some(header) = map.get(8..start) else {
-        return Err(bad(format!("not a whole safetensors file: its header should end at byte {start} of {}", map.len())));
+        return Err(bad(format!(
+            "not a whole safetensors file: its header should end at byte {start} of {}",
+            map.len()
+        )));
     };
     let metadata: Metadata =
         serde_json::from_slice(header).map_err(|error| bad(format!("not a safetensors header ({error})")))?;
     let numbers = map.len() - start;
     if metadata.data_len() != numbers {
-        return Err(bad(format!("its header announces {} bytes of numbers but {numbers} are there", metadata.data_len())));
+        return Err(bad(format!(
+            "its header announces {} bytes of numbers but {numbers} are there",
+            metadata.data_len()
+        )));
     }
     let file = std::rc::Rc::new(WeightFile { path: path.to_owned(), map, start });
     for (name, info) in metadata.tensors() {
@@ -191,7 +203,9 @@ impl WeightSource for Checkpoint {
         let place = place(self.family, name);
         let Some((found, stored)) = self.find(&place.tensor) else {
             let remedy = match name {
-                "head.weight" => "if the head is the token embedding's transpose, set tie_word_embeddings to true in config.json",
+                "head.weight" => {
+                    "if the head is the token embedding's transpose, set tie_word_embeddings to true in config.json"
+                }
                 _ => "the file is incomplete, or config.json describes another model: copy both anew from one source",
             };
             return Err(weights_error(&self.path, format!("tensor {:?} is missing; {remedy}", place.tensor)));
@@ -219,7 +233,10 @@ impl WeightSource for Checkpoint {
         let numbers = stored.read(width, first_column..first_column + columns).ok_or_else(|| {
             weights_error(
                 &stored.file.path,
-                format!("tensor {found:?} is {:?}, which is not read; save the weights as F32, F16 or BF16", stored.info.dtype),
+                format!(
+                    "tensor {found:?} is {:?}, which is not read; save the weights as F32, F16 or BF16",
+                    stored.info.dtype
+                ),
             )
         })?;
         Ok(match place.transposed {

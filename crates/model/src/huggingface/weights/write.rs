@@ -64,18 +64,17 @@ impl Stored {
 
     /// The numbers as the file has them, row by row.
     fn numbers(&self) -> Vec<f32> {
-        let numbers: Vec<Vec<f32>> = self.parts.iter().map(Source::numbers).collect();
+        let mut parts: Vec<Vec<f32>> = self.parts.iter().map(Source::numbers).collect();
         let shape = self.parts[0].shape();
-        match (&numbers[..], self.transposed) {
-            ([one], true) => transpose(one, shape[0], shape[1]),
-            ([one], false) => one.clone(),
-            (parts, _) => {
-                let columns = *shape.last().expect("parameters have axes");
-                let rows = parts[0].len() / columns;
-                let row = |row: usize| parts.iter().flat_map(move |p| &p[row * columns..(row + 1) * columns]).copied();
-                (0..rows).flat_map(row).collect()
-            }
+        if self.transposed {
+            return transpose(&parts[0], shape[0], shape[1]);
         }
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let columns = *shape.last().expect("parameters have axes");
+        let row = |row: usize| parts.iter().flat_map(move |part| &part[row * columns..(row + 1) * columns]).copied();
+        (0..parts[0].len() / columns).flat_map(row).collect()
     }
 }
 
