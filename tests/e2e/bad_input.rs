@@ -34,7 +34,8 @@ fn data() {
     encoder.finish().unwrap();
     check_data("cut.txt.gz", &zipped[..zipped.len() / 2], &[]);
     check_data("cut.parquet", b"PAR1abcdef", &[]);
-    check_data("short.txt", b"a few words", &["context", "32"]);
+    let short = file(folder.path(), "short.txt", b"a few words");
+    fail(&mut train(&folder.path().join("run"), &["--data", &short, "--steps=2"]), 2, &["context", "32"]);
 }
 
 #[test]

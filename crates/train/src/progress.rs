@@ -68,9 +68,12 @@ impl Progress {
         }
     }
 
-    /// Shows a sample.
+    /// Shows a sample of a step on the way; those of the last step are the result, for the caller to show.
     pub fn sample(&self, sample: &Sample) {
         let Sample { step, prompt, text } = sample;
+        if *step == self.steps {
+            return;
+        }
         self.say(|| tracing::info!("step {step}, sample: {prompt}\u{2502}{text}"));
     }
 

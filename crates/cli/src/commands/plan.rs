@@ -12,9 +12,9 @@ use crate::plan::Plan;
 /// # Errors
 /// As `train`, before it begins.
 pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
-    let recipe = resolve(&args.train, console)?;
+    let (recipe, model) = resolve(&args.train, console)?;
     let (device, name) = crate::device::choose(args.train.device.as_deref())?;
-    let plan = Plan::new(&recipe, args.train.model.as_deref(), &device, &name)?;
+    let plan = Plan::new(&recipe, model.as_deref(), &device, &name)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&plan)?);
         return Ok(());

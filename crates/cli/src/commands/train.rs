@@ -1,6 +1,6 @@
 //! `fireclay train`: every stage of a recipe, in order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fireclay_train::{Outcome, Summary};
@@ -11,17 +11,18 @@ use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
 use crate::run_dir::RunDir;
-use crate::{report, stages};
+use crate::{model_dir, report, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
 ///
 /// # Errors
 /// One line: what, where, how to mend it. [`Interrupted`] after a signal, with everything saved.
 pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
-    let recipe = resolve(args, console)?;
+    let (recipe, model) = resolve(args, console)?;
+    let model = model.as_deref();
     let (device, device_name) = crate::device::choose(args.device.as_deref())?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name));
-    let plan = Plan::new(&recipe, args.model.as_deref(), &device, &device_name)?;
+    let plan = Plan::new(&recipe, model, &device, &device_name)?;
     if !console.quiet {
         print!("{plan}");
     }
@@ -36,14 +37,13 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     for stage in &recipe.stages {
         match stage {
             Stage::Tokenizer => {
-                let (tokenizer, there) = stages::tokenizer(&recipe, &run, args.model.as_deref())?;
+                let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
                 let state = if there { "done before" } else { "done" };
                 say("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
             }
             Stage::Pretrain => {
-                let tokenizer = tokenizer_of(&recipe, &run, args.model.as_deref())?;
-                let outcome =
-                    stages::pretrain(&recipe, &run, &tokenizer, args.model.as_deref(), &device, console.quiet)?;
+                let tokenizer = tokenizer_of(&recipe, &run, model)?;
+                let outcome = stages::pretrain(&recipe, &run, &tokenizer, model, &device, console.quiet)?;
                 match outcome {
                     Outcome::Finished(summary) => say("pretrain", describe(&summary)),
                     Outcome::Interrupted(summary) => {
@@ -61,8 +61,8 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     finish(&recipe, &run, console)
 }
 
-/// The recipe with everything the command line says over it, `--depth`'s derivation printed.
-pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<Recipe> {
+/// The recipe with everything the command line says over it, and the folder of the model to begin with; `--depth`'s derivation is printed.
+pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<(Recipe, Option<PathBuf>)> {
     let (mut recipe, depth) = recipe::resolve(&Overrides {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
@@ -79,10 +79,11 @@ pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<Recipe> {
     if let Some(depth) = depth.filter(|_| !console.quiet) {
         eprintln!("{depth}");
     }
-    if let Some(model) = &args.model {
+    let model = args.model.as_deref().map(model_dir::resolve).transpose()?;
+    if let Some(model) = &model {
         use_shape_of(&mut recipe, model)?;
     }
-    Ok(recipe)
+    Ok((recipe, model))
 }
 
 /// A run from an imported model has that model's shape, whatever the recipe says.
@@ -143,8 +144,13 @@ fn print_samples(stage: &Path) -> Result<()> {
     let last = samples.iter().map(|sample| sample.step).max();
     println!();
     for sample in samples.iter().filter(|sample| Some(sample.step) == last) {
-        let text = sample.text.trim_end().replace('\n', "\n           ");
-        println!("sample     {}│{text}", sample.prompt);
+        let text = printable(sample.text.trim_end());
+        println!("sample     {}│{text}", printable(&sample.prompt));
     }
     Ok(())
+}
+
+/// Text that cannot move the cursor or ring the bell, its lines indented below the first.
+fn printable(text: &str) -> String {
+    text.replace('\n', "\n           ").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }

@@ -38,14 +38,15 @@ pub enum RecipeError {
 }
 
 impl RecipeError {
-    /// Turns serde's report into one line with the nearest known key.
-    pub(super) fn syntax(origin: &str, text: &str, error: &toml::de::Error) -> Self {
-        let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-        let origin = match line {
-            Some(line) if text.contains('\n') => format!("{origin}, line {line}"),
-            _ => origin.to_owned(),
-        };
-        Self::Syntax { origin, message: with_nearest(&error.message().replace('\n', " ")) }
+    /// Turns serde's report on the text of a file into one line with the nearest known key.
+    pub(super) fn in_file(origin: &str, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        Self::at(&format!("{origin}, line {line}"), error)
+    }
+
+    /// The same for what has no lines: a flag, or layers put together.
+    pub(super) fn at(origin: &str, error: &toml::de::Error) -> Self {
+        Self::Syntax { origin: origin.into(), message: with_nearest(&error.message().replace('\n', " ")) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fireclay_train::TrainConfig;
 use toml::{Table, Value};
 
 use super::{Depth, Recipe, RecipeError, Stage};
@@ -42,7 +43,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     let default = if overrides.data.is_empty() { "tiny" } else { "text" };
     let name = overrides.recipe.as_deref().unwrap_or(default);
     let (origin, text) = read(name)?;
-    let mut layers: Table = parse(&origin, &text)?;
+    let mut layers = parse(&text).map_err(|error| RecipeError::in_file(&origin, &text, &error))?;
 
     let mut depth = None;
     if let Some(layer_count) = overrides.depth {
@@ -51,6 +52,9 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
         depth = Some(derived);
     }
     merge(&mut layers, flags(overrides));
+    if let Some(steps) = overrides.steps {
+        shorten_warmup(&mut layers, steps);
+    }
     for assignment in &overrides.set {
         merge(&mut layers, parse_assignment(assignment)?);
     }
@@ -80,10 +84,10 @@ fn read(name: &str) -> Result<(String, String), RecipeError> {
     Ok((format!("recipe {name}"), text))
 }
 
-/// Parses TOML and checks it as a recipe, so that a mistake is reported with its line.
-fn parse(origin: &str, text: &str) -> Result<Table, RecipeError> {
-    toml::from_str::<Recipe>(text).map_err(|error| RecipeError::syntax(origin, text, &error))?;
-    toml::from_str(text).map_err(|error| RecipeError::syntax(origin, text, &error))
+/// Parses TOML and checks it as a recipe, so that a mistake is reported where it was written.
+fn parse(text: &str) -> Result<Table, toml::de::Error> {
+    toml::from_str::<Recipe>(text)?;
+    toml::from_str(text)
 }
 
 /// `section.key=value`; a value that is not TOML is taken as a string.
@@ -95,11 +99,11 @@ fn parse_assignment(assignment: &str) -> Result<Table, RecipeError> {
     };
     let as_written = format!("{key} = {value}");
     let text = if toml::from_str::<Table>(&as_written).is_ok() { as_written } else { format!("{key} = {value:?}") };
-    parse(&origin, &text)
+    parse(&text).map_err(|error| RecipeError::at(&origin, &error))
 }
 
 fn from_table(origin: &str, table: Table) -> Result<Recipe, RecipeError> {
-    Value::Table(table).try_into().map_err(|error: toml::de::Error| RecipeError::syntax(origin, "", &error))
+    Value::Table(table).try_into().map_err(|error: toml::de::Error| RecipeError::at(origin, &error))
 }
 
 /// The flags that are short for keys.
@@ -122,6 +126,16 @@ fn flags(overrides: &Overrides) -> Table {
         merge(&mut table, section("pretrain", "seed", Value::Integer(seed as i64)));
     }
     table
+}
+
+/// A run cut short by `--steps` warms up for a tenth of it at most.
+fn shorten_warmup(layers: &mut Table, steps: u64) {
+    let Some(Value::Table(pretrain)) = layers.get_mut("pretrain") else { return };
+    let most = (steps / 10) as i64;
+    let written = pretrain.get("warmup_steps").and_then(Value::as_integer);
+    if written.unwrap_or(TrainConfig::default().warmup_steps as i64) > most {
+        pretrain.insert("warmup_steps".into(), Value::Integer(most));
+    }
 }
 
 fn section(section: &str, key: &str, value: Value) -> Table {
