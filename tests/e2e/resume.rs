@@ -58,7 +58,7 @@ fn an_interrupt_saves_and_the_same_command_goes_on() {
     let cut = folder.path().join("cut");
     let mut child = train(&cut, &more).spawn().unwrap();
     let started = Instant::now();
-    while !cut.join("pretrain/metrics.jsonl").exists() && started.elapsed() < Duration::from_secs(60) {
+    while !cut.join("pretrain/metrics.jsonl").exists() && started.elapsed() < Duration::from_mins(1) {
         sleep(Duration::from_millis(5));
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
