@@ -9,6 +9,7 @@ PATH is the built binary (default: target/release/fireclay). Needs: pip install 
 
 For each prompt (English, Chinese, code, a rendered chat): the log-probability of every token by `fireclay score --ids` is within the tolerance
 of transformers', and the greedy continuation by `fireclay generate --ids --temperature 0` has the same ids and the same text.
+`fireclay tokenizer encode` gives the same ids, and the example render_chat of fireclay-tokenizer (built by cargo) the same rendered chat.
 Exits with 1 where one differs. Not part of CI: the model is half a gigabyte.
 """
 import argparse
@@ -39,6 +40,23 @@ def prompts(tokenizer):
     ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
     chat = tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False)
     return ids + [tokenizer(chat, add_special_tokens=False)["input_ids"]]
+
+
+def same_text_to_ids(binary, directory, tokenizer):
+    """Whether ids of the plain prompts and the rendered chat are equal."""
+    rendered = subprocess.run(
+        ["cargo", "run", "--release", "--quiet", "-p", "fireclay-tokenizer", "--example", "render_chat", directory],
+        input=json.dumps(CHAT), capture_output=True, text=True, check=True).stdout
+    expected = tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False)
+    print("ok    " if rendered == expected else "FAILED", "chat template")
+    fine = rendered == expected
+    for text, more in [(text, []) for text in TEXTS] + [(rendered, ["--specials"])]:
+        call = [binary, "tokenizer", "encode", "--tokenizer", directory, "--text", text, "--json", *more]
+        ids = json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout)["ids"]
+        same = ids == tokenizer(text, add_special_tokens=False)["input_ids"]
+        print("ok    " if same else "FAILED", f"{len(ids):4} ids of {text[:50]!r}")
+        fine &= same
+    return fine
 
 
 def fireclay(binary, command, directory, ids, *more):
@@ -76,7 +94,7 @@ def main():
     model = AutoModelForCausalLM.from_pretrained(arguments.directory, dtype=torch.float32).eval()
     stops = model.generation_config.eos_token_id
     stops = set(stops if isinstance(stops, list) else [stops])
-    failed = False
+    failed = not same_text_to_ids(arguments.fireclay, arguments.directory, tokenizer)
     for ids in prompts(tokenizer):
         score = fireclay(arguments.fireclay, "score", arguments.directory, ids)
         expected = logprobs(model, ids)

@@ -9,7 +9,7 @@ use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate
 use serde::Serialize;
 
 use crate::error::user;
-use crate::recipe::{Recipe, TokenizerKind};
+use crate::recipe::Recipe;
 use crate::stages;
 
 /// The numbers of a run.
@@ -21,7 +21,7 @@ pub struct Plan {
     pub data: String,
     /// The device's name.
     pub device: String,
-    /// Tokens in the vocabulary; of a character tokenizer that is not trained yet, an estimate.
+    /// Tokens in the vocabulary.
     pub vocab_size: usize,
     /// The decoder in words.
     pub model: String,
@@ -45,20 +45,13 @@ pub struct Plan {
     pub resolved: Recipe,
 }
 
-/// Characters that text in a large script may have: the guess for a character tokenizer before it has read the text.
-const CHARACTERS: usize = 5000;
-
 impl Plan {
     /// Counts and measures: the device's matrix products run for a quarter of a second.
     ///
     /// # Errors
-    /// When the tokenizer that the recipe names cannot be read.
+    /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
     pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
-        let vocab_size = match stages::starting_tokenizer(recipe, model)? {
-            Some(tokenizer) => tokenizer.vocab_size(),
-            None if recipe.tokenizer.kind == TokenizerKind::Char => CHARACTERS,
-            None => recipe.tokenizer.vocab_size,
-        };
+        let vocab_size = stages::vocab_size(recipe, model)?;
         let train = &recipe.pretrain;
         let decoder = recipe.model.decoder(vocab_size, train.context);
         let time = time_estimate(&decoder, train, matmul_peak(device, train.precision));

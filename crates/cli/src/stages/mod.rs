@@ -6,4 +6,4 @@ mod pretrain;
 
 pub use corpus::describe_data;
 pub use pretrain::pretrain;
-pub use tokenizer::{starting_tokenizer, tokenizer};
+pub use tokenizer::{tokenizer, vocab_size};

@@ -9,11 +9,20 @@ use super::corpus::document_texts;
 use crate::recipe::{Recipe, TokenizerKind};
 use crate::run_dir::{RunDir, write_whole};
 
-/// The tokenizer that a run takes instead of training one: that of `--model`, or of the recipe's `tokenizer.path`.
+/// Tokens in the vocabulary that the recipe's tokenizer will have: as asked for BPE, counted in the text for characters.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<Tokenizer>> {
+/// When a tokenizer, or text whose characters are to be counted, cannot be read.
+pub fn vocab_size(recipe: &Recipe, model: Option<&Path>) -> Result<usize> {
+    Ok(match starting_tokenizer(recipe, model)? {
+        Some(tokenizer) => tokenizer.vocab_size(),
+        None if recipe.tokenizer.kind == TokenizerKind::Char => train(recipe)?.vocab_size(),
+        None => recipe.tokenizer.vocab_size,
+    })
+}
+
+/// The tokenizer that a run takes instead of training one: that of `--model`, or of the recipe's `tokenizer.path`.
+fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<Tokenizer>> {
     let path = model.map(Path::to_path_buf).or_else(|| recipe.tokenizer.path.as_ref().map(Into::into));
     path.map(Tokenizer::load).transpose().map_err(Into::into)
 }
