@@ -37,6 +37,8 @@ pub struct TrainConfig {
     pub epsilon: f64,
     /// The gradient is scaled down to this global norm where it is larger; 0: never.
     pub clip: f64,
+    /// Whether biases are trained; if not, they stay at the 0 of fresh weights, as if the model had none.
+    pub train_biases: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
     /// Steps between evaluations on the validation split; 0: only at the end.
@@ -75,6 +77,7 @@ impl Default for TrainConfig {
             beta2: 0.95,
             epsilon: 1e-8,
             clip: 1.0,
+            train_biases: true,
             precision: Precision::F32,
             eval_every: 100,
             eval_batches: 0,

@@ -188,7 +188,10 @@ impl Pretrain<'_> {
             // One batch alone needs no weighing.
             let weight = if self.config.accumulate == 1 { 1.0 } else { loss.tokens };
             let weighted = if self.config.accumulate == 1 { loss.mean } else { loss.mean * weight };
-            let gradients = ModuleGradients::of(decoder, weighted.backward());
+            let mut gradients = ModuleGradients::of(decoder, weighted.backward());
+            if !self.config.train_biases {
+                gradients = gradients.without_biases();
+            }
             let value = f64::from(weighted.into_scalar::<f32>());
             sum = Some(match sum {
                 None => (value, weight, gradients),

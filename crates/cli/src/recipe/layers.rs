@@ -150,7 +150,7 @@ fn derive_depth(origin: &str, layers: &Table, layer_count: usize) -> Result<Dept
     }
     let recipe = from_table(origin, layers.clone())?;
     Ok(Depth::new(layer_count, |width, layers, heads| {
-        let model = super::ModelSection { width, layers, heads, ..recipe.model.clone() };
+        let model = super::ModelSection { layers, width, heads, ..recipe.model.clone() };
         model.decoder(recipe.tokenizer.vocab_size, recipe.pretrain.context).num_params()
     }))
 }

@@ -40,6 +40,13 @@ impl ModuleGradients {
         }
     }
 
+    /// Leaves out the gradients of biases, so that these stay as they are.
+    #[must_use]
+    pub fn without_biases(mut self) -> Self {
+        self.by_name.retain(|name, _| !name.ends_with(".bias"));
+        self
+    }
+
     /// Multiplies all gradients by `factor`: a number is kept, no tensor is touched.
     #[must_use]
     pub fn scaled(mut self, factor: f64) -> Self {

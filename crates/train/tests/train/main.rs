@@ -3,6 +3,7 @@
 #![allow(clippy::float_cmp, reason = "results must agree to the last bit")]
 
 mod accumulation;
+mod biases;
 mod checkpoints;
 mod non_finite;
 mod parity;
@@ -29,6 +30,7 @@ pub(crate) struct Small {
     pub(crate) tokenizer: Tokenizer,
     pub(crate) shards: ShardSet,
     pub(crate) config: TrainConfig,
+    pub(crate) preset: fn(usize, usize, usize, usize, usize) -> DecoderConfig,
 }
 
 impl Small {
@@ -52,11 +54,16 @@ impl Small {
             schedule: Schedule::Cosine,
             ..TrainConfig::default()
         };
-        Self { shards: ShardSet::from_ids(train.to_vec(), validation.to_vec()), tokenizer, config }
+        Self {
+            shards: ShardSet::from_ids(train.to_vec(), validation.to_vec()),
+            tokenizer,
+            config,
+            preset: DecoderConfig::modern,
+        }
     }
 
     pub(crate) fn decoder(&self) -> Decoder {
-        DecoderConfig::modern(self.tokenizer.vocab_size(), 16, 2, 2, 16).init(self.config.seed, &device())
+        (self.preset)(self.tokenizer.vocab_size(), 16, 2, 2, 16).init(self.config.seed, &device())
     }
 
     pub(crate) fn source(&self) -> PackedSource {
