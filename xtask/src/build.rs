@@ -59,6 +59,8 @@ impl Invocation {
     /// The command that runs the binary.
     pub fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
+        // So that the commands it prints are ones that work here.
+        command.env("FIRECLAY_CALLED_AS", "cargo xtask");
         command.args(&self.arguments);
         command
     }

@@ -1,6 +1,7 @@
 //! What is said on standard error, and how: results alone go to standard output.
 
-use std::io::{IsTerminal, stderr};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
@@ -34,4 +35,9 @@ impl Console {
             .try_init();
         Self { quiet: talk.quiet }
     }
+}
+
+/// A line on standard output. Whoever reads it may have gone, as `head` does: that does not stop the work.
+pub fn say(line: impl Display) {
+    let _ = writeln!(stdout(), "{line}");
 }

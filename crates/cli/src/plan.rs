@@ -53,7 +53,10 @@ impl Plan {
     pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
         let vocab_size = stages::vocab_size(recipe, model)?;
         let train = &recipe.pretrain;
-        let decoder = recipe.model.decoder(vocab_size, train.context);
+        let decoder = match model {
+            Some(model) => fireclay_model::huggingface::load_config(model)?,
+            None => recipe.model.decoder(vocab_size, train.context),
+        };
         let time = time_estimate(&decoder, train, matmul_peak(device, train.precision));
         Ok(Self {
             recipe: recipe.name.clone(),
@@ -61,10 +64,14 @@ impl Plan {
             device: device_name.into(),
             vocab_size,
             model: format!(
-                "{:?}, {} layers, width {}, {} heads ({} for keys and values), context {}",
-                recipe.model.preset, decoder.layers, decoder.width, decoder.heads, decoder.kv_heads, decoder.context
-            )
-            .to_lowercase(),
+                "{}, {} layers, width {}, {} heads ({} for keys and values), context {}",
+                recipe.model.path.clone().unwrap_or_else(|| format!("{:?}", recipe.model.preset).to_lowercase()),
+                decoder.layers,
+                decoder.width,
+                decoder.heads,
+                decoder.kv_heads,
+                decoder.context
+            ),
             parameters: decoder.num_params(),
             flops_per_token: decoder.flops_per_token(train.context),
             steps: train.steps,
@@ -139,7 +146,7 @@ impl fmt::Display for Plan {
             Some(available) => writeln!(f, ", {} free", bytes(available))?,
             None => writeln!(f)?,
         }
-        writeln!(f, "time       about {} on {}", duration(self.seconds), self.device)
+        write!(f, "time       about {} on {}", duration(self.seconds), self.device)
     }
 }
 

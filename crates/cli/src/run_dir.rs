@@ -1,20 +1,25 @@
 //! The run directory: the resolved recipe, the machine, and a folder a stage.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
+use crate::console::say;
 use crate::error::user;
 use crate::recipe::Recipe;
 use crate::report;
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
-const FREE_KEYS: [&str; 8] = [
+const FREE_KEYS: [&str; 10] = [
     "description",
     "stages",
     "samples.prompts",
     "pretrain.eval_every",
+    "pretrain.eval_batches",
+    "pretrain.max_skipped_steps",
     "pretrain.sample_every",
     "pretrain.sample_tokens",
     "pretrain.checkpoint_every",
@@ -25,22 +30,26 @@ const FREE_KEYS: [&str; 8] = [
 #[derive(Clone, Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// Held against other runs in this folder until the last clone is dropped.
+    _lock: Arc<File>,
 }
 
 impl RunDir {
     /// Makes the directory, or takes the one that is there when it was made by the same recipe. With `fresh`, what is there is moved aside.
     ///
     /// # Errors
-    /// When the directory holds a run of another recipe (the first differing key is named), or cannot be written.
+    /// When another run is working in the directory, it holds a run of another recipe (the first differing key is named), with `fresh` it holds
+    /// something that is no run, or it cannot be written.
     pub fn prepare(path: &Path, recipe: &Recipe, device: &str, fresh: bool) -> Result<Self> {
-        if fresh && path.exists() {
+        let mut lock = lock(path)?;
+        if fresh && is_run(path)? {
             let aside = free_name(path);
             std::fs::rename(path, &aside)
                 .with_context(|| format!("{}: cannot be moved to {}", path.display(), aside.display()))?;
-            println!("moved      {} to {}", path.display(), aside.display());
+            say(format!("moved      {} to {}", path.display(), aside.display()));
+            lock = self::lock(path)?;
         }
-        std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
-        let run = Self { path: path.to_owned() };
+        let run = Self { path: path.to_owned(), _lock: Arc::new(lock) };
         let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
         let file = run.recipe_file();
         // Until the first stage has left something, nothing depends on the recipe.
@@ -99,6 +108,33 @@ impl RunDir {
     }
 }
 
+/// Makes the folder where there is none, and locks it.
+fn lock(path: &Path) -> Result<File> {
+    std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
+    let file = path.join("lock");
+    let lock = File::create(&file).with_context(|| format!("{}: cannot be written", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(user(format!(
+            "{}: another run is working in this folder; wait for it or stop it, or choose another folder with --out",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{}: cannot be locked", file.display())),
+    }
+}
+
+/// Whether there is a run to move aside; anything else is not ours to move.
+fn is_run(path: &Path) -> Result<bool> {
+    if path.join("recipe.toml").exists() {
+        return Ok(true);
+    }
+    let mut entries = std::fs::read_dir(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    match entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lock")) {
+        true => Err(user(format!("{}: holds files but no run; choose another folder with --out", path.display()))),
+        false => Ok(false),
+    }
+}
+
 /// `a.b.c` and value of everything in a table.
 fn flatten(table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
@@ -154,9 +190,17 @@ mod tests {
         RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
         std::fs::create_dir(path.join("pretrain")).unwrap();
         RunDir::prepare(&path, &recipe(5, 2), "cpu", false).unwrap();
+        let running = RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
+        for fresh in [false, true] {
+            let message = RunDir::prepare(&path, &recipe(5, 1), "cpu", fresh).unwrap_err().to_string();
+            assert!(message.contains("another run"), "{message}");
+        }
+        drop(running);
         let message = RunDir::prepare(&path, &recipe(6, 1), "cpu", false).unwrap_err().to_string();
         assert!(message.contains("pretrain.steps = 5, now it is 6") && message.contains("--fresh"), "{message}");
         RunDir::prepare(&path, &recipe(6, 1), "cpu", true).unwrap();
         assert!(folder.path().join("run.old-1/recipe.toml").exists());
+        let message = RunDir::prepare(folder.path(), &recipe(6, 1), "cpu", true).unwrap_err().to_string();
+        assert!(message.contains("no run"), "{message}");
     }
 }

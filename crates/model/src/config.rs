@@ -258,6 +258,20 @@ impl DecoderConfig {
                 return invalid(format!("{name} is 0; give a positive number"));
             }
         }
+        // Far beyond any model there is, and small enough that no count of parameters overflows.
+        for (name, value, most) in [
+            ("vocab_size", self.vocab_size, 1 << 24),
+            ("width", self.width, 1 << 20),
+            ("layers", self.layers, 1 << 12),
+            ("heads", self.heads, 1 << 12),
+            ("head_dim", self.head_dim, 1 << 12),
+            ("ffn_width", self.ffn_width, 1 << 24),
+            ("context", self.context, 1 << 24),
+        ] {
+            if value > most {
+                return invalid(format!("{name} = {value} is more than {most}; give a smaller number"));
+            }
+        }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return invalid(format!(
                 "kv_heads = {} does not divide heads = {}; choose a divisor",

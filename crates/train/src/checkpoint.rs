@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use fireclay_data::Position;
 use fireclay_model::Decoder;
+use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
 use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +92,7 @@ pub fn save(
     state: &mut TrainerState,
 ) -> Result<PathBuf, TrainError> {
     let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
-    if let Some(val_loss) = state.val_loss
+    if let Some(val_loss) = state.val_loss.filter(|loss| loss.is_finite())
         && state.best.is_none_or(|best| val_loss < best.val_loss)
     {
         state.best = Some(Best { step: state.step, val_loss });
@@ -123,7 +124,9 @@ fn write(
     state: &TrainerState,
 ) -> Result<(), Anything> {
     fs::create_dir_all(dir.join("trainer"))?;
-    fireclay_model::save(decoder, dir)?;
+    let tokens =
+        TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_id().into_iter().collect(), pad: tokenizer.pad_id() };
+    save_with(decoder, dir, &SaveOptions { tokens, ..SaveOptions::default() })?;
     tokenizer.save(dir)?;
     optimizer.save(&dir.join(OPTIMIZER))?;
     fs::write(dir.join(STATE), serde_json::to_string_pretty(state)?)?;

@@ -47,7 +47,7 @@ pub struct TrainConfig {
     pub eval_batches: usize,
     /// Steps between samples; 0: only at the end.
     pub sample_every: u64,
-    /// Tokens in a sample.
+    /// Tokens in a sample; 0: none are made.
     pub sample_tokens: usize,
     /// Steps between checkpoints; 0: only at the end.
     pub checkpoint_every: u64,
@@ -110,6 +110,14 @@ impl TrainConfig {
                 return invalid(key, &value, "1 or more");
             }
         }
+        let tokens = self.batch as u128 * self.context as u128 * self.accumulate as u128;
+        if tokens > 1 << 40 || self.steps > 1 << 40 {
+            let value = format!(
+                "{} · {} · {} tokens in each of {} steps",
+                self.batch, self.context, self.accumulate, self.steps
+            );
+            return invalid("batch · context · accumulate", &value, "at most 2^40, and so must be steps");
+        }
         for (key, value) in [("learning_rate", self.learning_rate), ("epsilon", self.epsilon)] {
             if !(value > 0.0 && value.is_finite()) {
                 return invalid(key, &value, "a positive number");
@@ -145,7 +153,7 @@ impl TrainConfig {
     /// Tokens that all steps consume.
     #[must_use]
     pub fn total_tokens(&self) -> u64 {
-        self.steps * self.tokens_per_step()
+        self.steps.saturating_mul(self.tokens_per_step())
     }
 
     /// The learning rate of a step; see [`Schedule`].

@@ -154,8 +154,12 @@ pub fn pretrain(decoder: Decoder, mut run: Pretrain<'_>) -> Result<Outcome, Trai
         }
 
         // Sample.
-        if due(config.sample_every) && !run.prompts.is_empty() {
-            log.samples(&sample::sample(&decoder.valid(), run.tokenizer, run.prompts, config, step)?)?;
+        if due(config.sample_every) && config.sample_tokens > 0 && !run.prompts.is_empty() {
+            match sample::sample(&decoder.valid(), run.tokenizer, run.prompts, config, step) {
+                Ok(samples) => log.samples(&samples)?,
+                // A sample is for people to look at: what spoils it must not end the training before it is saved.
+                Err(error) => tracing::warn!("step {step}: no sample: {error}"),
+            }
         }
 
         // Save.

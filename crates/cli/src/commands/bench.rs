@@ -49,6 +49,9 @@ fn shape(args: &BenchShapeArgs) -> Result<BenchShape> {
     if let Some((flag, _)) = numbers.into_iter().find(|&(_, number)| number == 0) {
         return Err(user(format!("{flag} 0: give a positive number")));
     }
+    if let Some((flag, number)) = numbers.into_iter().find(|&(_, number)| number > 1 << 24) {
+        return Err(user(format!("{flag} {number}: give a smaller number")));
+    }
     if !width.is_multiple_of(heads) {
         return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::train::resolve;
 use crate::args::PlanArgs;
-use crate::console::Console;
+use crate::console::{Console, say};
 use crate::plan::Plan;
 
 /// Prints the plan and the resolved recipe; writes nothing and trains nothing.
@@ -16,13 +16,13 @@ pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
     let (device, name) = crate::device::choose(args.train.device.as_deref())?;
     let plan = Plan::new(&recipe, model.as_deref(), &device, &name)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
+        say(serde_json::to_string_pretty(&plan)?);
         return Ok(());
     }
-    print!("{plan}");
+    say(&plan);
     if let Err(error) = plan.check_memory(false) {
-        println!("note       {error}");
+        say(format!("note       {error}"));
     }
-    println!("\n{}", toml::to_string(&recipe)?);
+    say(format!("\n{}", toml::to_string(&recipe)?));
     Ok(())
 }

@@ -18,6 +18,6 @@ pub struct Args {
 /// # Errors
 /// One line, when there is no run or the page cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    println!("{}", report::write(&args.run)?.display());
+    crate::console::say(report::write(&args.run)?.display());
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_train::{Outcome, Summary};
+use fireclay_train::{Outcome, Sample, Summary};
 
 use crate::args::TrainArgs;
-use crate::console::Console;
+use crate::console::{Console, say};
 use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
@@ -24,14 +24,14 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name));
     let plan = Plan::new(&recipe, model, &device, &device_name)?;
     if !console.quiet {
-        print!("{plan}");
+        say(&plan);
     }
     plan.check_memory(args.allow_memory)?;
 
     let run = RunDir::prepare(&out, &recipe, &device_name, args.fresh)?;
-    let say = |what: &str, message: String| {
+    let tell = |what: &str, message: String| {
         if !console.quiet {
-            println!("{what:<11}{message}");
+            say(format!("{what:<11}{message}"));
         }
     };
     for stage in &recipe.stages {
@@ -39,13 +39,13 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
             Stage::Tokenizer => {
                 let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
                 let state = if there { "done before" } else { "done" };
-                say("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
+                tell("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
             }
             Stage::Pretrain => {
                 let tokenizer = tokenizer_of(&recipe, &run, model)?;
                 let outcome = stages::pretrain(&recipe, &run, &tokenizer, model, &device, console.quiet)?;
                 match outcome {
-                    Outcome::Finished(summary) => say("pretrain", describe(&summary)),
+                    Outcome::Finished(summary) => tell("pretrain", describe(&summary)),
                     Outcome::Interrupted(summary) => {
                         let message = format!(
                             "interrupted at step {}; saved in {}: the same command goes on from there",
@@ -79,23 +79,11 @@ pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<(Recipe, Opt
     if let Some(depth) = depth.filter(|_| !console.quiet) {
         eprintln!("{depth}");
     }
-    let model = args.model.as_deref().map(model_dir::resolve).transpose()?;
-    if let Some(model) = &model {
-        use_shape_of(&mut recipe, model)?;
+    if let Some(model) = &args.model {
+        recipe.model.path = Some(std::path::absolute(model)?.to_string_lossy().into_owned());
     }
+    let model = recipe.model.path.as_deref().map(|path| model_dir::resolve(Path::new(path))).transpose()?;
     Ok((recipe, model))
-}
-
-/// A run from an imported model has that model's shape, whatever the recipe says.
-fn use_shape_of(recipe: &mut Recipe, model: &Path) -> Result<()> {
-    let config = fireclay_model::huggingface::load_config(model)?;
-    let section = &mut recipe.model;
-    (section.layers, section.width, section.heads) = (config.layers, config.width, config.heads);
-    section.kv_heads = Some(config.kv_heads);
-    section.head_dim = Some(config.head_dim);
-    section.ffn_width = Some(config.ffn_width);
-    section.context = Some(config.context);
-    Ok(())
 }
 
 /// The run's tokenizer; without the stage `tokenizer` in this run it must be there, or come with the model.
@@ -124,30 +112,32 @@ fn describe(summary: &Summary) -> String {
 /// Samples, where everything is, and what to do next.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     if !recipe.stages.contains(&Stage::Pretrain) {
-        println!("\nrun        {}", run.path().display());
+        say(format!("\nrun        {}", run.path().display()));
         return Ok(());
     }
     let report = report::write(run.path())?;
+    let samples = last_samples(&run.folder(Stage::Pretrain.name()))?;
     if !console.quiet {
-        print_samples(&run.folder(Stage::Pretrain.name()))?;
+        say("");
+        for sample in &samples {
+            say(format!("sample     {}│{}", printable(&sample.prompt), printable(sample.text.trim_end())));
+        }
     }
-    println!("\nrun        {}", run.path().display());
-    println!("report     {}", report.display());
-    let prompt = recipe.samples.prompts.first().map_or("Once upon a time", String::as_str).trim();
-    println!("next       fireclay generate --model {} --prompt {prompt:?}", run.path().display());
+    say(format!("\nrun        {}", run.path().display()));
+    say(format!("report     {}", report.display()));
+    let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
+    // `cargo xtask` says how it was called, so that the command printed here is one that works there.
+    let program = std::env::var("FIRECLAY_CALLED_AS").unwrap_or_else(|_| "fireclay".into());
+    say(format!("next       {program} generate --model {} --prompt {prompt:?}", run.path().display()));
     Ok(())
 }
 
-/// The samples of the last step.
-fn print_samples(stage: &Path) -> Result<()> {
-    let samples = fireclay_train::read_samples(&stage.join("samples.jsonl"))?;
+/// The samples of the last step that has any.
+fn last_samples(stage: &Path) -> Result<Vec<Sample>> {
+    let mut samples = fireclay_train::read_samples(&stage.join("samples.jsonl"))?;
     let last = samples.iter().map(|sample| sample.step).max();
-    println!();
-    for sample in samples.iter().filter(|sample| Some(sample.step) == last) {
-        let text = printable(sample.text.trim_end());
-        println!("sample     {}│{text}", printable(&sample.prompt));
-    }
-    Ok(())
+    samples.retain(|sample| Some(sample.step) == last);
+    Ok(samples)
 }
 
 /// Text that cannot move the cursor or ring the bell, its lines indented below the first.

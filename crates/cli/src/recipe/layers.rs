@@ -67,6 +67,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
     recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
+    recipe.model.path = recipe.model.path.as_deref().map(absolute);
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
     Ok((recipe, depth))
 }
@@ -117,13 +118,13 @@ fn flags(overrides: &Overrides) -> Table {
         table.insert("stages".into(), strings(&overrides.stages));
     }
     if let Some(steps) = overrides.steps {
-        merge(&mut table, section("pretrain", "steps", Value::Integer(steps as i64)));
+        merge(&mut table, section("pretrain", "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
     }
     if let Some(precision) = &overrides.precision {
         merge(&mut table, section("pretrain", "precision", Value::String(precision.clone())));
     }
     if let Some(seed) = overrides.seed {
-        merge(&mut table, section("pretrain", "seed", Value::Integer(seed as i64)));
+        merge(&mut table, section("pretrain", "seed", Value::Integer(seed.min(i64::MAX as u64) as i64)));
     }
     table
 }

@@ -105,7 +105,7 @@ pub struct TokenizerSection {
     pub vocab_size: usize,
     /// Whether every digit is a token of its own.
     pub split_digits: bool,
-    /// Training reads at most this many bytes of the text, spread over its beginning.
+    /// Training BPE reads at most this many bytes of the text, from its beginning.
     pub max_bytes: u64,
 }
 
@@ -134,6 +134,9 @@ pub enum Preset {
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of fireclay_model::DecoderConfig, which documents them")]
 pub struct ModelSection {
+    /// A model to begin with instead of fresh weights, as `--model`; it then decides everything else here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub preset: Preset,
     pub layers: usize,
     pub width: usize,
@@ -161,6 +164,7 @@ pub struct ModelSection {
 impl Default for ModelSection {
     fn default() -> Self {
         Self {
+            path: None,
             preset: Preset::Modern,
             layers: 4,
             width: 128,

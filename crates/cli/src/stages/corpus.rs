@@ -9,7 +9,7 @@ use fireclay_data::{
 };
 use fireclay_tokenizer::Tokenizer;
 
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TokenizerKind};
 
 /// The training documents' texts, for training a tokenizer. Ends at the first error, which is left in `failed`.
 ///
@@ -19,11 +19,19 @@ pub fn document_texts<'a>(
     recipe: &Recipe,
     failed: &'a mut Option<DataError>,
 ) -> Result<Box<dyn Iterator<Item = String> + Send + 'a>> {
-    let limit = recipe.tokenizer.max_bytes;
+    // A character that training has not seen could not be encoded later.
+    let characters = recipe.tokenizer.kind == TokenizerKind::Char;
+    let limit = if characters { u64::MAX } else { recipe.tokenizer.max_bytes };
     if recipe.data.paths.is_empty() {
-        return Ok(Box::new(up_to(limit, corpus::documents(&recipe.corpus, CorpusSplit::Train))));
+        let validation = characters.then(|| corpus::documents(&recipe.corpus, CorpusSplit::Validation));
+        let texts = corpus::documents(&recipe.corpus, CorpusSplit::Train).chain(validation.into_iter().flatten());
+        return Ok(Box::new(up_to(limit, texts)));
     }
-    let documents = open_documents(&recipe.data.paths)?;
+    let mut paths = recipe.data.paths.clone();
+    if characters {
+        paths.extend_from_slice(&recipe.data.validation_paths);
+    }
+    let documents = open_documents(&paths)?;
     let texts = documents.map_while(move |document| match document {
         Ok(document) => Some(document.text),
         Err(error) => {
@@ -43,8 +51,18 @@ fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterato
     })
 }
 
-/// The recipe's text as tokens in `dir`, made now or by an earlier run.
-pub(super) fn shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, progress: bool) -> Result<ShardSet> {
+/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the tokens it began with, whatever has
+/// become of the files since.
+pub(super) fn shards(
+    recipe: &Recipe,
+    tokenizer: &Tokenizer,
+    dir: &Path,
+    begun: bool,
+    progress: bool,
+) -> Result<ShardSet> {
+    if begun {
+        return Ok(ShardSet::open(dir, tokenizer)?);
+    }
     let fraction = recipe.data.validation_fraction;
     let split = ValidationSplit::Auto { fraction, seed: 0 };
     let options = TokenizeOptions { split, progress, ..TokenizeOptions::default() };

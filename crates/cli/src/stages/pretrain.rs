@@ -30,8 +30,9 @@ pub fn pretrain(
         return Ok(Outcome::Finished(summary));
     }
     // Taken before anything is read, so that a second run in the same folder is refused at once.
-    let mut stage = StageDir::open(run.folder("pretrain"))?;
-    let shards = shards(recipe, tokenizer, &run.folder("data"), !quiet)?;
+    let mut stage_dir = StageDir::open(run.folder("pretrain"))?;
+    let begun = stage::latest_checkpoint(stage_dir.path())?.is_some();
+    let shards = shards(recipe, tokenizer, &run.folder("data"), begun, !quiet)?;
     let decoder = if let Some(dir) = model {
         fireclay_model::load(dir, device)?
     } else {
@@ -58,7 +59,7 @@ pub fn pretrain(
             shards: &shards,
             tokenizer,
             prompts: &prompts,
-            stage: &mut stage,
+            stage: &mut stage_dir,
             interrupt: &interrupt,
             quiet,
         },

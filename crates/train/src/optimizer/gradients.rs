@@ -43,7 +43,7 @@ impl ModuleGradients {
     /// Leaves out the gradients of biases, so that these stay as they are.
     #[must_use]
     pub fn without_biases(mut self) -> Self {
-        self.by_name.retain(|name, _| !name.ends_with(".bias"));
+        self.by_name.retain(|name, _| name.rsplit('.').next() != Some("bias"));
         self
     }
 
