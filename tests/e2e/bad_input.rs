@@ -166,3 +166,44 @@ fn generation_refuses_what_cannot_be() {
     fail(&mut generate(&["--prompt", "a", "--temperature", "-1"]), 2, &["temperature"]);
     fail(&mut generate(&["--prompt", &"word ".repeat(200)]), 2, &["32"]);
 }
+
+#[test]
+fn absurd_numbers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |set: &str, expect: &str| fail(&mut train(&folder.path().join("run"), &["--set", set]), 2, &[expect]);
+    check("pretrain.batch=72057594037927936", "2^40");
+    check("pretrain.steps=9007199254740993", "2^40");
+    check("model.width=9223372036854775807", "width = 9223372036854775807");
+    check("pretrain.accumulate=-1", "accumulate");
+}
+
+#[test]
+fn text_that_changed_since_does_not_touch_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = file(folder.path(), "text.txt", "the quick brown fox jumps over the lazy dog. ".repeat(500).as_bytes());
+    let out = folder.path().join("run");
+    let more = ["--data", text.as_str(), "--steps=30", "--quiet"];
+    succeed(&mut train(&out, &more));
+    let weights = final_weights(&out);
+    // Cut back to the first checkpoint, and the text is gone: the run goes on with the tokens it began with.
+    std::fs::remove_file(out.join("pretrain/DONE")).unwrap();
+    std::fs::remove_dir_all(last_checkpoint(&out)).unwrap();
+    std::fs::remove_file(&text).unwrap();
+    succeed(&mut train(&out, &more));
+    assert!(weights == final_weights(&out));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_does_not_stop_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let mut child = train(&out, &["--steps=20"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(out.join("pretrain/DONE").exists());
+}

@@ -298,7 +298,7 @@ pub struct BenchShapeArgs {
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// Print one JSON object: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
+    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
     #[arg(long)]
     pub json: bool,
 }

@@ -71,13 +71,22 @@ pub struct DataSection {
     pub validation_paths: Vec<String>,
     /// Share of the text kept for validation where `validation_paths` is empty.
     pub validation_fraction: f64,
+    /// What stands between the documents of a `.txt` file (such as `<|endoftext|>`); none: the file is one document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
     /// How batches are cut out of it.
     pub sampling: Sampling,
 }
 
 impl Default for DataSection {
     fn default() -> Self {
-        Self { paths: vec![], validation_paths: vec![], validation_fraction: 0.1, sampling: Sampling::Packed }
+        Self {
+            paths: vec![],
+            validation_paths: vec![],
+            validation_fraction: 0.1,
+            separator: None,
+            sampling: Sampling::Packed,
+        }
     }
 }
 

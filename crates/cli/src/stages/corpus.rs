@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use fireclay_data::corpus::{self, Split as CorpusSplit};
 use fireclay_data::{
-    DataError, Document, ShardSet, TokenizeOptions, ValidationSplit, open_documents, tokenize_paths, tokenize_splits,
+    DataError, Document, ReadOptions, ShardSet, TokenizeOptions, ValidationSplit, open_documents_with, tokenize_paths,
+    tokenize_splits,
 };
 use fireclay_tokenizer::Tokenizer;
 
@@ -31,7 +32,7 @@ pub fn document_texts<'a>(
     if characters {
         paths.extend_from_slice(&recipe.data.validation_paths);
     }
-    let documents = open_documents(&paths)?;
+    let documents = open_documents_with(&paths, &read_options(recipe))?;
     let texts = documents.map_while(move |document| match document {
         Ok(document) => Some(document.text),
         Err(error) => {
@@ -40,6 +41,10 @@ pub fn document_texts<'a>(
         }
     });
     Ok(Box::new(up_to(limit, texts)))
+}
+
+fn read_options(recipe: &Recipe) -> ReadOptions {
+    ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() }
 }
 
 /// Texts until they are `limit` bytes together.
@@ -65,7 +70,7 @@ pub(super) fn shards(
     }
     let fraction = recipe.data.validation_fraction;
     let split = ValidationSplit::Auto { fraction, seed: 0 };
-    let options = TokenizeOptions { split, progress, ..TokenizeOptions::default() };
+    let options = TokenizeOptions { split, progress, read: read_options(recipe), ..TokenizeOptions::default() };
     if !recipe.data.paths.is_empty() {
         let options = TokenizeOptions { validation_paths: recipe.data.validation_paths.clone(), ..options };
         let tokenized = tokenize_paths(&recipe.data.paths, tokenizer, dir, &options)?;
