@@ -83,6 +83,7 @@ impl BenchShape {
             ids: formula(7919, 13),
             targets: formula(104_729, 5),
             weights: None,
+            segments: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! step-000200/
 //!     config.json  model.safetensors  tokenizer.json  …
 //!     trainer/state.json                step, tokens, position in the data, settings
-//!     trainer/optimizer.safetensors     moments by parameter name
+//!     trainer/optimizer.safetensors     moments by parameter name; a stage may have several optimisers
 //!     trainer/checksums.txt             BLAKE3 of every other file; its first line is that of its own rest
 //! ```
 //!
@@ -18,16 +18,15 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use fireclay_data::Position;
-use fireclay_model::Decoder;
-use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::huggingface::TokenIds;
 use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::stage::{checkpoints, sync_folder, unfinished_name};
-use crate::{AdamW, StageDir, TrainConfig, TrainError};
+use crate::{AdamW, AdamWConfig, StageDir, TrainConfig, TrainError, Trainable};
 
 const CHECKSUMS: &str = "trainer/checksums.txt";
-const OPTIMIZER: &str = "trainer/optimizer.safetensors";
 const STATE: &str = "trainer/state.json";
 
 /// Everything beside weights and moments that the next step depends on, and what the log needs.
@@ -51,6 +50,12 @@ pub struct TrainerState {
     pub skipped_in_a_row: u64,
     /// The settings of the stage.
     pub config: TrainConfig,
+    /// What else the stage was told: its algorithm's settings. It must be the same when the stage is resumed.
+    #[serde(default)]
+    pub settings: Value,
+    /// What the algorithm carries from step to step beside weights: an adapted coefficient, a running mean.
+    #[serde(default)]
+    pub memory: Value,
 }
 
 /// The best checkpoint so far.
@@ -76,19 +81,30 @@ impl TrainerState {
             skipped: 0,
             skipped_in_a_row: 0,
             config: config.clone(),
+            settings: Value::Null,
+            memory: Value::Null,
         }
     }
+}
+
+/// What goes into a checkpoint beside the [`TrainerState`].
+#[derive(Debug)]
+pub struct Parts<'a, M> {
+    /// The model, without gradients.
+    pub model: &'a M,
+    /// Saved with it.
+    pub tokenizer: &'a Tokenizer,
+    /// Each optimiser with the name of its file.
+    pub optimizers: &'a [(&'static str, &'a AdamW)],
 }
 
 /// Saves a checkpoint, then removes those that need not stay: all but the last `keep_checkpoints` and the best.
 ///
 /// # Errors
 /// [`TrainError::Save`] when it cannot be written: then what was saved before is whole, and the unfinished one is removed.
-pub fn save(
+pub fn save<M: Trainable>(
     stage: &StageDir,
-    decoder: &Decoder,
-    tokenizer: &Tokenizer,
-    optimizer: &AdamW,
+    parts: &Parts<'_, M>,
     state: &mut TrainerState,
 ) -> Result<PathBuf, TrainError> {
     let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
@@ -98,7 +114,7 @@ pub fn save(
         state.best = Some(Best { step: state.step, val_loss });
     }
     let unfinished = unfinished_name(&dir);
-    let written = write(&unfinished, decoder, tokenizer, optimizer, state).and_then(|()| {
+    let written = write(&unfinished, parts, state).and_then(|()| {
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
@@ -116,19 +132,14 @@ pub fn save(
 
 type Anything = Box<dyn std::error::Error + Send + Sync>;
 
-fn write(
-    dir: &Path,
-    decoder: &Decoder,
-    tokenizer: &Tokenizer,
-    optimizer: &AdamW,
-    state: &TrainerState,
-) -> Result<(), Anything> {
+fn write<M: Trainable>(dir: &Path, parts: &Parts<'_, M>, state: &TrainerState) -> Result<(), Anything> {
+    let Parts { model, tokenizer, optimizers } = parts;
     fs::create_dir_all(dir.join("trainer"))?;
-    let tokens =
-        TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_id().into_iter().collect(), pad: tokenizer.pad_id() };
-    save_with(decoder, dir, &SaveOptions { tokens, ..SaveOptions::default() })?;
+    model.save(dir, &token_ids(tokenizer))?;
     tokenizer.save(dir)?;
-    optimizer.save(&dir.join(OPTIMIZER))?;
+    for (name, optimizer) in *optimizers {
+        optimizer.save(&optimizer_file(dir, name))?;
+    }
     fs::write(dir.join(STATE), serde_json::to_string_pretty(state)?)?;
     let mut sums = String::new();
     for file in files(dir)? {
@@ -140,6 +151,15 @@ fn write(
     File::open(dir.join(CHECKSUMS))?.sync_all()?;
     sync_folder(&dir.join("trainer"))?;
     Ok(sync_folder(dir)?)
+}
+
+/// The ids that `config.json` and `generation_config.json` tell.
+fn token_ids(tokenizer: &Tokenizer) -> TokenIds {
+    TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_id().into_iter().collect(), pad: tokenizer.pad_id() }
+}
+
+fn optimizer_file(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("trainer/{name}.safetensors"))
 }
 
 /// All files below `dir` as paths relative to it, sorted.
@@ -180,27 +200,39 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
 
 /// A checkpoint brought back.
 #[derive(Debug)]
-pub struct Resumed {
+pub struct Resumed<M> {
     /// The weights, on the asked device.
-    pub decoder: Decoder,
-    /// The optimiser with its moments.
-    pub optimizer: AdamW,
+    pub model: M,
+    /// The optimisers with their moments, in the order asked for.
+    pub optimizers: Vec<AdamW>,
     /// The rest.
     pub state: TrainerState,
 }
 
-/// The newest checkpoint of a stage, every byte of it verified; `None` where there is none.
+/// What a stage is told anew each time it runs, and must be told alike.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// How it trains.
+    pub config: &'a TrainConfig,
+    /// Its algorithm's settings.
+    pub settings: &'a Value,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The names of its optimisers' files, and their numbers.
+    pub optimizers: &'a [(&'static str, AdamWConfig)],
+}
+
+/// The newest checkpoint of a stage, every byte of it verified; `None` where there is none. `model` is what the stage would begin with.
 ///
 /// # Errors
 /// [`TrainError::Damaged`] names the file that is not what was written and the folder to delete,
 /// [`TrainError::Changed`] the setting that is not what it was.
-pub fn resume(
+pub fn resume<M: Trainable>(
     stage: &StageDir,
-    config: &TrainConfig,
-    decoder: &Decoder,
-    tokenizer: &Tokenizer,
+    expected: &Expected<'_>,
+    model: &M,
     device: &Device,
-) -> Result<Option<Resumed>, TrainError> {
+) -> Result<Option<Resumed<M>>, TrainError> {
     let all = checkpoints(stage.path())?;
     let Some((_, dir)) = all.last() else { return Ok(None) };
     let remedy = match all.len() {
@@ -212,18 +244,25 @@ pub fn resume(
     verify(dir).map_err(|(file, problem)| damaged(&file, problem))?;
     let text = fs::read(dir.join(STATE)).map_err(TrainError::read(&dir.join(STATE)))?;
     let state: TrainerState = serde_json::from_slice(&text).map_err(|error| damaged(STATE, error.to_string()))?;
-    check_unchanged(dir, config, &state)?;
-    let changed =
-        |key: &str, old: String, new: String| TrainError::Changed { dir: dir.clone(), key: key.into(), old, new };
-    if Tokenizer::load(dir)?.hash() != tokenizer.hash() {
-        return Err(changed("tokenizer", "another one".into(), "this one".into()));
+    check_unchanged(dir, expected.config, &state)?;
+    let changed = |(key, old, new)| TrainError::Changed { dir: dir.clone(), key, old, new };
+    if let Some(difference) = difference(&state.settings, expected.settings) {
+        return Err(changed(difference));
     }
-    let saved = fireclay_model::load(dir, device)?;
-    if let Some((key, old, new)) = difference(saved.config(), decoder.config()) {
-        return Err(changed(&format!("model.{key}"), old, new));
+    if Tokenizer::load(dir)?.hash() != expected.tokenizer.hash() {
+        return Err(changed(("tokenizer".into(), "another one".into(), "this one".into())));
     }
-    let optimizer = AdamW::load(config.adamw(), &dir.join(OPTIMIZER), device)?;
-    Ok(Some(Resumed { decoder: saved, optimizer, state: TrainerState { config: config.clone(), ..state } }))
+    let restored = model.clone().restore(dir, device)?;
+    if let Some((key, old, new)) = difference(&restored.configuration(), &model.configuration()) {
+        return Err(changed((format!("model.{key}"), old, new)));
+    }
+    let optimizers = expected.optimizers.iter();
+    let optimizers = optimizers.map(|(name, config)| AdamW::load(config.clone(), &optimizer_file(dir, name), device));
+    Ok(Some(Resumed {
+        model: restored,
+        optimizers: optimizers.collect::<Result<_, _>>()?,
+        state: TrainerState { config: expected.config.clone(), ..state },
+    }))
 }
 
 /// Compares every file with its checksum; the error is the file and what is wrong with it.
@@ -281,15 +320,19 @@ fn difference<T: Serialize>(old: &T, new: &T) -> Option<(String, String, String)
     differences(old, new).into_iter().next()
 }
 
-/// The fields in which two values of one type differ: name, old, new.
+/// The fields in which two values of one type differ: name, old, new. Values without fields have none.
 fn differences<T: Serialize>(old: &T, new: &T) -> Vec<(String, String, String)> {
     // By way of text, because a number read from JSON may differ from the one written in its last bit.
-    let fields = |value: &T| -> serde_json::Map<String, serde_json::Value> {
+    let fields = |value: &T| -> serde_json::Map<String, Value> {
         let text = serde_json::to_string(value).expect("settings are JSON");
-        serde_json::from_str(&text).expect("settings are a JSON object")
+        match serde_json::from_str(&text).expect("settings are JSON") {
+            Value::Object(fields) => fields,
+            _ => serde_json::Map::new(),
+        }
     };
     let (old, new) = (fields(old), fields(new));
-    let pair =
-        |key: &String| (key.clone(), old[key].to_string(), new.get(key).map_or_else(String::new, ToString::to_string));
-    old.keys().filter(|key| Some(&old[*key]) != new.get(*key)).map(pair).collect()
+    let show = |value: Option<&Value>| value.map_or_else(|| "not set".into(), ToString::to_string);
+    let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
+    let changed = keys.filter(|key| old.get(*key) != new.get(*key));
+    changed.map(|key| (key.clone(), show(old.get(key)), show(new.get(key)))).collect()
 }

@@ -1,31 +1,49 @@
-//! Loss on text that was not trained on.
+//! Loss on examples that were not trained on.
+
+use std::collections::BTreeMap;
 
 use fireclay_data::Batch;
 use fireclay_model::Decoder;
 
 use crate::{NextToken, Objective};
 
-/// How well a decoder predicts a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How well a model does on a validation split.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// Mean −log p of the next token, nats.
+    /// The mean loss: for next tokens, mean −log p in nats.
     pub loss: f64,
     /// `loss / ln 2 / bytes per token`: comparable between tokenizers. `None` when the text's bytes are not known.
     pub bits_per_byte: Option<f64>,
-    /// Targets it is the mean of.
-    pub tokens: u64,
+    /// What the loss is the mean of: targets, pairs.
+    pub weight: f64,
+    /// The means of the objective's other numbers, by their names.
+    pub metrics: BTreeMap<String, f64>,
 }
 
-/// The mean next-token loss over all targets of `batches`. Give it [`decoder.valid()`](burn::module::Module::valid), or every
-/// activation is kept for gradients that nobody takes.
-pub fn evaluate(decoder: &Decoder, batches: impl Iterator<Item = Batch>, bytes_per_token: Option<f64>) -> Evaluation {
-    let (mut sum, mut tokens) = (0.0, 0.0);
+/// The mean of an objective over `batches`. Give it `model.valid()`, or every activation is kept for gradients that nobody takes.
+pub fn evaluate_objective<M, B>(
+    model: &M,
+    objective: &dyn Objective<M, B>,
+    batches: impl Iterator<Item = B>,
+) -> Evaluation {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    let mut metrics: BTreeMap<String, f64> = BTreeMap::new();
     for batch in batches {
-        let loss = NextToken.loss(decoder, &batch);
-        sum += f64::from(loss.mean.into_scalar::<f32>()) * loss.tokens;
-        tokens += loss.tokens;
+        let loss = objective.loss(model, &batch);
+        sum += f64::from(loss.mean.into_scalar::<f32>()) * loss.weight;
+        weight += loss.weight;
+        for (name, value) in loss.metrics {
+            *metrics.entry(name.to_owned()).or_default() += value * loss.weight;
+        }
     }
-    let loss = if tokens > 0.0 { sum / tokens } else { f64::NAN };
-    let bits_per_byte = bytes_per_token.map(|bytes| loss / std::f64::consts::LN_2 / bytes);
-    Evaluation { loss, bits_per_byte, tokens: tokens as u64 }
+    let mean = |sum: f64| if weight > 0.0 { sum / weight } else { f64::NAN };
+    let metrics = metrics.into_iter().map(|(name, sum)| (name, mean(sum))).collect();
+    Evaluation { loss: mean(sum), bits_per_byte: None, weight, metrics }
+}
+
+/// The mean next-token loss over all targets of `batches`, and in bits per byte where the average bytes of a token are known.
+pub fn evaluate(decoder: &Decoder, batches: impl Iterator<Item = Batch>, bytes_per_token: Option<f64>) -> Evaluation {
+    let evaluation = evaluate_objective(decoder, &NextToken, batches);
+    let bits_per_byte = bytes_per_token.map(|bytes| evaluation.loss / std::f64::consts::LN_2 / bytes);
+    Evaluation { bits_per_byte, ..evaluation }
 }

@@ -1,6 +1,6 @@
 //! From batches of tokens to a trained decoder: optimiser, schedule, the pretraining loop, run directory and exact resume.
 //!
-//! [`pretrain`](pretrain()) is the loop, in one function that reads from top to bottom. It needs:
+//! [`fit`](fit()) is the loop, in one function that reads from top to bottom; [`pretrain`](pretrain()) calls it for text. That needs:
 //!
 //! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is one),
 //! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet) with the validation split,
@@ -38,18 +38,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`pretrain`](mod@pretrain) → [`evaluate`](mod@evaluate) → [`checkpoint`].
+//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`fit`](mod@fit) → [`pretrain`](mod@pretrain) →
+//! [`evaluate`](mod@evaluate) → [`checkpoint`].
 
 pub mod config;
 pub mod schedule;
 pub mod optimizer;
+pub mod trainable;
 pub mod objective;
+pub mod fit;
 pub mod pretrain;
 pub mod evaluate;
 pub mod sample;
 pub mod checkpoint;
 pub mod stage;
 pub mod metrics;
+pub mod log;
 pub mod tensorboard;
 pub mod progress;
 pub mod throughput;
@@ -63,13 +67,17 @@ pub use checkpoint::TrainerState;
 pub use config::TrainConfig;
 pub use error::TrainError;
 pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate};
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_objective};
+pub use fit::{Clock, Fit, Outcome, Summary, fit};
 pub use interrupt::Interrupt;
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
 pub use optimizer::{AdamW, AdamWConfig, ModuleGradients};
-pub use pretrain::{Outcome, Pretrain, Summary, pretrain};
+pub use log::Log;
+pub use pretrain::{Pretrain, check_fit, pretrain};
+pub use progress::Progress;
 pub use sample::{Sample, read_samples};
 pub use schedule::Schedule;
 pub use stage::StageDir;
 pub use throughput::{matmul_peak, peak_memory};
+pub use trainable::Trainable;

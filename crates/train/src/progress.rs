@@ -19,14 +19,15 @@ pub struct Progress {
     first: u64,
     started: Instant,
     logged: Instant,
-    /// Loss, smoothed, so that the line can be read.
-    loss: Option<f64>,
+    /// What is shown, by the names of the metrics, smoothed, so that the line can be read.
+    shown: Vec<(&'static str, Option<f64>)>,
 }
 
 impl Progress {
-    /// A line for `steps` steps of which `done` are made. Standard error must be a terminal for it to be live.
+    /// A line for `steps` steps of which `done` are made, with the loss and the metrics called `shows`. Standard error must be a terminal
+    /// for it to be live.
     #[must_use]
-    pub fn new(steps: u64, done: u64, quiet: bool) -> Self {
+    pub fn new(steps: u64, done: u64, shows: &[&'static str], quiet: bool) -> Self {
         let live = !quiet && stderr().is_terminal();
         let bar = live.then(|| {
             let style =
@@ -36,19 +37,24 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { bar, quiet, steps, first: done, started: now, logged: now, loss: None }
+        let shown = std::iter::once("loss").chain(shows.iter().copied()).map(|name| (name, None)).collect();
+        Self { bar, quiet, steps, first: done, started: now, logged: now, shown }
     }
 
     /// Shows a step.
     pub fn step(&mut self, line: &StepMetrics) {
-        if let Some(loss) = line.loss.filter(|loss| loss.is_finite()) {
-            self.loss = Some(self.loss.map_or(loss, |smoothed| 0.9 * smoothed + 0.1 * loss));
+        for (name, shown) in &mut self.shown {
+            let value = if *name == "loss" { line.loss } else { line.extra.get(*name).copied() };
+            if let Some(value) = value.filter(|value| value.is_finite()) {
+                *shown = Some(shown.map_or(value, |smoothed| 0.9 * smoothed + 0.1 * value));
+            }
         }
+        let numbers = self.shown.iter().filter_map(|(name, value)| Some((name.replace('_', " "), (*value)?)));
+        let numbers: String = numbers.map(|(name, value)| format!("{name} {value:.3}  ")).collect();
+        let mfu = line.mfu.map(|mfu| format!("MFU {:.0} %  ", 100.0 * mfu)).unwrap_or_default();
         let message = format!(
-            "loss {:.3}  {:.0} tokens/s  MFU {:.0} %  {} left",
-            self.loss.unwrap_or(f64::NAN),
+            "{numbers}{:.0} tokens/s  {mfu}{} left",
             line.tokens_per_s.unwrap_or(0.0),
-            100.0 * line.mfu.unwrap_or(0.0),
             in_words(self.left(line.step)),
         );
         if let Some(bar) = &self.bar {

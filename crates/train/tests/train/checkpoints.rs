@@ -141,9 +141,6 @@ impl<S: Source> Source for Obstructed<S> {
     fn seek(&mut self, position: &Position) -> Result<(), DataError> {
         self.source.seek(position)
     }
-    fn tokens_per_epoch(&self) -> u64 {
-        self.source.tokens_per_epoch()
-    }
 }
 
 #[test]

@@ -33,9 +33,6 @@ impl<S: Source> Source for CutOff<S> {
     fn seek(&mut self, position: &Position) -> Result<(), DataError> {
         self.source.seek(position)
     }
-    fn tokens_per_epoch(&self) -> u64 {
-        self.source.tokens_per_epoch()
-    }
 }
 
 fn whole(small: &Small) -> tempfile::TempDir {

@@ -1,0 +1,133 @@
+//! The models of PPO: a policy that acts, a critic that predicts what its answers will be worth.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::{Decoder, ModelError, Precision, ScoreModel, load_score_model, save_score_model};
+use fireclay_train::Trainable;
+use serde_json::Value;
+
+/// The folder of the critic inside a checkpoint, and that of the moving average.
+const CRITIC: &str = "critic";
+const AVERAGE: &str = "average";
+
+/// A policy, its critic, and if wished the policy's moving average.
+#[derive(Module, Debug)]
+pub struct ActorCritic {
+    /// The policy.
+    pub actor: Decoder,
+    /// Predicts, before each token, the reward that is still to come.
+    pub critic: ScoreModel,
+    /// The policy's moving average, which is not trained.
+    pub average: Option<Decoder>,
+}
+
+impl ActorCritic {
+    /// A policy with its critic; `averaged` keeps a moving average of the policy.
+    #[must_use]
+    pub fn new(actor: Decoder, critic: ScoreModel, averaged: bool) -> Self {
+        let average = averaged.then(|| actor.clone().no_grad());
+        Self { actor, critic, average }
+    }
+
+    /// Moves the average towards the policy: `average ← decay · average + (1 − decay) · policy`.
+    #[must_use]
+    pub fn with_average(mut self, decay: f64) -> Self {
+        self.average = self.average.map(|average| mix(average, &self.actor.valid(), decay));
+        self
+    }
+}
+
+/// `decay · module + (1 − decay) · other`, parameter by parameter.
+fn mix(module: Decoder, other: &Decoder, decay: f64) -> Decoder {
+    let mut collect = Collect::default();
+    other.visit(&mut collect);
+    module.map(&mut Mix { others: collect.found, decay, path: vec![] })
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    found: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        self.found.insert(self.path.join("."), param.val().reshape([-1]));
+    }
+}
+
+struct Mix {
+    others: BTreeMap<String, Tensor<1>>,
+    decay: f64,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Mix {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
+        let Some(other) = self.others.remove(&self.path.join(".")) else { return param };
+        param.map(|weight| {
+            let shape = weight.dims();
+            let mixed = weight.inner() * self.decay + other.reshape(shape) * (1.0 - self.decay);
+            Tensor::from_inner(mixed)
+        })
+    }
+}
+
+impl Trainable for ActorCritic {
+    fn device(&self) -> Device {
+        self.actor.device()
+    }
+
+    fn with_precision(self, precision: Precision) -> Self {
+        let Self { actor, critic, average } = self;
+        Self { actor: actor.with_precision(precision), critic: critic.with_precision(precision), average }
+    }
+
+    /// The directory is the policy's; `critic/` is a sequence classifier, `average/` a language model.
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
+        let options = SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() };
+        Trainable::save(&self.actor, dir, tokens)?;
+        save_score_model(&self.critic, dir.join(CRITIC), &options)?;
+        self.average.as_ref().map_or(Ok(()), |average| save_with(average, dir.join(AVERAGE), &options))
+    }
+
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        let average = match &self.average {
+            Some(_) => Some(fireclay_model::load(dir.join(AVERAGE), device)?.no_grad()),
+            None => None,
+        };
+        Ok(Self {
+            actor: self.actor.restore(dir, device)?,
+            critic: load_score_model(dir.join(CRITIC), device)?,
+            average,
+        })
+    }
+
+    fn configuration(&self) -> Value {
+        self.actor.configuration()
+    }
+
+    fn flops_per_token(&self, context: usize) -> f64 {
+        self.actor.config().flops_per_token(context)
+    }
+}

@@ -1,0 +1,216 @@
+//! GRPO: group-relative policy optimisation (Shao et al. 2024, `DeepSeekMath`), with the corrections published since.
+//!
+//! Each prompt is answered several times, and an answer's advantage is its reward relative to its group's: no critic. The loss of a token is
+//! [PPO's clipped surrogate](crate::ppo::clipped_surrogate) plus β times the [k3 estimate](crate::kl) of the KL to the reference. What was corrected, each an option:
+//!
+//! | option | corrects |
+//! |---|---|
+//! | `scale_by_deviation = false` | prompts that are nearly always or nearly never solved count more (Liu et al. 2025, Dr. GRPO) |
+//! | `reduction = "constant"` | long wrong answers are punished less per token (Liu et al. 2025, Dr. GRPO) |
+//! | `reduction = "token"` | tokens of long answers count less (Yu et al. 2025, DAPO) |
+//! | `clip_high` above `clip_low` | rare tokens can hardly become likelier (Yu et al. 2025, DAPO) |
+//! | `ratio = "sequence"` | ratios of single tokens are noisy (Zheng et al. 2025, GSPO) |
+
+use burn::tensor::Tensor;
+use fireclay_model::Decoder;
+use fireclay_train::{AdamW, AdamWConfig, TrainConfig, TrainError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::advantages::group_relative;
+use crate::completions::{masked_mean, number, token_scores};
+use crate::kl::KlEstimator;
+use crate::online::{Learned, Moment, PolicyGradient};
+use crate::ppo::{clip_fraction, clipped_surrogate};
+use crate::rollout::{Group, Trajectory, sequences, token_tensor};
+use crate::update::{Means, descend, minibatches};
+
+/// How the losses of tokens become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reduction {
+    /// The mean over an answer's tokens, then over answers: the original.
+    #[default]
+    Sequence,
+    /// The mean over all tokens of all answers.
+    Token,
+    /// The sum over all tokens, divided by the same number whatever their count: answers × the most tokens an answer may have.
+    Constant,
+}
+
+/// What the ratio of new to old probability is taken of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ratio {
+    /// Each token.
+    #[default]
+    Token,
+    /// The whole answer: the geometric mean of its tokens' ratios.
+    Sequence,
+}
+
+/// The numbers of GRPO.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrpoConfig {
+    /// Passes over a step's answers.
+    pub epochs: u64,
+    /// Answers in an update.
+    pub minibatch: usize,
+    /// How far a ratio may fall below 1 before it gains nothing.
+    pub clip_low: f64,
+    /// How far it may rise above 1.
+    pub clip_high: f64,
+    /// β: weight of the KL to the reference.
+    pub kl_coefficient: f64,
+    /// How the KL is estimated.
+    pub kl_estimator: KlEstimator,
+    /// Whether advantages are in standard deviations of their group.
+    pub scale_by_deviation: bool,
+    /// How the losses of tokens become one number.
+    pub reduction: Reduction,
+    /// What the ratio is taken of.
+    pub ratio: Ratio,
+    /// What a nat of entropy is worth.
+    pub entropy_coefficient: f64,
+}
+
+impl Default for GrpoConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 1,
+            minibatch: 64,
+            clip_low: 0.2,
+            clip_high: 0.2,
+            kl_coefficient: 0.02,
+            kl_estimator: KlEstimator::K3,
+            scale_by_deviation: true,
+            reduction: Reduction::Sequence,
+            ratio: Ratio::Token,
+            entropy_coefficient: 0.0,
+        }
+    }
+}
+
+/// The algorithm.
+#[derive(Clone, Debug)]
+pub struct Grpo {
+    /// Its numbers.
+    pub config: GrpoConfig,
+    /// The most tokens an answer may have, for [`Reduction::Constant`].
+    pub max_tokens: usize,
+}
+
+impl PolicyGradient<Decoder> for Grpo {
+    fn settings(&self) -> Value {
+        serde_json::to_value(&self.config).expect("settings are JSON")
+    }
+
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
+        vec![("optimizer", config.adamw())]
+    }
+
+    fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
+        model
+    }
+
+    fn learn(
+        &mut self,
+        mut model: Decoder,
+        optimizers: &mut [AdamW],
+        groups: &[Group],
+        moment: Moment<'_>,
+    ) -> Result<(Decoder, Learned), TrainError> {
+        let advantages: Vec<f64> = groups.iter().flat_map(|group| self.advantages(group)).collect();
+        let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
+        let mut means = Means::default();
+        let undecided = groups.iter().filter(|group| self.advantages(group).iter().any(|&a| a != 0.0)).count();
+        means.add("groups_with_signal", undecided as f64 / groups.len().max(1) as f64);
+        for epoch in 0..self.config.epochs {
+            for chosen in
+                minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch)
+            {
+                let some: Vec<&Trajectory> = chosen.iter().map(|&index| trajectories[index]).collect();
+                let advantages: Vec<f64> = chosen.iter().map(|&index| advantages[index]).collect();
+                let loss = self.loss(&model, &some, &advantages, moment.temperature, &mut means);
+                let rate = moment.rate * moment.config.learning_rate;
+                let (stepped, result) = descend(model, &mut optimizers[0], &loss, rate);
+                model = stepped;
+                means.update("loss", "grad_norm", result);
+            }
+        }
+        Ok((model, means.learned()))
+    }
+}
+
+impl Grpo {
+    fn advantages(&self, group: &Group) -> Vec<f64> {
+        let rewards: Vec<f64> = group.trajectories.iter().map(|trajectory| trajectory.reward).collect();
+        group_relative(&rewards, self.config.scale_by_deviation)
+    }
+
+    fn loss(
+        &self,
+        model: &Decoder,
+        trajectories: &[&Trajectory],
+        advantages: &[f64],
+        temperature: f64,
+        means: &mut Means,
+    ) -> Tensor<1> {
+        let config = &self.config;
+        let device = model.device();
+        let sequences = sequences(trajectories.iter().copied());
+        let mask = sequences.mask(&device);
+        let old = token_tensor(trajectories, &sequences, |t, c| t.logprobs[c], &device);
+        let reference = token_tensor(trajectories, &sequences, |t, c| t.reference_logprobs[c], &device);
+        let advantages = sequences.per_token(|b, _| advantages[b] as f32, &device);
+        let scores = token_scores(model, &sequences, temperature, config.entropy_coefficient != 0.0);
+        let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
+        means.add("clip_fraction", clip_fraction(&scores.logprobs, &old, &mask, low, high));
+        let entropy = masked_mean(scores.entropies, &mask);
+        means.add("entropy", number(entropy.clone()));
+        let inputs = GrpoInputs { logprobs: scores.logprobs, old, reference, advantages, mask };
+        let loss = grpo_loss(inputs, config, self.max_tokens);
+        if config.entropy_coefficient == 0.0 { loss } else { loss - entropy * config.entropy_coefficient }
+    }
+}
+
+/// What [`grpo_loss`] is a function of, each `[B, C]`.
+#[derive(Clone, Debug)]
+pub struct GrpoInputs {
+    /// log π of every token now.
+    pub logprobs: Tensor<2>,
+    /// log π of the policy that drew them.
+    pub old: Tensor<2>,
+    /// log π of the reference.
+    pub reference: Tensor<2>,
+    /// The advantage of the answer that a token is in.
+    pub advantages: Tensor<2>,
+    /// 1 for tokens of answers, 0 for padding.
+    pub mask: Tensor<2>,
+}
+
+/// The loss of a minibatch; `max_tokens` is the most tokens an answer may have. `[1]`
+#[must_use]
+pub fn grpo_loss(inputs: GrpoInputs, config: &GrpoConfig, max_tokens: usize) -> Tensor<1> {
+    let GrpoInputs { logprobs, old, reference, advantages, mask } = inputs;
+    let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
+    let for_ratio = match config.ratio {
+        Ratio::Token => logprobs.clone(),
+        Ratio::Sequence => {
+            let difference = (logprobs.clone() - old.clone()) * mask.clone();
+            let mean = difference.sum_dim(1) / mask.clone().sum_dim(1);
+            old.clone() + mean.expand(old.dims())
+        }
+    };
+    let mut losses = clipped_surrogate(for_ratio, old, advantages, low, high);
+    if config.kl_coefficient != 0.0 {
+        losses = losses + config.kl_estimator.of(logprobs, reference) * config.kl_coefficient;
+    }
+    let answers = mask.dims()[0] as f64;
+    match config.reduction {
+        Reduction::Sequence => ((losses * mask.clone()).sum_dim(1) / mask.sum_dim(1)).sum() / answers,
+        Reduction::Token => masked_mean(losses, &mask),
+        Reduction::Constant => (losses * mask).sum() / (answers * max_tokens as f64),
+    }
+}

@@ -1,0 +1,119 @@
+//! KTO: Kahneman–Tversky optimisation (Ethayarajh et al. 2024). Single thumbs, up or down, instead of pairs.
+//!
+//! With `r = log π(y|x) − log reference(y|x)` and `z`, an estimate of the KL of the policy from its reference that carries no gradient,
+//!
+//! ```text
+//! L = w_up·(1 − σ(β·(r − z)))   for a thumb up          L = w_down·(1 − σ(β·(z − r)))   for a thumb down
+//! ```
+//!
+//! z is estimated, as in the paper, by prompts with completions that belong to others: the mean of their r, and at least 0.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+use fireclay_data::EncodedRating;
+use fireclay_model::Decoder;
+use fireclay_train::{Loss, Objective, Outcome, TrainError};
+use serde::{Deserialize, Serialize};
+
+use crate::completions::{Sequences, host};
+use crate::dpo::{Preferring, completion_logprobs};
+
+/// The numbers of KTO.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KtoConfig {
+    /// β: how strongly the policy is held to its reference.
+    pub beta: f64,
+    /// Weight of thumbs up.
+    pub desirable_weight: f64,
+    /// Weight of thumbs down.
+    pub undesirable_weight: f64,
+}
+
+impl Default for KtoConfig {
+    fn default() -> Self {
+        Self { beta: 0.1, desirable_weight: 1.0, undesirable_weight: 1.0 }
+    }
+}
+
+/// The loss on ratings, with the frozen policy it is held to.
+#[derive(Clone, Debug)]
+pub struct KahnemanTversky {
+    /// Its numbers.
+    pub config: KtoConfig,
+    /// What the policy began as, without gradients.
+    pub reference: Decoder,
+}
+
+/// The loss of every rating from `ratios = log π − log reference` and the KL estimate `z`; `good` says which thumbs are up. All `[B]`
+#[must_use]
+pub fn kto_losses(ratios_b: Tensor<1>, good: &[bool], z: f64, config: &KtoConfig) -> Tensor<1> {
+    let device = ratios_b.device();
+    let per_rating = |up: f64, down: f64| {
+        let numbers: Vec<f32> = good.iter().map(|&good| if good { up } else { down } as f32).collect();
+        Tensor::<1>::from_floats(numbers.as_slice(), &device)
+    };
+    let sign = per_rating(1.0, -1.0);
+    let weight = per_rating(config.desirable_weight, config.undesirable_weight);
+    (-sigmoid((ratios_b - z) * config.beta * sign) + 1.0) * weight
+}
+
+impl KahnemanTversky {
+    /// log π − log reference of whole completions. `[B]`
+    fn ratios(&self, policy: &Decoder, sequences: &Sequences) -> Tensor<1> {
+        let reference = completion_logprobs(&self.reference, sequences, false).into_data();
+        completion_logprobs(policy, sequences, false) - Tensor::from_data(reference, &policy.device())
+    }
+
+    /// The KL estimate, from each prompt with the completion of the next.
+    fn kl(&self, policy: &Decoder, ratings: &[EncodedRating]) -> f64 {
+        let longest = policy.config().context;
+        let others = ratings.iter().cycle().skip(1);
+        let mismatched = ratings.iter().zip(others).filter_map(|(rating, other)| {
+            let mut ids = [&rating.ids[..rating.prompt_tokens], &other.ids[other.prompt_tokens..]].concat();
+            ids.truncate(longest);
+            (ids.len() > rating.prompt_tokens).then_some((ids, rating.prompt_tokens))
+        });
+        let sequences = Sequences::new(mismatched);
+        if sequences.is_empty() {
+            return 0.0;
+        }
+        let ratios = host(self.ratios(policy, &sequences));
+        (ratios.iter().map(|&r| f64::from(r)).sum::<f64>() / ratios.len() as f64).max(0.0)
+    }
+}
+
+impl Objective<Decoder, Vec<EncodedRating>> for KahnemanTversky {
+    fn loss(&self, policy: &Decoder, ratings: &Vec<EncodedRating>) -> Loss {
+        use burn::module::Module;
+        let kl = self.kl(&policy.valid(), ratings);
+        let sequences = Sequences::new(ratings.iter().map(|rating| (rating.ids.clone(), rating.prompt_tokens)));
+        let ratios = self.ratios(policy, &sequences);
+        let good: Vec<bool> = ratings.iter().map(|rating| rating.good).collect();
+        let right = host(ratios.clone().detach()).iter().zip(&good).filter(|(r, good)| (f64::from(**r) > kl) == **good).count();
+        Loss {
+            mean: kto_losses(ratios, &good, kl, &self.config).mean(),
+            weight: ratings.len() as f64,
+            tokens: sequences.tokens(),
+            metrics: vec![("accuracy", right as f64 / ratings.len() as f64), ("kl", kl)],
+        }
+    }
+}
+
+/// Aligns `policy` with ratings, or resumes exactly; see [`fit`](fireclay_train::fit()). `reference`, without gradients, is what the policy began as.
+///
+/// # Errors
+/// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or losses stay non-finite.
+pub fn kto(
+    policy: Decoder,
+    reference: Decoder,
+    config: &KtoConfig,
+    run: Preferring<'_, EncodedRating>,
+) -> Result<Outcome, TrainError> {
+    if !(config.beta > 0.0 && config.beta.is_finite()) {
+        let value = config.beta.to_string();
+        return Err(TrainError::Config { key: "beta", value, expected: "a positive number" });
+    }
+    let objective = KahnemanTversky { config: config.clone(), reference };
+    run.run(policy, &objective, &["accuracy", "kl"])
+}

@@ -1,0 +1,208 @@
+//! The reward model: what people would prefer, learned from pairs of answers of which they preferred one.
+//!
+//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it is that y_c is preferred to y_r, and its negative
+//! log-likelihood is the loss (Christiano et al. 2017; Ouyang et al. 2022), with the margin m of Touvron et al. (2023) and the term that keeps
+//! scores centred of Eisenstein et al. (2023):
+//!
+//! ```text
+//! L = −log σ(r(x, y_c) − r(x, y_r) − m) + c·(r(x, y_c) + r(x, y_r))²
+//! ```
+//!
+//! Only differences of scores mean anything. So that a reward of 0 is an average answer and 1 a deviation better, the scores of a reference
+//! set are brought to mean 0 and deviation 1 when training ends.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_sigmoid;
+use fireclay_data::{EncodedPair, Source};
+use fireclay_model::{RewardScale, ScoreModel};
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{
+    Evaluation, Fit, Interrupt, Loss, Objective, Outcome, StageDir, TrainConfig, TrainError, fit,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::advantages::mean_and_variance;
+use crate::completions::{Sequences, final_scores, host};
+use crate::sft::limit;
+
+/// The numbers of reward training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RewardConfig {
+    /// c: weight of the term that keeps scores centred; 0: none.
+    pub center_coefficient: f64,
+}
+
+/// The loss on pairs.
+#[derive(Clone, Debug)]
+pub struct PairwiseRanking {
+    /// Its numbers.
+    pub config: RewardConfig,
+}
+
+/// `−log σ(chosen − rejected − margin) + c·(chosen + rejected)²`, the mean over pairs. All `[B]` → `[1]`
+#[must_use]
+pub fn ranking_loss(chosen_b: Tensor<1>, rejected_b: Tensor<1>, margins_b: Tensor<1>, center: f64) -> Tensor<1> {
+    let losses = -log_sigmoid(chosen_b.clone() - rejected_b.clone() - margins_b);
+    if center == 0.0 { losses.mean() } else { losses.mean() + (chosen_b + rejected_b).square().mean() * center }
+}
+
+/// Chosen answers, then rejected ones.
+pub(crate) fn pair_sequences(pairs: &[EncodedPair]) -> Sequences {
+    let chosen = pairs.iter().map(|pair| (pair.chosen.clone(), pair.prompt_tokens));
+    let rejected = pairs.iter().map(|pair| (pair.rejected.clone(), pair.prompt_tokens));
+    Sequences::new(chosen.chain(rejected))
+}
+
+impl Objective<ScoreModel, Vec<EncodedPair>> for PairwiseRanking {
+    fn loss(&self, model: &ScoreModel, pairs: &Vec<EncodedPair>) -> Loss {
+        let sequences = pair_sequences(pairs);
+        let scores = final_scores(model, &sequences);
+        let (chosen, rejected) = (scores.clone().narrow(0, 0, pairs.len()), scores.narrow(0, pairs.len(), pairs.len()));
+        let margins: Vec<f32> = pairs.iter().map(|pair| pair.margin).collect();
+        let margins = Tensor::from_floats(margins.as_slice(), &model.device());
+        let difference = host(chosen.clone().detach() - rejected.clone().detach());
+        let right = difference.iter().filter(|&&difference| difference > 0.0).count();
+        Loss {
+            mean: ranking_loss(chosen, rejected, margins, self.config.center_coefficient),
+            weight: pairs.len() as f64,
+            tokens: sequences.tokens(),
+            metrics: vec![
+                ("accuracy", right as f64 / pairs.len() as f64),
+                ("score_difference", difference.iter().map(|&d| f64::from(d)).sum::<f64>() / pairs.len() as f64),
+            ],
+        }
+    }
+}
+
+/// What a reward model thinks of pairs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RewardReport {
+    /// The share of pairs whose chosen answer has the higher score.
+    pub accuracy: f64,
+    /// The same for each kind of rejected answer, with the number of pairs.
+    pub by_kind: BTreeMap<String, (f64, usize)>,
+    /// Mean score of chosen answers, and its standard deviation.
+    pub chosen: (f64, f64),
+    /// The same of rejected answers.
+    pub rejected: (f64, f64),
+    /// The mean of the loss without its options.
+    pub loss: f64,
+    /// How many pairs.
+    pub pairs: usize,
+}
+
+/// Scores pairs with a model without gradients, `batch` pairs at a time.
+#[must_use]
+pub fn judge(model: &ScoreModel, pairs: &[EncodedPair], batch: usize) -> RewardReport {
+    let (mut chosen, mut rejected) = (vec![], vec![]);
+    for pairs in pairs.chunks(batch.max(1)) {
+        let scores = host(final_scores(model, &pair_sequences(pairs)));
+        chosen.extend(scores[..pairs.len()].iter().map(|&score| f64::from(score)));
+        rejected.extend(scores[pairs.len()..].iter().map(|&score| f64::from(score)));
+    }
+    let both = || chosen.iter().zip(&rejected);
+    let right = |c: f64, r: f64| f64::from(u8::from(c > r));
+    let mut by_kind: BTreeMap<String, (f64, usize)> = BTreeMap::new();
+    for (pair, (c, r)) in pairs.iter().zip(both()) {
+        if let Some(kind) = &pair.kind {
+            let (sum, count) = by_kind.entry(kind.clone()).or_default();
+            *sum += right(*c, *r);
+            *count += 1;
+        }
+    }
+    by_kind.values_mut().for_each(|(sum, count)| *sum /= *count as f64);
+    let spread = |scores: &[f64]| {
+        let (mean, variance) = mean_and_variance(scores.iter().copied());
+        (mean, variance.sqrt())
+    };
+    let count = pairs.len().max(1) as f64;
+    RewardReport {
+        accuracy: both().map(|(c, r)| right(*c, *r)).sum::<f64>() / count,
+        by_kind,
+        chosen: spread(&chosen),
+        rejected: spread(&rejected),
+        // log(1 + e^−d) without overflow.
+        loss: both().map(|(c, r)| (r - c).max(0.0) + (-(c - r).abs()).exp().ln_1p()).sum::<f64>() / count,
+        pairs: pairs.len(),
+    }
+}
+
+impl From<RewardReport> for Evaluation {
+    fn from(report: RewardReport) -> Self {
+        let mut metrics = BTreeMap::from([
+            ("accuracy".to_owned(), report.accuracy),
+            ("chosen_mean".to_owned(), report.chosen.0),
+            ("chosen_std".to_owned(), report.chosen.1),
+            ("rejected_mean".to_owned(), report.rejected.0),
+            ("rejected_std".to_owned(), report.rejected.1),
+        ]);
+        metrics.extend(report.by_kind.into_iter().map(|(kind, (accuracy, _))| (format!("accuracy_{kind}"), accuracy)));
+        Self { loss: report.loss, bits_per_byte: None, weight: report.pairs as f64, metrics }
+    }
+}
+
+/// What [`train_reward_model`] needs beside the model.
+pub struct RewardTraining<'a> {
+    /// How to train; `batch` is the number of pairs of a step.
+    pub config: &'a TrainConfig,
+    /// The loss's numbers.
+    pub reward: &'a RewardConfig,
+    /// Pairs to learn from.
+    pub source: &'a mut dyn Source<Vec<EncodedPair>>,
+    /// Pairs that are never learned from.
+    pub validation: &'a [EncodedPair],
+    /// Whole conversations whose scores are to have mean 0 and deviation 1 in the end; none: the scores stay as they are.
+    pub reference_set: &'a [Vec<u32>],
+    /// Saved with every checkpoint.
+    pub tokenizer: &'a Tokenizer,
+    /// Where everything is written.
+    pub stage: &'a mut StageDir,
+    /// When to save and leave early.
+    pub interrupt: &'a Interrupt,
+    /// No progress line.
+    pub quiet: bool,
+}
+
+/// Trains a reward model on pairs, or resumes exactly; see [`fit`].
+///
+/// # Errors
+/// [`TrainError`] when the settings do not fit the checkpoint, the disk fails, or losses stay non-finite.
+pub fn train_reward_model(model: ScoreModel, run: RewardTraining<'_>) -> Result<Outcome, TrainError> {
+    let RewardTraining { config, reward, source, validation, reference_set, tokenizer, stage, interrupt, quiet } = run;
+    fit(
+        model,
+        Fit {
+            config,
+            settings: serde_json::to_value(reward).expect("settings are JSON"),
+            objective: &PairwiseRanking { config: reward.clone() },
+            source,
+            evaluate: &|model| {
+                let pairs = &validation[..validation.len().min(limit(config).saturating_mul(config.batch))];
+                Ok((!pairs.is_empty()).then(|| judge(model, pairs, config.batch).into()))
+            },
+            sample: &|_, _| Ok(vec![]),
+            finish: &|model| Ok(normalised(model, reference_set, config.batch)),
+            tokenizer,
+            stage,
+            interrupt,
+            shows: &["accuracy"],
+            quiet,
+        },
+    )
+}
+
+/// The model with the scale that brings the scores of `reference_set` to mean 0 and deviation 1.
+#[must_use]
+pub fn normalised(model: ScoreModel, reference_set: &[Vec<u32>], batch: usize) -> ScoreModel {
+    let mut scores = vec![];
+    for some in reference_set.chunks(batch.max(1)) {
+        // The completion is of no account here: the score is read at the end.
+        let sequences = Sequences::new(some.iter().map(|ids| (ids.clone(), 1)));
+        scores.extend(host(final_scores(&model, &sequences)).into_iter().map(f64::from));
+    }
+    let (mean, variance) = mean_and_variance(scores.iter().copied());
+    if variance > 0.0 { model.with_scale(RewardScale { mean, std: variance.sqrt() }) } else { model }
+}

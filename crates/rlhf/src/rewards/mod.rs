@@ -1,0 +1,108 @@
+//! What an answer is worth: a learned model, exact verifiers, terms for its form, and weighted sums of these.
+
+mod learned;
+mod verifiers;
+mod form;
+
+use fireclay_data::Task;
+use fireclay_train::TrainError;
+
+pub use form::{LengthPenalty, RepetitionPenalty, Unfinished};
+pub use learned::LearnedReward;
+pub use verifiers::Correctness;
+
+use crate::rollout::Group;
+
+/// An answer to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// What was asked, and how answers to it are checked.
+    pub task: &'a Task,
+    /// The prompt's tokens.
+    pub prompt: &'a [u32],
+    /// The answer's, the token that ends it included.
+    pub completion: &'a [u32],
+    /// The answer as text.
+    pub text: &'a str,
+    /// Whether it ended by itself.
+    pub finished: bool,
+}
+
+/// Gives every answer a number: more is better.
+pub trait Reward {
+    /// One number an answer.
+    ///
+    /// # Errors
+    /// When a model that judges fails on its device.
+    fn score(&self, answers: &[Answer<'_>]) -> Result<Vec<f64>, TrainError>;
+}
+
+/// A weighted sum of rewards.
+#[derive(Default)]
+pub struct WeightedSum {
+    parts: Vec<(f64, Box<dyn Reward>)>,
+}
+
+impl WeightedSum {
+    /// Nothing yet: every answer is worth 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a reward; one of weight 0 is left out, and need not be computed.
+    #[must_use]
+    pub fn with(mut self, weight: f64, reward: impl Reward + 'static) -> Self {
+        if weight != 0.0 {
+            self.parts.push((weight, Box::new(reward)));
+        }
+        self
+    }
+
+    /// Whether it gives 0 to everything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
+impl Reward for WeightedSum {
+    fn score(&self, answers: &[Answer<'_>]) -> Result<Vec<f64>, TrainError> {
+        let mut sums = vec![0.0; answers.len()];
+        for (weight, reward) in &self.parts {
+            for (sum, score) in sums.iter_mut().zip(reward.score(answers)?) {
+                *sum += weight * score;
+            }
+        }
+        Ok(sums)
+    }
+}
+
+/// Fills in the reward of every trajectory.
+///
+/// # Errors
+/// As [`Reward::score`].
+pub fn add_rewards(groups: &mut [Group], reward: &dyn Reward) -> Result<(), TrainError> {
+    let answers: Vec<Answer> = groups
+        .iter()
+        .flat_map(|group| {
+            group.trajectories.iter().map(|t| Answer {
+                task: &group.task,
+                prompt: &t.prompt,
+                completion: &t.completion,
+                text: &t.text,
+                finished: t.finished(),
+            })
+        })
+        .collect();
+    let scores = reward.score(&answers)?;
+    groups
+        .iter_mut()
+        .flat_map(|group| &mut group.trajectories)
+        .zip(scores)
+        .for_each(|(trajectory, score)| trajectory.reward = score);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! RLOO: REINFORCE with leave-one-out baselines (Kool et al. 2019; Ahmadian et al. 2024, "Back to basics").
+//!
+//! Each prompt is answered several times, and an answer's advantage is its worth above the mean of the *other* answers' worth, which is an
+//! unbiased baseline that needs no critic and no memory. The rest is [`reinforce`](crate::reinforce).
+
+use fireclay_model::Decoder;
+use fireclay_train::{AdamW, AdamWConfig, TrainConfig, TrainError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::advantages::leave_one_out;
+use crate::online::{Learned, Moment, PolicyGradient};
+use crate::reinforce::{OnPolicyStep, penalised_rewards};
+use crate::rollout::{Group, Trajectory};
+
+/// The numbers of RLOO.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RlooConfig {
+    /// What a nat of KL to the reference costs.
+    pub kl_coefficient: f64,
+    /// What a nat of entropy is worth.
+    pub entropy_coefficient: f64,
+    /// Answers whose gradients are computed at once: memory against speed.
+    pub minibatch: usize,
+}
+
+impl Default for RlooConfig {
+    fn default() -> Self {
+        Self { kl_coefficient: 0.05, entropy_coefficient: 0.0, minibatch: 64 }
+    }
+}
+
+/// The algorithm.
+#[derive(Clone, Debug)]
+pub struct Rloo {
+    /// Its numbers.
+    pub config: RlooConfig,
+}
+
+impl PolicyGradient<Decoder> for Rloo {
+    fn settings(&self) -> Value {
+        serde_json::to_value(&self.config).expect("settings are JSON")
+    }
+
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
+        vec![("optimizer", config.adamw())]
+    }
+
+    fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
+        model
+    }
+
+    fn learn(
+        &mut self,
+        model: Decoder,
+        optimizers: &mut [AdamW],
+        groups: &[Group],
+        moment: Moment<'_>,
+    ) -> Result<(Decoder, Learned), TrainError> {
+        let RlooConfig { kl_coefficient, entropy_coefficient, minibatch } = self.config;
+        let advantages: Vec<f64> = groups
+            .iter()
+            .flat_map(|group| {
+                let trajectories: Vec<&Trajectory> = group.trajectories.iter().collect();
+                leave_one_out(&penalised_rewards(&trajectories, kl_coefficient))
+            })
+            .collect();
+        let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
+        let step = OnPolicyStep { minibatch, entropy_coefficient };
+        Ok(step.update(model, &mut optimizers[0], &trajectories, &advantages, moment))
+    }
+}

@@ -1,0 +1,280 @@
+//! Rollouts: what a policy answers, as plain data.
+
+use burn::tensor::Device;
+use fireclay_data::{EncodedTask, Task};
+use fireclay_infer::{FinishReason, InferError, SamplingConfig, generate_batch};
+use fireclay_model::Decoder;
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::TrainError;
+use serde::{Deserialize, Serialize};
+
+use crate::completions::{Sequences, host, token_logprobs};
+
+/// How a policy is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RolloutConfig {
+    /// Completions of each prompt.
+    pub group_size: usize,
+    /// Most tokens in a completion.
+    pub max_tokens: usize,
+    /// The temperature they are drawn at, and their log-probabilities are taken at.
+    pub temperature: f64,
+    /// Completions that are generated at once: memory against speed.
+    pub rollout_batch: usize,
+}
+
+impl Default for RolloutConfig {
+    fn default() -> Self {
+        Self { group_size: 1, max_tokens: 64, temperature: 1.0, rollout_batch: 256 }
+    }
+}
+
+impl RolloutConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        for (key, value) in
+            [("group_size", self.group_size), ("max_tokens", self.max_tokens), ("rollout_batch", self.rollout_batch)]
+        {
+            if value == 0 {
+                return Err(TrainError::Config { key, value: "0".into(), expected: "1 or more" });
+            }
+        }
+        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
+            let value = self.temperature.to_string();
+            return Err(TrainError::Config { key: "temperature", value, expected: "a positive number" });
+        }
+        Ok(())
+    }
+}
+
+/// A prompt and one completion of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trajectory {
+    /// The prompt's tokens.
+    pub prompt: Vec<u32>,
+    /// The completion's, the token that ends it included.
+    pub completion: Vec<u32>,
+    /// log π of each token of the completion under the policy that drew it.
+    pub logprobs: Vec<f32>,
+    /// The same under the reference.
+    pub reference_logprobs: Vec<f32>,
+    /// The completion as text, without the token that ends it.
+    pub text: String,
+    /// Whether it ended by itself.
+    pub finish_reason: FinishReason,
+    /// What it is worth.
+    pub reward: f64,
+}
+
+/// The completions of one prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// What was asked.
+    pub task: Task,
+    /// What was answered.
+    pub trajectories: Vec<Trajectory>,
+}
+
+impl Trajectory {
+    /// Whether it ended by itself.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.finish_reason == FinishReason::Stop
+    }
+
+    /// An estimate of KL(π ‖ reference) of the whole completion: `Σ log π − log reference`, nats.
+    #[must_use]
+    pub fn kl(&self) -> f64 {
+        self.logprobs.iter().zip(&self.reference_logprobs).map(|(p, r)| f64::from(*p) - f64::from(*r)).sum()
+    }
+}
+
+/// Trajectories as sequences with completions.
+#[must_use]
+pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> Sequences {
+    let sequence = |t: &Trajectory| ([&t.prompt[..], &t.completion[..]].concat(), t.prompt.len());
+    Sequences::new(trajectories.into_iter().map(sequence))
+}
+
+/// Draws `config.group_size` completions of each task. `seed` and `stream` choose the random numbers: the same give the same completions.
+/// Rewards and reference log-probabilities are still to be filled in.
+///
+/// # Errors
+/// [`TrainError::Infer`] when a prompt does not fit the context or logits are not finite.
+///
+/// # Panics
+/// When the policy tracks gradients.
+pub fn rollout(
+    policy: &Decoder,
+    tasks: &[EncodedTask],
+    tokenizer: &Tokenizer,
+    config: &RolloutConfig,
+    seed: u64,
+    stream: u64,
+) -> Result<Vec<Group>, TrainError> {
+    let sampling = SamplingConfig {
+        temperature: config.temperature as f32,
+        max_tokens: config.max_tokens,
+        stop: tokenizer.stop_ids().into_iter().map(|id| vec![id]).collect(),
+        seed,
+        ..SamplingConfig::default()
+    };
+    let prompts: Vec<Vec<u32>> =
+        tasks.iter().flat_map(|task| std::iter::repeat_n(task.prompt.clone(), config.group_size)).collect();
+    // A stream a completion, so that what one draws depends neither on the others nor on how many are drawn at once.
+    let first = stream.wrapping_mul(prompts.len() as u64);
+    let trajectories = generate(policy, &prompts, tokenizer, &sampling, config.rollout_batch, first)?;
+    Ok(group(tasks, trajectories, config.group_size))
+}
+
+/// The most probable completion of each task.
+///
+/// # Errors
+/// As [`rollout`].
+///
+/// # Panics
+/// As [`rollout`].
+pub fn greedy(
+    policy: &Decoder,
+    tasks: &[EncodedTask],
+    tokenizer: &Tokenizer,
+    config: &RolloutConfig,
+) -> Result<Vec<Group>, TrainError> {
+    let stop = tokenizer.stop_ids().into_iter().map(|id| vec![id]).collect();
+    let sampling = SamplingConfig { stop, ..SamplingConfig::greedy(config.max_tokens) };
+    let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
+    Ok(group(tasks, generate(policy, &prompts, tokenizer, &sampling, config.rollout_batch, 0)?, 1))
+}
+
+fn group(tasks: &[EncodedTask], trajectories: Vec<Trajectory>, size: usize) -> Vec<Group> {
+    let mut trajectories = trajectories.into_iter();
+    let group = |task: &EncodedTask| Group {
+        task: task.task.clone(),
+        trajectories: trajectories.by_ref().take(size).collect(),
+    };
+    tasks.iter().map(group).collect()
+}
+
+fn generate(
+    policy: &Decoder,
+    prompts: &[Vec<u32>],
+    tokenizer: &Tokenizer,
+    sampling: &SamplingConfig,
+    at_once: usize,
+    first_stream: u64,
+) -> Result<Vec<Trajectory>, InferError> {
+    let mut trajectories = Vec::with_capacity(prompts.len());
+    for chunk in prompts.chunks(at_once) {
+        let stream = first_stream.wrapping_add(trajectories.len() as u64);
+        let completions = generate_batch(policy, chunk, &SamplingConfig { stream, ..sampling.clone() })?;
+        trajectories.extend(chunk.iter().zip(completions).map(|(prompt, completion)| Trajectory {
+            prompt: prompt.clone(),
+            text: tokenizer.decode(completion.ids_before_stop()),
+            completion: completion.ids,
+            logprobs: completion.sampling_logprobs,
+            reference_logprobs: vec![],
+            finish_reason: completion.finish_reason,
+            reward: 0.0,
+        }));
+    }
+    Ok(trajectories)
+}
+
+/// Fills in what `reference` thinks of every trajectory, `at_once` at a time.
+pub fn add_reference_logprobs(groups: &mut [Group], reference: &Decoder, temperature: f64, at_once: usize) {
+    let mut all: Vec<&mut Trajectory> = groups.iter_mut().flat_map(|group| &mut group.trajectories).collect();
+    for chunk in all.chunks_mut(at_once) {
+        let sequences = sequences(chunk.iter().map(|trajectory| &**trajectory));
+        let logprobs = host(token_logprobs(reference, &sequences, temperature));
+        let rows = logprobs.chunks_exact(sequences.longest_completion());
+        for (trajectory, row) in chunk.iter_mut().zip(rows) {
+            trajectory.reference_logprobs = row[..trajectory.completion.len()].to_vec();
+        }
+    }
+}
+
+/// The largest |π(token) / π_sampled(token) − 1| over all tokens: 0, apart from rounding, when `policy` is the one that drew them.
+#[must_use]
+pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> f64 {
+    let sequences = sequences(groups.iter().flat_map(|group| &group.trajectories));
+    let logprobs = host(token_logprobs(policy, &sequences, temperature));
+    let rows = logprobs.chunks_exact(sequences.longest_completion());
+    let trajectories = groups.iter().flat_map(|group| &group.trajectories);
+    let errors = trajectories.zip(rows).flat_map(|(trajectory, row)| {
+        row.iter().zip(&trajectory.logprobs).map(|(now, then)| ((f64::from(*now) - f64::from(*then)).exp() - 1.0).abs())
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// What a rollout was like, beside its rewards.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RolloutStatistics {
+    /// Mean of the rewards.
+    pub reward_mean: f64,
+    /// Their standard deviation.
+    pub reward_std: f64,
+    /// Mean KL to the reference, nats a completion.
+    pub kl: f64,
+    /// Mean number of tokens in a completion.
+    pub response_length: f64,
+    /// The share of completions that ended by themselves.
+    pub finished: f64,
+    /// The share of right answers among those that can be checked; `None` where none can.
+    pub correct: Option<f64>,
+    /// The share of answers that are the reference answer, word by word; `None` where there are none.
+    pub exact: Option<f64>,
+}
+
+impl RolloutStatistics {
+    /// Of all completions of some groups.
+    #[must_use]
+    pub fn of(groups: &[Group]) -> Self {
+        let all = || groups.iter().flat_map(|group| group.trajectories.iter().map(move |t| (&group.task, t)));
+        let count = all().count().max(1) as f64;
+        let mean = |value: &dyn Fn(&Trajectory) -> f64| all().map(|(_, t)| value(t)).sum::<f64>() / count;
+        let (reward_mean, variance) = crate::advantages::mean_and_variance(all().map(|(_, t)| t.reward));
+        let share = |judged: Vec<bool>| {
+            (!judged.is_empty()).then(|| judged.iter().filter(|&&good| good).count() as f64 / judged.len() as f64)
+        };
+        Self {
+            reward_mean,
+            reward_std: variance.sqrt(),
+            kl: mean(&Trajectory::kl),
+            response_length: mean(&|t| t.completion.len() as f64),
+            finished: mean(&|t| f64::from(u8::from(t.finished()))),
+            correct: share(all().filter_map(|(task, t)| task.check.is_right(&t.text)).collect()),
+            exact: share(
+                all().filter_map(|(task, t)| Some(task.reference.as_ref()?.trim() == t.text.trim())).collect(),
+            ),
+        }
+    }
+
+    /// The numbers with their names, each behind `prefix`.
+    #[must_use]
+    pub fn named(&self, prefix: &str) -> Vec<(String, f64)> {
+        let numbers = [
+            ("reward_mean", Some(self.reward_mean)),
+            ("reward_std", Some(self.reward_std)),
+            ("kl", Some(self.kl)),
+            ("response_length", Some(self.response_length)),
+            ("finished", Some(self.finished)),
+            ("correct", self.correct),
+            ("exact", self.exact),
+        ];
+        numbers.into_iter().filter_map(|(name, value)| Some((format!("{prefix}{name}"), value?))).collect()
+    }
+}
+
+/// Numbers of every token of some trajectories as a tensor, 0 behind a completion's end. `[B, C]`
+pub(crate) fn token_tensor(
+    trajectories: &[&Trajectory],
+    sequences: &Sequences,
+    value: impl Fn(&Trajectory, usize) -> f32,
+    device: &Device,
+) -> burn::tensor::Tensor<2> {
+    sequences.per_token(|b, c| value(trajectories[b], c), device)
+}

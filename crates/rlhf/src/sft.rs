@@ -1,0 +1,90 @@
+//! Supervised fine-tuning: next-token prediction on conversations, of which only the assistant's words count.
+//!
+//! Conversations are packed into rows without seeing each other ([`ChatSource`]); everything else is pretraining's
+//! loop and loss.
+
+use fireclay_data::{Batch, ChatSource, EncodedTask};
+use fireclay_model::Decoder;
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{
+    Fit, Interrupt, NextToken, Outcome, Sample, StageDir, TrainConfig, TrainError, check_fit, evaluate_objective, fit,
+};
+use serde_json::Value;
+
+use crate::rollout::{RolloutConfig, rollout};
+
+/// What [`sft`] needs beside the decoder, which may have adapters.
+pub struct Sft<'a> {
+    /// How to train.
+    pub config: &'a TrainConfig,
+    /// What must not change when the stage is resumed, beside `config`: the adapters' numbers.
+    pub settings: Value,
+    /// Conversations to learn.
+    pub source: &'a mut ChatSource,
+    /// Conversations that are never learned.
+    pub validation: &'a [Batch],
+    /// What samples answer.
+    pub prompts: &'a [EncodedTask],
+    /// Saved with every checkpoint.
+    pub tokenizer: &'a Tokenizer,
+    /// Where everything is written.
+    pub stage: &'a mut StageDir,
+    /// When to save and leave early.
+    pub interrupt: &'a Interrupt,
+    /// No progress line.
+    pub quiet: bool,
+}
+
+/// Fine-tunes `decoder`, or resumes exactly; see [`fit`].
+///
+/// # Errors
+/// [`TrainError`] when the settings do not fit the model or the checkpoint, the disk fails, or losses stay non-finite.
+pub fn sft(decoder: Decoder, run: Sft<'_>) -> Result<Outcome, TrainError> {
+    let Sft { config, settings, source, validation, prompts, tokenizer, stage, interrupt, quiet } = run;
+    config.validate()?;
+    check_fit(config, &decoder, tokenizer)?;
+    fit(
+        decoder,
+        Fit {
+            config,
+            settings,
+            objective: &NextToken,
+            source,
+            evaluate: &|decoder| {
+                let batches = validation.iter().take(limit(config)).cloned();
+                Ok((!validation.is_empty()).then(|| evaluate_objective(decoder, &NextToken, batches)))
+            },
+            sample: &|decoder, step| answers(decoder, prompts, tokenizer, config, step),
+            finish: &Ok,
+            tokenizer,
+            stage,
+            interrupt,
+            shows: &[],
+            quiet,
+        },
+    )
+}
+
+/// How many batches an evaluation looks at.
+pub(crate) fn limit(config: &TrainConfig) -> usize {
+    if config.eval_batches == 0 { usize::MAX } else { config.eval_batches }
+}
+
+/// What a decoder, without gradients, answers to prompts at temperature 0.8, as samples.
+///
+/// # Errors
+/// [`TrainError::Infer`] when a prompt does not fit the context.
+pub fn answers(
+    decoder: &Decoder,
+    prompts: &[EncodedTask],
+    tokenizer: &Tokenizer,
+    config: &TrainConfig,
+    step: u64,
+) -> Result<Vec<Sample>, TrainError> {
+    if prompts.is_empty() {
+        return Ok(vec![]);
+    }
+    let asking = RolloutConfig { max_tokens: config.sample_tokens, temperature: 0.8, ..RolloutConfig::default() };
+    let groups = rollout(decoder, prompts, tokenizer, &asking, config.seed, step)?;
+    Ok(groups.iter().map(|group| crate::online::sample(group, step)).collect())
+}

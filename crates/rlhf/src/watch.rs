@@ -1,0 +1,108 @@
+//! Warnings when a policy goes astray, with the likely cause.
+
+/// Looks at each step's numbers, and says once what seems to go wrong.
+#[derive(Debug, Default)]
+pub struct Watch {
+    first_entropy: Option<f64>,
+    first_length: Option<f64>,
+    said: Vec<Trouble>,
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The policy is far from its reference.
+    KlRunsAway,
+    /// The policy says the same whatever is drawn.
+    EntropyCollapses,
+    /// Answers grow until they are cut off.
+    LengthExplodes,
+}
+
+impl Trouble {
+    /// What is seen, and what to do.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::KlRunsAway => {
+                "the policy is running away from its reference: raise kl_coefficient or set kl_target, or lower learning_rate; \
+                 the reward may be winning by what it overlooks"
+            }
+            Self::EntropyCollapses => {
+                "entropy has collapsed, all draws are alike and nothing more can be learned from them: lower learning_rate, raise \
+                 entropy_coefficient or kl_coefficient"
+            }
+            Self::LengthExplodes => {
+                "most answers are cut off at max_tokens: the reward may be paying for length; add a length penalty or one for \
+                 unfinished answers, or raise max_tokens if good answers are that long"
+            }
+        }
+    }
+}
+
+/// A KL of one completion beyond this is far outside what alignment needs.
+const KL_LIMIT: f64 = 50.0;
+
+impl Watch {
+    /// Takes in the numbers of a step and warns of each trouble the first time it is seen.
+    pub fn look(&mut self, step: u64, numbers: &[(String, f64)], max_tokens: usize) {
+        for trouble in self.troubles(numbers, max_tokens) {
+            if !self.said.contains(&trouble) {
+                self.said.push(trouble);
+                tracing::warn!("step {step}: {}", trouble.message());
+            }
+        }
+    }
+
+    /// What is wrong at this step, compared with the first that was seen.
+    pub fn troubles(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Trouble> {
+        let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
+        let mut found = vec![];
+        let length = number("response_length");
+        if number("kl").is_some_and(|kl| kl > KL_LIMIT) {
+            found.push(Trouble::KlRunsAway);
+        }
+        if let Some(entropy) = number("entropy") {
+            let first = *self.first_entropy.get_or_insert(entropy);
+            // A policy that was certain from the start has nothing to lose.
+            if entropy < 0.05 * first && first > 0.1 {
+                found.push(Trouble::EntropyCollapses);
+            }
+        }
+        if let (Some(length), Some(finished)) = (length, number("finished")) {
+            let first = *self.first_length.get_or_insert(length);
+            if finished < 0.5 && length > 1.5 * first && length > 0.5 * max_tokens as f64 {
+                found.push(Trouble::LengthExplodes);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(steps: &[&[(&str, f64)]], expect: &[Trouble]) {
+        let mut watch = Watch::default();
+        let mut found = vec![];
+        for numbers in steps {
+            let numbers: Vec<_> = numbers.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
+            found = watch.troubles(&numbers, 40);
+        }
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn each_trouble_is_named() {
+        check(&[&[("kl", 3.0)]], &[]);
+        check(&[&[("kl", 80.0)]], &[Trouble::KlRunsAway]);
+        check(&[&[("entropy", 1.0)], &[("entropy", 0.3)]], &[]);
+        check(&[&[("entropy", 1.0)], &[("entropy", 0.01)]], &[Trouble::EntropyCollapses]);
+        check(&[&[("entropy", 0.05)], &[("entropy", 0.001)]], &[]);
+        let short: &[(&str, f64)] = &[("response_length", 10.0), ("finished", 1.0)];
+        let long: &[(&str, f64)] = &[("response_length", 38.0), ("finished", 0.2)];
+        check(&[short, long], &[Trouble::LengthExplodes]);
+        check(&[long, long], &[]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Everywhere that a step is reported: metrics, samples, `TensorBoard`, the live line.
+
+use crate::metrics::JsonLines;
+use crate::progress::Progress;
+use crate::tensorboard::EventWriter;
+use crate::{Sample, StageDir, StepMetrics, TrainError};
+
+/// The logs of one stage.
+#[derive(Debug)]
+pub struct Log {
+    metrics: JsonLines,
+    samples: JsonLines,
+    events: EventWriter,
+    /// The live line.
+    pub progress: Progress,
+}
+
+impl Log {
+    /// Opens the logs of a stage, cut off behind the step `from` that the run resumes from.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when a file cannot be written.
+    pub fn open(stage: &StageDir, from: Option<u64>, progress: Progress) -> Result<Self, TrainError> {
+        let folder = stage.path();
+        Ok(Self {
+            metrics: JsonLines::open(folder.join("metrics.jsonl"), from)?,
+            samples: JsonLines::open(folder.join("samples.jsonl"), from)?,
+            events: EventWriter::create(folder, from)?,
+            progress,
+        })
+    }
+
+    /// Reports a step, or with step 0 what was measured before the first.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when a file cannot be written.
+    pub fn step(&mut self, line: &StepMetrics) -> Result<(), TrainError> {
+        if line.step > 0 {
+            self.progress.step(line);
+        }
+        self.metrics.write(line)?;
+        self.events.step(line)
+    }
+
+    /// Keeps samples, and shows those of steps on the way.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the file cannot be written.
+    pub fn samples(&mut self, samples: &[Sample]) -> Result<(), TrainError> {
+        for sample in samples {
+            self.progress.sample(sample);
+            self.samples.write(sample)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What the loops and checkpoints ask of a model: [`Trainable`].
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::{Decoder, ModelError, Precision, ScoreModel, load_adapter, load_score_model, save_adapter, save_score_model};
+use serde_json::Value;
+
+/// The folder of adapters inside a checkpoint.
+const ADAPTER: &str = "adapter";
+
+/// A model that can be trained, written into a checkpoint, and brought back from it.
+pub trait Trainable: Module + Clone {
+    /// Where the weights are.
+    fn device(&self) -> Device;
+
+    /// The same model with another number format for its matrix products.
+    #[must_use]
+    fn with_precision(self, precision: Precision) -> Self;
+
+    /// Writes a Hugging Face model directory.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the disk refuses.
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError>;
+
+    /// The model that [`save`](Self::save) left in `dir`, on `device`. What a checkpoint does not hold, such as the frozen weights below adapters,
+    /// is taken from `self`.
+    ///
+    /// # Errors
+    /// [`ModelError`] when `dir` holds no such model.
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError>;
+
+    /// What the model is made of, as JSON: a stage is only resumed with the model it began with.
+    fn configuration(&self) -> Value;
+
+    /// Floating-point operations to train on one token of a sequence of `context` tokens.
+    fn flops_per_token(&self, context: usize) -> f64;
+}
+
+impl Trainable for Decoder {
+    fn device(&self) -> Device {
+        self.device()
+    }
+
+    fn with_precision(self, precision: Precision) -> Self {
+        self.with_precision(precision)
+    }
+
+    /// With adapters, the directory holds the merged model, and `adapter/` the adapters in PEFT's layout.
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
+        save_with(self, dir, &SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() })?;
+        if self.has_lora() { save_adapter(self, dir.join(ADAPTER), None) } else { Ok(()) }
+    }
+
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        match self.has_lora() {
+            true => Ok(load_adapter(self.without_lora(), dir.join(ADAPTER))?.to_device(device)),
+            false => fireclay_model::load(dir, device),
+        }
+    }
+
+    fn configuration(&self) -> Value {
+        serde_json::to_value(self.config()).expect("a configuration is JSON")
+    }
+
+    fn flops_per_token(&self, context: usize) -> f64 {
+        self.config().flops_per_token(context)
+    }
+}
+
+impl Trainable for ScoreModel {
+    fn device(&self) -> Device {
+        self.device()
+    }
+
+    fn with_precision(self, precision: Precision) -> Self {
+        self.with_precision(precision)
+    }
+
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
+        save_score_model(self, dir, &SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() })
+    }
+
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        load_score_model(dir, device)
+    }
+
+    fn configuration(&self) -> Value {
+        serde_json::to_value(self.config()).expect("a configuration is JSON")
+    }
+
+    fn flops_per_token(&self, context: usize) -> f64 {
+        self.config().flops_per_token(context)
+    }
+}
