@@ -37,21 +37,25 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A folder holds no file of a known kind.
-    #[error("{}: no text here among {skipped} other files: known are {KNOWN_FORMATS}", path.display())]
+    #[error("{}: no text here among {skipped} other files: known are {known}", path.display())]
     NothingInFolder {
         /// The folder.
         path: PathBuf,
         /// Files that were passed over.
         skipped: usize,
+        /// What would have been read.
+        known: &'static str,
     },
     /// No paths were named at all.
     #[error("no data named: give at least one file, folder or hf:// address")]
     NoPaths,
     /// A named file's extension says nothing about its format.
-    #[error("{}: unknown extension: known are {KNOWN_FORMATS}; rename or convert the file", path.display())]
+    #[error("{}: unknown extension: known are {known}; rename or convert the file", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
+        /// What is read.
+        known: &'static str,
     },
     /// Bytes that are not UTF-8.
     #[error("{}:{line}: not UTF-8 at byte {offset}: {hint}", path.display())]
@@ -95,14 +99,16 @@ pub enum DataError {
         /// The parser's reason.
         reason: String,
     },
-    /// A JSON object without the text that pretraining needs.
-    #[error("{}:{line}: expected the key `text` with a string, found {found}", path.display())]
+    /// A JSON object without the keys that are needed, or with something else under them.
+    #[error("{}:{line}: expected {expected}, found {found}", path.display())]
     Keys {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// The keys that are there.
+        /// The keys, and what should be under them.
+        expected: String,
+        /// What is there.
         found: String,
     },
     /// One document that would not fit in memory.
@@ -117,6 +123,29 @@ pub enum DataError {
         /// How to mend it.
         hint: &'static str,
     },
+    /// A YAML file that cannot be read.
+    #[error("{}:{line}: not YAML that we read: {reason}", path.display())]
+    Yaml {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The parser's reason.
+        reason: String,
+    },
+    /// Examples of which every one was skipped.
+    #[error("{what}: not one of the {count} examples can be used: {reason}")]
+    NothingUsable {
+        /// The file, or the kind of examples.
+        what: String,
+        /// How many were skipped.
+        count: u64,
+        /// The most frequent reason.
+        reason: String,
+    },
+    /// A conversation was to be rendered by a tokenizer that cannot.
+    #[error("{0}")]
+    ChatTemplate(String),
     /// A parquet file that cannot be read.
     #[error("{}: not a readable parquet file: {reason}", path.display())]
     Parquet {
@@ -222,9 +251,6 @@ pub enum DataError {
         expected: &'static str,
     },
 }
-
-/// The extensions that sources may have, as messages list them.
-pub(crate) const KNOWN_FORMATS: &str = ".txt, .jsonl (each also .gz or .zst) and .parquet";
 
 impl DataError {
     /// Whether what was given is at fault (a path, a file, an option), not the machine (a full disk).

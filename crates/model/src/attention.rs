@@ -1,7 +1,7 @@
 //! Multi-head causal self-attention.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Device, Tensor, TensorData, module, ops::AttentionModuleOptions};
+use burn::tensor::{Bool, Tensor, module, ops::AttentionModuleOptions};
 
 use crate::cache::Cache;
 use crate::linear::{Linear, Precision};
@@ -21,8 +21,8 @@ pub struct Attention {
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
-    /// A query sees itself and the `window − 1` tokens before it; `None`: everything before it.
-    pub(crate) window: Option<usize>,
+    /// Whether the configuration's sliding window holds in this layer.
+    pub(crate) windowed: bool,
 }
 
 /// What all layers of one forward pass share.
@@ -36,6 +36,10 @@ pub struct AttentionContext {
     pub batch: usize,
     /// New tokens in each row (T).
     pub time: usize,
+    /// True where a query must not look, in layers that attend to everything. `[B or 1, 1, T, S]`; `None`: at later tokens alone.
+    pub hidden: Option<Tensor<4, Bool>>,
+    /// The same in layers with a sliding window.
+    pub hidden_by_window: Option<Tensor<4, Bool>>,
 }
 
 impl Attention {
@@ -61,40 +65,39 @@ impl Attention {
             q = rotation.apply(q);
             k = rotation.apply(k);
         }
-        let mut padding = vec![];
         if let Some((cache, layer)) = cache {
-            padding.extend_from_slice(cache.padding());
             (k, v) = cache.append(layer, k, v);
         }
-        let y_bhtk = self.attend(q, k, v, &padding, precision);
+        let hidden = if self.windowed { &context.hidden_by_window } else { &context.hidden };
+        let y_bhtk = self.attend(q, k, v, hidden.as_ref(), precision);
         let merged = y_bhtk.swap_dims(1, 2).reshape([batch * time, self.heads * self.head_dim]);
         self.output.forward(merged, precision)
     }
 
     /// # Shapes
     /// q `[B, H, T, K]`, k and v `[B, kv heads, S, K]` → `[B, H, T, K]`; the last query stands at the last key.
-    fn attend(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, padding: &[usize], precision: Precision) -> Tensor<4> {
+    fn attend(
+        &self,
+        q: Tensor<4>,
+        k: Tensor<4>,
+        v: Tensor<4>,
+        hidden: Option<&Tensor<4, Bool>>,
+        precision: Precision,
+    ) -> Tensor<4> {
         let [batch, _, time, _] = q.dims();
         let keys = k.dims()[2];
         let group = self.heads / self.kv_heads;
-        let window = self.window.filter(|&window| window < keys);
-        let padded = padding.iter().any(|&p| p > 0);
         let options = AttentionModuleOptions::default();
         let (q, k, v) = (precision.operand(q), precision.operand(k), precision.operand(v));
-        let y = if time == 1 && window.is_none() && !padded {
+        let y = if time == 1 && hidden.is_none() {
             // One new token sees every key, so the heads of a group can stand as rows of one product and no key is copied.
             let q = q.reshape([batch, self.kv_heads, group, self.head_dim]);
             module::attention(q, k, v, None, None, options).reshape([batch, self.heads, 1, self.head_dim])
         } else {
             let (k, v) = (repeat_heads(k, group), repeat_heads(v, group));
-            if window.is_none() && !padded {
-                let options = AttentionModuleOptions { is_causal: true, ..options };
-                module::attention(q, k, v, None, None, options)
-            } else {
-                let mask = hidden_keys(batch, time, keys, window, padding, &q.device())
-                    .expand([batch, self.heads, time, keys]);
-                module::attention(q, k, v, Some(mask), None, options)
-            }
+            let mask = hidden.map(|hidden| hidden.clone().expand([batch, self.heads, time, keys]));
+            let options = AttentionModuleOptions { is_causal: mask.is_none(), ..options };
+            module::attention(q, k, v, mask, None, options)
         };
         precision.result(y)
     }
@@ -107,25 +110,4 @@ fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
     }
     let [batch, heads, keys, width] = x.dims();
     x.unsqueeze_dim::<5>(2).expand([batch, heads, group, keys, width]).reshape([batch, heads * group, keys, width])
-}
-
-/// True where a query must not look: at later tokens, at tokens before its window, and at padding. `[B, 1, T, S]`
-fn hidden_keys(
-    batch: usize,
-    time: usize,
-    keys: usize,
-    window: Option<usize>,
-    padding: &[usize],
-    device: &Device,
-) -> Tensor<4, Bool> {
-    let mut hidden = Vec::with_capacity(batch * time * keys);
-    for row in 0..batch {
-        let first = padding.get(row).copied().unwrap_or(0);
-        for query in keys - time..keys {
-            let seen_from = window.map_or(0, |w| (query + 1).saturating_sub(w)).max(first);
-            // A padding token sees itself, so that no row of the softmax is empty; nothing real looks at it.
-            hidden.extend((0..keys).map(|key| key != query && (key > query || key < seen_from)));
-        }
-    }
-    Tensor::from_data(TensorData::new(hidden, [batch, 1, time, keys]), device)
 }

@@ -9,6 +9,7 @@ use crate::attention::{Attention, AttentionContext};
 use crate::cache::Cache;
 use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
+use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
 use crate::norm::Norm;
 use crate::position::{Rotation, rotary_frequencies, sinusoids};
@@ -78,6 +79,18 @@ impl Decoder {
         self.logits(self.hidden(ids, cache))
     }
 
+    /// Logits of rows that hold several texts each, none of which sees another: see [`hidden_segmented`](Self::hidden_segmented).
+    ///
+    /// # Shapes
+    /// `[B, T]`, segments `[B, T]` → `[B, T, V]`
+    ///
+    /// # Panics
+    /// As [`hidden_segmented`](Self::hidden_segmented).
+    #[must_use]
+    pub fn forward_segmented(&self, ids: Tensor<2, Int>, segments: &[u32]) -> Tensor<3> {
+        self.logits(self.hidden_segmented(ids, segments))
+    }
+
     /// The normalised last layer, which [`logits`](Self::logits) and value heads read.
     ///
     /// # Shapes
@@ -86,18 +99,43 @@ impl Decoder {
     /// # Panics
     /// As [`forward`](Self::forward).
     #[must_use]
-    pub fn hidden(&self, ids: Tensor<2, Int>, mut cache: Option<&mut Cache>) -> Tensor<3> {
+    pub fn hidden(&self, ids: Tensor<2, Int>, cache: Option<&mut Cache>) -> Tensor<3> {
+        let time = ids.dims()[1];
+        let layout = match &cache {
+            Some(cache) => Layout::padded(cache.len(), time, cache.padding()),
+            None => Layout::padded(0, time, &[]),
+        };
+        self.hidden_in(ids, &layout, cache)
+    }
+
+    /// The normalised last layer of rows that hold several texts each, as when short conversations are packed. A text begins wherever
+    /// the number in `segments`, row by row, changes; its tokens see no other text and its positions begin at 0, so every text gets what a
+    /// forward pass of it alone gives.
+    ///
+    /// # Shapes
+    /// `[B, T]`, segments `[B, T]` → `[B, T, D]`
+    ///
+    /// # Panics
+    /// When `segments` has not one number a token, or when positions are learned or sinusoidal and a text is longer than `config().context`.
+    #[must_use]
+    pub fn hidden_segmented(&self, ids: Tensor<2, Int>, segments: &[u32]) -> Tensor<3> {
+        let [batch, time] = ids.dims();
+        self.hidden_in(ids, &Layout::packed(batch, time, segments), None)
+    }
+
+    fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
         let start = cache.as_ref().map_or(0, |cache| cache.len());
-        let padding = cache.as_ref().map_or(&[][..], |cache| cache.padding()).to_vec();
-        let x_btd = embedding(self.token_embedding.val(), ids);
-        let x_btd = self.add_positions(x_btd, start, &padding);
+        let x_btd = self.add_positions(embedding(self.token_embedding.val(), ids), layout);
 
+        let device = x_btd.device();
         let context = AttentionContext {
-            rotation: self.rotation(start, time, &x_btd.device()),
+            rotation: self.rotation(start, time, &device),
             precision: self.precision,
             batch,
             time,
+            hidden: layout.hidden_keys(None, &device),
+            hidden_by_window: self.config.sliding_window.and_then(|window| layout.hidden_keys(Some(window), &device)),
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -134,25 +172,21 @@ impl Decoder {
 
     fn rotation(&self, start: usize, time: usize, device: &Device) -> Option<Rotation> {
         let Position::Rotary { theta, scaling } = &self.config.position else { return None };
-        // Attention sees only differences of rotary positions, so a row's padding need not be subtracted.
+        // Attention sees only differences of rotary positions, so they need not begin anew with every text.
         Some(Rotation::new(&rotary_frequencies(self.config.head_dim, *theta, scaling), start, time, device))
     }
 
-    /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]` of the tokens from `start` on.
-    fn add_positions(&self, x_btd: Tensor<3>, start: usize, padding: &[usize]) -> Tensor<3> {
-        let [batch, time, width] = x_btd.dims();
+    /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]`.
+    fn add_positions(&self, x_btd: Tensor<3>, layout: &Layout) -> Tensor<3> {
+        let [_, time, width] = x_btd.dims();
         if matches!(self.config.position, Position::Rotary { .. }) {
             return x_btd;
         }
-        let end = start + time;
+        let positions = layout.positions();
+        let last = positions.iter().max().copied().unwrap_or(0);
         let context = self.config.context;
-        assert!(end <= context, "token {end} has no position: the context is {context} tokens");
-        // Rows without padding share one row of positions.
-        let rows = if padding.iter().any(|&p| p > 0) { batch } else { 1 };
-        let positions: Vec<usize> = (0..rows)
-            .flat_map(|row| (start..end).map(move |p| p.saturating_sub(padding.get(row).copied().unwrap_or(0))))
-            .collect();
-        let device = x_btd.device();
+        assert!(last < context, "token {} has no position: the context is {context} tokens", last + 1);
+        let (rows, device) = (layout.rows(), x_btd.device());
         let added = match &self.position_embedding {
             Some(table) => {
                 let positions: Vec<i32> =

@@ -108,7 +108,7 @@ impl<S: WeightSource> Builder<'_, S> {
             heads: c.heads,
             kv_heads: c.kv_heads,
             head_dim: c.head_dim,
-            window: c.sliding_window.filter(|_| layer >= c.full_layers),
+            windowed: c.sliding_window.is_some() && layer >= c.full_layers,
         })
     }
 

@@ -19,6 +19,7 @@
 
 pub mod config;
 pub mod decoder;
+mod layout;
 pub mod attention;
 pub mod feed_forward;
 pub mod norm;

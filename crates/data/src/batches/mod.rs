@@ -9,6 +9,7 @@ mod permutation;
 pub use packed::PackedSource;
 pub use random::RandomWindows;
 pub use source::{Batch, Position, Source};
+pub(crate) use permutation::{Permutation, split_mix};
 pub use validation::{ValidationBatches, validation};
 
 #[cfg(test)]

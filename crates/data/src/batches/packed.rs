@@ -50,6 +50,12 @@ impl PackedSource {
         self.epoch.len
     }
 
+    /// Targets in the first pass over the data.
+    #[must_use]
+    pub fn tokens_per_epoch(&self) -> u64 {
+        (self.windows.len() - 1) / self.windows.context as u64 * self.windows.context as u64
+    }
+
     fn next_start(&mut self) -> u64 {
         if self.index == self.epoch.len {
             self.epoch = Epoch::new(&self.windows, self.seed, self.epoch.number + 1);
@@ -90,9 +96,5 @@ impl Source for PackedSource {
         self.epoch = epoch;
         self.index = position.index;
         Ok(())
-    }
-
-    fn tokens_per_epoch(&self) -> u64 {
-        (self.windows.len() - 1) / self.windows.context as u64 * self.windows.context as u64
     }
 }

@@ -4,7 +4,7 @@
 /// while its result falls outside (cycle walking; Black & Rogaway, "Ciphers with Arbitrary Finite Domains",
 /// 2002). On average fewer than four walks are needed.
 #[derive(Debug, Clone)]
-pub(super) struct Permutation {
+pub(crate) struct Permutation {
     len: u64,
     half_bits: u32,
     keys: [u64; Self::ROUNDS],
@@ -13,7 +13,7 @@ pub(super) struct Permutation {
 impl Permutation {
     const ROUNDS: usize = 6;
 
-    pub(super) fn new(len: u64, seed: u64) -> Self {
+    pub(crate) fn new(len: u64, seed: u64) -> Self {
         let bits = u64::BITS - len.saturating_sub(1).leading_zeros();
         let keys = std::array::from_fn(|round| split_mix(seed, round as u64));
         Self { len, half_bits: bits.div_ceil(2).max(1), keys }
@@ -23,7 +23,7 @@ impl Permutation {
     ///
     /// # Panics
     /// When `index` is not in `0..len`.
-    pub(super) fn at(&self, index: u64) -> u64 {
+    pub(crate) fn at(&self, index: u64) -> u64 {
         assert!(index < self.len, "index {index} outside a permutation of {}", self.len);
         let mut value = self.round_trip(index);
         while value >= self.len {
@@ -44,7 +44,7 @@ impl Permutation {
 
 /// The `index`-th output of `SplitMix64` started at `seed` (Steele, Lea & Flood, "Fast Splittable
 /// Pseudorandom Number Generators", 2014): random access to a stream of random numbers.
-pub(super) fn split_mix(seed: u64, index: u64) -> u64 {
+pub(crate) fn split_mix(seed: u64, index: u64) -> u64 {
     let mut z = seed.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -52,7 +52,7 @@ pub(super) fn split_mix(seed: u64, index: u64) -> u64 {
 }
 
 /// A number below `bound`, as uniform as `random` is (up to `bound`/2⁶⁴).
-pub(super) fn below(bound: u64, random: u64) -> u64 {
+pub(crate) fn below(bound: u64, random: u64) -> u64 {
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 

@@ -31,6 +31,12 @@ impl RandomWindows {
         Ok(Self { windows, batch, seed, fingerprint, drawn: 0 })
     }
 
+    /// Targets in as many windows as the text has room for.
+    #[must_use]
+    pub fn tokens_per_epoch(&self) -> u64 {
+        self.windows_per_epoch() * self.windows.context as u64
+    }
+
     fn windows_per_epoch(&self) -> u64 {
         (self.windows.len() - 1) / self.windows.context as u64
     }
@@ -58,9 +64,5 @@ impl Source for RandomWindows {
         self.drawn = drawn
             .ok_or_else(|| DataError::Position { reason: format!("epoch {} is beyond counting", position.epoch) })?;
         Ok(())
-    }
-
-    fn tokens_per_epoch(&self) -> u64 {
-        self.windows_per_epoch() * self.windows.context as u64
     }
 }

@@ -17,6 +17,9 @@ pub struct Batch {
     pub targets: Vec<u32>,
     /// `[B, T]`: how much each target counts in the loss; `None`: 1 for all.
     pub weights: Option<Vec<f32>>,
+    /// `[B, T]`: which document or conversation of its row each id belongs to; tokens attend only within their own
+    /// segment. `None`: the whole row is one.
+    pub segments: Option<Vec<u32>>,
 }
 
 /// A place in a source: small, and written to a checkpoint as JSON.
@@ -24,7 +27,7 @@ pub struct Batch {
 pub struct Position {
     /// Passes over the data that are complete.
     pub epoch: u64,
-    /// Windows of this pass that were given out.
+    /// Windows (rows, items) of this pass that were given out.
     pub index: u64,
     /// Identifies the data and how it is cut and ordered (not the batch size), so that a position is not used with
     /// another source. Empty: not checked.
@@ -32,16 +35,17 @@ pub struct Position {
     pub fingerprint: String,
 }
 
-/// Batches without end, and a position to resume from.
+/// Batches without end, and a position to resume from. `B` is what a batch is: a [`Batch`] of token ids, or a list of
+/// examples.
 ///
 /// `seek(&position())` on a source made alike, then `next_batch()`, gives exactly what would have
 /// come next.
-pub trait Source: Send {
+pub trait Source<B = Batch>: Send {
     /// The next batch.
     ///
     /// # Errors
     /// When the data cannot be read.
-    fn next_batch(&mut self) -> Result<Batch, DataError>;
+    fn next_batch(&mut self) -> Result<B, DataError>;
 
     /// The place between the last batch and the next.
     fn position(&self) -> Position;
@@ -51,9 +55,6 @@ pub trait Source: Send {
     /// # Errors
     /// When the position belongs to other data, another context or another seed.
     fn seek(&mut self, position: &Position) -> Result<(), DataError>;
-
-    /// Targets in one pass over the data.
-    fn tokens_per_epoch(&self) -> u64;
 }
 
 /// Windows of a split: `context` tokens and the one after.
@@ -94,7 +95,7 @@ impl Windows {
             ids.extend_from_slice(&window[..context]);
             targets.extend_from_slice(&window[1..]);
         }
-        Batch { batch, context, ids, targets, weights: None }
+        Batch { batch, context, ids, targets, weights: None, segments: None }
     }
 
     /// Identifies the order that `kind` and `seed` give to these windows.
@@ -108,8 +109,8 @@ impl Windows {
 
 impl Position {
     /// # Errors
-    /// When this is not a position of the source `fingerprint` with at most `most` windows given out.
-    pub(super) fn check(&self, fingerprint: &str, most: u64) -> Result<(), DataError> {
+    /// When this is not a position of the source `fingerprint` with at most `most` windows (rows, items) given out.
+    pub(crate) fn check(&self, fingerprint: &str, most: u64) -> Result<(), DataError> {
         let reason = if !self.fingerprint.is_empty() && self.fingerprint != fingerprint {
             "the text, the context, the seed or the order has changed".into()
         } else if self.index > most {

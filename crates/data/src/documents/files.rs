@@ -11,14 +11,45 @@ use crate::DataError;
 const DEEPEST: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Text,
     JsonLines,
+    Json,
+    Yaml,
     Parquet,
 }
 
+/// The formats that a reader takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    formats: &'static [Format],
+    /// As messages list them.
+    pub(crate) names: &'static str,
+}
+
+impl Known {
+    /// Documents of plain text.
+    pub(crate) const DOCUMENTS: Self = Self {
+        formats: &[Format::Text, Format::JsonLines, Format::Parquet],
+        names: ".txt, .jsonl (each also .gz or .zst) and .parquet",
+    };
+    /// Labelled examples.
+    pub(crate) const EXAMPLES: Self =
+        Self { formats: &[Format::JsonLines, Format::Json], names: ".jsonl and .json (each also .gz or .zst)" };
+    /// Conversations, which `ChatterBot` writes as YAML.
+    pub(crate) const CONVERSATIONS: Self = Self {
+        formats: &[Format::JsonLines, Format::Json, Format::Yaml],
+        names: ".jsonl, .json and .yml (each also .gz or .zst)",
+    };
+
+    /// What a file's name says it is; `None` when it is nothing that the reader takes.
+    pub(super) fn format_of(self, path: &Path) -> Option<(Format, Compression)> {
+        format_of(path).filter(|(format, _)| self.formats.contains(format))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
@@ -33,8 +64,8 @@ pub struct SourceFile {
     pub bytes: u64,
     /// When it last changed: nanoseconds since 1970.
     pub modified: u128,
-    pub(super) format: Format,
-    pub(super) compression: Compression,
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
 }
 
 /// The files behind the paths that were named.
@@ -52,17 +83,22 @@ impl SourceFiles {
     /// # Errors
     /// When a path is missing, empty, of an unknown kind, or a folder without any text.
     pub fn find(paths: &[String]) -> Result<Self, DataError> {
+        Self::find_known(paths, Known::DOCUMENTS)
+    }
+
+    /// [`find`](Self::find) for a reader of other formats.
+    pub(crate) fn find_known(paths: &[String], known: Known) -> Result<Self, DataError> {
         if paths.is_empty() {
             return Err(DataError::NoPaths);
         }
         let mut found = Self::default();
         for path in paths {
             if path.starts_with("hf://") {
-                for file in hub::download(path)? {
-                    found.add_file(&file)?;
+                for file in hub::download(path, known)? {
+                    found.add_file(&file, known)?;
                 }
             } else {
-                found.add(Path::new(path))?;
+                found.add(Path::new(path), known)?;
             }
         }
         Ok(found)
@@ -74,23 +110,23 @@ impl SourceFiles {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    fn add(&mut self, path: &Path) -> Result<(), DataError> {
+    fn add(&mut self, path: &Path, known: Known) -> Result<(), DataError> {
         let metadata = fs::metadata(path).map_err(|error| DataError::read(path, error))?;
         if !metadata.is_dir() {
-            return self.add_file(path);
+            return self.add_file(path, known);
         }
         let (files_before, skipped_before) = (self.files.len(), self.skipped);
-        self.add_folder(path, 0)?;
+        self.add_folder(path, known, 0)?;
         if self.files.len() == files_before {
             let skipped = self.skipped - skipped_before;
-            return Err(DataError::NothingInFolder { path: path.into(), skipped });
+            return Err(DataError::NothingInFolder { path: path.into(), skipped, known: known.names });
         }
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path) -> Result<(), DataError> {
-        let Some((format, compression)) = format_of(path) else {
-            return Err(DataError::UnknownFormat { path: path.into() });
+    fn add_file(&mut self, path: &Path, known: Known) -> Result<(), DataError> {
+        let Some((format, compression)) = known.format_of(path) else {
+            return Err(DataError::UnknownFormat { path: path.into(), known: known.names });
         };
         let file = describe(path, format, compression)?;
         if file.bytes == 0 {
@@ -100,7 +136,7 @@ impl SourceFiles {
         Ok(())
     }
 
-    fn add_folder(&mut self, folder: &Path, depth: usize) -> Result<(), DataError> {
+    fn add_folder(&mut self, folder: &Path, known: Known, depth: usize) -> Result<(), DataError> {
         let failed = |error| DataError::read(folder, error);
         if depth > DEEPEST {
             return Err(failed(std::io::Error::other("folders nested too deep, or a loop of links")));
@@ -115,8 +151,8 @@ impl SourceFiles {
         entries.sort();
         for path in entries {
             if path.is_dir() {
-                self.add_folder(&path, depth + 1)?;
-            } else if let Some((format, compression)) = format_of(&path) {
+                self.add_folder(&path, known, depth + 1)?;
+            } else if let Some((format, compression)) = known.format_of(&path) {
                 let file = describe(&path, format, compression)?;
                 if file.bytes > 0 {
                     self.files.push(file);
@@ -143,8 +179,7 @@ fn describe(path: &Path, format: Format, compression: Compression) -> Result<Sou
     Ok(SourceFile { path: path.into(), bytes: metadata.len(), modified, format, compression })
 }
 
-/// What a file's name says it is; `None` when it says nothing to us.
-pub(super) fn format_of(path: &Path) -> Option<(Format, Compression)> {
+fn format_of(path: &Path) -> Option<(Format, Compression)> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let (name, compression) = if let Some(name) = name.strip_suffix(".gz") {
         (name, Compression::Gzip)
@@ -155,6 +190,8 @@ pub(super) fn format_of(path: &Path) -> Option<(Format, Compression)> {
     };
     match name.rsplit_once('.')?.1 {
         "txt" => Some((Format::Text, compression)),
+        "json" => Some((Format::Json, compression)),
+        "yml" | "yaml" => Some((Format::Yaml, compression)),
         "jsonl" => Some((Format::JsonLines, compression)),
         "parquet" if compression == Compression::None => Some((Format::Parquet, compression)),
         _ => None,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::files::Known;
 use crate::DataError;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +35,14 @@ fn parse(address: &str) -> Result<Address<'_>, DataError> {
 
 /// Downloads what `address` names into the hub's cache and gives the files, sorted by path.
 #[cfg(not(feature = "hub"))]
-pub(super) fn download(address: &str) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn download(address: &str, _known: Known) -> Result<Vec<PathBuf>, DataError> {
     parse(address)?;
     Err(DataError::Feature { what: address.into(), feature: "hub" })
 }
 
 /// Downloads what `address` names into the hub's cache and gives the files, sorted by path.
 #[cfg(feature = "hub")]
-pub(super) fn download(address: &str) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn download(address: &str, known: Known) -> Result<Vec<PathBuf>, DataError> {
     use std::path::Path;
 
     use hf_hub::HFClientSync;
@@ -57,7 +58,7 @@ pub(super) fn download(address: &str) -> Result<Vec<PathBuf>, DataError> {
     };
     let dataset = HFClientSync::new().map_err(failed)?.dataset(owner, name);
     let fetch = |file: &str| dataset.download_file().filename(file).maybe_revision(revision).send().map_err(failed);
-    if super::files::format_of(Path::new(path)).is_some() {
+    if known.format_of(Path::new(path)).is_some() {
         return Ok(vec![fetch(path)?]);
     }
     let listing = dataset
@@ -73,13 +74,13 @@ pub(super) fn download(address: &str) -> Result<Vec<PathBuf>, DataError> {
             RepoTreeEntry::File { path, .. } => Some(path),
             RepoTreeEntry::Directory { .. } => None,
         })
-        .filter(|file| super::files::format_of(Path::new(file)).is_some())
+        .filter(|file| known.format_of(Path::new(file)).is_some())
         .collect();
     names.sort();
     if names.is_empty() {
         return Err(DataError::Hub {
             address: address.into(),
-            reason: format!("no files to read there: known are {}", crate::error::KNOWN_FORMATS),
+            reason: format!("no files to read there: known are {}", known.names),
         });
     }
     names.iter().map(|file| fetch(file)).collect()
@@ -102,7 +103,7 @@ mod tests {
     #[cfg(not(feature = "hub"))]
     #[test]
     fn without_the_feature_it_says_so() {
-        let message = download("hf://datasets/a/b").unwrap_err().to_string();
+        let message = download("hf://datasets/a/b", Known::DOCUMENTS).unwrap_err().to_string();
         assert!(message.contains("built without the `hub` feature"), "{message}");
     }
 }

@@ -12,7 +12,7 @@ use super::Compression;
 use crate::DataError;
 
 /// A stream of a file's bytes, decompressed.
-pub(super) struct Input {
+pub(crate) struct Input {
     bytes: Box<dyn Read + Send>,
     compressed: bool,
 }
@@ -33,7 +33,7 @@ impl Read for Counted {
     }
 }
 
-pub(super) fn open(path: &Path, compression: Compression, counter: Option<Arc<AtomicU64>>) -> Result<Input, DataError> {
+pub(crate) fn open(path: &Path, compression: Compression, counter: Option<Arc<AtomicU64>>) -> Result<Input, DataError> {
     let failed = |error| DataError::read(path, error);
     let file = File::open(path).map_err(failed)?;
     let file = BufReader::with_capacity(128 << 10, Counted { file, counter });
@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path, compression: Compression, counter: Option<Arc<At
 impl Input {
     /// Appends up to `wanted` bytes; fewer only at the end of the input. `offset` is where they
     /// start, for messages.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
         wanted: usize,
@@ -73,7 +73,7 @@ impl Input {
 
 /// The longest valid prefix of `bytes` as text. Unless `last`, a character that is cut off by the
 /// end of `bytes` is left for later. `line` and `offset` are those of the first byte.
-pub(super) fn valid_text<'a>(
+pub(crate) fn valid_text<'a>(
     bytes: &'a [u8],
     last: bool,
     path: &Path,
@@ -109,11 +109,11 @@ pub(super) fn valid_text<'a>(
     Ok(text)
 }
 
-pub(super) fn newlines(bytes: &[u8]) -> u64 {
+pub(crate) fn newlines(bytes: &[u8]) -> u64 {
     bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
 }
 
 /// Length of the byte-order mark at the start of a file.
-pub(super) fn mark_length(bytes: &[u8]) -> usize {
+pub(crate) fn mark_length(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 }
 }

@@ -12,9 +12,10 @@
 //! kept (CRLF too), and only a byte-order mark at the very start of a file is dropped.
 
 mod files;
-mod input;
+pub(crate) mod input;
 mod text;
-mod json_lines;
+pub(crate) mod lines;
+pub(crate) mod json_lines;
 mod hub;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -24,7 +25,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use files::{Compression, Format};
+use files::Compression;
+pub(crate) use files::{Format, Known};
 pub use files::{SourceFile, SourceFiles};
 
 use crate::DataError;
@@ -181,6 +183,7 @@ impl Documents {
             (Format::Parquet, _) => {
                 return Err(DataError::Feature { what: path.display().to_string(), feature: "parquet" });
             }
+            (Format::Json | Format::Yaml, _) => unreachable!("only Known::DOCUMENTS are looked for"),
         })
     }
 

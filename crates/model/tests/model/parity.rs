@@ -42,14 +42,14 @@ fn expected(name: &str, device: &Device) -> Expected {
 }
 
 /// Every parameter's gradient, or the numbers of every parameter themselves, by name.
-struct Collect<'a> {
+pub(crate) struct Collect<'a> {
     gradients: Option<&'a Gradients>,
     path: Vec<String>,
     found: Vec<(String, Vec<f32>)>,
 }
 
 impl<'a> Collect<'a> {
-    fn of(module: &impl Module, gradients: Option<&'a Gradients>) -> Vec<(String, Vec<f32>)> {
+    pub(crate) fn of(module: &impl Module, gradients: Option<&'a Gradients>) -> Vec<(String, Vec<f32>)> {
         let mut collect = Self { gradients, path: vec![], found: vec![] };
         module.visit(&mut collect);
         collect.found

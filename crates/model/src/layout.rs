@@ -1,0 +1,112 @@
+//! Where the tokens of one forward pass stand: in which text, at which position, and which keys they may look at.
+
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+/// The new tokens of one forward pass. A row can hold several texts (packed conversations), or padding and then a text. Either way a
+/// token knows where its own text begins: it sees nothing before that, and its position counts from there.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// Tokens in the cache, before the new ones.
+    start: usize,
+    /// New tokens in each row (T).
+    time: usize,
+    /// `[rows, T]`: the index in its row at which each new token's text begins. One row stands for all where they are alike.
+    origins: Vec<usize>,
+}
+
+impl Layout {
+    /// Tokens from `start` on, in rows whose first `padding[row]` tokens are padding; no numbers: no padding. A padding token is a
+    /// text of its own, so that no row of the softmax is empty, and nothing real looks at it.
+    pub(crate) fn padded(start: usize, time: usize, padding: &[usize]) -> Self {
+        let row = |padding: usize| (start..start + time).map(move |index| padding.min(index));
+        Self::new(start, time, padding.iter().flat_map(|&padding| row(padding)).collect())
+    }
+
+    /// Rows of `time` tokens, in which a text begins wherever the number in `segments` `[B, T]` changes.
+    pub(crate) fn packed(batch: usize, time: usize, segments: &[u32]) -> Self {
+        assert_eq!(segments.len(), batch * time, "one segment number a token");
+        let mut origins = Vec::with_capacity(segments.len());
+        for row in segments.chunks(time.max(1)) {
+            let mut origin = 0;
+            for index in 0..time {
+                if index > 0 && row[index] != row[index - 1] {
+                    origin = index;
+                }
+                origins.push(origin);
+            }
+        }
+        Self::new(0, time, origins)
+    }
+
+    fn new(start: usize, time: usize, origins: Vec<usize>) -> Self {
+        let plain = origins.iter().all(|&origin| origin == 0);
+        Self { start, time, origins: if plain { vec![0; time] } else { origins } }
+    }
+
+    /// Rows that are told apart: B, or 1 where all are alike.
+    pub(crate) fn rows(&self) -> usize {
+        self.origins.len() / self.time.max(1)
+    }
+
+    /// The position of each new token in its text. `[rows, T]`
+    pub(crate) fn positions(&self) -> Vec<usize> {
+        self.origins.iter().enumerate().map(|(i, origin)| self.start + i % self.time - origin).collect()
+    }
+
+    /// True where a query must not look: at later tokens, before its own text, and before its `window` where there is one.
+    /// `None` when that is later tokens alone. `[rows, 1, T, S]`, S the tokens in the cache and the new ones.
+    pub(crate) fn hidden_keys(&self, window: Option<usize>, device: &Device) -> Option<Tensor<4, Bool>> {
+        let keys = self.start + self.time;
+        let window = window.unwrap_or(keys);
+        if window >= keys && self.origins.iter().all(|&origin| origin == 0) {
+            return None;
+        }
+        let mut hidden = Vec::with_capacity(self.origins.len() * keys);
+        for (i, &origin) in self.origins.iter().enumerate() {
+            let query = self.start + i % self.time;
+            let seen = origin.max((query + 1).saturating_sub(window))..=query;
+            hidden.extend((0..keys).map(|key| !seen.contains(&key)));
+        }
+        Some(Tensor::from_data(TensorData::new(hidden, [self.rows(), 1, self.time, keys]), device))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that each query of each row sees.
+    fn seen(layout: &Layout, window: Option<usize>) -> Option<Vec<Vec<usize>>> {
+        let device = crate::device::parse("cpu").unwrap();
+        let hidden = layout.hidden_keys(window, &device)?;
+        let keys = hidden.dims()[3];
+        let hidden: Vec<bool> = hidden.into_data().try_into_vec().unwrap();
+        Some(hidden.chunks(keys).map(|row| (0..keys).filter(|&key| !row[key]).collect()).collect())
+    }
+
+    #[test]
+    fn a_text_begins_where_the_segment_number_changes() {
+        let layout = Layout::packed(2, 4, &[7, 7, 3, 3, 0, 1, 1, 1]);
+        assert_eq!(layout.positions(), [0, 1, 0, 1, 0, 0, 1, 2]);
+        let rows = [&[0][..], &[0, 1], &[2], &[2, 3], &[0], &[1], &[1, 2], &[1, 2, 3]];
+        assert_eq!(seen(&layout, None).unwrap(), rows);
+        let rows = [&[0][..], &[0, 1], &[2], &[2, 3], &[0], &[1], &[1, 2], &[2, 3]];
+        assert_eq!(seen(&layout, Some(2)).unwrap(), rows);
+    }
+
+    #[test]
+    fn padding_takes_no_position_and_is_seen_by_itself_alone() {
+        let layout = Layout::padded(1, 3, &[2, 0]);
+        assert_eq!(layout.positions(), [0, 0, 1, 1, 2, 3]);
+        let rows = [&[1][..], &[2], &[2, 3], &[0, 1], &[0, 1, 2], &[0, 1, 2, 3]];
+        assert_eq!(seen(&layout, None).unwrap(), rows);
+    }
+
+    #[test]
+    fn rows_of_one_text_need_no_mask() {
+        for layout in [Layout::padded(2, 2, &[0, 0]), Layout::padded(2, 2, &[]), Layout::packed(3, 4, &[5; 12])] {
+            assert!(layout.rows() == 1 && seen(&layout, None).is_none() && seen(&layout, Some(4)).is_none());
+            assert_eq!(seen(&layout, Some(3)).unwrap().last().unwrap(), &[1, 2, 3]);
+        }
+    }
+}
