@@ -26,6 +26,7 @@ pub mod documents;
 pub mod shards;
 pub mod batches;
 pub mod corpus;
+pub mod examples;
 mod error;
 
 pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};

@@ -1,0 +1,131 @@
+//! `ChatterBot`'s corpora: YAML with lists of sentences that two people say in turn.
+
+use std::path::Path;
+
+use saphyr_parser::{Event, Parser, ScanError, Span};
+use serde_json::{Map, Value, json};
+
+use crate::DataError;
+
+/// Collections nested deeper than this are no dialogues.
+const DEEPEST: usize = 8;
+
+/// The dialogues under `conversations`, each as an object with `messages` and with the line it starts on.
+///
+/// A sentence where a list should be is a dialogue in which nobody answers. Scalars are taken as they are written:
+/// `22` and `yes` are text.
+pub(super) fn dialogues(path: &Path, text: &str) -> Result<Vec<(u64, Map<String, Value>)>, DataError> {
+    let mut reader = Reader { path, events: Parser::new_from_str(text) };
+    let Some(root) = reader.document()? else { return Ok(Vec::new()) };
+    let Node { value: Yaml::Map(entries), line } = root else {
+        return Err(reader.refused(root.line, "expected the key `conversations` with a list"));
+    };
+    let conversations = entries.into_iter().find(|(key, _)| key == "conversations");
+    let Some((_, conversations)) = conversations else {
+        return Err(reader.refused(line, "expected the key `conversations` with a list"));
+    };
+    let Yaml::List(items) = conversations.value else {
+        return Err(reader.refused(conversations.line, "`conversations` is not a list"));
+    };
+    items.into_iter().map(|item| Ok((item.line, dialogue(&reader, item)?))).collect()
+}
+
+fn dialogue<E>(reader: &Reader<E>, item: Node) -> Result<Map<String, Value>, DataError> {
+    let sentences = match item.value {
+        Yaml::Text(sentence) => vec![sentence],
+        Yaml::List(nodes) => {
+            let sentences = nodes.into_iter().map(|node| match node.value {
+                Yaml::Text(sentence) => Ok(sentence),
+                _ => Err(reader.refused(node.line, "expected a sentence, found a list or a map")),
+            });
+            sentences.collect::<Result<_, _>>()?
+        }
+        Yaml::Map(_) => return Err(reader.refused(item.line, "expected a list of sentences, found a map")),
+    };
+    let roles = ["user", "assistant"].into_iter().cycle();
+    let messages: Vec<Value> =
+        roles.zip(sentences).map(|(role, content)| json!({"role": role, "content": content})).collect();
+    Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
+}
+
+struct Node {
+    value: Yaml,
+    line: u64,
+}
+
+enum Yaml {
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+struct Reader<'a, E> {
+    path: &'a Path,
+    events: E,
+}
+
+impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<'_, E> {
+    /// The first document of the file.
+    fn document(&mut self) -> Result<Option<Node>, DataError> {
+        loop {
+            match self.next()? {
+                (Event::DocumentStart(_), _) => {
+                    let (event, line) = self.next()?;
+                    return self.node(event, line, 0).map(Some);
+                }
+                (Event::StreamEnd, _) => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, u64), DataError> {
+        match self.events.next() {
+            Some(Ok((event, span))) => Ok((event, span.start.line() as u64)),
+            Some(Err(error)) => Err(self.refused(error.marker().line() as u64, error.info())),
+            None => Ok((Event::StreamEnd, 0)),
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, line: u64, depth: usize) -> Result<Node, DataError> {
+        if depth > DEEPEST {
+            return Err(self.refused(line, "nested too deep for dialogues"));
+        }
+        let value = match event {
+            Event::Scalar(text, ..) => Yaml::Text(text.into_owned()),
+            Event::SequenceStart(..) => {
+                let mut items = Vec::new();
+                loop {
+                    match self.next()? {
+                        (Event::SequenceEnd, _) => break Yaml::List(items),
+                        (event, line) => items.push(self.node(event, line, depth + 1)?),
+                    }
+                }
+            }
+            Event::MappingStart(..) => {
+                let mut entries = Vec::new();
+                loop {
+                    let (event, line) = match self.next()? {
+                        (Event::MappingEnd, _) => break Yaml::Map(entries),
+                        key => key,
+                    };
+                    let Yaml::Text(key) = self.node(event, line, depth + 1)?.value else {
+                        return Err(self.refused(line, "a key that is not text"));
+                    };
+                    let (event, line) = self.next()?;
+                    entries.push((key, self.node(event, line, depth + 1)?));
+                }
+            }
+            Event::Alias(_) => return Err(self.refused(line, "an alias (`*name`): write the text out")),
+            _ => return Err(self.refused(line, "the file ends early")),
+        };
+        Ok(Node { value, line })
+    }
+}
+
+impl<E> Reader<'_, E> {
+    fn refused(&self, line: u64, reason: &str) -> DataError {
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        DataError::Yaml { path: self.path.into(), line, reason }
+    }
+}

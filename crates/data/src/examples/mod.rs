@@ -1,0 +1,60 @@
+//! Labelled examples: what fine-tuning, reward models, reinforcement learning and evaluation learn from.
+//!
+//! | kind | what it is | read by |
+//! |---|---|---|
+//! | [`Conversation`] | turns of a user and an assistant | [`read_conversations`] |
+//! | [`Preference`] | a prompt with a better and a worse answer | [`read_preferences`] |
+//! | [`Task`] | a prompt, and how answers to it are judged | [`read_tasks`] |
+//! | [`Rating`] | a prompt with an answer that is good or bad | [`read_ratings`] |
+//! | [`Benchmark`] | what a model is scored by without being asked to talk | [`read_benchmark`] |
+//!
+//! Paths are files and folders of `.jsonl` (one object a line) and `.json` (one array, or one object after another),
+//! each also `.gz` or `.zst`. Each object's form is recognised by its keys; the readers list the forms.
+//!
+//! What is wrong with the *form* of a file (no JSON, a missing key, a number where text should be) is an error that tells
+//! the line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves that
+//! example out, and is counted with its reason in [`Skips`].
+
+mod skips;
+mod record;
+mod read;
+mod chatterbot;
+mod conversation;
+mod trees;
+mod check;
+mod preference;
+mod human_assistant;
+mod task;
+mod rating;
+mod by_prompt;
+mod benchmark;
+
+pub use benchmark::{Benchmark, Completion, MultipleChoice, Schema, read_benchmark};
+pub use by_prompt::{Prompted, split_by_prompt};
+pub use check::{AnswerCheck, Pattern};
+pub use conversation::{Conversation, read_conversations};
+pub use preference::{Preference, read_preferences};
+pub use rating::{Rating, read_ratings};
+pub use read::Examples;
+pub use skips::{Skipped, Skips};
+pub use task::{Task, read_tasks};
+
+/// Why examples are left out.
+mod reason {
+    pub const NO_ANSWER: &str = "the assistant says nothing";
+    pub const EMPTY_ANSWER: &str = "an answer is empty";
+    pub const EMPTY_PROMPT: &str = "the prompt is empty";
+    pub const DELETED: &str = "a message was deleted";
+    pub const UNANSWERED: &str = "nobody answers the user's last message";
+    pub const EQUAL: &str = "the chosen and the rejected answer are equal";
+    pub const OTHER_PROMPTS: &str = "the prompts of the chosen and the rejected answer differ";
+    pub const NOT_AN_ANSWER: &str = "the last message is not the assistant's";
+    pub const NOTHING_TO_ANSWER: &str = "the prompt ends with the assistant's words";
+    pub const SEVERAL: &str = "an answer of several messages";
+}
+
+/// The origin of what the embedded corpus generates.
+const CORPUS: &str = "corpus";
+
+#[cfg(test)]
+mod tests;

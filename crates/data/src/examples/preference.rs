@@ -1,0 +1,161 @@
+//! Pairs of answers, which reward models and preference optimisation learn from.
+
+use fireclay_tokenizer::Message;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::read::{self, Examples};
+use super::record::Record;
+use super::{CORPUS, Rating, human_assistant, reason, trees};
+use crate::DataError;
+use crate::corpus::{Corruption, PreferencePair};
+use crate::documents::Known;
+
+/// A prompt with a better and a worse answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preference {
+    /// The messages so far, the last one not the assistant's.
+    pub prompt: Vec<Message>,
+    /// The better answer.
+    pub chosen: String,
+    /// The worse answer.
+    pub rejected: String,
+    /// By how much the chosen answer is better, if anybody measured it.
+    pub margin: Option<f32>,
+    /// What is wrong with the rejected answer, for reporting: "rude", "2 ranks lower".
+    pub kind: Option<String>,
+    /// Where it is from: `path:line`, or the generator's name.
+    pub origin: String,
+}
+
+impl Preference {
+    /// The two answers, each judged on its own: the chosen one good, the rejected one bad.
+    #[must_use]
+    pub fn ratings(&self) -> [Rating; 2] {
+        [(&self.chosen, true), (&self.rejected, false)].map(|(completion, good)| Rating {
+            prompt: self.prompt.clone(),
+            completion: completion.clone(),
+            good,
+            origin: self.origin.clone(),
+        })
+    }
+}
+
+impl From<PreferencePair> for Preference {
+    fn from(pair: PreferencePair) -> Self {
+        let kind = match pair.corruption {
+            Corruption::Wrong => "wrong",
+            Corruption::Truncated => "truncated",
+            Corruption::Repetitive => "repetitive",
+            Corruption::Rude => "rude",
+            Corruption::OffTopic => "off_topic",
+        };
+        Self {
+            prompt: pair.messages.into_iter().map(Message::from).collect(),
+            chosen: pair.chosen,
+            rejected: pair.rejected,
+            margin: None,
+            kind: Some(kind.into()),
+            origin: CORPUS.into(),
+        }
+    }
+}
+
+const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`), or `message_tree_id` with `prompt`";
+
+/// Reads preference pairs.
+///
+/// | keys | form |
+/// |---|---|
+/// | `prompt`, `chosen`, `rejected` | each text or, as in TRL, messages; the answers may repeat the prompt's messages |
+/// | `chosen`, `rejected` as messages | whole conversations that differ in the last message only |
+/// | `chosen`, `rejected` as text | `Human:` and `Assistant:` in turn, as in Anthropic's HH-RLHF (Bai et al. 2022, <https://arxiv.org/abs/2204.05862>) |
+/// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: each ranked answer against each that is ranked lower |
+///
+/// `margin` (a number) and `kind` (text) are read too where they are there.
+///
+/// # Errors
+/// When a path or a file's form is wrong, and when everything in a file has to be left out.
+pub fn read_preferences(paths: &[String]) -> Result<Examples<Preference>, DataError> {
+    read::read(paths, Known::EXAMPLES, parse)
+}
+
+fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataError> {
+    if record.has("message_tree_id") {
+        return trees::preferences(record, found);
+    }
+    if !(record.has("chosen") && record.has("rejected")) {
+        return Err(record.unknown(EXPECTED));
+    }
+    let prompt = if record.has("prompt") { prompt(record)? } else { Vec::new() };
+    let mut chosen = whole(record, "chosen", &prompt)?;
+    let mut rejected = whole(record, "rejected", &prompt)?;
+    let margin = record.optional_number("margin")?.map(|margin| margin as f32);
+    let kind = record.optional_string("kind")?.map(str::to_owned);
+    let origin = record.origin();
+    let (Some(last_chosen), Some(last_rejected)) = (chosen.pop(), rejected.pop()) else {
+        found.skips.add(reason::EMPTY_ANSWER, origin);
+        return Ok(());
+    };
+    if last_chosen.role != "assistant" || last_rejected.role != "assistant" {
+        found.skips.add(reason::NOT_AN_ANSWER, origin);
+    } else if chosen != rejected {
+        found.skips.add(reason::OTHER_PROMPTS, origin);
+    } else {
+        let (prompt, chosen, rejected) = (chosen, last_chosen.content, last_rejected.content);
+        add(Preference { prompt, chosen, rejected, margin, kind, origin }, found);
+    }
+    Ok(())
+}
+
+/// The prompt; text may itself be a dialogue of `Human:` and `Assistant:`.
+pub(super) fn prompt(record: &Record) -> Result<Vec<Message>, DataError> {
+    if let Some(mut messages) = record.object["prompt"].as_str().and_then(human_assistant::messages) {
+        // "\n\nAssistant:" at the end asks for the answer.
+        messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
+        return Ok(messages);
+    }
+    record.text_or_messages("prompt", "user")
+}
+
+/// The prompt and the answer to it that lies under `key`, which may begin with the prompt itself.
+fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
+    let messages = match &record.object[key] {
+        Value::String(text) if prompt.is_empty() => {
+            let expected = || format!("under `{key}` messages, or text that begins with `Human:`, as there is no `prompt`");
+            human_assistant::messages(text).ok_or_else(|| record.wrong(expected(), "other text"))?
+        }
+        _ => record.text_or_messages(key, "assistant")?,
+    };
+    if messages.starts_with(prompt) {
+        return Ok(messages);
+    }
+    Ok([prompt, &messages].concat())
+}
+
+/// Keeps a pair, or counts why it cannot be learned from.
+pub(super) fn add(pair: Preference, found: &mut Examples<Preference>) {
+    match reason_to_skip(&pair) {
+        Some(reason) => found.skips.add(reason, pair.origin),
+        None => found.examples.push(pair),
+    }
+}
+
+fn reason_to_skip(pair: &Preference) -> Option<&'static str> {
+    if let Some(reason) = prompt_fault(&pair.prompt) {
+        return Some(reason);
+    }
+    if pair.chosen.trim().is_empty() || pair.rejected.trim().is_empty() {
+        return Some(reason::EMPTY_ANSWER);
+    }
+    (pair.chosen.trim() == pair.rejected.trim()).then_some(reason::EQUAL)
+}
+
+/// Why nothing can be answered to a prompt.
+pub(super) fn prompt_fault(prompt: &[Message]) -> Option<&'static str> {
+    let Some(last) = prompt.last() else { return Some(reason::EMPTY_PROMPT) };
+    if last.role == "assistant" {
+        return Some(reason::NOTHING_TO_ANSWER);
+    }
+    prompt.iter().all(|message| message.content.trim().is_empty()).then_some(reason::EMPTY_PROMPT)
+}

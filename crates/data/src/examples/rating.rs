@@ -1,0 +1,57 @@
+//! Answers that were judged one by one: thumbs up, thumbs down.
+
+use fireclay_tokenizer::Message;
+use serde::{Deserialize, Serialize};
+
+use super::preference::{prompt, prompt_fault};
+use super::read::{self, Examples};
+use super::record::Record;
+use super::reason;
+use crate::DataError;
+use crate::documents::Known;
+
+/// An answer to a prompt, and whether it is good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rating {
+    /// The messages so far, the last one not the assistant's.
+    pub prompt: Vec<Message>,
+    /// The answer.
+    pub completion: String,
+    /// Whether it is a good one.
+    pub good: bool,
+    /// Where it is from: `path:line`, or the generator's name.
+    pub origin: String,
+}
+
+/// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good. This is how TRL has them
+/// for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
+///
+/// # Errors
+/// When a path or a file's form is wrong, and when everything in a file has to be left out.
+pub fn read_ratings(paths: &[String]) -> Result<Examples<Rating>, DataError> {
+    read::read(paths, Known::EXAMPLES, parse)
+}
+
+fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError> {
+    if !(record.has("prompt") && record.has("completion") && record.has("label")) {
+        return Err(record.unknown("`prompt`, `completion` and `label`"));
+    }
+    let prompt = prompt(record)?;
+    let answers = record.text_or_messages("completion", "assistant")?;
+    let good = record.bool("label")?;
+    let origin = record.origin();
+    let fault = prompt_fault(&prompt).or(match answers.as_slice() {
+        [answer] if answer.role != "assistant" => Some(reason::NOT_AN_ANSWER),
+        [answer] if answer.content.trim().is_empty() => Some(reason::EMPTY_ANSWER),
+        [_] => None,
+        [] => Some(reason::EMPTY_ANSWER),
+        _ => Some(reason::SEVERAL),
+    });
+    match (fault, answers.into_iter().next()) {
+        (None, Some(answer)) => {
+            found.examples.push(Rating { prompt, completion: answer.content, good, origin });
+        }
+        (fault, _) => found.skips.add(fault.unwrap_or(reason::EMPTY_ANSWER), origin),
+    }
+    Ok(())
+}

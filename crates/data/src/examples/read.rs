@@ -1,0 +1,127 @@
+//! Files of examples, object by object.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::chatterbot;
+use super::record::Record;
+use super::skips::Skips;
+use crate::DataError;
+use crate::documents::input::{self, mark_length, valid_text};
+use crate::documents::json_lines::{json_error, kind};
+use crate::documents::lines::Lines;
+use crate::documents::{Format, Known, SourceFile, SourceFiles};
+
+/// The most bytes of one line of JSON.
+const LONGEST_LINE: usize = 256 << 20;
+
+/// Examples of one kind, and what had to be left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples<T> {
+    /// In the order of the files.
+    pub examples: Vec<T>,
+    /// What was left out, and why.
+    pub skips: Skips,
+}
+
+/// Reads the files behind `paths`; `parse` appends what an object holds, or counts why it cannot be used.
+///
+/// # Errors
+/// Those of finding, decompressing and parsing; a file without any object, or of which everything was skipped.
+pub(super) fn read<T>(
+    paths: &[String],
+    known: Known,
+    parse: impl Fn(&Record, &mut Examples<T>) -> Result<(), DataError>,
+) -> Result<Examples<T>, DataError> {
+    let mut all = Examples { examples: Vec::new(), skips: Skips::default() };
+    for file in SourceFiles::find_known(paths, known)?.files {
+        let mut of_file = Examples { examples: Vec::new(), skips: Skips::default() };
+        let mut any = false;
+        for_each_record(&file, |record| {
+            any = true;
+            parse(&record, &mut of_file)
+        })?;
+        if !any {
+            return Err(DataError::Empty { path: file.path });
+        }
+        if of_file.examples.is_empty()
+            && let Some(reason) = of_file.skips.main_reason()
+        {
+            return Err(DataError::NothingUsable {
+                what: file.path.display().to_string(),
+                count: of_file.skips.total(),
+                reason,
+            });
+        }
+        all.examples.append(&mut of_file.examples);
+        all.skips.extend(of_file.skips);
+    }
+    Ok(all)
+}
+
+/// The objects of one file, in order.
+pub(super) fn for_each_record(
+    file: &SourceFile,
+    mut each: impl FnMut(Record) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let path: Arc<Path> = file.path.as_path().into();
+    let input = input::open(&path, file.compression, None)?;
+    if file.format == Format::JsonLines {
+        let mut lines = Lines::new(input, Arc::clone(&path), LONGEST_LINE);
+        while let Some((line, text)) = lines.next_line()? {
+            each(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? })?;
+        }
+        return Ok(());
+    }
+    let mut input = input;
+    let mut bytes = Vec::new();
+    input.fill(&mut bytes, usize::MAX, &path, 0)?;
+    let mark = mark_length(&bytes);
+    let text = valid_text(&bytes[mark..], true, &path, 1, mark as u64)?;
+    match file.format {
+        Format::Json => {
+            for (line, text) in values(&path, text)? {
+                each(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? })?;
+            }
+        }
+        Format::Yaml => {
+            for (line, object) in chatterbot::dialogues(&path, text)? {
+                each(Record { path: Arc::clone(&path), line, object })?;
+            }
+        }
+        Format::JsonLines | Format::Text | Format::Parquet => unreachable!("no reader of examples takes these"),
+    }
+    Ok(())
+}
+
+fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) }),
+        Err(error) => Err(json_error(path, line + error.line().max(1) as u64 - 1, &error)),
+    }
+}
+
+/// The values of a `.json` file, each with the line it starts on: the items of one array, or one value after another.
+fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataError> {
+    let failed = |error: &serde_json::Error| json_error(path, error.line().max(1) as u64, error);
+    let values: Vec<&RawValue> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text).map_err(|error| failed(&error))?
+    } else {
+        let stream = serde_json::Deserializer::from_str(text).into_iter();
+        stream.collect::<Result<_, _>>().map_err(|error| failed(&error))?
+    };
+    let (mut line, mut counted) = (1, 0);
+    let values = values.into_iter().map(|value| {
+        let value = value.get();
+        // Raw values are slices of the text.
+        let start = value.as_ptr() as usize - text.as_ptr() as usize;
+        line += input::newlines(&text.as_bytes()[counted..start]);
+        counted = start;
+        (line, value)
+    });
+    Ok(values.collect())
+}

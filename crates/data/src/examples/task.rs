@@ -1,0 +1,101 @@
+//! Prompts whose answers can be judged: for reinforcement learning and evaluation.
+
+use fireclay_tokenizer::Message;
+use serde::{Deserialize, Serialize};
+
+use super::check::{FINAL_MARK, Number};
+use super::preference::prompt_fault;
+use super::read::{self, Examples};
+use super::record::Record;
+use super::{AnswerCheck, CORPUS, Pattern};
+use crate::DataError;
+use crate::corpus;
+use crate::documents::Known;
+
+/// A conversation that waits for the assistant's next turn, and how that turn is judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// The messages so far, the last one not the assistant's.
+    pub messages: Vec<Message>,
+    /// How the answer is judged.
+    pub check: AnswerCheck,
+    /// A good answer, if one is known.
+    pub reference: Option<String>,
+    /// Where it is from: `path:line`, or the generator's name.
+    pub origin: String,
+}
+
+impl From<corpus::Prompt> for Task {
+    fn from(prompt: corpus::Prompt) -> Self {
+        Self {
+            messages: prompt.messages.into_iter().map(Message::from).collect(),
+            check: prompt.check.into(),
+            reference: Some(prompt.reference),
+            origin: CORPUS.into(),
+        }
+    }
+}
+
+const EXPECTED: &str = "`question` with `answer`, or `prompt` or `messages` (with one or none of `answer`, `regex`, `json`)";
+
+/// Reads tasks.
+///
+/// | keys | form |
+/// |---|---|
+/// | `question`, `answer` with `#### number` at its end | GSM8K: the final number is compared |
+/// | `prompt` (text or messages) or `messages` | anything may be answered |
+/// | … and `answer` | the answer must be this text |
+/// | … and `regex` | the pattern must match somewhere in the answer |
+/// | … and `json`: true | the answer must be JSON |
+///
+/// # Errors
+/// When a path or a file's form is wrong, and when everything in a file has to be left out.
+pub fn read_tasks(paths: &[String]) -> Result<Examples<Task>, DataError> {
+    read::read(paths, Known::EXAMPLES, parse)
+}
+
+fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
+    let (messages, check, reference) = if record.has("question") {
+        let (check, answer) = final_number(record)?;
+        (vec![Message::new("user", record.string("question")?)], check, Some(answer))
+    } else if record.has("prompt") || record.has("messages") {
+        let key = if record.has("prompt") { "prompt" } else { "messages" };
+        let (check, reference) = check(record)?;
+        (record.text_or_messages(key, "user")?, check, reference)
+    } else {
+        return Err(record.unknown(EXPECTED));
+    };
+    let origin = record.origin();
+    match prompt_fault(&messages) {
+        Some(reason) => found.skips.add(reason, origin),
+        None => found.examples.push(Task { messages, check, reference, origin }),
+    }
+    Ok(())
+}
+
+fn final_number(record: &Record) -> Result<(AnswerCheck, String), DataError> {
+    let answer = record.string("answer")?;
+    let value = answer.rsplit_once(FINAL_MARK).map(|(_, value)| value.trim());
+    match value.filter(|value| Number::last_of(value).is_some()) {
+        Some(value) => Ok((AnswerCheck::FinalNumber { value: value.into() }, answer.into())),
+        None => Err(record.wrong("an `answer` that ends with `#### number`", "none (for exact answers say `prompt`)")),
+    }
+}
+
+fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
+    let given: Vec<_> = ["answer", "regex", "json"].into_iter().filter(|key| record.has(key)).collect();
+    match given.as_slice() {
+        [] => Ok((AnswerCheck::Open, None)),
+        ["answer"] => {
+            let text = record.string("answer")?.to_owned();
+            Ok((AnswerCheck::Exact { text: text.clone() }, Some(text)))
+        }
+        ["regex"] => match Pattern::new(record.string("regex")?) {
+            Ok(pattern) => Ok((AnswerCheck::Regex { pattern }, None)),
+            Err(reason) => Err(record.wrong("a regular expression under `regex`", reason)),
+        },
+        ["json"] if record.bool("json")? => Ok((AnswerCheck::Json, None)),
+        ["json"] => Ok((AnswerCheck::Open, None)),
+        several => Err(record.wrong("at most one of `answer`, `regex` and `json`", format!("`{}`", several.join("`, `")))),
+    }
+}

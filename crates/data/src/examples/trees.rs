@@ -1,0 +1,137 @@
+//! Conversation trees of `OpenAssistant` (Köpf et al. 2023, <https://arxiv.org/abs/2304.07327>): at every point there are
+//! several replies, and the assistant's are ranked by people, 0 the best.
+
+use fireclay_tokenizer::Message;
+use serde::Deserialize;
+
+use super::conversation::{self, Conversation};
+use super::preference::{self, Preference};
+use super::read::Examples;
+use super::record::Record;
+use super::{Skips, reason};
+use crate::DataError;
+
+#[derive(Deserialize)]
+struct Node {
+    text: String,
+    role: Role,
+    #[serde(default)]
+    deleted: bool,
+    rank: Option<u32>,
+    #[serde(default)]
+    replies: Vec<Node>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    Prompter,
+    Assistant,
+}
+
+impl Node {
+    fn message(&self) -> Message {
+        let role = if self.role == Role::Prompter { "user" } else { "assistant" };
+        Message::new(role, &self.text)
+    }
+
+    /// The replies that were not deleted, the best-ranked first and the unranked last; deleted ones are counted.
+    fn kept_replies(&self, role: Role, origin: &str, skips: &mut Skips) -> Vec<&Self> {
+        let mut kept = Vec::new();
+        for reply in self.replies.iter().filter(|reply| reply.role == role) {
+            if reply.deleted {
+                skips.add(reason::DELETED, origin);
+            } else {
+                kept.push(reply);
+            }
+        }
+        kept.sort_by_key(|reply| reply.rank.unwrap_or(u32::MAX));
+        kept
+    }
+}
+
+/// The tree's root; `None` if it was deleted, which is counted.
+fn root(record: &Record, skips: &mut Skips) -> Result<Option<Node>, DataError> {
+    let prompt = record.object.get("prompt").cloned().unwrap_or_default();
+    let root: Node = serde_json::from_value(prompt).map_err(|error| {
+        let expected = "under `prompt` a tree of messages with `text`, `role` (prompter or assistant) and `replies`";
+        record.wrong(expected, error.to_string().replace('\n', " "))
+    })?;
+    if root.role != Role::Prompter {
+        return Err(record.wrong("a tree that a prompter begins", "an assistant"));
+    }
+    if root.deleted {
+        skips.add(reason::DELETED, record.origin());
+        return Ok(None);
+    }
+    Ok(Some(root))
+}
+
+/// Every path from the root to a last answer on which each answer is the best-ranked one. Prompts that nobody answers
+/// are counted and left off.
+pub(super) fn conversations(record: &Record, found: &mut Examples<Conversation>) -> Result<(), DataError> {
+    if let Some(root) = root(record, &mut found.skips)? {
+        walk_best(record, &root, &mut Vec::new(), found);
+    }
+    Ok(())
+}
+
+/// Whether the prompt was answered.
+fn walk_best(record: &Record, prompt: &Node, so_far: &mut Vec<Message>, found: &mut Examples<Conversation>) -> bool {
+    let origin = record.origin();
+    let answers = prompt.kept_replies(Role::Assistant, &origin, &mut found.skips);
+    let Some(best) = answers.first() else {
+        found.skips.add(reason::UNANSWERED, origin);
+        return false;
+    };
+    so_far.extend([prompt.message(), best.message()]);
+    let mut goes_on = false;
+    for next in best.kept_replies(Role::Prompter, &origin, &mut found.skips) {
+        goes_on |= walk_best(record, next, so_far, found);
+    }
+    if !goes_on {
+        conversation::add(record, so_far.clone(), found);
+    }
+    so_far.truncate(so_far.len() - 2);
+    true
+}
+
+/// For every prompt, each ranked answer against each that is ranked lower. The pairs of a prompt follow each other.
+pub(super) fn preferences(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataError> {
+    if let Some(root) = root(record, &mut found.skips)? {
+        walk_ranked(record, &root, &mut Vec::new(), found);
+    }
+    Ok(())
+}
+
+fn walk_ranked(record: &Record, prompt: &Node, so_far: &mut Vec<Message>, found: &mut Examples<Preference>) {
+    let origin = record.origin();
+    so_far.push(prompt.message());
+    let answers = prompt.kept_replies(Role::Assistant, &origin, &mut found.skips);
+    for (place, better) in answers.iter().enumerate() {
+        for worse in &answers[place + 1..] {
+            let (Some(high), Some(low)) = (better.rank, worse.rank) else { continue };
+            if high == low {
+                continue;
+            }
+            let ranks = if low - high == 1 { "rank" } else { "ranks" };
+            let pair = Preference {
+                prompt: so_far.clone(),
+                chosen: better.text.clone(),
+                rejected: worse.text.clone(),
+                margin: None,
+                kind: Some(format!("{} {ranks} lower", low - high)),
+                origin: origin.clone(),
+            };
+            preference::add(pair, found);
+        }
+    }
+    for answer in answers {
+        so_far.push(answer.message());
+        for next in answer.kept_replies(Role::Prompter, &origin, &mut found.skips) {
+            walk_ranked(record, next, so_far, found);
+        }
+        so_far.pop();
+    }
+    so_far.pop();
+}
