@@ -9,7 +9,7 @@ use fireclay_train::stage::checkpoints;
 use crate::error::user;
 
 /// Stages that leave a language model behind, the later in a run the further back. A reward model is none.
-const POLICY_STAGES: [&str; 6] = ["pretrain", "sft", "dpo", "reinforce", "grpo", "ppo"];
+const POLICY_STAGES: [&str; 8] = ["pretrain", "sft", "dpo", "kto", "reinforce", "rloo", "grpo", "ppo"];
 
 /// The folder with `config.json` and weights that `path` stands for.
 ///
@@ -43,6 +43,15 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
             POLICY_STAGES.join("/, ")
         ))),
     }
+}
+
+/// The folder of the reward model that `path` stands for: as [`resolve`], but a run stands for its stage `reward`.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
+    let stage = path.join("reward");
+    resolve(if stage.join("checkpoints").is_dir() { &stage } else { path })
 }
 
 /// The checkpoint of a run's last finished stage.

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
+use fireclay_model::DecoderConfig;
+use fireclay_train::{MemoryEstimate, TrainConfig, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
 use crate::error::user;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Stage};
 use crate::stages;
 
 /// The numbers of a run.
@@ -29,20 +30,31 @@ pub struct Plan {
     pub parameters: usize,
     /// Floating-point operations to train on one token.
     pub flops_per_token: f64,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Tokens consumed by a step.
-    pub tokens_per_step: u64,
+    /// What each stage that trains will take.
+    pub stages: Vec<StagePlan>,
     /// Tokens consumed in all.
     pub tokens: u64,
-    /// Bytes, by what they hold.
+    /// Bytes, by what they hold, of the stage that needs most.
     pub memory: MemoryEstimate,
     /// Bytes that are free on this machine; none for a device with memory of its own.
     pub memory_available: Option<u64>,
-    /// Seconds of training, without evaluations, samples and checkpoints.
+    /// Seconds of training in all, without evaluations, samples and checkpoints.
     pub seconds: f64,
     /// The whole resolved recipe.
     pub resolved: Recipe,
+}
+
+/// The numbers of one stage.
+#[derive(Clone, Debug, Serialize)]
+pub struct StagePlan {
+    /// Its name.
+    pub name: &'static str,
+    /// Optimiser steps; of a stage that answers prompts, rounds of asking and learning.
+    pub steps: u64,
+    /// Tokens consumed by a step; where examples differ in length, the most there may be.
+    pub tokens_per_step: u64,
+    /// Seconds of training.
+    pub seconds: f64,
 }
 
 impl Plan {
@@ -52,12 +64,22 @@ impl Plan {
     /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
     pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
         let vocab_size = stages::vocab_size(recipe, model)?;
-        let train = &recipe.pretrain;
         let decoder = match model {
             Some(model) => fireclay_model::huggingface::load_config(model)?,
-            None => recipe.model.decoder(vocab_size, train.context),
+            None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
-        let time = time_estimate(&decoder, train, matmul_peak(device, train.precision));
+        let peak = matmul_peak(device, recipe.pretrain.precision);
+        let loads: Vec<_> = recipe.stages.iter().filter_map(|stage| load(recipe, *stage)).collect();
+        let stages: Vec<StagePlan> = loads
+            .iter()
+            .map(|load| StagePlan {
+                name: load.stage.name(),
+                steps: load.work.steps,
+                tokens_per_step: load.tokens_per_step,
+                seconds: time_estimate(&decoder, &load.work, peak).seconds,
+            })
+            .collect();
+        let memory = loads.iter().map(|load| load.memory(&decoder)).max_by_key(|memory| memory.total);
         Ok(Self {
             recipe: recipe.name.clone(),
             data: stages::describe_data(recipe),
@@ -73,13 +95,12 @@ impl Plan {
                 decoder.context
             ),
             parameters: decoder.num_params(),
-            flops_per_token: decoder.flops_per_token(train.context),
-            steps: train.steps,
-            tokens_per_step: train.tokens_per_step(),
-            tokens: train.total_tokens(),
-            memory: memory_estimate(&decoder, train),
+            flops_per_token: decoder.flops_per_token(recipe.pretrain.context),
+            tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
+            memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
             memory_available: is_cpu(device_name).then(available_memory).flatten(),
-            seconds: time.seconds,
+            seconds: stages.iter().map(|stage| stage.seconds).sum(),
+            stages,
             resolved: recipe.clone(),
         })
     }
@@ -96,6 +117,65 @@ impl Plan {
                 bytes(available)
             ))),
             _ => Ok(()),
+        }
+    }
+}
+
+/// What a stage asks of the machine.
+struct Load {
+    stage: Stage,
+    /// As much work in a step as this training has.
+    work: TrainConfig,
+    /// As many activations at once as this training has.
+    at_once: TrainConfig,
+    /// Models of the decoder's size that stand beside it, and those among them that are trained.
+    beside: (u64, u64),
+    tokens_per_step: u64,
+}
+
+/// `None` for the tokenizer, which is trained by counting.
+fn load(recipe: &Recipe, stage: Stage) -> Option<Load> {
+    let (_, train) = recipe.training().into_iter().find(|(one, _)| *one == stage)?;
+    let rows = |rows: usize| TrainConfig { batch: rows, ..train.clone() };
+    // A policy answers, is judged, and learns: about one training pass more than its epochs, and PPO's critic as many again.
+    let online = |group: usize, epochs: u64, minibatch: usize, critic: usize, beside| {
+        let answers = train.batch * group;
+        (rows(answers * (1 + epochs as usize * (1 + critic))), rows(minibatch.min(answers)), beside, answers)
+    };
+    let (work, at_once, beside, sequences) = match stage {
+        Stage::Tokenizer => return None,
+        Stage::Pretrain | Stage::Sft => (train.clone(), train.clone(), (0, 0), train.batch * train.accumulate),
+        Stage::Reward => (rows(2 * train.batch), rows(2 * train.batch), (0, 0), 2 * train.batch),
+        Stage::Dpo => (rows(3 * train.batch), rows(2 * train.batch), (1, 0), 2 * train.batch),
+        Stage::Kto => (rows(2 * train.batch), rows(train.batch), (1, 0), train.batch),
+        Stage::Reinforce => {
+            online(recipe.reinforce.rollouts.group_size, 1, recipe.reinforce.algorithm.minibatch, 0, (2, 0))
+        }
+        Stage::Rloo => online(recipe.rloo.rollouts.group_size, 1, recipe.rloo.algorithm.minibatch, 0, (2, 0)),
+        Stage::Grpo => {
+            let grpo = &recipe.grpo.algorithm;
+            online(recipe.grpo.rollouts.group_size, grpo.epochs, grpo.minibatch, 0, (2, 0))
+        }
+        Stage::Ppo => {
+            let ppo = &recipe.ppo.algorithm;
+            online(recipe.ppo.rollouts.group_size, ppo.epochs, ppo.minibatch, 1, (3, 1))
+        }
+    };
+    let tokens_per_step = (sequences * train.context) as u64;
+    Some(Load { stage, work, at_once, beside, tokens_per_step })
+}
+
+impl Load {
+    fn memory(&self, decoder: &DecoderConfig) -> MemoryEstimate {
+        let own = memory_estimate(decoder, &self.at_once);
+        let (models, trained) = self.beside;
+        let (weights, gradients, optimizer) = (models * own.weights, trained * own.gradients, trained * own.optimizer);
+        MemoryEstimate {
+            weights: own.weights + weights,
+            gradients: own.gradients + gradients,
+            optimizer: own.optimizer + optimizer,
+            activations: own.activations,
+            total: own.total + weights + gradients + optimizer,
         }
     }
 }
@@ -125,14 +205,18 @@ impl fmt::Display for Plan {
             count(self.parameters as u64),
             self.vocab_size
         )?;
-        writeln!(
-            f,
-            "training   {} steps of {} tokens: {} tokens, {:.1} a parameter",
-            self.steps,
-            count(self.tokens_per_step),
-            count(self.tokens),
-            self.tokens as f64 / self.parameters as f64
-        )?;
+        for StagePlan { name, steps, tokens_per_step, seconds } in &self.stages {
+            let tokens = steps.saturating_mul(*tokens_per_step);
+            writeln!(
+                f,
+                "{name:<11}{} steps of {} tokens: {} tokens, {:.1} a parameter, about {}",
+                count(*steps),
+                count(*tokens_per_step),
+                count(tokens),
+                tokens as f64 / self.parameters as f64,
+                duration(*seconds)
+            )?;
+        }
         write!(
             f,
             "memory     {} (weights {}, gradients {}, optimiser {}, activations {})",

@@ -9,22 +9,30 @@ use toml::{Table, Value};
 
 use crate::console::say;
 use crate::error::user;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Stage};
 use crate::report;
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
-const FREE_KEYS: [&str; 10] = [
-    "description",
-    "stages",
-    "samples.prompts",
-    "pretrain.eval_every",
-    "pretrain.eval_batches",
-    "pretrain.max_skipped_steps",
-    "pretrain.sample_every",
-    "pretrain.sample_tokens",
-    "pretrain.checkpoint_every",
-    "pretrain.keep_checkpoints",
+const FREE_KEYS: [&str; 3] = ["description", "stages", "samples.prompts"];
+
+/// The same, of every stage that trains.
+const FREE_STAGE_KEYS: [&str; 7] = [
+    "eval_every",
+    "eval_batches",
+    "max_skipped_steps",
+    "sample_every",
+    "sample_tokens",
+    "checkpoint_every",
+    "keep_checkpoints",
 ];
+
+/// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.
+fn is_free(path: &Path, key: &str) -> bool {
+    let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
+    let is_stage = Stage::ALL.iter().any(|stage| *stage != Stage::Tokenizer && stage.name() == section);
+    let untouched = is_stage && !path.join(section).exists();
+    FREE_KEYS.contains(&key) || is_stage && FREE_STAGE_KEYS.contains(&rest) || untouched
+}
 
 /// An opened run directory.
 #[derive(Clone, Debug)]
@@ -93,7 +101,7 @@ impl RunDir {
         let changed = now.iter().map(|(key, _)| key).chain(before.iter().map(|(key, _)| key)).find(|key| {
             let value =
                 |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
-            !FREE_KEYS.contains(&key.as_str()) && value(&before) != value(&now)
+            !is_free(&self.path, key) && value(&before) != value(&now)
         });
         let Some(key) = changed else { return Ok(()) };
         let show = |table: &[(String, Value)]| {

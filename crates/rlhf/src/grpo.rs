@@ -166,7 +166,7 @@ impl Grpo {
         let advantages = sequences.per_token(|b, _| advantages[b] as f32, &device);
         let scores = token_scores(model, &sequences, temperature, config.entropy_coefficient != 0.0);
         let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
-        means.add("clip_fraction", clip_fraction(&scores.logprobs, &old, &mask, low, high));
+        means.add("clip_fraction", clip_fraction(&scores.logprobs, &old, &advantages, &mask, low, high));
         let entropy = masked_mean(scores.entropies, &mask);
         means.add("entropy", number(entropy.clone()));
         let inputs = GrpoInputs { logprobs: scores.logprobs, old, reference, advantages, mask };

@@ -235,7 +235,9 @@ impl Ppo<'_> {
         let PpoConfig { clip_ratio, entropy_coefficient, pretrain_coefficient, .. } = self.config;
         let scores = token_scores(actor, &batch.sequences, moment.temperature, entropy_coefficient != 0.0);
         let (low, high) = (1.0 - clip_ratio, 1.0 + clip_ratio);
-        means.add("clip_fraction", clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.mask, low, high));
+        let clipped =
+            clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
+        means.add("clip_fraction", clipped);
         let surrogate =
             clipped_surrogate(scores.logprobs, batch.old_logprobs.clone(), batch.advantages.clone(), low, high);
         let mut loss = masked_mean(surrogate, &batch.mask);
@@ -294,12 +296,20 @@ pub fn clipped_surrogate(
     (-advantages_bc.clone() * ratio).max_pair(-advantages_bc * clipped)
 }
 
-/// The share of tokens whose ratio is outside `low .. high`.
+/// The share of tokens where the clip decides: `−A·clip(ρ) > −A·ρ`.
 #[must_use]
-pub fn clip_fraction(logprobs_bc: &Tensor<2>, old_bc: &Tensor<2>, mask_bc: &Tensor<2>, low: f64, high: f64) -> f64 {
+pub fn clip_fraction(
+    logprobs_bc: &Tensor<2>,
+    old_bc: &Tensor<2>,
+    advantages_bc: &Tensor<2>,
+    mask_bc: &Tensor<2>,
+    low: f64,
+    high: f64,
+) -> f64 {
     let ratio = (logprobs_bc.clone().detach() - old_bc.clone()).exp();
-    let outside = ratio.clone().lower_elem(low).float() + ratio.greater_elem(high).float();
-    number(masked_mean(outside, mask_bc))
+    let clipped = ratio.clone().clamp(low, high);
+    let decides = (ratio * advantages_bc.clone()).greater(clipped * advantages_bc.clone());
+    number(masked_mean(decides.float(), mask_bc))
 }
 
 /// `½ mean max((V − R)², (clip(V, V_old ± ε_v) − R)²)` over the tokens of the mask; without the second term where ε_v is 0.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use fireclay_train::{Outcome, Sample, Summary};
+use anyhow::{Context as _, Result};
+use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
 use crate::args::TrainArgs;
 use crate::console::{Console, say};
@@ -11,6 +11,7 @@ use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
 use crate::run_dir::RunDir;
+use crate::stages::Context;
 use crate::{model_dir, report, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
@@ -34,27 +35,31 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
             say(format!("{what:<11}{message}"));
         }
     };
-    for stage in &recipe.stages {
-        match stage {
-            Stage::Tokenizer => {
-                let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
-                let state = if there { "done before" } else { "done" };
-                tell("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
-            }
-            Stage::Pretrain => {
-                let tokenizer = tokenizer_of(&recipe, &run, model)?;
-                let outcome = stages::pretrain(&recipe, &run, &tokenizer, model, &device, console.quiet)?;
-                match outcome {
-                    Outcome::Finished(summary) => tell("pretrain", describe(&summary)),
-                    Outcome::Interrupted(summary) => {
-                        let message = format!(
-                            "interrupted at step {}; saved in {}: the same command goes on from there",
-                            summary.step,
-                            run.path().display()
-                        );
-                        return Err(Interrupted(message).into());
-                    }
-                }
+    let mut interrupt = None;
+    for &stage in &recipe.stages {
+        if stage == Stage::Tokenizer {
+            let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
+            let state = if there { "done before" } else { "done" };
+            tell("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
+            continue;
+        }
+        let tokenizer = tokenizer_of(&recipe, &run, model)?;
+        let interrupt = match &mut interrupt {
+            Some(interrupt) => interrupt,
+            none => none.insert(Interrupt::install().context("signals cannot be caught")?),
+        };
+        let (recipe, run, device, quiet) = (&recipe, &run, &device, console.quiet);
+        let context = Context { recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
+        match stages::train(&context, stage)? {
+            Outcome::Finished(summary) => tell(stage.name(), describe(stage, &summary)),
+            Outcome::Interrupted(summary) => {
+                let message = format!(
+                    "interrupted at step {} of {}; saved in {}: the same command goes on from there",
+                    summary.step,
+                    stage.name(),
+                    run.path().display()
+                );
+                return Err(Interrupted(message).into());
             }
         }
     }
@@ -99,24 +104,36 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
 }
 
 /// What a finished stage reached, in a line.
-fn describe(summary: &Summary) -> String {
-    let validation = match (summary.val_loss, summary.val_bits_per_byte) {
-        (Some(loss), Some(bits)) => format!(", validation loss {loss:.4} ({bits:.3} bits per byte)"),
-        (Some(loss), None) => format!(", validation loss {loss:.4}"),
-        _ => String::new(),
-    };
+fn describe(stage: Stage, summary: &Summary) -> String {
+    let number = |name: &str| summary.metrics.get(name).copied();
+    let percent = |name: &str| number(name).map(|share| format!("{:.1} %", 100.0 * share));
+    let mut reached = vec![];
+    match (summary.val_loss, summary.val_bits_per_byte) {
+        (Some(loss), Some(bits)) => reached.push(format!("validation loss {loss:.4} ({bits:.3} bits per byte)")),
+        (Some(loss), None) => reached.push(format!("validation loss {loss:.4}")),
+        _ => {}
+    }
+    reached.extend(percent("accuracy").map(|share| format!("accuracy {share} on held-out pairs")));
+    if stage.is_online() {
+        reached.extend(number("val_reward_mean").map(|reward| format!("held-out reward {reward:.3}")));
+        reached.extend(percent("val_correct").map(|share| format!("{share} right")));
+        reached.extend(percent("val_exact").map(|share| format!("{share} word by word")));
+        reached.extend(number("val_kl").map(|kl| format!("KL {kl:.2}")));
+    }
+    let reached: String = reached.into_iter().map(|part| format!(", {part}")).collect();
     let minutes = summary.seconds / 60.0;
-    format!("{} steps, {:.2}M tokens in {minutes:.1} minutes{validation}", summary.step, summary.tokens as f64 / 1e6)
+    format!("{} steps, {:.2}M tokens in {minutes:.1} minutes{reached}", summary.step, summary.tokens as f64 / 1e6)
 }
 
-/// Samples, where everything is, and what to do next.
+/// Samples of the last stage, where everything is, and what to do next.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
-    if !recipe.stages.contains(&Stage::Pretrain) {
+    let policies = recipe.stages.iter().rev().copied();
+    let Some(last) = policies.into_iter().find(|stage| run.folder(stage.name()).join("metrics.jsonl").exists()) else {
         say(format!("\nrun        {}", run.path().display()));
         return Ok(());
-    }
+    };
     let report = report::write(run.path())?;
-    let samples = last_samples(&run.folder(Stage::Pretrain.name()))?;
+    let samples = last_samples(&run.folder(last.name()))?;
     if !console.quiet {
         say("");
         for sample in &samples {
@@ -125,16 +142,23 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     }
     say(format!("\nrun        {}", run.path().display()));
     say(format!("report     {}", report.display()));
-    let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
     // `cargo xtask` says how it was called, so that the command printed here is one that works there.
     let program = std::env::var("FIRECLAY_CALLED_AS").unwrap_or_else(|_| "fireclay".into());
-    say(format!("next       {program} generate --model {} --prompt {prompt:?}", run.path().display()));
+    let next = match last {
+        Stage::Pretrain => {
+            let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
+            format!("generate --model {} --prompt {prompt:?}", run.path().display())
+        }
+        _ => format!("chat --model {}", run.path().display()),
+    };
+    say(format!("next       {program} {next}"));
     Ok(())
 }
 
 /// The samples of the last step that has any.
 fn last_samples(stage: &Path) -> Result<Vec<Sample>> {
-    let mut samples = fireclay_train::read_samples(&stage.join("samples.jsonl"))?;
+    let file = stage.join("samples.jsonl");
+    let mut samples = if file.exists() { fireclay_train::read_samples(&file)? } else { vec![] };
     let last = samples.iter().map(|sample| sample.step).max();
     samples.retain(|sample| Some(sample.step) == last);
     Ok(samples)

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use fireclay_train::TrainConfig;
 use toml::{Table, Value};
 
 use super::{Depth, Recipe, RecipeError, Stage};
 
 /// The recipes inside the binary.
-const EMBEDDED: [(&str, &str); 3] = [
+const EMBEDDED: [(&str, &str); 4] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
+    ("tiny-grpo", include_str!("../../recipes/tiny-grpo.toml")),
     ("shakespeare-char", include_str!("../../recipes/shakespeare-char.toml")),
     ("text", include_str!("../../recipes/text.toml")),
 ];
@@ -66,6 +66,16 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
     recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
+    for paths in [&mut recipe.sft.data.data, &mut recipe.reward.data.data, &mut recipe.dpo.data.data, &mut recipe.kto.data.data]
+    {
+        paths.iter_mut().for_each(|path| *path = absolute(path));
+    }
+    for prompts in
+        [&mut recipe.reinforce.data, &mut recipe.rloo.data, &mut recipe.ppo.data, &mut recipe.grpo.data]
+    {
+        prompts.data.iter_mut().for_each(|path| *path = absolute(path));
+        prompts.rewards.model = prompts.rewards.model.as_deref().map(absolute);
+    }
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
     recipe.model.path = recipe.model.path.as_deref().map(absolute);
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
@@ -117,25 +127,30 @@ fn flags(overrides: &Overrides) -> Table {
     if !overrides.stages.is_empty() {
         table.insert("stages".into(), strings(&overrides.stages));
     }
-    if let Some(steps) = overrides.steps {
-        merge(&mut table, section("pretrain", "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
-    }
-    if let Some(precision) = &overrides.precision {
-        merge(&mut table, section("pretrain", "precision", Value::String(precision.clone())));
-    }
-    if let Some(seed) = overrides.seed {
-        merge(&mut table, section("pretrain", "seed", Value::Integer(seed.min(i64::MAX as u64) as i64)));
+    // What is said of training is said of every stage.
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Tokenizer) {
+        if let Some(steps) = overrides.steps {
+            merge(&mut table, section(stage.name(), "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
+        }
+        if let Some(precision) = &overrides.precision {
+            merge(&mut table, section(stage.name(), "precision", Value::String(precision.clone())));
+        }
+        if let Some(seed) = overrides.seed {
+            merge(&mut table, section(stage.name(), "seed", Value::Integer(seed.min(i64::MAX as u64) as i64)));
+        }
     }
     table
 }
 
 /// A run cut short by `--steps` warms up for a tenth of it at most.
 fn shorten_warmup(layers: &mut Table, steps: u64) {
-    let Some(Value::Table(pretrain)) = layers.get_mut("pretrain") else { return };
     let most = (steps / 10) as i64;
-    let written = pretrain.get("warmup_steps").and_then(Value::as_integer);
-    if written.unwrap_or(TrainConfig::default().warmup_steps as i64) > most {
-        pretrain.insert("warmup_steps".into(), Value::Integer(most));
+    for (stage, default) in Recipe::default().training() {
+        let Some(Value::Table(section)) = layers.get_mut(stage.name()) else { continue };
+        let written = section.get("warmup_steps").and_then(Value::as_integer);
+        if written.unwrap_or(default.warmup_steps as i64) > most {
+            section.insert("warmup_steps".into(), Value::Integer(most));
+        }
     }
 }
 
@@ -157,7 +172,7 @@ fn derive_depth(origin: &str, layers: &Table, layer_count: usize) -> Result<Dept
 }
 
 /// Lays `over` on `under`, table by table.
-fn merge(under: &mut Table, over: Table) {
+pub(super) fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
@@ -178,11 +193,8 @@ fn absolute(path: &str) -> String {
 
 fn validate(recipe: &Recipe) -> Result<(), String> {
     if recipe.stages.is_empty() {
-        return Err(format!(
-            "stages is empty; name at least one of {}, {}",
-            Stage::Tokenizer.name(),
-            Stage::Pretrain.name()
-        ));
+        let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+        return Err(format!("stages is empty; name at least one of {}", names.join(", ")));
     }
     let fraction = recipe.data.validation_fraction;
     if !(fraction > 0.0 && fraction < 1.0) {
@@ -195,7 +207,7 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         ));
     }
     recipe.corpus.validate().map_err(|error| error.to_string())?;
-    recipe.pretrain.validate().map_err(|error| format!("pretrain.{error}"))?;
+    super::alignment::validate(recipe)?;
     let context = recipe.pretrain.context;
     if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
         return Err(format!(

@@ -4,10 +4,13 @@
 //! `--steps`, then `--set`. What comes out has every number filled in and is written into the run directory, where it is a recipe itself.
 
 mod sections;
+mod alignment;
+mod parts;
 mod layers;
 mod depth;
 mod error;
 
+pub use alignment::{ConversationData, PreferenceData, PromptData, RewardWeights};
 pub use depth::Depth;
 pub use error::RecipeError;
 pub use layers::{Overrides, resolve};

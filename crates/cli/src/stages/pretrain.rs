@@ -1,39 +1,29 @@
 //! The stage `pretrain`: next-token prediction on the recipe's text.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
-use burn::tensor::Device;
+use anyhow::Result;
 use fireclay_data::corpus;
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
-use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Interrupt, NextToken, Outcome, Pretrain, StageDir, stage};
+use fireclay_train::{NextToken, Outcome, Pretrain, StageDir, stage};
 
+use super::context::Context;
 use super::corpus::shards;
-use crate::recipe::{Recipe, Sampling};
-use crate::run_dir::RunDir;
+use crate::recipe::{Recipe, Sampling, Stage};
 
-/// Runs or resumes pretraining in `RUN/pretrain`, from fresh weights or from those of `model`.
+/// Runs or resumes pretraining in `RUN/pretrain`, from fresh weights or from those of `--model`.
 ///
 /// # Errors
 /// When the text, the tokenizer's fit with the model, or a checkpoint is wrong; when training diverges; when the disk is full.
-pub fn pretrain(
-    recipe: &Recipe,
-    run: &RunDir,
-    tokenizer: &Tokenizer,
-    model: Option<&Path>,
-    device: &Device,
-    quiet: bool,
-) -> Result<Outcome> {
+pub fn pretrain(context: &Context) -> Result<Outcome> {
+    let Context { recipe, run, tokenizer, device, .. } = context;
     let config = &recipe.pretrain;
-    if let Some(summary) = stage::done(&run.folder("pretrain"))? {
+    if let Some(summary) = context.done(Stage::Pretrain)? {
         return Ok(Outcome::Finished(summary));
     }
     // Taken before anything is read, so that a second run in the same folder is refused at once.
     let mut stage_dir = StageDir::open(run.folder("pretrain"))?;
     let begun = stage::latest_checkpoint(stage_dir.path())?.is_some();
-    let shards = shards(recipe, tokenizer, &run.folder("data"), begun, !quiet)?;
-    let decoder = if let Some(dir) = model {
+    let shards = shards(recipe, tokenizer, &run.folder("data"), begun, !context.quiet)?;
+    let decoder = if let Some(dir) = context.model {
         fireclay_model::load(dir, device)?
     } else {
         let decoder = recipe.model.decoder(tokenizer.vocab_size(), config.context);
@@ -49,7 +39,6 @@ pub fn pretrain(
         }
     };
     let prompts = prompts(recipe);
-    let interrupt = Interrupt::install().context("signals cannot be caught")?;
     let outcome = fireclay_train::pretrain(
         decoder,
         Pretrain {
@@ -60,8 +49,8 @@ pub fn pretrain(
             tokenizer,
             prompts: &prompts,
             stage: &mut stage_dir,
-            interrupt: &interrupt,
-            quiet,
+            interrupt: context.interrupt,
+            quiet: context.quiet,
         },
     )?;
     Ok(outcome)

@@ -57,15 +57,23 @@ impl ModuleGradients {
     /// √Σg² over all parameters. Not finite when any gradient is not.
     #[must_use]
     pub fn norm(&self) -> f64 {
-        let squares = |gradient: &Tensor<1>| -> f64 {
-            let gradient = gradient.clone();
-            if self.on_host() {
-                gradient.into_data().as_slice::<f32>().map_or(f64::NAN, sum_of_squares)
-            } else {
-                f64::from(gradient.square().sum().into_scalar::<f32>())
-            }
-        };
-        self.scale.abs() * self.by_name.values().map(squares).sum::<f64>().sqrt()
+        self.scale.abs() * self.by_name.values().map(|gradient| self.squares(gradient)).sum::<f64>().sqrt()
+    }
+
+    /// √Σg² of each parameter, by its name.
+    #[must_use]
+    pub fn norms(&self) -> Vec<(String, f64)> {
+        let norm = |gradient| self.scale.abs() * self.squares(gradient).sqrt();
+        self.by_name.iter().map(|(name, gradient)| (name.clone(), norm(gradient))).collect()
+    }
+
+    fn squares(&self, gradient: &Tensor<1>) -> f64 {
+        let gradient = gradient.clone();
+        if self.on_host() {
+            gradient.into_data().as_slice::<f32>().map_or(f64::NAN, sum_of_squares)
+        } else {
+            f64::from(gradient.square().sum().into_scalar::<f32>())
+        }
     }
 
     /// The names of the parameters that have a gradient.

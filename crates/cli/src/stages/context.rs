@@ -1,0 +1,101 @@
+//! What every stage is given, and the model that it begins with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use burn::tensor::Device;
+use fireclay_model::{Decoder, LoraConfig};
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{Interrupt, stage};
+
+use crate::error::user;
+use crate::model_dir;
+use crate::recipe::{Recipe, Stage};
+use crate::run_dir::RunDir;
+
+/// What a training stage works with.
+pub struct Context<'a> {
+    /// The resolved recipe.
+    pub recipe: &'a Recipe,
+    /// The run directory.
+    pub run: &'a RunDir,
+    /// The run's tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The folder of the model that `--model` names.
+    pub model: Option<&'a Path>,
+    /// Where to compute.
+    pub device: &'a Device,
+    /// When to save and leave early.
+    pub interrupt: &'a Interrupt,
+    /// No progress line.
+    pub quiet: bool,
+}
+
+impl Context<'_> {
+    /// The folder of the language model that `this` stage begins with: that of the nearest stage before it in the recipe that left one, or
+    /// else of `sft` or `pretrain` in this run, or else of `--model`.
+    ///
+    /// # Errors
+    /// One line that says what to run first, when there is none, or the stage that should have left it is not finished.
+    pub fn base(&self, this: Stage) -> Result<PathBuf> {
+        let before = self.recipe.stages.iter().take_while(|stage| **stage != this).rev();
+        let before = before.copied().filter(|stage| stage.leaves_policy());
+        let usual = [Stage::Sft, Stage::Pretrain].into_iter().filter(|stage| *stage != this);
+        for stage in before.chain(usual) {
+            let folder = self.run.folder(stage.name());
+            if folder.join("DONE").exists() {
+                return model_dir::resolve(&folder);
+            }
+            if folder.join("checkpoints").exists() && self.recipe.stages.contains(&stage) {
+                return Err(user(format!(
+                    "{}: the stage `{}` is not finished, and `{}` begins with its model; run it to its end first",
+                    folder.display(),
+                    stage.name(),
+                    this.name()
+                )));
+            }
+        }
+        self.model.map(Path::to_path_buf).ok_or_else(|| {
+            user(format!(
+                "{}: the stage `{}` has no model to begin with; run the stages before it (--stages tokenizer,pretrain,{}), or give a model with --model DIR",
+                self.run.path().display(),
+                this.name(),
+                this.name()
+            ))
+        })
+    }
+
+    /// The language model that `this` stage begins with, with fresh adapters if they are asked for.
+    ///
+    /// # Errors
+    /// As [`base`](Self::base), when its files are damaged, or when the adapters do not fit it.
+    pub fn decoder(&self, this: Stage, lora: Option<&LoraConfig>, seed: u64) -> Result<Decoder> {
+        let decoder = fireclay_model::load(self.base(this)?, self.device)?;
+        Ok(match lora {
+            Some(lora) => decoder.with_lora(lora, seed)?,
+            None => decoder,
+        })
+    }
+
+    /// The summary of a stage that is finished already.
+    ///
+    /// # Errors
+    /// When its `DONE` is damaged.
+    pub fn done(&self, this: Stage) -> Result<Option<fireclay_train::Summary>> {
+        Ok(stage::done(&self.run.folder(this.name()))?)
+    }
+
+    /// How a decoder is brought to the tokenizer's chat template.
+    ///
+    /// # Errors
+    /// When the tokenizer has none: conversations could not be told from text.
+    pub fn check_chat_template(&self, this: Stage) -> Result<()> {
+        match self.tokenizer.chat_template() {
+            Some(_) => Ok(()),
+            None => Err(user(format!(
+                "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside its tokenizer.json",
+                this.name()
+            ))),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The stages that learn from preferences: `reward`, `dpo` and `kto`.
+
+use anyhow::Result;
+use fireclay_data::{EncodedPair, EncodedRating, Shuffled};
+use fireclay_model::ScoreModel;
+use fireclay_rlhf::{Preferring, RewardTraining, dpo as train_dpo, kto as train_kto, train_reward_model};
+use fireclay_train::{Outcome, StageDir};
+
+use super::context::Context;
+use super::examples::{pairs, ratings};
+use crate::recipe::Stage;
+
+/// The reference set of a reward model's scale has at most this many answers.
+const REFERENCE_ANSWERS: usize = 512;
+
+/// Runs or resumes the training of a reward model in `RUN/reward`.
+///
+/// # Errors
+/// When there is no model to begin with, preferences are wrong, a checkpoint is damaged, training diverges, or the disk is full.
+pub fn reward(context: &Context) -> Result<Outcome> {
+    if let Some(summary) = context.done(Stage::Reward)? {
+        return Ok(Outcome::Finished(summary));
+    }
+    context.check_chat_template(Stage::Reward)?;
+    let section = &context.recipe.reward;
+    let config = &section.train;
+    let mut stage = StageDir::open(context.run.folder(Stage::Reward.name()))?;
+    let decoder = context.decoder(Stage::Reward, None, config.seed)?;
+    let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Reward)?;
+    let reference_set: Vec<Vec<u32>> = train_set
+        .iter()
+        .flat_map(|pair| [&pair.chosen, &pair.rejected])
+        .take(REFERENCE_ANSWERS)
+        .cloned()
+        .collect();
+    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let outcome = train_reward_model(
+        ScoreModel::new(decoder, config.seed),
+        RewardTraining {
+            config,
+            reward: &section.loss,
+            source: &mut source,
+            validation: &validation,
+            reference_set: &reference_set,
+            tokenizer: context.tokenizer,
+            stage: &mut stage,
+            interrupt: context.interrupt,
+            quiet: context.quiet,
+        },
+    )?;
+    Ok(outcome)
+}
+
+/// Runs or resumes direct preference optimisation in `RUN/dpo`.
+///
+/// # Errors
+/// As [`reward`].
+pub fn dpo(context: &Context) -> Result<Outcome> {
+    if let Some(summary) = context.done(Stage::Dpo)? {
+        return Ok(Outcome::Finished(summary));
+    }
+    context.check_chat_template(Stage::Dpo)?;
+    let section = &context.recipe.dpo;
+    let config = &section.train;
+    let mut stage = StageDir::open(context.run.folder(Stage::Dpo.name()))?;
+    let policy = context.decoder(Stage::Dpo, section.data.lora.as_ref(), config.seed)?;
+    let reference = policy.clone();
+    let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
+    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let settings = serde_json::to_value(&section.algorithm)?;
+    let run = Preferring::<EncodedPair> {
+        config,
+        settings,
+        source: &mut source,
+        validation: &validation,
+        sample: &|_, _| Ok(vec![]),
+        tokenizer: context.tokenizer,
+        stage: &mut stage,
+        interrupt: context.interrupt,
+        quiet: context.quiet,
+    };
+    Ok(train_dpo(policy, reference, &section.algorithm, run)?)
+}
+
+/// Runs or resumes Kahneman–Tversky optimisation in `RUN/kto`.
+///
+/// # Errors
+/// As [`reward`].
+pub fn kto(context: &Context) -> Result<Outcome> {
+    if let Some(summary) = context.done(Stage::Kto)? {
+        return Ok(Outcome::Finished(summary));
+    }
+    context.check_chat_template(Stage::Kto)?;
+    let section = &context.recipe.kto;
+    let config = &section.train;
+    let mut stage = StageDir::open(context.run.folder(Stage::Kto.name()))?;
+    let policy = context.decoder(Stage::Kto, section.data.lora.as_ref(), config.seed)?;
+    let reference = policy.clone();
+    let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;
+    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let run = Preferring::<EncodedRating> {
+        config,
+        settings: serde_json::to_value(&section.algorithm)?,
+        source: &mut source,
+        validation: &validation,
+        sample: &|_, _| Ok(vec![]),
+        tokenizer: context.tokenizer,
+        stage: &mut stage,
+        interrupt: context.interrupt,
+        quiet: context.quiet,
+    };
+    Ok(train_kto(policy, reference, &section.algorithm, run)?)
+}
