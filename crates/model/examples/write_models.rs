@@ -1,4 +1,5 @@
-//! Writes one small model of every preset with the logits it gives, for `tests/transformers_opens_ours.py` to compare.
+//! Writes one small model of every preset with the logits it gives, a score model of the same body with its scores (`score-NAME`), and adapters for
+//! it with the logits they lead to (`lora-NAME`), for `tests/transformers_opens_ours.py` to compare.
 //!
 //! ```text
 //! cargo run --release -p fireclay-model --example write_models -- DIR
@@ -8,11 +9,14 @@
 //!
 //! The last line loads what transformers saved again, and compares its logits too.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Activation, Decoder, DecoderConfig, Position, RotaryScaling, load};
+use fireclay_model::{
+    Activation, Decoder, DecoderConfig, LoraConfig, Position, RewardScale, RotaryScaling, ScoreModel, load,
+    save_adapter, save_score_model,
+};
 
 /// Every preset, and options that presets leave off, with weights large enough that a mistake shows.
 fn models() -> Vec<(&'static str, DecoderConfig)> {
@@ -63,7 +67,7 @@ fn models() -> Vec<(&'static str, DecoderConfig)> {
     ]
 }
 
-/// Fresh biases are 0 and gains 1: as they are, a bias lost on the way would not be noticed.
+/// Fresh biases and adapters' B are 0 and gains 1: as they are, one lost on the way would not be noticed.
 fn shaken(decoder: Decoder) -> Decoder {
     use burn::module::{Module, ModuleMapper, Param};
     struct Shake;
@@ -72,7 +76,8 @@ fn shaken(decoder: Decoder) -> Decoder {
             param.map(|weight| {
                 let (shape, count) = (weight.dims(), weight.shape().num_elements());
                 let noise: Vec<f32> = (0..count).map(|i| 0.3 * (i as f32 * 1.7 + count as f32).sin()).collect();
-                if R == 1 {
+                let is_zero = weight.clone().abs().max().into_scalar::<f32>() == 0.0;
+                if R == 1 || is_zero {
                     weight.clone() + Tensor::from_data(TensorData::new(noise, shape), &weight.device())
                 } else {
                     weight
@@ -83,11 +88,23 @@ fn shaken(decoder: Decoder) -> Decoder {
     decoder.map(&mut Shake)
 }
 
-/// Logits of two rows of twenty tokens.
-fn logits(decoder: &Decoder) -> (Vec<i32>, Vec<f32>) {
-    let ids: Vec<i32> = (0..2 * 20).map(|i| (i * 7919 + 13) % 61).collect();
-    let input = Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), [2, 20]), &decoder.device());
-    (ids, decoder.forward(input, None).into_data().iter().collect())
+/// Two rows of twenty tokens below 60.
+fn tokens() -> Vec<i32> {
+    (0..2 * 20).map(|i| (i * 7919 + 13) % 60).collect()
+}
+
+fn input(device: &Device) -> Tensor<2, Int> {
+    Tensor::from_data(TensorData::new(tokens(), [2, 20]), device)
+}
+
+fn logits(decoder: &Decoder) -> Vec<f32> {
+    decoder.forward(input(&decoder.device()), None).into_data().iter().collect()
+}
+
+fn record(dir: &Path, key: &str, numbers: &[f32]) -> std::io::Result<()> {
+    let tokens = tokens();
+    let record = serde_json::json!({"ids": tokens.chunks(20).collect::<Vec<_>>(), key: numbers});
+    std::fs::write(dir.join("expected.json"), record.to_string())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -100,18 +117,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = fireclay_model::device::parse("cpu")?;
     for (name, config) in models() {
         let decoder = shaken(config.init(1, &device));
-        let (ids, ours) = logits(&decoder);
+        let ours = logits(&decoder);
         if read_back {
             let again = load(root.join(format!("again-{name}")), &device)?;
-            let difference = logits(&again).1.iter().zip(&ours).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+            let difference = logits(&again).iter().zip(&ours).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
             let same = difference == 0.0 && *again.config() == config;
             println!("{:7}{name:22}largest difference {difference:.1e}", if same { "ok" } else { "FAILED" });
             continue;
         }
         let tokens = TokenIds { bos: Some(0), eos: vec![0, 2], pad: None };
-        save_with(&decoder, root.join(name), &SaveOptions { tokens, ..SaveOptions::default() })?;
-        let record = serde_json::json!({"ids": ids.chunks(20).collect::<Vec<_>>(), "logits": ours});
-        std::fs::write(root.join(name).join("logits.json"), record.to_string())?;
+        let options = SaveOptions { tokens, ..SaveOptions::default() };
+        save_with(&decoder, root.join(name), &options)?;
+        record(&root.join(name), "logits", &ours)?;
+
+        let model = ScoreModel::new(decoder.clone(), 2);
+        let dir = root.join(format!("score-{name}"));
+        let padded = SaveOptions { tokens: TokenIds { pad: Some(60), ..options.tokens }, ..options };
+        save_score_model(&model, &dir, &padded, &RewardScale { mean: 0.5, std: 2.0 })?;
+        record(&dir, "scores", &model.forward(input(&device)).into_data().iter().collect::<Vec<f32>>())?;
+
+        let lora = LoraConfig { rank: 3, alpha: 4.5, targets: vec![] };
+        let adapted = shaken(decoder.with_lora(&lora, 3)?);
+        let dir = root.join(format!("lora-{name}"));
+        save_adapter(&adapted, &dir, Some(name))?;
+        record(&dir, "logits", &logits(&adapted))?;
+        save_with(&adapted.without_lora(), dir.join("base"), &SaveOptions::default())?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
+use crate::lora::LoraConfig;
 use crate::norm::Norm;
 use crate::position::{Rotation, rotary_frequencies, sinusoids};
 
@@ -29,6 +30,9 @@ pub struct Decoder {
     pub(crate) config: DecoderConfig,
     #[module(skip)]
     pub(crate) precision: Precision,
+    /// Of the adapters, where there are any; its targets by our names.
+    #[module(skip)]
+    pub(crate) lora: Option<LoraConfig>,
 }
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.

@@ -62,6 +62,7 @@ pub(crate) fn build(
         },
         config: config.clone(),
         precision: Precision::F32,
+        lora: None,
     })
 }
 
@@ -173,22 +174,33 @@ impl WeightSource for FreshWeights<'_> {
 }
 
 /// `count` normal numbers of mean 0 (Box and Muller 1958) from the stream that `seed` and `name` choose.
-fn normal(seed: u64, name: &str, count: usize, std: f64) -> Vec<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // FNV-1a: any fixed hash will do, it only has to give each name its own stream.
-    rng.set_stream(
-        name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
-    );
-    let mut uniform = move || (rng.next_u64() >> 11) as f64 * (0.5f64).powi(53);
+pub(crate) fn normal(seed: u64, name: &str, count: usize, std: f64) -> Vec<f32> {
+    let mut unit = unit_stream(seed, name);
     let mut numbers = Vec::with_capacity(count + 1);
     while numbers.len() < count {
-        let radius = std * (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        let angle = std::f64::consts::TAU * uniform();
+        let radius = std * (-2.0 * (1.0 - unit()).ln()).sqrt();
+        let angle = std::f64::consts::TAU * unit();
         numbers.push((radius * angle.cos()) as f32);
         numbers.push((radius * angle.sin()) as f32);
     }
     numbers.truncate(count);
     numbers
+}
+
+/// `count` numbers between ±`bound`, all equally likely, from the stream that `seed` and `name` choose.
+pub(crate) fn uniform(seed: u64, name: &str, count: usize, bound: f64) -> Vec<f32> {
+    let mut unit = unit_stream(seed, name);
+    (0..count).map(|_| (bound * (2.0 * unit() - 1.0)) as f32).collect()
+}
+
+/// Numbers from 0 up to 1, a stream for each seed and name.
+fn unit_stream(seed: u64, name: &str) -> impl FnMut() -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // FNV-1a: any fixed hash will do, it only has to give each name its own stream.
+    rng.set_stream(
+        name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
+    );
+    move || (rng.next_u64() >> 11) as f64 * (0.5f64).powi(53)
 }
 
 #[cfg(test)]

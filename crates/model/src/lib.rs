@@ -3,7 +3,8 @@
 //! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data in
 //! [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
 //!
-//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`].
+//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`]; then what is built on a decoder: [`score_model`] (reward models and
+//! critics) and [`lora`] (adapters).
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
@@ -29,6 +30,8 @@ pub mod cache;
 pub mod init;
 pub mod parameters;
 pub mod huggingface;
+pub mod score_model;
+pub mod lora;
 pub mod device;
 pub mod error;
 
@@ -36,5 +39,7 @@ pub use cache::Cache;
 pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
 pub use decoder::Decoder;
 pub use error::ModelError;
-pub use huggingface::{load, save};
+pub use huggingface::{load, load_adapter, load_score_model, save, save_adapter, save_score_model};
 pub use linear::Precision;
+pub use lora::LoraConfig;
+pub use score_model::{RewardScale, ScoreModel};

@@ -4,6 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, FloatDType, Tensor, module::linear};
 use serde::{Deserialize, Serialize};
 
+use crate::lora::Adapter;
+
 /// Number format of the matrix products. Weights, gradients, norms, softmax and residuals are f32 either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,28 +34,34 @@ impl Precision {
     }
 }
 
-/// `y = x·W + b`.
+/// `y = x·W + b`, plus what an adapter adds where there is one.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s.
-    weight: Param<Tensor<2>>,
+    pub(crate) weight: Param<Tensor<2>>,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
+    pub(crate) lora: Option<Adapter>,
 }
 
 impl Linear {
     /// A map with the given weight `[inputs, outputs]` and bias `[outputs]`.
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor) }
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None }
     }
 
     /// # Shapes
     /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than many short ones.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
+        let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));
         let product = linear(precision.operand(x), precision.operand(self.weight.val()), None);
         let product = precision.result(product);
+        let product = match added {
+            Some(added) => product + added,
+            None => product,
+        };
         match &self.bias {
             Some(bias) => product + bias.val().unsqueeze(),
             None => product,

@@ -8,8 +8,10 @@
 //! not noticed here; whoever keeps checkpoints for long adds one.
 
 pub(crate) mod config_json;
-mod names;
+pub(crate) mod names;
 mod weights;
+mod score;
+mod adapter;
 
 use std::io::Write;
 use std::path::Path;
@@ -17,7 +19,9 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::Value;
 
+pub use adapter::{load_adapter, save_adapter};
 pub use config_json::{TokenIds, check_representable};
+pub use score::{load_score_model, save_score_model};
 pub use weights::WeightFormat;
 use weights::{Checkpoint, write_atomically};
 
@@ -43,15 +47,20 @@ pub struct SaveOptions {
 /// decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over, damaged, or of another shape.
 pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
-    let mut config = load_config(dir)?;
+    let config = load_config(dir)?;
     let mut weights = Checkpoint::open(dir, config.family)?;
+    let decoder = body(config, &mut weights, device)?;
+    weights.refuse_unused()?;
+    Ok(decoder)
+}
+
+/// The decoder that `config` describes, of the tensors in `weights`.
+fn body(mut config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Result<Decoder, ModelError> {
     // Another program may have trained the table since we marked it as sines: then it is a learned one.
     if config.position == Position::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
         config.position = Position::Learned;
     }
-    let decoder = build(&config, &mut weights, device)?;
-    weights.refuse_unused()?;
-    Ok(decoder)
+    build(&config, weights, device)
 }
 
 /// Reads what a model directory's `config.json` says the decoder is made of, without its weights.
@@ -82,7 +91,7 @@ pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
     })
 }
 
-/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none.
+/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none. Adapters are merged into the weights.
 ///
 /// Each file is written under another name, synced and renamed; `config.json` comes last.
 ///
@@ -100,22 +109,26 @@ pub fn save(decoder: &Decoder, dir: impl AsRef<Path>) -> Result<(), ModelError> 
 pub fn save_with(decoder: &Decoder, dir: impl AsRef<Path>, options: &SaveOptions) -> Result<(), ModelError> {
     let dir = dir.as_ref();
     check_representable(decoder.config())?;
+    make_folder(dir)?;
+    write_json(&dir.join("generation_config.json"), &options.tokens.generation_config())?;
+    weights::write_model(&decoder.merged(), decoder.config(), &dir.join("model.safetensors"), options.format)?;
+    write_json(&dir.join("config.json"), &config_json::to_json(decoder.config(), &options.tokens, options.format))
+}
+
+fn make_folder(dir: &Path) -> Result<(), ModelError> {
     std::fs::create_dir_all(dir).map_err(|source| ModelError::Io {
         path: dir.to_owned(),
         source,
         hint: "choose a folder that can be written",
-    })?;
-    write_json(&dir.join("generation_config.json"), &options.tokens.generation_config())?;
-    weights::write(decoder, &dir.join("model.safetensors"), options.format)?;
-    write_json(&dir.join("config.json"), &config_json::to_json(decoder.config(), &options.tokens, options.format))
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Io {
-        path: path.to_owned(),
-        source,
-        hint: "a model is a folder with config.json and model.safetensors",
-    })
+    read_file(path, "a model is a folder with config.json and model.safetensors")
+}
+
+fn read_file(path: &Path, hint: &'static str) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Io { path: path.to_owned(), source, hint })
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {

@@ -21,6 +21,7 @@ const GPT2: &[Pair] = &[
     ("position_embedding", "transformer.wpe"),
     ("norm", "transformer.ln_f"),
     ("head", "lm_head"),
+    ("score", "score"),
 ];
 
 const GPT2_BLOCK: &[Pair] = &[
@@ -34,7 +35,8 @@ const GPT2_BLOCK: &[Pair] = &[
     ("feed_forward.down", "mlp.c_proj"),
 ];
 
-const LLAMA: &[Pair] = &[("token_embedding", "model.embed_tokens"), ("norm", "model.norm"), ("head", "lm_head")];
+const LLAMA: &[Pair] =
+    &[("token_embedding", "model.embed_tokens"), ("norm", "model.norm"), ("head", "lm_head"), ("score", "score")];
 
 const LLAMA_BLOCK: &[Pair] = &[
     ("attention_norm", "input_layernorm"),
@@ -50,7 +52,43 @@ const LLAMA_BLOCK: &[Pair] = &[
     ("feed_forward.down", "mlp.down_proj"),
 ];
 
-/// The place of parameter `name` in a checkpoint of `family`.
+/// A linear map in the blocks of a family's decoders.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinearMap {
+    /// `attention.query`
+    pub ours: &'static str,
+    /// `self_attn.q_proj`
+    pub theirs: &'static str,
+    /// Whether it is a third of a checkpoint's map.
+    pub fused: bool,
+}
+
+impl LinearMap {
+    /// Whether `name` means this map: as ours, or as the end of the checkpoint's, which is how PEFT compares.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let end = self.theirs.strip_suffix(name);
+        name == self.ours || end.is_some_and(|rest| rest.is_empty() || (rest.ends_with('.') && !name.is_empty()))
+    }
+}
+
+/// The linear maps in a block of `family`, in the order of the forward pass.
+pub(crate) fn linear_maps(family: Family) -> impl Iterator<Item = LinearMap> {
+    let block = match family {
+        Family::Gpt2 => GPT2_BLOCK,
+        _ => LLAMA_BLOCK,
+    };
+    block.iter().filter(|(ours, _)| !ours.ends_with("norm")).map(|&(ours, theirs)| match theirs.split_once('#') {
+        Some((theirs, _)) => LinearMap { ours, theirs, fused: true },
+        None => LinearMap { ours, theirs, fused: false },
+    })
+}
+
+/// Whether a parameter belongs to an adapter.
+pub(crate) fn is_adapter(name: &str) -> bool {
+    name.contains(".lora.")
+}
+
+/// The place of parameter `name` in a checkpoint of `family`; an adapter's is in PEFT's file.
 ///
 /// # Panics
 /// When no decoder has such a parameter.
@@ -65,6 +103,7 @@ pub(crate) fn place(family: Family, name: &str) -> Place {
         Some((module, kind)) => (module, kind),
         None => (name, "weight"),
     };
+    let module = module.strip_suffix(".lora").unwrap_or(module);
     let find = |pairs: &[Pair], module: &str| match pairs.iter().find(|pair| pair.0 == module) {
         Some(pair) => pair.1,
         None => unknown(),
@@ -77,8 +116,12 @@ pub(crate) fn place(family: Family, name: &str) -> Place {
         Some((theirs, third)) => (theirs, Some(usize::from(third.as_bytes()[0] - b'0'))),
         None => (&theirs[..], None),
     };
+    if is_adapter(name) {
+        let tensor = format!("base_model.model.{theirs}.lora_{}.weight", kind.to_uppercase());
+        return Place { tensor, transposed: true, third };
+    }
     let is_linear_map = !module.ends_with("norm") && !module.ends_with("embedding") && kind == "weight";
-    let transposed = is_linear_map && (family != Family::Gpt2 || module == "head");
+    let transposed = is_linear_map && (family != Family::Gpt2 || module == "head" || module == "score");
     Place { tensor: format!("{theirs}.{kind}"), transposed, third }
 }
 
@@ -136,6 +179,21 @@ mod tests {
         check(Family::Gpt2, query, "transformer.h.0.attn.c_attn.weight", false, Some(0));
         check(Family::Gpt2, value, "transformer.h.11.attn.c_attn.bias", false, Some(2));
         check(Family::Gpt2, "head.weight", "lm_head.weight", true, None);
+        check(Family::Gpt2, "score.weight", "score.weight", true, None);
+        check(
+            Family::Gpt2,
+            "blocks.1.feed_forward.up.lora.b",
+            "base_model.model.transformer.h.1.mlp.c_fc.lora_B.weight",
+            true,
+            None,
+        );
+        check(
+            Family::Qwen3,
+            "blocks.0.attention.query.lora.a",
+            "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight",
+            true,
+            None,
+        );
         check(Family::Llama, "norm.weight", "model.norm.weight", false, None);
         check(Family::Qwen2, query, "model.layers.0.self_attn.q_proj.weight", true, None);
         check(Family::Qwen2, value, "model.layers.11.self_attn.v_proj.bias", false, None);

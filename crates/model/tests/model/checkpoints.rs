@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{configs, device, distance, tokens};
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
@@ -45,7 +45,7 @@ fn rewrite(
 }
 
 /// Changes one key of `config.json`.
-fn set(dir: &Path, key: &str, value: serde_json::Value) {
+pub(crate) fn set(dir: &Path, key: &str, value: serde_json::Value) {
     let path = dir.join("config.json");
     let mut config: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("config.json")).expect("JSON");
     config[key] = value;

@@ -2,6 +2,8 @@
 
 mod cache;
 mod segments;
+mod score_model;
+mod lora;
 mod training;
 mod parity;
 mod checkpoints;

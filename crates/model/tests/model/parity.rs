@@ -12,19 +12,19 @@ use crate::{device, distance};
 const FIXTURES: [&str; 6] = ["gpt2", "classic", "llama", "llama_biased", "qwen2", "qwen3"];
 
 /// What `PyTorch` computed for one model.
-struct Expected {
+pub(crate) struct Expected {
     /// `[B, T]`
-    ids: Tensor<2, Int>,
+    pub(crate) ids: Tensor<2, Int>,
     /// `[B, T, V]`
     logits: Tensor<3>,
     loss: f32,
 }
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn expected(name: &str, device: &Device) -> Expected {
+pub(crate) fn expected(name: &str, device: &Device) -> Expected {
     let bytes = fs::read(fixture(name).join("expected.safetensors")).expect("the fixture");
     let file = SafeTensors::deserialize(&bytes).expect("safetensors");
     let (batches, logits) = (file.tensor("batches").expect("batches"), file.tensor("logits").expect("logits"));

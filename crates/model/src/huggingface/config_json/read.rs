@@ -1,12 +1,12 @@
-//! `config.json` → [`DecoderConfig`].
+//! `config.json` → [`DecoderConfig`], and the scale of a score model's rewards.
 
 use std::path::Path;
 
 use super::fields::{Fields, config_error};
 use super::inert::is_inert;
-use super::{FAMILIES, SINUSOIDAL_MARK, rope};
-use crate::ModelError;
+use super::{FAMILIES, FamilyNames, REWARD, SINUSOIDAL_MARK, rope};
 use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
+use crate::{ModelError, RewardScale};
 
 /// Options that alter the arithmetic and that no family has here: refused wherever they are on.
 #[rustfmt::skip]
@@ -17,10 +17,55 @@ const REFUSED: &[&str] = &[
     "attention_multiplier", "no_rope_layers",
 ];
 
-/// Reads the text of a `config.json`; `path` is for messages.
+/// Reads the text of a language model's `config.json`; `path` is for messages.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelError> {
+    parse_body(path, Fields::parse(path, bytes)?, Task::Language)
+}
+
+/// Reads the text of a score model's `config.json`: its body, which counts as one with a tied head, and the scale of its rewards.
+pub(crate) fn parse_score(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, RewardScale), ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
-    let family = family(&mut fields)?;
+    let labels = match (fields.optional_size("num_labels")?, fields.take("id2label")) {
+        (Some(count), _) => count,
+        (None, Some(labels)) => labels.as_object().map_or(0, serde_json::Map::len),
+        // What transformers takes for granted.
+        (None, None) => 2,
+    };
+    let scale = match fields.take(REWARD) {
+        None => RewardScale::default(),
+        Some(scale) => serde_json::from_value(scale).map_err(|error| {
+            fields.error(format!("{REWARD} is wrong ({error}); it must have two numbers, mean and std"))
+        })?,
+    };
+    scale.validate().map_err(|error| fields.error(format!("{REWARD}: {error}")))?;
+    let config = parse_body(path, fields, Task::Score)?;
+    if labels != 1 {
+        return Err(config_error(
+            path,
+            format!("the model has {labels} labels; a score model has one: train it with num_labels = 1"),
+        ));
+    }
+    Ok((DecoderConfig { tied_head: true, ..config }, scale))
+}
+
+/// What a model's last layer is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    Language,
+    Score,
+}
+
+impl Task {
+    fn class(self, names: &FamilyNames) -> &'static str {
+        match self {
+            Self::Language => names.language_model,
+            Self::Score => names.score_model,
+        }
+    }
+}
+
+fn parse_body(path: &Path, mut fields: Fields, task: Task) -> Result<DecoderConfig, ModelError> {
+    let family = family(&mut fields, task)?;
     for key in REFUSED {
         refuse_if_on(&mut fields, key)?;
     }
@@ -36,28 +81,36 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelErr
     Ok(config)
 }
 
-fn family(fields: &mut Fields) -> Result<Family, ModelError> {
-    let supported = || FAMILIES.map(|(_, kind, class)| format!("{kind} ({class})")).join(", ");
+fn family(fields: &mut Fields, task: Task) -> Result<Family, ModelError> {
+    let supported = || FAMILIES.map(|names| format!("{} ({})", names.model_type, task.class(&names))).join(", ");
     let kind = fields.text("model_type")?;
     let classes = fields.texts("architectures")?.unwrap_or_default();
     let by_kind = match &kind {
         None => None,
-        Some(kind) => Some(FAMILIES.into_iter().find(|f| f.1 == kind).ok_or_else(|| {
+        Some(kind) => Some(FAMILIES.into_iter().find(|names| names.model_type == kind).ok_or_else(|| {
             fields.error(format!("model_type {kind:?} is not supported; use one of: {}", supported()))
         })?),
     };
+    let of_class = |class: &str, task: Task| FAMILIES.into_iter().find(|names| task.class(names) == class);
     let by_class = match classes.first() {
         None => None,
-        Some(class) => Some(FAMILIES.into_iter().find(|f| f.2 == class).ok_or_else(|| {
-            fields.error(format!("architecture {class:?} is not supported; use one of: {}", supported()))
+        Some(class) => Some(of_class(class, task).ok_or_else(|| match task {
+            Task::Language if of_class(class, Task::Score).is_some() => fields.error(format!(
+                "architecture {class:?} is a score model, which gives no tokens; use it as a reward model or critic, or give the folder of a language model"
+            )),
+            Task::Score if of_class(class, Task::Language).is_some() => fields.error(format!(
+                "architecture {class:?} is a language model, which gives no scores; train a reward model from it, or give the folder of one"
+            )),
+            _ => fields.error(format!("architecture {class:?} is not supported; use one of: {}", supported())),
         })?),
     };
     match (by_kind, by_class) {
         (Some(kind), Some(class)) if kind != class => Err(fields.error(format!(
             "model_type {:?} and architecture {:?} contradict each other; correct the wrong one",
-            kind.1, class.2
+            kind.model_type,
+            task.class(&class)
         ))),
-        (Some(family), _) | (None, Some(family)) => Ok(family.0),
+        (Some(names), _) | (None, Some(names)) => Ok(names.family),
         (None, None) => {
             Err(fields
                 .error(format!("model_type and architectures are missing; add model_type, one of: {}", supported())))

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FAMILIES, SINUSOIDAL_MARK, rope};
-use crate::ModelError;
+use super::{FamilyNames, REWARD, SINUSOIDAL_MARK, rope};
 use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
 use crate::huggingface::{TokenIds, WeightFormat};
+use crate::{ModelError, RewardScale};
 
 /// Whether a checkpoint of this configuration can be written: whether the `config.json` of its [`Family`] has a word for all of it.
 ///
@@ -13,7 +13,7 @@ use crate::huggingface::{TokenIds, WeightFormat};
 /// [`ModelError::Invalid`] names the first option that the family lacks, and the value it must have.
 pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     config.validate()?;
-    let family = FAMILIES.iter().find(|f| f.0 == config.family).map_or("", |f| f.1);
+    let family = FamilyNames::of(config.family).model_type;
     let c = config;
     let rotary = matches!(c.position, Position::Rotary { .. });
     let windowed = c.sliding_window.is_some() && c.full_layers < c.layers;
@@ -66,15 +66,15 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
 
 /// The `config.json` of a configuration that [`check_representable`] accepts.
 pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightFormat) -> Value {
-    let (_, kind, class) = *FAMILIES.iter().find(|f| f.0 == config.family).expect("every family is listed");
+    let names = FamilyNames::of(config.family);
     let dtype = match format {
         WeightFormat::F32 => "float32",
         WeightFormat::Bf16 => "bfloat16",
     };
     let mut object = Map::new();
     let mut set = |key: &str, value: Value| object.insert(key.into(), value);
-    set("architectures", json!([class]));
-    set("model_type", json!(kind));
+    set("architectures", json!([names.language_model]));
+    set("model_type", json!(names.model_type));
     set("vocab_size", json!(config.vocab_size));
     set("tie_word_embeddings", json!(config.tied_head));
     set("initializer_range", json!(config.init_std));
@@ -90,6 +90,22 @@ pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightF
         _ => llama_like(&mut object, config),
     }
     Value::Object(object)
+}
+
+/// The `config.json` of a score model with such a body.
+pub(crate) fn score_to_json(
+    config: &DecoderConfig,
+    tokens: &TokenIds,
+    format: WeightFormat,
+    scale: &RewardScale,
+) -> Value {
+    let mut object = to_json(config, tokens, format);
+    object["architectures"] = json!([FamilyNames::of(config.family).score_model]);
+    object["num_labels"] = json!(1);
+    object["id2label"] = json!({"0": "LABEL_0"});
+    object["label2id"] = json!({"LABEL_0": 0});
+    object[REWARD] = json!(scale);
+    object
 }
 
 fn activation(activation: Activation, family: Family) -> &'static str {

@@ -6,7 +6,7 @@ mod atomic;
 
 pub(super) use atomic::write_atomically;
 pub(super) use read::Checkpoint;
-pub(super) use write::write;
+pub(super) use write::{write_adapter, write_model};
 
 use crate::ModelError;
 use std::path::Path;

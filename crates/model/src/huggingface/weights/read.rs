@@ -1,4 +1,4 @@
-//! Reading `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+//! Reading `model.safetensors`, or the shards that `model.safetensors.index.json` lists, and `adapter_model.safetensors`.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,6 +18,8 @@ use crate::huggingface::names::{is_buffer, optional_prefix, place};
 use crate::init::WeightSource;
 use crate::position::sinusoids;
 
+const MODEL_HINT: &str =
+    "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first";
 const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
 
 /// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
@@ -25,6 +27,8 @@ pub(in crate::huggingface) struct Checkpoint {
     family: Family,
     /// The one file, or the folder of the shards.
     path: PathBuf,
+    /// The file that says which tensors there are.
+    described_by: &'static str,
     tensors: BTreeMap<String, Stored>,
 }
 
@@ -55,8 +59,8 @@ impl Checkpoint {
         let index = dir.join("model.safetensors.index.json");
         let mut tensors = BTreeMap::new();
         if single.exists() || !index.exists() {
-            read_header(&single, &mut tensors)?;
-            return Ok(Self { family, path: single, tensors });
+            read_header(&single, MODEL_HINT, &mut tensors)?;
+            return Ok(Self { family, path: single, described_by: "config.json", tensors });
         }
         let text = std::fs::read(&index).map_err(|source| ModelError::Io {
             path: index.clone(),
@@ -69,7 +73,7 @@ impl Checkpoint {
             if Path::new(shard).file_name().is_none_or(|name| name != shard.as_str()) {
                 return Err(weights_error(&index, format!("shard {shard:?} is not a file name; copy the index anew")));
             }
-            read_header(&dir.join(shard), &mut tensors)?;
+            read_header(&dir.join(shard), MODEL_HINT, &mut tensors)?;
         }
         for (name, shard) in &weight_map {
             if tensors.get(name).is_none_or(|t: &Stored| !t.file.path.ends_with(shard)) {
@@ -79,7 +83,16 @@ impl Checkpoint {
                 ));
             }
         }
-        Ok(Self { family, path: dir.to_owned(), tensors })
+        Ok(Self { family, path: dir.to_owned(), described_by: "config.json", tensors })
+    }
+
+    /// Opens the adapters in `dir`, for a decoder of `family`.
+    pub(in crate::huggingface) fn open_adapter(dir: &Path, family: Family) -> Result<Self, ModelError> {
+        let path = dir.join("adapter_model.safetensors");
+        let mut tensors = BTreeMap::new();
+        let hint = "an adapter's folder needs adapter_model.safetensors; convert .bin weights first";
+        read_header(&path, hint, &mut tensors)?;
+        Ok(Self { family, path, described_by: "adapter_config.json", tensors })
     }
 
     /// The tensor of that name, with or without the bare model's prefix.
@@ -118,8 +131,9 @@ impl Checkpoint {
                                set tie_word_embeddings to false there if the head is its own";
                 return Err(weights_error(&stored.file.path, message.into()));
             }
+            let config = self.described_by;
             let message = format!(
-                "tensor {name:?} is not part of the model that config.json describes; correct config.json, or use the files of one model"
+                "tensor {name:?} is not part of the model that {config} describes; correct {config}, or use the files of one model"
             );
             return Err(weights_error(&stored.file.path, message));
         }
@@ -128,11 +142,11 @@ impl Checkpoint {
 }
 
 /// Maps a file and adds its tensors to `tensors`.
-fn read_header(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<(), ModelError> {
+fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, Stored>) -> Result<(), ModelError> {
     let map = File::open(path).and_then(|file| map(&file)).map_err(|source| ModelError::Io {
         path: path.to_owned(),
         source,
-        hint: "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first",
+        hint,
     })?;
     let bad = |what: String| weights_error(path, format!("{what}; {REMEDY}"));
     let header_length = map.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
@@ -205,8 +219,12 @@ impl WeightSource for Checkpoint {
             let remedy = match name {
                 "head.weight" => {
                     "if the head is the token embedding's transpose, set tie_word_embeddings to true in config.json"
+                        .into()
                 }
-                _ => "the file is incomplete, or config.json describes another model: copy both anew from one source",
+                _ => format!(
+                    "the file is incomplete, or {} describes another model: copy both anew from one source",
+                    self.described_by
+                ),
             };
             return Err(weights_error(&self.path, format!("tensor {:?} is missing; {remedy}", place.tensor)));
         };
@@ -224,8 +242,9 @@ impl WeightSource for Checkpoint {
             return Err(weights_error(
                 &stored.file.path,
                 format!(
-                    "tensor {found:?} has shape {:?} but config.json makes it {expected:?}; use the config.json that belongs to these weights",
-                    stored.info.shape
+                    "tensor {found:?} has shape {:?} but {config} makes it {expected:?}; use the {config} that belongs to these weights",
+                    stored.info.shape,
+                    config = self.described_by
                 ),
             ));
         }

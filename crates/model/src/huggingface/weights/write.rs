@@ -1,4 +1,4 @@
-//! Writing `model.safetensors`.
+//! Writing `model.safetensors` and `adapter_model.safetensors`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,8 +13,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::read::transpose;
 use super::{WeightFormat, write_atomically};
-use crate::config::Position;
-use crate::huggingface::names::{Place, place};
+use crate::config::{DecoderConfig, Family, Position};
+use crate::huggingface::names::{Place, is_adapter, place};
 use crate::position::sinusoids;
 use crate::{Decoder, ModelError};
 
@@ -78,9 +78,34 @@ impl Stored {
     }
 }
 
-/// Writes all weights of a decoder, one tensor on the host at a time.
-pub(in crate::huggingface) fn write(decoder: &Decoder, path: &Path, format: WeightFormat) -> Result<(), ModelError> {
-    let tensors = stored_tensors(decoder);
+/// Writes all weights of a decoder or score model without adapters, one tensor on the host at a time.
+pub(in crate::huggingface) fn write_model(
+    model: &impl Module,
+    config: &DecoderConfig,
+    path: &Path,
+    format: WeightFormat,
+) -> Result<(), ModelError> {
+    let mut parameters = Collect::of(model);
+    if config.position == Position::Sinusoidal {
+        parameters.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
+    }
+    write(parameters, config.family, path, format)
+}
+
+/// Writes the adapters of a decoder alone, in f32.
+pub(in crate::huggingface) fn write_adapter(decoder: &Decoder, path: &Path) -> Result<(), ModelError> {
+    let mut parameters = Collect::of(decoder);
+    parameters.retain(|(name, _)| is_adapter(name));
+    write(parameters, decoder.config().family, path, WeightFormat::F32)
+}
+
+fn write(
+    parameters: Vec<(String, Source)>,
+    family: Family,
+    path: &Path,
+    format: WeightFormat,
+) -> Result<(), ModelError> {
+    let tensors = stored_tensors(parameters, family);
     let (dtype, size) = match format {
         WeightFormat::F32 => (Dtype::F32, 4),
         WeightFormat::Bf16 => (Dtype::BF16, 2),
@@ -112,17 +137,11 @@ fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightForm
     }
 }
 
-/// The decoder's parameters as the tensors that its family's checkpoints have, by name.
-fn stored_tensors(decoder: &Decoder) -> Vec<Stored> {
-    let config = decoder.config();
-    let mut collect = Collect { path: vec![], found: vec![] };
-    decoder.visit(&mut collect);
-    if config.position == Position::Sinusoidal {
-        collect.found.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
-    }
+/// Parameters as the tensors that a family's checkpoints have, by name.
+fn stored_tensors(parameters: Vec<(String, Source)>, family: Family) -> Vec<Stored> {
     let mut tensors: BTreeMap<String, (bool, BTreeMap<usize, Source>)> = BTreeMap::new();
-    for (name, source) in collect.found {
-        let Place { tensor, transposed, third } = place(config.family, &name);
+    for (name, source) in parameters {
+        let Place { tensor, transposed, third } = place(family, &name);
         let (_, parts) = tensors.entry(tensor).or_insert((transposed, BTreeMap::new()));
         parts.insert(third.unwrap_or(0), source);
     }
@@ -135,6 +154,15 @@ fn stored_tensors(decoder: &Decoder) -> Vec<Stored> {
 struct Collect {
     path: Vec<String>,
     found: Vec<(String, Source)>,
+}
+
+impl Collect {
+    /// Every parameter by the name that it has in a decoder, or beside one.
+    fn of(model: &impl Module) -> Vec<(String, Source)> {
+        let mut collect = Self { path: vec![], found: vec![] };
+        model.visit(&mut collect);
+        collect.found
+    }
 }
 
 impl ModuleVisitor for Collect {
@@ -153,6 +181,7 @@ impl ModuleVisitor for Collect {
             2 => Source::Matrix(tensor.clone().reshape([tensor.dims()[0] as i32, -1])),
             _ => unreachable!("a decoder's parameters are vectors and matrices"),
         };
-        self.found.push((self.path.join("."), source));
+        let name = self.path.join(".");
+        self.found.push((name.strip_prefix("decoder.").unwrap_or(&name).to_owned(), source));
     }
 }

@@ -1,0 +1,40 @@
+//! Adapters as PEFT's directories: `adapter_config.json` and `adapter_model.safetensors`.
+
+use std::path::Path;
+
+use super::weights::Checkpoint;
+use super::{config_json, make_folder, read_file, weights, write_json};
+use crate::{Decoder, ModelError};
+
+/// Writes a decoder's adapters, without the decoder, as a directory that PEFT opens; makes the directory where there is none. `base_model_name` is the folder
+/// or hub name of the model that they were trained on, for PEFT to find it.
+///
+/// # Errors
+/// [`ModelError::Invalid`] when the decoder has no adapters, [`ModelError::Io`] when the disk refuses.
+pub fn save_adapter(decoder: &Decoder, dir: impl AsRef<Path>, base_model_name: Option<&str>) -> Result<(), ModelError> {
+    let dir = dir.as_ref();
+    let Some(lora) = &decoder.lora else {
+        return Err(ModelError::Invalid("the decoder has no lora adapters to save; save the decoder itself".into()));
+    };
+    make_folder(dir)?;
+    weights::write_adapter(decoder, &dir.join("adapter_model.safetensors"))?;
+    let config = config_json::adapter_to_json(lora, decoder.config().family, base_model_name);
+    write_json(&dir.join("adapter_config.json"), &config)
+}
+
+/// Freezes `decoder` and gives it the adapters in `dir`, which it or PEFT trained on the same weights.
+///
+/// # Errors
+/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for an `adapter_config.json` that asks for something our
+/// adapters do not have, [`ModelError::Weights`] for tensors that are missing, left over, damaged, or of another shape,
+/// [`ModelError::Invalid`] when the decoder has adapters already or not the maps that these are for.
+pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, ModelError> {
+    let dir = dir.as_ref();
+    let path = dir.join("adapter_config.json");
+    let hint = "an adapter is a folder with adapter_config.json and adapter_model.safetensors";
+    let lora = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
+    let mut weights = Checkpoint::open_adapter(dir, decoder.config().family)?;
+    let decoder = decoder.with_adapters(&lora, &mut weights)?;
+    weights.refuse_unused()?;
+    Ok(decoder)
+}

@@ -1,0 +1,91 @@
+//! PEFT's `adapter_config.json`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::fields::Fields;
+use crate::config::Family;
+use crate::huggingface::names::linear_maps;
+use crate::{LoraConfig, ModelError};
+
+/// Keys without influence on what trained adapters compute.
+#[rustfmt::skip]
+const INERT: &[&str] = &[
+    "base_model_name_or_path", "revision", "auto_mapping", "peft_version", "inference_mode", "fan_in_fan_out", "megatron_core",
+    "lora_dropout", "qalora_group_size",
+];
+
+/// Reads the text of an `adapter_config.json`; `path` is for messages.
+pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, ModelError> {
+    let mut fields = Fields::parse(path, bytes)?;
+    for (key, expected) in [("peft_type", "LORA"), ("task_type", "CAUSAL_LM"), ("bias", "none")] {
+        let found = fields.text(key)?.unwrap_or_else(|| expected.into());
+        if found != expected {
+            return Err(
+                fields.error(format!("{key} is {found:?}, which is not read; use an adapter with {expected:?}"))
+            );
+        }
+    }
+    // Some ways of starting (PiSSA, OLoRA, LoftQ) change the weights under the adapters.
+    match fields.take("init_lora_weights") {
+        None | Some(Value::Bool(_)) => {}
+        Some(start) if start == "gaussian" => {}
+        Some(start) => {
+            return Err(
+                fields.error(format!("init_lora_weights is {start}, which is not read; use an adapter with true"))
+            );
+        }
+    }
+    let mut targets: Vec<String> = fields.texts("target_modules")?.unwrap_or_default();
+    targets.iter_mut().for_each(|target| *target = in_block(target).to_owned());
+    let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets };
+    if config.targets.is_empty() {
+        return Err(fields.error("target_modules is empty; list the maps that the adapters are for".into()));
+    }
+    fields.finish(|key| INERT.contains(&key))?;
+    Ok(config)
+}
+
+/// A map's name within its block: PEFT can list every layer's, as `model.layers.0.self_attn.q_proj`. Should a layer not be among them, its
+/// tensors turn out to be missing.
+fn in_block(target: &str) -> &str {
+    let numbered = ["model.layers.", "transformer.h."].iter().find_map(|blocks| target.strip_prefix(blocks));
+    match numbered.and_then(|rest| rest.split_once('.')) {
+        Some((layer, name)) if layer.parse::<usize>().is_ok() => name,
+        _ => target,
+    }
+}
+
+/// The `adapter_config.json` of a decoder's adapters.
+pub(crate) fn adapter_to_json(lora: &LoraConfig, family: Family, base_model_name: Option<&str>) -> Value {
+    let adapted = linear_maps(family).filter(|map| lora.targets.iter().any(|target| target == map.ours));
+    // PEFT looks for the ends of module names. GPT-2's say only with `attn.` or `mlp.` which map they are.
+    let targets: Vec<&str> = match family {
+        Family::Gpt2 => adapted.map(|map| map.theirs).collect(),
+        _ => adapted.map(|map| map.theirs.rsplit('.').next().unwrap_or(map.theirs)).collect(),
+    };
+    // PEFT expects a whole number, but computes with any.
+    let alpha = if lora.alpha.fract() == 0.0 { json!(lora.alpha as i64) } else { json!(lora.alpha) };
+    json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model_name,
+        "r": lora.rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "target_modules": targets,
+        "fan_in_fan_out": family == Family::Gpt2,
+        "bias": "none",
+        "init_lora_weights": true,
+        "inference_mode": true,
+        "modules_to_save": null,
+        "layers_to_transform": null,
+        "layers_pattern": null,
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "use_rslora": false,
+        "use_dora": false,
+        "revision": null,
+    })
+}

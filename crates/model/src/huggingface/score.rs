@@ -1,0 +1,49 @@
+//! Score models as the `…ForSequenceClassification` directories of `transformers`, with one label.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::weights::Checkpoint;
+use super::{SaveOptions, body, check_representable, config_json, make_folder, read, weights, write_json};
+use crate::init::WeightSource;
+use crate::{ModelError, RewardScale, ScoreModel};
+
+/// Writes a score model as a model directory; makes the directory where there is none. `transformers` reads a text's score at its last token that is not
+/// `options.tokens.pad`, and refuses batches where that is `None`: give a token that no text ends with. Adapters are merged into the weights.
+///
+/// `config.json` has one key of ours, `fireclay_reward`: the scale of the rewards, `(score − mean) / std`.
+///
+/// # Errors
+/// As [`save`](super::save); also when [`RewardScale::validate`] refuses the scale.
+pub fn save_score_model(
+    model: &ScoreModel,
+    dir: impl AsRef<Path>,
+    options: &SaveOptions,
+    scale: &RewardScale,
+) -> Result<(), ModelError> {
+    let dir = dir.as_ref();
+    check_representable(model.config())?;
+    scale.validate()?;
+    make_folder(dir)?;
+    let merged = ScoreModel { decoder: model.decoder.merged(), ..model.clone() };
+    weights::write_model(&merged, model.config(), &dir.join("model.safetensors"), options.format)?;
+    let config = config_json::score_to_json(model.config(), &options.tokens, options.format, scale);
+    write_json(&dir.join("config.json"), &config)
+}
+
+/// Reads a score model from a model directory, and the scale of its rewards: the default where `config.json` has none.
+///
+/// # Errors
+/// As [`load`](super::load); also when the directory is a language model's, or a classifier's with several labels.
+pub fn load_score_model(dir: impl AsRef<Path>, device: &Device) -> Result<(ScoreModel, RewardScale), ModelError> {
+    let dir = dir.as_ref();
+    let path = dir.join("config.json");
+    let (config, scale) = config_json::parse_score(&path, &read(&path)?)?;
+    let mut weights = Checkpoint::open(dir, config.family)?;
+    let width = config.width;
+    let decoder = body(config, &mut weights, device)?;
+    let model = ScoreModel::with_weight(decoder, weights.numbers("score.weight", &[width, 1])?);
+    weights.refuse_unused()?;
+    Ok((model, scale))
+}
