@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Decoder, ModelError, Precision, ScoreModel, load_score_model, save_score_model};
+use fireclay_model::{Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
 use fireclay_train::Trainable;
 use serde_json::Value;
 
@@ -107,7 +107,7 @@ impl Trainable for ActorCritic {
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
         let options = SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() };
         Trainable::save(&self.actor, dir, tokens)?;
-        save_score_model(&self.critic, dir.join(CRITIC), &options)?;
+        save_score_model(&self.critic, dir.join(CRITIC), &options, &RewardScale::default())?;
         self.average.as_ref().map_or(Ok(()), |average| save_with(average, dir.join(AVERAGE), &options))
     }
 
@@ -118,7 +118,7 @@ impl Trainable for ActorCritic {
         };
         Ok(Self {
             actor: self.actor.restore(dir, device)?,
-            critic: load_score_model(dir.join(CRITIC), device)?,
+            critic: load_score_model(dir.join(CRITIC), device)?.0,
             average,
         })
     }

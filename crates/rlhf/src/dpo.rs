@@ -13,7 +13,8 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu};
-use fireclay_data::{EncodedPair, Source};
+use fireclay_data::Source;
+use fireclay_data::chat::EncodedPair;
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{

@@ -10,7 +10,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
-use fireclay_data::EncodedRating;
+use fireclay_data::chat::EncodedRating;
 use fireclay_model::Decoder;
 use fireclay_train::{Loss, Objective, Outcome, TrainError};
 use serde::{Deserialize, Serialize};

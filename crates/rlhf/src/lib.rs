@@ -43,7 +43,7 @@ pub use kto::{KtoConfig, kto};
 pub use online::{Online, PolicyGradient, online};
 pub use ppo::{Ppo, PpoConfig};
 pub use reinforce::{Reinforce, ReinforceConfig};
-pub use reward::{RewardConfig, RewardReport, RewardTraining, judge, train_reward_model};
+pub use reward::{RewardConfig, RewardModel, RewardReport, RewardTraining, judge, train_reward_model};
 pub use rewards::{Answer, Reward};
 pub use rloo::{Rloo, RlooConfig};
 pub use rollout::{Group, RolloutConfig, Trajectory, rollout};

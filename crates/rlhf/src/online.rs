@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use burn::module::Module;
-use fireclay_data::{EncodedTask, Source};
+use fireclay_data::Source;
+use fireclay_data::chat::EncodedTask;
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::checkpoint::{self, Expected, Parts};
@@ -119,7 +119,7 @@ const SHOWS: [&str; 5] = ["reward_mean", "kl", "entropy", "response_length", "fi
 pub fn online<M: Trainable>(
     model: M,
     algorithm: &mut dyn PolicyGradient<M>,
-    mut run: Online<'_>,
+    run: Online<'_>,
 ) -> Result<Outcome, TrainError> {
     let config = run.config;
     config.validate()?;

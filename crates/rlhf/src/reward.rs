@@ -12,20 +12,79 @@
 //! set are brought to mean 0 and deviation 1 when training ends.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use burn::tensor::Tensor;
+use burn::module::Module;
 use burn::tensor::activation::log_sigmoid;
-use fireclay_data::{EncodedPair, Source};
-use fireclay_model::{RewardScale, ScoreModel};
+use burn::tensor::{Device, Tensor};
+use fireclay_data::Source;
+use fireclay_data::chat::EncodedPair;
+use fireclay_model::huggingface::{SaveOptions, TokenIds};
+use fireclay_model::{ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Evaluation, Fit, Interrupt, Loss, Objective, Outcome, StageDir, TrainConfig, TrainError, fit,
+    Evaluation, Fit, Interrupt, Loss, Objective, Outcome, StageDir, TrainConfig, TrainError, Trainable, fit,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::advantages::mean_and_variance;
 use crate::completions::{Sequences, final_scores, host};
 use crate::sft::limit;
+
+/// A model that scores texts, and how its scores become rewards.
+#[derive(Module, Debug)]
+pub struct RewardModel {
+    /// Scores.
+    pub model: ScoreModel,
+    /// From scores to rewards.
+    #[module(skip)]
+    pub scale: RewardScale,
+}
+
+impl RewardModel {
+    /// A model whose rewards are its scores.
+    #[must_use]
+    pub fn new(model: ScoreModel) -> Self {
+        Self { model, scale: RewardScale::default() }
+    }
+
+    /// Reads a sequence-classification directory.
+    ///
+    /// # Errors
+    /// [`ModelError`] when it holds none.
+    pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let (model, scale) = load_score_model(dir, device)?;
+        Ok(Self { model, scale })
+    }
+}
+
+impl Trainable for RewardModel {
+    fn device(&self) -> Device {
+        self.model.device()
+    }
+
+    fn with_precision(self, precision: Precision) -> Self {
+        Self { model: self.model.with_precision(precision), ..self }
+    }
+
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
+        let options = SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() };
+        save_score_model(&self.model, dir, &options, &self.scale)
+    }
+
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        Self::load(dir, device)
+    }
+
+    fn configuration(&self) -> Value {
+        serde_json::to_value(self.model.config()).expect("a configuration is JSON")
+    }
+
+    fn flops_per_token(&self, context: usize) -> f64 {
+        self.model.config().flops_per_token(context)
+    }
+}
 
 /// The numbers of reward training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,13 +115,13 @@ pub(crate) fn pair_sequences(pairs: &[EncodedPair]) -> Sequences {
     Sequences::new(chosen.chain(rejected))
 }
 
-impl Objective<ScoreModel, Vec<EncodedPair>> for PairwiseRanking {
-    fn loss(&self, model: &ScoreModel, pairs: &Vec<EncodedPair>) -> Loss {
+impl Objective<RewardModel, Vec<EncodedPair>> for PairwiseRanking {
+    fn loss(&self, reward: &RewardModel, pairs: &Vec<EncodedPair>) -> Loss {
         let sequences = pair_sequences(pairs);
-        let scores = final_scores(model, &sequences);
+        let scores = final_scores(&reward.model, &sequences);
         let (chosen, rejected) = (scores.clone().narrow(0, 0, pairs.len()), scores.narrow(0, pairs.len(), pairs.len()));
         let margins: Vec<f32> = pairs.iter().map(|pair| pair.margin).collect();
-        let margins = Tensor::from_floats(margins.as_slice(), &model.device());
+        let margins = Tensor::from_floats(margins.as_slice(), &reward.model.device());
         let difference = host(chosen.clone().detach() - rejected.clone().detach());
         let right = difference.iter().filter(|&&difference| difference > 0.0).count();
         Loss {
@@ -170,7 +229,7 @@ pub struct RewardTraining<'a> {
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, the disk fails, or losses stay non-finite.
-pub fn train_reward_model(model: ScoreModel, run: RewardTraining<'_>) -> Result<Outcome, TrainError> {
+pub fn train_reward_model(model: RewardModel, run: RewardTraining<'_>) -> Result<Outcome, TrainError> {
     let RewardTraining { config, reward, source, validation, reference_set, tokenizer, stage, interrupt, quiet } = run;
     fit(
         model,
@@ -181,7 +240,7 @@ pub fn train_reward_model(model: ScoreModel, run: RewardTraining<'_>) -> Result<
             source,
             evaluate: &|model| {
                 let pairs = &validation[..validation.len().min(limit(config).saturating_mul(config.batch))];
-                Ok((!pairs.is_empty()).then(|| judge(model, pairs, config.batch).into()))
+                Ok((!pairs.is_empty()).then(|| judge(&model.model, pairs, config.batch).into()))
             },
             sample: &|_, _| Ok(vec![]),
             finish: &|model| Ok(normalised(model, reference_set, config.batch)),
@@ -196,13 +255,13 @@ pub fn train_reward_model(model: ScoreModel, run: RewardTraining<'_>) -> Result<
 
 /// The model with the scale that brings the scores of `reference_set` to mean 0 and deviation 1.
 #[must_use]
-pub fn normalised(model: ScoreModel, reference_set: &[Vec<u32>], batch: usize) -> ScoreModel {
+pub fn normalised(reward: RewardModel, reference_set: &[Vec<u32>], batch: usize) -> RewardModel {
     let mut scores = vec![];
     for some in reference_set.chunks(batch.max(1)) {
-        // The completion is of no account here: the score is read at the end.
+        // Where the completion begins is of no account here: the score is read at the end.
         let sequences = Sequences::new(some.iter().map(|ids| (ids.clone(), 1)));
-        scores.extend(host(final_scores(&model, &sequences)).into_iter().map(f64::from));
+        scores.extend(host(final_scores(&reward.model, &sequences)).into_iter().map(f64::from));
     }
     let (mean, variance) = mean_and_variance(scores.iter().copied());
-    if variance > 0.0 { model.with_scale(RewardScale { mean, std: variance.sqrt() }) } else { model }
+    if variance > 0.0 { RewardModel { scale: RewardScale { mean, std: variance.sqrt() }, ..reward } } else { reward }
 }

@@ -1,7 +1,8 @@
 //! Rollouts: what a policy answers, as plain data.
 
 use burn::tensor::Device;
-use fireclay_data::{EncodedTask, Task};
+use fireclay_data::chat::EncodedTask;
+use fireclay_data::examples::Task;
 use fireclay_infer::{FinishReason, InferError, SamplingConfig, generate_batch};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;

@@ -3,7 +3,8 @@
 //! Conversations are packed into rows without seeing each other ([`ChatSource`]); everything else is pretraining's
 //! loop and loss.
 
-use fireclay_data::{Batch, ChatSource, EncodedTask};
+use fireclay_data::Batch;
+use fireclay_data::chat::{ChatSource, EncodedTask};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{

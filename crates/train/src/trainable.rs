@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Decoder, ModelError, Precision, ScoreModel, load_adapter, load_score_model, save_adapter, save_score_model};
+use fireclay_model::{Decoder, ModelError, Precision, load_adapter, save_adapter};
 use serde_json::Value;
 
 /// The folder of adapters inside a checkpoint.
@@ -60,32 +60,6 @@ impl Trainable for Decoder {
             true => Ok(load_adapter(self.without_lora(), dir.join(ADAPTER))?.to_device(device)),
             false => fireclay_model::load(dir, device),
         }
-    }
-
-    fn configuration(&self) -> Value {
-        serde_json::to_value(self.config()).expect("a configuration is JSON")
-    }
-
-    fn flops_per_token(&self, context: usize) -> f64 {
-        self.config().flops_per_token(context)
-    }
-}
-
-impl Trainable for ScoreModel {
-    fn device(&self) -> Device {
-        self.device()
-    }
-
-    fn with_precision(self, precision: Precision) -> Self {
-        self.with_precision(precision)
-    }
-
-    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
-        save_score_model(self, dir, &SaveOptions { tokens: tokens.clone(), ..SaveOptions::default() })
-    }
-
-    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
-        load_score_model(dir, device)
     }
 
     fn configuration(&self) -> Value {

@@ -10,7 +10,7 @@ mod layers;
 mod depth;
 mod error;
 
-pub use alignment::{ConversationData, PreferenceData, PromptData, RewardWeights};
+pub use alignment::{ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;
 pub use layers::{Overrides, resolve};

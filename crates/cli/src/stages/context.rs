@@ -38,8 +38,9 @@ impl Context<'_> {
     /// # Errors
     /// One line that says what to run first, when there is none, or the stage that should have left it is not finished.
     pub fn base(&self, this: Stage) -> Result<PathBuf> {
-        let before = self.recipe.stages.iter().take_while(|stage| **stage != this).rev();
-        let before = before.copied().filter(|stage| stage.leaves_policy());
+        let stages = &self.recipe.stages;
+        let place = stages.iter().position(|stage| *stage == this).unwrap_or(stages.len());
+        let before = stages[..place].iter().rev().copied().filter(|stage| stage.leaves_policy());
         let usual = [Stage::Sft, Stage::Pretrain].into_iter().filter(|stage| *stage != this);
         for stage in before.chain(usual) {
             let folder = self.run.folder(stage.name());

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use fireclay_data::corpus::{self, Split};
-use fireclay_data::{
-    Conversation, EncodedPair, EncodedRating, EncodedTask, Examples, Preference, Prompted, Skips, Task, encode_pairs,
-    encode_ratings, encode_tasks, read_conversations, read_preferences, read_ratings, read_tasks, split_by_prompt,
+use fireclay_data::chat::{EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks};
+use fireclay_data::examples::{
+    AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations, read_preferences,
+    read_ratings, read_tasks, split_by_prompt,
 };
 use fireclay_tokenizer::Tokenizer;
 
-use crate::error::user;
 use crate::recipe::{ConversationData, PreferenceData, PromptData, Stage};
 
 /// Samples that a stage shows.
@@ -24,9 +24,9 @@ pub fn report(stage: &str, skips: &Skips, kept: usize) {
 }
 
 /// Reads examples, says what was passed over, and keeps some for validation.
-fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> (Vec<T>, Vec<T>) {
+fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> Result<(Vec<T>, Vec<T>)> {
     report(stage, &found.skips, found.examples.len());
-    split_by_prompt(found.examples, fraction, SPLIT_SEED)
+    Ok(split_by_prompt(found.examples, fraction, SPLIT_SEED)?)
 }
 
 /// Conversations to learn, and others for validation.
@@ -35,25 +35,25 @@ fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> (Vec<T>,
 /// When a file is missing or holds something else.
 pub fn conversations(data: &ConversationData) -> Result<(Vec<Conversation>, Vec<Conversation>)> {
     if !data.data.is_empty() {
-        return Ok(read("sft", read_conversations(&data.data)?, data.validation_fraction));
+        return read("sft", read_conversations(&data.data)?, data.validation_fraction);
     }
     let some = |split, count| corpus::conversations(&data.corpus, split).take(count).map(Into::into).collect();
     Ok((some(Split::Train, data.conversations), some(Split::Validation, data.validation_conversations)))
 }
 
-/// What samples of fine-tuning answer: prompts of the embedded corpus, or the beginnings of validation conversations.
+/// What samples of fine-tuning answer: the beginnings of validation conversations, up to the first answer.
 ///
 /// # Errors
 /// When a prompt cannot be encoded.
-pub fn sample_tasks(
-    data: &ConversationData,
-    validation: &[Conversation],
-    tokenizer: &Tokenizer,
-    context: usize,
-) -> Result<Vec<EncodedTask>> {
-    let _ = data;
-    let tasks: Vec<Task> = validation.iter().filter_map(Task::first_of).take(SAMPLES).collect();
-    Ok(encode_tasks(tasks, tokenizer, context / 2)?.examples)
+pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Result<Vec<EncodedTask>> {
+    let task = |conversation: &Conversation| {
+        let answer = conversation.messages.iter().position(|message| message.role == "assistant")?;
+        let messages = conversation.messages[..answer].to_vec();
+        let origin = conversation.origin.clone();
+        (answer > 0).then_some(Task { messages, check: AnswerCheck::Open, reference: None, origin })
+    };
+    let tasks: Vec<Task> = validation.iter().filter_map(task).take(SAMPLES).collect();
+    Ok(if tasks.is_empty() { vec![] } else { encode_tasks(&tasks, tokenizer, context / 2)?.items })
 }
 
 /// Pairs to learn from, and others for validation.
@@ -67,17 +67,17 @@ pub fn pairs(
     stage: Stage,
 ) -> Result<(Vec<EncodedPair>, Vec<EncodedPair>)> {
     let (train, validation) = preferences(data, stage)?;
-    let mut encode = |examples: Vec<Preference>| -> Result<Vec<EncodedPair>> {
-        let found = encode_pairs(examples, tokenizer, context)?;
-        report(stage.name(), &found.skips, found.examples.len());
-        Ok(found.examples)
+    let encode = |examples: &[Preference]| -> Result<Vec<EncodedPair>> {
+        let found = encode_preferences(examples, tokenizer, context)?;
+        report(stage.name(), &found.skips, found.items.len());
+        Ok(found.items)
     };
-    Ok((some_left(encode(train)?, stage)?, encode(validation)?))
+    Ok((encode(&train)?, if validation.is_empty() { vec![] } else { encode(&validation)? }))
 }
 
 fn preferences(data: &PreferenceData, stage: Stage) -> Result<(Vec<Preference>, Vec<Preference>)> {
     if !data.data.is_empty() {
-        return Ok(read(stage.name(), read_preferences(&data.data)?, data.validation_fraction));
+        return read(stage.name(), read_preferences(&data.data)?, data.validation_fraction);
     }
     let some = |split, count| corpus::preferences(&data.corpus, split).take(count).map(Into::into).collect();
     Ok((some(Split::Train, data.pairs), some(Split::Validation, data.validation_pairs)))
@@ -97,14 +97,14 @@ pub fn ratings(
         let both = |pairs: Vec<Preference>| pairs.iter().flat_map(Preference::ratings).collect::<Vec<_>>();
         (both(train), both(validation))
     } else {
-        read("kto", read_ratings(&data.data)?, data.validation_fraction)
+        read("kto", read_ratings(&data.data)?, data.validation_fraction)?
     };
-    let encode = |examples| -> Result<Vec<EncodedRating>> {
+    let encode = |examples: &[Rating]| -> Result<Vec<EncodedRating>> {
         let found = encode_ratings(examples, tokenizer, context)?;
-        report("kto", &found.skips, found.examples.len());
-        Ok(found.examples)
+        report("kto", &found.skips, found.items.len());
+        Ok(found.items)
     };
-    Ok((some_left(encode(train)?, Stage::Kto)?, encode(validation)?))
+    Ok((encode(&train)?, if validation.is_empty() { vec![] } else { encode(&validation)? }))
 }
 
 /// Prompts to learn from, and others that are held out. None is longer than `longest` tokens.
@@ -121,23 +121,13 @@ pub fn tasks(
         let some = |split, count| corpus::prompts(&data.corpus, split).take(count).map(Into::into).collect();
         (some(Split::Train, data.prompts), some(Split::Validation, data.held_out))
     } else {
-        read(stage.name(), read_tasks(&data.data)?, data.validation_fraction)
+        read(stage.name(), read_tasks(&data.data)?, data.validation_fraction)?
     };
     held_out.truncate(data.held_out);
-    let encode = |examples| -> Result<Vec<EncodedTask>> {
+    let encode = |examples: &[Task]| -> Result<Vec<EncodedTask>> {
         let found = encode_tasks(examples, tokenizer, longest)?;
-        report(stage.name(), &found.skips, found.examples.len());
-        Ok(found.examples)
+        report(stage.name(), &found.skips, found.items.len());
+        Ok(found.items)
     };
-    Ok((some_left(encode(train)?, stage)?, encode(held_out)?))
-}
-
-fn some_left<T>(examples: Vec<T>, stage: Stage) -> Result<Vec<T>> {
-    match examples.is_empty() {
-        true => Err(user(format!(
-            "`{}` has no example to learn from: all were passed over, or kept for validation",
-            stage.name()
-        ))),
-        false => Ok(examples),
-    }
+    Ok((encode(&train)?, if held_out.is_empty() { vec![] } else { encode(&held_out)? }))
 }

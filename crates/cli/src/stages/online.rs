@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_data::{PackedSource, ShardSet, Shuffled, Source, Split};
+use fireclay_data::chat::Shuffled;
+use fireclay_data::{PackedSource, ShardSet, Source, Split};
 use fireclay_model::{Decoder, LoraConfig, ScoreModel, load_score_model};
 use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
-use fireclay_rlhf::{ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, Rloo, RolloutConfig, online};
+use fireclay_rlhf::{ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{Outcome, StageDir, TrainConfig, Trainable};
 
@@ -69,7 +70,7 @@ fn ppo(context: &Context) -> Result<Outcome> {
     let config = &section.train;
     let policy = policy(context, Stage::Ppo, &section.data, config)?;
     let critic = match reward_model_dir(context, &section.data) {
-        Ok(dir) => load_score_model(dir, context.device)?,
+        Ok(dir) => load_score_model(dir, context.device)?.0,
         Err(_) => ScoreModel::new(policy.clone().merged(), config.seed),
     };
     let mut text = match section.algorithm.pretrain_coefficient {
@@ -115,7 +116,7 @@ fn learn<M: Trainable>(
     })?;
     let reward = reward(context, stage, data)?;
     let (tasks, held_out) = tasks(data, context.tokenizer, longest, stage)?;
-    let mut source = Shuffled::new(tasks, config.batch, config.seed)?;
+    let mut source = Shuffled::new("prompts", tasks, config.batch, config.seed)?;
     let outcome = online(
         model,
         algorithm,
@@ -148,7 +149,7 @@ fn reward(context: &Context, stage: Stage, data: &PromptData) -> Result<Weighted
             user(format!("the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0", name = stage.name()))
         })?;
         check_same_tokenizer(&dir, context.tokenizer)?;
-        let model = load_score_model(&dir, context.device)?;
+        let model = RewardModel::load(&dir, context.device)?;
         sum = sum.with(weights.learned, LearnedReward { model, batch: JUDGED_AT_ONCE });
     }
     if sum.is_empty() {

@@ -1,9 +1,9 @@
 //! The stages that learn from preferences: `reward`, `dpo` and `kto`.
 
 use anyhow::Result;
-use fireclay_data::{EncodedPair, EncodedRating, Shuffled};
+use fireclay_data::chat::{EncodedPair, EncodedRating, Shuffled};
 use fireclay_model::ScoreModel;
-use fireclay_rlhf::{Preferring, RewardTraining, dpo as train_dpo, kto as train_kto, train_reward_model};
+use fireclay_rlhf::{Preferring, RewardModel, RewardTraining, dpo as train_dpo, kto as train_kto, train_reward_model};
 use fireclay_train::{Outcome, StageDir};
 
 use super::context::Context;
@@ -33,9 +33,9 @@ pub fn reward(context: &Context) -> Result<Outcome> {
         .take(REFERENCE_ANSWERS)
         .cloned()
         .collect();
-    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let outcome = train_reward_model(
-        ScoreModel::new(decoder, config.seed),
+        RewardModel::new(ScoreModel::new(decoder, config.seed)),
         RewardTraining {
             config,
             reward: &section.loss,
@@ -66,7 +66,7 @@ pub fn dpo(context: &Context) -> Result<Outcome> {
     let policy = context.decoder(Stage::Dpo, section.data.lora.as_ref(), config.seed)?;
     let reference = policy.clone();
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
-    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let settings = serde_json::to_value(&section.algorithm)?;
     let run = Preferring::<EncodedPair> {
         config,
@@ -97,7 +97,7 @@ pub fn kto(context: &Context) -> Result<Outcome> {
     let policy = context.decoder(Stage::Kto, section.data.lora.as_ref(), config.seed)?;
     let reference = policy.clone();
     let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;
-    let mut source = Shuffled::new(train_set, config.batch, config.seed)?;
+    let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let run = Preferring::<EncodedRating> {
         config,
         settings: serde_json::to_value(&section.algorithm)?,

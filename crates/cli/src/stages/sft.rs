@@ -1,7 +1,8 @@
 //! The stage `sft`: next-token prediction on conversations, of which the assistant's words count.
 
 use anyhow::Result;
-use fireclay_data::{ChatSource, chat_validation};
+use fireclay_data::chat::{ChatSource, EncodedChats, chat_validation};
+use fireclay_data::examples::Conversation;
 use fireclay_rlhf::{Sft, sft as train};
 use fireclay_train::{Outcome, StageDir};
 
@@ -23,10 +24,20 @@ pub fn sft(context: &Context) -> Result<Outcome> {
     let mut stage = StageDir::open(context.run.folder(Stage::Sft.name()))?;
     let decoder = context.decoder(Stage::Sft, section.data.lora.as_ref(), config.seed)?;
     let (train_set, validation_set) = conversations(&section.data)?;
-    let mut source = ChatSource::new(&train_set, context.tokenizer, config.batch, config.context, config.seed)?;
-    report("sft", source.skips(), train_set.len());
-    let validation = chat_validation(&validation_set, context.tokenizer, config.batch, config.context)?;
-    let prompts = sample_tasks(&section.data, &validation_set, context.tokenizer, config.context)?;
+    let encode = |set: &[Conversation]| -> Result<EncodedChats> {
+        let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
+        report("sft", chats.skips(), chats.len());
+        if chats.cut() > 0 {
+            tracing::warn!("sft: {} conversations are cut at the context of {} tokens", chats.cut(), config.context);
+        }
+        Ok(chats)
+    };
+    let mut source = ChatSource::new(encode(&train_set)?, config.batch, config.seed)?;
+    let validation = match validation_set.is_empty() {
+        true => vec![],
+        false => chat_validation(&encode(&validation_set)?, config.batch),
+    };
+    let prompts = sample_tasks(&validation_set, context.tokenizer, config.context)?;
     let outcome = train(
         decoder,
         Sft {

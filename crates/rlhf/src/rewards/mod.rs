@@ -4,7 +4,7 @@ mod learned;
 mod verifiers;
 mod form;
 
-use fireclay_data::Task;
+use fireclay_data::examples::Task;
 use fireclay_train::TrainError;
 
 pub use form::{LengthPenalty, RepetitionPenalty, Unfinished};

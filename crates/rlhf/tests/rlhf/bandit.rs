@@ -4,7 +4,9 @@
 //! pull the arm that pays.
 
 use burn::module::Module;
-use fireclay_data::{AnswerCheck, DataError, EncodedTask, Position, Source, Task};
+use fireclay_data::chat::EncodedTask;
+use fireclay_data::examples::{AnswerCheck, Task};
+use fireclay_data::{DataError, Position, Source};
 use fireclay_model::{Decoder, ScoreModel};
 use fireclay_rlhf::{
     ActorCritic, Answer, Grpo, GrpoConfig, Online, PolicyGradient, Ppo, PpoConfig, Reinforce, ReinforceConfig, Reward,

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use burn::module::Module;
-use fireclay_data::{EncodedPair, EncodedRating};
+use fireclay_data::chat::{EncodedPair, EncodedRating};
 use fireclay_model::{Decoder, LoraConfig, ScoreModel};
 use fireclay_rlhf::dpo::{DirectPreference, DpoConfig};
 use fireclay_rlhf::kto::{KahnemanTversky, KtoConfig};
 use fireclay_rlhf::reinforce::reinforce_loss;
 use fireclay_rlhf::completions::{token_logprobs, token_values};
-use fireclay_rlhf::reward::{PairwiseRanking, RewardConfig};
+use fireclay_rlhf::reward::{PairwiseRanking, RewardConfig, RewardModel};
 use fireclay_rlhf::{ActorCritic, Sequences};
 use fireclay_train::{ModuleGradients, Objective};
 
@@ -75,7 +75,7 @@ fn preferences_reach_every_parameter() {
 
 #[test]
 fn a_reward_model_learns_in_every_parameter() {
-    let model = ScoreModel::new(decoder(&tokenizer()), 3).to_device(&device().autodiff()).train();
+    let model = RewardModel::new(ScoreModel::new(decoder(&tokenizer()), 3)).to_device(&device().autodiff()).train();
     let objective = PairwiseRanking { config: RewardConfig::default() };
     check(&model, &objective.loss(&model, &pairs()).mean, everything);
     assert!(names(&model).contains("score.weight") || names(&model).iter().any(|name| name.contains("score")));

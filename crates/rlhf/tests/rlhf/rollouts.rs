@@ -1,6 +1,7 @@
 //! What is drawn, and what the training forward pass says of it.
 
-use fireclay_data::{AnswerCheck, EncodedTask, Task};
+use fireclay_data::chat::EncodedTask;
+use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_rlhf::rollout::{add_reference_logprobs, greedy, largest_ratio_error};
 use fireclay_rlhf::{RolloutConfig, rollout};
 use fireclay_tokenizer::{Message, Tokenizer};
