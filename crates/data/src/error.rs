@@ -143,6 +143,12 @@ pub enum DataError {
         /// The most frequent reason.
         reason: String,
     },
+    /// There are no examples at all.
+    #[error("there are no {what}: give at least one")]
+    NoExamples {
+        /// What was looked for.
+        what: &'static str,
+    },
     /// A conversation was to be rendered by a tokenizer that cannot.
     #[error("{0}")]
     ChatTemplate(String),

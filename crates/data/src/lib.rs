@@ -27,9 +27,11 @@ pub mod shards;
 pub mod batches;
 pub mod corpus;
 pub mod examples;
+pub mod chat;
 mod error;
 
 pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};
+pub use chat::{ChatSource, EncodedChats, Shuffled, chat_validation};
 pub use documents::{Document, Documents, Piece, ReadOptions, open_documents, open_documents_with};
 pub use error::DataError;
 pub use shards::{

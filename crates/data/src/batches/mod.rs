@@ -7,9 +7,9 @@ mod validation;
 mod permutation;
 
 pub use packed::PackedSource;
+pub(crate) use permutation::{Permutation, split_mix};
 pub use random::RandomWindows;
 pub use source::{Batch, Position, Source};
-pub(crate) use permutation::{Permutation, split_mix};
 pub use validation::{ValidationBatches, validation};
 
 #[cfg(test)]

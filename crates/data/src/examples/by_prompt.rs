@@ -42,11 +42,7 @@ impl Prompted for Rating {
 ///
 /// # Errors
 /// When `fraction` is not at least 0 and below 1.
-pub fn split_by_prompt<T: Prompted>(
-    examples: Vec<T>,
-    fraction: f64,
-    seed: u64,
-) -> Result<(Vec<T>, Vec<T>), DataError> {
+pub fn split_by_prompt<T: Prompted>(examples: Vec<T>, fraction: f64, seed: u64) -> Result<(Vec<T>, Vec<T>), DataError> {
     if !(0.0..1.0).contains(&fraction) {
         return Err(DataError::Option {
             option: "the validation fraction",
@@ -106,7 +102,11 @@ mod tests {
         let (train, validation) = split(0.1, 1);
         // The standard deviation is 13.
         assert!((150..250).contains(&validation.len()), "{}", validation.len());
-        assert!(train.windows(2).all(|pair| all.iter().position(|c| *c == pair[0]) < all.iter().position(|c| *c == pair[1])));
+        assert!(
+            train
+                .windows(2)
+                .all(|pair| all.iter().position(|c| *c == pair[0]) < all.iter().position(|c| *c == pair[1]))
+        );
         assert_ne!(split(0.1, 2).1, validation);
         assert!(split(0.0, 1).1.is_empty());
     }

@@ -122,7 +122,8 @@ pub(super) fn prompt(record: &Record) -> Result<Vec<Message>, DataError> {
 fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
     let messages = match &record.object[key] {
         Value::String(text) if prompt.is_empty() => {
-            let expected = || format!("under `{key}` messages, or text that begins with `Human:`, as there is no `prompt`");
+            let expected =
+                || format!("under `{key}` messages, or text that begins with `Human:`, as there is no `prompt`");
             human_assistant::messages(text).ok_or_else(|| record.wrong(expected(), "other text"))?
         }
         _ => record.text_or_messages(key, "assistant")?,

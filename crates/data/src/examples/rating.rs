@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::preference::{prompt, prompt_fault};
 use super::read::{self, Examples};
-use super::record::Record;
 use super::reason;
+use super::record::Record;
 use crate::DataError;
 use crate::documents::Known;
 

@@ -36,7 +36,8 @@ impl From<corpus::Prompt> for Task {
     }
 }
 
-const EXPECTED: &str = "`question` with `answer`, or `prompt` or `messages` (with one or none of `answer`, `regex`, `json`)";
+const EXPECTED: &str =
+    "`question` with `answer`, or `prompt` or `messages` (with one or none of `answer`, `regex`, `json`)";
 
 /// Reads tasks.
 ///
@@ -96,6 +97,8 @@ fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
         },
         ["json"] if record.bool("json")? => Ok((AnswerCheck::Json, None)),
         ["json"] => Ok((AnswerCheck::Open, None)),
-        several => Err(record.wrong("at most one of `answer`, `regex` and `json`", format!("`{}`", several.join("`, `")))),
+        several => {
+            Err(record.wrong("at most one of `answer`, `regex` and `json`", format!("`{}`", several.join("`, `"))))
+        }
     }
 }

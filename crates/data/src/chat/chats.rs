@@ -1,0 +1,106 @@
+//! Conversations as ids.
+
+use std::sync::Arc;
+
+use fireclay_tokenizer::{EncodedChat, Tokenizer};
+
+use super::encode::{Encoded, NOTHING_MARKED, encode_all, too_long};
+use crate::DataError;
+use crate::examples::{Conversation, Skips};
+
+/// Conversations as ids, each with at least one token to learn and none longer than a row. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EncodedChats {
+    pub(super) chats: Arc<[EncodedChat]>,
+    pub(super) context: usize,
+    pub(super) padding: u32,
+    skips: Skips,
+    cut: u64,
+}
+
+impl EncodedChats {
+    /// Encodes conversations, on all cores, for rows of `context` tokens and the one to predict after them.
+    ///
+    /// A longer conversation is cut at its end, and left out if nothing to learn remains. Rows will be padded with the
+    /// tokenizer's padding token, or with id 0 if it has none.
+    ///
+    /// # Errors
+    /// When there are no conversations, the tokenizer has no chat template, or every conversation has to be left out.
+    ///
+    /// # Panics
+    /// When `context` is 0.
+    pub fn new(conversations: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Result<Self, DataError> {
+        assert!(context > 0, "a row of 0 tokens is empty");
+        let encode = |conversation: &Conversation| {
+            let mut chat = tokenizer.encode_chat(&conversation.messages)?;
+            let cut = chat.ids.len() > context + 1;
+            chat.ids.truncate(context + 1);
+            chat.loss.truncate(context + 1);
+            Ok(match (loss_tokens(&chat), cut) {
+                (0, true) => Err(format!("nothing to learn before the cut: {}", too_long(context))),
+                (0, false) => Err(NOTHING_MARKED.to_owned()),
+                _ => Ok((chat, cut)),
+            })
+        };
+        let Encoded { items, skips } =
+            encode_all("conversations", conversations, |conversation| &conversation.origin, encode)?;
+        let cut = items.iter().filter(|(_, cut)| *cut).count() as u64;
+        let chats = items.into_iter().map(|(chat, _)| chat).collect();
+        Ok(Self { chats, context, padding: tokenizer.pad_id().unwrap_or(0), skips, cut })
+    }
+
+    /// How many conversations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chats.len()
+    }
+
+    /// Whether there are none, which [`new`](Self::new) refuses.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chats.is_empty()
+    }
+
+    /// Tokens, those to learn and those that only lead to them.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.chats.iter().map(|chat| chat.ids.len() as u64).sum()
+    }
+
+    /// Tokens to learn.
+    #[must_use]
+    pub fn loss_tokens(&self) -> u64 {
+        self.chats.iter().map(loss_tokens).sum()
+    }
+
+    /// How many conversations were too long and lost their end.
+    #[must_use]
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    /// What was left out, and why.
+    #[must_use]
+    pub fn skips(&self) -> &Skips {
+        &self.skips
+    }
+
+    /// Identifies the ids, what is learned of them, and the rows they will be in.
+    pub(super) fn fingerprint(&self, seed: u64) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for chat in self.chats.iter() {
+            hasher.update(&(chat.ids.len() as u64).to_le_bytes());
+            for (id, &loss) in chat.ids.iter().zip(&chat.loss) {
+                hasher.update(&id.to_le_bytes());
+                hasher.update(&[u8::from(loss)]);
+            }
+        }
+        hasher.update(format!("chat {} {} {seed}", self.context, self.padding).as_bytes());
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+}
+
+/// Tokens to learn: the first token of a conversation has nothing before it that could predict it.
+fn loss_tokens(chat: &EncodedChat) -> u64 {
+    chat.loss.iter().skip(1).map(|&loss| u64::from(loss)).sum()
+}

@@ -1,0 +1,60 @@
+//! What encoding every kind of example has in common.
+
+use fireclay_tokenizer::TokenizerError;
+use rayon::prelude::*;
+
+use crate::DataError;
+use crate::examples::Skips;
+
+/// Examples as ids, and what had to be left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encoded<T> {
+    /// In the order of the examples.
+    pub items: Vec<T>,
+    /// What was left out, and why.
+    pub skips: Skips,
+}
+
+/// What becomes of one example: ids, or a reason to leave it out.
+pub(super) type Outcome<T> = Result<T, String>;
+
+/// The reason that an example has no room.
+pub(super) fn too_long(context: usize) -> String {
+    format!("longer than the context of {context} tokens")
+}
+
+pub(super) const NOTHING_MARKED: &str = "the chat template shows nothing that the assistant says";
+
+/// Encodes examples on all cores; `what` names them, and `origin` tells where one is from.
+///
+/// # Errors
+/// When there are no examples, the tokenizer has no chat template, or every example has to be left out.
+pub(super) fn encode_all<S: Sync, T: Send>(
+    what: &'static str,
+    examples: &[S],
+    origin: impl Fn(&S) -> &str,
+    encode: impl Fn(&S) -> Result<Outcome<T>, TokenizerError> + Send + Sync,
+) -> Result<Encoded<T>, DataError> {
+    if examples.is_empty() {
+        return Err(DataError::NoExamples { what });
+    }
+    let outcomes: Vec<_> = examples.par_iter().map(encode).collect();
+    let mut encoded = Encoded { items: Vec::with_capacity(examples.len()), skips: Skips::default() };
+    for (outcome, example) in outcomes.into_iter().zip(examples) {
+        match outcome {
+            Ok(Ok(item)) => encoded.items.push(item),
+            Ok(Err(reason)) => encoded.skips.add(reason, origin(example)),
+            // What one conversation cannot change.
+            Err(error @ TokenizerError::NoChatTemplate) => return Err(DataError::ChatTemplate(error.to_string())),
+            Err(TokenizerError::TemplateRender { detail, .. }) => {
+                encoded.skips.add(format!("the chat template refuses it: {detail}"), origin(example));
+            }
+            Err(error) => encoded.skips.add(error.to_string(), origin(example)),
+        }
+    }
+    if encoded.items.is_empty() {
+        let reason = encoded.skips.main_reason().unwrap_or_default();
+        return Err(DataError::NothingUsable { what: what.into(), count: encoded.skips.total(), reason });
+    }
+    Ok(encoded)
+}

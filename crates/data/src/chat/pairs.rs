@@ -1,0 +1,146 @@
+//! Preferences, tasks and ratings as ids.
+
+use fireclay_tokenizer::{Message, Tokenizer, TokenizerError};
+use serde::{Deserialize, Serialize};
+
+use super::encode::{Encoded, NOTHING_MARKED, Outcome, encode_all, too_long};
+use crate::DataError;
+use crate::examples::{Preference, Rating, Task};
+
+/// A prompt with a better and a worse answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncodedPair {
+    /// How many tokens the prompt has, with those that open the answer. They are the same in both sequences.
+    pub prompt_tokens: usize,
+    /// The prompt and the better answer, up to the token that ends the assistant's turn.
+    pub chosen: Vec<u32>,
+    /// The prompt and the worse answer, up to the token that ends the assistant's turn.
+    pub rejected: Vec<u32>,
+    /// By how much the chosen answer is better; 0 if nobody measured it.
+    pub margin: f32,
+    /// What is wrong with the rejected answer, for reporting.
+    pub kind: Option<String>,
+}
+
+/// A prompt that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncodedTask {
+    /// The prompt, with the tokens that open the answer.
+    pub prompt: Vec<u32>,
+    /// The task itself, to judge answers by.
+    pub task: Task,
+}
+
+/// An answer that is good or bad.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EncodedRating {
+    /// The prompt and the answer, up to the token that ends the assistant's turn.
+    pub ids: Vec<u32>,
+    /// How many tokens the prompt has, with those that open the answer.
+    pub prompt_tokens: usize,
+    /// Whether the answer is good.
+    pub good: bool,
+}
+
+const OTHER_PROMPT: &str = "the tokens of the prompt change with the answer (one that begins with a line break?)";
+
+/// Encodes preference pairs, on all cores. Pairs with a sequence of more than `context` tokens are left out, and so are
+/// those whose answer changes the tokens of the prompt.
+///
+/// # Errors
+/// When there are no pairs, the tokenizer has no chat template, or every pair has to be left out.
+pub fn encode_preferences(
+    preferences: &[Preference],
+    tokenizer: &Tokenizer,
+    context: usize,
+) -> Result<Encoded<EncodedPair>, DataError> {
+    encode_all(
+        "preference pairs",
+        preferences,
+        |pair| &pair.origin,
+        |pair| {
+            let prompt = prompt_ids(tokenizer, &pair.prompt)?;
+            let answers =
+                [&pair.chosen, &pair.rejected].map(|answer| answered(tokenizer, &pair.prompt, &prompt, answer));
+            let [chosen, rejected] = answers;
+            let (chosen, rejected) = match (chosen?, rejected?) {
+                (Ok(chosen), Ok(rejected)) => (chosen, rejected),
+                (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason)),
+            };
+            if chosen.len().max(rejected.len()) > context {
+                return Ok(Err(too_long(context)));
+            }
+            let (margin, kind) = (pair.margin.unwrap_or(0.0), pair.kind.clone());
+            Ok(Ok(EncodedPair { prompt_tokens: prompt.len(), chosen, rejected, margin, kind }))
+        },
+    )
+}
+
+/// Encodes tasks, on all cores, each with the words that open the answer. Prompts of more than `context` tokens are left
+/// out: take off what the answer needs.
+///
+/// # Errors
+/// When there are no tasks, the tokenizer has no chat template, or every task has to be left out.
+pub fn encode_tasks(tasks: &[Task], tokenizer: &Tokenizer, context: usize) -> Result<Encoded<EncodedTask>, DataError> {
+    encode_all(
+        "tasks",
+        tasks,
+        |task| &task.origin,
+        |task| {
+            let prompt = prompt_ids(tokenizer, &task.messages)?;
+            Ok(if prompt.len() > context {
+                Err(too_long(context))
+            } else {
+                Ok(EncodedTask { prompt, task: task.clone() })
+            })
+        },
+    )
+}
+
+/// Encodes ratings, on all cores. Those of more than `context` tokens are left out, and so are those whose answer changes
+/// the tokens of the prompt.
+///
+/// # Errors
+/// When there are no ratings, the tokenizer has no chat template, or every rating has to be left out.
+pub fn encode_ratings(
+    ratings: &[Rating],
+    tokenizer: &Tokenizer,
+    context: usize,
+) -> Result<Encoded<EncodedRating>, DataError> {
+    encode_all(
+        "ratings",
+        ratings,
+        |rating| &rating.origin,
+        |rating| {
+            let prompt = prompt_ids(tokenizer, &rating.prompt)?;
+            Ok(match answered(tokenizer, &rating.prompt, &prompt, &rating.completion)? {
+                Ok(ids) if ids.len() > context => Err(too_long(context)),
+                Ok(ids) => Ok(EncodedRating { ids, prompt_tokens: prompt.len(), good: rating.good }),
+                Err(reason) => Err(reason),
+            })
+        },
+    )
+}
+
+/// The ids of a prompt and of what opens the answer: what a model is given to answer.
+fn prompt_ids(tokenizer: &Tokenizer, prompt: &[Message]) -> Result<Vec<u32>, TokenizerError> {
+    Ok(tokenizer.encode_with_specials(&tokenizer.render_chat(prompt, true)?))
+}
+
+/// The ids of the prompt and an answer, without what the template puts behind the end of the assistant's turn.
+fn answered(
+    tokenizer: &Tokenizer,
+    prompt: &[Message],
+    prompt_ids: &[u32],
+    answer: &str,
+) -> Result<Outcome<Vec<u32>>, TokenizerError> {
+    let messages = [prompt, &[Message::new("assistant", answer)]].concat();
+    let mut chat = tokenizer.encode_chat(&messages)?;
+    let Some(last) = chat.loss.iter().rposition(|&loss| loss) else { return Ok(Err(NOTHING_MARKED.to_owned())) };
+    let start = chat.loss[..last].iter().rposition(|&loss| !loss).map_or(0, |before| before + 1);
+    if chat.ids[..start] != *prompt_ids {
+        return Ok(Err(OTHER_PROMPT.to_owned()));
+    }
+    chat.ids.truncate(last + 1);
+    Ok(Ok(chat.ids))
+}
