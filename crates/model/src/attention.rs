@@ -37,9 +37,9 @@ pub struct AttentionContext {
     /// New tokens in each row (T).
     pub time: usize,
     /// True where a query must not look, in layers that attend to everything. `[B or 1, 1, T, S]`; `None`: at later tokens alone.
-    pub hidden: Option<Tensor<4, Bool>>,
+    pub hidden_keys: Option<Tensor<4, Bool>>,
     /// The same in layers with a sliding window.
-    pub hidden_by_window: Option<Tensor<4, Bool>>,
+    pub hidden_keys_windowed: Option<Tensor<4, Bool>>,
 }
 
 impl Attention {
@@ -68,8 +68,8 @@ impl Attention {
         if let Some((cache, layer)) = cache {
             (k, v) = cache.append(layer, k, v);
         }
-        let hidden = if self.windowed { &context.hidden_by_window } else { &context.hidden };
-        let y_bhtk = self.attend(q, k, v, hidden.as_ref(), precision);
+        let hidden_keys = if self.windowed { &context.hidden_keys_windowed } else { &context.hidden_keys };
+        let y_bhtk = self.attend(q, k, v, hidden_keys.as_ref(), precision);
         let merged = y_bhtk.swap_dims(1, 2).reshape([batch * time, self.heads * self.head_dim]);
         self.output.forward(merged, precision)
     }
@@ -81,7 +81,7 @@ impl Attention {
         q: Tensor<4>,
         k: Tensor<4>,
         v: Tensor<4>,
-        hidden: Option<&Tensor<4, Bool>>,
+        hidden_keys: Option<&Tensor<4, Bool>>,
         precision: Precision,
     ) -> Tensor<4> {
         let [batch, _, time, _] = q.dims();
@@ -89,13 +89,13 @@ impl Attention {
         let group = self.heads / self.kv_heads;
         let options = AttentionModuleOptions::default();
         let (q, k, v) = (precision.operand(q), precision.operand(k), precision.operand(v));
-        let y = if time == 1 && hidden.is_none() {
+        let y = if time == 1 && hidden_keys.is_none() {
             // One new token sees every key, so the heads of a group can stand as rows of one product and no key is copied.
             let q = q.reshape([batch, self.kv_heads, group, self.head_dim]);
             module::attention(q, k, v, None, None, options).reshape([batch, self.heads, 1, self.head_dim])
         } else {
             let (k, v) = (repeat_heads(k, group), repeat_heads(v, group));
-            let mask = hidden.map(|hidden| hidden.clone().expand([batch, self.heads, time, keys]));
+            let mask = hidden_keys.map(|hidden| hidden.clone().expand([batch, self.heads, time, keys]));
             let options = AttentionModuleOptions { is_causal: mask.is_none(), ..options };
             module::attention(q, k, v, mask, None, options)
         };

@@ -127,19 +127,22 @@ impl Decoder {
         self.hidden_in(ids, &Layout::packed(batch, time, segments), None)
     }
 
+    /// What [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented) share; `cache` holds the tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
-        let start = cache.as_ref().map_or(0, |cache| cache.len());
         let x_btd = self.add_positions(embedding(self.token_embedding.val(), ids), layout);
 
         let device = x_btd.device();
         let context = AttentionContext {
-            rotation: self.rotation(start, time, &device),
+            rotation: self.rotation(layout, &device),
             precision: self.precision,
             batch,
             time,
-            hidden: layout.hidden_keys(None, &device),
-            hidden_by_window: self.config.sliding_window.and_then(|window| layout.hidden_keys(Some(window), &device)),
+            hidden_keys: layout.hidden_keys(None, &device),
+            hidden_keys_windowed: self
+                .config
+                .sliding_window
+                .and_then(|window| layout.hidden_keys(Some(window), &device)),
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -174,10 +177,11 @@ impl Decoder {
         logits_nv.reshape([batch, time, self.config.vocab_size])
     }
 
-    fn rotation(&self, start: usize, time: usize, device: &Device) -> Option<Rotation> {
+    fn rotation(&self, layout: &Layout, device: &Device) -> Option<Rotation> {
         let Position::Rotary { theta, scaling } = &self.config.position else { return None };
         // Attention sees only differences of rotary positions, so they need not begin anew with every text.
-        Some(Rotation::new(&rotary_frequencies(self.config.head_dim, *theta, scaling), start, time, device))
+        let frequencies = rotary_frequencies(self.config.head_dim, *theta, scaling);
+        Some(Rotation::new(&frequencies, layout.start, layout.time, device))
     }
 
     /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]`.

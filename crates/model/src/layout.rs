@@ -7,9 +7,9 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     /// Tokens in the cache, before the new ones.
-    start: usize,
+    pub(crate) start: usize,
     /// New tokens in each row (T).
-    time: usize,
+    pub(crate) time: usize,
     /// `[rows, T]`: the index in its row at which each new token's text begins. One row stands for all where they are alike.
     origins: Vec<usize>,
 }

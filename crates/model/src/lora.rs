@@ -193,7 +193,7 @@ struct FreshAdapters {
 impl WeightSource for FreshAdapters {
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let count = shape.iter().product();
-        Ok(match name.ends_with(".a") {
+        Ok(match name.ends_with("lora.a") {
             // Kaiming's uniform with a = √5 (He et al. 2015): √(6 / ((1 + 5)·inputs)).
             true => uniform(self.seed, name, count, 1.0 / (shape[0] as f64).sqrt()),
             false => vec![0.0; count],

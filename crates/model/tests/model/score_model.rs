@@ -110,9 +110,13 @@ fn what_is_saved_comes_back_to_the_last_bit() {
 
 #[test]
 fn rewards_have_the_mean_and_deviation_taken_out() {
-    let scale = RewardScale { mean: 2.0, std: 0.5 };
-    assert_eq!((scale.reward(2.0), scale.reward(3.0)), (0.0, 2.0));
-    assert_eq!(RewardScale::default().reward(1.5), 1.5);
+    let check = |scale: RewardScale, score: f64, reward: f64| {
+        let difference = (scale.reward(score) - reward).abs();
+        assert!(difference < 1e-12, "{scale:?}, {score}: {difference}");
+    };
+    check(RewardScale { mean: 2.0, std: 0.5 }, 2.0, 0.0);
+    check(RewardScale { mean: 2.0, std: 0.5 }, 3.0, 2.0);
+    check(RewardScale::default(), 1.5, 1.5);
 }
 
 #[test]

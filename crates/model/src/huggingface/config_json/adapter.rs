@@ -37,8 +37,8 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
             );
         }
     }
-    let mut targets: Vec<String> = fields.texts("target_modules")?.unwrap_or_default();
-    targets.iter_mut().for_each(|target| *target = in_block(target).to_owned());
+    let targets = fields.texts("target_modules")?.unwrap_or_default();
+    let targets = targets.iter().map(|target| in_block(target).to_owned()).collect();
     let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets };
     if config.targets.is_empty() {
         return Err(fields.error("target_modules is empty; list the maps that the adapters are for".into()));
