@@ -50,15 +50,15 @@ impl Terminal {
             let _ = write!(stderr(), "> ");
         }
         loop {
+            if self.pressed() {
+                self.end_line();
+                return Err(interrupted());
+            }
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => return Ok(Some(line.context("standard input cannot be read")?)),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.end_line();
                     return Ok(None);
-                }
-                Err(RecvTimeoutError::Timeout) if self.pressed() => {
-                    self.end_line();
-                    return Err(interrupted());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }

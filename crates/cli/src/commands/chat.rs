@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
 use fireclay_infer::{Completion, FinishReason, SamplingConfig, generate};
@@ -153,7 +152,7 @@ impl Session<'_> {
             Fit::Prompt { ids, dropped } => {
                 if dropped > 0 {
                     self.terminal.note(format_args!(
-                        "the context of {context} tokens is full: exchanges dropped from the beginning: {dropped}"
+                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}"
                     ));
                 }
                 Ok(ids)
@@ -164,11 +163,9 @@ impl Session<'_> {
     /// Writes the reply as its characters come, and ends it with a line end.
     fn answer(&self, ids: &[u32]) -> Result<(String, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
-        let (started, mut first) = (Instant::now(), None);
         let mut text = self.tokenizer.stream_skip_specials();
         let mut reply = String::new();
         let completion = generate(&self.model.decoder, ids, &self.config, &mut |id, _| {
-            first.get_or_insert_with(|| started.elapsed());
             if self.terminal.pressed() {
                 return ControlFlow::Break(());
             }
@@ -187,7 +184,7 @@ impl Session<'_> {
             "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",
             completion.prompt_tokens,
             completion.ids.len(),
-            first.unwrap_or_default().as_secs_f64(),
+            completion.timing.prefill_seconds,
             completion.timing.tokens_per_s()
         );
         Ok((reply + &rest, completion))
