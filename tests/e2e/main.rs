@@ -5,6 +5,7 @@ mod resume;
 mod real_text;
 mod bad_input;
 mod full_disk;
+mod chat;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
+mod chat;
+mod sampling;
 mod tokenizer;
 
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ use clap_complete::Shell;
 
 use crate::commands;
 
+pub use chat::ChatArgs;
+pub use sampling::SamplingArgs;
 pub use tokenizer::{
     TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
 };
@@ -26,6 +30,7 @@ Examples:
   fireclay train --data book.txt --out runs/book   your own text
   fireclay plan --data book.txt --depth 6          what that would take, without doing it
   fireclay generate --model runs/book --prompt \"It was\"
+  fireclay chat --model SmolLM2-135M-Instruct      a conversation with a chat model
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
 
@@ -70,6 +75,8 @@ Takes every flag of `train`.")]
     Tokenizer(TokenizerArgs),
     /// Let a model continue a text
     Generate(GenerateArgs),
+    /// Talk to a chat model
+    Chat(ChatArgs),
     /// Measure how probable a text is to a model
     Score(ScoreArgs),
     /// Write one self-contained HTML page about a run
@@ -182,21 +189,9 @@ pub struct GenerateArgs {
     /// How freely to choose: 0 always takes the most probable token, 1 draws as the model predicts
     #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true)]
     pub temperature: f32,
-    /// Choose among the K most probable tokens only
-    #[arg(long, value_name = "K")]
-    pub top_k: Option<usize>,
-    /// Choose among the fewest tokens whose probabilities reach P together
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    pub top_p: Option<f32>,
-    /// Choose among tokens at least P times as probable as the most probable one
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    pub min_p: Option<f32>,
-    /// Make tokens that are there already less probable; 1 changes nothing
-    #[arg(long, value_name = "X", default_value_t = 1.0, allow_negative_numbers = true)]
-    pub repetition_penalty: f32,
-    /// Seed of the choices
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    /// How else to choose.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Go on after the end-of-text token
     #[arg(long)]
     pub ignore_stop: bool,

@@ -11,6 +11,7 @@ mod run_dir;
 mod report;
 mod model_dir;
 mod model;
+mod chat;
 mod device;
 mod ids;
 mod text_file;
@@ -60,6 +61,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Plan(args) => commands::plan::run(&args, console),
         Command::Tokenizer(args) => commands::tokenizer::run(&args.command),
         Command::Generate(args) => commands::generate::run(&args),
+        Command::Chat(args) => commands::chat::run(&args, console),
         Command::Score(args) => commands::score::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),

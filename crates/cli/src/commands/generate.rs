@@ -17,7 +17,7 @@ use crate::model::Model;
 /// # Errors
 /// When a flag, the prompt or the model is wrong, or standard output cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let mut config = sampling(args);
+    let mut config = SamplingConfig { slide: args.slide, ..args.sampling.config(args.max_tokens, args.temperature) };
     config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     let model = Model::load(&args.model, args.device.as_deref())?;
@@ -40,20 +40,6 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let speed = completion.timing.tokens_per_s();
     tracing::debug!("{} tokens, {speed:.0} tokens/s, ended for: {:?}", completion.ids.len(), completion.finish_reason);
     Ok(())
-}
-
-fn sampling(args: &GenerateArgs) -> SamplingConfig {
-    SamplingConfig {
-        repetition_penalty: args.repetition_penalty,
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        min_p: args.min_p,
-        max_tokens: args.max_tokens,
-        slide: args.slide,
-        seed: args.seed,
-        ..SamplingConfig::default()
-    }
 }
 
 /// Writes text as soon as its characters are complete; ids where the model has no tokenizer.

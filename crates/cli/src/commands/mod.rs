@@ -4,6 +4,7 @@ pub mod train;
 pub mod plan;
 pub mod tokenizer;
 pub mod generate;
+pub mod chat;
 pub mod score;
 pub mod report;
 pub mod bench;

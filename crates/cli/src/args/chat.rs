@@ -1,0 +1,40 @@
+//! Flags of `chat`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::SamplingArgs;
+
+/// `chat`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay chat --model runs/tiny
+  fireclay chat --model SmolLM2-135M-Instruct --system \"Answer in one sentence.\"
+  printf 'Hello\\nHow are you?\\n' | fireclay chat --model runs/tiny --quiet
+
+A line is a message. /help, while it runs, lists the commands: /new, /system TEXT, /undo, /quit. Ctrl-C stops an answer; at the prompt it leaves.
+Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not learnt to answer.
+When the conversation fills the context, its oldest exchanges are dropped, never the system message.
+The same seed and the same lines give the same replies.")]
+pub struct ChatArgs {
+    /// A run, stage, checkpoint or Hugging Face model directory
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// What the model is told before the conversation
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub system: Option<String>,
+    /// Most tokens in a reply
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub max_tokens: usize,
+    /// How freely to choose: 0 always takes the most probable token, 1 draws as the model predicts
+    #[arg(long, value_name = "T", default_value_t = 0.7, allow_negative_numbers = true)]
+    pub temperature: f32,
+    /// How else to choose.
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+}

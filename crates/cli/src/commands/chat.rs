@@ -1,0 +1,218 @@
+//! `fireclay chat`: a conversation with a model.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::Result;
+use fireclay_infer::{Completion, FinishReason, SamplingConfig, generate};
+use fireclay_tokenizer::{Message, Tokenizer};
+
+use crate::args::ChatArgs;
+use crate::chat::{Conversation, Fit, HELP, Input, Terminal, refuse, tell};
+use crate::console::Console;
+use crate::error::{one_line, user};
+use crate::model::Model;
+
+/// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.
+///
+/// # Errors
+/// When a flag or the model is wrong, standard output cannot be written, or Ctrl-C was pressed at the prompt.
+pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
+    let mut config = args.sampling.config(args.max_tokens, args.temperature);
+    config.validate()?;
+    let model = Model::load(&args.model, args.device.as_deref())?;
+    let tokenizer = chat_tokenizer(&model)?;
+    args.system.as_ref().map_or(Ok(()), |text| check_system(tokenizer, text))?;
+    config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
+    if only_pretrained(&model.dir) && !console.quiet {
+        tell(format_args!("note: {} was only pretrained and has not learnt to answer", args.model.display()));
+    }
+    let context = model.decoder.config().context;
+    let terminal = Terminal::open(console.quiet)?;
+    terminal.hint(format_args!("{}, context {context} tokens; /help lists the commands", args.model.display()));
+    let conversation = Conversation::new(args.system.clone());
+    Session { model: &model, tokenizer, config, terminal, conversation }.run()
+}
+
+/// The tokenizer of a model that can be talked to.
+fn chat_tokenizer(model: &Model) -> Result<&Tokenizer> {
+    let dir = model.dir.display();
+    let Some(tokenizer) = &model.tokenizer else {
+        return Err(user(format!("{dir}: no tokenizer beside this model; put its tokenizer.json there to chat")));
+    };
+    if tokenizer.chat_template().is_none() {
+        return Err(user(format!(
+            "{dir}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text with `generate`; \
+             if it is a chat model, put its chat_template.jinja there"
+        )));
+    }
+    Ok(tokenizer)
+}
+
+/// Whether a checkpoint of our own comes from a `pretrain` stage.
+fn only_pretrained(dir: &Path) -> bool {
+    let mut above = dir.ancestors().skip(1).map(|folder| folder.file_name().unwrap_or_default());
+    above.next().is_some_and(|name| name == "checkpoints") && above.next().is_some_and(|name| name == "pretrain")
+}
+
+/// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it (some take none).
+fn check_system(tokenizer: &Tokenizer, text: &str) -> Result<()> {
+    tokenizer.try_encode(text)?;
+    encode(tokenizer, &[Message::new("system", text), Message::new("user", "?")])?;
+    Ok(())
+}
+
+/// The ids of a conversation and of what opens a reply.
+fn encode(tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<u32>> {
+    Ok(tokenizer.encode_with_specials(&tokenizer.render_chat(messages, true)?))
+}
+
+struct Session<'a> {
+    model: &'a Model,
+    tokenizer: &'a Tokenizer,
+    config: SamplingConfig,
+    terminal: Terminal,
+    conversation: Conversation,
+}
+
+impl Session<'_> {
+    fn run(mut self) -> Result<()> {
+        while let Some(line) = self.terminal.line()? {
+            let Ok(line) = String::from_utf8(line) else {
+                refuse("this line is not UTF-8 text; send it again as UTF-8");
+                continue;
+            };
+            match Input::parse(&line) {
+                Input::Nothing => {}
+                Input::Say(text) => self.say(&text)?,
+                Input::New => {
+                    self.conversation.forget();
+                    self.terminal.hint("a new conversation");
+                }
+                Input::System(None) => tell(self.conversation.system().unwrap_or("(no system message)")),
+                Input::System(Some(text)) => self.set_system(text),
+                Input::Undo if self.conversation.undo() => self.terminal.hint("the last exchange is taken back"),
+                Input::Undo => refuse("there is no exchange to take back"),
+                Input::Help => tell(HELP),
+                Input::Quit => break,
+                Input::Wrong(message) => refuse(message),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_system(&mut self, text: String) {
+        match check_system(self.tokenizer, &text) {
+            Ok(()) => {
+                self.conversation = Conversation::new(Some(text));
+                self.terminal.hint("a new conversation with this system message");
+            }
+            Err(error) => refuse(one_line(&error)),
+        }
+    }
+
+    /// Answers a message and keeps both, or says why it cannot be answered.
+    fn say(&mut self, text: &str) -> Result<()> {
+        let ids = match self.prompt(text) {
+            Ok(ids) => ids,
+            Err(error) => {
+                refuse(one_line(&error));
+                return Ok(());
+            }
+        };
+        let (reply, completion) = self.answer(&ids)?;
+        let stopped = self.terminal.answer_stopped()?;
+        if completion.finish_reason == FinishReason::Length {
+            let tokens = completion.ids.len();
+            let why = if tokens == self.config.max_tokens { "--max-tokens" } else { "the context is full" };
+            self.terminal.note(format_args!("the reply was cut off after {tokens} tokens: {why}"));
+        }
+        if stopped && reply.is_empty() {
+            self.terminal.hint("stopped before a word was said; the message is taken back");
+            return Ok(());
+        }
+        self.conversation.add(text, reply);
+        // The same question again draws other random numbers.
+        self.config.stream += 1;
+        Ok(())
+    }
+
+    /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
+    fn prompt(&mut self, text: &str) -> Result<Vec<u32>> {
+        self.tokenizer.try_encode(text)?;
+        let context = self.model.decoder.config().context;
+        let limit = prompt_limit(context, self.config.max_tokens);
+        match self.conversation.fit(text, limit, |messages| encode(self.tokenizer, messages))? {
+            Fit::TooLong { tokens } => Err(user(format!(
+                "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the context is {context}, \
+                 and {} of it are the reply's; shorten it",
+                context - limit
+            ))),
+            Fit::Prompt { ids, dropped } => {
+                if dropped > 0 {
+                    self.terminal.note(format_args!(
+                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}"
+                    ));
+                }
+                Ok(ids)
+            }
+        }
+    }
+
+    /// Writes the reply as its characters come, and ends it with a line end.
+    fn answer(&self, ids: &[u32]) -> Result<(String, Completion)> {
+        let (mut out, mut written) = (io::stdout(), Ok(()));
+        let mut text = self.tokenizer.stream_skip_specials();
+        let mut reply = String::new();
+        let completion = generate(&self.model.decoder, ids, &self.config, &mut |id, _| {
+            if self.terminal.pressed() {
+                return ControlFlow::Break(());
+            }
+            if self.config.stop.iter().any(|stop| stop == &[id]) {
+                return ControlFlow::Continue(());
+            }
+            let piece = text.push(id).unwrap_or_default();
+            reply += &piece;
+            written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+            if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        written?;
+        let rest = text.finish().unwrap_or_default();
+        writeln!(out, "{rest}")?;
+        tracing::debug!(
+            "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",
+            completion.prompt_tokens,
+            completion.ids.len(),
+            completion.timing.prefill_seconds,
+            completion.timing.tokens_per_s()
+        );
+        Ok((reply + &rest, completion))
+    }
+}
+
+/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply may need, or less where
+/// replies are shorter than that.
+fn prompt_limit(context: usize, max_tokens: usize) -> usize {
+    context - max_tokens.min(context.div_ceil(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_context_is_the_replys() {
+        assert_eq!(prompt_limit(8192, 512), 7680);
+        assert_eq!(prompt_limit(256, 512), 192);
+        assert_eq!(prompt_limit(1, 512), 0);
+    }
+
+    #[test]
+    fn a_pretrained_checkpoint_is_known_by_its_stage() {
+        assert!(only_pretrained(Path::new("runs/tiny/pretrain/checkpoints/step-000400")));
+        assert!(!only_pretrained(Path::new("runs/tiny/sft/checkpoints/step-000400")));
+        assert!(!only_pretrained(Path::new("pretrain/SmolLM2-135M-Instruct")));
+        assert!(!only_pretrained(Path::new("model")));
+    }
+}

@@ -1,0 +1,140 @@
+//! Talking to a model through pipes: one line a message, replies on standard output, everything else on standard error.
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::{fail, fireclay, last_checkpoint, succeed, text, train};
+
+/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the `ChatML` template.
+fn model(folder: &Path) -> PathBuf {
+    let run = folder.join("run");
+    succeed(&mut train(&run, &["--steps=2", "--set=pretrain.context=128", "--quiet"]));
+    let model = folder.join("model");
+    fs::create_dir(&model).unwrap();
+    copy(&last_checkpoint(&run), &["config.json", "model.safetensors"], &model);
+    copy(&run.join("tokenizer"), &["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"], &model);
+    model
+}
+
+fn copy(from: &Path, names: &[&str], to: &Path) {
+    for name in names {
+        fs::copy(from.join(name), to.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+fn command(model: &Path, more: &[&str]) -> Command {
+    let mut command = fireclay();
+    command.args(["chat", "--max-tokens=8", "--model"]).arg(model).args(more);
+    command
+}
+
+fn start(model: &Path, more: &[&str]) -> Child {
+    let mut command = command(model, more);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+}
+
+/// A whole chat, which must end well: standard output and standard error.
+fn chat(model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
+    let mut child = start(model, more);
+    child.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let err = text(&stderr);
+    assert!(status.success(), "{status}\n{err}");
+    (String::from_utf8(stdout).expect("replies are UTF-8"), err)
+}
+
+/// How many tokens the model read for each of its replies.
+fn prompts(model: &Path, input: &str) -> Vec<usize> {
+    let (_, err) = chat(model, input, &["--verbose"]);
+    let counts = err.lines().filter_map(|line| line.split_once(" tokens read")?.0.rsplit(' ').next()?.parse().ok());
+    counts.collect()
+}
+
+#[test]
+fn each_line_is_answered_and_the_same_seed_answers_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let (first, _) = chat(&model, "Hello\n", &[]);
+    assert!(first.ends_with('\n'), "{first:?}");
+    let (both, err) = chat(&model, "Hello\n\n  \nHow are you?", &[]);
+    assert!(both.starts_with(&first) && both.len() > first.len() && both.ends_with('\n'), "{first:?} and {both:?}");
+    assert!(!err.contains("> ") && !err.contains("/help"), "no prompt and no hint in a pipe: {err}");
+    assert_eq!(chat(&model, "Hello\nHow are you?\n", &["--quiet"]), (both.clone(), String::new()));
+    assert_ne!(chat(&model, "Hello\nHow are you?\n", &["--seed=1"]).0, both);
+    let (greedy, _) = chat(&model, "Hello\n", &["--temperature=0"]);
+    let (twice, _) = chat(&model, "Hello\n/new\nHello\n/quit\nHello\n", &["--temperature=0", "--seed=1"]);
+    assert_eq!(twice, greedy.repeat(2));
+    assert_eq!(chat(&model, "", &[]).0, "");
+}
+
+#[test]
+fn commands_change_what_the_model_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let read = prompts(&model, "a\na\n/new\na\na\n/undo\na\n/system Be\na\na\n/new\na\n/undo\n/system\n");
+    let [alone, second, new, again, undone, system, more, kept] = read[..] else { panic!("{read:?}") };
+    assert!(second > alone && more > system && system > alone, "{read:?}");
+    assert_eq!((new, kept), (alone, system), "/new forgets the conversation and keeps the system message: {read:?}");
+    assert!(again > new && undone > new, "/undo takes back one exchange of two: {read:?}");
+    assert_eq!(prompts(&model, "a\na\n/undo\na\n/undo\n/undo\na\n")[3], alone);
+    assert_eq!(prompts(&model, "//a\n")[0], alone + 1, "two slashes send one");
+
+    let (out, err) = chat(&model, "/help\n/system\n/system Be brief.\n/system\n/undo\n/nwe\n/new b\n", &[]);
+    assert_eq!(out, "", "only replies go to standard output");
+    for part in ["/quit ", "(no system message)\n", "\nBe brief.\n", "error: /nwe is no command", "/new stands alone"] {
+        assert!(err.contains(part), "{part:?} is not in\n{err}");
+    }
+    let (_, err) = chat(&model, "/system\n", &["--system=Be kind."]);
+    assert_eq!(err, "Be kind.\n");
+    let (out, err) = chat(&model, b"caf\xe9\nHello\n", &[]);
+    assert!(err.contains("not UTF-8") && out.ends_with('\n'), "{err}");
+}
+
+#[test]
+fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let (_, err) = chat(&model, "one\ntwo\nthree\nfour\nfive\nsix\n", &["--verbose"]);
+    assert!(err.contains("outgrew the context of 128 tokens; oldest exchanges dropped: 1"), "{err}");
+    let read = prompts(&model, "one\ntwo\nthree\nfour\nfive\nsix\n");
+    assert!(read.len() == 6 && read.iter().all(|&tokens| tokens <= 120), "{read:?}");
+
+    // The others are answered as if it had not been there.
+    let long = "long ".repeat(100);
+    let (out, err) = chat(&model, format!("Hello\n{long}\nHow are you?\n"), &[]);
+    assert_eq!(out, chat(&model, "Hello\nHow are you?\n", &[]).0);
+    let refused: Vec<&str> = err.lines().filter(|line| line.starts_with("error: this message has ")).collect();
+    assert!(refused.len() == 1 && refused[0].contains("120 fit: the context is 128"), "{err}");
+}
+
+#[test]
+fn who_cannot_be_talked_to_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    fail(&mut command(&model, &["--temperature=-1"]), 2, &["temperature"]);
+    fail(&mut command(&folder.path().join("nobody"), &[]), 2, &["nobody"]);
+    fs::write(model.join("chat_template.jinja"), "{{ raise_exception('no system message, please') }}").unwrap();
+    fail(&mut command(&model, &["--system=Be kind."]), 2, &["no system message, please"]);
+    fs::remove_file(model.join("chat_template.jinja")).unwrap();
+    fail(&mut command(&model, &[]), 2, &["no chat template", "fine-tune", "generate", "chat_template.jinja"]);
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
+    fail(&mut command(&model, &[]), 2, &["no tokenizer", "tokenizer.json"]);
+
+    let (_, err) = chat(&folder.path().join("run"), "", &[]);
+    assert!(err.contains("has not learnt to answer"), "{err}");
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = start(&model(folder.path()), &[]);
+    let mut lines = child.stdin.take().unwrap();
+    lines.write_all(b"Hello\n").unwrap();
+    // It listens once it answers.
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
