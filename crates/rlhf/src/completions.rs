@@ -131,12 +131,7 @@ pub fn token_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64
 
 /// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log they need none.
 #[must_use]
-pub fn token_scores(
-    decoder: &Decoder,
-    sequences: &Sequences,
-    temperature: f64,
-    differentiable: bool,
-) -> TokenScores {
+pub fn token_scores(decoder: &Decoder, sequences: &Sequences, temperature: f64, differentiable: bool) -> TokenScores {
     let logprobs_bcv = all_logprobs(decoder, sequences, temperature);
     let for_entropy = if differentiable { logprobs_bcv.clone() } else { logprobs_bcv.clone().detach() };
     let entropies = -(for_entropy.clone().exp() * for_entropy).sum_dim(2).squeeze_dim::<2>(2);

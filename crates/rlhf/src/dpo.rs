@@ -121,9 +121,7 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
     fn loss(&self, policy: &Decoder, pairs: &Vec<EncodedPair>) -> Loss {
         let sequences = pair_sequences(pairs);
         let mean = self.config.loss == DpoLoss::Ipo;
-        let split = |all: Tensor<1>| {
-            (all.clone().narrow(0, 0, pairs.len()), all.narrow(0, pairs.len(), pairs.len()))
-        };
+        let split = |all: Tensor<1>| (all.clone().narrow(0, 0, pairs.len()), all.narrow(0, pairs.len(), pairs.len()));
         let (chosen, rejected) = split(completion_logprobs(policy, &sequences, mean));
         let reference = completion_logprobs(&self.reference, &sequences, mean).into_data();
         let (ref_chosen, ref_rejected) = split(Tensor::from_data(reference, &policy.device()));
@@ -188,7 +186,18 @@ impl<T: Clone> Preferring<'_, T> {
         fit(
             policy,
             Fit {
-                config, settings, objective, source, evaluate, sample, finish, tokenizer, stage, interrupt, shows, quiet,
+                config,
+                settings,
+                objective,
+                source,
+                evaluate,
+                sample,
+                finish,
+                tokenizer,
+                stage,
+                interrupt,
+                shows,
+                quiet,
             },
         )
     }

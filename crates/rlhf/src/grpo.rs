@@ -127,8 +127,7 @@ impl PolicyGradient<Decoder> for Grpo {
         let undecided = groups.iter().filter(|group| self.advantages(group).iter().any(|&a| a != 0.0)).count();
         means.add("groups_with_signal", undecided as f64 / groups.len().max(1) as f64);
         for epoch in 0..self.config.epochs {
-            for chosen in
-                minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch)
+            for chosen in minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch)
             {
                 let some: Vec<&Trajectory> = chosen.iter().map(|&index| trajectories[index]).collect();
                 let advantages: Vec<f64> = chosen.iter().map(|&index| advantages[index]).collect();

@@ -90,7 +90,8 @@ impl Objective<Decoder, Vec<EncodedRating>> for KahnemanTversky {
         let sequences = Sequences::new(ratings.iter().map(|rating| (rating.ids.clone(), rating.prompt_tokens)));
         let ratios = self.ratios(policy, &sequences);
         let good: Vec<bool> = ratings.iter().map(|rating| rating.good).collect();
-        let right = host(ratios.clone().detach()).iter().zip(&good).filter(|(r, good)| (f64::from(**r) > kl) == **good).count();
+        let right =
+            host(ratios.clone().detach()).iter().zip(&good).filter(|(r, good)| (f64::from(**r) > kl) == **good).count();
         Loss {
             mean: kto_losses(ratios, &good, kl, &self.config).mean(),
             weight: ratings.len() as f64,

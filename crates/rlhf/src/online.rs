@@ -128,8 +128,7 @@ pub fn online<M: Trainable>(
 
     let settings = settings(algorithm, run.rollouts);
     let optimizer_configs = algorithm.optimizers(config);
-    let expected =
-        Expected { config, settings: &settings, tokenizer: run.tokenizer, optimizers: &optimizer_configs };
+    let expected = Expected { config, settings: &settings, tokenizer: run.tokenizer, optimizers: &optimizer_configs };
     let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
     let from = resumed.as_ref().map(|resumed| resumed.state.step);
     let (model, mut optimizers, mut state) = match resumed {

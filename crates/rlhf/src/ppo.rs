@@ -125,9 +125,10 @@ impl<'a> Ppo<'a> {
             let rows = numbers.chunks_exact(sequences.longest_completion()).zip(chunk);
             values.extend(rows.map(|(row, t)| row[..t.completion.len()].iter().map(|&v| f64::from(v)).collect()));
         }
-        let estimates = trajectories.iter().zip(&values).map(|(trajectory, values)| {
-            gae(&self.payments(trajectory), values, self.config.gamma, self.config.lambda)
-        });
+        let estimates = trajectories
+            .iter()
+            .zip(&values)
+            .map(|(trajectory, values)| gae(&self.payments(trajectory), values, self.config.gamma, self.config.lambda));
         let (mut advantages, returns): (Vec<_>, Vec<_>) = estimates.map(|e| (e.advantages, e.returns)).unzip();
         if self.config.whiten_advantages {
             whiten(&mut advantages);
@@ -180,8 +181,7 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         let [actor_optimizer, critic_optimizer] = optimizers else { panic!("PPO has two optimisers") };
 
         for epoch in 0..self.config.epochs {
-            let order =
-                minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch);
+            let order = minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch);
             for chosen in order {
                 let batch = Minibatch::new(&trajectories, &experience, &chosen, &model);
                 if moment.step > self.config.critic_warmup_steps {
@@ -192,8 +192,7 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
                     means.update("loss", "grad_norm", result);
                 }
                 let values = token_values(&model.critic, &batch.sequences);
-                let loss =
-                    value_loss(values, batch.old_values, batch.returns, &batch.mask, self.config.clip_value);
+                let loss = value_loss(values, batch.old_values, batch.returns, &batch.mask, self.config.clip_value);
                 let rate = moment.rate * self.config.critic_learning_rate;
                 let (critic, result) = descend(model.critic, critic_optimizer, &loss, rate);
                 model.critic = critic;
@@ -235,8 +234,7 @@ impl Ppo<'_> {
         let PpoConfig { clip_ratio, entropy_coefficient, pretrain_coefficient, .. } = self.config;
         let scores = token_scores(actor, &batch.sequences, moment.temperature, entropy_coefficient != 0.0);
         let (low, high) = (1.0 - clip_ratio, 1.0 + clip_ratio);
-        let clipped =
-            clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
+        let clipped = clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
         means.add("clip_fraction", clipped);
         let surrogate =
             clipped_surrogate(scores.logprobs, batch.old_logprobs.clone(), batch.advantages.clone(), low, high);

@@ -88,7 +88,8 @@ impl PolicyGradient<Decoder> for Reinforce {
         let rewards = penalised_rewards(&trajectories, self.config.kl_coefficient);
         let baseline = self.baseline(&rewards);
         let advantages: Vec<f64> = rewards.iter().map(|reward| reward - baseline).collect();
-        let step = OnPolicyStep { minibatch: self.config.minibatch, entropy_coefficient: self.config.entropy_coefficient };
+        let step =
+            OnPolicyStep { minibatch: self.config.minibatch, entropy_coefficient: self.config.entropy_coefficient };
         Ok(step.update(model, &mut optimizers[0], &trajectories, &advantages, moment))
     }
 

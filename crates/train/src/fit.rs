@@ -251,8 +251,7 @@ impl<M: Trainable, B> Fit<'_, M, B> {
     /// Saves a checkpoint; at the end, of the finished model.
     fn save(&self, model: M, optimizer: &AdamW, state: &mut TrainerState) -> Result<(), TrainError> {
         let model = if state.step == self.config.steps { (self.finish)(model)? } else { model };
-        let parts =
-            Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
+        let parts = Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
         checkpoint::save(self.stage, &parts, state).map(|_| ())
     }
 }

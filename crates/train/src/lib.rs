@@ -70,10 +70,10 @@ pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate}
 pub use evaluate::{Evaluation, evaluate, evaluate_objective};
 pub use fit::{Clock, Fit, Outcome, Summary, fit};
 pub use interrupt::Interrupt;
+pub use log::Log;
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
 pub use optimizer::{AdamW, AdamWConfig, ModuleGradients};
-pub use log::Log;
 pub use pretrain::{Pretrain, check_fit, pretrain};
 pub use progress::Progress;
 pub use sample::{Sample, read_samples};

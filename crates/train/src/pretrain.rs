@@ -5,9 +5,7 @@ use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use serde_json::Value;
 
-use crate::{
-    Evaluation, Fit, Interrupt, Objective, Outcome, StageDir, TrainConfig, TrainError, evaluate, fit, sample,
-};
+use crate::{Evaluation, Fit, Interrupt, Objective, Outcome, StageDir, TrainConfig, TrainError, evaluate, fit, sample};
 
 /// What [`pretrain`] needs beside the decoder.
 pub struct Pretrain<'a> {

@@ -2,7 +2,9 @@
 
 use fireclay_data::corpus::{ConversationConfig, PromptConfig};
 use fireclay_model::LoraConfig;
-use fireclay_rlhf::{DpoConfig, GrpoConfig, KtoConfig, PpoConfig, ReinforceConfig, RewardConfig, RlooConfig, RolloutConfig};
+use fireclay_rlhf::{
+    DpoConfig, GrpoConfig, KtoConfig, PpoConfig, ReinforceConfig, RewardConfig, RlooConfig, RolloutConfig,
+};
 use fireclay_train::{Schedule, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 

@@ -66,13 +66,12 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
     recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
-    for paths in [&mut recipe.sft.data.data, &mut recipe.reward.data.data, &mut recipe.dpo.data.data, &mut recipe.kto.data.data]
+    for paths in
+        [&mut recipe.sft.data.data, &mut recipe.reward.data.data, &mut recipe.dpo.data.data, &mut recipe.kto.data.data]
     {
         paths.iter_mut().for_each(|path| *path = absolute(path));
     }
-    for prompts in
-        [&mut recipe.reinforce.data, &mut recipe.rloo.data, &mut recipe.ppo.data, &mut recipe.grpo.data]
-    {
+    for prompts in [&mut recipe.reinforce.data, &mut recipe.rloo.data, &mut recipe.ppo.data, &mut recipe.grpo.data] {
         prompts.data.iter_mut().for_each(|path| *path = absolute(path));
         prompts.rewards.model = prompts.rewards.model.as_deref().map(absolute);
     }

@@ -1,11 +1,11 @@
 //! The examples that alignment stages learn from: files, or the embedded corpus.
 
 use anyhow::Result;
-use fireclay_data::corpus::{self, Split};
 use fireclay_data::chat::{EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks};
+use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{
-    AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations, read_preferences,
-    read_ratings, read_tasks, split_by_prompt,
+    AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations,
+    read_preferences, read_ratings, read_tasks, split_by_prompt,
 };
 use fireclay_tokenizer::Tokenizer;
 

@@ -7,7 +7,9 @@ use fireclay_data::chat::Shuffled;
 use fireclay_data::{PackedSource, ShardSet, Source, Split};
 use fireclay_model::{Decoder, LoraConfig, ScoreModel, load_score_model};
 use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
-use fireclay_rlhf::{ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online};
+use fireclay_rlhf::{
+    ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online,
+};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{Outcome, StageDir, TrainConfig, Trainable};
 
@@ -50,8 +52,7 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
         Stage::Grpo => {
             let section = &recipe.grpo;
             let policy = policy(context, stage, data, &section.train)?;
-            let mut algorithm =
-                Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
+            let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
         Stage::Ppo => ppo(context),
@@ -146,7 +147,10 @@ fn reward(context: &Context, stage: Stage, data: &PromptData) -> Result<Weighted
         .with(weights.length, LengthPenalty { most: weights.most_tokens });
     if weights.learned != 0.0 {
         let dir = reward_model_dir(context, data).map_err(|error| {
-            user(format!("the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0", name = stage.name()))
+            user(format!(
+                "the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0",
+                name = stage.name()
+            ))
         })?;
         check_same_tokenizer(&dir, context.tokenizer)?;
         let model = RewardModel::load(&dir, context.device)?;

@@ -27,12 +27,8 @@ pub fn reward(context: &Context) -> Result<Outcome> {
     let mut stage = StageDir::open(context.run.folder(Stage::Reward.name()))?;
     let decoder = context.decoder(Stage::Reward, None, config.seed)?;
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Reward)?;
-    let reference_set: Vec<Vec<u32>> = train_set
-        .iter()
-        .flat_map(|pair| [&pair.chosen, &pair.rejected])
-        .take(REFERENCE_ANSWERS)
-        .cloned()
-        .collect();
+    let reference_set: Vec<Vec<u32>> =
+        train_set.iter().flat_map(|pair| [&pair.chosen, &pair.rejected]).take(REFERENCE_ANSWERS).cloned().collect();
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let outcome = train_reward_model(
         RewardModel::new(ScoreModel::new(decoder, config.seed)),

@@ -147,13 +147,8 @@ fn dpo_loss_and_gradients() {
     let mask = reference.sequences.mask(&reference.decoder.device());
     let frozen = (reference.per_token("reference_logprobs") * mask).sum_dim(1).squeeze_dim::<1>(1);
     let half = |all: &Tensor<1>, from| all.clone().narrow(0, from, 2);
-    let losses = dpo_losses(
-        half(&policy, 0),
-        half(&policy, 2),
-        half(&frozen, 0),
-        half(&frozen, 2),
-        &DpoConfig::default(),
-    );
+    let losses =
+        dpo_losses(half(&policy, 0), half(&policy, 2), half(&frozen, 0), half(&frozen, 2), &DpoConfig::default());
     reference.check("dpo", losses.mean());
 }
 

@@ -34,7 +34,8 @@ pub(crate) struct Case<'a> {
 
 /// Shape and numbers.
 fn tensor_of(value: &Value) -> (Vec<usize>, Vec<f32>) {
-    let numbers = |value: &Value| value.as_array().map(|list| list.iter().filter_map(Value::as_f64).collect::<Vec<_>>());
+    let numbers =
+        |value: &Value| value.as_array().map(|list| list.iter().filter_map(Value::as_f64).collect::<Vec<_>>());
     let shape = numbers(&value["shape"]).expect("a shape").into_iter().map(|n| n as usize).collect();
     (shape, numbers(&value["data"]).expect("numbers").into_iter().map(|n| n as f32).collect())
 }
@@ -48,9 +49,10 @@ impl<'a> Case<'a> {
     fn find(&self, input: &str) -> &Value {
         let own = &self.case["inputs"][input];
         let other = self.also.map_or(&Value::Null, |case| &case["inputs"][input]);
-        [own, other, &self.inputs[input]].into_iter().find(|value| !value.is_null()).unwrap_or_else(|| {
-            panic!("case {} has no input {input}", self.name)
-        })
+        [own, other, &self.inputs[input]]
+            .into_iter()
+            .find(|value| !value.is_null())
+            .unwrap_or_else(|| panic!("case {} has no input {input}", self.name))
     }
 
     /// An input.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use burn::module::Module;
 use fireclay_data::chat::{EncodedPair, EncodedRating};
 use fireclay_model::{Decoder, LoraConfig, ScoreModel};
+use fireclay_rlhf::completions::{token_logprobs, token_values};
 use fireclay_rlhf::dpo::{DirectPreference, DpoConfig};
 use fireclay_rlhf::kto::{KahnemanTversky, KtoConfig};
 use fireclay_rlhf::reinforce::reinforce_loss;
-use fireclay_rlhf::completions::{token_logprobs, token_values};
 use fireclay_rlhf::reward::{PairwiseRanking, RewardConfig, RewardModel};
 use fireclay_rlhf::{ActorCritic, Sequences};
 use fireclay_train::{ModuleGradients, Objective};
@@ -36,7 +36,11 @@ fn ratings() -> Vec<EncodedRating> {
     pairs()
         .into_iter()
         .flat_map(|pair| {
-            [(pair.chosen, true), (pair.rejected, false)].map(|(ids, good)| EncodedRating { ids, prompt_tokens: 3, good })
+            [(pair.chosen, true), (pair.rejected, false)].map(|(ids, good)| EncodedRating {
+                ids,
+                prompt_tokens: 3,
+                good,
+            })
         })
         .collect()
 }
@@ -107,7 +111,8 @@ fn with_adapters_only_these_learn() {
     let objective = DirectPreference { config: DpoConfig::default(), reference };
     let gradients = ModuleGradients::of(&policy, objective.loss(&policy, &pairs()).mean.backward());
     let with_gradient: BTreeSet<String> = gradients.names().map(str::to_owned).collect();
-    let adapters: BTreeSet<String> = names(&policy).into_iter().filter(|name| name.contains("lora") || name.contains("adapter")).collect();
+    let adapters: BTreeSet<String> =
+        names(&policy).into_iter().filter(|name| name.contains("lora") || name.contains("adapter")).collect();
     assert_eq!(with_gradient, adapters);
     // B begins as 0, so A's gradient does too; B's must not.
     for (name, norm) in gradients.norms().into_iter().filter(|(name, _)| name.ends_with(".b")) {

@@ -90,8 +90,13 @@ fn ppo_from_logits() {
         1.0 - case.setting("epsilon"),
         1.0 + case.setting("epsilon"),
     );
-    let values =
-        value_loss(case.input("values"), case.input("old_values"), case.input("returns"), &mask, case.setting("epsilon"));
+    let values = value_loss(
+        case.input("values"),
+        case.input("old_values"),
+        case.input("returns"),
+        &mask,
+        case.setting("epsilon"),
+    );
     let loss = masked_mean(surrogate, &mask) + values * case.setting("value_coefficient")
         - entropy * case.setting("entropy_coefficient");
     case.check_loss(loss, &[("logits", &logits)]);
@@ -177,7 +182,8 @@ fn reward_ranking() {
 #[test]
 fn direct_preferences() {
     let fixture = Fixture::read("dpo");
-    for name in ["sigmoid", "sigmoid_smoothed", "hinge", "reference_free", "reference_free_smoothed", "ipo", "ipo_sum"] {
+    for name in ["sigmoid", "sigmoid_smoothed", "hinge", "reference_free", "reference_free_smoothed", "ipo", "ipo_sum"]
+    {
         let case = fixture.case(name);
         let config = DpoConfig {
             loss: match name {

@@ -8,7 +8,6 @@ mod end_to_end;
 mod gradients;
 mod rollouts;
 mod bandit;
-mod bad_examples;
 
 use burn::tensor::Device;
 use fireclay_model::{Decoder, DecoderConfig};

@@ -38,6 +38,7 @@ fn batches(directory: &std::path::Path) -> Vec<Batch> {
         ids: step.chunks(time).flat_map(|row| row[..time - 1].to_vec()).collect(),
         targets: step.chunks(time).flat_map(|row| row[1..].to_vec()).collect(),
         weights: None,
+        segments: None,
     };
     ids.chunks(rows * time).map(of_step).collect()
 }
