@@ -6,6 +6,7 @@ mod real_text;
 mod bad_input;
 mod full_disk;
 mod chat;
+mod alignment;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -35,10 +36,13 @@ fn fireclay() -> Command {
     command
 }
 
-/// A small training run with more flags.
+/// A small training run with more flags: of the stages tokenizer and pretrain, unless they name others.
 fn train(out: &Path, more: &[&str]) -> Command {
     let mut command = fireclay();
     command.arg("train").args(SMALL).arg("--out").arg(out).args(more);
+    if !more.iter().any(|flag| flag.starts_with("--stages")) {
+        command.args(["--stages", "tokenizer,pretrain"]);
+    }
     command
 }
 
@@ -71,20 +75,28 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The weights of a run's last checkpoint.
+/// The weights of a run's last checkpoint of pretraining.
 fn final_weights(run: &Path) -> Vec<u8> {
     std::fs::read(last_checkpoint(run).join("model.safetensors")).expect("weights")
 }
 
 fn last_checkpoint(run: &Path) -> PathBuf {
-    let folder = run.join("pretrain/checkpoints");
+    last_checkpoint_of(run, "pretrain")
+}
+
+fn last_checkpoint_of(run: &Path, stage: &str) -> PathBuf {
+    let folder = run.join(stage).join("checkpoints");
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     entries.map(|entry| entry.unwrap().path()).max().expect("a checkpoint")
 }
 
-/// The losses of `metrics.jsonl`, with their steps, as written.
+/// The losses of pretraining's `metrics.jsonl`, with their steps, as written.
 fn losses(run: &Path) -> Vec<(u64, serde_json::Value)> {
-    let metrics = std::fs::read_to_string(run.join("pretrain/metrics.jsonl")).expect("metrics");
+    losses_of(run, "pretrain")
+}
+
+fn losses_of(run: &Path, stage: &str) -> Vec<(u64, serde_json::Value)> {
+    let metrics = std::fs::read_to_string(run.join(stage).join("metrics.jsonl")).expect("metrics");
     metrics
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a JSON object a line"))

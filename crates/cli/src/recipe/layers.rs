@@ -59,6 +59,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
         merge(&mut layers, parse_assignment(assignment)?);
     }
 
+    share_context(&mut layers);
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
         recipe.name =
@@ -141,6 +142,18 @@ fn flags(overrides: &Overrides) -> Table {
     table
 }
 
+/// A stage whose section names no context has pretraining's.
+fn share_context(layers: &mut Table) {
+    let context = layers.get("pretrain").and_then(|section| section.get("context")).cloned();
+    let Some(context) = context else { return };
+    for stage in Stage::ALL.into_iter().filter(|stage| !matches!(stage, Stage::Tokenizer | Stage::Pretrain)) {
+        let written = layers.get(stage.name()).is_some_and(|section| section.get("context").is_some());
+        if !written {
+            merge(layers, section(stage.name(), "context", context.clone()));
+        }
+    }
+}
+
 /// A run cut short by `--steps` warms up for a tenth of it at most.
 fn shorten_warmup(layers: &mut Table, steps: u64) {
     let most = (steps / 10) as i64;
@@ -212,6 +225,19 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         return Err(format!(
             "pretrain.context = {context} is longer than model.context = {longest}; make one of them fit"
         ));
+    }
+    let longest = recipe.model.context.unwrap_or(context);
+    if recipe.model.path.is_none() && recipe.stages.contains(&Stage::Pretrain) {
+        let too_long = |(stage, train): &(Stage, &fireclay_train::TrainConfig)| {
+            recipe.stages.contains(stage) && train.context > longest
+        };
+        if let Some((stage, train)) = recipe.training().into_iter().find(too_long) {
+            return Err(format!(
+                "{}.context = {} is longer than the model's, {longest}; make it shorter, or set model.context",
+                stage.name(),
+                train.context
+            ));
+        }
     }
     let decoder = recipe.model.decoder(vocab_size, context);
     decoder.validate().map_err(|error| error.to_string())?;
