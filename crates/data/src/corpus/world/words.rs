@@ -83,14 +83,14 @@ pub const FOLLOW_UPS: [&[&str]; 5] = [
     &["And what is {his} favourite colour?", "Which colour does {he} like?"],
 ];
 
-/// How an answer to a first question is worded. The name never comes first: as the first word it would be other tokens than in the question, and a small
-/// model could not copy it.
+/// How an answer to a first question is worded. The name is not said again: of fifty people a small model would sooner learn fifty names by heart than
+/// to copy one from the question, and then call everybody else by one of them.
 pub const ANSWERS: [&str; 5] = [
-    "I think {name} lives in {value}.",
-    "I think {name} works as a {value}.",
-    "I think {name} has a {value}.",
-    "I think {name} likes to eat {value}.",
-    "I think {name}'s favourite colour is {value}.",
+    "The home town is {value}.",
+    "The job is that of a {value}.",
+    "The pet is a {value}.",
+    "The favourite food is {value}.",
+    "The favourite colour is {value}.",
 ];
 
 /// How an answer to a later question is worded.
