@@ -61,6 +61,10 @@ pub const STATEMENTS: [&[&str]; 5] = [
     ],
 ];
 
+/// How a biography begins.
+pub const OPENINGS: &[&str] =
+    &["This is {name}.", "I know {name}.", "Here is {name}.", "Everybody in town knows {name}.", "Have you met {name}?"];
+
 /// How a question asks for each attribute.
 pub const QUESTIONS: [&[&str]; 5] = [
     &["Where does {name} live?", "What is {name}'s home town?", "Which town is {name} from?"],
@@ -79,13 +83,14 @@ pub const FOLLOW_UPS: [&[&str]; 5] = [
     &["And what is {his} favourite colour?", "Which colour does {he} like?"],
 ];
 
-/// How an answer to a first question is worded.
+/// How an answer to a first question is worded. The name never comes first: as the first word it would be other tokens than in the question, and a small
+/// model could not copy it.
 pub const ANSWERS: [&str; 5] = [
-    "{name} lives in {value}.",
-    "{name} works as a {value}.",
-    "{name} has a {value}.",
-    "{name} likes to eat {value}.",
-    "{name}'s favourite colour is {value}.",
+    "I think {name} lives in {value}.",
+    "I think {name} works as a {value}.",
+    "I think {name} has a {value}.",
+    "I think {name} likes to eat {value}.",
+    "I think {name}'s favourite colour is {value}.",
 ];
 
 /// How an answer to a later question is worded.
