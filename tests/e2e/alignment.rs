@@ -158,7 +158,13 @@ fn a_model_from_elsewhere_is_aligned() {
     succeed(&mut assistant(&base, "tokenizer,pretrain,sft", &["--steps=2", "--quiet"]));
     let model = last_checkpoint_of(&base, "sft");
     let out = folder.path().join("aligned");
-    let flags = ["--model", model.to_str().unwrap(), "--steps=2", "--set=dpo.lora={rank = 2}"];
+    let flags = [
+        "--model",
+        model.to_str().unwrap(),
+        "--steps=2",
+        "--set=dpo.lora={rank = 2}",
+        "--set=ppo.pretrain_coefficient=0.0",
+    ];
     succeed(&mut assistant(&out, "reward,dpo,ppo", &flags));
     let adapter = last_checkpoint_of(&out, "dpo").join("adapter");
     assert!(adapter.join("adapter_config.json").exists() && adapter.join("adapter_model.safetensors").exists());

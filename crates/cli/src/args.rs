@@ -60,7 +60,7 @@ pub struct TalkArgs {
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the stages of a recipe: text to tokenizer to trained decoder
+    /// Run the stages of a recipe: from raw text to an aligned assistant
     #[command(after_help = TRAIN_EXAMPLES)]
     Train(TrainArgs),
     /// Print what `train` would do and take, and run nothing
@@ -104,7 +104,7 @@ Stages that are done are skipped.";
 /// `train`, and what `plan` shares with it
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// An embedded recipe (tiny, text, shakespeare-char) or a TOML file [default: tiny, or text with --data]
+    /// An embedded recipe (tiny, tiny-grpo, text, shakespeare-char) or a TOML file [default: tiny, or text with --data]
     #[arg(long, value_name = "NAME|FILE")]
     pub recipe: Option<String>,
     /// Text to learn from: files, folders or hf://datasets/…; may be repeated
@@ -116,13 +116,13 @@ pub struct TrainArgs {
     /// Only these stages of the recipe, in this order
     #[arg(long, value_name = "a,b,c", value_delimiter = ',')]
     pub stages: Vec<String>,
-    /// Optimiser steps instead of the recipe's
+    /// Steps of every stage that trains, instead of the recipe's
     #[arg(long, value_name = "N")]
     pub steps: Option<u64>,
     /// Layers; width, heads, batch, learning rate and tokens are derived from it
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
-    /// Begin with the weights of this model instead of fresh ones
+    /// Begin with the weights of this model: pretraining instead of fresh ones, any other stage when no stage before it left one
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]

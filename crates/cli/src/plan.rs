@@ -36,6 +36,8 @@ pub struct Plan {
     pub tokens: u64,
     /// Bytes, by what they hold, of the stage that needs most.
     pub memory: MemoryEstimate,
+    /// The stage that needs most.
+    pub memory_stage: &'static str,
     /// Bytes that are free on this machine; none for a device with memory of its own.
     pub memory_available: Option<u64>,
     /// Seconds of training in all, without evaluations, samples and checkpoints.
@@ -79,7 +81,7 @@ impl Plan {
                 seconds: time_estimate(&decoder, &load.work, peak).seconds,
             })
             .collect();
-        let memory = loads.iter().map(|load| load.memory(&decoder)).max_by_key(|memory| memory.total);
+        let most = loads.iter().max_by_key(|load| load.memory(&decoder).total);
         Ok(Self {
             recipe: recipe.name.clone(),
             data: stages::describe_data(recipe),
@@ -97,7 +99,8 @@ impl Plan {
             parameters: decoder.num_params(),
             flops_per_token: decoder.flops_per_token(recipe.pretrain.context),
             tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
-            memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
+            memory: most.map_or_else(|| memory_estimate(&decoder, &recipe.pretrain), |load| load.memory(&decoder)),
+            memory_stage: most.map_or("tokenizer", |load| load.stage.name()),
             memory_available: is_cpu(device_name).then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
             stages,
@@ -112,9 +115,10 @@ impl Plan {
     pub fn check_memory(&self, allowed: bool) -> Result<()> {
         match self.memory_available {
             Some(available) if self.memory.total > available && !allowed => Err(user(format!(
-                "training needs about {} of memory and {} are free; make pretrain.batch, pretrain.context or the model smaller, or give --allow-memory",
+                "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model smaller, or give --allow-memory",
                 bytes(self.memory.total),
-                bytes(available)
+                bytes(available),
+                stage = self.memory_stage
             ))),
             _ => Ok(()),
         }

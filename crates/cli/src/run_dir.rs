@@ -16,7 +16,7 @@ use crate::report;
 const FREE_KEYS: [&str; 3] = ["description", "stages", "samples.prompts"];
 
 /// The same, of every stage that trains.
-const FREE_STAGE_KEYS: [&str; 7] = [
+const FREE_STAGE_KEYS: [&str; 8] = [
     "eval_every",
     "eval_batches",
     "max_skipped_steps",
@@ -24,6 +24,7 @@ const FREE_STAGE_KEYS: [&str; 7] = [
     "sample_tokens",
     "checkpoint_every",
     "keep_checkpoints",
+    "rollout_batch",
 ];
 
 /// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.

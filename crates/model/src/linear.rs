@@ -51,6 +51,14 @@ impl Linear {
         Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None }
     }
 
+    /// The map whose results are `factor` times these.
+    #[must_use]
+    pub(crate) fn scaled(mut self, factor: f64) -> Self {
+        self.weight = self.weight.map(|weight| weight * factor);
+        self.bias = self.bias.map(|bias| bias.map(|bias| bias * factor));
+        self
+    }
+
     /// # Shapes
     /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than many short ones.
     #[must_use]

@@ -16,7 +16,7 @@ use crate::{Decoder, ModelError};
 
 /// Which maps get adapters, and of what size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
     /// Columns of A and rows of B.
     pub rank: usize,
@@ -24,7 +24,6 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// The maps in every block that get adapters, by our names (`attention.query`, `feed_forward.up`) or by those of the family's checkpoints
     /// (`q_proj`, `mlp.c_fc`). None: all that can have them.
-    #[serde(default)]
     pub targets: Vec<String>,
 }
 

@@ -48,6 +48,13 @@ impl ScoreModel {
         self.decoder.device()
     }
 
+    /// The model whose scores are these divided by `unit`.
+    #[must_use]
+    pub fn in_units_of(mut self, unit: f64) -> Self {
+        self.score = self.score.scaled(1.0 / unit);
+        self
+    }
+
     /// Number format of the body's matrix products; f32 at first. The score itself is always computed in f32: it is what counts, and costs
     /// next to nothing.
     #[must_use]

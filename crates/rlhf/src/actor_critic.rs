@@ -21,7 +21,7 @@ pub struct ActorCritic {
     pub actor: Decoder,
     /// Predicts, before each token, the reward that is still to come.
     pub critic: ScoreModel,
-    /// The policy's moving average, which is not trained.
+    /// The policy's moving average, adapters merged, which is not trained.
     pub average: Option<Decoder>,
 }
 
@@ -29,14 +29,14 @@ impl ActorCritic {
     /// A policy with its critic; `averaged` keeps a moving average of the policy.
     #[must_use]
     pub fn new(actor: Decoder, critic: ScoreModel, averaged: bool) -> Self {
-        let average = averaged.then(|| actor.clone().no_grad());
+        let average = averaged.then(|| actor.merged().no_grad());
         Self { actor, critic, average }
     }
 
     /// Moves the average towards the policy: `average ← decay · average + (1 − decay) · policy`.
     #[must_use]
     pub fn with_average(mut self, decay: f64) -> Self {
-        self.average = self.average.map(|average| mix(average, &self.actor.valid(), decay));
+        self.average = self.average.map(|average| mix(average, &self.actor.valid().merged(), decay));
         self
     }
 }

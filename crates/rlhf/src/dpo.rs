@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::completions::{Sequences, host, token_logprobs};
+use crate::numbers::positive;
 use crate::reward::pair_sequences;
 use crate::sft::limit;
 
@@ -66,10 +67,7 @@ impl DpoConfig {
     /// # Errors
     /// [`TrainError::Config`] names the first key that is not.
     pub fn validate(&self) -> Result<(), TrainError> {
-        if !(self.beta > 0.0 && self.beta.is_finite()) {
-            let value = self.beta.to_string();
-            return Err(TrainError::Config { key: "beta", value, expected: "a positive number" });
-        }
+        positive("beta", self.beta)?;
         if !(0.0..0.5).contains(&self.label_smoothing) {
             let value = self.label_smoothing.to_string();
             return Err(TrainError::Config { key: "label_smoothing", value, expected: "from 0 to less than 0.5" });
@@ -123,8 +121,15 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
         let mean = self.config.loss == DpoLoss::Ipo;
         let split = |all: Tensor<1>| (all.clone().narrow(0, 0, pairs.len()), all.narrow(0, pairs.len(), pairs.len()));
         let (chosen, rejected) = split(completion_logprobs(policy, &sequences, mean));
-        let reference = completion_logprobs(&self.reference, &sequences, mean).into_data();
-        let (ref_chosen, ref_rejected) = split(Tensor::from_data(reference, &policy.device()));
+        // A uniform reference says the same of both.
+        let reference = match self.config.reference_free {
+            true => chosen.zeros_like().detach().repeat_dim(0, 2),
+            false => {
+                let logprobs = completion_logprobs(&self.reference, &sequences, mean).into_data();
+                Tensor::from_data(logprobs, &policy.device())
+            }
+        };
+        let (ref_chosen, ref_rejected) = split(reference);
         // What the policy thinks an answer is worth, up to a constant of the prompt.
         let worth = |policy: &Tensor<1>, reference: &Tensor<1>| {
             let difference = policy.clone().detach() - reference.clone();

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::advantages::group_relative;
 use crate::completions::{masked_mean, number, token_scores};
 use crate::kl::KlEstimator;
+use crate::numbers::{below_one, not_negative, one_or_more};
 use crate::online::{Learned, Moment, PolicyGradient};
 use crate::ppo::{clip_fraction, clipped_surrogate};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
@@ -89,6 +90,26 @@ impl Default for GrpoConfig {
             ratio: Ratio::Token,
             entropy_coefficient: 0.0,
         }
+    }
+}
+
+impl GrpoConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        one_or_more("epochs", self.epochs)?;
+        one_or_more("minibatch", self.minibatch as u64)?;
+        below_one("clip_low", self.clip_low)?;
+        for (key, value) in [
+            ("clip_high", self.clip_high),
+            ("kl_coefficient", self.kl_coefficient),
+            ("entropy_coefficient", self.entropy_coefficient),
+        ] {
+            not_negative(key, value)?;
+        }
+        Ok(())
     }
 }
 
@@ -165,7 +186,8 @@ impl Grpo {
         let advantages = sequences.per_token(|b, _| advantages[b] as f32, &device);
         let scores = token_scores(model, &sequences, temperature, config.entropy_coefficient != 0.0);
         let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
-        means.add("clip_fraction", clip_fraction(&scores.logprobs, &old, &advantages, &mask, low, high));
+        let of_ratio = ratio_logprobs(scores.logprobs.clone().detach(), &old, &mask, config.ratio);
+        means.add("clip_fraction", clip_fraction(&of_ratio, &old, &advantages, &mask, low, high));
         let entropy = masked_mean(scores.entropies, &mask);
         means.add("entropy", number(entropy.clone()));
         let inputs = GrpoInputs { logprobs: scores.logprobs, old, reference, advantages, mask };
@@ -189,20 +211,25 @@ pub struct GrpoInputs {
     pub mask: Tensor<2>,
 }
 
+/// The log-probabilities whose difference from `old` is the logarithm of the ratio. All `[B, C]`
+fn ratio_logprobs(logprobs: Tensor<2>, old: &Tensor<2>, mask: &Tensor<2>, ratio: Ratio) -> Tensor<2> {
+    match ratio {
+        Ratio::Token => logprobs,
+        Ratio::Sequence => {
+            let difference = (logprobs - old.clone()) * mask.clone();
+            let mean = difference.sum_dim(1) / mask.clone().sum_dim(1);
+            old.clone() + mean.expand(old.dims())
+        }
+    }
+}
+
 /// The loss of a minibatch; `max_tokens` is the most tokens an answer may have. `[1]`
 #[must_use]
 pub fn grpo_loss(inputs: GrpoInputs, config: &GrpoConfig, max_tokens: usize) -> Tensor<1> {
     let GrpoInputs { logprobs, old, reference, advantages, mask } = inputs;
     let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
-    let for_ratio = match config.ratio {
-        Ratio::Token => logprobs.clone(),
-        Ratio::Sequence => {
-            let difference = (logprobs.clone() - old.clone()) * mask.clone();
-            let mean = difference.sum_dim(1) / mask.clone().sum_dim(1);
-            old.clone() + mean.expand(old.dims())
-        }
-    };
-    let mut losses = clipped_surrogate(for_ratio, old, advantages, low, high);
+    let of_ratio = ratio_logprobs(logprobs.clone(), &old, &mask, config.ratio);
+    let mut losses = clipped_surrogate(of_ratio, old, advantages, low, high);
     if config.kl_coefficient != 0.0 {
         losses = losses + config.kl_estimator.of(logprobs, reference) * config.kl_coefficient;
     }

@@ -6,7 +6,7 @@
 //! L = w_up·(1 − σ(β·(r − z)))   for a thumb up          L = w_down·(1 − σ(β·(z − r)))   for a thumb down
 //! ```
 //!
-//! z is estimated, as in the paper, by prompts with completions that belong to others: the mean of their r, and at least 0.
+//! z is estimated, as in the paper, by prompts with completions that belong to other prompts of the batch: the mean of their r, and at least 0.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::completions::{Sequences, host};
 use crate::dpo::{Preferring, completion_logprobs};
+use crate::numbers::{not_negative, positive};
 
 /// The numbers of KTO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,18 @@ pub struct KtoConfig {
 impl Default for KtoConfig {
     fn default() -> Self {
         Self { beta: 0.1, desirable_weight: 1.0, undesirable_weight: 1.0 }
+    }
+}
+
+impl KtoConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        positive("beta", self.beta)?;
+        not_negative("desirable_weight", self.desirable_weight)?;
+        not_negative("undesirable_weight", self.undesirable_weight)
     }
 }
 
@@ -65,11 +78,13 @@ impl KahnemanTversky {
         completion_logprobs(policy, sequences, false) - Tensor::from_data(reference, &policy.device())
     }
 
-    /// The KL estimate, from each prompt with the completion of the next.
+    /// The KL estimate, from each prompt with the next completion that belongs to another prompt; 0 where all prompts are the same.
     fn kl(&self, policy: &Decoder, ratings: &[EncodedRating]) -> f64 {
         let longest = policy.config().context;
-        let others = ratings.iter().cycle().skip(1);
-        let mismatched = ratings.iter().zip(others).filter_map(|(rating, other)| {
+        let prompt = |rating: &EncodedRating| rating.ids[..rating.prompt_tokens].to_vec();
+        let mismatched = ratings.iter().enumerate().filter_map(|(index, rating)| {
+            let mut later = ratings.iter().cycle().skip(index + 1).take(ratings.len() - 1);
+            let other = later.find(|other| prompt(other) != prompt(rating))?;
             let mut ids = [&rating.ids[..rating.prompt_tokens], &other.ids[other.prompt_tokens..]].concat();
             ids.truncate(longest);
             (ids.len() > rating.prompt_tokens).then_some((ids, rating.prompt_tokens))
@@ -111,10 +126,7 @@ pub fn kto(
     config: &KtoConfig,
     run: Preferring<'_, EncodedRating>,
 ) -> Result<Outcome, TrainError> {
-    if !(config.beta > 0.0 && config.beta.is_finite()) {
-        let value = config.beta.to_string();
-        return Err(TrainError::Config { key: "beta", value, expected: "a positive number" });
-    }
+    config.validate()?;
     let objective = KahnemanTversky { config: config.clone(), reference };
     run.run(policy, &objective, &["accuracy", "kl"])
 }

@@ -34,6 +34,7 @@ pub mod kto;
 pub mod actor_critic;
 pub mod watch;
 mod update;
+mod numbers;
 
 pub use actor_critic::ActorCritic;
 pub use completions::Sequences;

@@ -89,6 +89,8 @@ pub struct Online<'a> {
     pub config: &'a TrainConfig,
     /// How the policy is asked.
     pub rollouts: &'a RolloutConfig,
+    /// What must not change when the stage is resumed, beside these and the algorithm's own numbers.
+    pub settings: Value,
     /// What the policy began as, without gradients: it says how far the policy has gone.
     pub reference: &'a Decoder,
     /// What answers are worth.
@@ -126,7 +128,7 @@ pub fn online<M: Trainable>(
     run.rollouts.validate()?;
     let device = model.device().autodiff();
 
-    let settings = settings(algorithm, run.rollouts);
+    let settings = settings(algorithm, &run);
     let optimizer_configs = algorithm.optimizers(config);
     let expected = Expected { config, settings: &settings, tokenizer: run.tokenizer, optimizers: &optimizer_configs };
     let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
@@ -233,6 +235,10 @@ pub fn online<M: Trainable>(
     }
 
     log.progress.finish();
+    if last_evaluation.is_none() && state.step == config.steps {
+        // The run before this one made the last step, and was cut off before it could say so.
+        last_evaluation = Some(run.evaluate(algorithm.policy(&model.valid()), state.step)?.0);
+    }
     state.seconds = clock.seconds();
     if saved != Some(state.step) {
         run.save(&model.valid(), &optimizer_configs, &optimizers, &mut state)?;
@@ -246,9 +252,10 @@ pub fn online<M: Trainable>(
     Ok(Outcome::Finished(summary))
 }
 
-fn settings<M: Trainable>(algorithm: &dyn PolicyGradient<M>, rollouts: &RolloutConfig) -> Value {
+fn settings<M: Trainable>(algorithm: &dyn PolicyGradient<M>, run: &Online<'_>) -> Value {
     let mut all = serde_json::Map::new();
-    for part in [algorithm.settings(), serde_json::to_value(rollouts).expect("settings are JSON")] {
+    let rollouts = serde_json::to_value(run.rollouts).expect("settings are JSON");
+    for part in [algorithm.settings(), rollouts, run.settings.clone()] {
         if let Value::Object(part) = part {
             all.extend(part);
         }

@@ -23,6 +23,7 @@ use crate::actor_critic::ActorCritic;
 use crate::advantages::{explained_variance, gae, whiten};
 use crate::completions::{host, masked_mean, number, token_scores, token_values};
 use crate::kl::KlCoefficient;
+use crate::numbers::{below_one, fraction, not_negative, one_or_more, positive};
 use crate::online::{Learned, Moment, PolicyGradient};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
@@ -85,6 +86,35 @@ impl Default for PpoConfig {
             pretrain_coefficient: 0.0,
             ema_decay: 0.0,
         }
+    }
+}
+
+impl PpoConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        one_or_more("epochs", self.epochs)?;
+        one_or_more("minibatch", self.minibatch as u64)?;
+        below_one("clip_ratio", self.clip_ratio)?;
+        for (key, value) in [("gamma", self.gamma), ("lambda", self.lambda)] {
+            fraction(key, value)?;
+        }
+        for (key, value) in [("kl_horizon", self.kl_horizon), ("critic_learning_rate", self.critic_learning_rate)] {
+            positive(key, value)?;
+        }
+        for (key, value) in [
+            ("clip_value", self.clip_value),
+            ("kl_coefficient", self.kl_coefficient),
+            ("kl_target", self.kl_target),
+            ("reward_clip", self.reward_clip),
+            ("entropy_coefficient", self.entropy_coefficient),
+            ("pretrain_coefficient", self.pretrain_coefficient),
+        ] {
+            not_negative(key, value)?;
+        }
+        below_one("ema_decay", self.ema_decay)
     }
 }
 
@@ -214,7 +244,11 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
     }
 
     fn recall(&mut self, memory: &Value) -> Result<(), TrainError> {
-        let Ok(memory) = serde_json::from_value::<Memory>(memory.clone()) else { return Ok(()) };
+        let memory: Memory = serde_json::from_value(memory.clone()).map_err(|error| TrainError::Damaged {
+            file: "trainer/state.json".into(),
+            problem: format!("not what PPO wrote ({error})"),
+            remedy: "delete the newest checkpoint to resume from the one before".into(),
+        })?;
         self.kl.value = memory.kl_coefficient;
         if let (Some(source), Some(position)) = (&mut self.pretraining, memory.pretraining) {
             source.seek(&position)?;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::completions::{masked_mean, number, token_scores};
+use crate::numbers::{below_one, not_negative, one_or_more};
 use crate::online::{Learned, Moment, PolicyGradient};
 use crate::rollout::{Group, Trajectory, sequences};
 use crate::update::Means;
@@ -37,6 +38,19 @@ pub struct ReinforceConfig {
 impl Default for ReinforceConfig {
     fn default() -> Self {
         Self { kl_coefficient: 0.05, baseline_decay: 0.9, entropy_coefficient: 0.0, minibatch: 64 }
+    }
+}
+
+impl ReinforceConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        not_negative("kl_coefficient", self.kl_coefficient)?;
+        below_one("baseline_decay", self.baseline_decay)?;
+        not_negative("entropy_coefficient", self.entropy_coefficient)?;
+        one_or_more("minibatch", self.minibatch as u64)
     }
 }
 

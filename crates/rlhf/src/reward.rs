@@ -30,6 +30,7 @@ use serde_json::Value;
 
 use crate::advantages::mean_and_variance;
 use crate::completions::{Sequences, final_scores, host};
+use crate::numbers::not_negative;
 use crate::sft::limit;
 
 /// A model that scores texts, and how its scores become rewards.
@@ -92,6 +93,16 @@ impl Trainable for RewardModel {
 pub struct RewardConfig {
     /// c: weight of the term that keeps scores centred; 0: none.
     pub center_coefficient: f64,
+}
+
+impl RewardConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        not_negative("center_coefficient", self.center_coefficient)
+    }
 }
 
 /// The loss on pairs.
@@ -209,6 +220,8 @@ pub struct RewardTraining<'a> {
     pub config: &'a TrainConfig,
     /// The loss's numbers.
     pub reward: &'a RewardConfig,
+    /// What must not change when the stage is resumed, beside `config`.
+    pub settings: Value,
     /// Pairs to learn from.
     pub source: &'a mut dyn Source<Vec<EncodedPair>>,
     /// Pairs that are never learned from.
@@ -230,12 +243,24 @@ pub struct RewardTraining<'a> {
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, the disk fails, or losses stay non-finite.
 pub fn train_reward_model(model: RewardModel, run: RewardTraining<'_>) -> Result<Outcome, TrainError> {
-    let RewardTraining { config, reward, source, validation, reference_set, tokenizer, stage, interrupt, quiet } = run;
+    run.reward.validate()?;
+    let RewardTraining {
+        config,
+        reward,
+        settings,
+        source,
+        validation,
+        reference_set,
+        tokenizer,
+        stage,
+        interrupt,
+        quiet,
+    } = run;
     fit(
         model,
         Fit {
             config,
-            settings: serde_json::to_value(reward).expect("settings are JSON"),
+            settings,
             objective: &PairwiseRanking { config: reward.clone() },
             source,
             evaluate: &|model| {

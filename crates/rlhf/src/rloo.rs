@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::advantages::leave_one_out;
+use crate::numbers::{not_negative, one_or_more};
 use crate::online::{Learned, Moment, PolicyGradient};
 use crate::reinforce::{OnPolicyStep, penalised_rewards};
 use crate::rollout::{Group, Trajectory};
@@ -28,6 +29,18 @@ pub struct RlooConfig {
 impl Default for RlooConfig {
     fn default() -> Self {
         Self { kl_coefficient: 0.05, entropy_coefficient: 0.0, minibatch: 64 }
+    }
+}
+
+impl RlooConfig {
+    /// Checks that every number is possible.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        not_negative("kl_coefficient", self.kl_coefficient)?;
+        not_negative("entropy_coefficient", self.entropy_coefficient)?;
+        one_or_more("minibatch", self.minibatch as u64)
     }
 }
 

@@ -25,7 +25,7 @@ impl Trouble {
     pub fn message(self) -> &'static str {
         match self {
             Self::KlRunsAway => {
-                "the policy is running away from its reference: raise kl_coefficient or set kl_target, or lower learning_rate; \
+                "the policy is running away from its reference: raise kl_coefficient or lower learning_rate; \
                  the reward may be winning by what it overlooks"
             }
             Self::EntropyCollapses => {

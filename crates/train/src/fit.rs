@@ -30,7 +30,7 @@ pub struct Fit<'a, M, B> {
     pub evaluate: &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainError>,
     /// Shows what the model, without gradients, says after a step.
     pub sample: &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>,
-    /// What is still to be done to the model, without gradients, before it is saved for the last time.
+    /// What is still to be done to the model, without gradients, before it is saved.
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
     /// Saved with every checkpoint.
     pub tokenizer: &'a Tokenizer,
@@ -187,6 +187,10 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
     }
 
     log.progress.finish();
+    if last_evaluation.is_none() && state.step == config.steps {
+        // The run before this one made the last step, and was cut off before it could say so.
+        last_evaluation = (run.evaluate)(&model.valid())?;
+    }
     if saved != Some(state.step) {
         run.save(model.valid(), &optimizer, &mut state)?;
     }
@@ -248,9 +252,8 @@ impl<M: Trainable, B> Fit<'_, M, B> {
         })
     }
 
-    /// Saves a checkpoint; at the end, of the finished model.
     fn save(&self, model: M, optimizer: &AdamW, state: &mut TrainerState) -> Result<(), TrainError> {
-        let model = if state.step == self.config.steps { (self.finish)(model)? } else { model };
+        let model = (self.finish)(model)?;
         let parts = Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
         checkpoint::save(self.stage, &parts, state).map(|_| ())
     }

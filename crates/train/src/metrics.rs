@@ -18,7 +18,7 @@ pub struct StepMetrics {
     pub step: u64,
     /// Tokens consumed up to here.
     pub tokens: u64,
-    /// Loss on this step's batch before its update, nats a token.
+    /// Loss on this step's batch before its update; of next tokens, nats a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<f64>,
     /// Learning rate.
@@ -35,7 +35,7 @@ pub struct StepMetrics {
     pub mfu: Option<f64>,
     /// Seconds since the stage began, over all its runs.
     pub seconds: f64,
-    /// Loss on the validation split, nats a token.
+    /// Loss on the validation split; of next tokens, nats a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
     /// The same in bits per byte of text.

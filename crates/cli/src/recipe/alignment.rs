@@ -8,6 +8,7 @@ use fireclay_rlhf::{
 use fireclay_train::{Schedule, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use super::parts::section;
 
 /// Which conversations a model is fine-tuned on.
@@ -256,5 +257,33 @@ pub(super) fn validate(recipe: &super::Recipe) -> Result<(), String> {
             return Err(format!("{stage}.validation_fraction = {fraction} must be 0 or more and less than 1"));
         }
     }
+    for stage in [Stage::Reinforce, Stage::Rloo, Stage::Ppo, Stage::Grpo] {
+        let (_, train) = recipe.training().into_iter().find(|(one, _)| *one == stage).expect("it trains");
+        let name = stage.name();
+        if train.accumulate != 1 {
+            return Err(format!("{name}.accumulate = {}: set {name}.minibatch instead", train.accumulate));
+        }
+        if !train.train_biases {
+            return Err(format!(
+                "{name}.train_biases = false: only pretraining, sft, reward, dpo and kto can leave biases untrained"
+            ));
+        }
+        recipe.prompt_data(stage).corpus.validate().map_err(|error| format!("{name}: {error}"))?;
+    }
+    recipe.sft.data.corpus.validate().map_err(|error| format!("sft: {error}"))?;
+    for (stage, corpus) in
+        [("reward", &recipe.reward.data.corpus), ("dpo", &recipe.dpo.data.corpus), ("kto", &recipe.kto.data.corpus)]
+    {
+        corpus.validate().map_err(|error| format!("{stage}: {error}"))?;
+    }
+    if recipe.kto.train.batch == 1 && recipe.runs("kto") {
+        return Err("kto.batch = 1: kto compares a prompt with the answers to others; give 2 or more".into());
+    }
+    named("reward", recipe.reward.loss.validate())?;
+    named("kto", recipe.kto.algorithm.validate())?;
+    named("reinforce", recipe.reinforce.algorithm.validate())?;
+    named("rloo", recipe.rloo.algorithm.validate())?;
+    named("ppo", recipe.ppo.algorithm.validate())?;
+    named("grpo", recipe.grpo.algorithm.validate())?;
     named("dpo", recipe.dpo.algorithm.validate())
 }

@@ -23,7 +23,7 @@ pub struct Overrides {
     pub data: Vec<String>,
     /// `--stages`
     pub stages: Vec<String>,
-    /// `--steps`, of the last training stage.
+    /// `--steps`, of every stage that trains.
     pub steps: Option<u64>,
     /// `--depth`
     pub depth: Option<usize>,

@@ -201,7 +201,7 @@ pub fn stage_title(name: &str) -> String {
         "pretrain" => "Pretraining".to_owned(),
         "sft" => "Supervised fine-tuning".to_owned(),
         "reward" => "Reward model".to_owned(),
-        "reinforce" | "ppo" | "grpo" | "dpo" => name.to_uppercase(),
+        "reinforce" | "rloo" | "ppo" | "grpo" | "dpo" | "kto" => name.to_uppercase(),
         _ => label(name),
     }
 }

@@ -6,7 +6,9 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Interrupt, stage};
+use fireclay_train::{Interrupt, TrainConfig, check_fit, stage};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::user;
 use crate::model_dir;
@@ -47,7 +49,7 @@ impl Context<'_> {
             if folder.join("DONE").exists() {
                 return model_dir::resolve(&folder);
             }
-            if folder.join("checkpoints").exists() && self.recipe.stages.contains(&stage) {
+            if folder.join("checkpoints").exists() {
                 return Err(user(format!(
                     "{}: the stage `{}` is not finished, and `{}` begins with its model; run it to its end first",
                     folder.display(),
@@ -69,9 +71,11 @@ impl Context<'_> {
     /// The language model that `this` stage begins with, with fresh adapters if they are asked for.
     ///
     /// # Errors
-    /// As [`base`](Self::base), when its files are damaged, or when the adapters do not fit it.
-    pub fn decoder(&self, this: Stage, lora: Option<&LoraConfig>, seed: u64) -> Result<Decoder> {
+    /// As [`base`](Self::base), when its files are damaged, when the stage's context or the tokenizer does not fit it, or when the adapters do not.
+    pub fn decoder(&self, this: Stage, lora: Option<&LoraConfig>, config: &TrainConfig) -> Result<Decoder> {
         let decoder = fireclay_model::load(self.base(this)?, self.device)?;
+        check_fit(config, &decoder, self.tokenizer).map_err(|error| user(format!("{}.{error}", this.name())))?;
+        let seed = config.seed;
         Ok(match lora {
             Some(lora) => decoder.with_lora(lora, seed)?,
             None => decoder,
@@ -86,16 +90,31 @@ impl Context<'_> {
         Ok(stage::done(&self.run.folder(this.name()))?)
     }
 
-    /// How a decoder is brought to the tokenizer's chat template.
+    /// `settings` with the model that `this` stage begins with, for a stage must not go on from another.
     ///
     /// # Errors
-    /// When the tokenizer has none: conversations could not be told from text.
+    /// As [`base`](Self::base).
+    pub fn settings(&self, this: Stage, settings: impl Serialize) -> Result<Value> {
+        let base = self.base(this)?;
+        let base = base.strip_prefix(self.run.path()).unwrap_or(&base).display().to_string();
+        let mut settings = serde_json::to_value(settings)?;
+        if let Value::Object(settings) = &mut settings {
+            settings.insert("begins_with".into(), base.into());
+        }
+        Ok(settings)
+    }
+
+    /// Refuses a tokenizer without a chat template.
+    ///
+    /// # Errors
+    /// When it has none: conversations could not be told from text.
     pub fn check_chat_template(&self, this: Stage) -> Result<()> {
         match self.tokenizer.chat_template() {
             Some(_) => Ok(()),
             None => Err(user(format!(
-                "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside its tokenizer.json",
-                this.name()
+                "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside {}",
+                this.name(),
+                self.run.folder("tokenizer").join("tokenizer.json").display()
             ))),
         }
     }

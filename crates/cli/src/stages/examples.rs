@@ -53,7 +53,8 @@ pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context:
         (answer > 0).then_some(Task { messages, check: AnswerCheck::Open, reference: None, origin })
     };
     let tasks: Vec<Task> = validation.iter().filter_map(task).take(SAMPLES).collect();
-    Ok(if tasks.is_empty() { vec![] } else { encode_tasks(&tasks, tokenizer, context / 2)?.items })
+    let encode = |tasks: &[Task]| Ok(encode_tasks(tasks, tokenizer, context / 2)?.items);
+    Ok(held_out("sft", &tasks, encode))
 }
 
 /// Pairs to learn from, and others for validation.
@@ -72,7 +73,7 @@ pub fn pairs(
         report(stage.name(), &found.skips, found.items.len());
         Ok(found.items)
     };
-    Ok((encode(&train)?, if validation.is_empty() { vec![] } else { encode(&validation)? }))
+    Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
 }
 
 fn preferences(data: &PreferenceData, stage: Stage) -> Result<(Vec<Preference>, Vec<Preference>)> {
@@ -104,7 +105,7 @@ pub fn ratings(
         report("kto", &found.skips, found.items.len());
         Ok(found.items)
     };
-    Ok((encode(&train)?, if validation.is_empty() { vec![] } else { encode(&validation)? }))
+    Ok((encode(&train)?, held_out("kto", &validation, encode)))
 }
 
 /// Prompts to learn from, and others that are held out. None is longer than `longest` tokens.
@@ -117,17 +118,28 @@ pub fn tasks(
     longest: usize,
     stage: Stage,
 ) -> Result<(Vec<EncodedTask>, Vec<EncodedTask>)> {
-    let (train, mut held_out): (Vec<Task>, Vec<Task>) = if data.data.is_empty() {
+    let (train, mut others): (Vec<Task>, Vec<Task>) = if data.data.is_empty() {
         let some = |split, count| corpus::prompts(&data.corpus, split).take(count).map(Into::into).collect();
         (some(Split::Train, data.prompts), some(Split::Validation, data.held_out))
     } else {
         read(stage.name(), read_tasks(&data.data)?, data.validation_fraction)?
     };
-    held_out.truncate(data.held_out);
+    others.truncate(data.held_out);
     let encode = |examples: &[Task]| -> Result<Vec<EncodedTask>> {
         let found = encode_tasks(examples, tokenizer, longest)?;
         report(stage.name(), &found.skips, found.items.len());
         Ok(found.items)
     };
-    Ok((encode(&train)?, if held_out.is_empty() { vec![] } else { encode(&held_out)? }))
+    Ok((encode(&train)?, held_out(stage.name(), &others, encode)))
+}
+
+/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and says so.
+fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
+    if examples.is_empty() {
+        return vec![];
+    }
+    encode(examples).unwrap_or_else(|error| {
+        tracing::warn!("{stage}: nothing is left for validation: {error}");
+        vec![]
+    })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
 use fireclay_data::{PackedSource, ShardSet, Source, Split};
-use fireclay_model::{Decoder, ScoreModel, load_score_model};
+use fireclay_model::{Decoder, ScoreModel};
 use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
 use fireclay_rlhf::{
     ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online,
@@ -38,19 +38,19 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
     match stage {
         Stage::Reinforce => {
             let section = &recipe.reinforce;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Reinforce::new(section.algorithm.clone());
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
         Stage::Rloo => {
             let section = &recipe.rloo;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Rloo { config: section.algorithm.clone() };
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
         Stage::Grpo => {
             let section = &recipe.grpo;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
@@ -63,10 +63,15 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
 fn ppo(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.ppo;
     let config = &section.train;
-    let policy = context.decoder(Stage::Ppo, section.adapters.lora.as_ref(), config.seed)?;
-    let critic = match reward_model_dir(context, &section.data) {
-        Ok(dir) => load_score_model(dir, context.device)?.0,
-        Err(_) => ScoreModel::new(policy.clone().merged(), config.seed),
+    let policy = context.decoder(Stage::Ppo, section.adapters.lora.as_ref(), config)?;
+    let critic = match has_reward_model(context, &section.data) {
+        true => {
+            let RewardModel { model, scale } =
+                RewardModel::load(reward_model_dir(context, &section.data)?, context.device)?;
+            // It predicts rewards, which are in units of the scores' deviation.
+            model.in_units_of(scale.std)
+        }
+        false => ScoreModel::new(policy.merged(), config.seed),
     };
     let mut text = match section.algorithm.pretrain_coefficient {
         0.0 => None,
@@ -118,6 +123,7 @@ fn learn<M: Trainable>(
         Online {
             config,
             rollouts,
+            settings: context.settings(stage, serde_json::json!({ "rewards": data.rewards }))?,
             reference: &reference,
             reward: &reward,
             source: &mut source,
@@ -154,6 +160,11 @@ fn reward(context: &Context, stage: Stage, data: &PromptData) -> Result<Weighted
         return Err(user(format!("{}.rewards: every weight is 0; give at least one another number", stage.name())));
     }
     Ok(sum)
+}
+
+/// Whether the recipe names a reward model, or this run has one.
+fn has_reward_model(context: &Context, data: &PromptData) -> bool {
+    data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
 }
 
 /// The folder of the reward model: the recipe's, or that of this run's stage `reward`.

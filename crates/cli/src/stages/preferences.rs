@@ -25,7 +25,7 @@ pub fn reward(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.reward;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Reward.name()))?;
-    let decoder = context.decoder(Stage::Reward, None, config.seed)?;
+    let decoder = context.decoder(Stage::Reward, None, config)?;
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Reward)?;
     let reference_set: Vec<Vec<u32>> =
         train_set.iter().flat_map(|pair| [&pair.chosen, &pair.rejected]).take(REFERENCE_ANSWERS).cloned().collect();
@@ -35,6 +35,7 @@ pub fn reward(context: &Context) -> Result<Outcome> {
         RewardTraining {
             config,
             reward: &section.loss,
+            settings: context.settings(Stage::Reward, &section.loss)?,
             source: &mut source,
             validation: &validation,
             reference_set: &reference_set,
@@ -59,11 +60,11 @@ pub fn dpo(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.dpo;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Dpo.name()))?;
-    let policy = context.decoder(Stage::Dpo, section.adapters.lora.as_ref(), config.seed)?;
+    let policy = context.decoder(Stage::Dpo, section.adapters.lora.as_ref(), config)?;
     let reference = policy.clone();
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
-    let settings = serde_json::to_value(&section.algorithm)?;
+    let settings = context.settings(Stage::Dpo, &section.algorithm)?;
     let run = Preferring::<EncodedPair> {
         config,
         settings,
@@ -90,13 +91,13 @@ pub fn kto(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.kto;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Kto.name()))?;
-    let policy = context.decoder(Stage::Kto, section.adapters.lora.as_ref(), config.seed)?;
+    let policy = context.decoder(Stage::Kto, section.adapters.lora.as_ref(), config)?;
     let reference = policy.clone();
     let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let run = Preferring::<EncodedRating> {
         config,
-        settings: serde_json::to_value(&section.algorithm)?,
+        settings: context.settings(Stage::Kto, &section.algorithm)?,
         source: &mut source,
         validation: &validation,
         sample: &|_, _| Ok(vec![]),

@@ -85,6 +85,7 @@ fn pulls<M: Trainable>(
         Online {
             config: &config,
             rollouts: &rollouts,
+            settings: serde_json::Value::Null,
             reference: &policy,
             reward: &Arm(arm),
             source: &mut Same(task(&tokenizer), config.batch, 0),

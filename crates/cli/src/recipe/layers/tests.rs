@@ -75,7 +75,7 @@ fn a_mistake_in_a_file_is_reported_with_its_line() {
 fn an_unknown_recipe_lists_the_embedded_ones() {
     let recipe = Some("tinny".into());
     let message = resolve(&Overrides { recipe, ..Overrides::default() }).unwrap_err().to_string();
-    assert!(message.contains("tiny, shakespeare-char, text"), "{message}");
+    assert!(message.contains("tiny, tiny-grpo, shakespeare-char, text"), "{message}");
 }
 
 proptest! {
