@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! files, folders, hf://  ──documents──►  Document  ──shards──►  ShardSet  ──batches──►  Batch
+//! files, folders, hf://  ──examples──►  Conversation  ──chat──►  EncodedChats  ──chat──►  Batch
 //! ```
 //!
 //! - [`documents`] reads .txt, .jsonl and .parquet (also .gz and .zst) as a stream, in constant memory.
 //! - [`shards`] tokenises that stream in parallel into checksummed, memory-mapped files.
 //! - [`batches`] cuts windows out of the tokens: each [`Source`] is seeded, and resumes exactly from
 //!   a [`Position`].
+//! - [`examples`] reads labelled examples: conversations, preferences, tasks, ratings and benchmarks.
+//! - [`chat`] turns them into ids by the tokenizer's chat template, and packs whole conversations into batches.
+//! - [`corpus`] generates all of it, for a first run without any files.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Source, Split};

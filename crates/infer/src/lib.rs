@@ -11,8 +11,9 @@
 //! min-p. Two numbers are kept for it, both natural logarithms:
 //!
 //! - [`Completion::logprobs`]: log p(x | tokens before it) under the *model*, the softmax of its untouched logits, at temperature 1. This is
-//!   what [`score()`] gives for the same tokens, and what the ratio of policy-gradient methods needs.
-//! - [`Completion::sampling_logprobs`]: log q(x | …) under the distribution that x was really drawn from; 0 where that is certain (greedy).
+//!   what [`score()`] gives for the same tokens.
+//! - [`Completion::sampling_logprobs`]: log q(x | …) under the distribution that x was really drawn from; 0 where that is certain (greedy). The ratio of
+//!   policy-gradient methods needs this one; at temperature 1 without filters the two are the same.
 //!
 //! ```
 //! use std::ops::ControlFlow;

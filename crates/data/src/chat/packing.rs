@@ -20,16 +20,12 @@ impl Packing {
         let mut rooms: BTreeSet<(usize, usize)> = BTreeSet::new();
         for chat in order {
             let length = chats.chats[chat as usize].ids.len();
-            let (room, row) = match rooms.range((length, 0)..).next().copied() {
-                Some(fit) => {
-                    rooms.remove(&fit);
-                    fit
-                }
-                None => {
-                    rows.push(Vec::new());
-                    (chats.context + 1, rows.len() - 1)
-                }
-            };
+            let fit = rooms.range((length, 0)..).next().copied();
+            let (room, row) = fit.unwrap_or_else(|| {
+                rows.push(Vec::new());
+                (chats.context + 1, rows.len() - 1)
+            });
+            rooms.remove(&(room, row));
             rows[row].push(chat);
             if room - length >= shortest {
                 rooms.insert((room - length, row));

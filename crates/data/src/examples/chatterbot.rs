@@ -10,11 +10,14 @@ use crate::DataError;
 /// Collections nested deeper than this are no dialogues.
 const DEEPEST: usize = 8;
 
-/// The dialogues under `conversations`, each as an object with `messages` and with the line it starts on.
+/// The line a dialogue starts on, and the dialogue as an object with `messages`.
+pub(super) type Dialogue = (u64, Map<String, Value>);
+
+/// The dialogues under `conversations`.
 ///
 /// A sentence where a list should be is a dialogue in which nobody answers. Scalars are taken as they are written:
 /// `22` and `yes` are text.
-pub(super) fn dialogues(path: &Path, text: &str) -> Result<Vec<(u64, Map<String, Value>)>, DataError> {
+pub(super) fn dialogues(path: &Path, text: &str) -> Result<Vec<Dialogue>, DataError> {
     let mut reader = Reader { path, events: Parser::new_from_str(text) };
     let Some(root) = reader.document()? else { return Ok(Vec::new()) };
     let Node { value: Yaml::Map(entries), line } = root else {

@@ -95,8 +95,7 @@ fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
             Ok(pattern) => Ok((AnswerCheck::Regex { pattern }, None)),
             Err(reason) => Err(record.wrong("a regular expression under `regex`", reason)),
         },
-        ["json"] if record.bool("json")? => Ok((AnswerCheck::Json, None)),
-        ["json"] => Ok((AnswerCheck::Open, None)),
+        ["json"] => Ok((if record.bool("json")? { AnswerCheck::Json } else { AnswerCheck::Open }, None)),
         several => {
             Err(record.wrong("at most one of `answer`, `regex` and `json`", format!("`{}`", several.join("`, `"))))
         }

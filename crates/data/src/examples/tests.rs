@@ -152,8 +152,9 @@ fn dialogues_in_yaml_alternate_and_scalars_are_text() {
     );
     check_error(read_conversations, "a.yml", "conversations:\n- - a\n  - b: c", "a.yml:3: not YAML");
     check_error(read_conversations, "a.yml", "conversations: &a\n- *a", "an alias");
-    let deep = format!("conversations: {}", "[".repeat(100_000));
-    check_error(read_conversations, "a.yml", &deep, "recursion limit");
+    let deep = |levels| format!("conversations: {}", "[".repeat(levels));
+    check_error(read_conversations, "a.yml", &deep(9), "nested too deep");
+    check_error(read_conversations, "a.yml", &deep(100_000), "recursion limit exceeded");
 }
 
 #[test]
