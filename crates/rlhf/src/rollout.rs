@@ -226,7 +226,7 @@ pub struct RolloutStatistics {
     pub finished: f64,
     /// The share of right answers among those that can be checked; `None` where none can.
     pub correct: Option<f64>,
-    /// The share of answers that are the reference answer, word by word; `None` where there are none.
+    /// The share of answers, among the same, that are the reference answer word by word; `None` where there are none.
     pub exact: Option<f64>,
 }
 
@@ -249,7 +249,10 @@ impl RolloutStatistics {
             finished: mean(&|t| f64::from(u8::from(t.finished()))),
             correct: share(all().filter_map(|(task, t)| task.check.is_right(&t.text)).collect()),
             exact: share(
-                all().filter_map(|(task, t)| Some(task.reference.as_ref()?.trim() == t.text.trim())).collect(),
+                all()
+                    .filter(|(task, t)| task.check.is_right(&t.text).is_some())
+                    .filter_map(|(task, t)| Some(task.reference.as_ref()?.trim() == t.text.trim()))
+                    .collect(),
             ),
         }
     }
