@@ -8,6 +8,7 @@
 #![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
 mod chat;
+mod eval;
 mod sampling;
 mod tokenizer;
 
@@ -19,6 +20,7 @@ use clap_complete::Shell;
 use crate::commands;
 
 pub use chat::ChatArgs;
+pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
 pub use tokenizer::{
     TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
@@ -79,6 +81,8 @@ Takes every flag of `train`.")]
     Chat(ChatArgs),
     /// Measure how probable a text is to a model
     Score(ScoreArgs),
+    /// Measure what a model can do: benchmarks, held-out questions, preferences, text
+    Eval(EvalArgs),
     /// Write one self-contained HTML page about a run
     #[command(after_help = "\
 Example:

@@ -8,9 +8,12 @@ mod plan;
 mod commands;
 mod stages;
 mod run_dir;
+mod run_recipe;
 mod report;
 mod model_dir;
 mod model;
+mod judge;
+mod eval;
 mod chat;
 mod device;
 mod ids;
@@ -63,6 +66,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Generate(args) => commands::generate::run(&args),
         Command::Chat(args) => commands::chat::run(&args, console),
         Command::Score(args) => commands::score::run(&args),
+        Command::Eval(args) => commands::eval::run(&args, console),
         Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),
         Command::Completions(args) => commands::completions::run(&args),

@@ -6,6 +6,7 @@ pub mod tokenizer;
 pub mod generate;
 pub mod chat;
 pub mod score;
+pub mod eval;
 pub mod report;
 pub mod bench;
 pub mod completions;
