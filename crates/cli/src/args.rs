@@ -8,6 +8,7 @@
 #![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
 mod chat;
+mod data;
 mod eval;
 mod sampling;
 mod tokenizer;
@@ -20,6 +21,7 @@ use clap_complete::Shell;
 use crate::commands;
 
 pub use chat::ChatArgs;
+pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
 pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
 pub use tokenizer::{
@@ -75,6 +77,8 @@ Takes every flag of `train`.")]
     Plan(PlanArgs),
     /// Train a tokenizer, or turn text into token ids and back
     Tokenizer(TokenizerArgs),
+    /// Show data as training sees them
+    Data(DataArgs),
     /// Let a model continue a text
     Generate(GenerateArgs),
     /// Talk to a chat model

@@ -14,6 +14,7 @@ mod model_dir;
 mod model;
 mod judge;
 mod eval;
+mod show;
 mod chat;
 mod device;
 mod ids;
@@ -63,6 +64,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Train(args) => commands::train::run(&args, console),
         Command::Plan(args) => commands::plan::run(&args, console),
         Command::Tokenizer(args) => commands::tokenizer::run(&args.command),
+        Command::Data(args) => commands::data::run(&args.command),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Chat(args) => commands::chat::run(&args, console),
         Command::Score(args) => commands::score::run(&args),

@@ -3,6 +3,7 @@
 pub mod train;
 pub mod plan;
 pub mod tokenizer;
+pub mod data;
 pub mod generate;
 pub mod chat;
 pub mod score;

@@ -31,9 +31,9 @@ mod tests {
         assert!((found_low - low).abs() < 5e-5 && (found_high - high).abs() < 5e-5, "{found_low} {found_high}");
     }
 
-    /// Figures of `statsmodels.stats.proportion.proportion_confint(right, n, method="wilson")`.
+    /// The shares q at which `|q − right/n| = z·√(q(1 − q)/n)`, which define the interval, found by bisection.
     #[test]
-    fn as_statsmodels_has_it() {
+    fn the_bounds_are_where_the_score_test_is_at_its_limit() {
         check(0.0, 10, 0.0, 0.2775);
         check(10.0, 10, 0.7225, 1.0);
         check(81.0, 263, 0.2553, 0.3662);
