@@ -73,7 +73,8 @@ impl Outcome {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
 
-    /// One object of `tasks`: `task`, `kind`, `n`, `metrics`, `intervals`, `counts` (where a metric has another n), `baseline`, `truncated`, `left_out`.
+    /// One object of `tasks`: `task`, `kind`, `n`, `metrics`, `intervals`, `counts` (where a metric has another n), `baseline`, `chances` (of every
+    /// metric that has one), `truncated`, `left_out`.
     #[must_use]
     pub fn json(&self) -> Value {
         let of = |value: &dyn Fn(&Metric) -> Option<Value>| {
@@ -88,6 +89,7 @@ impl Outcome {
             "intervals": of(&|metric| metric.interval.map(|(low, high)| json!([low, high]))),
             "counts": of(&|metric| (metric.n != self.n).then(|| json!(metric.n))),
             "baseline": self.baseline(),
+            "chances": of(&|metric| metric.chance.map(|chance| json!(chance))),
             "truncated": self.truncated,
             "left_out": self.left_out,
         })
