@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The same model tests on every backend that a machine without a graphics card can run, and a compile check of those it cannot.
+# The same model tests on every backend that a machine without a graphics card can run, and with them that the first ratio of a policy is 1; and a
+# compile check of those it cannot.
 # Needs a software Vulkan adapter for wgpu: apt-get install mesa-vulkan-drivers libvulkan1. The first wgpu build takes about 15 minutes on 2 cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,9 +9,11 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/backends
 
 test_on() {
-    local device=$1 features=$2
+    local device=$1 backend=$2
     echo "== model tests on $device"
-    FIRECLAY_TEST_DEVICE=$device cargo test --release -p fireclay-model --no-default-features --features "$features" --test model
+    local build=(--release -p fireclay-model -p fireclay-rlhf --no-default-features --features "fireclay-model/$backend,fireclay-rlhf/$backend")
+    FIRECLAY_TEST_DEVICE=$device cargo test "${build[@]}" --test model
+    FIRECLAY_TEST_DEVICE=$device cargo test "${build[@]}" --test rlhf -- rollouts
 }
 
 test_on flex flex

@@ -24,9 +24,6 @@ pub struct ConversationData {
     pub validation_conversations: usize,
     /// What the embedded corpus' conversations are about.
     pub corpus: ConversationConfig,
-    /// Low-rank adapters to train instead of the weights themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lora: Option<LoraConfig>,
 }
 
 impl Default for ConversationData {
@@ -37,7 +34,6 @@ impl Default for ConversationData {
             conversations: 4000,
             validation_conversations: 200,
             corpus: ConversationConfig::default(),
-            lora: None,
         }
     }
 }
@@ -56,9 +52,6 @@ pub struct PreferenceData {
     pub validation_pairs: usize,
     /// What the embedded corpus' pairs are about.
     pub corpus: PromptConfig,
-    /// Low-rank adapters to train instead of the weights themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lora: Option<LoraConfig>,
 }
 
 impl Default for PreferenceData {
@@ -69,7 +62,6 @@ impl Default for PreferenceData {
             pairs: 2000,
             validation_pairs: 300,
             corpus: PromptConfig::default(),
-            lora: None,
         }
     }
 }
@@ -90,9 +82,6 @@ pub struct PromptData {
     pub corpus: PromptConfig,
     /// What answers are worth.
     pub rewards: RewardWeights,
-    /// Low-rank adapters to train instead of the weights themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lora: Option<LoraConfig>,
 }
 
 impl Default for PromptData {
@@ -104,9 +93,17 @@ impl Default for PromptData {
             held_out: 128,
             corpus: PromptConfig::default(),
             rewards: RewardWeights::default(),
-            lora: None,
         }
     }
+}
+
+/// What of a model is trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adapters {
+    /// Low-rank adapters to train instead of the weights themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
 }
 
 /// What counts how much in the worth of an answer; 0: not at all.
@@ -194,7 +191,7 @@ macro_rules! stage_section {
 
 stage_section!(
     /// `[sft]`
-    SftSection: ConversationData, {}, fine_tuning(1e-4, 500, 8)
+    SftSection: ConversationData, { adapters: Adapters }, fine_tuning(1e-4, 500, 8)
 );
 stage_section!(
     /// `[reward]`
@@ -202,27 +199,27 @@ stage_section!(
 );
 stage_section!(
     /// `[dpo]`
-    DpoSection: PreferenceData, { algorithm: DpoConfig }, fine_tuning(1e-5, 200, 8)
+    DpoSection: PreferenceData, { algorithm: DpoConfig, adapters: Adapters }, fine_tuning(1e-5, 200, 8)
 );
 stage_section!(
     /// `[kto]`
-    KtoSection: PreferenceData, { algorithm: KtoConfig }, fine_tuning(1e-5, 200, 16)
+    KtoSection: PreferenceData, { algorithm: KtoConfig, adapters: Adapters }, fine_tuning(1e-5, 200, 16)
 );
 stage_section!(
     /// `[reinforce]`
-    ReinforceSection: PromptData, { algorithm: ReinforceConfig, rollouts: RolloutConfig }, fine_tuning(1e-5, 100, 32)
+    ReinforceSection: PromptData, { algorithm: ReinforceConfig, rollouts: RolloutConfig, adapters: Adapters }, fine_tuning(1e-5, 100, 32)
 );
 stage_section!(
     /// `[rloo]`
-    RlooSection: PromptData, { algorithm: RlooConfig, rollouts: RolloutConfig }, fine_tuning(1e-5, 100, 16)
+    RlooSection: PromptData, { algorithm: RlooConfig, rollouts: RolloutConfig, adapters: Adapters }, fine_tuning(1e-5, 100, 16)
 );
 stage_section!(
     /// `[ppo]`
-    PpoSection: PromptData, { algorithm: PpoConfig, rollouts: RolloutConfig }, fine_tuning(1e-5, 100, 32)
+    PpoSection: PromptData, { algorithm: PpoConfig, rollouts: RolloutConfig, adapters: Adapters }, fine_tuning(1e-5, 100, 32)
 );
 stage_section!(
     /// `[grpo]`
-    GrpoSection: PromptData, { algorithm: GrpoConfig, rollouts: RolloutConfig }, fine_tuning(1e-5, 100, 16)
+    GrpoSection: PromptData, { algorithm: GrpoConfig, rollouts: RolloutConfig, adapters: Adapters }, fine_tuning(1e-5, 100, 16)
 );
 
 /// Refuses numbers that a stage's section cannot have; `stage` is its name.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
 use fireclay_data::{PackedSource, ShardSet, Source, Split};
-use fireclay_model::{Decoder, LoraConfig, ScoreModel, load_score_model};
+use fireclay_model::{Decoder, ScoreModel, load_score_model};
 use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
 use fireclay_rlhf::{
     ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online,
@@ -35,23 +35,22 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
     }
     context.check_chat_template(stage)?;
     let recipe = context.recipe;
-    let data = recipe.prompt_data(stage);
     match stage {
         Stage::Reinforce => {
             let section = &recipe.reinforce;
-            let policy = policy(context, stage, data, &section.train)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
             let mut algorithm = Reinforce::new(section.algorithm.clone());
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
         Stage::Rloo => {
             let section = &recipe.rloo;
-            let policy = policy(context, stage, data, &section.train)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
             let mut algorithm = Rloo { config: section.algorithm.clone() };
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
         Stage::Grpo => {
             let section = &recipe.grpo;
-            let policy = policy(context, stage, data, &section.train)?;
+            let policy = context.decoder(stage, section.adapters.lora.as_ref(), section.train.seed)?;
             let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
             learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
         }
@@ -60,16 +59,11 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
     }
 }
 
-fn policy(context: &Context, stage: Stage, data: &PromptData, config: &TrainConfig) -> Result<Decoder> {
-    let lora: Option<&LoraConfig> = data.lora.as_ref();
-    context.decoder(stage, lora, config.seed)
-}
-
 /// PPO has a critic, which begins as the reward model where there is one, and may mix pretraining text in.
 fn ppo(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.ppo;
     let config = &section.train;
-    let policy = policy(context, Stage::Ppo, &section.data, config)?;
+    let policy = context.decoder(Stage::Ppo, section.adapters.lora.as_ref(), config.seed)?;
     let critic = match reward_model_dir(context, &section.data) {
         Ok(dir) => load_score_model(dir, context.device)?.0,
         Err(_) => ScoreModel::new(policy.clone().merged(), config.seed),

@@ -59,7 +59,7 @@ pub fn dpo(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.dpo;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Dpo.name()))?;
-    let policy = context.decoder(Stage::Dpo, section.data.lora.as_ref(), config.seed)?;
+    let policy = context.decoder(Stage::Dpo, section.adapters.lora.as_ref(), config.seed)?;
     let reference = policy.clone();
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
@@ -90,7 +90,7 @@ pub fn kto(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.kto;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Kto.name()))?;
-    let policy = context.decoder(Stage::Kto, section.data.lora.as_ref(), config.seed)?;
+    let policy = context.decoder(Stage::Kto, section.adapters.lora.as_ref(), config.seed)?;
     let reference = policy.clone();
     let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;

@@ -22,7 +22,7 @@ pub fn sft(context: &Context) -> Result<Outcome> {
     let section = &context.recipe.sft;
     let config = &section.train;
     let mut stage = StageDir::open(context.run.folder(Stage::Sft.name()))?;
-    let decoder = context.decoder(Stage::Sft, section.data.lora.as_ref(), config.seed)?;
+    let decoder = context.decoder(Stage::Sft, section.adapters.lora.as_ref(), config.seed)?;
     let (train_set, validation_set) = conversations(&section.data)?;
     let encode = |set: &[Conversation]| -> Result<EncodedChats> {
         let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
@@ -42,7 +42,7 @@ pub fn sft(context: &Context) -> Result<Outcome> {
         decoder,
         Sft {
             config,
-            settings: serde_json::to_value(&section.data)?,
+            settings: serde_json::json!({ "data": section.data, "lora": section.adapters.lora }),
             source: &mut source,
             validation: &validation,
             prompts: &prompts,

@@ -30,6 +30,8 @@ pub mod arithmetic;
 pub mod stories;
 pub mod world;
 
+mod flaws;
+
 pub mod conversations;
 pub mod preferences;
 pub mod prompts;

@@ -97,8 +97,31 @@ pub enum CorpusError {
     #[error("corpus.shares are all 0: give at least one of them a positive number")]
     NoShares,
     /// A share of more than 100 percent.
-    #[error("corpus.one_digit_percent is {0}: it must be from 0 to 100")]
-    Percent(u8),
+    #[error("{option} is {percent}: it must be from 0 to 100")]
+    Percent {
+        /// Its name.
+        option: &'static str,
+        /// As given.
+        percent: u8,
+    },
+    /// No conversations or prompts to generate.
+    #[error("the shares of the {section} are all 0: give at least one of them a positive number")]
+    NoShareOf {
+        /// `conversations` or `prompts`.
+        section: &'static str,
+    },
+    /// Only questions about people, and nobody to ask about.
+    #[error(
+        "the {section} are all about people, and the {split} split has nobody to ask about: give another share a positive number, or hold out at least 1 of the {people} people and not all"
+    )]
+    NobodyToAsk {
+        /// `conversations` or `prompts`.
+        section: &'static str,
+        /// `training` or `validation`.
+        split: &'static str,
+        /// How many people there are.
+        people: usize,
+    },
     /// More people than names, or none.
     #[error("corpus.world.people is {0}: it must be from 1 to {most}", most = WorldConfig::MOST_PEOPLE)]
     People(usize),
@@ -112,6 +135,33 @@ pub enum CorpusError {
     },
 }
 
+impl CorpusError {
+    pub(super) fn check_percent(option: &'static str, percent: u8) -> Result<(), Self> {
+        if percent > 100 { Err(Self::Percent { option, percent }) } else { Ok(()) }
+    }
+
+    /// Checks that both splits of `section` have something to say.
+    pub(super) fn check_shares(
+        section: &'static str,
+        about_people: u32,
+        others: &[u32],
+        world: &WorldConfig,
+    ) -> Result<(), Self> {
+        if others.iter().any(|&share| share > 0) {
+            return Ok(());
+        }
+        if about_people == 0 {
+            return Err(Self::NoShareOf { section });
+        }
+        let split = match world.held_out_people {
+            0 => Split::Validation,
+            all if all == world.people => Split::Train,
+            _ => return Ok(()),
+        };
+        Err(Self::NobodyToAsk { section, split: split.name(), people: world.people })
+    }
+}
+
 impl CorpusConfig {
     /// Checks every number.
     ///
@@ -121,9 +171,7 @@ impl CorpusConfig {
         if self.shares.weights().iter().all(|&weight| weight == 0) {
             return Err(CorpusError::NoShares);
         }
-        if self.one_digit_percent > 100 {
-            return Err(CorpusError::Percent(self.one_digit_percent));
-        }
+        CorpusError::check_percent("corpus.one_digit_percent", self.one_digit_percent)?;
         self.world.validate()
     }
 }

@@ -6,6 +6,7 @@ use super::Split;
 use super::arithmetic::Problem;
 use super::conversations::{self, Turn};
 use super::dice::Dice;
+use super::pretraining::CorpusError;
 use super::stories::{self, Language};
 use super::world::{Attribute, Question, World, WorldConfig};
 
@@ -89,6 +90,23 @@ impl Default for PromptConfig {
 }
 
 impl PromptConfig {
+    /// Checks every number, for both splits.
+    ///
+    /// # Errors
+    /// Says which number is impossible, and what is possible.
+    pub fn validate(&self) -> Result<(), CorpusError> {
+        self.world.validate()?;
+        CorpusError::check_percent("prompts.chinese_percent", self.chinese_percent)?;
+        CorpusError::check_percent("prompts.one_digit_percent", self.one_digit_percent)?;
+        let others = [self.arithmetic_share, self.small_talk_share, self.story_share];
+        CorpusError::check_shares("prompts", self.world_share, &others, &self.world)
+    }
+
+    /// Prompts of every kind, about the same people: what is not asked for, when something else is.
+    pub(super) fn of_every_kind(self) -> Self {
+        Self { world_share: 3, arithmetic_share: 2, small_talk_share: 3, story_share: 1, chinese_percent: 10, ..self }
+    }
+
     fn shares(&self, world: &World, split: Split) -> [u32; 4] {
         let nobody = world.people_of(split).next().is_none();
         let world_share = if nobody { 0 } else { self.world_share };
@@ -104,16 +122,36 @@ impl PromptConfig {
 /// validation about the others; problems and words of validation are unknown to training.
 ///
 /// # Panics
-/// If all shares are 0, or the world is impossible: see [`World::new`].
+/// If the configuration is impossible: see [`PromptConfig::validate`].
 pub fn prompts(config: &PromptConfig, split: Split) -> impl Iterator<Item = Prompt> + Send + use<> {
-    let config = *config;
-    let world = World::new(&config.world);
-    let shares = config.shares(&world, split);
-    assert!(shares.iter().any(|&share| share > 0), "the shares of the prompts are all 0");
-    (0..).map(move |index| {
-        let dice = &mut Dice::new(config.seed, &format!("prompts/{}", split.name()), index);
-        match dice.weighted(&shares) {
-            0 => about_a_person(&world, split, dice),
+    let prompts = Prompts::new(config, split);
+    let seed = config.seed;
+    (0..).map(move |index| prompts.draw(&mut Dice::new(seed, &format!("prompts/{}", split.name()), index)))
+}
+
+/// The prompts of one split.
+pub(super) struct Prompts {
+    config: PromptConfig,
+    split: Split,
+    world: World,
+    shares: [u32; 4],
+}
+
+impl Prompts {
+    /// # Panics
+    /// If the configuration is impossible: see [`PromptConfig::validate`].
+    pub fn new(config: &PromptConfig, split: Split) -> Self {
+        let world = World::new(&config.world);
+        let shares = config.shares(&world, split);
+        assert!(shares.iter().any(|&share| share > 0), "the shares of the prompts are all 0");
+        Self { config: *config, split, world, shares }
+    }
+
+    /// The prompt that `dice` give.
+    pub fn draw(&self, dice: &mut Dice) -> Prompt {
+        let (config, split) = (&self.config, self.split);
+        match dice.weighted(&self.shares) {
+            0 => about_a_person(&self.world, split, dice),
             1 => arithmetic(usize::from(config.one_digit_percent), split, dice),
             2 => {
                 let [said, reply] = conversations::remark(config.language(dice), split, dice);
@@ -125,7 +163,7 @@ pub fn prompts(config: &PromptConfig, split: Split) -> impl Iterator<Item = Prom
                 Prompt { messages: vec![Turn::user(request)], check: Check::Open, reference: story.text }
             }
         }
-    })
+    }
 }
 
 fn about_a_person(world: &World, split: Split, dice: &mut Dice) -> Prompt {

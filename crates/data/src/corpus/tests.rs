@@ -120,6 +120,96 @@ fn impossible_configurations_are_refused_by_name() {
 }
 
 #[test]
+fn impossible_conversations_and_prompts_are_refused_by_name() {
+    #[track_caller]
+    fn check(conversations: &ConversationConfig, prompts: &PromptConfig, says: &str) {
+        for (section, error) in [("conversations", conversations.validate()), ("prompts", prompts.validate())] {
+            let error = error.expect_err("refused").to_string();
+            let says = says.replace('@', section);
+            assert!(error.contains(&says) && !error.contains('\n'), "{error}");
+        }
+    }
+    let (talk, asked) = (ConversationConfig::default(), PromptConfig::default());
+    assert_eq!((talk.validate(), asked.validate(), everything().validate()), (Ok(()), Ok(()), Ok(())));
+    let nothing =
+        ConversationConfig { world_share: 0, story_share: 0, small_talk_share: 0, arithmetic_share: 0, ..talk };
+    check(&nothing, &PromptConfig { world_share: 0, ..asked }, "the shares of the @ are all 0");
+    let (percent, asked_percent) =
+        (ConversationConfig { chinese_percent: 101, ..talk }, PromptConfig { chinese_percent: 101, ..asked });
+    check(&percent, &asked_percent, "@.chinese_percent is 101: it must be from 0 to 100");
+    let (percent, asked_percent) =
+        (ConversationConfig { one_digit_percent: 200, ..talk }, PromptConfig { one_digit_percent: 200, ..asked });
+    check(&percent, &asked_percent, "@.one_digit_percent is 200: it must be from 0 to 100");
+    let error = ConversationConfig { flawed_percent: 101, ..talk }.validate().expect_err("refused").to_string();
+    assert!(error.contains("conversations.flawed_percent is 101"), "{error}");
+    let world = |held_out_people| WorldConfig { people: 8, held_out_people, seed: 0 };
+    for (held_out, says) in
+        [(0, "the validation split has nobody"), (8, "the training split has nobody"), (9, "at most")]
+    {
+        let world = world(held_out);
+        let about_people = ConversationConfig { world_share: 1, world, ..nothing };
+        check(&about_people, &PromptConfig { world, ..asked }, says);
+    }
+}
+
+/// What validates does not panic, in either split.
+#[test]
+fn a_valid_configuration_generates() {
+    for held_out_people in [0, 3, 8] {
+        let world = WorldConfig { people: 8, held_out_people, seed: 0 };
+        let talk = ConversationConfig { world, flawed_percent: 50, ..ConversationConfig::default() };
+        let asked = PromptConfig { world, ..everything() };
+        assert_eq!((talk.validate(), asked.validate()), (Ok(()), Ok(())));
+        for split in SPLITS {
+            assert_eq!(conversations(&talk, split).take(50).count(), 50);
+            assert_eq!(preferences(&asked, split).take(50).count(), 50);
+        }
+    }
+}
+
+#[test]
+fn careless_answers_come_in_their_share_and_are_never_wrong() {
+    let clean = ConversationConfig { small_talk_share: 45, ..ConversationConfig::default() };
+    let careless = ConversationConfig { flawed_percent: 30, ..clean };
+    let world = World::new(&clean.world);
+    for split in SPLITS {
+        let (mut answers, mut flawed) = (0, 0);
+        for (clean, careless) in conversations(&clean, split).zip(conversations(&careless, split)).take(2000) {
+            assert_eq!((clean.kind, clean.messages.len()), (careless.kind, careless.messages.len()));
+            let can_be_flawed = matches!(clean.kind, ConversationKind::World | ConversationKind::SmallTalk);
+            for (good, other) in clean.messages.iter().zip(&careless.messages) {
+                answers += usize::from(can_be_flawed && good.role == "assistant");
+                if good == other {
+                    continue;
+                }
+                flawed += 1;
+                assert!(can_be_flawed && good.role == "assistant" && other.role == "assistant", "{careless:?}");
+                assert!(!other.content.is_empty(), "{careless:?}");
+                if clean.kind == ConversationKind::World {
+                    check_not_wrong(&world, &good.content, &other.content);
+                }
+            }
+        }
+        let share = 100.0 * flawed as f64 / answers as f64;
+        // The standard deviation is below 1.
+        assert!((26.0..34.0).contains(&share), "{share} % of {answers}");
+    }
+}
+
+/// A flawed answer about somebody keeps the good one, is a part or a repetition of it, or is about something else.
+#[track_caller]
+fn check_not_wrong(world: &World, good: &str, flawed: &str) {
+    let repeated = flawed.split_inclusive(['.', '!']).all(|sentence| good.contains(sentence.trim()));
+    if flawed.contains(good) || good.starts_with(flawed) || repeated {
+        return;
+    }
+    let attribute =
+        |text: &str| Attribute::ALL.into_iter().find(|a| a.values().iter().any(|value| text.contains(value)));
+    let about_somebody = world.people().iter().any(|person| flawed.contains(person.name));
+    assert!(!about_somebody || attribute(good) != attribute(flawed), "{good:?} became {flawed:?}");
+}
+
+#[test]
 fn sample_prompts_show_every_kind_and_what_is_right() {
     let config = CorpusConfig::default();
     let samples = sample_prompts(&config);

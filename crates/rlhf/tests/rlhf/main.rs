@@ -13,8 +13,10 @@ use burn::tensor::Device;
 use fireclay_model::{Decoder, DecoderConfig};
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
 
+/// The backend compiled in, or `FIRECLAY_TEST_DEVICE`.
 pub(crate) fn device() -> Device {
-    fireclay_model::device::parse("cpu").unwrap()
+    let name = std::env::var("FIRECLAY_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
+    fireclay_model::device::parse(&name).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A byte-level tokenizer with a chat template.

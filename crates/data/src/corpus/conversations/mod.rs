@@ -1,15 +1,19 @@
 //! Conversations for supervised fine-tuning.
 
 mod small_talk;
+mod careless;
 
 use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::arithmetic::Problem;
 use super::dice::Dice;
+use super::pretraining::CorpusError;
+use super::prompts::Check;
 use super::stories::{self, Language, Story};
 use super::template::Bindings;
-use super::world::{Attribute, Question, World, WorldConfig};
+use super::world::{Attribute, World, WorldConfig};
+use careless::{Exchanged, Flaws};
 use small_talk::Exchange;
 
 /// One message of a conversation.
@@ -76,6 +80,9 @@ pub struct ConversationConfig {
     pub chinese_percent: u8,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,
+    /// The share of the assistant's turns about people and in small talk, in percent, that is broken off, repeats itself,
+    /// is rude or answers something else, as careless people write; never wrong.
+    pub flawed_percent: u8,
     /// The people, the same as in the pretraining documents.
     pub world: WorldConfig,
 }
@@ -90,12 +97,26 @@ impl Default for ConversationConfig {
             arithmetic_share: 15,
             chinese_percent: 25,
             one_digit_percent: 60,
+            flawed_percent: 0,
             world: WorldConfig::default(),
         }
     }
 }
 
 impl ConversationConfig {
+    /// Checks every number, for both splits.
+    ///
+    /// # Errors
+    /// Says which number is impossible, and what is possible.
+    pub fn validate(&self) -> Result<(), CorpusError> {
+        self.world.validate()?;
+        CorpusError::check_percent("conversations.chinese_percent", self.chinese_percent)?;
+        CorpusError::check_percent("conversations.one_digit_percent", self.one_digit_percent)?;
+        CorpusError::check_percent("conversations.flawed_percent", self.flawed_percent)?;
+        let others = [self.story_share, self.small_talk_share, self.arithmetic_share];
+        CorpusError::check_shares("conversations", self.world_share, &others, &self.world)
+    }
+
     pub(super) fn language(&self, dice: &mut Dice) -> Language {
         if dice.chance(usize::from(self.chinese_percent)) { Language::Chinese } else { Language::English }
     }
@@ -105,7 +126,7 @@ impl ConversationConfig {
 /// training do not have.
 ///
 /// # Panics
-/// If all shares are 0, or the world is impossible: see [`World::new`].
+/// If the configuration is impossible: see [`ConversationConfig::validate`].
 pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator<Item = Conversation> + Send + use<> {
     let config = *config;
     let world = World::new(&config.world);
@@ -113,13 +134,14 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
     let world_share = if people_asked == 0 { 0 } else { config.world_share };
     let shares = [world_share, config.story_share, config.small_talk_share, config.arithmetic_share];
     assert!(shares.iter().any(|&share| share > 0), "the shares of the conversations are all 0");
+    let flaws = Flaws::new(&config, split);
     (0..).map(move |index| {
         let dice = &mut Dice::new(config.seed, &format!("conversations/{}", split.name()), index);
         let kind = ConversationKind::ALL[dice.weighted(&shares)];
         let messages = match kind {
-            ConversationKind::World => about_people(&world, split, dice),
+            ConversationKind::World => flaws.spoil(about_people(&world, split, dice), index),
             ConversationKind::Story => story(config.language(dice), split, dice),
-            ConversationKind::SmallTalk => small_talk(config.language(dice), split, dice),
+            ConversationKind::SmallTalk => flaws.spoil(small_talk(config.language(dice), split, dice), index),
             ConversationKind::Arithmetic => arithmetic(usize::from(config.one_digit_percent), split, dice),
         };
         Conversation { kind, messages }
@@ -127,13 +149,13 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
 }
 
 /// Up to three questions: the first names a person, the others say "he" or "she", or turn to somebody else.
-fn about_people(world: &World, split: Split, dice: &mut Dice) -> Vec<Turn> {
+fn about_people(world: &World, split: Split, dice: &mut Dice) -> Vec<Exchanged> {
     let people: Vec<_> = world.people_of(split).collect();
     let mut person = *dice.pick(&people);
     let mut attributes = Attribute::ALL;
     dice.shuffle(&mut attributes);
     let turns = 1 + dice.weighted(&[50, 30, 20]);
-    let mut messages = Vec::new();
+    let mut exchanges = Vec::new();
     for (turn, attribute) in attributes.into_iter().take(turns).enumerate() {
         let question = if turn == 0 || dice.chance(30) {
             person = if turn == 0 { person } else { *dice.pick(&people) };
@@ -141,10 +163,13 @@ fn about_people(world: &World, split: Split, dice: &mut Dice) -> Vec<Turn> {
         } else {
             World::follow_up(person, attribute, dice)
         };
-        let Question { text, answer, .. } = question;
-        messages.extend([Turn::user(text), Turn::assistant(answer)]);
+        exchanges.push(Exchanged {
+            asked: Turn::user(&question.text),
+            answered: Turn::assistant(&question.answer),
+            check: Check::World { question },
+        });
     }
-    messages
+    exchanges
 }
 
 fn story(language: Language, split: Split, dice: &mut Dice) -> Vec<Turn> {
@@ -165,7 +190,7 @@ pub(super) fn story_request(story: &Story, split: Split, dice: &mut Dice) -> Str
     bindings.fill(dice.word(of_split(requests, split)))
 }
 
-fn small_talk(language: Language, split: Split, dice: &mut Dice) -> Vec<Turn> {
+fn small_talk(language: Language, split: Split, dice: &mut Dice) -> Vec<Exchanged> {
     let (greetings, talk, farewells) = match language {
         Language::English => (small_talk::GREETINGS, small_talk::TALK, small_talk::FAREWELLS),
         Language::Chinese => (small_talk::CHINESE_GREETINGS, small_talk::CHINESE_TALK, small_talk::CHINESE_FAREWELLS),
@@ -181,8 +206,10 @@ fn small_talk(language: Language, split: Split, dice: &mut Dice) -> Vec<Turn> {
         said.push(dice.pick(farewells));
     }
     said.into_iter()
-        .flat_map(|Exchange { says, replies }| {
-            [Turn::user(dice.word(of_split(says, split))), Turn::assistant(dice.word(replies))]
+        .map(|Exchange { says, replies }| Exchanged {
+            asked: Turn::user(dice.word(of_split(says, split))),
+            answered: Turn::assistant(dice.word(replies)),
+            check: Check::Open,
         })
         .collect()
 }

@@ -209,19 +209,15 @@ impl World {
                 break (order, wordings);
             }
         };
-        let sentences: Vec<String> = (0..order.len())
-            .map(|i| {
-                let statement = words::STATEMENTS[order[i] as usize][wordings[i]];
-                let bindings = person.bindings(order[i]);
-                // The name stays in most sentences: a fact is learned best next to the name it belongs to.
-                let with_pronoun = i > 0 && statement.starts_with("{name} ") && dice.chance(50);
-                bindings.fill(&if with_pronoun {
-                    statement.replacen("{name}", "{He}", 1)
-                } else {
-                    statement.to_string()
-                })
-            })
-            .collect();
+        let opening = person.bindings(order[0]).fill(dice.word(words::OPENINGS));
+        let statements = (0..order.len()).map(|i| {
+            let statement = words::STATEMENTS[order[i] as usize][wordings[i]];
+            let bindings = person.bindings(order[i]);
+            // The name stays in most sentences: a fact is learned best next to the name it belongs to.
+            let with_pronoun = i > 0 && statement.starts_with("{name} ") && dice.chance(25);
+            bindings.fill(&if with_pronoun { statement.replacen("{name}", "{He}", 1) } else { statement.to_string() })
+        });
+        let sentences: Vec<String> = std::iter::once(opening).chain(statements).collect();
         sentences.join(" ")
     }
 

@@ -61,6 +61,10 @@ pub const STATEMENTS: [&[&str]; 5] = [
     ],
 ];
 
+/// How a biography begins.
+pub const OPENINGS: &[&str] =
+    &["This is {name}.", "I know {name}.", "Here is {name}.", "Everybody in town knows {name}.", "Have you met {name}?"];
+
 /// How a question asks for each attribute.
 pub const QUESTIONS: [&[&str]; 5] = [
     &["Where does {name} live?", "What is {name}'s home town?", "Which town is {name} from?"],
@@ -79,13 +83,14 @@ pub const FOLLOW_UPS: [&[&str]; 5] = [
     &["And what is {his} favourite colour?", "Which colour does {he} like?"],
 ];
 
-/// How an answer to a first question is worded.
+/// How an answer to a first question is worded. The name is not said again: of fifty people a small model would sooner learn fifty names by heart than
+/// to copy one from the question, and then call everybody else by one of them.
 pub const ANSWERS: [&str; 5] = [
-    "{name} lives in {value}.",
-    "{name} works as a {value}.",
-    "{name} has a {value}.",
-    "{name} likes to eat {value}.",
-    "{name}'s favourite colour is {value}.",
+    "The home town is {value}.",
+    "The job is that of a {value}.",
+    "The pet is a {value}.",
+    "The favourite food is {value}.",
+    "The favourite colour is {value}.",
 ];
 
 /// How an answer to a later question is worded.
