@@ -62,13 +62,8 @@ pub const STATEMENTS: [&[&str]; 5] = [
 ];
 
 /// How a biography begins.
-pub const OPENINGS: &[&str] = &[
-    "This is {name}.",
-    "I know {name}.",
-    "Here is {name}.",
-    "Everybody in town knows {name}.",
-    "Have you met {name}?",
-];
+pub const OPENINGS: &[&str] =
+    &["This is {name}.", "I know {name}.", "Here is {name}.", "Everybody in town knows {name}.", "Have you met {name}?"];
 
 /// How a question asks for each attribute.
 pub const QUESTIONS: [&[&str]; 5] = [
