@@ -35,6 +35,7 @@ Examples:
   fireclay plan --data book.txt --depth 6          what that would take, without doing it
   fireclay generate --model runs/book --prompt \"It was\"
   fireclay chat --model SmolLM2-135M-Instruct      a conversation with a chat model
+  fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
 

@@ -106,9 +106,9 @@ fn read(args: &EvalArgs, asked: &[Asked], recipe: Option<&Recipe>) -> Result<Vec
 /// What is evaluated.
 enum Subject {
     /// Writes, and says how probable texts are.
-    Language(Model),
+    Language(Box<Model>),
     /// Says what answers are worth.
-    Reward(Judge),
+    Reward(Box<Judge>),
 }
 
 /// Every model that the tasks need.
@@ -129,7 +129,7 @@ impl Models {
                     other.name()
                 )));
             }
-            let subject = Subject::Reward(Judge::load("--model", dir, device)?);
+            let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
             return Ok(Self { subject, reference: None, reward: None });
         }
         let model = Model::load(dir, device)?;
@@ -139,7 +139,7 @@ impl Models {
         if let Some(reward) = &reward {
             check_same(&reward.dir, &reward.tokenizer, tokenizer)?;
         }
-        Ok(Self { subject: Subject::Language(model), reference, reward })
+        Ok(Self { subject: Subject::Language(Box::new(model)), reference, reward })
     }
 
     fn evaluate(&self, args: &EvalArgs, asked: &Asked, set: Set) -> Result<Outcome> {

@@ -33,7 +33,7 @@ pub fn by_reward(model: &RewardModel, tokenizer: &Tokenizer, pairs: &[Preference
 }
 
 /// Counts the pairs whose chosen answer is the more probable, as a whole and a token; with a reference also those whose implicit reward is the higher,
-/// which is β·(log π − log π_reference) of the answer (Rafailov et al. 2023): β does not change which is higher.
+/// which is β·(log π − log π′) of the answer, π′ the reference (Rafailov et al. 2023): β does not change which is higher.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, no pair fits the contexts, or a model's logits are not numbers.

@@ -1,5 +1,7 @@
 //! The questions of a task, read before any model is: a mistake in the last file is told before the first is evaluated.
 
+use std::slice::from_ref;
+
 use anyhow::Result;
 use fireclay_data::examples::{Benchmark, Examples, Preference, Task, read_benchmark, read_preferences, read_tasks};
 
@@ -32,10 +34,10 @@ impl Set {
             Asked::World => Self::Tasks(embedded::world(recipe, most)),
             Asked::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
             Asked::Preferences(None) => Self::Preferences(embedded::preferences(recipe, limit)),
-            Asked::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(&[path.clone()])?, most)),
+            Asked::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
             Asked::Wins(None) => Self::Wins(embedded::prompts(recipe, limit)),
-            Asked::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(&[path.clone()])?, most)),
-            Asked::Tasks(path) => Self::Tasks(kept(path, read_tasks(&[path.clone()])?, most)),
+            Asked::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
+            Asked::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
             Asked::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
             Asked::Text(path) => Self::Text(path.clone()),
         })

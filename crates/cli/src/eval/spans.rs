@@ -20,7 +20,7 @@ fn common(sequences: &[Vec<u32>], token: impl Fn(&[u32], usize) -> Option<u32>) 
         let expected = token(first, *at);
         expected.is_some() && others.iter().all(|ids| token(ids, *at) == expected)
     };
-    (0..).take_while(same).count()
+    (0..first.len()).take_while(same).count()
 }
 
 /// The newest `longest` tokens, and where the answer begins in them: what does not fit is cut off at the left. An answer that fills everything

@@ -78,6 +78,7 @@ mod tests {
 
     #[test]
     fn a_draw_is_half_a_win() {
-        assert_eq!([points(2.0, 1.0), points(1.0, 1.0), points(0.0, 1.0)], [1.0, 0.5, 0.0]);
+        let halves = [(2.0, 1.0), (1.0, 1.0), (0.0, 1.0)].map(|(ours, theirs)| (2.0 * points(ours, theirs)) as u32);
+        assert_eq!(halves, [2, 1, 0]);
     }
 }

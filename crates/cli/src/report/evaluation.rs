@@ -58,8 +58,11 @@ fn rows(task: &Value) -> String {
         let n = counts.get(metric).or_else(|| task.get("n")).and_then(Value::as_f64).map(grouped);
         let chance = chance.get(metric).and_then(Value::as_f64).map(compact);
         let cells = [Some(escape(&label(metric))), Some(compact(value)), interval, n, chance];
-        let cells: String = cells.into_iter().map(|cell| format!("<td>{}</td>", cell.unwrap_or_default())).collect();
-        let _ = writeln!(html, "<tr><th scope=\"row\">{}</th>{cells}</tr>", escape(name));
+        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(name));
+        for cell in cells {
+            let _ = write!(html, "<td>{}</td>", cell.unwrap_or_default());
+        }
+        html += "</tr>\n";
     }
     html
 }
