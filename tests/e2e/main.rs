@@ -7,6 +7,8 @@ mod bad_input;
 mod full_disk;
 mod chat;
 mod alignment;
+mod eval;
+mod show;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -8,6 +8,8 @@
 #![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
 mod chat;
+mod data;
+mod eval;
 mod sampling;
 mod tokenizer;
 
@@ -19,6 +21,8 @@ use clap_complete::Shell;
 use crate::commands;
 
 pub use chat::ChatArgs;
+pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
+pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
 pub use tokenizer::{
     TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
@@ -31,6 +35,7 @@ Examples:
   fireclay plan --data book.txt --depth 6          what that would take, without doing it
   fireclay generate --model runs/book --prompt \"It was\"
   fireclay chat --model SmolLM2-135M-Instruct      a conversation with a chat model
+  fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
 
@@ -73,12 +78,16 @@ Takes every flag of `train`.")]
     Plan(PlanArgs),
     /// Train a tokenizer, or turn text into token ids and back
     Tokenizer(TokenizerArgs),
+    /// Show data as training sees them
+    Data(DataArgs),
     /// Let a model continue a text
     Generate(GenerateArgs),
     /// Talk to a chat model
     Chat(ChatArgs),
     /// Measure how probable a text is to a model
     Score(ScoreArgs),
+    /// Measure what a model can do: benchmarks, held-out questions, preferences, text
+    Eval(EvalArgs),
     /// Write one self-contained HTML page about a run
     #[command(after_help = "\
 Example:

@@ -18,7 +18,7 @@ impl Console {
     /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and `--verbose` say. Colours
     /// only on a terminal and without `NO_COLOR` (no-color.org).
     pub fn new(talk: TalkArgs) -> Self {
-        let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = colours(stderr().is_terminal());
         let filter = match talk {
             TalkArgs { quiet: true, .. } => "error",
             TalkArgs { verbose: true, .. } => "info,fireclay=debug",
@@ -35,6 +35,11 @@ impl Console {
             .try_init();
         Self { quiet: talk.quiet }
     }
+}
+
+/// Whether to write in colours: only on a terminal, and without `NO_COLOR` (no-color.org).
+pub fn colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A line on standard output. Whoever reads it may have gone, as `head` does: that does not stop the work.

@@ -8,9 +8,13 @@ mod plan;
 mod commands;
 mod stages;
 mod run_dir;
+mod run_recipe;
 mod report;
 mod model_dir;
 mod model;
+mod judge;
+mod eval;
+mod show;
 mod chat;
 mod device;
 mod ids;
@@ -60,9 +64,11 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Train(args) => commands::train::run(&args, console),
         Command::Plan(args) => commands::plan::run(&args, console),
         Command::Tokenizer(args) => commands::tokenizer::run(&args.command),
+        Command::Data(args) => commands::data::run(&args.command),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Chat(args) => commands::chat::run(&args, console),
         Command::Score(args) => commands::score::run(&args),
+        Command::Eval(args) => commands::eval::run(&args, console),
         Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),
         Command::Completions(args) => commands::completions::run(&args),

@@ -55,7 +55,7 @@ impl Model {
     /// When there is no tokenizer, the text has a character that is not in its vocabulary, or nothing can stand for an empty text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let tokenizer = self.tokenizer()?;
-        let mut ids: Vec<u32> = leading_token(&self.dir, tokenizer).into_iter().collect();
+        let mut ids: Vec<u32> = self.leading_id().into_iter().collect();
         ids.extend(tokenizer.try_encode(text)?);
         if ids.is_empty() {
             let begin = tokenizer.bos_id().or_else(|| tokenizer.end_of_text_id());
@@ -64,6 +64,11 @@ impl Model {
             })?);
         }
         Ok(ids)
+    }
+
+    /// The token that stands before every text of this model (a BOS token, for Llama), if one does.
+    pub fn leading_id(&self) -> Option<u32> {
+        leading_token(&self.dir, self.tokenizer.as_ref()?)
     }
 
     /// Ids that end a text: those of `generation_config.json` and `config.json`, and the tokenizer's.
@@ -101,7 +106,10 @@ pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
 }
 
 /// The tokenizer of the checkpoint `dir`: in it, or in the folder `tokenizer` of the run it belongs to.
-fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>> {
+///
+/// # Errors
+/// When there is one, and it is damaged.
+pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>> {
     let run = dir.ancestors().nth(3).map(|run| run.join("tokenizer"));
     for place in [Some(dir.to_path_buf()), run].into_iter().flatten().filter(|place| place.is_dir()) {
         match Tokenizer::load(&place) {

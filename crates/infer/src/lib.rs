@@ -1,10 +1,11 @@
 //! Generation: token ids in, token ids and log-probabilities out.
 //!
 //! [`generate()`] completes one prompt and hands out each token as it comes; [`generate_batch`] completes several at once; [`score()`] says
-//! how probable a given sequence is. The crate knows no text: a tokenizer turns text into ids, and stop words into
+//! how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no text: a tokenizer turns text into ids, and stop words into
 //! [stop sequences](SamplingConfig::stop), before anything here is called.
 //!
-//! Reading order: [`sampling`] → [`distribution`] → [`generate`](mod@generate) → [`score`](mod@score).
+//! Reading order: [`sampling`] → [`distribution`] → [`generate`](mod@generate) → [`score`](mod@score) →
+//! [`completions`].
 //!
 //! # Two log-probabilities
 //! A token x is drawn from the *sampling* distribution: the model's logits after repetition penalty, temperature, top-k, top-p and
@@ -42,8 +43,10 @@ pub mod distribution;
 pub mod generate;
 mod row;
 pub mod score;
+pub mod completions;
 mod error;
 
+pub use completions::{Given, TokenScore, score_completions};
 pub use distribution::{Distribution, Sampled, Sampler};
 pub use error::InferError;
 pub use generate::{Completion, FinishReason, Timing, generate, generate_batch, generate_batch_with};

@@ -7,7 +7,7 @@ use crate::InferError;
 use crate::generate::{check_ids, check_no_gradients, host, tensor};
 
 /// Logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would otherwise need gigabytes.
-const LOGITS_AT_ONCE: usize = 1 << 24;
+pub(crate) const LOGITS_AT_ONCE: usize = 1 << 24;
 
 /// log p(token | tokens before it) under the model for each token after the first: `ids.len() − 1` natural logarithms.
 ///

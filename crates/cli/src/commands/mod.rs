@@ -3,9 +3,11 @@
 pub mod train;
 pub mod plan;
 pub mod tokenizer;
+pub mod data;
 pub mod generate;
 pub mod chat;
 pub mod score;
+pub mod eval;
 pub mod report;
 pub mod bench;
 pub mod completions;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::error::user;
+use crate::eval::text::Likelihood;
 use crate::ids::parse_ids;
 use crate::model::Model;
 use crate::text_file;
@@ -28,11 +29,8 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
         (None, text) => model.encode(text.as_deref().unwrap_or_default())?,
     };
     let logprobs = score(&model.decoder, &ids)?;
-    let loss = -logprobs.iter().copied().map(f64::from).sum::<f64>() / logprobs.len() as f64;
-    let bits_per_byte = model.tokenizer.as_ref().and_then(|tokenizer| {
-        let bytes = scored_bytes(&tokenizer.decode(&ids), &tokenizer.decode(&ids[..1]));
-        bits_per_byte(loss, logprobs.len(), bytes)
-    });
+    let likelihood = Likelihood::new(&ids, &logprobs, model.tokenizer.as_ref());
+    let (loss, bits_per_byte) = (likelihood.loss(), likelihood.bits_per_byte());
 
     let mut out = io::stdout();
     if args.json {
@@ -47,33 +45,10 @@ pub fn run(args: &ScoreArgs) -> Result<()> {
     } else {
         writeln!(out, "tokens         {}", ids.len())?;
         writeln!(out, "loss           {loss:.4} nats a token")?;
-        writeln!(out, "perplexity     {:.2}", loss.exp())?;
+        writeln!(out, "perplexity     {:.2}", likelihood.perplexity())?;
         if let Some(bits) = bits_per_byte {
             writeln!(out, "bits per byte  {bits:.4}")?;
         }
     }
     Ok(())
-}
-
-/// Bytes of a text without its first token, which is not scored.
-fn scored_bytes(text: &str, first: &str) -> usize {
-    text.len().saturating_sub(first.len())
-}
-
-/// `loss · tokens / (ln 2 · bytes)`; `None` where the tokens stand for no text.
-fn bits_per_byte(loss: f64, tokens: usize, bytes: usize) -> Option<f64> {
-    (bytes > 0).then(|| loss * tokens as f64 / std::f64::consts::LN_2 / bytes as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uniform_byte_costs_eight_bits() {
-        let bits = bits_per_byte(256_f64.ln(), 10, 10).unwrap();
-        assert!((bits - 8.0).abs() < 1e-12, "{bits}");
-        assert_eq!(bits_per_byte(1.0, 1, 0), None);
-        assert_eq!(scored_bytes("clay", "c"), 3);
-    }
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod samples;
 mod architecture;
 mod machine;
+mod evaluation;
 mod curve;
 mod chart;
 mod figures;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::evaluation;
 use super::figures::{self, count, identifier, label, stage_title};
 use super::format::{bytes, compact, duration, escape, grouped, shell_word, table};
 use super::metrics::{Metrics, Point};
@@ -36,6 +37,7 @@ pub fn html(run: &Run) -> Result<String> {
     for stage in &run.stages {
         html += &stage_section(stage)?;
     }
+    html += &run.evaluation.as_ref().map(evaluation::html).unwrap_or_default();
     html += &next_steps(run);
     html += &about(run);
     let version = env!("CARGO_PKG_VERSION");
@@ -141,8 +143,11 @@ fn median(points: &[Point]) -> Option<f64> {
 fn contents(run: &Run) -> String {
     let stages =
         run.stages.iter().map(|stage| (format!("stage-{}", identifier(&stage.name)), stage_title(&stage.name)));
-    let rest = [("next", "Go on"), ("about", "Model, machine, recipe")].map(|(id, name)| (id.into(), name.into()));
-    let links = stages.chain(rest).map(|(id, name)| format!("<a href=\"#{id}\">{}</a>\n", escape(&name)));
+    let evaluation = run.evaluation.as_ref().map(|_| ("evaluation", "Evaluation"));
+    let rest = evaluation.into_iter().chain([("next", "Go on"), ("about", "Model, machine, recipe")]);
+    let links = stages
+        .chain(rest.map(|(id, name)| (id.into(), name.into())))
+        .map(|(id, name)| format!("<a href=\"#{id}\">{}</a>\n", escape(&name)));
     format!("<nav aria-label=\"On this page\">\n{}</nav>\n", links.collect::<String>())
 }
 
@@ -215,6 +220,7 @@ fn next_steps(run: &Run) -> String {
     let prompt = shell_word(prompt.map_or("Once upon a time", str::trim));
     commands.push(("Let it write", format!("fireclay generate --model {path} --prompt {prompt}")));
     commands.push(("Score a text", format!("fireclay score --model {path} --text FILE")));
+    commands.push(("Measure it on a benchmark", format!("fireclay eval --model {path} --task FILE")));
     commands.push(("Write this page again", format!("fireclay report {path}")));
     let mut html = String::from("<section id=\"next\">\n<h2>Go on</h2>\n<dl class=\"commands\">\n");
     for (what, command) in commands {
@@ -282,6 +288,7 @@ fn files(run: &Run) -> String {
     let of_all = [
         ("recipe.toml", "every setting"),
         ("machine.json", "where it ran"),
+        ("eval.json", "what was measured"),
         ("tokenizer", "text to ids"),
         ("data", "the text as ids"),
     ];

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
+use super::evaluation::{self, Evaluation};
 use super::format::shell_word;
 use super::metrics::Metrics;
 use super::samples::{self, ByPrompt};
@@ -26,6 +27,8 @@ pub struct Run {
     pub architecture: Option<Architecture>,
     /// The stages that logged at least one step, in the recipe's order.
     pub stages: Vec<Stage>,
+    /// What `fireclay eval` measured, if it did.
+    pub evaluation: Option<Evaluation>,
     /// The stages of the recipe that have not begun.
     pub pending: Vec<String>,
 }
@@ -81,6 +84,7 @@ impl Run {
             recipe,
             machine: machine.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default(),
             architecture: newest.map(PathBuf::as_path).find_map(architecture::read),
+            evaluation: evaluation::read(path),
             stages,
             pending,
             path: path.to_owned(),

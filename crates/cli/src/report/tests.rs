@@ -112,6 +112,26 @@ fn damaged_and_sparse_runs_still_have_a_page() {
 }
 
 #[test]
+fn what_was_measured_is_a_table() {
+    let run = Scratch::new();
+    run.file("pretrain/metrics.jsonl", &metrics(3)).file("eval.json", "{\"tasks\": [");
+    assert!(!run.page().contains("id=\"evaluation\""), "a damaged file is passed over");
+    let task = "{\"task\": \"<copa>\", \"n\": 100, \"metrics\": {\"accuracy\": 0.68, \"loss\": 1.5}, \
+                \"intervals\": {\"accuracy\": [0.58, 0.76]}, \"counts\": {\"loss\": 1234}, \"chances\": {\"accuracy\": 0.5}}";
+    run.file("eval.json", &format!("{{\"checkpoint\": \"sft/checkpoints/step-000500\", \"tasks\": [{task}]}}"));
+    let page = run.page();
+    for part in [
+        "href=\"#evaluation\"",
+        "sft/checkpoints/step-000500",
+        "<th scope=\"row\">&lt;copa&gt;</th><td>Accuracy</td><td>0.68</td><td>0.58 – 0.76</td><td>100</td><td>0.5</td>",
+        "<td>Loss</td><td>1.5</td><td></td><td>1,234</td><td></td>",
+        "<td>what was measured</td>",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+}
+
+#[test]
 fn a_long_run_makes_a_small_page() {
     let run = Scratch::new();
     let page = run.file("pretrain/metrics.jsonl", &metrics(50_000)).page();

@@ -36,6 +36,11 @@ impl Known {
     /// Labelled examples.
     pub(crate) const EXAMPLES: Self =
         Self { formats: &[Format::JsonLines, Format::Json], names: ".jsonl and .json (each also .gz or .zst)" };
+    /// Documents or examples, whichever the content says.
+    pub(crate) const ANYTHING: Self = Self {
+        formats: &[Format::Text, Format::JsonLines, Format::Json, Format::Parquet],
+        names: ".txt, .jsonl, .json (each also .gz or .zst) and .parquet",
+    };
     /// Conversations, which `ChatterBot` writes as YAML.
     pub(crate) const CONVERSATIONS: Self = Self {
         formats: &[Format::JsonLines, Format::Json, Format::Yaml],

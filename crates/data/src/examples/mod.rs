@@ -8,6 +8,8 @@
 //! | [`Rating`] | a prompt with an answer that is good or bad | [`read_ratings`] |
 //! | [`Benchmark`] | what a model is scored by without being asked to talk | [`read_benchmark`] |
 //!
+//! [`file_kind`] tells which of these a file is for.
+//!
 //! Paths are files and folders of `.jsonl` (one object a line) and `.json` (one array, or one object after another),
 //! each also `.gz` or `.zst`. Each object's form is recognised by its keys; the readers list the forms.
 //!
@@ -28,11 +30,13 @@ mod task;
 mod rating;
 mod by_prompt;
 mod benchmark;
+mod file_kind;
 
 pub use benchmark::{Benchmark, Completion, MultipleChoice, Schema, read_benchmark};
 pub use by_prompt::{Prompted, split_by_prompt};
 pub use check::{AnswerCheck, Pattern};
 pub use conversation::{Conversation, read_conversations};
+pub use file_kind::{FileKind, file_kind};
 pub use preference::{Preference, read_preferences};
 pub use rating::{Rating, read_ratings};
 pub use read::Examples;

@@ -97,6 +97,27 @@ pub(super) fn for_each_record(
     Ok(())
 }
 
+/// The first object of a file.
+///
+/// # Errors
+/// As [`for_each_record`], and when there is none.
+pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
+    let mut first = None;
+    if file.format == Format::JsonLines {
+        let path: Arc<Path> = file.path.as_path().into();
+        let input = input::open(&path, file.compression, None)?;
+        if let Some((line, text)) = Lines::new(input, Arc::clone(&path), LONGEST_LINE).next_line()? {
+            first = Some(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? });
+        }
+    } else {
+        for_each_record(file, |record| {
+            first.get_or_insert(record);
+            Ok(())
+        })?;
+    }
+    first.ok_or_else(|| DataError::Empty { path: file.path.clone() })
+}
+
 fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),

@@ -1,6 +1,6 @@
 //! Scores against full forwards.
 
-use fireclay_infer::{InferError, SamplingConfig, score};
+use fireclay_infer::{Given, InferError, SamplingConfig, score, score_completions};
 
 use crate::{CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, last_logits, log_softmax, prompt};
 
@@ -47,4 +47,41 @@ fn what_cannot_be_scored_is_refused() {
     assert_eq!(score(&decoder, &[1]), Err(InferError::NothingToScore { tokens: 1 }));
     let error = score(&decoder, &[1, 2, 99]).unwrap_err();
     assert_eq!(error, InferError::UnknownId { id: 99, position: 2, row: 0, vocab_size: VOCABULARY });
+}
+
+#[test]
+fn completions_of_different_lengths_score_as_alone() {
+    for (name, decoder) in decoders() {
+        let given = |length: usize, start: usize| Given { ids: prompt(length), start };
+        let sequences = [given(5, 1), given(CONTEXT + 1, 20), given(2, 1), given(12, 11), given(9, 3)];
+        for batch in [1, 2, 5] {
+            let scores = score_completions(&decoder, &sequences, batch).unwrap();
+            for (Given { ids, start }, scores) in sequences.iter().zip(&scores) {
+                let logprobs: Vec<f32> = scores.iter().map(|score| score.logprob).collect();
+                assert_close(name, &logprobs, &expected(&decoder, ids, |_| 0)[start - 1..]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
+    for (name, decoder) in decoders() {
+        let ids = [prompt(6), complete(&decoder, &prompt(6), &SamplingConfig::greedy(8)).unwrap().ids].concat();
+        let all = |ids: &[u32]| {
+            let scores = score_completions(&decoder, &[Given { ids: ids.to_vec(), start: 6 }], 1).unwrap();
+            scores[0].iter().map(|score| score.greedy).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&ids), [true; 8], "{name}");
+        let mut other = ids.clone();
+        other[8] = (other[8] + 1) % VOCABULARY as u32;
+        assert_eq!(all(&other)[..3], [true, true, false], "{name}");
+    }
+}
+
+#[test]
+fn a_completion_that_has_no_room_is_refused() {
+    let long = Given { ids: prompt(CONTEXT + 2), start: 3 };
+    let error = score_completions(&decoder(), &[long], 1).unwrap_err();
+    assert_eq!(error, InferError::PromptTooLong { row: 0, tokens: CONTEXT + 2, context: CONTEXT });
 }

@@ -1,0 +1,57 @@
+//! Flags of `eval`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+/// `eval`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay eval --model runs/tiny --task world arithmetic
+  fireclay eval --model SmolLM2-135M-Instruct --task copa.jsonl arc_easy.jsonl --limit 200
+  fireclay eval --model runs/tiny/reward --task preferences
+  fireclay eval --model runs/tiny/dpo --reference runs/tiny/sft --task preferences
+  fireclay eval --model runs/tiny --reference runs/tiny/sft --reward runs/tiny --task wins
+  fireclay eval --model runs/book --task text held-out.txt --json
+
+Tasks by name: world (questions about people whom no conversation asked about), arithmetic (held-out problems), preferences (held-out pairs),
+wins (answers against those of --reference, judged by --reward; a file of tasks behind it gives other prompts), text FILE.
+Files are known by their keys: `query` and `choices`, `context_options`, or `context` and `continuation`; `chosen` and `rejected`;
+`question` and `answer`, or `prompt` with `answer`, `regex` or `json`; anything else that holds text is scored as text.
+Intervals are Wilson's, of 95 %. Of a run directory, the results are kept in RUN/eval.json, which `fireclay report` shows.")]
+pub struct EvalArgs {
+    /// A run, stage, checkpoint or Hugging Face model directory; a reward model for `preferences`
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// What to measure: names and files; may be repeated
+    #[arg(long, value_name = "NAME|FILE", num_args = 1.., action = ArgAction::Append, required = true)]
+    pub task: Vec<String>,
+    /// The model to compare with: what it was trained from, or any other of the same tokenizer
+    #[arg(long, value_name = "DIR")]
+    pub reference: Option<PathBuf>,
+    /// The reward model that judges `wins`; a run stands for its stage `reward`
+    #[arg(long, value_name = "DIR")]
+    pub reward: Option<PathBuf>,
+    /// Most questions, pairs, prompts or documents of each task
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Sequences at once: memory against speed
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub batch: usize,
+    /// Most tokens in an answer
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub max_tokens: usize,
+    /// How freely answers are drawn: 0 always takes the most probable token
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub temperature: f32,
+    /// Seed of what is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Print one JSON object: {"model", "tasks": [{"task", "kind", "n", "metrics", "intervals", "baseline", …}]}
+    #[arg(long)]
+    pub json: bool,
+}

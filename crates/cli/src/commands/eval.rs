@@ -1,0 +1,238 @@
+//! `fireclay eval`: what a model can do, as numbers.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use fireclay_data::examples::Benchmark;
+use fireclay_infer::SamplingConfig;
+use fireclay_tokenizer::Tokenizer;
+use serde_json::{Value, json};
+
+use crate::args::EvalArgs;
+use crate::console::Console;
+use crate::error::user;
+use crate::eval::{
+    Asked, Outcome, Reader, Set, completion, exact, multiple_choice, parse_tasks, preferences, schema, table, text,
+    wins,
+};
+use crate::judge::{Judge, is_reward_model};
+use crate::model::Model;
+use crate::recipe::Recipe;
+use crate::run_dir::write_whole;
+use crate::{model_dir, run_recipe};
+
+/// Evaluates the model on every task, and prints a table or one JSON object.
+///
+/// # Errors
+/// When a flag, a file or a model is wrong, or standard output cannot be written.
+pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
+    for (flag, number) in
+        [("--batch", args.batch), ("--max-tokens", args.max_tokens), ("--limit", args.limit.unwrap_or(1))]
+    {
+        if number == 0 {
+            return Err(user(format!("{flag} 0: give 1 or more")));
+        }
+    }
+    sampling(args, &[]).validate()?;
+    let asked = parse_tasks(&args.task)?;
+    check_flags(args, &asked)?;
+    let dir = model_dir::resolve(&args.model)?;
+    let recipe = run_recipe::near(&args.model, &dir)?;
+    let sets = read(args, &asked, recipe.as_ref())?;
+    let models = Models::load(args, &dir, &asked)?;
+
+    let mut outcomes = vec![];
+    for (asked, set) in asked.iter().zip(sets) {
+        let started = Instant::now();
+        let outcome = Outcome { task: asked.name(), ..models.evaluate(args, asked, set)? };
+        if outcome.truncated > 0 {
+            tracing::warn!(
+                "{}: {} texts lost their beginning, for the context is shorter",
+                outcome.task,
+                outcome.truncated
+            );
+        }
+        if outcome.left_out > 0 {
+            tracing::warn!("{}: {} of the examples are left out: too long or unusable", outcome.task, outcome.left_out);
+        }
+        if !console.quiet {
+            tracing::info!("{}: {} in {:.1} s", outcome.task, outcome.n, started.elapsed().as_secs_f64());
+        }
+        outcomes.push(outcome);
+    }
+    let tasks: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
+    if run_recipe::is_run(&args.model) {
+        keep(&args.model, &dir, &tasks)?;
+    }
+    let mut out = io::stdout();
+    if args.json {
+        writeln!(out, "{}", json!({"model": args.model.display().to_string(), "tasks": tasks}))?;
+    } else {
+        writeln!(out, "{}", table::table(&outcomes))?;
+    }
+    Ok(())
+}
+
+/// How answers are drawn.
+fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
+    SamplingConfig {
+        temperature: args.temperature,
+        max_tokens: args.max_tokens,
+        seed: args.seed,
+        stop: stop.iter().map(|&id| vec![id]).collect(),
+        ..SamplingConfig::default()
+    }
+}
+
+/// What a task cannot do without, told before anything is loaded.
+fn check_flags(args: &EvalArgs, asked: &[Asked]) -> Result<()> {
+    let wins = asked.iter().any(|one| matches!(one, Asked::Wins(_)));
+    for (flag, given) in [("--reference", &args.reference), ("--reward", &args.reward)] {
+        if wins && given.is_none() {
+            return Err(user(format!(
+                "--task wins compares with another model and is judged by a reward model; give {flag} DIR"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read(args: &EvalArgs, asked: &[Asked], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
+    asked.iter().map(|one| Set::read(one, recipe, args.limit)).collect()
+}
+
+/// What is evaluated.
+enum Subject {
+    /// Writes, and says how probable texts are.
+    Language(Box<Model>),
+    /// Says what answers are worth.
+    Reward(Box<Judge>),
+}
+
+/// Every model that the tasks need.
+struct Models {
+    subject: Subject,
+    reference: Option<Model>,
+    reward: Option<Judge>,
+}
+
+impl Models {
+    fn load(args: &EvalArgs, dir: &Path, asked: &[Asked]) -> Result<Self> {
+        let device = args.device.as_deref();
+        if is_reward_model(dir) {
+            if let Some(other) = asked.iter().find(|one| !matches!(one, Asked::Preferences(_))) {
+                return Err(user(format!(
+                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model with --model",
+                    args.model.display(),
+                    other.name()
+                )));
+            }
+            let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
+            return Ok(Self { subject, reference: None, reward: None });
+        }
+        let model = Model::load(dir, device)?;
+        let tokenizer = model.tokenizer()?;
+        let reference = args.reference.as_deref().map(|path| reference(path, device, tokenizer)).transpose()?;
+        let reward = args.reward.as_deref().map(|path| Judge::load("--reward", path, device)).transpose()?;
+        if let Some(reward) = &reward {
+            check_same(&reward.dir, &reward.tokenizer, tokenizer)?;
+        }
+        Ok(Self { subject: Subject::Language(Box::new(model)), reference, reward })
+    }
+
+    fn evaluate(&self, args: &EvalArgs, asked: &Asked, set: Set) -> Result<Outcome> {
+        let model = match &self.subject {
+            Subject::Language(model) => model,
+            Subject::Reward(judge) => {
+                let Set::Preferences(pairs) = set else {
+                    unreachable!("nothing else was let through for a reward model")
+                };
+                return preferences::by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch);
+            }
+        };
+        let reader = reader(model, args)?;
+        let reference = self.reference.as_ref().map(|model| self::reader(model, args)).transpose()?;
+        let sampling = sampling(args, &model.stop_ids());
+        match set {
+            Set::Benchmark(Benchmark::MultipleChoice(questions)) => {
+                multiple_choice::multiple_choice(&reader, &questions)
+            }
+            Set::Benchmark(Benchmark::Schema(questions)) => schema::schema(&reader, &questions),
+            Set::Benchmark(Benchmark::Completion(texts)) => completion::completion(&reader, &texts),
+            Set::Text(path) => text::text(&reader, &path, args.limit),
+            Set::Preferences(pairs) => {
+                check_chat(model)?;
+                preferences::by_likelihood(&reader, reference.as_ref(), &pairs)
+            }
+            Set::Tasks(tasks) => {
+                check_chat(model)?;
+                exact::exact_match(&reader, &tasks, &sampling).map_err(|error| error.context(asked.name()))
+            }
+            Set::Wins(tasks) => {
+                check_chat(model)?;
+                let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
+                    unreachable!("the flags were checked");
+                };
+                wins::win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)
+            }
+        }
+    }
+}
+
+fn reader<'a>(model: &'a Model, args: &EvalArgs) -> Result<Reader<'a>> {
+    Ok(Reader {
+        decoder: &model.decoder,
+        tokenizer: model.tokenizer()?,
+        leading: model.leading_id(),
+        batch: args.batch,
+    })
+}
+
+fn reference(path: &Path, device: Option<&str>, tokenizer: &Tokenizer) -> Result<Model> {
+    let dir = model_dir::resolve(path)?;
+    if is_reward_model(&dir) {
+        return Err(user(format!(
+            "--reference {}: a reward model; give a language model to compare with",
+            dir.display()
+        )));
+    }
+    let model = Model::load(&dir, device)?;
+    check_same(&model.dir, model.tokenizer()?, tokenizer)?;
+    Ok(model)
+}
+
+/// Models that are compared read the same ids.
+fn check_same(dir: &Path, tokenizer: &Tokenizer, of_model: &Tokenizer) -> Result<()> {
+    match tokenizer.hash() == of_model.hash() {
+        true => Ok(()),
+        false => Err(user(format!(
+            "{}: this model has another tokenizer than --model; compare models of one tokenizer",
+            dir.display()
+        ))),
+    }
+}
+
+fn check_chat(model: &Model) -> Result<()> {
+    match model.tokenizer()?.chat_template() {
+        Some(_) => Ok(()),
+        None => Err(user(format!(
+            "{}: the tokenizer has no chat template, without which nothing can be asked; put the model's chat_template.jinja there",
+            model.dir.display()
+        ))),
+    }
+}
+
+/// Writes `RUN/eval.json`. What an earlier evaluation of the same checkpoint measured on other tasks is kept.
+fn keep(run: &Path, dir: &Path, tasks: &[Value]) -> Result<()> {
+    let file = run.join("eval.json");
+    let checkpoint = dir.strip_prefix(run).unwrap_or(dir).display().to_string();
+    let before: Option<Value> = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let same = before.filter(|before| before["checkpoint"] == checkpoint.as_str());
+    let old = same.and_then(|before| before["tasks"].as_array().cloned()).unwrap_or_default();
+    let again = |task: &Value| tasks.iter().any(|new| new["task"] == task["task"]);
+    let all: Vec<Value> = old.into_iter().filter(|task| !again(task)).chain(tasks.iter().cloned()).collect();
+    let result = json!({"model": run.display().to_string(), "checkpoint": checkpoint, "tasks": all});
+    write_whole(&file, &serde_json::to_string_pretty(&result)?)
+}

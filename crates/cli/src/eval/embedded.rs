@@ -1,0 +1,145 @@
+//! Questions of the embedded corpus that no stage has learned from.
+
+use std::collections::BTreeSet;
+
+use fireclay_data::corpus::arithmetic::Problem;
+use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, World, WorldConfig};
+use fireclay_data::examples::{AnswerCheck, Preference, Task};
+use fireclay_tokenizer::Message;
+
+use crate::recipe::{PreferenceData, PromptData, Recipe, Stage};
+
+/// Problems of two digits, of which there are some two thousand.
+const TWO_DIGIT_PROBLEMS: usize = 300;
+/// Prompts that are drawn to find every problem of one digit.
+const DRAWS: usize = 4000;
+
+/// The world of a run: the one its model has read about.
+fn world_of(recipe: Option<&Recipe>) -> WorldConfig {
+    recipe.map_or_else(WorldConfig::default, |recipe| match recipe.data.paths.is_empty() {
+        true => recipe.corpus.world,
+        false => recipe.sft.data.corpus.world,
+    })
+}
+
+/// Every question about the held-out people, in every wording; or `most` of them, spread evenly over people and wordings.
+#[must_use]
+pub fn world(recipe: Option<&Recipe>, most: usize) -> Vec<Task> {
+    spread(World::new(&world_of(recipe)).questions(Split::Validation).into_iter().map(about_person).collect(), most)
+}
+
+fn about_person(question: Question) -> Task {
+    Task {
+        messages: vec![Message::new("user", &question.text)],
+        reference: Some(question.answer.clone()),
+        check: AnswerCheck::World { question },
+        origin: "corpus".into(),
+    }
+}
+
+/// Held-out problems, each once: all of one digit, then many of two; or `most` of them, of both kinds.
+#[must_use]
+pub fn arithmetic(most: usize) -> Vec<Task> {
+    let of_digits = |one_digit_percent: u8, wanted: &dyn Fn(Problem) -> bool, most: usize| {
+        let config = PromptConfig { world_share: 0, arithmetic_share: 1, one_digit_percent, ..PromptConfig::default() };
+        let mut seen = BTreeSet::new();
+        let prompts = corpus::prompts(&config, Split::Validation).take(DRAWS);
+        let fresh = prompts.filter(|prompt| match prompt.check {
+            Check::Arithmetic { problem } => wanted(problem) && seen.insert(problem),
+            _ => false,
+        });
+        fresh.take(most).map(Task::from).collect::<Vec<_>>()
+    };
+    let one_digit = |problem: Problem| problem.left.max(problem.right) < 10;
+    let mut problems = of_digits(100, &one_digit, usize::MAX);
+    problems.extend(of_digits(0, &|problem| !one_digit(problem), TWO_DIGIT_PROBLEMS));
+    spread(problems, most)
+}
+
+/// Held-out pairs, as the run's last stage that learns from pairs keeps them for validation.
+#[must_use]
+pub fn preferences(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Preference> {
+    let default = PreferenceData { corpus: prompts_about(recipe), ..PreferenceData::default() };
+    let sections = recipe.map_or_else(Vec::new, |recipe| {
+        vec![(Stage::Kto, &recipe.kto.data), (Stage::Dpo, &recipe.dpo.data), (Stage::Reward, &recipe.reward.data)]
+    });
+    let runs = |stage: &Stage| recipe.is_some_and(|recipe| recipe.stages.contains(stage));
+    let data = sections.into_iter().find(|(stage, _)| runs(stage)).map_or(&default, |(_, data)| data);
+    let count = limit.unwrap_or(data.validation_pairs);
+    corpus::preferences(&data.corpus, Split::Validation).take(count).map(Into::into).collect()
+}
+
+/// Held-out prompts, each once, as the run's last online stage has them.
+#[must_use]
+pub fn prompts(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Task> {
+    let default = PromptData { corpus: prompts_about(recipe), ..PromptData::default() };
+    let last = recipe.and_then(|recipe| recipe.stages.iter().rev().find(|stage| stage.is_online()));
+    let data = recipe.zip(last).map_or(&default, |(recipe, stage)| recipe.prompt_data(*stage));
+    let count = limit.unwrap_or(data.held_out);
+    let mut seen = BTreeSet::new();
+    let prompts = corpus::prompts(&data.corpus, Split::Validation).take(count.saturating_mul(20).min(DRAWS.max(count)));
+    let said = |task: &Task| task.messages.iter().map(|message| message.content.clone()).collect::<Vec<_>>();
+    prompts.map(Task::from).filter(|task| seen.insert(said(task))).take(count).collect()
+}
+
+fn prompts_about(recipe: Option<&Recipe>) -> PromptConfig {
+    PromptConfig { world: world_of(recipe), ..PromptConfig::default() }
+}
+
+/// `most` of the items at equal distances, in their order.
+fn spread<T>(items: Vec<T>, most: usize) -> Vec<T> {
+    let count = items.len();
+    if most >= count {
+        return items;
+    }
+    let chosen: BTreeSet<usize> = (0..most).map(|index| index * count / most).collect();
+    items.into_iter().enumerate().filter(|(index, _)| chosen.contains(index)).map(|(_, item)| item).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_world_is_the_recipes() {
+        let questions = world(None, usize::MAX);
+        let mut recipe = Recipe::default();
+        assert_eq!(world(Some(&recipe), usize::MAX), questions);
+        recipe.corpus.world.seed += 1;
+        assert_ne!(world(Some(&recipe), usize::MAX), questions);
+        recipe.corpus.world.held_out_people = 4;
+        assert_eq!(world(Some(&recipe), usize::MAX).len() * 4, questions.len());
+        assert_eq!(world(None, 10).len(), 10);
+    }
+
+    #[test]
+    fn problems_are_held_out_and_each_is_asked_once() {
+        let problems: Vec<Problem> = arithmetic(usize::MAX)
+            .iter()
+            .map(|task| match &task.check {
+                AnswerCheck::Arithmetic { problem } => *problem,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(problems.iter().all(|problem| problem.split() == Split::Validation));
+        assert_eq!(problems.iter().collect::<BTreeSet<_>>().len(), problems.len());
+        let one_digit = |problem: &&Problem| problem.left.max(problem.right) < 10;
+        let of_all = corpus::arithmetic::problems(Split::Validation);
+        assert_eq!(problems.iter().filter(one_digit).count(), of_all.iter().filter(one_digit).count());
+        assert_eq!(problems.iter().filter(|problem| !one_digit(problem)).count(), TWO_DIGIT_PROBLEMS);
+    }
+
+    #[test]
+    fn prompts_are_not_asked_twice() {
+        let prompts = prompts(None, None);
+        let texts: BTreeSet<&String> = prompts.iter().map(|task| &task.messages[0].content).collect();
+        assert_eq!((texts.len(), prompts.len()), (128, 128));
+        assert_eq!(preferences(None, Some(5)).len(), 5);
+    }
+
+    #[test]
+    fn a_few_are_spread_over_all() {
+        assert_eq!(spread((0..10).collect(), 3), [0, 3, 6]);
+        assert_eq!(spread((0..3).collect(), 9), [0, 1, 2]);
+    }
+}

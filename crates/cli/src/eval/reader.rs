@@ -1,0 +1,78 @@
+//! A model as evaluators use it.
+
+use anyhow::Result;
+use fireclay_infer::{Given, TokenScore, score_completions};
+use fireclay_model::Decoder;
+use fireclay_tokenizer::Tokenizer;
+
+use super::spans::keep_end;
+use crate::error::user;
+
+/// A decoder with its tokenizer.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The weights, without gradients.
+    pub decoder: &'a Decoder,
+    /// Its own tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// The token that stands before every text (a BOS token, for Llama).
+    pub leading: Option<u32>,
+    /// Sequences computed at once.
+    pub batch: usize,
+}
+
+/// What a model thinks of answers, each token of each, and how many texts lost their beginning.
+pub struct Scored {
+    /// The scores of every answer's tokens.
+    pub answers: Vec<Vec<TokenScore>>,
+    /// Texts that were longer than the context.
+    pub truncated: usize,
+}
+
+impl Reader<'_> {
+    /// The ids of a text, as the model was trained to see it.
+    ///
+    /// # Errors
+    /// When a character is not in the tokenizer's vocabulary.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.leading.into_iter().chain(self.tokenizer.try_encode(text)?).collect())
+    }
+
+    /// Scores answers: ids, and where the answer begins in them. One that begins at once is put behind the token that begins a document.
+    ///
+    /// # Errors
+    /// When nothing can stand before an answer, or the model's logits are not numbers.
+    pub fn score(&self, answers: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Result<Scored> {
+        let longest = self.decoder.config().context + 1;
+        let mut truncated = 0;
+        let mut given = vec![];
+        for (mut ids, mut start) in answers {
+            if start == 0 {
+                ids.insert(0, self.beginning()?);
+                start = 1;
+            }
+            truncated += usize::from(ids.len() > longest);
+            let (ids, start) = keep_end(ids, start, longest);
+            given.push(Given { ids, start });
+        }
+        Ok(Scored { answers: score_completions(self.decoder, &given, self.batch)?, truncated })
+    }
+
+    fn beginning(&self) -> Result<u32> {
+        self.tokenizer.bos_id().or_else(|| self.tokenizer.end_of_text_id()).ok_or_else(|| {
+            user("nothing stands before an answer, and this tokenizer has no token that begins a text; give every question some words")
+        })
+    }
+}
+
+/// log p of a whole answer.
+#[must_use]
+pub fn sum(scores: &[TokenScore]) -> f64 {
+    scores.iter().map(|score| f64::from(score.logprob)).sum()
+}
+
+/// The mean of log p over an answer's tokens.
+#[must_use]
+pub fn mean(scores: &[TokenScore]) -> f64 {
+    sum(scores) / scores.len() as f64
+}

@@ -1,0 +1,63 @@
+//! The questions of a task, read before any model is: a mistake in the last file is told before the first is evaluated.
+
+use std::slice::from_ref;
+
+use anyhow::Result;
+use fireclay_data::examples::{Benchmark, Examples, Preference, Task, read_benchmark, read_preferences, read_tasks};
+
+use super::{Asked, embedded};
+use crate::recipe::Recipe;
+
+/// The questions of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Set {
+    /// Choices, schemas or completions.
+    Benchmark(Benchmark),
+    /// Questions whose answers can be checked.
+    Tasks(Vec<Task>),
+    /// Pairs of answers.
+    Preferences(Vec<Preference>),
+    /// Prompts that two models answer.
+    Wins(Vec<Task>),
+    /// A file of documents, which are read when they are scored.
+    Text(String),
+}
+
+impl Set {
+    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus is like.
+    ///
+    /// # Errors
+    /// When a file is damaged; the message tells the line.
+    pub fn read(asked: &Asked, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
+        let most = limit.unwrap_or(usize::MAX);
+        Ok(match asked {
+            Asked::World => Self::Tasks(embedded::world(recipe, most)),
+            Asked::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
+            Asked::Preferences(None) => Self::Preferences(embedded::preferences(recipe, limit)),
+            Asked::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
+            Asked::Wins(None) => Self::Wins(embedded::prompts(recipe, limit)),
+            Asked::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
+            Asked::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
+            Asked::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
+            Asked::Text(path) => Self::Text(path.clone()),
+        })
+    }
+}
+
+/// The first examples of a file; what was passed over is told.
+fn kept<T>(path: &str, mut found: Examples<T>, most: usize) -> Vec<T> {
+    if !found.skips.is_empty() {
+        tracing::warn!("{path}: {} examples; {}", found.examples.len(), found.skips);
+    }
+    found.examples.truncate(most);
+    found.examples
+}
+
+fn first(mut benchmark: Benchmark, most: usize) -> Benchmark {
+    match &mut benchmark {
+        Benchmark::MultipleChoice(questions) => questions.truncate(most),
+        Benchmark::Schema(questions) => questions.truncate(most),
+        Benchmark::Completion(texts) => texts.truncate(most),
+    }
+    benchmark
+}

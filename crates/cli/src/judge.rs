@@ -1,0 +1,55 @@
+//! A reward model as commands use it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fireclay_rlhf::RewardModel;
+use fireclay_tokenizer::Tokenizer;
+use serde_json::Value;
+
+use crate::error::user;
+use crate::model::tokenizer_near;
+use crate::{device, model_dir};
+
+/// A loaded reward model.
+pub struct Judge {
+    /// Scores, and how they become rewards.
+    pub model: RewardModel,
+    /// Its own tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The folder of the weights.
+    pub dir: PathBuf,
+}
+
+impl Judge {
+    /// Loads what `flag`, with the folder `path`, and `--device` name; a run stands for its stage `reward`.
+    ///
+    /// # Errors
+    /// When there is no reward model or it has no tokenizer, or there is no such device.
+    pub fn load(flag: &str, path: &Path, device: Option<&str>) -> Result<Self> {
+        let dir = model_dir::resolve_reward(path)?;
+        if !is_reward_model(&dir) {
+            return Err(user(format!(
+                "{flag} {}: a language model, not a reward model; train one with the stage `reward`, and give its run or its folder",
+                dir.display()
+            )));
+        }
+        let (device, _) = device::choose(device)?;
+        let tokenizer = tokenizer_near(&dir)?.ok_or_else(|| {
+            user(format!("{}: no tokenizer beside this reward model; put its tokenizer.json there", dir.display()))
+        })?;
+        Ok(Self { model: RewardModel::load(&dir, &device)?, tokenizer, dir })
+    }
+}
+
+/// Whether a model directory holds a sequence classifier, as `config.json` says.
+#[must_use]
+pub fn is_reward_model(dir: &Path) -> bool {
+    let config: Option<Value> =
+        fs::read(dir.join("config.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let architectures = config.as_ref().and_then(|config| config.get("architectures")?.as_array());
+    architectures.is_some_and(|list| {
+        list.iter().filter_map(Value::as_str).any(|name| name.ends_with("ForSequenceClassification"))
+    })
+}

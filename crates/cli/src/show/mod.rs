@@ -1,0 +1,15 @@
+//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends, and how much is padding.
+//!
+//! Reading order: [`row`] → [`conversations`], [`preferences`], [`text`] → [`paint`].
+
+pub mod row;
+pub mod conversations;
+pub mod preferences;
+pub mod text;
+pub mod paint;
+
+pub use paint::Paint;
+pub use row::{Part, Row, Span};
+
+#[cfg(test)]
+mod tests;
