@@ -202,6 +202,12 @@ fn examples_that_teach_nothing_are_counted_and_broken_ones_are_named_with_their_
         std::fs::write(&path, lines.join("\n")).unwrap();
         path.to_str().unwrap().to_owned()
     };
+    let broken = write("broken.jsonl", &[pair, missing]);
+    fail(
+        &mut assistant(&out, "dpo", &["--steps=2", &format!("--set=dpo.data=[{broken:?}]")]),
+        2,
+        &["broken.jsonl:2", "rejected"],
+    );
     let good = write("pairs.jsonl", &[pair, same, empty, &long, pair, pair]);
     let data = |path: &str| format!("--set=reward.data=[{path:?}]");
     let output =
@@ -211,12 +217,6 @@ fn examples_that_teach_nothing_are_counted_and_broken_ones_are_named_with_their_
     for part in ["pairs.jsonl:2", "pairs.jsonl:3", "longer than the context of 128 tokens"] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
-    let broken = write("broken.jsonl", &[pair, missing]);
-    fail(
-        &mut assistant(&out, "dpo", &["--steps=2", &format!("--set=dpo.data=[{broken:?}]")]),
-        2,
-        &["broken.jsonl:2", "rejected"],
-    );
     let silent = write("silent.jsonl", &[r#"{"messages": [{"role": "user", "content": "Anybody there?"}]}"#]);
     let other = folder.path().join("other");
     succeed(&mut assistant(&other, "tokenizer,pretrain", &["--steps=2", "--quiet"]));

@@ -31,7 +31,7 @@ const FREE_STAGE_KEYS: [&str; 8] = [
 fn is_free(path: &Path, key: &str) -> bool {
     let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
     let is_stage = Stage::ALL.iter().any(|stage| *stage != Stage::Tokenizer && stage.name() == section);
-    let untouched = is_stage && !path.join(section).exists();
+    let untouched = is_stage && !path.join(section).join("metrics.jsonl").exists();
     FREE_KEYS.contains(&key) || is_stage && FREE_STAGE_KEYS.contains(&rest) || untouched
 }
 
@@ -198,6 +198,7 @@ mod tests {
         RunDir::prepare(&path, &recipe(4, 1), "cpu", false).unwrap();
         RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
         std::fs::create_dir(path.join("pretrain")).unwrap();
+        std::fs::write(path.join("pretrain/metrics.jsonl"), "").unwrap();
         RunDir::prepare(&path, &recipe(5, 2), "cpu", false).unwrap();
         let running = RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
         for fresh in [false, true] {

@@ -16,6 +16,15 @@ pub struct Problem {
     pub minus: bool,
 }
 
+/// How many problems are of which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProblemMix {
+    /// The share, in percent, whose numbers have one digit.
+    pub one_digit_percent: u8,
+    /// The share, in percent, that are differences; the others are sums.
+    pub minus_percent: u8,
+}
+
 impl Problem {
     /// The right result.
     #[must_use]
@@ -64,12 +73,12 @@ impl Problem {
         given == Some(self.result())
     }
 
-    /// Draws a problem of `split`; `one_digit_percent` of them have numbers below 10 only.
-    pub(super) fn draw(split: Split, one_digit_percent: usize, dice: &mut Dice) -> Self {
+    /// Draws a problem of `split`.
+    pub(super) fn draw(split: Split, mix: ProblemMix, dice: &mut Dice) -> Self {
         loop {
-            let below = if dice.chance(one_digit_percent) { 10 } else { 100 };
+            let below = if dice.chance(usize::from(mix.one_digit_percent)) { 10 } else { 100 };
             let (a, b) = (dice.below(below) as u32, dice.below(below) as u32);
-            let minus = dice.chance(50);
+            let minus = dice.chance(usize::from(mix.minus_percent));
             let (left, right) = if minus { (a.max(b), a.min(b)) } else { (a, b) };
             let problem = Self { left, right, minus };
             if problem.split() == split {
@@ -144,8 +153,8 @@ fn is_inner_mark(chars: &[char], at: usize) -> bool {
 }
 
 /// A document of solved problems, one a line.
-pub(super) fn document(split: Split, one_digit_percent: usize, dice: &mut Dice) -> String {
-    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, one_digit_percent, dice).solved()).collect();
+pub(super) fn document(split: Split, mix: ProblemMix, dice: &mut Dice) -> String {
+    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, mix, dice).solved()).collect();
     lines.join("\n")
 }
 
@@ -213,7 +222,8 @@ mod tests {
     fn documents_hold_right_problems_of_their_split_only() {
         for split in [Split::Train, Split::Validation] {
             for index in 0..200 {
-                let text = document(split, 50, &mut Dice::new(5, "test", index));
+                let mix = ProblemMix { one_digit_percent: 50, minus_percent: 50 };
+                let text = document(split, mix, &mut Dice::new(5, "test", index));
                 for line in text.lines() {
                     let problem = Problem::find_in(line).expect("a problem a line");
                     assert_eq!(problem.split(), split);

@@ -83,7 +83,7 @@ fn wrong(prompt: &Prompt, dice: &mut Dice) -> Option<String> {
             let result = problem.result();
             let near = [result + 1, result + 2, result + 10, result.saturating_sub(1), result.saturating_sub(10)];
             let others: Vec<_> = near.into_iter().filter(|other| *other != result).collect();
-            Some(format!("{} = {}", problem.expression(), dice.pick(&others)))
+            Some(dice.pick(&others).to_string())
         }
         Check::Open => None,
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Split;
-use super::arithmetic::{self, Problem};
+use super::arithmetic::{self, Problem, ProblemMix};
 use super::dice::Dice;
 use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
@@ -71,6 +71,8 @@ pub struct CorpusConfig {
     pub shares: Shares,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,
+    /// The share of problems, in percent, that are differences; the others are sums.
+    pub minus_percent: u8,
     /// The people that biographies are about.
     pub world: WorldConfig,
 }
@@ -84,6 +86,7 @@ impl Default for CorpusConfig {
             validation_documents: 400,
             shares: Shares::default(),
             one_digit_percent: 85,
+            minus_percent: 50,
             world: WorldConfig::default(),
         }
     }
@@ -163,6 +166,10 @@ impl CorpusError {
 }
 
 impl CorpusConfig {
+    fn problems(&self) -> ProblemMix {
+        ProblemMix { one_digit_percent: self.one_digit_percent, minus_percent: self.minus_percent }
+    }
+
     /// Checks every number.
     ///
     /// # Errors
@@ -172,6 +179,7 @@ impl CorpusConfig {
             return Err(CorpusError::NoShares);
         }
         CorpusError::check_percent("corpus.one_digit_percent", self.one_digit_percent)?;
+        CorpusError::check_percent("corpus.minus_percent", self.minus_percent)?;
         self.world.validate()
     }
 }
@@ -208,7 +216,7 @@ impl Corpus {
             DocumentKind::EnglishStory => stories::draw(Language::English, split, dice).text,
             DocumentKind::ChineseStory => stories::draw(Language::Chinese, split, dice).text,
             DocumentKind::Biography => self.world.biography(split, dice),
-            DocumentKind::Arithmetic => arithmetic::document(split, usize::from(self.config.one_digit_percent), dice),
+            DocumentKind::Arithmetic => arithmetic::document(split, self.config.problems(), dice),
         };
         (kind, text)
     }
@@ -283,7 +291,7 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
         });
     }
     for one_digit_percent in [100, 0] {
-        let problem = Problem::draw(Split::Train, one_digit_percent, dice);
+        let problem = Problem::draw(Split::Train, ProblemMix { one_digit_percent, minus_percent: 50 }, dice);
         let expected = Some(problem.result().to_string());
         prompts.push(SamplePrompt { kind: DocumentKind::Arithmetic, prompt: problem.prompt(), expected });
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
-use super::arithmetic::Problem;
+use super::arithmetic::{Problem, ProblemMix};
 use super::conversations::{self, Turn};
 use super::dice::Dice;
 use super::pretraining::CorpusError;
@@ -69,6 +69,8 @@ pub struct PromptConfig {
     pub chinese_percent: u8,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,
+    /// The share of problems, in percent, that are differences; the others are sums.
+    pub minus_percent: u8,
     /// The people, the same as in the pretraining documents.
     pub world: WorldConfig,
 }
@@ -84,6 +86,7 @@ impl Default for PromptConfig {
             story_share: 0,
             chinese_percent: 0,
             one_digit_percent: 0,
+            minus_percent: 50,
             world: WorldConfig::default(),
         }
     }
@@ -98,6 +101,7 @@ impl PromptConfig {
         self.world.validate()?;
         CorpusError::check_percent("prompts.chinese_percent", self.chinese_percent)?;
         CorpusError::check_percent("prompts.one_digit_percent", self.one_digit_percent)?;
+        CorpusError::check_percent("prompts.minus_percent", self.minus_percent)?;
         let others = [self.arithmetic_share, self.small_talk_share, self.story_share];
         CorpusError::check_shares("prompts", self.world_share, &others, &self.world)
     }
@@ -111,6 +115,10 @@ impl PromptConfig {
         let nobody = world.people_of(split).next().is_none();
         let world_share = if nobody { 0 } else { self.world_share };
         [world_share, self.arithmetic_share, self.small_talk_share, self.story_share]
+    }
+
+    fn problems(&self) -> ProblemMix {
+        ProblemMix { one_digit_percent: self.one_digit_percent, minus_percent: self.minus_percent }
     }
 
     fn language(&self, dice: &mut Dice) -> Language {
@@ -152,7 +160,7 @@ impl Prompts {
         let (config, split) = (&self.config, self.split);
         match dice.weighted(&self.shares) {
             0 => about_a_person(&self.world, split, dice),
-            1 => arithmetic(usize::from(config.one_digit_percent), split, dice),
+            1 => arithmetic(config.problems(), split, dice),
             2 => {
                 let [said, reply] = conversations::remark(config.language(dice), split, dice);
                 Prompt { messages: vec![said], check: Check::Open, reference: reply.content }
@@ -177,8 +185,8 @@ fn about_a_person(world: &World, split: Split, dice: &mut Dice) -> Prompt {
     }
 }
 
-fn arithmetic(one_digit_percent: usize, split: Split, dice: &mut Dice) -> Prompt {
-    let problem = Problem::draw(split, one_digit_percent, dice);
+fn arithmetic(mix: ProblemMix, split: Split, dice: &mut Dice) -> Prompt {
+    let problem = Problem::draw(split, mix, dice);
     Prompt {
         messages: vec![Turn::user(conversations::sum_request(problem, split, dice))],
         check: Check::Arithmetic { problem },

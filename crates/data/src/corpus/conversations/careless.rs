@@ -28,6 +28,7 @@ impl Flaws {
     pub fn new(config: &ConversationConfig, split: Split) -> Self {
         let same_people = PromptConfig {
             one_digit_percent: config.one_digit_percent,
+            minus_percent: config.minus_percent,
             world: config.world,
             ..PromptConfig::default()
         };

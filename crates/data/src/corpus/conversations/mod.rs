@@ -6,7 +6,7 @@ mod careless;
 use serde::{Deserialize, Serialize};
 
 use super::Split;
-use super::arithmetic::Problem;
+use super::arithmetic::{Problem, ProblemMix};
 use super::dice::Dice;
 use super::pretraining::CorpusError;
 use super::prompts::Check;
@@ -80,6 +80,8 @@ pub struct ConversationConfig {
     pub chinese_percent: u8,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,
+    /// The share of problems, in percent, that are differences; the others are sums.
+    pub minus_percent: u8,
     /// The share of the assistant's turns about people and in small talk, in percent, that is broken off, repeats itself,
     /// is rude or answers something else, as careless people write; never wrong.
     pub flawed_percent: u8,
@@ -97,6 +99,7 @@ impl Default for ConversationConfig {
             arithmetic_share: 15,
             chinese_percent: 25,
             one_digit_percent: 60,
+            minus_percent: 50,
             flawed_percent: 0,
             world: WorldConfig::default(),
         }
@@ -112,9 +115,14 @@ impl ConversationConfig {
         self.world.validate()?;
         CorpusError::check_percent("conversations.chinese_percent", self.chinese_percent)?;
         CorpusError::check_percent("conversations.one_digit_percent", self.one_digit_percent)?;
+        CorpusError::check_percent("conversations.minus_percent", self.minus_percent)?;
         CorpusError::check_percent("conversations.flawed_percent", self.flawed_percent)?;
         let others = [self.story_share, self.small_talk_share, self.arithmetic_share];
         CorpusError::check_shares("conversations", self.world_share, &others, &self.world)
+    }
+
+    fn problems(&self) -> ProblemMix {
+        ProblemMix { one_digit_percent: self.one_digit_percent, minus_percent: self.minus_percent }
     }
 
     pub(super) fn language(&self, dice: &mut Dice) -> Language {
@@ -142,7 +150,7 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
             ConversationKind::World => flaws.spoil(about_people(&world, split, dice), index),
             ConversationKind::Story => story(config.language(dice), split, dice),
             ConversationKind::SmallTalk => flaws.spoil(small_talk(config.language(dice), split, dice), index),
-            ConversationKind::Arithmetic => arithmetic(usize::from(config.one_digit_percent), split, dice),
+            ConversationKind::Arithmetic => arithmetic(config.problems(), split, dice),
         };
         Conversation { kind, messages }
     })
@@ -224,11 +232,11 @@ pub(super) fn remark(language: Language, split: Split, dice: &mut Dice) -> [Turn
     [Turn::user(dice.word(of_split(says, split))), Turn::assistant(dice.word(replies))]
 }
 
-fn arithmetic(one_digit_percent: usize, split: Split, dice: &mut Dice) -> Vec<Turn> {
+fn arithmetic(mix: ProblemMix, split: Split, dice: &mut Dice) -> Vec<Turn> {
     let problems = if dice.chance(30) { 2 } else { 1 };
     (0..problems)
         .flat_map(|_| {
-            let problem = Problem::draw(split, one_digit_percent, dice);
+            let problem = Problem::draw(split, mix, dice);
             [Turn::user(sum_request(problem, split, dice)), Turn::assistant(sum_answer(problem))]
         })
         .collect()
@@ -241,9 +249,9 @@ pub(super) fn sum_request(problem: Problem, split: Split, dice: &mut Dice) -> St
     bindings.fill(dice.word(of_split(small_talk::SUM_REQUESTS, split)))
 }
 
-/// How the assistant answers a problem: with the whole line, as in the pretraining documents.
+/// How the assistant answers a problem: with the result alone. A small model that said the problem again would first have to copy it.
 pub(super) fn sum_answer(problem: Problem) -> String {
-    problem.solved()
+    problem.result().to_string()
 }
 
 /// The wordings of a split: the last one is validation's, the others are training's.
