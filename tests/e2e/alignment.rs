@@ -46,8 +46,11 @@ fn assistant(out: &Path, stages: &str, more: &[&str]) -> Command {
     train(out, &[&ALIGNED[..], &flags, more].concat())
 }
 
+/// A step and its loss as it was written.
+type Loss = (u64, serde_json::Value);
+
 /// What a stage left: its losses and every weight file of its last checkpoint, the optimiser's too.
-fn outcome(run: &Path, stage: &str) -> (Vec<(u64, serde_json::Value)>, Vec<(String, Vec<u8>)>) {
+fn outcome(run: &Path, stage: &str) -> (Vec<Loss>, Vec<(String, Vec<u8>)>) {
     fn files(folder: &Path, prefix: &str, found: &mut Vec<(String, Vec<u8>)>) {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());

@@ -183,6 +183,9 @@ pub fn masked_mean(x_bc: Tensor<2>, mask_bc: &Tensor<2>) -> Tensor<1> {
 }
 
 /// A tensor's numbers on the host.
+///
+/// # Panics
+/// When they are no floats.
 #[must_use]
 pub fn host<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32")

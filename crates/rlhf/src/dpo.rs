@@ -18,7 +18,7 @@ use fireclay_data::chat::EncodedPair;
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Fit, Interrupt, Loss, Objective, Outcome, Sample, StageDir, TrainConfig, TrainError, evaluate_objective, fit,
+    Fit, Interrupt, Loss, Objective, Outcome, ShowSamples, StageDir, TrainConfig, TrainError, evaluate_objective, fit,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -122,12 +122,11 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
         let split = |all: Tensor<1>| (all.clone().narrow(0, 0, pairs.len()), all.narrow(0, pairs.len(), pairs.len()));
         let (chosen, rejected) = split(completion_logprobs(policy, &sequences, mean));
         // A uniform reference says the same of both.
-        let reference = match self.config.reference_free {
-            true => chosen.zeros_like().detach().repeat_dim(0, 2),
-            false => {
-                let logprobs = completion_logprobs(&self.reference, &sequences, mean).into_data();
-                Tensor::from_data(logprobs, &policy.device())
-            }
+        let reference = if self.config.reference_free {
+            chosen.zeros_like().detach().repeat_dim(0, 2)
+        } else {
+            let logprobs = completion_logprobs(&self.reference, &sequences, mean).into_data();
+            Tensor::from_data(logprobs, &policy.device())
         };
         let (ref_chosen, ref_rejected) = split(reference);
         // What the policy thinks an answer is worth, up to a constant of the prompt.
@@ -163,7 +162,7 @@ pub struct Preferring<'a, T> {
     /// Examples that are never learned from.
     pub validation: &'a [T],
     /// Shows what the policy, without gradients, answers after a step.
-    pub sample: &'a dyn Fn(&Decoder, u64) -> Result<Vec<Sample>, TrainError>,
+    pub sample: ShowSamples<'a, Decoder>,
     /// Saved with every checkpoint.
     pub tokenizer: &'a Tokenizer,
     /// Where everything is written.

@@ -118,6 +118,8 @@ const SHOWS: [&str; 5] = ["reward_mean", "kl", "entropy", "response_length", "fi
 ///
 /// # Errors
 /// [`TrainError`] when settings do not fit the checkpoint, a prompt does not fit the model, or the disk fails.
+#[allow(clippy::too_many_lines, reason = "the loop, from top to bottom")]
+#[allow(clippy::needless_pass_by_value, reason = "a run is used up")]
 pub fn online<M: Trainable>(
     model: M,
     algorithm: &mut dyn PolicyGradient<M>,
@@ -133,17 +135,14 @@ pub fn online<M: Trainable>(
     let expected = Expected { config, settings: &settings, tokenizer: run.tokenizer, optimizers: &optimizer_configs };
     let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
     let from = resumed.as_ref().map(|resumed| resumed.state.step);
-    let (model, mut optimizers, mut state) = match resumed {
-        Some(resumed) => {
-            run.source.seek(&resumed.state.position)?;
-            algorithm.recall(&resumed.state.memory)?;
-            (resumed.model, resumed.optimizers, resumed.state)
-        }
-        None => {
-            let optimizers = optimizer_configs.iter().map(|(_, config)| AdamW::new(config.clone())).collect();
-            let state = TrainerState { settings, ..TrainerState::new(config, run.source.position()) };
-            (model.to_device(&device), optimizers, state)
-        }
+    let (model, mut optimizers, mut state) = if let Some(resumed) = resumed {
+        run.source.seek(&resumed.state.position)?;
+        algorithm.recall(&resumed.state.memory)?;
+        (resumed.model, resumed.optimizers, resumed.state)
+    } else {
+        let optimizers = optimizer_configs.iter().map(|(_, config)| AdamW::new(config.clone())).collect();
+        let state = TrainerState { settings, ..TrainerState::new(config, run.source.position()) };
+        (model.to_device(&device), optimizers, state)
     };
     let mut model = model.train().with_precision(config.precision);
 
@@ -153,10 +152,10 @@ pub fn online<M: Trainable>(
     let mut saved = from;
     let mut last_evaluation = None;
     if from.is_none() {
-        let (found, samples) = run.evaluate(algorithm.policy(&model.valid()), 0)?;
-        log.step(&StepMetrics { extra: found.iter().cloned().collect(), ..StepMetrics::default() })?;
+        let HeldOut { numbers, samples } = run.evaluate(algorithm.policy(&model.valid()), 0)?;
+        log.step(&StepMetrics { extra: numbers.iter().cloned().collect(), ..StepMetrics::default() })?;
         log.samples(&samples)?;
-        last_evaluation = Some(found);
+        last_evaluation = Some(numbers);
     }
 
     while state.step < config.steps && !run.interrupt.requested() {
@@ -203,10 +202,10 @@ pub fn online<M: Trainable>(
         numbers.extend(shares.map(|(name, seconds)| (format!("time_{name}"), share(seconds))));
         watch.look(step, &numbers, run.rollouts.max_tokens);
         if due(config.eval_every) {
-            let (found, samples) = run.evaluate(algorithm.policy(&model.valid()), step)?;
-            log.samples(&samples)?;
-            numbers.extend(found.iter().cloned());
-            last_evaluation = Some(found);
+            let found = run.evaluate(algorithm.policy(&model.valid()), step)?;
+            log.samples(&found.samples)?;
+            numbers.extend(found.numbers.iter().cloned());
+            last_evaluation = Some(found.numbers);
         }
 
         // Log.
@@ -237,7 +236,7 @@ pub fn online<M: Trainable>(
     log.progress.finish();
     if last_evaluation.is_none() && state.step == config.steps {
         // The run before this one made the last step, and was cut off before it could say so.
-        last_evaluation = Some(run.evaluate(algorithm.policy(&model.valid()), state.step)?.0);
+        last_evaluation = Some(run.evaluate(algorithm.policy(&model.valid()), state.step)?.numbers);
     }
     state.seconds = clock.seconds();
     if saved != Some(state.step) {
@@ -265,11 +264,17 @@ fn settings<M: Trainable>(algorithm: &dyn PolicyGradient<M>, run: &Online<'_>) -
     Value::Object(all)
 }
 
+/// What an evaluation found: numbers by their names, and dialogues.
+struct HeldOut {
+    numbers: Vec<(String, f64)>,
+    samples: Vec<Sample>,
+}
+
 impl Online<'_> {
     /// What the policy, without gradients, answers to the held-out prompts, drawn and most probable, and some of the dialogues.
-    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<(Vec<(String, f64)>, Vec<Sample>), TrainError> {
+    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<HeldOut, TrainError> {
         if self.held_out.is_empty() {
-            return Ok((vec![], vec![]));
+            return Ok(HeldOut { numbers: vec![], samples: vec![] });
         }
         let single = RolloutConfig { group_size: 1, ..self.rollouts.clone() };
         // The same random numbers each time, of a seed that training does not use.
@@ -288,7 +293,7 @@ impl Online<'_> {
         ];
         numbers.extend(greedy.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let samples = drawn.iter().take(SAMPLES).map(|group| sample(group, step)).collect();
-        Ok((numbers, samples))
+        Ok(HeldOut { numbers, samples })
     }
 
     fn save<M: Trainable>(

@@ -38,7 +38,7 @@ pub struct PpoConfig {
     pub minibatch: usize,
     /// ε: how far ρ may go from 1 before it gains nothing.
     pub clip_ratio: f64,
-    /// ε_v, the same for values; 0: not clipped.
+    /// `ε_v`, the same for values; 0: not clipped.
     pub clip_value: f64,
     /// γ: what a payment one token later is worth.
     pub gamma: f64,
@@ -344,7 +344,7 @@ pub fn clip_fraction(
     number(masked_mean(decides.float(), mask_bc))
 }
 
-/// `½ mean max((V − R)², (clip(V, V_old ± ε_v) − R)²)` over the tokens of the mask; without the second term where ε_v is 0.
+/// `½ mean max((V − R)², (clip(V, V_old ± ε_v) − R)²)` over the tokens of the mask; without the second term where `ε_v` is 0.
 /// All `[B, C]` → `[1]`
 #[must_use]
 pub fn value_loss(

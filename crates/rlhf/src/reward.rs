@@ -1,6 +1,6 @@
 //! The reward model: what people would prefer, learned from pairs of answers of which they preferred one.
 //!
-//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it is that y_c is preferred to y_r, and its negative
+//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it is that one answer is preferred to another, and its negative
 //! log-likelihood is the loss (Christiano et al. 2017; Ouyang et al. 2022), with the margin m of Touvron et al. (2023) and the term that keeps
 //! scores centred of Eisenstein et al. (2023):
 //!
@@ -183,7 +183,9 @@ pub fn judge(model: &ScoreModel, pairs: &[EncodedPair], batch: usize) -> RewardR
             *count += 1;
         }
     }
-    by_kind.values_mut().for_each(|(sum, count)| *sum /= *count as f64);
+    for (sum, count) in by_kind.values_mut() {
+        *sum /= *count as f64;
+    }
     let spread = |scores: &[f64]| {
         let (mean, variance) = mean_and_variance(scores.iter().copied());
         (mean, variance.sqrt())

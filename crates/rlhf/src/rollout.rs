@@ -198,7 +198,7 @@ pub fn add_reference_logprobs(groups: &mut [Group], reference: &Decoder, tempera
     }
 }
 
-/// The largest |π(token) / π_sampled(token) − 1| over all tokens: 0, apart from rounding, when `policy` is the one that drew them.
+/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart from rounding, when `policy` is the one that drew them.
 #[must_use]
 pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> f64 {
     let sequences = sequences(groups.iter().flat_map(|group| &group.trajectories));

@@ -16,6 +16,12 @@ use crate::{
     Trainable, TrainerState, matmul_peak,
 };
 
+/// Measures a model, without gradients; `None` where there is nothing to measure it on.
+pub type Evaluate<'a, M> = &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainError>;
+
+/// Shows what a model, without gradients, says after a step.
+pub type ShowSamples<'a, M> = &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>;
+
 /// What [`fit`] needs beside the model.
 pub struct Fit<'a, M, B> {
     /// How to train.
@@ -27,9 +33,9 @@ pub struct Fit<'a, M, B> {
     /// Batches to train on.
     pub source: &'a mut dyn Source<B>,
     /// Measures the model, without gradients, on examples it is not trained on; `None` where there are none.
-    pub evaluate: &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainError>,
+    pub evaluate: Evaluate<'a, M>,
     /// Shows what the model, without gradients, says after a step.
-    pub sample: &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>,
+    pub sample: ShowSamples<'a, M>,
     /// What is still to be done to the model, without gradients, before it is saved.
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
     /// Saved with every checkpoint.

@@ -68,7 +68,7 @@ pub use config::TrainConfig;
 pub use error::TrainError;
 pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate};
 pub use evaluate::{Evaluation, evaluate, evaluate_objective};
-pub use fit::{Clock, Fit, Outcome, Summary, fit};
+pub use fit::{Clock, Evaluate, Fit, Outcome, ShowSamples, Summary, fit};
 pub use interrupt::Interrupt;
 pub use log::Log;
 pub use metrics::{StepMetrics, read_metrics};

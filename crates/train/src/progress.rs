@@ -50,7 +50,7 @@ impl Progress {
             }
         }
         let numbers = self.shown.iter().filter_map(|(name, value)| Some((name.replace('_', " "), (*value)?)));
-        let numbers: String = numbers.map(|(name, value)| format!("{name} {value:.3}  ")).collect();
+        let numbers = numbers.map(|(name, value)| format!("{name} {value:.3}  ")).collect::<Vec<_>>().concat();
         let mfu = line.mfu.map(|mfu| format!("MFU {:.0} %  ", 100.0 * mfu)).unwrap_or_default();
         let message = format!(
             "{numbers}{:.0} tokens/s  {mfu}{} left",

@@ -120,7 +120,7 @@ fn describe(stage: Stage, summary: &Summary) -> String {
         reached.extend(percent("val_exact").map(|share| format!("{share} word by word")));
         reached.extend(number("val_kl").map(|kl| format!("KL {kl:.2}")));
     }
-    let reached: String = reached.into_iter().map(|part| format!(", {part}")).collect();
+    let reached = reached.into_iter().map(|part| format!(", {part}")).collect::<Vec<_>>().concat();
     let minutes = summary.seconds / 60.0;
     format!("{} steps, {:.2}M tokens in {minutes:.1} minutes{reached}", summary.step, summary.tokens as f64 / 1e6)
 }

@@ -70,10 +70,14 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     for paths in
         [&mut recipe.sft.data.data, &mut recipe.reward.data.data, &mut recipe.dpo.data.data, &mut recipe.kto.data.data]
     {
-        paths.iter_mut().for_each(|path| *path = absolute(path));
+        for path in paths.iter_mut() {
+            *path = absolute(path);
+        }
     }
     for prompts in [&mut recipe.reinforce.data, &mut recipe.rloo.data, &mut recipe.ppo.data, &mut recipe.grpo.data] {
-        prompts.data.iter_mut().for_each(|path| *path = absolute(path));
+        for path in &mut prompts.data {
+            *path = absolute(path);
+        }
         prompts.rewards.model = prompts.rewards.model.as_deref().map(absolute);
     }
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);

@@ -42,10 +42,7 @@ pub fn conversations(data: &ConversationData) -> Result<(Vec<Conversation>, Vec<
 }
 
 /// What samples of fine-tuning answer: the beginnings of validation conversations, up to the first answer.
-///
-/// # Errors
-/// When a prompt cannot be encoded.
-pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Result<Vec<EncodedTask>> {
+pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Vec<EncodedTask> {
     let task = |conversation: &Conversation| {
         let answer = conversation.messages.iter().position(|message| message.role == "assistant")?;
         let messages = conversation.messages[..answer].to_vec();
@@ -54,7 +51,7 @@ pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context:
     };
     let tasks: Vec<Task> = validation.iter().filter_map(task).take(SAMPLES).collect();
     let encode = |tasks: &[Task]| Ok(encode_tasks(tasks, tokenizer, context / 2)?.items);
-    Ok(held_out("sft", &tasks, encode))
+    held_out("sft", &tasks, encode)
 }
 
 /// Pairs to learn from, and others for validation.

@@ -40,19 +40,19 @@ pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
             let section = &recipe.reinforce;
             let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Reinforce::new(section.algorithm.clone());
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
+            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
         }
         Stage::Rloo => {
             let section = &recipe.rloo;
             let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Rloo { config: section.algorithm.clone() };
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
+            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
         }
         Stage::Grpo => {
             let section = &recipe.grpo;
             let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
             let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), policy, &mut algorithm)
+            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
         }
         Stage::Ppo => ppo(context),
         other => panic!("{} is no online stage", other.name()),
@@ -80,7 +80,7 @@ fn ppo(context: &Context) -> Result<Outcome> {
     let text = text.as_mut().map(|source| source as &mut dyn Source);
     let mut algorithm = Ppo::new(section.algorithm.clone(), text);
     let model = ActorCritic::new(policy.clone(), critic, section.algorithm.ema_decay > 0.0);
-    learn(context, Stage::Ppo, config, &section.rollouts, model, policy, &mut algorithm)
+    learn(context, Stage::Ppo, config, &section.rollouts, model, &policy, &mut algorithm)
 }
 
 fn pretraining_text(context: &Context, config: &TrainConfig) -> Result<PackedSource> {
@@ -101,7 +101,7 @@ fn learn<M: Trainable>(
     config: &TrainConfig,
     rollouts: &RolloutConfig,
     model: M,
-    reference: Decoder,
+    reference: &Decoder,
     algorithm: &mut dyn PolicyGradient<M>,
 ) -> Result<Outcome> {
     let data = context.recipe.prompt_data(stage);
@@ -124,7 +124,7 @@ fn learn<M: Trainable>(
             config,
             rollouts,
             settings: context.settings(stage, serde_json::json!({ "rewards": data.rewards }))?,
-            reference: &reference,
+            reference,
             reward: &reward,
             source: &mut source,
             held_out: &held_out,

@@ -37,7 +37,7 @@ pub fn sft(context: &Context) -> Result<Outcome> {
         true => vec![],
         false => chat_validation(&encode(&validation_set)?, config.batch),
     };
-    let prompts = sample_tasks(&validation_set, context.tokenizer, config.context)?;
+    let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
     let outcome = train(
         decoder,
         Sft {

@@ -1,4 +1,4 @@
-//! From a real directory of weights through log-probabilities to losses and gradients of every parameter, as PyTorch has them.
+//! From a real directory of weights through log-probabilities to losses and gradients of every parameter, as `PyTorch` has them.
 
 use std::collections::BTreeMap;
 
@@ -41,12 +41,12 @@ impl Reference {
         self.sequences.per_token(value, &self.decoder.device())
     }
 
-    fn check(&self, case: &str, loss: Tensor<1>) {
+    fn check(&self, case: &str, loss: &Tensor<1>) {
         let case = &self.json["cases"][case];
         let expect = case["loss"].as_f64().unwrap();
         let got = f64::from(loss.clone().into_scalar::<f32>());
         assert!((got - expect).abs() < 1e-4 * (1.0 + expect.abs()), "loss {got}, not {expect}");
-        let gradients = norms_and_projections(&self.decoder, loss.backward());
+        let gradients = norms_and_projections(&self.decoder, &loss.backward());
         let expected_norms = case["gradient_norms"].as_object().unwrap();
         assert_eq!(gradients.len(), expected_norms.len(), "every parameter has a gradient");
         for (ours, (norm, projection)) in gradients {
@@ -68,7 +68,7 @@ fn numbers(list: &Value) -> Vec<f64> {
 }
 
 /// Of each parameter's gradient g, in the layout of transformers (`[out, in]`): its norm, and Σ gᵢ·cos i.
-fn norms_and_projections(decoder: &Decoder, gradients: Gradients) -> BTreeMap<String, (f64, f64)> {
+fn norms_and_projections(decoder: &Decoder, gradients: &Gradients) -> BTreeMap<String, (f64, f64)> {
     struct Collect<'a> {
         gradients: &'a Gradients,
         path: Vec<String>,
@@ -92,7 +92,7 @@ fn norms_and_projections(decoder: &Decoder, gradients: Gradients) -> BTreeMap<St
             self.found.insert(name, (norm, projection));
         }
     }
-    let mut collect = Collect { gradients: &gradients, path: vec![], found: BTreeMap::new() };
+    let mut collect = Collect { gradients, path: vec![], found: BTreeMap::new() };
     decoder.visit(&mut collect);
     collect.found
 }
@@ -137,7 +137,7 @@ fn next_token_loss_and_gradients() {
     let reference = Reference::read();
     let logprobs = token_logprobs(&reference.decoder, &reference.sequences, 1.0);
     let mask = reference.sequences.mask(&reference.decoder.device());
-    reference.check("nll", -masked_mean(logprobs, &mask));
+    reference.check("nll", &-masked_mean(logprobs, &mask));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn dpo_loss_and_gradients() {
     let half = |all: &Tensor<1>, from| all.clone().narrow(0, from, 2);
     let losses =
         dpo_losses(half(&policy, 0), half(&policy, 2), half(&frozen, 0), half(&frozen, 2), &DpoConfig::default());
-    reference.check("dpo", losses.mean());
+    reference.check("dpo", &losses.mean());
 }
 
 #[test]
@@ -165,5 +165,5 @@ fn grpo_loss_and_gradients() {
         mask: reference.sequences.mask(&device),
     };
     let config = GrpoConfig { clip_high: 0.28, kl_coefficient: 0.04, ..GrpoConfig::default() };
-    reference.check("grpo", grpo_loss(inputs, &config, 12));
+    reference.check("grpo", &grpo_loss(inputs, &config, 12));
 }

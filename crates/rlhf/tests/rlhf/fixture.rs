@@ -19,14 +19,14 @@ impl Fixture {
     pub(crate) fn case(&self, name: &str) -> Case<'_> {
         let case = &self.0["cases"][name];
         assert!(case.is_object(), "there is no case {name}");
-        Case { name: name.into(), case, inputs: &self.0["inputs"], also: None }
+        Case { name: name.into(), json: case, inputs: &self.0["inputs"], also: None }
     }
 }
 
 /// One case, with the inputs that it shares with the others.
 pub(crate) struct Case<'a> {
     name: String,
-    case: &'a Value,
+    json: &'a Value,
     inputs: &'a Value,
     /// Another case whose inputs this one takes.
     also: Option<&'a Value>,
@@ -42,12 +42,12 @@ fn tensor_of(value: &Value) -> (Vec<usize>, Vec<f32>) {
 
 impl<'a> Case<'a> {
     pub(crate) fn with_inputs_of(mut self, other: &Case<'a>) -> Self {
-        self.also = Some(other.case);
+        self.also = Some(other.json);
         self
     }
 
     fn find(&self, input: &str) -> &Value {
-        let own = &self.case["inputs"][input];
+        let own = &self.json["inputs"][input];
         let other = self.also.map_or(&Value::Null, |case| &case["inputs"][input]);
         [own, other, &self.inputs[input]]
             .into_iter()
@@ -85,36 +85,36 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn setting(&self, name: &str) -> f64 {
-        self.case["settings"][name].as_f64().unwrap_or_else(|| panic!("case {} has no setting {name}", self.name))
+        self.json["settings"][name].as_f64().unwrap_or_else(|| panic!("case {} has no setting {name}", self.name))
     }
 
     /// Compares a number with the one called `name`.
     pub(crate) fn check_number(&self, name: &str, got: f64) {
-        let expect = self.case[name].as_f64().unwrap_or_else(|| panic!("case {} has no {name}", self.name));
+        let expect = self.json[name].as_f64().unwrap_or_else(|| panic!("case {} has no {name}", self.name));
         self.close(name, 0, got, expect);
     }
 
     /// Compares numbers with those called `name`.
     pub(crate) fn check_numbers(&self, name: &str, got: &[f64]) {
-        let (_, expect) = tensor_of(&self.case[name]);
+        let (_, expect) = tensor_of(&self.json[name]);
         assert_eq!(got.len(), expect.len(), "{}: {name}", self.name);
         got.iter().zip(&expect).enumerate().for_each(|(i, (g, e))| self.close(name, i, *g, f64::from(*e)));
     }
 
     /// Compares rows of different lengths with those called `name`, as far as the mask goes.
     pub(crate) fn check_rows(&self, name: &str, got: &[Vec<f64>]) {
-        let (shape, numbers) = tensor_of(&self.case[name]);
+        let (shape, numbers) = tensor_of(&self.json[name]);
         for (got, expect) in got.iter().zip(numbers.chunks(shape[1])) {
             got.iter().zip(expect).enumerate().for_each(|(i, (g, e))| self.close(name, i, *g, f64::from(*e)));
         }
     }
 
     /// Compares a loss, and its gradients by the named variables.
-    pub(crate) fn check_loss<const R: usize>(&self, loss: Tensor<1>, variables: &[(&str, &Tensor<R>)]) {
+    pub(crate) fn check_loss<const R: usize>(&self, loss: &Tensor<1>, variables: &[(&str, &Tensor<R>)]) {
         self.check_number("loss", f64::from(loss.clone().into_scalar::<f32>()));
         let gradients = loss.backward();
         for (name, variable) in variables {
-            let (_, expect) = tensor_of(&self.case["gradients"][*name]);
+            let (_, expect) = tensor_of(&self.json["gradients"][*name]);
             let got = host(variable.grad(&gradients).unwrap_or_else(|| panic!("{}: no gradient by {name}", self.name)));
             assert_eq!(got.len(), expect.len());
             for (i, (g, e)) in got.iter().zip(&expect).enumerate() {

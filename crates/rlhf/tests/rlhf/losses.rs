@@ -1,4 +1,4 @@
-//! Every loss, estimate and advantage equals PyTorch's or TRL's within 1e-5, and so do the gradients.
+//! Every loss, estimate and advantage equals `PyTorch`'s or TRL's within 1e-5, and so do the gradients.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
@@ -26,7 +26,7 @@ fn kl_estimators() {
         let case = fixture.case(&format!("{name}_token_mean"));
         let logprobs = case.variable::<2>("logprobs");
         let kl = estimator.of(logprobs.clone(), case.input("reference_logprobs"));
-        case.check_loss(masked_mean(kl, &case.input("mask")), &[("logprobs", &logprobs)]);
+        case.check_loss(&masked_mean(kl, &case.input("mask")), &[("logprobs", &logprobs)]);
     }
 }
 
@@ -58,7 +58,7 @@ fn ppo_policy_loss() {
         let (old, advantages, mask) = (case.input("old_logprobs"), case.input("advantages"), case.input("mask"));
         case.check_number("clip_fraction", clip_fraction(&logprobs, &old, &advantages, &mask, low, high));
         let loss = masked_mean(clipped_surrogate(logprobs.clone(), old, advantages, low, high), &mask);
-        case.check_loss(loss, &[("logprobs", &logprobs)]);
+        case.check_loss(&loss, &[("logprobs", &logprobs)]);
     }
 }
 
@@ -70,7 +70,7 @@ fn ppo_value_loss() {
         let values = case.variable::<2>("values");
         let (old, returns) = (case.input("old_values"), case.input("returns"));
         let loss = value_loss(values.clone(), old, returns, &case.input("mask"), clip);
-        case.check_loss(loss, &[("values", &values)]);
+        case.check_loss(&loss, &[("values", &values)]);
     }
 }
 
@@ -99,7 +99,7 @@ fn ppo_from_logits() {
     );
     let loss = masked_mean(surrogate, &mask) + values * case.setting("value_coefficient")
         - entropy * case.setting("entropy_coefficient");
-    case.check_loss(loss, &[("logits", &logits)]);
+    case.check_loss(&loss, &[("logits", &logits)]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn grpo_losses_of_every_kind() {
         let old = if name == "on_policy" { logprobs.clone().detach() } else { case.input("old_logprobs") };
         let inputs = grpo_inputs(&case, logprobs.clone(), old);
         let loss = grpo_loss(inputs, &config, case.setting("max_length") as usize);
-        case.check_loss(loss, &[("logprobs", &logprobs)]);
+        case.check_loss(&loss, &[("logprobs", &logprobs)]);
     }
 }
 
@@ -162,7 +162,7 @@ fn grpo_from_logits() {
     };
     let logits = case.variable::<3>("logits");
     let inputs = grpo_inputs(&case, drawn(&case, logits.clone()), case.input("old_logprobs"));
-    case.check_loss(grpo_loss(inputs, &config, 12), &[("logits", &logits)]);
+    case.check_loss(&grpo_loss(inputs, &config, 12), &[("logits", &logits)]);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn reward_ranking() {
         let (chosen, rejected) = (case.variable::<1>("chosen"), case.variable::<1>("rejected"));
         let margins = if with_margins { case.input("margins") } else { chosen.clone().detach().zeros_like() };
         let loss = ranking_loss(chosen.clone(), rejected.clone(), margins, center);
-        case.check_loss(loss, &[("chosen", &chosen), ("rejected", &rejected)]);
+        case.check_loss(&loss, &[("chosen", &chosen), ("rejected", &rejected)]);
     }
 }
 
@@ -207,7 +207,7 @@ fn direct_preferences() {
         );
         let per_pair: Vec<f64> = host(losses.clone()).into_iter().map(f64::from).collect();
         case.check_numbers("per_pair", &per_pair);
-        case.check_loss(losses.mean(), &[("chosen", &chosen), ("rejected", &rejected)]);
+        case.check_loss(&losses.mean(), &[("chosen", &chosen), ("rejected", &rejected)]);
     }
 }
 
@@ -229,7 +229,7 @@ fn thumbs() {
         let good: Vec<bool> = case.numbers("labels").iter().map(|&label| label > 0.5).collect();
         let logprobs = case.variable::<1>("logprobs");
         let losses = kto_losses(logprobs.clone() - case.input("reference_logprobs"), &good, z, &config);
-        case.check_loss(losses.mean(), &[("logprobs", &logprobs)]);
+        case.check_loss(&losses.mean(), &[("logprobs", &logprobs)]);
     }
 }
 
@@ -253,6 +253,6 @@ fn reinforce_and_leave_one_out() {
         let advantages: Vec<f32> = advantages.iter().map(|&a| a as f32).collect();
         let advantages = Tensor::<1>::from_floats(advantages.as_slice(), &logprobs.device());
         let loss = reinforce_loss(logprobs.clone(), advantages, case.input("mask"));
-        case.check_loss(loss, &[("logprobs", &logprobs)]);
+        case.check_loss(&loss, &[("logprobs", &logprobs)]);
     }
 }
