@@ -174,7 +174,7 @@ pub struct Preferring<'a, T> {
 }
 
 impl<T: Clone> Preferring<'_, T> {
-    /// Runs [`fit`] on an objective over these examples.
+    /// Runs [`fit()`] on an objective over these examples.
     pub(crate) fn run(
         self,
         policy: Decoder,
@@ -207,7 +207,7 @@ impl<T: Clone> Preferring<'_, T> {
     }
 }
 
-/// Aligns `policy` with preferences, or resumes exactly; see [`fit`]. `reference`, without gradients, is what the policy began as.
+/// Aligns `policy` with preferences, or resumes exactly; see [`fit()`]. `reference`, without gradients, is what the policy began as.
 ///
 /// # Errors
 /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or losses stay non-finite.

@@ -240,7 +240,7 @@ pub struct RewardTraining<'a> {
     pub quiet: bool,
 }
 
-/// Trains a reward model on pairs, or resumes exactly; see [`fit`].
+/// Trains a reward model on pairs, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, the disk fails, or losses stay non-finite.

@@ -36,7 +36,7 @@ pub struct Sft<'a> {
     pub quiet: bool,
 }
 
-/// Fine-tunes `decoder`, or resumes exactly; see [`fit`].
+/// Fine-tunes `decoder`, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the model or the checkpoint, the disk fails, or losses stay non-finite.

@@ -22,7 +22,7 @@ pub type Evaluate<'a, M> = &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainErr
 /// Shows what a model, without gradients, says after a step.
 pub type ShowSamples<'a, M> = &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>;
 
-/// What [`fit`] needs beside the model.
+/// What [`fit()`] needs beside the model.
 pub struct Fit<'a, M, B> {
     /// How to train.
     pub config: &'a TrainConfig,

@@ -1,4 +1,4 @@
-//! Pretraining: next-token prediction on tokenised text, by [`fit`].
+//! Pretraining: next-token prediction on tokenised text, by [`fit()`].
 
 use fireclay_data::{Batch, ShardSet, Source, Split};
 use fireclay_model::Decoder;
@@ -29,7 +29,7 @@ pub struct Pretrain<'a> {
     pub quiet: bool,
 }
 
-/// Trains `decoder` for `config.steps` steps, or resumes exactly; see [`fit`].
+/// Trains `decoder` for `config.steps` steps, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the model or the checkpoint, data or disk fail, or losses stay non-finite.
