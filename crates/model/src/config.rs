@@ -56,22 +56,6 @@ pub enum NormKind {
     Rms,
 }
 
-/// The non-linearity of the feed-forward layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// max(0, x).
-    Relu,
-    /// max(0, x)² (So et al. 2021, Primer).
-    ReluSquared,
-    /// x·Φ(x) with the exact error function.
-    Gelu,
-    /// x·Φ(x) by the tanh approximation that GPT-2 uses.
-    GeluTanh,
-    /// x·σ(x); with [`DecoderConfig::gated`] this is `SwiGLU` (Shazeer 2020).
-    Silu,
-}
-
 /// Whose `config.json` and weight names a checkpoint of this decoder carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,45 @@
+//! The functions of a feed-forward layer, element by element.
+
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod reference;
+
+use burn::tensor::Tensor;
+
+use serde::{Deserialize, Serialize};
+
+/// The non-linearity of the feed-forward layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// max(0, x)² (So et al. 2021, Primer).
+    ReluSquared,
+    /// x·Φ(x) with the exact error function.
+    Gelu,
+    /// x·Φ(x) by the tanh approximation that GPT-2 uses.
+    GeluTanh,
+    /// x·σ(x); gated, this is `SwiGLU` (Shazeer 2020).
+    Silu,
+}
+
+/// `f(x)`.
+#[must_use]
+pub fn activate<const R: usize>(x: Tensor<R>, activation: Activation) -> Tensor<R> {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&x) {
+        return crate::op::apply(cpu::Activate(activation), [x.into_dispatch()]);
+    }
+    reference::activate(x, activation)
+}
+
+/// `f(gate) ⊙ up` (Shazeer 2020, GLU variants), both of one shape.
+#[must_use]
+pub fn gated<const R: usize>(gate: Tensor<R>, up: Tensor<R>, activation: Activation) -> Tensor<R> {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&gate) {
+        return crate::op::apply(cpu::Gated(activation), [gate.into_dispatch(), up.into_dispatch()]);
+    }
+    reference::activate(gate, activation) * up
+}

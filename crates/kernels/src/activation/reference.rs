@@ -1,0 +1,17 @@
+//! The functions by burn's operations.
+
+use burn::tensor::{Tensor, activation};
+
+use crate::Activation;
+
+/// What [`activate`](super::activate) computes.
+#[must_use]
+pub fn activate<const R: usize>(x: Tensor<R>, activation: Activation) -> Tensor<R> {
+    match activation {
+        Activation::Relu => activation::relu(x),
+        Activation::ReluSquared => activation::relu(x).square(),
+        Activation::Gelu => activation::gelu(x),
+        Activation::GeluTanh => activation::gelu_approximate(x),
+        Activation::Silu => activation::silu(x),
+    }
+}

@@ -1,0 +1,90 @@
+//! Flash attention as an operation.
+
+use std::sync::Arc;
+
+use burn_flex::FlexTensor;
+
+use super::flash::{self, Heads, Shape};
+use crate::host::{contiguous, dims, tensor, values};
+use crate::op::{Forward, Kernel};
+
+/// Attention of `[q, k, v]`.
+#[derive(Debug)]
+pub(super) struct Attention {
+    pub origins: Option<Arc<[u32]>>,
+    pub window: Option<usize>,
+}
+
+impl Attention {
+    fn mask(&self, queries: usize) -> flash::Mask<'_> {
+        let rows = self.origins.as_ref().map_or(0, |origins| origins.len() / queries);
+        flash::Mask { origins: self.origins.as_deref(), rows, window: self.window }
+    }
+}
+
+impl Kernel for Attention {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+        let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(with_contiguous_heads).collect();
+        let shape = shape(&inputs);
+        let [q, k, v] = [heads(&inputs[0]), heads(&inputs[1]), heads(&inputs[2])];
+        let (y, log_sums) = flash::forward(q, k, v, &shape, &self.mask(shape.queries), scale(&shape));
+        let output = tensor(y, [shape.batch, shape.queries, shape.heads, shape.head_dim]);
+        if tracked {
+            inputs.push(output.clone());
+            inputs.push(tensor(log_sums, [shape.batch, shape.heads, shape.queries]));
+        }
+        Forward { output, saved: if tracked { inputs } else { vec![] } }
+    }
+
+    fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let shape = shape(&saved);
+        let [q, k, v] = [heads(&saved[0]), heads(&saved[1]), heads(&saved[2])];
+        // As the heads of y lie: `[B, T, H, K]` seen as `[B, H, T, K]`.
+        let gradient = contiguous(gradient).permute(&[0, 2, 1, 3]);
+        let (y, log_sums) = (values(&saved[3]), values(&saved[4]));
+        let mask = self.mask(shape.queries);
+        let found = flash::backward(q, k, v, y, log_sums, heads(&gradient), &shape, &mask, scale(&shape));
+        let seen_as_heads = |gradient, time, heads| {
+            Some(tensor(gradient, [shape.batch, time, heads, shape.head_dim]).permute(&[0, 2, 1, 3]))
+        };
+        vec![
+            seen_as_heads(found.dq, shape.queries, shape.heads),
+            seen_as_heads(found.dk, shape.keys, shape.kv_heads),
+            seen_as_heads(found.dv, shape.keys, shape.kv_heads),
+        ]
+    }
+}
+
+fn with_contiguous_heads(x: FlexTensor) -> FlexTensor {
+    let strides = x.layout().strides();
+    if strides[3] == 1 && strides.iter().all(|&stride| stride >= 0) { x } else { x.to_contiguous() }
+}
+
+fn shape(inputs: &[FlexTensor]) -> Shape {
+    let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (&dims(&inputs[0])[..], &dims(&inputs[1])[..])
+    else {
+        unreachable!("queries and keys have four axes")
+    };
+    Shape {
+        batch: *batch,
+        heads: *heads,
+        kv_heads: *kv_heads,
+        queries: *queries,
+        keys: *keys,
+        head_dim: *head_dim,
+    }
+}
+
+fn scale(shape: &Shape) -> f32 {
+    1.0 / (shape.head_dim as f32).sqrt()
+}
+
+fn heads(x: &FlexTensor) -> Heads<'_> {
+    let stride = |axis: usize| x.layout().strides()[axis].unsigned_abs();
+    Heads {
+        data: &x.storage::<f32>()[x.layout().start_offset()..],
+        batch_stride: stride(0),
+        head_stride: stride(1),
+        time_stride: stride(2),
+    }
+}

@@ -1,0 +1,249 @@
+//! The backward pass.
+
+use std::f32::consts::{LN_2, LOG2_E};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::output::Output;
+use super::product::{Left, Product};
+use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
+use super::{Heads, Mask, Rows, Shape, padded, scratch};
+use crate::simd::{LANES, exp2_lane, row_dot, vectorize};
+
+/// Keys whose probabilities are held at a time.
+const BLOCK: usize = 64;
+
+/// Gradients of a loss for the operands of an attention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    /// `[B, T, H, K]`
+    pub q: Vec<f32>,
+    /// `[B, S, KV, K]`
+    pub k: Vec<f32>,
+    /// `[B, S, KV, K]`
+    pub v: Vec<f32>,
+}
+
+/// What [`super::forward`] was given and what it returned.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    /// `[B, H, T, K]`
+    pub q: Heads<'a>,
+    /// `[B, KV, S, K]`
+    pub k: Heads<'a>,
+    /// `[B, KV, S, K]`
+    pub v: Heads<'a>,
+    /// `[B, T, H, K]`, contiguous.
+    pub y: &'a [f32],
+    /// Log-sum-exp. `[B, H, T]`
+    pub lse: &'a [f32],
+    /// The sizes.
+    pub shape: &'a Shape,
+    /// What each query sees.
+    pub mask: &'a Mask<'a>,
+    /// Factor of the scores.
+    pub scale: f32,
+}
+
+/// Gradients for `dy`, that of the result. The probabilities are computed once more from the log-sum-exp, `P = exp(scale·q·kᵀ - lse)`,
+/// and with `dP = dy·vᵀ` and `dS = P·(dP - Σ dy·y)`
+///
+/// ```text
+/// dv = Pᵀ·dy    dk = scale·dSᵀ·q    dq = scale·dS·k
+/// ```
+///
+/// The sums for a key head are taken by one thread, in the order of the query heads and of the queries: the result does not depend on
+/// the number of threads.
+///
+/// # Shapes
+/// dy `[B, H, T, K]`
+///
+/// # Panics
+/// If the sizes contradict each other.
+pub fn backward(pass: &Pass, dy: Heads) -> Gradients {
+    let Pass { q, k, v, shape, .. } = *pass;
+    shape.check(q, k, v, pass.mask);
+    dy.check("the gradient", shape.query_dims());
+    assert_eq!(pass.y.len(), shape.query_dims().iter().product::<usize>(), "the result has the query's size");
+    assert_eq!(pass.lse.len(), shape.batch * shape.heads * shape.queries, "one log-sum-exp a query");
+    if shape.head_dim != padded(shape.head_dim) {
+        let copy = k.padded(shape.key_dims());
+        return run(&Pass { k: Heads::of_padded(&copy, shape.key_dims()), ..*pass }, dy);
+    }
+    run(pass, dy)
+}
+
+/// Floats that [`Work`] takes for one head.
+fn scratch_sizes(shape: &Shape) -> [usize; 9] {
+    let width = padded(shape.head_dim);
+    let tile = TILE * width;
+    [tile, tile, tile, tile, tile, BLOCK * TILE, BLOCK * TILE, shape.keys * width, shape.keys * width]
+}
+
+#[allow(unsafe_code)]
+fn run(pass: &Pass, dy: Heads) -> Gradients {
+    let Shape { batch, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
+    let dq = Output::new(pass.y.len());
+    let [dk, dv] = [(); 2].map(|()| Output::new(batch * keys * kv_heads * head_dim));
+    (0..batch * kv_heads).into_par_iter().for_each(|task| {
+        let (row, kv_head) = (task / kv_heads, task % kv_heads);
+        scratch::with(scratch_sizes(pass.shape), |[q, q_columns, dy_rows, dy_columns, dq_rows, p, ds, dk_rows, dv_rows]| {
+            dk_rows.fill(0.0);
+            dv_rows.fill(0.0);
+            let mut work = Work { q, q_columns, dy: dy_rows, dy_columns, dq: dq_rows, p, ds, dk: dk_rows, dv: dv_rows };
+            let group = pass.shape.group();
+            for head in kv_head * group..(kv_head + 1) * group {
+                for tile in 0..Tile::count(queries) {
+                    let tile = Tile::new(pass.shape, pass.mask, row, tile);
+                    work.tile(pass, dy, [row, head, kv_head], &tile);
+                    for (i, values) in work.dq.chunks_exact(padded(head_dim)).take(tile.rows).enumerate() {
+                        let start = ((row * queries + tile.start + i) * pass.shape.heads + head) * head_dim;
+                        // SAFETY: each task has its own heads.
+                        unsafe { dq.write(start, &values[..head_dim], pass.scale) };
+                    }
+                }
+            }
+            for (rows, out, scale) in [(work.dk, &dk, LN_2), (work.dv, &dv, 1.0)] {
+                for (key, values) in rows.chunks_exact(padded(head_dim)).enumerate() {
+                    // SAFETY: each task has its own key head.
+                    unsafe { out.write(((row * keys + key) * kv_heads + kv_head) * head_dim, &values[..head_dim], scale) };
+                }
+            }
+        });
+    });
+    // SAFETY: the tasks cover every key of every key head, and every query of every head that shares one.
+    unsafe { Gradients { q: dq.finish(), k: dk.finish(), v: dv.finish() } }
+}
+
+/// What one thread works with for one key head.
+struct Work<'a> {
+    /// The tile's queries times scale and log₂ e, so that the scores are in powers of two. `[TILE, padded K]`
+    q: &'a mut [f32],
+    /// `[padded K, TILE]`
+    q_columns: &'a mut [f32],
+    /// `[TILE, padded K]`
+    dy: &'a mut [f32],
+    /// `[padded K, TILE]`
+    dy_columns: &'a mut [f32],
+    /// Not yet times the scale. `[TILE, padded K]`
+    dq: &'a mut [f32],
+    /// Probabilities. `[BLOCK, TILE]`
+    p: &'a mut [f32],
+    /// Gradients of the scores. `[BLOCK, TILE]`
+    ds: &'a mut [f32],
+    /// Not yet times ln 2. `[S, padded K]`
+    dk: &'a mut [f32],
+    /// `[S, padded K]`
+    dv: &'a mut [f32],
+}
+
+/// What the gradients of a lane's scores take besides the scores.
+struct Lanes {
+    /// Log-sum-exp to the base two.
+    lse: PerLane,
+    /// `Σ dy·y`
+    drift: PerLane,
+}
+
+impl Work<'_> {
+    fn tile(&mut self, pass: &Pass, dy: Heads, [row, head, kv_head]: [usize; 3], tile: &Tile) {
+        let head_dim = pass.shape.head_dim;
+        tile.pack(&pass.q, [row, head, head_dim], pass.scale * LOG2_E, self.q);
+        tile.transpose(self.q, self.q_columns);
+        tile.pack(&dy, [row, head, head_dim], 1.0, self.dy);
+        tile.transpose(self.dy, self.dy_columns);
+        let lanes = self.lanes(pass, [row, head], tile);
+        let [k, v] = [pass.k, pass.v].map(|x| x.rows(row, kv_head, head_dim));
+        for block in tile.blocks(BLOCK) {
+            tile.scores(k, self.q_columns, &block, self.p);
+            tile.scores(v, self.dy_columns, &block, self.ds);
+            lanes.differentiate(tile, &block, self.p, self.ds);
+            self.add_to_keys(tile, &block);
+            self.add_to_queries(k, tile, &block);
+        }
+    }
+
+    fn lanes(&self, pass: &Pass, [row, head]: [usize; 2], tile: &Tile) -> Lanes {
+        let Shape { heads, queries, head_dim, .. } = *pass.shape;
+        let mut lanes = Lanes { lse: [[0.0; LANES]; VECTORS], drift: [[0.0; LANES]; VECTORS] };
+        vectorize(
+            #[inline(always)]
+            || {
+                for (i, dy) in self.dy.chunks_exact(padded(head_dim)).take(tile.rows).enumerate() {
+                    let t = tile.start + i;
+                    lanes.lse.as_flattened_mut()[i] = pass.lse[(row * heads + head) * queries + t] * LOG2_E;
+                    let y = &pass.y[((row * queries + t) * heads + head) * head_dim..][..head_dim];
+                    lanes.drift.as_flattened_mut()[i] = row_dot(y, &dy[..head_dim]);
+                }
+            },
+        );
+        lanes
+    }
+
+    /// `dv += Pᵀ·dy` and `dk += dSᵀ·q`
+    fn add_to_keys(&mut self, tile: &Tile, block: &Range<usize>) {
+        let width = self.q.len() / TILE;
+        for segment in tile.segments(block) {
+            let scores = (segment.keys.start - block.start) * TILE + segment.lane;
+            for (a, b, c) in [(&*self.p, &*self.dy, &mut *self.dv), (&*self.ds, &*self.q, &mut *self.dk)] {
+                Product {
+                    a: &a[scores..],
+                    layout: Left::Rows(TILE),
+                    b: &b[segment.lane * width..],
+                    b_stride: width,
+                    c: &mut c[segment.keys.start * width..],
+                    c_stride: width,
+                    m: segment.keys.len(),
+                    n: width,
+                    inner: tile.rows - segment.lane,
+                    add: true,
+                }
+                .run();
+            }
+        }
+    }
+
+    /// `dq += dS·k`
+    fn add_to_queries(&mut self, k: Rows, tile: &Tile, block: &Range<usize>) {
+        let width = self.q.len() / TILE;
+        for (queries, keys) in tile.steps(block) {
+            Product {
+                a: &self.ds[queries.start..],
+                layout: Left::Columns(TILE),
+                b: &k.data[keys.start * k.stride..],
+                b_stride: k.stride,
+                c: &mut self.dq[queries.start * width..],
+                c_stride: width,
+                m: queries.len(),
+                n: width,
+                inner: keys.len(),
+                add: block.start > tile.keys.start,
+            }
+            .run();
+        }
+    }
+}
+
+impl Lanes {
+    /// Scores and `dP` of a block → `P` and `dS`, both in place.
+    fn differentiate(&self, tile: &Tile, block: &Range<usize>, p: &mut [f32], ds: &mut [f32]) {
+        tile.mask(block, p, f32::NEG_INFINITY);
+        let (p, ds) = (vectors(p), vectors(ds));
+        vectorize(
+            #[inline(always)]
+            || {
+                for vector in 0..tile.width / LANES {
+                    let (lse, drift) = (self.lse[vector], self.drift[vector]);
+                    for (p, ds) in p.iter_mut().zip(&mut *ds).take(tile.seen(block, vector)) {
+                        let (p, ds) = (&mut p[vector], &mut ds[vector]);
+                        for lane in 0..LANES {
+                            p[lane] = exp2_lane(p[lane] - lse[lane]);
+                            ds[lane] = p[lane] * (ds[lane] - drift[lane]);
+                        }
+                    }
+                }
+            },
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Causal attention on CPU without the matrix of scores: tiles of queries against blocks of keys, the softmax kept up as the blocks
+//! go by (Dao, Fu, Ermon, Rudra, Ré 2022, "FlashAttention", algorithms 1 and 4; Dao 2023, "FlashAttention-2").
+//!
+//! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys and values are then read where they
+//! lie, one element broadcast at a time; a row's maximum and sum are taken lane by lane; and only the queries have to be turned round.
+
+mod product;
+mod scratch;
+mod output;
+mod tile;
+mod forward;
+mod backward;
+
+pub use backward::{Gradients, Pass, backward};
+pub use forward::forward;
+
+use crate::simd::LANES;
+
+/// The heads of a tensor `[B, H, T, K]`, by strides in elements. The last axis is contiguous.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    /// From the tensor's first element on.
+    pub data: &'a [f32],
+    /// From one row of the batch to the next.
+    pub batch_stride: usize,
+    /// From one head to the next.
+    pub head_stride: usize,
+    /// From one token to the next.
+    pub time_stride: usize,
+}
+
+impl<'a> Heads<'a> {
+    /// From token `time` of a head on.
+    fn from(&self, batch: usize, head: usize, time: usize) -> &'a [f32] {
+        &self.data[batch * self.batch_stride + head * self.head_stride + time * self.time_stride..]
+    }
+
+    /// The tokens of one head.
+    fn rows(&self, batch: usize, head: usize, width: usize) -> Rows<'a> {
+        Rows { data: self.from(batch, head, 0), stride: self.time_stride, width }
+    }
+
+    fn check(&self, name: &str, [batch, heads, times, width]: [usize; 4]) {
+        let last = (batch - 1) * self.batch_stride + (heads - 1) * self.head_stride + (times - 1) * self.time_stride;
+        assert!(last + width <= self.data.len(), "{name} is shorter than its shape and strides say");
+    }
+
+    /// What [`Self::padded`] made.
+    fn of_padded(data: &'a [f32], [_, heads, times, width]: [usize; 4]) -> Self {
+        let time_stride = padded(width);
+        Self { data, batch_stride: heads * times * time_stride, head_stride: times * time_stride, time_stride }
+    }
+
+    /// A copy whose last axis is filled up with zeros to a whole number of vectors. `[B, H, T, K]` → `[B, H, T, padded K]`
+    fn padded(&self, [batch, heads, times, width]: [usize; 4]) -> Vec<f32> {
+        let mut copy = vec![0.0; batch * heads * times * padded(width)];
+        for (i, row) in copy.chunks_exact_mut(padded(width)).enumerate() {
+            let source = self.from(i / (heads * times), i / times % heads, i % times);
+            row[..width].copy_from_slice(&source[..width]);
+        }
+        copy
+    }
+}
+
+/// A matrix whose rows are contiguous, `stride` apart.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+    width: usize,
+}
+
+/// The sizes of one attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows (B).
+    pub batch: usize,
+    /// Query heads (H).
+    pub heads: usize,
+    /// Key and value heads (KV). Each serves `heads / kv_heads` neighbouring query heads (Ainslie et al. 2023).
+    pub kv_heads: usize,
+    /// Queries in each row (T).
+    pub queries: usize,
+    /// Keys in each row (S ≥ T). The last query stands at the last key.
+    pub keys: usize,
+    /// Width of a head (K).
+    pub head_dim: usize,
+}
+
+impl Shape {
+    fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    fn query_dims(&self) -> [usize; 4] {
+        [self.batch, self.heads, self.queries, self.head_dim]
+    }
+
+    fn key_dims(&self) -> [usize; 4] {
+        [self.batch, self.kv_heads, self.keys, self.head_dim]
+    }
+
+    fn check(&self, q: Heads, k: Heads, v: Heads, mask: &Mask) {
+        let Self { batch, heads, kv_heads, queries, keys, head_dim } = *self;
+        assert!([batch, heads, kv_heads, queries, keys, head_dim].iter().all(|&size| size > 0), "an axis is empty: {self:?}");
+        assert!(heads.is_multiple_of(kv_heads), "{heads} query heads cannot share {kv_heads} key heads evenly");
+        assert!(queries <= keys, "{queries} queries but {keys} keys: each query has a key of its own");
+        q.check("the query", self.query_dims());
+        k.check("the key", self.key_dims());
+        v.check("the value", self.key_dims());
+        assert!(mask.window != Some(0), "a window holds the query itself at least");
+        if let Some(origins) = mask.origins {
+            assert!(mask.rows == 1 || mask.rows == batch, "origins are given for one row or for all");
+            assert_eq!(origins.len(), mask.rows * queries, "one origin a query");
+            let seen = |(i, &origin): (usize, &u32)| origin as usize <= keys - queries + i % queries;
+            assert!(origins.iter().enumerate().all(seen), "a query's text begins after the query");
+        }
+    }
+}
+
+/// Which keys a query does not see, besides those after it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mask<'a> {
+    /// `[rows, T]`: the first key that a query may see, where its own text begins. `None`: 0.
+    pub origins: Option<&'a [u32]>,
+    /// Rows of `origins`: B, or 1 where all are alike.
+    pub rows: usize,
+    /// Keys that a query sees at most, itself included.
+    pub window: Option<usize>,
+}
+
+impl Mask<'_> {
+    /// The first key that query `t`, standing at key `position`, sees.
+    fn first(&self, batch: usize, queries: usize, t: usize, position: usize) -> usize {
+        let origin = self.origins.map_or(0, |origins| {
+            let row = if self.rows == 1 { 0 } else { batch };
+            origins[row * queries + t] as usize
+        });
+        origin.max((position + 1).saturating_sub(self.window.unwrap_or(usize::MAX)))
+    }
+}
+
+/// The width of a head filled up to whole vectors.
+fn padded(width: usize) -> usize {
+    width.next_multiple_of(LANES)
+}

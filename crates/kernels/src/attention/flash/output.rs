@@ -1,0 +1,42 @@
+//! Results that several threads write.
+
+/// A vector under construction whose elements are written once, by whichever thread computes them, and not cleared before.
+pub(crate) struct Output {
+    data: Vec<f32>,
+    pointer: *mut f32,
+    len: usize,
+}
+
+// SAFETY: the pointer is into `data`, which is not touched before `finish`; `write` asks its callers for disjoint ranges.
+#[allow(unsafe_code)]
+unsafe impl Sync for Output {}
+
+impl Output {
+    pub(crate) fn new(len: usize) -> Self {
+        let mut data = Vec::with_capacity(len);
+        Self { pointer: data.as_mut_ptr(), data, len }
+    }
+
+    /// Writes `values` times `scale` at `start`.
+    ///
+    /// # Safety
+    /// No two threads write the same element.
+    #[inline]
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn write(&self, start: usize, values: &[f32], scale: f32) {
+        assert!(start + values.len() <= self.len, "a row lies outside of the result");
+        for (i, value) in values.iter().enumerate() {
+            // SAFETY: within the capacity, and nobody else writes here.
+            unsafe { self.pointer.add(start + i).write(value * scale) };
+        }
+    }
+
+    /// # Safety
+    /// Every element has been written.
+    #[allow(unsafe_code)]
+    pub(crate) unsafe fn finish(mut self) -> Vec<f32> {
+        // SAFETY: the caller's promise; the capacity is at least `len`.
+        unsafe { self.data.set_len(self.len) };
+        self.data
+    }
+}

@@ -1,0 +1,172 @@
+//! The small matrix products inside a tile.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::simd::LANES;
+
+/// How the left factor of a [`Product`] lies in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Element `[m, k]` at `m · stride + k`.
+    Rows(usize),
+    /// Element `[m, k]` at `k · stride + m`: the matrix is stored transposed.
+    Columns(usize),
+}
+
+/// `C (+)= A·B`, every element one chain of fused multiply-adds in the order of the inner axis, whatever the registers' width.
+///
+/// The general matrix multiplication of a library packs its operands first; these are too small for that to pay, and the scratch
+/// already lies as it is read: one element of A is broadcast, and a row of B is loaded.
+pub(crate) struct Product<'a> {
+    /// `[m, inner]`
+    pub(crate) a: &'a [f32],
+    pub(crate) layout: Left,
+    /// `[inner, n]`, rows `b_stride` apart.
+    pub(crate) b: &'a [f32],
+    pub(crate) b_stride: usize,
+    /// `[m, n]`, rows `c_stride` apart.
+    pub(crate) c: &'a mut [f32],
+    pub(crate) c_stride: usize,
+    pub(crate) m: usize,
+    /// A multiple of [`LANES`].
+    pub(crate) n: usize,
+    pub(crate) inner: usize,
+    /// Whether the product is added to C instead of replacing it.
+    pub(crate) add: bool,
+}
+
+impl Product<'_> {
+    pub(crate) fn run(self) {
+        let Self { m, n, inner, .. } = self;
+        if m == 0 || n == 0 {
+            return;
+        }
+        assert_eq!(n % LANES, 0, "the row length of a product is a multiple of {LANES}");
+        assert!((m - 1) * self.c_stride + n <= self.c.len(), "C is too short");
+        if inner > 0 {
+            assert!((inner - 1) * self.b_stride + n <= self.b.len(), "B is too short");
+            let last = match self.layout {
+                Left::Rows(stride) => (m - 1) * stride + inner,
+                Left::Columns(stride) => (inner - 1) * stride + m,
+            };
+            assert!(last <= self.a.len(), "A is too short");
+        }
+        Arch::new().dispatch(self);
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn rows<S: Simd, const COLUMNS: bool, const M: usize>(&mut self, simd: S, row: usize) {
+        let stride = match self.layout {
+            Left::Rows(stride) | Left::Columns(stride) => stride,
+        };
+        let lanes = S::F32_LANES;
+        let mut column = 0;
+        while column < self.n {
+            let a = if COLUMNS { row } else { row * stride };
+            let c = row * self.c_stride + column;
+            let strides = Strides { a: stride, b: self.b_stride, c: self.c_stride };
+            // SAFETY: `run` checked that A, B and C hold `m`, `n` and `inner`; this block has rows row..row + M ≤ m and columns
+            // column..column + width ≤ n, and every vector read or written is whole because n is a multiple of the lanes.
+            unsafe {
+                let (a, b, c) =
+                    (self.a.as_ptr().wrapping_add(a), self.b.as_ptr().wrapping_add(column), self.c.as_mut_ptr().add(c));
+                let left = (self.n - column) / lanes;
+                column += lanes
+                    * match left {
+                        3 | 5 | 6.. => {
+                            block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add)
+                        }
+                        2.. => block::<S, COLUMNS, M, 2>(simd, a, b, c, strides, self.inner, self.add),
+                        _ => block::<S, COLUMNS, M, 1>(simd, a, b, c, strides, self.inner, self.add),
+                    };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn all<S: Simd, const COLUMNS: bool>(mut self, simd: S) {
+        let mut row = 0;
+        if S::REGISTER_COUNT >= 32 {
+            while self.m - row >= 8 {
+                self.rows::<S, COLUMNS, 8>(simd, row);
+                row += 8;
+            }
+        }
+        while self.m - row >= 4 {
+            self.rows::<S, COLUMNS, 4>(simd, row);
+            row += 4;
+        }
+        while row < self.m {
+            self.rows::<S, COLUMNS, 1>(simd, row);
+            row += 1;
+        }
+    }
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.layout {
+            Left::Rows(_) => self.all::<S, false>(simd),
+            Left::Columns(_) => self.all::<S, true>(simd),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strides {
+    a: usize,
+    b: usize,
+    c: usize,
+}
+
+/// M rows and N vectors of C, in registers. Returns N.
+///
+/// # Safety
+/// The pointers are valid for M rows of A with `inner` elements, `inner` rows of B with N vectors, M rows of C with N vectors.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn block<S: Simd, const COLUMNS: bool, const M: usize, const N: usize>(
+    simd: S,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    strides: Strides,
+    inner: usize,
+    add: bool,
+) -> usize {
+    let lanes = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); N]; M];
+    // SAFETY: the caller's promise, and unaligned reads and writes.
+    unsafe {
+        if add {
+            for i in 0..M {
+                for j in 0..N {
+                    sums[i][j] = c.add(i * strides.c + j * lanes).cast::<S::f32s>().read_unaligned();
+                }
+            }
+        }
+        for k in 0..inner {
+            let mut row = [simd.splat_f32s(0.0); N];
+            for j in 0..N {
+                row[j] = b.add(k * strides.b + j * lanes).cast::<S::f32s>().read_unaligned();
+            }
+            for i in 0..M {
+                let index = if COLUMNS { k * strides.a + i } else { i * strides.a + k };
+                let scalar = simd.splat_f32s(*a.add(index));
+                for j in 0..N {
+                    sums[i][j] = simd.mul_add_f32s(scalar, row[j], sums[i][j]);
+                }
+            }
+        }
+        for i in 0..M {
+            for j in 0..N {
+                c.add(i * strides.c + j * lanes).cast::<S::f32s>().write_unaligned(sums[i][j]);
+            }
+        }
+    }
+    N
+}

@@ -1,0 +1,47 @@
+//! Multi-head causal self-attention.
+
+#[cfg(feature = "flex")]
+mod cpu;
+#[cfg(feature = "flex")]
+pub mod flash;
+pub mod reference;
+
+use std::sync::{Arc, OnceLock};
+
+use burn::tensor::{Bool, Tensor};
+
+use crate::Precision;
+
+/// Which keys a query sees besides itself and those before it. The last query stands at the last key.
+#[derive(Clone, Debug, Default)]
+pub struct Mask {
+    /// `[rows, T]`, rows 1 or B: the first key that each query may see, where its own text begins. `None`: 0.
+    pub origins: Option<Arc<[u32]>>,
+    /// Keys that a query sees at most, itself included.
+    pub window: Option<usize>,
+    /// The same as a tensor, for backends that need one; made once for all layers.
+    hidden: OnceLock<Tensor<4, Bool>>,
+}
+
+impl Mask {
+    /// A mask of where texts begin and how wide a window is.
+    #[must_use]
+    pub fn new(origins: Option<Arc<[u32]>>, window: Option<usize>) -> Self {
+        Self { origins, window, hidden: OnceLock::new() }
+    }
+}
+
+/// `softmax(Q·Kᵀ / √K + mask)·V` for each head (Vaswani et al. 2017, section 3.2), with fewer key and value heads than query heads if wished
+/// (Ainslie et al. 2023). On the CPU all of it is f32.
+///
+/// # Shapes
+/// q `[B, H, T, K]`, k and v `[B, kv heads, S, K]` → `[B, T, H, K]`
+#[must_use]
+pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Mask, precision: Precision) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&q) {
+        let kernel = cpu::Attention { origins: mask.origins.clone(), window: mask.window };
+        return crate::op::apply(kernel, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()]);
+    }
+    reference::attention(q, k, v, mask, precision)
+}

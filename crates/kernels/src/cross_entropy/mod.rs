@@ -1,0 +1,65 @@
+//! The head and the cross-entropy behind it, as one operation.
+
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod reference;
+
+use burn::tensor::Tensor;
+
+use crate::Precision;
+
+/// What a head of `[D, V]` is multiplied from.
+#[derive(Clone, Debug)]
+pub enum Head {
+    /// `[D, V]`
+    Matrix(Tensor<2>),
+    /// The token embedding, `[V, D]`, whose transpose is the head.
+    Embedding(Tensor<2>),
+}
+
+/// What is to be predicted at each of N places, and what it counts.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// Token ids, `[N]`.
+    pub ids: Vec<u32>,
+    /// What each place counts, `[N]`; places that count 0 are not computed.
+    pub weights: Vec<f32>,
+    /// Coefficient of log² Z, the square of the logarithm of the softmax's denominator (Chowdhery et al. 2022, `PaLM`, section 5).
+    pub z_loss: f64,
+}
+
+/// `Σ wᵢ·(−log softmax(hᵢ·W)[targetᵢ] + z·log² Zᵢ)`, in nats, with the softmax in f32.
+///
+/// On the CPU the logits are computed some rows at a time, and with them the gradients, so that `[N, V]` is never held whole.
+///
+/// # Shapes
+/// hidden `[N, D]` → `[1]`
+///
+/// # Panics
+/// When there is not one target and one weight a row, or a target is not in the vocabulary.
+#[must_use]
+pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: Targets, precision: Precision) -> Tensor<1> {
+    let [rows, _] = hidden.dims();
+    let vocabulary = head.vocabulary();
+    assert!(targets.ids.len() == rows && targets.weights.len() == rows, "one target and one weight a row");
+    assert!(targets.ids.iter().all(|&id| (id as usize) < vocabulary), "a target is not in the vocabulary");
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&hidden) {
+        let (head, tied) = match head {
+            Head::Matrix(head) => (head, false),
+            Head::Embedding(embedding) => (embedding, true),
+        };
+        let kernel = cpu::CrossEntropy { targets, tied, head_learns: head.is_require_grad(), precision };
+        return crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
+    }
+    reference::cross_entropy(hidden, head, &targets, precision)
+}
+
+impl Head {
+    fn vocabulary(&self) -> usize {
+        match self {
+            Self::Matrix(head) => head.dims()[1],
+            Self::Embedding(embedding) => embedding.dims()[0],
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Head and cross-entropy by burn's operations.
+
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+
+use super::{Head, Targets};
+use crate::Precision;
+
+/// What [`cross_entropy`](super::cross_entropy()) computes.
+#[must_use]
+pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: &Targets, precision: Precision) -> Tensor<1> {
+    let head = match head {
+        Head::Matrix(head) => head,
+        Head::Embedding(embedding) => embedding.transpose(),
+    };
+    of_logits(precision.result(precision.operand(hidden).matmul(precision.operand(head))), targets)
+}
+
+/// The same of logits `[N, V]`.
+#[must_use]
+pub fn of_logits(logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
+    let device = logits.device();
+    let rows = targets.ids.len();
+    let ids: Vec<i32> = targets.ids.iter().map(|&id| id as i32).collect();
+    let ids = Tensor::from_data(TensorData::new(ids, [rows, 1]), &device);
+    let weights = Tensor::<1>::from_data(TensorData::new(targets.weights.clone(), [rows]), &device);
+    let logprobs = log_softmax(logits.clone(), 1);
+    let mut losses = -logprobs.clone().gather(1, ids).squeeze_dim::<1>(1);
+    if targets.z_loss > 0.0 {
+        // log Z is what log_softmax took off every logit; the first one's will do.
+        let log_z = (logits.narrow(1, 0, 1) - logprobs.narrow(1, 0, 1)).squeeze_dim::<1>(1);
+        losses = losses + log_z.square() * targets.z_loss;
+    }
+    (losses * weights).sum()
+}

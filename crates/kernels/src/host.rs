@@ -1,0 +1,86 @@
+//! Host tensors as slices of numbers, and results that are written once without being cleared before.
+
+use std::mem::MaybeUninit;
+
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+use rayon::prelude::*;
+
+/// Elements that are worth handing to another thread: some microseconds of work.
+pub(crate) const CHUNK: usize = 1 << 14;
+
+/// A contiguous tensor of `values`.
+pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    let shape = shape.into();
+    assert_eq!(values.len(), shape.num_elements(), "a tensor has as many values as its shape says");
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+}
+
+/// The same tensor with its elements one after another.
+pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
+    if x.is_contiguous() { x } else { x.to_contiguous() }
+}
+
+/// The elements of a [`contiguous`] tensor.
+pub(crate) fn values(x: &FlexTensor) -> &[f32] {
+    x.as_slice().expect("a contiguous tensor of f32")
+}
+
+/// The sizes of a tensor's axes.
+pub(crate) fn dims(x: &FlexTensor) -> Vec<usize> {
+    x.layout().shape().to_vec()
+}
+
+/// The length of the last axis, and of all others together.
+pub(crate) fn rows_and_width(x: &FlexTensor) -> (usize, usize) {
+    let dims = dims(x);
+    let width = dims.last().copied().unwrap_or(1);
+    (dims[..dims.len().saturating_sub(1)].iter().product(), width)
+}
+
+/// A vector of `len` numbers, all of which `fill` writes.
+///
+/// # Safety
+/// `fill` writes every element.
+pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut vector: Vec<f32> = Vec::with_capacity(len);
+    fill(&mut vector.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is `len` at least, and the caller promises that its elements are written.
+    unsafe { vector.set_len(len) };
+    vector
+}
+
+/// A vector of `len` numbers in pieces of `chunk`: `fill` is called with the index of a piece's first element, on any thread.
+///
+/// # Safety
+/// `fill` writes every element of its piece.
+pub(crate) unsafe fn written_in_chunks(
+    len: usize,
+    chunk: usize,
+    fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
+    let all = |out: &mut [MaybeUninit<f32>]| {
+        if len <= chunk {
+            return fill(0, out);
+        }
+        out.par_chunks_mut(chunk).enumerate().for_each(|(index, piece)| fill(index * chunk, piece));
+    };
+    // SAFETY: the caller's promise holds for every piece.
+    unsafe { written(len, all) }
+}
+
+/// Rows that make up a piece of about [`CHUNK`] elements.
+pub(crate) fn rows_a_chunk(width: usize) -> usize {
+    (CHUNK / width.max(1)).max(1)
+}
+
+/// The element-wise sum of parts of equal length, in their order.
+pub(crate) fn sum_in_order(mut parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
+    let mut sum = if parts.is_empty() { vec![0.0; len] } else { parts.remove(0) };
+    for part in parts {
+        for (sum, part) in sum.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
+    sum
+}

@@ -1,0 +1,33 @@
+//! Operations of a decoder that are worth a kernel of their own on the CPU, each with its backward pass.
+//!
+//! An operation is a folder: `mod.rs` says what it computes and chooses, `reference.rs` composes it of burn's operations, which is what every
+//! backend but `flex` runs and burn differentiates, and `cpu.rs` computes it on slices, forwards and backwards. `op.rs` is what makes a tensor
+//! operation of such a kernel. Two parts are no operations: `product` multiplies matrices, `simd` has functions on vectors of numbers.
+//!
+//! On `flex` a result does not depend on the number of threads.
+
+pub mod activation;
+pub mod attention;
+pub mod cross_entropy;
+pub mod embedding;
+#[cfg(feature = "flex")]
+mod host;
+pub mod linear;
+pub mod norm;
+#[cfg(feature = "flex")]
+mod op;
+mod precision;
+#[cfg(feature = "flex")]
+pub mod product;
+pub mod rotary;
+#[cfg(feature = "flex")]
+pub mod simd;
+
+pub use activation::{Activation, activate, gated};
+pub use attention::attention;
+pub use cross_entropy::cross_entropy;
+pub use embedding::embedding;
+pub use linear::linear;
+pub use norm::norm;
+pub use precision::Precision;
+pub use rotary::{Angles, rotary};

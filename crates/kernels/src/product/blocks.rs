@@ -1,0 +1,235 @@
+//! The order of the work: what is packed when, by whom, and which part of it stays in which cache.
+//!
+//! The smaller operand is packed once, for all threads; the larger piece by piece, by the thread that is about to multiply the piece, which then
+//! has it in its L2. A piece is a band of C over the full depth of a block of k, so no two threads write to the same place, and each number of C is
+//! summed in an order that follows from the shape alone.
+
+use rayon::prelude::*;
+
+use super::pack::Vectors;
+use super::scratch::Scratch;
+use super::tile::{LANES, PANEL, TILE_ROWS, Target, multiply};
+
+/// Elements of k between two packings: 512 KiB hold a piece of 128 vectors as bf16.
+const DEPTH_BLOCK: usize = 2048;
+/// Steps of k that a tile takes at once: a panel of B that long is 24 KiB, and stays in L1 while the rows of A pass by.
+const TILE_STEPS: usize = 96;
+/// Lanes of the operand that all threads share, at most: 16 MiB, which fits an L3 and bounds what the buffers grow to.
+const SHARED_LANES: usize = 4 << 20;
+/// Lanes of a piece, about: half of an L2 of 512 KiB to 1 MiB.
+const PIECE_LANES: usize = 96 << 10;
+/// Multiplications below which waking another thread takes longer than doing its part.
+const PARALLEL_FROM: usize = 1 << 20;
+/// Bands of C below which k is split as well, if it is long, and the depth of such a split.
+const SPLIT_BELOW: usize = 8;
+const SPLIT_DEPTH: usize = 1024;
+
+/// C, to which threads write side by side.
+#[derive(Clone, Copy)]
+struct Output {
+    c: *mut f32,
+    row_stride: usize,
+    accumulate: bool,
+}
+
+// SAFETY: pieces of work write to bands that do not overlap.
+unsafe impl Send for Output {}
+// SAFETY: as above.
+unsafe impl Sync for Output {}
+
+impl Output {
+    fn at(self, row: usize, col: usize) -> Self {
+        Self { c: self.c.wrapping_add(row * self.row_stride + col), ..self }
+    }
+}
+
+/// Runs `work` on 0..count, on all threads if that pays.
+fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
+    if parallel {
+        (0..count).into_par_iter().with_max_len(1).for_each(work);
+    } else {
+        (0..count).for_each(work);
+    }
+}
+
+/// C ← A·B, or C ← C + A·B, of rows `a` and columns `b`, none of them empty.
+///
+/// # Safety
+/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if it is accumulated to, and the CPU has
+/// AVX-512 F, BW and BF16.
+pub(super) unsafe fn product<const DEPTH: usize>(a: Vectors, b: Vectors, c: *mut f32, accumulate: bool) {
+    let parallel = a.count * b.count * a.depth >= PARALLEL_FROM && rayon::current_num_threads() > 1;
+    let output = Output { c, row_stride: b.count, accumulate };
+    let bands = a.count.max(b.count).div_ceil(PANEL);
+    if bands < SPLIT_BELOW && a.depth >= 2 * SPLIT_DEPTH {
+        // SAFETY: the caller's promise.
+        unsafe { split::<DEPTH>(a, b, output, parallel) }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { whole::<DEPTH>(a, b, output, parallel) }
+    }
+}
+
+/// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then the parts are added, always the same ones.
+unsafe fn split<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+    let (rows, cols) = (a.count, b.count);
+    let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
+    let depth = a.depth.div_ceil(parts).next_multiple_of(2 * LANES);
+    Scratch::Parts.with(parts * rows * cols, |sums| {
+        let sums = Output { c: sums.cast(), row_stride: cols, accumulate: false };
+        each(parts, parallel, |part| {
+            let from = (part * depth).min(a.depth);
+            let depth = depth.min(a.depth - from);
+            let (a, b) = (a.part(0, rows, from, depth), b.part(0, cols, from, depth));
+            // SAFETY: the part lies inside the operands, and each writes to a matrix of its own.
+            unsafe { whole::<DEPTH>(a, b, sums.at(part * rows, 0), false) }
+        });
+        each(rows, parallel, |row| {
+            for col in 0..cols {
+                // SAFETY: the number is one of C's, and every part has one for it.
+                unsafe {
+                    let c = output.at(row, col).c;
+                    let sum: f32 = (0..parts).map(|part| sums.at(part * rows + row, col).c.read()).sum();
+                    c.write(if output.accumulate { c.read() + sum } else { sum });
+                }
+            }
+        });
+    });
+}
+
+/// All of C, k block by block.
+unsafe fn whole<const DEPTH: usize>(a: Vectors, b: Vectors, mut output: Output, parallel: bool) {
+    for from in (0..a.depth).step_by(DEPTH_BLOCK) {
+        let depth = DEPTH_BLOCK.min(a.depth - from);
+        let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
+        let shared = SHARED_LANES / a.steps::<DEPTH>().next_multiple_of(LANES) / PANEL * PANEL;
+        // SAFETY: the parts lie inside the operands and C.
+        unsafe {
+            if a.count > b.count {
+                for first in (0..b.count).step_by(shared) {
+                    let b = b.part(first, shared.min(b.count - first), 0, depth);
+                    share_b::<DEPTH>(a, b, output.at(0, first), parallel);
+                }
+            } else {
+                for first in (0..a.count).step_by(shared) {
+                    let a = a.part(first, shared.min(a.count - first), 0, depth);
+                    share_a::<DEPTH>(a, b, output.at(first, 0), parallel);
+                }
+            }
+        }
+        output.accumulate = true;
+    }
+}
+
+/// Packs all of B, then band by band of rows the A above it.
+unsafe fn share_b<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+    let steps = a.steps::<DEPTH>();
+    let row_stride = steps.next_multiple_of(LANES);
+    let band = band(a.count, row_stride, TILE_ROWS, 48, parallel);
+    Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
+        let shared = Packed(panels);
+        each(b.count.div_ceil(PANEL), parallel && b.count * b.depth >= PARALLEL_FROM / 8, |panel| {
+            let first = panel * PANEL;
+            let columns = b.part(first, PANEL.min(b.count - first), 0, b.depth);
+            // SAFETY: the panel is this one's to write.
+            unsafe { columns.pack_panels::<DEPTH>(shared.at(first * steps)) }
+        });
+        each(a.count.div_ceil(band), parallel, |piece| {
+            let first = piece * band;
+            let rows = a.part(first, band.min(a.count - first), 0, a.depth);
+            Scratch::Local.with(rows.count * row_stride, |packed| {
+                // SAFETY: the buffer is large enough, and the rows of C are this piece's.
+                unsafe {
+                    rows.pack_rows::<DEPTH>(packed, row_stride);
+                    let a = Rows { lanes: packed, row_stride, count: rows.count };
+                    multiply_packed::<DEPTH>(steps, a, shared.at(0), b.count, output.at(first, 0));
+                }
+            });
+        });
+    });
+}
+
+/// Packs all of A, then band by band of columns the B above it.
+unsafe fn share_a<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+    let steps = a.steps::<DEPTH>();
+    let row_stride = steps.next_multiple_of(LANES);
+    let band = band(b.count, steps, PANEL, PANEL, parallel);
+    Scratch::Shared.with(a.count * row_stride, |rows| {
+        let shared = Packed(rows);
+        each(a.count.div_ceil(LANES), parallel && a.count * a.depth >= PARALLEL_FROM / 8, |group| {
+            let first = group * LANES;
+            let rows = a.part(first, LANES.min(a.count - first), 0, a.depth);
+            // SAFETY: the rows are this one's to write.
+            unsafe { rows.pack_rows::<DEPTH>(shared.at(first * row_stride), row_stride) }
+        });
+        each(b.count.div_ceil(band), parallel, |piece| {
+            let first = piece * band;
+            let columns = b.part(first, band.min(b.count - first), 0, b.depth);
+            Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
+                // SAFETY: the buffer is large enough, and the columns of C are this piece's.
+                unsafe {
+                    columns.pack_panels::<DEPTH>(packed);
+                    let a = Rows { lanes: shared.at(0), row_stride, count: a.count };
+                    multiply_packed::<DEPTH>(steps, a, packed, columns.count, output.at(0, first));
+                }
+            });
+        });
+    });
+}
+
+/// Vectors in a piece: as many as stay in L2, but fewer if threads would wait for the last one; a multiple of `unit`.
+fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -> usize {
+    let pieces = if parallel { 4 * rayon::current_num_threads() } else { 1 };
+    (PIECE_LANES / lanes).min(count / pieces).max(least).min(4 * PANEL) / unit * unit
+}
+
+/// The packed operand that threads share.
+#[derive(Clone, Copy)]
+struct Packed(*mut u32);
+
+// SAFETY: while it is written each thread has its own part, and afterwards it is only read.
+unsafe impl Send for Packed {}
+// SAFETY: as above.
+unsafe impl Sync for Packed {}
+
+impl Packed {
+    fn at(self, lanes: usize) -> *mut u32 {
+        self.0.wrapping_add(lanes)
+    }
+}
+
+/// Packed rows of A.
+#[derive(Clone, Copy)]
+struct Rows {
+    lanes: *const u32,
+    row_stride: usize,
+    count: usize,
+}
+
+/// Packed rows times packed panels. Each part of a panel stays in L1 while all rows pass by, and the band of C under the panel in L2 while the
+/// parts of the panel follow one another.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn multiply_packed<const DEPTH: usize>(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
+    let parts = steps.div_ceil(TILE_STEPS);
+    let part = steps.div_ceil(parts);
+    for col in (0..cols).step_by(PANEL) {
+        let width = PANEL.min(cols - col);
+        for from in (0..steps).step_by(part) {
+            let count = part.min(steps - from);
+            let b = panels.wrapping_add(col * steps + from * width.next_multiple_of(LANES));
+            for row in (0..a.count).step_by(TILE_ROWS) {
+                let target = Target {
+                    c: output.at(row, col).c,
+                    row_stride: output.row_stride,
+                    rows: TILE_ROWS.min(a.count - row),
+                    cols: width,
+                    accumulate: output.accumulate || from > 0,
+                };
+                // SAFETY: the tile lies inside the packed operands and C.
+                unsafe {
+                    multiply::<DEPTH>(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target)
+                };
+            }
+        }
+    }
+}

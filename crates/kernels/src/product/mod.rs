@@ -1,0 +1,211 @@
+//! The matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 on the way.
+//!
+//! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): [`blocks`]
+//! says in which order, `pack` brings operands into the order of the micro-kernel, and `tile` is that kernel. Elsewhere it is the `gemm` crate's,
+//! and bf16 is emulated.
+
+use std::mem::MaybeUninit;
+
+use crate::Precision;
+
+#[cfg(target_arch = "x86_64")]
+mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod pack;
+#[cfg(target_arch = "x86_64")]
+mod scratch;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod tile;
+
+/// A matrix in memory, which may be a transposed or otherwise strided view of it.
+#[derive(Clone, Copy, Debug)]
+pub struct MatRef<'a> {
+    /// The elements; the matrix begins at the first.
+    pub data: &'a [f32],
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+    /// Elements from one row to the next.
+    pub row_stride: usize,
+    /// Elements from one column to the next.
+    pub col_stride: usize,
+}
+
+impl<'a> MatRef<'a> {
+    /// A matrix whose rows follow one another.
+    pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The same elements with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows == 0 || self.cols == 0
+    }
+
+    /// Whether every element lies in `data`.
+    fn fits(&self) -> bool {
+        self.is_empty() || {
+            let last_row = (self.rows - 1).checked_mul(self.row_stride);
+            let last_col = (self.cols - 1).checked_mul(self.col_stride);
+            last_row
+                .zip(last_col)
+                .and_then(|(row, col)| row.checked_add(col))
+                .is_some_and(|last| last < self.data.len())
+        }
+    }
+}
+
+/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`] is emulated: the same numbers but for the order of sums, and slower than
+/// [`Precision::F32`].
+pub fn has_native_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+/// C ← A·B, or C ← C + A·B, on the threads of rayon's current pool; C is `[a.rows, b.cols]`, row after row. The result does not depend on the
+/// number of threads.
+///
+/// # Panics
+/// If shapes disagree or a matrix is larger than its data.
+pub fn product(a: MatRef, b: MatRef, c: &mut [f32], accumulate: bool, precision: Precision) {
+    check(&a, &b, c.len());
+    // SAFETY: shapes are checked, and C is initialised.
+    unsafe { dispatch(a, b, c.as_mut_ptr(), accumulate, precision) }
+}
+
+/// C ← A·B like [`product`], into memory that need not hold numbers before and does afterwards.
+///
+/// # Panics
+/// If shapes disagree or a matrix is larger than its data.
+pub fn product_into<'c>(a: MatRef, b: MatRef, c: &'c mut [MaybeUninit<f32>], precision: Precision) -> &'c mut [f32] {
+    check(&a, &b, c.len());
+    // SAFETY: shapes are checked; without accumulation every number of C is written and none is read.
+    unsafe {
+        dispatch(a, b, c.as_mut_ptr().cast(), false, precision);
+        c.assume_init_mut()
+    }
+}
+
+fn check(a: &MatRef, b: &MatRef, c_len: usize) {
+    assert_eq!(a.cols, b.rows, "A has as many columns as B has rows");
+    assert!(a.fits() && b.fits(), "a matrix lies inside its data");
+    assert_eq!(Some(c_len), a.rows.checked_mul(b.cols), "C has a row for each of A and a column for each of B");
+}
+
+/// # Safety
+/// Shapes have passed [`check`]; C is writable, and initialised if it is accumulated to.
+unsafe fn dispatch(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precision: Precision) {
+    if a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    if a.cols == 0 {
+        if !accumulate {
+            // SAFETY: C has that many numbers; f32's zero is all bits 0.
+            unsafe { c.write_bytes(0, a.rows * b.cols) };
+        }
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if has_native_bf16() {
+        let rows = pack::Vectors {
+            data: a.data.as_ptr(),
+            count: a.rows,
+            depth: a.cols,
+            stride: a.row_stride,
+            depth_stride: a.col_stride,
+        };
+        let columns = pack::Vectors {
+            data: b.data.as_ptr(),
+            count: b.cols,
+            depth: b.rows,
+            stride: b.col_stride,
+            depth_stride: b.row_stride,
+        };
+        // SAFETY: shapes are checked, and so is the CPU.
+        unsafe {
+            match precision {
+                Precision::F32 => blocks::product::<1>(rows, columns, c, accumulate),
+                Precision::Bf16 => blocks::product::<2>(rows, columns, c, accumulate),
+            }
+        }
+        return;
+    }
+    // SAFETY: as above.
+    unsafe { portable(a, b, c, accumulate, precision) }
+}
+
+/// The product where there is no kernel of ours.
+///
+/// # Safety
+/// As for [`dispatch`], and no matrix is empty.
+unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precision: Precision) {
+    match precision {
+        // SAFETY: the caller's promise.
+        Precision::F32 => unsafe { gemm_f32(a, b, c, accumulate) },
+        Precision::Bf16 => {
+            let (a_rounded, b_rounded) = (rounded(a), rounded(b));
+            let a = MatRef::row_major(&a_rounded, a.rows, a.cols);
+            let b = MatRef::row_major(&b_rounded, b.rows, b.cols);
+            // SAFETY: the caller's promise; the copies have the same shapes.
+            unsafe { gemm_f32(a, b, c, accumulate) }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`portable`].
+unsafe fn gemm_f32(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    // SAFETY: the caller's promise; strides that lie inside a slice fit an isize.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c,
+            1,
+            n as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
+
+/// A copy, row after row, of values that are bf16's.
+fn rounded(matrix: MatRef) -> Vec<f32> {
+    let MatRef { data, rows, cols, row_stride, col_stride } = matrix;
+    let row = |r: usize| (0..cols).map(move |c| round_to_bf16(data[r * row_stride + c * col_stride]));
+    (0..rows).flat_map(row).collect()
+}
+
+/// The nearest bf16, ties to even, as an f32.
+fn round_to_bf16(value: f32) -> f32 {
+    if value.is_nan() {
+        return value;
+    }
+    let bits = value.to_bits();
+    f32::from_bits((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
+}

@@ -1,0 +1,233 @@
+//! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel reads them.
+//!
+//! A lane is 32 bits: one f32, or two bf16 that follow one another along k (`DEPTH` 1 or 2). A becomes rows of lanes, one row after the other; B
+//! becomes panels of up to 64 columns, in which the lanes of one step along k lie side by side.
+
+use std::arch::x86_64::*;
+
+use super::tile::{LANES, PANEL};
+
+/// One operand seen as vectors along k: the rows of A, or the columns of B.
+#[derive(Clone, Copy)]
+pub(super) struct Vectors {
+    pub data: *const f32,
+    pub count: usize,
+    pub depth: usize,
+    /// From one vector to the next.
+    pub stride: usize,
+    /// From one element of a vector to the next.
+    pub depth_stride: usize,
+}
+
+// SAFETY: it is only read through, and what it points at is borrowed for the whole product.
+unsafe impl Send for Vectors {}
+// SAFETY: as above.
+unsafe impl Sync for Vectors {}
+
+/// Up to 16 vectors by up to 16 lanes, as registers.
+type Block = [__m512i; LANES];
+
+impl Vectors {
+    /// The same vectors from `start` on, `count` of them, cut to `depth` elements from `from` on.
+    pub fn part(self, start: usize, count: usize, from: usize, depth: usize) -> Self {
+        debug_assert!(start + count <= self.count && from + depth <= self.depth, "a part lies inside the whole");
+        // Wrapping, since an empty part may begin where there is no memory.
+        let data = self.data.wrapping_add(start * self.stride + from * self.depth_stride);
+        Self { data, count, depth, ..self }
+    }
+
+    /// The steps along k that the vectors take when packed.
+    pub fn steps<const DEPTH: usize>(&self) -> usize {
+        self.depth.div_ceil(DEPTH)
+    }
+
+    /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least the steps.
+    ///
+    /// # Safety
+    /// The elements are readable, `out` holds `count · row_stride` lanes, and the CPU has AVX-512 F, BW and BF16.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub unsafe fn pack_rows<const DEPTH: usize>(&self, out: *mut u32, row_stride: usize) {
+        let steps = self.steps::<DEPTH>();
+        for first in (0..self.count).step_by(LANES) {
+            for step in (0..steps).step_by(LANES) {
+                // SAFETY: the block lies inside both sides: rows are rounded up to whole vectors of lanes.
+                unsafe {
+                    let block = self.block_along::<DEPTH>(first, step);
+                    for (i, &lanes) in block.iter().enumerate().take(self.count - first) {
+                        _mm512_storeu_si512(out.add((first + i) * row_stride + step).cast(), lanes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Packs the vectors as panels of 64; panel p begins at `p · 64 · steps`. The last is as wide as it must be, rounded up to 16.
+    ///
+    /// # Safety
+    /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has AVX-512 F, BW and BF16.
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    pub unsafe fn pack_panels<const DEPTH: usize>(&self, out: *mut u32) {
+        let steps = self.steps::<DEPTH>();
+        for step in (0..steps).step_by(LANES) {
+            for first in (0..self.count).step_by(LANES) {
+                let panel = first / PANEL;
+                let width = (self.count - panel * PANEL).min(PANEL).next_multiple_of(LANES);
+                // SAFETY: the block lies inside both sides.
+                unsafe {
+                    let block = self.block_across::<DEPTH>(first, step);
+                    let out = out.add(panel * PANEL * steps + step * width + first % PANEL);
+                    for (i, &lanes) in block.iter().enumerate().take(steps - step) {
+                        _mm512_store_si512(out.add(i * width).cast(), lanes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Registers that hold one vector's 16 lanes each.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn block_along<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
+        // SAFETY: the caller's block lies inside the operand.
+        unsafe {
+            if self.stride == 1 && self.depth_stride != 1 {
+                transpose(self.read_across::<DEPTH>(first, step))
+            } else {
+                self.read_along::<DEPTH>(first, step)
+            }
+        }
+    }
+
+    /// Registers that hold one step's lanes of 16 vectors each.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn block_across<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
+        // SAFETY: the caller's block lies inside the operand.
+        unsafe {
+            if self.stride == 1 {
+                self.read_across::<DEPTH>(first, step)
+            } else {
+                transpose(self.read_along::<DEPTH>(first, step))
+            }
+        }
+    }
+
+    /// Reads along k, which is fast where a vector's elements are neighbours. What lies beyond the operand is 0.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn read_along<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
+        let from = step * DEPTH;
+        let depth = self.depth - from;
+        let mut block = [_mm512_setzero_si512(); LANES];
+        for (i, lanes) in block.iter_mut().enumerate().take(self.count - first) {
+            // SAFETY: vector first + i exists, and the masks leave out what lies beyond its end.
+            unsafe {
+                let data = self.data.add((first + i) * self.stride + from * self.depth_stride);
+                let low = load(data, self.depth_stride, depth);
+                *lanes = if DEPTH == 1 {
+                    _mm512_castps_si512(low)
+                } else {
+                    let high = load(
+                        data.wrapping_add(LANES * self.depth_stride),
+                        self.depth_stride,
+                        depth.saturating_sub(LANES),
+                    );
+                    round(low, high)
+                };
+            }
+        }
+        block
+    }
+
+    /// Reads across vectors, which are neighbours (`stride` is 1). What lies beyond the operand is 0.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn read_across<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
+        // Element e of the low half beside element e of the high half.
+        let pairs = _mm512_set_epi32(
+            0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
+            0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
+        );
+        let count = self.count - first;
+        let mut block = [_mm512_setzero_si512(); LANES];
+        for (i, lanes) in block.iter_mut().enumerate() {
+            let from = (step + i) * DEPTH;
+            if from >= self.depth {
+                break;
+            }
+            // SAFETY: element `from` exists in each vector, and the mask leaves out vectors that do not.
+            unsafe {
+                let data = self.data.add(first + from * self.depth_stride);
+                let even = load(data, 1, count);
+                *lanes = if DEPTH == 1 {
+                    _mm512_castps_si512(even)
+                } else {
+                    let odd =
+                        load(data.wrapping_add(self.depth_stride), 1, if from + 1 < self.depth { count } else { 0 });
+                    _mm512_permutexvar_epi16(pairs, round(even, odd))
+                };
+            }
+        }
+        block
+    }
+}
+
+/// The first `count` (at most 16) of the elements at `data`, then zeros.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn load(data: *const f32, stride: usize, count: usize) -> __m512 {
+    // SAFETY: the caller has `count` elements there; a masked load touches no others.
+    unsafe {
+        if stride != 1 {
+            let mut elements = [0f32; LANES];
+            for (i, element) in elements.iter_mut().enumerate().take(count) {
+                *element = data.add(i * stride).read();
+            }
+            _mm512_loadu_ps(elements.as_ptr())
+        } else if count >= LANES {
+            _mm512_loadu_ps(data)
+        } else {
+            _mm512_maskz_loadu_ps((1 << count) - 1, data)
+        }
+    }
+}
+
+/// Both vectors rounded to the nearest bf16, ties to even, `low` in the lower half.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn round(low: __m512, high: __m512) -> __m512i {
+    let rounded = _mm512_cvtne2ps_pbh(high, low);
+    // SAFETY: both types are 64 bytes of any bits.
+    unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) }
+}
+
+/// Lane j of register i becomes lane i of register j.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn transpose(block: Block) -> Block {
+    let mut pairs = block;
+    for i in (0..LANES).step_by(2) {
+        pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi32(block[i], block[i + 1]);
+    }
+    // Of every group of four registers, the four lanes of one column each.
+    let mut fours = pairs;
+    for i in (0..LANES).step_by(4) {
+        fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    }
+    let mut columns = fours;
+    for j in 0..4 {
+        let low_even = _mm512_shuffle_i32x4::<0x88>(fours[j], fours[4 + j]);
+        let low_odd = _mm512_shuffle_i32x4::<0xdd>(fours[j], fours[4 + j]);
+        let high_even = _mm512_shuffle_i32x4::<0x88>(fours[8 + j], fours[12 + j]);
+        let high_odd = _mm512_shuffle_i32x4::<0xdd>(fours[8 + j], fours[12 + j]);
+        columns[j] = _mm512_shuffle_i32x4::<0x88>(low_even, high_even);
+        columns[4 + j] = _mm512_shuffle_i32x4::<0x88>(low_odd, high_odd);
+        columns[8 + j] = _mm512_shuffle_i32x4::<0xdd>(low_even, high_even);
+        columns[12 + j] = _mm512_shuffle_i32x4::<0xdd>(low_odd, high_odd);
+    }
+    columns
+}

@@ -1,0 +1,113 @@
+//! The micro-kernel: one tile of C, held in registers while its depth streams by.
+
+use std::arch::x86_64::*;
+
+/// Floats in a vector register.
+pub(super) const LANES: usize = 16;
+/// Rows of the largest tile.
+pub(super) const TILE_ROWS: usize = 6;
+/// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step takes 10 loads for 24
+/// multiplications: no CPU is held up by its loads, as one that multiplies two vectors while it loads one is by the 14 of 12 × 2.
+pub(super) const TILE_VECTORS: usize = 4;
+/// Columns of the largest tile, and of a packed panel of B.
+pub(super) const PANEL: usize = TILE_VECTORS * LANES;
+
+/// Where a tile of C lies, and what to do with it.
+#[derive(Clone, Copy)]
+pub(super) struct Target {
+    pub c: *mut f32,
+    pub row_stride: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub accumulate: bool,
+}
+
+/// `acc + a·b` in every lane; a lane is one f32 (`DEPTH` 1) or two bf16 that lie one after the other along k (`DEPTH` 2).
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn multiply_add<const DEPTH: usize>(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
+    if DEPTH == 1 {
+        _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), acc)
+    } else {
+        // SAFETY: both types are 64 bytes of any bits.
+        let (a, b) =
+            unsafe { (std::mem::transmute::<__m512i, __m512bh>(a), std::mem::transmute::<__m512i, __m512bh>(b)) };
+        _mm512_dpbf16_ps(acc, a, b)
+    }
+}
+
+/// One tile of M rows and V vectors.
+///
+/// # Safety
+/// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has M rows of at least (V − 1) · 16 columns and those of
+/// the last vector that `last` names.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn tile<const DEPTH: usize, const M: usize, const V: usize>(
+    steps: usize,
+    a: *const u32,
+    a_stride: usize,
+    b: *const u32,
+    target: Target,
+) {
+    let mut acc = [[_mm512_setzero_ps(); V]; M];
+    // SAFETY: the caller's promise on a and b.
+    unsafe {
+        for step in 0..steps {
+            let mut columns = [_mm512_setzero_si512(); V];
+            for (v, column) in columns.iter_mut().enumerate() {
+                *column = _mm512_loadu_si512(b.add(step * V * LANES + v * LANES).cast());
+            }
+            for (i, row) in acc.iter_mut().enumerate() {
+                let lane = _mm512_set1_epi32(a.add(i * a_stride + step).read().cast_signed());
+                for (sum, column) in row.iter_mut().zip(columns) {
+                    *sum = multiply_add::<DEPTH>(*sum, lane, column);
+                }
+            }
+        }
+    }
+    let last = u16::MAX >> (V * LANES - target.cols);
+    for (i, row) in acc.iter().enumerate() {
+        for (v, &sum) in row.iter().enumerate() {
+            // SAFETY: the caller's promise on C; the mask leaves what lies beyond its last column alone.
+            unsafe {
+                let c = target.c.add(i * target.row_stride + v * LANES);
+                if v + 1 < V || last == u16::MAX {
+                    _mm512_storeu_ps(c, if target.accumulate { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
+                } else {
+                    let sum = if target.accumulate { _mm512_add_ps(_mm512_maskz_loadu_ps(last, c), sum) } else { sum };
+                    _mm512_mask_storeu_ps(c, last, sum);
+                }
+            }
+        }
+    }
+}
+
+/// The tile of `target.rows` × `target.cols` (1..=6 × 1..=64), through the smallest kernel that holds it.
+///
+/// # Safety
+/// `a` has `target.rows` rows of `steps` lanes, `a_stride` apart; `b` is a panel of `steps` steps and `target.cols` columns, rounded up to
+/// whole vectors; C has the target's rows and columns. The CPU has AVX-512 F, BW and BF16.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn multiply<const DEPTH: usize>(
+    steps: usize,
+    a: *const u32,
+    a_stride: usize,
+    b: *const u32,
+    target: Target,
+) {
+    macro_rules! kernels {
+        ($($rows:literal),*) => {
+            match (target.rows, target.cols.div_ceil(LANES)) {
+                $(
+                    ($rows, 1) => tile::<DEPTH, $rows, 1>(steps, a, a_stride, b, target),
+                    ($rows, 2) => tile::<DEPTH, $rows, 2>(steps, a, a_stride, b, target),
+                    ($rows, 3) => tile::<DEPTH, $rows, 3>(steps, a, a_stride, b, target),
+                    ($rows, 4) => tile::<DEPTH, $rows, 4>(steps, a, a_stride, b, target),
+                )*
+                (rows, vectors) => unreachable!("a tile has 1 to 6 rows and 1 to 4 vectors, not {rows} and {vectors}"),
+            }
+        };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { kernels!(1, 2, 3, 4, 5, 6) }
+}

@@ -1,0 +1,53 @@
+//! The rotation in place, head by head. Its gradient is the rotation by the opposite angles.
+
+use burn_flex::FlexTensor;
+use rayon::prelude::*;
+
+use super::Angles;
+use crate::host::{contiguous, rows_a_chunk, rows_and_width};
+use crate::op::{Forward, Kernel};
+use crate::simd::vectorize;
+
+#[derive(Debug)]
+pub(super) struct Rotary(pub Angles);
+
+impl Rotary {
+    /// Rotates every head by `sign` times its angles. The tensor is changed in place where nothing else holds it.
+    fn rotate(&self, x: FlexTensor, sign: f32) -> FlexTensor {
+        let mut x = contiguous(x);
+        let heads = x.layout().shape()[2];
+        let (_, width) = rows_and_width(&x);
+        let token = heads * width;
+        let tokens_a_chunk = rows_a_chunk(token);
+        let Angles { time, planes, cos, sin } = &self.0;
+        x.storage_mut::<f32>().par_chunks_mut(tokens_a_chunk * token).enumerate().for_each(|(chunk, tokens)| {
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (index, token) in tokens.chunks_exact_mut(token).enumerate() {
+                        let at = (chunk * tokens_a_chunk + index) % time * planes;
+                        let (cos, sin) = (&cos[at..at + planes], &sin[at..at + planes]);
+                        for head in token.chunks_exact_mut(width) {
+                            let (first, second) = head.split_at_mut(*planes);
+                            for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
+                                let sin = sin * sign;
+                                (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+                            }
+                        }
+                    }
+                },
+            );
+        });
+        x
+    }
+}
+
+impl Kernel for Rotary {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, _tracked: bool) -> Forward {
+        Forward { output: self.rotate(inputs.remove(0), 1.0), saved: vec![] }
+    }
+
+    fn backward(&self, _saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        vec![Some(self.rotate(gradient, -1.0))]
+    }
+}

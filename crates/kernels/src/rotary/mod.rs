@@ -1,0 +1,38 @@
+//! Rotation of queries and keys by their positions.
+
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod reference;
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+/// Cosines and sines of the angles, `[T, K/2]` each, in the host's memory.
+#[derive(Clone, Debug)]
+pub struct Angles {
+    /// T, the tokens of a row.
+    pub time: usize,
+    /// K/2, the planes of a head.
+    pub planes: usize,
+    /// Cosines.
+    pub cos: Arc<[f32]>,
+    /// Sines.
+    pub sin: Arc<[f32]>,
+}
+
+/// Rotates the plane of numbers `i` and `i + K/2` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in the half-split order of
+/// `transformers`).
+///
+/// # Shapes
+/// `[B, T, H, K]` → `[B, T, H, K]`
+#[must_use]
+pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
+    let [_, time, _, width] = x.dims();
+    assert!(time == angles.time && width == 2 * angles.planes, "angles for {} tokens of {} planes", time, width / 2);
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&x) {
+        return crate::op::apply(cpu::Rotary(angles.clone()), [x.into_dispatch()]);
+    }
+    reference::rotary(x, angles)
+}
