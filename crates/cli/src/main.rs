@@ -31,6 +31,10 @@ use clap::Parser;
 use args::{Cli, Command};
 use console::Console;
 
+/// Tensors are freed and made anew all the time; the system's allocator would hand their pages back and take them again, cleared, each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let code = match Cli::try_parse() {
         Ok(cli) => dispatch(cli),

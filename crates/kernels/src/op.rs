@@ -17,11 +17,30 @@ use burn_flex::{Flex, FlexTensor};
 
 /// An operation of several f32 tensors on the host that gives one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
-    /// The result. `tracked`: a backward pass may follow, for which the result's [`saved`](Forward::saved) is kept.
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: bool) -> Forward;
+    /// The result. `tracked` says which inputs' gradients a backward pass may ask for; if any, [`saved`](Forward::saved) is kept for it.
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward;
 
     /// The gradient of each input that is `wanted`, from that of the output.
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>>;
+}
+
+/// Which inputs of a kernel gradients may be asked of.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracked<'a>(&'a [bool]);
+
+impl Tracked<'_> {
+    /// No backward pass follows.
+    pub const NONE: Tracked<'static> = Tracked(&[]);
+
+    /// Whether a backward pass may follow.
+    pub fn any(self) -> bool {
+        self.0.contains(&true)
+    }
+
+    /// Whether the gradient of this input may be asked for.
+    pub fn input(self, index: usize) -> bool {
+        self.0.get(index) == Some(&true)
+    }
 }
 
 /// What [`Kernel::forward`] gives.
@@ -39,7 +58,7 @@ pub trait HostBackend: Backend {
     fn forward(
         kernel: &dyn Kernel,
         inputs: Vec<FloatTensor<Self>>,
-        tracked: bool,
+        tracked: Tracked,
     ) -> (FloatTensor<Self>, Vec<FloatTensor<Self>>);
 
     /// [`Kernel::backward`].
@@ -52,7 +71,7 @@ pub trait HostBackend: Backend {
 }
 
 impl HostBackend for Flex {
-    fn forward(kernel: &dyn Kernel, inputs: Vec<FlexTensor>, tracked: bool) -> (FlexTensor, Vec<FlexTensor>) {
+    fn forward(kernel: &dyn Kernel, inputs: Vec<FlexTensor>, tracked: Tracked) -> (FlexTensor, Vec<FlexTensor>) {
         let Forward { output, saved } = kernel.forward(inputs, tracked);
         (output, saved)
     }
@@ -93,19 +112,19 @@ pub trait Kernels: Backend {
 
 impl Kernels for Flex {
     fn kernel1(a: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a], false).output
+        kernel.forward(vec![a], Tracked::NONE).output
     }
 
     fn kernel2(a: FlexTensor, b: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b], false).output
+        kernel.forward(vec![a, b], Tracked::NONE).output
     }
 
     fn kernel3(a: FlexTensor, b: FlexTensor, c: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b, c], false).output
+        kernel.forward(vec![a, b, c], Tracked::NONE).output
     }
 
     fn kernel4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b, c, d], false).output
+        kernel.forward(vec![a, b, c, d], Tracked::NONE).output
     }
 }
 
@@ -143,14 +162,15 @@ fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     kernel: Arc<dyn Kernel>,
     inputs: [FloatTensor<Autodiff<B, C>>; N],
 ) -> FloatTensor<Autodiff<B, C>> {
+    let tracked = inputs.each_ref().map(|input| input.is_tracked());
     let nodes = inputs.each_ref().map(|input| input.node());
     let primitives: Vec<FloatTensor<B>> = inputs.into_iter().map(|input| input.into_primitive()).collect();
     match Step.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let (output, saved) = B::forward(&*kernel, primitives, true);
+            let (output, saved) = B::forward(&*kernel, primitives, Tracked(&tracked));
             prepared.finish(Saved::<B> { kernel, tensors: saved }, output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(B::forward(&*kernel, primitives, false).0),
+        OpsKind::UnTracked(prepared) => prepared.finish(B::forward(&*kernel, primitives, Tracked::NONE).0),
     }
 }
 

@@ -4,6 +4,9 @@
 //! [`vectorize`]. Sums and maxima go through 16 partial results in a fixed order, so a row gives the same number on every CPU that has
 //! fused multiply-add.
 
+#![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
+#![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
+
 use pulp::{Arch, NullaryFnOnce};
 
 /// Lanes worked on together: one AVX-512 register, two of AVX2, four of NEON.
@@ -30,7 +33,8 @@ impl<R, F: FnMut() -> R> NullaryFnOnce for Inlined<F> {
 /// Adding and then subtracting `1.5·2²³` rounds to the nearest integer, which stands in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 /// `2^r` on [-1/2, 1/2] is `1 + r·c₀ + r²·c₁ + …` within 2.0e-9 (a minimax fit).
-const EXP2: [f32; 6] = [0.693_147_2, 0.240_226_48, 0.055_503_324, 0.009_618_437, 0.001_339_887_4, 0.000_153_533_62];
+const EXP2: [f32; 6] =
+    [std::f32::consts::LN_2, 0.240_226_48, 0.055_503_324, 0.009_618_437, 0.001_339_887_4, 0.000_153_533_62];
 /// `e^r` on ±ln 2 / 2 is `1 + r + r²·c₀ + r³·c₁ + …` within 2.0e-9.
 const EXP: [f32; 5] = [0.499_999_94, 0.166_664_32, 0.041_668, 0.008_374_161, 0.001_384_364_7];
 /// ln 2 in two parts: the product of the first with an integer of nine bits is exact.
@@ -70,7 +74,7 @@ pub fn sigmoid_lane(x: f32) -> f32 {
 /// `tanh x` to 2 ulp: the odd polynomial of Cephes (Moshier 1989) near 0, where `1 - 2 / (e^2x + 1)` would cancel.
 #[inline(always)]
 pub fn tanh_lane(x: f32) -> f32 {
-    const NEAR: [f32; 5] = [-0.333_332_82, 0.133_314_42, -0.053_739_715, 0.020_639_088, -0.005_704_988_7];
+    const NEAR: [f32; 5] = [-0.333_332_8, 0.133_314_42, -0.053_739_715, 0.020_639_088, -0.005_704_988_7];
     let square = x * x;
     let near = (polynomial(square, &NEAR) * square).mul_add(x, x);
     let far = (1.0 - 2.0 / (exp_lane(2.0 * x.abs()) + 1.0)).copysign(x);
@@ -214,18 +218,24 @@ pub fn row_dot(x: &[f32], y: &[f32]) -> f32 {
 
 /// Lane i with lane i + 8, then i + 4, i + 2, i + 1.
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] = f(lanes[lane], lanes[lane + half]);
-        }
-        half /= 2;
+fn fold(lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
+    let eight = halve::<16, 8>(lanes, f);
+    let four = halve::<8, 4>(eight, f);
+    let two = halve::<4, 2>(four, f);
+    f(two[0], two[1])
+}
+
+#[inline(always)]
+fn halve<const N: usize, const HALF: usize>(lanes: [f32; N], f: impl Fn(f32, f32) -> f32) -> [f32; HALF] {
+    let mut halves = [0.0; HALF];
+    for lane in 0..HALF {
+        halves[lane] = f(lanes[lane], lanes[lane + HALF]);
     }
-    lanes[0]
+    halves
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use super::*;
 

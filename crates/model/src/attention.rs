@@ -1,12 +1,13 @@
 //! Multi-head causal self-attention.
 
 use burn::module::Module;
-use burn::tensor::{Bool, Tensor, module, ops::AttentionModuleOptions};
+use burn::tensor::Tensor;
+use fireclay_kernels::attention::Mask;
+use fireclay_kernels::{Angles, attention, rotary};
 
 use crate::cache::Cache;
 use crate::linear::{Linear, Precision};
 use crate::norm::Norm;
-use crate::position::Rotation;
 
 /// `softmax(Q·Kᵀ / √K + mask)·V` per head, heads side by side, then a linear map (Vaswani et al. 2017, section 3.2), with
 /// fewer key and value heads than query heads if wished (Ainslie et al. 2023).
@@ -29,17 +30,17 @@ pub struct Attention {
 #[derive(Clone, Debug)]
 pub struct AttentionContext {
     /// Rotary positions of the new tokens.
-    pub rotation: Option<Rotation>,
+    pub angles: Option<Angles>,
     /// Number format of the products.
     pub precision: Precision,
     /// Rows in the batch (B).
     pub batch: usize,
     /// New tokens in each row (T).
     pub time: usize,
-    /// True where a query must not look, in layers that attend to everything. `[B or 1, 1, T, S]`; `None`: at later tokens alone.
-    pub hidden_keys: Option<Tensor<4, Bool>>,
+    /// What queries see in layers that attend to everything.
+    pub mask: Mask,
     /// The same in layers with a sliding window.
-    pub hidden_keys_windowed: Option<Tensor<4, Bool>>,
+    pub mask_windowed: Mask,
 }
 
 impl Attention {
@@ -53,61 +54,25 @@ impl Attention {
         cache: Option<(&mut Cache, usize)>,
     ) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
-        let split = |x: Tensor<2>, heads: usize| x.reshape([batch, time, heads, self.head_dim]).swap_dims(1, 2);
-        let mut q = split(self.query.forward(x_nd.clone(), precision), self.heads);
-        let mut k = split(self.key.forward(x_nd.clone(), precision), self.kv_heads);
-        let mut v = split(self.value.forward(x_nd, precision), self.kv_heads);
+        let split = |x: Tensor<2>, heads: usize| x.reshape([batch, time, heads, self.head_dim]);
+        let mut q_bthk = split(self.query.forward(x_nd.clone(), precision), self.heads);
+        let mut k_bthk = split(self.key.forward(x_nd.clone(), precision), self.kv_heads);
+        let v_bthk = split(self.value.forward(x_nd, precision), self.kv_heads);
         if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
-            q = query_norm.forward(q);
-            k = key_norm.forward(k);
+            q_bthk = query_norm.forward(q_bthk);
+            k_bthk = key_norm.forward(k_bthk);
         }
-        if let Some(rotation) = &context.rotation {
-            q = rotation.apply(q);
-            k = rotation.apply(k);
+        if let Some(angles) = &context.angles {
+            q_bthk = rotary(q_bthk, angles);
+            k_bthk = rotary(k_bthk, angles);
         }
+        let q = q_bthk.swap_dims(1, 2);
+        let (mut k, mut v) = (k_bthk.swap_dims(1, 2), v_bthk.swap_dims(1, 2));
         if let Some((cache, layer)) = cache {
             (k, v) = cache.append(layer, k, v);
         }
-        let hidden_keys = if self.windowed { &context.hidden_keys_windowed } else { &context.hidden_keys };
-        let y_bhtk = self.attend(q, k, v, hidden_keys.as_ref(), precision);
-        let merged = y_bhtk.swap_dims(1, 2).reshape([batch * time, self.heads * self.head_dim]);
-        self.output.forward(merged, precision)
+        let mask = if self.windowed { &context.mask_windowed } else { &context.mask };
+        let y_bthk = attention(q, k, v, mask, precision);
+        self.output.forward(y_bthk.reshape([batch * time, self.heads * self.head_dim]), precision)
     }
-
-    /// # Shapes
-    /// q `[B, H, T, K]`, k and v `[B, kv heads, S, K]` → `[B, H, T, K]`; the last query stands at the last key.
-    fn attend(
-        &self,
-        q: Tensor<4>,
-        k: Tensor<4>,
-        v: Tensor<4>,
-        hidden_keys: Option<&Tensor<4, Bool>>,
-        precision: Precision,
-    ) -> Tensor<4> {
-        let [batch, _, time, _] = q.dims();
-        let keys = k.dims()[2];
-        let group = self.heads / self.kv_heads;
-        let options = AttentionModuleOptions::default();
-        let (q, k, v) = (precision.operand(q), precision.operand(k), precision.operand(v));
-        let y = if time == 1 && hidden_keys.is_none() {
-            // One new token sees every key, so the heads of a group can stand as rows of one product and no key is copied.
-            let q = q.reshape([batch, self.kv_heads, group, self.head_dim]);
-            module::attention(q, k, v, None, None, options).reshape([batch, self.heads, 1, self.head_dim])
-        } else {
-            let (k, v) = (repeat_heads(k, group), repeat_heads(v, group));
-            let mask = hidden_keys.map(|hidden| hidden.clone().expand([batch, self.heads, time, keys]));
-            let options = AttentionModuleOptions { is_causal: mask.is_none(), ..options };
-            module::attention(q, k, v, mask, None, options)
-        };
-        precision.result(y)
-    }
-}
-
-/// Repeats every head `group` times, neighbours together. `[B, H, S, K]` → `[B, H·group, S, K]`
-fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
-    if group == 1 {
-        return x;
-    }
-    let [batch, heads, keys, width] = x.dims();
-    x.unsqueeze_dim::<5>(2).expand([batch, heads, group, keys, width]).reshape([batch, heads * group, keys, width])
 }

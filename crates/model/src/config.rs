@@ -1,5 +1,6 @@
 //! What a decoder is made of, as data: [`DecoderConfig`] and its presets.
 
+pub use fireclay_kernels::Activation;
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;

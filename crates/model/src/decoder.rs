@@ -3,7 +3,9 @@
 //! Shapes: B batch, T time, D width, V vocabulary, N = B·T.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData, module::embedding};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use fireclay_kernels::cross_entropy::{Head, Targets};
+use fireclay_kernels::{Angles, cross_entropy, embedding};
 
 use crate::attention::{Attention, AttentionContext};
 use crate::cache::Cache;
@@ -13,7 +15,7 @@ use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
-use crate::position::{Rotation, rotary_frequencies, sinusoids};
+use crate::position::{angles, rotary_frequencies, sinusoids};
 
 /// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
 #[derive(Module, Debug)]
@@ -132,17 +134,13 @@ impl Decoder {
         let [batch, time] = ids.dims();
         let x_btd = self.add_positions(embedding(self.token_embedding.val(), ids), layout);
 
-        let device = x_btd.device();
         let context = AttentionContext {
-            rotation: self.rotation(layout, &device),
+            angles: self.angles(layout),
             precision: self.precision,
             batch,
             time,
-            hidden_keys: layout.hidden_keys(None, &device),
-            hidden_keys_windowed: self
-                .config
-                .sliding_window
-                .and_then(|window| layout.hidden_keys(Some(window), &device)),
+            mask: layout.mask(None),
+            mask_windowed: layout.mask(self.config.sliding_window),
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -152,6 +150,31 @@ impl Decoder {
             cache.advance(time);
         }
         self.norm.forward(x_nd).reshape([batch, time, self.config.width])
+    }
+
+    /// `Σ wᵢ·(−log p(targetᵢ) + z·log² Zᵢ)` of what the head predicts from `hidden`, in nats. On the CPU the logits are never held whole.
+    ///
+    /// # Shapes
+    /// `[B, T, D]`, of which B·T targets and weights, row after row → `[1]`
+    ///
+    /// # Panics
+    /// When there is not one target and one weight a token, or a target is not in the vocabulary.
+    #[must_use]
+    pub fn cross_entropy(&self, hidden_btd: Tensor<3>, targets: Targets) -> Tensor<1> {
+        let [batch, time, width] = hidden_btd.dims();
+        let head = match &self.head {
+            Some(head) => head.plain_weight().map(Head::Matrix),
+            None => Some(Head::Embedding(self.token_embedding.val())),
+        };
+        match head {
+            Some(head) if self.config.logit_softcap.is_none() => {
+                cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision)
+            }
+            _ => {
+                let logits_nv = self.logits(hidden_btd).reshape([batch * time, self.config.vocab_size]);
+                cross_entropy::reference::of_logits(logits_nv, &targets)
+            }
+        }
     }
 
     /// The head: a linear map to the vocabulary.
@@ -177,11 +200,11 @@ impl Decoder {
         logits_nv.reshape([batch, time, self.config.vocab_size])
     }
 
-    fn rotation(&self, layout: &Layout, device: &Device) -> Option<Rotation> {
+    fn angles(&self, layout: &Layout) -> Option<Angles> {
         let Position::Rotary { theta, scaling } = &self.config.position else { return None };
         // Attention sees only differences of rotary positions, so they need not begin anew with every text.
         let frequencies = rotary_frequencies(self.config.head_dim, *theta, scaling);
-        Some(Rotation::new(&frequencies, layout.start, layout.time, device))
+        Some(angles(&frequencies, layout.start, layout.time))
     }
 
     /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]`.

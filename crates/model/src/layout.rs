@@ -1,6 +1,6 @@
 //! Where the tokens of one forward pass stand: in which text, at which position, and which keys they may look at.
 
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use fireclay_kernels::attention::Mask;
 
 /// The new tokens of one forward pass. A row can hold several texts (packed conversations), or padding and then a text. Either way a
 /// token knows where its own text begins: it sees nothing before that, and its position counts from there.
@@ -53,21 +53,11 @@ impl Layout {
         self.origins.iter().enumerate().map(|(i, origin)| self.start + i % self.time - origin).collect()
     }
 
-    /// True where a query must not look: at later tokens, before its own text, and before its `window` where there is one.
-    /// `None` when that is later tokens alone. `[rows, 1, T, S]`, S the tokens in the cache and the new ones.
-    pub(crate) fn hidden_keys(&self, window: Option<usize>, device: &Device) -> Option<Tensor<4, Bool>> {
-        let keys = self.start + self.time;
-        let window = window.unwrap_or(keys);
-        if window >= keys && self.origins.iter().all(|&origin| origin == 0) {
-            return None;
-        }
-        let mut hidden = Vec::with_capacity(self.origins.len() * keys);
-        for (i, &origin) in self.origins.iter().enumerate() {
-            let query = self.start + i % self.time;
-            let seen = origin.max((query + 1).saturating_sub(window))..=query;
-            hidden.extend((0..keys).map(|key| !seen.contains(&key)));
-        }
-        Some(Tensor::from_data(TensorData::new(hidden, [self.rows(), 1, self.time, keys]), device))
+    /// What queries see: neither another text, nor what lies before their `window` where there is one.
+    pub(crate) fn mask(&self, window: Option<usize>) -> Mask {
+        let plain = self.origins.iter().all(|&origin| origin == 0);
+        let origins = || self.origins.iter().map(|&origin| u32::try_from(origin).expect("a place in a row")).collect();
+        Mask::new((!plain).then(origins), window)
     }
 }
 
@@ -78,7 +68,7 @@ mod tests {
     /// The keys that each query of each row sees.
     fn seen(layout: &Layout, window: Option<usize>) -> Option<Vec<Vec<usize>>> {
         let device = crate::device::parse("cpu").unwrap();
-        let hidden = layout.hidden_keys(window, &device)?;
+        let hidden = layout.mask(window).hidden_keys(layout.time, layout.start + layout.time, &device)?;
         let keys = hidden.dims()[3];
         let hidden: Vec<bool> = hidden.into_data().try_into_vec().unwrap();
         Some(hidden.chunks(keys).map(|row| (0..keys).filter(|&key| !row[key]).collect()).collect())

@@ -39,6 +39,7 @@ pub use cache::Cache;
 pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
 pub use decoder::Decoder;
 pub use error::ModelError;
+pub use fireclay_kernels::cross_entropy::Targets;
 pub use huggingface::{load, load_adapter, load_score_model, save, save_adapter, save_score_model};
 pub use linear::Precision;
 pub use lora::LoraConfig;

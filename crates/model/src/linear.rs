@@ -1,38 +1,11 @@
 //! A linear map, and the number format its product is computed in.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, FloatDType, Tensor, module::linear};
-use serde::{Deserialize, Serialize};
+use burn::tensor::Tensor;
+use fireclay_kernels::linear;
+pub use fireclay_kernels::Precision;
 
 use crate::lora::Adapter;
-
-/// Number format of the matrix products. Weights, gradients, norms, softmax and residuals are f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit products.
-    #[default]
-    F32,
-    /// Operands rounded to bfloat16, result widened to f32.
-    Bf16,
-}
-
-impl Precision {
-    /// Rounds an operand of a matrix product to this format.
-    #[must_use]
-    pub fn operand<const R: usize>(self, x: Tensor<R>) -> Tensor<R> {
-        match self {
-            Self::F32 => x,
-            Self::Bf16 => x.cast(FloatDType::BF16),
-        }
-    }
-
-    /// Widens the result of a matrix product back to f32.
-    #[must_use]
-    pub fn result<const R: usize>(self, x: Tensor<R>) -> Tensor<R> {
-        if x.dtype() == DType::F32 { x } else { x.cast(FloatDType::F32) }
-    }
-}
 
 /// `y = x·W + b`, plus what an adapter adds where there is one.
 #[derive(Module, Debug)]
@@ -59,20 +32,20 @@ impl Linear {
         self
     }
 
+    /// The weight, if the map is nothing but a product with it.
+    pub(crate) fn plain_weight(&self) -> Option<Tensor<2>> {
+        (self.bias.is_none() && self.lora.is_none()).then(|| self.weight.val())
+    }
+
     /// # Shapes
     /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than many short ones.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));
-        let product = linear(precision.operand(x), precision.operand(self.weight.val()), None);
-        let product = precision.result(product);
-        let product = match added {
-            Some(added) => product + added,
-            None => product,
-        };
-        match &self.bias {
-            Some(bias) => product + bias.val().unsqueeze(),
-            None => product,
+        let y = linear(x, self.weight.val(), self.bias.as_ref().map(Param::val), precision);
+        match added {
+            Some(added) => y + added,
+            None => y,
         }
     }
 }

@@ -4,7 +4,8 @@
 //! has no gradient, and stays so through burn's `valid` and `train`.
 
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData, module::linear};
+use burn::tensor::{Tensor, TensorData};
+use fireclay_kernels::linear;
 use serde::{Deserialize, Serialize};
 
 use crate::config::DecoderConfig;
@@ -90,8 +91,8 @@ impl Adapter {
     /// `[N, inputs]` → `[N, outputs]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
-        let low = linear(precision.operand(x), precision.operand(self.a.val()), None);
-        precision.result(linear(low, precision.operand(self.b.val()), None)) * self.scale
+        let low = linear(x, self.a.val(), None, precision);
+        linear(low, self.b.val(), None, precision) * self.scale
     }
 
     /// What it adds to the weight. `[inputs, outputs]`

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use fireclay_kernels::norm;
 
 /// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
@@ -22,20 +23,7 @@ impl Norm {
     /// # Shapes
     /// `[.., width]` → `[.., width]`
     #[must_use]
-    #[allow(clippy::single_match_else, reason = "two formulas of equal standing")]
     pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
-        let last = R - 1;
-        match &self.bias {
-            Some(bias) => {
-                let centred = x.clone() - x.mean_dim(last);
-                let variance = centred.clone().square().mean_dim(last);
-                centred * (variance + self.epsilon).sqrt().recip() * self.weight.val().unsqueeze()
-                    + bias.val().unsqueeze()
-            }
-            None => {
-                let mean_square = x.clone().square().mean_dim(last);
-                x * (mean_square + self.epsilon).sqrt().recip() * self.weight.val().unsqueeze()
-            }
-        }
+        norm(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Both are computed on the host for just the positions a forward pass needs: that is `T·K/2` sines, nothing beside the products.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use fireclay_kernels::Angles;
 
 use crate::config::RotaryScaling;
 
@@ -41,41 +41,13 @@ pub fn rotary_frequencies(head_dim: usize, theta: f64, scaling: &RotaryScaling) 
         .collect()
 }
 
-/// Cosines and sines of one forward pass, shared by all its layers.
-#[derive(Clone, Debug)]
-pub struct Rotation {
-    /// `[1, 1, T, K/2]`
-    cos: Tensor<4>,
-    /// `[1, 1, T, K/2]`
-    sin: Tensor<4>,
-}
-
-impl Rotation {
-    /// The rotation of positions `start .. start + length`.
-    #[must_use]
-    pub fn new(frequencies: &[f64], start: usize, length: usize, device: &Device) -> Self {
-        let half = frequencies.len();
-        let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> =
-                (start..start + length).flat_map(|p| frequencies.iter().map(move |w| f(p as f64 * w) as f32)).collect();
-            Tensor::<4>::from_data(TensorData::new(values, [1, 1, length, half]), device)
-        };
-        Self { cos: table(f64::cos), sin: table(f64::sin) }
-    }
-
-    /// Rotates the plane of numbers `i` and `i + K/2` of every head by `position · θ_i` (Su et al. 2021, in the half-split order
-    /// of `transformers`).
-    ///
-    /// # Shapes
-    /// `[B, H, T, K]` → `[B, H, T, K]`
-    #[must_use]
-    pub fn apply(&self, x_bhtk: Tensor<4>) -> Tensor<4> {
-        let half = x_bhtk.dims()[3] / 2;
-        let first = x_bhtk.clone().narrow(3, 0, half);
-        let second = x_bhtk.narrow(3, half, half);
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        Tensor::cat(vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin], 3)
-    }
+/// Cosines and sines of positions `start .. start + length`, shared by all layers of a forward pass.
+#[must_use]
+pub fn angles(frequencies: &[f64], start: usize, length: usize) -> Angles {
+    let table = |f: fn(f64) -> f64| {
+        (start..start + length).flat_map(|p| frequencies.iter().map(move |w| f(p as f64 * w) as f32)).collect()
+    };
+    Angles { time: length, planes: frequencies.len(), cos: table(f64::cos), sin: table(f64::sin) }
 }
 
 #[cfg(test)]

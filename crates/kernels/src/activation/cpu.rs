@@ -6,7 +6,7 @@ use burn_flex::FlexTensor;
 
 use crate::Activation;
 use crate::host::{CHUNK, contiguous, dims, tensor, values, written_in_chunks};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{erf_lane, exp_lane, sigmoid_lane, tanh_lane, vectorize};
 
 /// `f(x)` of `[x]`.
@@ -46,10 +46,10 @@ macro_rules! for_each_activation {
 }
 
 impl Kernel for Activate {
-    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
         let output = for_each_activation!(self.0, |f, _slope| map(&x, f));
-        Forward { output, saved: if tracked { vec![x] } else { vec![] } }
+        Forward { output, saved: if tracked.any() { vec![x] } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
@@ -68,7 +68,7 @@ impl Kernel for Activate {
 }
 
 impl Kernel for Gated {
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let output = for_each_activation!(
             self.0,
@@ -79,7 +79,7 @@ impl Kernel for Gated {
                 |gate, up| f(gate) * up
             )
         );
-        Forward { output, saved: if tracked { inputs } else { vec![] } }
+        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {

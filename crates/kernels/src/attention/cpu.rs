@@ -6,7 +6,7 @@ use burn_flex::FlexTensor;
 
 use super::flash::{self, Heads, Shape};
 use crate::host::{contiguous, dims, tensor, values};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 
 /// Attention of `[q, k, v]`.
 #[derive(Debug)]
@@ -23,17 +23,17 @@ impl Attention {
 }
 
 impl Kernel for Attention {
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(with_contiguous_heads).collect();
         let shape = shape(&inputs);
         let [q, k, v] = [heads(&inputs[0]), heads(&inputs[1]), heads(&inputs[2])];
         let (y, log_sums) = flash::forward(q, k, v, &shape, &self.mask(shape.queries), scale(&shape));
         let output = tensor(y, [shape.batch, shape.queries, shape.heads, shape.head_dim]);
-        if tracked {
+        if tracked.any() {
             inputs.push(output.clone());
             inputs.push(tensor(log_sums, [shape.batch, shape.heads, shape.queries]));
         }
-        Forward { output, saved: if tracked { inputs } else { vec![] } }
+        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
@@ -42,15 +42,16 @@ impl Kernel for Attention {
         // As the heads of y lie: `[B, T, H, K]` seen as `[B, H, T, K]`.
         let gradient = contiguous(gradient).permute(&[0, 2, 1, 3]);
         let (y, log_sums) = (values(&saved[3]), values(&saved[4]));
-        let mask = self.mask(shape.queries);
-        let found = flash::backward(q, k, v, y, log_sums, heads(&gradient), &shape, &mask, scale(&shape));
+        let (shape, mask) = (&shape, &self.mask(shape.queries));
+        let pass = flash::Pass { q, k, v, y, lse: log_sums, shape, mask, scale: scale(shape) };
+        let found = flash::backward(&pass, heads(&gradient));
         let seen_as_heads = |gradient, time, heads| {
             Some(tensor(gradient, [shape.batch, time, heads, shape.head_dim]).permute(&[0, 2, 1, 3]))
         };
         vec![
-            seen_as_heads(found.dq, shape.queries, shape.heads),
-            seen_as_heads(found.dk, shape.keys, shape.kv_heads),
-            seen_as_heads(found.dv, shape.keys, shape.kv_heads),
+            seen_as_heads(found.q, shape.queries, shape.heads),
+            seen_as_heads(found.k, shape.keys, shape.kv_heads),
+            seen_as_heads(found.v, shape.keys, shape.kv_heads),
         ]
     }
 }

@@ -10,7 +10,7 @@ use super::Targets;
 use crate::Precision;
 use crate::host::{CHUNK, contiguous, tensor, values};
 use crate::linear::matrix;
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::product::{MatRef, product};
 use crate::simd::{exp_lane, row_max, row_sum, vectorize};
 
@@ -20,13 +20,11 @@ pub(super) struct CrossEntropy {
     pub targets: Targets,
     /// Whether the head is an embedding `[V, D]`, to be transposed.
     pub tied: bool,
-    /// Whether the head's gradient will be asked for.
-    pub head_learns: bool,
     pub precision: Precision,
 }
 
 impl Kernel for CrossEntropy {
-    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let hidden = contiguous(inputs.remove(0));
         let head = inputs.remove(0);
         let [rows, width] = crate::host::dims(&hidden)[..] else { unreachable!("hidden states are a matrix") };
@@ -39,25 +37,24 @@ impl Kernel for CrossEntropy {
         let mut work = Work {
             of: self,
             head: head_matrix,
-            hidden_gradient: vec![0.0; if tracked { rows * width } else { 0 }],
-            head_gradient: vec![0.0; if tracked && self.head_learns { head_matrix.rows * head_matrix.cols } else { 0 }],
+            hidden_gradient: vec![0.0; if tracked.any() { rows * width } else { 0 }],
+            head_gradient: tracked.input(1).then(|| vec![0.0; head_matrix.rows * head_matrix.cols]),
         };
         let mut loss = 0.0;
         for counted in counted.chunks(rows_at_a_time(head_matrix.cols)) {
-            loss += work.rows(values(&hidden), counted, tracked);
+            loss += work.rows(values(&hidden), counted, tracked.any());
         }
-        let saved = match tracked {
+        let saved = match tracked.any() {
             false => vec![],
             true => {
-                let learned = self.head_learns.then(|| tensor(work.head_gradient, head_shape));
-                [tensor(work.hidden_gradient, [rows, width])].into_iter().chain(learned).collect()
+                let of_head = work.head_gradient.map(|gradient| tensor(gradient, head_shape));
+                [tensor(work.hidden_gradient, [rows, width])].into_iter().chain(of_head).collect()
             }
         };
         Forward { output: tensor(vec![loss as f32], [1]), saved }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        assert!(!wanted[1] || self.head_learns, "the head's gradient was to be left out");
         let factor = values(&contiguous(gradient))[0];
         let scaled = |mut gradient: FlexTensor| {
             #[allow(clippy::float_cmp, reason = "exactly 1 is the common case, and changes nothing")]
@@ -81,7 +78,7 @@ struct Work<'a> {
     /// `[N, D]`
     hidden_gradient: Vec<f32>,
     /// `[D, V]`, or `[V, D]` where the head is an embedding.
-    head_gradient: Vec<f32>,
+    head_gradient: Option<Vec<f32>>,
 }
 
 impl Work<'_> {
@@ -107,12 +104,12 @@ impl Work<'_> {
             for (of_hidden, row) in of_hidden.chunks_exact(width).zip(rows) {
                 self.hidden_gradient[row * width..][..width].copy_from_slice(of_hidden);
             }
-            if self.of.head_learns {
+            if let Some(of_head) = &mut self.head_gradient {
                 let (a, b) = match self.of.tied {
                     true => (gradients.transposed(), chosen),
                     false => (chosen.transposed(), gradients),
                 };
-                product(a, b, &mut self.head_gradient, true, precision);
+                product(a, b, of_head, true, precision);
             }
         }
         losses.iter().sum()

@@ -49,7 +49,7 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: Targets, precision:
             Head::Matrix(head) => (head, false),
             Head::Embedding(embedding) => (embedding, true),
         };
-        let kernel = cpu::CrossEntropy { targets, tied, head_learns: head.is_require_grad(), precision };
+        let kernel = cpu::CrossEntropy { targets, tied, precision };
         return crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
     }
     reference::cross_entropy(hidden, head, &targets, precision)

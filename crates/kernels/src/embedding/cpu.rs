@@ -4,7 +4,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::host::{contiguous, dims, rows_a_chunk, tensor, values, written_in_chunks};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::vectorize;
 
 /// Columns that one thread adds up at a time: a few cache lines of every row.
@@ -17,7 +17,7 @@ pub(super) struct Embedding {
 }
 
 impl Kernel for Embedding {
-    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let table = contiguous(inputs.remove(0));
         let [rows, width] = dims(&table)[..] else { unreachable!("a table has rows and columns") };
         let values = values(&table);
@@ -34,7 +34,7 @@ impl Kernel for Embedding {
         };
         let output = tensor(output, [self.shape[0], self.shape[1], width]);
         // The gradient needs the table's shape alone; keeping it costs nothing, as it is a parameter.
-        Forward { output, saved: if tracked { vec![table] } else { vec![] } }
+        Forward { output, saved: if tracked.any() { vec![table] } else { vec![] } }
     }
 
     /// Each thread adds up some columns of all rows, in the order of the ids: the sum does not depend on who adds.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::Precision;
 use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::product::{MatRef, product, product_into};
 use crate::simd::vectorize;
 
@@ -16,7 +16,7 @@ pub(super) struct Linear {
 }
 
 impl Kernel for Linear {
-    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
         let (x_matrix, weight_matrix) = (matrix(&x), matrix(&inputs[0]));
         let (rows, outputs) = (x_matrix.rows, weight_matrix.cols);
@@ -34,7 +34,7 @@ impl Kernel for Linear {
             },
         };
         let output = tensor(y, [rows, outputs]);
-        Forward { output, saved: if tracked { vec![x, inputs.remove(0)] } else { vec![] } }
+        Forward { output, saved: if tracked.any() { vec![x, inputs.remove(0)] } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {

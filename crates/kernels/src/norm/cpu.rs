@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use burn_flex::FlexTensor;
 
 use crate::host::{contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, values, written_in_chunks};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{row_dot, row_sum, vectorize};
 
 /// Layer norm of `[x, gain, bias]` where it is centred, RMS norm of `[x, gain]` where it is not.
@@ -98,7 +98,7 @@ impl Norm {
 }
 
 impl Kernel for Norm {
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: bool) -> Forward {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let (rows, width) = rows_and_width(&inputs[0]);
         let (x, gain, bias) = (values(&inputs[0]), values(&inputs[1]), inputs.get(2).map(values));
@@ -118,7 +118,7 @@ impl Kernel for Norm {
         };
         let output = tensor(y, dims(&inputs[0]));
         inputs.truncate(2);
-        Forward { output, saved: if tracked { inputs } else { vec![] } }
+        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {

@@ -8,18 +8,20 @@ use rayon::prelude::*;
 
 use super::pack::Vectors;
 use super::scratch::Scratch;
-use super::tile::{LANES, PANEL, TILE_ROWS, Target, multiply};
+use super::tile::{LANES, PAIR, PANEL, TILE_ROWS, Target, multiply};
 
-/// Elements of k between two packings: 512 KiB hold a piece of 128 vectors as bf16.
+/// Elements of k between two packings: a piece of 96 vectors that long is as large as `PIECE_LANES` allows.
 const DEPTH_BLOCK: usize = 2048;
-/// Steps of k that a tile takes at once: a panel of B that long is 24 KiB, and stays in L1 while the rows of A pass by.
-const TILE_STEPS: usize = 96;
+/// Pairs along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while the rows of A pass by; parts that fit L1 would
+/// read and write C more often, and were slower by a tenth.
+const TILE_STEPS: usize = 384;
 /// Lanes of the operand that all threads share, at most: 16 MiB, which fits an L3 and bounds what the buffers grow to.
 const SHARED_LANES: usize = 4 << 20;
 /// Lanes of a piece, about: half of an L2 of 512 KiB to 1 MiB.
 const PIECE_LANES: usize = 96 << 10;
-/// Multiplications below which waking another thread takes longer than doing its part.
+/// Multiplications that take as long as waking another thread, and as packing one element.
 const PARALLEL_FROM: usize = 1 << 20;
+const PACKING: usize = 16;
 /// Bands of C below which k is split as well, if it is long, and the depth of such a split.
 const SPLIT_BELOW: usize = 8;
 const SPLIT_DEPTH: usize = 1024;
@@ -57,24 +59,26 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
 /// # Safety
 /// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if it is accumulated to, and the CPU has
 /// AVX-512 F, BW and BF16.
-pub(super) unsafe fn product<const DEPTH: usize>(a: Vectors, b: Vectors, c: *mut f32, accumulate: bool) {
-    let parallel = a.count * b.count * a.depth >= PARALLEL_FROM && rayon::current_num_threads() > 1;
+pub(super) unsafe fn product(a: Vectors, b: Vectors, c: *mut f32, accumulate: bool) {
+    let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
+    let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
     let output = Output { c, row_stride: b.count, accumulate };
     let bands = a.count.max(b.count).div_ceil(PANEL);
     if bands < SPLIT_BELOW && a.depth >= 2 * SPLIT_DEPTH {
         // SAFETY: the caller's promise.
-        unsafe { split::<DEPTH>(a, b, output, parallel) }
+        unsafe { split(a, b, output, parallel) }
     } else {
         // SAFETY: the caller's promise.
-        unsafe { whole::<DEPTH>(a, b, output, parallel) }
+        unsafe { whole(a, b, output, parallel) }
     }
 }
 
 /// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then the parts are added, always the same ones.
-unsafe fn split<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+/// It asks of its caller what [`product`] asks.
+unsafe fn split(a: Vectors, b: Vectors, output: Output, parallel: bool) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
-    let depth = a.depth.div_ceil(parts).next_multiple_of(2 * LANES);
+    let depth = a.depth.div_ceil(parts).next_multiple_of(PAIR * LANES);
     Scratch::Parts.with(parts * rows * cols, |sums| {
         let sums = Output { c: sums.cast(), row_stride: cols, accumulate: false };
         each(parts, parallel, |part| {
@@ -82,7 +86,7 @@ unsafe fn split<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, para
             let depth = depth.min(a.depth - from);
             let (a, b) = (a.part(0, rows, from, depth), b.part(0, cols, from, depth));
             // SAFETY: the part lies inside the operands, and each writes to a matrix of its own.
-            unsafe { whole::<DEPTH>(a, b, sums.at(part * rows, 0), false) }
+            unsafe { whole(a, b, sums.at(part * rows, 0), false) }
         });
         each(rows, parallel, |row| {
             for col in 0..cols {
@@ -97,23 +101,23 @@ unsafe fn split<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, para
     });
 }
 
-/// All of C, k block by block.
-unsafe fn whole<const DEPTH: usize>(a: Vectors, b: Vectors, mut output: Output, parallel: bool) {
+/// All of C, k block by block. This and what follows asks of its caller what [`product`] asks.
+unsafe fn whole(a: Vectors, b: Vectors, mut output: Output, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
         let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
-        let shared = SHARED_LANES / a.steps::<DEPTH>().next_multiple_of(LANES) / PANEL * PANEL;
+        let shared_vectors = SHARED_LANES / a.steps().next_multiple_of(LANES) / PANEL * PANEL;
         // SAFETY: the parts lie inside the operands and C.
         unsafe {
             if a.count > b.count {
-                for first in (0..b.count).step_by(shared) {
-                    let b = b.part(first, shared.min(b.count - first), 0, depth);
-                    share_b::<DEPTH>(a, b, output.at(0, first), parallel);
+                for first in (0..b.count).step_by(shared_vectors) {
+                    let b = b.part(first, shared_vectors.min(b.count - first), 0, depth);
+                    share_b(a, b, output.at(0, first), parallel);
                 }
             } else {
-                for first in (0..a.count).step_by(shared) {
-                    let a = a.part(first, shared.min(a.count - first), 0, depth);
-                    share_a::<DEPTH>(a, b, output.at(first, 0), parallel);
+                for first in (0..a.count).step_by(shared_vectors) {
+                    let a = a.part(first, shared_vectors.min(a.count - first), 0, depth);
+                    share_a(a, b, output.at(first, 0), parallel);
                 }
             }
         }
@@ -122,17 +126,17 @@ unsafe fn whole<const DEPTH: usize>(a: Vectors, b: Vectors, mut output: Output, 
 }
 
 /// Packs all of B, then band by band of rows the A above it.
-unsafe fn share_b<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
-    let steps = a.steps::<DEPTH>();
+unsafe fn share_b(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+    let steps = a.steps();
     let row_stride = steps.next_multiple_of(LANES);
     let band = band(a.count, row_stride, TILE_ROWS, 48, parallel);
     Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
         let shared = Packed(panels);
-        each(b.count.div_ceil(PANEL), parallel && b.count * b.depth >= PARALLEL_FROM / 8, |panel| {
+        each(b.count.div_ceil(PANEL), parallel && PACKING * b.count * b.depth >= PARALLEL_FROM, |panel| {
             let first = panel * PANEL;
             let columns = b.part(first, PANEL.min(b.count - first), 0, b.depth);
             // SAFETY: the panel is this one's to write.
-            unsafe { columns.pack_panels::<DEPTH>(shared.at(first * steps)) }
+            unsafe { columns.pack_panels(shared.at(first * steps)) }
         });
         each(a.count.div_ceil(band), parallel, |piece| {
             let first = piece * band;
@@ -140,9 +144,9 @@ unsafe fn share_b<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, pa
             Scratch::Local.with(rows.count * row_stride, |packed| {
                 // SAFETY: the buffer is large enough, and the rows of C are this piece's.
                 unsafe {
-                    rows.pack_rows::<DEPTH>(packed, row_stride);
+                    rows.pack_rows(packed, row_stride);
                     let a = Rows { lanes: packed, row_stride, count: rows.count };
-                    multiply_packed::<DEPTH>(steps, a, shared.at(0), b.count, output.at(first, 0));
+                    multiply_packed(steps, a, shared.at(0), b.count, output.at(first, 0));
                 }
             });
         });
@@ -150,17 +154,17 @@ unsafe fn share_b<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, pa
 }
 
 /// Packs all of A, then band by band of columns the B above it.
-unsafe fn share_a<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, parallel: bool) {
-    let steps = a.steps::<DEPTH>();
+unsafe fn share_a(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+    let steps = a.steps();
     let row_stride = steps.next_multiple_of(LANES);
     let band = band(b.count, steps, PANEL, PANEL, parallel);
     Scratch::Shared.with(a.count * row_stride, |rows| {
         let shared = Packed(rows);
-        each(a.count.div_ceil(LANES), parallel && a.count * a.depth >= PARALLEL_FROM / 8, |group| {
+        each(a.count.div_ceil(LANES), parallel && PACKING * a.count * a.depth >= PARALLEL_FROM, |group| {
             let first = group * LANES;
             let rows = a.part(first, LANES.min(a.count - first), 0, a.depth);
             // SAFETY: the rows are this one's to write.
-            unsafe { rows.pack_rows::<DEPTH>(shared.at(first * row_stride), row_stride) }
+            unsafe { rows.pack_rows(shared.at(first * row_stride), row_stride) }
         });
         each(b.count.div_ceil(band), parallel, |piece| {
             let first = piece * band;
@@ -168,9 +172,9 @@ unsafe fn share_a<const DEPTH: usize>(a: Vectors, b: Vectors, output: Output, pa
             Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
                 // SAFETY: the buffer is large enough, and the columns of C are this piece's.
                 unsafe {
-                    columns.pack_panels::<DEPTH>(packed);
+                    columns.pack_panels(packed);
                     let a = Rows { lanes: shared.at(0), row_stride, count: a.count };
-                    multiply_packed::<DEPTH>(steps, a, packed, columns.count, output.at(0, first));
+                    multiply_packed(steps, a, packed, columns.count, output.at(0, first));
                 }
             });
         });
@@ -206,10 +210,10 @@ struct Rows {
     count: usize,
 }
 
-/// Packed rows times packed panels. Each part of a panel stays in L1 while all rows pass by, and the band of C under the panel in L2 while the
+/// Packed rows times packed panels. Each part of a panel stays in L2 while all rows pass by, and the band of C under the panel in L2 while the
 /// parts of the panel follow one another.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn multiply_packed<const DEPTH: usize>(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
+unsafe fn multiply_packed(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
     let parts = steps.div_ceil(TILE_STEPS);
     let part = steps.div_ceil(parts);
     for col in (0..cols).step_by(PANEL) {
@@ -227,8 +231,8 @@ unsafe fn multiply_packed<const DEPTH: usize>(steps: usize, a: Rows, panels: *co
                 };
                 // SAFETY: the tile lies inside the packed operands and C.
                 unsafe {
-                    multiply::<DEPTH>(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target)
-                };
+                    multiply(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);
+                }
             }
         }
     }

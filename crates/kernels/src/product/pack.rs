@@ -1,11 +1,16 @@
 //! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel reads them.
 //!
-//! A lane is 32 bits: one f32, or two bf16 that follow one another along k (`DEPTH` 1 or 2). A becomes rows of lanes, one row after the other; B
-//! becomes panels of up to 64 columns, in which the lanes of one step along k lie side by side.
+//! A lane is a pair of bf16 that follow one another along k. A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns,
+//! in which the lanes of one step along k lie side by side. Where k is odd, the last pair is completed by 0.
 
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
-use super::tile::{LANES, PANEL};
+use super::tile::{LANES, PAIR, PANEL};
+
+/// Elements along k between the one that is read and the one that is fetched from memory.
+const AHEAD: usize = 32;
 
 /// One operand seen as vectors along k: the rows of A, or the columns of B.
 #[derive(Clone, Copy)]
@@ -37,8 +42,8 @@ impl Vectors {
     }
 
     /// The steps along k that the vectors take when packed.
-    pub fn steps<const DEPTH: usize>(&self) -> usize {
-        self.depth.div_ceil(DEPTH)
+    pub fn steps(&self) -> usize {
+        self.depth.div_ceil(PAIR)
     }
 
     /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least the steps.
@@ -46,15 +51,27 @@ impl Vectors {
     /// # Safety
     /// The elements are readable, `out` holds `count · row_stride` lanes, and the CPU has AVX-512 F, BW and BF16.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub unsafe fn pack_rows<const DEPTH: usize>(&self, out: *mut u32, row_stride: usize) {
-        let steps = self.steps::<DEPTH>();
-        for first in (0..self.count).step_by(LANES) {
+    pub unsafe fn pack_rows(&self, out: *mut u32, row_stride: usize) {
+        let steps = self.steps();
+        // SAFETY: all of it lies inside both sides: rows are rounded up to whole vectors of lanes.
+        unsafe {
+            if self.stride != 1 || self.depth_stride == 1 {
+                for v in 0..self.count {
+                    for step in (0..steps).step_by(LANES) {
+                        _mm512_store_si512(out.add(v * row_stride + step).cast(), self.along(v, step));
+                    }
+                }
+                return;
+            }
             for step in (0..steps).step_by(LANES) {
-                // SAFETY: the block lies inside both sides: rows are rounded up to whole vectors of lanes.
-                unsafe {
-                    let block = self.block_along::<DEPTH>(first, step);
+                for first in (0..self.count).step_by(LANES) {
+                    let mut block = [_mm512_setzero_si512(); LANES];
+                    for (i, lanes) in block.iter_mut().enumerate().take(steps - step) {
+                        *lanes = self.across(first, step + i);
+                    }
+                    let block = transpose(&block);
                     for (i, &lanes) in block.iter().enumerate().take(self.count - first) {
-                        _mm512_storeu_si512(out.add((first + i) * row_stride + step).cast(), lanes);
+                        _mm512_store_si512(out.add((first + i) * row_stride + step).cast(), lanes);
                     }
                 }
             }
@@ -66,109 +83,75 @@ impl Vectors {
     /// # Safety
     /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has AVX-512 F, BW and BF16.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub unsafe fn pack_panels<const DEPTH: usize>(&self, out: *mut u32) {
-        let steps = self.steps::<DEPTH>();
-        for step in (0..steps).step_by(LANES) {
+    pub unsafe fn pack_panels(&self, out: *mut u32) {
+        let steps = self.steps();
+        let width = |first: usize| (self.count - first / PANEL * PANEL).min(PANEL).next_multiple_of(LANES);
+        let place = |first: usize, step: usize| first / PANEL * PANEL * steps + step * width(first) + first % PANEL;
+        // SAFETY: all of it lies inside both sides.
+        unsafe {
+            if self.stride == 1 {
+                for step in 0..steps {
+                    for first in (0..self.count).step_by(LANES) {
+                        _mm512_store_si512(out.add(place(first, step)).cast(), self.across(first, step));
+                    }
+                }
+                return;
+            }
             for first in (0..self.count).step_by(LANES) {
-                let panel = first / PANEL;
-                let width = (self.count - panel * PANEL).min(PANEL).next_multiple_of(LANES);
-                // SAFETY: the block lies inside both sides.
-                unsafe {
-                    let block = self.block_across::<DEPTH>(first, step);
-                    let out = out.add(panel * PANEL * steps + step * width + first % PANEL);
+                for step in (0..steps).step_by(LANES) {
+                    let mut block = [_mm512_setzero_si512(); LANES];
+                    for (i, lanes) in block.iter_mut().enumerate().take(self.count - first) {
+                        // Sixteen short streams at once are more than the CPU foresees by itself.
+                        let next = (first + i + LANES) * self.stride + step * PAIR * self.depth_stride;
+                        _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next).cast());
+                        _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next + LANES).cast());
+                        *lanes = self.along(first + i, step);
+                    }
+                    let block = transpose(&block);
                     for (i, &lanes) in block.iter().enumerate().take(steps - step) {
-                        _mm512_store_si512(out.add(i * width).cast(), lanes);
+                        _mm512_store_si512(out.add(place(first, step + i)).cast(), lanes);
                     }
                 }
             }
         }
     }
 
-    /// Registers that hold one vector's 16 lanes each.
+    /// One vector's 16 lanes from `step` on, which is fast where its elements are neighbours. What lies beyond its end is 0.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn block_along<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
-        // SAFETY: the caller's block lies inside the operand.
-        unsafe {
-            if self.stride == 1 && self.depth_stride != 1 {
-                transpose(self.read_across::<DEPTH>(first, step))
-            } else {
-                self.read_along::<DEPTH>(first, step)
-            }
-        }
-    }
-
-    /// Registers that hold one step's lanes of 16 vectors each.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn block_across<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
-        // SAFETY: the caller's block lies inside the operand.
-        unsafe {
-            if self.stride == 1 {
-                self.read_across::<DEPTH>(first, step)
-            } else {
-                transpose(self.read_along::<DEPTH>(first, step))
-            }
-        }
-    }
-
-    /// Reads along k, which is fast where a vector's elements are neighbours. What lies beyond the operand is 0.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn read_along<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
-        let from = step * DEPTH;
+    unsafe fn along(&self, vector: usize, step: usize) -> __m512i {
+        let from = step * PAIR;
         let depth = self.depth - from;
-        let mut block = [_mm512_setzero_si512(); LANES];
-        for (i, lanes) in block.iter_mut().enumerate().take(self.count - first) {
-            // SAFETY: vector first + i exists, and the masks leave out what lies beyond its end.
-            unsafe {
-                let data = self.data.add((first + i) * self.stride + from * self.depth_stride);
-                let low = load(data, self.depth_stride, depth);
-                *lanes = if DEPTH == 1 {
-                    _mm512_castps_si512(low)
-                } else {
-                    let high = load(
-                        data.wrapping_add(LANES * self.depth_stride),
-                        self.depth_stride,
-                        depth.saturating_sub(LANES),
-                    );
-                    round(low, high)
-                };
-            }
+        // SAFETY: the vector exists, and the masks leave out what lies beyond its end.
+        unsafe {
+            let data = self.data.add(vector * self.stride + from * self.depth_stride);
+            let low = load(data, self.depth_stride, depth);
+            let next = data.wrapping_add(LANES * self.depth_stride);
+            round(low, load(next, self.depth_stride, depth.saturating_sub(LANES)))
         }
-        block
     }
 
-    /// Reads across vectors, which are neighbours (`stride` is 1). What lies beyond the operand is 0.
+    /// One step's lanes of 16 vectors from `first` on, which are neighbours (`stride` is 1). What lies beyond the last vector is 0.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn read_across<const DEPTH: usize>(&self, first: usize, step: usize) -> Block {
+    unsafe fn across(&self, first: usize, step: usize) -> __m512i {
         // Element e of the low half beside element e of the high half.
         let pairs = _mm512_set_epi32(
             0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
             0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
         );
+        let from = step * PAIR;
         let count = self.count - first;
-        let mut block = [_mm512_setzero_si512(); LANES];
-        for (i, lanes) in block.iter_mut().enumerate() {
-            let from = (step + i) * DEPTH;
-            if from >= self.depth {
-                break;
+        // SAFETY: element `from` exists in each vector, and the masks leave out vectors that do not.
+        unsafe {
+            let data = self.data.add(first + from * self.depth_stride);
+            for i in AHEAD..AHEAD + PAIR {
+                _mm_prefetch::<_MM_HINT_T0>(data.wrapping_add(i * self.depth_stride).cast());
             }
-            // SAFETY: element `from` exists in each vector, and the mask leaves out vectors that do not.
-            unsafe {
-                let data = self.data.add(first + from * self.depth_stride);
-                let even = load(data, 1, count);
-                *lanes = if DEPTH == 1 {
-                    _mm512_castps_si512(even)
-                } else {
-                    let odd =
-                        load(data.wrapping_add(self.depth_stride), 1, if from + 1 < self.depth { count } else { 0 });
-                    _mm512_permutexvar_epi16(pairs, round(even, odd))
-                };
-            }
+            let even = load(data, 1, count);
+            let odd = load(data.wrapping_add(self.depth_stride), 1, if from + 1 < self.depth { count } else { 0 });
+            _mm512_permutexvar_epi16(pairs, round(even, odd))
         }
-        block
     }
 }
 
@@ -198,14 +181,14 @@ unsafe fn load(data: *const f32, stride: usize, count: usize) -> __m512 {
 fn round(low: __m512, high: __m512) -> __m512i {
     let rounded = _mm512_cvtne2ps_pbh(high, low);
     // SAFETY: both types are 64 bytes of any bits.
-    unsafe { std::mem::transmute::<__m512bh, __m512i>(rounded) }
+    unsafe { transmute::<__m512bh, __m512i>(rounded) }
 }
 
 /// Lane j of register i becomes lane i of register j.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn transpose(block: Block) -> Block {
-    let mut pairs = block;
+fn transpose(block: &Block) -> Block {
+    let mut pairs = *block;
     for i in (0..LANES).step_by(2) {
         pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);
         pairs[i + 1] = _mm512_unpackhi_epi32(block[i], block[i + 1]);

@@ -1,9 +1,13 @@
 //! The micro-kernel: one tile of C, held in registers while its depth streams by.
 
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
-/// Floats in a vector register.
+/// Lanes of 32 bits in a vector register: f32, or pairs of bf16 that follow one another along k.
 pub(super) const LANES: usize = 16;
+/// Elements of k in a lane.
+pub(super) const PAIR: usize = 2;
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;
 /// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step takes 10 loads for 24
@@ -22,18 +26,13 @@ pub(super) struct Target {
     pub accumulate: bool,
 }
 
-/// `acc + a·b` in every lane; a lane is one f32 (`DEPTH` 1) or two bf16 that lie one after the other along k (`DEPTH` 2).
+/// `acc + a₀·b₀ + a₁·b₁` in every lane.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn multiply_add<const DEPTH: usize>(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
-    if DEPTH == 1 {
-        _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), acc)
-    } else {
-        // SAFETY: both types are 64 bytes of any bits.
-        let (a, b) =
-            unsafe { (std::mem::transmute::<__m512i, __m512bh>(a), std::mem::transmute::<__m512i, __m512bh>(b)) };
-        _mm512_dpbf16_ps(acc, a, b)
-    }
+fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
+    // SAFETY: both types are 64 bytes of any bits.
+    let (a, b) = unsafe { (transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b)) };
+    _mm512_dpbf16_ps(acc, a, b)
 }
 
 /// One tile of M rows and V vectors.
@@ -42,13 +41,19 @@ fn multiply_add<const DEPTH: usize>(acc: __m512, a: __m512i, b: __m512i) -> __m5
 /// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has M rows of at least (V − 1) · 16 columns and those of
 /// the last vector that `last` names.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<const DEPTH: usize, const M: usize, const V: usize>(
+unsafe fn tile<const M: usize, const V: usize>(
     steps: usize,
     a: *const u32,
     a_stride: usize,
     b: *const u32,
     target: Target,
 ) {
+    // C is needed only at the end, and may come from far.
+    for i in 0..M {
+        for v in 0..V {
+            _mm_prefetch::<_MM_HINT_ET0>(target.c.wrapping_add(i * target.row_stride + v * LANES).cast());
+        }
+    }
     let mut acc = [[_mm512_setzero_ps(); V]; M];
     // SAFETY: the caller's promise on a and b.
     unsafe {
@@ -60,7 +65,7 @@ unsafe fn tile<const DEPTH: usize, const M: usize, const V: usize>(
             for (i, row) in acc.iter_mut().enumerate() {
                 let lane = _mm512_set1_epi32(a.add(i * a_stride + step).read().cast_signed());
                 for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = multiply_add::<DEPTH>(*sum, lane, column);
+                    *sum = multiply_add(*sum, lane, column);
                 }
             }
         }
@@ -88,21 +93,15 @@ unsafe fn tile<const DEPTH: usize, const M: usize, const V: usize>(
 /// `a` has `target.rows` rows of `steps` lanes, `a_stride` apart; `b` is a panel of `steps` steps and `target.cols` columns, rounded up to
 /// whole vectors; C has the target's rows and columns. The CPU has AVX-512 F, BW and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn multiply<const DEPTH: usize>(
-    steps: usize,
-    a: *const u32,
-    a_stride: usize,
-    b: *const u32,
-    target: Target,
-) {
+pub(super) unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
     macro_rules! kernels {
         ($($rows:literal),*) => {
             match (target.rows, target.cols.div_ceil(LANES)) {
                 $(
-                    ($rows, 1) => tile::<DEPTH, $rows, 1>(steps, a, a_stride, b, target),
-                    ($rows, 2) => tile::<DEPTH, $rows, 2>(steps, a, a_stride, b, target),
-                    ($rows, 3) => tile::<DEPTH, $rows, 3>(steps, a, a_stride, b, target),
-                    ($rows, 4) => tile::<DEPTH, $rows, 4>(steps, a, a_stride, b, target),
+                    ($rows, 1) => tile::<$rows, 1>(steps, a, a_stride, b, target),
+                    ($rows, 2) => tile::<$rows, 2>(steps, a, a_stride, b, target),
+                    ($rows, 3) => tile::<$rows, 3>(steps, a, a_stride, b, target),
+                    ($rows, 4) => tile::<$rows, 4>(steps, a, a_stride, b, target),
                 )*
                 (rows, vectors) => unreachable!("a tile has 1 to 6 rows and 1 to 4 vectors, not {rows} and {vectors}"),
             }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Angles;
 use crate::host::{contiguous, rows_a_chunk, rows_and_width};
-use crate::op::{Forward, Kernel};
+use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::vectorize;
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Rotary {
 }
 
 impl Kernel for Rotary {
-    fn forward(&self, mut inputs: Vec<FlexTensor>, _tracked: bool) -> Forward {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, _tracked: Tracked) -> Forward {
         Forward { output: self.rotate(inputs.remove(0), 1.0), saved: vec![] }
     }
 

@@ -25,7 +25,7 @@ pub struct Gradients {
     pub v: Vec<f32>,
 }
 
-/// What [`super::forward`] was given and what it returned.
+/// What [`super::forward()`] was given and what it returned.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
     /// `[B, H, T, K]`
@@ -74,42 +74,18 @@ pub fn backward(pass: &Pass, dy: Heads) -> Gradients {
     run(pass, dy)
 }
 
-/// Floats that [`Work`] takes for one head.
-fn scratch_sizes(shape: &Shape) -> [usize; 9] {
-    let width = padded(shape.head_dim);
-    let tile = TILE * width;
-    [tile, tile, tile, tile, tile, BLOCK * TILE, BLOCK * TILE, shape.keys * width, shape.keys * width]
-}
-
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
 fn run(pass: &Pass, dy: Heads) -> Gradients {
-    let Shape { batch, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
+    let Shape { batch, kv_heads, keys, head_dim, .. } = *pass.shape;
     let dq = Output::new(pass.y.len());
     let [dk, dv] = [(); 2].map(|()| Output::new(batch * keys * kv_heads * head_dim));
+    let width = padded(head_dim);
+    let (tile, scores, all) = (TILE * width, BLOCK * TILE, keys * width);
+    let sizes = [tile, tile, tile, tile, tile, scores, scores, all, all];
     (0..batch * kv_heads).into_par_iter().for_each(|task| {
-        let (row, kv_head) = (task / kv_heads, task % kv_heads);
-        scratch::with(scratch_sizes(pass.shape), |[q, q_columns, dy_rows, dy_columns, dq_rows, p, ds, dk_rows, dv_rows]| {
-            dk_rows.fill(0.0);
-            dv_rows.fill(0.0);
-            let mut work = Work { q, q_columns, dy: dy_rows, dy_columns, dq: dq_rows, p, ds, dk: dk_rows, dv: dv_rows };
-            let group = pass.shape.group();
-            for head in kv_head * group..(kv_head + 1) * group {
-                for tile in 0..Tile::count(queries) {
-                    let tile = Tile::new(pass.shape, pass.mask, row, tile);
-                    work.tile(pass, dy, [row, head, kv_head], &tile);
-                    for (i, values) in work.dq.chunks_exact(padded(head_dim)).take(tile.rows).enumerate() {
-                        let start = ((row * queries + tile.start + i) * pass.shape.heads + head) * head_dim;
-                        // SAFETY: each task has its own heads.
-                        unsafe { dq.write(start, &values[..head_dim], pass.scale) };
-                    }
-                }
-            }
-            for (rows, out, scale) in [(work.dk, &dk, LN_2), (work.dv, &dv, 1.0)] {
-                for (key, values) in rows.chunks_exact(padded(head_dim)).enumerate() {
-                    // SAFETY: each task has its own key head.
-                    unsafe { out.write(((row * keys + key) * kv_heads + kv_head) * head_dim, &values[..head_dim], scale) };
-                }
-            }
+        scratch::with(sizes, |[q, q_columns, dy_rows, dy_columns, dq_rows, p, ds, dk_rows, dv_rows]| {
+            let work = Work { q, q_columns, dy: dy_rows, dy_columns, dq: dq_rows, p, ds, dk: dk_rows, dv: dv_rows };
+            work.key_head(pass, dy, [task / kv_heads, task % kv_heads], [&dq, &dk, &dv]);
         });
     });
     // SAFETY: the tasks cover every key of every key head, and every query of every head that shares one.
@@ -147,6 +123,34 @@ struct Lanes {
 }
 
 impl Work<'_> {
+    /// The gradients of one key head and of the query heads that share it.
+    #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+    fn key_head(mut self, pass: &Pass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&Output; 3]) {
+        let Shape { heads, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
+        let width = padded(head_dim);
+        self.dk.fill(0.0);
+        self.dv.fill(0.0);
+        let group = pass.shape.group();
+        for head in kv_head * group..(kv_head + 1) * group {
+            for index in 0..Tile::count(queries) {
+                let tile = Tile::new(pass.shape, pass.mask, row, index);
+                self.tile(pass, dy, [row, head, kv_head], &tile);
+                for (i, values) in self.dq.chunks_exact(width).take(tile.rows).enumerate() {
+                    let start = ((row * queries + tile.start + i) * heads + head) * head_dim;
+                    // SAFETY: each key head has its own query heads.
+                    unsafe { dq.write(start, &values[..head_dim], pass.scale) };
+                }
+            }
+        }
+        for (rows, out, scale) in [(self.dk, dk, LN_2), (self.dv, dv, 1.0)] {
+            for (key, values) in rows.chunks_exact(width).enumerate() {
+                let start = ((row * keys + key) * kv_heads + kv_head) * head_dim;
+                // SAFETY: this is called once for each key head.
+                unsafe { out.write(start, &values[..head_dim], scale) };
+            }
+        }
+    }
+
     fn tile(&mut self, pass: &Pass, dy: Heads, [row, head, kv_head]: [usize; 3], tile: &Tile) {
         let head_dim = pass.shape.head_dim;
         tile.pack(&pass.q, [row, head, head_dim], pass.scale * LOG2_E, self.q);

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::few::{self, FEW};
 use super::output::Output;
 use super::product::{Left, Product};
 use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
@@ -25,6 +26,9 @@ const LOWEST: f32 = -1e30;
 /// If the sizes contradict each other, or a query sees no key.
 pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     shape.check(q, k, v, mask);
+    if shape.queries < FEW {
+        return few::forward(q, k, v, shape, mask, scale);
+    }
     if shape.head_dim != padded(shape.head_dim) {
         let copy = v.padded(shape.key_dims());
         return run(q, k, Heads::of_padded(&copy, shape.key_dims()), shape, mask, scale);
@@ -32,7 +36,7 @@ pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: 
     run(q, k, v, shape, mask, scale)
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
 fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, head_dim, .. } = *shape;
     let y = Output::new(batch * queries * heads * head_dim);
@@ -75,22 +79,19 @@ struct Softmax {
 }
 
 /// Leaves in `sums` what has to be divided by the sum of the softmax. `[TILE, padded K]`
-fn attend(
-    tile: &Tile,
-    q_columns: &[f32],
-    [k, v]: [Rows; 2],
-    scores: &mut [f32],
-    sums: &mut [f32],
-) -> Softmax {
+fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [Rows; 2], scores: &mut [f32], sums: &mut [f32]) -> Softmax {
     let width = sums.len() / TILE;
-    let mut softmax = Softmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };
+    let mut softmax =
+        Softmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };
     for block in tile.blocks(BLOCK) {
         tile.scores(k, q_columns, &block, scores);
         softmax.update(tile, &block, scores);
         let first = block.start == tile.keys.start;
         if !first {
-            for (row, &shrink) in sums.chunks_exact_mut(width).zip(softmax.shrink.as_flattened()).filter(|(_, shrink)| **shrink != 1.0) {
-                row.iter_mut().for_each(|sum| *sum *= shrink);
+            for (row, shrink) in sums.chunks_exact_mut(width).zip(softmax.shrink.as_flattened()) {
+                for sum in row {
+                    *sum *= shrink;
+                }
             }
         }
         for (queries, keys) in tile.steps(&block) {

@@ -1,13 +1,19 @@
 //! Causal attention on CPU without the matrix of scores: tiles of queries against blocks of keys, the softmax kept up as the blocks
-//! go by (Dao, Fu, Ermon, Rudra, Ré 2022, "FlashAttention", algorithms 1 and 4; Dao 2023, "FlashAttention-2").
+//! go by (Dao, Fu, Ermon, Rudra, Ré 2022, `FlashAttention`, algorithms 1 and 4; Dao 2023, `FlashAttention-2`).
 //!
 //! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys and values are then read where they
 //! lie, one element broadcast at a time; a row's maximum and sum are taken lane by lane; and only the queries have to be turned round.
+
+#![allow(clippy::many_single_char_names, reason = "q, k, v, y and their sizes go by the names of the papers")]
+#![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
+#![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
 
 mod product;
 mod scratch;
 mod output;
 mod tile;
+mod pack;
+mod few;
 mod forward;
 mod backward;
 
@@ -102,7 +108,10 @@ impl Shape {
 
     fn check(&self, q: Heads, k: Heads, v: Heads, mask: &Mask) {
         let Self { batch, heads, kv_heads, queries, keys, head_dim } = *self;
-        assert!([batch, heads, kv_heads, queries, keys, head_dim].iter().all(|&size| size > 0), "an axis is empty: {self:?}");
+        assert!(
+            [batch, heads, kv_heads, queries, keys, head_dim].iter().all(|&size| size > 0),
+            "an axis is empty: {self:?}"
+        );
         assert!(heads.is_multiple_of(kv_heads), "{heads} query heads cannot share {kv_heads} key heads evenly");
         assert!(queries <= keys, "{queries} queries but {keys} keys: each query has a key of its own");
         q.check("the query", self.query_dims());

@@ -55,7 +55,7 @@ impl Product<'_> {
     }
 
     #[inline(always)]
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
     fn rows<S: Simd, const COLUMNS: bool, const M: usize>(&mut self, simd: S, row: usize) {
         let stride = match self.layout {
             Left::Rows(stride) | Left::Columns(stride) => stride,
@@ -74,9 +74,9 @@ impl Product<'_> {
                 let left = (self.n - column) / lanes;
                 column += lanes
                     * match left {
-                        3 | 5 | 6.. => {
-                            block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add)
-                        }
+                        // One row alone: as many independent chains of sums as can be, and B is read once.
+                        4.. if M == 1 => block::<S, COLUMNS, M, 4>(simd, a, b, c, strides, self.inner, self.add),
+                        3 | 5 | 6.. => block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add),
                         2.. => block::<S, COLUMNS, M, 2>(simd, a, b, c, strides, self.inner, self.add),
                         _ => block::<S, COLUMNS, M, 1>(simd, a, b, c, strides, self.inner, self.add),
                     };
@@ -128,7 +128,7 @@ struct Strides {
 /// # Safety
 /// The pointers are valid for M rows of A with `inner` elements, `inner` rows of B with N vectors, M rows of C with N vectors.
 #[inline(always)]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
 unsafe fn block<S: Simd, const COLUMNS: bool, const M: usize, const N: usize>(
     simd: S,
     a: *const f32,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::product::{Left, Product};
-use super::{Heads, Mask, Rows, Shape, padded};
+use super::{Mask, Rows, Shape};
 use crate::simd::LANES;
 
 /// Queries in a tile: the length of a row of scores.
@@ -104,7 +104,7 @@ impl Tile {
                 let row = &mut scores[(key - block.start) * TILE..][..TILE];
                 for (lane, score) in row.iter_mut().enumerate().skip(segment.lane) {
                     let key = key as u32;
-                    let seen = (self.first[lane] <= key) & (key <= self.last[lane]);
+                    let seen = self.first[lane] <= key && key <= self.last[lane];
                     *score = if seen { *score } else { hidden };
                 }
             }
@@ -114,31 +114,6 @@ impl Tile {
     /// The key at which the first query stands.
     fn position(&self) -> usize {
         self.keys.end - self.rows
-    }
-
-    /// Copies the tile's rows of one head times `scale`, filled up with zeros. → `[width, padded K]`
-    pub(crate) fn pack(&self, heads: &Heads, [batch, head, width]: [usize; 3], scale: f32, rows: &mut [f32]) {
-        for (row, packed) in rows.chunks_exact_mut(padded(width)).take(self.width).enumerate() {
-            if row < self.rows {
-                let source = &heads.from(batch, head, self.start + row)[..width];
-                for (packed, x) in packed.iter_mut().zip(source) {
-                    *packed = x * scale;
-                }
-                packed[width..].fill(0.0);
-            } else {
-                packed.fill(0.0);
-            }
-        }
-    }
-
-    /// Turns `[width, padded K]` into `[padded K, TILE]`.
-    pub(crate) fn transpose(&self, rows: &[f32], columns: &mut [f32]) {
-        let width = columns.len() / TILE;
-        for lane in 0..self.width {
-            for i in 0..width {
-                columns[i * TILE + lane] = rows[lane * width + i];
-            }
-        }
     }
 
     /// The products of a block of keys with the tile's queries, a row for each key.

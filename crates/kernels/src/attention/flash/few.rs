@@ -1,0 +1,98 @@
+//! The forward pass of a few queries, as when one token at a time is generated.
+
+use std::f32::consts::{LN_2, LOG2_E};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::output::Output;
+use super::product::{Left, Product};
+use super::{Heads, Mask, Rows, Shape, scratch};
+use crate::simd::{LANES, exp2_lane, row_dot, row_max, row_sum, vectorize};
+
+/// Below so many queries the lanes of a tile would mostly be idle, so the lanes go along the heads' width and the keys instead.
+pub(crate) const FEW: usize = 3;
+/// Multiplications below which waking other threads costs more than it saves.
+const SERIAL: usize = 1 << 17;
+
+/// As [`super::forward()`], with a row of scores for one query at a time.
+#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
+    let Shape { batch, heads, queries, keys, head_dim, .. } = *shape;
+    let y = Output::new(batch * queries * heads * head_dim);
+    let lse = Output::new(batch * heads * queries);
+    let one = |task: usize| {
+        let (row, head, t) = (task / (heads * queries), task / queries % heads, task % queries);
+        let position = keys - queries + t;
+        let seen = mask.first(row, queries, t, position)..position + 1;
+        let [k, v] = [k, v].map(|x| x.rows(row, head / shape.group(), head_dim));
+        let sizes = [head_dim, seen.len(), head_dim].map(|size| size.next_multiple_of(LANES));
+        scratch::with(sizes, |[scaled, p, sums]| {
+            let (scaled, p, sums) = (&mut scaled[..head_dim], &mut p[..seen.len()], &mut sums[..head_dim]);
+            for (scaled, x) in scaled.iter_mut().zip(q.from(row, head, t)) {
+                *scaled = x * scale * LOG2_E;
+            }
+            let [max, sum] = probabilities(scaled, k, &seen, p);
+            weighted_sum(p, v, &seen, sums);
+            // SAFETY: each task has its own query.
+            unsafe {
+                y.write(((row * queries + t) * heads + head) * head_dim, sums, 1.0 / sum);
+                lse.write(task, &[(max + sum.log2()) * LN_2], 1.0);
+            }
+        });
+    };
+    let tasks = batch * heads * queries;
+    if tasks * keys * head_dim < SERIAL {
+        (0..tasks).for_each(one);
+    } else {
+        (0..tasks).into_par_iter().for_each(one);
+    }
+    // SAFETY: the tasks cover every query of every head.
+    unsafe { (y.finish(), lse.finish()) }
+}
+
+/// Leaves `2^(score - max)` in `p`; returns the largest score and the sum.
+fn probabilities(q: &[f32], k: Rows, seen: &Range<usize>, p: &mut [f32]) -> [f32; 2] {
+    vectorize(
+        #[inline(always)]
+        || {
+            for (p, key) in p.iter_mut().zip(seen.clone()) {
+                *p = row_dot(q, &k.data[key * k.stride..][..k.width]);
+            }
+            let max = row_max(p);
+            for p in p.iter_mut() {
+                *p = exp2_lane(*p - max);
+            }
+            [max, row_sum(p)]
+        },
+    )
+}
+
+/// `Σ p·v`
+fn weighted_sum(p: &[f32], v: Rows, seen: &Range<usize>, sums: &mut [f32]) {
+    let n = v.width - v.width % LANES;
+    let v_seen = &v.data[seen.start * v.stride..];
+    let (whole, rest) = sums.split_at_mut(n);
+    Product {
+        a: p,
+        layout: Left::Rows(p.len()),
+        b: v_seen,
+        b_stride: v.stride,
+        c: whole,
+        c_stride: n,
+        m: 1,
+        n,
+        inner: p.len(),
+        add: false,
+    }
+    .run();
+    if rest.is_empty() {
+        return;
+    }
+    rest.fill(0.0);
+    for (p, v) in p.iter().zip(v_seen.chunks(v.stride)) {
+        for (sum, v) in rest.iter_mut().zip(&v[n..]) {
+            *sum += p * v;
+        }
+    }
+}
