@@ -158,6 +158,7 @@ impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
 }
 
 /// Computes a kernel, and leaves in the graph how its gradients are computed.
+#[allow(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
 fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     kernel: Arc<dyn Kernel>,
     inputs: [FloatTensor<Autodiff<B, C>>; N],
@@ -206,10 +207,7 @@ pub(crate) fn on_host<const R: usize>(x: &Tensor<R>) -> bool {
 }
 
 /// Computes `kernel` of some tensors.
-pub(crate) fn apply<const R: usize, const N: usize>(
-    kernel: impl Kernel,
-    inputs: [DispatchTensor; N],
-) -> Tensor<R> {
+pub(crate) fn apply<const R: usize, const N: usize>(kernel: impl Kernel, inputs: [DispatchTensor; N]) -> Tensor<R> {
     use burn::backend::Dispatch;
     let kernel: Arc<dyn Kernel> = Arc::new(kernel);
     let mut inputs = inputs.into_iter();

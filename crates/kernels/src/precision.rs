@@ -1,6 +1,6 @@
 //! The number format of matrix products.
 
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Number format of the matrix products. Weights, gradients, norms, softmax and residuals are f32 either way.
@@ -15,6 +15,17 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// The format in which this machine's CPU multiplies fastest; f32 on any other device, about which nothing is known here.
+    #[must_use]
+    pub fn fastest(device: &Device) -> Self {
+        #[cfg(feature = "flex")]
+        if *device == Device::flex() && crate::product::has_native_bf16() {
+            return Self::Bf16;
+        }
+        let _ = device;
+        Self::F32
+    }
+
     /// Rounds an operand of a matrix product to this format.
     #[must_use]
     pub fn operand<const R: usize>(self, x: Tensor<R>) -> Tensor<R> {

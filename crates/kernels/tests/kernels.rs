@@ -7,7 +7,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::{Head, Targets};
 use fireclay_kernels::{
-    Activation, Angles, Precision, activate, activation, attention, cross_entropy, embedding, gated, linear, norm, rotary,
+    Activation, Angles, Precision, activate, activation, attention, cross_entropy, embedding, gated, linear, norm,
+    rotary,
 };
 
 /// Numbers in −2..2, the same every time (splitmix64).

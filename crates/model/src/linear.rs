@@ -2,8 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use fireclay_kernels::linear;
-pub use fireclay_kernels::Precision;
+pub use fireclay_kernels::{Precision, linear};
 
 use crate::lora::Adapter;
 

@@ -57,7 +57,9 @@ fn next_token(decoder: &Decoder, batch: &Batch, z_loss: f64) -> Loss {
     let mut weights = batch.weights.clone().unwrap_or_else(|| vec![1.0; batch.targets.len()]);
     let weight: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
     if weight > 0.0 {
-        weights.iter_mut().for_each(|each| *each = (f64::from(*each) / weight) as f32);
+        for each in &mut weights {
+            *each = (f64::from(*each) / weight) as f32;
+        }
     }
     let targets = Targets { ids: batch.targets.clone(), weights, z_loss };
     let mean = decoder.cross_entropy(hidden_btd, targets);

@@ -12,8 +12,8 @@ use crate::plan::Plan;
 /// # Errors
 /// As `train`, before it begins.
 pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
-    let (recipe, model) = resolve(&args.train, console)?;
     let (device, name) = crate::device::choose(args.train.device.as_deref())?;
+    let (recipe, model) = resolve(&args.train, &device, console)?;
     let plan = Plan::new(&recipe, model.as_deref(), &device, &name)?;
     if args.json {
         say(serde_json::to_string_pretty(&plan)?);

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
 use crate::args::TrainArgs;
@@ -19,9 +21,9 @@ use crate::{model_dir, report, stages};
 /// # Errors
 /// One line: what, where, how to mend it. [`Interrupted`] after a signal, with everything saved.
 pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
-    let (recipe, model) = resolve(args, console)?;
-    let model = model.as_deref();
     let (device, device_name) = crate::device::choose(args.device.as_deref())?;
+    let (recipe, model) = resolve(args, &device, console)?;
+    let model = model.as_deref();
     let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name));
     let plan = Plan::new(&recipe, model, &device, &device_name)?;
     if !console.quiet {
@@ -67,7 +69,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
 }
 
 /// The recipe with everything the command line says over it, and the folder of the model to begin with; `--depth`'s derivation is printed.
-pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<(Recipe, Option<PathBuf>)> {
+pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Result<(Recipe, Option<PathBuf>)> {
     let (mut recipe, depth) = recipe::resolve(&Overrides {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
@@ -75,6 +77,7 @@ pub(super) fn resolve(args: &TrainArgs, console: Console) -> Result<(Recipe, Opt
         steps: args.steps,
         depth: args.depth,
         precision: args.precision.clone(),
+        fastest_precision: Precision::fastest(device),
         seed: args.seed,
         set: args.set.clone(),
     })?;

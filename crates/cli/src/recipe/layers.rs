@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fireclay_model::Precision;
 use toml::{Table, Value};
 
 use super::{Depth, Recipe, RecipeError, Stage};
@@ -27,8 +28,10 @@ pub struct Overrides {
     pub steps: Option<u64>,
     /// `--depth`
     pub depth: Option<usize>,
-    /// `--precision`
+    /// `--precision`, of every stage that trains.
     pub precision: Option<String>,
+    /// What stages that learn from given text multiply in where neither recipe nor command line says.
+    pub fastest_precision: Precision,
     /// `--seed`
     pub seed: Option<u64>,
     /// `--set key=value`
@@ -60,6 +63,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
 
     share_context(&mut layers);
+    choose_precision(&mut layers, overrides.fastest_precision);
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
         recipe.name =
@@ -154,6 +158,18 @@ fn share_context(layers: &mut Table) {
         let written = layers.get(stage.name()).is_some_and(|section| section.get("context").is_some());
         if !written {
             merge(layers, section(stage.name(), "context", context.clone()));
+        }
+    }
+}
+
+/// Pretraining and fine-tuning use the machine's fastest format unless told. Preferences and policy gradients compare log-probabilities that differ
+/// by less than bf16 rounds, so they keep to f32.
+fn choose_precision(layers: &mut Table, fastest: Precision) {
+    for stage in [Stage::Pretrain, Stage::Sft] {
+        let written = layers.get(stage.name()).is_some_and(|section| section.get("precision").is_some());
+        if !written && fastest != Precision::default() {
+            let value = Value::try_from(fastest).expect("a format has a name");
+            merge(layers, section(stage.name(), "precision", value));
         }
     }
 }

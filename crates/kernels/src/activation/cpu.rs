@@ -54,15 +54,12 @@ impl Kernel for Activate {
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let dy = contiguous(gradient);
-        let dx = for_each_activation!(
-            self.0,
-            |_f, slope| map2(
-                &saved[0],
-                &dy,
-                #[inline(always)]
-                |x, dy| slope(x) * dy
-            )
-        );
+        let dx = for_each_activation!(self.0, |_f, slope| map2(
+            &saved[0],
+            &dy,
+            #[inline(always)]
+            |x, dy| slope(x) * dy
+        ));
         vec![Some(dx)]
     }
 }
@@ -70,15 +67,12 @@ impl Kernel for Activate {
 impl Kernel for Gated {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
-        let output = for_each_activation!(
-            self.0,
-            |f, _slope| map2(
-                &inputs[0],
-                &inputs[1],
-                #[inline(always)]
-                |gate, up| f(gate) * up
-            )
-        );
+        let output = for_each_activation!(self.0, |f, _slope| map2(
+            &inputs[0],
+            &inputs[1],
+            #[inline(always)]
+            |gate, up| f(gate) * up
+        ));
         Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
     }
 

@@ -66,14 +66,7 @@ fn shape(inputs: &[FlexTensor]) -> Shape {
     else {
         unreachable!("queries and keys have four axes")
     };
-    Shape {
-        batch: *batch,
-        heads: *heads,
-        kv_heads: *kv_heads,
-        queries: *queries,
-        keys: *keys,
-        head_dim: *head_dim,
-    }
+    Shape { batch: *batch, heads: *heads, kv_heads: *kv_heads, queries: *queries, keys: *keys, head_dim: *head_dim }
 }
 
 fn scale(shape: &Shape) -> f32 {

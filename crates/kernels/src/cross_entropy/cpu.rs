@@ -44,13 +44,11 @@ impl Kernel for CrossEntropy {
         for counted in counted.chunks(rows_at_a_time(head_matrix.cols)) {
             loss += work.rows(values(&hidden), counted, tracked.any());
         }
-        let saved = match tracked.any() {
-            false => vec![],
-            true => {
-                let of_head = work.head_gradient.map(|gradient| tensor(gradient, head_shape));
-                [tensor(work.hidden_gradient, [rows, width])].into_iter().chain(of_head).collect()
-            }
-        };
+        let mut saved = vec![];
+        if tracked.any() {
+            saved.push(tensor(work.hidden_gradient, [rows, width]));
+            saved.extend(work.head_gradient.map(|gradient| tensor(gradient, head_shape)));
+        }
         Forward { output: tensor(vec![loss as f32], [1]), saved }
     }
 
@@ -60,7 +58,9 @@ impl Kernel for CrossEntropy {
             #[allow(clippy::float_cmp, reason = "exactly 1 is the common case, and changes nothing")]
             if factor != 1.0 {
                 gradient.storage_mut::<f32>().par_chunks_mut(CHUNK).for_each(|chunk| {
-                    chunk.iter_mut().for_each(|x| *x *= factor);
+                    for x in chunk {
+                        *x *= factor;
+                    }
                 });
             }
             gradient
@@ -126,12 +126,16 @@ impl CrossEntropy {
             #[inline(always)]
             || {
                 let max = row_max(logits);
-                logits.iter_mut().for_each(|logit| *logit = exp_lane(*logit - max));
+                for logit in logits.iter_mut() {
+                    *logit = exp_lane(*logit - max);
+                }
                 let sum = row_sum(logits);
                 let log_z = max + sum.ln();
                 if tracked {
                     let factor = weight * (2.0 * z_loss).mul_add(log_z, 1.0) / sum;
-                    logits.iter_mut().for_each(|p| *p *= factor);
+                    for p in logits.iter_mut() {
+                        *p *= factor;
+                    }
                     logits[target] -= weight;
                 }
                 weight * (log_z - target_logit + z_loss * log_z * log_z)

@@ -26,6 +26,9 @@ pub struct Angles {
 ///
 /// # Shapes
 /// `[B, T, H, K]` → `[B, T, H, K]`
+///
+/// # Panics
+/// When the angles are not those of T tokens and K/2 planes.
 #[must_use]
 pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
     let [_, time, _, width] = x.dims();
