@@ -142,6 +142,8 @@ fn impossible_conversations_and_prompts_are_refused_by_name() {
     check(&percent, &asked_percent, "@.one_digit_percent is 200: it must be from 0 to 100");
     let error = ConversationConfig { flawed_percent: 101, ..talk }.validate().expect_err("refused").to_string();
     assert!(error.contains("conversations.flawed_percent is 101"), "{error}");
+    let error = ConversationConfig { equation_percent: 101, ..talk }.validate().expect_err("refused").to_string();
+    assert!(error.contains("conversations.equation_percent is 101"), "{error}");
     let world = |held_out_people| WorldConfig { people: 8, held_out_people, seed: 0 };
     for (held_out, says) in
         [(0, "the validation split has nobody"), (8, "the training split has nobody"), (9, "at most")]
@@ -150,6 +152,29 @@ fn impossible_conversations_and_prompts_are_refused_by_name() {
         let about_people = ConversationConfig { world_share: 1, world, ..nothing };
         check(&about_people, &PromptConfig { world, ..asked }, says);
     }
+}
+
+#[test]
+fn some_problems_are_answered_by_the_equation() {
+    let sums = ConversationConfig {
+        world_share: 0,
+        story_share: 0,
+        small_talk_share: 0,
+        equation_percent: 50,
+        ..ConversationConfig::default()
+    };
+    let answers: Vec<String> = conversations(&sums, Split::Train)
+        .take(200)
+        .flat_map(|conversation| {
+            let turns = conversation.messages;
+            for pair in turns.chunks(2) {
+                assert!(verify(&pair[0].content, &pair[1].content), "{pair:?}");
+            }
+            turns.into_iter().skip(1).step_by(2).map(|turn| turn.content)
+        })
+        .collect();
+    let equations = answers.iter().filter(|answer| answer.contains('=')).count();
+    assert!(equations > answers.len() / 3 && equations < answers.len() * 2 / 3, "{equations} of {}", answers.len());
 }
 
 /// What validates does not panic, in either split.

@@ -82,6 +82,9 @@ pub struct ConversationConfig {
     pub one_digit_percent: u8,
     /// The share of problems, in percent, that are differences; the others are sums.
     pub minus_percent: u8,
+    /// The share of problems, in percent, that are answered by the whole equation, `23 + 45 = 68`, the others by `68` alone. Equations
+    /// carry over what pretraining on such lines taught; the result alone is what a small model need not copy a problem for.
+    pub equation_percent: u8,
     /// The share of the assistant's turns about people and in small talk, in percent, that is broken off, repeats itself,
     /// is rude or answers something else, as careless people write; never wrong.
     pub flawed_percent: u8,
@@ -100,6 +103,7 @@ impl Default for ConversationConfig {
             chinese_percent: 25,
             one_digit_percent: 60,
             minus_percent: 50,
+            equation_percent: 0,
             flawed_percent: 0,
             world: WorldConfig::default(),
         }
@@ -116,6 +120,7 @@ impl ConversationConfig {
         CorpusError::check_percent("conversations.chinese_percent", self.chinese_percent)?;
         CorpusError::check_percent("conversations.one_digit_percent", self.one_digit_percent)?;
         CorpusError::check_percent("conversations.minus_percent", self.minus_percent)?;
+        CorpusError::check_percent("conversations.equation_percent", self.equation_percent)?;
         CorpusError::check_percent("conversations.flawed_percent", self.flawed_percent)?;
         let others = [self.story_share, self.small_talk_share, self.arithmetic_share];
         CorpusError::check_shares("conversations", self.world_share, &others, &self.world)
@@ -150,7 +155,7 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
             ConversationKind::World => flaws.spoil(about_people(&world, split, dice), index),
             ConversationKind::Story => story(config.language(dice), split, dice),
             ConversationKind::SmallTalk => flaws.spoil(small_talk(config.language(dice), split, dice), index),
-            ConversationKind::Arithmetic => arithmetic(config.problems(), split, dice),
+            ConversationKind::Arithmetic => arithmetic(config, split, dice),
         };
         Conversation { kind, messages }
     })
@@ -232,12 +237,15 @@ pub(super) fn remark(language: Language, split: Split, dice: &mut Dice) -> [Turn
     [Turn::user(dice.word(of_split(says, split))), Turn::assistant(dice.word(replies))]
 }
 
-fn arithmetic(mix: ProblemMix, split: Split, dice: &mut Dice) -> Vec<Turn> {
+fn arithmetic(config: &ConversationConfig, split: Split, dice: &mut Dice) -> Vec<Turn> {
     let problems = if dice.chance(30) { 2 } else { 1 };
     (0..problems)
         .flat_map(|_| {
-            let problem = Problem::draw(split, mix, dice);
-            [Turn::user(sum_request(problem, split, dice)), Turn::assistant(sum_answer(problem))]
+            let problem = Problem::draw(split, config.problems(), dice);
+            let request = Turn::user(sum_request(problem, split, dice));
+            // Nothing is drawn where there is no choice, so that a corpus without equations stays as it was before they came.
+            let equation = config.equation_percent > 0 && dice.chance(usize::from(config.equation_percent));
+            [request, Turn::assistant(if equation { problem.solved() } else { sum_answer(problem) })]
         })
         .collect()
 }
