@@ -155,7 +155,7 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
             ConversationKind::World => flaws.spoil(about_people(&world, split, dice), index),
             ConversationKind::Story => story(config.language(dice), split, dice),
             ConversationKind::SmallTalk => flaws.spoil(small_talk(config.language(dice), split, dice), index),
-            ConversationKind::Arithmetic => arithmetic(config, split, dice),
+            ConversationKind::Arithmetic => arithmetic(&config, split, dice),
         };
         Conversation { kind, messages }
     })
