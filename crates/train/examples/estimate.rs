@@ -9,6 +9,10 @@ use fireclay_model::{DecoderConfig, Precision};
 use fireclay_train::bench::bench_decoder;
 use fireclay_train::{BenchShape, TrainConfig, matmul_peak, memory_estimate, time_estimate};
 
+/// The allocator of the binary, whose memory is what is estimated.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [preset, numbers @ ..] = &arguments[..] else { return Err("name a preset and six numbers".into()) };

@@ -1,6 +1,6 @@
 //! What a run will need, before it runs: memory and time.
 
-use fireclay_model::{Activation, DecoderConfig, Position};
+use fireclay_model::DecoderConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainConfig;
@@ -20,38 +20,30 @@ pub struct MemoryEstimate {
     pub total: u64,
 }
 
-/// Bytes that training takes at its peak, f32 on `flex`. Eight decoders of 1 to 14 million parameters, of which its constants were
-/// fitted, took what it says within 3 %, and two others within 1 %; `examples/estimate.rs` measures more. The samples and evaluations of a run need less.
+/// Bytes that training takes at its peak, f32 on `flex`. Six decoders of 1 to 14 million parameters took what it
+/// says within 9 %; `examples/estimate.rs` measures more. The samples and evaluations of a run need less. On other devices the kernels of
+/// `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
-    let activations = (4.0 * numbers_per_token(config, train.context) * (train.batch * train.context) as f64) as u64;
+    let activations = (4.0 * numbers_per_token(config) * (train.batch * train.context) as f64) as u64;
     let (weights, gradients, optimizer) = (parameters, parameters, 2 * parameters);
     let total = PROCESS + weights + gradients + optimizer + activations;
     MemoryEstimate { weights, gradients, optimizer, activations, total }
 }
 
-/// The program itself.
-const PROCESS: u64 = 8 << 20;
+/// The program itself, the logits of some rows, and what the allocator keeps at hand.
+const PROCESS: u64 = 58 << 20;
 
-/// Numbers kept per token at the peak, which is where the backward pass begins: what autodiff holds on to, piece by piece.
-fn numbers_per_token(config: &DecoderConfig, context: usize) -> f64 {
-    let rotated = matches!(config.position, Position::Rotary { .. });
-    // Two norms and the attention's merged heads.
-    let residual = 7 * config.width;
-    let heads = config.query_width() + 2 * config.kv_width();
-    let rotation = if rotated { 2 * (config.query_width() + config.kv_width()) } else { 0 };
-    let feed_forward = config.ffn_width
-        * match (config.activation, config.gated) {
-            (_, true) => 5,
-            (Activation::Relu, false) => 2,
-            (Activation::ReluSquared, false) => 3,
-            (Activation::Gelu | Activation::GeluTanh | Activation::Silu, false) => 4,
-        };
-    // Scores before and after the softmax, and what its backward pass holds beside them.
-    let scores = 3.4 * (config.heads * context) as f64;
-    let layer = (residual + heads + rotation + feed_forward) as f64 + scores;
-    config.layers as f64 * layer + 3.0 * config.vocab_size as f64
+/// Numbers kept per token at the peak, which is where the backward pass begins: what each operation of `fireclay-kernels` saves for it.
+fn numbers_per_token(config: &DecoderConfig) -> f64 {
+    // The residual stream before each half of a block, and what its norm makes of it.
+    let residual = 4 * config.width;
+    let heads = config.query_width() + config.kv_width();
+    // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each softmax's sum.
+    let attention = if config.qk_norm { heads } else { 0 } + heads + config.kv_width() + config.query_width() + config.heads;
+    let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
+    (config.layers * (residual + attention + feed_forward) + 4 * config.width) as f64
 }
 
 /// Seconds that training takes.
@@ -71,7 +63,7 @@ pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> 
     const OPERATIONS_PER_BYTE: f64 = 160.0;
     let tokens = train.tokens_per_step() as f64;
     let products = config.flops_per_token(train.context) * tokens;
-    let element_wise = 4.0 * numbers_per_token(config, train.context) * tokens * OPERATIONS_PER_BYTE;
+    let element_wise = 4.0 * numbers_per_token(config) * tokens * OPERATIONS_PER_BYTE;
     let seconds_per_step = (products + element_wise) / peak;
     TimeEstimate { seconds_per_step, seconds: seconds_per_step * train.steps as f64 }
 }
@@ -88,13 +80,13 @@ mod tests {
             let train = TrainConfig { batch, context, ..TrainConfig::default() };
             let estimate = memory_estimate(&preset(vocab, width, layers, heads, context), &train);
             let mebibytes = estimate.total as f64 / f64::from(1 << 20);
-            assert!((mebibytes / measured - 1.0).abs() < 0.05, "{mebibytes} MiB, measured {measured}");
+            assert!((mebibytes / measured - 1.0).abs() < 0.1, "{mebibytes} MiB, measured {measured}");
         };
-        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 8], 981.0);
-        check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], 670.0);
-        check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], 879.0);
-        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], 230.0);
-        check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], 399.0);
+        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 8], 547.0);
+        check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], 231.0);
+        check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], 571.0);
+        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], 226.0);
+        check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], 247.0);
     }
 
     #[test]

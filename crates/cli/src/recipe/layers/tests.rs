@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use fireclay_model::Precision;
+
 use super::*;
 
 fn with_set(set: &[&str]) -> Result<Recipe, RecipeError> {
@@ -13,6 +15,22 @@ fn check_error(set: &[&str], expect: &[&str]) {
     for part in expect {
         assert!(message.contains(part), "{part:?} is not in {message:?}");
     }
+}
+
+#[test]
+fn the_fastest_format_is_for_stages_that_learn_from_given_text_and_only_where_none_is_written() {
+    let resolved = |set: &[&str]| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        let overrides = Overrides { set, fastest_precision: Precision::Bf16, ..Overrides::default() };
+        let recipe = resolve(&overrides).unwrap().0;
+        recipe.training().into_iter().map(|(stage, config)| (stage, config.precision)).collect::<Vec<_>>()
+    };
+    for (stage, precision) in resolved(&[]) {
+        let given_text = matches!(stage, Stage::Pretrain | Stage::Sft);
+        assert_eq!(precision, if given_text { Precision::Bf16 } else { Precision::F32 }, "{stage:?}");
+    }
+    let written = resolved(&["pretrain.precision=f32", "ppo.precision=bf16"]);
+    assert!(written.contains(&(Stage::Pretrain, Precision::F32)) && written.contains(&(Stage::Ppo, Precision::Bf16)));
 }
 
 #[test]

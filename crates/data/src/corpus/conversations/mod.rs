@@ -83,7 +83,7 @@ pub struct ConversationConfig {
     /// The share of problems, in percent, that are differences; the others are sums.
     pub minus_percent: u8,
     /// The share of problems, in percent, that are answered by the whole equation, `23 + 45 = 68`, the others by `68` alone. Equations
-    /// carry over what pretraining on such lines taught; the result alone is what a small model need not copy a problem for.
+    /// carry over what pretraining on such lines taught, once a model has learnt to copy the problem; without them it must add at a distance.
     pub equation_percent: u8,
     /// The share of the assistant's turns about people and in small talk, in percent, that is broken off, repeats itself,
     /// is rude or answers something else, as careless people write; never wrong.
@@ -257,7 +257,7 @@ pub(super) fn sum_request(problem: Problem, split: Split, dice: &mut Dice) -> St
     bindings.fill(dice.word(of_split(small_talk::SUM_REQUESTS, split)))
 }
 
-/// How the assistant answers a problem: with the result alone. A small model that said the problem again would first have to copy it.
+/// The short answer to a problem: the result alone.
 pub(super) fn sum_answer(problem: Problem) -> String {
     problem.result().to_string()
 }
