@@ -41,7 +41,8 @@ fn numbers_per_token(config: &DecoderConfig) -> f64 {
     let residual = 4 * config.width;
     let heads = config.query_width() + config.kv_width();
     // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each softmax's sum.
-    let attention = if config.qk_norm { heads } else { 0 } + heads + config.kv_width() + config.query_width() + config.heads;
+    let attention =
+        if config.qk_norm { heads } else { 0 } + heads + config.kv_width() + config.query_width() + config.heads;
     let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
     (config.layers * (residual + attention + feed_forward) + 4 * config.width) as f64
 }
