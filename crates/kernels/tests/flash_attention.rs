@@ -1,5 +1,6 @@
 //! The kernels against the formula in 64 bits.
 
+#![cfg(feature = "flex")]
 #![allow(clippy::many_single_char_names, reason = "the names of the papers")]
 
 use fireclay_kernels::attention::flash::{Gradients, Heads, Mask, Pass, Shape, backward, forward};
