@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::error::user;
+
 /// What `cargo xtask …` asks for: cargo's flags, and fireclay's arguments.
 #[derive(Debug, PartialEq)]
 pub struct Invocation {
@@ -22,7 +24,7 @@ impl Invocation {
             match word.to_str() {
                 Some("--features" | "-F") => {
                     let Some(features) = words.next() else {
-                        bail!("--features: name at least one, for example --features vulkan");
+                        return Err(user("--features: name at least one, for example --features vulkan"));
                     };
                     cargo_flags.extend(["--features".into(), features]);
                 }
@@ -37,6 +39,11 @@ impl Invocation {
             }
         }
         Ok(Self { cargo_flags, arguments })
+    }
+
+    /// Fireclay's arguments.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.arguments
     }
 
     /// Builds the binary; its path.

@@ -2,6 +2,8 @@
 
 mod build;
 mod checks;
+mod error;
+mod peer;
 
 use std::env;
 use std::ffi::OsString;
@@ -25,6 +27,9 @@ Any command of fireclay: the binary is built in release mode, then runs with the
   cargo xtask train --features vulkan
   cargo xtask bench train --features cuda --device cuda:0 --json
 
+Speed beside PyTorch's
+  cargo xtask bench --peer pytorch          the same training step in both, in turn; --help says more
+
 Checks, as continuous integration runs them
   cargo xtask check     formatting, clippy, documentation, tests
   cargo xtask ci        the same, and a short training run before the tests
@@ -46,10 +51,11 @@ fn main() -> ExitCode {
             println!("{}", invocation.build()?.display());
             Ok(ExitCode::SUCCESS)
         }),
+        Some("bench") if peer::is_asked_for(&arguments) => peer::run(&arguments[1..]),
         Some(_) => Invocation::parse(arguments.into_iter()).and_then(|invocation| invocation.run()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(error::exit_code(&error))
     })
 }

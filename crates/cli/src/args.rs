@@ -7,6 +7,7 @@
 )]
 #![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
 
+mod bench;
 mod chat;
 mod data;
 mod eval;
@@ -20,6 +21,7 @@ use clap_complete::Shell;
 
 use crate::commands;
 
+pub use bench::{BenchArgs, BenchCommand, BenchOpsArgs, BenchShapeArgs};
 pub use chat::ChatArgs;
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
 pub use eval::EvalArgs;
@@ -241,68 +243,6 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Print one JSON object: {"tokens", "logprobs", "loss", "bits_per_byte"}
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `bench`
-#[derive(Args, Debug)]
-pub struct BenchArgs {
-    /// What to measure.
-    #[command(subcommand)]
-    pub command: BenchCommand,
-}
-
-/// What can be measured.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Training steps: forward, backward, clipping and AdamW
-    #[command(after_help = "\
-Example:
-  fireclay bench train --width 384 --layers 6 --steps 8 --json
-
-The decoder has learned positions, layer norm and ReLU, an untied head and no dropout; the data are fixed ids.")]
-    Train(BenchShapeArgs),
-    /// Generation: prefill of half a context, then one token a step
-    #[command(after_help = "\
-Example:
-  fireclay bench generate --batch 1 --context 512 --width 768 --heads 12 --layers 12 --json
-
-The decoder is the `modern` one with fresh weights; --steps is the number of tokens decoded after the prompt of half a context.")]
-    Generate(BenchShapeArgs),
-}
-
-/// The shape of what is measured.
-#[derive(Args, Clone, Debug)]
-pub struct BenchShapeArgs {
-    /// Sequences at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub batch: usize,
-    /// Tokens in a sequence
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub context: usize,
-    /// Width of the decoder
-    #[arg(long, value_name = "N", default_value_t = 384)]
-    pub width: usize,
-    /// Attention heads
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub heads: usize,
-    /// Blocks
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub layers: usize,
-    /// Tokens in the vocabulary
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub vocab: usize,
-    /// Steps to measure
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub steps: usize,
-    /// Number format of the matrix products
-    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = ["f32", "bf16"])]
-    pub precision: String,
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
-    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
     #[arg(long)]
     pub json: bool,
 }

@@ -1,4 +1,6 @@
-//! The training step that is compared with `PyTorch`'s.
+//! The training step that is compared with `PyTorch`'s, and, in [`ops`], the operations it is made of.
+
+pub mod ops;
 
 use std::time::Instant;
 

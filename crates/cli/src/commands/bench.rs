@@ -6,10 +6,11 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{SamplingConfig, generate_batch};
 use fireclay_model::{DecoderConfig, Precision};
+use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, peak_memory};
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, BenchShapeArgs};
+use crate::args::{BenchCommand, BenchOpsArgs, BenchShapeArgs};
 use crate::device;
 use crate::error::user;
 
@@ -18,13 +19,17 @@ use crate::error::user;
 /// # Errors
 /// When a number means nothing or there is no such device.
 pub fn run(command: &BenchCommand) -> Result<()> {
-    let (BenchCommand::Train(args) | BenchCommand::Generate(args)) = command;
+    match command {
+        BenchCommand::Train(args) => print(args, |shape, device| Ok(json!(bench_train(shape, device)?))),
+        BenchCommand::Generate(args) => print(args, generate),
+        BenchCommand::Ops(args) => operations(*args),
+    }
+}
+
+fn print(args: &BenchShapeArgs, measure: fn(&BenchShape, &Device) -> Result<Value>) -> Result<()> {
     let shape = shape(args)?;
     let (device, _) = device::choose(args.device.as_deref())?;
-    let result = match command {
-        BenchCommand::Train(_) => json!(bench_train(&shape, &device)?),
-        BenchCommand::Generate(_) => generate(&shape, &device)?,
-    };
+    let result = measure(&shape, &device)?;
     let mut out = io::stdout();
     if args.json {
         return Ok(writeln!(out, "{result}")?);
@@ -33,6 +38,45 @@ pub fn run(command: &BenchCommand) -> Result<()> {
         writeln!(out, "{name:20} {value}")?;
     }
     Ok(())
+}
+
+const OPERATIONS_HEADING: &str =
+    "                                                    kernel, ms  burn, ms   ratio  GFLOP/s: kernel    burn\n";
+
+/// Kernels are `flex`'s, so there is no choice of device.
+fn operations(args: BenchOpsArgs) -> Result<()> {
+    let BenchOpsArgs { batch, context, width, heads, vocab, rounds, json } = args;
+    let (device, _) = device::choose(Some("flex"))?;
+    let mut out = io::stdout();
+    let (mut timings, mut written) = (vec![], Ok(()));
+    bench_ops(&OpShape { batch, context, width, heads, vocab, rounds }, &device, |timing| {
+        // People see each row as soon as it is known.
+        if !json && written.is_ok() {
+            let heading = if timings.is_empty() { OPERATIONS_HEADING } else { "" };
+            written = writeln!(out, "{heading}{}", operation_row(&timing));
+        }
+        timings.push(timing);
+    })?;
+    written?;
+    if json {
+        writeln!(out, "{}", json!(timings))?;
+    }
+    Ok(())
+}
+
+fn operation_row(timing: &OpTiming) -> String {
+    let pass = if timing.pass == Pass::Both { ", forward and backward" } else { "" };
+    let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.1}"));
+    let row = format!(
+        "{:50} {:>11.3} {:>9.3} {:>7.2} {:>16} {:>7}",
+        timing.operation.clone() + pass,
+        timing.kernel_ms,
+        timing.reference_ms,
+        timing.ratio,
+        rate(timing.kernel_gflops),
+        rate(timing.reference_gflops),
+    );
+    row.trim_end().to_owned()
 }
 
 fn shape(args: &BenchShapeArgs) -> Result<BenchShape> {
@@ -78,4 +122,28 @@ fn generate(shape: &BenchShape, device: &Device) -> Result<Value> {
         "peak_bytes": peak_memory().unwrap_or(0),
         "parameters": config.num_params(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_stands_below_its_heading() {
+        let timing = OpTiming {
+            operation: "linear with bias, f32".into(),
+            pass: Pass::Both,
+            kernel_ms: 12.3456,
+            reference_ms: 24.6,
+            ratio: 1.993,
+            kernel_gflops: Some(147.26),
+            reference_gflops: None,
+        };
+        let expected =
+            "linear with bias, f32, forward and backward             12.346    24.600    1.99            147.3";
+        assert_eq!(operation_row(&timing), expected);
+        let ends = |text: &str, column: &str| text.find(column).map(|start| start + column.len());
+        assert_eq!(ends(OPERATIONS_HEADING, "kernel, ms"), ends(expected, "12.346"));
+        assert_eq!(ends(OPERATIONS_HEADING, ": kernel"), ends(expected, "147.3"));
+    }
 }

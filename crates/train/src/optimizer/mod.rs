@@ -5,7 +5,7 @@
 
 mod gradients;
 mod state;
-mod update;
+pub(crate) mod update;
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 /// What one update multiplies with.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Coefficients {
+pub(crate) struct Coefficients {
     /// Factor of the gradient: clipping and averaging.
     pub gradient: f64,
     pub beta1: f64,
@@ -20,7 +20,7 @@ pub(super) struct Coefficients {
 }
 
 /// New weight and moments, all `[elements]`.
-pub(super) fn update(
+pub(crate) fn update(
     weight: Tensor<1>,
     gradient: Tensor<1>,
     first: Tensor<1>,

@@ -1,0 +1,111 @@
+//! Flags of `bench`.
+
+use clap::{Args, Subcommand};
+
+/// `bench`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fireclay bench train                    tokens a second of training steps, and peak memory
+  fireclay bench generate --batch 1       tokens a second of generation
+  fireclay bench ops                      each kernel beside the same operation composed of burn's
+
+RAYON_NUM_THREADS=1 in front of a command sets the threads. Speeds hold on a quiet machine alone.
+In the source tree, `cargo xtask bench --peer pytorch` measures PyTorch's training step beside ours.")]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Training steps: forward, backward, clipping and AdamW
+    #[command(after_help = "\
+Example:
+  fireclay bench train --width 384 --layers 6 --steps 8 --json
+
+The decoder has learned positions, layer norm and ReLU, an untied head and no dropout; the data are fixed ids.")]
+    Train(BenchShapeArgs),
+    /// Generation: prefill of half a context, then one token a step
+    #[command(after_help = "\
+Example:
+  fireclay bench generate --batch 1 --context 512 --width 768 --heads 12 --layers 12 --json
+
+The decoder is the `modern` one with fresh weights; --steps is the number of tokens decoded after the prompt of half a context.")]
+    Generate(BenchShapeArgs),
+    /// Each CPU kernel of ours beside the same operation composed of burn's
+    #[command(after_help = "\
+Examples:
+  fireclay bench ops
+  fireclay bench ops --width 768 --heads 12 --context 512 --batch 4 --vocab 50257 --json
+  RAYON_NUM_THREADS=1 fireclay bench ops
+
+The two take turns; times are medians over the rounds. The ratio is burn's time by the kernel's, the
+median over the rounds: above 1 the kernel is faster. A row that says no more is a forward pass as when
+generating; `forward and backward` is as in training, with the gradients of all inputs. GFLOP/s count
+the matrix products that the mathematics asks for, those of attention below the diagonal alone.")]
+    Ops(BenchOpsArgs),
+}
+
+/// The shape of what is measured.
+#[derive(Args, Clone, Debug)]
+pub struct BenchShapeArgs {
+    /// Sequences at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub batch: usize,
+    /// Tokens in a sequence
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub context: usize,
+    /// Width of the decoder
+    #[arg(long, value_name = "N", default_value_t = 384)]
+    pub width: usize,
+    /// Attention heads
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub heads: usize,
+    /// Blocks
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub layers: usize,
+    /// Tokens in the vocabulary
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub vocab: usize,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub steps: usize,
+    /// Number format of the matrix products
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = ["f32", "bf16"])]
+    pub precision: String,
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench ops`
+#[derive(Args, Clone, Copy, Debug)]
+pub struct BenchOpsArgs {
+    /// Sequences at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub batch: usize,
+    /// Tokens in a sequence
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub context: usize,
+    /// Width; that of the feed-forward layer is four times as much
+    #[arg(long, value_name = "N", default_value_t = 384)]
+    pub width: usize,
+    /// Attention heads
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub heads: usize,
+    /// Tokens in the vocabulary
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub vocab: usize,
+    /// How often each is measured
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: usize,
+    /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio", "kernel_gflops", "reference_gflops"}]
+    #[arg(long)]
+    pub json: bool,
+}

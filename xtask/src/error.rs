@@ -1,0 +1,25 @@
+//! Whose fault an error is.
+
+use std::fmt;
+
+/// What a user got wrong: one line that says what, where, and how to mend it.
+#[derive(Debug)]
+pub struct UserError(String);
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UserError {}
+
+/// A [`UserError`] to return with `?` or `Err`.
+pub fn user(message: impl Into<String>) -> anyhow::Error {
+    UserError(message.into()).into()
+}
+
+/// The exit code of an error: 2 where the user can mend it, as with fireclay itself; else 1.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<UserError>() { 2 } else { 1 }
+}

@@ -1,0 +1,201 @@
+//! What `cargo xtask bench --peer` is asked for.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::Result;
+
+use crate::error::user;
+
+/// The numbers of a shape, in the order in which they are shown. Both programs take them as flags of these names.
+pub const NUMBERS: [&str; 6] = ["layers", "width", "heads", "context", "batch", "vocab"];
+
+/// Shapes that have a name.
+const SHAPES: [(&str, [usize; 6]); 3] = [
+    ("small", [4, 128, 4, 128, 32, 1024]),
+    ("medium", [6, 384, 6, 256, 8, 4096]),
+    ("gpt2", [12, 768, 12, 512, 4, 50257]),
+];
+
+/// Whether the peer compiles its model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Compile {
+    /// As well as not, if it can.
+    IfItWorks,
+    /// As well as not.
+    Must,
+    /// Not at all.
+    Never,
+}
+
+/// The command line, understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arguments {
+    /// The name of the shape.
+    pub shape: &'static str,
+    /// [`NUMBERS`], with what was given in place of the name's.
+    pub numbers: [usize; 6],
+    /// Steps of a run.
+    pub steps: usize,
+    /// `f32` or `bf16`.
+    pub precision: &'static str,
+    /// Threads of either side.
+    pub threads: usize,
+    /// Runs of each side.
+    pub rounds: usize,
+    /// Whether the peer compiles.
+    pub compile: Compile,
+    /// The interpreter.
+    pub python: OsString,
+    /// One JSON object instead of a table.
+    pub json: bool,
+}
+
+impl Arguments {
+    /// What the words mean. A flag's value is the next word or follows a `=`; the last of several values holds.
+    pub fn parse(words: &[OsString]) -> Result<Self> {
+        let (mut shape, mut given) = (SHAPES[1], [None; 6]);
+        let mut result = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let text = word.to_str().ok_or_else(|| unknown(&word.to_string_lossy()))?;
+            let (flag, joined) = match text.split_once('=') {
+                Some((flag, value)) => (flag, Some(OsString::from(value))),
+                None => (text, None),
+            };
+            let mut value = || joined.clone().or_else(|| words.next().cloned()).ok_or_else(|| without_value(flag));
+            match flag {
+                "--peer" => drop(one_of(flag, &value()?, ["pytorch"])?),
+                "--shape" => {
+                    let name = one_of(flag, &value()?, SHAPES.map(|(name, _)| name))?;
+                    shape = *SHAPES.iter().find(|shape| shape.0 == name).expect("a name of the list");
+                }
+                "--steps" => result.steps = number(flag, &value()?, 4)?,
+                "--precision" => result.precision = one_of(flag, &value()?, ["f32", "bf16"])?,
+                "--threads" => result.threads = number(flag, &value()?, 1)?,
+                "--rounds" => result.rounds = number(flag, &value()?, 1)?,
+                "--python" => result.python = value()?,
+                "--compile" if joined.is_none() => result.compile = Compile::Must,
+                "--no-compile" if joined.is_none() => result.compile = Compile::Never,
+                "--json" if joined.is_none() => result.json = true,
+                _ => {
+                    let index = NUMBERS.iter().position(|name| flag.strip_prefix("--") == Some(name));
+                    let index = index.ok_or_else(|| unknown(text))?;
+                    given[index] = Some(number(flag, &value()?, 1)?);
+                }
+            }
+        }
+        result.shape = shape.0;
+        for (i, number) in result.numbers.iter_mut().enumerate() {
+            *number = given[i].unwrap_or(shape.1[i]);
+        }
+        let [_, width, heads, ..] = result.numbers;
+        if !width.is_multiple_of(heads) {
+            return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
+        }
+        Ok(result)
+    }
+
+    /// The flags that both programs take.
+    pub fn measured(&self) -> Vec<String> {
+        let numbers = NUMBERS.into_iter().zip(self.numbers).chain([("steps", self.steps)]);
+        let numbers = numbers.flat_map(|(name, number)| [format!("--{name}"), number.to_string()]);
+        numbers.chain(["--precision".into(), self.precision.into()]).collect()
+    }
+}
+
+impl Default for Arguments {
+    fn default() -> Self {
+        let (shape, numbers) = SHAPES[1];
+        Self {
+            shape,
+            numbers,
+            steps: 8,
+            precision: "f32",
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
+            rounds: 3,
+            compile: Compile::IfItWorks,
+            python: "python3".into(),
+            json: false,
+        }
+    }
+}
+
+fn number(flag: &str, value: &OsString, least: usize) -> Result<usize> {
+    let value = value.to_string_lossy();
+    let number = value.parse().ok().filter(|&number| (least..=1 << 24).contains(&number));
+    number.ok_or_else(|| user(format!("{flag} {value}: give a whole number from {least} to {}", 1 << 24)))
+}
+
+fn one_of<const N: usize>(flag: &str, value: &OsString, choices: [&'static str; N]) -> Result<&'static str> {
+    let found = choices.into_iter().find(|choice| value == choice);
+    found.ok_or_else(|| user(format!("{flag} {}: there is {}", value.to_string_lossy(), choices.join(", "))))
+}
+
+fn without_value(flag: &str) -> anyhow::Error {
+    user(format!("{flag}: a value is missing behind it; cargo xtask bench --peer pytorch --help lists what it takes"))
+}
+
+fn unknown(word: &str) -> anyhow::Error {
+    user(format!(
+        "{word}: cargo xtask bench --peer knows no such argument; cargo xtask bench --peer pytorch --help lists them"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &str) -> Result<Arguments> {
+        Arguments::parse(&words.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_shape_has_a_name_and_its_numbers_can_be_changed() {
+        assert_eq!(parse("--peer pytorch").unwrap(), Arguments::default());
+        let small = parse("--layers=2 --peer=pytorch --shape small --vocab 65").unwrap();
+        assert_eq!((small.shape, small.numbers), ("small", [2, 128, 4, 128, 32, 65]));
+        let flags = "--layers 2 --width 128 --heads 4 --context 128 --batch 32 --vocab 65 --steps 8 --precision f32";
+        assert_eq!(small.measured().join(" "), flags);
+    }
+
+    #[test]
+    fn everything_can_be_asked_for() {
+        let words =
+            "--peer pytorch --shape gpt2 --precision bf16 --threads 3 --rounds 5 --steps 6 --compile --python p --json";
+        let expected = Arguments {
+            shape: "gpt2",
+            numbers: SHAPES[2].1,
+            steps: 6,
+            precision: "bf16",
+            threads: 3,
+            rounds: 5,
+            compile: Compile::Must,
+            python: "p".into(),
+            json: true,
+        };
+        assert_eq!(parse(words).unwrap(), expected);
+        assert_eq!(parse("--peer pytorch --no-compile").unwrap().compile, Compile::Never);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (words, expect) in [
+            ("--peer tensorflow", "--peer tensorflow: there is pytorch"),
+            ("--peer pytorch --shape huge", "--shape huge: there is small, medium, gpt2"),
+            ("--peer pytorch --precision f16", "--precision f16: there is f32, bf16"),
+            ("--peer pytorch --rounds", "--rounds: a value is missing"),
+            ("--peer pytorch --threads 0", "--threads 0: give a whole number from 1"),
+            ("--peer pytorch --steps 3", "--steps 3: give a whole number from 4"),
+            ("--peer pytorch --width ten", "--width ten: give a whole number"),
+            ("--peer pytorch --heads 7", "--width 384 is no multiple of --heads 7"),
+            ("train --peer pytorch", "train: cargo xtask bench --peer knows no such argument"),
+            ("--peer pytorch --json=yes", "--json=yes: cargo xtask bench --peer knows no such argument"),
+        ] {
+            let error = parse(words).unwrap_err();
+            assert!(error.to_string().starts_with(expect), "{words}: {error}");
+            assert_eq!(crate::error::exit_code(&error), 2, "{words}");
+        }
+    }
+}
