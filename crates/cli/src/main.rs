@@ -20,6 +20,7 @@ mod device;
 mod ids;
 mod text_file;
 mod console;
+mod allocator;
 mod error;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,11 +32,8 @@ use clap::Parser;
 use args::{Cli, Command};
 use console::Console;
 
-/// Tensors are freed and made anew all the time; the system's allocator would hand their pages back and take them again, cleared, each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_freed_memory();
     let code = match Cli::try_parse() {
         Ok(cli) => dispatch(cli),
         Err(stop) => usage(&stop),

@@ -8,6 +8,7 @@ use fireclay_model::Decoder;
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 use serde_json::Value;
 
+use crate::args::LoadArgs;
 use crate::error::user;
 use crate::{device, model_dir};
 
@@ -22,15 +23,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads what `--model` and `--device` name.
+    /// Loads what `--model`, `--device` and `--weights` name.
     ///
     /// # Errors
     /// When there is no model, one of its files is damaged, or there is no such device.
-    pub fn load(path: &Path, device: Option<&str>) -> Result<Self> {
-        let (device, _) = device::choose(device)?;
+    pub fn load(path: &Path, how: &LoadArgs) -> Result<Self> {
+        let (device, _) = device::choose(how.device.as_deref())?;
         let dir = model_dir::resolve(path)?;
         let tokenizer = tokenizer_near(&dir)?;
-        let decoder = fireclay_model::load(&dir, &device)?;
+        let decoder = fireclay_model::load(&dir, &device)?.with_weights(how.weights());
         tracing::debug!("{}: {} parameters", dir.display(), decoder.config().num_params());
         Ok(Self { decoder, tokenizer, dir })
     }

@@ -245,6 +245,6 @@ pub(crate) fn tensor<const R: usize>(ids: &[u32], shape: [usize; R], device: &De
 }
 
 /// A tensor's numbers on the host, row by row.
-pub(crate) fn host(tensor: Tensor<3>) -> Vec<f32> {
+pub(crate) fn host<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_to_vec().expect("converted to f32")
 }

@@ -1,6 +1,5 @@
 //! How probable a given sequence is.
 
-use burn::tensor::{Tensor, activation::log_softmax};
 use fireclay_model::Decoder;
 
 use crate::InferError;
@@ -45,15 +44,15 @@ fn score_window(decoder: &Decoder, window: &[u32], count: usize) -> Vec<f32> {
     let device = decoder.device();
     let time = window.len() - 1;
     let hidden_1td = decoder.hidden(tensor(&window[..time], [1, time], &device), None);
+    let hidden_td = hidden_1td.squeeze_dim::<2>(0);
     let positions_at_once = (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1);
     let mut logprobs = Vec::with_capacity(count);
     let mut start = time - count;
     while start < time {
         let positions = positions_at_once.min(time - start);
-        let logits_1tv = decoder.logits(hidden_1td.clone().narrow(1, start, positions));
-        let targets_1t1 = tensor(&window[start + 1..=start + positions], [1, positions, 1], &device);
-        let picked_1t1: Tensor<3> = log_softmax(logits_1tv, 2).gather(2, targets_1t1);
-        logprobs.extend(host(picked_1t1));
+        let targets = window[start + 1..=start + positions].to_vec();
+        let scores = decoder.log_probabilities(hidden_td.clone().narrow(0, start, positions), targets, 1.0);
+        logprobs.extend(host(scores.chosen));
         start += positions;
     }
     logprobs

@@ -10,9 +10,11 @@ pub mod activation;
 pub mod attention;
 pub mod cross_entropy;
 pub mod embedding;
+pub mod head;
 #[cfg(feature = "flex")]
 mod host;
 pub mod linear;
+pub mod log_probabilities;
 pub mod norm;
 #[cfg(feature = "flex")]
 mod op;
@@ -27,7 +29,9 @@ pub use activation::{Activation, activate, gated};
 pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
-pub use linear::linear;
+pub use head::Head;
+pub use linear::{WeightFormat, linear};
+pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::norm;
 pub use precision::Precision;
 pub use rotary::{Angles, rotary};

@@ -6,14 +6,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{FloatTensor, QuantizedTensor};
 use burn::backend::{Backend, DispatchTensor, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
-use burn_flex::{Flex, FlexTensor};
+use burn_flex::{Flex, FlexQTensor, FlexTensor};
+
+use crate::Precision;
 
 /// An operation of several f32 tensors on the host that gives one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
@@ -108,6 +110,9 @@ pub trait Kernels: Backend {
         d: FloatTensor<Self>,
         kernel: Arc<dyn Kernel>,
     ) -> FloatTensor<Self>;
+    /// `x·W` with a quantised W. It has no gradient.
+    fn quantized_linear(x: FloatTensor<Self>, weight: QuantizedTensor<Self>, precision: Precision)
+    -> FloatTensor<Self>;
 }
 
 impl Kernels for Flex {
@@ -125,6 +130,10 @@ impl Kernels for Flex {
 
     fn kernel4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
         kernel.forward(vec![a, b, c, d], Tracked::NONE).output
+    }
+
+    fn quantized_linear(x: FlexTensor, weight: FlexQTensor, precision: Precision) -> FlexTensor {
+        crate::linear::quantized(x, &weight, precision)
     }
 }
 
@@ -154,6 +163,14 @@ impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         kernel: Arc<dyn Kernel>,
     ) -> FloatTensor<Self> {
         record::<B, C, 4>(kernel, [a, b, c, d])
+    }
+
+    fn quantized_linear(
+        _x: FloatTensor<Self>,
+        _weight: QuantizedTensor<Self>,
+        _precision: Precision,
+    ) -> FloatTensor<Self> {
+        panic!("quantised weights are for inference: load the model on a device without gradients");
     }
 }
 
@@ -220,4 +237,11 @@ pub(crate) fn apply<const R: usize, const N: usize>(kernel: impl Kernel, inputs:
         _ => unreachable!("kernels take one to four tensors"),
     };
     Tensor::from_dispatch(output)
+}
+
+/// [`Kernels::quantized_linear`] of tensors.
+pub(crate) fn quantized_linear(x: Tensor<2>, weight: Tensor<2>, precision: Precision) -> Tensor<2> {
+    use burn::backend::Dispatch;
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(Dispatch::quantized_linear(x, weight, precision))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::Mask;
-use fireclay_kernels::cross_entropy::{Head, Targets};
+use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::{
-    Activation, Angles, Precision, activate, activation, attention, cross_entropy, embedding, gated, linear, norm,
-    rotary,
+    Activation, Angles, Head, LogProbabilities, Precision, WeightFormat, activate, activation, attention,
+    cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
 };
 
 /// Numbers in −2..2, the same every time (splitmix64).
@@ -125,6 +125,41 @@ fn linear_maps() {
     }
 }
 
+/// However few the rows are, and however the weight lies in memory.
+#[test]
+fn stored_weights() {
+    let device = Device::flex();
+    let matrix = |rows: usize, columns: usize, seed| {
+        Tensor::<2>::from_data(TensorData::new(numbers(rows * columns, seed), [rows, columns]), &device)
+    };
+    // The last is shared by threads; no width of outputs but one is a multiple of a block.
+    for [inputs, outputs] in [[1, 1], [8, 33], [19, 130], [300, 64], [130, 1100]] {
+        for rows in [1, 2, 4, 5, 40] {
+            let (x, bias) = (matrix(rows, inputs, 1), Tensor::from_data(&numbers(outputs, 3)[..], &device));
+            for turned in [false, true] {
+                let weight = if turned { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
+                let what = |format| format!("{rows} × {inputs} × {outputs}, {format:?}, turned {turned}");
+                for format in [WeightFormat::F32, WeightFormat::Bf16] {
+                    let stored = format.store(weight.clone());
+                    let expected =
+                        x.clone().matmul(stored.clone().cast(burn::tensor::DType::F32)) + bias.clone().unsqueeze();
+                    let found = linear(x.clone(), stored, Some(bias.clone()), Precision::F32);
+                    close(&what(format), &host(found), &host(expected), 1e-5);
+                }
+                let stored = WeightFormat::Int8.store(weight);
+                let expected = x.clone().matmul(stored.clone().dequantize());
+                let found = linear(x.clone(), stored, None, Precision::F32);
+                assert_eq!(found.dims(), [rows, outputs.next_multiple_of(32)]);
+                close(&what(WeightFormat::Int8), &host(found), &host(expected), 1e-5);
+            }
+        }
+    }
+}
+
+fn host<const R: usize>(x: Tensor<R>) -> Vec<f32> {
+    x.into_data().try_into_vec().unwrap()
+}
+
 #[test]
 fn activations() {
     let all = [Activation::Relu, Activation::ReluSquared, Activation::Gelu, Activation::GeluTanh, Activation::Silu];
@@ -217,6 +252,34 @@ fn cross_entropies() {
                 &|i| cross_entropy(hidden(i), table(i), targets.clone(), leaf),
                 &|i| reference::cross_entropy(hidden(i), table(i), &targets, leaf),
             );
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_and_entropies() {
+    use fireclay_kernels::log_probabilities::reference;
+    let both = |LogProbabilities { chosen, entropy }| Tensor::cat(vec![chosen, entropy], 0);
+    // The last needs several pieces of rows, and has a row in the vocabulary that is no multiple of a vector.
+    for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [600, 8, 4099]] {
+        let ids: Vec<u32> = (0..rows).map(|i| ((i * 31 + 2) % vocabulary) as u32).collect();
+        let hidden = |i: &[Tensor<1>]| i[0].clone().reshape([rows, width]);
+        let lengths = [rows * width, width * vocabulary];
+        for temperature in [1.0, 0.7] {
+            for tied in [false, true] {
+                let head = |i: &[Tensor<1>]| match tied {
+                    false => Head::Matrix(i[1].clone().reshape([width, vocabulary])),
+                    true => Head::Embedding(i[1].clone().reshape([vocabulary, width])),
+                };
+                let leaf = Precision::F32;
+                compare(
+                    &format!("{rows} × {width} × {vocabulary}, tied {tied}, temperature {temperature}"),
+                    &lengths,
+                    5e-5,
+                    &|i| both(log_probabilities(hidden(i), head(i), ids.clone(), temperature, leaf)),
+                    &|i| both(reference::log_probabilities(hidden(i), head(i), &ids, temperature, leaf)),
+                );
+            }
         }
     }
 }

@@ -4,15 +4,15 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_kernels::cross_entropy::{Head, Targets};
-use fireclay_kernels::{Angles, cross_entropy, embedding};
+use fireclay_kernels::cross_entropy::Targets;
+use fireclay_kernels::{Angles, Head, LogProbabilities, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::{Attention, AttentionContext};
 use crate::cache::Cache;
 use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
-use crate::linear::{Linear, Precision};
+use crate::linear::{Linear, Precision, WeightFormat};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
 use crate::position::{angles, rotary_frequencies, sinusoids};
@@ -71,6 +71,28 @@ impl Decoder {
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
+    }
+
+    /// The decoder with the weights of its linear maps, the head among them, stored in another format, which is for inference alone: tokens are
+    /// decoded as fast as memory delivers weights. Embeddings, norms and biases stay as they are; adapters are settled into the weights.
+    #[must_use]
+    pub fn with_weights(self, format: WeightFormat) -> Self {
+        if format == WeightFormat::F32 {
+            return self;
+        }
+        let mut decoder = self.merged();
+        let head = decoder.head.take().unwrap_or_else(|| {
+            // A transposed view would be read as it lies in memory, and blocks of int8 are rows.
+            let [width, vocabulary] = [decoder.config.width, decoder.config.vocab_size];
+            let rows_of_head =
+                decoder.token_embedding.val().transpose() + Tensor::zeros([width, vocabulary], &decoder.device());
+            Linear::new(rows_of_head, None)
+        });
+        decoder.head = Some(head.stored(format));
+        for (_, map) in decoder.blocks.iter_mut().flat_map(Block::linear_maps) {
+            *map = map.clone().stored(format);
+        }
+        decoder
     }
 
     /// Logits of the token after each of `ids`, which stand behind the tokens in `cache`; they are added to it.
@@ -162,18 +184,42 @@ impl Decoder {
     #[must_use]
     pub fn cross_entropy(&self, hidden_btd: Tensor<3>, targets: Targets) -> Tensor<1> {
         let [batch, time, width] = hidden_btd.dims();
-        let head = match &self.head {
-            Some(head) => head.plain_weight().map(Head::Matrix),
-            None => Some(Head::Embedding(self.token_embedding.val())),
-        };
-        match head {
-            Some(head) if self.config.logit_softcap.is_none() => {
-                cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision)
-            }
-            _ => {
+        match self.plain_head() {
+            Some(head) => cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision),
+            None => {
                 let logits_nv = self.logits(hidden_btd).reshape([batch * time, self.config.vocab_size]);
                 cross_entropy::reference::of_logits(logits_nv, &targets)
             }
+        }
+    }
+
+    /// What the head says, at a temperature, of the tokens `ids` that follow `hidden`, and how uncertain it is. On the CPU the logits are never held
+    /// whole.
+    ///
+    /// # Shapes
+    /// `[N, D]`, N ids → two of `[N]`
+    ///
+    /// # Panics
+    /// When there is not one id a row, an id is not in the vocabulary, or the temperature is not positive.
+    #[must_use]
+    pub fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
+        match self.plain_head() {
+            Some(head) => log_probabilities(hidden_nd, head, ids, temperature, self.precision),
+            None => {
+                let logits_nv = self.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim::<2>(0);
+                log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
+            }
+        }
+    }
+
+    /// The head, if it is nothing but a product with one matrix.
+    fn plain_head(&self) -> Option<Head> {
+        if self.config.logit_softcap.is_some() {
+            return None;
+        }
+        match &self.head {
+            Some(head) => head.plain_weight().map(Head::Matrix),
+            None => Some(Head::Embedding(self.token_embedding.val())),
         }
     }
 
@@ -182,16 +228,12 @@ impl Decoder {
     /// # Shapes
     /// `[B, T, D]` → `[B, T, V]`
     #[must_use]
-    #[allow(clippy::single_match_else, reason = "two heads of equal standing")]
     pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
         let [batch, time, width] = hidden_btd.dims();
         let hidden_nd = hidden_btd.reshape([batch * time, width]);
         let logits_nv = match &self.head {
             Some(head) => head.forward(hidden_nd, self.precision),
-            None => {
-                let embedding_dv = self.token_embedding.val().transpose();
-                self.precision.result(self.precision.operand(hidden_nd).matmul(self.precision.operand(embedding_dv)))
-            }
+            None => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
         };
         let logits_nv = match self.config.logit_softcap {
             Some(cap) => (logits_nv / cap).tanh() * cap,

@@ -103,7 +103,7 @@ impl Adapter {
 
 impl Block {
     /// The linear maps by our names.
-    fn linear_maps(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
+    pub(crate) fn linear_maps(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
         let Self { attention, feed_forward, .. } = self;
         [
             ("attention.query", Some(&mut attention.query)),

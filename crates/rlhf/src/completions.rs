@@ -1,11 +1,11 @@
 //! Sequences of different lengths as one batch, and what a model says of their completions.
 //!
-//! Shapes: B sequences, T tokens of the longest (less its last, which predicts nothing), C tokens of the longest completion, D width, V vocabulary.
+//! Shapes: B sequences, T tokens of the longest (less its last, which predicts nothing), C tokens of the longest completion, N tokens of all completions,
+//! D width.
 //! Padding stands behind a sequence, where causal attention never looks from.
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_model::{Decoder, ScoreModel};
+use fireclay_model::{Decoder, LogProbabilities, ScoreModel};
 
 /// Prompts with their completions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,32 +88,42 @@ impl Sequences {
         Tensor::from_data(TensorData::new(values, [self.len(), longest]), device)
     }
 
-    /// Where in `[B · time]` the token stands that predicts token `c` of completion `b`: `[B · C]`; 0 behind its end.
+    /// Where in `[B · time]` the token stands that predicts token `c` of completion `b`, for all tokens of all completions: `[N]`
     fn predictors(&self, time: usize, device: &Device) -> Tensor<1, Int> {
-        let longest = self.longest_completion();
-        let row = |(b, length): (usize, usize)| {
+        let places = self.lengths().enumerate().flat_map(|(b, length)| {
             let first = b * time + self.starts[b] - 1;
-            (0..longest).map(move |c| if c < length { (first + c) as i32 } else { 0 })
-        };
-        let places: Vec<i32> = self.lengths().enumerate().flat_map(row).collect();
-        Tensor::from_data(TensorData::new(places, [self.len() * longest]), device)
+            first..first + length
+        });
+        indices(places, device)
     }
 
-    /// The completions' tokens, padded with 0: `[B, C, 1]`.
-    fn targets(&self, device: &Device) -> Tensor<3, Int> {
-        let longest = self.longest_completion();
-        let row = |(ids, &start): (&Vec<u32>, &usize)| {
-            let kept: Vec<i32> = ids[start..].iter().map(|&id| id as i32).collect();
-            let padding = longest - kept.len();
-            kept.into_iter().chain(std::iter::repeat_n(0, padding)).collect::<Vec<_>>()
-        };
-        let ids: Vec<i32> = self.ids.iter().zip(&self.starts).flat_map(row).collect();
-        Tensor::from_data(TensorData::new(ids, [self.len(), longest, 1]), device)
+    /// The tokens of all completions, one after another: N.
+    fn targets(&self) -> Vec<u32> {
+        self.ids.iter().zip(&self.starts).flat_map(|(ids, &start)| &ids[start..]).copied().collect()
+    }
+
+    /// Numbers of all tokens of all completions `[N]`, a completion a row: `[B, C]`, 0 behind its end.
+    fn in_rows(&self, values_n: Tensor<1>) -> Tensor<2> {
+        let (longest, count, device) = (self.longest_completion(), values_n.dims()[0], values_n.device());
+        let mut first = 0;
+        let places = self.lengths().flat_map(|length| {
+            first += length;
+            // Behind the last value stands a 0.
+            (first - length..first).chain(std::iter::repeat_n(count, longest - length))
+        });
+        let places = indices(places, &device);
+        let with_zero = Tensor::cat(vec![values_n, Tensor::zeros([1], &device)], 0);
+        with_zero.select(0, places).reshape([self.len(), longest])
     }
 }
 
-/// What a decoder says of every token of the completions. Behind a completion's end the numbers mean nothing: multiply by the
-/// [mask](Sequences::mask).
+fn indices(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let places: Vec<i32> = places.map(|place| place as i32).collect();
+    let count = places.len();
+    Tensor::from_data(TensorData::new(places, [count]), device)
+}
+
+/// What a decoder says of every token of the completions; 0 behind a completion's end.
 #[derive(Clone, Debug)]
 pub struct TokenScores {
     /// log p of each token, given those before it: `[B, C]`.
@@ -125,34 +135,24 @@ pub struct TokenScores {
 /// Log-probabilities of the completions' tokens under `decoder` at a temperature: those of a softmax of `logits / temperature`. `[B, C]`
 #[must_use]
 pub fn token_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64) -> Tensor<2> {
-    let logprobs_bcv = all_logprobs(decoder, sequences, temperature);
-    pick(logprobs_bcv, sequences)
+    sequences.in_rows(of_tokens(decoder, sequences, temperature).chosen)
 }
 
 /// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log they need none.
 #[must_use]
 pub fn token_scores(decoder: &Decoder, sequences: &Sequences, temperature: f64, differentiable: bool) -> TokenScores {
-    let logprobs_bcv = all_logprobs(decoder, sequences, temperature);
-    let for_entropy = if differentiable { logprobs_bcv.clone() } else { logprobs_bcv.clone().detach() };
-    let entropies = -(for_entropy.clone().exp() * for_entropy).sum_dim(2).squeeze_dim::<2>(2);
-    TokenScores { logprobs: pick(logprobs_bcv, sequences), entropies }
+    let LogProbabilities { chosen, entropy } = of_tokens(decoder, sequences, temperature);
+    let entropy = if differentiable { entropy } else { entropy.detach() };
+    TokenScores { logprobs: sequences.in_rows(chosen), entropies: sequences.in_rows(entropy) }
 }
 
-/// Log-probabilities of the whole vocabulary before every token of the completions, whose head alone is computed. `[B, C, V]`
-fn all_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64) -> Tensor<3> {
+/// What the head, which is computed before the completions' tokens alone, says of them: `[N]`
+fn of_tokens(decoder: &Decoder, sequences: &Sequences, temperature: f64) -> LogProbabilities {
     let device = decoder.device();
     let hidden_btd = decoder.hidden(sequences.inputs(&device), None);
     let [batch, time, width] = hidden_btd.dims();
     let hidden_nd = hidden_btd.reshape([batch * time, width]).select(0, sequences.predictors(time, &device));
-    let logits_bcv = decoder.logits(hidden_nd.reshape([batch, sequences.longest_completion(), width]));
-    // Dividing by 1 would cost a pass over the logits and another over their gradient.
-    let is_one = (temperature - 1.0).abs() < f64::EPSILON;
-    log_softmax(if is_one { logits_bcv } else { logits_bcv / temperature }, 2)
-}
-
-fn pick(logprobs_bcv: Tensor<3>, sequences: &Sequences) -> Tensor<2> {
-    let targets = sequences.targets(&logprobs_bcv.device());
-    logprobs_bcv.gather(2, targets).squeeze_dim::<2>(2)
+    decoder.log_probabilities(hidden_nd, sequences.targets(), temperature)
 }
 
 /// A critic's value before each token of the completions: of the tokens before it. `[B, C]`
@@ -161,8 +161,7 @@ pub fn token_values(critic: &ScoreModel, sequences: &Sequences) -> Tensor<2> {
     let device = critic.device();
     let scores_bt = critic.forward(sequences.inputs(&device));
     let [batch, time] = scores_bt.dims();
-    let values = scores_bt.reshape([batch * time]).select(0, sequences.predictors(time, &device));
-    values.reshape([batch, sequences.longest_completion()])
+    sequences.in_rows(scores_bt.reshape([batch * time]).select(0, sequences.predictors(time, &device)))
 }
 
 /// The score at each sequence's last token: `[B]`.
@@ -171,9 +170,8 @@ pub fn final_scores(model: &ScoreModel, sequences: &Sequences) -> Tensor<1> {
     let device = model.device();
     let time = sequences.ids.iter().map(Vec::len).max().unwrap_or(1);
     let scores_bt = model.forward(sequences.padded(time, &device));
-    let last: Vec<i32> = sequences.ids.iter().enumerate().map(|(b, ids)| (b * time + ids.len() - 1) as i32).collect();
-    let last = Tensor::from_data(TensorData::new(last, [sequences.len()]), &device);
-    scores_bt.reshape([sequences.len() * time]).select(0, last)
+    let last = sequences.ids.iter().enumerate().map(|(b, ids)| b * time + ids.len() - 1);
+    scores_bt.reshape([sequences.len() * time]).select(0, indices(last, &device))
 }
 
 /// `Σ x · mask / Σ mask`: the mean over all tokens of all completions. `[B, C]` → `[1]`

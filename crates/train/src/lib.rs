@@ -79,5 +79,5 @@ pub use progress::Progress;
 pub use sample::{Sample, read_samples};
 pub use schedule::Schedule;
 pub use stage::StageDir;
-pub use throughput::{matmul_peak, peak_memory};
+pub use throughput::{matmul_peak, memory_bandwidth, peak_memory};
 pub use trainable::Trainable;

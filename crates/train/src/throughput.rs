@@ -1,9 +1,10 @@
-//! What the machine can do: the rate of a large matrix product, and the memory a process has used.
+//! What the machine can do: the rate of a large matrix product and of its memory, and how much of that a process has used.
 
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
 use fireclay_model::{Precision, linear::linear};
+use rayon::prelude::*;
 
 /// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of those that fit into a quarter of a second:
 /// what model-flops utilisation is measured against.
@@ -28,6 +29,23 @@ pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
         runs += 1;
     }
     2.0 * (SIZE as f64).powi(3) / best
+}
+
+/// Bytes a second that all threads together read from the main memory: the best of some passes over half a gibibyte, far more than caches hold. What
+/// decoding one token at a time is measured against.
+#[must_use]
+pub fn memory_bandwidth() -> f64 {
+    const NUMBERS: usize = 1 << 26;
+    const PIECE: usize = 1 << 16;
+    let numbers: Vec<u64> = (0..NUMBERS as u64).into_par_iter().collect();
+    let pass = || {
+        let start = Instant::now();
+        let sum: u64 =
+            numbers.par_chunks(PIECE).map(|piece| piece.iter().fold(0, |sum: u64, x| sum.wrapping_add(*x))).sum();
+        std::hint::black_box(sum);
+        (NUMBERS * size_of::<u64>()) as f64 / start.elapsed().as_secs_f64()
+    };
+    (0..8).map(|_| pass()).fold(0.0, f64::max)
 }
 
 /// The most memory this process has had at once, in bytes; `None` where the system does not say (only Linux does).

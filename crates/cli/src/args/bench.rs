@@ -27,14 +27,16 @@ Example:
   fireclay bench train --width 384 --layers 6 --steps 8 --json
 
 The decoder has learned positions, layer norm and ReLU, an untied head and no dropout; the data are fixed ids.")]
-    Train(BenchShapeArgs),
+    Train(BenchTrainArgs),
     /// Generation: prefill of half a context, then one token a step
     #[command(after_help = "\
 Example:
-  fireclay bench generate --batch 1 --context 512 --width 768 --heads 12 --layers 12 --json
+  fireclay bench generate --batch 1 --context 1024 --width 768 --heads 12 --layers 12 --vocab 50257 --preset gpt2 --weights int8
 
-The decoder is the `modern` one with fresh weights; --steps is the number of tokens decoded after the prompt of half a context.")]
-    Generate(BenchShapeArgs),
+The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. `bandwidth_share` is
+how much of the rate at which this machine reads memory, which is measured before, goes into reading each weight once a step;
+what a GPU's memory delivers is not measured.")]
+    Generate(BenchGenerateArgs),
     /// Each CPU kernel of ours beside the same operation composed of burn's
     #[command(after_help = "\
 Examples:
@@ -50,26 +52,34 @@ the matrix products that the mathematics asks for, those of attention below the 
 }
 
 /// The shape of what is measured.
-#[derive(Args, Clone, Debug)]
-pub struct BenchShapeArgs {
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ShapeArgs {
     /// Sequences at once
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
     /// Tokens in a sequence
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub context: usize,
-    /// Width of the decoder
+    /// Width of the decoder; of the kernels' feed-forward layer four times as much
     #[arg(long, value_name = "N", default_value_t = 384)]
     pub width: usize,
     /// Attention heads
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub heads: usize,
-    /// Blocks
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub layers: usize,
     /// Tokens in the vocabulary
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub vocab: usize,
+}
+
+/// `bench train`
+#[derive(Args, Clone, Debug)]
+pub struct BenchTrainArgs {
+    /// The shape.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Blocks
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub layers: usize,
     /// Steps to measure
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub steps: usize,
@@ -84,24 +94,26 @@ pub struct BenchShapeArgs {
     pub json: bool,
 }
 
+/// `bench generate`
+#[derive(Args, Clone, Debug)]
+pub struct BenchGenerateArgs {
+    /// What `bench train` takes too.
+    #[command(flatten)]
+    pub train: BenchTrainArgs,
+    /// Of which family the decoder is
+    #[arg(long, value_name = "modern|gpt2", default_value = "modern", value_parser = ["modern", "gpt2"])]
+    pub preset: String,
+    /// How the weights are stored
+    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = ["f32", "bf16", "int8"])]
+    pub weights: String,
+}
+
 /// `bench ops`
 #[derive(Args, Clone, Copy, Debug)]
 pub struct BenchOpsArgs {
-    /// Sequences at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub batch: usize,
-    /// Tokens in a sequence
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub context: usize,
-    /// Width; that of the feed-forward layer is four times as much
-    #[arg(long, value_name = "N", default_value_t = 384)]
-    pub width: usize,
-    /// Attention heads
-    #[arg(long, value_name = "N", default_value_t = 6)]
-    pub heads: usize,
-    /// Tokens in the vocabulary
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub vocab: usize,
+    /// The shape.
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// How often each is measured
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,

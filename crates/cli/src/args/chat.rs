@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::SamplingArgs;
+use super::{LoadArgs, SamplingArgs};
 
 /// `chat`
 #[derive(Args, Debug)]
@@ -34,7 +34,7 @@ pub struct ChatArgs {
     /// How else to choose.
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    /// Where, and in which form.
+    #[command(flatten)]
+    pub load: LoadArgs,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use super::LoadArgs;
+
 /// `eval`
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -48,9 +50,9 @@ pub struct EvalArgs {
     /// Seed of what is drawn
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
-    #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    /// Where, and in which form.
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Print one JSON object: {"model", "tasks": [{"task", "kind", "n", "metrics", "intervals", "baseline", …}]}
     #[arg(long)]
     pub json: bool,

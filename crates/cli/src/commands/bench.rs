@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{SamplingConfig, generate_batch};
-use fireclay_model::{DecoderConfig, Precision};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, Precision, WeightFormat};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
-use fireclay_train::{BenchShape, bench_train, peak_memory};
+use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, BenchOpsArgs, BenchShapeArgs};
+use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs, weight_format};
 use crate::device;
 use crate::error::user;
 
@@ -21,12 +21,12 @@ use crate::error::user;
 pub fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Train(args) => print(args, |shape, device| Ok(json!(bench_train(shape, device)?))),
-        BenchCommand::Generate(args) => print(args, generate),
+        BenchCommand::Generate(args) => print(&args.train, |shape, device| generate(args, shape, device)),
         BenchCommand::Ops(args) => operations(*args),
     }
 }
 
-fn print(args: &BenchShapeArgs, measure: fn(&BenchShape, &Device) -> Result<Value>) -> Result<()> {
+fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result<Value>) -> Result<()> {
     let shape = shape(args)?;
     let (device, _) = device::choose(args.device.as_deref())?;
     let result = measure(&shape, &device)?;
@@ -45,7 +45,7 @@ const OPERATIONS_HEADING: &str =
 
 /// Kernels are `flex`'s, so there is no choice of device.
 fn operations(args: BenchOpsArgs) -> Result<()> {
-    let BenchOpsArgs { batch, context, width, heads, vocab, rounds, json } = args;
+    let BenchOpsArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, rounds, json } = args;
     let (device, _) = device::choose(Some("flex"))?;
     let mut out = io::stdout();
     let (mut timings, mut written) = (vec![], Ok(()));
@@ -79,8 +79,8 @@ fn operation_row(timing: &OpTiming) -> String {
     row.trim_end().to_owned()
 }
 
-fn shape(args: &BenchShapeArgs) -> Result<BenchShape> {
-    let BenchShapeArgs { batch, context, width, heads, layers, vocab, steps, .. } = *args;
+fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
+    let BenchTrainArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, layers, steps, .. } = *args;
     let numbers = [
         ("--batch", batch),
         ("--context", context),
@@ -103,11 +103,13 @@ fn shape(args: &BenchShapeArgs) -> Result<BenchShape> {
     Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision })
 }
 
-/// Greedy generation by a fresh `modern` decoder: a prompt of half a context in every row, then `steps` tokens at most.
-fn generate(shape: &BenchShape, device: &Device) -> Result<Value> {
-    let config = DecoderConfig::modern(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
+/// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.
+fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<Value> {
+    let preset = if args.preset == "gpt2" { DecoderConfig::gpt2 } else { DecoderConfig::modern };
+    let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
     config.validate()?;
-    let decoder = config.init(0, device).with_precision(shape.precision);
+    let format = weight_format(&args.weights);
+    let decoder = config.init(0, device).with_precision(shape.precision).with_weights(format);
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
@@ -115,13 +117,29 @@ fn generate(shape: &BenchShape, device: &Device) -> Result<Value> {
     generate_batch(&decoder, &prompts, &SamplingConfig::greedy(2))?;
     let completions = generate_batch(&decoder, &prompts, &SamplingConfig::greedy(shape.steps + 1))?;
     let timing = completions[0].timing;
+    let embedding = if config.tied_head { 0 } else { config.vocab_size * config.width };
+    let weight_bytes = (config.num_params() - embedding) as f64 * bytes_a_weight(format);
+    let steps_per_s = timing.tokens_per_s() / shape.batch as f64;
+    let bandwidth = memory_bandwidth();
     Ok(json!({
         "tokens_per_s": timing.tokens_per_s(),
         "prefill_tokens_per_s": (shape.batch * length) as f64 / timing.prefill_seconds,
         "tokens": timing.decode_outputs,
         "peak_bytes": peak_memory().unwrap_or(0),
         "parameters": config.num_params(),
+        "weight_bytes": weight_bytes,
+        "memory_bytes_per_s": bandwidth,
+        "bandwidth_share": weight_bytes * steps_per_s / bandwidth,
     }))
+}
+
+/// Bytes of a weight, with its share of a scale.
+fn bytes_a_weight(format: WeightFormat) -> f64 {
+    match format {
+        WeightFormat::F32 => 4.0,
+        WeightFormat::Bf16 => 2.0,
+        WeightFormat::Int8 => 1.0 + 4.0 / INT8_BLOCK as f64,
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::model::Model;
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let mut config = args.sampling.config(args.max_tokens, args.temperature);
     config.validate()?;
-    let model = Model::load(&args.model, args.device.as_deref())?;
+    let model = Model::load(&args.model, &args.load)?;
     let tokenizer = chat_tokenizer(&model)?;
     args.system.as_ref().map_or(Ok(()), |text| check_system(tokenizer, text))?;
     config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();

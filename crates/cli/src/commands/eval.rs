@@ -10,7 +10,7 @@ use fireclay_infer::SamplingConfig;
 use fireclay_tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
-use crate::args::EvalArgs;
+use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::user;
 use crate::eval::{
@@ -120,7 +120,7 @@ struct Models {
 
 impl Models {
     fn load(args: &EvalArgs, dir: &Path, asked: &[Asked]) -> Result<Self> {
-        let device = args.device.as_deref();
+        let device = args.load.device.as_deref();
         if is_reward_model(dir) {
             if let Some(other) = asked.iter().find(|one| !matches!(one, Asked::Preferences(_))) {
                 return Err(user(format!(
@@ -132,9 +132,9 @@ impl Models {
             let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
             return Ok(Self { subject, reference: None, reward: None });
         }
-        let model = Model::load(dir, device)?;
+        let model = Model::load(dir, &args.load)?;
         let tokenizer = model.tokenizer()?;
-        let reference = args.reference.as_deref().map(|path| reference(path, device, tokenizer)).transpose()?;
+        let reference = args.reference.as_deref().map(|path| reference(path, &args.load, tokenizer)).transpose()?;
         let reward = args.reward.as_deref().map(|path| Judge::load("--reward", path, device)).transpose()?;
         if let Some(reward) = &reward {
             check_same(&reward.dir, &reward.tokenizer, tokenizer)?;
@@ -190,7 +190,7 @@ fn reader<'a>(model: &'a Model, args: &EvalArgs) -> Result<Reader<'a>> {
     })
 }
 
-fn reference(path: &Path, device: Option<&str>, tokenizer: &Tokenizer) -> Result<Model> {
+fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<Model> {
     let dir = model_dir::resolve(path)?;
     if is_reward_model(&dir) {
         return Err(user(format!(
@@ -198,7 +198,7 @@ fn reference(path: &Path, device: Option<&str>, tokenizer: &Tokenizer) -> Result
             dir.display()
         )));
     }
-    let model = Model::load(&dir, device)?;
+    let model = Model::load(&dir, &load.exact())?;
     check_same(&model.dir, model.tokenizer()?, tokenizer)?;
     Ok(model)
 }

@@ -20,7 +20,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     let mut config = SamplingConfig { slide: args.slide, ..args.sampling.config(args.max_tokens, args.temperature) };
     config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
-    let model = Model::load(&args.model, args.device.as_deref())?;
+    let model = Model::load(&args.model, &args.load)?;
     let prompt = match ids {
         Some(ids) => ids,
         None => model.encode(args.prompt.as_deref().unwrap_or_default())?,

@@ -20,7 +20,7 @@ use crate::text_file;
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     let text = args.text.as_deref().map(|path| text_file::read(Some(path))).transpose()?;
-    let model = Model::load(&args.model, args.device.as_deref())?;
+    let model = Model::load(&args.model, &args.load)?;
     let ids = match (ids, &text) {
         (Some(ids), _) => ids,
         (None, Some(text)) if text.is_empty() => {

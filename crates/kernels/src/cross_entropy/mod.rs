@@ -7,15 +7,7 @@ pub mod reference;
 use burn::tensor::Tensor;
 
 use crate::Precision;
-
-/// What a head of `[D, V]` is multiplied from.
-#[derive(Clone, Debug)]
-pub enum Head {
-    /// `[D, V]`
-    Matrix(Tensor<2>),
-    /// The token embedding, `[V, D]`, whose transpose is the head.
-    Embedding(Tensor<2>),
-}
+use crate::head::Head;
 
 /// What is to be predicted at each of N places, and what it counts.
 #[derive(Clone, Debug)]
@@ -45,21 +37,9 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: Targets, precision:
     assert!(targets.ids.iter().all(|&id| (id as usize) < vocabulary), "a target is not in the vocabulary");
     #[cfg(feature = "flex")]
     if crate::op::on_host(&hidden) {
-        let (head, tied) = match head {
-            Head::Matrix(head) => (head, false),
-            Head::Embedding(embedding) => (embedding, true),
-        };
-        let kernel = cpu::CrossEntropy { targets, tied, precision };
+        let (head, tied) = head.into_parts();
+        let kernel = cpu::CrossEntropy { targets, how: crate::head::cpu::Multiply { tied, precision } };
         return crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
     }
     reference::cross_entropy(hidden, head, &targets, precision)
-}
-
-impl Head {
-    fn vocabulary(&self) -> usize {
-        match self {
-            Self::Matrix(head) => head.dims()[1],
-            Self::Embedding(embedding) => embedding.dims()[0],
-        }
-    }
 }

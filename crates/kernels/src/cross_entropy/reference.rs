@@ -2,17 +2,14 @@
 
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 
-use super::{Head, Targets};
+use super::Targets;
 use crate::Precision;
+use crate::head::Head;
 
 /// What [`cross_entropy`](super::cross_entropy()) computes.
 #[must_use]
 pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: &Targets, precision: Precision) -> Tensor<1> {
-    let head = match head {
-        Head::Matrix(head) => head,
-        Head::Embedding(embedding) => embedding.transpose(),
-    };
-    of_logits(precision.result(precision.operand(hidden).matmul(precision.operand(head))), targets)
+    of_logits(head.logits(hidden, precision), targets)
 }
 
 /// The same of logits `[N, V]`.

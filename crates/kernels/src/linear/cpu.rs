@@ -1,8 +1,10 @@
 //! `y = x·W + b`, `dx = dy·Wᵀ`, `dW = xᵀ·dy`, `db = Σ dy`.
 
-use burn_flex::FlexTensor;
+use burn_flex::{FlexQTensor, FlexTensor};
 use rayon::prelude::*;
 
+use super::few_rows::{self, FEW};
+use super::stored::{Stored, Values};
 use crate::Precision;
 use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written};
 use crate::op::{Forward, Kernel, Tracked};
@@ -18,20 +20,17 @@ pub(super) struct Linear {
 impl Kernel for Linear {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
-        let (x_matrix, weight_matrix) = (matrix(&x), matrix(&inputs[0]));
-        let (rows, outputs) = (x_matrix.rows, weight_matrix.cols);
-        let y = match inputs.get(1).cloned().map(contiguous) {
-            Some(bias) => {
-                let mut y = values(&bias).repeat(rows);
-                product(x_matrix, weight_matrix, &mut y, true, self.precision);
-                y
+        let (rows, outputs) = (dims(&x)[0], dims(&inputs[0])[1]);
+        let bias = inputs.get(1).cloned().map(contiguous);
+        let bias = bias.as_ref().map(values);
+        let stored = Stored::of(&inputs[0]);
+        let y = match stored {
+            Some(weight) if rows <= FEW => from_few_rows(values(&x), weight, rows, bias),
+            Some(weight) if !matches!(weight.values, Values::F32(_)) => {
+                assert!(!tracked.any(), "weights stored in bf16 are for inference");
+                from_widened(matrix(&x), weight, bias, self.precision)
             }
-            // SAFETY: the product writes every element.
-            None => unsafe {
-                written(rows * outputs, |y| {
-                    product_into(x_matrix, weight_matrix, y, self.precision);
-                })
-            },
+            _ => from_product(matrix(&x), matrix(&inputs[0]), bias, self.precision),
         };
         let output = tensor(y, [rows, outputs]);
         Forward { output, saved: if tracked.any() { vec![x, inputs.remove(0)] } else { vec![] } }
@@ -58,6 +57,52 @@ impl Kernel for Linear {
         }
         gradients
     }
+}
+
+/// `x·W` with a quantised weight.
+pub(crate) fn quantized(x: FlexTensor, weight: &FlexQTensor, precision: Precision) -> FlexTensor {
+    let x = contiguous(x);
+    let weight = Stored::of_quantized(weight);
+    let rows = dims(&x)[0];
+    let y = match rows {
+        ..=FEW => from_few_rows(values(&x), weight, rows, None),
+        _ => from_widened(matrix(&x), weight, None, precision),
+    };
+    tensor(y, [rows, weight.outputs])
+}
+
+/// `x·W + b` where memory sets the pace.
+fn from_few_rows(x: &[f32], weight: Stored, rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+    let mut y = match bias {
+        Some(bias) => bias.repeat(rows),
+        None => vec![0.0; rows * weight.outputs],
+    };
+    few_rows::multiply_add(x, weight, &mut y);
+    y
+}
+
+/// `x·W + b` with the weight brought back to f32 first.
+fn from_widened(x: MatRef, weight: Stored, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+    let widened = weight.widened();
+    let matrix = match weight.turned {
+        false => MatRef::row_major(&widened, weight.inputs, weight.outputs),
+        true => MatRef::row_major(&widened, weight.outputs, weight.inputs).transposed(),
+    };
+    from_product(x, matrix, bias, precision)
+}
+
+fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+    let Some(bias) = bias else {
+        // SAFETY: the product writes every element.
+        return unsafe {
+            written(x.rows * weight.cols, |y| {
+                product_into(x, weight, y, precision);
+            })
+        };
+    };
+    let mut y = bias.repeat(x.rows);
+    product(x, weight, &mut y, true, precision);
+    y
 }
 
 /// A tensor of two axes as a matrix; it may be a transposed view.

@@ -1,28 +1,79 @@
-//! The linear map.
+//! The linear map, and the formats that its weight can be stored in.
 
 #[cfg(feature = "flex")]
 mod cpu;
+#[cfg(feature = "flex")]
+mod few_rows;
 pub mod reference;
+#[cfg(feature = "flex")]
+mod stored;
 
 #[cfg(feature = "flex")]
-pub(crate) use cpu::matrix;
+pub(crate) use cpu::{matrix, quantized};
 
-use burn::tensor::Tensor;
+use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype};
+use burn::tensor::{DType, FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::Precision;
+
+/// Values of a row that share a scale in [`WeightFormat::Int8`].
+pub const INT8_BLOCK: usize = 32;
+
+/// How weights are stored for inference. What they are multiplied with, and the sums, are f32 all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightFormat {
+    /// 32 bits, as they were trained.
+    #[default]
+    F32,
+    /// Rounded to bfloat16: half the memory.
+    Bf16,
+    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them being 127: 9 bits a weight.
+    Int8,
+}
+
+impl WeightFormat {
+    /// A weight `[I, O]` in this format. For int8, columns of zeros are added up to a multiple of [`INT8_BLOCK`].
+    #[must_use]
+    pub fn store(self, weight: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::F32 => weight,
+            Self::Bf16 => weight.cast(FloatDType::BF16),
+            Self::Int8 => {
+                let [inputs, outputs] = weight.dims();
+                let missing = outputs.next_multiple_of(INT8_BLOCK) - outputs;
+                let zeros = Tensor::zeros([inputs, missing], &weight.device());
+                let weight = if missing == 0 { weight } else { Tensor::cat(vec![weight, zeros], 1) };
+                let scheme = QuantScheme::default()
+                    .with_value(QuantValue::Q8S)
+                    .with_store(QuantStore::Native)
+                    .per_block([INT8_BLOCK as u8], ScaleDtype::F32);
+                weight.quantize_dynamic(&scheme)
+            }
+        }
+    }
+}
 
 /// `x·W + b`.
 ///
 /// # Shapes
-/// x `[N, I]`, weight `[I, O]`, bias `[O]` → `[N, O]`
+/// x `[N, I]`, weight `[I, O]` in any [format](WeightFormat), bias `[O]` → `[N, O]`
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        let kernel = cpu::Linear { precision };
+        if matches!(weight.dtype(), DType::QFloat(_)) {
+            let y = crate::op::quantized_linear(x, weight, precision);
+            return match bias {
+                Some(bias) => y + bias.unsqueeze(),
+                None => y,
+            };
+        }
+        let (kernel, x, weight) = (cpu::Linear { precision }, x.into_dispatch(), weight.into_dispatch());
         return match bias {
-            Some(bias) => crate::op::apply(kernel, [x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch()]),
-            None => crate::op::apply(kernel, [x.into_dispatch(), weight.into_dispatch()]),
+            Some(bias) => crate::op::apply(kernel, [x, weight, bias.into_dispatch()]),
+            None => crate::op::apply(kernel, [x, weight]),
         };
     }
     reference::linear(x, weight, bias, precision)

@@ -1,6 +1,6 @@
 //! Decoding with the cache gives what one full forward gives.
 use burn::tensor::Tensor;
-use fireclay_model::Cache;
+use fireclay_model::{Cache, WeightFormat};
 
 use crate::{configs, device, distance, tokens};
 
@@ -22,6 +22,32 @@ fn prefill_and_decode_equal_one_full_forward() {
             let difference = distance(full, Tensor::cat(parts, 1));
             assert!(difference < 1e-4, "{name}, batch {batch}: {difference}");
         }
+    }
+}
+
+/// Weights of fewer bits: a token at a time and all at once agree, and both are near what the whole weights say.
+#[test]
+fn rounded_weights_are_near_the_whole_ones() {
+    let device = device();
+    for (name, config) in configs() {
+        let decoder = config.init(1, &device);
+        let ids = tokens(1, 12, &device);
+        let exact = decoder.forward(ids.clone(), None);
+        let size = exact.clone().abs().max().into_scalar::<f32>();
+        let off = |format, allowed: f32| {
+            let rounded = decoder.clone().with_weights(format);
+            let all = rounded.forward(ids.clone(), None);
+            let mut cache = Cache::new(&config, 1, 12, &device);
+            let one = |t| rounded.forward(ids.clone().narrow(1, t, 1), Some(&mut cache));
+            let difference = distance(all.clone(), Tensor::cat((0..12).map(one).collect(), 1)) / size;
+            assert!(difference < allowed / 2.0, "{name}, {format:?}: {difference} between one and many rows");
+            let difference = distance(all, exact.clone()) / size;
+            assert!(difference < allowed, "{name}, {format:?}: {difference} from f32");
+            difference
+        };
+        // Of 8 bits of mantissa and of 7 bits below the largest of 32, through two layers of weights far from small.
+        let (bf16, int8) = (off(WeightFormat::Bf16, 0.05), off(WeightFormat::Int8, 0.1));
+        assert!(bf16 > 0.0 && int8 > 0.0, "{name}: {bf16} and {int8} are differences that rounding makes");
     }
 }
 

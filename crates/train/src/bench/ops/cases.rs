@@ -1,8 +1,9 @@
 //! The operations that have a kernel, each twice.
 
 use burn::tensor::{Int, Tensor, TensorData, module};
+use fireclay_kernels::Head;
 use fireclay_kernels::attention::{self, Mask};
-use fireclay_kernels::cross_entropy::{self, Head, Targets};
+use fireclay_kernels::cross_entropy::{self, Targets};
 use fireclay_kernels::{Activation, Angles, Precision, activation, linear, norm, rotary};
 
 use super::{OpShape, Pass};

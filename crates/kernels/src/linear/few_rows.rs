@@ -1,0 +1,193 @@
+//! Products of a few rows, as when one token is decoded: every weight is read once and used a few times, so that memory sets the pace.
+//!
+//! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor on how many rows are computed together.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::INT8_BLOCK;
+use super::stored::{Stored, Values};
+use crate::simd::{LANES, vectorize};
+
+/// Rows up to which a product is computed here.
+pub(super) const FEW: usize = 4;
+
+/// Weights below which another thread is not worth waking.
+const SMALL: usize = 1 << 16;
+/// Inputs whose weights are added together: streams that memory delivers side by side.
+const INPUTS: usize = 8;
+/// Outputs computed together; the scale of an int8 block is theirs.
+const GROUP: usize = INT8_BLOCK;
+/// Outputs whose weights stay in the nearest cache while every row uses them.
+const OUTPUTS: usize = 1024;
+
+/// A number as it is stored.
+trait Number: Copy + Sync {
+    fn widen(self) -> f32;
+}
+
+impl Number for f32 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+}
+
+impl Number for bf16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+impl Number for i8 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from(self)
+    }
+}
+
+/// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
+pub(super) fn multiply_add(x: &[f32], weight: Stored, y: &mut [f32]) {
+    let Stored { inputs, outputs, turned, .. } = weight;
+    assert!(x.len() * outputs == y.len() * inputs, "x and y have as many rows");
+    if y.is_empty() || inputs == 0 {
+        return;
+    }
+    let threads = if inputs * outputs < SMALL { 1 } else { rayon::current_num_threads() };
+    let width = outputs.div_ceil(threads).next_multiple_of(GROUP);
+    let mut pieces: Vec<Vec<&mut [f32]>> = (0..outputs.div_ceil(width)).map(|_| vec![]).collect();
+    for row in y.chunks_exact_mut(outputs) {
+        pieces.iter_mut().zip(row.chunks_mut(width)).for_each(|(piece, y)| piece.push(y));
+    }
+    let piece = |(index, y): (usize, Vec<&mut [f32]>)| {
+        let first = index * width;
+        match (weight.values, turned) {
+            (Values::F32(w), false) => columns(x, w, None, [inputs, outputs], first, y),
+            (Values::Bf16(w), false) => columns(x, w, None, [inputs, outputs], first, y),
+            (Values::Int8 { values, scales }, _) => columns(x, values, Some(scales), [inputs, outputs], first, y),
+            (Values::F32(w), true) => dots(x, w, inputs, first, y),
+            (Values::Bf16(w), true) => dots(x, w, inputs, first, y),
+        }
+    };
+    match pieces.len() {
+        1 => pieces.into_iter().enumerate().for_each(piece),
+        _ => pieces.into_par_iter().enumerate().for_each(piece),
+    }
+}
+
+/// Adds to some outputs of all rows, from `first` on: the weights `[I, O]` are read along their rows, some rows side by side.
+fn columns<N: Number>(
+    x: &[f32],
+    weight: &[N],
+    scales: Option<&[f32]>,
+    [inputs, outputs]: [usize; 2],
+    first: usize,
+    mut y: Vec<&mut [f32]>,
+) {
+    vectorize(
+        #[inline(always)]
+        || {
+            let width = y[0].len();
+            for input in (0..inputs).step_by(INPUTS) {
+                let count = INPUTS.min(inputs - input);
+                for start in (0..width).step_by(OUTPUTS) {
+                    let end = (start + OUTPUTS).min(width);
+                    for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
+                        let y = &mut y[start..end];
+                        let row = |i: usize| Row {
+                            x: x[i],
+                            weights: &weight[i * outputs + first + start..][..end - start],
+                            scales: scales.map(|scales| &scales[(i * outputs + first + start) / GROUP..]),
+                        };
+                        if count == INPUTS {
+                            add_rows::<INPUTS, N>(y, std::array::from_fn(|i| row(input + i)));
+                        } else {
+                            (input..input + count).for_each(|i| add_rows::<1, N>(y, [row(i)]));
+                        }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// An input, and the weights of some outputs from it.
+#[derive(Clone, Copy)]
+struct Row<'a, N> {
+    x: f32,
+    weights: &'a [N],
+    /// One a group, if the weights have any.
+    scales: Option<&'a [f32]>,
+}
+
+/// `y ← y + Σ x·w`, the sum over the rows in their order.
+#[inline(always)]
+fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
+    let factor = |row: &Row<N>, group: usize| row.scales.map_or(row.x, |scales| row.x * scales[group]);
+    let (groups, rest) = y.as_chunks_mut::<GROUP>();
+    for (group, y) in groups.iter_mut().enumerate() {
+        let mut sums = *y;
+        for row in &rows {
+            let factor = factor(row, group);
+            let weights: &[N; GROUP] = row.weights[group * GROUP..].first_chunk().expect("a group of weights");
+            for lane in 0..GROUP {
+                sums[lane] = factor.mul_add(weights[lane].widen(), sums[lane]);
+            }
+        }
+        *y = sums;
+    }
+    let group = groups.len();
+    for row in rows {
+        for (y, weight) in rest.iter_mut().zip(&row.weights[group * GROUP..]) {
+            *y = factor(&row, group).mul_add(weight.widen(), *y);
+        }
+    }
+}
+
+/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as `[O, I]`.
+fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
+    /// Outputs computed together, so that the next multiplication need not wait for the last.
+    const TOGETHER: usize = 4;
+    vectorize(
+        #[inline(always)]
+        || {
+            let width = y[0].len();
+            for start in (0..width).step_by(TOGETHER) {
+                let count = TOGETHER.min(width - start);
+                let row = |i: usize| &weight[(first + start + i) * inputs..][..inputs];
+                for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
+                    let y = &mut y[start..start + count];
+                    if count == TOGETHER {
+                        let sums = dots_of::<TOGETHER, N>(x, std::array::from_fn(row));
+                        y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
+                    } else {
+                        y.iter_mut().enumerate().for_each(|(i, y)| *y += dots_of::<1, N>(x, [row(i)])[0]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// `x·w` for each `w`.
+#[inline(always)]
+fn dots_of<const R: usize, N: Number>(x: &[f32], weights: [&[N]; R]) -> [f32; R] {
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let done = chunks.len() * LANES;
+    let mut lanes = [[0.0f32; LANES]; R];
+    for (index, x) in chunks.iter().enumerate() {
+        for (sums, weights) in lanes.iter_mut().zip(&weights) {
+            let weights: &[N; LANES] = weights[index * LANES..].first_chunk().expect("as many weights as inputs");
+            for lane in 0..LANES {
+                sums[lane] = x[lane].mul_add(weights[lane].widen(), sums[lane]);
+            }
+        }
+    }
+    for (sums, weights) in lanes.iter_mut().zip(&weights) {
+        for (sum, (x, weight)) in sums.iter_mut().zip(rest.iter().zip(&weights[done..])) {
+            *sum = x.mul_add(weight.widen(), *sum);
+        }
+    }
+    lanes.map(|lanes| crate::simd::row_sum(&lanes))
+}

@@ -1,0 +1,53 @@
+//! How probable given tokens are under a head, and how uncertain the head was, as one operation: what a policy gradient differentiates.
+
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod reference;
+
+use burn::tensor::Tensor;
+
+use crate::Precision;
+use crate::head::Head;
+
+/// What a softmax says of one token a row.
+#[derive(Clone, Debug)]
+pub struct LogProbabilities {
+    /// log p of the token, in nats: `[N]`.
+    pub chosen: Tensor<1>,
+    /// The entropy `−Σ p log p` of the whole softmax, in nats: `[N]`.
+    pub entropy: Tensor<1>,
+}
+
+/// Of the softmax of `hᵢ·W / temperature` in f32, the log-probability of token `ids[i]` and the entropy.
+///
+/// On the CPU the logits are computed some rows at a time, and once more in the backward pass, so that `[N, V]` is never held whole.
+///
+/// # Shapes
+/// hidden `[N, D]`, N ids → two of `[N]`
+///
+/// # Panics
+/// When there is not one id a row, an id is not in the vocabulary, or the temperature is not positive.
+#[must_use]
+pub fn log_probabilities(
+    hidden: Tensor<2>,
+    head: Head,
+    ids: Vec<u32>,
+    temperature: f64,
+    precision: Precision,
+) -> LogProbabilities {
+    let [rows, _] = hidden.dims();
+    let vocabulary = head.vocabulary();
+    assert_eq!(ids.len(), rows, "one token a row");
+    assert!(ids.iter().all(|&id| (id as usize) < vocabulary), "a token is not in the vocabulary");
+    assert!(temperature > 0.0, "a temperature of {temperature}");
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&hidden) {
+        let (head, tied) = head.into_parts();
+        let how = crate::head::cpu::Multiply { tied, precision };
+        let kernel = cpu::LogProbabilities { ids, inverse_temperature: (1.0 / temperature) as f32, how };
+        let both: Tensor<2> = crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
+        let of = |row| both.clone().narrow(0, row, 1).squeeze_dim::<1>(0);
+        return LogProbabilities { chosen: of(0), entropy: of(1) };
+    }
+    reference::of_logits(head.logits(hidden, precision), &ids, temperature)
+}

@@ -1,0 +1,34 @@
+//! Log-probabilities and entropies by burn's operations.
+
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+
+use super::LogProbabilities;
+use crate::Precision;
+use crate::head::Head;
+
+/// What [`log_probabilities`](super::log_probabilities()) computes.
+#[must_use]
+pub fn log_probabilities(
+    hidden: Tensor<2>,
+    head: Head,
+    ids: &[u32],
+    temperature: f64,
+    precision: Precision,
+) -> LogProbabilities {
+    of_logits(head.logits(hidden, precision), ids, temperature)
+}
+
+/// The same of logits `[N, V]`.
+#[must_use]
+pub fn of_logits(logits: Tensor<2>, ids: &[u32], temperature: f64) -> LogProbabilities {
+    let rows = ids.len();
+    let places: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+    let places = Tensor::from_data(TensorData::new(places, [rows, 1]), &logits.device());
+    // Dividing by 1 would cost a pass over the logits and another over their gradient.
+    let is_one = (temperature - 1.0).abs() < f64::EPSILON;
+    let logprobs = log_softmax(if is_one { logits } else { logits / temperature }, 1);
+    LogProbabilities {
+        chosen: logprobs.clone().gather(1, places).squeeze_dim::<1>(1),
+        entropy: -(logprobs.clone().exp() * logprobs).sum_dim(1).squeeze_dim::<1>(1),
+    }
+}
