@@ -21,6 +21,7 @@ mod ids;
 mod text_file;
 mod console;
 mod allocator;
+mod threads;
 mod error;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +35,7 @@ use console::Console;
 
 fn main() -> ExitCode {
     allocator::keep_freed_memory();
+    threads::compute_on_this_one_too();
     let code = match Cli::try_parse() {
         Ok(cli) => dispatch(cli),
         Err(stop) => usage(&stop),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use burn::backend::tensor::{FloatTensor, QuantizedTensor};
 use burn::backend::{Backend, DispatchTensor, backend_extension};
+use burn::tensor::quantization::QuantScheme;
 use burn::tensor::{DType, Device, Tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -110,6 +111,8 @@ pub trait Kernels: Backend {
         d: FloatTensor<Self>,
         kernel: Arc<dyn Kernel>,
     ) -> FloatTensor<Self>;
+    /// A weight in int8 by blocks of its rows, as `scheme` says.
+    fn quantize(weight: FloatTensor<Self>, scheme: QuantScheme) -> QuantizedTensor<Self>;
     /// `x·W` with a quantised W. It has no gradient.
     fn quantized_linear(x: FloatTensor<Self>, weight: QuantizedTensor<Self>, precision: Precision)
     -> FloatTensor<Self>;
@@ -130,6 +133,10 @@ impl Kernels for Flex {
 
     fn kernel4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
         kernel.forward(vec![a, b, c, d], Tracked::NONE).output
+    }
+
+    fn quantize(weight: FlexTensor, scheme: QuantScheme) -> FlexQTensor {
+        crate::linear::quantize(weight, scheme)
     }
 
     fn quantized_linear(x: FlexTensor, weight: FlexQTensor, precision: Precision) -> FlexTensor {
@@ -165,14 +172,20 @@ impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         record::<B, C, 4>(kernel, [a, b, c, d])
     }
 
+    fn quantize(_weight: FloatTensor<Self>, _scheme: QuantScheme) -> QuantizedTensor<Self> {
+        panic!("{INFERENCE_ALONE}");
+    }
+
     fn quantized_linear(
         _x: FloatTensor<Self>,
         _weight: QuantizedTensor<Self>,
         _precision: Precision,
     ) -> FloatTensor<Self> {
-        panic!("quantised weights are for inference: load the model on a device without gradients");
+        panic!("{INFERENCE_ALONE}");
     }
 }
+
+const INFERENCE_ALONE: &str = "quantised weights are for inference: load the model on a device without gradients";
 
 /// Computes a kernel, and leaves in the graph how its gradients are computed.
 #[allow(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
@@ -237,6 +250,11 @@ pub(crate) fn apply<const R: usize, const N: usize>(kernel: impl Kernel, inputs:
         _ => unreachable!("kernels take one to four tensors"),
     };
     Tensor::from_dispatch(output)
+}
+
+/// [`Kernels::quantize`] of a tensor.
+pub(crate) fn quantize(weight: Tensor<2>, scheme: QuantScheme) -> Tensor<2> {
+    Tensor::from_dispatch(burn::backend::Dispatch::quantize(weight.into_dispatch(), scheme))
 }
 
 /// [`Kernels::quantized_linear`] of tensors.

@@ -146,7 +146,10 @@ fn stored_weights() {
                     let found = linear(x.clone(), stored, Some(bias.clone()), Precision::F32);
                     close(&what(format), &host(found), &host(expected), 1e-5);
                 }
-                let stored = WeightFormat::Int8.store(weight);
+                let stored = WeightFormat::Int8.store(weight.clone());
+                let (whole, rounded) = (host(weight), host(stored.clone().dequantize().narrow(1, 0, outputs)));
+                let off = whole.iter().zip(rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(off <= 1.0 / 127.0 + 1e-6, "numbers up to 2 are off by {off} in blocks of 127 steps");
                 let expected = x.clone().matmul(stored.clone().dequantize());
                 let found = linear(x.clone(), stored, None, Precision::F32);
                 assert_eq!(found.dims(), [rows, outputs.next_multiple_of(32)]);

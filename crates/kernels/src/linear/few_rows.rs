@@ -2,6 +2,8 @@
 //!
 //! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor on how many rows are computed together.
 
+use std::ops::Range;
+
 use half::bf16;
 use rayon::prelude::*;
 
@@ -12,14 +14,16 @@ use crate::simd::{LANES, vectorize};
 /// Rows up to which a product is computed here.
 pub(super) const FEW: usize = 4;
 
-/// Weights below which another thread is not worth waking.
-const SMALL: usize = 1 << 16;
-/// Inputs whose weights are added together: streams that memory delivers side by side.
-const INPUTS: usize = 8;
+/// Weights that are worth handing to another thread.
+const PIECE: usize = 1 << 16;
+/// Pieces of the inputs at most: each has sums of its own, which are then added.
+const PIECES: usize = 16;
+/// Outputs up to which their sums stay in the nearest cache, so that weights can be read row after row.
+const NARROW: usize = 4096;
+/// Rows of weights that are read side by side where outputs are many, so that their sums are fetched less often.
+const SIDE_BY_SIDE: usize = 4;
 /// Outputs computed together; the scale of an int8 block is theirs.
 const GROUP: usize = INT8_BLOCK;
-/// Outputs whose weights stay in the nearest cache while every row uses them.
-const OUTPUTS: usize = 1024;
 
 /// A number as it is stored.
 trait Number: Copy + Sync {
@@ -54,59 +58,99 @@ pub(super) fn multiply_add(x: &[f32], weight: Stored, y: &mut [f32]) {
     if y.is_empty() || inputs == 0 {
         return;
     }
-    let threads = if inputs * outputs < SMALL { 1 } else { rayon::current_num_threads() };
+    match (weight.values, turned) {
+        (Values::F32(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
+        (Values::Bf16(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
+        (Values::Int8 { values, scales }, _) => {
+            by_rows(x, Weights { values, scales: Some(scales), inputs, outputs }, y);
+        }
+        (Values::F32(w), true) => in_columns(y, outputs, &|first, y| dots(x, w, inputs, first, y)),
+        (Values::Bf16(w), true) => in_columns(y, outputs, &|first, y| dots(x, w, inputs, first, y)),
+    }
+}
+
+/// Weights `[I, O]`, row after row.
+#[derive(Clone, Copy)]
+struct Weights<'a, N> {
+    values: &'a [N],
+    /// One for each block of int8.
+    scales: Option<&'a [f32]>,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread reads one piece of memory from
+/// end to end; many outputs by parts of these.
+fn by_rows<N: Number>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
+    let Weights { inputs, outputs, .. } = weights;
+    if outputs > NARROW {
+        return in_columns(y, outputs, &|first, y| {
+            add_inputs::<SIDE_BY_SIDE, N>(x, weights, 0..inputs, first, y);
+        });
+    }
+    let pieces = (inputs * outputs / PIECE).clamp(1, PIECES);
+    let piece = |index: usize, y: &mut [f32]| {
+        let some = index * inputs / pieces..(index + 1) * inputs / pieces;
+        add_inputs::<1, N>(x, weights, some, 0, y.chunks_exact_mut(outputs).collect());
+    };
+    if pieces == 1 {
+        return piece(0, y);
+    }
+    let part = |index| {
+        let mut sums = vec![0.0f32; y.len()];
+        piece(index, &mut sums);
+        sums
+    };
+    let parts: Vec<Vec<f32>> = (0..pieces).into_par_iter().map(part).collect();
+    for part in parts {
+        y.iter_mut().zip(part).for_each(|(y, part)| *y += part);
+    }
+}
+
+/// Calls `compute` with some outputs of all rows of y `[rows, O]` and the index of their first, on several threads.
+fn in_columns(y: &mut [f32], outputs: usize, compute: &(dyn Fn(usize, Vec<&mut [f32]>) + Sync)) {
+    let threads = if outputs < GROUP { 1 } else { rayon::current_num_threads() };
     let width = outputs.div_ceil(threads).next_multiple_of(GROUP);
     let mut pieces: Vec<Vec<&mut [f32]>> = (0..outputs.div_ceil(width)).map(|_| vec![]).collect();
     for row in y.chunks_exact_mut(outputs) {
         pieces.iter_mut().zip(row.chunks_mut(width)).for_each(|(piece, y)| piece.push(y));
     }
-    let piece = |(index, y): (usize, Vec<&mut [f32]>)| {
-        let first = index * width;
-        match (weight.values, turned) {
-            (Values::F32(w), false) => columns(x, w, None, [inputs, outputs], first, y),
-            (Values::Bf16(w), false) => columns(x, w, None, [inputs, outputs], first, y),
-            (Values::Int8 { values, scales }, _) => columns(x, values, Some(scales), [inputs, outputs], first, y),
-            (Values::F32(w), true) => dots(x, w, inputs, first, y),
-            (Values::Bf16(w), true) => dots(x, w, inputs, first, y),
-        }
-    };
     match pieces.len() {
-        1 => pieces.into_iter().enumerate().for_each(piece),
-        _ => pieces.into_par_iter().enumerate().for_each(piece),
+        1 => pieces.into_iter().for_each(|y| compute(0, y)),
+        _ => pieces.into_par_iter().enumerate().for_each(|(index, y)| compute(index * width, y)),
     }
 }
 
-/// Adds to some outputs of all rows, from `first` on: the weights `[I, O]` are read along their rows, some rows side by side.
-fn columns<N: Number>(
+/// Adds what some inputs give to some outputs of all rows, from `first` on: R rows of weights at a time.
+fn add_inputs<const R: usize, N: Number>(
     x: &[f32],
-    weight: &[N],
-    scales: Option<&[f32]>,
-    [inputs, outputs]: [usize; 2],
+    weights: Weights<N>,
+    some: Range<usize>,
     first: usize,
     mut y: Vec<&mut [f32]>,
 ) {
+    let Weights { values, scales, inputs, outputs } = weights;
     vectorize(
         #[inline(always)]
         || {
-            let width = y[0].len();
-            for input in (0..inputs).step_by(INPUTS) {
-                let count = INPUTS.min(inputs - input);
-                for start in (0..width).step_by(OUTPUTS) {
-                    let end = (start + OUTPUTS).min(width);
-                    for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
-                        let y = &mut y[start..end];
-                        let row = |i: usize| Row {
-                            x: x[i],
-                            weights: &weight[i * outputs + first + start..][..end - start],
-                            scales: scales.map(|scales| &scales[(i * outputs + first + start) / GROUP..]),
-                        };
-                        if count == INPUTS {
-                            add_rows::<INPUTS, N>(y, std::array::from_fn(|i| row(input + i)));
-                        } else {
-                            (input..input + count).for_each(|i| add_rows::<1, N>(y, [row(i)]));
-                        }
+            let mut input = some.start;
+            while input < some.end {
+                let count = if some.end - input >= R { R } else { 1 };
+                for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
+                    let row = |i: usize| {
+                        let place = i * outputs + first;
+                        let scales = scales.map(|scales| &scales[place / GROUP..]);
+                        Row { x: x[i], weights: &values[place..][..y.len()], scales }
+                    };
+                    if count == R {
+                        let rows = std::array::from_fn(|i| row(input + i));
+                        add_rows::<R, N>(y, rows);
+                    } else {
+                        let row = row(input);
+                        add_rows::<1, N>(y, [row]);
                     }
                 }
+                input += count;
             }
         },
     );

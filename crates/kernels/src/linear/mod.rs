@@ -10,6 +10,8 @@ mod stored;
 
 #[cfg(feature = "flex")]
 pub(crate) use cpu::{matrix, quantized};
+#[cfg(feature = "flex")]
+pub(crate) use stored::quantize;
 
 use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype};
 use burn::tensor::{DType, FloatDType, Tensor};
@@ -49,6 +51,10 @@ impl WeightFormat {
                     .with_value(QuantValue::Q8S)
                     .with_store(QuantStore::Native)
                     .per_block([INT8_BLOCK as u8], ScaleDtype::F32);
+                #[cfg(feature = "flex")]
+                if crate::op::on_host(&weight) {
+                    return crate::op::quantize(weight, scheme);
+                }
                 weight.quantize_dynamic(&scheme)
             }
         }

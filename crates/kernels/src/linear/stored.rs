@@ -1,13 +1,14 @@
 //! The number formats that a weight can be stored in.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, quantization::BlockSize};
-use burn_flex::{FlexQTensor, FlexTensor};
+use burn::tensor::quantization::{BlockSize, QuantScheme};
+use burn::tensor::{Bytes, DType, Shape};
+use burn_flex::{FlexQTensor, FlexTensor, Layout};
 use half::bf16;
 use rayon::prelude::*;
 
 use super::INT8_BLOCK;
-use crate::host::dims;
+use crate::host::{contiguous, dims, values};
 
 /// A weight `[I, O]` in memory, without gaps.
 #[derive(Clone, Copy, Debug)]
@@ -74,4 +75,25 @@ impl<'a> Stored<'a> {
             }
         }
     }
+}
+
+/// A weight of f32 in int8: `scale = max |w| / 127` over each block of a row, `round(w / scale)`.
+///
+/// # Panics
+/// When the rows are not a whole number of blocks.
+pub(crate) fn quantize(weight: FlexTensor, scheme: QuantScheme) -> FlexQTensor {
+    let weight = contiguous(weight);
+    let shape = dims(&weight);
+    assert!(shape[1].is_multiple_of(INT8_BLOCK), "{} columns are no whole number of blocks", shape[1]);
+    let block = |block: &[f32]| {
+        let largest = block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+        let scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };
+        let rounded: [i8; INT8_BLOCK] = std::array::from_fn(|i| (block[i] / scale).round() as i8);
+        (rounded, scale)
+    };
+    let (values, scales): (Vec<[i8; INT8_BLOCK]>, Vec<f32>) =
+        values(&weight).par_chunks_exact(INT8_BLOCK).map(block).unzip();
+    let values = Bytes::from_elems(values.into_flattened());
+    let tensor = FlexTensor::new(values, Layout::contiguous(Shape::from(shape)), DType::I8);
+    FlexQTensor::new(tensor, scheme, scales, None)
 }
