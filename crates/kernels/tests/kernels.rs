@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::Targets;
+use fireclay_kernels::linear::INT8_BLOCK;
 use fireclay_kernels::{
     Activation, Angles, Head, LogProbabilities, Precision, WeightFormat, activate, activation, attention,
     cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
@@ -152,7 +153,7 @@ fn stored_weights() {
                 assert!(off <= 1.0 / 127.0 + 1e-6, "numbers up to 2 are off by {off} in blocks of 127 steps");
                 let expected = x.clone().matmul(stored.clone().dequantize());
                 let found = linear(x.clone(), stored, None, Precision::F32);
-                assert_eq!(found.dims(), [rows, outputs.next_multiple_of(32)]);
+                assert_eq!(found.dims(), [rows, outputs.next_multiple_of(INT8_BLOCK)]);
                 close(&what(WeightFormat::Int8), &host(found), &host(expected), 1e-5);
             }
         }

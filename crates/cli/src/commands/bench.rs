@@ -117,8 +117,7 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     generate_batch(&decoder, &prompts, &SamplingConfig::greedy(2))?;
     let completions = generate_batch(&decoder, &prompts, &SamplingConfig::greedy(shape.steps + 1))?;
     let timing = completions[0].timing;
-    let embedding = if config.tied_head { 0 } else { config.vocab_size * config.width };
-    let weight_bytes = (config.num_params() - embedding) as f64 * bytes_a_weight(format);
+    let bytes = weight_bytes(&config, format) + cache_bytes(&config, shape.batch, length + shape.steps / 2);
     let steps_per_s = timing.tokens_per_s() / shape.batch as f64;
     let bandwidth = memory_bandwidth();
     Ok(json!({
@@ -127,19 +126,27 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
         "tokens": timing.decode_outputs,
         "peak_bytes": peak_memory().unwrap_or(0),
         "parameters": config.num_params(),
-        "weight_bytes": weight_bytes,
+        "bytes_a_step": bytes,
         "memory_bytes_per_s": bandwidth,
-        "bandwidth_share": weight_bytes * steps_per_s / bandwidth,
+        "bandwidth_share": bytes * steps_per_s / bandwidth,
     }))
 }
 
-/// Bytes of a weight, with its share of a scale.
-fn bytes_a_weight(format: WeightFormat) -> f64 {
-    match format {
+/// Bytes of the weights that every step reads: all but an embedding that is not the head too.
+fn weight_bytes(config: &DecoderConfig, format: WeightFormat) -> f64 {
+    let embedding = if config.tied_head { 0 } else { config.vocab_size * config.width };
+    // With its share of a scale.
+    let bytes_a_weight = match format {
         WeightFormat::F32 => 4.0,
         WeightFormat::Bf16 => 2.0,
         WeightFormat::Int8 => 1.0 + 4.0 / INT8_BLOCK as f64,
-    }
+    };
+    (config.num_params() - embedding) as f64 * bytes_a_weight
+}
+
+/// Bytes of the keys and values of `batch` rows of `time` tokens.
+fn cache_bytes(config: &DecoderConfig, batch: usize, time: usize) -> f64 {
+    (2 * config.layers * config.kv_heads * config.head_dim * batch * time * size_of::<f32>()) as f64
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::INT8_BLOCK;
 use super::stored::{Stored, Values};
-use crate::simd::{LANES, vectorize};
+use crate::simd::{LANES, prefetch, vectorize};
 
 /// Rows up to which a product is computed here.
 pub(super) const FEW: usize = 4;
@@ -24,6 +24,9 @@ const NARROW: usize = 4096;
 const SIDE_BY_SIDE: usize = 4;
 /// Outputs computed together; the scale of an int8 block is theirs.
 const GROUP: usize = INT8_BLOCK;
+
+/// Bytes that are asked of memory before they are needed, where the pieces that a thread needs at once are too short for the CPU to foresee it.
+const AHEAD: usize = 2048;
 
 /// A number as it is stored.
 trait Number: Copy + Sync {
@@ -175,6 +178,9 @@ fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
         for row in &rows {
             let factor = factor(row, group);
             let weights: &[N; GROUP] = row.weights[group * GROUP..].first_chunk().expect("a group of weights");
+            if row.scales.is_some() {
+                prefetch(weights.as_ptr().wrapping_byte_add(AHEAD));
+            }
             for lane in 0..GROUP {
                 sums[lane] = factor.mul_add(weights[lane].widen(), sums[lane]);
             }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::Precision;
 
 /// Values of a row that share a scale in [`WeightFormat::Int8`].
-pub const INT8_BLOCK: usize = 32;
+pub const INT8_BLOCK: usize = 64;
 
 /// How weights are stored for inference. What they are multiplied with, and the sums, are f32 all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub enum WeightFormat {
     F32,
     /// Rounded to bfloat16: half the memory.
     Bf16,
-    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them being 127: 9 bits a weight.
+    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them being 127: 8.5 bits a weight.
     Int8,
 }
 
