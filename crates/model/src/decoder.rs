@@ -9,6 +9,7 @@ use fireclay_kernels::{Angles, Head, LogProbabilities, cross_entropy, embedding,
 
 use crate::attention::{Attention, AttentionContext};
 use crate::cache::Cache;
+use crate::checkpointing::Checkpoints;
 use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
@@ -32,6 +33,8 @@ pub struct Decoder {
     pub(crate) config: DecoderConfig,
     #[module(skip)]
     pub(crate) precision: Precision,
+    #[module(skip)]
+    pub(crate) checkpoints: Option<Checkpoints>,
     /// Of the adapters, where there are any; its targets by our names.
     #[module(skip)]
     pub(crate) lora: Option<LoraConfig>,
@@ -47,7 +50,12 @@ pub struct Block {
 }
 
 impl Block {
-    fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, cache: Option<(&mut Cache, usize)>) -> Tensor<2> {
+    pub(crate) fn forward(
+        &self,
+        x_nd: Tensor<2>,
+        context: &AttentionContext,
+        cache: Option<(&mut Cache, usize)>,
+    ) -> Tensor<2> {
         let x_nd = x_nd.clone() + self.attention.forward(self.attention_norm.forward(x_nd), context, cache);
         x_nd.clone() + self.feed_forward.forward(self.feed_forward_norm.forward(x_nd), context.precision)
     }
@@ -70,6 +78,14 @@ impl Decoder {
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
+        self
+    }
+
+    /// With `checkpoints`, forward passes that track gradients keep of each block only its input; whoever takes gradients calls
+    /// [`Checkpoints::backward`] after `backward`.
+    #[must_use]
+    pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
+        self.checkpoints = checkpoints;
         self
     }
 
@@ -165,8 +181,17 @@ impl Decoder {
             mask_windowed: layout.mask(self.config.sliding_window),
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x_nd = block.forward(x_nd, &context, cache.as_deref_mut().map(|cache| (cache, layer)));
+        match &self.checkpoints {
+            Some(checkpoints) if cache.is_none() && x_nd.device().is_autodiff() => {
+                let mut embeddings = std::iter::once(&self.token_embedding).chain(&self.position_embedding);
+                let learned = embeddings.any(|table| table.val().is_require_grad());
+                x_nd = checkpoints.forward(&self.blocks, x_nd, learned, &context);
+            }
+            _ => {
+                for (layer, block) in self.blocks.iter().enumerate() {
+                    x_nd = block.forward(x_nd, &context, cache.as_deref_mut().map(|cache| (cache, layer)));
+                }
+            }
         }
         if let Some(cache) = cache {
             cache.advance(time);

@@ -62,6 +62,7 @@ pub(crate) fn build(
         },
         config: config.clone(),
         precision: Precision::F32,
+        checkpoints: None,
         lora: None,
     })
 }

@@ -27,6 +27,7 @@ pub mod norm;
 pub mod linear;
 pub mod position;
 pub mod cache;
+pub mod checkpointing;
 pub mod init;
 pub mod parameters;
 pub mod huggingface;
@@ -36,6 +37,7 @@ pub mod device;
 pub mod error;
 
 pub use cache::Cache;
+pub use checkpointing::Checkpoints;
 pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
 pub use decoder::Decoder;
 pub use error::ModelError;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::DecoderConfig;
 use crate::init::normal;
 use crate::linear::{Linear, Precision};
-use crate::{Decoder, ModelError};
+use crate::{Checkpoints, Decoder, ModelError};
 
 /// A decoder's body with a linear map without bias from its last layer to one number a token. A reward model's score of a text is the one at
 /// its last token (Stiennon et al. 2020, section 3.4); a critic's values are those at all tokens.
@@ -52,6 +52,13 @@ impl ScoreModel {
     #[must_use]
     pub fn in_units_of(mut self, unit: f64) -> Self {
         self.score = self.score.scaled(1.0 / unit);
+        self
+    }
+
+    /// See [`Decoder::with_checkpoints`].
+    #[must_use]
+    pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
+        self.decoder = self.decoder.with_checkpoints(checkpoints);
         self
     }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
+use fireclay_model::{
+    Checkpoints, Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
+};
 use fireclay_train::Trainable;
 use serde_json::Value;
 
@@ -101,6 +103,12 @@ impl Trainable for ActorCritic {
     fn with_precision(self, precision: Precision) -> Self {
         let Self { actor, critic, average } = self;
         Self { actor: actor.with_precision(precision), critic: critic.with_precision(precision), average }
+    }
+
+    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
+        let Self { actor, critic, average } = self;
+        let critic = critic.with_checkpoints(checkpoints.clone());
+        Self { actor: actor.with_checkpoints(checkpoints), critic, average }
     }
 
     /// The directory is the policy's; `critic/` is a sequence classifier, `average/` a language model.

@@ -154,7 +154,7 @@ impl PolicyGradient<Decoder> for Grpo {
                 let advantages: Vec<f64> = chosen.iter().map(|&index| advantages[index]).collect();
                 let loss = self.loss(&model, &some, &advantages, moment.temperature, &mut means);
                 let rate = moment.rate * moment.config.learning_rate;
-                let (stepped, result) = descend(model, &mut optimizers[0], &loss, rate);
+                let (stepped, result) = descend(model, &mut optimizers[0], &loss, moment.checkpoints, rate);
                 model = stepped;
                 means.update("loss", "grad_norm", result);
             }

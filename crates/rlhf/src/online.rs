@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedTask;
-use fireclay_model::Decoder;
+use fireclay_model::{Checkpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::checkpoint::{self, Expected, Parts};
 use fireclay_train::{
@@ -68,6 +68,8 @@ pub struct Moment<'a> {
     pub config: &'a TrainConfig,
     /// The temperature that log-probabilities are taken at.
     pub temperature: f64,
+    /// What the model's blocks left for later, if it has activation checkpointing.
+    pub checkpoints: Option<&'a Checkpoints>,
 }
 
 /// What came of learning.
@@ -144,7 +146,8 @@ pub fn online<M: Trainable>(
         let state = TrainerState { settings, ..TrainerState::new(config, run.source.position()) };
         (model.to_device(&device), optimizers, state)
     };
-    let mut model = model.train().with_precision(config.precision);
+    let checkpoints = config.checkpoints();
+    let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
 
     let mut log = Log::open(run.stage, from, Progress::new(config.steps, state.step, &SHOWS, run.quiet))?;
     let mut watch = Watch::default();
@@ -177,7 +180,8 @@ pub fn online<M: Trainable>(
 
         // Learn.
         let rate = config.learning_rate_at(step) / config.learning_rate;
-        let moment = Moment { step, rate, config, temperature: run.rollouts.temperature };
+        let (temperature, checkpoints) = (run.rollouts.temperature, checkpoints.as_ref());
+        let moment = Moment { step, rate, config, temperature, checkpoints };
         let (learnt, learned) = algorithm.learn(model, &mut optimizers, &groups, moment)?;
         model = learnt;
         let elapsed = started.elapsed().as_secs_f64();

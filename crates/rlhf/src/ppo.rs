@@ -217,14 +217,14 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
                 if moment.step > self.config.critic_warmup_steps {
                     let loss = self.policy_loss(&model.actor, &batch, moment, &mut means)?;
                     let rate = moment.rate * moment.config.learning_rate;
-                    let (actor, result) = descend(model.actor, actor_optimizer, &loss, rate);
+                    let (actor, result) = descend(model.actor, actor_optimizer, &loss, moment.checkpoints, rate);
                     model.actor = actor;
                     means.update("loss", "grad_norm", result);
                 }
                 let values = token_values(&model.critic, &batch.sequences);
                 let loss = value_loss(values, batch.old_values, batch.returns, &batch.mask, self.config.clip_value);
                 let rate = moment.rate * self.config.critic_learning_rate;
-                let (critic, result) = descend(model.critic, critic_optimizer, &loss, rate);
+                let (critic, result) = descend(model.critic, critic_optimizer, &loss, moment.checkpoints, rate);
                 model.critic = critic;
                 means.update("value_loss", "critic_grad_norm", result);
             }

@@ -168,7 +168,7 @@ impl OnPolicyStep {
             // The mean over all answers, of which this piece has some.
             let loss = loss * (trajectories.len() as f64 / all);
             total += number(loss.clone());
-            let of_piece = ModuleGradients::of(&model, loss.backward());
+            let of_piece = ModuleGradients::of_loss(&model, &loss, moment.checkpoints);
             gradients = Some(match gradients {
                 None => of_piece,
                 Some(mut sum) => {

@@ -20,7 +20,7 @@ use burn::tensor::{Device, Tensor};
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedPair;
 use fireclay_model::huggingface::{SaveOptions, TokenIds};
-use fireclay_model::{ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
+use fireclay_model::{Checkpoints, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
     Evaluation, Fit, Interrupt, Loss, Objective, Outcome, StageDir, TrainConfig, TrainError, Trainable, fit,
@@ -67,6 +67,10 @@ impl Trainable for RewardModel {
 
     fn with_precision(self, precision: Precision) -> Self {
         Self { model: self.model.with_precision(precision), ..self }
+    }
+
+    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
+        Self { model: self.model.with_checkpoints(checkpoints), ..self }
     }
 
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {

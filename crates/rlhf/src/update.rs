@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use fireclay_model::Checkpoints;
 use fireclay_train::{AdamW, ModuleGradients};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -15,9 +16,10 @@ pub(crate) fn descend<M: Module>(
     model: M,
     optimizer: &mut AdamW,
     loss: &Tensor<1>,
+    checkpoints: Option<&Checkpoints>,
     learning_rate: f64,
 ) -> (M, Option<(f64, f64)>) {
-    let gradients = ModuleGradients::of(&model, loss.backward());
+    let gradients = ModuleGradients::of_loss(&model, loss, checkpoints);
     let norm = gradients.norm();
     let loss = number(loss.clone());
     if !(loss.is_finite() && norm.is_finite()) {

@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let memory = memory_estimate(&config, &train);
     let time = time_estimate(&config, &train, peak);
     let data = BenchShape { batch, context, vocab, ..BenchShape::default() }.data();
-    let report = bench_decoder(&config, &data, 6, Precision::F32, &device)?;
+    let report = bench_decoder(|device| config.init(0, device), &data, 6, None, &device)?;
 
     let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let seconds = train.tokens_per_step() as f64 / report.tokens_per_s;

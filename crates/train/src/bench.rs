@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_data::Batch;
-use fireclay_model::{Activation, DecoderConfig, Precision};
+use fireclay_model::{Activation, Checkpoints, Decoder, DecoderConfig, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{AdamW, AdamWConfig, ModuleGradients, NextToken, Objective, TrainError, peak_memory};
@@ -32,6 +32,8 @@ pub struct BenchShape {
     pub steps: usize,
     /// Number format of the matrix products.
     pub precision: Precision,
+    /// Whether each block keeps only its input for the backward pass.
+    pub checkpointing: bool,
 }
 
 impl Default for BenchShape {
@@ -45,6 +47,7 @@ impl Default for BenchShape {
             vocab: 4096,
             steps: 8,
             precision: Precision::F32,
+            checkpointing: false,
         }
     }
 }
@@ -111,10 +114,15 @@ impl BenchShape {
 /// When the shape is impossible.
 pub fn bench_train(shape: &BenchShape, device: &Device) -> Result<BenchReport, TrainError> {
     shape.validate()?;
-    bench_decoder(&shape.decoder(), &shape.data(), shape.steps, shape.precision, device)
+    let checkpoints = shape.checkpointing.then(Checkpoints::default);
+    let decoder = |device: &Device| {
+        let decoder = shape.decoder().init(0, device).with_precision(shape.precision);
+        decoder.with_checkpoints(checkpoints.clone())
+    };
+    bench_decoder(decoder, &shape.data(), shape.steps, checkpoints.as_ref(), device)
 }
 
-/// [`bench_train`] for any decoder and batch.
+/// [`bench_train`] for any decoder, which is made on the given device and has `checkpoints` if there are any, and any batch.
 ///
 /// # Errors
 /// When the device fails.
@@ -122,14 +130,14 @@ pub fn bench_train(shape: &BenchShape, device: &Device) -> Result<BenchReport, T
 /// # Panics
 /// When `steps` is less than 4.
 pub fn bench_decoder(
-    config: &DecoderConfig,
+    decoder: impl FnOnce(&Device) -> Decoder,
     batch: &Batch,
     steps: usize,
-    precision: Precision,
+    checkpoints: Option<&Checkpoints>,
     device: &Device,
 ) -> Result<BenchReport, TrainError> {
     assert!(steps > 3, "the first three steps are not timed, and there are {steps}");
-    let mut decoder = config.init(0, &device.clone().autodiff()).with_precision(precision);
+    let mut decoder = decoder(&device.clone().autodiff());
     let parameters = decoder.num_params();
     let mut optimizer = AdamW::new(AdamWConfig {
         beta1: 0.9,
@@ -143,7 +151,7 @@ pub fn bench_decoder(
     for _ in 0..steps {
         let start = Instant::now();
         let loss = NextToken.loss(&decoder, batch);
-        let gradients = ModuleGradients::of(&decoder, loss.mean.backward());
+        let gradients = ModuleGradients::of_loss(&decoder, &loss.mean, checkpoints);
         let norm = gradients.norm();
         decoder = optimizer.step(decoder, gradients, norm, 1e-3);
         losses.push(f64::from(loss.mean.into_scalar::<f32>()));

@@ -1,6 +1,6 @@
 //! How a decoder is trained, as data: [`TrainConfig`].
 
-use fireclay_model::Precision;
+use fireclay_model::{Checkpoints, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{AdamWConfig, Schedule, TrainError};
@@ -41,6 +41,8 @@ pub struct TrainConfig {
     pub train_biases: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
+    /// Whether of each block only its input is kept for the backward pass, which then computes it once more: less memory, a third more work.
+    pub checkpointing: bool,
     /// Steps between evaluations on the validation split; 0: only at the end.
     pub eval_every: u64,
     /// Batches in an evaluation; 0: the whole validation split.
@@ -79,6 +81,7 @@ impl Default for TrainConfig {
             clip: 1.0,
             train_biases: true,
             precision: Precision::F32,
+            checkpointing: false,
             eval_every: 100,
             eval_batches: 0,
             sample_every: 200,
@@ -92,6 +95,12 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// What the models of a run share if [`checkpointing`](Self::checkpointing) is on.
+    #[must_use]
+    pub fn checkpoints(&self) -> Option<Checkpoints> {
+        self.checkpointing.then(Checkpoints::default)
+    }
+
     /// Checks that every number is possible.
     ///
     /// # Errors

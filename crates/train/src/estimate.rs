@@ -26,7 +26,7 @@ pub struct MemoryEstimate {
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
-    let activations = (4.0 * numbers_per_token(config) * (train.batch * train.context) as f64) as u64;
+    let activations = (4.0 * numbers_kept_per_token(config, train) * (train.batch * train.context) as f64) as u64;
     let (weights, gradients, optimizer) = (parameters, parameters, 2 * parameters);
     let total = PROCESS + weights + gradients + optimizer + activations;
     MemoryEstimate { weights, gradients, optimizer, activations, total }
@@ -34,6 +34,15 @@ pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEst
 
 /// The program itself, the logits of some rows, and what the allocator keeps at hand.
 const PROCESS: u64 = 58 << 20;
+
+/// Numbers kept per token at the peak; with checkpointing the inputs of all blocks, and what one of them keeps while it is differentiated.
+fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
+    if !train.checkpointing {
+        return numbers_per_token(config);
+    }
+    let one = DecoderConfig { layers: 1, ..config.clone() };
+    numbers_per_token(&one) + (config.layers * config.width) as f64
+}
 
 /// Numbers kept per token at the peak, which is where the backward pass begins: what each operation of `fireclay-kernels` saves for it.
 fn numbers_per_token(config: &DecoderConfig) -> f64 {
@@ -63,7 +72,9 @@ pub struct TimeEstimate {
 pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> TimeEstimate {
     const OPERATIONS_PER_BYTE: f64 = 160.0;
     let tokens = train.tokens_per_step() as f64;
-    let products = config.flops_per_token(train.context) * tokens;
+    // Forwards is a third of all, and done twice.
+    let repeated = if train.checkpointing { 4.0 / 3.0 } else { 1.0 };
+    let products = config.flops_per_token(train.context) * tokens * repeated;
     let element_wise = 4.0 * numbers_per_token(config) * tokens * OPERATIONS_PER_BYTE;
     let seconds_per_step = (products + element_wise) / peak;
     TimeEstimate { seconds_per_step, seconds: seconds_per_step * train.steps as f64 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use fireclay_data::{Position, Source};
+use fireclay_model::Checkpoints;
 use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,7 +111,8 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
         }
         None => (model.to_device(&device), AdamW::new(config.adamw()), run.first_state()),
     };
-    let mut model = model.train().with_precision(config.precision);
+    let checkpoints = config.checkpoints();
+    let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
 
     let progress = Progress::new(config.steps, state.step, run.shows, run.quiet);
     let mut log = Log::open(run.stage, from, progress)?;
@@ -133,7 +135,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
 
         // Step: gradients of `accumulate` batches, one update, unless something is not finite.
         let started = Instant::now();
-        let Accumulated { loss, tokens, metrics, gradients } = run.gradients(&model)?;
+        let Accumulated { loss, tokens, metrics, gradients } = run.gradients(&model, checkpoints.as_ref())?;
         let norm = gradients.norm();
         let learning_rate = config.learning_rate_at(step);
         let finite = loss.is_finite() && norm.is_finite();
@@ -224,14 +226,14 @@ impl<M: Trainable, B> Fit<'_, M, B> {
 
     /// The mean loss over `accumulate` batches and its gradients: what one batch of all their rows would give, a batch
     /// counting as much as it weighs.
-    fn gradients(&mut self, model: &M) -> Result<Accumulated, TrainError> {
+    fn gradients(&mut self, model: &M, checkpoints: Option<&Checkpoints>) -> Result<Accumulated, TrainError> {
         let mut sum: Option<(f64, Accumulated)> = None;
         for _ in 0..self.config.accumulate {
             let loss = self.objective.loss(model, &self.source.next_batch()?);
             // One batch alone needs no weighing.
             let weight = if self.config.accumulate == 1 { 1.0 } else { loss.weight };
             let weighted = if self.config.accumulate == 1 { loss.mean } else { loss.mean * weight };
-            let mut gradients = ModuleGradients::of(model, weighted.backward());
+            let mut gradients = ModuleGradients::of_loss(model, &weighted, checkpoints);
             if !self.config.train_biases {
                 gradients = gradients.without_biases();
             }

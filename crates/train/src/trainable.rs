@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Decoder, ModelError, Precision, load_adapter, save_adapter};
+use fireclay_model::{Checkpoints, Decoder, ModelError, Precision, load_adapter, save_adapter};
 use serde_json::Value;
 
 /// The folder of adapters inside a checkpoint.
@@ -19,6 +19,10 @@ pub trait Trainable: Module + Clone {
     /// The same model with another number format for its matrix products.
     #[must_use]
     fn with_precision(self, precision: Precision) -> Self;
+
+    /// The same model with or without activation checkpointing: see [`Decoder::with_checkpoints`].
+    #[must_use]
+    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self;
 
     /// Writes a Hugging Face model directory.
     ///
@@ -47,6 +51,10 @@ impl Trainable for Decoder {
 
     fn with_precision(self, precision: Precision) -> Self {
         self.with_precision(precision)
+    }
+
+    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
+        self.with_checkpoints(checkpoints)
     }
 
     /// With adapters, the directory holds the merged model, and `adapter/` the adapters in PEFT's layout.

@@ -86,6 +86,9 @@ pub struct BenchTrainArgs {
     /// Number format of the matrix products
     #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = ["f32", "bf16"])]
     pub precision: String,
+    /// Keep of each block only its input for the backward pass, which computes the block once more: less memory, more time
+    #[arg(long)]
+    pub checkpointing: bool,
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,

@@ -100,7 +100,8 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
         return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
     }
     let precision = if args.precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
-    Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision })
+    let checkpointing = args.checkpointing;
+    Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision, checkpointing })
 }
 
 /// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.

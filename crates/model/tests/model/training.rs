@@ -1,9 +1,9 @@
 //! Gradients reach every parameter, and agree with finite differences.
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, activation::log_softmax};
-use fireclay_model::Decoder;
+use fireclay_model::{Checkpoints, Decoder, LoraConfig};
 
-use crate::{configs, device, tokens};
+use crate::{configs, device, distance, tokens};
 
 /// Mean −log p of the next token.
 fn loss(decoder: &Decoder) -> Tensor<1> {
@@ -31,6 +31,59 @@ impl ModuleVisitor for GradientNorms<'_> {
         let gradient = param.val().grad(self.gradients).unwrap_or_else(|| panic!("{name} has no gradient"));
         self.norms.push((name, gradient.square().sum().sqrt().into_scalar::<f32>()));
     }
+}
+
+/// Blocks that are computed twice give the gradients of blocks whose activations are kept, in all parameters that learn and in no other.
+#[test]
+fn checkpointing_changes_no_gradient() {
+    let device = device().autodiff();
+    for (name, config) in configs() {
+        let whole = config.init(4, &device);
+        let adapted = whole.clone().with_lora(&LoraConfig::default(), 1).unwrap();
+        for (how, decoder) in [("whole", whole), ("with adapters", adapted)] {
+            let expected = all_gradients(&decoder, &[&loss(&decoder).backward()]);
+            let checkpoints = Checkpoints::default();
+            let decoder = decoder.with_checkpoints(Some(checkpoints.clone()));
+            // Of a loss of two passes, and after one that nobody asked for.
+            drop(loss(&decoder));
+            let mut parts = vec![];
+            let mut gradients = (loss(&decoder) * 0.25 + loss(&decoder) * 0.75).backward();
+            checkpoints.backward(&mut gradients, |found| parts.push(found));
+            parts.push(gradients);
+            let found = all_gradients(&decoder, &parts.iter().collect::<Vec<_>>());
+            assert_eq!(found.len(), expected.len(), "{name} {how}: the same parameters learn");
+            for ((parameter, found), (_, expected)) in found.into_iter().zip(expected) {
+                let (difference, size) = (distance(found, expected.clone()), expected.abs().max().into_scalar::<f32>());
+                assert!(
+                    difference <= 1e-5 * size.max(0.1),
+                    "{name} {how}: {parameter} is off by {difference} of {size}"
+                );
+            }
+        }
+    }
+}
+
+/// The sums of each parameter's gradients, by name.
+fn all_gradients(decoder: &Decoder, parts: &[&Gradients]) -> Vec<(String, Tensor<1>)> {
+    struct Sums<'a>(&'a [&'a Gradients], Vec<String>, Vec<(String, Tensor<1>)>);
+    impl ModuleVisitor for Sums<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.1.push(name.into());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.1.pop();
+        }
+        fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+            let found = self.0.iter().filter_map(|part| param.val().grad(part));
+            if let Some(sum) = found.reduce(|a, b| a + b) {
+                let length = sum.shape().num_elements();
+                self.2.push((self.1.join("."), sum.reshape([length])));
+            }
+        }
+    }
+    let mut sums = Sums(parts, vec![], vec![]);
+    decoder.visit(&mut sums);
+    sums.2
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
+use fireclay_model::Checkpoints;
 use rayon::prelude::*;
 
 /// One gradient a parameter, flattened, and a factor that all of them are to be multiplied by.
@@ -23,6 +24,20 @@ impl ModuleGradients {
         let mut collect = Collect { gradients: &mut gradients, path: vec![], by_name: BTreeMap::new() };
         module.visit(&mut collect);
         Self { by_name: collect.by_name, scale: 1.0 }
+    }
+
+    /// The gradients of a loss of `module`, also those that its decoders left for later if they have `checkpoints`.
+    #[must_use]
+    pub fn of_loss<M: Module>(module: &M, loss: &Tensor<1>, checkpoints: Option<&Checkpoints>) -> Self {
+        let mut gradients = loss.backward();
+        let mut later = vec![];
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.backward(&mut gradients, |found| later.push(Self::of(module, found)));
+        }
+        later.into_iter().fold(Self::of(module, gradients), |mut all, found| {
+            all.add(found);
+            all
+        })
     }
 
     /// Adds the gradients of another batch.
