@@ -61,6 +61,9 @@ impl Checkpoints {
 
     /// Goes on where `gradients`, of a loss of these passes, end: `found` gets those of each block and of what stands before the first, in which a
     /// parameter may occur that occurs in `gradients` too; the gradient is then the sum. Passes that the loss does not depend on are forgotten.
+    ///
+    /// # Panics
+    /// When a block does not depend on its input, which none can.
     pub fn backward(&self, gradients: &mut Gradients, mut found: impl FnMut(Gradients)) {
         let passes = std::mem::take(&mut *self.lock());
         for Pass { blocks, context, embedded, inputs, output } in passes {

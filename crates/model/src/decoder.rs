@@ -209,13 +209,11 @@ impl Decoder {
     #[must_use]
     pub fn cross_entropy(&self, hidden_btd: Tensor<3>, targets: Targets) -> Tensor<1> {
         let [batch, time, width] = hidden_btd.dims();
-        match self.plain_head() {
-            Some(head) => cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision),
-            None => {
-                let logits_nv = self.logits(hidden_btd).reshape([batch * time, self.config.vocab_size]);
-                cross_entropy::reference::of_logits(logits_nv, &targets)
-            }
+        if let Some(head) = self.plain_head() {
+            return cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision);
         }
+        let logits_nv = self.logits(hidden_btd).reshape([batch * time, self.config.vocab_size]);
+        cross_entropy::reference::of_logits(logits_nv, &targets)
     }
 
     /// What the head says, at a temperature, of the tokens `ids` that follow `hidden`, and how uncertain it is. On the CPU the logits are never held
@@ -228,13 +226,11 @@ impl Decoder {
     /// When there is not one id a row, an id is not in the vocabulary, or the temperature is not positive.
     #[must_use]
     pub fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
-        match self.plain_head() {
-            Some(head) => log_probabilities(hidden_nd, head, ids, temperature, self.precision),
-            None => {
-                let logits_nv = self.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim::<2>(0);
-                log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
-            }
+        if let Some(head) = self.plain_head() {
+            return log_probabilities(hidden_nd, head, ids, temperature, self.precision);
         }
+        let logits_nv = self.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim::<2>(0);
+        log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
     }
 
     /// The head, if it is nothing but a product with one matrix.
