@@ -11,6 +11,8 @@
 //!
 //! `reference_free` leaves the reference out: it is taken to be uniform.
 
+use std::cmp::Ordering;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu};
 use fireclay_data::Source;
@@ -136,14 +138,20 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
         };
         let (good, bad) = (worth(&chosen, &ref_chosen), worth(&rejected, &ref_rejected));
         let count = pairs.len() as f64;
-        let right = good.iter().zip(&bad).filter(|(good, bad)| good > bad).count();
+        // Before the first step all are equal: a tie counts half.
+        let right = |(good, bad): (&f64, &f64)| match good.partial_cmp(bad) {
+            Some(Ordering::Greater) => 1.0,
+            Some(Ordering::Equal) => 0.5,
+            _ => 0.0,
+        };
+        let right: f64 = good.iter().zip(&bad).map(right).sum();
         let losses = dpo_losses(chosen, rejected, ref_chosen, ref_rejected, &self.config);
         Loss {
             mean: losses.mean(),
             weight: count,
             tokens: sequences.tokens(),
             metrics: vec![
-                ("accuracy", right as f64 / count),
+                ("accuracy", right / count),
                 ("chosen_reward", good.iter().sum::<f64>() / count),
                 ("rejected_reward", bad.iter().sum::<f64>() / count),
             ],
@@ -218,6 +226,8 @@ pub fn dpo(
     run: Preferring<'_, EncodedPair>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
+    // Rounded as the policy is, so that the two are equal before the first step.
+    let reference = reference.with_precision(run.config.precision);
     let objective = DirectPreference { config: config.clone(), reference };
     run.run(policy, &objective, &["accuracy"])
 }

@@ -127,6 +127,8 @@ pub fn kto(
     run: Preferring<'_, EncodedRating>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
+    // Rounded as the policy is, so that the two are equal before the first step.
+    let reference = reference.with_precision(run.config.precision);
     let objective = KahnemanTversky { config: config.clone(), reference };
     run.run(policy, &objective, &["accuracy", "kl"])
 }

@@ -149,6 +149,9 @@ pub fn online<M: Trainable>(
     let checkpoints = config.checkpoints();
     let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
 
+    // Rounded as the policy is, so that the two are equal before the first step.
+    let reference = run.reference.clone().with_precision(config.precision);
+
     let mut log = Log::open(run.stage, from, Progress::new(config.steps, state.step, &SHOWS, run.quiet))?;
     let mut watch = Watch::default();
     let clock = Clock::new(state.seconds);
@@ -174,7 +177,7 @@ pub fn online<M: Trainable>(
 
         // Judge: the reward, and how far each answer is from what the reference would say.
         add_rewards(&mut groups, run.reward)?;
-        add_reference_logprobs(&mut groups, run.reference, run.rollouts.temperature, run.rollouts.rollout_batch);
+        add_reference_logprobs(&mut groups, &reference, run.rollouts.temperature, run.rollouts.rollout_batch);
         let scoring = started.elapsed().as_secs_f64() - generating;
         drop(valid);
 
