@@ -45,6 +45,17 @@ fn train_then_generate_score_and_report() {
         assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3, "{a} and {b}");
     }
 
+    // Weights of fewer bits say nearly the same.
+    let loss = |weights: &str| -> f64 {
+        let mut score = fireclay();
+        score.args(["score", "--ids", &all, "--weights", weights, "--json", "--model"]).arg(&out);
+        serde_json::from_str::<serde_json::Value>(&succeed(&mut score)).unwrap()["loss"].as_f64().unwrap()
+    };
+    for weights in ["bf16", "int8"] {
+        let (whole, rounded) = (loss("f32"), loss(weights));
+        assert!(rounded != whole && (rounded - whole).abs() < 0.02 * whole, "{weights}: {rounded}, in f32 {whole}");
+    }
+
     // Finished stages are skipped: the same command again changes nothing.
     let weights = crate::final_weights(&out);
     succeed(&mut train(&out, &["--steps", "40"]));

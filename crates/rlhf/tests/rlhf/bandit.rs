@@ -54,8 +54,9 @@ fn pulls<M: Trainable>(
     algorithm: &mut dyn PolicyGradient<M>,
     model: impl Fn(Decoder) -> M,
     group_size: usize,
-    arm: u32,
+    checkpointing: bool,
 ) -> (f64, f64) {
+    let arm = arm();
     let tokenizer = tokenizer();
     let policy = decoder(&tokenizer);
     let config = TrainConfig {
@@ -68,6 +69,7 @@ fn pulls<M: Trainable>(
         weight_decay: 0.0,
         eval_every: 0,
         checkpoint_every: 0,
+        checkpointing,
         ..TrainConfig::default()
     };
     let rollouts = RolloutConfig { group_size, max_tokens: 1, ..RolloutConfig::default() };
@@ -122,24 +124,26 @@ fn check((before, after): (f64, f64)) {
 #[test]
 fn reinforce_finds_the_better_arm() {
     let config = ReinforceConfig { kl_coefficient: 0.0, ..ReinforceConfig::default() };
-    check(pulls(&mut Reinforce::new(config), |policy| policy, 1, arm()));
+    check(pulls(&mut Reinforce::new(config), |policy| policy, 1, false));
 }
 
 #[test]
 fn rloo_finds_the_better_arm() {
     let config = RlooConfig { kl_coefficient: 0.0, ..RlooConfig::default() };
-    check(pulls(&mut Rloo { config }, |policy| policy, 8, arm()));
+    check(pulls(&mut Rloo { config }, |policy| policy, 8, false));
 }
 
 #[test]
 fn grpo_finds_the_better_arm() {
     let config = GrpoConfig { kl_coefficient: 0.0, ..GrpoConfig::default() };
-    check(pulls(&mut Grpo { config, max_tokens: 1 }, |policy| policy, 8, arm()));
+    check(pulls(&mut Grpo { config, max_tokens: 1 }, |policy| policy, 8, false));
 }
 
 #[test]
 fn ppo_finds_the_better_arm() {
     let config = PpoConfig { kl_coefficient: 0.0, critic_learning_rate: 5e-3, ..PpoConfig::default() };
     let model = |policy: Decoder| ActorCritic::new(policy.clone(), ScoreModel::new(policy, 3), false);
-    check(pulls(&mut Ppo::new(config, None), model, 1, arm()));
+    for checkpointing in [false, true] {
+        check(pulls(&mut Ppo::new(config.clone(), None), model, 1, checkpointing));
+    }
 }
