@@ -14,7 +14,7 @@ pub(crate) use cpu::{matrix, quantized};
 pub(crate) use stored::quantize;
 
 use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::Precision;
@@ -69,7 +69,7 @@ impl WeightFormat {
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        if matches!(weight.dtype(), DType::QFloat(_)) {
+        if matches!(weight.dtype(), burn::tensor::DType::QFloat(_)) {
             let y = crate::op::quantized_linear(x, weight, precision);
             return match bias {
                 Some(bias) => y + bias.unsqueeze(),

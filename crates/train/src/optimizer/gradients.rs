@@ -112,16 +112,13 @@ impl ModuleGradients {
 
 #[allow(deprecated, reason = "upstream removes ndarray in 0.23; until then it is a second opinion on flex")]
 fn is_host(device: &Device) -> bool {
-    let mut host = false;
-    #[cfg(feature = "flex")]
-    {
-        host |= *device == Device::flex();
-    }
-    #[cfg(feature = "ndarray")]
-    {
-        host |= *device == Device::ndarray();
-    }
-    host
+    let hosts = [
+        #[cfg(feature = "flex")]
+        Device::flex(),
+        #[cfg(feature = "ndarray")]
+        Device::ndarray(),
+    ];
+    hosts.contains(device)
 }
 
 /// Σx² in f64: chunks in parallel, then in order.
