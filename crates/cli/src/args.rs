@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use fireclay_model::WeightFormat;
+use fireclay_model::WeightStorage;
 
 use crate::commands;
 
@@ -266,17 +266,17 @@ impl LoadArgs {
     }
 
     /// How the weights are stored.
-    pub fn weights(&self) -> WeightFormat {
-        weight_format(&self.weights)
+    pub fn weights(&self) -> WeightStorage {
+        weight_storage(&self.weights)
     }
 }
 
 /// The format that a flag names.
-pub fn weight_format(name: &str) -> WeightFormat {
+pub fn weight_storage(name: &str) -> WeightStorage {
     match name {
-        "bf16" => WeightFormat::Bf16,
-        "int8" => WeightFormat::Int8,
-        _ => WeightFormat::F32,
+        "bf16" => WeightStorage::Bf16,
+        "int8" => WeightStorage::Int8,
+        _ => WeightStorage::F32,
     }
 }
 

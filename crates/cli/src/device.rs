@@ -1,8 +1,10 @@
 //! Which device a command computes on.
 
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use fireclay_model::device;
+
+use crate::error::user;
 
 /// Whether a backend for graphics cards was compiled in.
 const HAS_GPU_BACKEND: bool = cfg!(any(
@@ -30,4 +32,15 @@ pub fn choose(asked: Option<&str>) -> Result<(Device, String)> {
         }
     }
     Ok((device::parse("cpu")?, "cpu".into()))
+}
+
+/// That a device computes in bfloat16, which `asked` wants.
+///
+/// # Errors
+/// When it does not.
+pub fn check_bf16(asked: &str, device: &Device) -> Result<()> {
+    match device.supports_dtype(DType::BF16) {
+        true => Ok(()),
+        false => Err(user(format!("{asked}: this device does not compute in bfloat16; use f32"))),
+    }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_model::Decoder;
+use fireclay_model::{Decoder, WeightStorage};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 use serde_json::Value;
 
@@ -29,6 +29,9 @@ impl Model {
     /// When there is no model, one of its files is damaged, or there is no such device.
     pub fn load(path: &Path, how: &LoadArgs) -> Result<Self> {
         let (device, _) = device::choose(how.device.as_deref())?;
+        if how.weights() == WeightStorage::Bf16 {
+            device::check_bf16("--weights bf16", &device)?;
+        }
         let dir = model_dir::resolve(path)?;
         let tokenizer = tokenizer_near(&dir)?;
         let decoder = fireclay_model::load(&dir, &device)?.with_weights(how.weights());

@@ -30,7 +30,7 @@ pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;
-pub use linear::{WeightFormat, linear};
+pub use linear::{WeightStorage, linear};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::norm;
 pub use precision::Precision;

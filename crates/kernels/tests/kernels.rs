@@ -8,7 +8,7 @@ use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::linear::INT8_BLOCK;
 use fireclay_kernels::{
-    Activation, Angles, Head, LogProbabilities, Precision, WeightFormat, activate, activation, attention,
+    Activation, Angles, Head, LogProbabilities, Precision, WeightStorage, activate, activation, attention,
     cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
 };
 
@@ -140,21 +140,21 @@ fn stored_weights() {
             for turned in [false, true] {
                 let weight = if turned { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
                 let what = |format| format!("{rows} × {inputs} × {outputs}, {format:?}, turned {turned}");
-                for format in [WeightFormat::F32, WeightFormat::Bf16] {
+                for format in [WeightStorage::F32, WeightStorage::Bf16] {
                     let stored = format.store(weight.clone());
                     let expected =
                         x.clone().matmul(stored.clone().cast(burn::tensor::DType::F32)) + bias.clone().unsqueeze();
                     let found = linear(x.clone(), stored, Some(bias.clone()), Precision::F32);
                     close(&what(format), &host(found), &host(expected), 1e-5);
                 }
-                let stored = WeightFormat::Int8.store(weight.clone());
+                let stored = WeightStorage::Int8.store(weight.clone());
                 let (whole, rounded) = (host(weight), host(stored.clone().dequantize().narrow(1, 0, outputs)));
                 let off = whole.iter().zip(rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
                 assert!(off <= 1.0 / 127.0 + 1e-6, "numbers up to 2 are off by {off} in blocks of 127 steps");
                 let expected = x.clone().matmul(stored.clone().dequantize());
                 let found = linear(x.clone(), stored, None, Precision::F32);
                 assert_eq!(found.dims(), [rows, outputs.next_multiple_of(INT8_BLOCK)]);
-                close(&what(WeightFormat::Int8), &host(found), &host(expected), 1e-5);
+                close(&what(WeightStorage::Int8), &host(found), &host(expected), 1e-5);
             }
         }
     }

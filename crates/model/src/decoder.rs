@@ -13,7 +13,7 @@ use crate::checkpointing::Checkpoints;
 use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
-use crate::linear::{Linear, Precision, WeightFormat};
+use crate::linear::{Linear, Precision, WeightStorage};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
 use crate::position::{angles, rotary_frequencies, sinusoids};
@@ -92,8 +92,8 @@ impl Decoder {
     /// The decoder with the weights of its linear maps, the head among them, stored in another format, which is for inference alone: tokens are
     /// decoded as fast as memory delivers weights. Embeddings, norms and biases stay as they are; adapters are settled into the weights.
     #[must_use]
-    pub fn with_weights(self, format: WeightFormat) -> Self {
-        if format == WeightFormat::F32 {
+    pub fn with_weights(self, format: WeightStorage) -> Self {
+        if format == WeightStorage::F32 {
             return self;
         }
         let mut decoder = self.merged();

@@ -45,6 +45,6 @@ pub use fireclay_kernels::LogProbabilities;
 pub use fireclay_kernels::cross_entropy::Targets;
 pub use fireclay_kernels::linear::INT8_BLOCK;
 pub use huggingface::{load, load_adapter, load_score_model, save, save_adapter, save_score_model};
-pub use linear::{Precision, WeightFormat};
+pub use linear::{Precision, WeightStorage};
 pub use lora::LoraConfig;
 pub use score_model::{RewardScale, ScoreModel};

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
-pub use fireclay_kernels::{Precision, WeightFormat, linear};
+pub use fireclay_kernels::{Precision, WeightStorage, linear};
 
 use crate::lora::Adapter;
 
@@ -36,7 +36,7 @@ impl Linear {
 
     /// The map with its weight in another format, for inference.
     #[must_use]
-    pub(crate) fn stored(mut self, format: WeightFormat) -> Self {
+    pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         let outputs = self.weight.dims()[1];
         self.weight = self.weight.map(|weight| format.store(weight));
         self.padding = self.weight.dims()[1] - outputs;

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{SamplingConfig, generate_batch};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, Precision, WeightFormat};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, Precision, WeightStorage};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs, weight_format};
+use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs, weight_storage};
 use crate::device;
 use crate::error::user;
 
@@ -109,7 +109,7 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let preset = if args.preset == "gpt2" { DecoderConfig::gpt2 } else { DecoderConfig::modern };
     let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
     config.validate()?;
-    let format = weight_format(&args.weights);
+    let format = weight_storage(&args.weights);
     let decoder = config.init(0, device).with_precision(shape.precision).with_weights(format);
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
@@ -134,13 +134,13 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
 }
 
 /// Bytes of the weights that every step reads: all but an embedding that is not the head too.
-fn weight_bytes(config: &DecoderConfig, format: WeightFormat) -> f64 {
+fn weight_bytes(config: &DecoderConfig, format: WeightStorage) -> f64 {
     let embedding = if config.tied_head { 0 } else { config.vocab_size * config.width };
     // With its share of a scale.
     let bytes_a_weight = match format {
-        WeightFormat::F32 => 4.0,
-        WeightFormat::Bf16 => 2.0,
-        WeightFormat::Int8 => 1.0 + 4.0 / INT8_BLOCK as f64,
+        WeightStorage::F32 => 4.0,
+        WeightStorage::Bf16 => 2.0,
+        WeightStorage::Int8 => 1.0 + 4.0 / INT8_BLOCK as f64,
     };
     (config.num_params() - embedding) as f64 * bytes_a_weight
 }

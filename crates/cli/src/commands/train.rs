@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
 use crate::run_dir::RunDir;
 use crate::stages::Context;
-use crate::{model_dir, report, stages};
+use crate::{device, model_dir, report, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
 ///
@@ -83,6 +83,11 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     })?;
     if recipe.data.paths.is_empty() && recipe.name == "shakespeare-char" {
         return Err(user("recipe \"shakespeare-char\": give tinyshakespeare's text with --data FILE"));
+    }
+    for (stage, config) in recipe.training() {
+        if recipe.stages.contains(&stage) && config.precision == Precision::Bf16 {
+            device::check_bf16(&format!("{}.precision = \"bf16\"", stage.name()), device)?;
+        }
     }
     if let Some(depth) = depth.filter(|_| !console.quiet) {
         eprintln!("{depth}");

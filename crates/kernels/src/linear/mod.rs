@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::Precision;
 
-/// Values of a row that share a scale in [`WeightFormat::Int8`].
+/// Values of a row that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
 /// How weights are stored for inference. What they are multiplied with, and the sums, are f32 all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum WeightFormat {
+pub enum WeightStorage {
     /// 32 bits, as they were trained.
     #[default]
     F32,
@@ -35,7 +35,7 @@ pub enum WeightFormat {
     Int8,
 }
 
-impl WeightFormat {
+impl WeightStorage {
     /// A weight `[I, O]` in this format. For int8, columns of zeros are added up to a multiple of [`INT8_BLOCK`].
     #[must_use]
     pub fn store(self, weight: Tensor<2>) -> Tensor<2> {
@@ -64,7 +64,7 @@ impl WeightFormat {
 /// `x·W + b`.
 ///
 /// # Shapes
-/// x `[N, I]`, weight `[I, O]` in any [format](WeightFormat), bias `[O]` → `[N, O]`
+/// x `[N, I]`, weight `[I, O]` in any [format](WeightStorage), bias `[O]` → `[N, O]`
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     #[cfg(feature = "flex")]
