@@ -47,9 +47,12 @@ impl WeightStorage {
                 let missing = outputs.next_multiple_of(INT8_BLOCK) - outputs;
                 let zeros = Tensor::zeros([inputs, missing], &weight.device());
                 let weight = if missing == 0 { weight } else { Tensor::cat(vec![weight, zeros], 1) };
+                // Where there are no 8-bit numbers, four stand in one of 32 bits, as burn has it by default.
+                let whole = weight.device().supports_dtype(burn::tensor::DType::I8);
+                let store = if whole { QuantStore::Native } else { QuantScheme::default().store };
                 let scheme = QuantScheme::default()
                     .with_value(QuantValue::Q8S)
-                    .with_store(QuantStore::Native)
+                    .with_store(store)
                     .per_block([INT8_BLOCK as u8], ScaleDtype::F32);
                 #[cfg(feature = "flex")]
                 if crate::op::on_host(&weight) {
