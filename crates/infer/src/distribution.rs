@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use fireclay_kernels::simd;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -75,6 +76,11 @@ impl Distribution {
     #[must_use]
     pub fn new(logits: &[f32], seen: &[u32], config: &SamplingConfig) -> Self {
         assert!(!logits.is_empty(), "a distribution needs at least one logit");
+        if config.is_greedy() && is_off(config.repetition_penalty) {
+            let best = simd::row_max(logits);
+            let first = logits.iter().position(|&logit| logit >= best).unwrap_or(0);
+            return Self { ids: vec![first as u32], probabilities: vec![1.0] };
+        }
         // Adding zero turns −0 into 0, so that the two are equal here as well.
         let mut candidates: Vec<Candidate> = logits.iter().map(|&logit| logit + 0.0).zip(0..).collect();
         penalise(&mut candidates, seen, config.repetition_penalty);
@@ -137,10 +143,15 @@ impl Distribution {
     }
 }
 
+/// Whether a repetition penalty is switched off.
+#[allow(clippy::float_cmp, reason = "it is, by exactly 1")]
+fn is_off(penalty: f32) -> bool {
+    penalty == 1.0
+}
+
 /// Moves the logits of the tokens already seen towards "less probable", once however often a token was seen.
 fn penalise(candidates: &mut [Candidate], seen: &[u32], penalty: f32) {
-    #[allow(clippy::float_cmp, reason = "exactly 1 is how it is switched off")]
-    if penalty == 1.0 {
+    if is_off(penalty) {
         return;
     }
     let mut seen: Vec<u32> = seen.to_vec();
@@ -181,15 +192,7 @@ fn keep_top_p(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidat
 
 /// log Σ exp(logit); `None` when a logit is NaN or +∞, or all are −∞.
 pub(crate) fn log_sum_exp(logits: &[f32]) -> Option<f64> {
-    let mut max = f32::NEG_INFINITY;
-    for &logit in logits {
-        if logit.is_nan() {
-            return None;
-        }
-        max = max.max(logit);
-    }
-    let max = f64::from(max);
-    max.is_finite().then(|| max + logits.iter().map(|&logit| (f64::from(logit) - max).exp()).sum::<f64>().ln())
+    Some(simd::log_sum_exp(logits)).filter(|sum| sum.is_finite())
 }
 
 #[cfg(test)]

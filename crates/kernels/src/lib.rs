@@ -22,7 +22,6 @@ mod precision;
 #[cfg(feature = "flex")]
 pub mod product;
 pub mod rotary;
-#[cfg(feature = "flex")]
 pub mod simd;
 
 pub use activation::{Activation, activate, gated};
@@ -30,7 +29,7 @@ pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;
-pub use linear::{WeightStorage, linear};
+pub use linear::{StoredWeight, WeightStorage, linear};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::norm;
 pub use precision::Precision;

@@ -6,17 +6,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use burn::backend::tensor::{FloatTensor, QuantizedTensor};
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, DispatchTensor, backend_extension};
-use burn::tensor::quantization::QuantScheme;
 use burn::tensor::{DType, Device, Tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
-use burn_flex::{Flex, FlexQTensor, FlexTensor};
-
-use crate::Precision;
+use burn_flex::{Flex, FlexTensor};
 
 /// An operation of several f32 tensors on the host that gives one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
@@ -111,11 +108,6 @@ pub trait Kernels: Backend {
         d: FloatTensor<Self>,
         kernel: Arc<dyn Kernel>,
     ) -> FloatTensor<Self>;
-    /// A weight in int8 by blocks of its rows, as `scheme` says.
-    fn quantize(weight: FloatTensor<Self>, scheme: QuantScheme) -> QuantizedTensor<Self>;
-    /// `x·W` with a quantised W. It has no gradient.
-    fn quantized_linear(x: FloatTensor<Self>, weight: QuantizedTensor<Self>, precision: Precision)
-    -> FloatTensor<Self>;
 }
 
 impl Kernels for Flex {
@@ -133,14 +125,6 @@ impl Kernels for Flex {
 
     fn kernel4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
         kernel.forward(vec![a, b, c, d], Tracked::NONE).output
-    }
-
-    fn quantize(weight: FlexTensor, scheme: QuantScheme) -> FlexQTensor {
-        crate::linear::quantize(weight, scheme)
-    }
-
-    fn quantized_linear(x: FlexTensor, weight: FlexQTensor, precision: Precision) -> FlexTensor {
-        crate::linear::quantized(x, &weight, precision)
     }
 }
 
@@ -171,21 +155,7 @@ impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         record::<B, C, 4>(kernel, [a, b, c, d])
     }
-
-    fn quantize(_weight: FloatTensor<Self>, _scheme: QuantScheme) -> QuantizedTensor<Self> {
-        panic!("{INFERENCE_ALONE}");
-    }
-
-    fn quantized_linear(
-        _x: FloatTensor<Self>,
-        _weight: QuantizedTensor<Self>,
-        _precision: Precision,
-    ) -> FloatTensor<Self> {
-        panic!("{INFERENCE_ALONE}");
-    }
 }
-
-const INFERENCE_ALONE: &str = "quantised weights are for inference: load the model on a device without gradients";
 
 /// Computes a kernel, and leaves in the graph how its gradients are computed.
 #[allow(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
@@ -250,16 +220,4 @@ pub(crate) fn apply<const R: usize, const N: usize>(kernel: impl Kernel, inputs:
         _ => unreachable!("kernels take one to four tensors"),
     };
     Tensor::from_dispatch(output)
-}
-
-/// [`Kernels::quantize`] of a tensor.
-pub(crate) fn quantize(weight: Tensor<2>, scheme: QuantScheme) -> Tensor<2> {
-    Tensor::from_dispatch(burn::backend::Dispatch::quantize(weight.into_dispatch(), scheme))
-}
-
-/// [`Kernels::quantized_linear`] of tensors.
-pub(crate) fn quantized_linear(x: Tensor<2>, weight: Tensor<2>, precision: Precision) -> Tensor<2> {
-    use burn::backend::Dispatch;
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::quantized_linear(x, weight, precision))
 }

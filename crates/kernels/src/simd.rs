@@ -172,6 +172,29 @@ pub fn row_dot(x: &[f32], y: &[f32]) -> f32 {
     fold(lanes, |a, b| a + b)
 }
 
+/// `log Σ eˣ`, summed in f64 over pieces of 256 elements; NaN where an element is NaN, ±∞ where the largest is.
+pub fn log_sum_exp(x: &[f32]) -> f64 {
+    const PIECE: usize = 256;
+    let (max, sum) = vectorize(
+        #[inline(always)]
+        || {
+            let max = row_max(x);
+            let mut powers = [0.0f32; PIECE];
+            let mut sum = 0.0;
+            for piece in x.chunks(PIECE) {
+                let powers = &mut powers[..piece.len()];
+                for (power, x) in powers.iter_mut().zip(piece) {
+                    *power = exp_lane(x - max);
+                }
+                sum += f64::from(row_sum(powers));
+            }
+            (max, sum)
+        },
+    );
+    // The difference of two infinities is no number.
+    if max.is_infinite() { f64::from(max) } else { f64::from(max) + sum.ln() }
+}
+
 /// Lane i with lane i + 8, then i + 4, i + 2, i + 1.
 #[inline(always)]
 fn fold(lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32 + Copy) -> f32 {
@@ -236,6 +259,19 @@ mod tests {
         assert_eq!([f32::NEG_INFINITY, f32::INFINITY, 0.0].map(sigmoid_lane), [0.0, 1.0, 0.5]);
         assert_eq!([f32::NEG_INFINITY, f32::INFINITY, 0.0].map(tanh_lane), [-1.0, 1.0, 0.0]);
         assert!([exp_lane, exp2_lane, sigmoid_lane, tanh_lane].iter().all(|f| f(f32::NAN).is_nan()));
+    }
+
+    #[test]
+    fn the_logarithm_of_a_sum_of_powers() {
+        for n in [1, 15, 256, 257, 50_257] {
+            let x: Vec<f32> = (0..n).map(|i| ((i * 37) % 101) as f32 * 0.2 - 30.0).collect();
+            let expected = x.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln();
+            assert!((log_sum_exp(&x) - expected).abs() < 2e-7, "{n}: {} and {expected}", log_sum_exp(&x));
+        }
+        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY, 3.0]), 3.0);
+        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 3]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[1.0, f32::INFINITY]), f64::INFINITY);
+        assert!(log_sum_exp(&[1.0, f32::NAN, 2.0]).is_nan());
     }
 
     #[test]

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::Targets;
-use fireclay_kernels::linear::INT8_BLOCK;
 use fireclay_kernels::{
-    Activation, Angles, Head, LogProbabilities, Precision, WeightStorage, activate, activation, attention,
-    cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
+    Activation, Angles, Head, LogProbabilities, Precision, StoredWeight, WeightStorage, activate, activation,
+    attention, cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
 };
 
 /// Numbers in −2..2, the same every time (splitmix64).
@@ -139,22 +138,25 @@ fn stored_weights() {
             let (x, bias) = (matrix(rows, inputs, 1), Tensor::from_data(&numbers(outputs, 3)[..], &device));
             for turned in [false, true] {
                 let weight = if turned { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
-                let what = |format| format!("{rows} × {inputs} × {outputs}, {format:?}, turned {turned}");
-                for format in [WeightStorage::F32, WeightStorage::Bf16] {
-                    let stored = format.store(weight.clone());
-                    let expected =
-                        x.clone().matmul(stored.clone().cast(burn::tensor::DType::F32)) + bias.clone().unsqueeze();
-                    let found = linear(x.clone(), stored, Some(bias.clone()), Precision::F32);
-                    close(&what(format), &host(found), &host(expected), 1e-5);
+                for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8] {
+                    let what = format!("{rows} × {inputs} × {outputs}, {format:?}, turned {turned}");
+                    let stored = StoredWeight::new(weight.clone(), format);
+                    let (whole, rounded) = (host(weight.clone()), host(stored.widened()));
+                    let off = whole.iter().zip(rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    let allowed = match format {
+                        WeightStorage::F32 => 0.0,
+                        // Numbers up to 2 with 8 bits of mantissa, or in steps of the largest by 127.
+                        WeightStorage::Bf16 => 1.0 / 256.0,
+                        WeightStorage::Int8 => 1.0 / 127.0 + 1e-6,
+                    };
+                    assert!(off <= allowed, "{what}: weights are off by {off}");
+                    for bias in [None, Some(bias.clone())] {
+                        let product = x.clone().matmul(stored.widened());
+                        let expected = bias.clone().map_or(product.clone(), |bias| product + bias.unsqueeze());
+                        let found = stored.linear(x.clone(), bias, Precision::F32);
+                        close(&what, &host(found), &host(expected), 1e-5);
+                    }
                 }
-                let stored = WeightStorage::Int8.store(weight.clone());
-                let (whole, rounded) = (host(weight), host(stored.clone().dequantize().narrow(1, 0, outputs)));
-                let off = whole.iter().zip(rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(off <= 1.0 / 127.0 + 1e-6, "numbers up to 2 are off by {off} in blocks of 127 steps");
-                let expected = x.clone().matmul(stored.clone().dequantize());
-                let found = linear(x.clone(), stored, None, Precision::F32);
-                assert_eq!(found.dims(), [rows, outputs.next_multiple_of(INT8_BLOCK)]);
-                close(&what(WeightStorage::Int8), &host(found), &host(expected), 1e-5);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! A linear map, and the number format its product is computed in.
 
 use burn::module::{Module, Param};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
+use fireclay_kernels::StoredWeight;
 pub use fireclay_kernels::{Precision, WeightStorage, linear};
 
 use crate::lora::Adapter;
@@ -9,21 +10,21 @@ use crate::lora::Adapter;
 /// `y = x·W + b`, plus what an adapter adds where there is one.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s.
+    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s. Empty where the weight is `stored`.
     pub(crate) weight: Param<Tensor<2>>,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
     pub(crate) lora: Option<Adapter>,
-    /// Columns of the weight, and numbers of the bias, that are there to fill a block of its format.
+    /// The weight in a format for inference.
     #[module(skip)]
-    padding: usize,
+    stored: Option<StoredWeight>,
 }
 
 impl Linear {
     /// A map with the given weight `[inputs, outputs]` and bias `[outputs]`.
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None, padding: 0 }
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None, stored: None }
     }
 
     /// The map whose results are `factor` times these.
@@ -37,19 +38,16 @@ impl Linear {
     /// The map with its weight in another format, for inference.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        let outputs = self.weight.dims()[1];
-        self.weight = self.weight.map(|weight| format.store(weight));
-        self.padding = self.weight.dims()[1] - outputs;
-        if self.padding > 0 {
-            let zeros = Tensor::zeros([self.padding], &self.weight.device());
-            self.bias = self.bias.map(|bias| bias.map(|bias| Tensor::cat(vec![bias, zeros], 0)));
-        }
+        let weight = self.weight.val();
+        let device = weight.device();
+        self.stored = Some(StoredWeight::new(weight, format));
+        self.weight = self.weight.map(|_| Tensor::zeros([0, 0], &device));
         self
     }
 
     /// The weight, if the map is nothing but a product with it.
     pub(crate) fn plain_weight(&self) -> Option<Tensor<2>> {
-        let plain = self.bias.is_none() && self.lora.is_none() && self.weight.dtype() == DType::F32;
+        let plain = self.bias.is_none() && self.lora.is_none() && self.stored.is_none();
         plain.then(|| self.weight.val())
     }
 
@@ -58,11 +56,11 @@ impl Linear {
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));
-        let mut y = linear(x, self.weight.val(), self.bias.as_ref().map(Param::val), precision);
-        if self.padding > 0 {
-            let outputs = y.dims()[1] - self.padding;
-            y = y.narrow(1, 0, outputs);
-        }
+        let bias = self.bias.as_ref().map(Param::val);
+        let y = match &self.stored {
+            Some(weight) => weight.linear(x, bias, precision),
+            None => linear(x, self.weight.val(), bias, precision),
+        };
         match added {
             Some(added) => y + added,
             None => y,

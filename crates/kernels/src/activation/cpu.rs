@@ -49,7 +49,13 @@ impl Kernel for Activate {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
         let output = for_each_activation!(self.0, |f, _slope| map(&x, f));
-        Forward { output, saved: if tracked.any() { vec![x] } else { vec![] } }
+        let saved = match self.0 {
+            _ if !tracked.any() => vec![],
+            // The slope of what it gives is the slope of what it was given, and the layer behind keeps that in any case.
+            Activation::Relu => vec![output.clone()],
+            _ => vec![x],
+        };
+        Forward { output, saved }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {

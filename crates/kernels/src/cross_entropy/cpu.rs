@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Targets;
-use crate::head::cpu::{Multiply, Rows, row_count};
+use crate::head::cpu::{Multiply, Piece, Rows, row_count};
 use crate::host::{CHUNK, contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_max, row_sum, vectorize};
@@ -26,9 +26,9 @@ impl Kernel for CrossEntropy {
         let wanted = [0, 1].map(|input| tracked.input(input));
         let mut work = Rows::new(&hidden, &head, self.how, wanted);
         let counted: Vec<usize> = (0..row_count(&hidden)).filter(|&row| self.targets.weights[row] != 0.0).collect();
-        let mut loss = 0.0;
+        let (mut loss, mut piece) = (0.0, Piece::default());
         for rows in counted.chunks(work.at_a_time()) {
-            let mut piece = work.logits(rows);
+            work.logits(rows, &mut piece);
             let losses: Vec<f64> = piece
                 .logits
                 .par_chunks_exact_mut(work.vocabulary())

@@ -1,12 +1,12 @@
 //! `y = x·W + b`, `dx = dy·Wᵀ`, `dW = xᵀ·dy`, `db = Σ dy`.
 
-use burn_flex::{FlexQTensor, FlexTensor};
+use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::few_rows::{self, FEW};
-use super::stored::{Stored, Values};
+use super::view::{Values, WeightView};
 use crate::Precision;
-use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written};
+use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, written_in_chunks};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::product::{MatRef, product, product_into};
 use crate::simd::vectorize;
@@ -23,12 +23,11 @@ impl Kernel for Linear {
         let (rows, outputs) = (dims(&x)[0], dims(&inputs[0])[1]);
         let bias = inputs.get(1).cloned().map(contiguous);
         let bias = bias.as_ref().map(values);
-        let stored = Stored::of(&inputs[0]);
-        let y = match stored {
-            Some(weight) if rows <= FEW => from_few_rows(values(&x), weight, rows, bias),
-            Some(weight) if !matches!(weight.values, Values::F32(_)) => {
-                assert!(!tracked.any(), "weights stored in bf16 are for inference");
-                from_widened(matrix(&x), weight, bias, self.precision)
+        let y = match WeightView::of(&inputs[0]) {
+            Some(weight) if rows <= FEW || !matches!(weight.values, Values::F32(_)) => {
+                let whole = matches!(weight.values, Values::F32(_));
+                assert!(whole || !tracked.any(), "weights stored in bf16 are for inference");
+                from_view(&x, weight, bias, self.precision)
             }
             _ => from_product(matrix(&x), matrix(&inputs[0]), bias, self.precision),
         };
@@ -59,20 +58,16 @@ impl Kernel for Linear {
     }
 }
 
-/// `x·W` with a quantised weight.
-pub(crate) fn quantized(x: FlexTensor, weight: &FlexQTensor, precision: Precision) -> FlexTensor {
-    let x = contiguous(x);
-    let weight = Stored::of_quantized(weight);
-    let rows = dims(&x)[0];
-    let y = match rows {
-        ..=FEW => from_few_rows(values(&x), weight, rows, None),
-        _ => from_widened(matrix(&x), weight, None, precision),
-    };
-    tensor(y, [rows, weight.outputs])
+/// `x·W + b` with a weight in any format.
+pub(super) fn from_view(x: &FlexTensor, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+    match dims(x)[0] {
+        rows @ ..=FEW => from_few_rows(values(x), weight, rows, bias),
+        _ => from_widened(matrix(x), weight, bias, precision),
+    }
 }
 
 /// `x·W + b` where memory sets the pace.
-fn from_few_rows(x: &[f32], weight: Stored, rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let mut y = match bias {
         Some(bias) => bias.repeat(rows),
         None => vec![0.0; rows * weight.outputs],
@@ -82,7 +77,7 @@ fn from_few_rows(x: &[f32], weight: Stored, rows: usize, bias: Option<&[f32]>) -
 }
 
 /// `x·W + b` with the weight brought back to f32 first.
-fn from_widened(x: MatRef, weight: Stored, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+fn from_widened(x: MatRef, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
     let widened = weight.widened();
     let matrix = match weight.turned {
         false => MatRef::row_major(&widened, weight.inputs, weight.outputs),
@@ -100,7 +95,15 @@ fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Prec
             })
         };
     };
-    let mut y = bias.repeat(x.rows);
+    let width = weight.cols;
+    // SAFETY: every row is written.
+    let mut y = unsafe {
+        written_in_chunks(x.rows * width, rows_a_chunk(width) * width, |_, rows| {
+            for row in rows.chunks_exact_mut(width.max(1)) {
+                row.write_copy_of_slice(bias);
+            }
+        })
+    };
     product(x, weight, &mut y, true, precision);
     y
 }

@@ -8,7 +8,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::INT8_BLOCK;
-use super::stored::{Stored, Values};
+use super::view::{Values, WeightView};
 use crate::simd::{LANES, prefetch, vectorize};
 
 /// Rows up to which a product is computed here.
@@ -55,8 +55,8 @@ impl Number for i8 {
 }
 
 /// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
-pub(super) fn multiply_add(x: &[f32], weight: Stored, y: &mut [f32]) {
-    let Stored { inputs, outputs, turned, .. } = weight;
+pub(super) fn multiply_add(x: &[f32], weight: WeightView, y: &mut [f32]) {
+    let WeightView { inputs, outputs, turned, .. } = weight;
     assert!(x.len() * outputs == y.len() * inputs, "x and y have as many rows");
     if y.is_empty() || inputs == 0 {
         return;

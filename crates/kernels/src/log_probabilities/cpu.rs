@@ -6,7 +6,7 @@
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::head::cpu::{Multiply, Rows, row_count};
+use crate::head::cpu::{Multiply, Piece, Rows, row_count};
 use crate::host::{contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
@@ -25,9 +25,9 @@ impl Kernel for LogProbabilities {
         let head = inputs.remove(0);
         let work = Rows::new(&hidden, &head, self.how, [false; 2]);
         let all: Vec<usize> = (0..row_count(&hidden)).collect();
-        let mut results = Vec::with_capacity(all.len());
+        let (mut results, mut piece) = (Vec::with_capacity(all.len()), Piece::default());
         for rows in all.chunks(work.at_a_time()) {
-            let mut piece = work.logits(rows);
+            work.logits(rows, &mut piece);
             let of_rows = piece.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows);
             results.par_extend(of_rows.map(|(logits, &row)| {
                 let softmax = self.softmax(logits);
@@ -43,11 +43,12 @@ impl Kernel for LogProbabilities {
         let gradient = contiguous(gradient);
         let (of_chosen, of_entropy) = values(&gradient).split_at(self.ids.len());
         let mut work = Rows::new(&saved[0], &saved[1], self.how, [wanted[0], wanted[1]]);
+        let mut piece = Piece::default();
         // Padding has no gradient, and needs no logits.
         let all: Vec<usize> =
             (0..self.ids.len()).filter(|&row| of_chosen[row] != 0.0 || of_entropy[row] != 0.0).collect();
         for rows in all.chunks(work.at_a_time()) {
-            let mut piece = work.logits(rows);
+            work.logits(rows, &mut piece);
             piece.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows).for_each(|(logits, &row)| {
                 self.softmax(logits).into_gradient(self.ids[row], of_chosen[row], of_entropy[row]);
             });

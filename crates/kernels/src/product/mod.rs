@@ -18,6 +18,9 @@ mod scratch;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod tile;
+mod transpose;
+
+pub(crate) use transpose::RightSide;
 
 /// A matrix in memory, which may be a transposed or otherwise strided view of it.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +165,10 @@ unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precisio
 /// # Safety
 /// As for [`portable`].
 unsafe fn gemm_f32(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool) {
+    /// Rows of A from which a copy of B pays in a single product.
+    const MANY: usize = 1024;
+    let right = (a.rows >= MANY).then(|| b.as_right_side(Precision::F32));
+    let b = right.as_ref().map_or(b, RightSide::matrix);
     // SAFETY: the caller's promise; strides that lie inside a slice fit an isize.
     unsafe {
         gemm::gemm(

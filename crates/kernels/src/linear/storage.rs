@@ -1,0 +1,117 @@
+//! The formats that a weight can be stored in for inference.
+
+#[cfg(feature = "flex")]
+use std::sync::Arc;
+
+use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype};
+use burn::tensor::{DType, FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "flex")]
+use super::int8::Int8;
+use super::linear;
+use crate::Precision;
+
+/// Values of a row that share a scale in [`WeightStorage::Int8`].
+pub const INT8_BLOCK: usize = 64;
+
+/// How weights are stored for inference. What they are multiplied with, and the sums, are f32 all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightStorage {
+    /// 32 bits, as they were trained.
+    #[default]
+    F32,
+    /// Rounded to bfloat16: half the memory.
+    Bf16,
+    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them being 127: 8.5 bits a weight.
+    Int8,
+}
+
+/// A weight `[I, O]` in one of the formats. It has no gradient.
+#[derive(Clone, Debug)]
+pub struct StoredWeight {
+    outputs: usize,
+    values: Values,
+}
+
+#[derive(Clone, Debug)]
+enum Values {
+    /// As burn has it; a quantised one is filled up with columns of zeros to a multiple of [`INT8_BLOCK`].
+    Tensor(Box<Tensor<2>>),
+    /// On the host, where burn's own would copy its scales at every product.
+    #[cfg(feature = "flex")]
+    Int8(Arc<Int8>),
+}
+
+impl StoredWeight {
+    /// `weight` in the given format.
+    #[must_use]
+    pub fn new(weight: Tensor<2>, format: WeightStorage) -> Self {
+        let outputs = weight.dims()[1];
+        let values = match format {
+            WeightStorage::F32 => Values::Tensor(Box::new(weight)),
+            WeightStorage::Bf16 => Values::Tensor(Box::new(weight.cast(FloatDType::BF16))),
+            #[cfg(feature = "flex")]
+            WeightStorage::Int8 if crate::op::on_host(&weight) => Values::Int8(Arc::new(Int8::of(weight))),
+            WeightStorage::Int8 => Values::Tensor(Box::new(quantized(weight))),
+        };
+        Self { outputs, values }
+    }
+
+    /// The values that it stands for, in f32.
+    ///
+    /// # Shapes
+    /// `[I, O]`
+    #[must_use]
+    pub fn widened(&self) -> Tensor<2> {
+        match &self.values {
+            Values::Tensor(tensor) if is_quantized(tensor) => {
+                (**tensor).clone().dequantize().narrow(1, 0, self.outputs)
+            }
+            Values::Tensor(tensor) => (**tensor).clone().cast(FloatDType::F32),
+            #[cfg(feature = "flex")]
+            Values::Int8(int8) => int8.widened(),
+        }
+    }
+
+    /// `x·W + b`.
+    ///
+    /// # Shapes
+    /// x `[N, I]`, bias `[O]` → `[N, O]`
+    #[must_use]
+    pub fn linear(&self, x: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
+        match &self.values {
+            Values::Tensor(tensor) if is_quantized(tensor) => {
+                let y = linear(x, (**tensor).clone(), None, precision).narrow(1, 0, self.outputs);
+                match bias {
+                    Some(bias) => y + bias.unsqueeze(),
+                    None => y,
+                }
+            }
+            Values::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
+            #[cfg(feature = "flex")]
+            Values::Int8(int8) => super::int8::linear(x, int8, bias, precision),
+        }
+    }
+}
+
+fn is_quantized(tensor: &Tensor<2>) -> bool {
+    matches!(tensor.dtype(), DType::QFloat(_))
+}
+
+/// In int8 as burn has it.
+fn quantized(weight: Tensor<2>) -> Tensor<2> {
+    let [inputs, outputs] = weight.dims();
+    let missing = outputs.next_multiple_of(INT8_BLOCK) - outputs;
+    let zeros = Tensor::zeros([inputs, missing], &weight.device());
+    let weight = if missing == 0 { weight } else { Tensor::cat(vec![weight, zeros], 1) };
+    // Where there are no 8-bit numbers, four stand in one of 32 bits, as burn has it by default.
+    let whole = weight.device().supports_dtype(DType::I8);
+    let store = if whole { QuantStore::Native } else { QuantScheme::default().store };
+    let scheme = QuantScheme::default()
+        .with_value(QuantValue::Q8S)
+        .with_store(store)
+        .per_block([INT8_BLOCK as u8], ScaleDtype::F32);
+    weight.quantize_dynamic(&scheme)
+}
