@@ -31,6 +31,6 @@ pub use embedding::embedding;
 pub use head::Head;
 pub use linear::{StoredWeight, WeightStorage, linear};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
-pub use norm::norm;
+pub use norm::{norm, norm_rotary};
 pub use precision::Precision;
 pub use rotary::{Angles, rotary};

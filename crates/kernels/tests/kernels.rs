@@ -8,7 +8,7 @@ use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::{
     Activation, Angles, Head, LogProbabilities, Precision, StoredWeight, WeightStorage, activate, activation,
-    attention, cross_entropy, embedding, gated, linear, log_probabilities, norm, rotary,
+    attention, cross_entropy, embedding, gated, linear, log_probabilities, norm, norm_rotary, rotary,
 };
 
 /// Numbers in −2..2, the same every time (splitmix64).
@@ -103,7 +103,7 @@ fn norms() {
 #[test]
 fn linear_maps() {
     use fireclay_kernels::linear::reference;
-    for [rows, inputs, outputs] in [[1, 1, 1], [1, 40, 3], [7, 5, 9], [64, 128, 96], [130, 33, 257]] {
+    for [rows, inputs, outputs] in [[1, 1, 1], [1, 40, 3], [7, 5, 9], [64, 128, 96], [130, 33, 257], [1030, 512, 6]] {
         let sizes = [rows * inputs, inputs * outputs, outputs];
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
             let x = |i: &[Tensor<1>]| i[0].clone().reshape([rows, inputs]);
@@ -153,8 +153,10 @@ fn stored_weights() {
                     for bias in [None, Some(bias.clone())] {
                         let product = x.clone().matmul(stored.widened());
                         let expected = bias.clone().map_or(product.clone(), |bias| product + bias.unsqueeze());
-                        let found = stored.linear(x.clone(), bias, Precision::F32);
-                        close(&what, &host(found), &host(expected), 1e-5);
+                        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
+                            let found = stored.linear(x.clone(), bias.clone(), precision);
+                            close(&format!("{what}, {precision:?}"), &host(found), &host(expected.clone()), tolerance);
+                        }
                     }
                 }
             }
@@ -189,12 +191,21 @@ fn activations() {
 
 #[test]
 fn rotations() {
+    use fireclay_kernels::norm::reference::norm as norm_by_reference;
     use fireclay_kernels::rotary::reference;
     for [batch, time, heads, planes] in [[1, 1, 1, 1], [2, 5, 3, 4], [3, 130, 4, 16], [1, 7, 2, 33]] {
         let cos: Arc<[f32]> = numbers(time * planes, 5).iter().map(|x| x.cos()).collect();
         let sin: Arc<[f32]> = numbers(time * planes, 5).iter().map(|x| x.sin()).collect();
         let angles = Angles { time, planes, cos, sin };
         let heads_of = |x: &Tensor<1>| x.clone().reshape([batch, time, heads, 2 * planes]);
+        let numbers_of = |x: Tensor<4>| x.reshape([batch * time * heads * 2 * planes]);
+        compare(
+            &format!("{batch} × {time} × {heads} × {planes}, normalised"),
+            &[batch * time * heads * 2 * planes, 2 * planes],
+            1e-5,
+            &|i| numbers_of(norm_rotary(heads_of(&i[0]), i[1].clone(), 1e-5, &angles)),
+            &|i| numbers_of(reference::rotary(norm_by_reference(heads_of(&i[0]), i[1].clone(), None, 1e-5), &angles)),
+        );
         compare(
             &format!("{batch} × {time} × {heads} × {planes}"),
             &[batch * time * heads * 2 * planes],
@@ -233,7 +244,7 @@ fn an_id_that_is_not_in_the_table_is_refused() {
 fn cross_entropies() {
     use fireclay_kernels::cross_entropy::reference;
     // The last needs several pieces of rows.
-    for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [600, 8, 4100]] {
+    for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [9, 20, 1024], [9, 512, 20], [600, 8, 4100]] {
         let ids: Vec<u32> = (0..rows).map(|i| ((i * 31 + 2) % vocabulary) as u32).collect();
         let weights: Vec<f32> = numbers(rows, 3).iter().map(|x| x.abs()).collect();
         let some: Vec<f32> = weights.iter().enumerate().map(|(i, w)| if i % 3 == 0 { 0.0 } else { *w }).collect();
@@ -267,7 +278,7 @@ fn log_probabilities_and_entropies() {
     use fireclay_kernels::log_probabilities::reference;
     let both = |LogProbabilities { chosen, entropy }| Tensor::cat(vec![chosen, entropy], 0);
     // The last needs several pieces of rows, and has a row in the vocabulary that is no multiple of a vector.
-    for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [600, 8, 4099]] {
+    for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [9, 20, 1024], [9, 512, 20], [600, 8, 4099]] {
         let ids: Vec<u32> = (0..rows).map(|i| ((i * 31 + 2) % vocabulary) as u32).collect();
         let hidden = |i: &[Tensor<1>]| i[0].clone().reshape([rows, width]);
         let lengths = [rows * width, width * vocabulary];

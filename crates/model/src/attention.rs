@@ -6,7 +6,7 @@ use fireclay_kernels::attention::Mask;
 use fireclay_kernels::{Angles, attention, rotary};
 
 use crate::cache::Cache;
-use crate::linear::{Linear, Precision};
+use crate::linear::{Linear, Precision, WeightStorage};
 use crate::norm::Norm;
 
 /// `softmax(Q·Kᵀ / √K + mask)·V` per head, heads side by side, then a linear map (Vaswani et al. 2017, section 3.2), with
@@ -17,6 +17,9 @@ pub struct Attention {
     pub(crate) key: Linear,
     pub(crate) value: Linear,
     pub(crate) output: Linear,
+    /// Query, key and value in one map, as [`Attention::stored`] leaves them for inference.
+    #[module(skip)]
+    pub(crate) joined: Option<Linear>,
     pub(crate) query_norm: Option<Norm>,
     pub(crate) key_norm: Option<Norm>,
     pub(crate) heads: usize,
@@ -44,6 +47,32 @@ pub struct AttentionContext {
 }
 
 impl Attention {
+    /// The layer with its weights in another format. Queries, keys and values are one product then: threads that decode a token wait for one another
+    /// at each.
+    #[must_use]
+    pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
+        self.joined = Some(Linear::joined(&[&self.query, &self.key, &self.value]).stored(format));
+        self.query = self.query.emptied();
+        self.key = self.key.emptied();
+        self.value = self.value.emptied();
+        self.output = self.output.stored(format);
+        self
+    }
+
+    /// Queries `[B, T, H, K]`, keys and values `[B, T, kv heads, K]` of `[B·T, D]`.
+    fn projections(&self, x_nd: Tensor<2>, context: &AttentionContext) -> [Tensor<4>; 3] {
+        let AttentionContext { precision, batch, time, .. } = *context;
+        let heads = [self.heads, self.kv_heads, self.kv_heads];
+        let split = |x: Tensor<2>, heads: usize| x.reshape([batch, time, heads, self.head_dim]);
+        if let Some(joined) = &self.joined {
+            let all = split(joined.forward(x_nd, precision), heads.iter().sum());
+            let of = |first: usize, count: usize| all.clone().narrow(2, first, count);
+            return [of(0, heads[0]), of(heads[0], heads[1]), of(heads[0] + heads[1], heads[2])];
+        }
+        let maps = [&self.query, &self.key, &self.value];
+        std::array::from_fn(|i| split(maps[i].forward(x_nd.clone(), precision), heads[i]))
+    }
+
     /// # Shapes
     /// `[B·T, D]` → `[B·T, D]`; `cache` holds the tokens before them, and this layer's index in it.
     #[must_use]
@@ -54,18 +83,14 @@ impl Attention {
         cache: Option<(&mut Cache, usize)>,
     ) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
-        let split = |x: Tensor<2>, heads: usize| x.reshape([batch, time, heads, self.head_dim]);
-        let mut q_bthk = split(self.query.forward(x_nd.clone(), precision), self.heads);
-        let mut k_bthk = split(self.key.forward(x_nd.clone(), precision), self.kv_heads);
-        let v_bthk = split(self.value.forward(x_nd, precision), self.kv_heads);
-        if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
-            q_bthk = query_norm.forward(q_bthk);
-            k_bthk = key_norm.forward(k_bthk);
-        }
-        if let Some(angles) = &context.angles {
-            q_bthk = rotary(q_bthk, angles);
-            k_bthk = rotary(k_bthk, angles);
-        }
+        let [q_bthk, k_bthk, v_bthk] = self.projections(x_nd, context);
+        let placed = |x: Tensor<4>, norm: &Option<Norm>| match (norm, &context.angles) {
+            (Some(norm), Some(angles)) => norm.forward_rotated(x, angles),
+            (Some(norm), None) => norm.forward(x),
+            (None, Some(angles)) => rotary(x, angles),
+            (None, None) => x,
+        };
+        let (q_bthk, k_bthk) = (placed(q_bthk, &self.query_norm), placed(k_bthk, &self.key_norm));
         let q = q_bthk.swap_dims(1, 2);
         let (mut k, mut v) = (k_bthk.swap_dims(1, 2), v_bthk.swap_dims(1, 2));
         if let Some((cache, layer)) = cache {

@@ -105,9 +105,12 @@ impl Decoder {
             Linear::new(rows_of_head, None)
         });
         decoder.head = Some(head.stored(format));
-        for (_, map) in decoder.blocks.iter_mut().flat_map(Block::linear_maps) {
-            *map = map.clone().stored(format);
-        }
+        let stored = |block: Block| Block {
+            attention: block.attention.stored(format),
+            feed_forward: block.feed_forward.stored(format),
+            ..block
+        };
+        decoder.blocks = decoder.blocks.into_iter().map(stored).collect();
         decoder
     }
 

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_kernels::{Activation, activate, gated};
 
-use crate::linear::{Linear, Precision};
+use crate::linear::{Linear, Precision, WeightStorage};
 
 /// `f(x·W_up)·W_down`, or gated `(f(x·W_gate) ⊙ x·W_up)·W_down` (Shazeer 2020, GLU variants).
 #[derive(Module, Debug)]
@@ -17,6 +17,14 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
+    /// The layer with its weights in another format, for inference.
+    #[must_use]
+    pub(crate) fn stored(self, format: WeightStorage) -> Self {
+        let Self { gate, up, down, activation } = self;
+        let gate = gate.map(|gate| gate.stored(format));
+        Self { gate, up: up.stored(format), down: down.stored(format), activation }
+    }
+
     /// # Shapes
     /// `[N, D]` → `[N, D]`
     #[must_use]

@@ -105,6 +105,7 @@ impl<S: WeightSource> Builder<'_, S> {
             key: self.linear(&format!("{at}.key"), [c.width, kv_width], c.qkv_bias)?,
             value: self.linear(&format!("{at}.value"), [c.width, kv_width], c.qkv_bias)?,
             output: self.linear(&format!("{at}.output"), [query_width, c.width], c.output_bias)?,
+            joined: None,
             query_norm,
             key_norm,
             heads: c.heads,

@@ -35,14 +35,27 @@ impl Linear {
         self
     }
 
+    /// The map that gives what several give of the same input, one behind the other. None of them has an adapter, and all or none have a bias.
+    #[must_use]
+    pub(crate) fn joined(maps: &[&Self]) -> Self {
+        let weights = maps.iter().map(|map| map.weight.val()).collect();
+        let biases: Option<Vec<_>> = maps.iter().map(|map| map.bias.as_ref().map(Param::val)).collect();
+        Self::new(Tensor::cat(weights, 1), biases.map(|biases| Tensor::cat(biases, 0)))
+    }
+
+    /// The map without its weight, where another has it.
+    #[must_use]
+    pub(crate) fn emptied(mut self) -> Self {
+        let device = self.weight.device();
+        self.weight = self.weight.map(|_| Tensor::zeros([0, 0], &device));
+        self
+    }
+
     /// The map with its weight in another format, for inference.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        let weight = self.weight.val();
-        let device = weight.device();
-        self.stored = Some(StoredWeight::new(weight, format));
-        self.weight = self.weight.map(|_| Tensor::zeros([0, 0], &device));
-        self
+        self.stored = Some(StoredWeight::new(self.weight.val(), format));
+        self.emptied()
     }
 
     /// The weight, if the map is nothing but a product with it.

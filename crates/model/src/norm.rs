@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use fireclay_kernels::norm;
+use fireclay_kernels::{Angles, norm, norm_rotary, rotary};
 
 /// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
@@ -25,5 +25,17 @@ impl Norm {
     #[must_use]
     pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
         norm(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
+    }
+
+    /// The norm, and then the rotation, of every head.
+    ///
+    /// # Shapes
+    /// `[B, T, H, K]` → `[B, T, H, K]`
+    #[must_use]
+    pub(crate) fn forward_rotated(&self, x: Tensor<4>, angles: &Angles) -> Tensor<4> {
+        match &self.bias {
+            None => norm_rotary(x, self.weight.val(), self.epsilon, angles),
+            Some(_) => rotary(self.forward(x), angles),
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::view::{Values, WeightView};
 use crate::Precision;
 use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, written_in_chunks};
 use crate::op::{Forward, Kernel, Tracked};
-use crate::product::{MatRef, product, product_into};
+use crate::product::{MatRef, Number, product, product_into};
 use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
@@ -62,7 +62,7 @@ impl Kernel for Linear {
 pub(super) fn from_view(x: &FlexTensor, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
     match dims(x)[0] {
         rows @ ..=FEW => from_few_rows(values(x), weight, rows, bias),
-        _ => from_widened(matrix(x), weight, bias, precision),
+        _ => from_many_rows(matrix(x), weight, bias, precision),
     }
 }
 
@@ -76,26 +76,25 @@ fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]
     y
 }
 
-/// `x·W + b` with the weight brought back to f32 first.
-fn from_widened(x: MatRef, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
-    let widened = weight.widened();
-    let matrix = match weight.turned {
-        false => MatRef::row_major(&widened, weight.inputs, weight.outputs),
-        true => MatRef::row_major(&widened, weight.outputs, weight.inputs).transposed(),
-    };
-    from_product(x, matrix, bias, precision)
+/// `x·W + b` of many rows.
+fn from_many_rows(x: MatRef, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+    match weight.values {
+        Values::F32(values) => from_product(x, weight.matrix(values), bias, precision),
+        Values::Bf16(values) => from_product(x, weight.matrix(values), bias, precision),
+        Values::Int8 { .. } => from_product(x, weight.matrix(&weight.widened()), bias, precision),
+    }
 }
 
-fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+fn from_product<E: Number>(x: MatRef, weight: MatRef<E>, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+    let width = weight.cols;
     let Some(bias) = bias else {
         // SAFETY: the product writes every element.
         return unsafe {
-            written(x.rows * weight.cols, |y| {
+            written(x.rows * width, |y| {
                 product_into(x, weight, y, precision);
             })
         };
     };
-    let width = weight.cols;
     // SAFETY: every row is written.
     let mut y = unsafe {
         written_in_chunks(x.rows * width, rows_a_chunk(width) * width, |_, rows| {

@@ -14,8 +14,8 @@ use crate::simd::{LANES, prefetch, vectorize};
 /// Rows up to which a product is computed here.
 pub(super) const FEW: usize = 4;
 
-/// Weights that are worth handing to another thread.
-const PIECE: usize = 1 << 16;
+/// Bytes of weights that are worth handing to another thread.
+const PIECE: usize = 1 << 18;
 /// Pieces of the inputs at most: each has sums of its own, which are then added.
 const PIECES: usize = 16;
 /// Outputs up to which their sums stay in the nearest cache, so that weights can be read row after row.
@@ -91,7 +91,7 @@ fn by_rows<N: Number>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
             add_inputs::<SIDE_BY_SIDE, N>(x, weights, 0..inputs, first, y);
         });
     }
-    let pieces = (inputs * outputs / PIECE).clamp(1, PIECES);
+    let pieces = (inputs * outputs * size_of::<N>() / PIECE).clamp(1, PIECES);
     let piece = |index: usize, y: &mut [f32]| {
         let some = index * inputs / pieces..(index + 1) * inputs / pieces;
         add_inputs::<1, N>(x, weights, some, 0, y.chunks_exact_mut(outputs).collect());

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::INT8_BLOCK;
 use crate::host::dims;
+use crate::product::MatRef;
 
 /// A weight `[I, O]` in memory, without gaps.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,14 @@ impl<'a> WeightView<'a> {
             other => panic!("weights of {other:?}"),
         };
         Some(Self { inputs, outputs, turned, values })
+    }
+
+    /// Its numbers, or others in their places, as a matrix.
+    pub fn matrix<'n, N>(&self, numbers: &'n [N]) -> MatRef<'n, N> {
+        match self.turned {
+            false => MatRef::row_major(numbers, self.inputs, self.outputs),
+            true => MatRef::row_major(numbers, self.outputs, self.inputs).transposed(),
+        }
     }
 
     /// The weight in f32, as it lies in memory.

@@ -1,7 +1,8 @@
 //! The norms row by row.
 //!
 //! With `x̂ = (x − μ)·r`, where `r = 1/√(mean((x−μ)²) + ε)` and μ is 0 for RMS norm, the gradients of `y = x̂·gain + bias` are
-//! `dx = r·(g − mean(g) − x̂·mean(g·x̂))` with `g = dy·gain` (without `mean(g)` for RMS norm), `dgain = Σ dy·x̂`, `dbias = Σ dy`.
+//! `dx = r·(g − mean(g) − x̂·mean(g·x̂))` with `g = dy·gain` (without `mean(g)` for RMS norm), `dgain = Σ dy·x̂`, `dbias = Σ dy`. Where rows are
+//! rotated afterwards, dy is first rotated back.
 
 use std::mem::MaybeUninit;
 
@@ -9,16 +10,40 @@ use burn_flex::FlexTensor;
 
 use crate::host::{contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, values, written_in_chunks};
 use crate::op::{Forward, Kernel, Tracked};
-use crate::simd::{row_dot, row_sum, vectorize};
+use crate::rotary::Angles;
+use crate::rotary::cpu::rotate_head;
+use crate::simd::{LANES, row_dot, row_sum, vectorize};
 
 /// Layer norm of `[x, gain, bias]` where it is centred, RMS norm of `[x, gain]` where it is not.
 #[derive(Debug)]
 pub(super) struct Norm {
     pub epsilon: f32,
     pub centred: bool,
+    /// By which rows, the heads of `[B, T, H, K]`, are rotated when they are normalised.
+    pub rotation: Option<Angles>,
+}
+
+/// The rotation of each row of a tensor.
+#[derive(Clone, Copy)]
+struct Rotation<'a> {
+    angles: &'a Angles,
+    heads: usize,
+}
+
+impl Rotation<'_> {
+    #[inline(always)]
+    fn rotate(self, row: usize, head: &mut [f32], sign: f32) {
+        let (cos, sin) = self.angles.of_token(row / self.heads);
+        rotate_head(head, cos, sin, sign);
+    }
 }
 
 impl Norm {
+    fn rotation(&self, x: &FlexTensor) -> Option<Rotation<'_>> {
+        let rotation = |angles| Rotation { angles, heads: x.layout().shape()[2] };
+        self.rotation.as_ref().map(rotation)
+    }
+
     /// μ and r of a row.
     #[inline(always)]
     fn statistics(&self, x: &[f32]) -> (f32, f32) {
@@ -27,8 +52,8 @@ impl Norm {
             return (0.0, 1.0 / (row_dot(x, x) / width + self.epsilon).sqrt());
         }
         let mean = row_sum(x) / width;
-        let mut lanes = [0.0f32; 16];
-        let (chunks, rest) = x.as_chunks::<16>();
+        let mut lanes = [0.0f32; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {
             for (lane, x) in lanes.iter_mut().zip(chunk) {
                 *lane += (x - mean) * (x - mean);
@@ -70,23 +95,29 @@ impl Norm {
     ) {
         let (mean, scale) = self.statistics(x);
         let width = x.len() as f32;
-        let (mut sum_g, mut sum_gx) = ([0.0f32; 16], [0.0f32; 16]);
-        let mut from = 0;
-        while from < x.len() {
-            let lanes = (x.len() - from).min(16);
-            for lane in 0..lanes {
-                let i = from + lane;
-                let g = dy[i] * gain[i];
+        let (mut sum_g, mut sum_gx) = ([0.0f32; LANES], [0.0f32; LANES]);
+        // Slices of one length need no check at every number, so that the loops are vectorised.
+        let n = x.len();
+        let (dy, gain, dx, dgain) = (&dy[..n], &gain[..n], &mut dx[..n], &mut dgain[..n]);
+        for from in (0..n / LANES * LANES).step_by(LANES) {
+            let at = from..from + LANES;
+            let (x, dy, gain) = (&x[at.clone()], &dy[at.clone()], &gain[at]);
+            for lane in 0..LANES {
+                let g = dy[lane] * gain[lane];
                 sum_g[lane] += g;
-                sum_gx[lane] = g.mul_add((x[i] - mean) * scale, sum_gx[lane]);
+                sum_gx[lane] = g.mul_add((x[lane] - mean) * scale, sum_gx[lane]);
             }
-            from += 16;
+        }
+        for (lane, i) in (n / LANES * LANES..n).enumerate() {
+            let g = dy[i] * gain[i];
+            sum_g[lane] += g;
+            sum_gx[lane] = g.mul_add((x[i] - mean) * scale, sum_gx[lane]);
         }
         let mean_g = if self.centred { row_sum(&sum_g) / width } else { 0.0 };
         let mean_gx = row_sum(&sum_gx) / width;
-        for (i, dx) in dx.iter_mut().enumerate() {
+        for i in 0..n {
             let normal = (x[i] - mean) * scale;
-            dx.write(scale * (dy[i].mul_add(gain[i], -mean_g) - normal * mean_gx));
+            dx[i].write(scale * (dy[i].mul_add(gain[i], -mean_g) - normal * mean_gx));
             dgain[i] = dy[i].mul_add(normal, dgain[i]);
         }
         if self.centred {
@@ -102,6 +133,7 @@ impl Kernel for Norm {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let (rows, width) = rows_and_width(&inputs[0]);
         let (x, gain, bias) = (values(&inputs[0]), values(&inputs[1]), inputs.get(2).map(values));
+        let rotation = self.rotation(&inputs[0]);
         // SAFETY: every row is written.
         let y = unsafe {
             written_in_chunks(rows * width, rows_a_chunk(width) * width, |start, y| {
@@ -109,8 +141,12 @@ impl Kernel for Norm {
                     #[inline(always)]
                     || {
                         let x = &x[start..start + y.len()];
-                        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+                        for (index, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).enumerate() {
                             self.row(x, gain, bias, y);
+                            if let Some(rotation) = rotation {
+                                // SAFETY: the row was written.
+                                rotation.rotate(start / width + index, y.assume_init_mut(), 1.0);
+                            }
                         }
                     },
                 );
@@ -125,7 +161,7 @@ impl Kernel for Norm {
         let gradient = contiguous(gradient);
         let (_, width) = rows_and_width(&saved[0]);
         let (x, gain, dy) = (values(&saved[0]), values(&saved[1]), values(&gradient));
-        let chunk = rows_a_chunk(width) * width;
+        let (chunk, rotation) = (rows_a_chunk(width) * width, self.rotation(&saved[0]));
         let parts = std::sync::Mutex::new(vec![(vec![], vec![]); x.len().div_ceil(chunk)]);
         // SAFETY: every row is written.
         let dx = unsafe {
@@ -135,8 +171,14 @@ impl Kernel for Norm {
                 vectorize(
                     #[inline(always)]
                     || {
+                        let mut turned = vec![0.0; if rotation.is_some() { width } else { 0 }];
                         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
-                        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+                        for (index, ((x, mut dy), dx)) in rows.zip(dx.chunks_exact_mut(width)).enumerate() {
+                            if let Some(rotation) = rotation {
+                                turned.copy_from_slice(dy);
+                                rotation.rotate(start / width + index, &mut turned, -1.0);
+                                dy = &turned;
+                            }
                             self.row_backward(x, gain, dy, dx, &mut dgain, &mut dbias);
                         }
                     },

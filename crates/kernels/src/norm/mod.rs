@@ -6,6 +6,8 @@ pub mod reference;
 
 use burn::tensor::Tensor;
 
+use crate::rotary::{Angles, rotary};
+
 /// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
 ///
@@ -15,11 +17,29 @@ use burn::tensor::Tensor;
 pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1>>, epsilon: f64) -> Tensor<R> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        let kernel = cpu::Norm { epsilon: epsilon as f32, centred: bias.is_some() };
+        let kernel = cpu::Norm { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
         return match bias {
             Some(bias) => crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch()]),
             None => crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch()]),
         };
     }
     reference::norm(x, gain, bias, epsilon)
+}
+
+/// The RMS norm of every head and then its [rotation](rotary()), as queries and keys have them with QK-norm, in one pass over memory on the CPU.
+///
+/// # Shapes
+/// x `[B, T, H, K]`, gain `[K]` → `[B, T, H, K]`
+///
+/// # Panics
+/// When the angles are not those of T tokens and K/2 planes.
+#[must_use]
+pub fn norm_rotary(x: Tensor<4>, gain: Tensor<1>, epsilon: f64, angles: &Angles) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&x) {
+        angles.check(x.dims());
+        let kernel = cpu::Norm { epsilon: epsilon as f32, centred: false, rotation: Some(angles.clone()) };
+        return crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch()]);
+    }
+    rotary(norm(x, gain, None, epsilon), angles)
 }

@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::number::Number;
 use super::pack::Vectors;
 use super::scratch::Scratch;
 use super::tile::{LANES, PAIR, PANEL, TILE_ROWS, Target, multiply};
@@ -59,7 +60,7 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
 /// # Safety
 /// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if it is accumulated to, and the CPU has
 /// AVX-512 F, BW and BF16.
-pub(super) unsafe fn product(a: Vectors, b: Vectors, c: *mut f32, accumulate: bool) {
+pub(super) unsafe fn product<E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, accumulate: bool) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
     let output = Output { c, row_stride: b.count, accumulate };
@@ -75,7 +76,7 @@ pub(super) unsafe fn product(a: Vectors, b: Vectors, c: *mut f32, accumulate: bo
 
 /// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then the parts are added, always the same ones.
 /// It asks of its caller what [`product`] asks.
-unsafe fn split(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+unsafe fn split<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
     let depth = a.depth.div_ceil(parts).next_multiple_of(PAIR * LANES);
@@ -102,7 +103,7 @@ unsafe fn split(a: Vectors, b: Vectors, output: Output, parallel: bool) {
 }
 
 /// All of C, k block by block. This and what follows asks of its caller what [`product`] asks.
-unsafe fn whole(a: Vectors, b: Vectors, mut output: Output, parallel: bool) {
+unsafe fn whole<E: Number>(a: Vectors, b: Vectors<E>, mut output: Output, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
         let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
@@ -126,7 +127,7 @@ unsafe fn whole(a: Vectors, b: Vectors, mut output: Output, parallel: bool) {
 }
 
 /// Packs all of B, then band by band of rows the A above it.
-unsafe fn share_b(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+unsafe fn share_b<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
     let steps = a.steps();
     let row_stride = steps.next_multiple_of(LANES);
     let band = band(a.count, row_stride, TILE_ROWS, 48, parallel);
@@ -154,7 +155,7 @@ unsafe fn share_b(a: Vectors, b: Vectors, output: Output, parallel: bool) {
 }
 
 /// Packs all of A, then band by band of columns the B above it.
-unsafe fn share_a(a: Vectors, b: Vectors, output: Output, parallel: bool) {
+unsafe fn share_a<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
     let steps = a.steps();
     let row_stride = steps.next_multiple_of(LANES);
     let band = band(b.count, steps, PANEL, PANEL, parallel);

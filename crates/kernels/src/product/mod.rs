@@ -10,6 +10,7 @@ use crate::Precision;
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;
+mod number;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 #[cfg(target_arch = "x86_64")]
@@ -20,13 +21,14 @@ mod tests;
 mod tile;
 mod transpose;
 
+pub use number::Number;
 pub(crate) use transpose::RightSide;
 
 /// A matrix in memory, which may be a transposed or otherwise strided view of it.
 #[derive(Clone, Copy, Debug)]
-pub struct MatRef<'a> {
+pub struct MatRef<'a, E = f32> {
     /// The elements; the matrix begins at the first.
-    pub data: &'a [f32],
+    pub data: &'a [E],
     /// Rows.
     pub rows: usize,
     /// Columns.
@@ -37,9 +39,9 @@ pub struct MatRef<'a> {
     pub col_stride: usize,
 }
 
-impl<'a> MatRef<'a> {
+impl<'a, E> MatRef<'a, E> {
     /// A matrix whose rows follow one another.
-    pub fn row_major(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub fn row_major(data: &'a [E], rows: usize, cols: usize) -> Self {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -82,7 +84,7 @@ pub fn has_native_bf16() -> bool {
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
-pub fn product(a: MatRef, b: MatRef, c: &mut [f32], accumulate: bool, precision: Precision) {
+pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bool, precision: Precision) {
     check(&a, &b, c.len());
     // SAFETY: shapes are checked, and C is initialised.
     unsafe { dispatch(a, b, c.as_mut_ptr(), accumulate, precision) }
@@ -92,7 +94,12 @@ pub fn product(a: MatRef, b: MatRef, c: &mut [f32], accumulate: bool, precision:
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
-pub fn product_into<'c>(a: MatRef, b: MatRef, c: &'c mut [MaybeUninit<f32>], precision: Precision) -> &'c mut [f32] {
+pub fn product_into<'c, E: Number>(
+    a: MatRef,
+    b: MatRef<E>,
+    c: &'c mut [MaybeUninit<f32>],
+    precision: Precision,
+) -> &'c mut [f32] {
     check(&a, &b, c.len());
     // SAFETY: shapes are checked; without accumulation every number of C is written and none is read.
     unsafe {
@@ -101,7 +108,7 @@ pub fn product_into<'c>(a: MatRef, b: MatRef, c: &'c mut [MaybeUninit<f32>], pre
     }
 }
 
-fn check(a: &MatRef, b: &MatRef, c_len: usize) {
+fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
     assert_eq!(a.cols, b.rows, "A has as many columns as B has rows");
     assert!(a.fits() && b.fits(), "a matrix lies inside its data");
     assert_eq!(Some(c_len), a.rows.checked_mul(b.cols), "C has a row for each of A and a column for each of B");
@@ -109,7 +116,7 @@ fn check(a: &MatRef, b: &MatRef, c_len: usize) {
 
 /// # Safety
 /// Shapes have passed [`check`]; C is writable, and initialised if it is accumulated to.
-unsafe fn dispatch(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precision: Precision) {
+unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, accumulate: bool, precision: Precision) {
     if a.rows == 0 || b.cols == 0 {
         return;
     }
@@ -140,8 +147,9 @@ unsafe fn dispatch(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precisio
         unsafe { blocks::product(rows, columns, c, accumulate) };
         return;
     }
+    let mut copy = vec![];
     // SAFETY: as above.
-    unsafe { portable(a, b, c, accumulate, precision) }
+    unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, accumulate, precision) }
 }
 
 /// The product by the `gemm` crate, which is every product but that of bf16 on a CPU that multiplies it.

@@ -7,6 +7,7 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
+use super::number::Number;
 use super::tile::{LANES, PAIR, PANEL};
 
 /// Elements along k between the one that is read and the one that is fetched from memory.
@@ -14,8 +15,8 @@ const AHEAD: usize = 32;
 
 /// One operand seen as vectors along k: the rows of A, or the columns of B.
 #[derive(Clone, Copy)]
-pub(super) struct Vectors {
-    pub data: *const f32,
+pub(super) struct Vectors<E = f32> {
+    pub data: *const E,
     pub count: usize,
     pub depth: usize,
     /// From one vector to the next.
@@ -25,14 +26,14 @@ pub(super) struct Vectors {
 }
 
 // SAFETY: it is only read through, and what it points at is borrowed for the whole product.
-unsafe impl Send for Vectors {}
+unsafe impl<E> Send for Vectors<E> {}
 // SAFETY: as above.
-unsafe impl Sync for Vectors {}
+unsafe impl<E> Sync for Vectors<E> {}
 
 /// Up to 16 vectors by up to 16 lanes, as registers.
 type Block = [__m512i; LANES];
 
-impl Vectors {
+impl<E: Number> Vectors<E> {
     /// The same vectors from `start` on, `count` of them, cut to `depth` elements from `from` on.
     pub fn part(self, start: usize, count: usize, from: usize, depth: usize) -> Self {
         debug_assert!(start + count <= self.count && from + depth <= self.depth, "a part lies inside the whole");
@@ -158,19 +159,19 @@ impl Vectors {
 /// The first `count` (at most 16) of the elements at `data`, then zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn load(data: *const f32, stride: usize, count: usize) -> __m512 {
-    // SAFETY: the caller has `count` elements there; a masked load touches no others.
+unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512 {
+    // SAFETY: the caller has `count` elements there.
     unsafe {
         if stride != 1 {
             let mut elements = [0f32; LANES];
             for (i, element) in elements.iter_mut().enumerate().take(count) {
-                *element = data.add(i * stride).read();
+                *element = data.add(i * stride).read().widen();
             }
             _mm512_loadu_ps(elements.as_ptr())
         } else if count >= LANES {
-            _mm512_loadu_ps(data)
+            E::load(data)
         } else {
-            _mm512_maskz_loadu_ps((1 << count) - 1, data)
+            E::load_first(data, count)
         }
     }
 }

@@ -19,26 +19,30 @@ impl Rotary {
         let (_, width) = rows_and_width(&x);
         let token = heads * width;
         let tokens_a_chunk = rows_a_chunk(token);
-        let Angles { time, planes, cos, sin } = &self.0;
         x.storage_mut::<f32>().par_chunks_mut(tokens_a_chunk * token).enumerate().for_each(|(chunk, tokens)| {
             vectorize(
                 #[inline(always)]
                 || {
                     for (index, token) in tokens.chunks_exact_mut(token).enumerate() {
-                        let at = (chunk * tokens_a_chunk + index) % time * planes;
-                        let (cos, sin) = (&cos[at..at + planes], &sin[at..at + planes]);
+                        let (cos, sin) = self.0.of_token(chunk * tokens_a_chunk + index);
                         for head in token.chunks_exact_mut(width) {
-                            let (first, second) = head.split_at_mut(*planes);
-                            for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
-                                let sin = sin * sign;
-                                (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
-                            }
+                            rotate_head(head, cos, sin, sign);
                         }
                     }
                 },
             );
         });
         x
+    }
+}
+
+/// Rotates the planes of a head by `sign` times their angles.
+#[inline(always)]
+pub(crate) fn rotate_head(head: &mut [f32], cos: &[f32], sin: &[f32], sign: f32) {
+    let (first, second) = head.split_at_mut(cos.len());
+    for (((a, b), cos), sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
+        let sin = sin * sign;
+        (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
     }
 }
 

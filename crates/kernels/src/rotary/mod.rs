@@ -1,7 +1,7 @@
 //! Rotation of queries and keys by their positions.
 
 #[cfg(feature = "flex")]
-mod cpu;
+pub(crate) mod cpu;
 pub mod reference;
 
 use std::sync::Arc;
@@ -21,6 +21,20 @@ pub struct Angles {
     pub sin: Arc<[f32]>,
 }
 
+impl Angles {
+    pub(crate) fn check(&self, [_, time, _, width]: [usize; 4]) {
+        assert!(time == self.time && width == 2 * self.planes, "angles for {time} tokens of {} planes", width / 2);
+    }
+
+    /// Cosines and sines of a token, counted over all rows.
+    #[cfg(feature = "flex")]
+    #[inline(always)]
+    pub(crate) fn of_token(&self, token: usize) -> (&[f32], &[f32]) {
+        let at = token % self.time * self.planes;
+        (&self.cos[at..at + self.planes], &self.sin[at..at + self.planes])
+    }
+}
+
 /// Rotates the plane of numbers `i` and `i + K/2` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in the half-split order of
 /// `transformers`).
 ///
@@ -31,8 +45,7 @@ pub struct Angles {
 /// When the angles are not those of T tokens and K/2 planes.
 #[must_use]
 pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
-    let [_, time, _, width] = x.dims();
-    assert!(time == angles.time && width == 2 * angles.planes, "angles for {} tokens of {} planes", time, width / 2);
+    angles.check(x.dims());
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
         return crate::op::apply(cpu::Rotary(angles.clone()), [x.into_dispatch()]);
