@@ -4,7 +4,8 @@
 //! backend but `flex` runs and burn differentiates, and `cpu.rs` computes it on slices, forwards and backwards. `op.rs` is what makes a tensor
 //! operation of such a kernel. Two parts are no operations: `product` multiplies matrices, `simd` has functions on vectors of numbers.
 //!
-//! A result does not depend on the number of threads; of f32 products, which are the `gemm` crate's, that is tested and not promised.
+//! A result does not depend on the number of threads. Of products by the `gemm` crate, on CPUs for which `product` has no kernel, that is tested and
+//! not promised.
 
 pub mod activation;
 pub mod attention;

@@ -13,7 +13,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
-use fireclay_train::{AdamW, AdamWConfig, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, OptimizerConfig, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -127,8 +127,8 @@ impl PolicyGradient<Decoder> for Grpo {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
-        vec![("optimizer", config.adamw())]
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
+        vec![("optimizer", config.optimizer())]
     }
 
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
@@ -138,7 +138,7 @@ impl PolicyGradient<Decoder> for Grpo {
     fn learn(
         &mut self,
         mut model: Decoder,
-        optimizers: &mut [AdamW],
+        optimizers: &mut [Optimizer],
         groups: &[Group],
         moment: Moment<'_>,
     ) -> Result<(Decoder, Learned), TrainError> {

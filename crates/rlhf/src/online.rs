@@ -11,7 +11,7 @@ use fireclay_model::{Checkpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::checkpoint::{self, Expected, Parts};
 use fireclay_train::{
-    AdamW, AdamWConfig, Clock, Interrupt, Log, Outcome, Progress, Sample, StageDir, StepMetrics, Summary, TrainConfig,
+    Optimizer, OptimizerConfig, Clock, Interrupt, Log, Outcome, Progress, Sample, StageDir, StepMetrics, Summary, TrainConfig,
     TrainError, Trainable, TrainerState,
 };
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub trait PolicyGradient<M: Trainable> {
     fn settings(&self) -> Value;
 
     /// The file names and numbers of its optimisers.
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)>;
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)>;
 
     /// The part of the model that answers.
     fn policy<'m>(&self, model: &'m M) -> &'m Decoder;
@@ -38,7 +38,7 @@ pub trait PolicyGradient<M: Trainable> {
     fn learn(
         &mut self,
         model: M,
-        optimizers: &mut [AdamW],
+        optimizers: &mut [Optimizer],
         groups: &[Group],
         moment: Moment<'_>,
     ) -> Result<(M, Learned), TrainError>;
@@ -142,7 +142,7 @@ pub fn online<M: Trainable>(
         algorithm.recall(&resumed.state.memory)?;
         (resumed.model, resumed.optimizers, resumed.state)
     } else {
-        let optimizers = optimizer_configs.iter().map(|(_, config)| AdamW::new(config.clone())).collect();
+        let optimizers = optimizer_configs.iter().map(|(_, config)| Optimizer::new(config.clone())).collect();
         let state = TrainerState { settings, ..TrainerState::new(config, run.source.position()) };
         (model.to_device(&device), optimizers, state)
     };
@@ -306,8 +306,8 @@ impl Online<'_> {
     fn save<M: Trainable>(
         &self,
         model: &M,
-        names: &[(&'static str, AdamWConfig)],
-        optimizers: &[AdamW],
+        names: &[(&'static str, OptimizerConfig)],
+        optimizers: &[Optimizer],
         state: &mut TrainerState,
     ) -> Result<(), TrainError> {
         let optimizers: Vec<_> = names.iter().map(|(name, _)| *name).zip(optimizers).collect();

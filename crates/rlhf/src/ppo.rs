@@ -15,7 +15,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_data::{Batch, Position, Source};
 use fireclay_model::Decoder;
-use fireclay_train::{AdamW, AdamWConfig, NextToken, Objective, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, OptimizerConfig, NextToken, Objective, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -188,8 +188,8 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
-        vec![("optimizer", config.adamw()), ("critic_optimizer", config.adamw())]
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
+        vec![("optimizer", config.optimizer()), ("critic_optimizer", config.optimizer())]
     }
 
     fn policy<'m>(&self, model: &'m ActorCritic) -> &'m Decoder {
@@ -199,7 +199,7 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
     fn learn(
         &mut self,
         mut model: ActorCritic,
-        optimizers: &mut [AdamW],
+        optimizers: &mut [Optimizer],
         groups: &[Group],
         moment: Moment<'_>,
     ) -> Result<(ActorCritic, Learned), TrainError> {

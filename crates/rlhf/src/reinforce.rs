@@ -11,7 +11,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
-use fireclay_train::{AdamW, AdamWConfig, ModuleGradients, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, OptimizerConfig, ModuleGradients, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,8 +83,8 @@ impl PolicyGradient<Decoder> for Reinforce {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
-        vec![("optimizer", config.adamw())]
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
+        vec![("optimizer", config.optimizer())]
     }
 
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
@@ -94,7 +94,7 @@ impl PolicyGradient<Decoder> for Reinforce {
     fn learn(
         &mut self,
         model: Decoder,
-        optimizers: &mut [AdamW],
+        optimizers: &mut [Optimizer],
         groups: &[Group],
         moment: Moment<'_>,
     ) -> Result<(Decoder, Learned), TrainError> {
@@ -143,7 +143,7 @@ impl OnPolicyStep {
     pub(crate) fn update(
         self,
         model: Decoder,
-        optimizer: &mut AdamW,
+        optimizer: &mut Optimizer,
         trajectories: &[&Trajectory],
         advantages: &[f64],
         moment: Moment<'_>,

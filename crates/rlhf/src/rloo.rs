@@ -4,7 +4,7 @@
 //! unbiased baseline that needs no critic and no memory. The rest is [`reinforce`](crate::reinforce).
 
 use fireclay_model::Decoder;
-use fireclay_train::{AdamW, AdamWConfig, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, OptimizerConfig, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,8 +56,8 @@ impl PolicyGradient<Decoder> for Rloo {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, AdamWConfig)> {
-        vec![("optimizer", config.adamw())]
+    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
+        vec![("optimizer", config.optimizer())]
     }
 
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
@@ -67,7 +67,7 @@ impl PolicyGradient<Decoder> for Rloo {
     fn learn(
         &mut self,
         model: Decoder,
-        optimizers: &mut [AdamW],
+        optimizers: &mut [Optimizer],
         groups: &[Group],
         moment: Moment<'_>,
     ) -> Result<(Decoder, Learned), TrainError> {

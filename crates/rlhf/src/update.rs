@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_model::Checkpoints;
-use fireclay_train::{AdamW, ModuleGradients};
+use fireclay_train::{Optimizer, ModuleGradients};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ use crate::completions::number;
 /// `None` for them when the step was left out.
 pub(crate) fn descend<M: Module>(
     model: M,
-    optimizer: &mut AdamW,
+    optimizer: &mut Optimizer,
     loss: &Tensor<1>,
     checkpoints: Option<&Checkpoints>,
     learning_rate: f64,

@@ -10,7 +10,7 @@ use fireclay_data::Batch;
 use fireclay_model::{Activation, Checkpoints, Decoder, DecoderConfig, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamW, AdamWConfig, ModuleGradients, NextToken, Objective, TrainError, peak_memory};
+use crate::{Optimizer, OptimizerConfig, ModuleGradients, NextToken, Objective, TrainError, peak_memory};
 
 /// What is trained: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied head, and its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,14 +139,7 @@ pub fn bench_decoder(
     assert!(steps > 3, "the first three steps are not timed, and there are {steps}");
     let mut decoder = decoder(&device.clone().autodiff());
     let parameters = decoder.num_params();
-    let mut optimizer = AdamW::new(AdamWConfig {
-        beta1: 0.9,
-        beta2: 0.95,
-        epsilon: 1e-8,
-        weight_decay: 0.1,
-        decay_vectors: true,
-        clip: 1.0,
-    });
+    let mut optimizer = Optimizer::new(OptimizerConfig { decay_vectors: true, ..OptimizerConfig::default() });
     let (mut seconds, mut losses) = (vec![], vec![]);
     for _ in 0..steps {
         let start = Instant::now();

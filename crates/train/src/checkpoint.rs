@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::stage::{checkpoints, sync_folder, unfinished_name};
-use crate::{AdamW, AdamWConfig, StageDir, TrainConfig, TrainError, Trainable};
+use crate::{Optimizer, OptimizerConfig, StageDir, TrainConfig, TrainError, Trainable};
 
 const CHECKSUMS: &str = "trainer/checksums.txt";
 const STATE: &str = "trainer/state.json";
@@ -95,7 +95,7 @@ pub struct Parts<'a, M> {
     /// Saved with it.
     pub tokenizer: &'a Tokenizer,
     /// Each optimiser with the name of its file.
-    pub optimizers: &'a [(&'static str, &'a AdamW)],
+    pub optimizers: &'a [(&'static str, &'a Optimizer)],
 }
 
 /// Saves a checkpoint, then removes those that need not stay: all but the last `keep_checkpoints` and the best.
@@ -204,7 +204,7 @@ pub struct Resumed<M> {
     /// The weights, on the asked device.
     pub model: M,
     /// The optimisers with their moments, in the order asked for.
-    pub optimizers: Vec<AdamW>,
+    pub optimizers: Vec<Optimizer>,
     /// The rest.
     pub state: TrainerState,
 }
@@ -219,7 +219,7 @@ pub struct Expected<'a> {
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// The names of its optimisers' files, and their numbers.
-    pub optimizers: &'a [(&'static str, AdamWConfig)],
+    pub optimizers: &'a [(&'static str, OptimizerConfig)],
 }
 
 /// The newest checkpoint of a stage, every byte of it verified; `None` where there is none. `model` is what the stage would begin with.
@@ -257,7 +257,7 @@ pub fn resume<M: Trainable>(
         return Err(changed((format!("model.{key}"), old, new)));
     }
     let optimizers = expected.optimizers.iter();
-    let optimizers = optimizers.map(|(name, config)| AdamW::load(config.clone(), &optimizer_file(dir, name), device));
+    let optimizers = optimizers.map(|(name, config)| Optimizer::load(config.clone(), &optimizer_file(dir, name), device));
     Ok(Some(Resumed {
         model: restored,
         optimizers: optimizers.collect::<Result<_, _>>()?,

@@ -3,7 +3,7 @@
 use fireclay_model::{Checkpoints, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamWConfig, Schedule, TrainError};
+use crate::{OptimizerConfig, Schedule, TrainError, UpdateRule};
 
 /// The keys that every training stage of a recipe shares. One step consumes `batch · context · accumulate` tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub struct TrainConfig {
     pub context: usize,
     /// Forward and backward passes whose gradients make one step.
     pub accumulate: usize,
+    /// How the matrices inside the blocks are updated.
+    pub optimizer: UpdateRule,
     /// The peak learning rate.
     pub learning_rate: f64,
     /// Where the schedule ends, as a fraction of `learning_rate`.
@@ -35,6 +37,8 @@ pub struct TrainConfig {
     pub beta2: f64,
     /// Added to the root of the mean squared gradient.
     pub epsilon: f64,
+    /// Memory of Muon's mean of gradients.
+    pub momentum: f64,
     /// The gradient is scaled down to this global norm where it is larger; 0: never.
     pub clip: f64,
     /// Whether biases are trained; if not, they stay at the 0 of fresh weights, as if the model had none.
@@ -69,6 +73,7 @@ impl Default for TrainConfig {
             batch: 8,
             context: 256,
             accumulate: 1,
+            optimizer: UpdateRule::AdamW,
             learning_rate: 6e-4,
             min_learning_rate: 0.1,
             warmup_steps: 50,
@@ -78,6 +83,7 @@ impl Default for TrainConfig {
             beta1: 0.9,
             beta2: 0.95,
             epsilon: 1e-8,
+            momentum: 0.95,
             clip: 1.0,
             train_biases: true,
             precision: Precision::F32,
@@ -142,7 +148,7 @@ impl TrainConfig {
                 return invalid(key, &value, "a fraction between 0 and 1");
             }
         }
-        for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+        for (key, value) in [("beta1", self.beta1), ("beta2", self.beta2), ("momentum", self.momentum)] {
             if !(0.0..1.0).contains(&value) {
                 return invalid(key, &value, "at least 0 and less than 1");
             }
@@ -173,8 +179,11 @@ impl TrainConfig {
 
     /// The optimiser's part.
     #[must_use]
-    pub fn adamw(&self) -> AdamWConfig {
-        AdamWConfig {
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig {
+            rule: self.optimizer,
+            momentum: self.momentum,
+            precision: self.precision,
             beta1: self.beta1,
             beta2: self.beta2,
             epsilon: self.epsilon,

@@ -13,7 +13,7 @@ use crate::checkpoint::{self, Best, Expected, Parts};
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::{
-    AdamW, Evaluation, Interrupt, ModuleGradients, Objective, Sample, StageDir, StepMetrics, TrainConfig, TrainError,
+    Optimizer, Evaluation, Interrupt, ModuleGradients, Objective, Sample, StageDir, StepMetrics, TrainConfig, TrainError,
     Trainable, TrainerState, matmul_peak,
 };
 
@@ -100,7 +100,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
         config,
         settings: &run.settings,
         tokenizer: run.tokenizer,
-        optimizers: &[("optimizer", config.adamw())],
+        optimizers: &[("optimizer", config.optimizer())],
     };
     let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
     let from = resumed.as_ref().map(|resumed| resumed.state.step);
@@ -109,7 +109,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
             run.source.seek(&resumed.state.position)?;
             (resumed.model, resumed.optimizers.remove(0), resumed.state)
         }
-        None => (model.to_device(&device), AdamW::new(config.adamw()), run.first_state()),
+        None => (model.to_device(&device), Optimizer::new(config.optimizer()), run.first_state()),
     };
     let checkpoints = config.checkpoints();
     let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
@@ -260,7 +260,7 @@ impl<M: Trainable, B> Fit<'_, M, B> {
         })
     }
 
-    fn save(&self, model: M, optimizer: &AdamW, state: &mut TrainerState) -> Result<(), TrainError> {
+    fn save(&self, model: M, optimizer: &Optimizer, state: &mut TrainerState) -> Result<(), TrainError> {
         let model = (self.finish)(model)?;
         let parts = Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
         checkpoint::save(self.stage, &parts, state).map(|_| ())

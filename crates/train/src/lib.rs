@@ -73,7 +73,7 @@ pub use interrupt::Interrupt;
 pub use log::Log;
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
-pub use optimizer::{AdamW, AdamWConfig, ModuleGradients};
+pub use optimizer::{ModuleGradients, Optimizer, OptimizerConfig, UpdateRule};
 pub use pretrain::{Pretrain, check_fit, pretrain};
 pub use progress::Progress;
 pub use sample::{Sample, read_samples};

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::few_rows::{self, FEW};
 use super::view::{Values, WeightView};
 use crate::Precision;
-use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, written_in_chunks};
+use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written};
 use crate::op::{Forward, Kernel, Tracked};
-use crate::product::{MatRef, Number, product, product_into};
+use crate::product::{MatRef, Number, product_into};
 use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
@@ -38,15 +38,7 @@ impl Kernel for Linear {
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let dy = contiguous(gradient);
         let (x, weight, dy) = (matrix(&saved[0]), matrix(&saved[1]), matrix(&dy));
-        let multiplied = |a: MatRef, b: MatRef| {
-            // SAFETY: the product writes every element.
-            let values = unsafe {
-                written(a.rows * b.cols, |c| {
-                    product_into(a, b, c, self.precision);
-                })
-            };
-            tensor(values, [a.rows, b.cols])
-        };
+        let multiplied = |a: MatRef, b: MatRef| tensor(from_product(a, b, None, self.precision), [a.rows, b.cols]);
         let mut gradients = vec![
             wanted[0].then(|| multiplied(dy, weight.transposed())),
             wanted[1].then(|| multiplied(x.transposed(), dy)),
@@ -86,25 +78,12 @@ fn from_many_rows(x: MatRef, weight: WeightView, bias: Option<&[f32]>, precision
 }
 
 fn from_product<E: Number>(x: MatRef, weight: MatRef<E>, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
-    let width = weight.cols;
-    let Some(bias) = bias else {
-        // SAFETY: the product writes every element.
-        return unsafe {
-            written(x.rows * width, |y| {
-                product_into(x, weight, y, precision);
-            })
-        };
-    };
-    // SAFETY: every row is written.
-    let mut y = unsafe {
-        written_in_chunks(x.rows * width, rows_a_chunk(width) * width, |_, rows| {
-            for row in rows.chunks_exact_mut(width.max(1)) {
-                row.write_copy_of_slice(bias);
-            }
+    // SAFETY: the product writes every element.
+    unsafe {
+        written(x.rows * weight.cols, |y| {
+            product_into(x, weight, bias, y, precision);
         })
-    };
-    product(x, weight, &mut y, true, precision);
-    y
+    }
 }
 
 /// A tensor of two axes as a matrix; it may be a transposed view.

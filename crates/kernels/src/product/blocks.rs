@@ -1,19 +1,21 @@
 //! The order of the work: what is packed when, by whom, and which part of it stays in which cache.
 //!
 //! The smaller operand is packed once, for all threads; the larger piece by piece, by the thread that is about to multiply the piece, which then
-//! has it in its L2. A piece is a band of C over the full depth of a block of k, so no two threads write to the same place, and each number of C is
+//! has it in its L2. Rows of f32 need no packing. A piece is a band of C over the full depth of a block of k, so no two threads write to the same place, and each number of C is
 //! summed in an order that follows from the shape alone.
 
 use rayon::prelude::*;
 
+use super::Start;
+use super::lane::Lane;
 use super::number::Number;
 use super::pack::Vectors;
 use super::scratch::Scratch;
-use super::tile::{LANES, PAIR, PANEL, TILE_ROWS, Target, multiply};
+use super::tile::{LANES, PANEL, TILE_ROWS, Target, multiply};
 
-/// Elements of k between two packings: a piece of 96 vectors that long is as large as `PIECE_LANES` allows.
+/// Elements of k between two packings: a piece of 96 vectors of bf16 that long, or 48 of f32, is as large as `PIECE_LANES` allows.
 const DEPTH_BLOCK: usize = 2048;
-/// Pairs along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while the rows of A pass by; parts that fit L1 would
+/// Lanes along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while the rows of A pass by; parts that fit L1 would
 /// read and write C more often, and were slower by a tenth.
 const TILE_STEPS: usize = 384;
 /// Lanes of the operand that all threads share, at most: 16 MiB, which fits an L3 and bounds what the buffers grow to.
@@ -32,7 +34,7 @@ const SPLIT_DEPTH: usize = 1024;
 struct Output {
     c: *mut f32,
     row_stride: usize,
-    accumulate: bool,
+    start: Start,
 }
 
 // SAFETY: pieces of work write to bands that do not overlap.
@@ -42,7 +44,11 @@ unsafe impl Sync for Output {}
 
 impl Output {
     fn at(self, row: usize, col: usize) -> Self {
-        Self { c: self.c.wrapping_add(row * self.row_stride + col), ..self }
+        let start = match self.start {
+            Start::Row(first) => Start::Row(first.wrapping_add(col)),
+            other => other,
+        };
+        Self { c: self.c.wrapping_add(row * self.row_stride + col), start, ..self }
     }
 }
 
@@ -55,47 +61,51 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
     }
 }
 
-/// C ← A·B, or C ← C + A·B, of rows `a` and columns `b`, none of them empty.
+/// C ← start + A·B, of rows `a` and columns `b`, none of them empty.
 ///
 /// # Safety
-/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if it is accumulated to, and the CPU has
-/// AVX-512 F, BW and BF16.
-pub(super) unsafe fn product<E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, accumulate: bool) {
+/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if the product starts from what it holds; a row
+/// that it starts from has `b.count` numbers; and the CPU has AVX-512 F, BW and BF16.
+pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
-    let output = Output { c, row_stride: b.count, accumulate };
+    let output = Output { c, row_stride: b.count, start };
     let bands = a.count.max(b.count).div_ceil(PANEL);
     if bands < SPLIT_BELOW && a.depth >= 2 * SPLIT_DEPTH {
         // SAFETY: the caller's promise.
-        unsafe { split(a, b, output, parallel) }
+        unsafe { split::<L, E>(a, b, output, parallel) }
     } else {
         // SAFETY: the caller's promise.
-        unsafe { whole(a, b, output, parallel) }
+        unsafe { whole::<L, E>(a, b, output, parallel) }
     }
 }
 
 /// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then the parts are added, always the same ones.
 /// It asks of its caller what [`product`] asks.
-unsafe fn split<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
-    let depth = a.depth.div_ceil(parts).next_multiple_of(PAIR * LANES);
+    let depth = a.depth.div_ceil(parts).next_multiple_of(2 * LANES);
     Scratch::Parts.with(parts * rows * cols, |sums| {
-        let sums = Output { c: sums.cast(), row_stride: cols, accumulate: false };
+        let sums = Output { c: sums.cast(), row_stride: cols, start: Start::Zero };
         each(parts, parallel, |part| {
             let from = (part * depth).min(a.depth);
             let depth = depth.min(a.depth - from);
             let (a, b) = (a.part(0, rows, from, depth), b.part(0, cols, from, depth));
             // SAFETY: the part lies inside the operands, and each writes to a matrix of its own.
-            unsafe { whole(a, b, sums.at(part * rows, 0), false) }
+            unsafe { whole::<L, E>(a, b, sums.at(part * rows, 0), false) }
         });
         each(rows, parallel, |row| {
             for col in 0..cols {
                 // SAFETY: the number is one of C's, and every part has one for it.
                 unsafe {
-                    let c = output.at(row, col).c;
+                    let Output { c, start, .. } = output.at(row, col);
                     let sum: f32 = (0..parts).map(|part| sums.at(part * rows + row, col).c.read()).sum();
-                    c.write(if output.accumulate { c.read() + sum } else { sum });
+                    c.write(match start {
+                        Start::Zero => sum,
+                        Start::Held => c.read() + sum,
+                        Start::Row(row) => row.read() + sum,
+                    });
                 }
             }
         });
@@ -103,89 +113,97 @@ unsafe fn split<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: 
 }
 
 /// All of C, k block by block. This and what follows asks of its caller what [`product`] asks.
-unsafe fn whole<E: Number>(a: Vectors, b: Vectors<E>, mut output: Output, parallel: bool) {
+unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Output, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
         let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
-        let shared_vectors = SHARED_LANES / a.steps().next_multiple_of(LANES) / PANEL * PANEL;
+        let shared_vectors = SHARED_LANES / a.steps::<L>().next_multiple_of(LANES) / PANEL * PANEL;
         // SAFETY: the parts lie inside the operands and C.
         unsafe {
             if a.count > b.count {
                 for first in (0..b.count).step_by(shared_vectors) {
                     let b = b.part(first, shared_vectors.min(b.count - first), 0, depth);
-                    share_b(a, b, output.at(0, first), parallel);
+                    share_b::<L, E>(a, b, output.at(0, first), parallel);
                 }
             } else {
                 for first in (0..a.count).step_by(shared_vectors) {
                     let a = a.part(first, shared_vectors.min(a.count - first), 0, depth);
-                    share_a(a, b, output.at(first, 0), parallel);
+                    share_a::<L, E>(a, b, output.at(first, 0), parallel);
                 }
             }
         }
-        output.accumulate = true;
+        output.start = Start::Held;
     }
 }
 
 /// Packs all of B, then band by band of rows the A above it.
-unsafe fn share_b<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
-    let steps = a.steps();
-    let row_stride = steps.next_multiple_of(LANES);
-    let band = band(a.count, row_stride, TILE_ROWS, 48, parallel);
+unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+    let steps = a.steps::<L>();
+    let band = band(a.count, steps.next_multiple_of(LANES), TILE_ROWS, 48, parallel);
     Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
         let shared = Packed(panels);
         each(b.count.div_ceil(PANEL), parallel && PACKING * b.count * b.depth >= PARALLEL_FROM, |panel| {
             let first = panel * PANEL;
             let columns = b.part(first, PANEL.min(b.count - first), 0, b.depth);
             // SAFETY: the panel is this one's to write.
-            unsafe { columns.pack_panels(shared.at(first * steps)) }
+            unsafe { columns.pack_panels::<L>(shared.at(first * steps)) }
         });
         each(a.count.div_ceil(band), parallel, |piece| {
             let first = piece * band;
             let rows = a.part(first, band.min(a.count - first), 0, a.depth);
-            Scratch::Local.with(rows.count * row_stride, |packed| {
-                // SAFETY: the buffer is large enough, and the rows of C are this piece's.
-                unsafe {
-                    rows.pack_rows(packed, row_stride);
-                    let a = Rows { lanes: packed, row_stride, count: rows.count };
-                    multiply_packed(steps, a, shared.at(0), b.count, output.at(first, 0));
-                }
+            with_rows::<L>(rows, Scratch::Local, false, |rows| {
+                // SAFETY: the operands are packed, and the rows of C are this piece's.
+                unsafe { multiply_packed::<L>(steps, rows, shared.at(0), b.count, output.at(first, 0)) }
             });
         });
     });
 }
 
 /// Packs all of A, then band by band of columns the B above it.
-unsafe fn share_a<E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
-    let steps = a.steps();
-    let row_stride = steps.next_multiple_of(LANES);
+unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+    let steps = a.steps::<L>();
     let band = band(b.count, steps, PANEL, PANEL, parallel);
-    Scratch::Shared.with(a.count * row_stride, |rows| {
-        let shared = Packed(rows);
-        each(a.count.div_ceil(LANES), parallel && PACKING * a.count * a.depth >= PARALLEL_FROM, |group| {
-            let first = group * LANES;
-            let rows = a.part(first, LANES.min(a.count - first), 0, a.depth);
-            // SAFETY: the rows are this one's to write.
-            unsafe { rows.pack_rows(shared.at(first * row_stride), row_stride) }
-        });
+    with_rows::<L>(a, Scratch::Shared, parallel, |rows| {
         each(b.count.div_ceil(band), parallel, |piece| {
             let first = piece * band;
             let columns = b.part(first, band.min(b.count - first), 0, b.depth);
             Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
                 // SAFETY: the buffer is large enough, and the columns of C are this piece's.
                 unsafe {
-                    columns.pack_panels(packed);
-                    let a = Rows { lanes: shared.at(0), row_stride, count: a.count };
-                    multiply_packed(steps, a, packed, columns.count, output.at(0, first));
+                    columns.pack_panels::<L>(packed);
+                    multiply_packed::<L>(steps, rows, packed, columns.count, output.at(0, first));
                 }
             });
         });
     });
 }
 
-/// Vectors in a piece: as many as stay in L2, but fewer if threads would wait for the last one; a multiple of `unit`.
+/// Calls `work` with the rows of A as lanes: where they lie, or packed into a buffer.
+fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(Rows)) {
+    if let Some((lanes, row_stride)) = L::in_place(&a) {
+        return work(Rows { lanes, row_stride, count: a.count });
+    }
+    let row_stride = a.steps::<L>().next_multiple_of(LANES);
+    buffer.with(a.count * row_stride, |lanes| {
+        let packed = Packed(lanes);
+        each(a.count.div_ceil(LANES), parallel && PACKING * a.count * a.depth >= PARALLEL_FROM, |group| {
+            let first = group * LANES;
+            let rows = a.part(first, LANES.min(a.count - first), 0, a.depth);
+            // SAFETY: the rows are this one's to write.
+            unsafe { rows.pack_rows::<L>(packed.at(first * row_stride), row_stride) }
+        });
+        work(Rows { lanes, row_stride, count: a.count });
+    });
+}
+
+/// Vectors in a piece, a multiple of `unit`: as many as stay in L2, but at least `least`, and fewer if threads would wait for the last one. The pieces
+/// are of one size and as many for each thread.
 fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -> usize {
-    let pieces = if parallel { 4 * rayon::current_num_threads() } else { 1 };
-    (PIECE_LANES / lanes).min(count / pieces).max(least).min(4 * PANEL) / unit * unit
+    let threads = if parallel { rayon::current_num_threads() } else { 1 };
+    let largest = (PIECE_LANES / lanes).clamp(least, 4 * PANEL);
+    let pieces = count.div_ceil(largest).next_multiple_of(threads);
+    let pieces = if parallel { pieces.max((4 * threads).min(count / least)) } else { pieces };
+    count.div_ceil(pieces.max(1)).next_multiple_of(unit)
 }
 
 /// The packed operand that threads share.
@@ -203,7 +221,7 @@ impl Packed {
     }
 }
 
-/// Packed rows of A.
+/// Rows of A as lanes.
 #[derive(Clone, Copy)]
 struct Rows {
     lanes: *const u32,
@@ -211,10 +229,15 @@ struct Rows {
     count: usize,
 }
 
+// SAFETY: they are only read, by threads that all end before the rows do.
+unsafe impl Send for Rows {}
+// SAFETY: as above.
+unsafe impl Sync for Rows {}
+
 /// Packed rows times packed panels. Each part of a panel stays in L2 while all rows pass by, and the band of C under the panel in L2 while the
 /// parts of the panel follow one another.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn multiply_packed(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
+unsafe fn multiply_packed<L: Lane>(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
     let parts = steps.div_ceil(TILE_STEPS);
     let part = steps.div_ceil(parts);
     for col in (0..cols).step_by(PANEL) {
@@ -223,16 +246,12 @@ unsafe fn multiply_packed(steps: usize, a: Rows, panels: *const u32, cols: usize
             let count = part.min(steps - from);
             let b = panels.wrapping_add(col * steps + from * width.next_multiple_of(LANES));
             for row in (0..a.count).step_by(TILE_ROWS) {
-                let target = Target {
-                    c: output.at(row, col).c,
-                    row_stride: output.row_stride,
-                    rows: TILE_ROWS.min(a.count - row),
-                    cols: width,
-                    accumulate: output.accumulate || from > 0,
-                };
+                let Output { c, row_stride, start } = output.at(row, col);
+                let start = if from > 0 { Start::Held } else { start };
+                let target = Target { c, row_stride, rows: TILE_ROWS.min(a.count - row), cols: width, start };
                 // SAFETY: the tile lies inside the packed operands and C.
                 unsafe {
-                    multiply(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);
+                    multiply::<L>(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);
                 }
             }
         }

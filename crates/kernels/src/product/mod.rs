@@ -1,8 +1,8 @@
 //! The matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 on the way.
 //!
-//! In f32 it is the `gemm` crate's: a kernel of ours in the same blocks as for bf16 was as fast, and no faster. In bf16, on x86-64 with AVX-512 BF16, it
-//! is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): `blocks` says what is done in which order,
-//! `pack` brings operands into the order of the micro-kernel, and `tile` is that kernel. On other CPUs bf16 is emulated.
+//! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): `blocks` says
+//! what is done in which order, `pack` brings operands into the order of the micro-kernel, `tile` is that kernel, and `lane` is what differs between
+//! f32 and bf16. On other CPUs it is the `gemm` crate's, and bf16 is emulated.
 
 use std::mem::MaybeUninit;
 
@@ -10,6 +10,8 @@ use crate::Precision;
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod lane;
 mod number;
 #[cfg(target_arch = "x86_64")]
 mod pack;
@@ -86,24 +88,27 @@ pub fn has_native_bf16() -> bool {
 /// If shapes disagree or a matrix is larger than its data.
 pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bool, precision: Precision) {
     check(&a, &b, c.len());
+    let start = if accumulate { Start::Held } else { Start::Zero };
     // SAFETY: shapes are checked, and C is initialised.
-    unsafe { dispatch(a, b, c.as_mut_ptr(), accumulate, precision) }
+    unsafe { dispatch(a, b, c.as_mut_ptr(), start, precision) }
 }
 
-/// C ← A·B like [`product`], into memory that need not hold numbers before and does afterwards.
+/// C ← A·B, or `row` + A·B for each row, like [`product`], into memory that need not hold numbers before and does afterwards.
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
 pub fn product_into<'c, E: Number>(
     a: MatRef,
     b: MatRef<E>,
+    row: Option<&[f32]>,
     c: &'c mut [MaybeUninit<f32>],
     precision: Precision,
 ) -> &'c mut [f32] {
     check(&a, &b, c.len());
-    // SAFETY: shapes are checked; without accumulation every number of C is written and none is read.
+    assert!(row.is_none_or(|row| row.len() == b.cols), "the row that is added has a number for each column of B");
+    // SAFETY: shapes are checked; every number of C is written, and none is read that was not.
     unsafe {
-        dispatch(a, b, c.as_mut_ptr().cast(), false, precision);
+        dispatch(a, b, c.as_mut_ptr().cast(), row.map_or(Start::Zero, |row| Start::Row(row.as_ptr())), precision);
         c.assume_init_mut()
     }
 }
@@ -114,21 +119,25 @@ fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
     assert_eq!(Some(c_len), a.rows.checked_mul(b.cols), "C has a row for each of A and a column for each of B");
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+enum Start {
+    /// Nothing.
+    Zero,
+    /// What C holds.
+    Held,
+    /// The same row for every row of C. In a part of C, from its first column on.
+    Row(*const f32),
+}
+
 /// # Safety
-/// Shapes have passed [`check`]; C is writable, and initialised if it is accumulated to.
-unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, accumulate: bool, precision: Precision) {
+/// Shapes have passed [`check`]; C is writable, and initialised if the product starts from what it holds; a row that it starts from is as long as C's.
+unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start, precision: Precision) {
     if a.rows == 0 || b.cols == 0 {
         return;
     }
-    if a.cols == 0 {
-        if !accumulate {
-            // SAFETY: C has that many numbers; f32's zero is all bits 0.
-            unsafe { c.write_bytes(0, a.rows * b.cols) };
-        }
-        return;
-    }
     #[cfg(target_arch = "x86_64")]
-    if precision == Precision::Bf16 && has_native_bf16() {
+    if a.cols > 0 && has_native_bf16() {
         let rows = pack::Vectors {
             data: a.data.as_ptr(),
             count: a.rows,
@@ -144,20 +153,28 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, accumulate: 
             depth_stride: b.row_stride,
         };
         // SAFETY: shapes are checked, and so is the CPU.
-        unsafe { blocks::product(rows, columns, c, accumulate) };
+        unsafe {
+            match precision {
+                Precision::F32 => blocks::product::<lane::Single, E>(rows, columns, c, start),
+                Precision::Bf16 => blocks::product::<lane::Pair, E>(rows, columns, c, start),
+            }
+        }
         return;
     }
     let mut copy = vec![];
     // SAFETY: as above.
-    unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, accumulate, precision) }
+    unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, start, precision) }
 }
 
-/// The product by the `gemm` crate, which is every product but that of bf16 on a CPU that multiplies it.
+/// The product by the `gemm` crate, for every CPU that has no kernels of ours.
 ///
 /// # Safety
-/// As for [`dispatch`], and no matrix is empty.
-unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precision: Precision) {
+/// As for [`dispatch`], and C is not empty.
+unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, start: Start, precision: Precision) {
+    // SAFETY: the caller's promise.
+    let accumulate = unsafe { written_start(c, [a.rows, b.cols], start, a.cols == 0) };
     match precision {
+        _ if a.cols == 0 => {}
         // SAFETY: the caller's promise.
         Precision::F32 => unsafe { gemm_f32(a, b, c, accumulate) },
         Precision::Bf16 => {
@@ -170,8 +187,32 @@ unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool, precisio
     }
 }
 
+/// Brings C to where the product starts, and says whether the product is to be added to it. Zeros are written only where they are `wanted`.
+///
 /// # Safety
-/// As for [`portable`].
+/// As for [`dispatch`].
+unsafe fn written_start(c: *mut f32, [rows, cols]: [usize; 2], start: Start, wanted: bool) -> bool {
+    match start {
+        Start::Held => true,
+        Start::Row(row) => {
+            for r in 0..rows {
+                // SAFETY: C has that many rows, as long as this one.
+                unsafe { c.add(r * cols).copy_from_nonoverlapping(row, cols) };
+            }
+            true
+        }
+        Start::Zero => {
+            if wanted {
+                // SAFETY: C has that many numbers; f32's zero is all bits 0.
+                unsafe { c.write_bytes(0, rows * cols) };
+            }
+            false
+        }
+    }
+}
+
+/// # Safety
+/// As for [`portable`], and no matrix is empty.
 unsafe fn gemm_f32(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool) {
     /// Rows of A from which a copy of B pays in a single product.
     const MANY: usize = 1024;

@@ -1,17 +1,13 @@
 //! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel reads them.
 //!
-//! A lane is a pair of bf16 that follow one another along k. A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns,
-//! in which the lanes of one step along k lie side by side. Where k is odd, the last pair is completed by 0.
+//! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one step along k lie side by side.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
-use std::mem::transmute;
 
+use super::lane::Lane;
 use super::number::Number;
-use super::tile::{LANES, PAIR, PANEL};
-
-/// Elements along k between the one that is read and the one that is fetched from memory.
-const AHEAD: usize = 32;
+use super::tile::{LANES, PANEL};
 
 /// One operand seen as vectors along k: the rows of A, or the columns of B.
 #[derive(Clone, Copy)]
@@ -43,8 +39,8 @@ impl<E: Number> Vectors<E> {
     }
 
     /// The steps along k that the vectors take when packed.
-    pub fn steps(&self) -> usize {
-        self.depth.div_ceil(PAIR)
+    pub fn steps<L: Lane>(&self) -> usize {
+        self.depth.div_ceil(L::DEPTH)
     }
 
     /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least the steps.
@@ -52,14 +48,14 @@ impl<E: Number> Vectors<E> {
     /// # Safety
     /// The elements are readable, `out` holds `count · row_stride` lanes, and the CPU has AVX-512 F, BW and BF16.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub unsafe fn pack_rows(&self, out: *mut u32, row_stride: usize) {
-        let steps = self.steps();
+    pub unsafe fn pack_rows<L: Lane>(&self, out: *mut u32, row_stride: usize) {
+        let steps = self.steps::<L>();
         // SAFETY: all of it lies inside both sides: rows are rounded up to whole vectors of lanes.
         unsafe {
             if self.stride != 1 || self.depth_stride == 1 {
                 for v in 0..self.count {
                     for step in (0..steps).step_by(LANES) {
-                        _mm512_store_si512(out.add(v * row_stride + step).cast(), self.along(v, step));
+                        _mm512_store_si512(out.add(v * row_stride + step).cast(), L::along(self, v, step));
                     }
                 }
                 return;
@@ -68,7 +64,7 @@ impl<E: Number> Vectors<E> {
                 for first in (0..self.count).step_by(LANES) {
                     let mut block = [_mm512_setzero_si512(); LANES];
                     for (i, lanes) in block.iter_mut().enumerate().take(steps - step) {
-                        *lanes = self.across(first, step + i);
+                        *lanes = L::across(self, first, step + i);
                     }
                     let block = transpose(&block);
                     for (i, &lanes) in block.iter().enumerate().take(self.count - first) {
@@ -84,8 +80,8 @@ impl<E: Number> Vectors<E> {
     /// # Safety
     /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has AVX-512 F, BW and BF16.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub unsafe fn pack_panels(&self, out: *mut u32) {
-        let steps = self.steps();
+    pub unsafe fn pack_panels<L: Lane>(&self, out: *mut u32) {
+        let steps = self.steps::<L>();
         let width = |first: usize| (self.count - first / PANEL * PANEL).min(PANEL).next_multiple_of(LANES);
         let place = |first: usize, step: usize| first / PANEL * PANEL * steps + step * width(first) + first % PANEL;
         // SAFETY: all of it lies inside both sides.
@@ -93,7 +89,7 @@ impl<E: Number> Vectors<E> {
             if self.stride == 1 {
                 for step in 0..steps {
                     for first in (0..self.count).step_by(LANES) {
-                        _mm512_store_si512(out.add(place(first, step)).cast(), self.across(first, step));
+                        _mm512_store_si512(out.add(place(first, step)).cast(), L::across(self, first, step));
                     }
                 }
                 return;
@@ -103,10 +99,10 @@ impl<E: Number> Vectors<E> {
                     let mut block = [_mm512_setzero_si512(); LANES];
                     for (i, lanes) in block.iter_mut().enumerate().take(self.count - first) {
                         // Sixteen short streams at once are more than the CPU foresees by itself.
-                        let next = (first + i + LANES) * self.stride + step * PAIR * self.depth_stride;
+                        let next = (first + i + LANES) * self.stride + step * L::DEPTH * self.depth_stride;
                         _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next).cast());
                         _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next + LANES).cast());
-                        *lanes = self.along(first + i, step);
+                        *lanes = L::along(self, first + i, step);
                     }
                     let block = transpose(&block);
                     for (i, &lanes) in block.iter().enumerate().take(steps - step) {
@@ -116,50 +112,12 @@ impl<E: Number> Vectors<E> {
             }
         }
     }
-
-    /// One vector's 16 lanes from `step` on, which is fast where its elements are neighbours. What lies beyond its end is 0.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn along(&self, vector: usize, step: usize) -> __m512i {
-        let from = step * PAIR;
-        let depth = self.depth - from;
-        // SAFETY: the vector exists, and the masks leave out what lies beyond its end.
-        unsafe {
-            let data = self.data.add(vector * self.stride + from * self.depth_stride);
-            let low = load(data, self.depth_stride, depth);
-            let next = data.wrapping_add(LANES * self.depth_stride);
-            round(low, load(next, self.depth_stride, depth.saturating_sub(LANES)))
-        }
-    }
-
-    /// One step's lanes of 16 vectors from `first` on, which are neighbours (`stride` is 1). What lies beyond the last vector is 0.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn across(&self, first: usize, step: usize) -> __m512i {
-        // Element e of the low half beside element e of the high half.
-        let pairs = _mm512_set_epi32(
-            0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
-            0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
-        );
-        let from = step * PAIR;
-        let count = self.count - first;
-        // SAFETY: element `from` exists in each vector, and the masks leave out vectors that do not.
-        unsafe {
-            let data = self.data.add(first + from * self.depth_stride);
-            for i in AHEAD..AHEAD + PAIR {
-                _mm_prefetch::<_MM_HINT_T0>(data.wrapping_add(i * self.depth_stride).cast());
-            }
-            let even = load(data, 1, count);
-            let odd = load(data.wrapping_add(self.depth_stride), 1, if from + 1 < self.depth { count } else { 0 });
-            _mm512_permutexvar_epi16(pairs, round(even, odd))
-        }
-    }
 }
 
 /// The first `count` (at most 16) of the elements at `data`, then zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512 {
+pub(super) unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512 {
     // SAFETY: the caller has `count` elements there.
     unsafe {
         if stride != 1 {
@@ -174,15 +132,6 @@ unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512
             E::load_first(data, count)
         }
     }
-}
-
-/// Both vectors rounded to the nearest bf16, ties to even, `low` in the lower half.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn round(low: __m512, high: __m512) -> __m512i {
-    let rounded = _mm512_cvtne2ps_pbh(high, low);
-    // SAFETY: both types are 64 bytes of any bits.
-    unsafe { transmute::<__m512bh, __m512i>(rounded) }
 }
 
 /// Lane j of register i becomes lane i of register j.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::Precision;
 
-use super::{MatRef, portable, product, product_into, round_to_bf16};
+use super::{MatRef, Start, portable, product, product_into, round_to_bf16};
 
 /// Numbers in −1..1 that differ from each other, from a seed (splitmix64).
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -89,7 +89,11 @@ fn check_all(a: MatRef, b: MatRef, precision: Precision) {
     assert_close(&c, &vec![0.0; len], &want, a.cols);
 
     let mut fresh = vec![MaybeUninit::uninit(); len];
-    assert_eq!(product_into(a, b, &mut fresh, precision), &c, "fresh memory");
+    assert_eq!(product_into(a, b, None, &mut fresh, precision), &c, "fresh memory");
+
+    let row = numbers(b.cols, 55);
+    let added = product_into(a, b, Some(&row), &mut fresh, precision);
+    assert_close(added, &row.repeat(a.rows), &want, a.cols);
 
     let start = numbers(len, 77);
     c.copy_from_slice(&start);
@@ -127,9 +131,14 @@ proptest! {
         let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
         let start = numbers(m * n, 3);
         let mut c = start.clone();
-        // SAFETY: the shapes agree, and no matrix is empty.
-        unsafe { portable(a.view(), b.view(), c.as_mut_ptr(), true, precision) };
-        assert_close(&c, &start, &reference(a.view(), b.view(), precision), k);
+        let want = reference(a.view(), b.view(), precision);
+        // SAFETY: the shapes agree.
+        unsafe { portable(a.view(), b.view(), c.as_mut_ptr(), Start::Held, precision) };
+        assert_close(&c, &start, &want, k);
+        let row = numbers(n, 4);
+        // SAFETY: as above.
+        unsafe { portable(a.view(), b.view(), c.as_mut_ptr(), Start::Row(row.as_ptr()), precision) };
+        assert_close(&c, &row.repeat(m), &want, k);
     }
 }
 
@@ -157,14 +166,14 @@ fn shapes_beyond_every_block_agree_with_the_definition() {
 
 #[test]
 fn more_vectors_than_are_shared_at_once_agree_with_the_definition() {
-    // 2049 f32 columns of depth 2048 fill the shared buffer.
+    // 2048 f32 columns of depth 2048 fill the shared buffer.
     let (a, b) = (Stored::new(2200, 2048, Layout::Rows, 1), Stored::new(2048, 2100, Layout::Rows, 2));
-    let mut c = vec![0.0; 2200 * 2100];
-    product(a.view(), b.view(), &mut c, false, Precision::F32);
+    let (row_to_add, mut c) = (numbers(2100, 3), vec![MaybeUninit::uninit(); 2200 * 2100]);
+    let c = product_into(a.view(), b.view(), Some(&row_to_add), &mut c, Precision::F32);
     for (row, col) in [(0, 0), (2199, 2047), (2199, 2048), (2199, 2099), (1000, 2050)] {
         let row_of_a = MatRef { data: &a.data[row * 2048..], rows: 1, ..a.view() };
         let col_of_b = MatRef { data: &b.data[col..], cols: 1, ..b.view() };
-        assert_close(&[c[row * 2100 + col]], &[0.0], &reference(row_of_a, col_of_b, Precision::F32), 2048);
+        assert_close(&[c[row * 2100 + col]], &[row_to_add[col]], &reference(row_of_a, col_of_b, Precision::F32), 2048);
     }
 }
 

@@ -2,12 +2,12 @@
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
-use std::mem::transmute;
 
-/// Lanes of 32 bits in a vector register: f32, or pairs of bf16 that follow one another along k.
+use super::Start;
+use super::lane::Lane;
+
+/// Lanes of 32 bits in a vector register.
 pub(super) const LANES: usize = 16;
-/// Elements of k in a lane.
-pub(super) const PAIR: usize = 2;
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;
 /// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step takes 10 loads for 24
@@ -23,25 +23,16 @@ pub(super) struct Target {
     pub row_stride: usize,
     pub rows: usize,
     pub cols: usize,
-    pub accumulate: bool,
-}
-
-/// `acc + a₀·b₀ + a₁·b₁` in every lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
-    // SAFETY: both types are 64 bytes of any bits.
-    let (a, b) = unsafe { (transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b)) };
-    _mm512_dpbf16_ps(acc, a, b)
+    pub start: Start,
 }
 
 /// One tile of M rows and V vectors.
 ///
 /// # Safety
-/// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has M rows of at least (V − 1) · 16 columns and those of
-/// the last vector that `last` names.
+/// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has the target's M rows and columns, more than
+/// (V − 1) · 16 of them, and so has what it starts from.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<const M: usize, const V: usize>(
+unsafe fn tile<L: Lane, const M: usize, const V: usize>(
     steps: usize,
     a: *const u32,
     a_stride: usize,
@@ -65,7 +56,7 @@ unsafe fn tile<const M: usize, const V: usize>(
             for (i, row) in acc.iter_mut().enumerate() {
                 let lane = _mm512_set1_epi32(a.add(i * a_stride + step).read().cast_signed());
                 for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = multiply_add(*sum, lane, column);
+                    *sum = L::multiply_add(*sum, lane, column);
                 }
             }
         }
@@ -73,15 +64,16 @@ unsafe fn tile<const M: usize, const V: usize>(
     let last = u16::MAX >> (V * LANES - target.cols);
     for (i, row) in acc.iter().enumerate() {
         for (v, &sum) in row.iter().enumerate() {
-            // SAFETY: the caller's promise on C; the mask leaves what lies beyond its last column alone.
+            let columns = if v + 1 < V { u16::MAX } else { last };
+            // SAFETY: the caller's promise on C and its start; the mask leaves what lies beyond the last column alone.
             unsafe {
                 let c = target.c.add(i * target.row_stride + v * LANES);
-                if v + 1 < V || last == u16::MAX {
-                    _mm512_storeu_ps(c, if target.accumulate { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
-                } else {
-                    let sum = if target.accumulate { _mm512_add_ps(_mm512_maskz_loadu_ps(last, c), sum) } else { sum };
-                    _mm512_mask_storeu_ps(c, last, sum);
-                }
+                let sum = match target.start {
+                    Start::Zero => sum,
+                    Start::Held => _mm512_add_ps(_mm512_maskz_loadu_ps(columns, c), sum),
+                    Start::Row(row) => _mm512_add_ps(_mm512_maskz_loadu_ps(columns, row.add(v * LANES)), sum),
+                };
+                _mm512_mask_storeu_ps(c, columns, sum);
             }
         }
     }
@@ -91,17 +83,17 @@ unsafe fn tile<const M: usize, const V: usize>(
 ///
 /// # Safety
 /// `a` has `target.rows` rows of `steps` lanes, `a_stride` apart; `b` is a panel of `steps` steps and `target.cols` columns, rounded up to
-/// whole vectors; C has the target's rows and columns. The CPU has AVX-512 F, BW and BF16.
+/// whole vectors; C has the target's rows and columns, and so has what it starts from. The CPU has AVX-512 F, BW and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+pub(super) unsafe fn multiply<L: Lane>(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
     macro_rules! kernels {
         ($($rows:literal),*) => {
             match (target.rows, target.cols.div_ceil(LANES)) {
                 $(
-                    ($rows, 1) => tile::<$rows, 1>(steps, a, a_stride, b, target),
-                    ($rows, 2) => tile::<$rows, 2>(steps, a, a_stride, b, target),
-                    ($rows, 3) => tile::<$rows, 3>(steps, a, a_stride, b, target),
-                    ($rows, 4) => tile::<$rows, 4>(steps, a, a_stride, b, target),
+                    ($rows, 1) => tile::<L, $rows, 1>(steps, a, a_stride, b, target),
+                    ($rows, 2) => tile::<L, $rows, 2>(steps, a, a_stride, b, target),
+                    ($rows, 3) => tile::<L, $rows, 3>(steps, a, a_stride, b, target),
+                    ($rows, 4) => tile::<L, $rows, 4>(steps, a, a_stride, b, target),
                 )*
                 (rows, vectors) => unreachable!("a tile has 1 to 6 rows and 1 to 4 vectors, not {rows} and {vectors}"),
             }

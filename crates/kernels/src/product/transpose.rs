@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::MatRef;
+use super::{MatRef, has_native_bf16};
 use crate::Precision;
 use crate::host::written;
 
@@ -20,7 +20,7 @@ impl<'a> MatRef<'a> {
     /// The elements as the right side of products in `precision` wants them: a copy where that is read faster.
     pub(crate) fn as_right_side(&self, precision: Precision) -> RightSide<'a> {
         let crowded = self.row_stride == 1 && self.col_stride.is_multiple_of(CROWDED) && self.cols > 1;
-        match precision == Precision::F32 && crowded {
+        match precision == Precision::F32 && crowded && !has_native_bf16() {
             true => RightSide { matrix: *self, copy: Some(row_major_copy(*self)) },
             false => RightSide { matrix: *self, copy: None },
         }

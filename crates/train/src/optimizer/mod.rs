@@ -1,9 +1,10 @@
-//! `AdamW` (Loshchilov and Hutter 2019), with clipping by the global norm.
+//! `AdamW` (Loshchilov and Hutter 2019) and Muon (Jordan et al. 2024), with clipping by the global norm.
 //!
 //! State is kept by parameter *name* (`blocks.0.attention.query.weight`), so that a checkpoint means the same in every process.
 //! It works on any burn module: decoders, value heads, reward models.
 
 mod gradients;
+mod muon;
 mod state;
 pub(crate) mod update;
 
@@ -12,27 +13,53 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
+use fireclay_model::Precision;
 pub use gradients::ModuleGradients;
-use update::{Coefficients, update};
+use serde::{Deserialize, Serialize};
+use update::{Coefficients, Momentum, update};
 
-/// The numbers of [`AdamW`].
+/// The rule by which the matrices inside the blocks are updated. Everything else, and adapters, have [`AdamW`](Self::AdamW) in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateRule {
+    /// Each number by its own gradients.
+    #[default]
+    AdamW,
+    /// Each matrix by the nearest orthogonal one to its momentum.
+    Muon,
+}
+
+/// The numbers of an [`Optimizer`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct AdamWConfig {
+pub struct OptimizerConfig {
+    /// How matrices inside the blocks are updated.
+    pub rule: UpdateRule,
     /// Memory of the mean of gradients, β₁.
     pub beta1: f64,
     /// Memory of the mean of squared gradients, β₂.
     pub beta2: f64,
     /// Added to the denominator, ε.
     pub epsilon: f64,
+    /// Memory of Muon's mean of gradients, μ.
+    pub momentum: f64,
     /// Decoupled decay λ.
     pub weight_decay: f64,
     /// Whether vectors (norms, biases) decay too. A GPT's do not; `PyTorch`'s default is that everything does.
     pub decay_vectors: bool,
     /// The most that the global norm of the gradient may be; 0: no limit.
     pub clip: f64,
+    /// Number format of Muon's matrix products.
+    pub precision: Precision,
 }
 
-/// For every parameter w with gradient g, at update t, with learning rate η:
+impl Default for OptimizerConfig {
+    /// What GPTs are trained with.
+    fn default() -> Self {
+        crate::TrainConfig::default().optimizer()
+    }
+}
+
+/// For every parameter w with gradient g, at update t, with learning rate η, by `AdamW`:
 ///
 /// ```text
 /// g ← g · min(1, clip / (‖all g‖₂ + 1e-6))
@@ -40,11 +67,21 @@ pub struct AdamWConfig {
 /// w ← w − η·λ·w − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 /// ```
 ///
-/// λ is 0 for vectors unless [`decay_vectors`](AdamWConfig::decay_vectors). This is `torch.nn.utils.clip_grad_norm_` followed by
+/// λ is 0 for vectors unless [`decay_vectors`](OptimizerConfig::decay_vectors). This is `torch.nn.utils.clip_grad_norm_` followed by
 /// `torch.optim.AdamW`.
+///
+/// Matrices inside blocks, if [`UpdateRule::Muon`] is asked for, of R rows and C columns:
+///
+/// ```text
+/// m ← μ·m + (1 − μ)·g
+/// w ← w − η·λ·w − η · 0.2·√max(R, C) · orthogonal((1 − μ)·g + μ·m)
+/// ```
+///
+/// with `orthogonal` by five steps of Newton and Schulz, and a factor with which the update is as large as `AdamW`'s, so that learning rate and decay
+/// mean the same (Liu et al. 2025, "Muon is scalable for LLM training", equation 4). This is `torch.optim.Muon` with `match_rms_adamw`.
 #[derive(Clone, Debug)]
-pub struct AdamW {
-    config: AdamWConfig,
+pub struct Optimizer {
+    config: OptimizerConfig,
     /// Updates made so far, t.
     step: u64,
     moments: BTreeMap<String, Moments>,
@@ -56,14 +93,14 @@ struct Moments {
     shape: Vec<usize>,
     /// m, `[elements]`
     first: Tensor<1>,
-    /// v, `[elements]`
-    second: Tensor<1>,
+    /// v, `[elements]`; Muon has none.
+    second: Option<Tensor<1>>,
 }
 
-impl AdamW {
+impl Optimizer {
     /// An optimiser that has seen nothing yet.
     #[must_use]
-    pub fn new(config: AdamWConfig) -> Self {
+    pub fn new(config: OptimizerConfig) -> Self {
         Self { config, step: 0, moments: BTreeMap::new() }
     }
 
@@ -73,12 +110,18 @@ impl AdamW {
         self.step
     }
 
+    /// Whether Muon updates the matrix of this name.
+    fn is_muons(&self, name: &str) -> bool {
+        let mut parts = name.split('.');
+        self.config.rule == UpdateRule::Muon && parts.any(|part| part == "blocks") && !parts.any(|part| part == "lora")
+    }
+
     /// One update. `norm` is the gradients' [`norm`](ModuleGradients::norm), which the caller has found to be finite.
     /// Parameters without a gradient stay as they are.
     #[must_use]
     pub fn step<M: Module>(&mut self, module: M, gradients: ModuleGradients, norm: f64, learning_rate: f64) -> M {
         self.step += 1;
-        let AdamWConfig { beta1, beta2, epsilon, clip, .. } = self.config;
+        let OptimizerConfig { beta1, beta2, epsilon, clip, .. } = self.config;
         let clip_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let updates = self.step as f64;
         let coefficients = Coefficients {
@@ -97,7 +140,7 @@ impl AdamW {
 
 /// Walks over a module's parameters and updates each.
 struct Step<'a> {
-    optimizer: &'a mut AdamW,
+    optimizer: &'a mut Optimizer,
     gradients: ModuleGradients,
     coefficients: Coefficients,
     learning_rate: f64,
@@ -124,14 +167,32 @@ impl ModuleMapper for Step<'_> {
             let shape = weight.dims();
             let weight = weight.inner().reshape([shape.iter().product::<usize>()]);
             // Taken out of the map, so that each tensor has one owner and is changed in place.
-            let moments = self.optimizer.moments.remove(&name).unwrap_or_else(|| Moments {
-                shape: shape.to_vec(),
-                first: Tensor::zeros_like(&weight),
-                second: Tensor::zeros_like(&weight),
-            });
-            let (weight, first, second) =
-                update(weight, gradient, moments.first, moments.second, coefficients, self.on_host);
-            self.optimizer.moments.insert(name, Moments { shape: moments.shape, first, second });
+            let moments = self.optimizer.moments.remove(&name);
+            let (weight, moments) = match shape[..] {
+                [rows, columns] if self.optimizer.is_muons(&name) => {
+                    let OptimizerConfig { momentum, precision, .. } = self.optimizer.config;
+                    let first = moments.map_or_else(|| Tensor::zeros_like(&weight), |moments| moments.first);
+                    let coefficients = muon::Coefficients {
+                        momentum: Momentum { gradient: coefficients.gradient, keep: momentum },
+                        keep,
+                        rate: self.learning_rate,
+                        precision,
+                    };
+                    let (weight, first) =
+                        muon::update(weight, gradient, first, [rows, columns], coefficients, self.on_host);
+                    (weight, Moments { shape: shape.to_vec(), first, second: None })
+                }
+                _ => {
+                    let zeros = || Tensor::zeros_like(&weight);
+                    let (first, second) = match moments {
+                        Some(moments) => (moments.first, moments.second.unwrap_or_else(zeros)),
+                        None => (zeros(), zeros()),
+                    };
+                    let (weight, first, second) = update(weight, gradient, first, second, coefficients, self.on_host);
+                    (weight, Moments { shape: shape.to_vec(), first, second: Some(second) })
+                }
+            };
+            self.optimizer.moments.insert(name, moments);
             Tensor::from_inner(weight.reshape(shape)).require_grad()
         })
     }

@@ -1,4 +1,5 @@
-//! The optimiser's state as a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`, and the number of updates in its metadata.
+//! The optimiser's state as a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`, or `momentum_buffer.NAME` of what Muon
+//! updates, and the number of updates in its metadata.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,10 +8,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{AdamW, AdamWConfig, Moments};
+use super::{Moments, Optimizer, OptimizerConfig};
 use crate::TrainError;
 
-impl AdamW {
+const FIRST: &str = "exp_avg";
+const SECOND: &str = "exp_avg_sq";
+const MOMENTUM: &str = "momentum_buffer";
+
+impl Optimizer {
     /// Writes the state to `file`.
     ///
     /// # Errors
@@ -21,7 +26,10 @@ impl AdamW {
             .iter()
             .flat_map(|(name, moments)| {
                 let entry = |kind, tensor: &Tensor<1>| (format!("{kind}.{name}"), &moments.shape[..], tensor.to_data());
-                [entry("exp_avg", &moments.first), entry("exp_avg_sq", &moments.second)]
+                match &moments.second {
+                    Some(second) => vec![entry(FIRST, &moments.first), entry(SECOND, second)],
+                    None => vec![entry(MOMENTUM, &moments.first)],
+                }
             })
             .collect();
         let views: Result<Vec<_>, _> = host
@@ -41,7 +49,7 @@ impl AdamW {
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Damaged`] when it is not such a file.
-    pub fn load(config: AdamWConfig, file: &Path, device: &Device) -> Result<Self, TrainError> {
+    pub fn load(config: OptimizerConfig, file: &Path, device: &Device) -> Result<Self, TrainError> {
         let bytes = std::fs::read(file).map_err(TrainError::read(file))?;
         let (step, moments) =
             parse(&bytes, &device.clone().without_autodiff()).map_err(|problem| TrainError::Damaged {
@@ -60,7 +68,7 @@ fn parse(bytes: &[u8], device: &Device) -> Result<(u64, BTreeMap<String, Moments
     let step = step.ok_or("the number of steps is missing")?;
     let mut moments = BTreeMap::new();
     for key in tensors.names() {
-        let Some(name) = key.strip_prefix("exp_avg.") else { continue };
+        let Some((kind, name)) = key.split_once('.').filter(|(kind, _)| *kind != SECOND) else { continue };
         let read = |key: &str| -> Result<(Vec<usize>, Tensor<1>), String> {
             let view = tensors.tensor(key).map_err(|error| error.to_string())?;
             if view.dtype() != Dtype::F32 {
@@ -72,10 +80,11 @@ fn parse(bytes: &[u8], device: &Device) -> Result<(u64, BTreeMap<String, Moments
             Ok((view.shape().to_vec(), Tensor::from_data(TensorData::new(numbers, [elements]), device)))
         };
         let (shape, first) = read(key)?;
-        let (second_shape, second) = read(&format!("exp_avg_sq.{name}"))?;
-        if shape != second_shape {
+        let second = if kind == MOMENTUM { None } else { Some(read(&format!("{SECOND}.{name}"))?) };
+        if second.as_ref().is_some_and(|(second, _)| *second != shape) {
             return Err(format!("the two moments of {name} differ in shape"));
         }
+        let second = second.map(|(_, second)| second);
         moments.insert(name.to_owned(), Moments { shape, first, second });
     }
     Ok((step, moments))

@@ -1,9 +1,12 @@
-//! The arithmetic of one `AdamW` update, twice: one pass over memory where the numbers are the host's, tensor operations elsewhere.
+//! The arithmetic of updates, twice: one pass over memory where the numbers are the host's, tensor operations elsewhere.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
-/// What one update multiplies with.
+/// Numbers that are handed to a thread together: enough that the handing costs nothing beside the work.
+const CHUNK: usize = 1 << 14;
+
+/// What one update by `AdamW` multiplies with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coefficients {
     /// Factor of the gradient: clipping and averaging.
@@ -74,8 +77,6 @@ fn slice_mut(data: &mut TensorData) -> &mut [f32] {
 }
 
 fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], c: Coefficients) {
-    /// Big enough that handing it to a thread costs nothing beside the work.
-    const CHUNK: usize = 1 << 14;
     let (beta1, beta2) = (c.beta1 as f32, c.beta2 as f32);
     let (add1, add2) = ((1.0 - c.beta1) as f32, (1.0 - c.beta2) as f32);
     let (scale, keep, rate, epsilon) = (c.gradient as f32, c.keep as f32, c.rate as f32, c.epsilon as f32);
@@ -92,6 +93,53 @@ fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], secon
                 *w = *w * keep - *m / (v.sqrt() * correction2 + epsilon) * rate;
             }
         });
+}
+
+/// How a mean of gradients moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Momentum {
+    /// Factor of the gradient: clipping and averaging.
+    pub gradient: f64,
+    /// What the mean keeps of itself, μ.
+    pub keep: f64,
+}
+
+/// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g` (Nesterov), which comes first.
+pub(super) fn advance(
+    gradient: Tensor<1>,
+    momentum: Tensor<1>,
+    c: Momentum,
+    on_host: bool,
+) -> (Tensor<1>, Tensor<1>) {
+    if !on_host {
+        let gradient = gradient * (c.gradient * (1.0 - c.keep));
+        let momentum = momentum * c.keep + gradient.clone();
+        return (momentum.clone() * c.keep + gradient, momentum);
+    }
+    let (factor, keep) = ((c.gradient * (1.0 - c.keep)) as f32, c.keep as f32);
+    in_one_pass(gradient, momentum, |ahead, m| {
+        let g = *ahead * factor;
+        *m = keep.mul_add(*m, g);
+        *ahead = keep.mul_add(*m, g);
+    })
+}
+
+/// `keep·w + rate·direction`
+pub(super) fn add_scaled(weight: Tensor<1>, keep: f64, direction: Tensor<1>, rate: f64, on_host: bool) -> Tensor<1> {
+    if !on_host {
+        return weight * keep + direction * rate;
+    }
+    let (keep, rate) = (keep as f32, rate as f32);
+    in_one_pass(weight, direction, |w, d| *w = keep.mul_add(*w, *d * rate)).0
+}
+
+/// Changes two vectors of the host number by number, in place.
+fn in_one_pass(a: Tensor<1>, b: Tensor<1>, f: impl Fn(&mut f32, &mut f32) + Sync) -> (Tensor<1>, Tensor<1>) {
+    let device = a.device();
+    let (mut a, mut b) = (a.into_data(), b.into_data());
+    let chunks = slice_mut(&mut a).par_chunks_mut(CHUNK).zip(slice_mut(&mut b).par_chunks_mut(CHUNK));
+    chunks.for_each(|(a, b)| a.iter_mut().zip(b).for_each(|(a, b)| f(a, b)));
+    (Tensor::from_data(a, &device), Tensor::from_data(b, &device))
 }
 
 #[cfg(test)]
@@ -131,6 +179,29 @@ mod tests {
                         (f64::from(got) - expect).abs() < 2e-6,
                         "number {i}, on_host {on_host}: {got}, expected {expect}"
                     );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_of_momentum_agree_with_the_formula() {
+        let device = fireclay_model::device::parse("cpu").unwrap();
+        let numbers = |seed: f32| (0..40_000).map(|i| (i as f32 * 0.37 + seed).sin()).collect::<Vec<f32>>();
+        let (g, m, w) = (numbers(0.0), numbers(1.0), numbers(2.0));
+        let tensor = |numbers: &[f32]| Tensor::<1>::from_floats(numbers, &device);
+        let c = Momentum { gradient: 0.5, keep: 0.9 };
+        for on_host in [true, false] {
+            let (ahead, momentum) = advance(tensor(&g), tensor(&m), c, on_host);
+            let weight = add_scaled(tensor(&w), 0.99, ahead.clone(), -0.2, on_host);
+            let (ahead, momentum, weight) = (ahead.into_data(), momentum.into_data(), weight.into_data());
+            for i in 0..g.len() {
+                let g = 0.1 * 0.5 * f64::from(g[i]);
+                let m = 0.9 * f64::from(m[i]) + g;
+                let expected = [0.9 * m + g, m, 0.99 * f64::from(w[i]) - 0.2 * (0.9 * m + g)];
+                let found = [slice(&ahead)[i], slice(&momentum)[i], slice(&weight)[i]];
+                for (found, expected) in found.into_iter().zip(expected) {
+                    assert!((f64::from(found) - expected).abs() < 1e-6, "number {i}, on_host {on_host}: {found}, expected {expected}");
                 }
             }
         }

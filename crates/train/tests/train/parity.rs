@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use fireclay_data::Batch;
-use fireclay_train::{AdamW, AdamWConfig, ModuleGradients, NextToken, Objective};
+use fireclay_train::{Optimizer, OptimizerConfig, ModuleGradients, NextToken, Objective};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -48,13 +48,13 @@ fn check(family: &str) {
     let Expected { adamw: h, adamw_losses, adamw_gradient_norms } =
         serde_json::from_slice(&fs::read(directory.join("expected.json")).unwrap()).unwrap();
     let mut decoder = fireclay_model::load(&directory, &crate::device().autodiff()).unwrap();
-    let mut optimizer = AdamW::new(AdamWConfig {
+    let mut optimizer = Optimizer::new(OptimizerConfig {
         beta1: h.beta1,
         beta2: h.beta2,
         epsilon: h.epsilon,
         weight_decay: h.weight_decay,
-        decay_vectors: false,
         clip: h.clip,
+        ..OptimizerConfig::default()
     });
     let batches = batches(&directory);
     assert_eq!((batches.len(), adamw_losses.len()), (10, 10));
