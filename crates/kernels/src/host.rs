@@ -6,6 +6,8 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use rayon::prelude::*;
 
+use crate::simd::vectorize;
+
 /// Elements that are worth handing to another thread: some microseconds of work.
 pub(crate) const CHUNK: usize = 1 << 14;
 
@@ -14,6 +16,12 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     let shape = shape.into();
     assert_eq!(values.len(), shape.num_elements(), "a tensor has as many values as its shape says");
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+}
+
+/// The gradient of what nothing depends on.
+pub(crate) fn zeros(shape: impl Into<Shape>) -> FlexTensor {
+    let shape = shape.into();
+    tensor(vec![0.0; shape.num_elements()], shape)
 }
 
 /// The same tensor with its elements one after another.
@@ -72,6 +80,53 @@ pub(crate) unsafe fn written_in_chunks(
 /// Rows that make up a piece of about [`CHUNK`] elements.
 pub(crate) fn rows_a_chunk(width: usize) -> usize {
     (CHUNK / width.max(1)).max(1)
+}
+
+/// `f(x)` of each element.
+pub(crate) fn map(x: &FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
+    map2(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| f(x),
+    )
+}
+
+/// `f(a, b)` of each pair of elements.
+pub(crate) fn map2(a: &FlexTensor, b: &FlexTensor, f: impl Fn(f32, f32) -> f32 + Sync) -> FlexTensor {
+    map3(
+        a,
+        b,
+        b,
+        #[inline(always)]
+        |a, b, _| f(a, b),
+    )
+}
+
+/// `f(a, b, c)` of the elements of three tensors of one shape.
+pub(crate) fn map3(
+    a: &FlexTensor,
+    b: &FlexTensor,
+    c: &FlexTensor,
+    f: impl Fn(f32, f32, f32) -> f32 + Sync,
+) -> FlexTensor {
+    let (shape, a, b, c) = (dims(a), values(a), values(b), values(c));
+    // SAFETY: every element is written.
+    let output = unsafe {
+        written_in_chunks(a.len(), CHUNK, |start, out| {
+            let end = start + out.len();
+            let (a, b, c) = (&a[start..end], &b[start..end], &c[start..end]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
+                        out.write(f(*a, *b, *c));
+                    }
+                },
+            );
+        })
+    };
+    tensor(output, shape)
 }
 
 /// The element-wise sum of parts of equal length, in their order.

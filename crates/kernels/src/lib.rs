@@ -8,6 +8,7 @@
 //! not promised.
 
 pub mod activation;
+pub mod add;
 pub mod attention;
 pub mod cross_entropy;
 pub mod embedding;
@@ -26,12 +27,13 @@ pub mod rotary;
 pub mod simd;
 
 pub use activation::{Activation, activate, gated};
+pub use add::add;
 pub use attention::attention;
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;
-pub use linear::{StoredWeight, WeightStorage, linear};
+pub use linear::{StoredWeight, WeightStorage, linear, linears};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
-pub use norm::{norm, norm_rotary};
+pub use norm::{add_norm, norm, norm_rotary};
 pub use precision::Precision;
 pub use rotary::{Angles, rotary};

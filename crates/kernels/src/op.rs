@@ -4,16 +4,18 @@
 //! where gradients are tracked, [`record`] puts the operation into the graph. That is all the glue there is, for every operation.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, DispatchTensor, backend_extension};
+use burn::backend::{Backend, Dispatch, DispatchTensor, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
 use burn_autodiff::Autodiff;
 use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_flex::{Flex, FlexTensor};
+
+use crate::host::tensor;
 
 /// An operation of several f32 tensors on the host that gives one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
@@ -86,75 +88,60 @@ impl HostBackend for Flex {
     }
 }
 
-/// Kernels of one to four tensors.
-#[backend_extension(Flex, Autodiff)]
-pub trait Kernels: Backend {
-    /// A kernel of one tensor.
-    fn kernel1(a: FloatTensor<Self>, kernel: Arc<dyn Kernel>) -> FloatTensor<Self>;
-    /// A kernel of two tensors.
-    fn kernel2(a: FloatTensor<Self>, b: FloatTensor<Self>, kernel: Arc<dyn Kernel>) -> FloatTensor<Self>;
-    /// A kernel of three tensors.
-    fn kernel3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
-    ) -> FloatTensor<Self>;
-    /// A kernel of four tensors.
-    fn kernel4(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
-    ) -> FloatTensor<Self>;
+/// Kernels of as many tensors as are named, as functions of backends; and the choice among them.
+macro_rules! kernels {
+    ($($count:literal: $name:ident($($input:ident),+);)+) => {
+        /// Kernels of one to seven tensors.
+        #[backend_extension(Flex, Autodiff)]
+        pub trait Kernels: Backend {
+            $(
+                /// A kernel of so many tensors.
+                fn $name($($input: FloatTensor<Self>,)+ kernel: Arc<dyn Kernel>) -> FloatTensor<Self>;
+            )+
+        }
+
+        impl Kernels for Flex {
+            $(
+                fn $name($($input: FlexTensor,)+ kernel: Arc<dyn Kernel>) -> FlexTensor {
+                    kernel.forward(vec![$($input),+], Tracked::NONE).output
+                }
+            )+
+        }
+
+        impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+            $(
+                fn $name($($input: FloatTensor<Self>,)+ kernel: Arc<dyn Kernel>) -> FloatTensor<Self> {
+                    record::<B, C, $count>(kernel, [$($input),+])
+                }
+            )+
+        }
+
+        /// Computes a kernel on whatever backend the tensors are of.
+        fn dispatch(inputs: Vec<DispatchTensor>, kernel: Arc<dyn Kernel>) -> DispatchTensor {
+            let count = inputs.len();
+            let mut inputs = inputs.into_iter();
+            let mut next = || inputs.next().expect("as many inputs as counted");
+            match count {
+                $(
+                    $count => {
+                        $(let $input = next();)+
+                        Dispatch::$name($($input,)+ kernel)
+                    }
+                )+
+                count => unreachable!("kernels take one to seven tensors, not {count}"),
+            }
+        }
+    };
 }
 
-impl Kernels for Flex {
-    fn kernel1(a: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a], Tracked::NONE).output
-    }
-
-    fn kernel2(a: FlexTensor, b: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b], Tracked::NONE).output
-    }
-
-    fn kernel3(a: FlexTensor, b: FlexTensor, c: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b, c], Tracked::NONE).output
-    }
-
-    fn kernel4(a: FlexTensor, b: FlexTensor, c: FlexTensor, d: FlexTensor, kernel: Arc<dyn Kernel>) -> FlexTensor {
-        kernel.forward(vec![a, b, c, d], Tracked::NONE).output
-    }
-}
-
-impl<B: HostBackend, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    fn kernel1(a: FloatTensor<Self>, kernel: Arc<dyn Kernel>) -> FloatTensor<Self> {
-        record::<B, C, 1>(kernel, [a])
-    }
-
-    fn kernel2(a: FloatTensor<Self>, b: FloatTensor<Self>, kernel: Arc<dyn Kernel>) -> FloatTensor<Self> {
-        record::<B, C, 2>(kernel, [a, b])
-    }
-
-    fn kernel3(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
-    ) -> FloatTensor<Self> {
-        record::<B, C, 3>(kernel, [a, b, c])
-    }
-
-    fn kernel4(
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        c: FloatTensor<Self>,
-        d: FloatTensor<Self>,
-        kernel: Arc<dyn Kernel>,
-    ) -> FloatTensor<Self> {
-        record::<B, C, 4>(kernel, [a, b, c, d])
-    }
+kernels! {
+    1: kernel1(a);
+    2: kernel2(a, b);
+    3: kernel3(a, b, c);
+    4: kernel4(a, b, c, d);
+    5: kernel5(a, b, c, d, e);
+    6: kernel6(a, b, c, d, e, f);
+    7: kernel7(a, b, c, d, e, f, g);
 }
 
 /// Computes a kernel, and leaves in the graph how its gradients are computed.
@@ -207,17 +194,82 @@ pub(crate) fn on_host<const R: usize>(x: &Tensor<R>) -> bool {
 }
 
 /// Computes `kernel` of some tensors.
-pub(crate) fn apply<const R: usize, const N: usize>(kernel: impl Kernel, inputs: [DispatchTensor; N]) -> Tensor<R> {
-    use burn::backend::Dispatch;
-    let kernel: Arc<dyn Kernel> = Arc::new(kernel);
-    let mut inputs = inputs.into_iter();
-    let mut next = || inputs.next().expect("as many inputs as counted");
-    let output = match N {
-        1 => Dispatch::kernel1(next(), kernel),
-        2 => Dispatch::kernel2(next(), next(), kernel),
-        3 => Dispatch::kernel3(next(), next(), next(), kernel),
-        4 => Dispatch::kernel4(next(), next(), next(), next(), kernel),
-        _ => unreachable!("kernels take one to four tensors"),
-    };
-    Tensor::from_dispatch(output)
+pub(crate) fn apply<const R: usize>(kernel: impl Kernel, inputs: impl Into<Vec<DispatchTensor>>) -> Tensor<R> {
+    Tensor::from_dispatch(dispatch(inputs.into(), Arc::new(kernel)))
+}
+
+/// An operation of several tensors that gives several. burn's graph knows operations of one result, so it is made of a [`Whole`], whose result
+/// stands for all of them, and a [`Part`] for each, which depends on it. Tensors go from one to the other beside the graph.
+pub trait KernelOfSeveral: fmt::Debug + Send + Sync + 'static {
+    /// The results, and what the backward pass needs, as [`Kernel::forward`].
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>);
+
+    /// The gradient of each input that is `wanted`, from those of the results; results that nothing depends on have none. An input that only these
+    /// come from has zeros: the graph goes on behind it.
+    fn backward(
+        &self,
+        saved: Vec<FlexTensor>,
+        gradients: Vec<Option<FlexTensor>>,
+        wanted: &[bool],
+    ) -> Vec<Option<FlexTensor>>;
+}
+
+/// Results on their way to the parts, later gradients on their way back.
+type Exchange = Arc<Mutex<Vec<Option<FlexTensor>>>>;
+
+#[derive(Debug)]
+struct Whole<K> {
+    kernel: K,
+    exchange: Exchange,
+}
+
+#[derive(Debug)]
+struct Part {
+    index: usize,
+    exchange: Exchange,
+}
+
+/// What the whole gives, and gets back from each part: no number of any meaning.
+fn token() -> FlexTensor {
+    tensor(vec![0.0], [1])
+}
+
+fn locked(exchange: &Exchange) -> MutexGuard<'_, Vec<Option<FlexTensor>>> {
+    exchange.lock().expect("no thread panics with the lock")
+}
+
+impl<K: KernelOfSeveral> Kernel for Whole<K> {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
+        let (outputs, saved) = self.kernel.forward(inputs, tracked);
+        *locked(&self.exchange) = outputs.into_iter().map(Some).collect();
+        Forward { output: token(), saved }
+    }
+
+    fn backward(&self, saved: Vec<FlexTensor>, _token: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let gradients = std::mem::take(&mut *locked(&self.exchange));
+        self.kernel.backward(saved, gradients, wanted)
+    }
+}
+
+impl Kernel for Part {
+    fn forward(&self, _inputs: Vec<FlexTensor>, _tracked: Tracked) -> Forward {
+        let output = locked(&self.exchange)[self.index].take().expect("a part is taken once");
+        Forward { output, saved: vec![] }
+    }
+
+    fn backward(&self, _saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        locked(&self.exchange)[self.index] = Some(gradient);
+        vec![Some(token())]
+    }
+}
+
+/// Computes a kernel that gives M tensors of some tensors.
+pub(crate) fn apply_for_several<const R: usize, const M: usize>(
+    kernel: impl KernelOfSeveral,
+    inputs: impl Into<Vec<DispatchTensor>>,
+) -> [Tensor<R>; M] {
+    let exchange = Exchange::default();
+    let whole: Tensor<1> = apply(Whole { kernel, exchange: exchange.clone() }, inputs);
+    let part = |index| apply(Part { index, exchange: exchange.clone() }, [whole.clone().into_dispatch()]);
+    std::array::from_fn(part)
 }

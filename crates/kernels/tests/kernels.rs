@@ -7,8 +7,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::Mask;
 use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::{
-    Activation, Angles, Head, LogProbabilities, Precision, StoredWeight, WeightStorage, activate, activation,
-    attention, cross_entropy, embedding, gated, linear, log_probabilities, norm, norm_rotary, rotary,
+    Activation, Angles, Head, LogProbabilities, Precision, StoredWeight, WeightStorage, activate, activation, add,
+    add_norm, attention, cross_entropy, embedding, gated, linear, linears, log_probabilities, norm, norm_rotary,
+    rotary,
 };
 
 /// Numbers in −2..2, the same every time (splitmix64).
@@ -97,6 +98,87 @@ fn norms() {
             &|i| flat(norm(view(&i[0]), i[1].clone(), None, 1e-5)),
             &|i| flat(reference::norm(view(&i[0]), i[1].clone(), None, 1e-5)),
         );
+    }
+}
+
+/// What goes on beside a layer and what goes into it; each alone, so that one gradient is missing, and both.
+#[test]
+fn sums_and_their_norms() {
+    use fireclay_kernels::norm::reference;
+    for [rows, width] in [[1, 3], [70, 16], [5, 33], [300, 128]] {
+        let lengths = [rows * width, rows * width, width, width];
+        let matrix = |x: &Tensor<1>| x.clone().reshape([rows, width]);
+        let both = |x: [Tensor<2>; 2]| flat(Tensor::cat(x.to_vec(), 1));
+        for adds in [false, true] {
+            let added = |i: &[Tensor<1>]| adds.then(|| matrix(&i[1]));
+            let sum = |i: &[Tensor<1>]| if adds { matrix(&i[0]) + matrix(&i[1]) } else { matrix(&i[0]) };
+            // Every input takes part in what is compared, though not every one is an input of the operation.
+            let rest = |i: &[Tensor<1>]| (i[1].clone().sum() + i[2].clone().sum() + i[3].clone().sum()) * 1e-3;
+            for biased in [false, true] {
+                let bias = |i: &[Tensor<1>]| biased.then(|| i[3].clone());
+                let ours = |i: &[Tensor<1>]| add_norm(matrix(&i[0]), added(i), i[2].clone(), bias(i), 1e-5);
+                let normal = |i: &[Tensor<1>]| reference::norm(sum(i), i[2].clone(), bias(i), 1e-5);
+                let what = format!("{rows} × {width}, adds {adds}, bias {biased}");
+                let with_rest = |x: Tensor<1>, i: &[Tensor<1>]| x + rest(i);
+                compare(&what, &lengths, 2e-5, &|i| with_rest(both(ours(i)), i), &|i| {
+                    with_rest(both([sum(i), normal(i)]), i)
+                });
+                compare(
+                    &format!("{what}, the sum"),
+                    &lengths,
+                    2e-5,
+                    &|i| with_rest(flat(ours(i)[0].clone()), i),
+                    &|i| with_rest(flat(sum(i)), i),
+                );
+                compare(
+                    &format!("{what}, the norm"),
+                    &lengths,
+                    2e-5,
+                    &|i| with_rest(flat(ours(i)[1].clone()), i),
+                    &|i| with_rest(flat(normal(i)), i),
+                );
+            }
+        }
+        compare("a sum", &lengths[..2], 0.0, &|i| flat(add(matrix(&i[0]), matrix(&i[1]))), &|i| {
+            flat(matrix(&i[0]) + matrix(&i[1]))
+        });
+    }
+}
+
+/// Queries, keys and values; the second of them may be used by nothing.
+#[test]
+fn several_maps_of_the_same_input() {
+    use fireclay_kernels::linear::reference;
+    for ([rows, inputs], outputs) in [([1, 5], [3, 1, 2]), ([7, 33], [40, 8, 9]), ([130, 64], [64, 32, 32])] {
+        let matrices = outputs.map(|outputs| inputs * outputs);
+        let lengths = [&[rows * inputs][..], &matrices, &outputs].concat();
+        let x = |i: &[Tensor<1>]| i[0].clone().reshape([rows, inputs]);
+        let w = |i: &[Tensor<1>]| std::array::from_fn(|m| i[1 + m].clone().reshape([inputs, outputs[m]]));
+        let b = |i: &[Tensor<1>]| std::array::from_fn::<_, 3, _>(|m| i[4 + m].clone());
+        for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
+            for (biased, unused) in [(true, false), (false, false), (true, true)] {
+                let joined = |maps: [Tensor<2>; 3], i: &[Tensor<1>]| {
+                    let [first, second, third] = maps;
+                    let used = if unused { vec![first, third] } else { vec![first, second, third] };
+                    flat(Tensor::cat(used, 1))
+                        + i[1..].iter().map(|x| x.clone().sum()).reduce(|a, b| a + b).unwrap() * 1e-3
+                };
+                let biases = |i: &[Tensor<1>]| biased.then(|| b(i));
+                compare(
+                    &format!("{rows} × {inputs}, {precision:?}, biased {biased}, one unused {unused}"),
+                    &lengths,
+                    tolerance,
+                    &|i| joined(linears(x(i), w(i), biases(i), precision), i),
+                    &|i| {
+                        let map = |m: usize| {
+                            let bias = biases(i).map(|biases| biases[m].clone());
+                            reference::linear(x(i), w(i)[m].clone(), bias, Precision::F32)
+                        };
+                        joined(std::array::from_fn(map), i)
+                    },
+                );
+            }
+        }
     }
 }
 

@@ -69,8 +69,8 @@ impl Attention {
             let of = |first: usize, count: usize| all.clone().narrow(2, first, count);
             return [of(0, heads[0]), of(heads[0], heads[1]), of(heads[0] + heads[1], heads[2])];
         }
-        let maps = [&self.query, &self.key, &self.value];
-        std::array::from_fn(|i| split(maps[i].forward(x_nd.clone(), precision), heads[i]))
+        let [q, k, v] = Linear::forward_all([&self.query, &self.key, &self.value], x_nd, precision);
+        [split(q, heads[0]), split(k, heads[1]), split(v, heads[2])]
     }
 
     /// # Shapes

@@ -5,7 +5,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::cross_entropy::Targets;
-use fireclay_kernels::{Angles, Head, LogProbabilities, cross_entropy, embedding, linear, log_probabilities};
+use fireclay_kernels::{Angles, Head, LogProbabilities, add, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::{Attention, AttentionContext};
 use crate::cache::Cache;
@@ -56,8 +56,10 @@ impl Block {
         context: &AttentionContext,
         cache: Option<(&mut Cache, usize)>,
     ) -> Tensor<2> {
-        let x_nd = x_nd.clone() + self.attention.forward(self.attention_norm.forward(x_nd), context, cache);
-        x_nd.clone() + self.feed_forward.forward(self.feed_forward_norm.forward(x_nd), context.precision)
+        let [x_nd, normal] = self.attention_norm.forward_beside(x_nd, None);
+        let attended = self.attention.forward(normal, context, cache);
+        let [x_nd, normal] = self.feed_forward_norm.forward_beside(x_nd, Some(attended));
+        add(x_nd, self.feed_forward.forward(normal, context.precision))
     }
 }
 

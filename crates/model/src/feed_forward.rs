@@ -29,10 +29,12 @@ impl FeedForward {
     /// `[N, D]` → `[N, D]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
-        let up = self.up.forward(x.clone(), precision);
         let hidden = match &self.gate {
-            Some(gate) => gated(gate.forward(x, precision), up, self.activation),
-            None => activate(up, self.activation),
+            Some(gate) => {
+                let [gate, up] = Linear::forward_all([gate, &self.up], x, precision);
+                gated(gate, up, self.activation)
+            }
+            None => activate(self.up.forward(x, precision), self.activation),
         };
         self.down.forward(hidden, precision)
     }

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use fireclay_kernels::StoredWeight;
 pub use fireclay_kernels::{Precision, WeightStorage, linear};
+use fireclay_kernels::{StoredWeight, linears};
 
 use crate::lora::Adapter;
 
@@ -78,5 +78,20 @@ impl Linear {
             Some(added) => y + added,
             None => y,
         }
+    }
+
+    /// What several maps give of the same input.
+    ///
+    /// # Shapes
+    /// `[N, inputs]` → `[N, outputs]` each
+    #[must_use]
+    pub(crate) fn forward_all<const M: usize>(maps: [&Self; M], x: Tensor<2>, precision: Precision) -> [Tensor<2>; M] {
+        let biases = maps.iter().filter(|map| map.bias.is_some()).count();
+        let plain = maps.iter().all(|map| map.lora.is_none() && map.stored.is_none());
+        if !plain || (biases > 0 && biases < M) {
+            return maps.map(|map| map.forward(x.clone(), precision));
+        }
+        let bias = |map: &Self| map.bias.as_ref().expect("all have one").val();
+        linears(x, maps.map(|map| map.weight.val()), (biases == M).then(|| maps.map(bias)), precision)
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use fireclay_kernels::{Angles, norm, norm_rotary, rotary};
+use fireclay_kernels::{Angles, add_norm, norm, norm_rotary, rotary};
 
 /// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
@@ -25,6 +25,15 @@ impl Norm {
     #[must_use]
     pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
         norm(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
+    }
+
+    /// `x + added`, or x alone, and the norm of it.
+    ///
+    /// # Shapes
+    /// Each `[N, width]`
+    #[must_use]
+    pub(crate) fn forward_beside(&self, x: Tensor<2>, added: Option<Tensor<2>>) -> [Tensor<2>; 2] {
+        add_norm(x, added, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
     }
 
     /// The norm, and then the rotation, of every head.

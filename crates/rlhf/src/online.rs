@@ -11,8 +11,8 @@ use fireclay_model::{Checkpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::checkpoint::{self, Expected, Parts};
 use fireclay_train::{
-    Optimizer, OptimizerConfig, Clock, Interrupt, Log, Outcome, Progress, Sample, StageDir, StepMetrics, Summary, TrainConfig,
-    TrainError, Trainable, TrainerState,
+    Clock, Interrupt, Log, Optimizer, OptimizerConfig, Outcome, Progress, Sample, StageDir, StepMetrics, Summary,
+    TrainConfig, TrainError, Trainable, TrainerState,
 };
 use serde_json::Value;
 

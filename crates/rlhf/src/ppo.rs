@@ -15,7 +15,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_data::{Batch, Position, Source};
 use fireclay_model::Decoder;
-use fireclay_train::{Optimizer, OptimizerConfig, NextToken, Objective, TrainConfig, TrainError};
+use fireclay_train::{NextToken, Objective, Optimizer, OptimizerConfig, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

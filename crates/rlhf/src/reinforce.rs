@@ -11,7 +11,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
-use fireclay_train::{Optimizer, OptimizerConfig, ModuleGradients, TrainConfig, TrainError};
+use fireclay_train::{ModuleGradients, Optimizer, OptimizerConfig, TrainConfig, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_model::Checkpoints;
-use fireclay_train::{Optimizer, ModuleGradients};
+use fireclay_train::{ModuleGradients, Optimizer};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

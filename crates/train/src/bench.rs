@@ -10,7 +10,7 @@ use fireclay_data::Batch;
 use fireclay_model::{Activation, Checkpoints, Decoder, DecoderConfig, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::{Optimizer, OptimizerConfig, ModuleGradients, NextToken, Objective, TrainError, peak_memory};
+use crate::{ModuleGradients, NextToken, Objective, Optimizer, OptimizerConfig, TrainError, peak_memory};
 
 /// What is trained: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied head, and its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

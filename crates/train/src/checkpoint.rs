@@ -257,7 +257,8 @@ pub fn resume<M: Trainable>(
         return Err(changed((format!("model.{key}"), old, new)));
     }
     let optimizers = expected.optimizers.iter();
-    let optimizers = optimizers.map(|(name, config)| Optimizer::load(config.clone(), &optimizer_file(dir, name), device));
+    let optimizers =
+        optimizers.map(|(name, config)| Optimizer::load(config.clone(), &optimizer_file(dir, name), device));
     Ok(Some(Resumed {
         model: restored,
         optimizers: optimizers.collect::<Result<_, _>>()?,

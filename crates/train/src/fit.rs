@@ -13,8 +13,8 @@ use crate::checkpoint::{self, Best, Expected, Parts};
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::{
-    Optimizer, Evaluation, Interrupt, ModuleGradients, Objective, Sample, StageDir, StepMetrics, TrainConfig, TrainError,
-    Trainable, TrainerState, matmul_peak,
+    Evaluation, Interrupt, ModuleGradients, Objective, Optimizer, Sample, StageDir, StepMetrics, TrainConfig,
+    TrainError, Trainable, TrainerState, matmul_peak,
 };
 
 /// Measures a model, without gradients; `None` where there is nothing to measure it on.

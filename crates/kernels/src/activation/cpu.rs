@@ -5,9 +5,9 @@ use std::f32::consts::{FRAC_1_SQRT_2, PI};
 use burn_flex::FlexTensor;
 
 use crate::Activation;
-use crate::host::{CHUNK, contiguous, dims, tensor, values, written_in_chunks};
+use crate::host::{contiguous, map, map2, map3};
 use crate::op::{Forward, Kernel, Tracked};
-use crate::simd::{erf_lane, exp_lane, sigmoid_lane, tanh_lane, vectorize};
+use crate::simd::{erf_lane, exp_lane, sigmoid_lane, tanh_lane};
 
 /// `f(x)` of `[x]`.
 #[derive(Debug)]
@@ -102,45 +102,6 @@ impl Kernel for Gated {
             vec![Some(d_gate), Some(d_up)]
         })
     }
-}
-
-fn map(x: &FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
-    map2(
-        x,
-        x,
-        #[inline(always)]
-        |x, _| f(x),
-    )
-}
-
-fn map2(a: &FlexTensor, b: &FlexTensor, f: impl Fn(f32, f32) -> f32 + Sync) -> FlexTensor {
-    map3(
-        a,
-        b,
-        b,
-        #[inline(always)]
-        |a, b, _| f(a, b),
-    )
-}
-
-fn map3(a: &FlexTensor, b: &FlexTensor, c: &FlexTensor, f: impl Fn(f32, f32, f32) -> f32 + Sync) -> FlexTensor {
-    let (shape, a, b, c) = (dims(a), values(a), values(b), values(c));
-    // SAFETY: every element is written.
-    let output = unsafe {
-        written_in_chunks(a.len(), CHUNK, |start, out| {
-            let end = start + out.len();
-            let (a, b, c) = (&a[start..end], &b[start..end], &c[start..end]);
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                        out.write(f(*a, *b, *c));
-                    }
-                },
-            );
-        })
-    };
-    tensor(output, shape)
 }
 
 #[inline(always)]

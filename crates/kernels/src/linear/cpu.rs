@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::few_rows::{self, FEW};
 use super::view::{Values, WeightView};
 use crate::Precision;
-use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written};
-use crate::op::{Forward, Kernel, Tracked};
-use crate::product::{MatRef, Number, product_into};
+use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, zeros};
+use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
+use crate::product::{MatRef, Number, product, product_into};
 use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
@@ -20,34 +20,103 @@ pub(super) struct Linear {
 impl Kernel for Linear {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
-        let (rows, outputs) = (dims(&x)[0], dims(&inputs[0])[1]);
-        let bias = inputs.get(1).cloned().map(contiguous);
-        let bias = bias.as_ref().map(values);
-        let y = match WeightView::of(&inputs[0]) {
-            Some(weight) if rows <= FEW || !matches!(weight.values, Values::F32(_)) => {
-                let whole = matches!(weight.values, Values::F32(_));
-                assert!(whole || !tracked.any(), "weights stored in bf16 are for inference");
-                from_view(&x, weight, bias, self.precision)
-            }
-            _ => from_product(matrix(&x), matrix(&inputs[0]), bias, self.precision),
-        };
-        let output = tensor(y, [rows, outputs]);
+        let output = mapped(&x, &inputs[0], inputs.get(1), tracked, self.precision);
         Forward { output, saved: if tracked.any() { vec![x, inputs.remove(0)] } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let dy = contiguous(gradient);
-        let (x, weight, dy) = (matrix(&saved[0]), matrix(&saved[1]), matrix(&dy));
-        let multiplied = |a: MatRef, b: MatRef| tensor(from_product(a, b, None, self.precision), [a.rows, b.cols]);
-        let mut gradients = vec![
-            wanted[0].then(|| multiplied(dy, weight.transposed())),
-            wanted[1].then(|| multiplied(x.transposed(), dy)),
-        ];
-        if let Some(&wanted) = wanted.get(2) {
-            gradients.push(wanted.then(|| tensor(column_sums(dy.data, dy.cols), [dy.cols])));
-        }
-        gradients
+        let mut dx = None;
+        let dweight_dbias = gradients(&saved[0], &saved[1], &dy, wanted, &mut dx, self.precision);
+        let dx = dx.map(|dx| tensor(dx, dims(&saved[0])));
+        std::iter::once(dx).chain(dweight_dbias).take(wanted.len()).collect()
     }
+}
+
+/// Several maps of the same x: of `[x, weight…]` or `[x, weight…, bias…]`.
+#[derive(Debug)]
+pub(super) struct Linears {
+    pub count: usize,
+    pub precision: Precision,
+}
+
+impl KernelOfSeveral for Linears {
+    fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
+        let x = contiguous(inputs.remove(0));
+        let (weights, biases) = inputs.split_at(self.count);
+        let map = |(i, weight)| mapped(&x, weight, biases.get(i), tracked, self.precision);
+        let outputs = weights.iter().enumerate().map(map).collect();
+        inputs.truncate(self.count);
+        inputs.push(x);
+        (outputs, if tracked.any() { inputs } else { vec![] })
+    }
+
+    fn backward(
+        &self,
+        mut weights: Vec<FlexTensor>,
+        gradients_of_y: Vec<Option<FlexTensor>>,
+        wanted: &[bool],
+    ) -> Vec<Option<FlexTensor>> {
+        let x = weights.pop().expect("x is the last that was saved");
+        let (mut dx, mut found) = (None, vec![None; wanted.len()]);
+        for (i, (weight, dy)) in weights.iter().zip(gradients_of_y).enumerate() {
+            let (of_weight, of_bias) = (1 + i, 1 + self.count + i);
+            let wanted = [wanted[0], wanted[of_weight], wanted.get(of_bias).copied().unwrap_or(false)];
+            let [dweight, dbias] = match dy.map(contiguous) {
+                Some(dy) => gradients(&x, weight, &dy, &wanted, &mut dx, self.precision),
+                None => [zeros(dims(weight)), zeros([dims(weight)[1]])].map(Some),
+            };
+            found[of_weight] = dweight;
+            if let Some(found) = found.get_mut(of_bias) {
+                *found = dbias;
+            }
+        }
+        found[0] = dx.map(|dx| tensor(dx, dims(&x)));
+        found
+    }
+}
+
+/// `x·W + b`
+fn mapped(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    bias: Option<&FlexTensor>,
+    tracked: Tracked,
+    precision: Precision,
+) -> FlexTensor {
+    let (rows, outputs) = (dims(x)[0], dims(weight)[1]);
+    let bias = bias.cloned().map(contiguous);
+    let bias = bias.as_ref().map(values);
+    let y = match WeightView::of(weight) {
+        Some(weight) if rows <= FEW || !matches!(weight.values, Values::F32(_)) => {
+            let whole = matches!(weight.values, Values::F32(_));
+            assert!(whole || !tracked.any(), "weights stored in bf16 are for inference");
+            from_view(x, weight, bias, precision)
+        }
+        _ => from_product(matrix(x), matrix(weight), bias, precision),
+    };
+    tensor(y, [rows, outputs])
+}
+
+/// The gradients of weight and bias; that of x is added to `dx`, or begins it. What is not `wanted`, of x, weight and bias, is left out.
+fn gradients(
+    x: &FlexTensor,
+    weight: &FlexTensor,
+    dy: &FlexTensor,
+    wanted: &[bool],
+    dx: &mut Option<Vec<f32>>,
+    precision: Precision,
+) -> [Option<FlexTensor>; 2] {
+    let (x, weight, dy) = (matrix(x), matrix(weight), matrix(dy));
+    if wanted[0] {
+        match dx {
+            Some(dx) => product(dy, weight.transposed(), dx, true, precision),
+            None => *dx = Some(from_product(dy, weight.transposed(), None, precision)),
+        }
+    }
+    let dweight = wanted[1].then(|| tensor(from_product(x.transposed(), dy, None, precision), [x.cols, dy.cols]));
+    let dbias = wanted.get(2) == Some(&true);
+    [dweight, dbias.then(|| tensor(column_sums(&dy.data[..dy.rows * dy.cols], dy.cols), [dy.cols]))]
 }
 
 /// `x·W + b` with a weight in any format.

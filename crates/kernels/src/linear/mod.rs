@@ -34,3 +34,27 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precisio
     }
     reference::linear(x, weight, bias, precision)
 }
+
+/// Several [linear](linear()) maps of the same x, all of them with a bias or none. On the CPU the gradient of x is summed up as it is computed.
+///
+/// # Shapes
+/// x `[N, I]`, each weight `[I, O]` and bias `[O]` → `[N, O]` each
+#[must_use]
+pub fn linears<const M: usize>(
+    x: Tensor<2>,
+    weights: [Tensor<2>; M],
+    biases: Option<[Tensor<1>; M]>,
+    precision: Precision,
+) -> [Tensor<2>; M] {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&x) {
+        let kernel = cpu::Linears { count: M, precision };
+        let mut inputs = vec![x.into_dispatch()];
+        inputs.extend(weights.map(Tensor::into_dispatch));
+        inputs.extend(biases.into_iter().flatten().map(Tensor::into_dispatch));
+        return crate::op::apply_for_several(kernel, inputs);
+    }
+    let mut biases = biases.map(IntoIterator::into_iter);
+    let mut bias = || biases.as_mut().and_then(Iterator::next);
+    weights.map(|weight| reference::linear(x.clone(), weight, bias(), precision))
+}

@@ -5,11 +5,14 @@
 //! rotated afterwards, dy is first rotated back.
 
 use std::mem::MaybeUninit;
+use std::sync::Mutex;
 
 use burn_flex::FlexTensor;
 
-use crate::host::{contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, values, written_in_chunks};
-use crate::op::{Forward, Kernel, Tracked};
+use crate::host::{
+    contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, values, written_in_chunks, zeros,
+};
+use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
 use crate::rotary::Angles;
 use crate::rotary::cpu::rotate_head;
 use crate::simd::{LANES, row_dot, row_sum, vectorize};
@@ -128,19 +131,26 @@ impl Norm {
     }
 }
 
-impl Kernel for Norm {
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
-        let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
-        let (rows, width) = rows_and_width(&inputs[0]);
-        let (x, gain, bias) = (values(&inputs[0]), values(&inputs[1]), inputs.get(2).map(values));
-        let rotation = self.rotation(&inputs[0]);
+/// A row of the sum that is normalised, where it is one.
+#[inline(always)]
+fn write_sum(x: &[f32], added: &[f32], sum: &mut [MaybeUninit<f32>]) {
+    for ((sum, x), added) in sum.iter_mut().zip(x).zip(added) {
+        sum.write(x + added);
+    }
+}
+
+impl Norm {
+    /// The norm of every row.
+    fn normalized(&self, x: &FlexTensor, gain: &[f32], bias: Option<&[f32]>) -> FlexTensor {
+        let (rows, width) = rows_and_width(x);
+        let (numbers, rotation) = (values(x), self.rotation(x));
         // SAFETY: every row is written.
         let y = unsafe {
             written_in_chunks(rows * width, rows_a_chunk(width) * width, |start, y| {
                 vectorize(
                     #[inline(always)]
                     || {
-                        let x = &x[start..start + y.len()];
+                        let x = &numbers[start..start + y.len()];
                         for (index, (x, y)) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)).enumerate() {
                             self.row(x, gain, bias, y);
                             if let Some(rotation) = rotation {
@@ -152,22 +162,67 @@ impl Kernel for Norm {
                 );
             })
         };
-        let output = tensor(y, dims(&inputs[0]));
-        inputs.truncate(2);
-        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
+        tensor(y, dims(x))
     }
 
-    fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let gradient = contiguous(gradient);
-        let (_, width) = rows_and_width(&saved[0]);
-        let (x, gain, dy) = (values(&saved[0]), values(&saved[1]), values(&gradient));
-        let (chunk, rotation) = (rows_a_chunk(width) * width, self.rotation(&saved[0]));
-        let parts = std::sync::Mutex::new(vec![(vec![], vec![]); x.len().div_ceil(chunk)]);
+    /// `x + added` and the norm of every row of it, in one pass.
+    fn added_and_normalized(
+        &self,
+        x: &FlexTensor,
+        added: &FlexTensor,
+        gain: &[f32],
+        bias: Option<&[f32]>,
+    ) -> [FlexTensor; 2] {
+        let (rows, width) = rows_and_width(x);
+        let (x_values, added) = (values(x), values(added));
+        let chunk = rows_a_chunk(width) * width;
+        let mut sum = Vec::with_capacity(rows * width);
+        // SAFETY: every row of both results is written.
+        let y = unsafe {
+            let sums: Vec<_> =
+                sum.spare_capacity_mut()[..rows * width].chunks_mut(chunk.max(1)).map(Mutex::new).collect();
+            let y = written_in_chunks(rows * width, chunk, |start, y| {
+                let mut sum = sums[start / chunk].lock().expect("a piece belongs to one thread");
+                let at = start..start + y.len();
+                let (x, added) = (&x_values[at.clone()], &added[at]);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        let rows = x.chunks_exact(width).zip(added.chunks_exact(width));
+                        for (((x, added), y), sum) in
+                            rows.zip(y.chunks_exact_mut(width)).zip(sum.chunks_exact_mut(width))
+                        {
+                            write_sum(x, added, sum);
+                            // SAFETY: the row was written.
+                            self.row(sum.assume_init_mut(), gain, bias, y);
+                        }
+                    },
+                );
+            });
+            drop(sums);
+            sum.set_len(rows * width);
+            y
+        };
+        [tensor(sum, dims(x)), tensor(y, dims(x))]
+    }
+
+    /// The gradients of x, gain and bias from that of the norm. That of x is added to `dsum`, which x has besides.
+    fn gradients(
+        &self,
+        x: &FlexTensor,
+        gain: &[f32],
+        dy: &[f32],
+        dsum: Option<&[f32]>,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (_, width) = rows_and_width(x);
+        let (numbers, chunk, rotation) = (values(x), rows_a_chunk(width) * width, self.rotation(x));
+        let parts = Mutex::new(vec![(vec![], vec![]); numbers.len().div_ceil(chunk)]);
         // SAFETY: every row is written.
         let dx = unsafe {
-            written_in_chunks(x.len(), chunk, |start, dx| {
+            written_in_chunks(numbers.len(), chunk, |start, dx| {
                 let (mut dgain, mut dbias) = (vec![0.0; width], vec![0.0; width]);
-                let (x, dy) = (&x[start..start + dx.len()], &dy[start..start + dx.len()]);
+                let at = start..start + dx.len();
+                let (x, dy, dsum) = (&numbers[at.clone()], &dy[at.clone()], dsum.map(|dsum| &dsum[at]));
                 vectorize(
                     #[inline(always)]
                     || {
@@ -180,6 +235,11 @@ impl Kernel for Norm {
                                 dy = &turned;
                             }
                             self.row_backward(x, gain, dy, dx, &mut dgain, &mut dbias);
+                            if let Some(dsum) = dsum {
+                                // SAFETY: the row was written.
+                                let dx = dx.assume_init_mut();
+                                dx.iter_mut().zip(&dsum[index * width..]).for_each(|(dx, dsum)| *dx += dsum);
+                            }
                         }
                     },
                 );
@@ -187,11 +247,70 @@ impl Kernel for Norm {
             })
         };
         let (dgain, dbias): (Vec<_>, Vec<_>) = parts.into_inner().expect("no thread panicked").into_iter().unzip();
-        let vector = |parts| Some(tensor(sum_in_order(parts, width), [width]));
-        let mut gradients = vec![Some(tensor(dx, dims(&saved[0]))), vector(dgain)];
-        if wanted.len() > 2 {
-            gradients.push(vector(dbias));
+        let vector = |parts| tensor(sum_in_order(parts, width), [width]);
+        (tensor(dx, dims(x)), vector(dgain), vector(dbias))
+    }
+}
+
+impl Kernel for Norm {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
+        let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
+        let output = self.normalized(&inputs[0], values(&inputs[1]), inputs.get(2).map(values));
+        inputs.truncate(2);
+        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
+    }
+
+    fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let gradient = contiguous(gradient);
+        let (dx, dgain, dbias) = self.gradients(&saved[0], values(&saved[1]), values(&gradient), None);
+        [dx, dgain, dbias].into_iter().map(Some).take(wanted.len()).collect()
+    }
+}
+
+/// `[x + added, norm(x + added)]` of `[x, added, gain]` or `[x, added, gain, bias]`, or `[x, norm(x)]` without `added`.
+#[derive(Debug)]
+pub(super) struct AddNorm {
+    pub norm: Norm,
+    pub adds: bool,
+}
+
+impl KernelOfSeveral for AddNorm {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
+        let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
+        let x = inputs.remove(0);
+        let added = self.adds.then(|| inputs.remove(0));
+        let (gain, bias) = (values(&inputs[0]), inputs.get(1).map(values));
+        let [sum, y] = match &added {
+            Some(added) => self.norm.added_and_normalized(&x, added, gain, bias),
+            None => {
+                let y = self.norm.normalized(&x, gain, bias);
+                [x, y]
+            }
+        };
+        let saved = if tracked.any() { vec![sum.clone(), inputs.remove(0)] } else { vec![] };
+        (vec![sum, y], saved)
+    }
+
+    fn backward(
+        &self,
+        saved: Vec<FlexTensor>,
+        mut gradients: Vec<Option<FlexTensor>>,
+        wanted: &[bool],
+    ) -> Vec<Option<FlexTensor>> {
+        let [dsum, dy] = [0, 1].map(|index| gradients[index].take().map(contiguous));
+        let parameters = if self.adds { 2 } else { 1 };
+        let mut found = vec![None; wanted.len()];
+        if let Some(dy) = dy {
+            let (dx, dgain, dbias) =
+                self.norm.gradients(&saved[0], values(&saved[1]), values(&dy), dsum.as_ref().map(values));
+            found[..parameters].fill(Some(dx));
+            for (found, gradient) in found[parameters..].iter_mut().zip([dgain, dbias]) {
+                *found = Some(gradient);
+            }
+        } else {
+            found[..parameters].fill(dsum);
+            found[parameters..].fill(Some(zeros(dims(&saved[1]))));
         }
-        gradients
+        found
     }
 }

@@ -26,6 +26,34 @@ pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1
     reference::norm(x, gain, bias, epsilon)
 }
 
+/// A sum, `x + added` or x alone, and the [`norm`](norm()) of it: what goes on beside a layer, and what goes into it. On the CPU both are one pass over
+/// memory, and so are their gradients.
+///
+/// # Shapes
+/// x and added `[N, width]`, gain and bias `[width]` → two of `[N, width]`
+#[must_use]
+pub fn add_norm(
+    x: Tensor<2>,
+    added: Option<Tensor<2>>,
+    gain: Tensor<1>,
+    bias: Option<Tensor<1>>,
+    epsilon: f64,
+) -> [Tensor<2>; 2] {
+    #[cfg(feature = "flex")]
+    if crate::op::on_host(&x) {
+        let norm = cpu::Norm { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
+        let kernel = cpu::AddNorm { norm, adds: added.is_some() };
+        let rows = [Some(x), added].into_iter().flatten().map(Tensor::into_dispatch);
+        let vectors = [Some(gain), bias].into_iter().flatten().map(Tensor::into_dispatch);
+        return crate::op::apply_for_several(kernel, rows.chain(vectors).collect::<Vec<_>>());
+    }
+    let sum = match added {
+        Some(added) => x + added,
+        None => x,
+    };
+    [sum.clone(), reference::norm(sum, gain, bias, epsilon)]
+}
+
 /// The RMS norm of every head and then its [rotation](rotary()), as queries and keys have them with QK-norm, in one pass over memory on the CPU.
 ///
 /// # Shapes

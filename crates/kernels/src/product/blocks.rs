@@ -25,6 +25,8 @@ const PIECE_LANES: usize = 96 << 10;
 /// Multiplications that take as long as waking another thread, and as packing one element.
 const PARALLEL_FROM: usize = 1 << 20;
 const PACKING: usize = 16;
+/// Steps along k that a thread packs at once where they are columns in memory: a multiple of a vector.
+const PACKED_STEPS: usize = 8 * LANES;
 /// Bands of C below which k is split as well, if it is long, and the depth of such a split.
 const SPLIT_BELOW: usize = 8;
 const SPLIT_DEPTH: usize = 1024;
@@ -183,14 +185,21 @@ fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl Fn
     if let Some((lanes, row_stride)) = L::in_place(&a) {
         return work(Rows { lanes, row_stride, count: a.count });
     }
-    let row_stride = a.steps::<L>().next_multiple_of(LANES);
+    let steps = a.steps::<L>();
+    let row_stride = steps.next_multiple_of(LANES);
+    // Pieces are read along the memory they lie in.
+    let along = if a.stride == 1 { [a.count, PACKED_STEPS] } else { [LANES, steps] };
+    let shared = parallel && PACKING * a.count * a.depth >= PARALLEL_FROM;
+    let [vectors, length] = if shared { along } else { [a.count, steps] };
     buffer.with(a.count * row_stride, |lanes| {
         let packed = Packed(lanes);
-        each(a.count.div_ceil(LANES), parallel && PACKING * a.count * a.depth >= PARALLEL_FROM, |group| {
-            let first = group * LANES;
-            let rows = a.part(first, LANES.min(a.count - first), 0, a.depth);
-            // SAFETY: the rows are this one's to write.
-            unsafe { rows.pack_rows::<L>(packed.at(first * row_stride), row_stride) }
+        let pieces = a.count.div_ceil(vectors);
+        each(pieces * steps.div_ceil(length), shared, |piece| {
+            let (first, step) = (piece % pieces * vectors, piece / pieces * length);
+            let from = step * L::DEPTH;
+            let rows = a.part(first, vectors.min(a.count - first), from, (length * L::DEPTH).min(a.depth - from));
+            // SAFETY: these lanes of the rows are this one's to write.
+            unsafe { rows.pack_rows::<L>(packed.at(first * row_stride + step), row_stride) }
         });
         work(Rows { lanes, row_stride, count: a.count });
     });

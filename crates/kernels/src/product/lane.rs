@@ -124,7 +124,8 @@ impl Lane for Pair {
                 _mm_prefetch::<_MM_HINT_T0>(data.wrapping_add(i * vectors.depth_stride).cast());
             }
             let even = load(data, 1, count);
-            let odd = load(data.wrapping_add(vectors.depth_stride), 1, if from + 1 < vectors.depth { count } else { 0 });
+            let odd =
+                load(data.wrapping_add(vectors.depth_stride), 1, if from + 1 < vectors.depth { count } else { 0 });
             _mm512_permutexvar_epi16(pairs, round(even, odd))
         }
     }

@@ -105,12 +105,7 @@ pub(super) struct Momentum {
 }
 
 /// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g` (Nesterov), which comes first.
-pub(super) fn advance(
-    gradient: Tensor<1>,
-    momentum: Tensor<1>,
-    c: Momentum,
-    on_host: bool,
-) -> (Tensor<1>, Tensor<1>) {
+pub(super) fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_host: bool) -> (Tensor<1>, Tensor<1>) {
     if !on_host {
         let gradient = gradient * (c.gradient * (1.0 - c.keep));
         let momentum = momentum * c.keep + gradient.clone();
@@ -201,7 +196,10 @@ mod tests {
                 let expected = [0.9 * m + g, m, 0.99 * f64::from(w[i]) - 0.2 * (0.9 * m + g)];
                 let found = [slice(&ahead)[i], slice(&momentum)[i], slice(&weight)[i]];
                 for (found, expected) in found.into_iter().zip(expected) {
-                    assert!((f64::from(found) - expected).abs() < 1e-6, "number {i}, on_host {on_host}: {found}, expected {expected}");
+                    assert!(
+                        (f64::from(found) - expected).abs() < 1e-6,
+                        "number {i}, on_host {on_host}: {found}, expected {expected}"
+                    );
                 }
             }
         }

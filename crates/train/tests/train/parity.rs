@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use fireclay_data::Batch;
-use fireclay_train::{Optimizer, OptimizerConfig, ModuleGradients, NextToken, Objective};
+use fireclay_train::{ModuleGradients, NextToken, Objective, Optimizer, OptimizerConfig};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
