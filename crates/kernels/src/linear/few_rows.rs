@@ -91,7 +91,8 @@ fn by_rows<N: Number>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
             add_inputs::<SIDE_BY_SIDE, N>(x, weights, 0..inputs, first, y);
         });
     }
-    let pieces = (inputs * outputs * size_of::<N>() / PIECE).clamp(1, PIECES);
+    // A power of two, so that two, four or eight threads have as many each.
+    let pieces = 1 << (inputs * outputs * size_of::<N>() / PIECE).clamp(1, PIECES).ilog2();
     let piece = |index: usize, y: &mut [f32]| {
         let some = index * inputs / pieces..(index + 1) * inputs / pieces;
         add_inputs::<1, N>(x, weights, some, 0, y.chunks_exact_mut(outputs).collect());
