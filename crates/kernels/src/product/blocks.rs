@@ -28,7 +28,7 @@ const PACKING: usize = 16;
 /// Steps along k that a thread packs at once where they are columns in memory: a multiple of a vector.
 const PACKED_STEPS: usize = 8 * LANES;
 /// Bands of C below which k is split as well, if it is long, and the depth of such a split.
-const SPLIT_BELOW: usize = 8;
+const SPLIT_BELOW: usize = 4;
 const SPLIT_DEPTH: usize = 1024;
 
 /// C, to which threads write side by side.
