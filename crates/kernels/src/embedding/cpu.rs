@@ -1,14 +1,16 @@
 //! Gathering rows, and adding up the gradients of each.
 
+use std::mem::MaybeUninit;
+
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::host::{contiguous, dims, rows_a_chunk, tensor, values, written_in_chunks};
+use crate::host::{contiguous, dims, rows_a_chunk, tensor, values, written, written_in_chunks};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::vectorize;
 
-/// Columns that one thread adds up at a time: a few cache lines of every row.
-const COLUMNS: usize = 64;
+/// Parts of the table, of every so manyth row each, that threads add up at a time: frequent tokens, whose ids are neighbours, are spread over them.
+const PARTS: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Embedding {
@@ -37,53 +39,56 @@ impl Kernel for Embedding {
         Forward { output, saved: if tracked.any() { vec![table] } else { vec![] } }
     }
 
-    /// Each thread adds up some columns of all rows, in the order of the ids: the sum does not depend on who adds.
+    /// Each row is cleared and added up by one thread, in the order of the ids: the sum does not depend on who adds.
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let [rows, width] = dims(&saved[0])[..] else { unreachable!("a table has rows and columns") };
         let gradient = contiguous(gradient);
         let gradient = values(&gradient);
-        let mut sum = vec![0.0f32; rows * width];
-        let columns: Vec<(usize, ColumnsOf)> = (0..width)
-            .step_by(COLUMNS)
-            .map(|first| (first, ColumnsOf { table: sum.as_mut_ptr(), width, count: COLUMNS.min(width - first) }))
-            .collect();
-        columns.into_par_iter().for_each(|(first, columns)| {
-            vectorize(
-                #[inline(always)]
-                || {
-                    for (id, row) in self.ids.iter().zip(gradient.chunks_exact(width)) {
-                        // SAFETY: the id was checked; no other thread has these columns.
-                        let sums = unsafe { columns.of_row(*id as usize, first) };
-                        for (sum, gradient) in sums.iter_mut().zip(&row[first..]) {
-                            *sum += gradient;
-                        }
-                    }
-                },
-            );
-        });
+        let add_up = |part: usize, table: Table| {
+            for row in (part..rows).step_by(PARTS) {
+                // SAFETY: the row is in the table and this part's.
+                unsafe { table.row(row) }.fill(MaybeUninit::new(0.0));
+            }
+            let gradients = self.ids.iter().zip(gradient.chunks_exact(width));
+            for (&id, gradient) in gradients.filter(|(id, _)| **id as usize % PARTS == part) {
+                // SAFETY: the id was checked, and its row is this part's and cleared.
+                let sum = unsafe { table.row(id as usize).assume_init_mut() };
+                vectorize(
+                    #[inline(always)]
+                    || sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += gradient),
+                );
+            }
+        };
+        // SAFETY: the parts cover every row.
+        let sum = unsafe {
+            written(rows * width, |sum| {
+                let table = Table { first: sum.as_mut_ptr(), width };
+                (0..PARTS).into_par_iter().for_each(|part| add_up(part, table));
+            })
+        };
         vec![Some(tensor(sum, [rows, width]))]
     }
 }
 
-/// Some columns of a table that one thread writes.
-struct ColumnsOf {
-    table: *mut f32,
+/// A table whose rows several threads write.
+#[derive(Clone, Copy)]
+struct Table {
+    first: *mut MaybeUninit<f32>,
     width: usize,
-    count: usize,
 }
 
-// SAFETY: each thread is given columns of its own.
-unsafe impl Send for ColumnsOf {}
+// SAFETY: each thread has rows of its own.
+unsafe impl Send for Table {}
 // SAFETY: as above; nothing is shared but the pointer.
-unsafe impl Sync for ColumnsOf {}
+unsafe impl Sync for Table {}
 
-impl ColumnsOf {
+impl Table {
     /// # Safety
-    /// `row` is in the table, and no other reference to these columns of it exists.
+    /// `row` is in the table, and no other reference to it exists.
     #[inline(always)]
     #[allow(clippy::mut_from_ref, reason = "the pointer is what is shared")]
-    unsafe fn of_row(&self, row: usize, first: usize) -> &mut [f32] {
+    unsafe fn row(&self, row: usize) -> &mut [MaybeUninit<f32>] {
         // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.table.add(row * self.width + first), self.count) }
+        unsafe { std::slice::from_raw_parts_mut(self.first.add(row * self.width), self.width) }
     }
 }
