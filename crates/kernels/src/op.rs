@@ -92,6 +92,7 @@ impl HostBackend for Flex {
 macro_rules! kernels {
     ($($count:literal: $name:ident($($input:ident),+);)+) => {
         /// Kernels of one to seven tensors.
+        #[allow(clippy::too_many_arguments, reason = "an extension's functions take tensors one by one")]
         #[backend_extension(Flex, Autodiff)]
         pub trait Kernels: Backend {
             $(

@@ -280,12 +280,11 @@ impl KernelOfSeveral for AddNorm {
         let x = inputs.remove(0);
         let added = self.adds.then(|| inputs.remove(0));
         let (gain, bias) = (values(&inputs[0]), inputs.get(1).map(values));
-        let [sum, y] = match &added {
-            Some(added) => self.norm.added_and_normalized(&x, added, gain, bias),
-            None => {
-                let y = self.norm.normalized(&x, gain, bias);
-                [x, y]
-            }
+        let [sum, y] = if let Some(added) = &added {
+            self.norm.added_and_normalized(&x, added, gain, bias)
+        } else {
+            let y = self.norm.normalized(&x, gain, bias);
+            [x, y]
         };
         let saved = if tracked.any() { vec![sum.clone(), inputs.remove(0)] } else { vec![] };
         (vec![sum, y], saved)
