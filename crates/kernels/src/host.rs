@@ -77,6 +77,25 @@ pub(crate) unsafe fn written_in_chunks(
     unsafe { written(len, all) }
 }
 
+/// Two vectors of `len` numbers in pieces of `chunk`, like [`written_in_chunks`].
+///
+/// # Safety
+/// `fill` writes every element of its pieces.
+pub(crate) unsafe fn two_written_in_chunks(
+    len: usize,
+    chunk: usize,
+    fill: impl Fn(usize, &mut [MaybeUninit<f32>], &mut [MaybeUninit<f32>]) + Sync,
+) -> [Vec<f32>; 2] {
+    let both = |a: &mut [MaybeUninit<f32>], b: &mut [MaybeUninit<f32>]| {
+        let pieces = a.par_chunks_mut(chunk).zip(b.par_chunks_mut(chunk)).enumerate();
+        pieces.for_each(|(index, (a, b))| fill(index * chunk, a, b));
+    };
+    let mut second = vec![];
+    // SAFETY: the caller's promise holds for every piece.
+    let first = unsafe { written(len, |a| second = written(len, |b| both(a, b))) };
+    [first, second]
+}
+
 /// Rows that make up a piece of about [`CHUNK`] elements.
 pub(crate) fn rows_a_chunk(width: usize) -> usize {
     (CHUNK / width.max(1)).max(1)

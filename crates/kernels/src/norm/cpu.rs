@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use burn_flex::FlexTensor;
 
 use crate::host::{
-    contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, values, written_in_chunks, zeros,
+    contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, two_written_in_chunks, values,
+    written_in_chunks, zeros,
 };
 use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
 use crate::rotary::Angles;
@@ -174,36 +175,27 @@ impl Norm {
         bias: Option<&[f32]>,
     ) -> [FlexTensor; 2] {
         let (rows, width) = rows_and_width(x);
-        let (x_values, added) = (values(x), values(added));
-        let chunk = rows_a_chunk(width) * width;
-        let mut sum = Vec::with_capacity(rows * width);
-        // SAFETY: every row of both results is written.
-        let y = unsafe {
-            let sums: Vec<_> =
-                sum.spare_capacity_mut()[..rows * width].chunks_mut(chunk.max(1)).map(Mutex::new).collect();
-            let y = written_in_chunks(rows * width, chunk, |start, y| {
-                let mut sum = sums[start / chunk].lock().expect("a piece belongs to one thread");
+        let (numbers, added) = (values(x), values(added));
+        // SAFETY: every row of both is written.
+        let both = unsafe {
+            two_written_in_chunks(rows * width, rows_a_chunk(width) * width, |start, sum, y| {
                 let at = start..start + y.len();
-                let (x, added) = (&x_values[at.clone()], &added[at]);
+                let (x, added) = (&numbers[at.clone()], &added[at]);
                 vectorize(
                     #[inline(always)]
                     || {
-                        let rows = x.chunks_exact(width).zip(added.chunks_exact(width));
-                        for (((x, added), y), sum) in
-                            rows.zip(y.chunks_exact_mut(width)).zip(sum.chunks_exact_mut(width))
-                        {
+                        let given = x.chunks_exact(width).zip(added.chunks_exact(width));
+                        let results = sum.chunks_exact_mut(width).zip(y.chunks_exact_mut(width));
+                        for ((x, added), (sum, y)) in given.zip(results) {
                             write_sum(x, added, sum);
                             // SAFETY: the row was written.
                             self.row(sum.assume_init_mut(), gain, bias, y);
                         }
                     },
                 );
-            });
-            drop(sums);
-            sum.set_len(rows * width);
-            y
+            })
         };
-        [tensor(sum, dims(x)), tensor(y, dims(x))]
+        both.map(|numbers| tensor(numbers, dims(x)))
     }
 
     /// The gradients of x, gain and bias from that of the norm. That of x is added to `dsum`, which x has besides.
