@@ -153,10 +153,12 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output,
         each(a.count.div_ceil(band), parallel, |piece| {
             let first = piece * band;
             let rows = a.part(first, band.min(a.count - first), 0, a.depth);
-            with_rows::<L>(rows, Scratch::Local, false, |rows| {
-                // SAFETY: the operands are packed, and the rows of C are this piece's.
-                unsafe { multiply_packed::<L>(steps, rows, shared.at(0), b.count, output.at(first, 0)) }
-            });
+            // SAFETY: the rows are a part of A; then the operands are packed, and the rows of C are this piece's.
+            unsafe {
+                with_rows::<L>(rows, Scratch::Local, false, |rows| {
+                    multiply_packed::<L>(steps, rows, shared.at(0), b.count, output.at(first, 0));
+                });
+            }
         });
     });
 }
@@ -165,23 +167,27 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output,
 unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(b.count, steps, PANEL, PANEL, parallel);
-    with_rows::<L>(a, Scratch::Shared, parallel, |rows| {
-        each(b.count.div_ceil(band), parallel, |piece| {
-            let first = piece * band;
-            let columns = b.part(first, band.min(b.count - first), 0, b.depth);
-            Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
-                // SAFETY: the buffer is large enough, and the columns of C are this piece's.
-                unsafe {
-                    columns.pack_panels::<L>(packed);
-                    multiply_packed::<L>(steps, rows, packed, columns.count, output.at(0, first));
-                }
-            });
+    let multiply = |rows: Rows, piece: usize| {
+        let first = piece * band;
+        let columns = b.part(first, band.min(b.count - first), 0, b.depth);
+        Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
+            // SAFETY: the buffer is large enough, and the columns of C are this piece's.
+            unsafe {
+                columns.pack_panels::<L>(packed);
+                multiply_packed::<L>(steps, rows, packed, columns.count, output.at(0, first));
+            }
         });
-    });
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_rows::<L>(a, Scratch::Shared, parallel, |rows| {
+            each(b.count.div_ceil(band), parallel, |piece| multiply(rows, piece));
+        });
+    }
 }
 
 /// Calls `work` with the rows of A as lanes: where they lie, or packed into a buffer.
-fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(Rows)) {
+unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(Rows)) {
     if let Some((lanes, row_stride)) = L::in_place(&a) {
         return work(Rows { lanes, row_stride, count: a.count });
     }
