@@ -32,7 +32,7 @@ pub enum Compile {
 /// The command line, understood.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arguments {
-    /// The name of the shape.
+    /// The name of the shape, `custom` where a number of it was changed.
     pub shape: &'static str,
     /// [`NUMBERS`], with what was given in place of the name's.
     pub numbers: [usize; 6],
@@ -86,10 +86,10 @@ impl Arguments {
                 }
             }
         }
-        result.shape = shape.0;
         for (i, number) in result.numbers.iter_mut().enumerate() {
             *number = given[i].unwrap_or(shape.1[i]);
         }
+        result.shape = if result.numbers == shape.1 { shape.0 } else { "custom" };
         let [_, width, heads, ..] = result.numbers;
         if !width.is_multiple_of(heads) {
             return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
@@ -155,7 +155,7 @@ mod tests {
     fn a_shape_has_a_name_and_its_numbers_can_be_changed() {
         assert_eq!(parse("--peer pytorch").unwrap(), Arguments::default());
         let small = parse("--layers=2 --peer=pytorch --shape small --vocab 65").unwrap();
-        assert_eq!((small.shape, small.numbers), ("small", [2, 128, 4, 128, 32, 65]));
+        assert_eq!((small.shape, small.numbers), ("custom", [2, 128, 4, 128, 32, 65]));
         let flags = "--layers 2 --width 128 --heads 4 --context 128 --batch 32 --vocab 65 --steps 8 --precision f32";
         assert_eq!(small.measured().join(" "), flags);
     }
