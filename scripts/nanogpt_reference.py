@@ -2,10 +2,12 @@
 """nanoGPT's CPU setting on tinyshakespeare in PyTorch, with the loss over the whole validation split: what recipe shakespeare-char compares with.
 
 usage: nanogpt_reference.py tinyshakespeare.txt SEED [bias]          needs: pip install torch
+
+On as many threads as OMP_NUM_THREADS says, or one.
 """
-import torch, torch.nn as nn, torch.nn.functional as F, math, sys, time
+import torch, torch.nn as nn, torch.nn.functional as F, math, os, sys, time
 seed=int(sys.argv[2]); bias=len(sys.argv)>3
-torch.manual_seed(seed); torch.set_num_threads(1)
+torch.manual_seed(seed); torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
 text=open(sys.argv[1]).read(); chars=sorted(set(text)); st={c:i for i,c in enumerate(chars)}
 data=torch.tensor([st[c] for c in text]); n=int(len(data)*.9); tr,va=data[:n],data[n:]
 D,L,H,T,B,V=128,4,4,64,12,len(chars)
