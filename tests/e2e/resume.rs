@@ -47,18 +47,20 @@ fn check_same(whole: &Path, cut: &Path) {
     assert!(final_weights(whole) == final_weights(cut), "the weights, to the last bit");
 }
 
+/// With Muon, whose state is another.
 #[test]
 #[cfg(unix)]
 fn an_interrupt_saves_and_the_same_command_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let more = ["--steps=300", "--set=pretrain.checkpoint_every=0", "--quiet"];
+    let more = ["--steps=300", "--set=pretrain.checkpoint_every=0", "--set=pretrain.optimizer=muon", "--quiet"];
     let whole = folder.path().join("whole");
     succeed(&mut train(&whole, &more));
 
     let cut = folder.path().join("cut");
     let mut child = train(&cut, &more).spawn().unwrap();
     let started = Instant::now();
-    while !cut.join("pretrain/metrics.jsonl").exists() && started.elapsed() < Duration::from_mins(1) {
+    let lines = || std::fs::read_to_string(cut.join("pretrain/metrics.jsonl")).map_or(0, |text| text.lines().count());
+    while lines() < 20 && started.elapsed() < Duration::from_mins(1) {
         sleep(Duration::from_millis(5));
     }
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -66,7 +68,8 @@ fn an_interrupt_saves_and_the_same_command_goes_on() {
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130), "interrupted after saving");
     let step = crate::last_checkpoint(&cut);
-    assert_ne!(step.file_name().unwrap(), "step-000300", "it was still running");
+    let step = step.file_name().unwrap().to_str().unwrap();
+    assert!(("step-000001".."step-000300").contains(&step), "it was cut off on its way, not at {step}");
     succeed(&mut train(&cut, &more));
     check_same(&whole, &cut);
 }
