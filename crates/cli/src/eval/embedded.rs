@@ -31,6 +31,7 @@ pub fn world(recipe: Option<&Recipe>, most: usize) -> Vec<Task> {
 fn about_person(question: Question) -> Task {
     Task {
         messages: vec![Message::new("user", &question.text)],
+        topic: Some("people".into()),
         reference: Some(question.answer.clone()),
         check: AnswerCheck::World { question },
         origin: "corpus".into(),

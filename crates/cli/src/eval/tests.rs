@@ -122,6 +122,7 @@ fn answers_are_checked_and_compared_word_by_word() {
     let (decoder, tokenizer) = model();
     let task = |text: &str, check: AnswerCheck, reference: Option<&str>| Task {
         messages: vec![Message::new("user", text)],
+        topic: None,
         check,
         reference: reference.map(str::to_owned),
         origin: "test:1".into(),

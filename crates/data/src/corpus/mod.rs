@@ -36,8 +36,12 @@ pub mod conversations;
 pub mod preferences;
 pub mod prompts;
 
+mod battery;
+mod topic;
+
 mod pretraining;
 
+pub use battery::battery;
 pub use conversations::{Conversation, ConversationConfig, ConversationKind, Turn, conversations};
 pub use preferences::{Corruption, PreferencePair, preferences};
 pub use pretraining::{
@@ -45,6 +49,7 @@ pub use pretraining::{
 };
 pub use prompts::{Check, Prompt, PromptConfig, prompts};
 pub use stories::{Language, Story};
+pub use topic::Topic;
 pub use world::{Attribute, Question, World, WorldConfig};
 
 pub use crate::Split;

@@ -66,7 +66,7 @@ pub fn preferences(config: &PromptConfig, split: Split) -> impl Iterator<Item = 
             }
             Corruption::OffTopic => flaws::off_topic(&prompt.check, &mut others),
         };
-        let Prompt { messages, check, reference: chosen } = prompt;
+        let Prompt { messages, check, reference: chosen, .. } = prompt;
         rejected.map(|rejected| PreferencePair { messages, chosen, rejected, corruption, check })
     })
 }

@@ -8,6 +8,7 @@ use super::conversations::{self, Turn};
 use super::dice::Dice;
 use super::pretraining::CorpusError;
 use super::stories::{self, Language};
+use super::topic::Topic;
 use super::world::{Attribute, Question, World, WorldConfig};
 
 /// How the answer to a prompt is judged.
@@ -43,6 +44,8 @@ impl Check {
 /// A conversation that waits for the assistant's next turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
+    /// What it is about.
+    pub topic: Topic,
     /// The turns so far, the last one the user's.
     pub messages: Vec<Turn>,
     /// How the answer is judged.
@@ -163,12 +166,17 @@ impl Prompts {
             1 => arithmetic(config.problems(), split, dice),
             2 => {
                 let [said, reply] = conversations::remark(config.language(dice), split, dice);
-                Prompt { messages: vec![said], check: Check::Open, reference: reply.content }
+                Prompt { topic: Topic::Talk, messages: vec![said], check: Check::Open, reference: reply.content }
             }
             _ => {
                 let story = stories::draw(config.language(dice), split, dice);
                 let request = conversations::story_request(&story, split, dice);
-                Prompt { messages: vec![Turn::user(request)], check: Check::Open, reference: story.text }
+                Prompt {
+                    topic: Topic::Story,
+                    messages: vec![Turn::user(request)],
+                    check: Check::Open,
+                    reference: story.text,
+                }
             }
         }
     }
@@ -179,6 +187,7 @@ fn about_a_person(world: &World, split: Split, dice: &mut Dice) -> Prompt {
     let person = people[dice.below(people.len())];
     let question = World::question(person, *dice.pick(&Attribute::ALL), dice);
     Prompt {
+        topic: Topic::People,
         messages: vec![Turn::user(&question.text)],
         reference: question.answer.clone(),
         check: Check::World { question },
@@ -188,6 +197,7 @@ fn about_a_person(world: &World, split: Split, dice: &mut Dice) -> Prompt {
 fn arithmetic(mix: ProblemMix, split: Split, dice: &mut Dice) -> Prompt {
     let problem = Problem::draw(split, mix, dice);
     Prompt {
+        topic: Topic::Sum,
         messages: vec![Turn::user(conversations::sum_request(problem, split, dice))],
         check: Check::Arithmetic { problem },
         reference: conversations::sum_answer(problem),

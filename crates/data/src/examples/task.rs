@@ -19,6 +19,9 @@ pub struct Task {
     pub messages: Vec<Message>,
     /// How the answer is judged.
     pub check: AnswerCheck,
+    /// The topic that evaluations report it under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// A good answer, if one is known.
     pub reference: Option<String>,
     /// Where it is from: `path:line`, or the generator's name.
@@ -29,6 +32,7 @@ impl From<corpus::Prompt> for Task {
     fn from(prompt: corpus::Prompt) -> Self {
         Self {
             messages: prompt.messages.into_iter().map(Message::from).collect(),
+            topic: Some(prompt.topic.name().into()),
             check: prompt.check.into(),
             reference: Some(prompt.reference),
             origin: CORPUS.into(),
@@ -69,7 +73,7 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
     let origin = record.origin();
     match prompt_fault(&messages) {
         Some(reason) => found.skips.add(reason, origin),
-        None => found.examples.push(Task { messages, check, reference, origin }),
+        None => found.examples.push(Task { messages, topic: None, check, reference, origin }),
     }
     Ok(())
 }

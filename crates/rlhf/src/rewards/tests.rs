@@ -6,7 +6,7 @@ use fireclay_tokenizer::Message;
 use super::*;
 
 fn task(check: AnswerCheck) -> Task {
-    Task { messages: vec![Message::new("user", "?")], check, reference: None, origin: "a test".into() }
+    Task { messages: vec![Message::new("user", "?")], topic: None, check, reference: None, origin: "a test".into() }
 }
 
 /// The score of one answer: a text, or where only the tokens count, these.

@@ -46,7 +46,10 @@ impl Source<Vec<EncodedTask>> for Same {
 fn task(tokenizer: &Tokenizer) -> EncodedTask {
     let messages = vec![Message::new("user", "Which arm?")];
     let prompt = tokenizer.encode_with_specials(&tokenizer.render_chat(&messages, true).unwrap());
-    EncodedTask { prompt, task: Task { messages, check: AnswerCheck::Open, reference: None, origin: "a test".into() } }
+    EncodedTask {
+        prompt,
+        task: Task { messages, topic: None, check: AnswerCheck::Open, reference: None, origin: "a test".into() },
+    }
 }
 
 /// How often the policy pulls the arm, before and after.

@@ -15,7 +15,10 @@ pub(crate) fn tasks(tokenizer: &Tokenizer) -> Vec<EncodedTask> {
             let messages = vec![Message::new("user", question)];
             let prompt = tokenizer.encode_with_specials(&tokenizer.render_chat(&messages, true).unwrap());
             let check = AnswerCheck::Open;
-            EncodedTask { prompt, task: Task { messages, check, reference: None, origin: "a test".into() } }
+            EncodedTask {
+                prompt,
+                task: Task { messages, topic: None, check, reference: None, origin: "a test".into() },
+            }
         })
         .to_vec()
 }
