@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fireclay_data::corpus::arithmetic::Problem;
-use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, World, WorldConfig};
+use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, Topic, TopicShares, World, WorldConfig};
 use fireclay_data::examples::{AnswerCheck, Preference, Task};
 use fireclay_tokenizer::Message;
 
@@ -42,7 +42,8 @@ fn about_person(question: Question) -> Task {
 #[must_use]
 pub fn arithmetic(most: usize) -> Vec<Task> {
     let of_digits = |one_digit_percent: u8, wanted: &dyn Fn(Problem) -> bool, most: usize| {
-        let config = PromptConfig { world_share: 0, arithmetic_share: 1, one_digit_percent, ..PromptConfig::default() };
+        let config =
+            PromptConfig { shares: TopicShares::only(Topic::Sum), one_digit_percent, ..PromptConfig::default() };
         let mut seen = BTreeSet::new();
         let prompts = corpus::prompts(&config, Split::Validation).take(DRAWS);
         let fresh = prompts.filter(|prompt| match prompt.check {

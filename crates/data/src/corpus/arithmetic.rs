@@ -50,6 +50,30 @@ impl Problem {
         format!("{} = {}", self.expression(), self.result())
     }
 
+    /// The calculation as somebody would write it down: `7 + 5 = 12`, and for two numbers of two digits `47 + 38 = 47 + 30 + 8 = 77 + 8 = 85`:
+    /// the tens first and then the ones, so that no step needs more than one carry.
+    #[must_use]
+    pub fn worked(self) -> String {
+        let sign = if self.minus { '-' } else { '+' };
+        match self.steps().as_slice() {
+            [only] => only.solved(),
+            [tens, ones] => {
+                format!("{} = {} {sign} {} = {}", self.expression(), tens.expression(), ones.right, ones.solved())
+            }
+            _ => unreachable!("a calculation has one or two steps"),
+        }
+    }
+
+    /// The problems that [`worked`](Self::worked) solves one after the other.
+    fn steps(self) -> Vec<Self> {
+        let ones = self.right % 10;
+        if self.left < 10 || self.right < 10 || ones == 0 {
+            return vec![self];
+        }
+        let tens = Self { right: self.right - ones, ..self };
+        vec![tens, Self { left: tens.result(), right: ones, ..self }]
+    }
+
     /// The split that the problem belongs to: of 8 problems, about one is in validation alone. `a + b` and `b + a` are
     /// in the same split, so that no held-out sum is known the other way round.
     #[must_use]
@@ -63,6 +87,9 @@ impl Problem {
     #[must_use]
     pub fn answer_is_right(self, answer: &str) -> bool {
         let line = answer.trim_start().lines().next().unwrap_or("");
+        if line.matches('=').count() >= 2 {
+            return self.is_worked_out_by(line);
+        }
         let numbers = whole_numbers(line);
         let echo = [self.left, self.right].map(Some);
         let given = match numbers.as_slice() {
@@ -73,7 +100,15 @@ impl Problem {
         given == Some(self.result())
     }
 
-    /// Draws a problem of `split`.
+    /// Whether a line of equations begins with the problem, has the result at its end, and is true at every step.
+    fn is_worked_out_by(self, line: &str) -> bool {
+        let parts: Vec<&str> = line.trim_end_matches(['.', '。', '!', ' ']).split('=').map(str::trim).collect();
+        let begins = parts[0].split_whitespace().collect::<String>() == self.expression().replace(' ', "");
+        let ends = parts[parts.len() - 1].parse() == Ok(i64::from(self.result()));
+        begins && ends && parts.iter().all(|part| value(part) == Some(i64::from(self.result())))
+    }
+
+    /// Draws a problem of `split`. One of training has no step in its calculation that belongs to validation.
     pub(super) fn draw(split: Split, mix: ProblemMix, dice: &mut Dice) -> Self {
         loop {
             let below = if dice.chance(usize::from(mix.one_digit_percent)) { 10 } else { 100 };
@@ -81,7 +116,8 @@ impl Problem {
             let minus = dice.chance(usize::from(mix.minus_percent));
             let (left, right) = if minus { (a.max(b), a.min(b)) } else { (a, b) };
             let problem = Self { left, right, minus };
-            if problem.split() == split {
+            let steps_known = || problem.steps().iter().all(|step| step.split() == Split::Train);
+            if problem.split() == split && (split == Split::Validation || steps_known()) {
                 return problem;
             }
         }
@@ -124,6 +160,13 @@ pub fn verify(prompt: &str, completion: &str) -> bool {
     Problem::find_in(prompt).is_some_and(|problem| problem.answer_is_right(completion))
 }
 
+/// The value of `12 + 30 - 2`; `None` if that is not what `text` is.
+fn value(text: &str) -> Option<i64> {
+    let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let signed = compact.replace('-', "+-");
+    signed.split('+').map(|number| number.parse::<i64>().ok()).sum()
+}
+
 /// The numbers of a line. One that is no whole number from 0 on (`-3`, `6.5`, too many digits) is `None`.
 fn whole_numbers(line: &str) -> Vec<Option<u32>> {
     let chars: Vec<char> = line.chars().collect();
@@ -152,9 +195,9 @@ fn is_inner_mark(chars: &[char], at: usize) -> bool {
     matches!(chars[at], '.' | ',') && chars.get(at + 1).is_some_and(char::is_ascii_digit)
 }
 
-/// A document of solved problems, one a line.
+/// A document of problems that are worked out, one a line.
 pub(super) fn document(split: Split, mix: ProblemMix, dice: &mut Dice) -> String {
-    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, mix, dice).solved()).collect();
+    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, mix, dice).worked()).collect();
     lines.join("\n")
 }
 
@@ -196,10 +239,31 @@ mod tests {
     }
 
     #[test]
+    fn a_calculation_must_be_true_at_every_step() {
+        let problem = |left, right, minus| Problem { left, right, minus };
+        assert_eq!(problem(47, 38, false).worked(), "47 + 38 = 47 + 30 + 8 = 77 + 8 = 85");
+        assert_eq!(problem(52, 27, true).worked(), "52 - 27 = 52 - 20 - 7 = 32 - 7 = 25");
+        assert_eq!(problem(7, 38, false).worked(), "7 + 38 = 45");
+        assert_eq!(problem(12, 30, false).worked(), "12 + 30 = 42");
+        let right = |answer: &str| problem(47, 38, false).answer_is_right(answer);
+        assert!(right("47 + 38 = 47 + 30 + 8 = 77 + 8 = 85"));
+        assert!(right("47+38 = 77 + 8 = 85."));
+        for wrong in [
+            "47 + 38 = 47 + 30 + 8 = 76 + 8 = 85",
+            "47 + 38 = 77 + 8 = 84",
+            "47 + 39 = 77 + 8 = 85",
+            "47 + 38 = 77 + 8 = 85 = ?",
+        ] {
+            assert!(!right(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
     fn every_problem_is_right_with_its_result_and_wrong_with_any_other() {
         for problem in [Split::Train, Split::Validation].into_iter().flat_map(problems) {
             assert_eq!(Problem::find_in(&problem.prompt()), Some(problem));
             assert!(problem.answer_is_right(&problem.solved()), "{problem:?}");
+            assert!(problem.answer_is_right(&problem.worked()), "{problem:?}");
             assert!(problem.answer_is_right(&problem.result().to_string()));
             for other in [problem.result() + 1, problem.result() + 10, problem.result().wrapping_sub(1)] {
                 assert!(!problem.answer_is_right(&other.to_string()), "{problem:?} {other}");

@@ -5,13 +5,14 @@
 //!
 //! # How training and validation differ
 //! - Seeds: the streams of random choices of the splits share nothing.
-//! - Stories: heroes (name and description together) and templates (plot, opening, first and last beat together) belong
-//!   to one split each. A validation story is about somebody unknown, told in a way never seen as a whole.
+//! - Stories: names, kinds of hero, and templates (plot, opening, first and last beat together) belong to one split each. A validation
+//!   story is about somebody unknown, told in a way never seen as a whole.
 //! - Biographies: everybody is in both splits, because a fact that is not in training cannot be known. Wordings and
 //!   their order as a whole are not shared, so that validation measures the facts and not the memory of a document.
 //! - Arithmetic: problems belong to one split each, `a + b` together with `b + a`.
-//! - Conversations: training asks about some of the people, validation about the others; small talk and requests of
-//!   validation are worded in ways that training does not use.
+//! - Conversations: training asks about some of the people, validation about the others. What is said to the assistant is drawn from
+//!   patterns; of 8 wordings one belongs to validation alone, and so do of 8 things (countries, animals, names) one. What many people
+//!   type first ([`HELD_OUT_FIRST_WORDS`]) never stands in training.
 //!
 //! # Example
 //! ```
@@ -25,10 +26,17 @@
 
 mod dice;
 mod template;
+mod typing;
+mod wording;
 
 pub mod arithmetic;
 pub mod stories;
 pub mod world;
+
+mod check;
+mod topic;
+
+mod assistant;
 
 mod flaws;
 
@@ -37,19 +45,21 @@ pub mod preferences;
 pub mod prompts;
 
 mod battery;
-mod topic;
 
 mod pretraining;
 
+pub use assistant::TopicShares;
 pub use battery::battery;
-pub use conversations::{Conversation, ConversationConfig, ConversationKind, Turn, conversations};
+pub use check::{Check, ReplyCheck, admits_ignorance};
+pub use conversations::{Conversation, ConversationConfig, Turn, conversations};
 pub use preferences::{Corruption, PreferencePair, preferences};
 pub use pretraining::{
     Corpus, CorpusConfig, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
 };
-pub use prompts::{Check, Prompt, PromptConfig, prompts};
+pub use prompts::{Prompt, PromptConfig, prompts};
 pub use stories::{Language, Story};
 pub use topic::Topic;
+pub use wording::{HELD_OUT_FIRST_WORDS, is_held_out};
 pub use world::{Attribute, Question, World, WorldConfig};
 
 pub use crate::Split;

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::Split;
 use super::arithmetic::{self, Problem, ProblemMix};
+use super::assistant::{Assistant, TopicShares};
 use super::dice::Dice;
 use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
@@ -21,11 +22,14 @@ pub enum DocumentKind {
     Biography,
     /// Solved sums and differences.
     Arithmetic,
+    /// A conversation with the assistant, as plain text.
+    Dialogue,
 }
 
 impl DocumentKind {
     /// Every kind, in the order of [`Shares`].
-    pub const ALL: [Self; 4] = [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic];
+    pub const ALL: [Self; 5] =
+        [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue];
 }
 
 /// How many documents of each kind come, in relation to each other.
@@ -40,18 +44,20 @@ pub struct Shares {
     pub biographies: u32,
     /// Pages of eight solved problems.
     pub arithmetic: u32,
+    /// Conversations with the assistant.
+    pub dialogues: u32,
 }
 
 impl Shares {
-    fn weights(self) -> [u32; 4] {
-        [self.english_stories, self.chinese_stories, self.biographies, self.arithmetic]
+    fn weights(self) -> [u32; 5] {
+        [self.english_stories, self.chinese_stories, self.biographies, self.arithmetic, self.dialogues]
     }
 }
 
 impl Default for Shares {
-    /// The mix of the first run: mostly English stories, enough biographies to learn the world, some Chinese and sums.
+    /// The mix of the first run: of everything that the assistant is asked for, and enough biographies to learn the world.
     fn default() -> Self {
-        Self { english_stories: 54, chinese_stories: 10, biographies: 26, arithmetic: 10 }
+        Self { english_stories: 24, chinese_stories: 6, biographies: 24, arithmetic: 16, dialogues: 30 }
     }
 }
 
@@ -85,7 +91,7 @@ impl Default for CorpusConfig {
             bytes: None,
             validation_documents: 400,
             shares: Shares::default(),
-            one_digit_percent: 85,
+            one_digit_percent: 30,
             minus_percent: 50,
             world: WorldConfig::default(),
         }
@@ -144,13 +150,9 @@ impl CorpusError {
     }
 
     /// Checks that both splits of `section` have something to say.
-    pub(super) fn check_shares(
-        section: &'static str,
-        about_people: u32,
-        others: &[u32],
-        world: &WorldConfig,
-    ) -> Result<(), Self> {
-        if others.iter().any(|&share| share > 0) {
+    pub(super) fn check_shares(section: &'static str, shares: TopicShares, world: &WorldConfig) -> Result<(), Self> {
+        let about_people = shares.people;
+        if (TopicShares { people: 0, ..shares }).weights().iter().any(|&share| share > 0) {
             return Ok(());
         }
         if about_people == 0 {
@@ -189,6 +191,7 @@ impl CorpusConfig {
 pub struct Corpus {
     config: CorpusConfig,
     world: World,
+    assistants: [Assistant; 2],
 }
 
 impl Corpus {
@@ -198,7 +201,10 @@ impl Corpus {
     /// If the configuration is not valid: see [`CorpusConfig::validate`].
     pub fn new(config: &CorpusConfig) -> Result<Self, CorpusError> {
         config.validate()?;
-        Ok(Self { config: *config, world: World::new(&config.world) })
+        let world = World::new(&config.world);
+        let assistant = |split| Assistant::new(world.clone(), config.problems(), TopicShares::default(), split);
+        let assistants = [assistant(Split::Train), assistant(Split::Validation)];
+        Ok(Self { config: *config, world, assistants })
     }
 
     /// The people that the biographies are about.
@@ -213,10 +219,11 @@ impl Corpus {
         let dice = &mut Dice::new(self.config.seed, &format!("documents/{}", split.name()), index);
         let kind = DocumentKind::ALL[dice.weighted(&self.config.shares.weights())];
         let text = match kind {
-            DocumentKind::EnglishStory => stories::draw(Language::English, split, dice).text,
-            DocumentKind::ChineseStory => stories::draw(Language::Chinese, split, dice).text,
+            DocumentKind::EnglishStory => story(Language::English, split, dice),
+            DocumentKind::ChineseStory => story(Language::Chinese, split, dice),
             DocumentKind::Biography => self.world.biography(split, dice),
             DocumentKind::Arithmetic => arithmetic::document(split, self.config.problems(), dice),
+            DocumentKind::Dialogue => dialogue(&self.assistants[split as usize], dice),
         };
         (kind, text)
     }
@@ -237,6 +244,19 @@ impl Corpus {
             })
         })
     }
+}
+
+/// A story, most often behind a line that says what it is about.
+fn story(language: Language, split: Split, dice: &mut Dice) -> String {
+    let story = stories::draw(language, split, dice);
+    if dice.chance(65) { stories::titled(&story, dice) } else { story.text }
+}
+
+/// A conversation as plain text, a turn a line.
+fn dialogue(assistant: &Assistant, dice: &mut Dice) -> String {
+    let (_, exchanges) = assistant.dialogue(dice);
+    let lines = exchanges.iter().map(|exchange| format!("User: {}\nFireclay: {}", exchange.asked, exchange.answer));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The pretraining documents of `split`, up to the configured limit.

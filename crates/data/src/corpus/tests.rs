@@ -4,20 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::arithmetic::{Problem, verify};
+use super::arithmetic::verify;
 use super::dice::fingerprint;
 use super::*;
 
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
 
-fn everything() -> PromptConfig {
-    PromptConfig {
-        arithmetic_share: 1,
-        small_talk_share: 1,
-        story_share: 1,
-        chinese_percent: 30,
-        ..PromptConfig::default()
-    }
+fn none() -> TopicShares {
+    TopicShares { people: 0, ..TopicShares::only(Topic::People) }
 }
 
 fn json<T: Serialize>(items: impl Iterator<Item = T>) -> String {
@@ -32,8 +26,8 @@ fn the_corpus_is_pinned() {
         fingerprint(&text(Split::Train)),
         fingerprint(&text(Split::Validation)),
         fingerprint(&json(conversations(&ConversationConfig::default(), Split::Train).take(100))),
-        fingerprint(&json(prompts(&everything(), Split::Train).take(100))),
-        fingerprint(&json(preferences(&everything(), Split::Train).take(100))),
+        fingerprint(&json(prompts(&PromptConfig::default(), Split::Train).take(100))),
+        fingerprint(&json(preferences(&PromptConfig::default(), Split::Train).take(100))),
     ];
     assert_eq!(pinned.map(|hash| format!("{hash:016x}")), PINNED);
 }
@@ -57,10 +51,11 @@ fn every_document_is_of_the_expected_length_and_well_formed() {
     for (split, index) in SPLITS.into_iter().flat_map(|split| (0..1000).map(move |index| (split, index))) {
         let (kind, text) = corpus.document(split, index);
         let expected = match kind {
-            DocumentKind::EnglishStory => 200..620,
-            DocumentKind::ChineseStory => 50..190,
+            DocumentKind::EnglishStory => 180..620,
+            DocumentKind::ChineseStory => 40..220,
             DocumentKind::Biography => 80..260,
-            DocumentKind::Arithmetic => 70..130,
+            DocumentKind::Arithmetic => 70..400,
+            DocumentKind::Dialogue => 15..1500,
         };
         assert!(expected.contains(&text.chars().count()), "{kind:?} of {}: {text}", text.chars().count());
         assert!(!text.contains(['{', '}', '\u{fffd}']) && text.trim() == text, "{text}");
@@ -69,7 +64,7 @@ fn every_document_is_of_the_expected_length_and_well_formed() {
 
 #[test]
 fn the_kinds_come_in_their_shares() {
-    let shares = Shares { english_stories: 1, chinese_stories: 1, biographies: 2, arithmetic: 0 };
+    let shares = Shares { english_stories: 1, chinese_stories: 1, biographies: 2, arithmetic: 0, dialogues: 0 };
     let corpus = Corpus::new(&CorpusConfig { shares, ..CorpusConfig::default() }).expect("valid");
     let count = |kind| (0..2000).filter(|&index| corpus.document(Split::Train, index).0 == kind).count();
     assert!((400..600).contains(&count(DocumentKind::EnglishStory)));
@@ -108,7 +103,7 @@ fn check_refused(config: &CorpusConfig, says: &str) {
 #[test]
 fn impossible_configurations_are_refused_by_name() {
     let config = CorpusConfig::default();
-    let none = Shares { english_stories: 0, chinese_stories: 0, biographies: 0, arithmetic: 0 };
+    let none = Shares { english_stories: 0, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0 };
     check_refused(&CorpusConfig { shares: none, ..config }, "corpus.shares");
     check_refused(&CorpusConfig { one_digit_percent: 101, ..config }, "from 0 to 100");
     let world = |people, held_out_people| WorldConfig { people, held_out_people, ..config.world };
@@ -130,51 +125,22 @@ fn impossible_conversations_and_prompts_are_refused_by_name() {
         }
     }
     let (talk, asked) = (ConversationConfig::default(), PromptConfig::default());
-    assert_eq!((talk.validate(), asked.validate(), everything().validate()), (Ok(()), Ok(()), Ok(())));
-    let nothing =
-        ConversationConfig { world_share: 0, story_share: 0, small_talk_share: 0, arithmetic_share: 0, ..talk };
-    check(&nothing, &PromptConfig { world_share: 0, ..asked }, "the shares of the @ are all 0");
-    let (percent, asked_percent) =
-        (ConversationConfig { chinese_percent: 101, ..talk }, PromptConfig { chinese_percent: 101, ..asked });
-    check(&percent, &asked_percent, "@.chinese_percent is 101: it must be from 0 to 100");
+    assert_eq!((talk.validate(), asked.validate(), PromptConfig::default().validate()), (Ok(()), Ok(()), Ok(())));
+    let nothing = ConversationConfig { shares: none(), ..talk };
+    check(&nothing, &PromptConfig { shares: none(), ..asked }, "the shares of the @ are all 0");
     let (percent, asked_percent) =
         (ConversationConfig { one_digit_percent: 200, ..talk }, PromptConfig { one_digit_percent: 200, ..asked });
     check(&percent, &asked_percent, "@.one_digit_percent is 200: it must be from 0 to 100");
     let error = ConversationConfig { flawed_percent: 101, ..talk }.validate().expect_err("refused").to_string();
     assert!(error.contains("conversations.flawed_percent is 101"), "{error}");
-    let error = ConversationConfig { equation_percent: 101, ..talk }.validate().expect_err("refused").to_string();
-    assert!(error.contains("conversations.equation_percent is 101"), "{error}");
     let world = |held_out_people| WorldConfig { people: 8, held_out_people, seed: 0 };
     for (held_out, says) in
         [(0, "the validation split has nobody"), (8, "the training split has nobody"), (9, "at most")]
     {
         let world = world(held_out);
-        let about_people = ConversationConfig { world_share: 1, world, ..nothing };
-        check(&about_people, &PromptConfig { world, ..asked }, says);
+        let shares = TopicShares::only(Topic::People);
+        check(&ConversationConfig { shares, world, ..talk }, &PromptConfig { shares, world, ..asked }, says);
     }
-}
-
-#[test]
-fn some_problems_are_answered_by_the_equation() {
-    let sums = ConversationConfig {
-        world_share: 0,
-        story_share: 0,
-        small_talk_share: 0,
-        equation_percent: 50,
-        ..ConversationConfig::default()
-    };
-    let answers: Vec<String> = conversations(&sums, Split::Train)
-        .take(200)
-        .flat_map(|conversation| {
-            let turns = conversation.messages;
-            for pair in turns.chunks(2) {
-                assert!(verify(&pair[0].content, &pair[1].content), "{pair:?}");
-            }
-            turns.into_iter().skip(1).step_by(2).map(|turn| turn.content)
-        })
-        .collect();
-    let equations = answers.iter().filter(|answer| answer.contains('=')).count();
-    assert!(equations > answers.len() / 3 && equations < answers.len() * 2 / 3, "{equations} of {}", answers.len());
 }
 
 /// What validates does not panic, in either split.
@@ -183,7 +149,7 @@ fn a_valid_configuration_generates() {
     for held_out_people in [0, 3, 8] {
         let world = WorldConfig { people: 8, held_out_people, seed: 0 };
         let talk = ConversationConfig { world, flawed_percent: 50, ..ConversationConfig::default() };
-        let asked = PromptConfig { world, ..everything() };
+        let asked = PromptConfig { world, ..PromptConfig::default() };
         assert_eq!((talk.validate(), asked.validate()), (Ok(()), Ok(())));
         for split in SPLITS {
             assert_eq!(conversations(&talk, split).take(50).count(), 50);
@@ -193,57 +159,15 @@ fn a_valid_configuration_generates() {
 }
 
 #[test]
-fn careless_answers_come_in_their_share_and_are_never_wrong() {
-    let clean = ConversationConfig { small_talk_share: 45, ..ConversationConfig::default() };
-    let careless = ConversationConfig { flawed_percent: 30, ..clean };
-    let world = World::new(&clean.world);
-    for split in SPLITS {
-        let (mut answers, mut flawed) = (0, 0);
-        for (clean, careless) in conversations(&clean, split).zip(conversations(&careless, split)).take(2000) {
-            assert_eq!((clean.kind, clean.messages.len()), (careless.kind, careless.messages.len()));
-            let can_be_flawed = matches!(clean.kind, ConversationKind::World | ConversationKind::SmallTalk);
-            for (good, other) in clean.messages.iter().zip(&careless.messages) {
-                answers += usize::from(can_be_flawed && good.role == "assistant");
-                if good == other {
-                    continue;
-                }
-                flawed += 1;
-                assert!(can_be_flawed && good.role == "assistant" && other.role == "assistant", "{careless:?}");
-                assert!(!other.content.is_empty(), "{careless:?}");
-                if clean.kind == ConversationKind::World {
-                    check_not_wrong(&world, &good.content, &other.content);
-                }
-            }
-        }
-        let share = 100.0 * flawed as f64 / answers as f64;
-        // The standard deviation is below 1.
-        assert!((26.0..34.0).contains(&share), "{share} % of {answers}");
-    }
-}
-
-/// A flawed answer about somebody keeps the good one, is a part or a repetition of it, or is about something else.
-#[track_caller]
-fn check_not_wrong(world: &World, good: &str, flawed: &str) {
-    let repeated = flawed.split_inclusive(['.', '!']).all(|sentence| good.contains(sentence.trim()));
-    if flawed.contains(good) || good.starts_with(flawed) || repeated {
-        return;
-    }
-    let attribute =
-        |text: &str| Attribute::ALL.into_iter().find(|a| a.values().iter().any(|value| text.contains(value)));
-    let about_somebody = world.people().iter().any(|person| flawed.contains(person.name));
-    assert!(!about_somebody || attribute(good) != attribute(flawed), "{good:?} became {flawed:?}");
-}
-
-#[test]
 fn sample_prompts_show_every_kind_and_what_is_right() {
     let config = CorpusConfig::default();
     let samples = sample_prompts(&config);
     let kinds: BTreeSet<_> = samples.iter().map(|sample| sample.kind as usize).collect();
-    assert_eq!(kinds.len(), DocumentKind::ALL.len());
+    assert_eq!(kinds.len(), DocumentKind::ALL.len(), "one of each kind");
     for sample in samples.iter().filter(|sample| sample.kind == DocumentKind::Arithmetic) {
         assert!(verify(&sample.prompt, sample.expected.as_deref().unwrap_or("")));
     }
-    let english_only = Shares { english_stories: 1, chinese_stories: 0, biographies: 0, arithmetic: 0 };
+    let english_only = Shares { english_stories: 1, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0 };
     let samples = sample_prompts(&CorpusConfig { shares: english_only, ..config });
     assert!(!samples.is_empty() && samples.iter().all(|sample| sample.kind == DocumentKind::EnglishStory));
 }
@@ -263,52 +187,8 @@ fn conversations_alternate_and_end_with_the_assistant() {
 }
 
 #[test]
-fn conversations_ask_about_the_people_and_problems_of_their_split_in_its_words() {
-    let config = ConversationConfig::default();
-    let world = World::new(&config.world);
-    let mut small_talk = [BTreeSet::new(), BTreeSet::new()];
-    for split in SPLITS {
-        let others: Vec<_> = world.people().iter().filter(|p| p.asked_about != (split == Split::Train)).collect();
-        for conversation in conversations(&config, split).take(1000) {
-            for turn in &conversation.messages {
-                if conversation.kind == ConversationKind::World {
-                    let mut words = turn.content.split(|c: char| !c.is_alphabetic());
-                    assert!(!words.any(|word| others.iter().any(|p| p.name == word)), "{split:?}: {turn:?}");
-                }
-            }
-            for asked in conversation.messages.chunks(2) {
-                match conversation.kind {
-                    ConversationKind::Arithmetic => {
-                        assert!(verify(&asked[0].content, &asked[1].content), "{asked:?}");
-                        assert_eq!(Problem::find_in(&asked[0].content).map(Problem::split), Some(split));
-                    }
-                    ConversationKind::SmallTalk => {
-                        small_talk[usize::from(split == Split::Train)].insert(asked[0].content.clone());
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    assert!(small_talk[0].is_disjoint(&small_talk[1]), "validation has words of its own");
-}
-
-#[test]
-fn a_story_is_about_whom_it_was_asked_for() {
-    let dice = &mut super::dice::Dice::new(0, "requests", 0);
-    for (language, split) in [Language::English, Language::Chinese].into_iter().flat_map(|l| SPLITS.map(|s| (l, s))) {
-        for story in stories::stories(language, split, 3).take(200) {
-            let request = conversations::story_request(&story, split, dice);
-            let described = story.description.trim_start_matches("a ");
-            assert!(request.contains(&story.hero) && request.contains(described), "{request}");
-            assert!(story.text.contains(&story.hero) && story.text.contains(described), "{request}: {}", story.text);
-        }
-    }
-}
-
-#[test]
 fn the_reference_passes_its_own_check() {
-    for prompt in SPLITS.into_iter().flat_map(|split| prompts(&everything(), split).take(1000)) {
+    for prompt in SPLITS.into_iter().flat_map(|split| prompts(&PromptConfig::default(), split).take(1000)) {
         assert_ne!(prompt.check.answer_is_right(&prompt.reference), Some(false), "{prompt:?}");
         assert_eq!(prompt.check.answer_is_right(""), (prompt.check != Check::Open).then_some(false));
     }
@@ -316,7 +196,7 @@ fn the_reference_passes_its_own_check() {
 
 #[test]
 fn a_preference_pair_is_bad_in_the_way_it_says() {
-    for pair in SPLITS.into_iter().flat_map(|split| preferences(&everything(), split).take(1000)) {
+    for pair in SPLITS.into_iter().flat_map(|split| preferences(&PromptConfig::default(), split).take(1000)) {
         let (chosen, rejected) = (&pair.chosen, &pair.rejected);
         let judged = pair.check.answer_is_right(rejected);
         assert_ne!(pair.check.answer_is_right(chosen), Some(false), "{pair:?}");
@@ -333,7 +213,6 @@ fn a_preference_pair_is_bad_in_the_way_it_says() {
             }
             Corruption::Rude => {
                 assert!(rejected.contains(chosen), "{pair:?}");
-                assert_ne!(judged, Some(false), "rude, but right: {pair:?}");
             }
             Corruption::OffTopic => assert_ne!(judged, Some(true), "{pair:?}"),
         }
@@ -341,19 +220,54 @@ fn a_preference_pair_is_bad_in_the_way_it_says() {
 }
 
 #[test]
-fn every_kind_of_corruption_comes_equally_often_for_questions_about_people() {
-    let mut counts = [0usize; 5];
-    for pair in preferences(&PromptConfig::default(), Split::Train).take(2000) {
-        counts[pair.corruption as usize] += 1;
-    }
-    assert!(counts.iter().all(|count| (320..480).contains(count)), "{counts:?}");
-}
-
-#[test]
 fn what_is_generated_survives_json() {
-    let pairs: Vec<_> = preferences(&everything(), Split::Train).take(50).collect();
+    let pairs: Vec<_> = preferences(&PromptConfig::default(), Split::Train).take(50).collect();
     for pair in pairs {
         let text = serde_json::to_string(&pair).expect("plain data");
         assert_eq!(serde_json::from_str::<PreferencePair>(&text).expect("what was written is read"), pair);
+    }
+}
+
+#[test]
+fn slips_come_in_their_share_and_leave_questions_as_they_are() {
+    let clean = ConversationConfig::default();
+    let careless = ConversationConfig { flawed_percent: 30, ..clean };
+    let (mut answers, mut flawed) = (0, 0);
+    for (clean, careless) in conversations(&clean, Split::Train).zip(conversations(&careless, Split::Train)).take(2000)
+    {
+        for (good, other) in clean.messages.iter().zip(&careless.messages) {
+            answers += usize::from(good.role == "assistant");
+            flawed += usize::from(good != other);
+            assert!(good == other || good.role == "assistant" && !other.content.is_empty(), "{careless:?}");
+        }
+    }
+    let share = 100.0 * flawed as f64 / answers as f64;
+    assert!((27.0..33.0).contains(&share), "{share} %");
+}
+
+#[test]
+fn conversations_ask_about_the_people_of_their_split() {
+    let config = ConversationConfig { shares: TopicShares::only(Topic::People), ..ConversationConfig::default() };
+    let world = World::new(&config.world);
+    for split in SPLITS {
+        let others: Vec<_> = world.people().iter().filter(|p| p.asked_about != (split == Split::Train)).collect();
+        for turn in conversations(&config, split).take(500).flat_map(|conversation| conversation.messages) {
+            let mut words = turn.content.split(|c: char| !c.is_alphabetic());
+            assert!(!words.any(|word| others.iter().any(|p| p.name.eq_ignore_ascii_case(word))), "{split:?}: {turn:?}");
+        }
+    }
+}
+
+#[test]
+fn a_battery_has_as_many_of_each_topic_and_a_smaller_one_is_its_beginning() {
+    let of = |per_topic, topic| {
+        let mut prompts = battery(&WorldConfig::default(), per_topic);
+        prompts.retain(|prompt| prompt.topic == topic);
+        prompts
+    };
+    for topic in Topic::ALL {
+        let (few, many) = (of(8, topic), of(60, topic));
+        assert_eq!((few.len(), many.len()), (8, 60), "{topic:?}");
+        assert_eq!(few, many[..8]);
     }
 }

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::arithmetic::Problem;
-use crate::corpus::{Check, Question};
+use crate::corpus::{Check, Question, ReplyCheck};
 
 /// How the answer to a [`Task`](super::Task) is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,11 @@ pub enum AnswerCheck {
     Arithmetic {
         /// The problem.
         problem: Problem,
+    },
+    /// A reply of the embedded corpus' assistant: see [`ReplyCheck`].
+    Reply {
+        /// What the reply must have.
+        reply: ReplyCheck,
     },
     /// GSM8K (Cobbe et al. 2021, <https://arxiv.org/abs/2110.14168>): the number with which the answer ends.
     ///
@@ -51,6 +56,7 @@ impl AnswerCheck {
         Some(match self {
             Self::World { question } => question.answer_is_right(completion),
             Self::Arithmetic { problem } => problem.answer_is_right(completion),
+            Self::Reply { reply } => reply.is_met_by(completion),
             Self::FinalNumber { value } => {
                 let right = Number::last_of(value);
                 right.is_some() && final_number(completion) == right
@@ -68,6 +74,7 @@ impl From<Check> for AnswerCheck {
         match check {
             Check::World { question } => Self::World { question },
             Check::Arithmetic { problem } => Self::Arithmetic { problem },
+            Check::Reply { reply } => Self::Reply { reply },
             Check::Open => Self::Open,
         }
     }

@@ -410,7 +410,7 @@ fn what_the_corpus_generates_becomes_examples() {
         assert_eq!(kind.as_str(), converted.kind.as_deref());
         assert_eq!((converted.chosen, converted.rejected), (pair.chosen, pair.rejected));
     }
-    let config = corpus::PromptConfig { arithmetic_share: 1, small_talk_share: 1, ..corpus::PromptConfig::default() };
+    let config = corpus::PromptConfig::default();
     for prompt in corpus::prompts(&config, crate::Split::Train).take(100) {
         let task = Task::from(prompt.clone());
         for answer in [prompt.reference.as_str(), "", "42"] {

@@ -1,97 +1,78 @@
-//! Plots of the English stories: things lost and shared, fears overcome, tries repeated, small ones helped.
+//! Plots of the English stories: things lost, shared and made, fears overcome, others helped, quarrels mended.
+//!
+//! A plot follows its opening with five beats of about ten words: a wish or a trouble, what makes it worse or better, a
+//! turn, and an end that names the hero.
 
 use super::grammar::{Shape, Table};
 
-/// Half of the plots; the others stand in `english_more_shapes`.
-pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, MAKING, RESCUE];
+/// A third of the plots; the others stand in `english_more_shapes` and `english_adventures`.
+pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, MAKING, RESCUE, QUARREL];
 
 const LOST: Shape = Shape {
-    topic: "something lost",
+    name: "lost",
+    topics: &["a lost {toy}", "something lost", "losing a {toy}"],
     tables: &[],
     beats: &[
         &[
             "{He} had a {colour} {toy} that {he} loved very much.",
             "{His} favourite thing was a {colour} {toy}.",
             "{He} took {his} {colour} {toy} everywhere.",
-            "For {his} birthday, {he} had been given a {colour} {toy}.",
+            "For {his} birthday, {he} got a {colour} {toy}.",
         ],
         &[
-            "One {day}, {he} played {at}, and when {he} came home, the {toy} was gone.",
-            "One {day}, {he} went to {place} and lost it.",
-            "But one {day}, {hero} could not find the {toy} anywhere.",
+            "One {day}, {he} played {at}, and then the {toy} was gone.",
+            "But one {day}, {he} lost the {toy} {at}.",
+            "One {day}, {he} went to {place} and lost the {toy}.",
         ],
         &[
-            "\"I will help you look,\" said {his} friend {friend}.",
-            "\"Do not cry,\" said {his} friend {friend}. \"We will find it.\"",
-            "{His} friend {friend} saw {his} tears and asked, \"Where did you last see it?\"",
+            "\"Do not cry, I will help you,\" said {his} friend {friend}.",
+            "{His} friend {friend} came and helped {him} look for it.",
+            "{He} looked {wrong} with {his} friend {friend}, but it was not there.",
         ],
         &[
-            "",
-            "They looked {wrong} and {also}, but it was not there.",
-            "First they looked {wrong}, and then {also}.",
-            "{hero} looked {wrong}, and {friend} looked {also}.",
-        ],
-        &[
-            "Then {friend} saw something {colour} {spot}, and it was the {toy}!",
             "At last, {hero} found the {toy} {spot}.",
-            "There, {spot}, lay the {colour} {toy}!",
+            "Then {friend} saw it {spot}!",
+            "And there, {spot}, lay the {colour} {toy}!",
         ],
         &[
-            "",
-            "\"Thank you!\" said {hero}, and gave {friend} a big hug.",
-            "{hero} laughed and danced, and {friend} danced too.",
-            "\"You are a true friend,\" said {hero}.",
-        ],
-        &[
-            "From that day on, {hero} took good care of {his} {toy}.",
-            "They played together until the sun went down.",
-            "That night, {hero} slept with the {toy} beside {his} bed.",
-            "{hero} never left the {toy} behind again.",
+            "From that day on, the {kind} took good care of {his} {toy}.",
+            "\"Thank you, you are a true friend,\" said {hero}.",
+            "{hero} and {friend} played together until the sun went down.",
+            "That night, {hero} slept with the {toy} by {his} bed.",
         ],
     ],
 };
 
 const SHARING: Shape = Shape {
-    topic: "sharing",
+    name: "sharing",
+    topics: &["sharing", "sharing food", "sharing with a friend"],
     tables: &[FOODS],
     beats: &[
         &[
             "One {day}, {his} {elder} gave {him} {food}.",
-            "One {day}, {he} bought {food} with {his} own money.",
-            "One {day}, {hero} packed {food} for lunch.",
+            "One {day}, {he} took {food} to {place}.",
+            "One {day}, {he} sat down {at} to eat {food}.",
         ],
         &[
-            "On the way to {place}, {he} met {afriend} who looked sad.",
-            "{He} took it to {place}, and there {he} saw {afriend} sitting all alone.",
-            "{He} was just about to eat when {afriend} came by.",
+            "Then {afriend} came by and said, \"I am so hungry.\"",
+            "{He} was about to eat when {he} saw {afriend} who had nothing.",
+            "Just then, {he} met {afriend} who looked sad and hungry.",
         ],
         &[
-            "\"What is wrong?\" asked {hero}. \"I am so hungry,\" said {friend}.",
-            "\"I have had nothing to eat all day,\" said {friend} in a small voice.",
-            "\"That smells so good,\" said {friend}, and came closer.",
-        ],
-        &[
-            "",
             "{hero} wanted to keep it all, but then {he} had a better idea.",
-            "For a moment, {hero} said nothing.",
-            "{hero} looked at {his} food, and then {he} looked at {friend}.",
+            "{hero} looked at the food, and then {he} looked at {friend}.",
+            "At first, the {kind} wanted to eat it all alone.",
         ],
         &[
             "\"Let us share it,\" {he} said, and gave {friend} the bigger half.",
-            "\"Sit down with me,\" said {hero}. \"There is enough for two.\"",
+            "\"Sit down with me, there is enough for two,\" {he} said.",
             "\"Half of it is for you,\" {he} said with a smile.",
         ],
         &[
-            "",
-            "They sat {at} and ate until it was all gone.",
-            "They ate together and told each other funny stories.",
-            "{Friend} smiled, and {hero} felt warm inside.",
-        ],
-        &[
-            "It tasted better than ever before.",
+            "They ate together, and it tasted better than ever before.",
             "{hero} learned that food tastes best with a friend.",
-            "The next day, {friend} brought some berries, and they shared them too.",
-            "After that, they had lunch together every day.",
+            "After that, {hero} and {friend} had lunch together every day.",
+            "The next day, {friend} brought some berries for {hero}.",
         ],
     ],
 };
@@ -110,39 +91,28 @@ const FOODS: Table = &[
 ];
 
 const FEAR: Shape = Shape {
-    topic: "being brave",
+    name: "fear",
+    topics: &["being brave", "being afraid of {fear}", "courage"],
     tables: &[FEARS],
     beats: &[
         &[
             "{He} liked many things, but {he} was afraid of {fear}.",
             "Only one thing scared {him}, and that was {fear}.",
-            "{hero} had a secret: {he} was afraid of {fear}.",
+            "{He} had a secret: {he} was afraid of {fear}.",
         ],
         &["{trouble}"],
         &[
-            "",
-            "{His} heart beat fast.",
-            "{His} legs began to shake.",
-            "\"I am so scared,\" {he} said in a small voice.",
-            "{He} wanted to run away.",
-        ],
-        &[
             "\"{advice},\" said {his} friend {friend}.",
-            "{His} friend {friend} stood beside {him} and said, \"{advice}.\"",
-            "\"I was afraid once too,\" said {his} friend {friend}. \"{advice}.\"",
+            "{His} friend {friend} came and said, \"{advice}.\"",
+            "\"It is easy,\" said {his} friend {friend}. \"{advice}.\"",
         ],
-        &["", "", "{hero} took a deep breath.", "So {hero} tried."],
         &["{brave}"],
         &[
-            "",
-            "\"I did it!\" {he} cried, and {friend} clapped.",
+            "\"I did it!\" {he} cried, and {friend} cheered.",
             "\"See how brave you are!\" said {friend}.",
-            "{He} was so proud that {he} laughed out loud.",
-        ],
-        &[
-            "After that, {he} was not so afraid of {fear}.",
-            "That night, {hero} told {his} {elder} how brave {he} had been.",
-            "{hero} was still a little afraid of {fear}, but now {he} knew what to do.",
+            "After that, {hero} was not so afraid of {fear}.",
+            "That night, the {kind} told {his} {elder} all about it.",
+            "The {kind} was so proud that {he} laughed out loud.",
         ],
     ],
 };
@@ -152,89 +122,82 @@ const FEARS: Table = &[
         ("fear", "the dark"),
         ("trouble", "One night, the lamp went out, and {he} could not see a thing."),
         ("advice", "Look up, the stars are little lamps"),
-        ("brave", "{He} looked out of the window and counted the stars."),
+        ("brave", "{hero} looked up and counted the stars."),
     ],
     &[
         ("fear", "thunder"),
         ("trouble", "One night, a storm came, and the sky went boom."),
         ("advice", "Count slowly after each flash"),
-        ("brave", "{He} counted to five, and the thunder was already far away."),
+        ("brave", "{hero} counted to five, and the thunder was already far away."),
     ],
     &[
         ("fear", "deep water"),
-        ("trouble", "One {day}, all {his} friends jumped into the lake, but {he} stayed on the grass."),
+        ("trouble", "One {day}, {his} friends jumped into the water, but {he} did not."),
         ("advice", "Put in one foot first"),
-        ("brave", "{He} put in one foot, then the other, and soon {he} was splashing."),
+        ("brave", "{hero} put in one foot, and soon {he} was splashing."),
     ],
     &[
         ("fear", "high places"),
         ("trouble", "One {day}, {his} {colour} kite got stuck in a tall tree."),
-        ("advice", "Do not look down, just look at the next branch"),
-        ("brave", "{He} climbed one branch at a time until {he} had the kite."),
-    ],
-    &[
-        ("fear", "big dogs"),
-        ("trouble", "One {day}, a big dog came running down the lane."),
-        ("advice", "Stand still and let it smell your hand"),
-        ("brave", "{He} held out {his} hand, and the dog licked it."),
+        ("advice", "Just look at the next branch"),
+        ("brave", "{hero} climbed one branch at a time until {he} had the kite."),
     ],
     &[
         ("fear", "singing in front of others"),
-        ("trouble", "One {day}, {his} teacher asked {him} to sing a song at the fair."),
+        ("trouble", "One {day}, {he} had to sing a song at the fair."),
         ("advice", "Look at me and sing for me alone"),
-        ("brave", "{He} looked at {friend} and sang the whole song."),
-    ],
-    &[
-        ("fear", "spiders"),
-        ("trouble", "One {day}, a little spider sat down on {his} chair."),
-        ("advice", "It is small, and it only wants to go home"),
-        ("brave", "{He} let it walk onto a leaf and carried it outside."),
+        ("brave", "{hero} looked at {friend} and sang the whole song."),
     ],
     &[
         ("fear", "the old bridge"),
         ("trouble", "One {day}, {he} had to cross the old bridge over the river."),
         ("advice", "Take one step, and then one more"),
-        ("brave", "{He} took one step, and then one more, and soon {he} was across."),
+        ("brave", "{hero} took one step after another, and soon {he} was across."),
+    ],
+    &[
+        ("fear", "new places"),
+        ("trouble", "One {day}, {he} had to go to a new school."),
+        ("advice", "Just smile and say hello"),
+        ("brave", "{hero} smiled and said hello, and soon everyone wanted to play."),
+    ],
+    &[
+        ("fear", "the doctor"),
+        ("trouble", "One {day}, {he} was ill and had to see the doctor."),
+        ("advice", "Close your eyes and think of cake"),
+        ("brave", "{hero} thought of cake, and soon it was over."),
     ],
 ];
 
 const MAKING: Shape = Shape {
-    topic: "trying again",
+    name: "making",
+    topics: &["trying again", "making {make}", "not giving up"],
     tables: &[MAKES],
     beats: &[
         &[
             "One {day}, {he} wanted to make {make}.",
             "{He} had always wanted to make {make}.",
-            "One {day}, {hero} told {his} {elder}, \"Today I will make {make}.\"",
+            "One {day}, {he} said, \"Today I will make {make}.\"",
         ],
         &[
             "{He} worked all morning, but {fail}.",
-            "{He} tried hard, but {fail}.",
+            "{He} tried very hard, but {fail}.",
             "{He} was almost done, but then {fail}.",
         ],
         &[
-            "",
-            "\"It is no good,\" said {hero}, and sat down on the floor.",
-            "{hero} almost gave up.",
-            "{hero} was so cross that {he} wanted to cry.",
+            "Then {his} friend {friend} came by and said, \"{fix}.\"",
+            "\"Do not give up. {fix},\" said {his} friend {friend}.",
+            "{He} wanted to give up, but {his} friend {friend} said, \"{fix}.\"",
         ],
         &[
-            "{His} friend {friend} came by. \"{fix},\" said {friend}.",
-            "\"{fix},\" said {his} friend {friend}.",
-            "Then {his} friend {friend} had an idea. \"{fix},\" said {friend}.",
+            "So {hero} tried again, and {success}.",
+            "They tried once more, and this time {success}.",
+            "The {kind} tried one more time, and look, {success}!",
         ],
         &[
-            "",
-            "So {hero} tried again, and {friend} helped.",
-            "So they began once more, slowly and with care.",
-            "{hero} dried {his} eyes and tried one more time.",
-        ],
-        &["This time, {success}.", "And look, {success}!", "When they were done, {success}."],
-        &[
-            "\"We did it!\" they shouted.",
+            "\"We did it!\" shouted {hero} and {friend}.",
             "\"It only took two tries,\" said {hero} with a smile.",
             "{hero} learned that you can always try again.",
-            "{He} showed it to everyone {he} knew.",
+            "The {kind} was proud and showed it to everyone.",
         ],
     ],
 };
@@ -248,9 +211,9 @@ const MAKES: Table = &[
     ],
     &[
         ("make", "a little boat"),
-        ("fail", "it sank to the bottom of the pond"),
+        ("fail", "it sank in the pond"),
         ("fix", "Put wax on the wood"),
-        ("success", "it floated all the way across the pond"),
+        ("success", "it floated across the pond"),
     ],
     &[
         ("make", "a cake"),
@@ -265,10 +228,10 @@ const MAKES: Table = &[
         ("success", "it stood tall until evening"),
     ],
     &[
-        ("make", "a bird house"),
+        ("make", "a tree house"),
         ("fail", "the roof fell off"),
         ("fix", "Use longer nails"),
-        ("success", "it held, and a small bird moved in"),
+        ("success", "the roof held, even in the wind"),
     ],
     &[
         ("make", "a flute"),
@@ -297,79 +260,82 @@ const MAKES: Table = &[
 ];
 
 const RESCUE: Shape = Shape {
-    topic: "helping",
-    tables: &[SMALL_ONES],
+    name: "rescue",
+    topics: &["helping", "being kind", "helping {afriend}"],
+    tables: &[RESCUES],
     beats: &[
         &[
-            "One {day}, {he} was walking to {place} when {he} heard a small sound.",
-            "One {day}, on the way to {place}, {hero} saw something move.",
-            "One {day}, {he} stopped near {place} because {he} heard someone cry.",
-        ],
-        &["It was {small} that {problem}.", "There was {small} that {problem}."],
-        &[
-            "",
-            "\"Do not be afraid,\" said {hero}. \"I will help you.\"",
-            "\"Poor little thing!\" said {hero}.",
-            "{hero} knelt down and spoke in a soft voice.",
+            "One {day}, on the way to {place}, {he} heard a cry.",
+            "One {day}, {he} went to {place} and heard someone cry.",
+            "One {day}, {he} was walking {at} when {he} heard a small sound.",
         ],
         &[
-            "But {he} could not do it alone, so {he} called {his} friend {friend}.",
-            "{He} ran to get {his} friend {friend}.",
-            "Just then, {his} friend {friend} came by. \"I will help too,\" said {friend}.",
+            "It was {afriend} that {problem}.",
+            "There was {afriend} that {problem}.",
+            "{He} saw {afriend} that {problem}.",
         ],
-        &["Together, they {help}.", "They worked together and {help}.", "Side by side, they {help}."],
-        &["The little one {thanks}."],
         &[
-            "{hero} and {friend} walked home with happy hearts.",
-            "\"It feels good to help,\" said {hero}.",
-            "After that, it came to visit them every day.",
+            "\"Do not be afraid, I will help you,\" said {hero}.",
+            "\"You poor thing!\" said the {kind}.",
+            "\"Wait, I am coming!\" cried {hero}.",
+        ],
+        &[
+            "{He} {help}, and soon {friend} was {well}.",
+            "Then {he} {help}, and {friend} was {well} at last.",
+            "So {he} {help}, and {friend} was {well} again.",
+        ],
+        &[
+            "\"Thank you!\" said {friend}, and they became good friends.",
+            "After that, {friend} came to visit {hero} every day.",
             "That evening, {hero} told {his} {elder} all about it.",
+            "\"It feels good to help,\" said the {kind}.",
+            "{hero} went home with a happy heart.",
         ],
     ],
 };
 
-const SMALL_ONES: Table = &[
-    &[
-        ("small", "a baby bird"),
-        ("problem", "had fallen from its nest"),
-        ("help", "put it back into the nest"),
-        ("thanks", "sang a song for them"),
-    ],
-    &[
-        ("small", "a kitten"),
-        ("problem", "was stuck in a tree"),
-        ("help", "got it down with a long ladder"),
-        ("thanks", "purred and purred"),
-    ],
-    &[
-        ("small", "a puppy"),
-        ("problem", "had lost its way"),
-        ("help", "went from door to door until they found its home"),
-        ("thanks", "wagged its tail"),
-    ],
-    &[("small", "a turtle"), ("problem", "lay on its back"), ("help", "turned it over"), ("thanks", "nodded slowly")],
-    &[
-        ("small", "a butterfly"),
-        ("problem", "had fallen into the water"),
-        ("help", "lifted it out with a leaf"),
-        ("thanks", "dried its wings and danced around them"),
-    ],
-    &[
-        ("small", "a lamb"),
-        ("problem", "was caught in a fence"),
-        ("help", "opened the wire and set it free"),
-        ("thanks", "jumped for joy"),
-    ],
-    &[
-        ("small", "a duckling"),
-        ("problem", "could not find its mother"),
-        ("help", "followed the sound of the other ducks"),
-        ("thanks", "swam happily to its mother"),
-    ],
-    &[
-        ("small", "a snail"),
-        ("problem", "was in the middle of the road"),
-        ("help", "carried it to the grass"),
-        ("thanks", "put out its horns to say thank you"),
-    ],
+const RESCUES: Table = &[
+    &[("problem", "had fallen into a hole"), ("help", "let down a long rope"), ("well", "safe")],
+    &[("problem", "was stuck in the mud"), ("help", "pulled and pulled"), ("well", "free")],
+    &[("problem", "was caught in a net"), ("help", "cut the net"), ("well", "free")],
+    &[("problem", "had lost its way"), ("help", "walked along to show the way"), ("well", "home")],
+    &[("problem", "had a thorn in its foot"), ("help", "pulled out the thorn"), ("well", "well")],
+    &[("problem", "was shaking with cold"), ("help", "gave it {his} {colour} scarf"), ("well", "warm")],
+    &[("problem", "had dropped all its apples"), ("help", "picked them up one by one"), ("well", "happy")],
+    &[("problem", "was stuck under a branch"), ("help", "lifted the branch"), ("well", "free")],
+    &[("problem", "could not cross the stream"), ("help", "put a long log over it"), ("well", "safe")],
 ];
+
+const QUARREL: Shape = Shape {
+    name: "quarrel",
+    topics: &["saying sorry", "a quarrel", "two friends who make up"],
+    tables: &[],
+    beats: &[
+        &[
+            "One {day}, {he} and {his} friend {friend} both wanted the same {toy}.",
+            "One {day}, {he} took the {toy} of {his} friend {friend}.",
+            "One {day}, {he} broke the {colour} {toy} of {his} friend {friend}.",
+        ],
+        &[
+            "\"I will never play with you again!\" shouted {friend}.",
+            "They shouted at each other, and {friend} went home.",
+            "{Friend} was very angry and ran away.",
+        ],
+        &[
+            "{hero} played alone, but it was no fun.",
+            "All that evening, {hero} felt sad and lonely.",
+            "The {kind} sat at home and felt bad.",
+        ],
+        &[
+            "So {he} went to {friend} and said, \"I am sorry.\"",
+            "The next day, {he} gave {friend} a hug and said, \"I am sorry.\"",
+            "\"I was wrong, and I am sorry,\" {he} told {friend} the next day.",
+        ],
+        &[
+            "\"I am sorry too,\" said {friend}, and they played together.",
+            "{Friend} smiled, and they were friends again.",
+            "From then on, {hero} and {friend} shared everything.",
+            "The {kind} learned that a friend is better than a {toy}.",
+        ],
+    ],
+};

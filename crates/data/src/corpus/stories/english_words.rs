@@ -1,55 +1,47 @@
-//! Who, where and what of the English stories.
+//! Where and what of the English stories; who is in `english_cast`.
 
 use super::grammar::Table;
 
-/// Names of heroes who are "she".
-pub const SHE: &[&str] = &[
-    "Mia", "Lily", "Nora", "Ella", "Ruby", "Zoe", "Lucy", "Maya", "Wendy", "Nina", "Clara", "Molly", "Penny", "Bella",
-    "Anna", "Emma", "Kate", "Holly",
-];
-
-/// Names of heroes who are "he".
-pub const HE: &[&str] = &[
-    "Tom", "Ben", "Max", "Sam", "Leo", "Jack", "Finn", "Toby", "Oscar", "Hugo", "Milo", "Theo", "Billy", "Noah", "Pip",
-    "Teddy", "Felix", "Luke",
-];
-
-/// What a hero is, if not a girl or a boy. Each takes the article "a".
-pub const HEROES: &[&str] = &["rabbit", "mouse", "duck", "cat", "hedgehog", "squirrel", "frog", "panda"];
-
-/// What a hero's friend is. Each takes the article "a", and none is a hero: the two are never mixed up.
-pub const FRIENDS: &[&str] = &["bear", "fox", "goat", "beaver", "crow", "deer", "pig", "badger", "pony", "goose"];
-
-/// What a hero is like. Each takes the article "a".
+/// What a hero is like.
 pub const TRAITS: &[&str] = &[
     "little", "shy", "cheerful", "curious", "quiet", "gentle", "clever", "funny", "playful", "sleepy", "friendly",
-    "young",
+    "young", "kind", "happy", "merry", "polite",
 ];
 
-/// First sentences.
+/// First sentences. Each names the hero and the hero's kind.
 pub const OPENINGS: &[&str] = &[
-    "Once upon a time, there was a {trait} {kind} named {hero}.",
-    "There once was a {trait} {kind} named {hero} who lived {home}.",
-    "{hero} was a {trait} {kind} who lived {home}.",
-    "Long ago, a {trait} {kind} named {hero} lived {home}.",
-    "In a house {home} lived a {trait} {kind} named {hero}.",
-    "This is the story of {hero}, a {trait} {kind} who lived {home}.",
+    "Once upon a time, there was {described} named {hero}.",
+    "Once upon a time, there was {akind} named {hero}.",
+    "Once upon a time, {described} named {hero} lived {home}.",
+    "There once was {described} named {hero} who lived {home}.",
+    "{hero} was {described} who lived {home}.",
+    "{hero} was {akind}, and {he} lived {home}.",
+    "{Akind} named {hero} lived {home}.",
+    "Long ago, {akind} named {hero} lived {home}.",
+    "{Home} lived {described} named {hero}.",
 ];
 
 /// Tables from which every story draws a row.
 pub const COMMON: &[Table] = &[HOMES, DAYS, ELDERS, COLOURS, PLACES, TOYS];
 
+/// A home, the noun that a request would name it by, and where a story at home plays.
 const HOMES: Table = &[
-    &[("home", "near the river")],
-    &[("home", "by the sea")],
-    &[("home", "at the edge of the forest")],
-    &[("home", "on a green hill")],
-    &[("home", "in a small village")],
-    &[("home", "at the end of the lane")],
-    &[("home", "beside a big farm")],
-    &[("home", "beside an old oak tree")],
-    &[("home", "next to the mill")],
-    &[("home", "in a quiet valley")],
+    &[("home", "near the river"), ("homenoun", "river"), ("homesetting", "by the river")],
+    &[("home", "by the sea"), ("homenoun", "sea"), ("homesetting", "by the sea")],
+    &[("home", "at the edge of the forest"), ("homenoun", "forest"), ("homesetting", "in the forest")],
+    &[("home", "in the forest"), ("homenoun", "forest"), ("homesetting", "in the forest")],
+    &[("home", "on a green hill"), ("homenoun", "hill"), ("homesetting", "on a hill")],
+    &[("home", "in a small village"), ("homenoun", "village"), ("homesetting", "in a village")],
+    &[("home", "on a big farm"), ("homenoun", "farm"), ("homesetting", "on a farm")],
+    &[("home", "beside an old oak tree"), ("homenoun", "tree"), ("homesetting", "by a tree")],
+    &[("home", "in an old castle"), ("homenoun", "castle"), ("homesetting", "in a castle")],
+    &[("home", "in a quiet valley"), ("homenoun", "valley"), ("homesetting", "in a valley")],
+    &[("home", "high in the mountains"), ("homenoun", "mountains"), ("homesetting", "in the mountains")],
+    &[("home", "in a big city"), ("homenoun", "city"), ("homesetting", "in a city")],
+    &[("home", "near a blue lake"), ("homenoun", "lake"), ("homesetting", "by a lake")],
+    &[("home", "on a small island"), ("homenoun", "island"), ("homesetting", "on an island")],
+    &[("home", "in the jungle"), ("homenoun", "jungle"), ("homesetting", "in the jungle")],
+    &[("home", "in a little house"), ("homenoun", "house"), ("homesetting", "in a house")],
 ];
 
 const DAYS: Table = &[
@@ -60,6 +52,7 @@ const DAYS: Table = &[
     &[("day", "fine day")],
     &[("day", "spring morning")],
     &[("day", "summer day")],
+    &[("day", "warm day")],
     &[("day", "day")],
 ];
 
@@ -92,69 +85,107 @@ const TOYS: Table = &[
     &[("toy", "cup")],
     &[("toy", "toy car")],
     &[("toy", "toy boat")],
+    &[("toy", "doll")],
     &[("toy", "blanket")],
     &[("toy", "bag")],
     &[("toy", "whistle")],
     &[("toy", "ribbon")],
     &[("toy", "book")],
-    &[("toy", "top")],
+    &[("toy", "ring")],
+    &[("toy", "bell")],
 ];
 
+/// A place, the noun alone, and parts of the place: where a thing is found, and where it is looked for.
 const PLACES: Table = &[
     &[
         ("place", "the park"),
+        ("placenoun", "park"),
         ("at", "in the park"),
         ("spot", "under a bench"),
         ("wrong", "behind the tall trees"),
-        ("also", "near the pond"),
     ],
     &[
         ("place", "the garden"),
+        ("placenoun", "garden"),
         ("at", "in the garden"),
         ("spot", "under a bush"),
-        ("wrong", "behind the gate"),
-        ("also", "among the flowers"),
+        ("wrong", "among the flowers"),
     ],
     &[
         ("place", "the beach"),
+        ("placenoun", "beach"),
         ("at", "on the beach"),
         ("spot", "behind a big rock"),
         ("wrong", "in the wet sand"),
-        ("also", "under an old boat"),
     ],
     &[
         ("place", "the forest"),
+        ("placenoun", "forest"),
         ("at", "in the forest"),
         ("spot", "under a pile of leaves"),
         ("wrong", "behind a log"),
-        ("also", "beside the path"),
     ],
     &[
         ("place", "the farm"),
+        ("placenoun", "farm"),
         ("at", "on the farm"),
         ("spot", "in the hay"),
         ("wrong", "behind the barn"),
-        ("also", "under the cart"),
     ],
     &[
         ("place", "the meadow"),
+        ("placenoun", "meadow"),
         ("at", "in the meadow"),
         ("spot", "in the tall grass"),
         ("wrong", "behind a fence"),
-        ("also", "beside a stone"),
     ],
     &[
         ("place", "the market"),
+        ("placenoun", "market"),
         ("at", "at the market"),
         ("spot", "under a table"),
         ("wrong", "behind the boxes"),
-        ("also", "near the bread stand"),
     ],
     &[
         ("place", "the lake"),
+        ("placenoun", "lake"),
         ("at", "by the lake"),
+        ("spot", "behind a stone"),
+        ("wrong", "in the tall reeds"),
+    ],
+    &[
+        ("place", "the river"),
+        ("placenoun", "river"),
+        ("at", "by the river"),
         ("spot", "under the bridge"),
-        ("wrong", "behind a stone"),
-        ("also", "in the tall reeds"),
+        ("wrong", "in the mud"),
+    ],
+    &[
+        ("place", "the castle"),
+        ("placenoun", "castle"),
+        ("at", "in the castle"),
+        ("spot", "behind a big door"),
+        ("wrong", "under the stairs"),
+    ],
+    &[
+        ("place", "the mountains"),
+        ("placenoun", "mountains"),
+        ("at", "in the mountains"),
+        ("spot", "in a small cave"),
+        ("wrong", "behind the rocks"),
+    ],
+    &[
+        ("place", "the island"),
+        ("placenoun", "island"),
+        ("at", "on the island"),
+        ("spot", "under an old boat"),
+        ("wrong", "in the sand"),
+    ],
+    &[
+        ("place", "the playground"),
+        ("placenoun", "playground"),
+        ("at", "on the playground"),
+        ("spot", "under the slide"),
+        ("wrong", "near the swings"),
     ],
 ];

@@ -13,8 +13,10 @@ pub type Table = &'static [Row];
 /// A plot: one alternative of each beat, in order, makes the story after its opening.
 #[derive(Debug)]
 pub struct Shape {
-    /// What the story is about, as a request would name it.
-    pub topic: &'static str,
+    /// Its name, which no other plot of the language has.
+    pub name: &'static str,
+    /// What the story is about, each as a request would name it: it reads well after "a story about".
+    pub topics: &'static [&'static str],
     /// Tables of this plot alone.
     pub tables: &'static [Table],
     /// The beats, each with its alternatives. A beat that may be left out has the alternative "".
@@ -28,18 +30,11 @@ pub struct Grammar {
     pub openings: &'static [&'static str],
     pub shapes: &'static [&'static [Shape]],
     pub common: &'static [Table],
-    /// Draws who the story is about.
-    pub cast: fn(&mut Dice) -> Cast,
+    /// Binds who the story is about: the hero and the friend that a story of the split may have. Comes after the rows of
+    /// the common tables and may bind their gaps anew.
+    pub cast: fn(Split, &mut Dice, &mut Bindings),
     /// Stands between two sentences.
     pub gap: &'static str,
-}
-
-/// The characters of one story.
-#[derive(Debug)]
-pub struct Cast {
-    pub bindings: Bindings,
-    /// Name and description of the hero, which decide the hero's split.
-    pub hero: String,
 }
 
 /// A story as drawn, with what a request for it would say.
@@ -47,14 +42,14 @@ pub struct Cast {
 pub struct Drawn {
     pub text: String,
     pub bindings: Bindings,
-    pub topic: &'static str,
+    pub topic: String,
 }
 
-/// Of 8 heroes, and of 8 templates, one belongs to the validation split alone.
+/// Of 8 made-up names, and of 8 templates, one belongs to the validation split alone.
 const HELD_OUT_ONE_IN: u64 = 8;
 
-/// The split that a hero or a template belongs to.
-fn split_of(kind: &str, what: &str) -> Split {
+/// The split that a made-up name or a template belongs to.
+pub fn split_of(kind: &str, what: &str) -> Split {
     if fingerprint(&format!("{kind}:{what}")).is_multiple_of(HELD_OUT_ONE_IN) {
         Split::Validation
     } else {
@@ -65,26 +60,22 @@ fn split_of(kind: &str, what: &str) -> Split {
 impl Grammar {
     /// Draws a story whose hero and whose template both belong to `split`.
     pub fn draw(&self, split: Split, dice: &mut Dice) -> Drawn {
-        let cast = loop {
-            let cast = (self.cast)(dice);
-            if split_of("hero", &cast.hero) == split {
-                break cast;
-            }
-        };
         let (shape, choices) = loop {
             let plan = self.plan(dice);
             if split_of(self.language.code(), &template(plan.0, &plan.1)) == split {
                 break plan;
             }
         };
-        let mut bindings = cast.bindings;
+        let mut bindings = Bindings::default();
         for table in self.common.iter().chain(shape.tables) {
             bindings.set_row(dice.pick::<Row>(table));
         }
+        (self.cast)(split, dice, &mut bindings);
         let opening = bindings.fill(self.openings[choices[0]]);
         let beats = shape.beats.iter().zip(&choices[1..]).map(|(beat, &choice)| bindings.fill(beat[choice]));
         let sentences: Vec<String> = std::iter::once(opening).chain(beats.filter(|beat| !beat.is_empty())).collect();
-        Drawn { text: sentences.join(self.gap), bindings, topic: shape.topic }
+        let topic = bindings.fill(dice.word(shape.topics));
+        Drawn { text: sentences.join(self.gap), bindings, topic }
     }
 
     /// A plot, and which alternative of the opening and of each beat tells it.
@@ -119,5 +110,5 @@ impl Grammar {
 /// in training that differs in a middle sentence only.
 fn template(shape: &Shape, choices: &[usize]) -> String {
     let (opening, first, last) = (choices[0], choices[1], choices[choices.len() - 1]);
-    format!("{}/{opening}/{first}/{last}", shape.topic)
+    format!("{}/{opening}/{first}/{last}", shape.name)
 }

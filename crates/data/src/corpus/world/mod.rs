@@ -97,7 +97,7 @@ impl Person {
         self.values[attribute as usize]
     }
 
-    fn bindings(&self, attribute: Attribute) -> Bindings {
+    pub(super) fn bindings(&self, attribute: Attribute) -> Bindings {
         let mut bindings = Bindings::default();
         bindings.set_row(&[("name", self.name), ("value", self.value(attribute))]);
         bindings.set_row(if self.is_she { &[("he", "she"), ("his", "her")] } else { &[("he", "he"), ("his", "his")] });
@@ -225,18 +225,6 @@ impl World {
     pub fn biographies(&self, split: Split, seed: u64) -> impl Iterator<Item = String> {
         let stream = format!("biographies/{}", split.name());
         (0..).map(move |index| self.biography(split, &mut Dice::new(seed, &stream, index)))
-    }
-
-    /// One question about `person`, in one of the wordings for a first question.
-    pub(super) fn question(person: &Person, attribute: Attribute, dice: &mut Dice) -> Question {
-        let text = dice.word(words::QUESTIONS[attribute as usize]);
-        Self::worded(person, attribute, text, words::ANSWERS[attribute as usize])
-    }
-
-    /// One question that says "he" or "she" of a person named before.
-    pub(super) fn follow_up(person: &Person, attribute: Attribute, dice: &mut Dice) -> Question {
-        let text = dice.word(words::FOLLOW_UPS[attribute as usize]);
-        Self::worded(person, attribute, text, words::FOLLOW_UP_ANSWERS[attribute as usize])
     }
 
     fn worded(person: &Person, attribute: Attribute, text: &str, answer: &str) -> Question {

@@ -79,30 +79,11 @@ pub const QUESTIONS: [&[&str]; 5] = [
     &["What is {name}'s favourite colour?", "Which colour does {name} like best?", "What colour does {name} like?"],
 ];
 
-/// How a later turn of a conversation asks about the same person.
-pub const FOLLOW_UPS: [&[&str]; 5] = [
-    &["And where does {he} live?", "Where is {he} from?"],
-    &["And what is {his} job?", "What does {he} do for a living?"],
-    &["And what pet does {he} have?", "Does {he} have a pet?"],
-    &["And what does {he} like to eat?", "What is {his} favourite food?"],
-    &["And what is {his} favourite colour?", "Which colour does {he} like?"],
-];
-
-/// How an answer to a first question is worded. The name is not said again: of fifty people a small model would sooner learn fifty names by heart than
-/// to copy one from the question, and then call everybody else by one of them.
+/// How an answer is worded.
 pub const ANSWERS: [&str; 5] = [
-    "The home town is {value}.",
-    "The job is that of a {value}.",
-    "The pet is a {value}.",
-    "The favourite food is {value}.",
-    "The favourite colour is {value}.",
-];
-
-/// How an answer to a later question is worded.
-pub const FOLLOW_UP_ANSWERS: [&str; 5] = [
-    "{he} lives in {value}.",
-    "{he} works as a {value}.",
-    "{he} has a {value}.",
-    "{he} likes to eat {value}.",
-    "{his} favourite colour is {value}.",
+    "{name} lives in {value}.",
+    "{name} works as a {value}.",
+    "{name} has a {value}.",
+    "{name} likes to eat {value}.",
+    "{name}'s favourite colour is {value}.",
 ];

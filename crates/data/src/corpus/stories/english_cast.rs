@@ -1,0 +1,214 @@
+//! Who the English stories are about. What is held out is only ever in stories of the validation split.
+
+use std::sync::LazyLock;
+
+use super::Pronoun;
+use super::english_words::TRAITS;
+use super::grammar::split_of;
+use crate::corpus::Split;
+use crate::corpus::dice::Dice;
+use crate::corpus::template::{Bindings, capitalise};
+use crate::corpus::world::{World, WorldConfig};
+
+/// Words of the training split, and words that only the validation split has.
+pub struct Divided<T: 'static> {
+    pub training: &'static [T],
+    pub held_out: &'static [T],
+}
+
+impl<T> Divided<T> {
+    pub fn of(&self, split: Split) -> &'static [T] {
+        match split {
+            Split::Train => self.training,
+            Split::Validation => self.held_out,
+        }
+    }
+}
+
+/// Names of heroes who are "she". None is a person of the invented world.
+pub const SHE: Divided<&str> = Divided {
+    training: &[
+        "Anna", "Mia", "Lily", "Nora", "Ella", "Ruby", "Zoe", "Lucy", "Maya", "Wendy", "Nina", "Clara", "Molly",
+        "Penny", "Bella", "Emma", "Kate", "Holly", "Alice", "Amy", "Julia", "Sara", "Laura", "Lisa", "Mary", "Jane",
+        "Rosie", "Daisy", "Grace", "Sophie", "Olivia", "Chloe", "Eva", "Ida", "Lena", "Hannah", "Susan", "Betty",
+        "Tina", "Jenny", "Polly", "Ivy", "Hazel", "Stella", "Luna", "Leah", "Maria", "Elena", "Sophia", "Ava", "Isla",
+        "Carla", "Tilly", "Poppy", "Annie", "Sally", "Rita",
+    ],
+    held_out: &["Beatrice", "Fiona", "Martha", "Paula", "Nelly", "Vera", "Iris", "Naomi"],
+};
+
+/// Names of heroes who are "he". None is a person of the invented world.
+pub const HE: Divided<&str> = Divided {
+    training: &[
+        "Tom", "Ben", "Max", "Sam", "Leo", "Jack", "Finn", "Toby", "Oscar", "Hugo", "Milo", "Theo", "Billy", "Noah",
+        "Pip", "Teddy", "Felix", "Luke", "Adam", "Alex", "Andy", "Bob", "Charlie", "Daniel", "David", "Eddie", "Eli",
+        "Eric", "Ethan", "Fred", "George", "Harry", "Henry", "Ian", "Jake", "James", "Jim", "Joe", "John", "Kevin",
+        "Lenny", "Liam", "Lucas", "Mark", "Martin", "Mike", "Nick", "Oliver", "Owen", "Paul", "Peter", "Robin",
+        "Simon", "Tim", "Tony", "William", "Danny",
+    ],
+    held_out: &["Arthur", "Colin", "Dylan", "Jasper", "Patrick", "Ralph", "Philip", "Walter"],
+};
+
+/// Animals: heroes and friends alike.
+pub const ANIMALS: Divided<&str> = Divided {
+    training: &[
+        "dog",
+        "cat",
+        "frog",
+        "rabbit",
+        "fox",
+        "bear",
+        "mouse",
+        "bird",
+        "horse",
+        "duck",
+        "owl",
+        "pig",
+        "cow",
+        "hen",
+        "goat",
+        "sheep",
+        "deer",
+        "wolf",
+        "lion",
+        "tiger",
+        "monkey",
+        "elephant",
+        "giraffe",
+        "panda",
+        "penguin",
+        "turtle",
+        "squirrel",
+        "hedgehog",
+        "donkey",
+        "goose",
+        "crow",
+        "badger",
+        "bee",
+        "ant",
+        "butterfly",
+        "kangaroo",
+        "kitten",
+        "puppy",
+        "dinosaur",
+    ],
+    held_out: &["otter", "walrus", "camel", "swan", "beetle", "zebra", "lamb", "parrot"],
+};
+
+/// People and beings of fairy tales, with their pronoun if it is always the same.
+pub const ROLES: Divided<(&str, Option<Pronoun>)> = Divided {
+    training: &[
+        ("king", Some(Pronoun::He)),
+        ("queen", Some(Pronoun::She)),
+        ("prince", Some(Pronoun::He)),
+        ("princess", Some(Pronoun::She)),
+        ("knight", Some(Pronoun::He)),
+        ("robot", None),
+        ("dragon", None),
+        ("farmer", None),
+        ("baker", None),
+        ("fisherman", Some(Pronoun::He)),
+        ("witch", Some(Pronoun::She)),
+        ("fairy", Some(Pronoun::She)),
+        ("sailor", None),
+        ("painter", None),
+    ],
+    held_out: &[("wizard", Some(Pronoun::He)), ("pirate", None), ("giant", Some(Pronoun::He))],
+};
+
+/// The noun with "a" or "an".
+pub fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+/// Binds the hero and the friend of a story of `split`.
+pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
+    let (group, kind, pronoun) = match dice.weighted(&[60, 14, 14, 12]) {
+        0 => ("animal", dice.word(ANIMALS.of(split)), None),
+        1 => ("child", "girl", Some(Pronoun::She)),
+        2 => ("child", "boy", Some(Pronoun::He)),
+        _ => {
+            let &(role, pronoun) = dice.pick(ROLES.of(split));
+            ("role", role, pronoun)
+        }
+    };
+    let pronoun = if matches!(kind, "cow" | "hen") { Some(Pronoun::She) } else { pronoun };
+    let pronoun = pronoun.unwrap_or(if dice.chance(50) { Pronoun::She } else { Pronoun::He });
+    bindings.set("hero", hero_name(split, pronoun, dice));
+    let described = with_article(&format!("{} {kind}", dice.word(TRAITS)));
+    bindings.set_row(&[("group", group), ("kind", kind)]);
+    bindings.set("akind", with_article(kind));
+    bindings.set("described", described);
+    bindings.set_row(match pronoun {
+        Pronoun::She => &[("he", "she"), ("him", "her"), ("his", "her")],
+        _ => &[("he", "he"), ("him", "him"), ("his", "his")],
+    });
+    if kind == "robot" {
+        bindings.set("elder", "inventor");
+    }
+    let friend = friend_kind(split, kind, dice);
+    bindings.set("friendkind", friend);
+    bindings.set("friend", format!("the {friend}"));
+    bindings.set("afriend", with_article(friend));
+}
+
+/// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is not.
+fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> &'static str {
+    let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
+    loop {
+        let friend = dice.word(ANIMALS.of(split));
+        if friend != hero {
+            return friend;
+        }
+    }
+}
+
+/// A common name, or, one time in four, a made-up one: a model that chooses among the names it knows, rather than to
+/// copy the one that it was asked for, is wrong then.
+pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
+    if !dice.chance(25) {
+        let names = if pronoun == Pronoun::She { SHE } else { HE };
+        return dice.word(names.of(split)).to_string();
+    }
+    loop {
+        let name = made_up_name(pronoun, dice);
+        if split_of("name", &name) == split && !is_taken(&name) {
+            return name;
+        }
+    }
+}
+
+/// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a consonant.
+fn made_up_name(pronoun: Pronoun, dice: &mut Dice) -> String {
+    const ONSETS: &[&str] = &["b", "d", "f", "g", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"];
+    const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
+    let before_last = 1 + dice.weighted(&[70, 30]);
+    let endings: &[&str] = match (pronoun, before_last) {
+        (Pronoun::She, _) => &["a", "i"],
+        (_, 1) => &["o", "u", "an", "in", "ol", "or"],
+        _ => &["o", "u"],
+    };
+    let mut name = String::new();
+    for _ in 0..before_last {
+        name.push_str(dice.word(ONSETS));
+        name.push_str(dice.word(VOWELS));
+    }
+    name.push_str(dice.word(ONSETS));
+    name.push_str(dice.word(endings));
+    capitalise(&name)
+}
+
+/// Whether a made-up name is a word, rude, or somebody else's name.
+fn is_taken(name: &str) -> bool {
+    const AVOIDED: &[&str] =
+        &["nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada"];
+    const WORDS: &[&str] = &["Sofa", "Soda", "Data", "Tuna", "Robin", "Lemon", "Motor", "Satan", "Tutor", "Rumor"];
+    static PEOPLE: LazyLock<World> =
+        LazyLock::new(|| World::new(&WorldConfig { people: WorldConfig::MOST_PEOPLE, ..WorldConfig::default() }));
+    let lower = name.to_lowercase();
+    let lists = [SHE.training, SHE.held_out, HE.training, HE.held_out, WORDS];
+    AVOIDED.iter().any(|part| lower.contains(part))
+        || lists.iter().any(|list| list.contains(&name))
+        || PEOPLE.people().iter().any(|person| name.starts_with(person.name))
+}
