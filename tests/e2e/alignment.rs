@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::{fail, last_checkpoint_of, losses_of, run, succeed, text, train};
 
 /// Every stage in a few steps, with several updates a step where there can be.
-const ALIGNED: [&str; 21] = [
+const ALIGNED: [&str; 24] = [
     "--set=pretrain.context=128",
     "--set=tokenizer.vocab_size=400",
     "--set=sft.batch=2",
@@ -30,6 +30,9 @@ const ALIGNED: [&str; 21] = [
     "--set=ppo.held_out=4",
     "--set=ppo.ema_decay=0.9",
     "--set=ppo.pretrain_coefficient=0.1",
+    "--set=battery.per_topic=1",
+    "--set=battery.final_per_topic=2",
+    "--set=battery.max_tokens=8",
 ];
 
 /// The same for the stages that need no reward model, here judged by what is right.

@@ -53,7 +53,13 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
         let (recipe, run, device, quiet) = (&recipe, &run, &device, console.quiet);
         let context = Context { recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
         match stages::train(&context, stage)? {
-            Outcome::Finished(summary) => tell(stage.name(), describe(stage, &summary)),
+            Outcome::Finished(summary) => {
+                tell(stage.name(), describe(stage, &summary));
+                if let Some(verdict) = stages::verdict(&context, stage, &summary) {
+                    tell(stage.name(), verdict.line);
+                    verdict.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                }
+            }
             Outcome::Interrupted(summary) => {
                 let message = format!(
                     "interrupted at step {} of {}; saved in {}: the same command goes on from there",

@@ -3,24 +3,17 @@
 use std::collections::BTreeSet;
 
 use fireclay_data::corpus::arithmetic::Problem;
-use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, World, WorldConfig};
+use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, World};
 use fireclay_data::examples::{AnswerCheck, Preference, Task};
 use fireclay_tokenizer::Message;
 
+use crate::battery::world_of;
 use crate::recipe::{PreferenceData, PromptData, Recipe, Stage};
 
 /// Problems of two digits, of which there are some two thousand.
 const TWO_DIGIT_PROBLEMS: usize = 300;
 /// Prompts that are drawn to find every problem of one digit.
 const DRAWS: usize = 4000;
-
-/// The world of a run: the one its model has read about.
-fn world_of(recipe: Option<&Recipe>) -> WorldConfig {
-    recipe.map_or_else(WorldConfig::default, |recipe| match recipe.data.paths.is_empty() {
-        true => recipe.corpus.world,
-        false => recipe.sft.data.corpus.world,
-    })
-}
 
 /// Every question about the held-out people, in every wording; or `most` of them, spread evenly over people and wordings.
 #[must_use]

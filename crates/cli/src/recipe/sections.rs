@@ -5,6 +5,7 @@ use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 use fireclay_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use super::BatterySection;
 use super::alignment::{
     DpoSection, GrpoSection, KtoSection, PpoSection, ReinforceSection, RewardSection, RlooSection, SftSection,
 };
@@ -45,6 +46,8 @@ pub struct Recipe {
     pub dpo: DpoSection,
     /// Kahneman–Tversky optimisation.
     pub kto: KtoSection,
+    /// What people type first, asked from fine-tuning on.
+    pub battery: BatterySection,
     /// What is generated to show how the training goes.
     pub samples: SamplesSection,
 }

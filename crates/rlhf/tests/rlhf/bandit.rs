@@ -95,6 +95,7 @@ fn pulls<M: Trainable>(
             reward: &Arm(arm),
             source: &mut Same(task(&tokenizer), config.batch, 0),
             held_out: &[],
+            battery: None,
             tokenizer: &tokenizer,
             stage: &mut StageDir::open(folder.path()).unwrap(),
             interrupt: &Interrupt::never(),
