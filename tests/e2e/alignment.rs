@@ -86,6 +86,16 @@ fn every_stage_runs_and_is_then_done() {
     for title in ["Supervised fine-tuning", "Reward model", "PPO", "GRPO", "DPO", "Clip fraction", "Entropy"] {
         assert!(report.contains(title), "{title}");
     }
+    for stage in ["sft", "dpo", "kto", "reinforce", "rloo", "grpo", "ppo"] {
+        assert!(said.contains(&format!("\n{stage:<11}best checkpoint step ")), "{stage} says what it leaves:\n{said}");
+        let asked = std::fs::read_to_string(out.join(stage).join("battery.jsonl")).unwrap().lines().count();
+        let done = std::fs::read_to_string(out.join(stage).join("DONE")).unwrap();
+        let done: serde_json::Value = serde_json::from_str(&done).unwrap();
+        assert!(asked > 0 && done["metrics"]["battery_sampled"].is_number(), "{stage}: {asked}, {done}");
+        assert_eq!(done["best"]["by"], "battery", "{stage}");
+    }
+    assert!(!out.join("pretrain/battery.jsonl").exists() && !out.join("reward/battery.jsonl").exists());
+    assert!(said.contains("\nmost frequent reply ") && report.contains("id=\"battery\""), "{said}");
     let again = succeed(&mut assistant(&out, ALL, &["--steps=3"]));
     assert!(again.contains("\nppo        3 steps"), "{again}");
 

@@ -5,7 +5,9 @@
 mod prompts;
 mod figures;
 mod verdict;
+mod table;
 
 pub use figures::Figures;
 pub use prompts::{battery, tasks, world_of};
+pub use table::{Row, SideBySide, StageReplies, Table, percent, read, side_by_side};
 pub use verdict::Verdict;

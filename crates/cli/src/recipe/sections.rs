@@ -116,6 +116,12 @@ impl Stage {
         !matches!(self, Self::Tokenizer | Self::Reward)
     }
 
+    /// Whether what it leaves can be asked what people type first: pretraining has not learned to answer.
+    #[must_use]
+    pub fn has_battery(self) -> bool {
+        self.leaves_policy() && self != Self::Pretrain
+    }
+
     /// Whether its policy answers prompts and learns from how the answers are judged.
     #[must_use]
     pub fn is_online(self) -> bool {

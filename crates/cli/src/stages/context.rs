@@ -109,7 +109,7 @@ impl Context<'_> {
         if let Value::Object(settings) = &mut settings {
             settings.insert("begins_with".into(), base.into());
             let battery = &self.recipe.battery;
-            if battery.is_on() && this.leaves_policy() {
+            if battery.is_on() && this.has_battery() {
                 // It decides which checkpoint is best. How many are asked at the end may change.
                 let mut asked = serde_json::to_value(battery)?;
                 asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
