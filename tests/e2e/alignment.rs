@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::{fail, last_checkpoint_of, losses_of, run, succeed, text, train};
 
 /// Every stage in a few steps, with several updates a step where there can be.
-const ALIGNED: [&str; 21] = [
+const ALIGNED: [&str; 24] = [
     "--set=pretrain.context=128",
     "--set=tokenizer.vocab_size=400",
     "--set=sft.batch=2",
@@ -30,6 +30,9 @@ const ALIGNED: [&str; 21] = [
     "--set=ppo.held_out=4",
     "--set=ppo.ema_decay=0.9",
     "--set=ppo.pretrain_coefficient=0.1",
+    "--set=battery.per_topic=1",
+    "--set=battery.final_per_topic=2",
+    "--set=battery.max_tokens=8",
 ];
 
 /// The same for the stages that need no reward model, here judged by what is right.
@@ -83,6 +86,16 @@ fn every_stage_runs_and_is_then_done() {
     for title in ["Supervised fine-tuning", "Reward model", "PPO", "GRPO", "DPO", "Clip fraction", "Entropy"] {
         assert!(report.contains(title), "{title}");
     }
+    for stage in ["sft", "dpo", "kto", "reinforce", "rloo", "grpo", "ppo"] {
+        assert!(said.contains(&format!("\n{stage:<11}best checkpoint step ")), "{stage} says what it leaves:\n{said}");
+        let asked = std::fs::read_to_string(out.join(stage).join("battery.jsonl")).unwrap().lines().count();
+        let done = std::fs::read_to_string(out.join(stage).join("DONE")).unwrap();
+        let done: serde_json::Value = serde_json::from_str(&done).unwrap();
+        assert!(asked > 0 && done["metrics"]["battery_sampled"].is_number(), "{stage}: {asked}, {done}");
+        assert_eq!(done["best"]["by"], "battery", "{stage}");
+    }
+    assert!(!out.join("pretrain/battery.jsonl").exists() && !out.join("reward/battery.jsonl").exists());
+    assert!(said.contains("\nmost frequent reply ") && report.contains("id=\"battery\""), "{said}");
     let again = succeed(&mut assistant(&out, ALL, &["--steps=3"]));
     assert!(again.contains("\nppo        3 steps"), "{again}");
 

@@ -23,6 +23,9 @@ fn assistant(folder: &Path) -> PathBuf {
         "--set=reward.context=128",
         "--set=reward.pairs=60",
         "--set=reward.validation_pairs=12",
+        "--set=battery.per_topic=1",
+        "--set=battery.final_per_topic=2",
+        "--set=battery.max_tokens=8",
         "--quiet",
     ];
     succeed(&mut train(&run, &small));
@@ -97,6 +100,15 @@ fn every_kind_of_task_has_its_numbers() {
     let interval: Vec<f64> = serde_json::from_value(choices_found["intervals"]["accuracy"].clone()).unwrap();
     assert!((interval[0] - 0.0945).abs() < 1e-4 && (interval[1] - 0.9055).abs() < 1e-4, "{interval:?}");
 
+    // The battery is the one that the stage was judged by at its end.
+    let asked = json(&mut eval(&run, &["--task", "battery"]));
+    let asked = &asked["tasks"][0];
+    let done: Value = serde_json::from_slice(&std::fs::read(run.join("sft/DONE")).unwrap()).unwrap();
+    for metric in ["battery", "battery_sampled", "battery_most_frequent"] {
+        assert_eq!(asked["metrics"][metric], done["metrics"][metric], "{metric}: {asked}, {done}");
+    }
+    assert!(asked["n"].as_u64().unwrap() > 0 && asked["intervals"]["battery"].is_array(), "{asked}");
+
     // `score` says the same of a text.
     let score = fireclay().args(["score", "--json", "--text", &text, "--model"]).arg(&run).output().unwrap();
     let score: Value = serde_json::from_slice(&score.stdout).unwrap();
@@ -107,7 +119,7 @@ fn every_kind_of_task_has_its_numbers() {
     let table = succeed(&mut eval(&run, &["--task", &choices, "--limit=1"]));
     assert!(table.starts_with("task ") && table.contains("\nchoices  accuracy "), "{table}");
     let kept: Value = serde_json::from_slice(&std::fs::read(run.join("eval.json")).unwrap()).unwrap();
-    assert_eq!(kept["tasks"].as_array().unwrap().len(), 8);
+    assert_eq!(kept["tasks"].as_array().unwrap().len(), 9);
     assert!(kept["checkpoint"].as_str().unwrap().starts_with("sft/checkpoints/"), "{kept}");
     succeed(fireclay().arg("report").arg(&run));
     let report = std::fs::read_to_string(run.join("report.html")).unwrap();

@@ -1,11 +1,11 @@
 //! From `--model DIR` to a folder with weights: a run, a stage, a checkpoint, or any Hugging Face model.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_train::stage::checkpoints;
+use fireclay_train::checkpoint::left;
 
+use crate::battery::Figures;
 use crate::error::user;
 
 /// Stages that leave a language model behind, the later in a run the further back. A reward model is none.
@@ -13,8 +13,8 @@ const POLICY_STAGES: [&str; 8] = ["pretrain", "sft", "dpo", "kto", "reinforce", 
 
 /// The folder with `config.json` and weights that `path` stands for.
 ///
-/// A run directory stands for its last finished stage (the last that has a checkpoint, where none is finished), and a stage for its best
-/// checkpoint, or its newest where none is marked as best.
+/// A run directory stands for its finished stage that answers the battery best, the last where there are no figures (the last that has a
+/// checkpoint, where none is finished), and a stage for its best checkpoint, or its newest where none is marked as best.
 ///
 /// # Errors
 /// One line that names what was looked for.
@@ -54,39 +54,60 @@ pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
     resolve(if stage.join("checkpoints").is_dir() { &stage } else { path })
 }
 
-/// The checkpoint of a run's last finished stage.
+/// A finished stage: what it reached on its battery, its folder and the checkpoint that it left.
+type Finished = (Option<Figures>, PathBuf, PathBuf);
+
+/// The checkpoint that a run stands for.
 fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     let mut unfinished = None;
-    for stage in POLICY_STAGES.iter().rev().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
+    let mut finished: Vec<Finished> = vec![];
+    for stage in POLICY_STAGES.iter().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
         let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
         if stage.join("DONE").exists() {
-            return Ok(Some(checkpoint));
+            finished.push((Figures::of_stage(&stage), stage, checkpoint));
+        } else {
+            unfinished = Some((stage, checkpoint));
         }
-        unfinished.get_or_insert((stage, checkpoint));
+    }
+    if let Some((_, _, checkpoint)) = best(run, &finished) {
+        return Ok(Some(checkpoint.clone()));
     }
     let Some((stage, checkpoint)) = unfinished else { return Ok(None) };
     tracing::warn!("no stage of {} is finished: taking a checkpoint of {}", run.display(), stage.display());
     Ok(Some(checkpoint))
 }
 
-/// A stage's best checkpoint, or its newest.
-fn checkpoint_of(stage: &Path) -> Result<Option<PathBuf>> {
-    let mut whole = checkpoints(stage)?;
-    whole.retain(|(_, path)| path.join("config.json").is_file());
-    let Some((_, newest)) = whole.last() else { return Ok(None) };
-    let best = best_step(newest).and_then(|best| whole.iter().find(|(step, _)| *step == best));
-    Ok(Some(best.map_or(newest, |(_, path)| path).clone()))
+/// The stage that answers the battery best, the last of equal ones; the last of all where that has no figures. Says so if it is not the last.
+fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
+    let last = finished.last()?;
+    let score = |stage: &Finished| stage.0.as_ref().map(Figures::score);
+    let Some(figures) = last.0 else { return Some(last) };
+    let measured = finished.iter().filter(|stage| stage.0.is_some());
+    let best = measured.reduce(|best, later| if score(later) < score(best) { best } else { later })?;
+    if let (Some(better), true) = (best.0, best.1 != last.1) {
+        let (taken, left) = (name(&best.1), name(&last.1));
+        tracing::warn!(
+            "{}: taking {taken}, which answers the battery better ({better}) than {left} ({figures}); --model {} takes {left}",
+            run.display(),
+            last.1.display()
+        );
+    }
+    Some(best)
 }
 
-/// The step with the lowest validation loss, as the newest checkpoint knows it.
-fn best_step(newest: &Path) -> Option<u64> {
-    let state = fs::read(newest.join("trainer/state.json")).ok()?;
-    let state: serde_json::Value = serde_json::from_slice(&state).ok()?;
-    state.get("best")?.get("step")?.as_u64()
+fn name(stage: &Path) -> String {
+    stage.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// A stage's best checkpoint, or its newest.
+fn checkpoint_of(stage: &Path) -> Result<Option<PathBuf>> {
+    Ok(left(stage)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Makes the named files, whose contents may follow a `=`, and resolves `path` among them.
@@ -122,6 +143,35 @@ mod tests {
         // Nobody can talk to a reward model.
         let reward = [&finished[..], &["run/reward/checkpoints/step-000001/config.json", "run/reward/DONE"]].concat();
         check(&reward, "run", Ok("run/sft/checkpoints/step-000001"));
+    }
+
+    /// A finished stage with its shares of right replies, if it had a battery.
+    fn finished(stage: &str, battery: Option<[f64; 2]>) -> [String; 2] {
+        let metrics = battery.map_or_else(String::new, |[greedy, sampled]| {
+            format!("\"battery\": {greedy}, \"battery_sampled\": {sampled}")
+        });
+        let done = format!(
+            "{{\"step\": 9, \"tokens\": 1, \"seconds\": 1.0, \"val_loss\": null, \"val_bits_per_byte\": null, \
+             \"best\": null, \"skipped\": 0, \"checkpoint\": \"\", \"metrics\": {{{metrics}}}}}"
+        );
+        [format!("run/{stage}/checkpoints/step-000009/config.json"), format!("run/{stage}/DONE={done}")]
+    }
+
+    #[test]
+    fn a_run_is_the_stage_that_answers_the_battery_best() {
+        let taken = |sft: Option<[f64; 2]>, ppo: Option<[f64; 2]>, expect: &str| {
+            let files = [finished("sft", sft), finished("ppo", ppo)].concat();
+            let files: Vec<&str> = RUN.into_iter().chain(files.iter().map(String::as_str)).collect();
+            check(&files, "run", Ok(&format!("run/{expect}/checkpoints/step-000009")));
+            check(&files, "run/ppo", Ok("run/ppo/checkpoints/step-000009"));
+        };
+        taken(Some([0.8, 0.7]), Some([0.9, 0.7]), "ppo");
+        taken(Some([0.8, 0.7]), Some([0.7, 0.7]), "sft");
+        // Greedy and sampled replies count alike.
+        taken(Some([0.8, 0.7]), Some([0.7, 0.9]), "ppo");
+        taken(Some([0.8, 0.7]), Some([0.8, 0.7]), "ppo");
+        taken(Some([0.8, 0.7]), None, "ppo");
+        taken(None, Some([0.1, 0.1]), "ppo");
     }
 
     #[test]

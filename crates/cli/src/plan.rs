@@ -221,6 +221,14 @@ impl fmt::Display for Plan {
                 duration(*seconds)
             )?;
         }
+        let battery = &self.resolved.battery;
+        if battery.is_on() && self.resolved.stages.iter().any(|stage| stage.has_battery()) {
+            let (during, last) = (battery.per_topic, battery.last_per_topic());
+            writeln!(
+                f,
+                "battery    {during} prompts a topic at every evaluation, {last} at the end of each stage from sft on"
+            )?;
+        }
         write!(
             f,
             "memory     {} (weights {}, gradients {}, optimiser {}, activations {})",

@@ -32,7 +32,9 @@ fn is_free(path: &Path, key: &str) -> bool {
     let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
     let is_stage = Stage::ALL.iter().any(|stage| *stage != Stage::Tokenizer && stage.name() == section);
     let untouched = is_stage && !path.join(section).join("metrics.jsonl").exists();
-    FREE_KEYS.contains(&key) || is_stage && FREE_STAGE_KEYS.contains(&rest) || untouched
+    // Each stage holds to the battery that it began with.
+    let is_stages_own = section == "battery";
+    is_stages_own || FREE_KEYS.contains(&key) || is_stage && FREE_STAGE_KEYS.contains(&rest) || untouched
 }
 
 /// An opened run directory.

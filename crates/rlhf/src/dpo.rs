@@ -20,7 +20,8 @@ use fireclay_data::chat::EncodedPair;
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Fit, Interrupt, Loss, Objective, Outcome, ShowSamples, StageDir, TrainConfig, TrainError, evaluate_objective, fit,
+    Exam, Fit, Interrupt, Loss, Objective, Outcome, ShowSamples, StageDir, TrainConfig, TrainError, evaluate_objective,
+    fit,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -169,6 +170,8 @@ pub struct Preferring<'a, T> {
     pub source: &'a mut dyn Source<Vec<T>>,
     /// Examples that are never learned from.
     pub validation: &'a [T],
+    /// Decides which checkpoint is best; `None`: the validation loss does.
+    pub battery: Option<&'a dyn Exam<Decoder>>,
     /// Shows what the policy, without gradients, answers after a step.
     pub sample: ShowSamples<'a, Decoder>,
     /// Saved with every checkpoint.
@@ -189,7 +192,7 @@ impl<T: Clone> Preferring<'_, T> {
         objective: &dyn Objective<Decoder, Vec<T>>,
         shows: &[&'static str],
     ) -> Result<Outcome, TrainError> {
-        let Self { config, settings, source, validation, sample, tokenizer, stage, interrupt, quiet } = self;
+        let Self { config, settings, source, validation, battery, sample, tokenizer, stage, interrupt, quiet } = self;
         let evaluate = |policy: &Decoder| {
             let batches = validation.chunks(config.batch).map(<[T]>::to_vec).take(limit(config));
             Ok((!validation.is_empty()).then(|| evaluate_objective(policy, objective, batches)))
@@ -203,6 +206,7 @@ impl<T: Clone> Preferring<'_, T> {
                 objective,
                 source,
                 evaluate,
+                exam: battery,
                 sample,
                 finish,
                 tokenizer,
@@ -229,5 +233,5 @@ pub fn dpo(
     // Rounded as the policy is, so that the two are equal before the first step.
     let reference = reference.with_precision(run.config.precision);
     let objective = DirectPreference { config: config.clone(), reference };
-    run.run(policy, &objective, &["accuracy"])
+    run.run(policy, &objective, &["accuracy", "battery"])
 }

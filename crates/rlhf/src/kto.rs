@@ -130,5 +130,5 @@ pub fn kto(
     // Rounded as the policy is, so that the two are equal before the first step.
     let reference = reference.with_precision(run.config.precision);
     let objective = KahnemanTversky { config: config.clone(), reference };
-    run.run(policy, &objective, &["accuracy", "kl"])
+    run.run(policy, &objective, &["accuracy", "kl", "battery"])
 }

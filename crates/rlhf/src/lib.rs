@@ -15,11 +15,15 @@
 //! data: a [`Trajectory`] is one answer with its log-probabilities and reward, a [`Group`] the answers to one prompt, and [`Sequences`]
 //! are either as tensors.
 //!
+//! What decides which checkpoint of a policy is best is the [`battery`]: what people type first, each reply judged by an exact check.
+//!
 //! Reading order: [`completions`] → [`rollout`](mod@rollout) → [`rewards`] → [`mod@online`] → the algorithm of interest.
 
 pub mod completions;
 pub mod rollout;
 pub mod rewards;
+pub mod battery;
+pub mod battery_report;
 pub mod advantages;
 pub mod kl;
 pub mod sft;
@@ -37,6 +41,8 @@ mod update;
 mod numbers;
 
 pub use actor_critic::ActorCritic;
+pub use battery::{Battery, StageBattery};
+pub use battery_report::{BatteryReply, BatteryReport, Tally};
 pub use completions::Sequences;
 pub use dpo::{DpoConfig, Preferring, dpo};
 pub use grpo::{Grpo, GrpoConfig};

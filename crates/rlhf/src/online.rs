@@ -10,8 +10,9 @@ use fireclay_data::chat::EncodedTask;
 use fireclay_model::{Checkpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::checkpoint::{self, Expected, Parts};
+use fireclay_train::exam::{conclude, examine};
 use fireclay_train::{
-    Clock, Interrupt, Log, Optimizer, OptimizerConfig, Outcome, Progress, Sample, StageDir, StepMetrics, Summary,
+    Clock, Exam, Interrupt, Log, Optimizer, OptimizerConfig, Outcome, Progress, Sample, StageDir, StepMetrics, Summary,
     TrainConfig, TrainError, Trainable, TrainerState,
 };
 use serde_json::Value;
@@ -101,6 +102,8 @@ pub struct Online<'a> {
     pub source: &'a mut dyn Source<Vec<EncodedTask>>,
     /// Prompts that are never learned from.
     pub held_out: &'a [EncodedTask],
+    /// Decides which checkpoint is best; `None`: none is marked.
+    pub battery: Option<&'a dyn Exam<Decoder>>,
     /// Turns answers into text; saved with every checkpoint.
     pub tokenizer: &'a Tokenizer,
     /// Where everything is written.
@@ -113,7 +116,7 @@ pub struct Online<'a> {
 
 /// Dialogues kept as samples at each evaluation.
 const SAMPLES: usize = 8;
-const SHOWS: [&str; 5] = ["reward_mean", "kl", "entropy", "response_length", "finished"];
+const SHOWS: [&str; 6] = ["reward_mean", "kl", "entropy", "response_length", "finished", "battery"];
 
 /// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage. Resuming is exact, as [`fit`](fireclay_train::fit())'s: what
 /// is asked and what is drawn depend on seed and step alone, so that a step that was cut off anywhere is made again as it was.
@@ -158,10 +161,17 @@ pub fn online<M: Trainable>(
     let mut saved = from;
     let mut last_evaluation = None;
     if from.is_none() {
-        let HeldOut { numbers, samples } = run.evaluate(algorithm.policy(&model.valid()), 0)?;
+        let valid = model.valid();
+        let HeldOut { mut numbers, samples } = run.evaluate(algorithm.policy(&valid), 0)?;
+        numbers.extend(examine(run.battery, algorithm.policy(&valid), &mut state)?);
         log.step(&StepMetrics { extra: numbers.iter().cloned().collect(), ..StepMetrics::default() })?;
         log.samples(&samples)?;
         last_evaluation = Some(numbers);
+        if state.answers_best() {
+            // What the stage begins with may be the best that it leaves.
+            run.save(&valid, &optimizer_configs, &optimizers, &mut state)?;
+            saved = Some(0);
+        }
     }
 
     while state.step < config.steps && !run.interrupt.requested() {
@@ -208,8 +218,11 @@ pub fn online<M: Trainable>(
         let shares = [("generating", generating), ("scoring", scoring), ("learning", learning)];
         numbers.extend(shares.map(|(name, seconds)| (format!("time_{name}"), share(seconds))));
         watch.look(step, &numbers, run.rollouts.max_tokens);
+        state.battery = None;
         if due(config.eval_every) {
-            let found = run.evaluate(algorithm.policy(&model.valid()), step)?;
+            let valid = model.valid();
+            let mut found = run.evaluate(algorithm.policy(&valid), step)?;
+            found.numbers.extend(examine(run.battery, algorithm.policy(&valid), &mut state)?);
             log.samples(&found.samples)?;
             numbers.extend(found.numbers.iter().cloned());
             last_evaluation = Some(found.numbers);
@@ -233,7 +246,7 @@ pub fn online<M: Trainable>(
         }
 
         // Save.
-        if due(config.checkpoint_every) {
+        if due(config.checkpoint_every) || state.answers_best() {
             state.seconds = clock.seconds();
             run.save(&model.valid(), &optimizer_configs, &optimizers, &mut state)?;
             saved = Some(step);
@@ -254,6 +267,7 @@ pub fn online<M: Trainable>(
     if state.step < config.steps {
         return Ok(Outcome::Interrupted(summary));
     }
+    let summary = conclude(run.battery, run.stage, summary)?;
     run.stage.mark_done(&summary)?;
     Ok(Outcome::Finished(summary))
 }

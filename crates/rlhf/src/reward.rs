@@ -273,6 +273,7 @@ pub fn train_reward_model(model: RewardModel, run: RewardTraining<'_>) -> Result
                 let pairs = &validation[..validation.len().min(limit(config).saturating_mul(config.batch))];
                 Ok((!pairs.is_empty()).then(|| judge(&model.model, pairs, config.batch).into()))
             },
+            exam: None,
             sample: &|_, _| Ok(vec![]),
             finish: &|model| Ok(normalised(model, reference_set, config.batch)),
             tokenizer,

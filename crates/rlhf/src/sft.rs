@@ -8,7 +8,8 @@ use fireclay_data::chat::{ChatSource, EncodedTask};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Fit, Interrupt, NextToken, Outcome, Sample, StageDir, TrainConfig, TrainError, check_fit, evaluate_objective, fit,
+    Exam, Fit, Interrupt, NextToken, Outcome, Sample, StageDir, TrainConfig, TrainError, check_fit, evaluate_objective,
+    fit,
 };
 use serde_json::Value;
 
@@ -24,6 +25,8 @@ pub struct Sft<'a> {
     pub source: &'a mut ChatSource,
     /// Conversations that are never learned.
     pub validation: &'a [Batch],
+    /// Decides which checkpoint is best; `None`: the validation loss does.
+    pub battery: Option<&'a dyn Exam<Decoder>>,
     /// What samples answer.
     pub prompts: &'a [EncodedTask],
     /// Saved with every checkpoint.
@@ -41,7 +44,7 @@ pub struct Sft<'a> {
 /// # Errors
 /// [`TrainError`] when the settings do not fit the model or the checkpoint, the disk fails, or losses stay non-finite.
 pub fn sft(decoder: Decoder, run: Sft<'_>) -> Result<Outcome, TrainError> {
-    let Sft { config, settings, source, validation, prompts, tokenizer, stage, interrupt, quiet } = run;
+    let Sft { config, settings, source, validation, battery, prompts, tokenizer, stage, interrupt, quiet } = run;
     config.validate()?;
     check_fit(config, &decoder, tokenizer)?;
     fit(
@@ -55,12 +58,13 @@ pub fn sft(decoder: Decoder, run: Sft<'_>) -> Result<Outcome, TrainError> {
                 let batches = validation.iter().take(limit(config)).cloned();
                 Ok((!validation.is_empty()).then(|| evaluate_objective(decoder, &NextToken, batches)))
             },
+            exam: battery,
             sample: &|decoder, step| answers(decoder, prompts, tokenizer, config, step),
             finish: &Ok,
             tokenizer,
             stage,
             interrupt,
-            shows: &[],
+            shows: &["battery"],
             quiet,
         },
     )

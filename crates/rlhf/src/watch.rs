@@ -5,6 +5,7 @@
 pub struct Watch {
     first_entropy: Option<f64>,
     first_length: Option<f64>,
+    first_most_frequent: Option<f64>,
     said: Vec<Trouble>,
 }
 
@@ -17,6 +18,8 @@ pub enum Trouble {
     EntropyCollapses,
     /// Answers grow until they are cut off.
     LengthExplodes,
+    /// Many prompts of the battery get the same reply.
+    OneReply,
 }
 
 impl Trouble {
@@ -36,12 +39,18 @@ impl Trouble {
                 "most answers are cut off at max_tokens: the reward may be paying for length; add a length penalty or one for \
                  unfinished answers, or raise max_tokens if good answers are that long"
             }
+            Self::OneReply => {
+                "many prompts of the battery get one and the same reply: the reward pays for it whatever is asked; lower learning_rate, raise \
+                 kl_coefficient, or learn from prompts of more kinds, among them such that this reply is wrong for"
+            }
         }
     }
 }
 
 /// A KL of one completion beyond this is far outside what alignment needs.
 const KL_LIMIT: f64 = 50.0;
+/// One reply to more of the battery than this is no habit any more.
+const ONE_REPLY_LIMIT: f64 = 0.25;
 
 impl Watch {
     /// Takes in the numbers of a step and warns of each trouble the first time it is seen.
@@ -75,6 +84,12 @@ impl Watch {
                 found.push(Trouble::LengthExplodes);
             }
         }
+        if let Some(share) = number("battery_most_frequent") {
+            let first = *self.first_most_frequent.get_or_insert(share);
+            if share > ONE_REPLY_LIMIT && share >= 2.0 * first {
+                found.push(Trouble::OneReply);
+            }
+        }
         found
     }
 }
@@ -104,5 +119,12 @@ mod tests {
         let long: &[(&str, f64)] = &[("response_length", 38.0), ("finished", 0.2)];
         check(&[short, long], &[Trouble::LengthExplodes]);
         check(&[long, long], &[]);
+        let replies = |first: f64, then: f64, expect: &[Trouble]| {
+            check(&[&[("battery_most_frequent", first)], &[("kl", 0.1)], &[("battery_most_frequent", then)]], expect);
+        };
+        replies(0.05, 0.6, &[Trouble::OneReply]);
+        replies(0.05, 0.2, &[]);
+        // It began like that.
+        replies(0.4, 0.6, &[]);
     }
 }

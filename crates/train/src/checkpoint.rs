@@ -17,75 +17,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use fireclay_data::Position;
 use fireclay_model::huggingface::TokenIds;
 use fireclay_tokenizer::Tokenizer;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::stage::{checkpoints, sync_folder, unfinished_name};
-use crate::{Optimizer, OptimizerConfig, StageDir, TrainConfig, TrainError, Trainable};
+use crate::{Optimizer, OptimizerConfig, StageDir, TrainConfig, TrainError, Trainable, TrainerState};
 
 const CHECKSUMS: &str = "trainer/checksums.txt";
 const STATE: &str = "trainer/state.json";
-
-/// Everything beside weights and moments that the next step depends on, and what the log needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainerState {
-    /// Steps made, skipped ones included.
-    pub step: u64,
-    /// Tokens consumed.
-    pub tokens: u64,
-    /// Where the data goes on.
-    pub position: Position,
-    /// Seconds spent, over all runs of this stage.
-    pub seconds: f64,
-    /// Loss on the validation split at exactly this step.
-    pub val_loss: Option<f64>,
-    /// The checkpoint with the lowest validation loss.
-    pub best: Option<Best>,
-    /// Steps skipped because something was not finite.
-    pub skipped: u64,
-    /// How many of these were the last ones.
-    pub skipped_in_a_row: u64,
-    /// The settings of the stage.
-    pub config: TrainConfig,
-    /// What else the stage was told: its algorithm's settings. It must be the same when the stage is resumed.
-    #[serde(default)]
-    pub settings: Value,
-    /// What the algorithm carries from step to step beside weights: an adapted coefficient, a running mean.
-    #[serde(default)]
-    pub memory: Value,
-}
-
-/// The best checkpoint so far.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// Its step.
-    pub step: u64,
-    /// Its loss on the validation split, in nats a token.
-    pub val_loss: f64,
-}
-
-impl TrainerState {
-    /// Before the first step.
-    #[must_use]
-    pub fn new(config: &TrainConfig, position: Position) -> Self {
-        Self {
-            step: 0,
-            tokens: 0,
-            position,
-            seconds: 0.0,
-            val_loss: None,
-            best: None,
-            skipped: 0,
-            skipped_in_a_row: 0,
-            config: config.clone(),
-            settings: Value::Null,
-            memory: Value::Null,
-        }
-    }
-}
 
 /// What goes into a checkpoint beside the [`TrainerState`].
 #[derive(Debug)]
@@ -108,11 +49,7 @@ pub fn save<M: Trainable>(
     state: &mut TrainerState,
 ) -> Result<PathBuf, TrainError> {
     let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
-    if let Some(val_loss) = state.val_loss.filter(|loss| loss.is_finite())
-        && state.best.is_none_or(|best| val_loss < best.val_loss)
-    {
-        state.best = Some(Best { step: state.step, val_loss });
-    }
+    state.best = state.new_best().or(state.best);
     let unfinished = unfinished_name(&dir);
     let written = write(&unfinished, parts, state).and_then(|()| {
         if dir.exists() {
@@ -196,6 +133,24 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
         }
     }
     Ok(())
+}
+
+/// The checkpoint that a stage leaves: the one that the newest marks as best, where it is there, else the newest. Needs no lock.
+///
+/// # Errors
+/// [`TrainError::Io`] when the folder is there but cannot be read.
+pub fn left(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let mut whole = checkpoints(stage)?;
+    whole.retain(|(_, path)| path.join("config.json").is_file());
+    let Some((_, newest)) = whole.last() else { return Ok(None) };
+    let best = best_step(newest).and_then(|best| whole.iter().find(|(step, _)| *step == best));
+    Ok(Some(best.map_or(newest, |(_, path)| path).clone()))
+}
+
+/// The best step as a checkpoint knows it.
+fn best_step(checkpoint: &Path) -> Option<u64> {
+    let state: Value = serde_json::from_slice(&fs::read(checkpoint.join(STATE)).ok()?).ok()?;
+    state.get("best")?.get("step")?.as_u64()
 }
 
 /// A checkpoint brought back.

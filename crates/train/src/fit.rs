@@ -9,11 +9,12 @@ use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::checkpoint::{self, Best, Expected, Parts};
+use crate::checkpoint::{self, Expected, Parts};
+use crate::exam::{Exam, conclude, examine};
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::{
-    Evaluation, Interrupt, ModuleGradients, Objective, Optimizer, Sample, StageDir, StepMetrics, TrainConfig,
+    Best, Evaluation, Interrupt, ModuleGradients, Objective, Optimizer, Sample, StageDir, StepMetrics, TrainConfig,
     TrainError, Trainable, TrainerState, matmul_peak,
 };
 
@@ -35,6 +36,8 @@ pub struct Fit<'a, M, B> {
     pub source: &'a mut dyn Source<B>,
     /// Measures the model, without gradients, on examples it is not trained on; `None` where there are none.
     pub evaluate: Evaluate<'a, M>,
+    /// Decides which checkpoint is best; `None`: the validation loss does.
+    pub exam: Option<&'a dyn Exam<M>>,
     /// Shows what the model, without gradients, says after a step.
     pub sample: ShowSamples<'a, M>,
     /// What is still to be done to the model, without gradients, before it is saved.
@@ -76,7 +79,7 @@ pub struct Summary {
     /// The other numbers of the last evaluation.
     #[serde(default)]
     pub metrics: std::collections::BTreeMap<String, f64>,
-    /// The best checkpoint by validation loss.
+    /// The best checkpoint, and by what.
     pub best: Option<Best>,
     /// Steps skipped because something was not finite.
     pub skipped: u64,
@@ -122,9 +125,17 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
     let mut saved = from;
     let mut last_evaluation = None;
     if from.is_none() {
-        last_evaluation = (run.evaluate)(&model.valid())?;
-        if let Some(evaluation) = &last_evaluation {
-            log.step(&evaluated(StepMetrics::default(), Some(evaluation)))?;
+        let valid = model.valid();
+        last_evaluation = (run.evaluate)(&valid)?;
+        let examined = examine(run.exam, &valid, &mut state)?;
+        if last_evaluation.is_some() || !examined.is_empty() {
+            let line = StepMetrics { extra: examined.into_iter().collect(), ..StepMetrics::default() };
+            log.step(&evaluated(line, last_evaluation.as_ref()))?;
+        }
+        if state.answers_best() {
+            // What the stage begins with may be the best that it leaves.
+            run.save(valid, &optimizer, &mut state)?;
+            saved = Some(0);
         }
     }
 
@@ -153,8 +164,14 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
         state.seconds = clock.seconds();
 
         // Evaluate.
-        let evaluation = if due(config.eval_every) { (run.evaluate)(&model.valid())? } else { None };
-        state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
+        (state.val_loss, state.battery) = (None, None);
+        let (mut evaluation, mut examined) = (None, vec![]);
+        if due(config.eval_every) {
+            let valid = model.valid();
+            evaluation = (run.evaluate)(&valid)?;
+            state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
+            examined = examine(run.exam, &valid, &mut state)?;
+        }
 
         // Log.
         let tokens_per_s = tokens as f64 / elapsed.max(1e-9);
@@ -168,7 +185,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
             mfu: Some(tokens_per_s * flops_per_token / peak),
             seconds: clock.seconds(),
             skipped: (!finite).then_some(state.skipped),
-            extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(examined).collect(),
             ..StepMetrics::default()
         };
         log.step(&evaluated(line, evaluation.as_ref()))?;
@@ -187,7 +204,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
         }
 
         // Save.
-        if due(config.checkpoint_every) {
+        if due(config.checkpoint_every) || state.answers_best() {
             state.seconds = clock.seconds();
             run.save(model.valid(), &optimizer, &mut state)?;
             saved = Some(step);
@@ -206,6 +223,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
     if state.step < config.steps {
         return Ok(Outcome::Interrupted(summary));
     }
+    let summary = conclude(run.exam, run.stage, summary)?;
     run.stage.mark_done(&summary)?;
     Ok(Outcome::Finished(summary))
 }

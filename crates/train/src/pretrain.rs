@@ -45,6 +45,7 @@ pub fn pretrain(decoder: Decoder, run: Pretrain<'_>) -> Result<Outcome, TrainErr
             objective,
             source,
             evaluate: &|decoder| evaluate_split(decoder, config, shards),
+            exam: None,
             sample: &|decoder, step| sample::sample(decoder, tokenizer, prompts, config, step),
             finish: &Ok,
             tokenizer,

@@ -9,6 +9,8 @@ use crate::{Sample, StepMetrics};
 
 /// How often a line is logged where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+/// The metric that is the share of right answers on the battery.
+const BATTERY: &str = "battery";
 
 /// Shows how training goes on.
 #[derive(Debug)]
@@ -46,7 +48,9 @@ impl Progress {
         for (name, shown) in &mut self.shown {
             let value = if *name == "loss" { line.loss } else { line.extra.get(*name).copied() };
             if let Some(value) = value.filter(|value| value.is_finite()) {
-                *shown = Some(shown.map_or(value, |smoothed| 0.9 * smoothed + 0.1 * value));
+                // What is measured now and then is shown as it was found.
+                let smooth = *name != BATTERY;
+                *shown = Some(shown.filter(|_| smooth).map_or(value, |smoothed| 0.9 * smoothed + 0.1 * value));
             }
         }
         let numbers = self.shown.iter().filter_map(|(name, value)| Some((name.replace('_', " "), (*value)?)));
@@ -67,6 +71,11 @@ impl Progress {
         if let Some(val_loss) = line.val_loss {
             let bits = line.val_bits_per_byte.map(|bits| format!(", {bits:.3} bits per byte")).unwrap_or_default();
             self.say(|| tracing::info!("step {}: validation loss {val_loss:.4}{bits}", line.step));
+        }
+        if let Some(share) = line.extra.get(BATTERY) {
+            let sampled = line.extra.get("battery_sampled").unwrap_or(&f64::NAN);
+            let (share, sampled) = (100.0 * share, 100.0 * sampled);
+            self.say(|| tracing::info!("step {}: battery {share:.1} % right, {sampled:.1} % sampled", line.step));
         }
         if self.bar.is_none() && !self.quiet && (self.logged.elapsed() > LOG_EVERY || line.step == self.steps) {
             self.logged = Instant::now();

@@ -10,14 +10,14 @@ use super::LoadArgs;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay eval --model runs/tiny --task world arithmetic
+  fireclay eval --model runs/tiny --task battery world arithmetic
   fireclay eval --model SmolLM2-135M-Instruct --task copa.jsonl arc_easy.jsonl --limit 200
   fireclay eval --model runs/tiny/reward --task preferences
   fireclay eval --model runs/tiny/dpo --reference runs/tiny/sft --task preferences
   fireclay eval --model runs/tiny --reference runs/tiny/sft --reward runs/tiny --task wins
   fireclay eval --model runs/book --task text held-out.txt --json
 
-Tasks by name: world (questions about people whom no conversation asked about), arithmetic (held-out problems), preferences (held-out pairs),
+Tasks by name: battery (what people type first, asked as the run's recipe says: greedily and as in a chat), world (questions about people whom no conversation asked about), arithmetic (held-out problems), preferences (held-out pairs),
 wins (answers against those of --reference, judged by --reward; a file of tasks behind it gives other prompts), text FILE.
 Files are known by their keys: `query` and `choices`, `context_options`, or `context` and `continuation`; `chosen` and `rejected`;
 `question` and `answer`, or `prompt` with `answer`, `regex` or `json`; anything else that holds text is scored as text.

@@ -14,8 +14,8 @@ use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::user;
 use crate::eval::{
-    Asked, Outcome, Reader, Set, completion, exact, multiple_choice, parse_tasks, preferences, schema, table, text,
-    wins,
+    Asked, Outcome, Reader, Set, battery, completion, exact, multiple_choice, parse_tasks, preferences, schema, table,
+    text, wins,
 };
 use crate::judge::{Judge, is_reward_model};
 use crate::model::Model;
@@ -165,6 +165,10 @@ impl Models {
             Set::Preferences(pairs) => {
                 check_chat(model)?;
                 preferences::by_likelihood(&reader, reference.as_ref(), &pairs)
+            }
+            Set::Battery(section, tasks) => {
+                check_chat(model)?;
+                battery::battery(&reader, &section, &tasks).map_err(|error| error.context(asked.name()))
             }
             Set::Tasks(tasks) => {
                 check_chat(model)?;

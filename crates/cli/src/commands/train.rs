@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
 use crate::run_dir::RunDir;
 use crate::stages::Context;
-use crate::{device, model_dir, report, stages};
+use crate::{battery, device, model_dir, report, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
 ///
@@ -53,7 +53,13 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
         let (recipe, run, device, quiet) = (&recipe, &run, &device, console.quiet);
         let context = Context { recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
         match stages::train(&context, stage)? {
-            Outcome::Finished(summary) => tell(stage.name(), describe(stage, &summary)),
+            Outcome::Finished(summary) => {
+                tell(stage.name(), describe(stage, &summary));
+                if let Some(verdict) = stages::verdict(&context, stage, &summary) {
+                    tell(stage.name(), verdict.line);
+                    verdict.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                }
+            }
             Outcome::Interrupted(summary) => {
                 let message = format!(
                     "interrupted at step {} of {}; saved in {}: the same command goes on from there",
@@ -142,7 +148,11 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     };
     let report = report::write(run.path())?;
     let samples = last_samples(&run.folder(last.name()))?;
+    let replies = battery::read(run.path(), Stage::ALL.map(Stage::name));
     if !console.quiet {
+        if let Some(table) = battery::Table::new(&replies) {
+            say(format!("\n{table}"));
+        }
         say("");
         for sample in &samples {
             say(format!("sample     {}│{}", printable(&sample.prompt), printable(sample.text.trim_end())));

@@ -3,23 +3,25 @@
 use std::collections::BTreeSet;
 
 use fireclay_data::corpus::arithmetic::Problem;
-use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, Topic, TopicShares, World, WorldConfig};
+use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, Topic, TopicShares, World};
 use fireclay_data::examples::{AnswerCheck, Preference, Task};
 use fireclay_tokenizer::Message;
 
-use crate::recipe::{PreferenceData, PromptData, Recipe, Stage};
+use crate::battery::world_of;
+use crate::recipe::{BatterySection, PreferenceData, PromptData, Recipe, Stage};
 
 /// Problems of two digits, of which there are some two thousand.
 const TWO_DIGIT_PROBLEMS: usize = 300;
+/// Prompts of each topic, where no recipe says how many.
+const BATTERY_PER_TOPIC: usize = 50;
 /// Prompts that are drawn to find every problem of one digit.
 const DRAWS: usize = 4000;
 
-/// The world of a run: the one its model has read about.
-fn world_of(recipe: Option<&Recipe>) -> WorldConfig {
-    recipe.map_or_else(WorldConfig::default, |recipe| match recipe.data.paths.is_empty() {
-        true => recipe.corpus.world,
-        false => recipe.sft.data.corpus.world,
-    })
+/// The battery that the run's recipe describes; where it has none, the embedded corpus'.
+#[must_use]
+pub fn battery_section(recipe: Option<&Recipe>) -> BatterySection {
+    let section = recipe.map(|recipe| recipe.battery.clone()).unwrap_or_default();
+    if section.is_on() { section } else { BatterySection { per_topic: BATTERY_PER_TOPIC, ..section } }
 }
 
 /// Every question about the held-out people, in every wording; or `most` of them, spread evenly over people and wordings.
@@ -89,7 +91,7 @@ fn prompts_about(recipe: Option<&Recipe>) -> PromptConfig {
 }
 
 /// `most` of the items at equal distances, in their order.
-fn spread<T>(items: Vec<T>, most: usize) -> Vec<T> {
+pub fn spread<T>(items: Vec<T>, most: usize) -> Vec<T> {
     let count = items.len();
     if most >= count {
         return items;
@@ -137,6 +139,15 @@ mod tests {
         let texts: BTreeSet<&String> = prompts.iter().map(|task| &task.messages[0].content).collect();
         assert_eq!((texts.len(), prompts.len()), (128, 128));
         assert_eq!(preferences(None, Some(5)).len(), 5);
+    }
+
+    #[test]
+    fn the_battery_is_the_recipes_or_one_of_every_topic() {
+        assert_eq!(battery_section(None).last_per_topic(), BATTERY_PER_TOPIC);
+        let mut recipe = Recipe::default();
+        assert_eq!(battery_section(Some(&recipe)).last_per_topic(), BATTERY_PER_TOPIC);
+        (recipe.battery.per_topic, recipe.battery.final_per_topic) = (3, 7);
+        assert_eq!(battery_section(Some(&recipe)), recipe.battery);
     }
 
     #[test]

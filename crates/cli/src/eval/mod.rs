@@ -13,6 +13,7 @@ pub mod schema;
 pub mod completion;
 pub mod answers;
 pub mod exact;
+pub mod battery;
 pub mod text;
 pub mod preferences;
 pub mod wins;

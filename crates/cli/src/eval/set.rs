@@ -6,11 +6,14 @@ use anyhow::Result;
 use fireclay_data::examples::{Benchmark, Examples, Preference, Task, read_benchmark, read_preferences, read_tasks};
 
 use super::{Asked, embedded};
-use crate::recipe::Recipe;
+use crate::battery;
+use crate::recipe::{BatterySection, Recipe};
 
 /// The questions of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Set {
+    /// What people type first, and how it is asked.
+    Battery(BatterySection, Vec<Task>),
     /// Choices, schemas or completions.
     Benchmark(Benchmark),
     /// Questions whose answers can be checked.
@@ -31,6 +34,11 @@ impl Set {
     pub fn read(asked: &Asked, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
         let most = limit.unwrap_or(usize::MAX);
         Ok(match asked {
+            Asked::Battery => {
+                let section = embedded::battery_section(recipe);
+                let tasks = battery::tasks(&section, &battery::world_of(recipe), section.last_per_topic())?;
+                Self::Battery(section, embedded::spread(tasks, most))
+            }
             Asked::World => Self::Tasks(embedded::world(recipe, most)),
             Asked::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
             Asked::Preferences(None) => Self::Preferences(embedded::preferences(recipe, limit)),

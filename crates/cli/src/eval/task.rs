@@ -8,11 +8,13 @@ use fireclay_data::examples::{FileKind, file_kind};
 use crate::error::user;
 
 /// What is known by name, as messages list it.
-const NAMES: [&str; 6] = ["world", "arithmetic", "preferences", "wins", "win-rate", "text"];
+const NAMES: [&str; 7] = ["battery", "world", "arithmetic", "preferences", "wins", "win-rate", "text"];
 
 /// A task that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
+    /// What people type first.
+    Battery,
     /// Questions about the held-out people of the embedded world.
     World,
     /// Held-out problems.
@@ -39,6 +41,7 @@ impl Asked {
             if stem.is_empty() { path.to_owned() } else { stem }
         };
         match self {
+            Self::Battery => "battery".into(),
             Self::World => "world".into(),
             Self::Arithmetic => "arithmetic".into(),
             Self::Preferences(None) => "preferences".into(),
@@ -59,6 +62,7 @@ pub fn parse_tasks(words: &[String]) -> Result<Vec<Asked>> {
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         asked.push(match word.as_str() {
+            "battery" => Asked::Battery,
             "world" => Asked::World,
             "arithmetic" => Asked::Arithmetic,
             "preferences" => Asked::Preferences(None),
@@ -135,7 +139,10 @@ mod tests {
 
     #[test]
     fn names_and_files_are_told_apart() {
-        check(&["world", "arithmetic", "preferences"], Ok(&["World", "Arithmetic", "Preferences(None)"]));
+        check(
+            &["battery", "world", "arithmetic", "preferences"],
+            Ok(&["Battery", "World", "Arithmetic", "Preferences(None)"]),
+        );
         check(
             &["./choices.jsonl", "./sums.jsonl", "./pairs.json", "./book.txt"],
             Ok(&[
@@ -152,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
-        check(&["wrold"], Err("did you mean `world`? Known are world, arithmetic"));
+        check(&["wrold"], Err("did you mean `world`? Known are battery, world, arithmetic"));
         check(&["Arithmetics"], Err("did you mean `arithmetic`?"));
         check(&["./no-such.jsonl"], Err("no-such.jsonl: no such file"));
         check(&["world", "text"], Err("name a file"));

@@ -84,6 +84,9 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
         }
         prompts.rewards.model = prompts.rewards.model.as_deref().map(absolute);
     }
+    for path in &mut recipe.battery.data {
+        *path = absolute(path);
+    }
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
     recipe.model.path = recipe.model.path.as_deref().map(absolute);
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
@@ -240,6 +243,7 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
     }
     recipe.corpus.validate().map_err(|error| error.to_string())?;
     super::alignment::validate(recipe)?;
+    recipe.battery.validate()?;
     let context = recipe.pretrain.context;
     if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
         return Err(format!(

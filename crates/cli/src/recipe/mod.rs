@@ -5,12 +5,14 @@
 
 mod sections;
 mod alignment;
+mod battery;
 mod parts;
 mod layers;
 mod depth;
 mod error;
 
 pub use alignment::{ConversationData, PreferenceData, PromptData};
+pub use battery::BatterySection;
 pub use depth::Depth;
 pub use error::RecipeError;
 pub use layers::{Overrides, resolve};

@@ -5,6 +5,7 @@ use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 use fireclay_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use super::BatterySection;
 use super::alignment::{
     DpoSection, GrpoSection, KtoSection, PpoSection, ReinforceSection, RewardSection, RlooSection, SftSection,
 };
@@ -45,6 +46,8 @@ pub struct Recipe {
     pub dpo: DpoSection,
     /// Kahneman–Tversky optimisation.
     pub kto: KtoSection,
+    /// What people type first, asked from fine-tuning on.
+    pub battery: BatterySection,
     /// What is generated to show how the training goes.
     pub samples: SamplesSection,
 }
@@ -111,6 +114,12 @@ impl Stage {
     #[must_use]
     pub fn leaves_policy(self) -> bool {
         !matches!(self, Self::Tokenizer | Self::Reward)
+    }
+
+    /// Whether what it leaves can be asked what people type first: pretraining has not learned to answer.
+    #[must_use]
+    pub fn has_battery(self) -> bool {
+        self.leaves_policy() && self != Self::Pretrain
     }
 
     /// Whether its policy answers prompts and learns from how the answers are judged.

@@ -15,6 +15,7 @@ mod samples;
 mod architecture;
 mod machine;
 mod evaluation;
+mod battery;
 mod curve;
 mod chart;
 mod figures;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::battery;
 use super::evaluation;
 use super::figures::{self, count, identifier, label, stage_title};
 use super::format::{bytes, compact, duration, escape, grouped, shell_word, table};
@@ -34,6 +35,7 @@ pub fn html(run: &Run) -> Result<String> {
     html += &tiles(run);
     html += &contents(run);
     html += "</header>\n<main>\n";
+    html += &battery::html(run);
     for stage in &run.stages {
         html += &stage_section(stage)?;
     }
@@ -143,9 +145,12 @@ fn median(points: &[Point]) -> Option<f64> {
 fn contents(run: &Run) -> String {
     let stages =
         run.stages.iter().map(|stage| (format!("stage-{}", identifier(&stage.name)), stage_title(&stage.name)));
+    let battery = (!run.battery.is_empty()).then(|| ("battery".to_owned(), "What people type first".to_owned()));
     let evaluation = run.evaluation.as_ref().map(|_| ("evaluation", "Evaluation"));
     let rest = evaluation.into_iter().chain([("next", "Go on"), ("about", "Model, machine, recipe")]);
-    let links = stages
+    let links = battery
+        .into_iter()
+        .chain(stages)
         .chain(rest.map(|(id, name)| (id.into(), name.into())))
         .map(|(id, name)| format!("<a href=\"#{id}\">{}</a>\n", escape(&name)));
     format!("<nav aria-label=\"On this page\">\n{}</nav>\n", links.collect::<String>())
@@ -302,6 +307,9 @@ fn files(run: &Run) -> String {
         rows.push((format!("{name}/metrics.jsonl"), "one line a step".to_owned()));
         if !stage.samples.is_empty() {
             rows.push((format!("{name}/samples.jsonl"), "texts over time".to_owned()));
+        }
+        if run.battery.iter().any(|replies| replies.stage == stage.name) {
+            rows.push((format!("{name}/battery.jsonl"), "replies to what people type first".to_owned()));
         }
         if stage.has_events {
             rows.push((format!("{name}/events.out.tfevents.*"), "for TensorBoard".to_owned()));

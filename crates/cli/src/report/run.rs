@@ -11,6 +11,7 @@ use super::evaluation::{self, Evaluation};
 use super::format::shell_word;
 use super::metrics::Metrics;
 use super::samples::{self, ByPrompt};
+use crate::battery::{self, StageReplies};
 use crate::error::user;
 
 /// Everything the report shows.
@@ -27,6 +28,8 @@ pub struct Run {
     pub architecture: Option<Architecture>,
     /// The stages that logged at least one step, in the recipe's order.
     pub stages: Vec<Stage>,
+    /// What the stages replied to the battery; none where there was none.
+    pub battery: Vec<StageReplies>,
     /// What `fireclay eval` measured, if it did.
     pub evaluation: Option<Evaluation>,
     /// The stages of the recipe that have not begun.
@@ -84,6 +87,7 @@ impl Run {
             recipe,
             machine: machine.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default(),
             architecture: newest.map(PathBuf::as_path).find_map(architecture::read),
+            battery: battery::read(path, stages.iter().map(|stage| stage.name.as_str())),
             evaluation: evaluation::read(path),
             stages,
             pending,

@@ -97,7 +97,7 @@ fn card(prompt: &str, sample: &Sample) -> String {
 }
 
 /// The first `most` characters, and whether there were more.
-fn shorten(text: &str, most: usize) -> (String, bool) {
+pub fn shorten(text: &str, most: usize) -> (String, bool) {
     match text.char_indices().nth(most) {
         Some((end, _)) => (format!("{}…", &text[..end]), true),
         None => (text.to_owned(), false),

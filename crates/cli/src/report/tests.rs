@@ -131,6 +131,46 @@ fn what_was_measured_is_a_table() {
     }
 }
 
+fn reply(topic: &str, prompt: &str, said: &str, right: bool) -> String {
+    let reply = fireclay_rlhf::BatteryReply {
+        topic: Some(topic.into()),
+        messages: vec![fireclay_tokenizer::Message::new("user", prompt)],
+        greedy: said.into(),
+        greedy_right: right,
+        sampled: said.into(),
+        sampled_right: right,
+    };
+    serde_json::to_string(&reply).expect("JSON") + "\n"
+}
+
+#[test]
+fn what_each_stage_replies_stands_side_by_side() {
+    let run = Scratch::new();
+    run.file("recipe.toml", "stages = [\"sft\", \"ppo\"]\n");
+    for (stage, sum, right) in [("sft", "4", true), ("ppo", "<b>5", false)] {
+        let replies = [reply("greeting", "Hi & bye", "Hello.", true), reply("sum", "2 + 2", sum, right)];
+        run.file(&format!("{stage}/metrics.jsonl"), "{\"step\":1,\"battery\":0.5,\"battery_sum\":0.5}\n")
+            .file(&format!("{stage}/battery.jsonl"), &replies.concat());
+    }
+    let page = run.page();
+    for part in [
+        "href=\"#battery\"",
+        "<th scope=\"row\">sum</th><td>100.0</td><td>100.0</td><td>0.0</td><td>0.0</td>",
+        "<th scope=\"row\">all</th><td>100.0</td><td>100.0</td><td>50.0</td><td>50.0</td>",
+        "<th scope=\"row\">most frequent reply</th><td>50.0</td><td></td>",
+        "Hi &amp; bye",
+        "<td class=\"right\"><p dir=\"auto\">4</p><span class=\"mark\">✓ right</span></td>\
+         <td class=\"wrong\"><p dir=\"auto\">&lt;b&gt;5</p><span class=\"mark\">✗ wrong</span></td>",
+        "sft/battery.jsonl",
+        "Battery, greedy",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    assert!(!page.contains("Battery sum"), "topics have no chart");
+    run.file("sft/battery.jsonl", "").file("ppo/battery.jsonl", "");
+    assert!(!run.page().contains("id=\"battery\""));
+}
+
 #[test]
 fn a_long_run_makes_a_small_page() {
     let run = Scratch::new();

@@ -68,6 +68,14 @@ impl Context<'_> {
         })
     }
 
+    /// The stage of this run whose model `this` stage begins with; `None` where that is from elsewhere.
+    #[must_use]
+    pub fn begins_with(&self, this: Stage) -> Option<Stage> {
+        let base = self.base(this).ok()?;
+        let folder = base.strip_prefix(self.run.path()).ok()?.components().next()?;
+        Stage::ALL.into_iter().find(|stage| folder.as_os_str() == stage.name())
+    }
+
     /// The language model that `this` stage begins with, with fresh adapters if they are asked for.
     ///
     /// # Errors
@@ -100,6 +108,13 @@ impl Context<'_> {
         let mut settings = serde_json::to_value(settings)?;
         if let Value::Object(settings) = &mut settings {
             settings.insert("begins_with".into(), base.into());
+            let battery = &self.recipe.battery;
+            if battery.is_on() && this.has_battery() {
+                // It decides which checkpoint is best. How many are asked at the end may change.
+                let mut asked = serde_json::to_value(battery)?;
+                asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
+                settings.insert("battery".into(), asked);
+            }
         }
         Ok(settings)
     }

@@ -2,6 +2,7 @@
 
 mod context;
 mod corpus;
+mod battery;
 mod tokenizer;
 mod pretrain;
 mod sft;
@@ -12,6 +13,7 @@ pub mod examples;
 use anyhow::Result;
 use fireclay_train::Outcome;
 
+pub use battery::verdict;
 pub use context::Context;
 pub use corpus::describe_data;
 pub use tokenizer::{tokenizer, vocab_size};

@@ -11,8 +11,9 @@ use fireclay_rlhf::{
     ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online,
 };
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Outcome, StageDir, TrainConfig, Trainable};
+use fireclay_train::{Exam, Outcome, StageDir, TrainConfig, Trainable};
 
+use super::battery::stage_battery;
 use super::context::Context;
 use super::examples::tasks;
 use crate::error::user;
@@ -117,6 +118,7 @@ fn learn<M: Trainable>(
     let reward = reward(context, stage, data)?;
     let (tasks, held_out) = tasks(data, context.tokenizer, longest, stage)?;
     let mut source = Shuffled::new("prompts", tasks, config.batch, config.seed)?;
+    let battery = stage_battery(context, stage, config)?;
     let outcome = online(
         model,
         algorithm,
@@ -128,6 +130,7 @@ fn learn<M: Trainable>(
             reward: &reward,
             source: &mut source,
             held_out: &held_out,
+            battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
             tokenizer: context.tokenizer,
             stage: &mut stage_dir,
             interrupt: context.interrupt,

@@ -4,8 +4,9 @@ use anyhow::Result;
 use fireclay_data::chat::{EncodedPair, EncodedRating, Shuffled};
 use fireclay_model::ScoreModel;
 use fireclay_rlhf::{Preferring, RewardModel, RewardTraining, dpo as train_dpo, kto as train_kto, train_reward_model};
-use fireclay_train::{Outcome, StageDir};
+use fireclay_train::{Exam, Outcome, StageDir};
 
+use super::battery::stage_battery;
 use super::context::Context;
 use super::examples::{pairs, ratings};
 use crate::recipe::Stage;
@@ -65,11 +66,13 @@ pub fn dpo(context: &Context) -> Result<Outcome> {
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
     let settings = context.settings(Stage::Dpo, &section.algorithm)?;
+    let battery = stage_battery(context, Stage::Dpo, config)?;
     let run = Preferring::<EncodedPair> {
         config,
         settings,
         source: &mut source,
         validation: &validation,
+        battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
         sample: &|_, _| Ok(vec![]),
         tokenizer: context.tokenizer,
         stage: &mut stage,
@@ -95,11 +98,13 @@ pub fn kto(context: &Context) -> Result<Outcome> {
     let reference = policy.clone();
     let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
+    let battery = stage_battery(context, Stage::Kto, config)?;
     let run = Preferring::<EncodedRating> {
         config,
         settings: context.settings(Stage::Kto, &section.algorithm)?,
         source: &mut source,
         validation: &validation,
+        battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
         sample: &|_, _| Ok(vec![]),
         tokenizer: context.tokenizer,
         stage: &mut stage,

@@ -4,8 +4,9 @@ use anyhow::Result;
 use fireclay_data::chat::{ChatSource, EncodedChats, chat_validation};
 use fireclay_data::examples::Conversation;
 use fireclay_rlhf::{Sft, sft as train};
-use fireclay_train::{Outcome, StageDir};
+use fireclay_train::{Exam, Outcome, StageDir};
 
+use super::battery::stage_battery;
 use super::context::Context;
 use super::examples::{conversations, report, sample_tasks};
 use crate::recipe::Stage;
@@ -38,6 +39,7 @@ pub fn sft(context: &Context) -> Result<Outcome> {
         false => chat_validation(&encode(&validation_set)?, config.batch),
     };
     let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
+    let battery = stage_battery(context, Stage::Sft, config)?;
     let outcome = train(
         decoder,
         Sft {
@@ -45,6 +47,7 @@ pub fn sft(context: &Context) -> Result<Outcome> {
             settings: context.settings(Stage::Sft, &section.adapters)?,
             source: &mut source,
             validation: &validation,
+            battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
             prompts: &prompts,
             tokenizer: context.tokenizer,
             stage: &mut stage,

@@ -52,6 +52,7 @@ const EXPECTED: &str =
 /// | … and `answer` | the answer must be this text |
 /// | … and `regex` | the pattern must match somewhere in the answer |
 /// | … and `json`: true | the answer must be JSON |
+/// | any, and `topic` | evaluations report a share for it |
 ///
 /// # Errors
 /// When a path or a file's form is wrong, and when everything in a file has to be left out.
@@ -71,9 +72,10 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
         return Err(record.unknown(EXPECTED));
     };
     let origin = record.origin();
+    let topic = record.string("topic").ok().map(str::to_owned);
     match prompt_fault(&messages) {
         Some(reason) => found.skips.add(reason, origin),
-        None => found.examples.push(Task { messages, topic: None, check, reference, origin }),
+        None => found.examples.push(Task { messages, topic, check, reference, origin }),
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use fireclay_train::{Interrupt, Schedule, StageDir, TrainConfig, TrainError, Tra
 use crate::{decoder, tokenizer};
 
 /// Pays 1 for a token, and 0 for any other.
-struct Arm(u32);
+pub(crate) struct Arm(pub(crate) u32);
 
 impl Reward for Arm {
     fn score(&self, answers: &[Answer<'_>]) -> Result<Vec<f64>, TrainError> {
@@ -27,7 +27,7 @@ impl Reward for Arm {
 }
 
 /// The same prompt again and again.
-struct Same(EncodedTask, usize, u64);
+pub(crate) struct Same(pub(crate) EncodedTask, pub(crate) usize, pub(crate) u64);
 
 impl Source<Vec<EncodedTask>> for Same {
     fn next_batch(&mut self) -> Result<Vec<EncodedTask>, DataError> {
@@ -43,7 +43,7 @@ impl Source<Vec<EncodedTask>> for Same {
     }
 }
 
-fn task(tokenizer: &Tokenizer) -> EncodedTask {
+pub(crate) fn task(tokenizer: &Tokenizer) -> EncodedTask {
     let messages = vec![Message::new("user", "Which arm?")];
     let prompt = tokenizer.encode_with_specials(&tokenizer.render_chat(&messages, true).unwrap());
     EncodedTask {
@@ -95,6 +95,7 @@ fn pulls<M: Trainable>(
             reward: &Arm(arm),
             source: &mut Same(task(&tokenizer), config.batch, 0),
             held_out: &[],
+            battery: None,
             tokenizer: &tokenizer,
             stage: &mut StageDir::open(folder.path()).unwrap(),
             interrupt: &Interrupt::never(),

@@ -8,6 +8,7 @@ mod end_to_end;
 mod gradients;
 mod rollouts;
 mod bandit;
+mod battery;
 
 use burn::tensor::Device;
 use fireclay_model::{Decoder, DecoderConfig};

@@ -44,6 +44,29 @@ fn every_embedded_recipe_resolves() {
 }
 
 #[test]
+fn a_battery_that_cannot_be_asked_is_refused() {
+    check_error(
+        &["battery.per_topic=0", "battery.final_per_topic=9"],
+        &["battery.final_per_topic = 9", "battery.per_topic"],
+    );
+    let off = ["battery.per_topic=0", "battery.final_per_topic=0", "battery.data=[\"first.jsonl\"]"];
+    check_error(&off, &["battery.data", "battery.per_topic"]);
+    check_error(&["battery.temperature=0.0"], &["battery.temperature = 0 must be a positive number"]);
+    check_error(&["battery.max_tokens=0"], &["battery.max_tokens = 0"]);
+    check_error(&["battery.per_topics=3"], &["did you mean `per_topic`"]);
+}
+
+#[test]
+fn a_battery_asks_as_many_at_the_end_unless_told() {
+    let battery = with_set(&["battery.final_per_topic=0", "battery.per_topic=3"]).unwrap().battery;
+    assert_eq!((battery.is_on(), battery.last_per_topic()), (true, 3));
+    let battery = with_set(&["battery.final_per_topic=8", "battery.data=[\"first.jsonl\"]"]).unwrap().battery;
+    assert_eq!(battery.last_per_topic(), 8);
+    assert!(std::path::Path::new(&battery.data[0]).is_absolute(), "{:?}", battery.data);
+    assert!(!Recipe::default().battery.is_on());
+}
+
+#[test]
 fn a_resolved_recipe_is_a_recipe() {
     let recipe = with_set(&["pretrain.batch=3"]).unwrap();
     let again: Recipe = toml::from_str(&toml::to_string(&recipe).unwrap()).unwrap();

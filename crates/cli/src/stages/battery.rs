@@ -1,0 +1,42 @@
+//! The battery of a stage: asked while it trains, and of the checkpoint that it leaves.
+
+use anyhow::Result;
+use fireclay_rlhf::StageBattery;
+use fireclay_train::{Summary, TrainConfig};
+
+use super::context::Context;
+use super::examples::report;
+use crate::battery::{self, Figures, Verdict};
+use crate::recipe::Stage;
+
+/// The battery that the recipe describes, if it has one.
+///
+/// # Errors
+/// When its files are wrong, or none of its prompts can be asked.
+pub fn stage_battery<'a>(
+    context: &Context<'a>,
+    stage: Stage,
+    config: &TrainConfig,
+) -> Result<Option<StageBattery<'a>>> {
+    let section = &context.recipe.battery;
+    if !section.is_on() {
+        return Ok(None);
+    }
+    let world = battery::world_of(Some(context.recipe));
+    let of_size = |per_topic| {
+        let tasks = battery::tasks(section, &world, per_topic)?;
+        battery::battery(section, &tasks, context.tokenizer, config.context)
+    };
+    let (during, _) = of_size(section.per_topic)?;
+    let (last, skips) = of_size(section.last_per_topic())?;
+    report("battery", &skips, last.tasks.len());
+    let replies = context.run.folder(stage.name()).join("battery.jsonl");
+    Ok(Some(StageBattery::new(during, last, context.tokenizer, context.device, replies)))
+}
+
+/// What is to be said of a finished stage that had a battery.
+#[must_use]
+pub fn verdict(context: &Context, stage: Stage, summary: &Summary) -> Option<Verdict> {
+    let figures = |stage: Stage| Some((stage, Figures::of_stage(&context.run.folder(stage.name()))?));
+    Verdict::new(stage, summary, context.begins_with(stage).and_then(figures))
+}

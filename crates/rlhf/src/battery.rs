@@ -1,0 +1,152 @@
+//! The battery: what people type first, answered greedily and as a chat samples, each reply judged by its task's own check.
+//!
+//! A reward says how a policy does on the prompts that it learns from; the battery says what a person meets. It decides which checkpoint of a
+//! stage is best ([`StageBattery`]).
+
+use std::cell::RefCell;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use fireclay_data::chat::EncodedTask;
+use fireclay_data::examples::AnswerCheck;
+use fireclay_model::Decoder;
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::{Exam, Examined, TrainError};
+
+use crate::battery_report::{BatteryReply, BatteryReport};
+use crate::rollout::{Group, RolloutConfig, greedy, rollout};
+use crate::watch::Watch;
+
+/// Prompts with checks, and how they are asked.
+#[derive(Clone, Debug)]
+pub struct Battery {
+    /// What is asked.
+    pub tasks: Vec<EncodedTask>,
+    /// The temperature of the sampled replies.
+    pub temperature: f64,
+    /// Most tokens in a reply; a longer one counts as wrong.
+    pub max_tokens: usize,
+    /// Decides what is drawn: the same random numbers each time.
+    pub seed: u64,
+    /// Replies generated at once: memory against speed.
+    pub batch: usize,
+}
+
+impl Battery {
+    /// A battery of those tasks whose answers can be judged, with one stream of random numbers a task.
+    #[must_use]
+    pub fn new(mut tasks: Vec<EncodedTask>, temperature: f64, max_tokens: usize) -> Self {
+        tasks.retain(|task| !matches!(task.task.check, AnswerCheck::Open));
+        Self { tasks, temperature, max_tokens, seed: 0, batch: 64 }
+    }
+
+    /// What a policy, without gradients, replies, and what is right of it.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] when a setting is impossible, [`TrainError::Infer`] when a prompt does not fit the context or logits are not finite.
+    ///
+    /// # Panics
+    /// When the policy tracks gradients.
+    pub fn run(&self, policy: &Decoder, tokenizer: &Tokenizer) -> Result<BatteryReport, TrainError> {
+        let asking = RolloutConfig {
+            group_size: 1,
+            max_tokens: self.max_tokens,
+            temperature: self.temperature,
+            rollout_batch: self.batch,
+        };
+        asking.validate()?;
+        let best = greedy(policy, &self.tasks, tokenizer, &asking)?;
+        let drawn = rollout(policy, &self.tasks, tokenizer, &asking, self.seed, 0)?;
+        Ok(BatteryReport { replies: best.iter().zip(&drawn).map(|(best, drawn)| reply(best, drawn)).collect() })
+    }
+}
+
+fn reply(greedy: &Group, sampled: &Group) -> BatteryReply {
+    let task = &greedy.task;
+    let said = |group: &Group| {
+        let answer = group.trajectories.first().expect("one completion a prompt");
+        (answer.text.clone(), is_right(&task.check, &answer.text, answer.finished()))
+    };
+    let ((greedy, greedy_right), (sampled, sampled_right)) = (said(greedy), said(sampled));
+    BatteryReply {
+        topic: task.topic.clone(),
+        messages: task.messages.clone(),
+        greedy,
+        greedy_right,
+        sampled,
+        sampled_right,
+    }
+}
+
+/// Whether a reply passes: it ends by itself, is whole text, and the check takes it.
+fn is_right(check: &AnswerCheck, text: &str, finished: bool) -> bool {
+    finished && !text.contains('\u{fffd}') && check.is_right(text) == Some(true)
+}
+
+/// The battery of a stage: a small one while it trains, another of the checkpoint that it leaves.
+pub struct StageBattery<'a> {
+    during: Battery,
+    last: Battery,
+    tokenizer: &'a Tokenizer,
+    device: &'a Device,
+    replies: PathBuf,
+    watch: RefCell<Watch>,
+}
+
+impl<'a> StageBattery<'a> {
+    /// `during` is asked at every evaluation, `last` at the end, whose replies are written to the file `replies`. Checkpoints are read onto
+    /// `device`.
+    #[must_use]
+    pub fn new(
+        during: Battery,
+        last: Battery,
+        tokenizer: &'a Tokenizer,
+        device: &'a Device,
+        replies: impl Into<PathBuf>,
+    ) -> Self {
+        Self { during, last, tokenizer, device, replies: replies.into(), watch: RefCell::default() }
+    }
+}
+
+impl Exam<Decoder> for StageBattery<'_> {
+    fn examine(&self, policy: &Decoder, step: u64) -> Result<Examined, TrainError> {
+        let report = self.during.run(policy, self.tokenizer)?;
+        let numbers = report.named();
+        self.watch.borrow_mut().look(step, &numbers, self.during.max_tokens);
+        Ok(Examined { score: report.score(), numbers })
+    }
+
+    fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError> {
+        let report = self.last.run(&fireclay_model::load(checkpoint, self.device)?, self.tokenizer)?;
+        write(&self.replies, &report)?;
+        Ok(report.named())
+    }
+}
+
+/// One JSON object a prompt.
+fn write(file: &Path, report: &BatteryReport) -> Result<(), TrainError> {
+    let write = || -> std::io::Result<()> {
+        let mut out = BufWriter::new(std::fs::File::create(file)?);
+        for reply in &report.replies {
+            serde_json::to_writer(&mut out, reply)?;
+            out.write_all(b"\n")?;
+        }
+        out.into_inner()?.sync_all()
+    };
+    write().map_err(|source| TrainError::Io { path: file.into(), action: "written", source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_reply_ends_by_itself_and_is_whole_text() {
+        let check = AnswerCheck::Regex { pattern: fireclay_data::examples::Pattern::new("^Hello").unwrap() };
+        assert!(is_right(&check, "Hello there.", true));
+        assert!(!is_right(&check, "Hello there.", false));
+        assert!(!is_right(&check, "Hello \u{fffd}", true));
+        assert!(!is_right(&check, "Good day.", true));
+    }
+}
