@@ -1,5 +1,6 @@
 //! `fireclay train`: every stage of a recipe, in order.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -170,7 +171,26 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
         _ => format!("chat --model {}", run.path().display()),
     };
     say(format!("next       {program} {next}"));
+    let suggestions = suggest(recipe, run, last)?;
+    if !suggestions.is_empty() && !console.quiet {
+        say(format!("then ask   {}", suggestions.join("\n           ")));
+    }
     Ok(())
+}
+
+/// What to ask an assistant that learned from the embedded corpus; `chat` reads it in the run.
+fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
+    if last == Stage::Pretrain
+        || !recipe.data.paths.is_empty()
+        || recipe.model.path.is_some()
+        || !recipe.sft.data.data.is_empty()
+    {
+        return Ok(vec![]);
+    }
+    let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, recipe.sft.data.corpus.shares);
+    let path = run.path().join("suggestions.txt");
+    fs::write(&path, suggestions.join("\n") + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(suggestions)
 }
 
 /// The samples of the last step that has any.

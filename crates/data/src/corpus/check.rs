@@ -71,12 +71,18 @@ impl ReplyCheck {
 
     /// A story in which all of `words` occur.
     pub(super) fn story(language: Language, words: Vec<String>) -> Self {
-        Self { all: words, words: [25, 250], ..Self::saying(language, &[]) }
+        // Somebody in a story may not know the way.
+        Self { all: words, words: [25, 250], known: false, ..Self::saying(language, &[]) }
     }
 
     /// A reply that says that something is not known.
     pub(super) fn admitting(language: Language) -> Self {
         Self { known: false, ..Self::saying(language, ADMISSIONS) }
+    }
+
+    /// Whether the reply must say that something is not known.
+    pub(super) fn wants_admission(&self) -> bool {
+        self.any.iter().any(|words| words == ADMISSIONS[0])
     }
 
     /// Whether `reply` has all that it must have.
@@ -94,7 +100,7 @@ impl ReplyCheck {
     }
 }
 
-/// What replies say, in lower case, where the assistant does not know something.
+/// What replies say, in lower case, where the assistant does not know something, or cannot do it.
 const ADMISSIONS: &[&str] = &[
     "do not know",
     "don't know",
@@ -104,18 +110,17 @@ const ADMISSIONS: &[&str] = &[
     "only know",
     "never learned",
     "no idea",
-    "too big for me",
     "不知道",
     "不会",
     "不懂",
     "没学过",
 ];
 
-/// Whether a reply says that something is not known or cannot be done.
+/// Whether a reply says that something is not known.
 #[must_use]
 pub fn admits_ignorance(reply: &str) -> bool {
     let lower = reply.to_lowercase();
-    ADMISSIONS.iter().any(|words| has_word_beginning(&lower, words))
+    ["do not know", "don't know", "不知道"].iter().any(|words| has_word_beginning(&lower, words))
 }
 
 fn is_chinese(c: char) -> bool {
@@ -153,8 +158,11 @@ fn repeats(lower: &str) -> bool {
     long.clone().any(|sentence| sentences.iter().filter(|other| *other == sentence).count() >= 3)
 }
 
-/// Whether `word` begins at the beginning of a word of `text`; anywhere, if it is Chinese.
+/// Whether `word` begins at the beginning of a word of `text`, or is a word of it if it is very short; anywhere, if it is Chinese.
 fn has_word_beginning(text: &str, word: &str) -> bool {
+    if word.len() <= 2 {
+        return text.split(|c: char| !c.is_alphanumeric()).any(|other| other == word);
+    }
     let free = word.starts_with(is_chinese);
     text.match_indices(word).any(|(at, _)| free || !text[..at].ends_with(char::is_alphanumeric))
 }

@@ -75,8 +75,7 @@ const CHINESE_REFUSALS: &[&str] = &["这个我不知道。", "对不起，我不
 fn wrong(exchange: &Exchange, assistant: &Assistant, dice: &mut Dice) -> Option<String> {
     let chinese = exchange.language == Language::Chinese;
     let check = &exchange.check;
-    let admits = matches!(check, Check::Reply { reply } if !reply.known);
-    if admits {
+    if matches!(check, Check::Reply { reply } if reply.wants_admission()) {
         return Some(dice.word(if chinese { CHINESE_BLUFFS } else { BLUFFS }).to_string());
     }
     if dice.chance(25) {

@@ -45,6 +45,7 @@ pub mod preferences;
 pub mod prompts;
 
 mod battery;
+mod suggestions;
 
 mod pretraining;
 
@@ -58,6 +59,7 @@ pub use pretraining::{
 };
 pub use prompts::{Prompt, PromptConfig, prompts};
 pub use stories::{Language, Story};
+pub use suggestions::suggestions;
 pub use topic::Topic;
 pub use wording::{HELD_OUT_FIRST_WORDS, is_held_out};
 pub use world::{Attribute, Question, World, WorldConfig};

@@ -315,6 +315,11 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
         let expected = Some(problem.result().to_string());
         prompts.push(SamplePrompt { kind: DocumentKind::Arithmetic, prompt: problem.prompt(), expected });
     }
+    prompts.push(SamplePrompt {
+        kind: DocumentKind::Dialogue,
+        prompt: "User: Hello!\nFireclay:".into(),
+        expected: None,
+    });
     prompts.retain(|sample| config.shares.weights()[sample.kind as usize] > 0);
     prompts
 }

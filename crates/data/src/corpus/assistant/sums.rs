@@ -29,7 +29,9 @@ pub fn follow_up(mix: ProblemMix, split: Split, dice: &mut Dice) -> Exchange {
 }
 
 fn asked(problem: Problem, patterns: &[&str], language: Language, split: Split, dice: &mut Dice) -> Exchange {
-    let in_words = dice.chance(if language == Language::Chinese { 30 } else { 12 });
+    let wording = wording::draw(patterns, split, dice);
+    // Nobody writes "seven+five".
+    let in_words = !wording.contains(['+', '-', '=']) && dice.chance(30);
     let number = |number: u32| match (in_words, language) {
         (false, _) => number.to_string(),
         (true, Language::English) => english_number(number),
@@ -38,16 +40,10 @@ fn asked(problem: Problem, patterns: &[&str], language: Language, split: Split, 
     let mut bindings = Bindings::default();
     bindings.set("left", number(problem.left));
     bindings.set("right", number(problem.right));
-    let says = match in_words {
-        false => wording::filled(patterns, split, &bindings, dice),
-        // Nobody writes "seven+five".
-        true => loop {
-            let wording = wording::draw(patterns, split, dice);
-            if !wording.contains(['+', '-', '=']) {
-                break bindings.fill(&wording);
-            }
-        },
-    };
+    let says = bindings.fill(&wording);
+    if split == Split::Train && wording::is_held_out(&says) {
+        return asked(problem, patterns, language, split, dice);
+    }
     let mark = if says.ends_with(['=', '？', '?']) {
         ""
     } else if language == Language::English {
