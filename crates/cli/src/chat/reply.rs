@@ -15,7 +15,7 @@ pub struct Reply {
     tokens: usize,
     /// Most tokens that there may be.
     budget: usize,
-    /// It ended for its limit, behind a sentence.
+    /// It ended for its limit, with a sentence.
     ended_early: bool,
 }
 

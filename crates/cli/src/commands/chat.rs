@@ -172,8 +172,7 @@ impl Session<'_> {
         let why = if room == self.config.max_tokens { "--max-tokens" } else { "the context is full" };
         let cut_off = completion.finish_reason == FinishReason::Length;
         if reply.ended_early() {
-            self.terminal
-                .note(format_args!("the reply was ended behind a sentence after {} tokens: {why}", tokens - 1));
+            self.terminal.note(format_args!("the reply was ended with a sentence, after {} tokens: {why}", tokens - 1));
         } else if cut_off {
             let whole = reply.whole_sentences().len() == reply.text().trim_end().len();
             let kept = if whole { "" } else { "; only its whole sentences stay in the conversation" };
