@@ -96,7 +96,9 @@ fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let (_, err) = chat(&model, "one\ntwo\nthree\nfour\nfive\nsix\n", &["--verbose"]);
-    assert!(err.contains("outgrew the context of 128 tokens; oldest exchanges dropped: 1"), "{err}");
+    assert_eq!(err.matches("outgrew the context of 128 tokens; oldest exchanges dropped: 1").count(), 1, "{err}");
+    let again = "one\ntwo\nthree\nfour\nfive\nsix\n/new\none\ntwo\nthree\nfour\nfive\nsix\n";
+    assert_eq!(chat(&model, again, &[]).1.matches("outgrew").count(), 2, "once a conversation");
     let read = prompts(&model, "one\ntwo\nthree\nfour\nfive\nsix\n");
     assert!(read.len() == 6 && read.iter().all(|&tokens| tokens <= 120), "{read:?}");
 
@@ -106,6 +108,64 @@ fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
     assert_eq!(out, chat(&model, "Hello\nHow are you?\n", &[]).0);
     let refused: Vec<&str> = err.lines().filter(|line| line.starts_with("error: this message has ")).collect();
     assert!(refused.len() == 1 && refused[0].contains("120 fit: the context is 128"), "{err}");
+}
+
+#[test]
+fn replies_are_whole_characters_and_a_limit_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    for seed in 0..8 {
+        let seed = format!("--seed={seed}");
+        let (out, err) = chat(&model, "Hello\nHow are you?\n", &["--temperature=2", &seed]);
+        assert!(!out.contains(char::REPLACEMENT_CHARACTER), "{out:?}");
+        let ends =
+            err.lines().filter(|line| line.starts_with("note: the reply was ") && line.ends_with("--max-tokens"));
+        assert!(ends.count() > 0 || err.contains("whole sentences stay"), "{err}");
+        let mut generate = fireclay();
+        generate.args(["generate", "--prompt=The", "--max-tokens=7", "--temperature=2", &seed, "--model"]).arg(&model);
+        let text = succeed(&mut generate);
+        assert!(!text.contains(char::REPLACEMENT_CHARACTER), "{text:?}");
+    }
+}
+
+#[test]
+fn the_models_own_settings_count_where_no_flag_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let generate = |more: &[&str]| {
+        let mut command = fireclay();
+        succeed(command.args(["generate", "--prompt=The", "--max-tokens=9", "--model"]).arg(&model).args(more))
+    };
+    let say = |more: &[&str]| chat(&model, "Hello\nHow are you?\n", more).0;
+    let (greedy, usual, greedy_text) = (say(&["--temperature=0"]), say(&[]), generate(&["--temperature=0"]));
+    assert_eq!(say(&["--temperature=0.7"]), usual);
+    let settings = model.join("generation_config.json");
+    for settle in
+        [r#"{"do_sample": false, "temperature": 2.0}"#, r#"{"do_sample": true, "temperature": 0.9, "top_k": 1}"#]
+    {
+        fs::write(&settings, settle).unwrap();
+        assert_eq!((say(&[]), generate(&[])), (greedy.clone(), greedy_text.clone()), "{settle}");
+        assert_eq!(say(&["--temperature=0.7", "--top-k=100000"]), usual, "flags override {settle}");
+    }
+    // What means nothing is told in one line, and the default is used.
+    fs::write(&settings, r#"{"temperature": "hot"}"#).unwrap();
+    let (out, err) = chat(&model, "Hello\nHow are you?\n", &[]);
+    let told: Vec<&str> = err.lines().filter(|line| line.contains("generation_config.json")).collect();
+    assert!(told.len() == 1 && told[0].contains("temperature is \"hot\" and is ignored"), "{err}");
+    assert_eq!(out, usual);
+}
+
+#[test]
+fn help_lists_what_the_run_suggests_to_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let run = folder.path().join("run");
+    fs::write(run.join("suggestions.txt"), "What is 7 + 5?\nWhere does Abira live?\n").unwrap();
+    let (out, err) = chat(&run, "/help\n", &[]);
+    assert_eq!(out, "");
+    assert!(err.ends_with("Things to ask:\n  What is 7 + 5?\n  Where does Abira live?\n"), "{err}");
+    assert!(!err.contains("Try: "), "only a person at a terminal is told unasked: {err}");
+    assert!(!chat(&model, "/help\n", &[]).1.contains("Things to ask"), "no run, no suggestions");
 }
 
 #[test]

@@ -178,7 +178,9 @@ Examples:
 
 --model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
 The prompt is continued as raw text: chat models see no chat template here.
-The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.")]
+The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.
+How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, top_p, top_k,
+repetition_penalty). After --prompt, only tokens are drawn that leave the text valid UTF-8; after --ids, any.")]
 pub struct GenerateArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
     #[arg(long, value_name = "DIR")]
@@ -198,10 +200,7 @@ pub struct GenerateArgs {
     /// Most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub max_tokens: usize,
-    /// How freely to choose: 0 always takes the most probable token, 1 draws as the model predicts
-    #[arg(long, value_name = "T", default_value_t = 0.8, allow_negative_numbers = true)]
-    pub temperature: f32,
-    /// How else to choose.
+    /// How to choose.
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Go on after the end-of-text token

@@ -1,9 +1,12 @@
 //! A model as commands use it: weights, tokenizer, what begins a text and what ends it.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_infer::{Completion, InferError, SamplingConfig, Utf8Guard, generate, generate_utf8};
+use fireclay_model::huggingface::{SamplingDefaults, load_sampling};
 use fireclay_model::{Decoder, WeightStorage};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 use serde_json::Value;
@@ -89,6 +92,42 @@ impl Model {
         ids.sort_unstable();
         ids.dedup();
         ids
+    }
+
+    /// How this model's tokens are drawn unless flags say otherwise; what is wrong with that in its `generation_config.json` is warned of.
+    pub fn sampling(&self) -> SamplingDefaults {
+        let (defaults, complaints) = load_sampling(&self.dir);
+        for complaint in complaints {
+            tracing::warn!("{complaint}");
+        }
+        defaults
+    }
+
+    /// What keeps this model's text valid UTF-8: special tokens and those that end a text stand between characters. None for a model without a
+    /// tokenizer, or with one that does more than join bytes.
+    pub fn utf8_guard(&self) -> Option<Utf8Guard> {
+        let tokenizer = self.tokenizer.as_ref()?;
+        tokenizer.bytes_of(0)?;
+        let stop = self.stop_ids();
+        let text = |id| !tokenizer.is_special(id) && !stop.contains(&id);
+        Some(Utf8Guard::new((0..tokenizer.vocab_size() as u32).map(|id| tokenizer.bytes_of(id).filter(|_| text(id)))))
+    }
+
+    /// Completes a prompt, with tokens that `guard` allows where there is one.
+    ///
+    /// # Errors
+    /// As [`generate`].
+    pub fn complete(
+        &self,
+        prompt: &[u32],
+        config: &SamplingConfig,
+        guard: Option<&Utf8Guard>,
+        on_token: &mut dyn FnMut(u32, f32) -> ControlFlow<()>,
+    ) -> Result<Completion, InferError> {
+        match guard {
+            Some(guard) => generate_utf8(&self.decoder, prompt, config, guard, on_token),
+            None => generate(&self.decoder, prompt, config, on_token),
+        }
     }
 }
 

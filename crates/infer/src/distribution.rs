@@ -49,8 +49,14 @@ impl Sampler {
     /// Chooses the token after `seen` (prompt and completion so far) from its `[V]` logits. One random number is used a token, none
     /// when greedy. `None` when a logit is NaN or +∞, or all are −∞.
     pub fn sample(&mut self, logits: &[f32], seen: &[u32]) -> Option<Sampled> {
+        self.sample_masked(logits, logits, seen)
+    }
+
+    /// [`sample`](Self::sample) where some logits of `masked` are −∞, so that their tokens cannot be drawn, and at least one is finite. The
+    /// log-probability under the model is that of the untouched `logits`.
+    pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: &[u32]) -> Option<Sampled> {
         let normaliser = log_sum_exp(logits)?;
-        let distribution = Distribution::new(logits, seen, &self.config);
+        let distribution = Distribution::new(masked, seen, &self.config);
         let draw = if self.config.is_greedy() { 0.0 } else { self.rng.random::<f64>() };
         let (id, probability) = distribution.at(draw);
         let logprob = (f64::from(logits[id as usize]) - normaliser) as f32;

@@ -10,7 +10,7 @@ use fireclay_model::{Cache, Decoder};
 use serde::{Deserialize, Serialize};
 
 use crate::row::Row;
-use crate::{InferError, SamplingConfig};
+use crate::{InferError, SamplingConfig, Utf8Guard};
 
 /// Why a completion ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +103,26 @@ pub fn generate(
     config: &SamplingConfig,
     on_token: &mut dyn FnMut(u32, f32) -> ControlFlow<()>,
 ) -> Result<Completion, InferError> {
-    let mut completions = run(decoder, &[prompt], config, &mut |_, id, logprob| on_token(id, logprob))?;
+    let mut completions = run(decoder, &[prompt], config, None, &mut |_, id, logprob| on_token(id, logprob))?;
+    Ok(completions.pop().expect("one completion a prompt"))
+}
+
+/// [`generate`] where only tokens are drawn that leave prompt and completion valid UTF-8, unless the callback breaks off inside a character: text for a
+/// person to read. [`Completion::logprobs`] are still those of the model, [`Completion::sampling_logprobs`] those among the tokens allowed.
+///
+/// # Errors
+/// As [`generate`].
+///
+/// # Panics
+/// As [`generate`].
+pub fn generate_utf8(
+    decoder: &Decoder,
+    prompt: &[u32],
+    config: &SamplingConfig,
+    guard: &Utf8Guard,
+    on_token: &mut dyn FnMut(u32, f32) -> ControlFlow<()>,
+) -> Result<Completion, InferError> {
+    let mut completions = run(decoder, &[prompt], config, Some(guard), &mut |_, id, logprob| on_token(id, logprob))?;
     Ok(completions.pop().expect("one completion a prompt"))
 }
 
@@ -137,7 +156,7 @@ pub fn generate_batch_with(
     on_token: &mut dyn FnMut(usize, u32, f32) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>, InferError> {
     let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
-    run(decoder, &prompts, config, on_token)
+    run(decoder, &prompts, config, None, on_token)
 }
 
 type OnToken<'a> = dyn FnMut(usize, u32, f32) -> ControlFlow<()> + 'a;
@@ -146,6 +165,7 @@ fn run(
     decoder: &Decoder,
     prompts: &[&[u32]],
     config: &SamplingConfig,
+    guard: Option<&Utf8Guard>,
     on_token: &mut OnToken,
 ) -> Result<Vec<Completion>, InferError> {
     check_no_gradients(decoder);
@@ -162,7 +182,7 @@ fn run(
     }
 
     let mut rows: Vec<Row> =
-        prompts.iter().enumerate().map(|(index, prompt)| Row::new(prompt, index, config, context)).collect();
+        prompts.iter().enumerate().map(|(index, prompt)| Row::new(prompt, index, config, context, guard)).collect();
     let mut timing = Timing::default();
     loop {
         let active: Vec<usize> = (0..rows.len()).filter(|&row| !rows[row].is_finished()).collect();

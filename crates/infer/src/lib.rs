@@ -1,10 +1,10 @@
 //! Generation: token ids in, token ids and log-probabilities out.
 //!
-//! [`generate()`] completes one prompt and hands out each token as it comes; [`generate_batch`] completes several at once; [`score()`] says
-//! how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no text: a tokenizer turns text into ids, and stop words into
+//! [`generate()`] completes one prompt and hands out each token as it comes, [`generate_utf8`] only such that make valid text; [`generate_batch`] completes several at once; [`score()`] says
+//! how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no text beyond bytes: a tokenizer turns text into ids, and stop words into
 //! [stop sequences](SamplingConfig::stop), before anything here is called.
 //!
-//! Reading order: [`sampling`] → [`distribution`] → [`generate`](mod@generate) → [`score`](mod@score) →
+//! Reading order: [`sampling`] → [`distribution`] → [`utf8`] → [`generate`](mod@generate) → [`score`](mod@score) →
 //! [`completions`].
 //!
 //! # Two log-probabilities
@@ -40,6 +40,7 @@
 
 pub mod sampling;
 pub mod distribution;
+pub mod utf8;
 pub mod generate;
 mod row;
 pub mod score;
@@ -49,6 +50,7 @@ mod error;
 pub use completions::{Given, TokenScore, score_completions};
 pub use distribution::{Distribution, Sampled, Sampler};
 pub use error::InferError;
-pub use generate::{Completion, FinishReason, Timing, generate, generate_batch, generate_batch_with};
+pub use generate::{Completion, FinishReason, Timing, generate, generate_batch, generate_batch_with, generate_utf8};
 pub use sampling::SamplingConfig;
 pub use score::score;
+pub use utf8::Utf8Guard;

@@ -143,6 +143,12 @@ impl Tokenizer {
         self.inner.library.id_to_token(id)
     }
 
+    /// The bytes that the token adds to a text wherever it stands, which may be a part of a character; none for an id out of the vocabulary. `None`
+    /// when the decoder does more than join tokens (`SentencePiece`, `WordPiece`).
+    pub fn bytes_of(&self, id: u32) -> Option<&[u8]> {
+        Some(self.inner.bytes.as_ref()?.of(id))
+    }
+
     /// Whether the id is a special token.
     pub fn is_special(&self, id: u32) -> bool {
         self.inner.special_ids.contains(&id)

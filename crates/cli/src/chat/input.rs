@@ -1,5 +1,8 @@
 //! What a line typed into the chat means.
 
+use std::iter::Peekable;
+use std::str::Chars;
+
 /// What `/help` shows.
 pub const HELP: &str = "\
 /new           forget the conversation; the system message stays
@@ -8,6 +11,7 @@ pub const HELP: &str = "\
 /help          show this
 /quit          leave, as Ctrl-D does
 //TEXT         send text that begins with a slash
+Lines pasted together are one message.
 Ctrl-C stops an answer; at the prompt it leaves.";
 
 /// One line of input.
@@ -32,11 +36,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// Reads a line, which may end in a line end. Only a slash in the first column begins a command.
+    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys like the arrows leave in a
+    /// line. Only a slash in the first column begins a command.
     pub fn parse(line: &str) -> Self {
-        let line = line.strip_suffix('\n').unwrap_or(line);
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        if line.trim().is_empty() {
+        let line = without_control(line);
+        let line = line.trim_end();
+        if line.is_empty() {
             return Self::Nothing;
         }
         let Some(command) = line.strip_prefix('/') else { return Self::Say(line.into()) };
@@ -64,6 +69,37 @@ impl Input {
     }
 }
 
+/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is one.
+fn without_control(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\u{1b}' => skip_escape(&mut rest),
+            '\t' | '\n' => clean.push(character),
+            _ if character.is_control() => {}
+            _ => clean.push(character),
+        }
+    }
+    clean
+}
+
+/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as function keys send.
+fn skip_escape(rest: &mut Peekable<Chars>) {
+    match rest.peek() {
+        Some('[') => {
+            rest.next();
+            while rest.next_if(|character| matches!(character, ' '..='?')).is_some() {}
+            rest.next_if(|character| matches!(character, '@'..='~'));
+        }
+        Some('O') => {
+            rest.next();
+            rest.next_if(|character| matches!(character, '@'..='~'));
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +113,7 @@ mod tests {
     #[test]
     fn a_line_is_a_message() {
         check("Hello", &Input::Say("Hello".into()));
-        check("  two spaces first ", &Input::Say("  two spaces first ".into()));
+        check("  two spaces first ", &Input::Say("  two spaces first".into()));
         check("3 / 4", &Input::Say("3 / 4".into()));
         check(" /new", &Input::Say(" /new".into()));
         check("", &Input::Nothing);
@@ -102,6 +138,20 @@ mod tests {
         check("//new", &Input::Say("/new".into()));
         check("// a comment", &Input::Say("/ a comment".into()));
         check("///", &Input::Say("//".into()));
+    }
+
+    #[test]
+    fn keys_that_a_line_cannot_hold_are_no_text() {
+        check("\u{1b}[A", &Input::Nothing);
+        check("Hel\u{1b}[Dlo\u{1b}[1;5C\u{1b}OP!", &Input::Say("Hello!".into()));
+        check("\u{1b}[A/new", &Input::New);
+        check("a\u{7}\u{8}b\tc", &Input::Say("ab\tc".into()));
+        check("cut off\u{1b}[", &Input::Say("cut off".into()));
+    }
+
+    #[test]
+    fn lines_that_come_together_are_one_message() {
+        check("one\r\n\r\n  two\n/three", &Input::Say("one\n\n  two\n/three".into()));
     }
 
     fn check_wrong(line: &str, expect: &[&str]) {

@@ -5,34 +5,48 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_infer::{Completion, FinishReason, SamplingConfig, generate};
+use fireclay_infer::{Completion, FinishReason, SamplingConfig, Utf8Guard};
+use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_tokenizer::{Message, Tokenizer};
 
 use crate::args::ChatArgs;
-use crate::chat::{Conversation, Fit, HELP, Input, Terminal, refuse, tell};
+use crate::chat::{
+    Conversation, Fit, HELP, Input, Reply, Terminal, refuse, suggestion_lines, suggestions, tell, width,
+};
 use crate::console::Console;
 use crate::error::{one_line, user};
 use crate::model::Model;
+use crate::sampling::Sampling;
+
+/// The temperature where neither a flag nor the model says one.
+const TEMPERATURE: f32 = 0.7;
 
 /// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.
 ///
 /// # Errors
 /// When a flag or the model is wrong, standard output cannot be written, or Ctrl-C was pressed at the prompt.
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
-    let mut config = args.sampling.config(args.max_tokens, args.temperature);
-    config.validate()?;
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&args.sampling, model, args.max_tokens, TEMPERATURE);
+    // What is wrong with a flag is told before a model is loaded.
+    sampling(&SamplingDefaults::default()).config.validate()?;
     let model = Model::load(&args.model, &args.load)?;
     let tokenizer = chat_tokenizer(&model)?;
     args.system.as_ref().map_or(Ok(()), |text| check_system(tokenizer, text))?;
+    let Sampling { mut config, told } = sampling(&model.sampling());
     config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
     if only_pretrained(&model.dir) && !console.quiet {
         tell(format_args!("note: {} was only pretrained and has not learnt to answer", args.model.display()));
     }
     let context = model.decoder.config().context;
     let terminal = Terminal::open(console.quiet)?;
-    terminal.hint(format_args!("{}, context {context} tokens; /help lists the commands", args.model.display()));
+    terminal.hint(format_args!("{}, context {context} tokens, {told}; /help lists the commands", args.model.display()));
+    let suggestions = suggestions(&model.dir);
+    for line in suggestion_lines(&suggestions, width()) {
+        terminal.hint(line);
+    }
     let conversation = Conversation::new(args.system.clone());
-    Session { model: &model, tokenizer, config, terminal, conversation }.run()
+    let guard = model.utf8_guard();
+    Session { model: &model, tokenizer, guard, config, terminal, suggestions, conversation, outgrown: false }.run()
 }
 
 /// The tokenizer of a model that can be talked to.
@@ -71,9 +85,13 @@ fn encode(tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<u32>> {
 struct Session<'a> {
     model: &'a Model,
     tokenizer: &'a Tokenizer,
+    guard: Option<Utf8Guard>,
     config: SamplingConfig,
     terminal: Terminal,
+    suggestions: Vec<String>,
     conversation: Conversation,
+    /// Exchanges of this conversation were dropped, and that was told.
+    outgrown: bool,
 }
 
 impl Session<'_> {
@@ -88,13 +106,14 @@ impl Session<'_> {
                 Input::Say(text) => self.say(&text)?,
                 Input::New => {
                     self.conversation.forget();
+                    self.outgrown = false;
                     self.terminal.hint("a new conversation");
                 }
                 Input::System(None) => tell(self.conversation.system().unwrap_or("(no system message)")),
                 Input::System(Some(text)) => self.set_system(text),
                 Input::Undo if self.conversation.undo() => self.terminal.hint("the last exchange is taken back"),
                 Input::Undo => refuse("there is no exchange to take back"),
-                Input::Help => tell(HELP),
+                Input::Help => self.help(),
                 Input::Quit => break,
                 Input::Wrong(message) => refuse(message),
             }
@@ -102,10 +121,21 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn help(&self) {
+        tell(HELP);
+        if !self.suggestions.is_empty() {
+            tell("Things to ask:");
+        }
+        for suggestion in &self.suggestions {
+            tell(format_args!("  {suggestion}"));
+        }
+    }
+
     fn set_system(&mut self, text: String) {
         match check_system(self.tokenizer, &text) {
             Ok(()) => {
                 self.conversation = Conversation::new(Some(text));
+                self.outgrown = false;
                 self.terminal.hint("a new conversation with this system message");
             }
             Err(error) => refuse(one_line(&error)),
@@ -122,20 +152,38 @@ impl Session<'_> {
             }
         };
         let (reply, completion) = self.answer(&ids)?;
-        let stopped = self.terminal.answer_stopped()?;
-        if completion.finish_reason == FinishReason::Length {
-            let tokens = completion.ids.len();
-            let why = if tokens == self.config.max_tokens { "--max-tokens" } else { "the context is full" };
-            self.terminal.note(format_args!("the reply was cut off after {tokens} tokens: {why}"));
+        self.terminal.answer_stopped()?;
+        let cut_off = self.note_end(&reply, &completion);
+        if reply.text().is_empty() {
+            self.terminal.hint("no word was said; the message is taken back");
+        } else {
+            let kept = if cut_off { reply.whole_sentences() } else { reply.text() };
+            self.conversation.add(text, kept.into());
         }
-        if stopped && reply.is_empty() {
-            self.terminal.hint("stopped before a word was said; the message is taken back");
-            return Ok(());
-        }
-        self.conversation.add(text, reply);
         // The same question again draws other random numbers.
         self.config.stream += 1;
         Ok(())
+    }
+
+    /// Says why a reply is over that the model did not end; whether it was cut off.
+    fn note_end(&self, reply: &Reply, completion: &Completion) -> bool {
+        let tokens = completion.ids.len();
+        let room = self.room(completion.prompt_tokens);
+        let why = if room == self.config.max_tokens { "--max-tokens" } else { "the context is full" };
+        let cut_off = completion.finish_reason == FinishReason::Length;
+        if reply.ended_early() {
+            self.terminal.note(format_args!("the reply was ended with a sentence, after {} tokens: {why}", tokens - 1));
+        } else if cut_off {
+            let whole = reply.whole_sentences().len() == reply.text().trim_end().len();
+            let kept = if whole { "" } else { "; only its whole sentences stay in the conversation" };
+            self.terminal.note(format_args!("the reply was cut off after {tokens} tokens: {why}{kept}"));
+        }
+        cut_off
+    }
+
+    /// Most tokens of a reply behind a prompt of `tokens`.
+    fn room(&self, tokens: usize) -> usize {
+        self.config.max_tokens.min(self.model.decoder.config().context - tokens)
     }
 
     /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
@@ -150,9 +198,10 @@ impl Session<'_> {
                 context - limit
             ))),
             Fit::Prompt { ids, dropped } => {
-                if dropped > 0 {
+                // Once a conversation: from then on, nearly every message drops one.
+                if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
                     self.terminal.note(format_args!(
-                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}"
+                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}, and more as it goes on"
                     ));
                 }
                 Ok(ids)
@@ -161,24 +210,23 @@ impl Session<'_> {
     }
 
     /// Writes the reply as its characters come, and ends it with a line end.
-    fn answer(&self, ids: &[u32]) -> Result<(String, Completion)> {
+    fn answer(&self, ids: &[u32]) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = self.tokenizer.stream_skip_specials();
-        let mut reply = String::new();
-        let completion = generate(&self.model.decoder, ids, &self.config, &mut |id, _| {
+        let mut reply = Reply::new(self.room(ids.len()));
+        let completion = self.model.complete(ids, &self.config, self.guard.as_ref(), &mut |id, _| {
             if self.terminal.pressed() {
                 return ControlFlow::Break(());
             }
             if self.config.stop.iter().any(|stop| stop == &[id]) {
                 return ControlFlow::Continue(());
             }
-            let piece = text.push(id).unwrap_or_default();
-            reply += &piece;
-            written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+            let Some(shown) = reply.push(&text.push(id).unwrap_or_default()) else { return ControlFlow::Break(()) };
+            written = out.write_all(shown.as_bytes()).and_then(|()| out.flush());
             if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         written?;
-        let rest = text.finish().unwrap_or_default();
+        let rest = reply.finish(&text.finish().unwrap_or_default());
         writeln!(out, "{rest}")?;
         tracing::debug!(
             "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",
@@ -187,7 +235,7 @@ impl Session<'_> {
             completion.timing.prefill_seconds,
             completion.timing.tokens_per_s()
         );
-        Ok((reply + &rest, completion))
+        Ok((reply, completion))
     }
 }
 

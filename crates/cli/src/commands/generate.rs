@@ -4,50 +4,61 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use fireclay_infer::{Completion, SamplingConfig, generate};
+use fireclay_infer::{Completion, SamplingConfig, Utf8Guard};
+use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_tokenizer::{DecodeStream, Tokenizer};
 use serde_json::json;
 
 use crate::args::GenerateArgs;
 use crate::ids::parse_ids;
 use crate::model::Model;
+use crate::sampling::Sampling;
+
+/// The temperature where neither a flag nor the model says one.
+const TEMPERATURE: f32 = 0.8;
 
 /// Completes the prompt; the text goes to standard output as it comes, or one JSON object at the end.
 ///
 /// # Errors
 /// When a flag, the prompt or the model is wrong, or standard output cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let mut config = SamplingConfig { slide: args.slide, ..args.sampling.config(args.max_tokens, args.temperature) };
-    config.validate()?;
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&args.sampling, model, args.max_tokens, TEMPERATURE);
+    // What is wrong with a flag is told before a model is loaded.
+    sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     let model = Model::load(&args.model, &args.load)?;
     let prompt = match ids {
         Some(ids) => ids,
         None => model.encode(args.prompt.as_deref().unwrap_or_default())?,
     };
+    let Sampling { config, told } = sampling(&model.sampling());
+    tracing::debug!("{told}");
+    let mut config = SamplingConfig { slide: args.slide, ..config };
     if !args.ignore_stop {
         config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
     }
+    // Whoever gives ids compares ids: no token is kept from them.
+    let guard = args.prompt.as_ref().and_then(|_| model.utf8_guard());
     if args.json {
-        let completion = generate(&model.decoder, &prompt, &config, &mut |_, _| ControlFlow::Continue(()))?;
+        let completion = model.complete(&prompt, &config, guard.as_ref(), &mut |_, _| ControlFlow::Continue(()))?;
         return print_json(&model, &completion);
     }
     if args.echo {
         let prompt_text = args.prompt.clone().or_else(|| Some(model.tokenizer.as_ref()?.decode(&prompt)));
         write!(io::stdout(), "{}", prompt_text.unwrap_or_default())?;
     }
-    let completion = stream(&model, &prompt, &config)?;
+    let completion = stream(&model, &prompt, &config, guard.as_ref())?;
     let speed = completion.timing.tokens_per_s();
     tracing::debug!("{} tokens, {speed:.0} tokens/s, ended for: {:?}", completion.ids.len(), completion.finish_reason);
     Ok(())
 }
 
 /// Writes text as soon as its characters are complete; ids where the model has no tokenizer.
-fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig) -> Result<Completion> {
+fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig, guard: Option<&Utf8Guard>) -> Result<Completion> {
     let mut out = io::stdout();
     let mut text = model.tokenizer.as_ref().map(Tokenizer::stream);
     let mut written = Ok(());
-    let completion = generate(&model.decoder, prompt, config, &mut |id, _| {
+    let completion = model.complete(prompt, config, guard, &mut |id, _| {
         if config.stop.iter().any(|stop| stop == &[id]) {
             return ControlFlow::Continue(());
         }

@@ -12,6 +12,7 @@ pub(crate) mod names;
 mod weights;
 mod score;
 mod adapter;
+mod sampling;
 
 use std::io::Write;
 use std::path::Path;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub use adapter::{load_adapter, save_adapter};
 pub use config_json::{TokenIds, check_representable};
+pub use sampling::{SamplingDefaults, load_sampling};
 pub use score::{load_score_model, save_score_model};
 pub use weights::WeightFormat;
 use weights::{Checkpoint, write_atomically};
@@ -30,10 +32,13 @@ use crate::init::build;
 use crate::{Decoder, ModelError};
 
 /// What [`save_with`] writes beside the weights, and in which number format those are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SaveOptions {
     /// Token ids for `config.json` and `generation_config.json`.
     pub tokens: TokenIds,
+    /// How tokens are drawn where nobody says otherwise, for `generation_config.json`. A model that is loaded and saved again keeps its own with
+    /// [`load_sampling`].
+    pub sampling: SamplingDefaults,
     /// Number format of `model.safetensors`.
     pub format: WeightFormat,
 }
@@ -110,7 +115,9 @@ pub fn save_with(decoder: &Decoder, dir: impl AsRef<Path>, options: &SaveOptions
     let dir = dir.as_ref();
     check_representable(decoder.config())?;
     make_folder(dir)?;
-    write_json(&dir.join("generation_config.json"), &options.tokens.generation_config())?;
+    let mut generation = options.tokens.generation_config();
+    options.sampling.write_into(&mut generation);
+    write_json(&dir.join("generation_config.json"), &Value::Object(generation))?;
     weights::write_model(&decoder.merged(), decoder.config(), &dir.join("model.safetensors"), options.format)?;
     write_json(&dir.join("config.json"), &config_json::to_json(decoder.config(), &options.tokens, options.format))
 }

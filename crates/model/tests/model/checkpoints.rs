@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use fireclay_model::huggingface::{SaveOptions, TokenIds, WeightFormat, load_config, load_token_ids, save_with};
+use fireclay_model::huggingface::{
+    SamplingDefaults, SaveOptions, TokenIds, WeightFormat, load_config, load_sampling, load_token_ids, save_with,
+};
 use fireclay_model::{Decoder, DecoderConfig, ModelError, NormKind, Position, load, save};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
@@ -135,6 +137,39 @@ fn token_ids_are_kept() {
         assert_eq!(load_token_ids(dir.path()).expect("ids"), tokens);
         fs::remove_file(dir.path().join("generation_config.json")).expect("removed");
         assert_eq!(load_token_ids(dir.path()).expect("ids"), tokens, "config.json alone");
+    }
+}
+
+#[test]
+fn sampling_settings_are_kept_beside_the_token_ids() {
+    let (dir, decoder) = (folder(), DecoderConfig::modern(61, 32, 2, 4, 24).init(1, &device()));
+    let sampling = SamplingDefaults { temperature: Some(0.7), top_p: Some(0.9), ..SamplingDefaults::default() };
+    let options = SaveOptions {
+        tokens: TokenIds { eos: vec![2, 0], ..TokenIds::default() },
+        sampling: sampling.clone(),
+        ..SaveOptions::default()
+    };
+    save_with(&decoder, dir.path(), &options).expect("saved");
+    assert_eq!(load_token_ids(dir.path()).expect("ids"), options.tokens);
+    let loaded = SamplingDefaults { do_sample: Some(true), ..sampling };
+    assert_eq!(load_sampling(dir.path()), (loaded.clone(), vec![]));
+    // Loaded and saved again, and again.
+    save_with(&decoder, dir.path(), &SaveOptions { sampling: loaded.clone(), ..options }).expect("saved");
+    assert_eq!(load_sampling(dir.path()), (loaded, vec![]));
+    save(&decoder, dir.path()).expect("saved");
+    assert_eq!(load_sampling(dir.path()), (SamplingDefaults::default(), vec![]));
+}
+
+#[test]
+fn a_damaged_generation_config_is_told_in_one_line_and_an_absent_one_is_none() {
+    let dir = folder();
+    assert_eq!(load_sampling(dir.path()), (SamplingDefaults::default(), vec![]));
+    for (text, expected) in [("{", "not valid JSON"), ("[]", "not a JSON object")] {
+        fs::write(dir.path().join("generation_config.json"), text).expect("written");
+        let (defaults, complaints) = load_sampling(dir.path());
+        assert_eq!(defaults, SamplingDefaults::default());
+        let [line] = &complaints[..] else { panic!("{complaints:?}") };
+        assert!(line.contains("generation_config.json: ") && line.contains(expected), "{line}");
     }
 }
 

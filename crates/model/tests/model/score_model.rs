@@ -23,7 +23,7 @@ fn modern() -> DecoderConfig {
 fn saved(config: &DecoderConfig, scale: RewardScale) -> (TempDir, ScoreModel) {
     let (dir, model) = (folder(), ScoreModel::new(config.init(1, &device()), 2));
     let tokens = TokenIds { bos: None, eos: vec![2], pad: Some(3) };
-    let options = SaveOptions { tokens, format: WeightFormat::F32 };
+    let options = SaveOptions { tokens, format: WeightFormat::F32, ..SaveOptions::default() };
     save_score_model(&model, dir.path(), &options, &scale).unwrap_or_else(|error| panic!("{error}"));
     (dir, model)
 }

@@ -14,7 +14,7 @@ mod tests;
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(crate) use adapter::{adapter_to_json, parse_adapter};
 pub(crate) use read::{parse, parse_score};
@@ -77,9 +77,9 @@ impl TokenIds {
         }
     }
 
-    /// The `generation_config.json` with these ids.
-    pub(crate) fn generation_config(&self) -> Value {
-        let mut object = serde_json::Map::new();
+    /// The entries of a `generation_config.json` for these ids.
+    pub(crate) fn generation_config(&self) -> Map<String, Value> {
+        let mut object = Map::new();
         let entries =
             [("bos_token_id", json!(self.bos)), ("eos_token_id", self.eos_json()), ("pad_token_id", json!(self.pad))];
         for (key, value) in entries {
@@ -87,7 +87,7 @@ impl TokenIds {
                 object.insert(key.into(), value);
             }
         }
-        Value::Object(object)
+        object
     }
 
     /// The ids in the text of a `config.json` or `generation_config.json`.

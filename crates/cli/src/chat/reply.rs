@@ -1,0 +1,109 @@
+//! A reply while it comes: what is shown of it, and where it ends when there is no room for more.
+
+use super::opening_quote::OpeningQuote;
+use super::sentences;
+
+/// The text of a reply. It ends at the model's end token, or, once three quarters of its tokens are spent, at the first sentence's end.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// What the model wrote.
+    written: String,
+    /// What is shown of it.
+    shown: String,
+    opening: OpeningQuote,
+    /// Tokens so far.
+    tokens: usize,
+    /// Most tokens that there may be.
+    budget: usize,
+    /// It ended for its limit, with a sentence.
+    ended_early: bool,
+}
+
+impl Reply {
+    /// An empty reply of which `budget` tokens may come.
+    pub fn new(budget: usize) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
+    /// Takes the text that one more token completes, which may be none; what may be shown now. `None` when the reply has to end before this token: it
+    /// nears its limit, and a sentence has just ended.
+    pub fn push(&mut self, piece: &str) -> Option<String> {
+        let late = self.tokens >= self.budget - self.budget / 4;
+        self.ended_early |= late && sentences::ended(&self.written, piece);
+        if self.ended_early {
+            return None;
+        }
+        self.tokens += 1;
+        Some(self.show(piece))
+    }
+
+    /// Ends the reply with what no token completed; what is still to be shown.
+    pub fn finish(&mut self, rest: &str) -> String {
+        // Half a character is what an interrupt leaves.
+        let shown = self.show(rest.trim_end_matches(char::REPLACEMENT_CHARACTER));
+        let held = std::mem::take(&mut self.opening).finish();
+        self.shown += &held;
+        shown + &held
+    }
+
+    fn show(&mut self, piece: &str) -> String {
+        self.written += piece;
+        let shown = self.opening.push(piece);
+        self.shown += &shown;
+        shown
+    }
+
+    /// Whether [`push`](Self::push) ended it.
+    pub fn ended_early(&self) -> bool {
+        self.ended_early
+    }
+
+    /// What was shown.
+    pub fn text(&self) -> &str {
+        &self.shown
+    }
+
+    /// What was shown up to the end of its last whole sentence; all of it, where no sentence ends.
+    pub fn whole_sentences(&self) -> &str {
+        sentences::whole(&self.shown).unwrap_or(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reply of these pieces, one a token, of which it may have 8.
+    fn reply(pieces: &[&str]) -> Reply {
+        let mut reply = Reply::new(8);
+        let ended = pieces.iter().any(|piece| reply.push(piece).is_none());
+        assert_eq!(reply.ended_early(), ended);
+        reply.finish("");
+        reply
+    }
+
+    #[test]
+    fn near_its_limit_a_reply_ends_with_a_sentence() {
+        let check = |pieces: &[&str], text: &str, early: bool| {
+            let reply = reply(pieces);
+            assert_eq!((reply.text(), reply.ended_early()), (text, early));
+        };
+        check(&["One", ".", " Two", "."], "One. Two.", false);
+        check(&["One", ".", " Two", ".", " So", ".", " Four", "."], "One. Two. So.", true);
+        check(&["One", ".", " Two", ".", " a", " b", " c", "."], "One. Two. a b c.", false);
+    }
+
+    #[test]
+    fn a_reply_that_was_cut_off_has_whole_sentences() {
+        assert_eq!(reply(&["One", ".", " Two", " and"]).whole_sentences(), "One.");
+        assert_eq!(reply(&["One", " and", " two"]).whole_sentences(), "One and two");
+    }
+
+    #[test]
+    fn what_is_shown_begins_with_no_stray_quote_and_ends_in_no_half_character() {
+        let mut reply = Reply::new(8);
+        assert_eq!(reply.push(" \"The").as_deref(), Some(""));
+        assert_eq!(reply.finish(" fox\u{FFFD}"), "The fox");
+        assert_eq!(reply.text(), "The fox");
+    }
+}

@@ -1,0 +1,135 @@
+//! How a model's tokens are chosen: by the flags, else as its `generation_config.json` says, else by the command's defaults.
+
+use std::fmt::Display;
+
+use fireclay_infer::SamplingConfig;
+use fireclay_model::huggingface::SamplingDefaults;
+
+use crate::args::SamplingArgs;
+
+/// Settings, and where they come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// The settings, not validated yet.
+    pub config: SamplingConfig,
+    /// Those worth telling in a few words: `temperature 0.7 (generation_config.json), top-p 0.9`.
+    pub told: String,
+}
+
+impl Sampling {
+    /// What flags and model mean together; `temperature` where neither says one.
+    pub fn resolve(args: &SamplingArgs, model: &SamplingDefaults, max_tokens: usize, temperature: f32) -> Self {
+        let greedy = (model.do_sample == Some(false)).then_some(0.0);
+        let of_model = greedy.or(model.temperature.map(|number| number as f32));
+        let mut told = vec![];
+        let mut pick = |name, flag, model| pick(&mut told, name, flag, model);
+        let temperature = match pick("temperature", args.temperature, of_model) {
+            Some(temperature) => temperature,
+            None => pick("temperature", Some(temperature), None).unwrap_or(temperature),
+        };
+        let top_p = pick("top-p", args.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
+        let min_p = pick("min-p", args.min_p, None);
+        let penalty = model.repetition_penalty.map(|number| number as f32);
+        let repetition_penalty = pick("repetition penalty", args.repetition_penalty, penalty);
+        let top_k = self::pick(&mut told, "top-k", args.top_k, model.top_k.filter(|&k| k > 0));
+        let config = SamplingConfig {
+            repetition_penalty: repetition_penalty.unwrap_or(1.0),
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            max_tokens,
+            seed: args.seed,
+            ..SamplingConfig::default()
+        };
+        Self { config, told: told.join(", ") }
+    }
+}
+
+/// The flag's value, else the model's; and what to tell of it.
+fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, flag: Option<T>, model: Option<T>) -> Option<T> {
+    let source = if flag.is_none() { " (generation_config.json)" } else { "" };
+    let value = flag.or(model);
+    told.extend(value.map(|value| format!("{name} {value}{source}")));
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> SamplingArgs {
+        SamplingArgs { temperature: None, top_k: None, top_p: None, min_p: None, repetition_penalty: None, seed: 3 }
+    }
+
+    /// As Qwen2.5's `generation_config.json`.
+    fn model() -> SamplingDefaults {
+        SamplingDefaults {
+            do_sample: Some(true),
+            temperature: Some(0.6),
+            top_p: Some(0.8),
+            top_k: Some(20),
+            repetition_penalty: Some(1.1),
+        }
+    }
+
+    fn check(args: &SamplingArgs, model: &SamplingDefaults, expect: SamplingConfig, told: &str) {
+        let expect = SamplingConfig { max_tokens: 9, seed: 3, ..expect };
+        assert_eq!(Sampling::resolve(args, model, 9, 0.7), Sampling { config: expect, told: told.into() });
+    }
+
+    #[test]
+    fn without_flags_the_model_decides_and_without_both_the_command() {
+        let from = "(generation_config.json)";
+        check(
+            &args(),
+            &model(),
+            SamplingConfig {
+                temperature: 0.6,
+                top_p: Some(0.8),
+                top_k: Some(20),
+                repetition_penalty: 1.1,
+                ..SamplingConfig::default()
+            },
+            &format!("temperature 0.6 {from}, top-p 0.8 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"),
+        );
+        let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
+        check(&args(), &SamplingDefaults::default(), expect, "temperature 0.7");
+    }
+
+    #[test]
+    fn a_flag_overrides_the_model() {
+        let args = SamplingArgs {
+            temperature: Some(0.0),
+            top_k: Some(5),
+            top_p: Some(1.0),
+            min_p: Some(0.5),
+            repetition_penalty: Some(1.0),
+            ..args()
+        };
+        let expect = SamplingConfig {
+            temperature: 0.0,
+            top_k: Some(5),
+            top_p: Some(1.0),
+            min_p: Some(0.5),
+            ..SamplingConfig::default()
+        };
+        check(&args, &model(), expect, "temperature 0, top-p 1, min-p 0.5, repetition penalty 1, top-k 5");
+    }
+
+    #[test]
+    fn a_model_that_is_not_sampled_is_greedy_unless_told() {
+        let greedy = SamplingDefaults { do_sample: Some(false), temperature: Some(0.6), ..SamplingDefaults::default() };
+        let expect = SamplingConfig { temperature: 0.0, ..SamplingConfig::default() };
+        check(&args(), &greedy, expect, "temperature 0 (generation_config.json)");
+        let expect = SamplingConfig { temperature: 0.9, ..SamplingConfig::default() };
+        check(&SamplingArgs { temperature: Some(0.9), ..args() }, &greedy, expect, "temperature 0.9");
+    }
+
+    #[test]
+    fn filters_that_keep_everything_are_none() {
+        let off = SamplingDefaults { top_k: Some(0), top_p: Some(1.0), ..SamplingDefaults::default() };
+        let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
+        check(&args(), &off, expect, "temperature 0.7");
+    }
+}
