@@ -117,23 +117,21 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
     let checkpoints = config.checkpoints();
     let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
 
-    let progress = Progress::new(config.steps, state.step, run.shows, run.quiet);
-    let mut log = Log::open(run.stage, from, progress)?;
+    let mut log = Log::open(run.stage, from, Progress::new(config.steps, state.step, run.shows, run.quiet))?;
     let flops_per_token = model.flops_per_token(config.context);
     let peak = matmul_peak(&device, config.precision);
     let clock = Clock::new(state.seconds);
-    let mut saved = from;
-    let mut last_evaluation = None;
+    let (mut saved, mut last_evaluation) = (from, None);
     if from.is_none() {
         let valid = model.valid();
-        last_evaluation = (run.evaluate)(&valid)?;
-        let examined = examine(run.exam, &valid, &mut state)?;
-        if last_evaluation.is_some() || !examined.is_empty() {
-            let line = StepMetrics { extra: examined.into_iter().collect(), ..StepMetrics::default() };
-            log.step(&evaluated(line, last_evaluation.as_ref()))?;
+        let found = run.measure(&valid, &mut state)?;
+        if found.evaluation.is_some() || !found.examined.is_empty() {
+            log.step(&found.on(StepMetrics::default()))?;
         }
+        last_evaluation = found.evaluation;
+        // What the stage begins with may be the best that it leaves. Its loss is no checkpoint's.
+        state.val_loss = None;
         if state.answers_best() {
-            // What the stage begins with may be the best that it leaves.
             run.save(valid, &optimizer, &mut state)?;
             saved = Some(0);
         }
@@ -165,13 +163,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
 
         // Evaluate.
         (state.val_loss, state.battery) = (None, None);
-        let (mut evaluation, mut examined) = (None, vec![]);
-        if due(config.eval_every) {
-            let valid = model.valid();
-            evaluation = (run.evaluate)(&valid)?;
-            state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
-            examined = examine(run.exam, &valid, &mut state)?;
-        }
+        let found = if due(config.eval_every) { run.measure(&model.valid(), &mut state)? } else { Measured::default() };
 
         // Log.
         let tokens_per_s = tokens as f64 / elapsed.max(1e-9);
@@ -185,11 +177,11 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
             mfu: Some(tokens_per_s * flops_per_token / peak),
             seconds: clock.seconds(),
             skipped: (!finite).then_some(state.skipped),
-            extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(examined).collect(),
+            extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             ..StepMetrics::default()
         };
-        log.step(&evaluated(line, evaluation.as_ref()))?;
-        last_evaluation = evaluation.or(last_evaluation);
+        log.step(&found.on(line))?;
+        last_evaluation = found.evaluation.or(last_evaluation);
         if state.skipped_in_a_row > config.max_skipped_steps {
             return Err(TrainError::Diverged { step, count: state.skipped_in_a_row });
         }
@@ -219,13 +211,7 @@ pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome,
     if saved != Some(state.step) {
         run.save(model.valid(), &optimizer, &mut state)?;
     }
-    let summary = Summary::new(&state, last_evaluation);
-    if state.step < config.steps {
-        return Ok(Outcome::Interrupted(summary));
-    }
-    let summary = conclude(run.exam, run.stage, summary)?;
-    run.stage.mark_done(&summary)?;
-    Ok(Outcome::Finished(summary))
+    run.end(Summary::new(&state, last_evaluation))
 }
 
 /// What `accumulate` batches give together.
@@ -278,6 +264,23 @@ impl<M: Trainable, B> Fit<'_, M, B> {
         })
     }
 
+    /// Measures a model, without gradients; the state takes what decides between checkpoints.
+    fn measure(&self, model: &M, state: &mut TrainerState) -> Result<Measured, TrainError> {
+        let evaluation = (self.evaluate)(model)?;
+        state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
+        Ok(Measured { evaluation, examined: examine(self.exam, model, state)? })
+    }
+
+    /// Declares the stage finished, if it is.
+    fn end(&self, summary: Summary) -> Result<Outcome, TrainError> {
+        if summary.step < self.config.steps {
+            return Ok(Outcome::Interrupted(summary));
+        }
+        let summary = conclude(self.exam, self.stage, summary)?;
+        self.stage.mark_done(&summary)?;
+        Ok(Outcome::Finished(summary))
+    }
+
     fn save(&self, model: M, optimizer: &Optimizer, state: &mut TrainerState) -> Result<(), TrainError> {
         let model = (self.finish)(model)?;
         let parts = Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
@@ -285,15 +288,20 @@ impl<M: Trainable, B> Fit<'_, M, B> {
     }
 }
 
-/// A line with what an evaluation found.
-fn evaluated(line: StepMetrics, evaluation: Option<&Evaluation>) -> StepMetrics {
-    let Some(evaluation) = evaluation else { return line };
-    let found = evaluation.metrics.iter().map(|(name, &value)| (format!("val_{name}"), value));
-    StepMetrics {
-        val_loss: Some(evaluation.loss),
-        val_bits_per_byte: evaluation.bits_per_byte,
-        extra: line.extra.into_iter().chain(found).collect(),
-        ..line
+/// What was measured at a step.
+#[derive(Default)]
+struct Measured {
+    evaluation: Option<Evaluation>,
+    examined: Vec<(String, f64)>,
+}
+
+impl Measured {
+    /// A line with what was found.
+    fn on(&self, mut line: StepMetrics) -> StepMetrics {
+        line.extra.extend(self.examined.iter().cloned());
+        let Some(evaluation) = &self.evaluation else { return line };
+        line.extra.extend(evaluation.metrics.iter().map(|(name, &value)| (format!("val_{name}"), value)));
+        StepMetrics { val_loss: Some(evaluation.loss), val_bits_per_byte: evaluation.bits_per_byte, ..line }
     }
 }
 

@@ -75,18 +75,17 @@ fn row(shown: &SideBySide) -> String {
         format!("<p dir=\"auto\">{}</p>", escape(&shorten(&format!("{who}{}", message.content), MOST_CHARACTERS).0))
     });
     let mut html = format!("<tr><td class=\"prompt\">{}</td>", turns.collect::<String>());
-    for reply in &shown.replies {
-        html += &match reply {
-            None => "<td class=\"note\">not asked</td>".to_owned(),
-            Some((text, right)) => {
-                let (class, mark) = if *right { ("right", "✓ right") } else { ("wrong", "✗ wrong") };
-                let text = match text.trim() {
-                    "" => "<span class=\"note\">(nothing)</span>".to_owned(),
-                    text => escape(&shorten(text, MOST_CHARACTERS).0),
-                };
-                format!("<td class=\"{class}\"><p dir=\"auto\">{text}</p><span class=\"mark\">{mark}</span></td>")
-            }
-        };
-    }
+    html.extend(shown.replies.iter().map(|reply| cell(*reply)));
     html + "</tr>\n"
+}
+
+/// A reply, marked if it is wrong.
+fn cell(reply: Option<(&str, bool)>) -> String {
+    let Some((text, right)) = reply else { return "<td class=\"note\">not asked</td>".into() };
+    let (class, mark) = if right { ("right", "✓ right") } else { ("wrong", "✗ wrong") };
+    let text = match text.trim() {
+        "" => "<span class=\"note\">(nothing)</span>".into(),
+        text => escape(&shorten(text, MOST_CHARACTERS).0),
+    };
+    format!("<td class=\"{class}\"><p dir=\"auto\">{text}</p><span class=\"mark\">{mark}</span></td>")
 }

@@ -35,7 +35,7 @@ pub fn html(stage: &Stage) -> Result<String> {
     let metrics = &stage.metrics;
     let mut keys: Vec<&str> = metrics.keys().filter(|key| !NOT_MEASURED.contains(key)).collect();
     // Topics are many, and have a table of their own.
-    keys.retain(|key| !key.strip_prefix("battery_").is_some_and(|rest| !["sampled", "most_frequent"].contains(&rest)));
+    keys.retain(|key| key.strip_prefix("battery_").is_none_or(|rest| ["sampled", "most_frequent"].contains(&rest)));
     // What is measured in training and in validation shares a chart.
     keys.retain(|key| key.strip_prefix("val_").is_none_or(|base| metrics.column(base).is_empty()));
     keys.sort_by_key(|key| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));

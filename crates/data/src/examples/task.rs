@@ -75,7 +75,7 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
     let topic = record.string("topic").ok().map(str::to_owned);
     match prompt_fault(&messages) {
         Some(reason) => found.skips.add(reason, origin),
-        None => found.examples.push(Task { messages, topic, check, reference, origin }),
+        None => found.examples.push(Task { messages, check, topic, reference, origin }),
     }
     Ok(())
 }
