@@ -73,7 +73,8 @@ pub const TALK: &[Intent] = &[
             "[entertain me|amuse me|I want some fun|let us do something fun|I want to play|let us play|I want to play a game|can we play|let us play a game|do you want to play|I need something to do|let us have fun|make me happy|cheer me up|make me laugh][ please| now|]",
         ],
         &[
-            "[Shall I tell you a story?|Let us do something.] [Ask me for one about a cat, or about a king.|I can tell you a story, or we could do some sums.]",
+            "Shall I tell you a story? [Ask me for one about a cat, or about a king.|I know many about animals and children.]",
+            "Let us do something. I can tell you a story, or we could do some sums.",
             "We could do some sums, or I could tell you a story. [What would you like?|Which do you like better?]",
         ],
         &["story", "sum"],
