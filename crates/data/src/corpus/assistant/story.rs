@@ -52,13 +52,12 @@ fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<Stri
     let kind = || story.kind.clone();
     let hero = || story.hero.clone();
     match (dice.weighted(&[22, 26, 14, 8, 14, 8, 8]), &story.friend, &story.place) {
-        (1, ..) => (OF_KIND, vec![kind()]),
         (2, ..) => (OF_KIND_AND_NAME, vec![kind(), hero()]),
         (3, ..) => (OF_NAME, vec![hero()]),
         (4, Some(friend), _) => (OF_TWO, vec![kind(), friend.clone()]),
         (5, _, Some(place)) => (OF_PLACE, vec![place.clone()]),
         (6, ..) => (OF_TOPIC, vec![]),
-        (0 | 7.., ..) => (ANY, vec![]),
+        (0, ..) => (ANY, vec![]),
         _ => (OF_KIND, vec![kind()]),
     }
 }
