@@ -116,7 +116,7 @@ impl Model {
     /// Completes a prompt, with tokens that `guard` allows where there is one.
     ///
     /// # Errors
-    /// As [`generate`].
+    /// As [`generate()`].
     pub fn complete(
         &self,
         prompt: &[u32],
