@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn prompts_are_not_asked_twice() {
         let prompts = prompts(None, None);
-        let texts: BTreeSet<&String> = prompts.iter().map(|task| &task.messages[0].content).collect();
+        let said = |task: &Task| task.messages.iter().map(|message| message.content.clone()).collect::<Vec<_>>();
+        let texts: BTreeSet<_> = prompts.iter().map(said).collect();
         assert_eq!((texts.len(), prompts.len()), (128, 128));
         assert_eq!(preferences(None, Some(5)).len(), 5);
     }
