@@ -193,7 +193,7 @@ fn what_a_stage_needs_is_named_when_it_is_missing() {
     fail(&mut assistant(&out, "sft", &["--steps=2"]), 2, &["tokenizer"]);
     succeed(&mut assistant(&out, "tokenizer,pretrain,sft", &["--steps=2", "--quiet"]));
     fail(&mut assistant(&out, "ppo", &["--steps=2"]), 2, &["ppo", "reward model", "ppo.rewards.learned = 0"]);
-    let none = ["--steps=2", "--set=ppo.rewards={learned = 0.0, correct = 0.0}"];
+    let none = ["--steps=2", "--set=ppo.rewards={learned = 0.0, correct = 0.0, unfinished = 0.0}"];
     fail(&mut assistant(&out, "ppo", &none), 2, &["ppo.rewards", "every weight is 0"]);
     let none = ["--steps=2", "--set=ppo.max_tokens=128"];
     fail(&mut assistant(&out, "ppo", &none), 2, &["ppo.max_tokens = 128", "ppo.context = 128"]);

@@ -5,7 +5,7 @@ use crate::{fireclay, run, succeed, train};
 fn train_then_generate_score_and_report() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("first");
-    let said = succeed(&mut train(&out, &["--steps", "40"]));
+    let said = succeed(&mut train(&out, &["--steps", "80"]));
     for part in ["sample", "run ", "report ", "next "] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
@@ -19,8 +19,9 @@ fn train_then_generate_score_and_report() {
     ] {
         assert!(out.join(file).exists(), "{file} is missing");
     }
-    let first: f64 = crate::losses(&out)[0].1.as_f64().unwrap();
-    let last: f64 = crate::losses(&out).last().unwrap().1.as_f64().unwrap();
+    let losses: Vec<f64> = crate::losses(&out).iter().map(|(_, loss)| loss.as_f64().unwrap()).collect();
+    // A batch of 64 tokens alone says little.
+    let (first, last) = (losses[0], losses[losses.len() - 10..].iter().sum::<f64>() / 10.0);
     assert!(last < first - 0.5, "the loss fell from {first} only to {last}");
 
     let json =
@@ -59,7 +60,7 @@ fn train_then_generate_score_and_report() {
 
     // Finished stages are skipped: the same command again changes nothing.
     let weights = crate::final_weights(&out);
-    succeed(&mut train(&out, &["--steps", "40"]));
+    succeed(&mut train(&out, &["--steps", "80"]));
     assert_eq!(weights, crate::final_weights(&out));
 }
 
