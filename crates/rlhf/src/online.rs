@@ -146,7 +146,8 @@ pub fn online<M: Trainable>(
         (resumed.model, resumed.optimizers, resumed.state)
     } else {
         let optimizers = optimizer_configs.iter().map(|(_, config)| Optimizer::new(config.clone())).collect();
-        let state = TrainerState { settings, ..TrainerState::new(config, run.source.position()) };
+        let state =
+            TrainerState { settings, memory: algorithm.memory(), ..TrainerState::new(config, run.source.position()) };
         (model.to_device(&device), optimizers, state)
     };
     let checkpoints = config.checkpoints();
