@@ -157,6 +157,26 @@ fn ppo_resumes_exactly() {
     check_resumes("ppo", "tokenizer,pretrain,sft,reward");
 }
 
+/// A run may be cut when nothing but the model that it began with is saved.
+#[test]
+fn ppo_resumes_from_before_its_first_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let flags = ["--steps=3", "--quiet", "--set=ppo.keep_checkpoints=9"];
+    succeed(&mut assistant(&out, "tokenizer,pretrain,sft,reward,ppo", &flags));
+    let before = crate::losses_of(&out, "ppo");
+    std::fs::remove_file(out.join("ppo/DONE")).unwrap();
+    for entry in std::fs::read_dir(out.join("ppo/checkpoints")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("step-000000") {
+            std::fs::remove_dir_all(path).unwrap();
+        }
+    }
+    assert!(out.join("ppo/checkpoints/step-000000").exists(), "the model that the stage began with is saved");
+    succeed(&mut assistant(&out, "tokenizer,pretrain,sft,reward,ppo", &flags));
+    assert_eq!(crate::losses_of(&out, "ppo"), before);
+}
+
 #[test]
 fn grpo_resumes_exactly() {
     check_resumes("grpo", "tokenizer,pretrain,sft");
