@@ -9,6 +9,7 @@ mod recall;
 mod story;
 pub(super) mod sums;
 mod talk;
+mod things;
 mod unknown;
 
 use serde::{Deserialize, Serialize};
