@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
+use fireclay_data::corpus::Topic;
 use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
@@ -178,7 +179,11 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     Ok(())
 }
 
-/// What to ask an assistant that learned from the embedded corpus; `chat` reads it in the run.
+/// The share of a topic's battery, greedily, from which on a message about it is suggested.
+const WORTH_SUGGESTING: f64 = 0.6;
+
+/// What to ask an assistant that learned from the embedded corpus, about the topics that its battery says it can answer; `chat` reads it in the
+/// run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     if last == Stage::Pretrain
         || !recipe.data.paths.is_empty()
@@ -187,7 +192,12 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     {
         return Ok(vec![]);
     }
-    let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, recipe.sft.data.corpus.shares);
+    let shares = recipe.sft.data.corpus.shares.weights();
+    let summary = fireclay_train::stage::done(&run.folder(last.name()))?;
+    let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
+    let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, |topic| {
+        shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
+    });
     let path = run.path().join("suggestions.txt");
     fs::write(&path, suggestions.join("\n") + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(suggestions)

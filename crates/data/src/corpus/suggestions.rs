@@ -1,12 +1,11 @@
 //! What a person may try first, shown beside a model that was trained on the embedded corpus.
 
 use super::Topic;
-use super::assistant::TopicShares;
 use super::world::{World, WorldConfig};
 
-/// Messages about the topics of `shares`, with names of the world, that an assistant of the embedded corpus can answer.
+/// Messages that an assistant of the embedded corpus may be sent, with names of its world, about the topics that are `wanted`.
 #[must_use]
-pub fn suggestions(world: &WorldConfig, shares: TopicShares) -> Vec<String> {
+pub fn suggestions(world: &WorldConfig, wanted: impl Fn(Topic) -> bool) -> Vec<String> {
     let world = World::new(world);
     let people = world.people();
     let (first, last) = (people[0].name, people[people.len() - 1].name);
@@ -19,6 +18,5 @@ pub fn suggestions(world: &WorldConfig, shares: TopicShares) -> Vec<String> {
         (Topic::Talk, "Tell me a funny joke.".to_owned()),
         (Topic::Chinese, "讲一个小猫的故事吧。".to_owned()),
     ];
-    let weights = shares.weights();
-    all.into_iter().filter(|(topic, _)| weights[*topic as usize] > 0).map(|(_, text)| text).collect()
+    all.into_iter().filter(|(topic, _)| wanted(*topic)).map(|(_, text)| text).collect()
 }
