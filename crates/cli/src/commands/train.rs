@@ -193,7 +193,7 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
         return Ok(vec![]);
     }
     let shares = recipe.sft.data.corpus.shares.weights();
-    let summary = fireclay_train::stage::done(&run.folder(last.name()))?;
+    let summary: Option<Summary> = fireclay_train::stage::done(&run.folder(last.name()))?;
     let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
     let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, |topic| {
         shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
