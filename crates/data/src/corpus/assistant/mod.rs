@@ -2,6 +2,7 @@
 //! and the dialogues of the pretraining corpus are made.
 
 mod chinese;
+mod chinese_things;
 mod english;
 mod intent;
 mod people;

@@ -1,11 +1,9 @@
 //! What the assistant does not know, and says so.
 
 use super::Exchange;
+use super::chinese_things::{CHINESE_COUNTRIES, CHINESE_FAMOUS, CHINESE_WHYS, CHINESE_WRITINGS};
 use super::intent::{reply, said};
-use super::things::{
-    CHINESE_COUNTRIES, CHINESE_FAMOUS, CHINESE_WHYS, CHINESE_WRITINGS, CITIES, CONTESTS, COUNTRIES, CRAFTS, FAMOUS,
-    GOODS, LANGUAGES, THINGS, WHYS, WRITINGS,
-};
+use super::things::{CITIES, CONTESTS, COUNTRIES, CRAFTS, FAMOUS, GOODS, LANGUAGES, THINGS, WHYS, WRITINGS};
 use crate::corpus::check::{Check, ReplyCheck};
 use crate::corpus::dice::Dice;
 use crate::corpus::stories::Language;
