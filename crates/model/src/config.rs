@@ -126,6 +126,10 @@ pub struct DecoderConfig {
     pub logit_softcap: Option<f64>,
     /// Standard deviation of fresh normal weights.
     pub init_std: f64,
+    /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std). Not written to `config.json`: it matters
+    /// before training only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_std: Option<f64>,
 }
 
 impl DecoderConfig {
@@ -169,6 +173,7 @@ impl DecoderConfig {
             full_layers: 0,
             logit_softcap: None,
             init_std: 0.02,
+            embedding_std: None,
         }
     }
 
@@ -275,8 +280,9 @@ impl DecoderConfig {
         if self.sliding_window == Some(0) {
             return invalid("sliding_window is 0; give the number of tokens a query sees, or leave it out".into());
         }
-        if !(self.norm_epsilon > 0.0 && self.init_std > 0.0 && self.logit_softcap.is_none_or(|cap| cap > 0.0)) {
-            return invalid("norm_epsilon, init_std and logit_softcap must be positive".into());
+        let optional = [self.logit_softcap, self.embedding_std];
+        if !(self.norm_epsilon > 0.0 && self.init_std > 0.0 && optional.iter().flatten().all(|&number| number > 0.0)) {
+            return invalid("norm_epsilon, init_std, embedding_std and logit_softcap must be positive".into());
         }
         Ok(())
     }

@@ -164,8 +164,9 @@ impl WeightSource for FreshWeights<'_> {
             return Ok(vec![0.0; count]);
         }
         let writes_residual = name.ends_with("attention.output.weight") || name.ends_with("feed_forward.down.weight");
-        let std = if name == "token_embedding" && self.config.position == Position::Sinusoidal {
-            1.0
+        let std = if name == "token_embedding" {
+            let sinusoidal = self.config.position == Position::Sinusoidal;
+            self.config.embedding_std.unwrap_or(if sinusoidal { 1.0 } else { self.config.init_std })
         } else if writes_residual {
             self.config.init_std / (2.0 * self.config.layers as f64).sqrt()
         } else {
@@ -208,6 +209,19 @@ fn unit_stream(seed: u64, name: &str) -> impl FnMut() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn embeddings_have_their_own_deviation_where_it_is_given() {
+        let device = Device::default();
+        let config = DecoderConfig::modern(64, 32, 1, 4, 16);
+        let wide = DecoderConfig { embedding_std: Some(0.1), ..config.clone() };
+        let [narrow, wide] = [config, wide].map(|config| config.init(1, &device));
+        let numbers = |tensor: Tensor<2>| tensor.into_data().to_vec::<f32>().unwrap();
+        let ratios = numbers(wide.token_embedding.val()).into_iter().zip(numbers(narrow.token_embedding.val()));
+        assert!(ratios.map(|(wide, narrow)| wide / narrow).all(|ratio| (ratio - 5.0).abs() < 1e-4));
+        let query = |decoder: &Decoder| numbers(decoder.blocks[0].attention.query.weight.val());
+        assert_eq!(query(&wide), query(&narrow));
+    }
 
     #[test]
     fn normal_has_the_asked_deviation_and_a_stream_a_name() {

@@ -175,6 +175,8 @@ pub enum Sampling {
     /// Every window once an epoch, in a seeded order.
     #[default]
     Packed,
+    /// Every window once an epoch, the first epoch in the order of the text.
+    Ordered,
     /// Windows at uniformly random places (nanoGPT).
     Random,
 }
@@ -194,6 +196,8 @@ pub struct DataSection {
     pub separator: Option<String>,
     /// How batches are cut out of it.
     pub sampling: Sampling,
+    /// Whether a token sees its own document only, not those before it in its window.
+    pub separate_documents: bool,
 }
 
 impl Default for DataSection {
@@ -204,6 +208,7 @@ impl Default for DataSection {
             validation_fraction: 0.1,
             separator: None,
             sampling: Sampling::Packed,
+            separate_documents: false,
         }
     }
 }
@@ -286,6 +291,8 @@ pub struct ModelSection {
     pub sliding_window: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_std: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_std: Option<f64>,
 }
 
 impl Default for ModelSection {
@@ -305,6 +312,7 @@ impl Default for ModelSection {
             tied_head: None,
             sliding_window: None,
             init_std: None,
+            embedding_std: None,
         }
     }
 }
@@ -334,6 +342,7 @@ impl ModelSection {
             tied_head: self.tied_head.unwrap_or(shape.tied_head),
             sliding_window: self.sliding_window.or(shape.sliding_window),
             init_std: self.init_std.unwrap_or(shape.init_std),
+            embedding_std: self.embedding_std.or(shape.embedding_std),
             ..shape
         }
     }

@@ -65,6 +65,14 @@ pub(super) fn shards(
     begun: bool,
     progress: bool,
 ) -> Result<ShardSet> {
+    let shards = stored_shards(recipe, tokenizer, dir, begun, progress)?;
+    Ok(match tokenizer.end_of_text_id() {
+        Some(end) if recipe.data.separate_documents => shards.with_documents_apart(end),
+        _ => shards,
+    })
+}
+
+fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool, progress: bool) -> Result<ShardSet> {
     if begun {
         return Ok(ShardSet::open(dir, tokenizer)?);
     }

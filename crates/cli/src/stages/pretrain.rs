@@ -34,6 +34,9 @@ pub fn pretrain(context: &Context) -> Result<Outcome> {
         Sampling::Packed => {
             Box::new(PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
         }
+        Sampling::Ordered => {
+            Box::new(PackedSource::ordered(&shards, Split::Train, config.batch, config.context, config.seed)?)
+        }
         Sampling::Random => {
             Box::new(RandomWindows::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
         }

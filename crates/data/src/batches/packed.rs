@@ -16,6 +16,7 @@ pub struct PackedSource {
     windows: Windows,
     batch: usize,
     seed: u64,
+    ordered: bool,
     fingerprint: String,
     epoch: Epoch,
     index: u64,
@@ -26,7 +27,8 @@ struct Epoch {
     number: u64,
     phase: u64,
     len: u64,
-    order: Permutation,
+    /// None: as the text goes.
+    order: Option<Permutation>,
 }
 
 impl PackedSource {
@@ -38,10 +40,39 @@ impl PackedSource {
     /// # Panics
     /// When `batch` or `context` is 0.
     pub fn new(tokens: &ShardSet, split: Split, batch: usize, context: usize, seed: u64) -> Result<Self, DataError> {
+        Self::with_order(tokens, split, batch, context, seed, false)
+    }
+
+    /// As [`new`](Self::new), but the first epoch takes the windows as the text goes: for text that is ordered from easy to
+    /// hard (a curriculum; Bengio et al. 2009), or whose order is random already.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn ordered(
+        tokens: &ShardSet,
+        split: Split,
+        batch: usize,
+        context: usize,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        Self::with_order(tokens, split, batch, context, seed, true)
+    }
+
+    fn with_order(
+        tokens: &ShardSet,
+        split: Split,
+        batch: usize,
+        context: usize,
+        seed: u64,
+        ordered: bool,
+    ) -> Result<Self, DataError> {
         let windows = Windows::new(tokens, split, batch, context)?;
-        let fingerprint = windows.fingerprint("packed", seed);
-        let epoch = Epoch::new(&windows, seed, 0);
-        Ok(Self { windows, batch, seed, fingerprint, epoch, index: 0 })
+        let fingerprint = windows.fingerprint(if ordered { "ordered" } else { "packed" }, seed);
+        let epoch = Epoch::new(&windows, seed, 0, ordered);
+        Ok(Self { windows, batch, seed, ordered, fingerprint, epoch, index: 0 })
     }
 
     /// Windows in the current epoch; from one to the next it may change by one.
@@ -58,17 +89,17 @@ impl PackedSource {
 
     fn next_start(&mut self) -> u64 {
         if self.index == self.epoch.len {
-            self.epoch = Epoch::new(&self.windows, self.seed, self.epoch.number + 1);
+            self.epoch = Epoch::new(&self.windows, self.seed, self.epoch.number + 1, self.ordered);
             self.index = 0;
         }
-        let window = self.epoch.order.at(self.index);
+        let window = self.epoch.order.as_ref().map_or(self.index, |order| order.at(self.index));
         self.index += 1;
         self.epoch.phase + window * self.windows.context as u64
     }
 }
 
 impl Epoch {
-    fn new(windows: &Windows, seed: u64, number: u64) -> Self {
+    fn new(windows: &Windows, seed: u64, number: u64, ordered: bool) -> Self {
         let context = windows.context as u64;
         let targets = windows.len() - 1;
         let random = split_mix(seed, number);
@@ -76,7 +107,8 @@ impl Epoch {
         let phases = context.min(targets - context + 1);
         let phase = if number == 0 { 0 } else { below(phases, random) };
         let len = (targets - phase) / context;
-        Self { number, phase, len, order: Permutation::new(len, random) }
+        let order = (!ordered || number > 0).then(|| Permutation::new(len, random));
+        Self { number, phase, len, order }
     }
 }
 
@@ -91,7 +123,7 @@ impl Source for PackedSource {
     }
 
     fn seek(&mut self, position: &Position) -> Result<(), DataError> {
-        let epoch = Epoch::new(&self.windows, self.seed, position.epoch);
+        let epoch = Epoch::new(&self.windows, self.seed, position.epoch, self.ordered);
         position.check(&self.fingerprint, epoch.len)?;
         self.epoch = epoch;
         self.index = position.index;

@@ -95,7 +95,8 @@ impl Windows {
             ids.extend_from_slice(&window[..context]);
             targets.extend_from_slice(&window[1..]);
         }
-        Batch { batch, context, ids, targets, weights: None, segments: None }
+        let segments = self.tokens.document_end().map(|end| segments(&ids, context, end));
+        Batch { batch, context, ids, targets, weights: None, segments }
     }
 
     /// Identifies the order that `kind` and `seed` give to these windows.
@@ -103,8 +104,24 @@ impl Windows {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.tokens.fingerprint(self.split));
         hasher.update(format!("{kind} {:?} {} {seed}", self.split, self.context).as_bytes());
+        if let Some(end) = self.tokens.document_end() {
+            hasher.update(format!(" documents apart at {end}").as_bytes());
+        }
         hasher.finalize().to_hex()[..16].to_owned()
     }
+}
+
+/// Numbers the documents of each row of `context` ids from 0; a document begins at the `end_of_text` before it.
+fn segments(ids: &[u32], context: usize, end_of_text: u32) -> Vec<u32> {
+    let mut segments = Vec::with_capacity(ids.len());
+    for row in ids.chunks(context) {
+        let mut segment = 0;
+        for (at, &id) in row.iter().enumerate() {
+            segment += u32::from(at > 0 && id == end_of_text);
+            segments.push(segment);
+        }
+    }
+    segments
 }
 
 impl Position {

@@ -195,3 +195,55 @@ fn a_position_of_other_data_is_refused() {
     let beyond = Position { index: 99, ..position.clone() };
     assert!(message(larger_batch.seek(&beyond)).contains("window 99 of 12"));
 }
+
+#[test]
+fn an_ordered_source_goes_through_the_text_once_before_it_shuffles() {
+    let mut source = PackedSource::ordered(&counting(101, 0), Split::Train, 1, 10, 3).unwrap();
+    let epochs = epochs(&mut source, 20);
+    assert_eq!(epochs[&0], (0..10).map(|window| window * 10).collect::<Vec<_>>());
+    assert!(!epochs[&1].is_sorted());
+}
+
+proptest! {
+    #[test]
+    fn an_ordered_source_resumes_exactly(
+        tokens in 20_u32..400, batch in 1_usize..9, context in 1_usize..19, seed: u64, cut in 0_usize..60,
+    ) {
+        let tokens = counting(tokens, 0);
+        resumes_exactly(|| PackedSource::ordered(&tokens, Split::Train, batch, context, seed).unwrap(), cut)?;
+    }
+
+    #[test]
+    fn documents_apart_begin_at_their_end_of_text(
+        ids in proptest::collection::vec(0_u32..6, 20..200), batch in 1_usize..5, context in 1_usize..19, seed: u64,
+    ) {
+        const END: u32 = 5;
+        let tokens = ShardSet::from_ids(ids.clone(), ids).with_documents_apart(END);
+        let mut batches = vec![packed(&tokens, batch, context, seed).next_batch().unwrap()];
+        batches.push(random(&tokens, batch, context, seed).next_batch().unwrap());
+        batches.extend(validation(&tokens, batch, context).unwrap());
+        for batch in batches {
+            let segments = batch.segments.unwrap();
+            prop_assert_eq!(segments.len(), batch.ids.len());
+            let weights = batch.weights.unwrap_or_else(|| vec![1.0; segments.len()]);
+            for row in 0..batch.batch {
+                prop_assert_eq!(segments[row * context], 0);
+                for at in row * context + 1..(row + 1) * context {
+                    if weights[at] > 0.0 {
+                        prop_assert_eq!(segments[at] - segments[at - 1], u32::from(batch.ids[at] == END));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_position_does_not_fit_the_same_tokens_with_documents_apart() {
+    let tokens = counting(100, 0);
+    let mut together = packed(&tokens, 1, 10, 0);
+    let mut apart = packed(&tokens.with_documents_apart(7), 1, 10, 0);
+    together.next_batch().unwrap();
+    assert!(apart.seek(&together.position()).is_err());
+    assert_eq!(together.next_batch().unwrap().segments, None);
+}

@@ -65,6 +65,10 @@ impl ValidationBatches {
         batch.context = context;
         batch.ids.resize(context, 0);
         batch.targets.resize(context, 0);
+        if let Some(segments) = &mut batch.segments {
+            // Padding comes last and is seen by nothing.
+            segments.resize(context, segments[targets - 1]);
+        }
         let weights = (0..context).map(|at| if at < targets { 1.0 } else { 0.0 });
         batch.weights = Some(weights.collect());
         batch
@@ -91,6 +95,9 @@ impl Iterator for ValidationBatches {
             batch.batch += 1;
             batch.ids.extend(short.ids);
             batch.targets.extend(short.targets);
+            if let (Some(segments), Some(more)) = (&mut batch.segments, short.segments) {
+                segments.extend(more);
+            }
             batch.weights = Some(weights);
         }
         Some(batch)

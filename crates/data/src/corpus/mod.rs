@@ -39,6 +39,7 @@ mod topic;
 mod assistant;
 
 mod flaws;
+mod notes;
 
 pub mod conversations;
 pub mod preferences;

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Split;
 use super::arithmetic::{self, Problem, ProblemMix};
-use super::assistant::{Assistant, TopicShares};
+use super::assistant::{Assistant, Exchange, TopicShares};
 use super::dice::Dice;
 use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
+use super::{Split, Topic, notes};
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,12 +24,14 @@ pub enum DocumentKind {
     Arithmetic,
     /// A conversation with the assistant, as plain text.
     Dialogue,
+    /// Something that is told and asked for afterwards: a conversation, or a few sentences.
+    Recall,
 }
 
 impl DocumentKind {
     /// Every kind, in the order of [`Shares`].
-    pub const ALL: [Self; 5] =
-        [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue];
+    pub const ALL: [Self; 6] =
+        [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue, Self::Recall];
 }
 
 /// How many documents of each kind come, in relation to each other.
@@ -46,18 +48,21 @@ pub struct Shares {
     pub arithmetic: u32,
     /// Conversations with the assistant.
     pub dialogues: u32,
+    /// Texts whose end repeats what their beginning says.
+    pub recall: u32,
 }
 
 impl Shares {
-    fn weights(self) -> [u32; 5] {
-        [self.english_stories, self.chinese_stories, self.biographies, self.arithmetic, self.dialogues]
+    fn weights(self) -> [u32; 6] {
+        let Self { english_stories, chinese_stories, biographies, arithmetic, dialogues, recall } = self;
+        [english_stories, chinese_stories, biographies, arithmetic, dialogues, recall]
     }
 }
 
 impl Default for Shares {
     /// The mix of the first run: of everything that the assistant is asked for, and enough biographies to learn the world.
     fn default() -> Self {
-        Self { english_stories: 24, chinese_stories: 6, biographies: 24, arithmetic: 16, dialogues: 30 }
+        Self { english_stories: 20, chinese_stories: 5, biographies: 16, arithmetic: 10, dialogues: 31, recall: 18 }
     }
 }
 
@@ -73,6 +78,9 @@ pub struct CorpusConfig {
     pub bytes: Option<u64>,
     /// The number of validation documents.
     pub validation_documents: u64,
+    /// This many training documents, the first ones, are notes: short texts in few forms that teach a model to look back in
+    /// its context. They help a model that meets them before the mix, so read the text in order.
+    pub notes_first: u64,
     /// The mix.
     pub shares: Shares,
     /// The share of problems, in percent, whose numbers have one digit.
@@ -90,6 +98,7 @@ impl Default for CorpusConfig {
             documents: Some(30_000),
             bytes: None,
             validation_documents: 400,
+            notes_first: 0,
             shares: Shares::default(),
             one_digit_percent: 30,
             minus_percent: 50,
@@ -217,13 +226,18 @@ impl Corpus {
     #[must_use]
     pub fn document(&self, split: Split, index: u64) -> (DocumentKind, String) {
         let dice = &mut Dice::new(self.config.seed, &format!("documents/{}", split.name()), index);
+        if split == Split::Train && index < self.config.notes_first {
+            return (DocumentKind::Recall, notes::draw(dice));
+        }
         let kind = DocumentKind::ALL[dice.weighted(&self.config.shares.weights())];
         let text = match kind {
             DocumentKind::EnglishStory => story(Language::English, split, dice),
             DocumentKind::ChineseStory => story(Language::Chinese, split, dice),
             DocumentKind::Biography => self.world.biography(split, dice),
             DocumentKind::Arithmetic => arithmetic::document(split, self.config.problems(), dice),
-            DocumentKind::Dialogue => dialogue(&self.assistants[split as usize], dice),
+            DocumentKind::Dialogue => lines(&self.assistants[split as usize].dialogue(dice).1),
+            DocumentKind::Recall if split == Split::Train && dice.chance(40) => notes::draw(dice),
+            DocumentKind::Recall => lines(&self.assistants[split as usize].about(Topic::Recall, dice)),
         };
         (kind, text)
     }
@@ -253,8 +267,7 @@ fn story(language: Language, split: Split, dice: &mut Dice) -> String {
 }
 
 /// A conversation as plain text, a turn a line.
-fn dialogue(assistant: &Assistant, dice: &mut Dice) -> String {
-    let (_, exchanges) = assistant.dialogue(dice);
+fn lines(exchanges: &[Exchange]) -> String {
     let lines = exchanges.iter().map(|exchange| format!("User: {}\nFireclay: {}", exchange.asked, exchange.answer));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -36,6 +36,15 @@ const PINNED: [&str; 5] =
     ["a8604353ad1a0f64", "8219f587f8549503", "6009ffa927417a2c", "897ddc4de448f07e", "ccaacbb9b60de7ae"];
 
 #[test]
+fn notes_come_first_where_they_are_asked_for() {
+    let corpus = Corpus::new(&CorpusConfig { notes_first: 5, ..CorpusConfig::default() }).expect("valid");
+    assert!((0..5).all(|index| corpus.document(Split::Train, index).0 == DocumentKind::Recall));
+    let plain = Corpus::new(&CorpusConfig::default()).expect("the default is valid");
+    assert!((5..200).all(|index| corpus.document(Split::Train, index) == plain.document(Split::Train, index)));
+    assert_eq!(corpus.document(Split::Validation, 0), plain.document(Split::Validation, 0));
+}
+
+#[test]
 fn another_seed_is_another_corpus_and_a_document_does_not_depend_on_the_others() {
     let config = CorpusConfig::default();
     let other = CorpusConfig { seed: 1, ..config };
@@ -64,7 +73,8 @@ fn every_document_is_of_the_expected_length_and_well_formed() {
 
 #[test]
 fn the_kinds_come_in_their_shares() {
-    let shares = Shares { english_stories: 1, chinese_stories: 1, biographies: 2, arithmetic: 0, dialogues: 0 };
+    let shares =
+        Shares { english_stories: 1, chinese_stories: 1, biographies: 2, arithmetic: 0, dialogues: 0, recall: 0 };
     let corpus = Corpus::new(&CorpusConfig { shares, ..CorpusConfig::default() }).expect("valid");
     let count = |kind| (0..2000).filter(|&index| corpus.document(Split::Train, index).0 == kind).count();
     assert!((400..600).contains(&count(DocumentKind::EnglishStory)));
@@ -103,7 +113,8 @@ fn check_refused(config: &CorpusConfig, says: &str) {
 #[test]
 fn impossible_configurations_are_refused_by_name() {
     let config = CorpusConfig::default();
-    let none = Shares { english_stories: 0, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0 };
+    let none =
+        Shares { english_stories: 0, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0, recall: 0 };
     check_refused(&CorpusConfig { shares: none, ..config }, "corpus.shares");
     check_refused(&CorpusConfig { one_digit_percent: 101, ..config }, "from 0 to 100");
     let world = |people, held_out_people| WorldConfig { people, held_out_people, ..config.world };
@@ -167,7 +178,8 @@ fn sample_prompts_show_every_kind_and_what_is_right() {
     for sample in samples.iter().filter(|sample| sample.kind == DocumentKind::Arithmetic) {
         assert!(verify(&sample.prompt, sample.expected.as_deref().unwrap_or("")));
     }
-    let english_only = Shares { english_stories: 1, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0 };
+    let english_only =
+        Shares { english_stories: 1, chinese_stories: 0, biographies: 0, arithmetic: 0, dialogues: 0, recall: 0 };
     let samples = sample_prompts(&CorpusConfig { shares: english_only, ..config });
     assert!(!samples.is_empty() && samples.iter().all(|sample| sample.kind == DocumentKind::EnglishStory));
 }

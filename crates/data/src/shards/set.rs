@@ -20,6 +20,7 @@ use crate::DataError;
 pub struct ShardSet {
     splits: Arc<[Tokens; 2]>,
     key: Arc<str>,
+    document_end: Option<u32>,
 }
 
 /// The tokens of one split.
@@ -68,7 +69,22 @@ impl ShardSet {
             }
             Tokens::new(vec![(Shard::Owned(ids), 0, 0)], *hasher.finalize().as_bytes())
         };
-        Self { splits: Arc::new([tokens(train), tokens(validation)]), key: "".into() }
+        Self { splits: Arc::new([tokens(train), tokens(validation)]), key: "".into(), document_end: None }
+    }
+
+    /// The same tokens, whose batches let no document see another: a document ends before each `end_of_text`, which is
+    /// the first id that the next one sees.
+    ///
+    /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text, as
+    /// in GPT's pretraining, and a token attends to earlier documents too.
+    #[must_use]
+    pub fn with_documents_apart(self, end_of_text: u32) -> Self {
+        Self { document_end: Some(end_of_text), ..self }
+    }
+
+    /// The id before which documents end, if they are kept apart.
+    pub(crate) fn document_end(&self) -> Option<u32> {
+        self.document_end
     }
 
     pub(super) fn open_hash(dir: &Path, tokenizer: Option<[u8; 32]>) -> Result<Self, DataError> {
@@ -91,7 +107,7 @@ impl ShardSet {
             Ok(Tokens::new(shards, *hasher.finalize().as_bytes()))
         };
         let splits = Arc::new([open(Split::Train)?, open(Split::Validation)?]);
-        Ok(Self { splits, key: manifest.key.into() })
+        Ok(Self { splits, key: manifest.key.into(), document_end: None })
     }
 
     fn split(&self, split: Split) -> &Tokens {

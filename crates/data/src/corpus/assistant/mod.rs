@@ -6,6 +6,7 @@ mod chinese_things;
 mod english;
 mod intent;
 mod people;
+pub(super) mod possessions;
 mod recall;
 mod story;
 pub(super) mod sums;
@@ -13,6 +14,7 @@ mod talk;
 mod things;
 mod unknown;
 
+pub(super) use intent::reply;
 use serde::{Deserialize, Serialize};
 
 use super::arithmetic::ProblemMix;

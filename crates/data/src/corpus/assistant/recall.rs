@@ -1,7 +1,7 @@
 //! What people say of themselves, and ask for later.
 
-use super::Exchange;
 use super::intent::{reply, said};
+use super::{Exchange, possessions};
 use crate::corpus::check::{Check, ReplyCheck};
 use crate::corpus::dice::Dice;
 use crate::corpus::stories::{self, Language};
@@ -64,10 +64,6 @@ fn name(split: Split, dice: &mut Dice) -> String {
     stories::name(split, dice)
 }
 
-fn thing(things: &[&'static str], split: Split, dice: &mut Dice) -> String {
-    wording::thing(things, split, dice).to_string()
-}
-
 const FACTS: &[Fact] = &[
     Fact {
         weight: 60,
@@ -89,7 +85,7 @@ const FACTS: &[Fact] = &[
     },
     Fact {
         weight: 14,
-        values: |split, dice| thing(COLOURS, split, dice),
+        values: possessions::colour,
         says: &[
             "[my favourite colour is|I like the colour|the colour I like best is|I love the colour|my best colour is|the best colour is|I love] {x}[ most| best|]",
             "{x} is [my favourite colour|the colour that I like|the best colour|my colour]",
@@ -103,7 +99,7 @@ const FACTS: &[Fact] = &[
     },
     Fact {
         weight: 13,
-        values: |split, dice| thing(FOODS, split, dice),
+        values: possessions::food,
         says: &[
             "[I like|I love|I really like|I like to eat|I love to eat|my favourite food is|I want to eat|I eat a lot of|I always eat|the food I like best is] {x}[ a lot| best| every day|]",
             "{x} [is my favourite food|is what I like to eat|is the best food|tastes best to me]",
@@ -118,7 +114,7 @@ const FACTS: &[Fact] = &[
     },
     Fact {
         weight: 13,
-        values: |split, dice| thing(PETS, split, dice),
+        values: possessions::pet,
         says: &[
             "[I have|I have got|at home I have|I keep|I own|my pet is|we have|there is|I just got] a {x}[ at home| as a pet|]",
             "[a {x} is my pet|a {x} lives with me|I live with a {x}]",
@@ -131,65 +127,4 @@ const FACTS: &[Fact] = &[
         ],
         answers: &["You have a {x}."],
     },
-];
-
-const COLOURS: &[&str] = &[
-    "red",
-    "blue",
-    "green",
-    "yellow",
-    "white",
-    "black",
-    "purple",
-    "brown",
-    "orange",
-    "pink",
-    "grey",
-    "gold",
-    "silver",
-    "violet",
-    "turquoise",
-    "beige",
-    "crimson",
-    "cream",
-    "navy",
-    "lilac",
-    "olive",
-    "scarlet",
-    "indigo",
-    "ivory",
-];
-
-const FOODS: &[&str] = &[
-    "pizza",
-    "pasta",
-    "soup",
-    "bread",
-    "rice",
-    "cheese",
-    "apples",
-    "noodles",
-    "plums",
-    "honey",
-    "cake",
-    "beans",
-    "fish",
-    "chicken",
-    "potatoes",
-    "pancakes",
-    "ice cream",
-    "chocolate",
-    "salad",
-    "eggs",
-    "bananas",
-    "sushi",
-    "strawberries",
-    "carrots",
-    "tomatoes",
-    "nuts",
-];
-
-const PETS: &[&str] = &[
-    "cat", "dog", "parrot", "rabbit", "horse", "goat", "turtle", "hen", "mouse", "goldfish", "hamster", "pony",
-    "snake", "lizard", "canary", "pig", "duck", "frog", "sheep", "kitten", "puppy", "donkey",
 ];

@@ -164,10 +164,10 @@ fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> &'static str {
     }
 }
 
-/// A common name, or, one time in four, a made-up one: a model that chooses among the names it knows, rather than to
+/// A common name, or, one time in seven, a made-up one: a model that chooses among the names it knows, rather than to
 /// copy the one that it was asked for, is wrong then.
 pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    if !dice.chance(25) {
+    if !dice.chance(15) {
         let names = if pronoun == Pronoun::She { SHE } else { HE };
         return dice.word(names.of(split)).to_string();
     }
@@ -177,6 +177,18 @@ pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
             return name;
         }
     }
+}
+
+/// One of the names that come first in their lists, of which there are few.
+pub fn common_name(split: Split, dice: &mut Dice) -> &'static str {
+    let names = if dice.chance(50) { SHE } else { HE }.of(split);
+    dice.word(&names[..names.len().min(24)])
+}
+
+/// One of the animals that come first in their list.
+pub fn common_animal(split: Split, dice: &mut Dice) -> &'static str {
+    let animals = ANIMALS.of(split);
+    dice.word(&animals[..animals.len().min(24)])
 }
 
 /// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a consonant.

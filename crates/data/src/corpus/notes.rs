@@ -1,0 +1,106 @@
+//! Short texts in few fixed forms, whose end repeats what their beginning says.
+//!
+//! A model that is to call somebody by the name it was told, or to tell of the animal it was asked for, has to look back
+//! in its context and copy (induction; Olsson et al. 2022, "In-context Learning and Induction Heads"). In stories and
+//! conversations most words can be guessed without looking back, and a small model never begins to. Where few words are
+//! possible and nearly every sentence repeats one, it learns to within some hundred steps, and keeps it.
+//!
+//! Notes are for training only: validation asks in other words, about other names and things.
+
+use super::assistant::{possessions, reply};
+use super::dice::Dice;
+use super::stories;
+use super::template::{Bindings, capitalise};
+use super::{Split, wording};
+
+/// One note about somebody, an animal, a colour, something to eat.
+pub(super) fn draw(dice: &mut Dice) -> String {
+    let split = Split::Train;
+    let mut bindings = Bindings::default();
+    bindings.set("name", stories::common_name(split, dice));
+    let animal = stories::common_animal(split, dice);
+    bindings.set("animal", animal);
+    bindings.set("an", stories::with_article(animal));
+    bindings.set("colour", possessions::colour(split, dice));
+    bindings.set("food", possessions::food(split, dice));
+    match dice.weighted(&[2, 1]) {
+        0 => dice.pick(TALKS).text(&bindings, dice),
+        _ => capitalise(&bindings.fill(dice.word(TALES))),
+    }
+}
+
+/// Something is told, and asked for right away.
+struct Talk {
+    says: &'static [&'static str],
+    replies: &'static [&'static str],
+    asks: &'static [&'static str],
+    answers: &'static [&'static str],
+}
+
+impl Talk {
+    fn text(&self, bindings: &Bindings, dice: &mut Dice) -> String {
+        let mut asked = |patterns| capitalise(&wording::filled(patterns, Split::Train, bindings, dice));
+        let (says, asks) = (asked(self.says), asked(self.asks));
+        let (told, answer) = (reply(self.replies, bindings, dice), reply(self.answers, bindings, dice));
+        format!("User: {says}.\nFireclay: {told}\nUser: {asks}?\nFireclay: {answer}")
+    }
+}
+
+const TALKS: &[Talk] = &[
+    Talk {
+        says: &["[my name is|I am called|hi, I am|call me|people call me|hello, I am] {name}"],
+        replies: &["[Hello|Nice to meet you|I am glad to meet you], {name}!"],
+        asks: &["[what is my name|who am I|do you know my name|what am I called|and what is my name|so who am I]"],
+        answers: &["[Your name is|You are] {name}."],
+    },
+    Talk {
+        says: &["I [have|own|keep] {an}[ at home|]"],
+        replies: &["{An}! How nice."],
+        asks: &["[what|which] [animal|pet] do I have"],
+        answers: &["You have {an}."],
+    },
+    Talk {
+        says: &["[my favourite colour is|I like the colour|the best colour is] {colour}"],
+        replies: &["{Colour} is a nice colour!"],
+        asks: &["[which|what] colour do I like[ best|]", "what is my favourite colour"],
+        answers: &["Your favourite colour is {colour}."],
+    },
+    Talk {
+        says: &["I [like|like to eat|love] {food}"],
+        replies: &["{Food}! That sounds good."],
+        asks: &["[what|which food] do I like[ to eat|]"],
+        answers: &["You like {food}."],
+    },
+];
+
+const TALES: &[&str] = &[
+    "The {animal} and {name}\nThe {animal} met {name}. \"Hello,\" said the {animal}. {name} gave the {animal} some {food}. The {animal} ate the {food}, and {name} went home.",
+    "A story about {an} named {name}\nThere was {an} named {name}. {name} was a happy {animal}. \"{name}, come and eat {food},\" said the {colour} bird. So {name} the {animal} ate {food} with the {colour} bird.",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tale_says_everything_twice() {
+        for tale in TALES {
+            let gaps = tale.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+            let gaps: Vec<String> = gaps.map(|gap| gap.replace("animal", "an")).collect();
+            for gap in &gaps {
+                assert!(gaps.iter().filter(|other| *other == gap).count() > 1, "{gap} comes once in {tale:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_note_has_words_that_are_held_out() {
+        let dice = &mut Dice::new(0, "notes", 0);
+        for _ in 0..3000 {
+            let note = draw(dice);
+            for asked in note.lines().filter_map(|line| line.strip_prefix("User: ")) {
+                assert!(!wording::is_held_out(asked), "{note}");
+            }
+        }
+    }
+}
