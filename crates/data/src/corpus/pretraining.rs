@@ -333,6 +333,12 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
         prompt: "User: Hello!\nFireclay:".into(),
         expected: None,
     });
+    let name = stories::common_name(Split::Validation, dice);
+    prompts.push(SamplePrompt {
+        kind: DocumentKind::Recall,
+        prompt: format!("User: Good day, please call me {name}.\nFireclay: Hello,"),
+        expected: Some(name.to_string()),
+    });
     prompts.retain(|sample| config.shares.weights()[sample.kind as usize] > 0);
     prompts
 }

@@ -190,13 +190,13 @@ fn there_are_enough_names_and_none_is_somebody_elses() {
 }
 
 #[test]
-fn one_english_hero_in_four_has_a_made_up_name() {
+fn one_english_hero_in_seven_has_a_made_up_name() {
     let listed = [english_cast::SHE.training, english_cast::HE.training].concat();
     let heroes: Vec<_> = stories(Language::English, Split::Train, 12).take(2000).map(|story| story.hero).collect();
     let made_up: Vec<_> = heroes.iter().filter(|name| !listed.contains(&name.as_str())).collect();
-    assert!((420..580).contains(&made_up.len()), "{} of 2,000", made_up.len());
+    assert!((240..360).contains(&made_up.len()), "{} of 2,000", made_up.len());
     let different: BTreeSet<_> = made_up.iter().collect();
-    assert!(different.len() > 400, "{} different names in {}", different.len(), made_up.len());
+    assert!(different.len() > 220, "{} different names in {}", different.len(), made_up.len());
 }
 
 #[test]
