@@ -126,8 +126,7 @@ pub struct DecoderConfig {
     pub logit_softcap: Option<f64>,
     /// Standard deviation of fresh normal weights.
     pub init_std: f64,
-    /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std). Not written to `config.json`: it matters
-    /// before training only.
+    /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding_std: Option<f64>,
 }

@@ -69,6 +69,7 @@ fn what_is_saved_comes_back_to_the_last_bit() {
         if config.logit_softcap.is_some() {
             continue;
         }
+        let config = DecoderConfig { embedding_std: Some(0.3), ..config };
         let (dir, decoder) = saved(&config);
         let loaded = load(dir.path(), &device()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(loaded.config(), &config, "{name}");

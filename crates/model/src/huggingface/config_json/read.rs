@@ -183,7 +183,7 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
         activation: activation(fields, "activation_function", "gelu_new")?,
         tied_head: fields.flag("tie_word_embeddings", true)?,
         init_std: fields.optional_number("initializer_range")?.unwrap_or(preset.init_std),
-        embedding_std: None,
+        embedding_std: fields.optional_number("embedding_initializer_range")?,
         ..preset
     })
 }
@@ -234,7 +234,7 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
         full_layers,
         logit_softcap: None,
         init_std: fields.optional_number("initializer_range")?.unwrap_or(0.02),
-        embedding_std: None,
+        embedding_std: fields.optional_number("embedding_initializer_range")?,
     })
 }
 

@@ -78,6 +78,10 @@ pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightF
     set("vocab_size", json!(config.vocab_size));
     set("tie_word_embeddings", json!(config.tied_head));
     set("initializer_range", json!(config.init_std));
+    if let Some(std) = config.embedding_std {
+        // Ours, and without meaning to transformers: how the embeddings were drawn, so that a resumed run can tell.
+        set("embedding_initializer_range", json!(std));
+    }
     // Always written, as null if need be: transformers would fill in GPT-2's or Llama's own.
     set("bos_token_id", json!(tokens.bos));
     set("eos_token_id", tokens.eos_json());
