@@ -216,7 +216,7 @@ mod tests {
         let config = DecoderConfig::modern(64, 32, 1, 4, 16);
         let wide = DecoderConfig { embedding_std: Some(0.1), ..config.clone() };
         let [narrow, wide] = [config, wide].map(|config| config.init(1, &device));
-        let numbers = |tensor: Tensor<2>| tensor.into_data().to_vec::<f32>().unwrap();
+        let numbers = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
         let ratios = numbers(wide.token_embedding.val()).into_iter().zip(numbers(narrow.token_embedding.val()));
         assert!(ratios.map(|(wide, narrow)| wide / narrow).all(|ratio| (ratio - 5.0).abs() < 1e-4));
         let query = |decoder: &Decoder| numbers(decoder.blocks[0].attention.query.weight.val());
