@@ -5,15 +5,22 @@ pub(crate) mod template;
 mod generation;
 mod json;
 mod methods;
+mod python;
+mod percent;
+mod bounds;
 mod clock;
-mod spans;
+mod turns;
+pub(crate) mod frame;
 
 use std::ops::Range;
 
 use message::Message;
+use serde_json::Value;
 use template::{ChatTemplate, RenderOptions, Rendered};
+use turns::{Finder, Turn};
 
 use crate::error::one_line;
+use crate::guard::guarded;
 use crate::{Tokenizer, TokenizerError};
 
 /// The chat template of tokenizers trained here: `ChatML`, with the assistant's words marked as what carries loss.
@@ -41,6 +48,28 @@ pub struct EncodedChat {
     pub ids: Vec<u32>,
     /// For each id, whether a model is to learn to say it: the assistant's words and the token that ends its turn.
     pub loss: Vec<bool>,
+    /// The tokens of each of the assistant's turns that the template shows: from the first that a model says after the
+    /// words that open a reply, to the token that ends the turn. The same whatever marks the template has.
+    pub turns: Vec<Range<usize>>,
+    /// How many of the assistant's messages the template shows nothing of.
+    pub hidden: usize,
+    /// Whether messages call tools and the template leaves the calls out.
+    pub hides_calls: bool,
+    /// Whether there are tools to call and the template shows none of them.
+    pub hides_tools: bool,
+}
+
+/// A prompt and an answer as ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedAnswer {
+    /// The prompt, what opens the reply, and the answer up to the token that ends it.
+    pub ids: Vec<u32>,
+    /// How many of them come before the answer.
+    pub prompt_tokens: usize,
+    /// Whether the prompt's ids are those that it has alone; an answer that begins with a line break may change them.
+    pub prompt_unchanged: bool,
+    /// Whether messages call tools and the template leaves the calls out.
+    pub hides_calls: bool,
 }
 
 impl Tokenizer {
@@ -62,6 +91,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`Self::render_chat`].
     pub fn render_chat_with(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
+        let options = &of_conversation(messages, options);
         self.template_for(options)?.render_marked(messages, options)
     }
 
@@ -72,7 +102,7 @@ impl Tokenizer {
 
     /// Options that tell a template how this tokenizer spells its special tokens, and nothing else.
     pub fn render_options(&self) -> RenderOptions {
-        let mut options = RenderOptions::default();
+        let mut options = RenderOptions { now: self.settings().now, ..RenderOptions::default() };
         for (role, token) in self.settings().special_roles() {
             match role {
                 "bos_token" => options.bos_token = Some(token.to_owned()),
@@ -87,12 +117,14 @@ impl Tokenizer {
 
     /// The ids of a conversation, and which of them carry loss.
     ///
-    /// Where the template marks what the assistant said with `{% generation %}`, the marks decide, as with
-    /// `transformers`' `return_assistant_tokens_mask`. Other templates are asked where each assistant message lies:
-    /// its span starts where the conversation before it, rendered with the opening of a reply, ends; and it goes to the
-    /// end of what the message adds, less white space after the token that ends the turn. Where an earlier turn renders
-    /// differently once later ones follow (reasoning that is dropped, say), the message's own text, found by putting
-    /// another in its place, stands in for either bound.
+    /// Each of the assistant's turns carries loss: it begins where the conversation before it, rendered with the opening
+    /// of a reply, ends, and goes to the token that ends it, whether the turn says something, calls a tool or both. Of a
+    /// generation prompt that opens more than the turn shows (`<think>`), what both have in common counts. Messages that
+    /// say `"weight": 0` or `"train": false` carry none ([`Message::is_learned`]).
+    ///
+    /// Where the template marks what is learned with `{% generation %}`, the marks decide within each turn, as with
+    /// `transformers`' `return_assistant_tokens_mask`; the words that open a reply and what follows the token that ends
+    /// it carry no loss even so, and that token always does where the mark reaches up to it.
     ///
     /// # Errors
     /// When there is no template, or it refuses the conversation, or the text cannot be encoded.
@@ -109,28 +141,175 @@ impl Tokenizer {
         messages: &[Message],
         options: &RenderOptions,
     ) -> Result<EncodedChat, TokenizerError> {
-        let template = self.template_for(options)?;
-        let rendered = template.render_marked(messages, options)?;
-        let spans = if template.marks_generation() {
-            rendered.generated
+        let options = &of_conversation(messages, options);
+        let (rendered, turns) = self.find_turns(messages, options)?;
+        let learned = |turn: &&Turn| messages[turn.message].is_learned();
+        let spans: Vec<Range<usize>> = if self.template_for(options)?.marks_generation() {
+            let marks = rendered.generated.iter();
+            marks.flat_map(|mark| within(mark, &turns, messages, &rendered.text)).collect()
         } else {
-            let ends = self.stop_ids().into_iter().filter_map(|id| self.id_to_token(id)).collect();
-            let all = self.special_ids().filter_map(|id| self.id_to_token(id)).collect();
-            let marks = spans::Marks { ends, all };
-            spans::of_assistant(messages, &rendered.text, &marks, |messages, add_generation_prompt| {
-                let options = RenderOptions { add_generation_prompt, ..options.clone() };
-                template.render(messages, &options)
-            })
+            turns.iter().filter(learned).map(|turn| turn.text.clone()).collect()
         };
-        self.encode_spans(&rendered.text, &spans)
+        let encoding = self.encoding(&rendered.text)?;
+        let offsets = encoding.get_offsets();
+        let in_span = |&(start, end): &(usize, usize)| spans.iter().any(|span| start < span.end && span.start < end);
+        let answers = messages.iter().filter(|message| message.role == "assistant").count();
+        Ok(EncodedChat {
+            ids: encoding.get_ids().to_vec(),
+            loss: offsets.iter().map(in_span).collect(),
+            hidden: answers - turns.len(),
+            turns: turns.iter().map(|turn| tokens_of(&turn.text, offsets)).collect(),
+            hides_calls: self.hides_calls(messages, &rendered.text, options)?,
+            hides_tools: self.hides_tools(messages, &rendered.text, options)?,
+        })
     }
 
-    /// An id carries loss if any byte of its text lies in a span.
-    fn encode_spans(&self, text: &str, spans: &[Range<usize>]) -> Result<EncodedChat, TokenizerError> {
-        let encoding = self.library().encode(text, false);
-        let encoding = encoding.map_err(|error| TokenizerError::Encoding(one_line(&error.to_string())))?;
-        let in_span = |&(start, end): &(usize, usize)| spans.iter().any(|span| start < span.end && span.start < end);
-        let loss = encoding.get_offsets().iter().map(in_span).collect();
-        Ok(EncodedChat { ids: encoding.get_ids().to_vec(), loss })
+    /// The ids of a conversation whose last message is the answer to those before, without what the template puts
+    /// behind the end of the assistant's turn; `None` where the template shows nothing of the answer.
+    ///
+    /// # Errors
+    /// As [`Self::encode_chat`].
+    ///
+    /// # Panics
+    /// When the last message is not the assistant's.
+    pub fn encode_answer(
+        &self,
+        messages: &[Message],
+        options: &RenderOptions,
+    ) -> Result<Option<EncodedAnswer>, TokenizerError> {
+        let last = messages.len().checked_sub(1).filter(|&last| messages[last].role == "assistant");
+        let last = last.expect("the last message is the answer");
+        let options = &of_conversation(messages, options);
+        let (rendered, turns) = self.find_turns(messages, options)?;
+        let Some(turn) = turns.iter().find(|turn| turn.message == last) else { return Ok(None) };
+        let encoding = self.encoding(&rendered.text)?;
+        let tokens = tokens_of(&turn.text, encoding.get_offsets());
+        let ids = encoding.get_ids()[..tokens.end].to_vec();
+        // A model is given the conversation so far with the opening of a reply, of which the answer's text may lack the end.
+        let shown = &rendered.text[..turn.text.start];
+        let given = RenderOptions { add_generation_prompt: true, ..options.clone() };
+        let given = self.template_for(options)?.render(&messages[..last], &given)?;
+        let same_ids = self.encoding(shown)?.get_ids() == &ids[..tokens.start];
+        let prompt_unchanged = given.starts_with(shown) && same_ids;
+        let hides_calls = self.hides_calls(messages, &rendered.text, options)?;
+        Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls }))
     }
+
+    /// What is wrong with answers as this tokenizer's chat template shows them, a line each, with the template's name:
+    /// turns that no token ends, and words that open a reply but no answer. Empty if there is no template.
+    pub fn chat_complaints(&self) -> Vec<String> {
+        self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
+    }
+
+    /// The token with which the chat template ends the assistant's turns, if it does so with one.
+    pub fn turn_end_id(&self) -> Option<u32> {
+        self.chat_template().and_then(|_| self.frame().end)
+    }
+
+    /// The rendered conversation and the assistant's turns in it.
+    fn find_turns(
+        &self,
+        messages: &[Message],
+        options: &RenderOptions,
+    ) -> Result<(Rendered, Vec<Turn>), TokenizerError> {
+        let template = self.template_for(options)?;
+        let rendered = template.render_marked(messages, options)?;
+        let render = |messages: &[Message], add_generation_prompt: bool| {
+            let options = RenderOptions { add_generation_prompt, ..options.clone() };
+            template.render(messages, &options).ok()
+        };
+        let frame = self.frame_of(template);
+        let answers = messages.iter().enumerate().filter(|(_, message)| message.role == "assistant");
+        if frame.marks_are_turns && answers.clone().all(|(_, message)| is_plain(message)) {
+            let answers: Vec<usize> = answers.map(|(index, _)| index).collect();
+            if answers.len() == rendered.generated.len() {
+                let turns = answers.into_iter().zip(&rendered.generated);
+                let turns = turns.map(|(message, text)| Turn { message, text: text.clone(), end: 0 }).collect();
+                return Ok((rendered, turns));
+            }
+        }
+        let stops = self.stop_tokens(frame.end);
+        let finder =
+            Finder { messages, whole: &rendered.text, stops: &stops, opening: &frame.opening, render: &render };
+        let turns = finder.turns();
+        Ok((rendered, turns))
+    }
+
+    /// Whether the template leaves tool calls out: with other calls the conversation would render the same.
+    fn hides_calls(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
+        let Some(calling) = messages.iter().rposition(Message::calls_tools) else { return Ok(false) };
+        let mut other = messages.to_vec();
+        let replaced = turns::replace_calls(&mut other[calling], &turns::stand_in(0));
+        let changed = self.template_for(options)?.render(&other, options);
+        Ok(replaced && changed.is_ok_and(|changed| changed == whole))
+    }
+
+    /// Whether the template shows none of the tools: without them the conversation would render the same.
+    fn hides_tools(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
+        if options.tools.as_ref().is_none_or(Vec::is_empty) {
+            return Ok(false);
+        }
+        let without = RenderOptions { tools: None, ..options.clone() };
+        let rendered = self.template_for(options)?.render(messages, &without);
+        Ok(rendered.is_ok_and(|rendered| rendered == whole))
+    }
+
+    /// How the tokens that end a turn are spelled.
+    fn stop_tokens(&self, end: Option<u32>) -> Vec<String> {
+        let mut ids = self.stop_ids();
+        ids.extend(end.filter(|end| !ids.contains(end)));
+        ids.into_iter().filter_map(|id| self.id_to_token(id)).filter(|token| !token.is_empty()).collect()
+    }
+
+    fn encoding(&self, text: &str) -> Result<tokenizers::Encoding, TokenizerError> {
+        let encoding = guarded(|| self.library().encode(text, false))
+            .and_then(|encoding| encoding.map_err(|error| TokenizerError::Encoding(one_line(&error.to_string()))));
+        encoding.map_err(|error| self.of_file(error))
+    }
+}
+
+/// The options with the tools and variables that a conversation brings along: see [`Message::extra`].
+fn of_conversation(messages: &[Message], options: &RenderOptions) -> RenderOptions {
+    let mut options = options.clone();
+    let Some(first) = messages.first() else { return options };
+    if options.tools.is_none() {
+        options.tools = first.extra.get(message::TOOLS).and_then(Value::as_array).cloned();
+    }
+    if let Some(variables) = first.extra.get(message::VARIABLES).and_then(Value::as_object) {
+        for (name, value) in variables {
+            options.variables.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    options
+}
+
+/// Whether a message has nothing but words, so that a template can show it in one way only.
+fn is_plain(message: &Message) -> bool {
+    message.extra.is_empty() && !message.no_content && !message.content.contains("<think>")
+}
+
+/// The parts of a mark that are learned: what lies in turns that are, with the token that ends the turn if the mark
+/// reaches up to it. A mark that lies in no turn stays as it is.
+fn within(mark: &Range<usize>, turns: &[Turn], messages: &[Message], text: &str) -> Vec<Range<usize>> {
+    let touches = |turn: &&Turn| turn.text.start < mark.end && mark.start < turn.text.end;
+    let mut over = turns.iter().filter(touches).peekable();
+    if over.peek().is_none() {
+        return if mark.is_empty() { vec![] } else { vec![mark.clone()] };
+    }
+    let learned = over.filter(|turn| messages[turn.message].is_learned());
+    let parts = learned.map(|turn| {
+        let start = mark.start.max(turn.text.start);
+        let end = mark.end.min(turn.text.end);
+        let only_end = turn.end > 0 && text[end..turn.text.end].trim_start().len() == turn.end;
+        start..if only_end { turn.text.end } else { end }
+    });
+    parts.collect()
+}
+
+/// The tokens that lie in a part of the text.
+fn tokens_of(text: &Range<usize>, offsets: &[(usize, usize)]) -> Range<usize> {
+    let inside = |&(start, end): &(usize, usize)| start < text.end && text.start < end;
+    let first = offsets.iter().position(inside).unwrap_or(offsets.len());
+    let count = offsets[first..].iter().rposition(inside).map_or(0, |last| last + 1);
+    first..first + count
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, normalizers};
 
 use crate::load::{GPT2_PATTERN, QWEN_PATTERN, byte_level, read};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::{Tokenizer, TokenizerError};
 
 pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Tokenizer, TokenizerError> {
@@ -25,11 +26,19 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     let merges = parse_merges(&merges_path, &read(&merges_path)?, &vocabulary)?;
 
     let mut settings = Settings::read(folder)?;
+    settings.read_added_tokens(folder)?;
     let invalid = |error: tokenizers::Error| TokenizerError::invalid(&vocabulary_path, error);
-    let qwen = settings.text("tokenizer_class").is_some_and(|class| class.starts_with("Qwen2"));
+    // Without a class, transformers goes by the model beside it.
+    let model_type =
+        || settings::read_object(&folder.join("config.json")).ok()?.get("model_type")?.as_str().map(str::to_owned);
+    let qwen = match settings.text("tokenizer_class") {
+        Some(class) => class.starts_with("Qwen2"),
+        None => model_type().is_some_and(|model| model.starts_with("qwen2") || model.starts_with("qwen3")),
+    };
     let has_end_of_text = vocabulary.contains_key("<|endoftext|>");
     let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(invalid)?;
-    let mut library = byte_level(model, if qwen { QWEN_PATTERN } else { GPT2_PATTERN }).map_err(invalid)?;
+    let pattern = if qwen { QWEN_PATTERN } else { GPT2_PATTERN };
+    let mut library = byte_level(model, pattern, settings.flag("add_prefix_space")).map_err(invalid)?;
     if qwen {
         library.with_normalizer(Some(normalizers::NFC)).map_err(invalid)?;
     }
@@ -37,16 +46,28 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
         let content = token.content.clone();
         library.add_tokens([token]).map_err(invalid)?;
         if library.token_to_id(&content) != Some(id) {
-            let detail =
-                format!("tokenizer_config.json gives {content:?} the id {id}, which does not follow its vocabulary");
+            let detail = format!(
+                "tokenizer_config.json or added_tokens.json gives {content:?} the id {id}, which does not follow its \
+                 vocabulary"
+            );
             return Err(TokenizerError::invalid(&vocabulary_path, detail));
         }
     }
-    if settings.is_empty() {
-        settings = Settings::generated(has_end_of_text.then_some("<|endoftext|>"), None);
+    if !folder.join("tokenizer_config.json").is_file() {
+        settings.fill_in(has_end_of_text.then_some("<|endoftext|>"));
     }
     if has_end_of_text {
         library.add_special_tokens([AddedToken::from("<|endoftext|>", true)]).map_err(invalid)?;
+    }
+    // Tokenizers of one file say this in its post-processor, and the flag means nothing there.
+    if settings.flag("add_bos_token")
+        && let Some(bos) = settings.special("bos_token").map(str::to_owned)
+        && let Some(id) = library.token_to_id(&bos)
+    {
+        let processor = TemplateProcessing::builder()
+            .try_single(format!("{bos}:0 $A:0"))
+            .and_then(|builder| builder.special_tokens(vec![(bos.as_str(), id)]).build().map_err(|e| e.to_string()));
+        library.with_post_processor(Some(processor.map_err(|error| invalid(error.into()))?));
     }
     Ok(Tokenizer::new(library, settings))
 }

@@ -28,6 +28,7 @@
 //! ```
 
 mod tokenizer;
+mod guard;
 mod pieces;
 mod words;
 mod bytes;
@@ -43,7 +44,7 @@ mod error;
 
 pub use chat::message::Message;
 pub use chat::template::{ChatTemplate, RenderOptions, Rendered};
-pub use chat::{CHATML, EncodedChat};
+pub use chat::{CHATML, EncodedAnswer, EncodedChat};
 pub use error::TokenizerError;
 pub use stream::DecodeStream;
 pub use tokenizer::Tokenizer;

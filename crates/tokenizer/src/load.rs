@@ -10,6 +10,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 
+use crate::guard::guarded;
 use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError, gpt2, ranks};
 
@@ -20,6 +21,9 @@ pub(crate) const QWEN_PATTERN: &str =
 pub(crate) const RANKS_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// GPT-2's words, which are also the library's own.
 pub(crate) const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// The largest id of a token, some 60 times that of the largest vocabularies in use.
+const LARGEST_ID: u64 = (1 << 24) - 1;
 
 const LOOKED_FOR: &str = "tokenizer.json, encoder.json + vocab.bpe, vocab.json + merges.txt, *.tiktoken";
 
@@ -35,19 +39,23 @@ impl Tokenizer {
     /// When the path holds none of these, or a file cannot be read or understood.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let path = path.as_ref();
-        if path.is_dir() {
-            return load_folder(path);
-        }
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let folder = path.parent().unwrap_or(Path::new("."));
-        match name {
-            _ if !path.exists() => Err(not_found(path)),
-            "encoder.json" | "vocab.bpe" => gpt2::load(folder, "encoder.json", "vocab.bpe"),
-            "vocab.json" | "merges.txt" => gpt2::load(folder, "vocab.json", "merges.txt"),
-            "tokenizer.json" => load_json(path, Settings::read(folder)?),
-            _ if path.extension().is_some_and(|extension| extension == "tiktoken") => ranks::load(path),
-            _ => load_json(path, Settings::default()),
-        }
+        guarded(|| load_any(path)).unwrap_or_else(|panic| Err(TokenizerError::invalid(path, panic)))
+    }
+}
+
+fn load_any(path: &Path) -> Result<Tokenizer, TokenizerError> {
+    if path.is_dir() {
+        return load_folder(path);
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    match name {
+        _ if !path.exists() => Err(not_found(path)),
+        "encoder.json" | "vocab.bpe" => gpt2::load(folder, "encoder.json", "vocab.bpe"),
+        "vocab.json" | "merges.txt" => gpt2::load(folder, "vocab.json", "merges.txt"),
+        "tokenizer.json" => load_json(path, Settings::read(folder)?),
+        _ if path.extension().is_some_and(|extension| extension == "tiktoken") => ranks::load(path),
+        _ => load_json(path, Settings::default()),
     }
 }
 
@@ -86,18 +94,41 @@ fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerErro
         let detail = "it has no \"model\"; expected a tokenizer.json as the tokenizers library writes it";
         return Err(TokenizerError::invalid(path, detail));
     }
+    check_ids(path, &value)?;
+    let settings = settings.of_file(path);
     let library = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
     Ok(Tokenizer::new(library, settings))
 }
 
-pub(crate) fn read(path: &Path) -> Result<String, TokenizerError> {
-    fs::read_to_string(path).map_err(|error| TokenizerError::read(path, error))
+/// Refuses ids that no vocabulary has: tables are as long as the largest.
+fn check_ids(path: &Path, value: &serde_json::Value) -> Result<(), TokenizerError> {
+    let added = value.get("added_tokens").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let added = added.filter_map(|token| token.get("id")?.as_u64());
+    let model = value.get("model").and_then(|model| model.get("vocab")?.as_object()).into_iter().flatten();
+    let largest = added.chain(model.filter_map(|(_, id)| id.as_u64())).max().unwrap_or(0);
+    if largest > LARGEST_ID {
+        return Err(TokenizerError::invalid(path, format!("the id {largest} is too large; {LARGEST_ID} is the most")));
+    }
+    Ok(())
 }
 
-/// A byte-level BPE tokenizer that splits words by `pattern`.
-pub(crate) fn byte_level(model: BPE, pattern: &str) -> tokenizers::Result<tokenizers::Tokenizer> {
+pub(crate) fn read(path: &Path) -> Result<String, TokenizerError> {
+    let mut text = fs::read_to_string(path).map_err(|error| TokenizerError::read(path, error))?;
+    if text.starts_with("version https://git-lfs") {
+        let detail = "it is a pointer of Git LFS, not the file; fetch it with `git lfs pull`";
+        return Err(TokenizerError::invalid(path, detail));
+    }
+    // Some editors put a byte-order mark before the text.
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+/// A byte-level BPE tokenizer that splits words by `pattern`, perhaps with a space put before every text.
+pub(crate) fn byte_level(model: BPE, pattern: &str, prefix: bool) -> tokenizers::Result<tokenizers::Tokenizer> {
     let split = Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false)?;
-    let steps: Vec<PreTokenizerWrapper> = vec![split.into(), ByteLevel::new(false, false, false).into()];
+    let steps: Vec<PreTokenizerWrapper> = vec![split.into(), ByteLevel::new(prefix, false, false).into()];
     let mut library = tokenizers::Tokenizer::new(model);
     library.with_pre_tokenizer(Some(Sequence::new(steps)));
     library.with_decoder(Some(ByteLevel::default()));

@@ -138,7 +138,7 @@ mod tests {
             merges.push((left.to_owned(), right.to_owned()));
         }
         let model = BPE::builder().vocab_and_merges(vocabulary, merges).build().unwrap();
-        let mut library = byte_level(model, pattern).unwrap();
+        let mut library = byte_level(model, pattern, false).unwrap();
         if nfc {
             library.with_normalizer(Some(NFC)).unwrap();
         }

@@ -59,7 +59,7 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
     // Their ids leave gaps, which only the model's own vocabulary can express.
     vocabulary.extend(encoding.specials.iter().map(|&(token, id)| (token.to_owned(), id)));
     let model = BPE::builder().vocab_and_merges(vocabulary, merges(&ranks)).ignore_merges(true);
-    let mut library = byte_level(model.build().map_err(invalid)?, encoding.pattern).map_err(invalid)?;
+    let mut library = byte_level(model.build().map_err(invalid)?, encoding.pattern, false).map_err(invalid)?;
     let specials = encoding.specials.iter().map(|&(token, _)| AddedToken::from(token, true));
     library.add_special_tokens(specials).map_err(invalid)?;
     Ok(Tokenizer::new(library, Settings::generated(Some("<|endoftext|>"), None)))

@@ -1,7 +1,8 @@
 //! What stands beside a tokenizer.json: the roles of special tokens, and chat templates.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
@@ -10,11 +11,18 @@ use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::load::read;
 
+/// Our own key of `tokenizer_config.json`: ids that the model's files say end a text. Other programs ignore it.
+const STOP_IDS: &str = "fireclay_stop_ids";
+
 /// The keys of `tokenizer_config.json` as they were read, so that saving loses none, and the chat templates by name.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     config: Map<String, Value>,
     templates: Vec<(String, ChatTemplate)>,
+    /// The moment that chat templates are told; the present if `None`. It is not saved.
+    pub(crate) now: Option<SystemTime>,
+    /// The file that the tokenizer is from.
+    origin: Option<PathBuf>,
 }
 
 impl Settings {
@@ -30,12 +38,91 @@ impl Settings {
             "model_max_length": 1_000_000_000_000_000_019_884_624_838_656_f64,
         });
         let Value::Object(config) = config else { unreachable!("json! made an object") };
-        Self { config, templates: Vec::new() }
+        Self { config, ..Self::default() }
+    }
+
+    /// Fills in what a tokenizer without a `tokenizer_config.json` does not say; what other files say stays.
+    pub(crate) fn fill_in(&mut self, end_of_text: Option<&str>) {
+        for (key, value) in Self::generated(end_of_text, None).config {
+            self.config.entry(key).or_insert(value);
+        }
+    }
+
+    /// Adds the ids that the model beside the tokenizer says end a text. What is wrong with its files is for the reader of
+    /// the model to say.
+    fn add_stop_ids(&mut self, folder: &Path) {
+        let mut ids = self.stop_ids();
+        for file in ["generation_config.json", "config.json"] {
+            let object = read_object(&folder.join(file)).unwrap_or_default();
+            let found = match object.get("eos_token_id") {
+                Some(Value::Array(list)) => list.clone(),
+                Some(one) => vec![one.clone()],
+                None => vec![],
+            };
+            for id in found.iter().filter_map(|id| u32::try_from(id.as_u64()?).ok()) {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+        if !ids.is_empty() {
+            self.config.insert(STOP_IDS.to_owned(), json!(ids));
+        }
+    }
+
+    /// Further ids that end a text, as the model said that the tokenizer came with.
+    pub(crate) fn stop_ids(&self) -> Vec<u32> {
+        let listed = self.config.get(STOP_IDS).and_then(Value::as_array).into_iter().flatten();
+        listed.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+    }
+
+    /// Adds the tokens of `added_tokens.json` (spelling → id) to `added_tokens_decoder`, as `transformers` does: special
+    /// where a role such as `eos_token` names them.
+    pub(crate) fn read_added_tokens(&mut self, folder: &Path) -> Result<(), TokenizerError> {
+        let path = folder.join("added_tokens.json");
+        let tokens = read_object(&path)?;
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let mut special: Vec<String> = self.special_roles().map(|(_, token)| token.to_owned()).collect();
+        for key in ["additional_special_tokens", "extra_special_tokens"] {
+            let listed = self.config.get(key).and_then(Value::as_array).into_iter().flatten();
+            special
+                .extend(listed.filter_map(|token| Some(token.as_str().or(token.get("content")?.as_str())?.to_owned())));
+        }
+        let decoder = self.config.entry("added_tokens_decoder").or_insert_with(|| json!({}));
+        let wrong = || TokenizerError::invalid(&path, "expected an object of token and id");
+        let decoder = decoder.as_object_mut().ok_or_else(wrong)?;
+        for (token, id) in tokens {
+            let id = id.as_u64().ok_or_else(wrong)?;
+            let special = special.contains(&token);
+            decoder.entry(id.to_string()).or_insert_with(|| {
+                json!({"content": token, "lstrip": false, "normalized": !special, "rstrip": false,
+                       "single_word": false, "special": special})
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether `tokenizer_config.json` has `key` set to true.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.config.get(key).and_then(Value::as_bool) == Some(true)
+    }
+
+    /// The same, known to stand beside this file.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self { origin: Some(path.to_owned()), ..self }
+    }
+
+    /// The file that the tokenizer is from, if it is from one.
+    pub(crate) fn origin(&self) -> Option<&Path> {
+        self.origin.as_deref()
     }
 
     /// Reads the files beside a tokenizer; those that are not there are not missed.
     pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
-        let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, templates: Vec::new() };
+        let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, ..Self::default() };
+        settings.add_stop_ids(folder);
         for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
             settings.config.entry(role).or_insert(token);
         }
@@ -84,8 +171,12 @@ impl Settings {
             }
             other => other,
         })?;
-        self.set_template(name, template);
+        self.set_template(name, template.from_file(path));
         Ok(())
+    }
+
+    pub(crate) fn set_special(&mut self, role: &str, token: &str) {
+        self.config.insert(role.to_owned(), token.into());
     }
 
     pub(crate) fn set_template(&mut self, name: &str, template: ChatTemplate) {
@@ -102,7 +193,7 @@ impl Settings {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.config.is_empty()
+        self.config.keys().all(|key| key == STOP_IDS)
     }
 
     pub(crate) fn config(&self) -> &Map<String, Value> {
@@ -137,7 +228,7 @@ impl Settings {
     }
 }
 
-fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
+pub(crate) fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
     if !path.is_file() {
         return Ok(Map::new());
     }

@@ -1,21 +1,26 @@
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 
 use crate::bytes::TokenBytes;
+use crate::chat::frame::Frame;
 use crate::chat::template::ChatTemplate;
+use crate::guard::guarded;
 use crate::pieces::{Encoder, Unknown};
 use crate::settings::Settings;
 use crate::{DecodeStream, TokenizerError};
 
 /// Marks that end a turn or a text in well-known models. Which of them a tokenizer has is looked up in it.
-const END_MARKS: [&str; 9] = [
+const END_MARKS: [&str; 11] = [
     "<|im_end|>",
     "<|endoftext|>",
     "<|end_of_text|>",
     "<|eot_id|>",
     "<|eom_id|>",
+    "<|call|>",
+    "<|return|>",
     "<|end|>",
     "<end_of_turn>",
     "<turn|>",
@@ -36,6 +41,8 @@ struct Inner {
     vocab_size: usize,
     special_ids: BTreeSet<u32>,
     settings: Settings,
+    /// What the chat templates used so far put around an answer.
+    frames: Mutex<Vec<(ChatTemplate, Arc<Frame>)>>,
     hash: OnceLock<[u8; 32]>,
 }
 
@@ -56,6 +63,7 @@ impl Tokenizer {
             vocab_size,
             special_ids,
             settings,
+            frames: Mutex::default(),
             hash: OnceLock::new(),
             library,
         };
@@ -67,9 +75,11 @@ impl Tokenizer {
     /// What the vocabulary cannot express becomes the tokenizer's unknown token if it has one, and is otherwise left
     /// out, as `transformers` does with the same file; [`Self::try_encode`] reports it instead. Byte-level tokenizers
     /// can express everything.
+    ///
+    /// # Panics
+    /// With a [`TokenizerError`] as the payload, when the tokenizer's file makes the library give up.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        let inner = &*self.inner;
-        inner.encoder.plain(&inner.library, text, Unknown::Skip).unwrap_or_default()
+        self.sure(self.encode_guarded(|inner| inner.encoder.plain(&inner.library, text, Unknown::Skip)))
     }
 
     /// Like [`Self::encode`], but refuses text that the vocabulary cannot express.
@@ -77,15 +87,38 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::UnknownCharacter`] names the first character that has neither a token nor an unknown token.
     pub fn try_encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let inner = &*self.inner;
-        inner.encoder.plain(&inner.library, text, Unknown::Refuse)
+        self.encode_guarded(|inner| inner.encoder.plain(&inner.library, text, Unknown::Refuse))
     }
 
     /// Ids of text in which special tokens count as such: `<|im_start|>` becomes its one id, as rendered chat
     /// templates need. Nothing is put before or after the text.
+    ///
+    /// # Panics
+    /// As [`Self::encode`].
     pub fn encode_with_specials(&self, text: &str) -> Vec<u32> {
-        let inner = &*self.inner;
-        inner.encoder.with_specials(&inner.library, text, Unknown::Skip).unwrap_or_default()
+        self.sure(self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Skip)))
+    }
+
+    /// Ids by the library, whose panics are errors that name the tokenizer's file.
+    fn encode_guarded(
+        &self,
+        encode: impl FnOnce(&Inner) -> Result<Vec<u32>, TokenizerError>,
+    ) -> Result<Vec<u32>, TokenizerError> {
+        guarded(|| encode(&self.inner)).and_then(|ids| ids).map_err(|error| self.of_file(error))
+    }
+
+    /// The error with the file that the tokenizer is from.
+    pub(crate) fn of_file(&self, error: TokenizerError) -> TokenizerError {
+        match (error, self.settings().origin()) {
+            (TokenizerError::Encoding(reason), Some(file)) => TokenizerError::invalid(file, reason),
+            (error, _) => error,
+        }
+    }
+
+    /// What cannot be encoded by a tokenizer that works. A damaged tokenizer ends the work with its error as the payload
+    /// of an unwinding, so that callers need not ask each time.
+    fn sure(&self, ids: Result<Vec<u32>, TokenizerError>) -> Vec<u32> {
+        ids.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)))
     }
 
     /// [`Self::encode`] of each text, on all cores.
@@ -108,7 +141,7 @@ impl Tokenizer {
         let ids = ids.iter().copied().filter(|&id| keep(id));
         let Some(bytes) = &self.inner.bytes else {
             let ids: Vec<u32> = ids.collect();
-            return self.inner.library.decode(&ids, false).unwrap_or_default();
+            return guarded(|| self.inner.library.decode(&ids, false).unwrap_or_default()).unwrap_or_default();
         };
         let mut text = Vec::new();
         for id in ids {
@@ -190,11 +223,26 @@ impl Tokenizer {
         end_of_text.or_else(|| self.eos_id())
     }
 
-    /// Ids after which a reply is over: the end of sequence and every well-known end mark among the special tokens.
+    /// Ids after which a reply is over: [`Self::end_ids`], and every well-known end mark among the added tokens, flagged
+    /// special or not. Whatever draws tokens stops at these.
     pub fn stop_ids(&self) -> Vec<u32> {
-        let marks = END_MARKS.iter().filter_map(|mark| self.token_to_id(mark)).filter(|&id| self.is_special(id));
-        let mut ids: Vec<u32> = self.eos_id().into_iter().collect();
+        let added = self.inner.library.get_added_vocabulary().get_vocab();
+        let marks = END_MARKS.iter().filter_map(|mark| added.get(*mark).copied());
+        let mut ids = self.end_ids();
         for id in marks {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// Ids that a model's `eos_token_id` should list: the end of sequence, the token with which the chat template ends the
+    /// assistant's turns, and those of the `config.json` and `generation_config.json` that the tokenizer was read beside.
+    pub fn end_ids(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = self.eos_id().into_iter().collect();
+        let of_model = self.settings().stop_ids().into_iter().filter(|&id| (id as usize) < self.vocab_size());
+        for id in self.turn_end_id().into_iter().chain(of_model) {
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -224,6 +272,52 @@ impl Tokenizer {
     /// same after saving and loading; the chat template and truncation settings have no part in it.
     pub fn hash(&self) -> [u8; 32] {
         *self.inner.hash.get_or_init(|| crate::save::hash(&self.inner.library))
+    }
+
+    /// The same tokenizer whose padding token is not the one that answers end with, for models that read a text's score
+    /// at its last token that is no padding; `None` where no special token is free for that.
+    #[must_use]
+    pub fn with_distinct_padding(&self) -> Option<Self> {
+        let end = self.turn_end_id().or_else(|| self.eos_id());
+        if self.pad_id().is_some_and(|pad| Some(pad) != end) {
+            return Some(self.clone());
+        }
+        let free = self.special_ids().find(|&id| Some(id) != end && Some(id) != self.bos_id())?;
+        let mut settings = self.inner.settings.clone();
+        settings.set_special("pad_token", &self.id_to_token(free)?);
+        Some(Self::new(self.inner.library.clone(), settings))
+    }
+
+    /// The same tokenizer whose chat templates are told this moment, and not the present.
+    #[must_use]
+    pub fn with_now(&self, now: SystemTime) -> Self {
+        let mut settings = self.inner.settings.clone();
+        settings.now = Some(now);
+        Self::new(self.inner.library.clone(), settings)
+    }
+
+    /// What the (default) chat template puts around an answer.
+    ///
+    /// # Panics
+    /// Without a template.
+    pub(crate) fn frame(&self) -> Arc<Frame> {
+        self.frame_of(self.chat_template().expect("there is a chat template"))
+    }
+
+    pub(crate) fn frame_of(&self, template: &ChatTemplate) -> Arc<Frame> {
+        let frames = || self.inner.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, frame)) = frames().iter().find(|(known, _)| known.is(template)) {
+            return Arc::clone(frame);
+        }
+        let frame = Arc::new(Frame::of(template, self));
+        frames().push((template.clone(), Arc::clone(&frame)));
+        frame
+    }
+
+    /// The tokens beyond the model's vocabulary, special or not, as they are spelled.
+    pub(crate) fn added_tokens(&self) -> Vec<(u32, String)> {
+        let decoder = self.inner.library.get_added_tokens_decoder();
+        decoder.into_iter().map(|(id, token)| (id, token.content)).collect()
     }
 
     pub(crate) fn library(&self) -> &tokenizers::Tokenizer {

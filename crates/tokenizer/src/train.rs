@@ -73,7 +73,7 @@ impl Tokenizer {
         }
         let failed = |error: tokenizers::Error| TokenizerError::Training(one_line(&error.to_string()));
         let pattern = if config.split_digits { QWEN_PATTERN } else { RANKS_PATTERN };
-        let mut library = byte_level(BPE::default(), pattern).map_err(failed)?;
+        let mut library = byte_level(BPE::default(), pattern, false).map_err(failed)?;
         let specials = config.special_tokens.iter().map(|token| special(token));
         let trainer = BpeTrainer::builder()
             .vocab_size(config.vocab_size)

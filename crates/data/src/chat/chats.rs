@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use fireclay_tokenizer::{EncodedChat, Tokenizer};
+use fireclay_tokenizer::{EncodedChat, Message, Tokenizer};
 
-use super::encode::{Encoded, NOTHING_MARKED, encode_all, too_long};
+use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, encode_all, too_long};
 use crate::DataError;
 use crate::examples::{Conversation, Skips};
 
@@ -16,6 +16,8 @@ pub struct EncodedChats {
     pub(super) padding: u32,
     skips: Skips,
     cut: u64,
+    hidden: u64,
+    hidden_tools: u64,
 }
 
 impl EncodedChats {
@@ -33,6 +35,13 @@ impl EncodedChats {
         assert!(context > 0, "a row of 0 tokens is empty");
         let encode = |conversation: &Conversation| {
             let mut chat = tokenizer.encode_chat(&conversation.messages)?;
+            if chat.hides_calls {
+                return Ok(Err(HIDDEN_CALLS.to_owned()));
+            }
+            let mut answers = conversation.messages.iter().filter(|message| message.role == "assistant");
+            if !answers.any(Message::is_learned) {
+                return Ok(Err(NOT_LEARNED.to_owned()));
+            }
             let cut = chat.ids.len() > context + 1;
             chat.ids.truncate(context + 1);
             chat.loss.truncate(context + 1);
@@ -45,8 +54,10 @@ impl EncodedChats {
         let Encoded { items, skips } =
             encode_all("conversations", conversations, |conversation| &conversation.origin, encode)?;
         let cut = items.iter().filter(|(_, cut)| *cut).count() as u64;
+        let hidden_tools = items.iter().filter(|(chat, _)| chat.hides_tools).count() as u64;
+        let hidden = items.iter().map(|(chat, _)| chat.hidden as u64).sum();
         let chats = items.into_iter().map(|(chat, _)| chat).collect();
-        Ok(Self { chats, context, padding: tokenizer.pad_id().unwrap_or(0), skips, cut })
+        Ok(Self { chats, context, padding: tokenizer.pad_id().unwrap_or(0), skips, cut, hidden, hidden_tools })
     }
 
     /// How many conversations there are.
@@ -77,6 +88,18 @@ impl EncodedChats {
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.cut
+    }
+
+    /// How many answers the chat template shows nothing of, in conversations that are learned from.
+    #[must_use]
+    pub fn hidden(&self) -> u64 {
+        self.hidden
+    }
+
+    /// How many conversations have tools of which the chat template shows none.
+    #[must_use]
+    pub fn hidden_tools(&self) -> u64 {
+        self.hidden_tools
     }
 
     /// What was left out, and why.

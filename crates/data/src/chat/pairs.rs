@@ -1,9 +1,9 @@
 //! Preferences, tasks and ratings as ids.
 
-use fireclay_tokenizer::{Message, Tokenizer, TokenizerError};
+use fireclay_tokenizer::{EncodedAnswer, Message, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
-use super::encode::{Encoded, NOTHING_MARKED, Outcome, encode_all, too_long};
+use super::encode::{Encoded, HIDDEN_CALLS, NOTHING_MARKED, Outcome, encode_all, too_long};
 use crate::DataError;
 use crate::examples::{Preference, Rating, Task};
 
@@ -59,19 +59,23 @@ pub fn encode_preferences(
         preferences,
         |pair| &pair.origin,
         |pair| {
-            let prompt = prompt_ids(tokenizer, &pair.prompt)?;
-            let answers =
-                [&pair.chosen, &pair.rejected].map(|answer| answered(tokenizer, &pair.prompt, &prompt, answer));
+            let answers = [&pair.chosen, &pair.rejected].map(|answer| answered(tokenizer, &pair.prompt, answer));
             let [chosen, rejected] = answers;
             let (chosen, rejected) = match (chosen?, rejected?) {
                 (Ok(chosen), Ok(rejected)) => (chosen, rejected),
                 (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason)),
             };
+            // Where the template opens a reply with words that only some answers have, what both share is the prompt.
+            let prompt_tokens = chosen.prompt_tokens.min(rejected.prompt_tokens);
+            let (chosen, rejected) = (chosen.ids, rejected.ids);
+            if chosen[..prompt_tokens] != rejected[..prompt_tokens] {
+                return Ok(Err(OTHER_PROMPT.to_owned()));
+            }
             if chosen.len().max(rejected.len()) > context {
                 return Ok(Err(too_long(context)));
             }
             let (margin, kind) = (pair.margin.unwrap_or(0.0), pair.kind.clone());
-            Ok(Ok(EncodedPair { prompt_tokens: prompt.len(), chosen, rejected, margin, kind }))
+            Ok(Ok(EncodedPair { prompt_tokens, chosen, rejected, margin, kind }))
         },
     )
 }
@@ -112,10 +116,11 @@ pub fn encode_ratings(
         ratings,
         |rating| &rating.origin,
         |rating| {
-            let prompt = prompt_ids(tokenizer, &rating.prompt)?;
-            Ok(match answered(tokenizer, &rating.prompt, &prompt, &rating.completion)? {
-                Ok(ids) if ids.len() > context => Err(too_long(context)),
-                Ok(ids) => Ok(EncodedRating { ids, prompt_tokens: prompt.len(), good: rating.good }),
+            Ok(match answered(tokenizer, &rating.prompt, &rating.completion)? {
+                Ok(answer) if answer.ids.len() > context => Err(too_long(context)),
+                Ok(EncodedAnswer { ids, prompt_tokens, .. }) => {
+                    Ok(EncodedRating { ids, prompt_tokens, good: rating.good })
+                }
                 Err(reason) => Err(reason),
             })
         },
@@ -128,19 +133,12 @@ fn prompt_ids(tokenizer: &Tokenizer, prompt: &[Message]) -> Result<Vec<u32>, Tok
 }
 
 /// The ids of the prompt and an answer, without what the template puts behind the end of the assistant's turn.
-fn answered(
-    tokenizer: &Tokenizer,
-    prompt: &[Message],
-    prompt_ids: &[u32],
-    answer: &str,
-) -> Result<Outcome<Vec<u32>>, TokenizerError> {
+fn answered(tokenizer: &Tokenizer, prompt: &[Message], answer: &str) -> Result<Outcome<EncodedAnswer>, TokenizerError> {
     let messages = [prompt, &[Message::new("assistant", answer)]].concat();
-    let mut chat = tokenizer.encode_chat(&messages)?;
-    let Some(last) = chat.loss.iter().rposition(|&loss| loss) else { return Ok(Err(NOTHING_MARKED.to_owned())) };
-    let start = chat.loss[..last].iter().rposition(|&loss| !loss).map_or(0, |before| before + 1);
-    if chat.ids[..start] != *prompt_ids {
-        return Ok(Err(OTHER_PROMPT.to_owned()));
-    }
-    chat.ids.truncate(last + 1);
-    Ok(Ok(chat.ids))
+    Ok(match tokenizer.encode_answer(&messages, &tokenizer.render_options())? {
+        None => Err(NOTHING_MARKED.to_owned()),
+        Some(answer) if answer.hides_calls => Err(HIDDEN_CALLS.to_owned()),
+        Some(answer) if !answer.prompt_unchanged => Err(OTHER_PROMPT.to_owned()),
+        Some(answer) => Ok(answer),
+    })
 }

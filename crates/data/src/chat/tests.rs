@@ -288,6 +288,56 @@ fn a_pair_shares_the_ids_of_the_prompt_that_a_model_would_be_given() {
     }
 }
 
+/// What an answer is does not depend on who learns from it, whatever the template marks or opens.
+#[test]
+fn conversations_pairs_and_ratings_agree_on_an_answers_tokens() {
+    let template = |before: &str, after: &str, opened: &str| {
+        format!(
+            "{{%- for m in messages -%}}{{%- if m.role == 'assistant' -%}}{before}{{{{ m.content }}}}{after}\
+             {{%- else -%}}{{{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}}}{{%- endif -%}}\
+             {{%- endfor -%}}{{%- if add_generation_prompt -%}}{{{{ '<|im_start|>assistant\\n{opened}' }}}}{{%- endif -%}}"
+        )
+    };
+    let (header, end) = ("{{ '<|im_start|>assistant\\n' }}", "{{ '<|im_end|>\\n' }}");
+    let (mark, unmark) = ("{% generation %}", "{% endgeneration %}");
+    for template in [
+        template(header, end, ""),
+        template(&format!("{mark}{header}"), &format!("{end}{unmark}"), ""),
+        template(&format!("{header}{mark}"), &format!("{end}{unmark}"), ""),
+        template(&format!("{header}{mark}"), &format!("{unmark}{end}"), ""),
+        template(header, end, "<think>\\n"),
+    ] {
+        let tokenizer = tokenizer().with_chat_template(ChatTemplate::new(&template).unwrap());
+        let chats = EncodedChats::new(&[conversation(&[("a", "yes")], "0")], &tokenizer, 99).unwrap();
+        let chat = &chats.chats[0];
+        let learned: Vec<u32> = chat.ids.iter().zip(&chat.loss).filter(|(_, loss)| **loss).map(|(id, _)| *id).collect();
+        assert_eq!(tokenizer.decode(&learned), "yes<|im_end|>", "{template}");
+        let pairs = encode_preferences(&[preference(&[user("a")], "yes", "no")], &tokenizer, 99).unwrap().items;
+        assert_eq!(pairs[0].chosen[pairs[0].prompt_tokens..], learned, "{template}");
+        let rating = Rating { prompt: vec![user("a")], completion: "yes".into(), good: true, origin: String::new() };
+        let ratings = encode_ratings(&[rating], &tokenizer, 99).unwrap().items;
+        assert_eq!(ratings[0].ids[ratings[0].prompt_tokens..], learned, "{template}");
+        assert!(tokenizer.stop_ids().contains(learned.last().unwrap()), "a rollout ends where the answer does");
+    }
+}
+
+#[test]
+fn conversations_that_cannot_be_learned_from_are_counted_with_the_reason() {
+    let mut call = assistant("Let me look.");
+    call.extra.insert("tool_calls".into(), serde_json::json!([{"function": {"name": "t", "arguments": {}}}]));
+    let mut unlearned = assistant("Hm");
+    unlearned.extra.insert("weight".into(), 0.into());
+    let conversations = [
+        conversation(&[("a", "b")], "0"),
+        Conversation { messages: vec![user("a"), call], origin: "1".into() },
+        Conversation { messages: vec![user("a"), unlearned], origin: "2".into() },
+    ];
+    let chats = EncodedChats::new(&conversations, &tokenizer(), 99).unwrap();
+    assert_eq!((chats.len(), chats.skips().total()), (1, 2));
+    let reasons = chats.skips().to_string();
+    assert!(reasons.contains("leaves out the tool calls") && reasons.contains("`weight` 0"), "{reasons}");
+}
+
 #[test]
 fn a_rating_and_a_task_have_the_same_prompt_ids_as_a_pair() {
     let (tokenizer, prompt) = (tokenizer(), vec![user("a")]);

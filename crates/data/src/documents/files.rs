@@ -34,8 +34,10 @@ impl Known {
         names: ".txt, .jsonl (each also .gz or .zst) and .parquet",
     };
     /// Labelled examples.
-    pub(crate) const EXAMPLES: Self =
-        Self { formats: &[Format::JsonLines, Format::Json], names: ".jsonl and .json (each also .gz or .zst)" };
+    pub(crate) const EXAMPLES: Self = Self {
+        formats: &[Format::JsonLines, Format::Json, Format::Parquet],
+        names: ".jsonl, .json (each also .gz or .zst) and .parquet",
+    };
     /// Documents or examples, whichever the content says.
     pub(crate) const ANYTHING: Self = Self {
         formats: &[Format::Text, Format::JsonLines, Format::Json, Format::Parquet],
@@ -43,8 +45,8 @@ impl Known {
     };
     /// Conversations, which `ChatterBot` writes as YAML.
     pub(crate) const CONVERSATIONS: Self = Self {
-        formats: &[Format::JsonLines, Format::Json, Format::Yaml],
-        names: ".jsonl, .json and .yml (each also .gz or .zst)",
+        formats: &[Format::JsonLines, Format::Json, Format::Yaml, Format::Parquet],
+        names: ".jsonl, .json and .yml (each also .gz or .zst) and .parquet",
     };
 
     /// What a file's name says it is; `None` when it is nothing that the reader takes.

@@ -12,10 +12,11 @@ use super::input::Input;
 use super::lines::Lines;
 use crate::DataError;
 
-/// The string under `text` of every line; blank lines are passed over.
+/// The string under one key of every line; blank lines are passed over.
 pub(super) struct JsonLines {
     lines: Lines,
     path: Arc<Path>,
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -25,26 +26,36 @@ struct Record<'a> {
 }
 
 impl JsonLines {
-    pub(super) fn new(input: Input, path: Arc<Path>, limit: usize) -> Self {
-        Self { lines: Lines::new(input, Arc::clone(&path), limit), path }
+    pub(super) fn new(input: Input, path: Arc<Path>, limit: usize, key: &str) -> Self {
+        Self { lines: Lines::new(input, Arc::clone(&path), limit), path, key: key.to_owned() }
     }
 
     fn next_document(&mut self) -> Result<Option<Document>, DataError> {
         let Some((number, line)) = self.lines.next_line()? else { return Ok(None) };
+        if self.key != "text" {
+            // Rarer, and slower: the whole object is read.
+            let object: Option<serde_json::Map<String, Value>> = serde_json::from_str(line).ok();
+            let text = object.as_ref().and_then(|object| object.get(&self.key)?.as_str());
+            let origin = format!("{}:{number}", self.path.display());
+            return match text {
+                Some(text) => Ok(Some(Document::new(text, origin))),
+                None => Err(explain(&self.path, number, line, &self.key)),
+            };
+        }
         match serde_json::from_str::<Record>(line) {
             Ok(record) => Ok(Some(Document::new(record.text, format!("{}:{number}", self.path.display())))),
-            Err(_) => Err(explain(&self.path, number, line)),
+            Err(_) => Err(explain(&self.path, number, line, &self.key)),
         }
     }
 }
 
-fn explain(path: &Path, line: u64, text: &str) -> DataError {
+fn explain(path: &Path, line: u64, text: &str, key: &str) -> DataError {
     match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) => DataError::Keys {
             path: path.into(),
             line,
-            expected: "the key `text` with a string".into(),
-            found: found_instead(&object),
+            expected: format!("the key `{key}` with a string"),
+            found: found_instead(&object, key),
         },
         Ok(other) => DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) },
         Err(error) => json_error(path, line, &error),
@@ -92,9 +103,9 @@ pub(crate) fn describe_keys(object: &serde_json::Map<String, Value>) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-fn found_instead(object: &serde_json::Map<String, Value>) -> String {
-    if let Some(value) = object.get("text") {
-        return if value.is_string() { "the key `text` twice".into() } else { format!("{} under it", kind(value)) };
+fn found_instead(object: &serde_json::Map<String, Value>, key: &str) -> String {
+    if let Some(value) = object.get(key) {
+        return if value.is_string() { format!("the key `{key}` twice") } else { format!("{} under it", kind(value)) };
     }
     let has = |key: &str| object.contains_key(key);
     let meaning = if has("messages") || has("conversations") {

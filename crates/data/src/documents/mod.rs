@@ -3,8 +3,8 @@
 //! | source | documents |
 //! |---|---|
 //! | `.txt` | the whole file is one document, streamed in pieces; or, with a separator, what lies between |
-//! | `.jsonl` | one a line: the string under the key `text` |
-//! | `.parquet` | one a row: the column `text` |
+//! | `.jsonl` | one a line: the string under the key `text`, or another one ([`ReadOptions::text_column`]) |
+//! | `.parquet` | one a row: the column `text`, or another one |
 //! | a folder | its files, sorted by path, recursively; hidden and unknown files are passed over and counted |
 //! | `hf://datasets/owner/name[@revision][/path]` | the files of that dataset, downloaded to the hub's cache |
 //!
@@ -19,6 +19,8 @@ pub(crate) mod json_lines;
 mod hub;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod rows;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -28,6 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use files::Compression;
 pub(crate) use files::{Format, Known};
 pub use files::{SourceFile, SourceFiles};
+#[cfg(feature = "parquet")]
+pub(crate) use rows::for_each_row;
 
 use crate::DataError;
 
@@ -76,11 +80,13 @@ pub struct ReadOptions {
     pub piece_bytes: usize,
     /// The most bytes of a single line of JSON, or of a document between separators.
     pub max_document_bytes: usize,
+    /// The key of JSON lines, and the column of parquet files, that holds the text.
+    pub text_column: String,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { separator: None, piece_bytes: 64 << 10, max_document_bytes: 256 << 20 }
+        Self { separator: None, piece_bytes: 64 << 10, max_document_bytes: 256 << 20, text_column: "text".into() }
     }
 }
 
@@ -175,10 +181,15 @@ impl Documents {
             }
             (Format::JsonLines, _) => {
                 let limit = self.options.max_document_bytes;
-                Box::new(json_lines::JsonLines::new(open(counter)?, Arc::clone(&path), limit))
+                Box::new(json_lines::JsonLines::new(
+                    open(counter)?,
+                    Arc::clone(&path),
+                    limit,
+                    &self.options.text_column,
+                ))
             }
             #[cfg(feature = "parquet")]
-            (Format::Parquet, _) => Box::new(parquet::rows(&path, self.bytes_read())?),
+            (Format::Parquet, _) => Box::new(parquet::rows(&path, &self.options.text_column, self.bytes_read())?),
             #[cfg(not(feature = "parquet"))]
             (Format::Parquet, _) => {
                 return Err(DataError::Feature { what: path.display().to_string(), feature: "parquet" });

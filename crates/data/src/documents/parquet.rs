@@ -1,4 +1,4 @@
-//! `.parquet`: the column `text`, row by row.
+//! `.parquet`: the column of text, row by row.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -12,11 +12,10 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
 
 use super::Document;
 use crate::DataError;
-
-const COLUMN: &str = "text";
 
 /// Rows decoded at a time.
 const ROWS: usize = 64;
@@ -31,20 +30,25 @@ pub(super) struct Rows {
     counter: Arc<AtomicU64>,
 }
 
-pub(super) fn rows(path: &Path, counter: Arc<AtomicU64>) -> Result<Rows, DataError> {
+/// The rows of the text column that is called `column`.
+pub(super) fn rows(path: &Path, column: &str, counter: Arc<AtomicU64>) -> Result<Rows, DataError> {
     let failed = |reason: String| unreadable(path, &reason);
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let bytes_on_disk = file.metadata().map_err(|error| DataError::read(path, error))?.len();
     let batches = guarded(path, || {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
-        let Ok(field) = builder.schema().field_with_name(COLUMN) else {
+        check_growth(path, builder.metadata())?;
+        let Ok(field) = builder.schema().field_with_name(column) else {
             let names: Vec<_> = builder.schema().fields().iter().take(8).map(|f| format!("`{}`", f.name())).collect();
-            return Err(failed(format!("expected the column `{COLUMN}`, found {}", names.join(", "))));
+            return Err(failed(format!(
+                "expected the column `{column}`, found {}; name another one with data.text_column",
+                names.join(", ")
+            )));
         };
         if !is_text(field.data_type()) {
-            return Err(failed(format!("the column `{COLUMN}` holds {}, not strings", field.data_type())));
+            return Err(failed(format!("the column `{column}` holds {}, not strings", field.data_type())));
         }
-        let mask = ProjectionMask::columns(builder.parquet_schema(), [COLUMN]);
+        let mask = ProjectionMask::columns(builder.parquet_schema(), [column]);
         builder.with_projection(mask).with_batch_size(ROWS).build().map_err(|error| failed(error.to_string()))
     })?;
     Ok(Rows { path: path.into(), batches, ready: VecDeque::new(), row: 0, bytes_on_disk, counter })
@@ -108,12 +112,36 @@ fn is_text(kind: &DataType) -> bool {
     }
 }
 
-fn unreadable(path: &Path, reason: &str) -> DataError {
+/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it has
+/// in the file.
+const LARGEST_COLUMN: i64 = 256 << 20;
+/// Text is rarely a tenth of its size when compressed.
+const GROWTH: i64 = 100;
+
+/// Refuses a file that a little of the disk would blow up in memory.
+pub(super) fn check_growth(path: &Path, metadata: &ParquetMetaData) -> Result<(), DataError> {
+    for (number, group) in (1..).zip(metadata.row_groups()) {
+        for column in group.columns() {
+            let (before, after) = (column.compressed_size(), column.uncompressed_size());
+            if after > LARGEST_COLUMN && after / GROWTH > before {
+                let reason = format!(
+                    "row group {number}: the column `{}` grows from {before} to {after} bytes when decompressed; write the \
+                     file in smaller row groups",
+                    column.column_path()
+                );
+                return Err(unreadable(path, &reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unreadable(path: &Path, reason: &str) -> DataError {
     DataError::Parquet { path: path.into(), reason: reason.replace('\n', " ") }
 }
 
 /// The decoder panics on some damaged files; a bad file must be an error all the same.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+pub(super) fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(unreadable(path, "the decoder gave up on damaged contents")))
 }

@@ -139,6 +139,16 @@ fn lines_of_json_give_their_text() {
 }
 
 #[test]
+fn another_key_may_hold_the_text() {
+    let dir = folder(&[("a.jsonl", "{\"content\": \"one\", \"text\": 1}\n{\"content\": \"two\"}\n".as_bytes())]);
+    let options = |key: &str| ReadOptions { text_column: key.into(), ..ReadOptions::default() };
+    let read = read_with(dir.path().join("a.jsonl"), &options("content")).unwrap();
+    assert_eq!(read.iter().map(|document| document.text.as_str()).collect::<Vec<_>>(), ["one", "two"]);
+    let message = read_with(dir.path().join("a.jsonl"), &options("body")).unwrap_err().to_string();
+    assert!(message.contains("a.jsonl:1: expected the key `body` with a string, found `content`"), "{message}");
+}
+
+#[test]
 fn a_folder_is_read_in_order_and_strangers_are_counted() {
     let dir = folder(&[
         ("b/2.txt", b"four"),
@@ -272,6 +282,17 @@ mod parquet_files {
             assert_eq!(texts, ["one", "第三"]);
             assert!(documents[1].origin.ends_with("a.parquet:row 3"), "{}", documents[1].origin);
         }
+    }
+
+    #[test]
+    fn another_column_may_hold_the_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["one", "two"]));
+        let path = write(dir.path().join("a.parquet"), vec![("body", text)]);
+        let options = ReadOptions { text_column: "body".into(), ..ReadOptions::default() };
+        assert_eq!(read_with(&path, &options).unwrap().len(), 2);
+        let message = read(&path).unwrap_err().to_string();
+        assert!(message.contains("expected the column `text`, found `body`; name another one"), "{message}");
     }
 
     #[test]

@@ -1,16 +1,19 @@
 //! Conversations, which fine-tuning learns from.
 
+use std::sync::Arc;
+
 use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::beside::with_beside;
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, reason, trees};
 use crate::DataError;
 use crate::corpus;
 use crate::documents::Known;
-use crate::documents::json_lines::{describe_keys, kind};
+use crate::documents::json_lines::kind;
 
 /// Turns of a user and of an assistant, perhaps after a system message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,16 +37,23 @@ impl From<corpus::Conversation> for Conversation {
     }
 }
 
-const EXPECTED: &str = "`messages`, `conversations`, `prompt` with `completion` or `response`, `instruction` with \
-     `output` or `instances`, or `message_tree_id` with `prompt`";
+const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` or \
+     `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
+
+/// Keys of whole conversations.
+const WHOLE: [&str; 3] = ["messages", "conversations", "conversation"];
+/// Keys of what is asked.
+pub(super) const ASKED: [&str; 4] = ["prompt", "question", "instruction", "query"];
+/// Keys of what is answered.
+const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
 
 /// Reads conversations.
 ///
 /// | keys | form |
 /// |---|---|
-/// | `messages`: `[{role, content}]` | `OpenAI`, Hugging Face |
-/// | `conversations`: `[{from, value}]` | `ShareGPT` |
-/// | `prompt`, and `completion` or `response` | text, or messages as TRL has them |
+/// | `messages`, `conversations` or `conversation`: `[{role, content}]` | `OpenAI`, Hugging Face |
+/// | the same: `[{from, value}]` | `ShareGPT`, with `function_call` and `observation` |
+/// | `prompt`, `question` or `query`, and `completion`, `response` or `answer` | text, or messages as TRL has them |
 /// | `instruction`, `input`, `output` | Alpaca |
 /// | `instruction`, `instances`: `[{input, output}]` | the seed tasks of self-instruct: a conversation each |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: from the root through the best-ranked replies to each last answer |
@@ -60,82 +70,74 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     if record.has("message_tree_id") {
         return trees::conversations(record, found);
     }
-    let messages = if record.has("messages") {
-        record.messages("messages")?
-    } else if record.has("conversations") {
-        share_gpt(record)?
-    } else if record.has("instruction") && record.has("instances") {
+    if record.has("instruction") && record.has("instances") {
         for instance in record.array("instances")? {
             let Value::Object(object) = instance else {
                 return Err(record.wrong("objects with `input` and `output` in `instances`", kind(instance)));
             };
-            let inner = Record { object: object.clone(), ..record.clone() };
-            add(record, instruction(record.string("instruction")?, &inner)?, found);
+            let inner = Record::new(Arc::clone(&record.path), record.line, object.clone());
+            let asked = asked(record.string("instruction")?, &inner)?;
+            add(record, vec![asked, Message::new("assistant", inner.string("output")?)], found);
         }
         return Ok(());
-    } else if record.has("instruction") && record.object.contains_key("output") {
-        instruction(record.string("instruction")?, record)?
-    } else if record.has("prompt") {
-        let answer = ["completion", "response"].into_iter().find(|key| record.object.contains_key(*key));
+    }
+    let messages = if let Some(key) = record.first_of(&WHOLE) {
+        record.messages(key)?
+    } else if let Some(key) = record.first_of(&ASKED) {
+        let mut messages = prompt(record, key)?;
+        // A key that is there but null is an answer that is missing, not another form.
+        let answer = record.first_of(&ANSWERED);
+        let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
         let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
-        let mut messages = record.text_or_messages("prompt", "user")?;
         messages.append(&mut record.text_or_messages(answer, "assistant")?);
         messages
+    } else if let Some(key) = WHOLE.into_iter().find(|key| record.object.contains_key(*key)) {
+        record.value(key);
+        vec![]
     } else {
         return Err(record.unknown(EXPECTED));
     };
-    add(record, messages, found);
+    add(record, with_beside(record, messages)?, found);
     Ok(())
+}
+
+/// What is asked under `key`: text, or messages; with an instruction's input.
+pub(super) fn prompt(record: &Record, key: &str) -> Result<Vec<Message>, DataError> {
+    if key == "instruction" {
+        return Ok(vec![asked(record.string(key)?, record)?]);
+    }
+    record.text_or_messages(key, "user")
 }
 
 /// Keeps a conversation, or counts why it cannot be learned from.
 pub(super) fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversation>) {
     let origin = record.origin();
+    for message in &messages {
+        if !KNOWN_ROLES.contains(&message.role.as_str()) {
+            found.ignored.add(format!("the role {:?} goes to the chat template as it is", message.role), &origin);
+        }
+    }
     let mut answers = messages.iter().filter(|message| message.role == "assistant").peekable();
     if answers.peek().is_none() {
         found.skips.add(reason::NO_ANSWER, origin);
-    } else if answers.any(is_empty) {
+    } else if answers.any(|answer| is_empty(answer) && answer.is_learned()) {
         found.skips.add(reason::EMPTY_ANSWER, origin);
     } else {
         found.examples.push(Conversation { messages, origin });
     }
 }
 
+/// Roles that every chat template should know.
+const KNOWN_ROLES: [&str; 5] = ["user", "assistant", "system", "developer", "tool"];
+
 /// Whether a message neither says anything nor calls a tool.
 pub(super) fn is_empty(message: &Message) -> bool {
-    message.content.trim().is_empty() && !message.extra.contains_key("tool_calls")
+    message.content.trim().is_empty() && !message.calls_tools()
 }
 
-/// An instruction with its input, if there is any, on lines of its own; and the output.
-fn instruction(instruction: &str, record: &Record) -> Result<Vec<Message>, DataError> {
+/// An instruction with its input, if there is any, on lines of its own.
+fn asked(instruction: &str, record: &Record) -> Result<Message, DataError> {
     let input = record.optional_string("input")?.unwrap_or_default();
     let asked = if input.trim().is_empty() { instruction.to_owned() } else { format!("{instruction}\n\n{input}") };
-    Ok(vec![Message::new("user", asked), Message::new("assistant", record.string("output")?)])
-}
-
-fn share_gpt(record: &Record) -> Result<Vec<Message>, DataError> {
-    let turns = record.array("conversations")?.iter().enumerate().map(|(index, turn)| {
-        let place = format!("conversations[{index}]");
-        let text = |key: &str| {
-            let Value::Object(turn) = turn else {
-                return Err(record.wrong(format!("an object with `from` and `value` as `{place}`"), kind(turn)));
-            };
-            let found = || turn.get(key).map_or_else(|| describe_keys(turn), |value| kind(value).to_owned());
-            let text = turn.get(key).and_then(Value::as_str);
-            text.ok_or_else(|| record.wrong(format!("a string as `{place}.{key}`"), found()))
-        };
-        let from = text("from")?;
-        let role = match from {
-            "human" | "user" => "user",
-            "gpt" | "assistant" | "chatgpt" | "bing" | "bard" | "model" => "assistant",
-            "system" => "system",
-            "tool" | "observation" | "function_response" => "tool",
-            other => {
-                let expected = format!("human, gpt, system or tool as `{place}.from`");
-                return Err(record.wrong(expected, format!("{other:?}")));
-            }
-        };
-        Ok(Message::new(role, text("value")?))
-    });
-    turns.collect()
+    Ok(Message::new("user", asked))
 }

@@ -30,8 +30,8 @@ pub fn file_kind(path: &str) -> Result<FileKind, DataError> {
     let mut files = SourceFiles::find_known(&[path.to_owned()], Known::ANYTHING)?.files.into_iter();
     let file = files.next().ok_or_else(|| DataError::Empty { path: path.into() })?;
     match file.format {
-        Format::Text | Format::Parquet => Ok(FileKind::Text),
-        Format::JsonLines | Format::Json | Format::Yaml => kind_of(&read::first_record(&file)?),
+        Format::Text => Ok(FileKind::Text),
+        Format::JsonLines | Format::Json | Format::Yaml | Format::Parquet => kind_of(&read::first_record(&file)?),
     }
 }
 

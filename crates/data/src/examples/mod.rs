@@ -11,7 +11,12 @@
 //! [`file_kind`] tells which of these a file is for.
 //!
 //! Paths are files and folders of `.jsonl` (one object a line) and `.json` (one array, or one object after another),
-//! each also `.gz` or `.zst`. Each object's form is recognised by its keys; the readers list the forms.
+//! each also `.gz` or `.zst`, and of `.parquet` (one object a row). Each object's form is recognised by its keys; the
+//! readers list the forms. A list of messages in an object's place is a conversation.
+//!
+//! Beside any form's messages may stand `system` (a system message), `history` (earlier turns, each a question with its
+//! answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are counted in
+//! [`Examples::ignored`].
 //!
 //! What is wrong with the *form* of a file (no JSON, a missing key, a number where text should be) is an error that tells
 //! the line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves that
@@ -19,6 +24,8 @@
 
 mod skips;
 mod record;
+mod turn;
+mod beside;
 mod read;
 mod chatterbot;
 mod conversation;
@@ -62,3 +69,5 @@ const CORPUS: &str = "corpus";
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod forms;

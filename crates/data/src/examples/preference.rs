@@ -4,6 +4,8 @@ use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::beside::with_beside;
+use super::conversation::{self, ASKED};
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, Rating, human_assistant, reason, trees};
@@ -61,13 +63,15 @@ impl From<PreferencePair> for Preference {
     }
 }
 
-const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`), or `message_tree_id` with `prompt`";
+const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages so \
+     far under `conversations`), or `message_tree_id` with `prompt`";
 
 /// Reads preference pairs.
 ///
 /// | keys | form |
 /// |---|---|
-/// | `prompt`, `chosen`, `rejected` | each text or, as in TRL, messages; the answers may repeat the prompt's messages |
+/// | `prompt` (or `question`, `query`, `instruction` with `input`), `chosen`, `rejected` | each text, one message or, as in TRL, messages; the answers may repeat the prompt's messages |
+/// | `conversations` or `messages` (those so far), `chosen`, `rejected` | the same |
 /// | `chosen`, `rejected` as messages | whole conversations that differ in the last message only |
 /// | `chosen`, `rejected` as text | `Human:` and `Assistant:` in turn, as in Anthropic's HH-RLHF (Bai et al. 2022, <https://arxiv.org/abs/2204.05862>) |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: each ranked answer against each that is ranked lower |
@@ -87,9 +91,9 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
     if !(record.has("chosen") && record.has("rejected")) {
         return Err(record.unknown(EXPECTED));
     }
-    let prompt = if record.has("prompt") { prompt(record)? } else { Vec::new() };
-    let mut chosen = whole(record, "chosen", &prompt)?;
-    let mut rejected = whole(record, "rejected", &prompt)?;
+    let prompt = prompt(record)?.unwrap_or_default();
+    let mut chosen = with_beside(record, whole(record, "chosen", &prompt)?)?;
+    let mut rejected = with_beside(record, whole(record, "rejected", &prompt)?)?;
     let margin = record.optional_number("margin")?.map(|margin| margin as f32);
     let kind = record.optional_string("kind")?.map(str::to_owned);
     let origin = record.origin();
@@ -108,20 +112,27 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
     Ok(())
 }
 
-/// The prompt; text may itself be a dialogue of `Human:` and `Assistant:`.
-pub(super) fn prompt(record: &Record) -> Result<Vec<Message>, DataError> {
-    if let Some(mut messages) = record.object["prompt"].as_str().and_then(human_assistant::messages) {
+/// The prompt, under whichever of its keys; text may itself be a dialogue of `Human:` and `Assistant:`. `None` if there
+/// is none.
+pub(super) fn prompt(record: &Record) -> Result<Option<Vec<Message>>, DataError> {
+    let Some(key) = record.first_of(&ASKED) else {
+        let whole = record.first_of(&["conversations", "messages", "conversation"]);
+        return whole.map(|key| record.messages(key)).transpose();
+    };
+    if let Some(mut messages) = record.object[key].as_str().and_then(human_assistant::messages) {
+        record.value(key);
         // "\n\nAssistant:" at the end asks for the answer.
         messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
-        return Ok(messages);
+        return Ok(Some(messages));
     }
-    record.text_or_messages("prompt", "user")
+    conversation::prompt(record, key).map(Some)
 }
 
 /// The prompt and the answer to it that lies under `key`, which may begin with the prompt itself.
 fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
     let messages = match &record.object[key] {
         Value::String(text) if prompt.is_empty() => {
+            record.value(key);
             let expected =
                 || format!("under `{key}` messages, or text that begins with `Human:`, as there is no `prompt`");
             human_assistant::messages(text).ok_or_else(|| record.wrong(expected(), "other text"))?

@@ -3,6 +3,7 @@
 use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
+use super::beside::with_beside;
 use super::preference::{prompt, prompt_fault};
 use super::read::{self, Examples};
 use super::reason;
@@ -23,7 +24,8 @@ pub struct Rating {
     pub origin: String,
 }
 
-/// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good. This is how TRL has them
+/// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie under
+/// the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response`. This is how TRL has them
 /// for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
 ///
 /// # Errors
@@ -33,12 +35,18 @@ pub fn read_ratings(paths: &[String]) -> Result<Examples<Rating>, DataError> {
 }
 
 fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError> {
-    if !(record.has("prompt") && record.has("completion") && record.has("label")) {
-        return Err(record.unknown("`prompt`, `completion` and `label`"));
-    }
-    let prompt = prompt(record)?;
-    let answers = record.text_or_messages("completion", "assistant")?;
-    let good = record.bool("label")?;
+    let expected = "`prompt` (or `question`, `instruction`), `completion` (or `response`) and `label`";
+    let answer = record.first_of(&["completion", "response"]);
+    let (Some(prompt), Some(answer), true) = (prompt(record)?, answer, record.has("label")) else {
+        return Err(record.unknown(expected));
+    };
+    let prompt = with_beside(record, prompt)?;
+    let answers = record.text_or_messages(answer, "assistant")?;
+    // Tables of numbers have no true and false.
+    let good = match record.value("label").and_then(serde_json::Value::as_u64) {
+        Some(label @ (0 | 1)) => label == 1,
+        _ => record.bool("label")?,
+    };
     let origin = record.origin();
     let fault = prompt_fault(&prompt).or(match answers.as_slice() {
         [answer] if answer.role != "assistant" => Some(reason::NOT_AN_ANSWER),

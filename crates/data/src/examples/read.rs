@@ -25,6 +25,8 @@ pub struct Examples<T> {
     pub examples: Vec<T>,
     /// What was left out, and why.
     pub skips: Skips,
+    /// Keys that nobody read, and roles that mean nothing here, each with how many examples have it.
+    pub ignored: Skips,
 }
 
 /// Reads the files behind `paths`; `parse` appends what an object holds, or counts why it cannot be used.
@@ -36,13 +38,17 @@ pub(super) fn read<T>(
     known: Known,
     parse: impl Fn(&Record, &mut Examples<T>) -> Result<(), DataError>,
 ) -> Result<Examples<T>, DataError> {
-    let mut all = Examples { examples: Vec::new(), skips: Skips::default() };
+    let mut all = Examples { examples: Vec::new(), skips: Skips::default(), ignored: Skips::default() };
     for file in SourceFiles::find_known(paths, known)?.files {
-        let mut of_file = Examples { examples: Vec::new(), skips: Skips::default() };
+        let mut of_file = Examples { examples: Vec::new(), skips: Skips::default(), ignored: Skips::default() };
         let mut any = false;
         for_each_record(&file, |record| {
             any = true;
-            parse(&record, &mut of_file)
+            parse(&record, &mut of_file)?;
+            for key in record.unread() {
+                of_file.ignored.add(format!("the key `{key}` is not read"), record.origin());
+            }
+            Ok(())
         })?;
         if !any {
             return Err(DataError::Empty { path: file.path });
@@ -58,6 +64,7 @@ pub(super) fn read<T>(
         }
         all.examples.append(&mut of_file.examples);
         all.skips.extend(of_file.skips);
+        all.ignored.extend(of_file.ignored);
     }
     Ok(all)
 }
@@ -72,9 +79,12 @@ pub(super) fn for_each_record(
     if file.format == Format::JsonLines {
         let mut lines = Lines::new(input, Arc::clone(&path), LONGEST_LINE);
         while let Some((line, text)) = lines.next_line()? {
-            each(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? })?;
+            each(Record::new(Arc::clone(&path), line, object(&path, line, text)?))?;
         }
         return Ok(());
+    }
+    if file.format == Format::Parquet {
+        return parquet_rows(file, &mut |line, object| each(Record::new(Arc::clone(&path), line, object)));
     }
     let mut input = input;
     let mut bytes = Vec::new();
@@ -84,12 +94,12 @@ pub(super) fn for_each_record(
     match file.format {
         Format::Json => {
             for (line, text) in values(&path, text)? {
-                each(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? })?;
+                each(Record::new(Arc::clone(&path), line, object(&path, line, text)?))?;
             }
         }
         Format::Yaml => {
             for (line, object) in chatterbot::dialogues(&path, text)? {
-                each(Record { path: Arc::clone(&path), line, object })?;
+                each(Record::new(Arc::clone(&path), line, object))?;
             }
         }
         Format::JsonLines | Format::Text | Format::Parquet => unreachable!("no reader of examples takes these"),
@@ -107,7 +117,7 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
         let path: Arc<Path> = file.path.as_path().into();
         let input = input::open(&path, file.compression, None)?;
         if let Some((line, text)) = Lines::new(input, Arc::clone(&path), LONGEST_LINE).next_line()? {
-            first = Some(Record { path: Arc::clone(&path), line, object: object(&path, line, text)? });
+            first = Some(Record::new(Arc::clone(&path), line, object(&path, line, text)?));
         }
     } else {
         for_each_record(file, |record| {
@@ -121,8 +131,31 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
 fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
+        // A conversation without anything around it.
+        Ok(Value::Array(messages)) if !messages.is_empty() && messages.iter().all(is_message) => {
+            Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
+        }
         Ok(other) => Err(DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) }),
         Err(error) => Err(json_error(path, line + error.line().max(1) as u64 - 1, &error)),
+    }
+}
+
+/// Whether a value looks like a message.
+fn is_message(value: &Value) -> bool {
+    value.get("role").is_some() || value.get("from").is_some()
+}
+
+/// The rows of a `.parquet` file as objects, with their numbers from 1.
+fn parquet_rows(
+    file: &SourceFile,
+    each: &mut dyn FnMut(u64, Map<String, Value>) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    #[cfg(feature = "parquet")]
+    return crate::documents::for_each_row(&file.path, each);
+    #[cfg(not(feature = "parquet"))]
+    {
+        let _ = each;
+        Err(DataError::Feature { what: file.path.display().to_string(), feature: "parquet" })
     }
 }
 

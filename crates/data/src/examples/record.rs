@@ -1,11 +1,14 @@
 //! One object of a file, and what lies under its keys.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use fireclay_tokenizer::Message;
 use serde_json::{Map, Value};
 
+use super::turn;
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
@@ -16,9 +19,15 @@ pub(super) struct Record {
     /// From 1.
     pub line: u64,
     pub object: Map<String, Value>,
+    /// The keys that were read.
+    used: RefCell<BTreeSet<String>>,
 }
 
 impl Record {
+    pub fn new(path: Arc<Path>, line: u64, object: Map<String, Value>) -> Self {
+        Self { path, line, object, used: RefCell::default() }
+    }
+
     /// `path:line`
     pub fn origin(&self) -> String {
         format!("{}:{}", self.path.display(), self.line)
@@ -27,6 +36,24 @@ impl Record {
     /// Whether something other than null lies under `key`.
     pub fn has(&self, key: &str) -> bool {
         self.object.get(key).is_some_and(|value| !value.is_null())
+    }
+
+    /// The first of `keys` under which something other than null lies.
+    pub fn first_of<'a>(&self, keys: &[&'a str]) -> Option<&'a str> {
+        keys.iter().copied().find(|key| self.has(key))
+    }
+
+    /// The value under `key`, which counts as read.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.used.borrow_mut().insert(key.to_owned());
+        self.object.get(key)
+    }
+
+    /// Keys with something other than null, false or nothing in it that nobody has read.
+    pub fn unread(&self) -> Vec<&str> {
+        let used = self.used.borrow();
+        let entries = self.object.iter().filter(|(key, value)| !used.contains(*key) && !is_nothing(value));
+        entries.map(|(key, _)| key.as_str()).collect()
     }
 
     /// The error that the object has none of the forms that are read.
@@ -40,7 +67,7 @@ impl Record {
         DataError::Keys { path, line: self.line, expected: expected.into(), found: found.into() }
     }
 
-    fn wrong_under(&self, key: &str, expected: &str) -> DataError {
+    pub fn wrong_under(&self, key: &str, expected: &str) -> DataError {
         match self.object.get(key) {
             Some(value) => self.wrong(format!("{expected} under `{key}`"), kind(value)),
             None => self.wrong(format!("the key `{key}` with {expected}"), describe_keys(&self.object)),
@@ -48,7 +75,7 @@ impl Record {
     }
 
     pub fn string(&self, key: &str) -> Result<&str, DataError> {
-        self.object.get(key).and_then(Value::as_str).ok_or_else(|| self.wrong_under(key, "a string"))
+        self.value(key).and_then(Value::as_str).ok_or_else(|| self.wrong_under(key, "a string"))
     }
 
     /// The string under `key`; `None` if there is nothing or null.
@@ -57,7 +84,7 @@ impl Record {
     }
 
     pub fn bool(&self, key: &str) -> Result<bool, DataError> {
-        self.object.get(key).and_then(Value::as_bool).ok_or_else(|| self.wrong_under(key, "true or false"))
+        self.value(key).and_then(Value::as_bool).ok_or_else(|| self.wrong_under(key, "true or false"))
     }
 
     /// The number under `key`; `None` if there is nothing or null.
@@ -65,17 +92,18 @@ impl Record {
         if !self.has(key) {
             return Ok(None);
         }
-        self.object[key].as_f64().map(Some).ok_or_else(|| self.wrong_under(key, "a number"))
+        let number = self.value(key).and_then(Value::as_f64);
+        number.map(Some).ok_or_else(|| self.wrong_under(key, "a number"))
     }
 
     /// A whole number from 0 on.
     pub fn index(&self, key: &str) -> Result<usize, DataError> {
-        let value = self.object.get(key).and_then(Value::as_u64);
+        let value = self.value(key).and_then(Value::as_u64);
         value.map(|value| value as usize).ok_or_else(|| self.wrong_under(key, "a whole number from 0 on"))
     }
 
     pub fn array(&self, key: &str) -> Result<&[Value], DataError> {
-        let value = self.object.get(key).and_then(Value::as_array);
+        let value = self.value(key).and_then(Value::as_array);
         value.map(Vec::as_slice).ok_or_else(|| self.wrong_under(key, "an array"))
     }
 
@@ -84,34 +112,36 @@ impl Record {
         strings.collect::<Option<_>>().ok_or_else(|| self.wrong(format!("strings under `{key}`"), "something else"))
     }
 
-    /// The messages under `key`: an array of `{role, content}`, or a string, which is one message of `role`.
+    /// The messages under `key`: an array of messages, one message, or a string, which is one message of `role`.
     pub fn text_or_messages(&self, key: &str, role: &str) -> Result<Vec<Message>, DataError> {
-        match self.object.get(key) {
+        match self.value(key) {
             Some(Value::String(text)) => Ok(vec![Message::new(role, text)]),
             Some(Value::Array(_)) => self.messages(key),
+            Some(Value::Object(object)) => Ok(vec![turn::message(self, key, object.clone())?]),
             _ => Err(self.wrong_under(key, "a string or an array of messages")),
         }
     }
 
-    /// The array of `{role, content}` under `key`.
+    /// The array of messages under `key`, each as `{role, content}` or as `{from, value}`.
     pub fn messages(&self, key: &str) -> Result<Vec<Message>, DataError> {
-        self.array(key)?.iter().enumerate().map(|(index, value)| self.message(key, index, value)).collect()
+        let messages = self.array(key)?.iter().enumerate().map(|(index, value)| {
+            let place = format!("{key}[{index}]");
+            match value {
+                Value::Object(object) => turn::message(self, &place, object.clone()),
+                other => Err(self.wrong(format!("an object with `role` and `content` as `{place}`"), kind(other))),
+            }
+        });
+        messages.collect()
     }
+}
 
-    fn message(&self, key: &str, index: usize, value: &Value) -> Result<Message, DataError> {
-        let Value::Object(object) = value else {
-            return Err(self.wrong(format!("an object with `role` and `content` as `{key}[{index}]`"), kind(value)));
-        };
-        let mut extra = object.clone();
-        let mut take = |name: &str| match extra.remove(name) {
-            Some(Value::String(text)) => Ok(text),
-            // Messages that only call tools have no content.
-            None | Some(Value::Null) if name == "content" && object.contains_key("tool_calls") => Ok(String::new()),
-            Some(Value::Null) if name == "content" => Ok(String::new()),
-            Some(other) => Err(self.wrong(format!("a string as `{key}[{index}].{name}`"), kind(&other))),
-            None => Err(self.wrong(format!("`{name}` in `{key}[{index}]`"), describe_keys(object))),
-        };
-        let (role, content) = (take("role")?, take("content")?);
-        Ok(Message { role, content, extra })
+/// Whether a value says nothing, as columns do that a row does not use.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.values().all(is_nothing),
+        _ => false,
     }
 }

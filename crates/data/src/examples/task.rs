@@ -3,7 +3,9 @@
 use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
+use super::beside::with_beside;
 use super::check::{FINAL_MARK, Number};
+use super::conversation;
 use super::preference::prompt_fault;
 use super::read::{self, Examples};
 use super::record::Record;
@@ -68,9 +70,17 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
         let key = if record.has("prompt") { "prompt" } else { "messages" };
         let (check, reference) = check(record)?;
         (record.text_or_messages(key, "user")?, check, reference)
+    } else if let Some(key) = record.first_of(&["conversations", "conversation", "instruction", "query"]) {
+        let (check, reference) = check(record)?;
+        let messages = match key {
+            "instruction" | "query" => conversation::prompt(record, key)?,
+            _ => record.messages(key)?,
+        };
+        (messages, check, reference)
     } else {
         return Err(record.unknown(EXPECTED));
     };
+    let messages = with_beside(record, messages)?;
     let origin = record.origin();
     let topic = record.string("topic").ok().map(str::to_owned);
     match prompt_fault(&messages) {

@@ -126,11 +126,11 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
     assert_eq!(said, ["x", "a", "c"]);
     // Only conversations are written as YAML; so the folder has one file of ratings, of another form.
     let refused = read_ratings(&paths).unwrap_err().to_string();
-    assert!(refused.contains("b.jsonl:1: expected `prompt`, `completion` and `label`, found"), "{refused}");
+    assert!(refused.contains("b.jsonl:1: expected `prompt` (or `question`, `instruction`), `completion` (or `response`) and `label`, found"), "{refused}");
     std::fs::remove_file(dir.path().join("b.jsonl")).unwrap();
     let refused = read_ratings(&paths).unwrap_err().to_string();
-    assert!(refused.contains("known are .jsonl and .json (each also .gz or .zst)"), "{refused}");
-    check_error(read_tasks, "a.txt", "x", "known are .jsonl and .json");
+    assert!(refused.contains("known are .jsonl, .json (each also .gz or .zst) and .parquet"), "{refused}");
+    check_error(read_tasks, "a.txt", "x", "known are .jsonl, .json");
 }
 
 #[test]
@@ -171,19 +171,26 @@ fn wrong_forms_are_errors_that_tell_the_line_and_the_keys() {
     check("{\"messages\": [\"x\"]}", "expected an object with `role` and `content` as `messages[0]`, found a string");
     check("{\"messages\": [{\"content\": \"x\"}]}", "expected `role` in `messages[0]`, found `content`");
     check(
-        "{\"messages\": [{\"role\": \"user\", \"content\": []}]}",
-        "a string as `messages[0].content`, found an array",
+        "{\"messages\": [{\"role\": \"user\", \"content\": 1}]}",
+        "a string as `messages[0].content`, found a number",
+    );
+    check(
+        "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image\"}]}]}",
+        "parts of text in `messages[0].content`, found a part of type \"image\"",
     );
     check(
         "{\"conversations\": [{\"from\": \"dog\", \"value\": \"x\"}]}",
-        "human, gpt, system or tool as `conversations[0].from`, found \"dog\"",
+        "human, gpt, system, tool, function_call or observation as `conversations[0].from`, found \"dog\"",
     );
     check("{\"conversations\": [{\"from\": \"gpt\"}]}", "a string as `conversations[0].value`, found `from`");
     check(
         "{\"prompt\": \"x\", \"completion\": 1}",
         "a string or an array of messages under `completion`, found a number",
     );
-    check("{\"instruction\": \"x\", \"output\": null}", "expected a string under `output`, found null");
+    check(
+        "{\"instruction\": \"x\", \"output\": null}",
+        "expected a string or an array of messages under `output`, found null",
+    );
     check("{\"message_tree_id\": \"x\", \"prompt\": {\"role\": \"prompter\"}}", "a tree of messages");
     check_error(read_conversations, "a.json", "[{},\n{\"a\": }]", "a.json:2: not a JSON object");
     check_error(read_conversations, "a.jsonl", "\n\n", "holds no text");
@@ -368,7 +375,7 @@ fn ratings_are_thumbs() {
     check_error(
         read_ratings,
         "r.jsonl",
-        r#"{"prompt": "Q", "completion": "A", "label": 1}"#,
+        r#"{"prompt": "Q", "completion": "A", "label": 2}"#,
         "expected true or false under `label`, found a number",
     );
 }

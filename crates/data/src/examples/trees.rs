@@ -52,7 +52,8 @@ impl Node {
 
 /// The tree's root; `None` if it was deleted, which is counted.
 fn root(record: &Record, skips: &mut Skips) -> Result<Option<Node>, DataError> {
-    let prompt = record.object.get("prompt").cloned().unwrap_or_default();
+    record.value("message_tree_id");
+    let prompt = record.value("prompt").cloned().unwrap_or_default();
     let root: Node = serde_json::from_value(prompt).map_err(|error| {
         let expected = "under `prompt` a tree of messages with `text`, `role` (prompter or assistant) and `replies`";
         record.wrong(expected, error.to_string().replace('\n', " "))

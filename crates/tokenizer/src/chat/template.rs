@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +7,8 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
-use super::{Message, clock, generation, json, methods};
+use super::message::{TOOLS, VARIABLES};
+use super::{Message, bounds, clock, generation, json, methods, percent};
 use crate::TokenizerError;
 use crate::error::one_line;
 
@@ -20,6 +22,8 @@ pub struct ChatTemplate {
     source: Arc<str>,
     environment: Arc<Environment<'static>>,
     marks_generation: bool,
+    /// The file that it was read from.
+    origin: Option<Arc<Path>>,
 }
 
 /// What a template is told besides the messages.
@@ -59,23 +63,47 @@ impl ChatTemplate {
     /// When the source is not valid Jinja; the message tells the line.
     #[allow(clippy::missing_panics_doc, reason = "only if minijinja's default delimiters were invalid")]
     pub fn new(source: &str) -> Result<Self, TokenizerError> {
+        if source.len() > bounds::LONGEST_TEMPLATE {
+            let detail = format!("it has {} bytes; {} are the most", source.len(), bounds::LONGEST_TEMPLATE);
+            return Err(TokenizerError::TemplateSyntax { origin: String::new(), line: 0, detail });
+        }
         let mut environment = Environment::new();
         let mut syntax = minijinja::syntax::SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
         let syntax = syntax.build().expect("the default delimiters are valid");
         environment.set_syntax(syntax);
         methods::add_to(&mut environment);
+        bounds::add_to(&mut environment);
         environment.add_filter("tojson", json::tojson);
         environment.add_filter(generation::FILTER, generation::mark);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
-        let (compiled, marks_generation) = generation::accept(&source.replace("\r\n", "\n").replace('\r', "\n"));
+        let (compiled, marks_generation) =
+            generation::accept(&bounds::accept(&percent::accept(&source.replace("\r\n", "\n").replace('\r', "\n"))));
         environment.add_template_owned("chat", compiled).map_err(|error| TokenizerError::TemplateSyntax {
             origin: String::new(),
             line: error.line().unwrap_or(0),
             detail: message_of(&error),
         })?;
-        Ok(Self { source: source.into(), environment: Arc::new(environment), marks_generation })
+        Ok(Self { source: source.into(), environment: Arc::new(environment), marks_generation, origin: None })
+    }
+
+    /// The same template, known to be from this file.
+    pub(crate) fn from_file(self, path: &Path) -> Self {
+        Self { origin: Some(path.into()), ..self }
+    }
+
+    /// What messages call it: "the chat template", and the file it was read from.
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Some(path) => format!("the chat template of {}", path.display()),
+            None => "the chat template".to_owned(),
+        }
+    }
+
+    /// Whether both are the very same template, compiled once.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.environment, &other.environment)
     }
 
     /// The template as it was given.
@@ -132,7 +160,11 @@ impl ChatTemplate {
                 context.insert(name.to_owned(), token.clone().into());
             }
         }
-        let messages: Vec<Json> = messages.iter().map(plain).collect();
+        let mut messages: Vec<Json> = messages.iter().map(plain).collect();
+        if let Some(Json::Object(first)) = messages.first_mut() {
+            first.shift_remove(TOOLS);
+            first.shift_remove(VARIABLES);
+        }
         let mark = generation::unused_mark(&messages, &self.source);
         context.insert("messages".to_owned(), messages.into());
         context.insert("tools".to_owned(), options.tools.clone().map_or(Json::Null, Json::from));
@@ -143,7 +175,13 @@ impl ChatTemplate {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         context.insert(NOW_VARIABLE.to_owned(), now.into());
 
-        let template = self.environment.get_template("chat").expect("compiled by new()");
+        let larger = bounds::larger_fuel(&context).map(|fuel| {
+            let mut environment = Environment::clone(&self.environment);
+            environment.set_fuel(Some(fuel));
+            environment
+        });
+        let environment = larger.as_ref().unwrap_or(&self.environment);
+        let template = environment.get_template("chat").expect("compiled by new()");
         let text = template.render(Serde(&context)).map_err(|error| TokenizerError::TemplateRender {
             line: error.line().unwrap_or(0),
             detail: message_of(&error),
@@ -168,7 +206,7 @@ impl PartialEq for ChatTemplate {
 const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 const NOW_VARIABLE: &str = "__fireclay_now";
 /// Names under which data sets keep a message's reasoning; the first is the one templates read.
-const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// The message as templates see it, reasoning under each name they may use, as in `transformers`.
 fn plain(message: &Message) -> Json {
@@ -178,8 +216,10 @@ fn plain(message: &Message) -> Json {
         entries.insert("thinking".to_owned(), reasoning.clone());
     }
     entries.insert("role".to_owned(), message.role.clone().into());
-    entries.insert("content".to_owned(), message.content.clone().into());
-    entries.extend(message.extra.clone());
+    if !message.no_content {
+        entries.insert("content".to_owned(), message.content.clone().into());
+    }
+    entries.extend(message.extra.clone().into_iter().filter(|(_, value)| !value.is_null()));
     if let Some(reasoning) = reasoning {
         entries.insert(REASONING[0].to_owned(), reasoning.clone());
     }

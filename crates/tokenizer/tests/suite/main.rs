@@ -5,6 +5,9 @@ mod errors;
 mod golden;
 mod round_trip;
 mod training;
+mod turns;
+mod files;
+mod hostile;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,84 @@
+//! What stands beside the messages of an example and belongs to its conversation: `system`, `history`, `tools`,
+//! `chat_template_kwargs`.
+
+use fireclay_tokenizer::Message;
+use serde_json::Value;
+
+use super::record::Record;
+use crate::DataError;
+use crate::documents::json_lines::kind;
+
+/// Keys of a system message.
+const SYSTEM: [&str; 2] = ["system", "system_prompt"];
+/// Keys of what belongs to the whole conversation and goes to the chat template.
+const TOOLS: &str = "tools";
+const VARIABLES: &str = "chat_template_kwargs";
+
+/// The messages with what stands beside them: the system message and earlier turns before them, and tools and variables
+/// of the template in the first.
+pub(super) fn with_beside(record: &Record, messages: Vec<Message>) -> Result<Vec<Message>, DataError> {
+    let mut all = Vec::new();
+    for key in SYSTEM {
+        if let Some(system) = record.optional_string(key)?.filter(|system| !system.trim().is_empty()) {
+            match messages.first().filter(|first| first.role == "system") {
+                Some(first) if first.content == system => {}
+                Some(_) => return Err(record.wrong("one system message", format!("another one under `{key}`"))),
+                None => all.push(Message::new("system", system)),
+            }
+            break;
+        }
+    }
+    let leading = messages.iter().take_while(|message| message.role == "system").count();
+    let mut messages = messages;
+    let rest = messages.split_off(leading);
+    all.append(&mut messages);
+    all.extend(history(record)?);
+    all.extend(rest);
+    if let Some(first) = all.first_mut() {
+        if let Some(tools) = tools(record)? {
+            first.extra.insert(TOOLS.into(), tools);
+        }
+        if record.has(VARIABLES) {
+            let variables = record.value(VARIABLES).filter(|value| value.is_object());
+            let variables = variables.ok_or_else(|| record.wrong_under(VARIABLES, "an object"))?;
+            first.extra.insert(VARIABLES.into(), variables.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// Earlier turns: a list of question and answer.
+fn history(record: &Record) -> Result<Vec<Message>, DataError> {
+    if !record.has("history") {
+        return Ok(vec![]);
+    }
+    let mut messages = vec![];
+    for (index, pair) in record.array("history")?.iter().enumerate() {
+        let texts: Option<Vec<&str>> = pair.as_array().and_then(|pair| pair.iter().map(Value::as_str).collect());
+        match texts.as_deref() {
+            Some([asked, answered]) => {
+                messages.extend([Message::new("user", *asked), Message::new("assistant", *answered)]);
+            }
+            _ => {
+                let expected = format!("a question and its answer, two strings, as `history[{index}]`");
+                return Err(record.wrong(expected, kind(pair)));
+            }
+        }
+    }
+    Ok(messages)
+}
+
+/// The functions that may be called: a list, or a list written as JSON in a string.
+fn tools(record: &Record) -> Result<Option<Value>, DataError> {
+    let parsed = match record.value(TOOLS) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+        Some(other) => other.clone(),
+    };
+    match parsed {
+        Value::Array(tools) if tools.is_empty() => Ok(None),
+        Value::Array(tools) if tools.iter().all(Value::is_object) => Ok(Some(Value::Array(tools))),
+        _ => Err(record.wrong_under(TOOLS, "a list of functions, as JSON or written in a string,")),
+    }
+}

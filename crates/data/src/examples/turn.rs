@@ -1,0 +1,104 @@
+//! One message of a conversation, in the spellings that data sets have.
+
+use fireclay_tokenizer::Message;
+use serde_json::{Map, Value, json};
+
+use super::record::Record;
+use crate::DataError;
+use crate::documents::json_lines::{describe_keys, kind};
+
+/// The role by one of its names, whatever their case; `None` for names that mean nothing here.
+fn role(name: &str) -> Option<&'static str> {
+    Some(match name.to_lowercase().as_str() {
+        "user" | "human" | "prompter" => "user",
+        "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "bot" => "assistant",
+        "system" => "system",
+        "developer" => "developer",
+        "tool" | "observation" | "function_response" | "function" => "tool",
+        _ => return None,
+    })
+}
+
+/// The message that an object holds: `{role, content}` or `{from, value}`. `place` is where it stands.
+pub(super) fn message(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
+    let has = |key: &str| object.get(key).is_some_and(|value| !value.is_null());
+    let message =
+        if has("from") && !has("role") { share_gpt(record, place, object)? } else { openai(record, place, object)? };
+    check_weight(record, place, &message)?;
+    Ok(message)
+}
+
+fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Result<Message, DataError> {
+    match object.get("role") {
+        Some(Value::String(name)) => {
+            // A name that only this data set's template knows is the template's business.
+            if let Some(known) = role(name) {
+                object.insert("role".into(), known.into());
+            }
+        }
+        None => return Err(record.wrong(format!("`role` in `{place}`"), describe_keys(&object))),
+        Some(other) => return Err(record.wrong(format!("a string as `{place}.role`"), kind(other))),
+    }
+    if !object.contains_key("content") && !object.contains_key("tool_calls") {
+        return Err(record.wrong(format!("`content` in `{place}`"), describe_keys(&object)));
+    }
+    finished(record, place, object)
+}
+
+fn finished(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
+    Message::from_object(object)
+        .map_err(|(expected, found)| record.wrong(expected.replace("`content`", &format!("`{place}.content`")), found))
+}
+
+/// `ShareGPT`'s messages; a `function_call` is what the assistant says.
+fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
+    let text = |key: &str| match object.get(key) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(other) => Err(record.wrong(format!("a string as `{place}.{key}`"), kind(other))),
+        None => Err(record.wrong(format!("a string as `{place}.{key}`"), describe_keys(&object))),
+    };
+    let (from, value) = (text("from")?, text("value")?);
+    let mut rest = object;
+    rest.shift_remove("from");
+    rest.shift_remove("value");
+    let calls = matches!(from.to_lowercase().as_str(), "function_call" | "tool_call" | "function-call");
+    if calls {
+        rest.insert("role".into(), "assistant".into());
+        rest.insert("tool_calls".into(), tool_calls(record, place, &value)?);
+    } else {
+        let Some(role) = role(&from) else {
+            let expected = format!("human, gpt, system, tool, function_call or observation as `{place}.from`");
+            return Err(record.wrong(expected, format!("{from:?}")));
+        };
+        rest.insert("role".into(), role.into());
+        rest.insert("content".into(), value.into());
+    }
+    finished(record, place, rest)
+}
+
+/// The calls that a text in JSON tells: one `{name, arguments}` or a list of them.
+fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataError> {
+    let expected = || format!("a call as JSON, `{{\"name\": …, \"arguments\": {{…}}}}`, as `{place}.value`");
+    let parsed: Value = serde_json::from_str(text).map_err(|_| record.wrong(expected(), "other text"))?;
+    let calls = match parsed {
+        Value::Array(calls) => calls,
+        one => vec![one],
+    };
+    let calls = calls.into_iter().map(|call| {
+        let has_name = call.get("name").is_some_and(Value::is_string);
+        if !has_name {
+            return Err(record.wrong(expected(), kind(&call)));
+        }
+        Ok(json!({"type": "function", "function": call}))
+    });
+    calls.collect()
+}
+
+/// Answers are learned or they are not.
+fn check_weight(record: &Record, place: &str, message: &Message) -> Result<(), DataError> {
+    match message.extra.get("weight") {
+        None => Ok(()),
+        Some(weight) if weight.as_f64().is_some_and(|weight| weight == 0.0 || weight == 1.0) => Ok(()),
+        Some(other) => Err(record.wrong(format!("0 or 1 as `{place}.weight`"), other.to_string())),
+    }
+}

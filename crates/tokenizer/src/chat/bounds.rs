@@ -1,0 +1,155 @@
+//! Bounds on templates, which may be a stranger's: how much work one rendering does, how much it writes, and how deep the
+//! values are that it keeps.
+//!
+//! minijinja's fuel bounds work and memory. What it does not bound is how deep values are nested: a list put into itself
+//! over and over, or a namespace that holds itself, ends the process when it is printed or dropped. So every value that
+//! `{% set %}` keeps goes through a filter, which refuses such values.
+
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind};
+use serde_json::{Map, Value as Json};
+
+use super::percent::string_end;
+
+/// The longest template, in bytes: ten times the longest that are in use.
+pub(crate) const LONGEST_TEMPLATE: usize = 1 << 20;
+/// Fuel of a rendering: one for an instruction or for 64 bytes. It bounds memory to about 256 MB.
+const FUEL: u64 = 4_000_000;
+/// What is to be rendered is longer than this: more fuel, so much for each byte.
+const LONG: usize = 1 << 18;
+const FUEL_A_BYTE: u64 = 16;
+/// How deep a value may be nested.
+const DEEPEST: usize = 64;
+/// How many values one may hold.
+const MOST_VALUES: usize = 1_000_000;
+
+/// Keeps a value in a variable, and in an attribute of a namespace.
+const KEPT: &str = "__fireclay_kept";
+const KEPT_IN_NAMESPACE: &str = "__fireclay_kept_in_namespace";
+
+pub(crate) fn add_to(environment: &mut Environment) {
+    environment.add_filter(KEPT, |value: Value| bounded(value, false));
+    environment.add_filter(KEPT_IN_NAMESPACE, |value: Value| bounded(value, true));
+    environment.set_fuel(Some(FUEL));
+}
+
+/// The fuel for a context that is long; `None` for others.
+pub(crate) fn larger_fuel(context: &Map<String, Json>) -> Option<u64> {
+    let bytes: usize = context.iter().map(|(key, value)| key.len() + size(value)).sum();
+    (bytes > LONG).then_some(FUEL_A_BYTE * bytes as u64)
+}
+
+/// About as many bytes as a value has as JSON.
+fn size(value: &Json) -> usize {
+    match value {
+        Json::String(text) => text.len() + 2,
+        Json::Array(items) => items.iter().map(size).sum::<usize>() + 2,
+        Json::Object(entries) => entries.iter().map(|(key, value)| key.len() + 4 + size(value)).sum::<usize>() + 2,
+        _ => 5,
+    }
+}
+
+fn bounded(value: Value, in_namespace: bool) -> Result<Value, Error> {
+    let refuse = |what: &str| Err(Error::new(ErrorKind::InvalidOperation, what.to_owned()));
+    // A slice is made of the value it is cut from each time it is read: a list does not grow so.
+    let value = match value.kind() {
+        ValueKind::Iterable => value.try_iter()?.take(MOST_VALUES + 1).collect(),
+        _ => value,
+    };
+    let mut waiting = vec![(value.clone(), 0)];
+    let mut count = 0;
+    while let Some((value, depth)) = waiting.pop() {
+        count += 1;
+        if depth > DEEPEST {
+            return refuse("a value is nested too deep");
+        }
+        if count > MOST_VALUES {
+            return refuse("a value holds too many others");
+        }
+        if is_namespace(&value) {
+            if in_namespace {
+                return refuse("a namespace cannot hold a namespace");
+            }
+            continue;
+        }
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => {
+                waiting.extend(value.try_iter()?.take(MOST_VALUES).map(|item| (item, depth + 1)));
+            }
+            ValueKind::Map => {
+                for key in value.try_iter()? {
+                    waiting.push((value.get_item(&key)?, depth + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(value)
+}
+
+fn is_namespace(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
+}
+
+/// The source with the filter behind what each `{% set … = … %}` keeps.
+pub(crate) fn accept(source: &str) -> String {
+    let mut accepted = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(open) = rest.find("{%") {
+        let (before, from) = rest.split_at(open);
+        accepted.push_str(before);
+        let end = tag_end(from);
+        accepted.push_str(&set_tag(&from[..end]).unwrap_or_else(|| from[..end].to_owned()));
+        rest = &from[end..];
+    }
+    accepted.push_str(rest);
+    accepted
+}
+
+/// Behind the tag at the start of `from`.
+fn tag_end(from: &str) -> usize {
+    let bytes = from.as_bytes();
+    let mut at = 2;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\'' | b'"' => at = string_end(from, at),
+            b'%' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
+            _ => at += 1,
+        }
+    }
+    from.len()
+}
+
+/// The tag with the filter, if it sets something to a value.
+fn set_tag(tag: &str) -> Option<String> {
+    let inner = tag.strip_prefix("{%")?.strip_suffix("%}")?;
+    let (left, inner) = inner.split_at(usize::from(inner.starts_with(['-', '+'])));
+    let (inner, right) = inner.split_at(inner.len() - usize::from(inner.ends_with(['-', '+'])));
+    let assignment = inner.trim_start().strip_prefix("set")?;
+    if !assignment.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let (target, value) = assignment.split_once('=')?;
+    // A filter on a block, `{% set x | upper %}`, may have an argument by name.
+    if target.contains(['|', '(']) || value.starts_with('=') {
+        return None;
+    }
+    let filter = if target.contains('.') { KEPT_IN_NAMESPACE } else { KEPT };
+    Some(format!("{{%{left} set{target}= ({value})|{filter} {right}%}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_goes_through_the_filter() {
+        let check = |source: &str, expected: &str| {
+            let expected = expected.replace("NS", KEPT_IN_NAMESPACE).replace("KEPT", KEPT);
+            assert_eq!(accept(source), expected, "{source}");
+        };
+        check("{%- set x = a == 1 -%}", "{%- set x = ( a == 1 )|KEPT -%}");
+        check("{% set ns.x = '%}' %}b", "{% set ns.x = ( '%}' )|NS %}b");
+        check("{% set x %}=1{% endset %}{% settle x = 1 %}", "{% set x %}=1{% endset %}{% settle x = 1 %}");
+    }
+}

@@ -1,0 +1,48 @@
+//! The boundary to the tokenizers library, which panics on some damaged or hostile files: a bad file must be an error all
+//! the same.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+use crate::TokenizerError;
+use crate::error::one_line;
+
+thread_local! {
+    /// How many calls on this thread are guarded: their panics are told as errors, and not by the hook.
+    static GUARDED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What `work` gives, or the reason of its panic.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TokenizerError> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if GUARDED.get() == 0 {
+                before(panic);
+            }
+        }));
+    });
+    GUARDED.set(GUARDED.get() + 1);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(GUARDED.get() - 1);
+    result.map_err(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        let short: String = one_line(words).chars().take(200).collect();
+        TokenizerError::Encoding(format!("the tokenizer gave up on it ({short})"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_of_one_line() {
+        let error = guarded(|| -> u32 { panic!("retry-limit\nover") }).unwrap_err().to_string();
+        assert_eq!(error, "cannot encode the text: the tokenizer gave up on it (retry-limit over)");
+        assert_eq!(guarded(|| 1).unwrap(), 1);
+    }
+}
