@@ -9,6 +9,7 @@ mod chat;
 mod alignment;
 mod eval;
 mod show;
+mod brought;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,7 +1,8 @@
 //! What is said on standard error, and how: results alone go to standard output.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, Stderr, Write, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
@@ -27,7 +28,9 @@ impl Console {
         // Fails only where a logger is set already, which is then as good.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(filter))
-            .with_writer(stderr)
+            .with_writer(|| Whoever(stderr()))
+            // It would report on standard error that standard error cannot be written, and panic.
+            .log_internal_errors(false)
             .with_ansi(colour)
             .with_target(talk.verbose)
             .with_level(talk.verbose)
@@ -42,7 +45,58 @@ pub fn colours(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
+/// Standard error, where what cannot be said is not said: nothing that is only said may end a run.
+struct Whoever(Stderr);
+
+impl Write for Whoever {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = self.0.write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
+    }
+}
+
+/// A line on standard error, if anybody hears it.
+pub fn mutter(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could move
+/// the cursor, ring the bell, or do worse.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if stdout().is_terminal() { harmless(text) } else { Cow::Borrowed(text) }
+}
+
+/// Text with pictures in the place of control characters, line ends and tabs aside.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if !text.contains(harms) {
+        return Cow::Borrowed(text);
+    }
+    let picture = |character: char| match character {
+        _ if !harms(character) => character,
+        '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    Cow::Owned(text.chars().map(picture).collect())
+}
+
 /// A line on standard output. Whoever reads it may have gone, as `head` does: that does not stop the work.
 pub fn say(line: impl Display) {
     let _ = writeln!(stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_model_writes_moves_the_cursor() {
+        assert_eq!(harmless("a\u{1b}[2J\tb\r\n\u{9b}1m\u{7f}"), "a␛[2J\tb␍\n\u{fffd}1m\u{fffd}");
+        assert!(matches!(harmless("plain\n"), Cow::Borrowed(_)));
+    }
 }

@@ -110,6 +110,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// The error and its causes in one line, without what a message already says about its cause.
 pub fn one_line(error: &anyhow::Error) -> String {
+    // What a template or a file says may be in it.
+    let line = causes(error);
+    crate::console::harmless(&line).into_owned()
+}
+
+fn causes(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
         let message = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

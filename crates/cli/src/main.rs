@@ -31,6 +31,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use fireclay_tokenizer::TokenizerError;
 
 use args::{Cli, Command};
 use console::Console;
@@ -54,12 +55,17 @@ fn dispatch(cli: Cli) -> u8 {
         Ok(Err(error)) => {
             let code = error::exit_code(&error);
             let prefix = if code == error::INTERRUPTED { "" } else { "error: " };
-            eprintln!("{prefix}{}", error::one_line(&error));
+            console::mutter(format!("{prefix}{}", error::one_line(&error)));
             code
+        }
+        Err(payload) if payload.is::<TokenizerError>() => {
+            let error = payload.downcast::<TokenizerError>().expect("it is one");
+            console::mutter(format!("error: {}", error::one_line(&(*error).into())));
+            error::USAGE
         }
         // The panic's own message stands above: it is a defect, and the place matters.
         Err(_) => {
-            eprintln!("error: this is a defect of fireclay; please report it with the lines above");
+            console::mutter("error: this is a defect of fireclay; please report it with the lines above");
             error::FAILED
         }
     }
@@ -88,6 +94,6 @@ fn usage(stop: &clap::Error) -> u8 {
         let _ = stop.print();
         return if stop.use_stderr() { error::USAGE } else { error::DONE };
     }
-    eprintln!("{}", error::usage_line(&stop.render().to_string()));
+    console::mutter(error::usage_line(&stop.render().to_string()));
     error::USAGE
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::args::LoadArgs;
 use crate::error::user;
+use crate::stages::at_its_moment;
 use crate::{device, model_dir};
 
 /// A loaded model.
@@ -78,7 +79,8 @@ impl Model {
         leading_token(&self.dir, self.tokenizer.as_ref()?)
     }
 
-    /// Ids that end a text: those of `generation_config.json` and `config.json`, and the tokenizer's.
+    /// Ids that end a text: [`Tokenizer::stop_ids`], which has those of `generation_config.json` and `config.json` beside
+    /// the tokenizer; and these files' own, where the tokenizer is from elsewhere.
     pub fn stop_ids(&self) -> Vec<u32> {
         let mut ids = self.tokenizer.as_ref().map_or_else(Vec::new, Tokenizer::stop_ids);
         for file in ["generation_config.json", "config.json"] {
@@ -142,7 +144,7 @@ pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
     };
     let inside = path.join("tokenizer");
     if inside.is_dir() {
-        return Ok(Tokenizer::load(inside)?);
+        return Ok(at_its_moment(Tokenizer::load(&inside)?, &inside));
     }
     let beside = model_dir::resolve(path).ok().map(|dir| tokenizer_near(&dir)).transpose()?.flatten();
     beside.ok_or_else(|| own.into())
@@ -163,18 +165,15 @@ pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>> {
     Ok(None)
 }
 
-/// The token that `transformers` puts before every text of this tokenizer: `bos_token`, where `tokenizer_config.json` has
-/// `add_bos_token`, or else the one that the post-processor of `tokenizer.json` begins with.
+/// The token that `transformers` puts before every text of this tokenizer: the one that the post-processor of
+/// `tokenizer.json` begins with. Only without that file does `add_bos_token` of `tokenizer_config.json` count (5.24).
 fn leading_token(dir: &Path, tokenizer: &Tokenizer) -> Option<u32> {
-    let settings = json(&dir.join("tokenizer_config.json"));
-    match settings.as_ref().and_then(|settings| settings.get("add_bos_token")).and_then(Value::as_bool) {
-        Some(true) => tokenizer.bos_id(),
-        Some(false) => None,
-        None => {
-            let processor = json(&dir.join("tokenizer.json"))?.get_mut("post_processor")?.take();
-            tokenizer.token_to_id(first_of_template(&processor)?)
-        }
+    if let Some(mut file) = json(&dir.join("tokenizer.json")) {
+        return tokenizer.token_to_id(first_of_template(&file.get_mut("post_processor")?.take())?);
     }
+    let settings = json(&dir.join("tokenizer_config.json"))?;
+    let adds = settings.get("add_bos_token").and_then(Value::as_bool) == Some(true);
+    tokenizer.bos_id().filter(|_| adds)
 }
 
 /// The special token that a `TemplateProcessing`, alone or in a `Sequence`, puts first.

@@ -51,7 +51,7 @@ pub fn save<M: Trainable>(
     let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
     state.best = state.new_best().or(state.best);
     let unfinished = unfinished_name(&dir);
-    let written = write(&unfinished, parts, state).and_then(|()| {
+    let written = write(stage, &unfinished, parts, state).and_then(|()| {
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
@@ -69,10 +69,16 @@ pub fn save<M: Trainable>(
 
 type Anything = Box<dyn std::error::Error + Send + Sync>;
 
-fn write<M: Trainable>(dir: &Path, parts: &Parts<'_, M>, state: &TrainerState) -> Result<(), Anything> {
+fn write<M: Trainable>(
+    stage: &StageDir,
+    dir: &Path,
+    parts: &Parts<'_, M>,
+    state: &TrainerState,
+) -> Result<(), Anything> {
     let Parts { model, tokenizer, optimizers } = parts;
     fs::create_dir_all(dir.join("trainer"))?;
     model.save(dir, &token_ids(tokenizer))?;
+    stage.hand_down(dir)?;
     tokenizer.save(dir)?;
     for (name, optimizer) in *optimizers {
         optimizer.save(&optimizer_file(dir, name))?;
@@ -92,7 +98,7 @@ fn write<M: Trainable>(dir: &Path, parts: &Parts<'_, M>, state: &TrainerState) -
 
 /// The ids that `config.json` and `generation_config.json` tell.
 fn token_ids(tokenizer: &Tokenizer) -> TokenIds {
-    TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.eos_id().into_iter().collect(), pad: tokenizer.pad_id() }
+    TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.end_ids(), pad: tokenizer.pad_id() }
 }
 
 fn optimizer_file(dir: &Path, name: &str) -> PathBuf {

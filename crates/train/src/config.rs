@@ -100,6 +100,10 @@ impl Default for TrainConfig {
     }
 }
 
+/// The most tokens in a step, far beyond what the largest models are trained with: more is a slip, and would keep the
+/// machine busy for hours before the first step is made.
+const LARGEST_STEP: u128 = 1 << 26;
+
 impl TrainConfig {
     /// What the models of a run share if [`checkpointing`](Self::checkpointing) is on.
     #[must_use]
@@ -126,12 +130,12 @@ impl TrainConfig {
             }
         }
         let tokens = self.batch as u128 * self.context as u128 * self.accumulate as u128;
-        if tokens > 1 << 40 || self.steps > 1 << 40 {
-            let value = format!(
-                "{} · {} · {} tokens in each of {} steps",
-                self.batch, self.context, self.accumulate, self.steps
-            );
-            return invalid("batch · context · accumulate", &value, "at most 2^40, and so must be steps");
+        if tokens > LARGEST_STEP {
+            let value = format!("{} · {} · {} tokens in each step", self.batch, self.context, self.accumulate);
+            return invalid("batch · context · accumulate", &value, "at most 2^26 tokens");
+        }
+        if self.steps > 1 << 40 {
+            return invalid("steps", &self.steps, "at most 2^40");
         }
         for (key, value) in [("learning_rate", self.learning_rate), ("epsilon", self.epsilon)] {
             if !(value > 0.0 && value.is_finite()) {
@@ -214,6 +218,10 @@ mod tests {
         };
         check(|c| c.batch = 0, "batch = 0: it must be 1 or more");
         check(|c| c.learning_rate = -1.0, "learning_rate = -1: it must be a positive number");
+        check(
+            |c| (c.batch, c.context, c.accumulate) = (64, 1024, 99_999),
+            "batch · context · accumulate = 64 · 1024 · 99999 tokens in each step: it must be at most 2^26 tokens",
+        );
         check(|c| c.clip = f64::NAN, "clip = NaN: it must be 0 or a positive number");
         check(|c| c.min_learning_rate = 2.0, "min_learning_rate = 2: it must be a fraction between 0 and 1");
         check(|c| c.beta2 = 1.0, "beta2 = 1: it must be at least 0 and less than 1");

@@ -14,14 +14,21 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::TrainError;
+
+/// Files of a model directory, and the keys that checkpoints keep of them: all where there are none.
+const INHERITED: [(&str, &[&str]); 2] =
+    [("generation_config.json", &[]), ("config.json", &["bos_token_id", "eos_token_id", "pad_token_id"])];
 
 /// A stage's folder, locked against other runs until this is dropped.
 #[derive(Debug)]
 pub struct StageDir {
     path: PathBuf,
     _lock: File,
+    /// What the model that the stage begins with says in these files, by their names.
+    inherited: Vec<(&'static str, Map<String, Value>)>,
 }
 
 impl StageDir {
@@ -45,7 +52,37 @@ impl StageDir {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.map_err(TrainError::write(&left))?;
         }
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: lock, inherited: vec![] })
+    }
+
+    /// Has checkpoints keep what the `generation_config.json` of `base` says, sampling settings say, and the token ids of
+    /// its `config.json`, where the checkpoint has no word of its own. A file that is not there or is no JSON says nothing.
+    #[must_use]
+    pub fn inheriting(mut self, base: &Path) -> Self {
+        for (file, keys) in INHERITED {
+            let text = fs::read(base.join(file)).unwrap_or_default();
+            if let Ok(Value::Object(mut object)) = serde_json::from_slice(&text) {
+                object.retain(|key, value| !value.is_null() && (keys.is_empty() || keys.contains(&key.as_str())));
+                self.inherited.push((file, object));
+            }
+        }
+        self
+    }
+
+    /// Adds what is inherited to the files of a checkpoint that is being written.
+    pub(crate) fn hand_down(&self, checkpoint: &Path) -> std::io::Result<()> {
+        for (name, inherited) in &self.inherited {
+            let file = checkpoint.join(name);
+            let Ok(text) = fs::read(&file) else { continue };
+            let mut own: Map<String, Value> = serde_json::from_slice(&text)?;
+            for (key, value) in inherited {
+                if own.get(key).is_none_or(Value::is_null) {
+                    own.insert(key.clone(), value.clone());
+                }
+            }
+            fs::write(&file, serde_json::to_string_pretty(&own)? + "\n")?;
+        }
+        Ok(())
     }
 
     /// Where it is.

@@ -13,7 +13,7 @@ use crate::args::ChatArgs;
 use crate::chat::{
     Conversation, Fit, HELP, Input, Reply, Terminal, refuse, suggestion_lines, suggestions, tell, width,
 };
-use crate::console::Console;
+use crate::console::{Console, shown};
 use crate::error::{one_line, user};
 use crate::model::Model;
 use crate::sampling::Sampling;
@@ -221,13 +221,13 @@ impl Session<'_> {
             if self.config.stop.iter().any(|stop| stop == &[id]) {
                 return ControlFlow::Continue(());
             }
-            let Some(shown) = reply.push(&text.push(id).unwrap_or_default()) else { return ControlFlow::Break(()) };
-            written = out.write_all(shown.as_bytes()).and_then(|()| out.flush());
+            let Some(piece) = reply.push(&text.push(id).unwrap_or_default()) else { return ControlFlow::Break(()) };
+            written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
             if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         written?;
         let rest = reply.finish(&text.finish().unwrap_or_default());
-        writeln!(out, "{rest}")?;
+        writeln!(out, "{}", shown(&rest))?;
         tracing::debug!(
             "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",
             completion.prompt_tokens,

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use fireclay_data::chat::{EncodedChats, encode_preferences};
+use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
 use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
-use fireclay_data::{Document, open_documents};
+use fireclay_data::{Document, Source, open_documents};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainConfig;
 
@@ -14,7 +14,7 @@ use crate::args::{DataCommand, DataKind, DataShowArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
-use crate::recipe::{ConversationData, Recipe};
+use crate::recipe::{ConversationData, PreferenceData, Recipe, Stage};
 use crate::show::{Paint, Row, conversations, preferences, row, text};
 use crate::stages::examples;
 use crate::{model_dir, run_recipe};
@@ -32,6 +32,9 @@ pub fn run(command: &DataCommand) -> Result<()> {
     let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
     let tokenizer = load_tokenizer(path)?;
     let shape = Shape::new(args, recipe.as_ref())?;
+    if !matches!(args.kind, DataKind::Text) {
+        tokenizer.chat_complaints().iter().for_each(|complaint| tracing::warn!("{complaint}"));
+    }
     let (kind, rows) = match args.kind {
         DataKind::Conversations => ("conversations", of_conversations(args, recipe.as_ref(), &tokenizer, &shape)?),
         DataKind::Preferences => ("preferences", of_preferences(args, recipe.as_ref(), &tokenizer, &shape)?),
@@ -67,7 +70,10 @@ impl Shape {
         let trains = recipe.map(|recipe| -> &TrainConfig {
             match args.kind {
                 DataKind::Conversations => &recipe.sft.train,
-                DataKind::Preferences => &recipe.reward.train,
+                DataKind::Preferences => match preference_stage(recipe) {
+                    Stage::Dpo => &recipe.dpo.train,
+                    _ => &recipe.reward.train,
+                },
                 DataKind::Text => &recipe.pretrain,
             }
         });
@@ -98,14 +104,11 @@ fn of_conversations(
         examples::conversations(recipe.map_or(&embedded, |recipe| &recipe.sft.data))?.0
     } else {
         let found = read_conversations(&args.data)?;
-        examples::report("data", &found.skips, found.examples.len());
+        examples::report_read("data", &found);
         found.examples
     };
     let chats = EncodedChats::new(&all, tokenizer, shape.context)?;
-    examples::report("data", chats.skips(), chats.len());
-    if chats.cut() > 0 {
-        tracing::warn!("data: {} conversations are cut at the context of {} tokens", chats.cut(), shape.context);
-    }
+    examples::report_chats("data", &chats, shape.context);
     conversations::rows(chats, tokenizer, shape.batch, shape.count, shape.seed)
 }
 
@@ -115,14 +118,17 @@ fn of_preferences(
     tokenizer: &Tokenizer,
     shape: &Shape,
 ) -> Result<Vec<Row>> {
-    let data = recipe.map(|recipe| recipe.reward.data.clone()).unwrap_or_default();
+    if let (Some(recipe), true) = (recipe, args.data.is_empty()) {
+        return first_pairs(recipe, tokenizer, shape);
+    }
+    let data = PreferenceData::default();
     let paths = if args.data.is_empty() { &data.data } else { &args.data };
     let wanted = shape.batch.saturating_mul(shape.count);
     let mut pairs: Vec<Preference> = if paths.is_empty() {
         corpus::preferences(&data.corpus, Split::Train).take(wanted.min(DRAWN)).map(Into::into).collect()
     } else {
         let found = read_preferences(paths)?;
-        examples::report("data", &found.skips, found.examples.len());
+        examples::report_read("data", &found);
         found.examples
     };
     // Some may be too long.
@@ -131,6 +137,25 @@ fn of_preferences(
     examples::report("data", &found.skips, found.items.len());
     found.items.truncate(wanted);
     Ok(preferences::rows(&found.items, tokenizer))
+}
+
+/// The stage of a run that learns from pairs: the reward model's, unless the run has DPO and no reward model.
+fn preference_stage(recipe: &Recipe) -> Stage {
+    let has = |stage| recipe.stages.contains(&stage);
+    if has(Stage::Dpo) && !has(Stage::Reward) { Stage::Dpo } else { Stage::Reward }
+}
+
+/// The pairs that the stage learns first, in its order.
+fn first_pairs(recipe: &Recipe, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {
+    let stage = preference_stage(recipe);
+    let data = if stage == Stage::Dpo { &recipe.dpo.data } else { &recipe.reward.data };
+    let (train, _) = examples::pairs(data, tokenizer, shape.context, stage)?;
+    let mut source = Shuffled::new("examples", train, shape.batch, shape.seed)?;
+    let mut pairs = vec![];
+    for _ in 0..shape.count {
+        pairs.extend(source.next_batch()?);
+    }
+    Ok(preferences::rows(&pairs, tokenizer))
 }
 
 fn of_text(args: &DataShowArgs, recipe: Option<&Recipe>, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {

@@ -10,6 +10,7 @@ use fireclay_tokenizer::{DecodeStream, Tokenizer};
 use serde_json::json;
 
 use crate::args::GenerateArgs;
+use crate::console::shown;
 use crate::ids::parse_ids;
 use crate::model::Model;
 use crate::sampling::Sampling;
@@ -67,11 +68,11 @@ fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig, guard: Option<
             None => format!("{id} "),
         };
         // Nobody reads on: no need to write on either.
-        written = out.write_all(piece.as_bytes()).and_then(|()| out.flush());
+        written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     written?;
-    writeln!(out, "{}", text.and_then(DecodeStream::finish).unwrap_or_default())?;
+    writeln!(out, "{}", shown(&text.and_then(DecodeStream::finish).unwrap_or_default()))?;
     Ok(completion)
 }
 

@@ -26,9 +26,15 @@ pub fn run(command: &TokenizerCommand) -> Result<()> {
     }
 }
 
+/// As in a recipe.
+const LARGEST_VOCABULARY: usize = 1_000_000;
+
 fn train(args: &TokenizerTrainArgs) -> Result<()> {
     if args.kind == TokenizerKind::Char && args.vocab.is_some() {
         return Err(user("--vocab has no meaning with --kind char: the characters of the text decide; leave it out"));
+    }
+    if let Some(vocab) = args.vocab.filter(|&vocab| vocab > LARGEST_VOCABULARY) {
+        return Err(user(format!("--vocab {vocab}: {LARGEST_VOCABULARY} are the most")));
     }
     if args.out.is_file() {
         return Err(user(format!("--out {}: is a file; give a folder", args.out.display())));

@@ -10,7 +10,7 @@ use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
 use crate::args::TrainArgs;
-use crate::console::{Console, say};
+use crate::console::{Console, mutter, say};
 use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe, Stage};
@@ -98,10 +98,11 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         }
     }
     if let Some(depth) = depth.filter(|_| !console.quiet) {
-        eprintln!("{depth}");
+        mutter(depth);
     }
     if let Some(model) = &args.model {
-        recipe.model.path = Some(std::path::absolute(model)?.to_string_lossy().into_owned());
+        let path: PathBuf = std::path::absolute(model)?.components().collect();
+        recipe.model.path = Some(path.to_string_lossy().into_owned());
     }
     let model = recipe.model.path.as_deref().map(|path| model_dir::resolve(Path::new(path))).transpose()?;
     Ok((recipe, model))

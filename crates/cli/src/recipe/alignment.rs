@@ -223,6 +223,28 @@ stage_section!(
     GrpoSection: PromptData, { algorithm: GrpoConfig, rollouts: RolloutConfig, adapters: Adapters }, fine_tuning(1e-5, 100, 16)
 );
 
+/// The most examples that a stage draws from the embedded corpus: they are held in memory.
+const MOST_DRAWN: usize = 2_000_000;
+
+/// How many examples each stage draws from the embedded corpus, by key.
+fn drawn(recipe: &super::Recipe) -> Vec<(String, usize)> {
+    let sft = &recipe.sft.data;
+    let mut counts = vec![
+        ("sft.conversations".to_owned(), sft.conversations),
+        ("sft.validation_conversations".to_owned(), sft.validation_conversations),
+    ];
+    for (stage, data) in [("reward", &recipe.reward.data), ("dpo", &recipe.dpo.data), ("kto", &recipe.kto.data)] {
+        counts.push((format!("{stage}.pairs"), data.pairs));
+        counts.push((format!("{stage}.validation_pairs"), data.validation_pairs));
+    }
+    for stage in [Stage::Reinforce, Stage::Rloo, Stage::Ppo, Stage::Grpo] {
+        let data = recipe.prompt_data(stage);
+        counts.push((format!("{}.prompts", stage.name()), data.prompts));
+        counts.push((format!("{}.held_out", stage.name()), data.held_out));
+    }
+    counts
+}
+
 /// Refuses numbers that a stage's section cannot have; `stage` is its name.
 ///
 /// # Errors
@@ -231,6 +253,11 @@ pub(super) fn validate(recipe: &super::Recipe) -> Result<(), String> {
     let named = |stage: &str, result: Result<(), TrainError>| result.map_err(|error| format!("{stage}.{error}"));
     for (stage, train) in recipe.training() {
         named(stage.name(), train.validate())?;
+    }
+    for (key, count) in drawn(recipe) {
+        if count > MOST_DRAWN {
+            return Err(format!("{key} = {count}: at most {MOST_DRAWN} examples are drawn from the embedded corpus"));
+        }
     }
     for (stage, rollouts) in [
         ("reinforce", &recipe.reinforce.rollouts),

@@ -61,6 +61,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     for assignment in &overrides.set {
         merge(&mut layers, parse_assignment(assignment)?);
     }
+    fit_warmup(&mut layers, &overrides.set);
 
     share_context(&mut layers);
     choose_precision(&mut layers, overrides.fastest_precision);
@@ -189,6 +190,24 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
     }
 }
 
+/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the command
+/// line changes the steps alone.
+fn fit_warmup(layers: &mut Table, set: &[String]) {
+    let is_set = |stage: &str, key: &str| {
+        set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))
+    };
+    for (stage, default) in Recipe::default().training() {
+        let name = stage.name();
+        let Some(Value::Table(section)) = layers.get_mut(name) else { continue };
+        let Some(steps) = section.get("steps").and_then(Value::as_integer) else { continue };
+        let written = section.get("warmup_steps").and_then(Value::as_integer);
+        let chosen = is_set(name, "warmup_steps") || (written.is_some() && !is_set(name, "steps"));
+        if !chosen && written.unwrap_or(default.warmup_steps as i64) > steps {
+            section.insert("warmup_steps".into(), Value::Integer(steps / 10));
+        }
+    }
+}
+
 fn section(section: &str, key: &str, value: Value) -> Table {
     Table::from_iter([(section.into(), Value::Table(Table::from_iter([(key.into(), value)])))])
 }
@@ -223,10 +242,24 @@ fn absolute(path: &str) -> String {
     if path.contains("://") {
         return path.into();
     }
-    std::path::absolute(path).map_or_else(|_| path.into(), |absolute| absolute.to_string_lossy().into_owned())
+    // `m/` and `m` are one folder.
+    let plain = |absolute: std::path::PathBuf| absolute.components().collect::<std::path::PathBuf>();
+    std::path::absolute(path).map_or_else(|_| path.into(), |absolute| plain(absolute).to_string_lossy().into_owned())
+}
+
+/// Whether a run's name is a place below the folder of runs.
+fn is_below(name: &str) -> bool {
+    let path = Path::new(name);
+    !name.contains(char::is_control) && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
 
 fn validate(recipe: &Recipe) -> Result<(), String> {
+    if !is_below(&recipe.name) {
+        return Err(format!(
+            "name = {:?} is no name of a folder in runs/; leave out `..` and a leading `/`, and say where with --out",
+            recipe.name
+        ));
+    }
     if recipe.stages.is_empty() {
         let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         return Err(format!("stages is empty; name at least one of {}", names.join(", ")));

@@ -194,6 +194,9 @@ pub struct DataSection {
     /// What stands between the documents of a `.txt` file (such as `<|endoftext|>`); none: the file is one document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub separator: Option<String>,
+    /// The key of `.jsonl` lines and the column of `.parquet` files that holds the text; none: `text`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_column: Option<String>,
     /// How batches are cut out of it.
     pub sampling: Sampling,
     /// Whether a token sees its own document only, not those before it in its window.
@@ -207,6 +210,7 @@ impl Default for DataSection {
             validation_paths: vec![],
             validation_fraction: 0.1,
             separator: None,
+            text_column: None,
             sampling: Sampling::Packed,
             separate_documents: false,
         }

@@ -119,13 +119,18 @@ impl Context<'_> {
         Ok(settings)
     }
 
-    /// Refuses a tokenizer without a chat template.
+    /// Refuses a tokenizer without a chat template, and warns of one that shows answers without their end.
     ///
     /// # Errors
     /// When it has none: conversations could not be told from text.
     pub fn check_chat_template(&self, this: Stage) -> Result<()> {
         match self.tokenizer.chat_template() {
-            Some(_) => Ok(()),
+            Some(_) => {
+                for complaint in self.tokenizer.chat_complaints() {
+                    tracing::warn!("{}: {complaint}", this.name());
+                }
+                Ok(())
+            }
             None => Err(user(format!(
                 "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside {}",
                 this.name(),

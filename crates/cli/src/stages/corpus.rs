@@ -44,7 +44,11 @@ pub fn document_texts<'a>(
 }
 
 fn read_options(recipe: &Recipe) -> ReadOptions {
-    ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() }
+    let mut options = ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() };
+    if let Some(column) = &recipe.data.text_column {
+        options.text_column.clone_from(column);
+    }
+    options
 }
 
 /// Texts until they are `limit` bytes together.

@@ -1,7 +1,9 @@
 //! The examples that alignment stages learn from: files, or the embedded corpus.
 
 use anyhow::Result;
-use fireclay_data::chat::{EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks};
+use fireclay_data::chat::{
+    EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
+};
 use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{
     AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations,
@@ -23,9 +25,31 @@ pub fn report(stage: &str, skips: &Skips, kept: usize) {
     }
 }
 
+/// Says what was passed over in files of examples, and what of them nobody reads.
+pub fn report_read<T>(stage: &str, found: &Examples<T>) {
+    report(stage, &found.skips, found.examples.len());
+    for (what, ignored) in found.ignored.iter() {
+        tracing::warn!("{stage}: {what} ({} examples, the first {})", ignored.count, ignored.first);
+    }
+}
+
+/// Says what of conversations is not learned.
+pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
+    report(stage, chats.skips(), chats.len());
+    if chats.cut() > 0 {
+        tracing::warn!("{stage}: {} conversations are cut at the context of {context} tokens", chats.cut());
+    }
+    if chats.hidden_tools() > 0 {
+        tracing::warn!("{stage}: the chat template shows none of the tools of {} conversations", chats.hidden_tools());
+    }
+    if chats.hidden() > 0 {
+        tracing::warn!("{stage}: the chat template shows nothing of {} answers, which are not learned", chats.hidden());
+    }
+}
+
 /// Reads examples, says what was passed over, and keeps some for validation.
 fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> Result<(Vec<T>, Vec<T>)> {
-    report(stage, &found.skips, found.examples.len());
+    report_read(stage, &found);
     Ok(split_by_prompt(found.examples, fraction, SPLIT_SEED)?)
 }
 
@@ -131,7 +155,7 @@ pub fn tasks(
 }
 
 /// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and says so.
-fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
+pub fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
     if examples.is_empty() {
         return vec![];
     }

@@ -16,7 +16,7 @@ use fireclay_train::Outcome;
 pub use battery::verdict;
 pub use context::Context;
 pub use corpus::describe_data;
-pub use tokenizer::{tokenizer, vocab_size};
+pub use tokenizer::{at_its_moment, tokenizer, vocab_size};
 
 use crate::recipe::Stage;
 

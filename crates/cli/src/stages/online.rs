@@ -67,8 +67,9 @@ fn ppo(context: &Context) -> Result<Outcome> {
     let policy = context.decoder(Stage::Ppo, section.adapters.lora.as_ref(), config)?;
     let critic = match has_reward_model(context, &section.data) {
         true => {
-            let RewardModel { model, scale } =
-                RewardModel::load(reward_model_dir(context, &section.data)?, context.device)?;
+            let dir = reward_model_dir(context, &section.data)?;
+            let RewardModel { model, scale } = RewardModel::load(&dir, context.device)?;
+            check_context(&dir, &model, Stage::Ppo, config)?;
             // It predicts rewards, which are in units of the scores' deviation.
             model.in_units_of(scale.std)
         }
@@ -106,7 +107,7 @@ fn learn<M: Trainable>(
     algorithm: &mut dyn PolicyGradient<M>,
 ) -> Result<Outcome> {
     let data = context.recipe.prompt_data(stage);
-    let mut stage_dir = StageDir::open(context.run.folder(stage.name()))?;
+    let mut stage_dir = StageDir::open(context.run.folder(stage.name()))?.inheriting(&context.base(stage)?);
     let longest = config.context.checked_sub(rollouts.max_tokens).filter(|&longest| longest > 0).ok_or_else(|| {
         user(format!(
             "{name}.max_tokens = {} leaves no room for a prompt in {name}.context = {}; make one of them fit",
@@ -157,6 +158,8 @@ fn reward(context: &Context, stage: Stage, data: &PromptData) -> Result<Weighted
         })?;
         check_same_tokenizer(&dir, context.tokenizer)?;
         let model = RewardModel::load(&dir, context.device)?;
+        let (_, config) = context.recipe.training().into_iter().find(|(one, _)| *one == stage).expect("it trains");
+        check_context(&dir, &model.model, stage, config)?;
         sum = sum.with(weights.learned, LearnedReward { model, batch: JUDGED_AT_ONCE });
     }
     if sum.is_empty() {
@@ -180,6 +183,20 @@ fn reward_model_dir(context: &Context, data: &PromptData) -> Result<PathBuf> {
         return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
     }
     model_dir::resolve(&folder)
+}
+
+/// A reward model reads prompts and answers whole.
+fn check_context(dir: &Path, model: &ScoreModel, stage: Stage, config: &TrainConfig) -> Result<()> {
+    let longest = model.config().context;
+    if config.context <= longest {
+        return Ok(());
+    }
+    Err(user(format!(
+        "{name}.context = {} is longer than that of the reward model {}, {longest}; set {name}.context = {longest} or less",
+        config.context,
+        dir.display(),
+        name = stage.name()
+    )))
 }
 
 /// A reward model reads ids: another tokenizer's mean other words.

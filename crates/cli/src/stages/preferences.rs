@@ -9,6 +9,7 @@ use fireclay_train::{Exam, Outcome, StageDir};
 use super::battery::stage_battery;
 use super::context::Context;
 use super::examples::{pairs, ratings};
+use crate::error::user;
 use crate::recipe::Stage;
 
 /// The reference set of a reward model's scale has at most this many answers.
@@ -25,12 +26,19 @@ pub fn reward(context: &Context) -> Result<Outcome> {
     context.check_chat_template(Stage::Reward)?;
     let section = &context.recipe.reward;
     let config = &section.train;
-    let mut stage = StageDir::open(context.run.folder(Stage::Reward.name()))?;
+    let mut stage = StageDir::open(context.run.folder(Stage::Reward.name()))?.inheriting(&context.base(Stage::Reward)?);
     let decoder = context.decoder(Stage::Reward, None, config)?;
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Reward)?;
     let reference_set: Vec<Vec<u32>> =
         train_set.iter().flat_map(|pair| [&pair.chosen, &pair.rejected]).take(REFERENCE_ANSWERS).cloned().collect();
     let mut source = Shuffled::new("examples", train_set, config.batch, config.seed)?;
+    // transformers reads a text's score before its padding, which must not be the token that the text ends with.
+    let tokenizer = context.tokenizer.with_distinct_padding().ok_or_else(|| {
+        user(
+            "the tokenizer pads with the token that ends an answer, where others would read a reward model's score one \
+             token early, and it has no other special token; add one and name it as `pad_token`",
+        )
+    })?;
     let outcome = train_reward_model(
         RewardModel::new(ScoreModel::new(decoder, config.seed)),
         RewardTraining {
@@ -40,7 +48,7 @@ pub fn reward(context: &Context) -> Result<Outcome> {
             source: &mut source,
             validation: &validation,
             reference_set: &reference_set,
-            tokenizer: context.tokenizer,
+            tokenizer: &tokenizer,
             stage: &mut stage,
             interrupt: context.interrupt,
             quiet: context.quiet,
@@ -60,7 +68,7 @@ pub fn dpo(context: &Context) -> Result<Outcome> {
     context.check_chat_template(Stage::Dpo)?;
     let section = &context.recipe.dpo;
     let config = &section.train;
-    let mut stage = StageDir::open(context.run.folder(Stage::Dpo.name()))?;
+    let mut stage = StageDir::open(context.run.folder(Stage::Dpo.name()))?.inheriting(&context.base(Stage::Dpo)?);
     let policy = context.decoder(Stage::Dpo, section.adapters.lora.as_ref(), config)?;
     let reference = policy.clone();
     let (train_set, validation) = pairs(&section.data, context.tokenizer, config.context, Stage::Dpo)?;
@@ -93,7 +101,7 @@ pub fn kto(context: &Context) -> Result<Outcome> {
     context.check_chat_template(Stage::Kto)?;
     let section = &context.recipe.kto;
     let config = &section.train;
-    let mut stage = StageDir::open(context.run.folder(Stage::Kto.name()))?;
+    let mut stage = StageDir::open(context.run.folder(Stage::Kto.name()))?.inheriting(&context.base(Stage::Kto)?);
     let policy = context.decoder(Stage::Kto, section.adapters.lora.as_ref(), config)?;
     let reference = policy.clone();
     let (train_set, validation) = ratings(&section.data, context.tokenizer, config.context)?;

@@ -8,7 +8,7 @@ use fireclay_train::{Exam, Outcome, StageDir};
 
 use super::battery::stage_battery;
 use super::context::Context;
-use super::examples::{conversations, report, sample_tasks};
+use super::examples::{conversations, held_out, report_chats, sample_tasks};
 use crate::recipe::Stage;
 
 /// Runs or resumes fine-tuning in `RUN/sft`.
@@ -22,22 +22,16 @@ pub fn sft(context: &Context) -> Result<Outcome> {
     context.check_chat_template(Stage::Sft)?;
     let section = &context.recipe.sft;
     let config = &section.train;
-    let mut stage = StageDir::open(context.run.folder(Stage::Sft.name()))?;
+    let mut stage = StageDir::open(context.run.folder(Stage::Sft.name()))?.inheriting(&context.base(Stage::Sft)?);
     let decoder = context.decoder(Stage::Sft, section.adapters.lora.as_ref(), config)?;
     let (train_set, validation_set) = conversations(&section.data)?;
     let encode = |set: &[Conversation]| -> Result<EncodedChats> {
         let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
-        report("sft", chats.skips(), chats.len());
-        if chats.cut() > 0 {
-            tracing::warn!("sft: {} conversations are cut at the context of {} tokens", chats.cut(), config.context);
-        }
+        report_chats("sft", &chats, config.context);
         Ok(chats)
     };
     let mut source = ChatSource::new(encode(&train_set)?, config.batch, config.seed)?;
-    let validation = match validation_set.is_empty() {
-        true => vec![],
-        false => chat_validation(&encode(&validation_set)?, config.batch),
-    };
+    let validation = held_out("sft", &validation_set, |set| Ok(chat_validation(&encode(set)?, config.batch)));
     let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
     let battery = stage_battery(context, Stage::Sft, config)?;
     let outcome = train(

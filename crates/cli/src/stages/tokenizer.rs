@@ -1,6 +1,7 @@
 //! The stage `tokenizer`: trained on the recipe's text, or taken from a file or a model.
 
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
@@ -35,16 +36,25 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     let dir = run.folder("tokenizer");
     let done = dir.join("DONE");
     if done.exists() {
-        return Ok((Tokenizer::load(&dir)?, true));
+        return Ok((at_its_moment(Tokenizer::load(&dir)?, &dir), true));
     }
     let tokenizer = match starting_tokenizer(recipe, model)? {
         Some(tokenizer) => tokenizer,
         None => train(recipe)?,
     };
     tokenizer.save(&dir)?;
-    write_whole(&done, "")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    write_whole(&done, &format!("{}\n", now.as_secs()))?;
     // What was saved is what everything after this uses.
-    Ok((Tokenizer::load(&dir)?, false))
+    Ok((at_its_moment(Tokenizer::load(&dir)?, &dir), false))
+}
+
+/// The tokenizer of a run, whose chat template is told the moment at which the run began: a date in a template must not
+/// change the examples of a run that goes on the next day.
+pub fn at_its_moment(tokenizer: Tokenizer, dir: &Path) -> Tokenizer {
+    let text = std::fs::read_to_string(dir.join("DONE")).unwrap_or_default();
+    let moment = text.trim().parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    moment.map_or(tokenizer.clone(), |moment| tokenizer.with_now(moment))
 }
 
 /// Trains the tokenizer that the recipe describes.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fireclay_data::{Batch, DataError, Position, Source};
-use fireclay_train::{Interrupt, NextToken, Outcome, stage};
+use fireclay_train::{Interrupt, NextToken, Outcome, StageDir, stage};
 
 use crate::Small;
 
@@ -35,6 +35,40 @@ fn a_checkpoint_is_a_model_directory_with_the_trainers_state_beside_it() {
     assert_eq!(fireclay_model::load(&dir, &crate::device()).unwrap().config(), small.decoder().config());
     let text = "7 times 7 is 49. ";
     assert_eq!(fireclay_tokenizer::Tokenizer::load(&dir).unwrap().encode(text), small.tokenizer.encode(text));
+}
+
+#[test]
+fn a_checkpoint_keeps_what_the_model_it_began_with_says_of_generation() {
+    let small = Small::new();
+    let base = tempfile::tempdir().unwrap();
+    let generation = r#"{"temperature": 0.3, "do_sample": true, "bos_token_id": 3, "own_key": [1]}"#;
+    fs::write(base.path().join("generation_config.json"), generation).unwrap();
+    fs::write(base.path().join("config.json"), r#"{"bos_token_id": 3, "eos_token_id": 2, "hidden_size": 7}"#).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut stage = StageDir::open(folder.path()).unwrap().inheriting(base.path());
+    small.run_in(&mut stage).unwrap();
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(newest(folder.path()).join(name)).unwrap()).unwrap()
+    };
+    let generation = read("generation_config.json");
+    assert_eq!(generation["temperature"], 0.3);
+    assert_eq!((&generation["bos_token_id"], &generation["own_key"][0]), (&3.into(), &1.into()));
+    let config = read("config.json");
+    assert_eq!((&config["bos_token_id"], &config["eos_token_id"]), (&3.into(), &2.into()));
+    assert_ne!(config["hidden_size"], 7);
+}
+
+/// Numbers whose last digit a parser that is not exact gets wrong.
+#[test]
+fn the_trainers_state_is_read_back_to_the_last_bit() {
+    let state = fireclay_train::TrainerState::new(&fireclay_train::TrainConfig::default(), Position::default());
+    for bits in (0..20_000_u64).map(|n| 0x3FF0_0000_0000_0000 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (1 << 52)) {
+        let value = f64::from_bits(bits);
+        let state = fireclay_train::TrainerState { val_loss: Some(value), memory: value.into(), ..state.clone() };
+        let text = serde_json::to_string(&state).unwrap();
+        let back: fireclay_train::TrainerState = serde_json::from_str(&text).unwrap();
+        assert_eq!((back.val_loss, back.memory.as_f64()), (Some(value), Some(value)), "{value:?}");
+    }
 }
 
 #[test]

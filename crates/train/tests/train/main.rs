@@ -82,6 +82,20 @@ impl Small {
         source: &mut dyn Source,
         interrupt: &Interrupt,
     ) -> Result<Outcome, TrainError> {
+        self.run_all(&mut StageDir::open(folder)?, objective, source, interrupt)
+    }
+
+    pub(crate) fn run_in(&self, stage: &mut StageDir) -> Result<Outcome, TrainError> {
+        self.run_all(stage, &NextToken, &mut self.source(), &Interrupt::never())
+    }
+
+    fn run_all(
+        &self,
+        stage: &mut StageDir,
+        objective: &dyn Objective,
+        source: &mut dyn Source,
+        interrupt: &Interrupt,
+    ) -> Result<Outcome, TrainError> {
         pretrain(
             self.decoder(),
             Pretrain {
@@ -91,7 +105,7 @@ impl Small {
                 shards: &self.shards,
                 tokenizer: &self.tokenizer,
                 prompts: &["3 times".into()],
-                stage: &mut StageDir::open(folder)?,
+                stage,
                 interrupt,
                 quiet: true,
             },

@@ -88,6 +88,29 @@ fn later_layers_win() {
 }
 
 #[test]
+fn a_warm_up_that_nobody_chose_fits_the_steps() {
+    let warmup = |set: &[&str]| with_set(set).map(|recipe| recipe.sft.train.warmup_steps);
+    assert_eq!(warmup(&["sft.steps=10"]).unwrap(), 1);
+    assert_eq!(warmup(&["sft.steps=10", "sft.warmup_steps=7"]).unwrap(), 7);
+    assert!(warmup(&["sft.steps=10", "sft.warmup_steps=11"]).is_err());
+}
+
+#[test]
+fn a_name_stays_below_the_folder_of_runs() {
+    for name in ["/tmp/run", "../run", "a/../../run", "a\\u001bb", ""] {
+        let set = format!("name=\"{name}\"");
+        assert!(name.is_empty() == with_set(&[&set]).is_ok(), "{name}");
+    }
+    assert_eq!(with_set(&["name=\"mine/first\""]).unwrap().name, "mine/first");
+}
+
+#[test]
+fn examples_beyond_all_memory_are_refused() {
+    check_error(&["reward.pairs=1000000000"], &["reward.pairs = 1000000000", "2000000"]);
+    check_error(&["sft.accumulate=99999999"], &["sft.batch · context · accumulate"]);
+}
+
+#[test]
 fn mistakes_are_named() {
     check_error(&["pretrain.stpes=3"], &["--set pretrain.stpes=3", "did you mean `steps`"]);
     check_error(&["pretrian.steps=3"], &["did you mean `pretrain`"]);

@@ -18,7 +18,8 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn parse(path: &'a Path, bytes: &[u8]) -> Result<Self, ModelError> {
-        match serde_json::from_slice(bytes) {
+        // Some editors put a byte-order mark before the text.
+        match serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)) {
             Ok(Value::Object(left)) => Ok(Self { path, prefix: "", left }),
             Ok(_) => Err(config_error(path, "not a JSON object; copy config.json anew from the model's source".into())),
             Err(error) => Err(config_error(

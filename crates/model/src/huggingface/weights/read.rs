@@ -22,6 +22,9 @@ const MODEL_HINT: &str =
     "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first";
 const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
 
+/// How a file begins that Git LFS left in the place of a large one.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
 /// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
 pub(in crate::huggingface) struct Checkpoint {
     family: Family,
@@ -149,6 +152,12 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
         hint,
     })?;
     let bad = |what: String| weights_error(path, format!("{what}; {REMEDY}"));
+    if map.starts_with(LFS_POINTER) {
+        return Err(weights_error(
+            path,
+            "a pointer of Git LFS, not the weights; fetch them with `git lfs pull`".into(),
+        ));
+    }
     let header_length = map.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     let Some(start) = header_length.and_then(|n| usize::try_from(n).ok()).and_then(|n| n.checked_add(8)) else {
         return Err(bad(format!("not a safetensors file: {} bytes", map.len())));
@@ -193,6 +202,10 @@ impl Stored {
 
     /// Widens the numbers of columns `columns` of a tensor whose rows have `width` numbers.
     fn read(&self, width: usize, columns: std::ops::Range<usize>) -> Option<Vec<f32>> {
+        // Among the others are numbers of less than a byte.
+        if !matches!(self.info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            return None;
+        }
         let size = self.info.dtype.bitsize() / 8;
         let rows = self.bytes().chunks_exact((width * size).max(1));
         let cut = rows.map(|row| &row[columns.start * size..columns.end * size]);
