@@ -144,7 +144,7 @@ pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
     };
     let inside = path.join("tokenizer");
     if inside.is_dir() {
-        return Ok(at_its_moment(Tokenizer::load(&inside)?, &inside));
+        return Ok(at_its_moment(&Tokenizer::load(&inside)?, &inside));
     }
     let beside = model_dir::resolve(path).ok().map(|dir| tokenizer_near(&dir)).transpose()?.flatten();
     beside.ok_or_else(|| own.into())

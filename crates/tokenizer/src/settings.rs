@@ -171,7 +171,7 @@ impl Settings {
             }
             other => other,
         })?;
-        self.set_template(name, template.from_file(path));
+        self.set_template(name, template.read_from(path));
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Tokenizer {
     /// # Panics
     /// With a [`TokenizerError`] as the payload, when the tokenizer's file makes the library give up.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.sure(self.encode_guarded(|inner| inner.encoder.plain(&inner.library, text, Unknown::Skip)))
+        sure(self.encode_guarded(|inner| inner.encoder.plain(&inner.library, text, Unknown::Skip)))
     }
 
     /// Like [`Self::encode`], but refuses text that the vocabulary cannot express.
@@ -96,7 +96,7 @@ impl Tokenizer {
     /// # Panics
     /// As [`Self::encode`].
     pub fn encode_with_specials(&self, text: &str) -> Vec<u32> {
-        self.sure(self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Skip)))
+        sure(self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Skip)))
     }
 
     /// Ids by the library, whose panics are errors that name the tokenizer's file.
@@ -113,12 +113,6 @@ impl Tokenizer {
             (TokenizerError::Encoding(reason), Some(file)) => TokenizerError::invalid(file, reason),
             (error, _) => error,
         }
-    }
-
-    /// What cannot be encoded by a tokenizer that works. A damaged tokenizer ends the work with its error as the payload
-    /// of an unwinding, so that callers need not ask each time.
-    fn sure(&self, ids: Result<Vec<u32>, TokenizerError>) -> Vec<u32> {
-        ids.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)))
     }
 
     /// [`Self::encode`] of each text, on all cores.
@@ -331,6 +325,12 @@ impl Tokenizer {
     pub(crate) fn token_bytes(&self) -> Option<&TokenBytes> {
         self.inner.bytes.as_ref()
     }
+}
+
+/// What cannot be encoded by a tokenizer that works. A damaged tokenizer ends the work with its error as the payload
+/// of an unwinding, so that callers need not ask each time.
+fn sure(ids: Result<Vec<u32>, TokenizerError>) -> Vec<u32> {
+    ids.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)))
 }
 
 impl std::fmt::Debug for Tokenizer {

@@ -36,7 +36,7 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     let dir = run.folder("tokenizer");
     let done = dir.join("DONE");
     if done.exists() {
-        return Ok((at_its_moment(Tokenizer::load(&dir)?, &dir), true));
+        return Ok((at_its_moment(&Tokenizer::load(&dir)?, &dir), true));
     }
     let tokenizer = match starting_tokenizer(recipe, model)? {
         Some(tokenizer) => tokenizer,
@@ -46,15 +46,15 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     write_whole(&done, &format!("{}\n", now.as_secs()))?;
     // What was saved is what everything after this uses.
-    Ok((at_its_moment(Tokenizer::load(&dir)?, &dir), false))
+    Ok((at_its_moment(&Tokenizer::load(&dir)?, &dir), false))
 }
 
 /// The tokenizer of a run, whose chat template is told the moment at which the run began: a date in a template must not
 /// change the examples of a run that goes on the next day.
-pub fn at_its_moment(tokenizer: Tokenizer, dir: &Path) -> Tokenizer {
+pub fn at_its_moment(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
     let text = std::fs::read_to_string(dir.join("DONE")).unwrap_or_default();
     let moment = text.trim().parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    moment.map_or(tokenizer.clone(), |moment| tokenizer.with_now(moment))
+    moment.map_or_else(|| tokenizer.clone(), |moment| tokenizer.with_now(moment))
 }
 
 /// Trains the tokenizer that the recipe describes.

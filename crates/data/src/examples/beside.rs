@@ -55,15 +55,11 @@ fn history(record: &Record) -> Result<Vec<Message>, DataError> {
     let mut messages = vec![];
     for (index, pair) in record.array("history")?.iter().enumerate() {
         let texts: Option<Vec<&str>> = pair.as_array().and_then(|pair| pair.iter().map(Value::as_str).collect());
-        match texts.as_deref() {
-            Some([asked, answered]) => {
-                messages.extend([Message::new("user", *asked), Message::new("assistant", *answered)]);
-            }
-            _ => {
-                let expected = format!("a question and its answer, two strings, as `history[{index}]`");
-                return Err(record.wrong(expected, kind(pair)));
-            }
-        }
+        let Some([asked, answered]) = texts.as_deref() else {
+            let expected = format!("a question and its answer, two strings, as `history[{index}]`");
+            return Err(record.wrong(expected, kind(pair)));
+        };
+        messages.extend([Message::new("user", *asked), Message::new("assistant", *answered)]);
     }
     Ok(messages)
 }

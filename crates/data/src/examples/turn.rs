@@ -98,7 +98,7 @@ fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataErr
 fn check_weight(record: &Record, place: &str, message: &Message) -> Result<(), DataError> {
     match message.extra.get("weight") {
         None => Ok(()),
-        Some(weight) if weight.as_f64().is_some_and(|weight| weight == 0.0 || weight == 1.0) => Ok(()),
+        Some(weight) if [Some(0.0), Some(1.0)].contains(&weight.as_f64()) => Ok(()),
         Some(other) => Err(record.wrong(format!("0 or 1 as `{place}.weight`"), other.to_string())),
     }
 }

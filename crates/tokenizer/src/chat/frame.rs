@@ -44,8 +44,8 @@ impl Frame {
             && let Some(added) = opened.strip_prefix(plain.as_str())
         {
             let common = turns::common_prefix(opened, &whole.text).max(plain.len()).min(opened.len());
-            opening = added[..common - plain.len()].to_owned();
-            only_opened = opened[common..].to_owned();
+            added[..common - plain.len()].clone_into(&mut opening);
+            opened[common..].clone_into(&mut only_opened);
         }
         let stops: Vec<String> = end.iter().filter_map(|&id| tokenizer.id_to_token(id)).collect();
         let marks_are_turns = template.marks_generation() && {

@@ -51,8 +51,8 @@ fn tag(from: &str, close: &str, accepted: &mut String) -> usize {
                 accepted.push_str(&from[at..end]);
                 at = end;
             }
-            b'%' if literal.is_some() && bytes.get(at + 1) != Some(&b'}') => match operand(from, at + 1) {
-                Some(operand) => {
+            b'%' if literal.is_some() && bytes.get(at + 1) != Some(&b'}') => {
+                if let Some(operand) = operand(from, at + 1) {
                     accepted.truncate(accepted.trim_end().len());
                     let several = from[operand.clone()].starts_with('(') && operand_is_group(from, &operand);
                     let (open, end) = if several { ("|format", "") } else { ("|format(", ")") };
@@ -60,12 +60,11 @@ fn tag(from: &str, close: &str, accepted: &mut String) -> usize {
                     accepted.extend([open, &inner, end]);
                     at = operand.end;
                     literal = None;
-                }
-                None => {
+                } else {
                     accepted.push('%');
                     at += 1;
                 }
-            },
+            }
             byte => {
                 let length = from[at..].chars().next().map_or(1, char::len_utf8);
                 accepted.push_str(&from[at..at + length]);

@@ -89,7 +89,7 @@ impl ChatTemplate {
     }
 
     /// The same template, known to be from this file.
-    pub(crate) fn from_file(self, path: &Path) -> Self {
+    pub(crate) fn read_from(self, path: &Path) -> Self {
         Self { origin: Some(path.into()), ..self }
     }
 

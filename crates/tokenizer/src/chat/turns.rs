@@ -136,7 +136,7 @@ pub(super) fn stand_in(number: u64) -> String {
 
 /// Puts other words in the place of all that a message says.
 fn replace_words(message: &mut Message, words: &str) {
-    message.content = words.to_owned();
+    words.clone_into(&mut message.content);
     message.no_content = false;
     for key in REASONING {
         if let Some(reasoning) = message.extra.get_mut(key).filter(|value| value.is_string()) {

@@ -273,7 +273,7 @@ fn padding_that_ends_answers_is_exchanged_for_scoring() {
 #[test]
 fn the_moment_of_a_run_is_what_templates_are_told() {
     let tokenizer = tokenizer("{{ strftime_now('%Y-%m-%d') }}{{ messages[0].content }}", unchanged);
-    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(951_782_400);
+    let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(951_782_401);
     let text = tokenizer.with_now(then).render_chat(&[Message::new("user", "!")], false).unwrap();
     assert_eq!(text, "2000-02-29!");
 }
