@@ -215,6 +215,9 @@ pub struct GenerateArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// With how much memory.
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Print one JSON object at the end: {"text", "ids", "logprobs", "finish_reason", "tokens_per_s"}
     #[arg(long)]
     pub json: bool,
@@ -267,6 +270,28 @@ impl LoadArgs {
     /// How the weights are stored.
     pub fn weights(&self) -> WeightStorage {
         weight_storage(&self.weights)
+    }
+}
+
+/// What generation may use.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CacheArgs {
+    /// Most memory for what the model keeps of the tokens it has read, in MiB; it is never exceeded
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub cache_memory: usize,
+}
+
+impl CacheArgs {
+    /// The memory in bytes.
+    ///
+    /// # Errors
+    /// When it is none, or more than any machine has.
+    pub fn bytes(self) -> anyhow::Result<usize> {
+        let expected = "give 1 to 1048576 MiB";
+        match self.cache_memory {
+            mib @ 1..=0x0010_0000 => Ok(mib << 20),
+            mib => Err(crate::error::user(format!("--cache-memory {mib}: {expected}"))),
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! A model as commands use it: weights, tokenizer, what begins a text and what ends it.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
-use fireclay_infer::{Completion, InferError, SamplingConfig, Utf8Guard, generate, generate_utf8};
+use fireclay_infer::{Engine, EngineConfig, Utf8Guard};
 use fireclay_model::huggingface::{SamplingDefaults, load_sampling};
-use fireclay_model::{Decoder, WeightStorage};
+use fireclay_model::{InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 use serde_json::Value;
 
-use crate::args::LoadArgs;
+use crate::args::{CacheArgs, LoadArgs};
 use crate::error::user;
 use crate::stages::at_its_moment;
 use crate::{device, model_dir};
@@ -19,7 +19,7 @@ use crate::{device, model_dir};
 /// A loaded model.
 pub struct Model {
     /// The weights, ready to generate.
-    pub decoder: Decoder,
+    pub decoder: InferenceDecoder,
     /// The model's own tokenizer, if it has one.
     pub tokenizer: Option<Tokenizer>,
     /// The folder of the weights.
@@ -38,7 +38,7 @@ impl Model {
         }
         let dir = model_dir::resolve(path)?;
         let tokenizer = tokenizer_near(&dir)?;
-        let decoder = fireclay_model::load(&dir, &device)?.with_weights(how.weights());
+        let decoder = InferenceDecoder::new(fireclay_model::load(&dir, &device)?, how.weights());
         tracing::debug!("{}: {} parameters", dir.display(), decoder.config().num_params());
         Ok(Self { decoder, tokenizer, dir })
     }
@@ -107,29 +107,22 @@ impl Model {
 
     /// What keeps this model's text valid UTF-8: special tokens and those that end a text stand between characters. None for a model without a
     /// tokenizer, or with one that does more than join bytes.
-    pub fn utf8_guard(&self) -> Option<Utf8Guard> {
+    pub fn utf8_guard(&self) -> Option<Arc<Utf8Guard>> {
         let tokenizer = self.tokenizer.as_ref()?;
         tokenizer.bytes_of(0)?;
         let stop = self.stop_ids();
         let text = |id| !tokenizer.is_special(id) && !stop.contains(&id);
-        Some(Utf8Guard::new((0..tokenizer.vocab_size() as u32).map(|id| tokenizer.bytes_of(id).filter(|_| text(id)))))
+        let bytes = (0..tokenizer.vocab_size() as u32).map(|id| tokenizer.bytes_of(id).filter(|_| text(id)));
+        Some(Arc::new(Utf8Guard::new(bytes)))
     }
 
-    /// Completes a prompt, with tokens that `guard` allows where there is one.
+    /// An engine that answers at most `streams` requests at once.
     ///
     /// # Errors
-    /// As [`generate()`].
-    pub fn complete(
-        &self,
-        prompt: &[u32],
-        config: &SamplingConfig,
-        guard: Option<&Utf8Guard>,
-        on_token: &mut dyn FnMut(u32, f32) -> ControlFlow<()>,
-    ) -> Result<Completion, InferError> {
-        match guard {
-            Some(guard) => generate_utf8(&self.decoder, prompt, config, guard, on_token),
-            None => generate(&self.decoder, prompt, config, on_token),
-        }
+    /// When a number of the flags is 0.
+    pub fn engine(&self, streams: usize, cache: CacheArgs) -> Result<Engine> {
+        let config = EngineConfig { memory: cache.bytes()?, streams, ..EngineConfig::default() };
+        Ok(Engine::new(self.decoder.clone(), config)?)
     }
 }
 

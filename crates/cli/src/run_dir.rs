@@ -16,7 +16,7 @@ use crate::report;
 const FREE_KEYS: [&str; 3] = ["description", "stages", "samples.prompts"];
 
 /// The same, of every stage that trains.
-const FREE_STAGE_KEYS: [&str; 8] = [
+const FREE_STAGE_KEYS: [&str; 9] = [
     "eval_every",
     "eval_batches",
     "max_skipped_steps",
@@ -25,6 +25,7 @@ const FREE_STAGE_KEYS: [&str; 8] = [
     "checkpoint_every",
     "keep_checkpoints",
     "rollout_batch",
+    "cache_mib",
 ];
 
 /// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.

@@ -1,10 +1,10 @@
 //! How probable given completions are: many short sequences at once, and of each only its end.
 
 use burn::tensor::{Int, Tensor, activation::log_softmax};
-use fireclay_model::Decoder;
+use fireclay_model::InferenceDecoder;
 
 use crate::InferError;
-use crate::generate::{check_ids, check_no_gradients, host, tensor};
+use crate::generate::{check_ids, host, tensor};
 use crate::score::LOGITS_AT_ONCE;
 
 /// A sequence of token ids, and where the completion in it begins.
@@ -32,16 +32,15 @@ pub struct TokenScore {
 /// [`InferError`] when a sequence has an id that is not in the vocabulary or more than `context + 1` tokens, or a result is not a number.
 ///
 /// # Panics
-/// When the decoder tracks gradients, or a completion begins at its sequence's first token or behind its last.
+/// When a completion begins at its sequence's first token or behind its last.
 pub fn score_completions(
-    decoder: &Decoder,
+    decoder: &InferenceDecoder,
     sequences: &[Given],
     batch: usize,
 ) -> Result<Vec<Vec<TokenScore>>, InferError> {
-    check_no_gradients(decoder);
     let context = decoder.config().context;
     for (row, Given { ids, start }) in sequences.iter().enumerate() {
-        check_ids(ids, row, decoder)?;
+        check_ids(ids, row, decoder.config().vocab_size)?;
         assert!((1..ids.len()).contains(start), "a completion from token {start} of {} tokens", ids.len());
         if ids.len() > context + 1 {
             return Err(InferError::PromptTooLong { row, tokens: ids.len(), context });
@@ -64,7 +63,7 @@ pub fn score_completions(
 }
 
 /// The scores of a few sequences, in one forward pass. The head is computed for the tokens of completions alone.
-fn score_rows(decoder: &Decoder, rows: &[&Given]) -> Vec<Vec<TokenScore>> {
+fn score_rows(decoder: &InferenceDecoder, rows: &[&Given]) -> Vec<Vec<TokenScore>> {
     let device = decoder.device();
     let time = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1) - 1;
     let mut inputs = Vec::with_capacity(rows.len() * time);
@@ -83,11 +82,11 @@ fn score_rows(decoder: &Decoder, rows: &[&Given]) -> Vec<Vec<TokenScore>> {
     let mut scores = Vec::with_capacity(places.len());
     for (places, targets) in places.chunks(at_once).zip(targets.chunks(at_once)) {
         let count = places.len();
-        let chosen_1nd = hidden_nd.clone().select(0, tensor(places, [count], &device)).reshape([1, count, width]);
-        let logprobs_1nv = log_softmax(decoder.logits(chosen_1nd), 2);
-        let best_1n1: Tensor<3, Int> = logprobs_1nv.clone().argmax(2);
-        let best: Vec<i64> = best_1n1.into_data().convert::<i64>().try_to_vec().expect("converted to i64");
-        let picked = host(logprobs_1nv.gather(2, tensor(targets, [1, count, 1], &device)));
+        let chosen_nd = hidden_nd.clone().select(0, tensor(places, [count], &device));
+        let logprobs_nv = log_softmax(decoder.logits(chosen_nd), 1);
+        let best_n1: Tensor<2, Int> = logprobs_nv.clone().argmax(1);
+        let best: Vec<i64> = best_n1.into_data().convert::<i64>().try_to_vec().expect("converted to i64");
+        let picked = host(logprobs_nv.gather(1, tensor(targets, [count, 1], &device)));
         let score =
             |((logprob, best), target): ((f32, i64), &u32)| TokenScore { logprob, greedy: best == *target as i64 };
         scores.extend(picked.into_iter().zip(best).zip(targets).map(score));

@@ -19,6 +19,28 @@ pub struct Distribution {
     probabilities: Vec<f64>,
 }
 
+/// The tokens before the one that is to be drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Prompt and completion so far.
+    pub tokens: &'a [u32],
+    /// How many of them are the prompt.
+    pub prompt: usize,
+}
+
+impl<'a> From<&'a [u32]> for Seen<'a> {
+    /// All of it is the prompt.
+    fn from(tokens: &'a [u32]) -> Self {
+        Self { tokens, prompt: tokens.len() }
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u32; N]> for Seen<'a> {
+    fn from(tokens: &'a [u32; N]) -> Self {
+        tokens.as_slice().into()
+    }
+}
+
 /// A token that was drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampled {
@@ -46,15 +68,15 @@ impl Sampler {
         Self { config: config.clone(), rng }
     }
 
-    /// Chooses the token after `seen` (prompt and completion so far) from its `[V]` logits. One random number is used a token, none
+    /// Chooses the token after `seen` from its `[V]` logits. One random number is used a token, none
     /// when greedy. `None` when a logit is NaN or +∞, or all are −∞.
-    pub fn sample(&mut self, logits: &[f32], seen: &[u32]) -> Option<Sampled> {
-        self.sample_masked(logits, logits, seen)
+    pub fn sample<'a>(&mut self, logits: &[f32], seen: impl Into<Seen<'a>>) -> Option<Sampled> {
+        self.sample_masked(logits, logits, seen.into())
     }
 
     /// [`sample`](Self::sample) where some logits of `masked` are −∞, so that their tokens cannot be drawn, and at least one is finite. The
     /// log-probability under the model is that of the untouched `logits`.
-    pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: &[u32]) -> Option<Sampled> {
+    pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: Seen) -> Option<Sampled> {
         let normaliser = log_sum_exp(logits)?;
         let distribution = Distribution::new(masked, seen, &self.config);
         let draw = if self.config.is_greedy() { 0.0 } else { self.rng.random::<f64>() };
@@ -74,22 +96,25 @@ fn descending(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 impl Distribution {
-    /// Applies the filters of `config` in `transformers`' order: repetition penalty over `seen`, temperature, top-k, top-p, min-p. Each filter
-    /// sees the probabilities that the ones before it left, renormalised.
+    /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens that were `seen`, temperature, top-k, top-p,
+    /// min-p, typical-p. Each filter sees the probabilities that the ones before it left, renormalised.
     ///
     /// # Panics
     /// When `logits` is empty.
     #[must_use]
-    pub fn new(logits: &[f32], seen: &[u32], config: &SamplingConfig) -> Self {
+    pub fn new<'a>(logits: &[f32], seen: impl Into<Seen<'a>>, config: &SamplingConfig) -> Self {
         assert!(!logits.is_empty(), "a distribution needs at least one logit");
-        if config.is_greedy() && is_off(config.repetition_penalty) {
+        let plain = leaves_logits(config);
+        if config.is_greedy() && plain {
             let best = simd::row_max(logits);
             let first = logits.iter().position(|&logit| logit >= best).unwrap_or(0);
             return Self { ids: vec![first as u32], probabilities: vec![1.0] };
         }
         // Adding zero turns −0 into 0, so that the two are equal here as well.
         let mut candidates: Vec<Candidate> = logits.iter().map(|&logit| logit + 0.0).zip(0..).collect();
-        penalise(&mut candidates, seen, config.repetition_penalty);
+        if !plain {
+            adjust(&mut candidates, seen.into(), config);
+        }
         let best = *candidates.iter().min_by(|a, b| descending(a, b)).expect("there is a logit");
         if config.is_greedy() {
             return Self { ids: vec![best.1], probabilities: vec![1.0] };
@@ -106,6 +131,9 @@ impl Distribution {
         }
         if let Some(min_p) = config.min_p {
             candidates.retain(|candidate| weight(candidate) >= f64::from(min_p));
+        }
+        if let Some(p) = config.typical_p.filter(|&p| p < 1.0) {
+            keep_typical(&mut candidates, f64::from(p), weight);
         }
         // Drawing in the order of ids: a rounding error in a logit then moves the borders between tokens a little, but never swaps tokens.
         candidates.sort_unstable_by_key(|&(_, id)| id);
@@ -149,25 +177,66 @@ impl Distribution {
     }
 }
 
-/// Whether a repetition penalty is switched off.
-#[allow(clippy::float_cmp, reason = "it is, by exactly 1")]
-fn is_off(penalty: f32) -> bool {
-    penalty == 1.0
+/// Whether biases and penalties are all switched off.
+#[allow(clippy::float_cmp, reason = "they are, by exactly these numbers")]
+fn leaves_logits(config: &SamplingConfig) -> bool {
+    let SamplingConfig { repetition_penalty, presence_penalty, frequency_penalty, logit_bias, .. } = config;
+    *repetition_penalty == 1.0 && *presence_penalty == 0.0 && *frequency_penalty == 0.0 && logit_bias.is_empty()
 }
 
-/// Moves the logits of the tokens already seen towards "less probable", once however often a token was seen.
-fn penalise(candidates: &mut [Candidate], seen: &[u32], penalty: f32) {
-    if is_off(penalty) {
-        return;
+/// Adds the biases, and moves the logits of tokens already seen by the penalties.
+fn adjust(candidates: &mut [Candidate], seen: Seen, config: &SamplingConfig) {
+    for (&id, bias) in &config.logit_bias {
+        candidates.get_mut(id as usize).into_iter().for_each(|(logit, _)| *logit += bias);
     }
-    let mut seen: Vec<u32> = seen.to_vec();
-    seen.sort_unstable();
-    seen.dedup();
-    for id in seen {
-        if let Some((logit, _)) = candidates.get_mut(id as usize) {
+    let penalty = config.repetition_penalty;
+    for ids in sorted(seen.tokens).chunk_by(|a, b| a == b) {
+        if let Some((logit, _)) = candidates.get_mut(ids[0] as usize) {
             *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
         }
     }
+    for ids in sorted(&seen.tokens[seen.prompt..]).chunk_by(|a, b| a == b) {
+        if let Some((logit, _)) = candidates.get_mut(ids[0] as usize) {
+            *logit -= config.presence_penalty + config.frequency_penalty * ids.len() as f32;
+        }
+    }
+}
+
+fn sorted(ids: &[u32]) -> Vec<u32> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids
+}
+
+/// Keeps the fewest candidates that have the share `p` of the total weight together, those first whose surprise is nearest to the expected one.
+fn keep_typical(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidate) -> f64) {
+    let total: f64 = candidates.iter().map(&weight).sum();
+    let surprise = |candidate: &Candidate| -(weight(candidate) / total).ln();
+    // 0 · log 0 is 0.
+    let expected = |candidate: &Candidate| match weight(candidate) / total {
+        0.0 => 0.0,
+        share => share * surprise(candidate),
+    };
+    let entropy: f64 = candidates.iter().map(expected).sum();
+    let distance = |candidate: &Candidate| (surprise(candidate) - entropy).abs();
+    candidates.sort_unstable_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.1.cmp(&b.1)));
+    let mut sum = 0.0;
+    let reached = candidates.iter().position(|candidate| {
+        sum += weight(candidate) / total;
+        sum >= p
+    });
+    candidates.truncate(reached.map_or(candidates.len(), |last| last + 1));
+}
+
+/// The `count` most probable tokens and their log-probabilities, the most probable first and of equal ones the lowest id.
+pub(crate) fn top_logprobs(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
+    let count = count.min(logits.len());
+    let Some(normaliser) = (count > 0).then(|| log_sum_exp(logits)).flatten() else { return vec![] };
+    let mut candidates: Vec<Candidate> = logits.iter().map(|&logit| logit + 0.0).zip(0..).collect();
+    candidates.select_nth_unstable_by(count - 1, descending);
+    candidates.truncate(count);
+    candidates.sort_unstable_by(descending);
+    candidates.into_iter().map(|(logit, id)| (id, (f64::from(logit) - normaliser) as f32)).collect()
 }
 
 /// Keeps the fewest most probable candidates that have the share `p` of the total weight together.

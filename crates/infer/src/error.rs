@@ -46,6 +46,20 @@ pub enum InferError {
         /// What it must be.
         expected: &'static str,
     },
+    /// A request that may need more memory than the engine has.
+    #[error(
+        "prompt {row} and its completion may take {tokens} tokens, whose keys and values take {bytes} bytes, and {memory} are allowed; raise the memory, or generate fewer tokens"
+    )]
+    TooLittleMemory {
+        /// Which prompt of the call, from 0.
+        row: usize,
+        /// Tokens that prompt and completion may have.
+        tokens: usize,
+        /// Bytes that these take.
+        bytes: usize,
+        /// Bytes that the engine may use.
+        memory: usize,
+    },
     /// Logits that are not numbers, so that nothing can be drawn from them.
     #[error(
         "the model's logits after {tokens} tokens are not finite; its weights are damaged or its training diverged: load another checkpoint"

@@ -1,56 +1,72 @@
 //! Generation: token ids in, token ids and log-probabilities out.
 //!
-//! [`generate()`] completes one prompt and hands out each token as it comes, [`generate_utf8`] only such that make valid text; [`generate_batch`] completes several at once; [`score()`] says
-//! how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no text beyond bytes: a tokenizer turns text into ids, and stop words into
-//! [stop sequences](SamplingConfig::stop), before anything here is called.
+//! An [`Engine`] answers many requests at once: they come and go between its steps, and share the keys and values of what they begin with alike.
+//! [`generate()`] and [`generate_batch`] complete prompts by an engine of their own. [`score()`] says how probable a given sequence is, and
+//! [`score_completions`] the ends of many. The crate knows no text beyond bytes: a tokenizer turns text into ids before anything here is called.
 //!
-//! Reading order: [`sampling`] → [`distribution`] → [`utf8`] → [`generate`](mod@generate) → [`score`](mod@score) →
+//! Reading order: [`sampling`] → [`distribution`] → [`utf8`] and [`stop`] → [`engine`] → [`generate`](mod@generate) → [`score`](mod@score) →
 //! [`completions`].
 //!
+//! # A request gets what it gets alone
+//! Its tokens and log-probabilities depend on its prompt, its settings, its seed and its stream, and on nothing else: not on other requests, not on when
+//! it was added, not on how much memory there is. On the CPU backend (`flex`) that holds to the last bit, because every product of an
+//! [`InferenceDecoder`](fireclay_model::InferenceDecoder) and every sum of its attention is computed in one order that follows from the request alone,
+//! and all else is computed token by token. On other backends it holds within rounding, so that two almost equally probable tokens may change places.
+//!
 //! # Two log-probabilities
-//! A token x is drawn from the *sampling* distribution: the model's logits after repetition penalty, temperature, top-k, top-p and
-//! min-p. Two numbers are kept for it, both natural logarithms:
+//! A token x is drawn from the *sampling* distribution: the model's logits after biases, penalties, temperature and filters. Two numbers are kept for it, both natural logarithms:
 //!
 //! - [`Completion::logprobs`]: log p(x | tokens before it) under the *model*, the softmax of its untouched logits, at temperature 1. This is
 //!   what [`score()`] gives for the same tokens.
 //! - [`Completion::sampling_logprobs`]: log q(x | …) under the distribution that x was really drawn from; 0 where that is certain (greedy). The ratio of
 //!   policy-gradient methods needs this one; at temperature 1 without filters the two are the same.
 //!
+//! # Example
 //! ```
-//! use std::ops::ControlFlow;
-//! use fireclay_infer::{SamplingConfig, generate, score};
-//! use fireclay_model::DecoderConfig;
+//! use fireclay_infer::{Engine, EngineConfig, Event, Request, SamplingConfig, score};
+//! use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 //!
 //! let device = fireclay_model::device::parse("cpu")?;
 //! let decoder = DecoderConfig::modern(/* vocabulary */ 64, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context */ 16)
 //!     .init(/* seed */ 0, &device);
+//! let mut engine = Engine::new(InferenceDecoder::new(decoder, WeightStorage::F32), EngineConfig::default())?;
 //!
 //! let config = SamplingConfig { temperature: 0.8, max_tokens: 5, ..SamplingConfig::default() };
-//! let completion = generate(&decoder, &[1, 2, 3], &config, &mut |id, logprob| {
-//!     println!("{id} with log-probability {logprob}");
-//!     ControlFlow::Continue(())
-//! })?;
-//! assert_eq!(completion.ids.len(), 5);
-//!
-//! let sequence = [&[1, 2, 3], completion.ids.as_slice()].concat();
-//! let logprobs = score(&decoder, &sequence)?;
-//! assert!((logprobs[2] - completion.logprobs[0]).abs() < 1e-4);
+//! let first = engine.add(Request::new(vec![1, 2, 3], config.clone()))?;
+//! engine.add(Request::new(vec![4, 5], SamplingConfig { stream: 1, ..config }))?;
+//! while engine.is_busy() {
+//!     for event in engine.step() {
+//!         match event {
+//!             Event::Token(request, token) => println!("{request:?}: {} with log-probability {}", token.id, token.logprob),
+//!             Event::Finished(request, completion) if request == first => {
+//!                 let sequence = [&[1, 2, 3], completion.ids.as_slice()].concat();
+//!                 let logprobs = score(engine.decoder(), &sequence)?;
+//!                 assert!((logprobs[2] - completion.logprobs[0]).abs() < 1e-4);
+//!             }
+//!             Event::Finished(_, completion) => assert_eq!(completion.ids.len(), 5),
+//!             Event::Failed(_, error) => return Err(error.into()),
+//!         }
+//!     }
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod sampling;
 pub mod distribution;
 pub mod utf8;
+pub mod stop;
+pub mod engine;
 pub mod generate;
-mod row;
 pub mod score;
 pub mod completions;
 mod error;
 
 pub use completions::{Given, TokenScore, score_completions};
-pub use distribution::{Distribution, Sampled, Sampler};
+pub use distribution::{Distribution, Sampled, Sampler, Seen};
+pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Token};
 pub use error::InferError;
-pub use generate::{Completion, FinishReason, Timing, generate, generate_batch, generate_batch_with, generate_utf8};
+pub use generate::{Completion, FinishReason, Timing, TokenScores, generate, generate_batch};
 pub use sampling::SamplingConfig;
 pub use score::score;
+pub use stop::{StopStrings, TokenBytes};
 pub use utf8::Utf8Guard;

@@ -1,5 +1,7 @@
 //! How the next token is chosen: [`SamplingConfig`].
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::InferError;
@@ -12,9 +14,15 @@ use crate::InferError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingConfig {
+    /// Added to the logits of these tokens, before all else.
+    pub logit_bias: BTreeMap<u32, f32>,
     /// Logits of tokens that the prompt or the completion already has are divided by this where positive, and multiplied where negative
     /// (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
     pub repetition_penalty: f32,
+    /// Subtracted from the logits of tokens that the completion already has, however often; 0 changes nothing.
+    pub presence_penalty: f32,
+    /// Subtracted from a token's logit as often as the completion already has it; 0 changes nothing.
+    pub frequency_penalty: f32,
     /// Logits are divided by this; 0 is greedy: the largest logit wins, and of equal ones the lowest id.
     pub temperature: f32,
     /// Only the `k` largest logits stay (Fan et al. 2018); of equal ones the lowest ids, so that exactly `k` stay.
@@ -23,30 +31,46 @@ pub struct SamplingConfig {
     pub top_p: Option<f32>,
     /// Only tokens at least `min_p` times as probable as the most probable one stay (Nguyen et al. 2024); 0 changes nothing.
     pub min_p: Option<f32>,
+    /// Only the fewest tokens stay whose probabilities reach `p` together, those first whose `−log p` is nearest to the entropy (Meister et al.
+    /// 2022, "Locally Typical Sampling"); 1 changes nothing.
+    pub typical_p: Option<f32>,
     /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide).
     pub max_tokens: usize,
     /// A completion that ends in one of these sequences is finished. They stay part of it, with their log-probabilities.
     pub stop: Vec<Vec<u32>>,
+    /// Tokens that end a text. Like stop sequences of one token, unless they are ignored.
+    pub eos: Vec<u32>,
+    /// Whether a token that ends a text is one like any other.
+    pub ignore_eos: bool,
+    /// Before so many tokens nothing stops a completion, and no token is drawn that would alone.
+    pub min_tokens: usize,
     /// When the model's context is full, go on with its newest half instead of stopping; tokens are then predicted from fewer than all
     /// before them, and so are their log-probabilities.
     pub slide: bool,
     /// Seed of the random numbers. The same seed, stream and logits give the same tokens.
     pub seed: u64,
-    /// Which of the seed's streams of random numbers the first row of a batch draws from; row `r` draws from `stream + r`, whatever else
-    /// is in the batch.
+    /// Which of the seed's streams of random numbers a request draws from. Where several prompts are completed by one call, prompt `r` draws from
+    /// `stream + r`.
     pub stream: u64,
 }
 
 impl Default for SamplingConfig {
     fn default() -> Self {
         Self {
+            logit_bias: BTreeMap::new(),
             repetition_penalty: 1.0,
+            presence_penalty: 0.0,
+            frequency_penalty: 0.0,
             temperature: 1.0,
             top_k: None,
             top_p: None,
             min_p: None,
+            typical_p: None,
             max_tokens: 256,
             stop: vec![],
+            eos: vec![],
+            ignore_eos: false,
+            min_tokens: 0,
             slide: false,
             seed: 0,
             stream: 0,
@@ -77,6 +101,14 @@ impl SamplingConfig {
             false => Err(InferError::Setting { setting, value: value.to_string(), expected }),
         };
         let Self { repetition_penalty, temperature, max_tokens, .. } = self;
+        for bias in self.logit_bias.values() {
+            check(bias.is_finite(), "logit_bias", bias, "give a finite number; 0 changes nothing")?;
+        }
+        for (setting, penalty) in
+            [("presence_penalty", self.presence_penalty), ("frequency_penalty", self.frequency_penalty)]
+        {
+            check(penalty.is_finite(), setting, &penalty, "give a finite number; 0 changes nothing")?;
+        }
         check(
             *repetition_penalty > 0.0 && repetition_penalty.is_finite(),
             "repetition_penalty",
@@ -97,6 +129,9 @@ impl SamplingConfig {
         }
         if let Some(min_p) = self.min_p {
             check((0.0..=1.0).contains(&min_p), "min_p", &min_p, "give a share from 0 to 1")?;
+        }
+        if let Some(p) = self.typical_p {
+            check(p > 0.0 && p <= 1.0, "typical_p", &p, "give a probability above 0 and up to 1")?;
         }
         check(*max_tokens > 0, "max_tokens", max_tokens, "give a positive number")?;
         check(self.stop.iter().all(|sequence| !sequence.is_empty()), "stop", &"[]", "a stop sequence needs a token")
@@ -123,6 +158,10 @@ mod tests {
         check(|c| c.top_p = Some(1.5), "top_p = 1.5");
         check(|c| c.min_p = Some(-0.1), "min_p = -0.1");
         check(|c| c.repetition_penalty = 0.0, "repetition_penalty = 0");
+        check(|c| c.typical_p = Some(0.0), "typical_p = 0");
+        check(|c| c.presence_penalty = f32::INFINITY, "presence_penalty = inf");
+        check(|c| c.frequency_penalty = f32::NAN, "frequency_penalty = NaN");
+        check(|c| c.logit_bias = [(3, f32::NAN)].into(), "logit_bias = NaN");
         check(|c| c.max_tokens = 0, "max_tokens = 0");
         check(|c| c.stop = vec![vec![1], vec![]], "stop = []");
     }

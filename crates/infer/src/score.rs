@@ -1,9 +1,9 @@
 //! How probable a given sequence is.
 
-use fireclay_model::Decoder;
+use fireclay_model::InferenceDecoder;
 
 use crate::InferError;
-use crate::generate::{check_ids, check_no_gradients, host, tensor};
+use crate::generate::{check_ids, host, tensor};
 
 /// Logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would otherwise need gigabytes.
 pub(crate) const LOGITS_AT_ONCE: usize = 1 << 24;
@@ -15,12 +15,8 @@ pub(crate) const LOGITS_AT_ONCE: usize = 1 << 24;
 ///
 /// # Errors
 /// [`InferError`] when there are fewer than two tokens, an id is not in the vocabulary, or a result is not a number.
-///
-/// # Panics
-/// When the decoder tracks gradients. Pass `decoder.valid()`.
-pub fn score(decoder: &Decoder, ids: &[u32]) -> Result<Vec<f32>, InferError> {
-    check_no_gradients(decoder);
-    check_ids(ids, 0, decoder)?;
+pub fn score(decoder: &InferenceDecoder, ids: &[u32]) -> Result<Vec<f32>, InferError> {
+    check_ids(ids, 0, decoder.config().vocab_size)?;
     if ids.len() < 2 {
         return Err(InferError::NothingToScore { tokens: ids.len() });
     }
@@ -40,7 +36,7 @@ pub fn score(decoder: &Decoder, ids: &[u32]) -> Result<Vec<f32>, InferError> {
 }
 
 /// log p of the last `count` tokens of a window of T + 1.
-fn score_window(decoder: &Decoder, window: &[u32], count: usize) -> Vec<f32> {
+fn score_window(decoder: &InferenceDecoder, window: &[u32], count: usize) -> Vec<f32> {
     let device = decoder.device();
     let time = window.len() - 1;
     let hidden_1td = decoder.hidden(tensor(&window[..time], [1, time], &device), None);

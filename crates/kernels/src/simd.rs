@@ -30,19 +30,6 @@ impl<R, F: FnMut() -> R> NullaryFnOnce for Inlined<F> {
     }
 }
 
-/// Asks for the memory at an address, which need not be anyone's, to be brought near.
-#[inline(always)]
-pub fn prefetch<T>(place: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch of any address is allowed and changes nothing but what is near.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch(place.cast(), _MM_HINT_T0);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = place;
-}
-
 /// Adding and then subtracting `1.5·2²³` rounds to the nearest integer, which stands in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 /// `2^r` on [-1/2, 1/2] is `1 + r·c₀ + r²·c₁ + …` within 2.0e-9 (a minimax fit).

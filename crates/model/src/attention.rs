@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use fireclay_kernels::attention::Mask;
 use fireclay_kernels::{Angles, attention, rotary};
 
-use crate::cache::Cache;
+use crate::cache::Past;
 use crate::linear::{Linear, Precision, WeightStorage};
 use crate::norm::Norm;
 
@@ -44,6 +44,8 @@ pub struct AttentionContext {
     pub mask: Mask,
     /// The same in layers with a sliding window.
     pub mask_windowed: Mask,
+    /// The window of these layers, where keys and values lie in pages.
+    pub window: Option<usize>,
 }
 
 impl Attention {
@@ -51,10 +53,17 @@ impl Attention {
     /// at each.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        self.joined = Some(Linear::joined(&[&self.query, &self.key, &self.value]).stored(format));
-        self.query = self.query.emptied();
-        self.key = self.key.emptied();
-        self.value = self.value.emptied();
+        let maps = [&self.query, &self.key, &self.value];
+        if maps.iter().any(|map| map.lora.is_some()) {
+            self.query = self.query.stored(format);
+            self.key = self.key.stored(format);
+            self.value = self.value.stored(format);
+        } else {
+            self.joined = Some(Linear::joined(&maps).stored(format));
+            self.query = self.query.emptied();
+            self.key = self.key.emptied();
+            self.value = self.value.emptied();
+        }
         self.output = self.output.stored(format);
         self
     }
@@ -74,14 +83,9 @@ impl Attention {
     }
 
     /// # Shapes
-    /// `[B·T, D]` → `[B·T, D]`; `cache` holds the tokens before them, and this layer's index in it.
+    /// `[B·T, D]` → `[B·T, D]`; `past` holds the tokens before them.
     #[must_use]
-    pub fn forward(
-        &self,
-        x_nd: Tensor<2>,
-        context: &AttentionContext,
-        cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
+    pub fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
         let [q_bthk, k_bthk, v_bthk] = self.projections(x_nd, context);
         let placed = |x: Tensor<4>, norm: &Option<Norm>| match (norm, &context.angles) {
@@ -91,13 +95,25 @@ impl Attention {
             (None, None) => x,
         };
         let (q_bthk, k_bthk) = (placed(q_bthk, &self.query_norm), placed(k_bthk, &self.key_norm));
-        let q = q_bthk.swap_dims(1, 2);
-        let (mut k, mut v) = (k_bthk.swap_dims(1, 2), v_bthk.swap_dims(1, 2));
-        if let Some((cache, layer)) = cache {
-            (k, v) = cache.append(layer, k, v);
-        }
         let mask = if self.windowed { &context.mask_windowed } else { &context.mask };
-        let y_bthk = attention(q, k, v, mask, precision);
-        self.output.forward(y_bthk.reshape([batch * time, self.heads * self.head_dim]), precision)
+        let in_rows = [q_bthk, k_bthk, v_bthk].map(|x| x.swap_dims(1, 2));
+        let rows_width = [batch * time, self.heads * self.head_dim];
+        let y_nd = match past {
+            Past::Nothing => {
+                let [q, k, v] = in_rows;
+                attention(q, k, v, mask, precision).reshape(rows_width)
+            }
+            Past::Cache(cache, layer) => {
+                let [q, k, v] = in_rows;
+                let (k, v) = cache.append(layer, k, v);
+                attention(q, k, v, mask, precision).reshape(rows_width)
+            }
+            Past::Pages(pages, texts) => {
+                let of_tokens = in_rows.map(|x| x.swap_dims(1, 2).flatten::<3>(0, 1));
+                let window = context.window.filter(|_| self.windowed);
+                pages.attend(of_tokens, texts, window, precision).reshape(rows_width)
+            }
+        };
+        self.output.forward(y_nd, precision)
     }
 }

@@ -1,6 +1,7 @@
 //! The KV cache: keys and values of the tokens already seen.
 
 use burn::tensor::{Device, Tensor};
+use fireclay_kernels::attention::paged::{PAGE, PageShape, Pages, Text};
 
 use crate::config::DecoderConfig;
 
@@ -88,6 +89,53 @@ impl Cache {
     /// Counts the tokens that every layer has appended.
     pub(crate) fn advance(&mut self, time: usize) {
         self.length += time;
+    }
+}
+
+/// Where the keys and values of the tokens before the new ones are.
+#[derive(Debug)]
+pub enum Past<'a> {
+    /// There are none.
+    Nothing,
+    /// In a cache of rows of equal length, and this layer's index in it.
+    Cache(&'a mut Cache, usize),
+    /// In this layer's pages, and where in them each text lies.
+    Pages(&'a mut Pages, &'a [Text]),
+}
+
+/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page is the same number in every layer.
+/// [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; which text has which pages is its caller's to say.
+#[derive(Debug)]
+pub struct PagedCache {
+    pub(crate) layers: Vec<Pages>,
+    pages: usize,
+}
+
+impl PagedCache {
+    /// A cache of so many pages.
+    #[must_use]
+    pub fn new(config: &DecoderConfig, pages: usize, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let shape = PageShape { pages, kv_heads: config.kv_heads, head_dim: config.head_dim };
+        Self { layers: (0..config.layers).map(|_| Pages::new(shape, &device)).collect(), pages }
+    }
+
+    /// Pages.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// Bytes of one page in all layers.
+    #[must_use]
+    pub fn page_bytes(config: &DecoderConfig) -> usize {
+        config.layers * PageShape { pages: 1, kv_heads: config.kv_heads, head_dim: config.head_dim }.bytes()
+    }
+
+    /// Pages that `tokens` tokens take.
+    #[must_use]
+    pub fn pages_of(tokens: usize) -> usize {
+        tokens.div_ceil(PAGE)
     }
 }
 

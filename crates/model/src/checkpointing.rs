@@ -11,6 +11,7 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::attention::AttentionContext;
+use crate::cache::Past;
 use crate::decoder::Block;
 
 /// Forward passes whose blocks are still to be differentiated. Clones share them.
@@ -51,7 +52,7 @@ impl Checkpoints {
         let mut inputs = Vec::with_capacity(blocks.len());
         for block in blocks {
             inputs.push(x.clone());
-            x = block.valid().forward(x, context, None);
+            x = block.valid().forward(x, context, Past::Nothing);
         }
         let output = Tensor::from_inner(x).require_grad();
         let pass = Pass { blocks: blocks.to_vec(), context: context.clone(), embedded, inputs, output: output.clone() };
@@ -70,7 +71,7 @@ impl Checkpoints {
             let Some(mut gradient) = output.grad_remove(gradients) else { continue };
             for (block, input) in blocks.iter().zip(inputs).rev() {
                 let x = Tensor::from_inner(input).require_grad();
-                let mut of_block = resumed(block.forward(x.clone(), &context, None), gradient);
+                let mut of_block = resumed(block.forward(x.clone(), &context, Past::Nothing), gradient);
                 gradient = x.grad_remove(&mut of_block).expect("a block depends on its input");
                 found(of_block);
             }

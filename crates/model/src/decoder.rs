@@ -4,16 +4,17 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fireclay_kernels::attention::{Mask, paged::Text};
 use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::{Angles, Head, LogProbabilities, add, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::{Attention, AttentionContext};
-use crate::cache::Cache;
+use crate::cache::{Cache, PagedCache, Past};
 use crate::checkpointing::Checkpoints;
 use crate::config::{DecoderConfig, Position};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
-use crate::linear::{Linear, Precision, WeightStorage};
+use crate::linear::{Linear, Precision};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
 use crate::position::{angles, rotary_frequencies, sinusoids};
@@ -50,14 +51,9 @@ pub struct Block {
 }
 
 impl Block {
-    pub(crate) fn forward(
-        &self,
-        x_nd: Tensor<2>,
-        context: &AttentionContext,
-        cache: Option<(&mut Cache, usize)>,
-    ) -> Tensor<2> {
+    pub(crate) fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
         let [x_nd, normal] = self.attention_norm.forward_beside(x_nd, None);
-        let attended = self.attention.forward(normal, context, cache);
+        let attended = self.attention.forward(normal, context, past);
         let [x_nd, normal] = self.feed_forward_norm.forward_beside(x_nd, Some(attended));
         add(x_nd, self.feed_forward.forward(normal, context.precision))
     }
@@ -89,31 +85,6 @@ impl Decoder {
     pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
         self.checkpoints = checkpoints;
         self
-    }
-
-    /// The decoder with the weights of its linear maps, the head among them, stored in another format, which is for inference alone: tokens are
-    /// decoded as fast as memory delivers weights. Embeddings, norms and biases stay as they are; adapters are settled into the weights.
-    #[must_use]
-    pub fn with_weights(self, format: WeightStorage) -> Self {
-        if format == WeightStorage::F32 {
-            return self;
-        }
-        let mut decoder = self.merged();
-        let head = decoder.head.take().unwrap_or_else(|| {
-            // A transposed view would be read as it lies in memory, and blocks of int8 are rows.
-            let [width, vocabulary] = [decoder.config.width, decoder.config.vocab_size];
-            let rows_of_head =
-                decoder.token_embedding.val().transpose() + Tensor::zeros([width, vocabulary], &decoder.device());
-            Linear::new(rows_of_head, None)
-        });
-        decoder.head = Some(head.stored(format));
-        let stored = |block: Block| Block {
-            attention: block.attention.stored(format),
-            feed_forward: block.feed_forward.stored(format),
-            ..block
-        };
-        decoder.blocks = decoder.blocks.into_iter().map(stored).collect();
-        decoder
     }
 
     /// Logits of the token after each of `ids`, which stand behind the tokens in `cache`; they are added to it.
@@ -175,15 +146,17 @@ impl Decoder {
     /// What [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented) share; `cache` holds the tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
-        let x_btd = self.add_positions(embedding(self.token_embedding.val(), ids), layout);
-
+        let x_btd = embedding(self.token_embedding.val(), ids);
+        let x_btd = self.add_positions(x_btd, || layout.positions(), layout.rows());
+        // Attention sees only differences of rotary positions, so they need not begin anew with every text.
         let context = AttentionContext {
-            angles: self.angles(layout),
+            angles: self.angles(&(layout.start..layout.start + time)),
             precision: self.precision,
             batch,
             time,
             mask: layout.mask(None),
             mask_windowed: layout.mask(self.config.sliding_window),
+            window: None,
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         match &self.checkpoints {
@@ -194,7 +167,8 @@ impl Decoder {
             }
             _ => {
                 for (layer, block) in self.blocks.iter().enumerate() {
-                    x_nd = block.forward(x_nd, &context, cache.as_deref_mut().map(|cache| (cache, layer)));
+                    let past = cache.as_deref_mut().map_or(Past::Nothing, |cache| Past::Cache(cache, layer));
+                    x_nd = block.forward(x_nd, &context, past);
                 }
             }
         }
@@ -202,6 +176,28 @@ impl Decoder {
             cache.advance(time);
         }
         self.norm.forward(x_nd).reshape([batch, time, self.config.width])
+    }
+
+    /// The normalised last layer of the new tokens of several texts, whose keys and values lie in pages. `[N, D]`
+    pub(crate) fn hidden_in_pages(&self, ids_n: Tensor<1, Int>, texts: &[Text], cache: &mut PagedCache) -> Tensor<2> {
+        let positions = || texts.iter().flat_map(|text| text.start..text.len());
+        let time = ids_n.dims()[0];
+        let x_1td = embedding(self.token_embedding.val(), ids_n.unsqueeze_dim(0));
+        let x_1td = self.add_positions(x_1td, || positions().collect(), 1);
+        let context = AttentionContext {
+            angles: self.angles(&positions()),
+            precision: self.precision,
+            batch: 1,
+            time,
+            mask: Mask::default(),
+            mask_windowed: Mask::default(),
+            window: self.config.sliding_window,
+        };
+        let mut x_nd = x_1td.reshape([time, self.config.width]);
+        for (block, pages) in self.blocks.iter().zip(&mut cache.layers) {
+            x_nd = block.forward(x_nd, &context, Past::Pages(pages, texts));
+        }
+        self.norm.forward(x_nd)
     }
 
     /// `Σ wᵢ·(−log p(targetᵢ) + z·log² Zᵢ)` of what the head predicts from `hidden`, in nats. On the CPU the logits are never held whole.
@@ -268,24 +264,23 @@ impl Decoder {
         logits_nv.reshape([batch, time, self.config.vocab_size])
     }
 
-    fn angles(&self, layout: &Layout) -> Option<Angles> {
+    fn angles(&self, positions: &(impl Iterator<Item = usize> + Clone)) -> Option<Angles> {
         let Position::Rotary { theta, scaling } = &self.config.position else { return None };
-        // Attention sees only differences of rotary positions, so they need not begin anew with every text.
         let frequencies = rotary_frequencies(self.config.head_dim, *theta, scaling);
-        Some(angles(&frequencies, layout.start, layout.time))
+        Some(angles(&frequencies, positions))
     }
 
-    /// Adds learned or sinusoidal positions to the embeddings `[B, T, D]`.
-    fn add_positions(&self, x_btd: Tensor<3>, layout: &Layout) -> Tensor<3> {
+    /// Adds learned or sinusoidal positions, `[rows, T]` with 1 or B rows, to the embeddings `[B, T, D]`.
+    fn add_positions(&self, x_btd: Tensor<3>, positions: impl FnOnce() -> Vec<usize>, rows: usize) -> Tensor<3> {
         let [_, time, width] = x_btd.dims();
         if matches!(self.config.position, Position::Rotary { .. }) {
             return x_btd;
         }
-        let positions = layout.positions();
+        let positions = positions();
         let last = positions.iter().max().copied().unwrap_or(0);
         let context = self.config.context;
         assert!(last < context, "token {} has no position: the context is {context} tokens", last + 1);
-        let (rows, device) = (layout.rows(), x_btd.device());
+        let device = x_btd.device();
         let added = match &self.position_embedding {
             Some(table) => {
                 let positions: Vec<i32> =

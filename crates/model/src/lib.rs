@@ -20,6 +20,7 @@
 
 pub mod config;
 pub mod decoder;
+pub mod inference;
 mod layout;
 pub mod attention;
 pub mod feed_forward;
@@ -36,15 +37,17 @@ pub mod lora;
 pub mod device;
 pub mod error;
 
-pub use cache::Cache;
+pub use cache::{Cache, PagedCache};
 pub use checkpointing::Checkpoints;
 pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use fireclay_kernels::LogProbabilities;
+pub use fireclay_kernels::attention::paged::{PAGE, Text};
 pub use fireclay_kernels::cross_entropy::Targets;
 pub use fireclay_kernels::linear::INT8_BLOCK;
 pub use huggingface::{load, load_adapter, load_score_model, save, save_adapter, save_score_model};
+pub use inference::InferenceDecoder;
 pub use linear::{Precision, WeightStorage};
 pub use lora::LoraConfig;
 pub use score_model::{RewardScale, ScoreModel};

@@ -55,6 +55,7 @@ impl Linear {
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         self.stored = Some(StoredWeight::new(self.weight.val(), format));
+        self.lora = self.lora.map(|adapter| adapter.stored(format));
         self.emptied()
     }
 

@@ -5,7 +5,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
-use fireclay_kernels::linear;
+use fireclay_kernels::{StoredWeight, WeightStorage, linear};
 use serde::{Deserialize, Serialize};
 
 use crate::config::DecoderConfig;
@@ -84,6 +84,9 @@ pub struct Adapter {
     b: Param<Tensor<2>>,
     /// `alpha / rank`
     scale: f64,
+    /// A and B in a format for inference.
+    #[module(skip)]
+    stored: Option<[StoredWeight; 2]>,
 }
 
 impl Adapter {
@@ -91,8 +94,18 @@ impl Adapter {
     /// `[N, inputs]` → `[N, outputs]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
+        if let Some([a, b]) = &self.stored {
+            return b.linear(a.linear(x, None, precision), None, precision) * self.scale;
+        }
         let low = linear(x, self.a.val(), None, precision);
         linear(low, self.b.val(), None, precision) * self.scale
+    }
+
+    /// The adapter with its matrices in another format, for inference.
+    #[must_use]
+    pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
+        self.stored = Some([&self.a, &self.b].map(|matrix| StoredWeight::new(matrix.val(), format)));
+        self
     }
 
     /// What it adds to the weight. `[inputs, outputs]`
@@ -146,7 +159,7 @@ impl Decoder {
                     Ok::<_, ModelError>(Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device)))
                 };
                 let (a, b) = (matrix("a", [inputs, config.rank])?, matrix("b", [config.rank, outputs])?);
-                map.lora = Some(Adapter { a, b, scale: config.alpha / config.rank as f64 });
+                map.lora = Some(Adapter { a, b, scale: config.alpha / config.rank as f64, stored: None });
             }
         }
         decoder.lora = Some(LoraConfig { targets: maps.into_iter().map(Into::into).collect(), ..config.clone() });

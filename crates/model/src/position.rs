@@ -41,13 +41,13 @@ pub fn rotary_frequencies(head_dim: usize, theta: f64, scaling: &RotaryScaling) 
         .collect()
 }
 
-/// Cosines and sines of positions `start .. start + length`, shared by all layers of a forward pass.
+/// Cosines and sines of the tokens' positions, shared by all layers of a forward pass.
 #[must_use]
-pub fn angles(frequencies: &[f64], start: usize, length: usize) -> Angles {
+pub fn angles(frequencies: &[f64], positions: &(impl Iterator<Item = usize> + Clone)) -> Angles {
     let table = |f: fn(f64) -> f64| {
-        (start..start + length).flat_map(|p| frequencies.iter().map(move |w| f(p as f64 * w) as f32)).collect()
+        positions.clone().flat_map(|p| frequencies.iter().map(move |w| f(p as f64 * w) as f32)).collect()
     };
-    Angles { time: length, planes: frequencies.len(), cos: table(f64::cos), sin: table(f64::sin) }
+    Angles { time: positions.clone().count(), planes: frequencies.len(), cos: table(f64::cos), sin: table(f64::sin) }
 }
 
 #[cfg(test)]

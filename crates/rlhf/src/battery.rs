@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::AnswerCheck;
-use fireclay_model::Decoder;
+use fireclay_model::{Decoder, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{Exam, Examined, TrainError};
 
@@ -48,14 +48,16 @@ impl Battery {
     ///
     /// # Panics
     /// When the policy tracks gradients.
-    pub fn run(&self, policy: &Decoder, tokenizer: &Tokenizer) -> Result<BatteryReport, TrainError> {
+    pub fn run(&self, policy: impl Into<InferenceDecoder>, tokenizer: &Tokenizer) -> Result<BatteryReport, TrainError> {
         let asking = RolloutConfig {
             group_size: 1,
             max_tokens: self.max_tokens,
             temperature: self.temperature,
             rollout_batch: self.batch,
+            ..RolloutConfig::default()
         };
         asking.validate()?;
+        let policy = &policy.into();
         let best = greedy(policy, &self.tasks, tokenizer, &asking)?;
         let drawn = rollout(policy, &self.tasks, tokenizer, &asking, self.seed, 0)?;
         Ok(BatteryReport { replies: best.iter().zip(&drawn).map(|(best, drawn)| reply(best, drawn)).collect() })

@@ -283,6 +283,7 @@ fn settings<M: Trainable>(algorithm: &dyn PolicyGradient<M>, run: &Online<'_>) -
     }
     // How many are drawn at once changes nothing but speed.
     all.remove("rollout_batch");
+    all.remove("cache_mib");
     Value::Object(all)
 }
 

@@ -3,8 +3,8 @@
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::Task;
-use fireclay_infer::{FinishReason, InferError, SamplingConfig, generate_batch};
-use fireclay_model::Decoder;
+use fireclay_infer::{Completion, Engine, EngineConfig, FinishReason, InferError, SamplingConfig};
+use fireclay_model::{Decoder, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainError;
 use serde::{Deserialize, Serialize};
@@ -21,13 +21,15 @@ pub struct RolloutConfig {
     pub max_tokens: usize,
     /// The temperature they are drawn at, and their log-probabilities are taken at.
     pub temperature: f64,
-    /// Completions that are generated at once: memory against speed.
+    /// Completions that are generated at once, at most.
     pub rollout_batch: usize,
+    /// Most memory for the keys and values of what is generated, in MiB. With less, fewer completions are generated at once; they stay the same.
+    pub cache_mib: usize,
 }
 
 impl Default for RolloutConfig {
     fn default() -> Self {
-        Self { group_size: 1, max_tokens: 64, temperature: 1.0, rollout_batch: 256 }
+        Self { group_size: 1, max_tokens: 64, temperature: 1.0, rollout_batch: 256, cache_mib: 1024 }
     }
 }
 
@@ -37,9 +39,12 @@ impl RolloutConfig {
     /// # Errors
     /// [`TrainError::Config`] names the first key that is not.
     pub fn validate(&self) -> Result<(), TrainError> {
-        for (key, value) in
-            [("group_size", self.group_size), ("max_tokens", self.max_tokens), ("rollout_batch", self.rollout_batch)]
-        {
+        for (key, value) in [
+            ("group_size", self.group_size),
+            ("max_tokens", self.max_tokens),
+            ("rollout_batch", self.rollout_batch),
+            ("cache_mib", self.cache_mib),
+        ] {
             if value == 0 {
                 return Err(TrainError::Config { key, value: "0".into(), expected: "1 or more" });
             }
@@ -110,7 +115,7 @@ pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> 
 /// # Panics
 /// When the policy tracks gradients.
 pub fn rollout(
-    policy: &Decoder,
+    policy: impl Into<InferenceDecoder>,
     tasks: &[EncodedTask],
     tokenizer: &Tokenizer,
     config: &RolloutConfig,
@@ -128,7 +133,8 @@ pub fn rollout(
         tasks.iter().flat_map(|task| std::iter::repeat_n(task.prompt.clone(), config.group_size)).collect();
     // A stream a completion, so that what one draws depends neither on the others nor on how many are drawn at once.
     let first = stream.wrapping_mul(prompts.len() as u64);
-    let trajectories = generate(policy, &prompts, tokenizer, &sampling, config.rollout_batch, first)?;
+    let sampling = SamplingConfig { stream: first, ..sampling };
+    let trajectories = generate(policy.into(), &prompts, tokenizer, &sampling, config)?;
     Ok(group(tasks, trajectories, config.group_size))
 }
 
@@ -140,7 +146,7 @@ pub fn rollout(
 /// # Panics
 /// As [`rollout`].
 pub fn greedy(
-    policy: &Decoder,
+    policy: impl Into<InferenceDecoder>,
     tasks: &[EncodedTask],
     tokenizer: &Tokenizer,
     config: &RolloutConfig,
@@ -148,7 +154,7 @@ pub fn greedy(
     let stop = tokenizer.stop_ids().into_iter().map(|id| vec![id]).collect();
     let sampling = SamplingConfig { stop, ..SamplingConfig::greedy(config.max_tokens) };
     let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
-    Ok(group(tasks, generate(policy, &prompts, tokenizer, &sampling, config.rollout_batch, 0)?, 1))
+    Ok(group(tasks, generate(policy.into(), &prompts, tokenizer, &sampling, config)?, 1))
 }
 
 fn group(tasks: &[EncodedTask], trajectories: Vec<Trajectory>, size: usize) -> Vec<Group> {
@@ -161,28 +167,28 @@ fn group(tasks: &[EncodedTask], trajectories: Vec<Trajectory>, size: usize) -> V
 }
 
 fn generate(
-    policy: &Decoder,
+    policy: InferenceDecoder,
     prompts: &[Vec<u32>],
     tokenizer: &Tokenizer,
     sampling: &SamplingConfig,
-    at_once: usize,
-    first_stream: u64,
+    config: &RolloutConfig,
 ) -> Result<Vec<Trajectory>, InferError> {
-    let mut trajectories = Vec::with_capacity(prompts.len());
-    for chunk in prompts.chunks(at_once) {
-        let stream = first_stream.wrapping_add(trajectories.len() as u64);
-        let completions = generate_batch(policy, chunk, &SamplingConfig { stream, ..sampling.clone() })?;
-        trajectories.extend(chunk.iter().zip(completions).map(|(prompt, completion)| Trajectory {
-            prompt: prompt.clone(),
-            text: tokenizer.decode(completion.ids_before_stop()),
-            completion: completion.ids,
-            logprobs: completion.sampling_logprobs,
-            reference_logprobs: vec![],
-            finish_reason: completion.finish_reason,
-            reward: 0.0,
-        }));
-    }
-    Ok(trajectories)
+    let limits = EngineConfig {
+        memory: config.cache_mib.saturating_mul(1 << 20),
+        streams: config.rollout_batch,
+        ..EngineConfig::default()
+    };
+    let completions = Engine::new(policy, limits)?.complete_all(prompts, sampling)?;
+    let trajectory = |(prompt, completion): (&Vec<u32>, Completion)| Trajectory {
+        prompt: prompt.clone(),
+        text: tokenizer.decode(completion.ids_before_stop()),
+        completion: completion.ids,
+        logprobs: completion.sampling_logprobs,
+        reference_logprobs: vec![],
+        finish_reason: completion.finish_reason,
+        reward: 0.0,
+    };
+    Ok(prompts.iter().zip(completions).map(trajectory).collect())
 }
 
 /// Fills in what `reference` thinks of every trajectory, `at_once` at a time.

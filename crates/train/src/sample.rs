@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use fireclay_infer::{SamplingConfig, generate};
+use fireclay_infer::{Completion, Engine, EngineConfig, Request, SamplingConfig};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ pub fn sample(
     config: &TrainConfig,
     step: u64,
 ) -> Result<Vec<Sample>, TrainError> {
-    let one = |(row, prompt): (usize, &String)| {
+    let request = |(row, prompt): (usize, &String)| {
         let mut ids = tokenizer.encode(prompt);
         if ids.is_empty() {
             ids.push(tokenizer.end_of_text_id().unwrap_or(0));
@@ -56,9 +56,15 @@ pub fn sample(
             stream: row as u64,
             ..SamplingConfig::default()
         };
-        let completion = generate(decoder, &ids, &sampling, &mut |_, _| ControlFlow::Continue(()))?;
-        let text = tokenizer.decode(completion.ids_before_stop());
-        Ok(Sample { step, prompt: prompt.clone(), text })
+        Request::new(ids, sampling)
     };
-    prompts.iter().enumerate().map(one).collect()
+    let requests = prompts.iter().enumerate().map(request).collect();
+    let completions = Engine::new(decoder.into(), EngineConfig::default())?
+        .complete_requests(requests, &mut |_, _, _| ControlFlow::Continue(()))?;
+    let sample = |(prompt, completion): (&String, Completion)| Sample {
+        step,
+        prompt: prompt.clone(),
+        text: tokenizer.decode(completion.ids_before_stop()),
+    };
+    Ok(prompts.iter().zip(completions).map(sample).collect())
 }

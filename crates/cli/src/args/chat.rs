@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{LoadArgs, SamplingArgs};
+use super::{CacheArgs, LoadArgs, SamplingArgs};
 
 /// `chat`
 #[derive(Args, Debug)]
@@ -38,4 +38,7 @@ pub struct ChatArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// With how much memory.
+    #[command(flatten)]
+    pub cache: CacheArgs,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::LoadArgs;
+use super::{CacheArgs, LoadArgs};
 
 /// `eval`
 #[derive(Args, Debug)]
@@ -53,6 +53,9 @@ pub struct EvalArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// With how much memory.
+    #[command(flatten)]
+    pub cache: CacheArgs,
     /// Print one JSON object: {"model", "tasks": [{"task", "kind", "n", "metrics", "intervals", "baseline", …}]}
     #[arg(long)]
     pub json: bool,

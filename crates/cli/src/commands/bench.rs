@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use burn::tensor::Device;
-use fireclay_infer::{SamplingConfig, generate_batch};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, Precision, WeightStorage};
+use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, InferenceDecoder, Precision, WeightStorage};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
@@ -110,21 +110,27 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
     config.validate()?;
     let format = weight_storage(&args.weights);
-    let decoder = config.init(0, device).with_precision(shape.precision).with_weights(format);
+    let decoder = InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), format);
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
+    // All prompts are read in one step.
+    let limits = EngineConfig { streams: shape.batch, chunk: shape.batch * length, ..EngineConfig::default() };
+    let engine = || Engine::new(decoder.clone(), limits);
     // The first run prepares: threads on a CPU, kernels on a card.
-    generate_batch(&decoder, &prompts, &SamplingConfig::greedy(2))?;
-    let completions = generate_batch(&decoder, &prompts, &SamplingConfig::greedy(shape.steps + 1))?;
-    let timing = completions[0].timing;
+    engine()?.complete_all(&prompts, &SamplingConfig::greedy(2))?;
+    let completions = engine()?.complete_all(&prompts, &SamplingConfig::greedy(shape.steps + 1))?;
+    let longest = |seconds: fn(&Timing) -> f64| completions.iter().map(|row| seconds(&row.timing)).fold(0.0, f64::max);
+    let (prefill_seconds, decode_seconds) = (longest(|t| t.prefill_seconds), longest(|t| t.decode_seconds));
+    let tokens: usize = completions.iter().map(|row| row.timing.decode_outputs).sum();
+    let tokens_per_s = if tokens == 0 { 0.0 } else { tokens as f64 / decode_seconds.max(1e-9) };
     let bytes = weight_bytes(&config, format) + cache_bytes(&config, shape.batch, length + shape.steps / 2);
-    let steps_per_s = timing.tokens_per_s() / shape.batch as f64;
+    let steps_per_s = tokens_per_s / shape.batch as f64;
     let bandwidth = memory_bandwidth();
     Ok(json!({
-        "tokens_per_s": timing.tokens_per_s(),
-        "prefill_tokens_per_s": (shape.batch * length) as f64 / timing.prefill_seconds,
-        "tokens": timing.decode_outputs,
+        "tokens_per_s": tokens_per_s,
+        "prefill_tokens_per_s": (shape.batch * length) as f64 / prefill_seconds.max(1e-9),
+        "tokens": tokens,
         "peak_bytes": peak_memory().unwrap_or(0),
         "parameters": config.num_params(),
         "bytes_a_step": bytes,

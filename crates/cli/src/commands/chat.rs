@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
-use fireclay_infer::{Completion, FinishReason, SamplingConfig, Utf8Guard};
+use fireclay_infer::{Completion, Engine, FinishReason, Request, SamplingConfig, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_tokenizer::{Message, Tokenizer};
 
@@ -29,6 +30,7 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&args.sampling, model, args.max_tokens, TEMPERATURE);
     // What is wrong with a flag is told before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
+    args.cache.bytes()?;
     let model = Model::load(&args.model, &args.load)?;
     let tokenizer = chat_tokenizer(&model)?;
     args.system.as_ref().map_or(Ok(()), |text| check_system(tokenizer, text))?;
@@ -37,7 +39,8 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     if only_pretrained(&model.dir) && !console.quiet {
         tell(format_args!("note: {} was only pretrained and has not learnt to answer", args.model.display()));
     }
-    let context = model.decoder.config().context;
+    let engine = model.engine(1, args.cache)?;
+    let context = engine.context();
     let terminal = Terminal::open(console.quiet)?;
     terminal.hint(format_args!("{}, context {context} tokens, {told}; /help lists the commands", args.model.display()));
     let suggestions = suggestions(&model.dir);
@@ -46,7 +49,7 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     }
     let conversation = Conversation::new(args.system.clone());
     let guard = model.utf8_guard();
-    Session { model: &model, tokenizer, guard, config, terminal, suggestions, conversation, outgrown: false }.run()
+    Session { engine, tokenizer, guard, config, terminal, suggestions, conversation, outgrown: false }.run()
 }
 
 /// The tokenizer of a model that can be talked to.
@@ -83,9 +86,10 @@ fn encode(tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<u32>> {
 }
 
 struct Session<'a> {
-    model: &'a Model,
+    /// Keeps what it read of the conversation, so that a turn costs its own tokens alone.
+    engine: Engine,
     tokenizer: &'a Tokenizer,
-    guard: Option<Utf8Guard>,
+    guard: Option<Arc<Utf8Guard>>,
     config: SamplingConfig,
     terminal: Terminal,
     suggestions: Vec<String>,
@@ -183,13 +187,13 @@ impl Session<'_> {
 
     /// Most tokens of a reply behind a prompt of `tokens`.
     fn room(&self, tokens: usize) -> usize {
-        self.config.max_tokens.min(self.model.decoder.config().context - tokens)
+        self.config.max_tokens.min(self.engine.context() - tokens)
     }
 
     /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
     fn prompt(&mut self, text: &str) -> Result<Vec<u32>> {
         self.tokenizer.try_encode(text)?;
-        let context = self.model.decoder.config().context;
+        let context = self.engine.context();
         let limit = prompt_limit(context, self.config.max_tokens);
         match self.conversation.fit(text, limit, |messages| encode(self.tokenizer, messages))? {
             Fit::TooLong { tokens } => Err(user(format!(
@@ -210,11 +214,12 @@ impl Session<'_> {
     }
 
     /// Writes the reply as its characters come, and ends it with a line end.
-    fn answer(&self, ids: &[u32]) -> Result<(Reply, Completion)> {
+    fn answer(&mut self, ids: &[u32]) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = self.tokenizer.stream_skip_specials();
         let mut reply = Reply::new(self.room(ids.len()));
-        let completion = self.model.complete(ids, &self.config, self.guard.as_ref(), &mut |id, _| {
+        let request = Request { guard: self.guard.clone(), ..Request::new(ids.to_vec(), self.config.clone()) };
+        let completion = self.engine.complete(request, &mut |id, _| {
             if self.terminal.pressed() {
                 return ControlFlow::Break(());
             }

@@ -35,6 +35,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
             return Err(user(format!("{flag} 0: give 1 or more")));
         }
     }
+    args.cache.bytes()?;
     sampling(args, &[]).validate()?;
     let asked = parse_tasks(&args.task)?;
     check_flags(args, &asked)?;
@@ -191,6 +192,7 @@ fn reader<'a>(model: &'a Model, args: &EvalArgs) -> Result<Reader<'a>> {
         tokenizer: model.tokenizer()?,
         leading: model.leading_id(),
         batch: args.batch,
+        memory: args.cache.bytes()?,
     })
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use fireclay_infer::{Completion, SamplingConfig, Utf8Guard};
+use fireclay_infer::{Completion, Engine, Request, SamplingConfig};
 use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_tokenizer::{DecodeStream, Tokenizer};
 use serde_json::json;
@@ -27,6 +27,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     // What is wrong with a flag is told before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
+    args.cache.bytes()?;
     let model = Model::load(&args.model, &args.load)?;
     let prompt = match ids {
         Some(ids) => ids,
@@ -40,27 +41,30 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     // Whoever gives ids compares ids: no token is kept from them.
     let guard = args.prompt.as_ref().and_then(|_| model.utf8_guard());
+    let mut engine = model.engine(1, args.cache)?;
+    let request = Request { guard, ..Request::new(prompt.clone(), config) };
     if args.json {
-        let completion = model.complete(&prompt, &config, guard.as_ref(), &mut |_, _| ControlFlow::Continue(()))?;
+        let completion = engine.complete(request, &mut |_, _| ControlFlow::Continue(()))?;
         return print_json(&model, &completion);
     }
     if args.echo {
         let prompt_text = args.prompt.clone().or_else(|| Some(model.tokenizer.as_ref()?.decode(&prompt)));
         write!(io::stdout(), "{}", prompt_text.unwrap_or_default())?;
     }
-    let completion = stream(&model, &prompt, &config, guard.as_ref())?;
+    let completion = stream(&model, &mut engine, request)?;
     let speed = completion.timing.tokens_per_s();
     tracing::debug!("{} tokens, {speed:.0} tokens/s, ended for: {:?}", completion.ids.len(), completion.finish_reason);
     Ok(())
 }
 
 /// Writes text as soon as its characters are complete; ids where the model has no tokenizer.
-fn stream(model: &Model, prompt: &[u32], config: &SamplingConfig, guard: Option<&Utf8Guard>) -> Result<Completion> {
+fn stream(model: &Model, engine: &mut Engine, request: Request) -> Result<Completion> {
     let mut out = io::stdout();
     let mut text = model.tokenizer.as_ref().map(Tokenizer::stream);
     let mut written = Ok(());
-    let completion = model.complete(prompt, config, guard, &mut |id, _| {
-        if config.stop.iter().any(|stop| stop == &[id]) {
+    let stop = request.sampling.stop.clone();
+    let completion = engine.complete(request, &mut |id, _| {
+        if stop.iter().any(|stop| stop == &[id]) {
             return ControlFlow::Continue(());
         }
         let piece = match &mut text {

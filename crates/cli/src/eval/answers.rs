@@ -3,7 +3,7 @@
 use anyhow::Result;
 use fireclay_data::chat::{Encoded, EncodedTask, encode_tasks};
 use fireclay_data::examples::Task;
-use fireclay_infer::{FinishReason, SamplingConfig, generate_batch};
+use fireclay_infer::{Completion, Engine, EngineConfig, FinishReason, SamplingConfig};
 use fireclay_tokenizer::Tokenizer;
 
 use super::Reader;
@@ -39,17 +39,14 @@ pub fn prompts(
 /// # Errors
 /// When a setting means nothing, or the model's logits are not finite.
 pub fn answers(reader: &Reader, tasks: &[EncodedTask], sampling: &SamplingConfig) -> Result<Vec<Answer>> {
-    let mut answers = Vec::with_capacity(tasks.len());
-    for some in tasks.chunks(reader.batch.max(1)) {
-        let prompts: Vec<Vec<u32>> = some.iter().map(|task| task.prompt.clone()).collect();
-        let sampling = SamplingConfig { stream: answers.len() as u64, ..sampling.clone() };
-        for completion in generate_batch(reader.decoder, &prompts, &sampling)? {
-            answers.push(Answer {
-                text: reader.tokenizer.decode(completion.ids_before_stop()),
-                finished: completion.finish_reason == FinishReason::Stop,
-                ids: completion.ids,
-            });
-        }
-    }
-    Ok(answers)
+    let config = EngineConfig { memory: reader.memory, streams: reader.batch.max(1), ..EngineConfig::default() };
+    let mut engine = Engine::new(reader.decoder.clone(), config)?;
+    let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
+    let completions = engine.complete_all(&prompts, sampling)?;
+    let answer = |completion: Completion| Answer {
+        text: reader.tokenizer.decode(completion.ids_before_stop()),
+        finished: completion.finish_reason == FinishReason::Stop,
+        ids: completion.ids,
+    };
+    Ok(completions.into_iter().map(answer).collect())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use fireclay_infer::{Given, TokenScore, score_completions};
-use fireclay_model::Decoder;
+use fireclay_model::InferenceDecoder;
 use fireclay_tokenizer::Tokenizer;
 
 use super::spans::keep_end;
@@ -11,14 +11,16 @@ use crate::error::user;
 /// A decoder with its tokenizer.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
-    /// The weights, without gradients.
-    pub decoder: &'a Decoder,
+    /// The weights.
+    pub decoder: &'a InferenceDecoder,
     /// Its own tokenizer.
     pub tokenizer: &'a Tokenizer,
     /// The token that stands before every text (a BOS token, for Llama).
     pub leading: Option<u32>,
     /// Sequences computed at once.
     pub batch: usize,
+    /// Most bytes that are kept of what was read.
+    pub memory: usize,
 }
 
 /// What a model thinks of answers, each token of each, and how many texts lost their beginning.

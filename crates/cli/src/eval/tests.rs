@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use fireclay_data::examples::{AnswerCheck, Completion, MultipleChoice, Preference, Schema, Task};
 use fireclay_infer::SamplingConfig;
-use fireclay_model::{Decoder, DecoderConfig};
+use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{BpeConfig, Message, Tokenizer};
 
 use super::reader::Reader;
@@ -12,20 +12,20 @@ use super::{Outcome, completion, exact, multiple_choice, preferences, schema, ta
 const TEXT: &str = "the red clay is in the kiln. the wet clay is on the wheel. a pot of clay, a pot of red clay.";
 
 /// A tokenizer of some merges and a decoder with opinions, of a context of 24 tokens.
-fn model() -> (Decoder, Tokenizer) {
+fn model() -> (InferenceDecoder, Tokenizer) {
     let texts = std::iter::repeat_n(TEXT.to_owned(), 4);
     let tokenizer = Tokenizer::train_bpe(texts, &BpeConfig { vocab_size: 290, ..BpeConfig::default() }).unwrap();
     let device = fireclay_model::device::parse("cpu").unwrap();
     let config = DecoderConfig { init_std: 0.3, ..DecoderConfig::modern(tokenizer.vocab_size(), 32, 2, 4, 24) };
-    (config.init(5, &device), tokenizer)
+    (InferenceDecoder::new(config.init(5, &device), WeightStorage::F32), tokenizer)
 }
 
-fn reader<'a>(decoder: &'a Decoder, tokenizer: &'a Tokenizer) -> Reader<'a> {
-    Reader { decoder, tokenizer, leading: None, batch: 3 }
+fn reader<'a>(decoder: &'a InferenceDecoder, tokenizer: &'a Tokenizer) -> Reader<'a> {
+    Reader { decoder, tokenizer, leading: None, batch: 3, memory: 1 << 20 }
 }
 
 /// log p of `answer` behind `before`, whose ids join at a border, and whether it is what greedy decoding says: by one forward pass of one row.
-fn by_hand(decoder: &Decoder, tokenizer: &Tokenizer, before: &str, answer: &str) -> (f64, usize, bool) {
+fn by_hand(decoder: &InferenceDecoder, tokenizer: &Tokenizer, before: &str, answer: &str) -> (f64, usize, bool) {
     let (given, whole) = (tokenizer.encode(before), tokenizer.encode(&format!("{before} {answer}")));
     assert!(whole.starts_with(&given), "{before:?} and {answer:?} have a clean border");
     let data: Vec<i32> = whole.iter().map(|&id| id as i32).collect();
@@ -132,7 +132,7 @@ fn answers_are_checked_and_compared_word_by_word() {
     let decoder = {
         // Room for the template.
         let config = DecoderConfig { context: 96, ..decoder.config().clone() };
-        config.init(5, &decoder.device())
+        InferenceDecoder::new(config.init(5, &decoder.device()), WeightStorage::F32)
     };
     let sampling = SamplingConfig::greedy(4);
     let outcome = exact::exact_match(&reader(&decoder, &tokenizer), &tasks, &sampling).unwrap();
@@ -147,7 +147,8 @@ fn answers_are_checked_and_compared_word_by_word() {
 fn a_model_prefers_the_same_as_itself_by_no_margin() {
     let (decoder, tokenizer) = model();
     let config = DecoderConfig { context: 96, ..decoder.config().clone() };
-    let (decoder, other) = (config.init(5, &decoder.device()), config.init(6, &decoder.device()));
+    let [decoder, other] =
+        [5, 6].map(|seed| InferenceDecoder::new(config.init(seed, &decoder.device()), WeightStorage::F32));
     let pair = |chosen: &str, rejected: &str| Preference {
         prompt: vec![Message::new("user", "a pot")],
         chosen: chosen.into(),

@@ -203,3 +203,36 @@ proptest! {
         prop_assert_eq!(kept.ids(), expected);
     }
 }
+
+#[test]
+fn typical_tokens_are_those_whose_surprise_is_nearest_to_the_entropy() {
+    // The entropy is 1.28; the surprises are 1.61, .92, 2.30 and 1.20.
+    check(&SamplingConfig { typical_p: Some(0.2), ..config() }, &[], &[(3, 1.0)]);
+    check(&SamplingConfig { typical_p: Some(0.45), ..config() }, &[], &[(0, 0.4), (3, 0.6)]);
+    check(&SamplingConfig { typical_p: Some(0.6), ..config() }, &[], &[(0, 2.0 / 9.0), (1, 4.0 / 9.0), (3, 3.0 / 9.0)]);
+    check(&SamplingConfig { typical_p: Some(1.0), ..config() }, &[], &[(0, 0.2), (1, 0.4), (2, 0.1), (3, 0.3)]);
+}
+
+#[test]
+fn presence_and_frequency_count_the_completion_alone() {
+    let ln_2 = std::f32::consts::LN_2;
+    let probabilities = |config: &SamplingConfig| {
+        let seen = Seen { tokens: &[1, 1, 3, 3], prompt: 2 };
+        Distribution::new(&logits(), seen, config).probabilities().to_vec()
+    };
+    let close = |found: Vec<f64>, weights: [f64; 4]| {
+        let total: f64 = weights.iter().sum();
+        for (found, weight) in found.into_iter().zip(weights) {
+            assert!((found - weight / total).abs() < 1e-6, "{found}, not {}", weight / total);
+        }
+    };
+    close(probabilities(&SamplingConfig { presence_penalty: ln_2, ..config() }), [0.2, 0.4, 0.1, 0.15]);
+    close(probabilities(&SamplingConfig { frequency_penalty: ln_2, ..config() }), [0.2, 0.4, 0.1, 0.075]);
+}
+
+#[test]
+fn a_bias_is_added_before_all_else() {
+    let bias = [(2, std::f32::consts::LN_2), (9, 1.0)].into();
+    let weights = [(0, 0.2 / 1.1), (1, 0.4 / 1.1), (2, 0.2 / 1.1), (3, 0.3 / 1.1)];
+    check(&SamplingConfig { logit_bias: bias, ..config() }, &[], &weights);
+}

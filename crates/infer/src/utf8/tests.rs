@@ -117,7 +117,7 @@ proptest! {
             logits.rotate_left(step * 37 % 266);
             let mut masked = logits.clone();
             prop_assert!(guard.mask(guard.state_after(&ids), max_tokens - step, &mut masked));
-            let id = sampler.sample_masked(&logits, &masked, &ids).unwrap().id;
+            let id = sampler.sample_masked(&logits, &masked, ids.as_slice().into()).unwrap().id;
             ids.push(id);
             text.extend_from_slice(tokens[id as usize].as_deref().unwrap_or_default());
         }

@@ -2,10 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use fireclay_infer::{FinishReason, InferError, SamplingConfig, Utf8Guard, generate, generate_utf8, score};
-use fireclay_model::DecoderConfig;
+use std::sync::Arc;
 
-use crate::{CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, device, last_logits, log_softmax, prompt};
+use fireclay_infer::{
+    Completion, EngineConfig, FinishReason, InferError, Request, SamplingConfig, Utf8Guard, generate, score,
+};
+use fireclay_model::{Decoder, DecoderConfig};
+
+use crate::{
+    CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, device, engine, inference, last_logits,
+    log_softmax, prompt,
+};
 
 #[test]
 fn greedy_is_the_argmax_of_full_forwards() {
@@ -152,6 +159,11 @@ fn a_decoder_stripped_of_gradients_generates() {
     assert_eq!(complete(&decoder.valid(), &[1], &SamplingConfig::greedy(3)).unwrap().ids.len(), 3);
 }
 
+fn complete_utf8(decoder: &Decoder, prompt: &[u32], config: &SamplingConfig, guard: &Arc<Utf8Guard>) -> Completion {
+    let request = Request { guard: Some(guard.clone()), ..Request::new(prompt.to_vec(), config.clone()) };
+    engine(decoder, EngineConfig::default()).complete(request, &mut |_, _| ControlFlow::Continue(())).unwrap()
+}
+
 /// The vocabulary as bytes: letters, the first bytes of characters of two and three, continuation bytes, and a special token.
 fn bytes_of(id: usize) -> Option<&'static [u8]> {
     match id {
@@ -165,7 +177,7 @@ fn bytes_of(id: usize) -> Option<&'static [u8]> {
 
 #[test]
 fn guarded_text_is_valid_utf8_however_short_and_has_the_models_log_probabilities() {
-    let guard = Utf8Guard::new((0..VOCABULARY).map(bytes_of));
+    let guard = Arc::new(Utf8Guard::new((0..VOCABULARY).map(bytes_of)));
     let mut unguarded = 0;
     for (name, decoder) in decoders() {
         for max_tokens in 1..30 {
@@ -173,11 +185,10 @@ fn guarded_text_is_valid_utf8_however_short_and_has_the_models_log_probabilities
             let text = |ids: &[u32]| ids.iter().filter_map(|&id| bytes_of(id as usize)).flatten().copied().collect();
             let valid = |ids: &[u32]| String::from_utf8(text(ids)).is_ok();
             let prompt = [0, 1, 2];
-            let completion =
-                generate_utf8(&decoder, &prompt, &config, &guard, &mut |_, _| ControlFlow::Continue(())).unwrap();
+            let completion = complete_utf8(&decoder, &prompt, &config, &guard);
             assert!(valid(&completion.ids), "{name}, {max_tokens}: {:?}", completion.ids);
             let sequence = [&prompt[..], &completion.ids].concat();
-            assert_close(name, &score(&decoder, &sequence).unwrap()[2..], &completion.logprobs);
+            assert_close(name, &score(&inference(&decoder), &sequence).unwrap()[2..], &completion.logprobs);
             unguarded += usize::from(!valid(&complete(&decoder, &prompt, &config).unwrap().ids));
         }
     }
@@ -186,10 +197,9 @@ fn guarded_text_is_valid_utf8_however_short_and_has_the_models_log_probabilities
 
 #[test]
 fn a_character_that_too_few_tokens_are_left_for_is_not_ended_by_wrong_bytes() {
-    let guard = Utf8Guard::new((0..VOCABULARY).map(bytes_of));
+    let guard = Arc::new(Utf8Guard::new((0..VOCABULARY).map(bytes_of)));
     let config = SamplingConfig { stop: vec![vec![60]], ..SamplingConfig::greedy(1) };
     // Two more bytes are needed.
-    let completion =
-        generate_utf8(&decoder(), &[0, 36], &config, &guard, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let completion = complete_utf8(&decoder(), &[0, 36], &config, &guard);
     assert_eq!((completion.ids, completion.finish_reason), (vec![60], FinishReason::Stop));
 }

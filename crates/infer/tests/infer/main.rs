@@ -2,13 +2,16 @@
 
 mod generation;
 mod batches;
+mod engine;
+mod schedules;
+mod requests;
 mod scores;
 
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_infer::{Completion, InferError, SamplingConfig, generate};
-use fireclay_model::{Decoder, DecoderConfig};
+use fireclay_infer::{Completion, Engine, EngineConfig, InferError, SamplingConfig, generate};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, WeightStorage};
 
 const VOCABULARY: usize = 61;
 const CONTEXT: usize = 24;
@@ -43,6 +46,14 @@ fn decoders() -> Vec<(&'static str, Decoder)> {
 
 fn decoder() -> Decoder {
     decoders().pop().expect("there are some").1
+}
+
+fn inference(decoder: &Decoder) -> InferenceDecoder {
+    InferenceDecoder::new(decoder.clone(), WeightStorage::F32)
+}
+
+fn engine(decoder: &Decoder, config: EngineConfig) -> Engine {
+    Engine::new(inference(decoder), config).unwrap()
 }
 
 /// A prompt of `length` tokens that repeats nothing obvious.

@@ -2,7 +2,9 @@
 
 use fireclay_infer::{Given, InferError, SamplingConfig, score, score_completions};
 
-use crate::{CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, last_logits, log_softmax, prompt};
+use crate::{
+    CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, inference, last_logits, log_softmax, prompt,
+};
 
 /// log p of every token after the first, each from a forward over the tokens from `start(i)` to it.
 fn expected(decoder: &fireclay_model::Decoder, ids: &[u32], start: impl Fn(usize) -> usize) -> Vec<f32> {
@@ -13,8 +15,8 @@ fn expected(decoder: &fireclay_model::Decoder, ids: &[u32], start: impl Fn(usize
 fn scores_are_the_log_softmax_at_each_token() {
     for (name, decoder) in decoders() {
         let ids = prompt(CONTEXT + 1);
-        assert_close(name, &score(&decoder, &ids).unwrap(), &expected(&decoder, &ids, |_| 0));
-        assert_close(name, &score(&decoder, &ids[..2]).unwrap(), &expected(&decoder, &ids[..2], |_| 0));
+        assert_close(name, &score(&inference(&decoder), &ids).unwrap(), &expected(&decoder, &ids, |_| 0));
+        assert_close(name, &score(&inference(&decoder), &ids[..2]).unwrap(), &expected(&decoder, &ids[..2], |_| 0));
     }
 }
 
@@ -27,7 +29,7 @@ fn long_sequences_are_scored_in_windows_half_a_context_apart() {
             let end = if i <= 24 { 24 } else { (24 + (i - 24).div_ceil(12) * 12).min(69) };
             end - CONTEXT
         };
-        assert_close(name, &score(&decoder, &ids).unwrap(), &expected(&decoder, &ids, start));
+        assert_close(name, &score(&inference(&decoder), &ids).unwrap(), &expected(&decoder, &ids, start));
     }
 }
 
@@ -36,7 +38,7 @@ fn what_was_generated_scores_as_it_was_sampled() {
     for (name, decoder) in decoders() {
         let config = SamplingConfig { temperature: 0.7, top_k: Some(10), max_tokens: 12, ..SamplingConfig::default() };
         let completion = complete(&decoder, &prompt(6), &config).unwrap();
-        let scores = score(&decoder, &[prompt(6), completion.ids].concat()).unwrap();
+        let scores = score(&inference(&decoder), &[prompt(6), completion.ids].concat()).unwrap();
         assert_close(name, &scores[5..], &completion.logprobs);
     }
 }
@@ -44,8 +46,8 @@ fn what_was_generated_scores_as_it_was_sampled() {
 #[test]
 fn what_cannot_be_scored_is_refused() {
     let decoder = decoder();
-    assert_eq!(score(&decoder, &[1]), Err(InferError::NothingToScore { tokens: 1 }));
-    let error = score(&decoder, &[1, 2, 99]).unwrap_err();
+    assert_eq!(score(&inference(&decoder), &[1]), Err(InferError::NothingToScore { tokens: 1 }));
+    let error = score(&inference(&decoder), &[1, 2, 99]).unwrap_err();
     assert_eq!(error, InferError::UnknownId { id: 99, position: 2, row: 0, vocab_size: VOCABULARY });
 }
 
@@ -55,7 +57,7 @@ fn completions_of_different_lengths_score_as_alone() {
         let given = |length: usize, start: usize| Given { ids: prompt(length), start };
         let sequences = [given(5, 1), given(CONTEXT + 1, 20), given(2, 1), given(12, 11), given(9, 3)];
         for batch in [1, 2, 5] {
-            let scores = score_completions(&decoder, &sequences, batch).unwrap();
+            let scores = score_completions(&inference(&decoder), &sequences, batch).unwrap();
             for (Given { ids, start }, scores) in sequences.iter().zip(&scores) {
                 let logprobs: Vec<f32> = scores.iter().map(|score| score.logprob).collect();
                 assert_close(name, &logprobs, &expected(&decoder, ids, |_| 0)[start - 1..]);
@@ -69,7 +71,7 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
     for (name, decoder) in decoders() {
         let ids = [prompt(6), complete(&decoder, &prompt(6), &SamplingConfig::greedy(8)).unwrap().ids].concat();
         let all = |ids: &[u32]| {
-            let scores = score_completions(&decoder, &[Given { ids: ids.to_vec(), start: 6 }], 1).unwrap();
+            let scores = score_completions(&inference(&decoder), &[Given { ids: ids.to_vec(), start: 6 }], 1).unwrap();
             scores[0].iter().map(|score| score.greedy).collect::<Vec<_>>()
         };
         assert_eq!(all(&ids), [true; 8], "{name}");
@@ -82,6 +84,6 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
 #[test]
 fn a_completion_that_has_no_room_is_refused() {
     let long = Given { ids: prompt(CONTEXT + 2), start: 3 };
-    let error = score_completions(&decoder(), &[long], 1).unwrap_err();
+    let error = score_completions(&inference(&decoder()), &[long], 1).unwrap_err();
     assert_eq!(error, InferError::PromptTooLong { row: 0, tokens: CONTEXT + 2, context: CONTEXT });
 }

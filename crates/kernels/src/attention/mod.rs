@@ -4,6 +4,7 @@
 mod cpu;
 #[cfg(feature = "flex")]
 pub mod flash;
+pub mod paged;
 pub mod reference;
 
 use std::sync::{Arc, OnceLock};

@@ -4,11 +4,11 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::few_rows::{self, FEW};
-use super::view::{Values, WeightView};
+use super::view::WeightView;
 use crate::Precision;
 use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, zeros};
 use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
-use crate::product::{MatRef, Number, product, product_into};
+use crate::product::{MatRef, product, product_into};
 use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
@@ -20,7 +20,7 @@ pub(super) struct Linear {
 impl Kernel for Linear {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
-        let output = mapped(&x, &inputs[0], inputs.get(1), tracked, self.precision);
+        let output = mapped(&x, &inputs[0], inputs.get(1), self.precision);
         Forward { output, saved: if tracked.any() { vec![x, inputs.remove(0)] } else { vec![] } }
     }
 
@@ -44,7 +44,7 @@ impl KernelOfSeveral for Linears {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
         let x = contiguous(inputs.remove(0));
         let (weights, biases) = inputs.split_at(self.count);
-        let map = |(i, weight)| mapped(&x, weight, biases.get(i), tracked, self.precision);
+        let map = |(i, weight)| mapped(&x, weight, biases.get(i), self.precision);
         let outputs = weights.iter().enumerate().map(map).collect();
         inputs.truncate(self.count);
         inputs.push(x);
@@ -77,22 +77,12 @@ impl KernelOfSeveral for Linears {
 }
 
 /// `x·W + b`
-fn mapped(
-    x: &FlexTensor,
-    weight: &FlexTensor,
-    bias: Option<&FlexTensor>,
-    tracked: Tracked,
-    precision: Precision,
-) -> FlexTensor {
+fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precision: Precision) -> FlexTensor {
     let (rows, outputs) = (dims(x)[0], dims(weight)[1]);
     let bias = bias.cloned().map(contiguous);
     let bias = bias.as_ref().map(values);
     let y = match WeightView::of(weight) {
-        Some(weight) if rows <= FEW || !matches!(weight.values, Values::F32(_)) => {
-            let whole = matches!(weight.values, Values::F32(_));
-            assert!(whole || !tracked.any(), "weights stored in bf16 are for inference");
-            from_view(x, weight, bias, precision)
-        }
+        Some(weight) if rows <= FEW => from_few_rows(values(x), weight, rows, bias),
         _ => from_product(matrix(x), matrix(weight), bias, precision),
     };
     tensor(y, [rows, outputs])
@@ -119,14 +109,6 @@ fn gradients(
     [dweight, dbias.then(|| tensor(column_sums(&dy.data[..dy.rows * dy.cols], dy.cols), [dy.cols]))]
 }
 
-/// `x·W + b` with a weight in any format.
-pub(super) fn from_view(x: &FlexTensor, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
-    match dims(x)[0] {
-        rows @ ..=FEW => from_few_rows(values(x), weight, rows, bias),
-        _ => from_many_rows(matrix(x), weight, bias, precision),
-    }
-}
-
 /// `x·W + b` where memory sets the pace.
 fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let mut y = match bias {
@@ -138,15 +120,7 @@ fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]
 }
 
 /// `x·W + b` of many rows.
-fn from_many_rows(x: MatRef, weight: WeightView, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
-    match weight.values {
-        Values::F32(values) => from_product(x, weight.matrix(values), bias, precision),
-        Values::Bf16(values) => from_product(x, weight.matrix(values), bias, precision),
-        Values::Int8 { .. } => from_product(x, weight.matrix(&weight.widened()), bias, precision),
-    }
-}
-
-fn from_product<E: Number>(x: MatRef, weight: MatRef<E>, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
     // SAFETY: the product writes every element.
     unsafe {
         written(x.rows * weight.cols, |y| {

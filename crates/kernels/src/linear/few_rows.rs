@@ -4,12 +4,10 @@
 
 use std::ops::Range;
 
-use half::bf16;
 use rayon::prelude::*;
 
-use super::INT8_BLOCK;
-use super::view::{Values, WeightView};
-use crate::simd::{LANES, prefetch, vectorize};
+use super::view::WeightView;
+use crate::simd::{LANES, vectorize};
 
 /// Rows up to which a product is computed here.
 pub(super) const FEW: usize = 4;
@@ -22,37 +20,8 @@ const PIECES: usize = 16;
 const NARROW: usize = 4096;
 /// Rows of weights that are read side by side where outputs are many, so that their sums are fetched less often.
 const SIDE_BY_SIDE: usize = 4;
-/// Outputs computed together; the scale of an int8 block is theirs.
-const GROUP: usize = INT8_BLOCK;
-
-/// Bytes that are asked of memory before they are needed, where the pieces that a thread needs at once are too short for the CPU to foresee it.
-const AHEAD: usize = 2048;
-
-/// A number as it is stored.
-trait Number: Copy + Sync {
-    fn widen(self) -> f32;
-}
-
-impl Number for f32 {
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        self
-    }
-}
-
-impl Number for bf16 {
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self.to_bits()) << 16)
-    }
-}
-
-impl Number for i8 {
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        f32::from(self)
-    }
-}
+/// Outputs computed together.
+const GROUP: usize = 64;
 
 /// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
 pub(super) fn multiply_add(x: &[f32], weight: WeightView, y: &mut [f32]) {
@@ -61,41 +30,36 @@ pub(super) fn multiply_add(x: &[f32], weight: WeightView, y: &mut [f32]) {
     if y.is_empty() || inputs == 0 {
         return;
     }
-    match (weight.values, turned) {
-        (Values::F32(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
-        (Values::Bf16(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
-        (Values::Int8 { values, scales }, _) => {
-            by_rows(x, Weights { values, scales: Some(scales), inputs, outputs }, y);
-        }
-        (Values::F32(w), true) => in_columns(y, outputs, &|first, y| dots(x, w, inputs, first, y)),
-        (Values::Bf16(w), true) => in_columns(y, outputs, &|first, y| dots(x, w, inputs, first, y)),
+    let values = weight.values;
+    if turned {
+        in_columns(y, outputs, &|first, y| dots(x, values, inputs, first, y));
+    } else {
+        by_rows(x, Weights { values, inputs, outputs }, y);
     }
 }
 
 /// Weights `[I, O]`, row after row.
 #[derive(Clone, Copy)]
-struct Weights<'a, N> {
-    values: &'a [N],
-    /// One for each block of int8.
-    scales: Option<&'a [f32]>,
+struct Weights<'a> {
+    values: &'a [f32],
     inputs: usize,
     outputs: usize,
 }
 
 /// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread reads one piece of memory from
 /// end to end; many outputs by parts of these.
-fn by_rows<N: Number>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
+fn by_rows(x: &[f32], weights: Weights, y: &mut [f32]) {
     let Weights { inputs, outputs, .. } = weights;
     if outputs > NARROW {
         return in_columns(y, outputs, &|first, y| {
-            add_inputs::<SIDE_BY_SIDE, N>(x, weights, 0..inputs, first, y);
+            add_inputs::<SIDE_BY_SIDE>(x, weights, 0..inputs, first, y);
         });
     }
     // A power of two, so that two, four or eight threads have as many each.
-    let pieces = 1 << (inputs * outputs * size_of::<N>() / PIECE).clamp(1, PIECES).ilog2();
+    let pieces = 1 << (inputs * outputs * size_of::<f32>() / PIECE).clamp(1, PIECES).ilog2();
     let piece = |index: usize, y: &mut [f32]| {
         let some = index * inputs / pieces..(index + 1) * inputs / pieces;
-        add_inputs::<1, N>(x, weights, some, 0, y.chunks_exact_mut(outputs).collect());
+        add_inputs::<1>(x, weights, some, 0, y.chunks_exact_mut(outputs).collect());
     };
     if pieces == 1 {
         return piece(0, y);
@@ -126,14 +90,8 @@ fn in_columns(y: &mut [f32], outputs: usize, compute: &(dyn Fn(usize, Vec<&mut [
 }
 
 /// Adds what some inputs give to some outputs of all rows, from `first` on: R rows of weights at a time.
-fn add_inputs<const R: usize, N: Number>(
-    x: &[f32],
-    weights: Weights<N>,
-    some: Range<usize>,
-    first: usize,
-    mut y: Vec<&mut [f32]>,
-) {
-    let Weights { values, scales, inputs, outputs } = weights;
+fn add_inputs<const R: usize>(x: &[f32], weights: Weights, some: Range<usize>, first: usize, mut y: Vec<&mut [f32]>) {
+    let Weights { values, inputs, outputs } = weights;
     vectorize(
         #[inline(always)]
         || {
@@ -141,17 +99,13 @@ fn add_inputs<const R: usize, N: Number>(
             while input < some.end {
                 let count = if some.end - input >= R { R } else { 1 };
                 for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
-                    let row = |i: usize| {
-                        let place = i * outputs + first;
-                        let scales = scales.map(|scales| &scales[place / GROUP..]);
-                        Row { x: x[i], weights: &values[place..][..y.len()], scales }
-                    };
+                    let row = |i: usize| Row { x: x[i], weights: &values[i * outputs + first..][..y.len()] };
                     if count == R {
                         let rows = std::array::from_fn(|i| row(input + i));
-                        add_rows::<R, N>(y, rows);
+                        add_rows::<R>(y, rows);
                     } else {
                         let row = row(input);
-                        add_rows::<1, N>(y, [row]);
+                        add_rows::<1>(y, [row]);
                     }
                 }
                 input += count;
@@ -162,28 +116,21 @@ fn add_inputs<const R: usize, N: Number>(
 
 /// An input, and the weights of some outputs from it.
 #[derive(Clone, Copy)]
-struct Row<'a, N> {
+struct Row<'a> {
     x: f32,
-    weights: &'a [N],
-    /// One a group, if the weights have any.
-    scales: Option<&'a [f32]>,
+    weights: &'a [f32],
 }
 
 /// `y ← y + Σ x·w`, the sum over the rows in their order.
 #[inline(always)]
-fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
-    let factor = |row: &Row<N>, group: usize| row.scales.map_or(row.x, |scales| row.x * scales[group]);
+fn add_rows<const R: usize>(y: &mut [f32], rows: [Row; R]) {
     let (groups, rest) = y.as_chunks_mut::<GROUP>();
     for (group, y) in groups.iter_mut().enumerate() {
         let mut sums = *y;
         for row in &rows {
-            let factor = factor(row, group);
-            let weights: &[N; GROUP] = row.weights[group * GROUP..].first_chunk().expect("a group of weights");
-            if row.scales.is_some() {
-                prefetch(weights.as_ptr().wrapping_byte_add(AHEAD));
-            }
+            let weights: &[f32; GROUP] = row.weights[group * GROUP..].first_chunk().expect("a group of weights");
             for lane in 0..GROUP {
-                sums[lane] = factor.mul_add(weights[lane].widen(), sums[lane]);
+                sums[lane] = row.x.mul_add(weights[lane], sums[lane]);
             }
         }
         *y = sums;
@@ -191,13 +138,13 @@ fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
     let group = groups.len();
     for row in rows {
         for (y, weight) in rest.iter_mut().zip(&row.weights[group * GROUP..]) {
-            *y = factor(&row, group).mul_add(weight.widen(), *y);
+            *y = row.x.mul_add(*weight, *y);
         }
     }
 }
 
 /// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as `[O, I]`.
-fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
+fn dots(x: &[f32], weight: &[f32], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
     /// Outputs computed together, so that the next multiplication need not wait for the last.
     const TOGETHER: usize = 4;
     vectorize(
@@ -210,10 +157,10 @@ fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: 
                 for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
                     let y = &mut y[start..start + count];
                     if count == TOGETHER {
-                        let sums = dots_of::<TOGETHER, N>(x, std::array::from_fn(row));
+                        let sums = dots_of::<TOGETHER>(x, std::array::from_fn(row));
                         y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
                     } else {
-                        y.iter_mut().enumerate().for_each(|(i, y)| *y += dots_of::<1, N>(x, [row(i)])[0]);
+                        y.iter_mut().enumerate().for_each(|(i, y)| *y += dots_of::<1>(x, [row(i)])[0]);
                     }
                 }
             }
@@ -223,21 +170,21 @@ fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: 
 
 /// `x·w` for each `w`.
 #[inline(always)]
-fn dots_of<const R: usize, N: Number>(x: &[f32], weights: [&[N]; R]) -> [f32; R] {
+fn dots_of<const R: usize>(x: &[f32], weights: [&[f32]; R]) -> [f32; R] {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let done = chunks.len() * LANES;
     let mut lanes = [[0.0f32; LANES]; R];
     for (index, x) in chunks.iter().enumerate() {
         for (sums, weights) in lanes.iter_mut().zip(&weights) {
-            let weights: &[N; LANES] = weights[index * LANES..].first_chunk().expect("as many weights as inputs");
+            let weights: &[f32; LANES] = weights[index * LANES..].first_chunk().expect("as many weights as inputs");
             for lane in 0..LANES {
-                sums[lane] = x[lane].mul_add(weights[lane].widen(), sums[lane]);
+                sums[lane] = x[lane].mul_add(weights[lane], sums[lane]);
             }
         }
     }
     for (sums, weights) in lanes.iter_mut().zip(&weights) {
         for (sum, (x, weight)) in sums.iter_mut().zip(rest.iter().zip(&weights[done..])) {
-            *sum = x.mul_add(weight.widen(), *sum);
+            *sum = x.mul_add(*weight, *sum);
         }
     }
     lanes.map(|lanes| crate::simd::row_sum(&lanes))

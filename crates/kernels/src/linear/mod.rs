@@ -5,7 +5,7 @@ mod cpu;
 #[cfg(feature = "flex")]
 mod few_rows;
 #[cfg(feature = "flex")]
-mod int8;
+mod panels;
 pub mod reference;
 mod storage;
 #[cfg(feature = "flex")]

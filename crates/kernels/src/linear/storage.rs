@@ -7,9 +7,9 @@ use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype
 use burn::tensor::{DType, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "flex")]
-use super::int8::Int8;
 use super::linear;
+#[cfg(feature = "flex")]
+use super::panels::Panels;
 use crate::Precision;
 
 /// Values of a row that share a scale in [`WeightStorage::Int8`].
@@ -39,9 +39,9 @@ pub struct StoredWeight {
 enum Values {
     /// As burn has it; a quantised one is filled up with columns of zeros to a multiple of [`INT8_BLOCK`].
     Tensor(Box<Tensor<2>>),
-    /// On the host, where burn's own would copy its scales at every product.
+    /// On the host, in the order in which products read it.
     #[cfg(feature = "flex")]
-    Int8(Arc<Int8>),
+    Panels(Arc<Panels>),
 }
 
 impl StoredWeight {
@@ -49,12 +49,14 @@ impl StoredWeight {
     #[must_use]
     pub fn new(weight: Tensor<2>, format: WeightStorage) -> Self {
         let outputs = weight.dims()[1];
+        #[cfg(feature = "flex")]
+        if crate::op::on_host(&weight) {
+            return Self { outputs, values: Values::Panels(Arc::new(Panels::of(weight, format))) };
+        }
         let values = match format {
             WeightStorage::F32 => Values::Tensor(Box::new(weight)),
             WeightStorage::Bf16 => Values::Tensor(Box::new(weight.cast(FloatDType::BF16))),
-            #[cfg(feature = "flex")]
-            WeightStorage::Int8 if crate::op::on_host(&weight) => Values::Int8(Arc::new(Int8::of(weight))),
-            WeightStorage::Int8 => Values::Tensor(Box::new(quantized(weight))),
+            WeightStorage::Int8 => Values::Tensor(Box::new(quantized(&weight))),
         };
         Self { outputs, values }
     }
@@ -71,11 +73,11 @@ impl StoredWeight {
             }
             Values::Tensor(tensor) => (**tensor).clone().cast(FloatDType::F32),
             #[cfg(feature = "flex")]
-            Values::Int8(int8) => int8.widened(),
+            Values::Panels(panels) => panels.widened(),
         }
     }
 
-    /// `x·W + b`.
+    /// `x·W + b`. On the CPU a row's result does not depend on the rows beside it, nor on how many they are.
     ///
     /// # Shapes
     /// x `[N, I]`, bias `[O]` → `[N, O]`
@@ -91,7 +93,7 @@ impl StoredWeight {
             }
             Values::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
             #[cfg(feature = "flex")]
-            Values::Int8(int8) => super::int8::linear(x, int8, bias, precision),
+            Values::Panels(panels) => super::panels::linear(x, panels, bias, precision),
         }
     }
 }
@@ -101,8 +103,10 @@ fn is_quantized(tensor: &Tensor<2>) -> bool {
 }
 
 /// In int8 as burn has it.
-fn quantized(weight: Tensor<2>) -> Tensor<2> {
+fn quantized(weight: &Tensor<2>) -> Tensor<2> {
     let [inputs, outputs] = weight.dims();
+    // A transposed view would be read as it lies in memory, and blocks are of rows.
+    let weight = weight.clone() + Tensor::zeros([inputs, outputs], &weight.device());
     let missing = outputs.next_multiple_of(INT8_BLOCK) - outputs;
     let zeros = Tensor::zeros([inputs, missing], &weight.device());
     let weight = if missing == 0 { weight } else { Tensor::cat(vec![weight, zeros], 1) };

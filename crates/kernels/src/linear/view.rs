@@ -1,13 +1,8 @@
 //! A weight as it lies in the host's memory.
 
-use burn::tensor::DType;
 use burn_flex::FlexTensor;
-use half::bf16;
-use rayon::prelude::*;
 
-use super::INT8_BLOCK;
 use crate::host::dims;
-use crate::product::MatRef;
 
 /// A weight `[I, O]` in memory, without gaps.
 #[derive(Clone, Copy, Debug)]
@@ -16,18 +11,7 @@ pub(super) struct WeightView<'a> {
     pub outputs: usize,
     /// Whether the memory holds `[O, I]`.
     pub turned: bool,
-    pub values: Values<'a>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Values<'a> {
-    F32(&'a [f32]),
-    Bf16(&'a [bf16]),
-    /// A value is to be multiplied by the scale of its block, which is [`INT8_BLOCK`] values of a row.
-    Int8 {
-        values: &'a [i8],
-        scales: &'a [f32],
-    },
+    pub values: &'a [f32],
 }
 
 impl<'a> WeightView<'a> {
@@ -41,31 +25,7 @@ impl<'a> WeightView<'a> {
             _ => return None,
         };
         let place = weight.layout().start_offset()..weight.layout().start_offset() + inputs * outputs;
-        let values = match weight.dtype() {
-            DType::F32 => Values::F32(&weight.storage::<f32>()[place]),
-            DType::BF16 => Values::Bf16(&weight.storage::<bf16>()[place]),
-            other => panic!("weights of {other:?}"),
-        };
+        let values = &weight.storage::<f32>()[place];
         Some(Self { inputs, outputs, turned, values })
-    }
-
-    /// Its numbers, or others in their places, as a matrix.
-    pub fn matrix<'n, N>(&self, numbers: &'n [N]) -> MatRef<'n, N> {
-        match self.turned {
-            false => MatRef::row_major(numbers, self.inputs, self.outputs),
-            true => MatRef::row_major(numbers, self.outputs, self.inputs).transposed(),
-        }
-    }
-
-    /// The weight in f32, as it lies in memory.
-    pub fn widened(&self) -> Vec<f32> {
-        match self.values {
-            Values::F32(values) => values.to_vec(),
-            Values::Bf16(values) => values.par_iter().map(|value| value.to_f32()).collect(),
-            Values::Int8 { values, scales } => {
-                let blocks = values.par_chunks(INT8_BLOCK).zip(scales);
-                blocks.flat_map_iter(|(values, scale)| values.iter().map(move |&v| f32::from(v) * scale)).collect()
-            }
-        }
     }
 }

@@ -252,7 +252,7 @@ fn rounded(matrix: MatRef) -> Vec<f32> {
 }
 
 /// The nearest bf16, ties to even, as an f32.
-fn round_to_bf16(value: f32) -> f32 {
+pub(crate) fn round_to_bf16(value: f32) -> f32 {
     if value.is_nan() {
         return value;
     }

@@ -1,6 +1,6 @@
 //! Decoding with the cache gives what one full forward gives.
 use burn::tensor::{DType, Tensor};
-use fireclay_model::{Cache, WeightStorage};
+use fireclay_model::{Cache, InferenceDecoder, WeightStorage};
 
 use crate::{configs, device, distance, tokens};
 
@@ -35,7 +35,7 @@ fn rounded_weights_are_near_the_whole_ones() {
         let exact = decoder.forward(ids.clone(), None);
         let size = exact.clone().abs().max().into_scalar::<f32>();
         let off = |format, allowed: f32| {
-            let rounded = decoder.clone().with_weights(format);
+            let rounded = InferenceDecoder::new(decoder.clone(), format);
             let all = rounded.forward(ids.clone(), None);
             let mut cache = Cache::new(&config, 1, 12, &device);
             let one = |t| rounded.forward(ids.clone().narrow(1, t, 1), Some(&mut cache));

@@ -5,7 +5,8 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData, activation::log_softmax};
 use fireclay_model::{
-    Decoder, DecoderConfig, LoraConfig, ModelError, ScoreModel, load, load_adapter, save, save_adapter,
+    Decoder, DecoderConfig, InferenceDecoder, LoraConfig, ModelError, ScoreModel, WeightStorage, load, load_adapter,
+    save, save_adapter,
 };
 use safetensors::SafeTensors;
 
@@ -175,6 +176,21 @@ fn merged_weights_give_what_adapters_give() {
         assert!(effect > 0.01 && difference < 1e-5, "{name}: {difference} of {effect}");
         assert!(!merged.has_lora() && names(&merged) == names(&base), "{name}");
         assert_eq!(logits(&decoder.without_lora()).into_data(), logits(&base).into_data(), "{name}");
+    }
+}
+
+/// Beside weights that are not rounded, and in weights that are.
+#[test]
+fn inference_has_the_adapters() {
+    for (name, config) in configs() {
+        let decoder = adapted(config.init(1, &device()));
+        for (format, allowed) in [(WeightStorage::F32, 1e-4), (WeightStorage::Int8, 0.1)] {
+            let inference = InferenceDecoder::new(decoder.clone(), format);
+            let found = inference.forward(tokens(2, 12, &device()), None);
+            let size = logits(&decoder).abs().max().into_scalar::<f32>();
+            let difference = distance(found, logits(&decoder)) / size;
+            assert!(difference < allowed, "{name}, {format:?}: {difference}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every decoder must do on every backend. The backend is the one compiled in, or `FIRECLAY_TEST_DEVICE`.
 
 mod cache;
+mod inference;
 mod segments;
 mod score_model;
 mod lora;

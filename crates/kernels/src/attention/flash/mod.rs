@@ -9,7 +9,7 @@
 #![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
 
 mod product;
-mod scratch;
+pub(crate) mod scratch;
 mod output;
 mod tile;
 mod pack;
@@ -19,6 +19,8 @@ mod backward;
 
 pub use backward::{Gradients, Pass, backward};
 pub use forward::forward;
+pub(crate) use output::Output;
+pub(crate) use product::{Left, Product};
 
 use crate::simd::LANES;
 

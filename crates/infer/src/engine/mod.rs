@@ -1,0 +1,327 @@
+//! Many requests at once: [`Engine`].
+
+mod complete;
+mod pages;
+mod schedule;
+mod sequence;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Text};
+use rayon::prelude::*;
+
+use crate::generate::{Completion, FinishReason, check_ids, host, tensor};
+use crate::score::LOGITS_AT_ONCE;
+use crate::{InferError, SamplingConfig, StopStrings, Utf8Guard};
+use pages::PagePool;
+use sequence::Sequence;
+pub use sequence::Token;
+
+/// What an engine may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Most bytes of keys and values. They are set aside when the engine is made, unless all streams together need fewer, and never exceeded.
+    pub memory: usize,
+    /// Requests that are computed at once, at most.
+    pub streams: usize,
+    /// Tokens of prompts that are read in one step, at most.
+    pub chunk: usize,
+}
+
+impl Default for EngineConfig {
+    /// One GiB, 256 streams, 512 tokens.
+    fn default() -> Self {
+        Self { memory: 1 << 30, streams: 256, chunk: 512 }
+    }
+}
+
+/// A prompt to complete, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The prompt.
+    pub prompt: Vec<u32>,
+    /// How its tokens are chosen.
+    pub sampling: SamplingConfig,
+    /// Keeps prompt and completion valid UTF-8.
+    pub guard: Option<Arc<Utf8Guard>>,
+    /// Texts that end the completion.
+    pub stop_strings: Option<Arc<StopStrings>>,
+    /// How many of the most probable tokens are told with each token.
+    pub top_logprobs: usize,
+    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed again.
+    pub prompt_logprobs: bool,
+}
+
+impl Request {
+    /// A request for a completion, and nothing else.
+    #[must_use]
+    pub fn new(prompt: Vec<u32>, sampling: SamplingConfig) -> Self {
+        Self { prompt, sampling, guard: None, stop_strings: None, top_logprobs: 0, prompt_logprobs: false }
+    }
+}
+
+/// A request that an engine has. Later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+/// What became of a request in a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// It has one more token.
+    Token(RequestId, Token),
+    /// It is finished, and the engine forgets it.
+    Finished(RequestId, Completion),
+    /// It cannot go on, and the engine forgets it.
+    Failed(RequestId, InferError),
+}
+
+/// The pages of an engine, of [`PAGE`](fireclay_model::PAGE) tokens each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// All of them.
+    pub pages: usize,
+    /// Those that requests use now.
+    pub used: usize,
+    /// Those that nobody uses and that are kept for whoever begins alike.
+    pub cached: usize,
+}
+
+/// Answers many requests at once. They can be added and cancelled between any two steps; each [`step`](Self::step) gives a token to every request whose
+/// prompt is read.
+///
+/// Keys and values lie in pages. Requests that begin with the same tokens share them, whether they are answered together (several answers to
+/// one prompt) or one after another (the turns of a conversation). What a request gets depends on nothing but itself: on the CPU backend its
+/// tokens and log-probabilities are the same, to the last bit, alone and among others, however its neighbours come and go and however little
+/// memory there is.
+pub struct Engine {
+    decoder: InferenceDecoder,
+    config: EngineConfig,
+    cache: PagedCache,
+    pool: PagePool,
+    /// Requests that were not begun, or not begun again, in the order in which they came; all came later than those running.
+    waiting: VecDeque<Sequence>,
+    /// In the order in which they came.
+    running: Vec<Sequence>,
+    /// What happened outside of steps.
+    events: Vec<Event>,
+    next_id: u64,
+    preemptions: u64,
+}
+
+impl Engine {
+    /// An engine without requests.
+    ///
+    /// # Errors
+    /// [`InferError::Setting`] when a number of the configuration is 0.
+    pub fn new(decoder: InferenceDecoder, config: EngineConfig) -> Result<Self, InferError> {
+        let numbers = [("memory", config.memory), ("streams", config.streams), ("chunk", config.chunk)];
+        if let Some((setting, _)) = numbers.into_iter().find(|&(_, number)| number == 0) {
+            return Err(InferError::Setting { setting, value: "0".into(), expected: "give a positive number" });
+        }
+        let pages = Self::pages(&decoder, &config);
+        let cache = PagedCache::new(decoder.config(), pages, &decoder.device());
+        Ok(Self {
+            decoder,
+            config,
+            cache,
+            pool: PagePool::new(pages),
+            waiting: VecDeque::new(),
+            running: vec![],
+            events: vec![],
+            next_id: 0,
+            preemptions: 0,
+        })
+    }
+
+    /// Pages that fit the memory, or that all streams together can use.
+    fn pages(decoder: &InferenceDecoder, config: &EngineConfig) -> usize {
+        let of_stream = PagedCache::pages_of(decoder.config().context);
+        (config.memory / PagedCache::page_bytes(decoder.config())).min(of_stream.saturating_mul(config.streams))
+    }
+
+    /// The decoder.
+    #[must_use]
+    pub fn decoder(&self) -> &InferenceDecoder {
+        &self.decoder
+    }
+
+    /// Tokens that prompt and completion of a request can have: as many as the model's context, or as the memory holds.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.decoder.config().context.min(self.cache.pages().saturating_mul(PAGE))
+    }
+
+    /// Whether a request is not finished yet.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !(self.waiting.is_empty() && self.running.is_empty() && self.events.is_empty())
+    }
+
+    /// Where the memory is.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let (pages, cached) = (self.cache.pages(), self.pool.idle());
+        Memory { pages, used: pages - self.pool.available(), cached }
+    }
+
+    /// How often a request gave back its pages to one that came before it.
+    #[must_use]
+    pub fn preemptions(&self) -> u64 {
+        self.preemptions
+    }
+
+    /// Adds a request behind all others.
+    ///
+    /// # Errors
+    /// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id that is not in the
+    /// vocabulary, or prompt and completion may need more memory than there is. It names the prompt 0.
+    pub fn add(&mut self, request: Request) -> Result<RequestId, InferError> {
+        self.check(&request, 0)?;
+        self.next_id += 1;
+        let id = RequestId(self.next_id);
+        let sequence = Sequence::new(id, request, self.decoder.config().context);
+        match sequence.finish {
+            Some(_) => self.events.push(Event::Finished(id, sequence.into_completion())),
+            None => self.waiting.push_back(sequence),
+        }
+        Ok(id)
+    }
+
+    fn check(&self, request: &Request, row: usize) -> Result<(), InferError> {
+        let Request { prompt, sampling, .. } = request;
+        let (config, tokens) = (self.decoder.config(), prompt.len());
+        sampling.validate()?;
+        check_ids(prompt, row, config.vocab_size)?;
+        if prompt.is_empty() {
+            return Err(InferError::EmptyPrompt { row });
+        }
+        if tokens > config.context && !sampling.slide {
+            return Err(InferError::PromptTooLong { row, tokens, context: config.context });
+        }
+        let most = tokens.saturating_add(sampling.max_tokens).min(config.context);
+        if PagedCache::pages_of(most) > self.cache.pages() {
+            let bytes = PagedCache::pages_of(most) * PagedCache::page_bytes(config);
+            return Err(InferError::TooLittleMemory { row, tokens: most, bytes, memory: self.config.memory });
+        }
+        Ok(())
+    }
+
+    /// Ends a request where it is. `None` when the engine has no such request (any more).
+    pub fn cancel(&mut self, id: RequestId) -> Option<Completion> {
+        let is_it = |sequence: &Sequence| sequence.id == id;
+        let mut sequence = if let Some(index) = self.running.iter().position(is_it) {
+            self.running.remove(index)
+        } else {
+            let index = self.waiting.iter().position(is_it)?;
+            self.waiting.remove(index)?
+        };
+        sequence.give_back(&mut self.pool);
+        sequence.finish = Some(FinishReason::Cancelled);
+        Some(sequence.into_completion())
+    }
+
+    /// Computes the next tokens. What happened comes in the order in which the requests came, a request's last token before its end.
+    pub fn step(&mut self) -> Vec<Event> {
+        let mut events = std::mem::take(&mut self.events);
+        let counts = self.schedule();
+        if counts.is_empty() {
+            return events;
+        }
+        let hidden_nd = self.compute(&counts);
+        let rows = self.score_prompts(&counts, &hidden_nd);
+        let outcomes = self.sample(&rows, &hidden_nd);
+        let mut outcomes = outcomes.into_iter().peekable();
+        let window = self.window_of_all_layers();
+        for mut sequence in std::mem::take(&mut self.running) {
+            let outcome = outcomes.next_if(|(id, _)| *id == sequence.id).map(|(_, outcome)| outcome);
+            let failed = outcome.and_then(|outcome| match outcome {
+                Ok(token) => {
+                    events.push(Event::Token(sequence.id, token));
+                    None
+                }
+                Err(error) => Some(error),
+            });
+            if failed.is_none() && sequence.finish.is_none() {
+                if let Some(window) = window {
+                    sequence.give_back_before(window, &mut self.pool);
+                }
+                self.running.push(sequence);
+                continue;
+            }
+            sequence.give_back(&mut self.pool);
+            events.push(match failed {
+                Some(error) => Event::Failed(sequence.id, error),
+                None => Event::Finished(sequence.id, sequence.into_completion()),
+            });
+        }
+        events
+    }
+
+    /// The last layer of the tokens that are computed in this step. `[N, D]`
+    fn compute(&mut self, counts: &[usize]) -> Tensor<2> {
+        let (mut ids, mut texts) = (vec![], vec![]);
+        for (sequence, &count) in self.running.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            ids.extend_from_slice(&sequence.window()[sequence.computed..][..count]);
+            texts.push(Text { start: sequence.computed, tokens: count, pages: sequence.pages.clone() });
+        }
+        self.decoder.step(&ids, &texts, &mut self.cache)
+    }
+
+    /// Scores tokens of prompts, counts what was computed, and says from which rows the running requests draw a token.
+    fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<(usize, u32)> {
+        let (mut rows, mut first) = (vec![], 0);
+        for (index, (sequence, &count)) in self.running.iter_mut().zip(counts).enumerate() {
+            let scored: Range<usize> = sequence.prompt_rows(count);
+            let at_once = logits_at_once(&self.decoder);
+            for start in scored.clone().step_by(at_once) {
+                let some = at_once.min(scored.end - start);
+                let logits = host(self.decoder.logits(hidden_nd.clone().narrow(0, first + start, some)));
+                let vocab_size = self.decoder.config().vocab_size;
+                logits.chunks_exact(vocab_size).for_each(|logits| sequence.score_prompt(logits));
+            }
+            sequence.computed += count;
+            first += count;
+            if count > 0 && sequence.computed == sequence.window().len() {
+                rows.push((index, first as u32 - 1));
+            }
+        }
+        rows
+    }
+
+    /// Draws a token for each of the given running requests, from the logits of its row.
+    fn sample(&mut self, rows: &[(usize, u32)], hidden_nd: &Tensor<2>) -> Vec<(RequestId, Result<Token, InferError>)> {
+        let (context, vocab_size) = (self.decoder.config().context, self.decoder.config().vocab_size);
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(logits_at_once(&self.decoder)) {
+            let places: Vec<u32> = rows.iter().map(|&(_, row)| row).collect();
+            let whole = places.len() == hidden_nd.dims()[0];
+            let chosen_nd = match whole {
+                true => hidden_nd.clone(),
+                false => hidden_nd.clone().select(0, tensor(&places, [places.len()], &self.decoder.device())),
+            };
+            let logits = host(self.decoder.logits(chosen_nd));
+            let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
+            let drawing = self.running[first..=last].iter_mut().enumerate();
+            let drawing = drawing.filter(|(index, _)| rows.binary_search_by_key(&(first + index), |row| row.0).is_ok());
+            let drawing: Vec<_> = drawing.map(|(_, sequence)| sequence).zip(logits.chunks_exact(vocab_size)).collect();
+            outcomes.par_extend(
+                drawing.into_par_iter().map(|(sequence, logits)| (sequence.id, sequence.advance(logits, context))),
+            );
+        }
+        outcomes
+    }
+
+    /// How far every layer looks back, if none looks at everything.
+    fn window_of_all_layers(&self) -> Option<usize> {
+        let config = self.decoder.config();
+        config.sliding_window.filter(|_| config.full_layers == 0)
+    }
+}
+
+/// Rows of logits that are computed at once.
+fn logits_at_once(decoder: &InferenceDecoder) -> usize {
+    (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1)
+}

@@ -1,0 +1,68 @@
+//! Who is computed next, and with which pages.
+//!
+//! Requests begin in the order in which they came. One that has begun gets a token in every step once its prompt is read; prompts are read in the
+//! same order, at most [`EngineConfig::chunk`](super::EngineConfig::chunk) tokens a step, so that a long one does not hold up the others' tokens. When
+//! pages run out, the request that came last gives back its own and waits to be computed again. The oldest one is never held up, so that all end.
+
+use fireclay_model::PagedCache;
+
+use super::Engine;
+
+impl Engine {
+    /// How many tokens of each running request are computed next. Their pages are taken.
+    pub(super) fn schedule(&mut self) -> Vec<usize> {
+        let context = self.decoder.config().context;
+        let (mut counts, mut budget) = (vec![], self.config.chunk);
+        while counts.len() < self.running.len() {
+            let index = counts.len();
+            self.running[index].slide(context, &mut self.pool);
+            let count = self.running[index].next_count(budget);
+            if !self.make_room(index, count) {
+                break;
+            }
+            self.running[index].take(count, &mut self.pool);
+            budget -= if count > 1 { count } else { 0 };
+            counts.push(count);
+        }
+        self.admit(&mut counts, budget, context);
+        counts
+    }
+
+    /// Frees the pages that `count` more tokens of a request need, if need be those of requests that came later, and at last its own: `false`.
+    fn make_room(&mut self, index: usize, count: usize) -> bool {
+        let sequence = &self.running[index];
+        let needed = PagedCache::pages_of(sequence.computed + count).saturating_sub(sequence.pages.len());
+        while self.pool.available() < needed {
+            let last = self.running.len() - 1;
+            let mut sequence = self.running.pop().expect("the request itself is running");
+            sequence.give_back(&mut self.pool);
+            self.waiting.push_front(sequence);
+            self.preemptions += 1;
+            if last == index {
+                assert!(index > 0, "a request that does not fit alone is refused when it is added");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Begins requests that wait, while there is room for all their tokens so far.
+    fn admit(&mut self, counts: &mut Vec<usize>, mut budget: usize, context: usize) {
+        while self.running.len() < self.config.streams && budget > 0 {
+            let Some(sequence) = self.waiting.front_mut() else { return };
+            sequence.slide(context, &mut self.pool);
+            sequence.take_known(&mut self.pool);
+            let needed = PagedCache::pages_of(sequence.window().len()) - sequence.pages.len();
+            if self.pool.available() < needed {
+                sequence.give_back(&mut self.pool);
+                return;
+            }
+            let mut sequence = self.waiting.pop_front().expect("there is a first one");
+            let count = sequence.next_count(budget);
+            sequence.take(count, &mut self.pool);
+            budget -= count;
+            counts.push(count);
+            self.running.push(sequence);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! One request while it is answered.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fireclay_model::PAGE;
+
+use super::pages::{Known, NO_PAGE, PagePool};
+use super::{Request, RequestId};
+use crate::distribution::{Sampled, Seen, top_logprobs};
+use crate::generate::{Completion, FinishReason, Timing, TokenScores};
+use crate::stop::StopWatch;
+use crate::utf8::State;
+use crate::{InferError, Sampler, SamplingConfig, Utf8Guard};
+
+/// A prompt and what was generated behind it so far.
+pub(crate) struct Sequence {
+    pub id: RequestId,
+    config: SamplingConfig,
+    /// Prompt and completion.
+    tokens: Vec<u32>,
+    prompt_tokens: usize,
+    /// Tokens before this one are no longer looked at.
+    start: usize,
+    /// Tokens from `start` on whose keys and values are in pages.
+    pub computed: usize,
+    /// The pages of the tokens from `start` on.
+    pub pages: Vec<u32>,
+    /// Pages whose content was made known, and the last of them.
+    known: (usize, Known),
+    sampler: Sampler,
+    /// What keeps the text valid, and where in a character it is.
+    guard: Option<(Arc<Utf8Guard>, State)>,
+    stop_watch: Option<StopWatch>,
+    top: usize,
+    /// Whether the prompt is scored as well.
+    scores_prompt: bool,
+    /// The logits of the tokens that are allowed.
+    masked: Vec<f32>,
+    logprobs: Vec<f32>,
+    sampling_logprobs: Vec<f32>,
+    tops: Vec<Vec<(u32, f32)>>,
+    prompt_scores: Vec<TokenScores>,
+    pub finish: Option<FinishReason>,
+    stop_tokens: usize,
+    kept_bytes: usize,
+    times: Times,
+}
+
+/// When a request was first computed, and when its first and its newest token came.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    begun: Option<Instant>,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+/// A token that was drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// The token.
+    pub id: u32,
+    /// Its log-probability under the model: temperature 1, no filter.
+    pub logprob: f32,
+    /// Its log-probability under the distribution that it was drawn from.
+    pub sampling_logprob: f32,
+    /// The most probable tokens in its place with their log-probabilities under the model, as many as the request asked for.
+    pub top: Vec<(u32, f32)>,
+}
+
+impl Sequence {
+    pub fn new(id: RequestId, request: Request, context: usize) -> Self {
+        let Request { prompt, sampling, guard, stop_strings, top_logprobs, prompt_logprobs } = request;
+        let full = prompt.len() >= context && !sampling.slide;
+        Self {
+            id,
+            prompt_tokens: prompt.len(),
+            start: 0,
+            computed: 0,
+            pages: vec![],
+            known: (0, Known::BEGIN),
+            sampler: Sampler::new(&sampling, 0),
+            guard: guard.map(|guard| {
+                let state = guard.state_after(&prompt);
+                (guard, state)
+            }),
+            stop_watch: stop_strings.map(StopWatch::new),
+            top: top_logprobs,
+            scores_prompt: prompt_logprobs,
+            masked: vec![],
+            logprobs: vec![],
+            sampling_logprobs: vec![],
+            tops: vec![],
+            prompt_scores: vec![],
+            finish: full.then_some(FinishReason::Length),
+            stop_tokens: 0,
+            kept_bytes: 0,
+            times: Times::default(),
+            tokens: prompt,
+            config: sampling,
+        }
+    }
+
+    /// The tokens to look at.
+    pub fn window(&self) -> &[u32] {
+        &self.tokens[self.start..]
+    }
+
+    fn generated(&self) -> &[u32] {
+        &self.tokens[self.prompt_tokens..]
+    }
+
+    /// Tokens that may still come.
+    fn remaining(&self) -> usize {
+        self.config.max_tokens - self.generated().len()
+    }
+
+    /// Tokens whose keys and values are missing, at most `limit` of them; one alone is never too many.
+    pub fn next_count(&self, limit: usize) -> usize {
+        let missing = self.window().len() - self.computed;
+        if missing == 1 { 1 } else { missing.min(limit) }
+    }
+
+    /// Where the context has filled up, goes on with its newest half.
+    pub fn slide(&mut self, context: usize, pool: &mut PagePool) {
+        if self.window().len() > context {
+            self.give_back(pool);
+            self.start = self.tokens.len() - (context / 2).max(1);
+        }
+    }
+
+    /// Takes the pages that are known of its beginning. The last token is computed in any case, for what it predicts.
+    pub fn take_known(&mut self, pool: &mut PagePool) {
+        let scored = self.prompt_scores.len() + 1 >= self.prompt_tokens;
+        if self.scores_prompt && !scored {
+            return;
+        }
+        let window = &self.tokens[self.start..];
+        let (pages, known) = pool.take_known(&window[..window.len() - 1]);
+        self.computed = pages.len() * PAGE;
+        self.known = (pages.len(), known);
+        self.pages = pages;
+    }
+
+    /// Takes pages for `count` more tokens, and makes known those that they fill.
+    pub fn take(&mut self, count: usize, pool: &mut PagePool) {
+        self.times.begun.get_or_insert_with(Instant::now);
+        let end = self.computed + count;
+        while self.pages.len() * PAGE < end {
+            self.pages.push(pool.take().expect("whoever plans a step counts the pages"));
+        }
+        let full = self.tokens[self.start..][..end].as_chunks::<PAGE>().0;
+        for (tokens, &page) in full.iter().zip(&self.pages).skip(self.known.0) {
+            self.known = (self.known.0 + 1, pool.make_known(page, self.known.1, *tokens));
+        }
+    }
+
+    /// Gives back pages that no token to come looks at, in a model all of whose layers look back `window` tokens.
+    pub fn give_back_before(&mut self, window: usize, pool: &mut PagePool) {
+        let first_seen = (self.computed + 1).saturating_sub(window);
+        for page in &mut self.pages[..first_seen / PAGE] {
+            if *page != NO_PAGE {
+                pool.give_back(std::mem::replace(page, NO_PAGE));
+            }
+        }
+    }
+
+    /// Gives back all pages, the last one first, so that beginnings are known for longest.
+    pub fn give_back(&mut self, pool: &mut PagePool) {
+        self.pages.drain(..).rev().filter(|&page| page != NO_PAGE).for_each(|page| pool.give_back(page));
+        self.computed = 0;
+        self.known = (0, Known::BEGIN);
+    }
+
+    /// Which of the next `count` tokens predict a token of the prompt that is not scored yet.
+    pub fn prompt_rows(&self, count: usize) -> std::ops::Range<usize> {
+        if !self.scores_prompt || self.start > 0 {
+            return 0..0;
+        }
+        let first = self.prompt_scores.len().max(self.computed);
+        let end = (self.prompt_tokens - 1).min(self.computed + count);
+        first.min(end) - self.computed.min(end)..end - self.computed.min(end)
+    }
+
+    /// Scores the next token of the prompt from the logits before it.
+    pub fn score_prompt(&mut self, logits: &[f32]) {
+        let id = self.tokens[self.prompt_scores.len() + 1];
+        let normaliser = crate::distribution::log_sum_exp(logits).unwrap_or(f64::NAN);
+        let logprob = (f64::from(logits[id as usize]) - normaliser) as f32;
+        self.prompt_scores.push(TokenScores { logprob, top: top_logprobs(logits, self.top) });
+    }
+
+    /// Chooses the next token from its logits and sees whether the completion is finished.
+    pub fn advance(&mut self, logits: &[f32], context: usize) -> Result<Token, InferError> {
+        let sampled = self.sample(logits, context).ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
+        let top = top_logprobs(logits, self.top);
+        self.tokens.push(sampled.id);
+        self.logprobs.push(sampled.logprob);
+        self.sampling_logprobs.push(sampled.sampling_logprob);
+        if self.top > 0 {
+            self.tops.push(top.clone());
+        }
+        let full = self.remaining() == 0 || (!self.config.slide && self.tokens.len() >= context);
+        self.finish = match self.stops(sampled.id) {
+            true => Some(FinishReason::Stop),
+            false => full.then_some(FinishReason::Length),
+        };
+        let now = Instant::now();
+        self.times.first.get_or_insert(now);
+        self.times.last = Some(now);
+        let Sampled { id, logprob, sampling_logprob } = sampled;
+        Ok(Token { id, logprob, sampling_logprob, top })
+    }
+
+    /// Whether the completion ends in what stops it, and how many of its tokens that is.
+    fn stops(&mut self, id: u32) -> bool {
+        let in_text = self.stop_watch.as_mut().and_then(|watch| watch.push(id));
+        let generated = self.tokens.len() - self.prompt_tokens;
+        if generated < self.config.min_tokens {
+            return false;
+        }
+        let ends = !self.config.ignore_eos && self.config.eos.contains(&id);
+        let sequence = self.config.stop.iter().filter(|stop| self.generated().ends_with(stop)).map(Vec::len).max();
+        self.stop_tokens = sequence.unwrap_or(usize::from(ends));
+        if self.stop_tokens == 0
+            && let Some(found) = in_text
+        {
+            (self.stop_tokens, self.kept_bytes) = (found.tokens.min(generated), found.kept_bytes);
+        }
+        self.stop_tokens > 0
+    }
+
+    /// Chooses among all tokens, or among those that are allowed. Where the guard allows none (the prompt ends inside a character, and too few
+    /// tokens are left to end it), the completion stops.
+    fn sample(&mut self, logits: &[f32], context: usize) -> Option<Sampled> {
+        let left = self.remaining().min(if self.config.slide { usize::MAX } else { context - self.tokens.len() });
+        let seen = Seen { tokens: &self.tokens, prompt: self.prompt_tokens };
+        let too_early = self.tokens.len() - self.prompt_tokens < self.config.min_tokens;
+        if self.guard.is_none() && !too_early {
+            return self.sampler.sample(logits, seen);
+        }
+        let masked = &mut self.masked;
+        masked.clear();
+        masked.extend_from_slice(logits);
+        if too_early {
+            for id in stop_ids(&self.config) {
+                masked.get_mut(id as usize).into_iter().for_each(|logit| *logit = f32::NEG_INFINITY);
+            }
+        }
+        if let Some((guard, state)) = &mut self.guard {
+            if !guard.mask(*state, left, masked) && !allow_stop(masked, &self.config) {
+                masked.copy_from_slice(logits);
+            }
+            let sampled = self.sampler.sample_masked(logits, masked, seen)?;
+            *state = guard.follow(*state, sampled.id);
+            return Some(sampled);
+        }
+        self.sampler.sample_masked(logits, masked, seen)
+    }
+
+    /// What was generated, however it ended.
+    pub fn into_completion(self) -> Completion {
+        let seconds = |from: Option<Instant>, to: Option<Instant>| {
+            from.zip(to).map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64())
+        };
+        let Times { begun, first, last } = self.times;
+        let outputs = self.logprobs.len();
+        Completion {
+            ids: self.generated().to_vec(),
+            finish_reason: self.finish.unwrap_or(FinishReason::Cancelled),
+            stop_tokens: self.stop_tokens,
+            kept_bytes: self.kept_bytes,
+            prompt_tokens: self.prompt_tokens,
+            timing: Timing {
+                prefill_seconds: seconds(begun, first),
+                decode_seconds: seconds(first, last),
+                prefill_outputs: outputs.min(1),
+                decode_outputs: outputs.saturating_sub(1),
+            },
+            logprobs: self.logprobs,
+            sampling_logprobs: self.sampling_logprobs,
+            top_logprobs: self.tops,
+            prompt_scores: self.prompt_scores,
+        }
+    }
+}
+
+/// The tokens that stop a completion alone.
+fn stop_ids(config: &SamplingConfig) -> impl Iterator<Item = u32> {
+    let eos = config.eos.iter().copied().filter(|_| !config.ignore_eos);
+    eos.chain(config.stop.iter().filter_map(|stop| if let [id] = stop[..] { Some(id) } else { None }))
+}
+
+/// Allows the tokens that stop a completion alone. Whether there are any.
+fn allow_stop(masked: &mut [f32], config: &SamplingConfig) -> bool {
+    let mut any = false;
+    for id in stop_ids(config) {
+        if let Some(logit) = masked.get_mut(id as usize) {
+            *logit = 0.0;
+            any = true;
+        }
+    }
+    any
+}

@@ -1,0 +1,201 @@
+//! Attention over pages on slices, a few queries of one text at a time.
+//!
+//! A page holds its keys transposed, a lane a token, so that the scores of a page are one small product without sums across lanes; its values lie
+//! token after token. Every score, and every sum of values, is one chain of fused multiply-adds in the order of the tokens, whatever else is computed
+//! beside it.
+
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+
+use super::{PAGE, PageShape, Text};
+use crate::attention::flash::{Left, Output, Product, scratch};
+use crate::simd::{LANES, exp2_lane, row_max, row_sum, vectorize};
+
+/// Query heads of a task, about: what the registers of a small product hold.
+const ROWS: usize = 8;
+/// Multiplications below which waking other threads costs more than it saves.
+const SERIAL: usize = 1 << 17;
+
+/// Keys `[pages, kv heads, K, PAGE]`, values `[pages, kv heads, PAGE, K filled up to whole vectors]`.
+#[derive(Debug)]
+pub(super) struct HostPages {
+    shape: PageShape,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+}
+
+/// Neighbouring queries of one text.
+struct Queries {
+    text: usize,
+    /// Their places in their text.
+    positions: Range<usize>,
+    /// The place of the first among the new tokens of all texts.
+    token: usize,
+}
+
+impl HostPages {
+    pub fn new(shape: PageShape) -> Self {
+        let PageShape { pages, kv_heads, head_dim } = shape;
+        let keys = vec![0.0; pages * kv_heads * head_dim * PAGE];
+        let values = vec![0.0; pages * kv_heads * PAGE * head_dim.next_multiple_of(LANES)];
+        Self { shape, keys, values }
+    }
+
+    /// What [`Pages::attend`](super::Pages::attend) computes.
+    pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], window: Option<usize>) -> Tensor<3> {
+        let [tokens, heads, width] = q.dims();
+        let [q, k, v] = [q, k, v].map(Tensor::into_data);
+        let [q, k, v] = [&q, &k, &v].map(|data| data.as_slice::<f32>().expect("queries, keys and values of f32"));
+        let mut token = 0;
+        for text in texts {
+            for position in text.start..text.len() {
+                let at = token * self.shape.kv_heads * width;
+                self.write(text, position, &k[at..], &v[at..]);
+                token += 1;
+            }
+        }
+        let y = Output::new(tokens * heads * width);
+        self.attend_all(q, heads, texts, window, &y);
+        // SAFETY: the tasks cover every head of every query.
+        let y = unsafe { y.finish() };
+        Tensor::from_data(TensorData::new(y, [tokens, heads, width]), &Device::flex())
+    }
+
+    /// Puts the key and the value of a token, all heads of it, into its page.
+    fn write(&mut self, text: &Text, position: usize, k: &[f32], v: &[f32]) {
+        let PageShape { kv_heads, head_dim, .. } = self.shape;
+        let (page, slot) = (text.pages[position / PAGE] as usize, position % PAGE);
+        for head in 0..kv_heads {
+            let (k, v) = (&k[head * head_dim..][..head_dim], &v[head * head_dim..][..head_dim]);
+            let start = (page * kv_heads + head) * head_dim * PAGE + slot;
+            for (place, k) in self.keys[start..].iter_mut().step_by(PAGE).zip(k) {
+                *place = *k;
+            }
+            let stride = head_dim.next_multiple_of(LANES);
+            self.values[((page * kv_heads + head) * PAGE + slot) * stride..][..head_dim].copy_from_slice(v);
+        }
+    }
+
+    fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], window: Option<usize>, y: &Output) {
+        let kv_heads = self.shape.kv_heads;
+        let together = (ROWS * kv_heads / heads).max(1);
+        let (mut tasks, mut token, mut work) = (vec![], 0, 0);
+        for (text, of_text) in texts.iter().enumerate() {
+            for first in (of_text.start..of_text.len()).step_by(together) {
+                let positions = first..of_text.len().min(first + together);
+                token += positions.len();
+                tasks.push(Queries { text, token: token - positions.len(), positions });
+            }
+            work += of_text.tokens * of_text.len().min(window.unwrap_or(usize::MAX)) * heads * self.shape.head_dim;
+        }
+        let task = |index: usize| {
+            let (queries, kv_head) = (&tasks[index / kv_heads], index % kv_heads);
+            self.attend_some(q, heads, &texts[queries.text], queries, kv_head, window, y);
+        };
+        if work < SERIAL {
+            (0..tasks.len() * kv_heads).for_each(task);
+        } else {
+            (0..tasks.len() * kv_heads).into_par_iter().for_each(task);
+        }
+    }
+
+    /// The query heads that share one key head, of neighbouring queries.
+    #[allow(clippy::too_many_arguments, reason = "one task of a loop, cut out of it")]
+    fn attend_some(
+        &self,
+        q: &[f32],
+        heads: usize,
+        text: &Text,
+        queries: &Queries,
+        kv_head: usize,
+        window: Option<usize>,
+        y: &Output,
+    ) {
+        let PageShape { kv_heads, head_dim, .. } = self.shape;
+        let group = heads / kv_heads;
+        let (rows, width) = (queries.positions.len() * group, head_dim.next_multiple_of(LANES));
+        let first = Text::first_seen(queries.positions.start, window) / PAGE;
+        let pages = first..(queries.positions.end - 1) / PAGE + 1;
+        let stride = pages.len() * PAGE;
+        // The first element of a row's head in q and y.
+        let place = |row: usize| ((queries.token + row / group) * heads + kv_head * group + row % group) * head_dim;
+        let seen = |row: usize| {
+            let position = queries.positions.start + row / group;
+            Text::first_seen(position, window) - first * PAGE..position + 1 - first * PAGE
+        };
+        scratch::with([rows * width, rows * stride, rows * width, rows], |[scaled, scores, sums, totals]| {
+            let scale = LOG2_E / (head_dim as f32).sqrt();
+            for (row, scaled) in scaled.chunks_exact_mut(head_dim).enumerate().take(rows) {
+                scaled.iter_mut().zip(&q[place(row)..]).for_each(|(scaled, q)| *scaled = q * scale);
+            }
+            for (index, page) in pages.clone().enumerate() {
+                let page = text.pages[page] as usize;
+                Product {
+                    a: scaled,
+                    layout: Left::Rows(head_dim),
+                    b: &self.keys[(page * kv_heads + kv_head) * head_dim * PAGE..][..head_dim * PAGE],
+                    b_stride: PAGE,
+                    c: &mut scores[index * PAGE..],
+                    c_stride: stride,
+                    m: rows,
+                    n: PAGE,
+                    inner: head_dim,
+                    add: false,
+                }
+                .run();
+            }
+            for (row, total) in totals.iter_mut().enumerate() {
+                *total = exponentials(&mut scores[row * stride..][seen(row)]);
+            }
+            sums.fill(0.0);
+            for (index, page) in pages.clone().enumerate() {
+                let (page, slots) = (text.pages[page] as usize, index * PAGE..(index + 1) * PAGE);
+                let values = &self.values[(page * kv_heads + kv_head) * PAGE * width..][..PAGE * width];
+                let in_page = |row| seen(row).start.max(slots.start)..seen(row).end.min(slots.end);
+                let mut row = 0;
+                while row < rows {
+                    // Rows that see the same tokens of the page go through one product.
+                    let tokens = in_page(row);
+                    let alike = (row..rows).step_by(group).take_while(|&row| in_page(row) == tokens).count() * group;
+                    if !tokens.is_empty() {
+                        Product {
+                            a: &scores[row * stride + tokens.start..],
+                            layout: Left::Rows(stride),
+                            b: &values[(tokens.start - slots.start) * width..],
+                            b_stride: width,
+                            c: &mut sums[row * width..],
+                            c_stride: width,
+                            m: alike,
+                            n: width,
+                            inner: tokens.len(),
+                            add: true,
+                        }
+                        .run();
+                    }
+                    row += alike;
+                }
+            }
+            for (row, total) in totals.iter().enumerate() {
+                // SAFETY: each task has its own heads of its own queries.
+                unsafe { y.write(place(row), &sums[row * width..][..head_dim], 1.0 / total) };
+            }
+        });
+    }
+}
+
+/// Leaves `2^(score - max)`; returns their sum.
+fn exponentials(scores: &mut [f32]) -> f32 {
+    vectorize(
+        #[inline(always)]
+        || {
+            let max = row_max(scores);
+            for score in scores.iter_mut() {
+                *score = exp2_lane(*score - max);
+            }
+            row_sum(scores)
+        },
+    )
+}

@@ -1,0 +1,129 @@
+//! Attention whose keys and values lie in pages: texts of any length in one step, and texts that share a beginning share its pages.
+
+#[cfg(feature = "flex")]
+mod cpu;
+pub mod reference;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::Precision;
+
+/// Tokens in a page.
+pub const PAGE: usize = 16;
+
+/// The sizes of one layer's pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageShape {
+    /// Pages.
+    pub pages: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Width of a head (K).
+    pub head_dim: usize,
+}
+
+impl PageShape {
+    /// Bytes of all pages.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // Values are filled up to whole vectors.
+        let width = self.head_dim + self.head_dim.next_multiple_of(16);
+        self.pages * self.kv_heads * PAGE * width * size_of::<f32>()
+    }
+}
+
+/// The new tokens of one text in a step, and where its keys and values lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Tokens before the new ones.
+    pub start: usize,
+    /// New tokens, at least one.
+    pub tokens: usize,
+    /// The page of each [`PAGE`] tokens of the text, the new ones included. Pages that no new token sees are not read.
+    pub pages: Vec<u32>,
+}
+
+impl Text {
+    /// Tokens with the new ones.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.start + self.tokens
+    }
+
+    /// Whether there is no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first token that the token at `position` sees.
+    fn first_seen(position: usize, window: Option<usize>) -> usize {
+        (position + 1).saturating_sub(window.unwrap_or(usize::MAX))
+    }
+}
+
+/// Keys and values of one layer, in memory that is allocated once.
+#[derive(Debug)]
+pub struct Pages {
+    shape: PageShape,
+    storage: Storage,
+}
+
+#[derive(Debug)]
+enum Storage {
+    Tensors(Box<reference::TensorPages>),
+    #[cfg(feature = "flex")]
+    Host(cpu::HostPages),
+}
+
+impl Pages {
+    /// Empty pages.
+    #[must_use]
+    pub fn new(shape: PageShape, device: &Device) -> Self {
+        #[cfg(feature = "flex")]
+        if *device == Device::flex() {
+            return Self { shape, storage: Storage::Host(cpu::HostPages::new(shape)) };
+        }
+        Self::of_tensors(shape, device)
+    }
+
+    /// Pages that are read and written by burn's operations, as on every backend without a kernel.
+    #[must_use]
+    pub fn of_tensors(shape: PageShape, device: &Device) -> Self {
+        Self { shape, storage: Storage::Tensors(Box::new(reference::TensorPages::new(shape, device))) }
+    }
+
+    /// Writes the keys and values of the new tokens of several texts, one text behind the other, into their pages, and gives
+    /// `softmax(Q·Kᵀ / √K)·V` of each new token and the tokens of its text up to it, or the last `window` of them. A text may read what another
+    /// writes in the same call.
+    ///
+    /// On the CPU all of it is f32, and a token's result depends on nothing but the tokens that it sees: neither on the other texts, nor on
+    /// which of the tokens are new, nor on where the pages lie.
+    ///
+    /// # Shapes
+    /// q `[N, H, K]`, k and v `[N, kv heads, K]` → `[N, H, K]`
+    ///
+    /// # Panics
+    /// When shapes disagree, or a text has too few pages.
+    #[must_use]
+    pub fn attend(
+        &mut self,
+        [q, k, v]: [Tensor<3>; 3],
+        texts: &[Text],
+        window: Option<usize>,
+        precision: Precision,
+    ) -> Tensor<3> {
+        let ([tokens, heads, width], PageShape { kv_heads, head_dim, .. }) = (q.dims(), self.shape);
+        assert!(width == head_dim && heads.is_multiple_of(kv_heads), "queries are of {kv_heads} heads of {head_dim}");
+        assert_eq!(k.dims(), [tokens, kv_heads, head_dim], "keys are of as many tokens and of the pages' heads");
+        assert_eq!(tokens, texts.iter().map(|text| text.tokens).sum::<usize>(), "every new token belongs to a text");
+        for text in texts {
+            assert!(text.tokens > 0 && text.pages.len() * PAGE >= text.len(), "a text of {} tokens", text.len());
+        }
+        match &mut self.storage {
+            Storage::Tensors(pages) => pages.attend([q, k, v], texts, window, precision),
+            #[cfg(feature = "flex")]
+            Storage::Host(pages) => pages.attend([q, k, v], texts, window),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Weights laid out for inference, and the product with them.
+//!
+//! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one another, so that one token's
+//! product reads memory from end to end. Every result is one chain of fused multiply-adds over the inputs in their order, beginning with the
+//! bias. So a row's result depends neither on the number of rows, nor on its place among them, nor on the number of threads: batches of any size give
+//! the same bits.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::FlexTensor;
+use half::bf16;
+use rayon::prelude::*;
+
+use super::{INT8_BLOCK, WeightStorage};
+use crate::Precision;
+use crate::attention::flash::{Left, Output, Product, scratch};
+use crate::host::{contiguous, dims, tensor, values};
+use crate::op::{Forward, Kernel, Tracked, apply};
+use crate::product::round_to_bf16;
+use crate::simd::vectorize;
+
+/// Outputs in a panel; the scale of an int8 block is theirs.
+const PANEL: usize = INT8_BLOCK;
+/// Outputs of a task where there are many rows: half a panel, whose sums of four or eight rows fit the registers.
+const HALF: usize = PANEL / 2;
+/// Inputs whose weights are widened at a time: with half a panel 16 KiB, half of an L1 cache.
+const INPUTS: usize = 128;
+/// Rows of a task.
+const ROWS: usize = 128;
+/// Multiplications below which waking other threads costs more than it saves.
+const SERIAL: usize = 1 << 18;
+
+/// A weight `[I, O]` for inference.
+#[derive(Debug)]
+pub(super) struct Panels {
+    inputs: usize,
+    outputs: usize,
+    values: Values,
+}
+
+/// `[panels, I, PANEL]`, the last panel filled up with zeros.
+#[derive(Debug)]
+enum Values {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+    /// A value is to be multiplied by its block's scale `[panels, I]`.
+    Int8 {
+        values: Vec<i8>,
+        scales: Vec<f32>,
+    },
+}
+
+impl Panels {
+    /// `weight` in the given format: int8 with `scale = max |w| / 127` over each block of a row, `round(w / scale)`.
+    pub fn of(weight: Tensor<2>, format: WeightStorage) -> Self {
+        let [inputs, outputs] = weight.dims();
+        let weight = weight.into_data();
+        let weight = weight.as_slice::<f32>().expect("a weight of f32");
+        let panels = outputs.div_ceil(PANEL);
+        let blocks = (0..panels * inputs).into_par_iter().map(|index| {
+            let (panel, input) = (index / inputs, index % inputs);
+            let mut block = [0.0; PANEL];
+            let width = PANEL.min(outputs - panel * PANEL);
+            block[..width].copy_from_slice(&weight[input * outputs + panel * PANEL..][..width]);
+            block
+        });
+        let values = match format {
+            WeightStorage::F32 => Values::F32(blocks.collect::<Vec<_>>().into_flattened()),
+            WeightStorage::Bf16 => {
+                let rounded = blocks.map(|block| block.map(bf16::from_f32)).collect::<Vec<_>>();
+                Values::Bf16(rounded.into_flattened())
+            }
+            WeightStorage::Int8 => {
+                let (values, scales): (Vec<[i8; PANEL]>, Vec<f32>) = blocks.map(|block| rounded(&block)).unzip();
+                Values::Int8 { values: values.into_flattened(), scales }
+            }
+        };
+        Self { inputs, outputs, values }
+    }
+
+    /// The weight that it stands for, in f32.
+    pub fn widened(&self) -> Tensor<2> {
+        let mut weight = vec![0.0; self.inputs * self.outputs];
+        let mut block = [0.0; PANEL];
+        for panel in 0..self.outputs.div_ceil(PANEL) {
+            let width = PANEL.min(self.outputs - panel * PANEL);
+            for input in 0..self.inputs {
+                self.widen::<PANEL>(panel, 0, input, 1, &mut block);
+                weight[input * self.outputs + panel * PANEL..][..width].copy_from_slice(&block[..width]);
+            }
+        }
+        Tensor::from_data(TensorData::new(weight, [self.inputs, self.outputs]), &burn::tensor::Device::flex())
+    }
+
+    /// The weights of `count` inputs from `input` on, of `W` outputs from `first` of a panel on.
+    fn widen<const W: usize>(&self, panel: usize, first: usize, input: usize, count: usize, out: &mut [f32]) {
+        let start = panel * self.inputs + input;
+        let (place, out) = (start * PANEL..(start + count) * PANEL, out.as_chunks_mut::<W>().0);
+        vectorize(
+            #[inline(always)]
+            || match &self.values {
+                Values::F32(values) => {
+                    for (out, row) in out.iter_mut().zip(values[place.clone()].chunks_exact(PANEL)) {
+                        out.copy_from_slice(&row[first..first + W]);
+                    }
+                }
+                Values::Bf16(values) => {
+                    for (out, row) in out.iter_mut().zip(values[place.clone()].chunks_exact(PANEL)) {
+                        for (out, value) in out.iter_mut().zip(&row[first..first + W]) {
+                            *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+                        }
+                    }
+                }
+                Values::Int8 { values, scales } => {
+                    let rows = values[place.clone()].chunks_exact(PANEL).zip(&scales[start..]);
+                    for (out, (row, scale)) in out.iter_mut().zip(rows) {
+                        for (out, value) in out.iter_mut().zip(&row[first..first + W]) {
+                            *out = f32::from(*value) * scale;
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// `x·W + b` of `[rows, I]`.
+    fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+        let y = Output::new(rows * self.outputs);
+        // One row alone wants as many independent sums as can be.
+        match rows {
+            1 => self.tasks::<PANEL>(x, rows, bias, &y),
+            _ => self.tasks::<HALF>(x, rows, bias, &y),
+        }
+        // SAFETY: the tasks cover every output of every row.
+        unsafe { y.finish() }
+    }
+
+    /// Computes `W` outputs of some rows at a time.
+    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &Output) {
+        let (columns, bands) = (self.outputs.div_ceil(W), rows.div_ceil(ROWS));
+        let task = |index: usize| {
+            let (column, first) = (index % columns * W, index / columns * ROWS);
+            let count = ROWS.min(rows - first);
+            let width = W.min(self.outputs - column);
+            scratch::with([INPUTS * W, count * W], |[block, sums]| {
+                self.sums::<W>(&x[first * self.inputs..], count, column, bias, block, sums);
+                for (row, sums) in sums.chunks_exact(W).enumerate() {
+                    // SAFETY: each task has its own outputs of its own rows.
+                    unsafe { y.write((first + row) * self.outputs + column, &sums[..width], 1.0) };
+                }
+            });
+        };
+        if rows * self.inputs * self.outputs < SERIAL {
+            (0..columns * bands).for_each(task);
+        } else {
+            (0..columns * bands).into_par_iter().for_each(task);
+        }
+    }
+
+    /// `W` outputs from `column` on of `count` rows. `[count, W]`
+    fn sums<const W: usize>(
+        &self,
+        x: &[f32],
+        count: usize,
+        column: usize,
+        bias: Option<&[f32]>,
+        block: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        sums.fill(0.0);
+        if let Some(bias) = bias {
+            let bias = &bias[column..self.outputs.min(column + W)];
+            sums.chunks_exact_mut(W).for_each(|row| row[..bias.len()].copy_from_slice(bias));
+        }
+        let (panel, first) = (column / PANEL, column % PANEL);
+        for input in (0..self.inputs).step_by(INPUTS) {
+            let inner = INPUTS.min(self.inputs - input);
+            let (b, b_stride) = if let Values::F32(values) = &self.values {
+                (&values[(panel * self.inputs + input) * PANEL + first..], PANEL)
+            } else {
+                self.widen::<W>(panel, first, input, inner, &mut block[..inner * W]);
+                (&*block, W)
+            };
+            let layout = Left::Rows(self.inputs);
+            Product { a: &x[input..], layout, b, b_stride, c: sums, c_stride: W, m: count, n: W, inner, add: true }
+                .run();
+        }
+    }
+}
+
+/// A block of 64 numbers and the scale of it.
+fn rounded(block: &[f32; PANEL]) -> ([i8; PANEL], f32) {
+    let largest = block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    let scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };
+    (block.map(|x| (x / scale).round() as i8), scale)
+}
+
+/// `x·W + b`; at bf16 precision x is rounded first.
+pub(super) fn linear(x: Tensor<2>, weight: &Arc<Panels>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
+    let kernel = PanelLinear { weight: weight.clone(), precision };
+    match bias {
+        Some(bias) => apply(kernel, [x.into_dispatch(), bias.into_dispatch()]),
+        None => apply(kernel, [x.into_dispatch()]),
+    }
+}
+
+/// The map of `[x]` or `[x, bias]`.
+#[derive(Debug)]
+struct PanelLinear {
+    weight: Arc<Panels>,
+    precision: Precision,
+}
+
+impl Kernel for PanelLinear {
+    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
+        assert!(!tracked.any(), "weights in panels are for inference");
+        let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
+        let (rows, bias) = (dims(&inputs[0])[0], inputs.get(1).map(values));
+        let x = values(&inputs[0]);
+        let y = match self.precision {
+            Precision::F32 => self.weight.multiply(x, rows, bias),
+            Precision::Bf16 => {
+                let x: Vec<f32> = x.iter().map(|&x| round_to_bf16(x)).collect();
+                self.weight.multiply(&x, rows, bias)
+            }
+        };
+        Forward { output: tensor(y, [rows, self.weight.outputs]), saved: vec![] }
+    }
+
+    fn backward(&self, _saved: Vec<FlexTensor>, _gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        unreachable!("no gradient is tracked through weights in panels")
+    }
+}

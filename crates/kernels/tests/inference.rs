@@ -1,0 +1,170 @@
+//! Kernels for inference: against their references, and that a row's result depends on no other row, to the last bit.
+#![cfg(feature = "flex")]
+
+use burn::tensor::{Device, Tensor, TensorData};
+use fireclay_kernels::attention::paged::{PAGE, PageShape, Pages, Text};
+use fireclay_kernels::{Precision, StoredWeight, WeightStorage};
+
+/// Numbers in −2..2, the same every time (splitmix64).
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let number = |i: usize| {
+        let mut z = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed << 40);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 22) as f32 - 2.0
+    };
+    (0..count).map(number).collect()
+}
+
+fn tensor<const R: usize>(shape: [usize; R], seed: u64) -> Tensor<R> {
+    let count = shape.iter().product();
+    Tensor::from_data(TensorData::new(numbers(count, seed), shape), &Device::flex())
+}
+
+fn host<const R: usize>(x: Tensor<R>) -> Vec<f32> {
+    x.into_data().try_into_vec().unwrap()
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|x| x.to_bits()).collect()
+}
+
+#[test]
+fn a_row_of_a_product_depends_on_no_other() {
+    // The last is shared by threads and takes several blocks of inputs.
+    for [inputs, outputs] in [[1, 1], [19, 130], [300, 64], [260, 1100]] {
+        let (weight, bias) = (tensor([inputs, outputs], 1), tensor([outputs], 2));
+        for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8] {
+            let stored = StoredWeight::new(weight.clone(), format);
+            for precision in [Precision::F32, Precision::Bf16] {
+                let x = tensor([140, inputs], 3);
+                let product = |x| host(stored.linear(x, Some(bias.clone()), precision));
+                let all = product(x.clone());
+                for (first, count) in [(0, 1), (139, 1), (3, 2), (5, 4), (7, 8), (60, 13), (1, 137)] {
+                    let some = product(x.clone().narrow(0, first, count));
+                    let expected = &all[first * outputs..(first + count) * outputs];
+                    assert_eq!(bits(&some), bits(expected), "{inputs} × {outputs}, {format:?}: {first}, {count}");
+                }
+            }
+        }
+    }
+}
+
+/// Queries, keys and values of some texts' tokens, each text's of its own seed, one text behind the other.
+fn new_tokens(texts: &[(u64, std::ops::Range<usize>)], heads: usize, width: usize, what: u64) -> Tensor<3> {
+    let of = |(seed, range): &(u64, std::ops::Range<usize>)| {
+        tensor([100, heads, width], seed * 3 + what).narrow(0, range.start, range.len())
+    };
+    Tensor::cat(texts.iter().map(of).collect(), 0)
+}
+
+struct Sizes {
+    heads: usize,
+    kv_heads: usize,
+    width: usize,
+    window: Option<usize>,
+}
+
+impl Sizes {
+    /// Attends with the new tokens of some texts, whose pages are in `tables` by their seeds.
+    fn attend(&self, pages: &mut Pages, texts: &[(u64, std::ops::Range<usize>)], tables: &[Vec<u32>]) -> Vec<f32> {
+        let Self { heads, kv_heads, width, window } = *self;
+        let of = [(heads, 0), (kv_heads, 1), (kv_heads, 2)];
+        let qkv = of.map(|(heads, what)| new_tokens(texts, heads, width, what));
+        let text = |(seed, range): &(u64, std::ops::Range<usize>)| Text {
+            start: range.start,
+            tokens: range.len(),
+            pages: tables[*seed as usize][..range.end.div_ceil(PAGE)].to_vec(),
+        };
+        let texts: Vec<Text> = texts.iter().map(text).collect();
+        host(pages.attend(qkv, &texts, window, Precision::F32))
+    }
+}
+
+fn all_sizes() -> Vec<Sizes> {
+    let mut all = vec![];
+    for window in [None, Some(1), Some(PAGE), Some(21)] {
+        for (heads, kv_heads, width) in [(1, 1, 16), (4, 2, 10), (9, 3, 64), (12, 1, 33)] {
+            all.push(Sizes { heads, kv_heads, width, window });
+        }
+    }
+    all
+}
+
+/// Pages of three texts, in no order.
+fn tables() -> Vec<Vec<u32>> {
+    vec![vec![5, 0, 9, 2, 14, 7, 11], vec![1, 13, 3, 6], vec![10, 4, 8, 12, 15]]
+}
+
+/// Texts of different lengths, in steps of different lengths.
+const STEPS: [&[(u64, std::ops::Range<usize>)]; 6] = [
+    &[(0, 0..37), (1, 0..1)],
+    &[(0, 37..38), (1, 1..2), (2, 0..16)],
+    &[(1, 2..33), (0, 38..39)],
+    &[(0, 39..95), (2, 16..17), (1, 33..34)],
+    &[(2, 17..64)],
+    &[(1, 34..35), (2, 64..65), (0, 95..96)],
+];
+
+#[test]
+fn attention_over_pages_is_that_of_the_reference() {
+    for sizes in all_sizes() {
+        let Sizes { heads, kv_heads, width, window } = sizes;
+        let shape = PageShape { pages: 16, kv_heads, head_dim: width };
+        let (mut kernel, mut reference) =
+            (Pages::new(shape, &Device::flex()), Pages::of_tensors(shape, &Device::flex()));
+        for step in STEPS {
+            let found = sizes.attend(&mut kernel, step, &tables());
+            let expected = sizes.attend(&mut reference, step, &tables());
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let what = format!("{heads} heads, {kv_heads} of keys, width {width}, window {window:?}, number {i}");
+                assert!((found - expected).abs() < 1e-5, "{what}: {found}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_depends_on_what_it_sees_alone() {
+    for sizes in all_sizes() {
+        let shape = PageShape { pages: 16, kv_heads: sizes.kv_heads, head_dim: sizes.width };
+        let token = sizes.heads * sizes.width;
+        // Each text alone, in one step, in other pages.
+        let alone: Vec<Vec<f32>> = [96, 35, 65]
+            .iter()
+            .enumerate()
+            .map(|(seed, &length)| {
+                let tables = vec![(0..7).rev().collect(); 3];
+                let mut pages = Pages::new(shape, &Device::flex());
+                sizes.attend(&mut pages, &[(seed as u64, 0..length)], &tables)
+            })
+            .collect();
+        let mut pages = Pages::new(shape, &Device::flex());
+        for step in STEPS {
+            let found = sizes.attend(&mut pages, step, &tables());
+            let expected: Vec<f32> = step
+                .iter()
+                .flat_map(|(seed, range)| &alone[*seed as usize][range.start * token..range.end * token])
+                .copied()
+                .collect();
+            assert_eq!(bits(&found), bits(&expected), "window {:?}", sizes.window);
+        }
+    }
+}
+
+#[test]
+fn a_text_reads_what_another_writes_in_the_same_step() {
+    let sizes = Sizes { heads: 4, kv_heads: 2, width: 16, window: None };
+    let shape = PageShape { pages: 8, kv_heads: 2, head_dim: 16 };
+    let mut pages = Pages::new(shape, &Device::flex());
+    let alone = sizes.attend(&mut pages, &[(0, 0..40)], &[vec![0, 1, 2]]);
+    let mut pages = Pages::new(shape, &Device::flex());
+    // The same text again, behind its first two pages.
+    let tables = [vec![3, 4, 5], vec![]];
+    let qkv = [(4, 0), (2, 1), (2, 2)].map(|(heads, what)| new_tokens(&[(0, 0..40), (0, 32..40)], heads, 16, what));
+    let texts =
+        [Text { start: 0, tokens: 40, pages: tables[0].clone() }, Text { start: 32, tokens: 8, pages: vec![3, 4, 7] }];
+    let both = host(pages.attend(qkv, &texts, None, Precision::F32));
+    assert_eq!(bits(&both[..alone.len()]), bits(&alone));
+    assert_eq!(bits(&both[alone.len()..]), bits(&alone[32 * 64..]));
+}
