@@ -1,8 +1,10 @@
 //! Prints the embedded corpus as JSON lines, to read it or to train something else on it:
 //!
 //! ```text
-//! cargo run --release -p fireclay-data --example corpus -- documents|conversations|preferences|battery [train|validation] [COUNT]
+//! cargo run --release -p fireclay-data --example corpus -- documents|conversations|preferences|battery [train|validation] [COUNT] [NOTES]
 //! ```
+//!
+//! NOTES: how many of the documents, the first ones, are notes (0).
 
 use std::io::{self, BufWriter, Write};
 
@@ -19,10 +21,14 @@ fn main() -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match argument(0, "conversations").as_str() {
         "documents" => {
-            let config =
-                CorpusConfig { documents: None, validation_documents: count as u64, ..CorpusConfig::default() };
+            let config = CorpusConfig {
+                documents: None,
+                validation_documents: count as u64,
+                notes_first: argument(3, "0").parse().map_err(io::Error::other)?,
+                ..CorpusConfig::default()
+            };
             for text in documents(&config, split).take(count) {
-                writeln!(out, "{}", json!({ "text": text }))?;
+                writeln!(out, "{}", json!({ "text": text.to_string() }))?;
             }
         }
         "preferences" => {

@@ -30,7 +30,7 @@ pub fn read_samples(file: &Path) -> Result<Vec<Sample>, TrainError> {
 }
 
 /// Completes each prompt with `config.sample_tokens` tokens, at temperature 0.8 and from the 50 most probable tokens. The same
-/// seed and step give the same random numbers.
+/// seed and step give the same random numbers. Special tokens spelled out in a prompt count as such.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt is longer than the model's context.
@@ -42,7 +42,7 @@ pub fn sample(
     step: u64,
 ) -> Result<Vec<Sample>, TrainError> {
     let request = |(row, prompt): (usize, &String)| {
-        let mut ids = tokenizer.encode(prompt);
+        let mut ids = tokenizer.encode_with_specials(prompt);
         if ids.is_empty() {
             ids.push(tokenizer.end_of_text_id().unwrap_or(0));
         }

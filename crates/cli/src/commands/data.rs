@@ -6,7 +6,7 @@ use anyhow::Result;
 use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
 use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
-use fireclay_data::{Document, Source, open_documents};
+use fireclay_data::{Source, open_documents};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainConfig;
 
@@ -16,7 +16,7 @@ use crate::error::user;
 use crate::model::load_tokenizer;
 use crate::recipe::{ConversationData, PreferenceData, Recipe, Stage};
 use crate::show::{Paint, Row, conversations, preferences, row, text};
-use crate::stages::examples;
+use crate::stages::{self, examples};
 use crate::{model_dir, run_recipe};
 
 /// Conversations and pairs of the embedded corpus that are drawn where no run says how many.
@@ -167,11 +167,7 @@ fn of_text(args: &DataShowArgs, recipe: Option<&Recipe>, tokenizer: &Tokenizer, 
     let enough = shape.batch.saturating_mul(shape.count + 1).saturating_mul(shape.context + 1);
     let ids = if paths.is_empty() {
         let config = recipe.map(|recipe| recipe.corpus).unwrap_or_default();
-        text::ids(
-            corpus::documents(&config, Split::Train).map(|text| Ok(Document::new(text, "corpus"))),
-            tokenizer,
-            enough,
-        )?
+        text::ids(stages::embedded(&config, Split::Train, tokenizer), tokenizer, enough)?
     } else {
         text::ids(open_documents(paths)?, tokenizer, enough)?
     };

@@ -22,7 +22,7 @@ pub fn ids(
         if document.begins() && !ids.is_empty() {
             ids.extend(tokenizer.end_of_text_id());
         }
-        ids.extend(tokenizer.try_encode(&document.text)?);
+        ids.extend(document.encode(tokenizer)?);
         if ids.len() >= enough {
             return Ok(ids);
         }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_data::corpus::{self, Split as CorpusSplit};
+use fireclay_data::corpus::{self, CorpusConfig, CorpusDocument, Split as CorpusSplit, Turn};
 use fireclay_data::{
     DataError, Document, ReadOptions, ShardSet, TokenizeOptions, ValidationSplit, open_documents_with, tokenize_paths,
     tokenize_splits,
 };
-use fireclay_tokenizer::Tokenizer;
+use fireclay_tokenizer::{Message, Tokenizer};
 
 use crate::recipe::{Recipe, TokenizerKind};
 
@@ -26,7 +26,7 @@ pub fn document_texts<'a>(
     if recipe.data.paths.is_empty() {
         let validation = characters.then(|| corpus::documents(&recipe.corpus, CorpusSplit::Validation));
         let texts = corpus::documents(&recipe.corpus, CorpusSplit::Train).chain(validation.into_iter().flatten());
-        return Ok(Box::new(up_to(limit, texts)));
+        return Ok(Box::new(up_to(limit, texts.map(|document| document.to_string()))));
     }
     let mut paths = recipe.data.paths.clone();
     if characters {
@@ -99,9 +99,31 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
         }
     }
     let options = TokenizeOptions { key, ..options };
-    let documents = |split| corpus::documents(&recipe.corpus, split).map(|text| Ok(Document::new(text, "corpus")));
+    let documents = |split| embedded(&recipe.corpus, split, tokenizer);
     let (train, validation) = (documents(CorpusSplit::Train), documents(CorpusSplit::Validation));
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
+}
+
+/// The documents of the embedded corpus. What is a conversation is rendered by the tokenizer's chat template.
+pub fn embedded<'a>(
+    config: &CorpusConfig,
+    split: CorpusSplit,
+    tokenizer: &'a Tokenizer,
+) -> impl Iterator<Item = Result<Document, DataError>> + Send + use<'a> {
+    corpus::documents(config, split).map(move |document| match document {
+        CorpusDocument::Text(text) => Ok(Document::new(text, "corpus")),
+        CorpusDocument::Conversation(turns) => {
+            let text = tokenizer
+                .render_chat(&messages(turns), false)
+                .map_err(|error| DataError::ChatTemplate(error.to_string()))?;
+            Ok(Document::rendered(text, "corpus"))
+        }
+    })
+}
+
+/// The turns of a generated conversation as messages.
+pub fn messages(turns: Vec<Turn>) -> Vec<Message> {
+    turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect()
 }
 
 /// Where the text comes from, for people.

@@ -15,7 +15,7 @@ use fireclay_train::Outcome;
 
 pub use battery::verdict;
 pub use context::Context;
-pub use corpus::describe_data;
+pub use corpus::{describe_data, embedded};
 pub use tokenizer::{at_its_moment, tokenizer, vocab_size};
 
 use crate::recipe::Stage;

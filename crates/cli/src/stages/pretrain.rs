@@ -1,12 +1,13 @@
 //! The stage `pretrain`: next-token prediction on the recipe's text.
 
 use anyhow::Result;
-use fireclay_data::corpus;
+use fireclay_data::corpus::{self, CorpusDocument};
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
+use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{NextToken, Outcome, Pretrain, StageDir, stage};
 
 use super::context::Context;
-use super::corpus::shards;
+use super::corpus::{messages, shards};
 use crate::recipe::{Recipe, Sampling, Stage};
 
 /// Runs or resumes pretraining in `RUN/pretrain`, from fresh weights or from those of `--model`.
@@ -41,7 +42,7 @@ pub fn pretrain(context: &Context) -> Result<Outcome> {
             Box::new(RandomWindows::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
         }
     };
-    let prompts = prompts(recipe);
+    let prompts = prompts(recipe, tokenizer)?;
     let outcome = fireclay_train::pretrain(
         decoder,
         Pretrain {
@@ -60,12 +61,16 @@ pub fn pretrain(context: &Context) -> Result<Outcome> {
 }
 
 /// What samples begin with.
-fn prompts(recipe: &Recipe) -> Vec<String> {
+fn prompts(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<String>> {
     if !recipe.samples.prompts.is_empty() {
-        return recipe.samples.prompts.clone();
+        return Ok(recipe.samples.prompts.clone());
     }
     if recipe.data.paths.is_empty() {
-        return corpus::sample_prompts(&recipe.corpus).into_iter().map(|sample| sample.prompt).collect();
+        let prompts = corpus::sample_prompts(&recipe.corpus).into_iter().map(|sample| match sample.prompt {
+            CorpusDocument::Text(text) => Ok(text),
+            CorpusDocument::Conversation(turns) => Ok(tokenizer.render_chat(&messages(turns), true)?),
+        });
+        return prompts.collect();
     }
-    vec![String::new()]
+    Ok(vec![String::new()])
 }

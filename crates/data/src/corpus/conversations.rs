@@ -11,7 +11,7 @@ use super::world::{World, WorldConfig};
 use super::{Split, Topic};
 
 /// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Turn {
     /// `user` or `assistant`.
     pub role: String,

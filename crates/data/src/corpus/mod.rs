@@ -19,7 +19,7 @@
 //! use fireclay_data::corpus::{CorpusConfig, Split, documents};
 //!
 //! let config = CorpusConfig { documents: Some(100), ..CorpusConfig::default() };
-//! let first: Vec<String> = documents(&config, Split::Train).collect();
+//! let first: Vec<_> = documents(&config, Split::Train).collect();
 //! assert_eq!(first.len(), 100);
 //! assert!(documents(&config, Split::Train).eq(first));
 //! ```
@@ -56,7 +56,7 @@ pub use check::{Check, ReplyCheck, admits_ignorance};
 pub use conversations::{Conversation, ConversationConfig, Turn, conversations};
 pub use preferences::{Corruption, PreferencePair, preferences};
 pub use pretraining::{
-    Corpus, CorpusConfig, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
+    Corpus, CorpusConfig, CorpusDocument, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
 };
 pub use prompts::{Prompt, PromptConfig, prompts};
 pub use stories::{Language, Story};

@@ -8,24 +8,38 @@
 //! Notes are for training only: validation asks in other words, about other names and things.
 
 use super::assistant::{possessions, reply};
+use super::conversations::Turn;
 use super::dice::Dice;
 use super::stories;
 use super::template::{Bindings, capitalise};
-use super::{Split, wording};
+use super::{CorpusDocument, Split, wording};
+
+/// Which names notes have.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Names {
+    /// Few, each a token or two: they are found by what they are.
+    Few,
+    /// Any, half of them made up: only what stood before them tells where they are.
+    Any,
+}
 
 /// One note about somebody, an animal, a colour, something to eat.
-pub(super) fn draw(dice: &mut Dice) -> String {
+pub(super) fn draw(names: Names, dice: &mut Dice) -> CorpusDocument {
     let split = Split::Train;
     let mut bindings = Bindings::default();
-    bindings.set("name", stories::common_name(split, dice));
-    let animal = stories::common_animal(split, dice);
+    let (name, animal) = match names {
+        Names::Any if dice.chance(50) => stories::uncommon(split, dice),
+        Names::Any => (stories::name(split, dice), stories::common_animal(split, dice)),
+        Names::Few => (stories::common_name(split, dice).to_string(), stories::common_animal(split, dice)),
+    };
+    bindings.set("name", name);
     bindings.set("animal", animal);
     bindings.set("an", stories::with_article(animal));
     bindings.set("colour", possessions::colour(split, dice));
     bindings.set("food", possessions::food(split, dice));
     match dice.weighted(&[2, 1]) {
-        0 => dice.pick(TALKS).text(&bindings, dice),
-        _ => capitalise(&bindings.fill(dice.word(TALES))),
+        0 => CorpusDocument::Conversation(dice.pick(TALKS).turns(&bindings, dice)),
+        _ => CorpusDocument::Text(capitalise(&bindings.fill(dice.word(TALES)))),
     }
 }
 
@@ -38,11 +52,16 @@ struct Talk {
 }
 
 impl Talk {
-    fn text(&self, bindings: &Bindings, dice: &mut Dice) -> String {
+    fn turns(&self, bindings: &Bindings, dice: &mut Dice) -> Vec<Turn> {
         let mut asked = |patterns| capitalise(&wording::filled(patterns, Split::Train, bindings, dice));
         let (says, asks) = (asked(self.says), asked(self.asks));
         let (told, answer) = (reply(self.replies, bindings, dice), reply(self.answers, bindings, dice));
-        format!("User: {says}.\nFireclay: {told}\nUser: {asks}?\nFireclay: {answer}")
+        vec![
+            Turn::user(format!("{says}.")),
+            Turn::assistant(told),
+            Turn::user(format!("{asks}?")),
+            Turn::assistant(answer),
+        ]
     }
 }
 
@@ -97,7 +116,7 @@ mod tests {
     fn no_note_has_words_that_are_held_out() {
         let dice = &mut Dice::new(0, "notes", 0);
         for _ in 0..3000 {
-            let note = draw(dice);
+            let note = draw(Names::Any, dice).to_string();
             for asked in note.lines().filter_map(|line| line.strip_prefix("User: ")) {
                 assert!(!wording::is_held_out(asked), "{note}");
             }

@@ -1,14 +1,18 @@
 //! The mix of documents that a model is pretrained on.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::arithmetic::{self, Problem, ProblemMix};
 use super::assistant::{Assistant, Exchange, TopicShares};
+use super::conversations::Turn;
 use super::dice::Dice;
+use super::notes::{self, Names};
 use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
-use super::{Split, Topic, notes};
+use super::{Split, Topic};
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,7 +26,7 @@ pub enum DocumentKind {
     Biography,
     /// Solved sums and differences.
     Arithmetic,
-    /// A conversation with the assistant, as plain text.
+    /// A conversation with the assistant.
     Dialogue,
     /// Something that is told and asked for afterwards: a conversation, or a few sentences.
     Recall,
@@ -32,6 +36,43 @@ impl DocumentKind {
     /// Every kind, in the order of [`Shares`].
     pub const ALL: [Self; 6] =
         [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue, Self::Recall];
+}
+
+/// A document of the embedded corpus.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CorpusDocument {
+    /// Plain text.
+    Text(String),
+    /// A conversation, to be rendered by a chat template ([`CorpusConfig::chat_template`]).
+    Conversation(Vec<Turn>),
+}
+
+impl CorpusDocument {
+    /// Bytes of what is written or said.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Conversation(turns) => turns.iter().map(|turn| turn.content.len()).sum(),
+        }
+    }
+}
+
+impl fmt::Display for CorpusDocument {
+    /// As plain text: a conversation has a turn a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Conversation(turns) => {
+                let lines = turns.iter().map(|turn| {
+                    let speaker = if turn.role == "user" { "User" } else { "Fireclay" };
+                    format!("{speaker}: {}", turn.content)
+                });
+                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
 }
 
 /// How many documents of each kind come, in relation to each other.
@@ -81,6 +122,9 @@ pub struct CorpusConfig {
     /// This many training documents, the first ones, are notes: short texts in few forms that teach a model to look back in
     /// its context. They help a model that meets them before the mix, so read the text in order.
     pub notes_first: u64,
+    /// Conversations are rendered by the tokenizer's chat template, special tokens included, as fine-tuning has them.
+    /// Otherwise they are plain text, a turn a line.
+    pub chat_template: bool,
     /// The mix.
     pub shares: Shares,
     /// The share of problems, in percent, whose numbers have one digit.
@@ -99,6 +143,7 @@ impl Default for CorpusConfig {
             bytes: None,
             validation_documents: 400,
             notes_first: 0,
+            chat_template: false,
             shares: Shares::default(),
             one_digit_percent: 30,
             minus_percent: 50,
@@ -224,26 +269,33 @@ impl Corpus {
 
     /// Document number `index` of `split`, with its kind. Any index is possible, in any order.
     #[must_use]
-    pub fn document(&self, split: Split, index: u64) -> (DocumentKind, String) {
+    pub fn document(&self, split: Split, index: u64) -> (DocumentKind, CorpusDocument) {
+        let (kind, document) = self.drawn(split, index);
+        (kind, if self.config.chat_template { document } else { CorpusDocument::Text(document.to_string()) })
+    }
+
+    fn drawn(&self, split: Split, index: u64) -> (DocumentKind, CorpusDocument) {
         let dice = &mut Dice::new(self.config.seed, &format!("documents/{}", split.name()), index);
         if split == Split::Train && index < self.config.notes_first {
-            return (DocumentKind::Recall, notes::draw(dice));
+            let names = if 2 * index < self.config.notes_first { Names::Few } else { Names::Any };
+            return (DocumentKind::Recall, notes::draw(names, dice));
         }
+        let assistant = &self.assistants[split as usize];
         let kind = DocumentKind::ALL[dice.weighted(&self.config.shares.weights())];
-        let text = match kind {
-            DocumentKind::EnglishStory => story(Language::English, split, dice),
-            DocumentKind::ChineseStory => story(Language::Chinese, split, dice),
-            DocumentKind::Biography => self.world.biography(split, dice),
-            DocumentKind::Arithmetic => arithmetic::document(split, self.config.problems(), dice),
-            DocumentKind::Dialogue => lines(&self.assistants[split as usize].dialogue(dice).1),
-            DocumentKind::Recall if split == Split::Train && dice.chance(40) => notes::draw(dice),
-            DocumentKind::Recall => lines(&self.assistants[split as usize].about(Topic::Recall, dice)),
+        let document = match kind {
+            DocumentKind::EnglishStory => CorpusDocument::Text(story(Language::English, split, dice)),
+            DocumentKind::ChineseStory => CorpusDocument::Text(story(Language::Chinese, split, dice)),
+            DocumentKind::Biography => CorpusDocument::Text(self.world.biography(split, dice)),
+            DocumentKind::Arithmetic => CorpusDocument::Text(arithmetic::document(split, self.config.problems(), dice)),
+            DocumentKind::Dialogue => conversation(assistant.dialogue(dice).1),
+            DocumentKind::Recall if split == Split::Train && dice.chance(40) => notes::draw(Names::Any, dice),
+            DocumentKind::Recall => conversation(assistant.about(Topic::Recall, dice)),
         };
-        (kind, text)
+        (kind, document)
     }
 
     /// The documents of `split` up to the configured limit.
-    pub fn documents(self, split: Split) -> impl Iterator<Item = String> + Send {
+    pub fn documents(self, split: Split) -> impl Iterator<Item = CorpusDocument> + Send {
         let (documents, bytes) = match split {
             Split::Train => (self.config.documents, self.config.bytes),
             Split::Validation => (Some(self.config.validation_documents), None),
@@ -252,9 +304,9 @@ impl Corpus {
         let mut so_far = 0;
         (0..documents).map_while(move |index| {
             (so_far < bytes).then(|| {
-                let (_, text) = self.document(split, index);
-                so_far += text.len() as u64;
-                text
+                let (_, document) = self.document(split, index);
+                so_far += document.bytes() as u64;
+                document
             })
         })
     }
@@ -266,17 +318,17 @@ fn story(language: Language, split: Split, dice: &mut Dice) -> String {
     if dice.chance(65) { stories::titled(&story, dice) } else { story.text }
 }
 
-/// A conversation as plain text, a turn a line.
-fn lines(exchanges: &[Exchange]) -> String {
-    let lines = exchanges.iter().map(|exchange| format!("User: {}\nFireclay: {}", exchange.asked, exchange.answer));
-    lines.collect::<Vec<_>>().join("\n")
+fn conversation(exchanges: Vec<Exchange>) -> CorpusDocument {
+    let turns =
+        exchanges.into_iter().flat_map(|exchange| [Turn::user(exchange.asked), Turn::assistant(exchange.answer)]);
+    CorpusDocument::Conversation(turns.collect())
 }
 
 /// The pretraining documents of `split`, up to the configured limit.
 ///
 /// # Panics
 /// If the configuration is not valid: check it with [`CorpusConfig::validate`] where a user wrote it.
-pub fn documents(config: &CorpusConfig, split: Split) -> impl Iterator<Item = String> + Send + use<> {
+pub fn documents(config: &CorpusConfig, split: Split) -> impl Iterator<Item = CorpusDocument> + Send + use<> {
     match Corpus::new(config) {
         Ok(corpus) => corpus.documents(split),
         Err(error) => panic!("{error}"),
@@ -288,8 +340,8 @@ pub fn documents(config: &CorpusConfig, split: Split) -> impl Iterator<Item = St
 pub struct SamplePrompt {
     /// The kind of document that it begins.
     pub kind: DocumentKind,
-    /// The text to continue.
-    pub prompt: String,
+    /// The text to continue, or the conversation to answer.
+    pub prompt: CorpusDocument,
     /// What a right continuation begins with, where there is only one.
     pub expected: Option<String>,
 }
@@ -310,13 +362,13 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
         for _ in 0..count {
             let story = stories::draw(language, Split::Validation, dice).text;
             let opening = story.split_inclusive(stop).next().unwrap_or(&story).to_string();
-            prompts.push(SamplePrompt { kind, prompt: opening, expected: None });
+            prompts.push(SamplePrompt { kind, prompt: CorpusDocument::Text(opening), expected: None });
         }
     }
     let people = corpus.world.people();
     for (attribute, says) in [(Attribute::Town, "lives in"), (Attribute::Food, "likes to eat")] {
         let person = dice.pick(people);
-        let prompt = format!("{} {says}", person.name);
+        let prompt = CorpusDocument::Text(format!("{} {says}", person.name));
         prompts.push(SamplePrompt {
             kind: DocumentKind::Biography,
             prompt,
@@ -326,19 +378,21 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
     for one_digit_percent in [100, 0] {
         let problem = Problem::draw(Split::Train, ProblemMix { one_digit_percent, minus_percent: 50 }, dice);
         let expected = Some(problem.result().to_string());
-        prompts.push(SamplePrompt { kind: DocumentKind::Arithmetic, prompt: problem.prompt(), expected });
+        let prompt = CorpusDocument::Text(problem.prompt());
+        prompts.push(SamplePrompt { kind: DocumentKind::Arithmetic, prompt, expected });
     }
-    prompts.push(SamplePrompt {
-        kind: DocumentKind::Dialogue,
-        prompt: "User: Hello!\nFireclay:".into(),
-        expected: None,
-    });
     let name = stories::common_name(Split::Validation, dice);
-    prompts.push(SamplePrompt {
-        kind: DocumentKind::Recall,
-        prompt: format!("User: Good day, please call me {name}.\nFireclay: Hello,"),
-        expected: Some(name.to_string()),
-    });
+    for (kind, says) in [
+        (DocumentKind::Dialogue, "Hello!".to_string()),
+        (DocumentKind::Recall, format!("Good day, please call me {name}.")),
+    ] {
+        let prompt = if config.chat_template {
+            CorpusDocument::Conversation(vec![Turn::user(says)])
+        } else {
+            CorpusDocument::Text(format!("User: {says}\nFireclay:"))
+        };
+        prompts.push(SamplePrompt { kind, prompt, expected: None });
+    }
     prompts.retain(|sample| config.shares.weights()[sample.kind as usize] > 0);
     prompts
 }

@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use files::Compression;
 pub(crate) use files::{Format, Known};
 pub use files::{SourceFile, SourceFiles};
+use fireclay_tokenizer::{Tokenizer, TokenizerError};
 #[cfg(feature = "parquet")]
 pub(crate) use rows::for_each_row;
 
@@ -44,6 +45,9 @@ pub struct Document {
     pub origin: String,
     /// Where this text lies in its document; `None`: it is the whole document.
     pub piece: Option<Piece>,
+    /// Whether special tokens that are spelled out in the text count as such: it was rendered by a chat template.
+    /// Elsewhere they are ordinary text.
+    pub special_tokens: bool,
 }
 
 /// The place of a piece within a long document. The pieces of a document follow each other and,
@@ -60,7 +64,21 @@ impl Document {
     /// A whole document.
     #[must_use]
     pub fn new(text: impl Into<String>, origin: impl Into<String>) -> Self {
-        Self { text: text.into(), origin: origin.into(), piece: None }
+        Self { text: text.into(), origin: origin.into(), piece: None, special_tokens: false }
+    }
+
+    /// A conversation that a chat template has rendered, with its special tokens.
+    #[must_use]
+    pub fn rendered(text: impl Into<String>, origin: impl Into<String>) -> Self {
+        Self { special_tokens: true, ..Self::new(text, origin) }
+    }
+
+    /// The ids of the text.
+    ///
+    /// # Errors
+    /// When a character is not in the vocabulary.
+    pub fn encode(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>, TokenizerError> {
+        encode(tokenizer, &self.text, self.special_tokens)
     }
 
     /// Whether a document begins here (as opposed to going on from the piece before).
@@ -68,6 +86,11 @@ impl Document {
     pub fn begins(&self) -> bool {
         self.piece.is_none_or(|piece| piece.start == 0)
     }
+}
+
+/// The ids of `text`, in which special tokens count as such or are ordinary text.
+pub(crate) fn encode(tokenizer: &Tokenizer, text: &str, special_tokens: bool) -> Result<Vec<u32>, TokenizerError> {
+    if special_tokens { Ok(tokenizer.encode_with_specials(text)) } else { tokenizer.try_encode(text) }
 }
 
 /// How text files are read.

@@ -52,6 +52,7 @@ impl Pieces {
             text,
             origin: format!("{}:{line}", self.bytes.path.display()),
             piece: self.total.map(|total| Piece { start, total }),
+            special_tokens: false,
         }))
     }
 }

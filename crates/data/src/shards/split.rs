@@ -77,6 +77,17 @@ pub(super) struct Assigned {
     pub origin: String,
     /// Whether a document begins here, on this side.
     pub begins: bool,
+    /// Whether special tokens in the text count as such.
+    pub special_tokens: bool,
+}
+
+impl Assigned {
+    /// A whole document, or a whole piece of one.
+    pub fn whole(document: Document, split: Split) -> Self {
+        let begins = document.begins();
+        let Document { text, origin, special_tokens, .. } = document;
+        Self { split, text, origin, begins, special_tokens }
+    }
 }
 
 /// Divides a stream of documents between the splits.
@@ -119,40 +130,36 @@ impl<I: Iterator<Item = Result<Document, DataError>>> Divided<I> {
     }
 
     fn assign(&mut self, document: Document) -> Assigned {
-        let begins = document.begins();
         match self.rule {
             ValidationSplit::ByDocument { fraction, seed } => {
-                if begins {
+                if document.begins() {
                     self.side = side(&document.text, fraction, seed);
                 }
-                Assigned { split: self.side, text: document.text, origin: document.origin, begins }
+                Assigned::whole(document, self.side)
             }
             ValidationSplit::Tail { fraction } => self.cut(document, fraction),
-            ValidationSplit::None | ValidationSplit::Auto { .. } => {
-                Assigned { split: Split::Train, text: document.text, origin: document.origin, begins }
-            }
+            ValidationSplit::None | ValidationSplit::Auto { .. } => Assigned::whole(document, Split::Train),
         }
     }
 
     fn cut(&mut self, document: Document, fraction: f64) -> Assigned {
-        let begins = document.begins();
-        let (mut text, origin) = (document.text, document.origin);
         let (start, total) = match document.piece {
             Some(piece) => (piece.start, piece.total),
-            None => (0, text.chars().count() as u64),
+            None => (0, document.text.chars().count() as u64),
         };
+        let mut assigned = Assigned::whole(document, Split::Train);
         let cut = (total as f64 * (1.0 - fraction)).floor() as u64;
         if start >= cut {
             // A document that the training split got nothing of begins in validation.
-            return Assigned { split: Split::Validation, text, origin, begins: start == cut };
+            return Assigned { split: Split::Validation, begins: start == cut, ..assigned };
         }
         let keep = usize::try_from(cut - start).unwrap_or(usize::MAX);
-        if let Some((at, _)) = text.char_indices().nth(keep) {
-            let text = text.split_off(at);
-            let origin = origin.clone();
-            self.rest = Some(Assigned { split: Split::Validation, text, origin, begins: true });
+        if let Some((at, _)) = assigned.text.char_indices().nth(keep) {
+            let text = assigned.text.split_off(at);
+            let origin = assigned.origin.clone();
+            self.rest = Some(Assigned { split: Split::Validation, text, origin, begins: true, ..assigned });
         }
-        Assigned { split: Split::Train, text, origin, begins }
+        assigned
     }
 }
 

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::manifest::Manifest;
 use super::split::{Assigned, Divided};
 use super::{ShardSet, ShardWriter, Split, ValidationSplit};
-use crate::documents::{Documents, ReadOptions, SourceFiles};
+use crate::documents::{Documents, ReadOptions, SourceFiles, encode};
 use crate::{DataError, Document};
 
 /// Text given to one thread at a time, on average.
@@ -160,14 +160,7 @@ fn whole(
     documents: impl Iterator<Item = Result<Document, DataError>> + Send,
     split: Split,
 ) -> impl Iterator<Item = Result<Assigned, DataError>> + Send {
-    documents.map(move |document| {
-        document.map(|document| Assigned {
-            split,
-            begins: document.begins(),
-            text: document.text,
-            origin: document.origin,
-        })
-    })
+    documents.map(move |document| document.map(|document| Assigned::whole(document, split)))
 }
 
 struct Job<'a> {
@@ -227,12 +220,11 @@ impl<'a> Job<'a> {
     }
 
     fn write_batch(&mut self, batch: &[Assigned]) -> Result<(), DataError> {
-        let encode = |assigned: &Assigned| {
-            self.tokenizer
-                .try_encode(&assigned.text)
+        let ids = |assigned: &Assigned| {
+            encode(self.tokenizer, &assigned.text, assigned.special_tokens)
                 .map_err(|error| DataError::Vocabulary { origin: assigned.origin.clone(), reason: error.to_string() })
         };
-        let encoded = batch.par_iter().with_max_len(1).map(encode).collect::<Result<Vec<_>, _>>()?;
+        let encoded = batch.par_iter().with_max_len(1).map(ids).collect::<Result<Vec<_>, _>>()?;
         for (assigned, ids) in batch.iter().zip(&encoded) {
             self.trained |= assigned.split == Split::Train && !ids.is_empty();
             self.writer.push(assigned.split, ids, assigned.begins, assigned.text.len() as u64)?;

@@ -171,6 +171,11 @@ pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
         let names = if pronoun == Pronoun::She { SHE } else { HE };
         return dice.word(names.of(split)).to_string();
     }
+    made_up(split, pronoun, dice)
+}
+
+/// A made-up name of `split` that nobody has.
+pub fn made_up(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
     loop {
         let name = made_up_name(pronoun, dice);
         if split_of("name", &name) == split && !is_taken(&name) {

@@ -198,6 +198,12 @@ pub(super) fn name(split: Split, dice: &mut Dice) -> String {
     english_cast::hero_name(split, pronoun, dice)
 }
 
+/// A name that nobody has, and an animal that may be in a story: two of very many.
+pub(super) fn uncommon(split: Split, dice: &mut Dice) -> (String, &'static str) {
+    let pronoun = if dice.chance(50) { Pronoun::She } else { Pronoun::He };
+    (english_cast::made_up(split, pronoun, dice), dice.word(english_cast::ANIMALS.of(split)))
+}
+
 /// Endless stories of one language.
 pub fn stories(language: Language, split: Split, seed: u64) -> impl Iterator<Item = Story> {
     let stream = format!("stories/{}/{}", language.code(), split.name());
