@@ -28,15 +28,16 @@ pub(super) fn draw(names: Names, dice: &mut Dice) -> CorpusDocument {
     let split = Split::Train;
     let mut bindings = Bindings::default();
     let (name, animal) = match names {
-        Names::Any if dice.chance(50) => stories::uncommon(split, dice),
-        Names::Any => (stories::name(split, dice), stories::common_animal(split, dice)),
-        Names::Few => (stories::common_name(split, dice).to_string(), stories::common_animal(split, dice)),
+        Names::Any if dice.chance(50) => (stories::uncommon_name(split, dice), stories::uncommon_animal(dice)),
+        Names::Any => (stories::name(split, dice), stories::uncommon_animal(dice)),
+        Names::Few => (stories::common_name(split, dice).to_string(), stories::common_animal(split, dice).to_string()),
     };
     bindings.set("name", name);
+    bindings.set("an", stories::with_article(&animal));
     bindings.set("animal", animal);
-    bindings.set("an", stories::with_article(animal));
-    bindings.set("colour", possessions::colour(split, dice));
-    bindings.set("food", possessions::food(split, dice));
+    let invented = if matches!(names, Names::Any) { 50 } else { 0 };
+    bindings.set("colour", possessions::colour(split, invented, dice));
+    bindings.set("food", possessions::food(split, invented, dice));
     match dice.weighted(&[2, 1]) {
         0 => CorpusDocument::Conversation(dice.pick(TALKS).turns(&bindings, dice)),
         _ => CorpusDocument::Text(capitalise(&bindings.fill(dice.word(TALES)))),

@@ -1,21 +1,29 @@
 //! What people have and like: words that belong to one split each.
 
 use crate::corpus::dice::Dice;
+use crate::corpus::stories::made_up_word;
 use crate::corpus::{Split, wording};
 
-/// A colour.
-pub fn colour(split: Split, dice: &mut Dice) -> String {
-    wording::thing(COLOURS, split, dice).to_string()
+/// A colour; so often, in percent, a word that is none.
+pub fn colour(split: Split, made_up: usize, dice: &mut Dice) -> String {
+    one_of(COLOURS, split, made_up, dice)
 }
 
-/// Something to eat.
-pub fn food(split: Split, dice: &mut Dice) -> String {
-    wording::thing(FOODS, split, dice).to_string()
+/// Something to eat; so often, in percent, a word that is nothing.
+pub fn food(split: Split, made_up: usize, dice: &mut Dice) -> String {
+    one_of(FOODS, split, made_up, dice)
 }
 
-/// An animal that lives with people.
-pub fn pet(split: Split, dice: &mut Dice) -> String {
-    wording::thing(PETS, split, dice).to_string()
+/// An animal that lives with people; so often, in percent, a word that is none.
+pub fn pet(split: Split, made_up: usize, dice: &mut Dice) -> String {
+    one_of(PETS, split, made_up, dice)
+}
+
+fn one_of(things: &[&str], split: Split, made_up: usize, dice: &mut Dice) -> String {
+    if made_up > 0 && dice.chance(made_up) {
+        return made_up_word(dice);
+    }
+    wording::thing(things, split, dice).to_string()
 }
 
 const COLOURS: &[&str] = &[

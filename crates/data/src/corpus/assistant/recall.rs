@@ -61,7 +61,25 @@ pub fn never_told(split: Split, dice: &mut Dice) -> Exchange {
 }
 
 fn name(split: Split, dice: &mut Dice) -> String {
-    stories::name(split, dice)
+    if dice.chance(made_up(split)) { stories::uncommon_name(split, dice) } else { stories::name(split, dice) }
+}
+
+fn colour(split: Split, dice: &mut Dice) -> String {
+    possessions::colour(split, made_up(split), dice)
+}
+
+fn food(split: Split, dice: &mut Dice) -> String {
+    possessions::food(split, made_up(split), dice)
+}
+
+fn pet(split: Split, dice: &mut Dice) -> String {
+    possessions::pet(split, made_up(split), dice)
+}
+
+/// How often, in percent, what is told is a word that nobody knows. It has to be copied: whoever learns to choose among
+/// the words of a list is lost with any other, and validation has only others.
+fn made_up(split: Split) -> usize {
+    if split == Split::Train { 40 } else { 0 }
 }
 
 const FACTS: &[Fact] = &[
@@ -78,14 +96,14 @@ const FACTS: &[Fact] = &[
         ],
         asks: &[
             "[what is|tell me|say|do you know|do you remember|can you tell me|can you remember|do you still know|what was|so what is|and what is|repeat|guess] my [own |first ||]name[ again| now| please|]",
-            "[who am I|do you know who I am|do you remember me|who is talking to you|what am I called|how am I called|what do people call me|do you know me|remember my name|who are you talking to]",
+            "[who am I|do you know who I am|do you remember me|what am I called|how am I called|what do people call me|do you know me|remember my name]",
             "[and|so|now|ok|then][,|] [what is my name|who am I|do you know my name|what am I called]",
         ],
         answers: &["Your name is {x}.", "You are {x}.", "You told me that your name is {x}."],
     },
     Fact {
         weight: 14,
-        values: possessions::colour,
+        values: colour,
         says: &[
             "[my favourite colour is|I like the colour|the colour I like best is|I love the colour|my best colour is|the best colour is|I love] {x}[ most| best|]",
             "{x} is [my favourite colour|the colour that I like|the best colour|my colour]",
@@ -99,7 +117,7 @@ const FACTS: &[Fact] = &[
     },
     Fact {
         weight: 13,
-        values: possessions::food,
+        values: food,
         says: &[
             "[I like|I love|I really like|I like to eat|I love to eat|my favourite food is|I want to eat|I eat a lot of|I always eat|the food I like best is] {x}[ a lot| best| every day|]",
             "{x} [is my favourite food|is what I like to eat|is the best food|tastes best to me]",
@@ -114,7 +132,7 @@ const FACTS: &[Fact] = &[
     },
     Fact {
         weight: 13,
-        values: possessions::pet,
+        values: pet,
         says: &[
             "[I have|I have got|at home I have|I keep|I own|my pet is|we have|there is|I just got] a {x}[ at home| as a pet|]",
             "[a {x} is my pet|a {x} lives with me|I live with a {x}]",

@@ -91,6 +91,50 @@ pub const ANIMALS: Divided<&str> = Divided {
         "kitten",
         "puppy",
         "dinosaur",
+        "snail",
+        "spider",
+        "snake",
+        "lizard",
+        "crocodile",
+        "hippo",
+        "koala",
+        "fish",
+        "dolphin",
+        "whale",
+        "crab",
+        "seal",
+        "eagle",
+        "pigeon",
+        "peacock",
+        "turkey",
+        "rooster",
+        "chick",
+        "calf",
+        "pony",
+        "unicorn",
+        "mole",
+        "beaver",
+        "raccoon",
+        "moose",
+        "llama",
+        "worm",
+        "caterpillar",
+        "ladybird",
+        "dragonfly",
+        "cricket",
+        "swallow",
+        "sparrow",
+        "seagull",
+        "flamingo",
+        "ostrich",
+        "leopard",
+        "gorilla",
+        "bat",
+        "hamster",
+        "rat",
+        "toad",
+        "octopus",
+        "monster",
     ],
     held_out: &["otter", "walrus", "camel", "swan", "beetle", "zebra", "lamb", "parrot"],
 };
@@ -125,20 +169,20 @@ pub fn with_article(noun: &str) -> String {
 /// Binds the hero and the friend of a story of `split`.
 pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     let (group, kind, pronoun) = match dice.weighted(&[60, 14, 14, 12]) {
-        0 => ("animal", dice.word(ANIMALS.of(split)), None),
-        1 => ("child", "girl", Some(Pronoun::She)),
-        2 => ("child", "boy", Some(Pronoun::He)),
+        0 => ("animal", animal(split, dice), None),
+        1 => ("child", "girl".to_string(), Some(Pronoun::She)),
+        2 => ("child", "boy".to_string(), Some(Pronoun::He)),
         _ => {
             let &(role, pronoun) = dice.pick(ROLES.of(split));
-            ("role", role, pronoun)
+            ("role", role.to_string(), pronoun)
         }
     };
-    let pronoun = if matches!(kind, "cow" | "hen") { Some(Pronoun::She) } else { pronoun };
+    let pronoun = if matches!(kind.as_str(), "cow" | "hen") { Some(Pronoun::She) } else { pronoun };
     let pronoun = pronoun.unwrap_or(if dice.chance(50) { Pronoun::She } else { Pronoun::He });
     bindings.set("hero", hero_name(split, pronoun, dice));
     let described = with_article(&format!("{} {kind}", dice.word(TRAITS)));
-    bindings.set_row(&[("group", group), ("kind", kind)]);
-    bindings.set("akind", with_article(kind));
+    bindings.set("group", group);
+    bindings.set("akind", with_article(&kind));
     bindings.set("described", described);
     bindings.set_row(match pronoun {
         Pronoun::She => &[("he", "she"), ("him", "her"), ("his", "her")],
@@ -147,17 +191,27 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     if kind == "robot" {
         bindings.set("elder", "inventor");
     }
-    let friend = friend_kind(split, kind, dice);
-    bindings.set("friendkind", friend);
+    let friend = friend_kind(split, &kind, dice);
+    bindings.set("kind", kind);
     bindings.set("friend", format!("the {friend}"));
-    bindings.set("afriend", with_article(friend));
+    bindings.set("afriend", with_article(&friend));
+    bindings.set("friendkind", friend);
+}
+
+/// An animal, in training one time in seven one that nobody has heard of: asked for what it does not know either, a model
+/// has to copy the word, and cannot choose among the animals that it knows.
+fn animal(split: Split, dice: &mut Dice) -> String {
+    if split == Split::Train && dice.chance(15) {
+        return made_up_word(dice);
+    }
+    dice.word(ANIMALS.of(split)).to_string()
 }
 
 /// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is not.
-fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> &'static str {
+fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
     let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
     loop {
-        let friend = dice.word(ANIMALS.of(split));
+        let friend = animal(split, dice);
         if friend != hero {
             return friend;
         }
@@ -196,10 +250,25 @@ pub fn common_animal(split: Split, dice: &mut Dice) -> &'static str {
     dice.word(&animals[..animals.len().min(24)])
 }
 
+/// A noun of two syllables that is no word: "tomel", "bavik".
+pub fn made_up_word(dice: &mut Dice) -> String {
+    const ENDINGS: &[&str] = &["el", "ik", "op", "um", "ox", "ill", "en", "ab", "it", "ong"];
+    loop {
+        let mut word = String::new();
+        for parts in [ONSETS, VOWELS, ONSETS, ENDINGS] {
+            word.push_str(dice.word(parts));
+        }
+        if !is_rude(&word) {
+            return word;
+        }
+    }
+}
+
+const ONSETS: &[&str] = &["b", "d", "f", "g", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"];
+const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
+
 /// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a consonant.
 fn made_up_name(pronoun: Pronoun, dice: &mut Dice) -> String {
-    const ONSETS: &[&str] = &["b", "d", "f", "g", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"];
-    const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
     let before_last = 1 + dice.weighted(&[70, 30]);
     let endings: &[&str] = match (pronoun, before_last) {
         (Pronoun::She, _) => &["a", "i"],
@@ -218,14 +287,21 @@ fn made_up_name(pronoun: Pronoun, dice: &mut Dice) -> String {
 
 /// Whether a made-up name is a word, rude, or somebody else's name.
 fn is_taken(name: &str) -> bool {
-    const AVOIDED: &[&str] =
-        &["nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada"];
     const WORDS: &[&str] = &["Sofa", "Soda", "Data", "Tuna", "Robin", "Lemon", "Motor", "Satan", "Tutor", "Rumor"];
     static PEOPLE: LazyLock<World> =
         LazyLock::new(|| World::new(&WorldConfig { people: WorldConfig::MOST_PEOPLE, ..WorldConfig::default() }));
-    let lower = name.to_lowercase();
     let lists = [SHE.training, SHE.held_out, HE.training, HE.held_out, WORDS];
-    AVOIDED.iter().any(|part| lower.contains(part))
+    is_rude(name)
         || lists.iter().any(|list| list.contains(&name))
         || PEOPLE.people().iter().any(|person| name.starts_with(person.name))
+}
+
+/// Whether a made-up word has a part that does not belong into a story for children.
+fn is_rude(word: &str) -> bool {
+    const AVOIDED: &[&str] = &[
+        "nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada", "fag",
+        "nig", "dik", "jap", "kum", "pis", "sex", "fuk", "rap", "kil", "tit", "zit", "porn",
+    ];
+    let lower = word.to_lowercase();
+    AVOIDED.iter().any(|part| lower.contains(part))
 }

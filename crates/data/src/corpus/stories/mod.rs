@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::dice::Dice;
 use super::template::capitalise;
-pub(super) use english_cast::{common_animal, common_name, with_article};
+pub(super) use english_cast::{common_animal, common_name, made_up_word, with_article};
 use grammar::Grammar;
 pub(super) use titles::titled;
 
@@ -198,10 +198,15 @@ pub(super) fn name(split: Split, dice: &mut Dice) -> String {
     english_cast::hero_name(split, pronoun, dice)
 }
 
-/// A name that nobody has, and an animal that may be in a story: two of very many.
-pub(super) fn uncommon(split: Split, dice: &mut Dice) -> (String, &'static str) {
+/// A name that nobody has.
+pub(super) fn uncommon_name(split: Split, dice: &mut Dice) -> String {
     let pronoun = if dice.chance(50) { Pronoun::She } else { Pronoun::He };
-    (english_cast::made_up(split, pronoun, dice), dice.word(english_cast::ANIMALS.of(split)))
+    english_cast::made_up(split, pronoun, dice)
+}
+
+/// An animal of a story: one of very many, half of them made up.
+pub(super) fn uncommon_animal(dice: &mut Dice) -> String {
+    if dice.chance(50) { made_up_word(dice) } else { dice.word(english_cast::ANIMALS.training).to_string() }
 }
 
 /// Endless stories of one language.
