@@ -8,15 +8,14 @@ use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Document, open_documents};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::TrainConfig;
 
 use crate::args::{DataCommand, DataKind, DataShowArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
-use crate::recipe::{ConversationData, Recipe};
+use crate::recipe::{ConversationData, PreferenceData, Recipe};
 use crate::show::{Paint, Row, conversations, preferences, row, text};
-use crate::stages::examples;
+use crate::stages::{LearnsFrom, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
 
 /// Conversations and pairs of the embedded corpus that are drawn where no run says how many.
@@ -31,10 +30,12 @@ pub fn run(command: &DataCommand) -> Result<()> {
     let recipe = recipe(args)?;
     let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
     let tokenizer = load_tokenizer(path)?;
-    let shape = Shape::new(args, recipe.as_ref())?;
+    let training = recipe.as_ref().and_then(|recipe| stage_of(args.kind, recipe));
+    let shape = Shape::new(args, training)?;
+    let examples = training.map(TrainingStage::learns_from);
     let (kind, rows) = match args.kind {
-        DataKind::Conversations => ("conversations", of_conversations(args, recipe.as_ref(), &tokenizer, &shape)?),
-        DataKind::Preferences => ("preferences", of_preferences(args, recipe.as_ref(), &tokenizer, &shape)?),
+        DataKind::Conversations => ("conversations", of_conversations(args, examples, &tokenizer, &shape)?),
+        DataKind::Preferences => ("preferences", of_preferences(args, examples, &tokenizer, &shape)?),
         DataKind::Text => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
     };
     let mut out = io::stdout();
@@ -54,6 +55,16 @@ fn recipe(args: &DataShowArgs) -> Result<Option<Recipe>> {
     run_recipe::near(path, &dir)
 }
 
+/// The first stage of the recipe that learns from such examples.
+fn stage_of(kind: DataKind, recipe: &Recipe) -> Option<&dyn TrainingStage> {
+    let learns = |section: &dyn TrainingStage| match kind {
+        DataKind::Text => matches!(section.learns_from(), LearnsFrom::Text),
+        DataKind::Conversations => matches!(section.learns_from(), LearnsFrom::Conversations(_)),
+        DataKind::Preferences => matches!(section.learns_from(), LearnsFrom::Pairs(_)),
+    };
+    recipe.training().into_iter().map(|(_, section)| section).find(|section| learns(*section))
+}
+
 /// How much is shown.
 struct Shape {
     batch: usize,
@@ -63,14 +74,8 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(args: &DataShowArgs, recipe: Option<&Recipe>) -> Result<Self> {
-        let trains = recipe.map(|recipe| -> &TrainConfig {
-            match args.kind {
-                DataKind::Conversations => &recipe.sft.train,
-                DataKind::Preferences => &recipe.reward.train,
-                DataKind::Text => &recipe.pretrain,
-            }
-        });
+    fn new(args: &DataShowArgs, training: Option<&dyn TrainingStage>) -> Result<Self> {
+        let trains = training.map(TrainingStage::train);
         let shape = Self {
             batch: args.batch.or(trains.map(|train| train.batch)).unwrap_or(4),
             context: args.context.or(trains.map(|train| train.context)).unwrap_or(256),
@@ -88,14 +93,15 @@ impl Shape {
 
 fn of_conversations(
     args: &DataShowArgs,
-    recipe: Option<&Recipe>,
+    learned: Option<LearnsFrom<'_>>,
     tokenizer: &Tokenizer,
     shape: &Shape,
 ) -> Result<Vec<Row>> {
     let all = if args.data.is_empty() {
         let embedded =
             ConversationData { conversations: DRAWN, validation_conversations: 0, ..ConversationData::default() };
-        examples::conversations(recipe.map_or(&embedded, |recipe| &recipe.sft.data))?.0
+        let data = if let Some(LearnsFrom::Conversations(data)) = learned { data } else { &embedded };
+        examples::conversations(data)?.0
     } else {
         let found = read_conversations(&args.data)?;
         examples::report("data", &found.skips, found.examples.len());
@@ -111,11 +117,11 @@ fn of_conversations(
 
 fn of_preferences(
     args: &DataShowArgs,
-    recipe: Option<&Recipe>,
+    learned: Option<LearnsFrom<'_>>,
     tokenizer: &Tokenizer,
     shape: &Shape,
 ) -> Result<Vec<Row>> {
-    let data = recipe.map(|recipe| recipe.reward.data.clone()).unwrap_or_default();
+    let data = if let Some(LearnsFrom::Pairs(data)) = learned { data.clone() } else { PreferenceData::default() };
     let paths = if args.data.is_empty() { &data.data } else { &args.data };
     let wanted = shape.batch.saturating_mul(shape.count);
     let mut pairs: Vec<Preference> = if paths.is_empty() {
