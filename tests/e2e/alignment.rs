@@ -183,8 +183,23 @@ fn grpo_resumes_exactly() {
 }
 
 #[test]
+fn rloo_resumes_exactly() {
+    check_resumes("rloo", "tokenizer,pretrain,sft");
+}
+
+#[test]
+fn reinforce_resumes_exactly() {
+    check_resumes("reinforce", "tokenizer,pretrain,sft");
+}
+
+#[test]
 fn dpo_resumes_exactly() {
     check_resumes("dpo", "tokenizer,pretrain,sft");
+}
+
+#[test]
+fn kto_resumes_exactly() {
+    check_resumes("kto", "tokenizer,pretrain,sft");
 }
 
 #[test]

@@ -7,9 +7,12 @@ use fireclay_train::checkpoint::left;
 
 use crate::battery::Figures;
 use crate::error::user;
+use crate::stages::Stage;
 
-/// Stages that leave a language model behind, the later in a run the further back. A reward model is none.
-const POLICY_STAGES: [&str; 8] = ["pretrain", "sft", "dpo", "kto", "reinforce", "rloo", "grpo", "ppo"];
+/// Names of the stages that leave a language model behind, the later in a run the further back.
+fn policy_stages() -> impl Iterator<Item = &'static str> {
+    Stage::ALL.iter().filter(|stage| stage.leaves_policy()).map(|stage| stage.name())
+}
 
 /// The folder with `config.json` and weights that `path` stands for.
 ///
@@ -40,7 +43,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
         Some(checkpoint) => Ok(checkpoint),
         None => Err(user(format!(
             "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a checkpoint (a run)",
-            POLICY_STAGES.join("/, ")
+            policy_stages().collect::<Vec<_>>().join("/, ")
         ))),
     }
 }
@@ -50,7 +53,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
-    let stage = path.join("reward");
+    let stage = path.join(Stage::Reward.name());
     resolve(if stage.join("checkpoints").is_dir() { &stage } else { path })
 }
 
@@ -61,7 +64,7 @@ type Finished = (Option<Figures>, PathBuf, PathBuf);
 fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     let mut unfinished = None;
     let mut finished: Vec<Finished> = vec![];
-    for stage in POLICY_STAGES.iter().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
+    for stage in policy_stages().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
         let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
         if stage.join("DONE").exists() {
             finished.push((Figures::of_stage(&stage), stage, checkpoint));

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use fireclay_model::DecoderConfig;
-use fireclay_train::{MemoryEstimate, TrainConfig, matmul_peak, memory_estimate, time_estimate};
+use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
 use crate::error::user;
-use crate::recipe::{Recipe, Stage};
+use crate::recipe::Recipe;
 use crate::stages;
 
 /// The numbers of a run.
@@ -71,17 +70,21 @@ impl Plan {
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
         let peak = matmul_peak(device, recipe.pretrain.precision);
-        let loads: Vec<_> = recipe.stages.iter().filter_map(|stage| load(recipe, *stage)).collect();
-        let stages: Vec<StagePlan> = loads
-            .iter()
-            .map(|load| StagePlan {
-                name: load.stage.name(),
-                steps: load.work.steps,
-                tokens_per_step: load.tokens_per_step,
-                seconds: time_estimate(&decoder, &load.work, peak).seconds,
-            })
-            .collect();
-        let most = loads.iter().max_by_key(|load| load.memory(&decoder).total);
+        let running = recipe.stages.iter().filter_map(|&stage| Some((stage.name(), recipe.training_stage(stage)?)));
+        let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
+        for (name, section) in running {
+            let (load, train) = (section.load(), section.train());
+            let needed = load.memory(train, &decoder);
+            if memory.as_ref().is_none_or(|most| needed.total >= most.total) {
+                (memory, memory_stage) = (Some(needed), name);
+            }
+            stages.push(StagePlan {
+                name,
+                steps: train.steps,
+                tokens_per_step: (load.consumed * train.context) as u64,
+                seconds: time_estimate(&decoder, &load.work(train), peak).seconds,
+            });
+        }
         Ok(Self {
             recipe: recipe.name.clone(),
             data: stages::describe_data(recipe),
@@ -99,8 +102,8 @@ impl Plan {
             parameters: decoder.num_params(),
             flops_per_token: decoder.flops_per_token(recipe.pretrain.context),
             tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
-            memory: most.map_or_else(|| memory_estimate(&decoder, &recipe.pretrain), |load| load.memory(&decoder)),
-            memory_stage: most.map_or("tokenizer", |load| load.stage.name()),
+            memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
+            memory_stage,
             memory_available: is_cpu(device_name).then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
             stages,
@@ -121,65 +124,6 @@ impl Plan {
                 stage = self.memory_stage
             ))),
             _ => Ok(()),
-        }
-    }
-}
-
-/// What a stage asks of the machine.
-struct Load {
-    stage: Stage,
-    /// As much work in a step as this training has.
-    work: TrainConfig,
-    /// As many activations at once as this training has.
-    at_once: TrainConfig,
-    /// Models of the decoder's size that stand beside it, and those among them that are trained.
-    beside: (u64, u64),
-    tokens_per_step: u64,
-}
-
-/// `None` for the tokenizer, which is trained by counting.
-fn load(recipe: &Recipe, stage: Stage) -> Option<Load> {
-    let (_, train) = recipe.training().into_iter().find(|(one, _)| *one == stage)?;
-    let rows = |rows: usize| TrainConfig { batch: rows, ..train.clone() };
-    // A policy answers, is judged, and learns: about one training pass more than its epochs, and PPO's critic as many again.
-    let online = |group: usize, epochs: u64, minibatch: usize, critic: usize, beside| {
-        let answers = train.batch * group;
-        (rows(answers * (1 + epochs as usize * (1 + critic))), rows(minibatch.min(answers)), beside, answers)
-    };
-    let (work, at_once, beside, sequences) = match stage {
-        Stage::Tokenizer => return None,
-        Stage::Pretrain | Stage::Sft => (train.clone(), train.clone(), (0, 0), train.batch * train.accumulate),
-        Stage::Reward => (rows(2 * train.batch), rows(2 * train.batch), (0, 0), 2 * train.batch),
-        Stage::Dpo => (rows(3 * train.batch), rows(2 * train.batch), (1, 0), 2 * train.batch),
-        Stage::Kto => (rows(2 * train.batch), rows(train.batch), (1, 0), train.batch),
-        Stage::Reinforce => {
-            online(recipe.reinforce.rollouts.group_size, 1, recipe.reinforce.algorithm.minibatch, 0, (2, 0))
-        }
-        Stage::Rloo => online(recipe.rloo.rollouts.group_size, 1, recipe.rloo.algorithm.minibatch, 0, (2, 0)),
-        Stage::Grpo => {
-            let grpo = &recipe.grpo.algorithm;
-            online(recipe.grpo.rollouts.group_size, grpo.epochs, grpo.minibatch, 0, (2, 0))
-        }
-        Stage::Ppo => {
-            let ppo = &recipe.ppo.algorithm;
-            online(recipe.ppo.rollouts.group_size, ppo.epochs, ppo.minibatch, 1, (3, 1))
-        }
-    };
-    let tokens_per_step = (sequences * train.context) as u64;
-    Some(Load { stage, work, at_once, beside, tokens_per_step })
-}
-
-impl Load {
-    fn memory(&self, decoder: &DecoderConfig) -> MemoryEstimate {
-        let own = memory_estimate(decoder, &self.at_once);
-        let (models, trained) = self.beside;
-        let (weights, gradients, optimizer) = (models * own.weights, trained * own.gradients, trained * own.optimizer);
-        MemoryEstimate {
-            weights: own.weights + weights,
-            gradients: own.gradients + gradients,
-            optimizer: own.optimizer + optimizer,
-            activations: own.activations,
-            total: own.total + weights + gradients + optimizer,
         }
     }
 }

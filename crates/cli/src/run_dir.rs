@@ -9,33 +9,22 @@ use toml::{Table, Value};
 
 use crate::console::say;
 use crate::error::user;
-use crate::recipe::{Recipe, Stage};
+use crate::recipe::Recipe;
 use crate::report;
+use crate::stages::Stage;
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
 const FREE_KEYS: [&str; 3] = ["description", "stages", "samples.prompts"];
 
-/// The same, of every stage that trains.
-const FREE_STAGE_KEYS: [&str; 9] = [
-    "eval_every",
-    "eval_batches",
-    "max_skipped_steps",
-    "sample_every",
-    "sample_tokens",
-    "checkpoint_every",
-    "keep_checkpoints",
-    "rollout_batch",
-    "cache_mib",
-];
-
 /// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.
-fn is_free(path: &Path, key: &str) -> bool {
+fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
     let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
-    let is_stage = Stage::ALL.iter().any(|stage| *stage != Stage::Tokenizer && stage.name() == section);
-    let untouched = is_stage && !path.join(section).join("metrics.jsonl").exists();
     // Each stage holds to the battery that it began with.
-    let is_stages_own = section == "battery";
-    is_stages_own || FREE_KEYS.contains(&key) || is_stage && FREE_STAGE_KEYS.contains(&rest) || untouched
+    if section == "battery" || FREE_KEYS.contains(&key) {
+        return true;
+    }
+    let stage = Stage::named(section).and_then(|stage| recipe.training_stage(stage));
+    stage.is_some_and(|stage| stage.is_free(rest) || !path.join(section).join("metrics.jsonl").exists())
 }
 
 /// An opened run directory.
@@ -65,10 +54,11 @@ impl RunDir {
         let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
         let file = run.recipe_file();
         // Until the first stage has left something, nothing depends on the recipe.
-        if file.exists() && (run.folder("tokenizer").join("DONE").exists() || run.folder("pretrain").exists()) {
+        let trained = || Stage::ALL.iter().any(|stage| stage.trains() && run.folder(stage.name()).exists());
+        if file.exists() && (run.folder(Stage::Tokenizer.name()).join("DONE").exists() || trained()) {
             let before =
                 std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
-            run.check_same(&before, &written)?;
+            run.check_same(recipe, &before, &written)?;
         }
         write_whole(&file, &written)?;
         let mut machine = report::machine();
@@ -93,7 +83,7 @@ impl RunDir {
         self.path.join("recipe.toml")
     }
 
-    fn check_same(&self, before: &str, now: &str) -> Result<()> {
+    fn check_same(&self, recipe: &Recipe, before: &str, now: &str) -> Result<()> {
         let parse = |text: &str| toml::from_str::<Table>(text).map(|table| flatten(&table));
         let Ok(before) = parse(before) else {
             return Err(user(format!(
@@ -105,7 +95,7 @@ impl RunDir {
         let changed = now.iter().map(|(key, _)| key).chain(before.iter().map(|(key, _)| key)).find(|key| {
             let value =
                 |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
-            !is_free(&self.path, key) && value(&before) != value(&now)
+            !is_free(&self.path, recipe, key) && value(&before) != value(&now)
         });
         let Some(key) = changed else { return Ok(()) };
         let show = |table: &[(String, Value)]| {

@@ -9,7 +9,7 @@ use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
 use fireclay_model::{
     Checkpoints, Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
 };
-use fireclay_train::Trainable;
+use fireclay_train::{Optimizer, Optimizers, Trainable};
 use serde_json::Value;
 
 /// The folder of the critic inside a checkpoint, and that of the moving average.
@@ -95,7 +95,27 @@ impl ModuleMapper for Mix {
     }
 }
 
+/// The optimisers of an [`ActorCritic`].
+pub struct ActorCriticOptimizers {
+    /// The policy's, in `optimizer.safetensors`.
+    pub actor: Optimizer,
+    /// The critic's, in `critic_optimizer.safetensors`.
+    pub critic: Optimizer,
+}
+
+impl Optimizers for ActorCriticOptimizers {
+    fn make<E>(mut make: impl FnMut(&'static str) -> Result<Optimizer, E>) -> Result<Self, E> {
+        Ok(Self { actor: make("optimizer")?, critic: make("critic_optimizer")? })
+    }
+
+    fn named(&self) -> Vec<(&'static str, &Optimizer)> {
+        vec![("optimizer", &self.actor), ("critic_optimizer", &self.critic)]
+    }
+}
+
 impl Trainable for ActorCritic {
+    type Optimizers = ActorCriticOptimizers;
+
     fn device(&self) -> Device {
         self.actor.device()
     }
@@ -120,15 +140,15 @@ impl Trainable for ActorCritic {
     }
 
     fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
-        let average = match &self.average {
-            Some(_) => Some(fireclay_model::load(dir.join(AVERAGE), device)?.no_grad()),
-            None => None,
+        let Self { actor, critic, average } = self;
+        let averaged = average.is_some();
+        drop((critic, average));
+        let average = match averaged {
+            true => Some(fireclay_model::load(dir.join(AVERAGE), device)?.no_grad()),
+            false => None,
         };
-        Ok(Self {
-            actor: self.actor.restore(dir, device)?,
-            critic: load_score_model(dir.join(CRITIC), device)?.0,
-            average,
-        })
+        let critic = load_score_model(dir.join(CRITIC), device)?.0;
+        Ok(Self { actor: actor.restore(dir, device)?, critic, average })
     }
 
     fn configuration(&self) -> Value {

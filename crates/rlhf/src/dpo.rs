@@ -18,13 +18,8 @@ use burn::tensor::activation::{log_sigmoid, relu};
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedPair;
 use fireclay_model::Decoder;
-use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{
-    Exam, Fit, Interrupt, Loss, Objective, Outcome, ShowSamples, StageDir, TrainConfig, TrainError, evaluate_objective,
-    fit,
-};
+use fireclay_train::{Exam, Fit, Loss, Objective, Outcome, StageRun, TrainError, evaluate_objective, fit};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::completions::{Sequences, host, token_logprobs};
 use crate::numbers::positive;
@@ -161,59 +156,42 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
 }
 
 /// What [`dpo`] and [`kto`](crate::kto::kto) need beside policy and reference.
-pub struct Preferring<'a, T> {
-    /// How to train; `batch` is the number of examples of a step.
-    pub config: &'a TrainConfig,
-    /// What must not change when the stage is resumed, beside `config`.
-    pub settings: Value,
+pub struct PreferenceTraining<'a, T> {
+    /// Settings, folder, interrupt; `config.batch` is the number of examples of a step.
+    pub run: StageRun<'a>,
     /// Examples to learn from.
     pub source: &'a mut dyn Source<Vec<T>>,
     /// Examples that are never learned from.
     pub validation: &'a [T],
     /// Decides which checkpoint is best; `None`: the validation loss does.
     pub battery: Option<&'a dyn Exam<Decoder>>,
-    /// Shows what the policy, without gradients, answers after a step.
-    pub sample: ShowSamples<'a, Decoder>,
-    /// Saved with every checkpoint.
-    pub tokenizer: &'a Tokenizer,
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
 }
 
-impl<T: Clone> Preferring<'_, T> {
+impl<T: Clone> PreferenceTraining<'_, T> {
     /// Runs [`fit()`] on an objective over these examples.
-    pub(crate) fn run(
+    pub(crate) fn fit(
         self,
         policy: Decoder,
         objective: &dyn Objective<Decoder, Vec<T>>,
         shows: &[&'static str],
     ) -> Result<Outcome, TrainError> {
-        let Self { config, settings, source, validation, battery, sample, tokenizer, stage, interrupt, quiet } = self;
+        let Self { run, source, validation, battery } = self;
+        let config = run.config;
         let evaluate = |policy: &Decoder| {
             let batches = validation.chunks(config.batch).map(<[T]>::to_vec).take(limit(config));
             Ok((!validation.is_empty()).then(|| evaluate_objective(policy, objective, batches)))
         };
-        let (evaluate, finish) = (&evaluate, &Ok);
         fit(
             policy,
             Fit {
-                config,
-                settings,
+                run,
                 objective,
                 source,
-                evaluate,
+                evaluate: &evaluate,
                 exam: battery,
-                sample,
-                finish,
-                tokenizer,
-                stage,
-                interrupt,
+                sample: &|_, _| Ok(vec![]),
+                finish: &Ok,
                 shows,
-                quiet,
             },
         )
     }
@@ -227,11 +205,11 @@ pub fn dpo(
     policy: Decoder,
     reference: Decoder,
     config: &DpoConfig,
-    run: Preferring<'_, EncodedPair>,
+    training: PreferenceTraining<'_, EncodedPair>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
     // Rounded as the policy is, so that the two are equal before the first step.
-    let reference = reference.with_precision(run.config.precision);
+    let reference = reference.with_precision(training.run.config.precision);
     let objective = DirectPreference { config: config.clone(), reference };
-    run.run(policy, &objective, &["accuracy", "battery"])
+    training.fit(policy, &objective, &["accuracy", "battery"])
 }

@@ -13,7 +13,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
-use fireclay_train::{Optimizer, OptimizerConfig, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ use crate::advantages::group_relative;
 use crate::completions::{masked_mean, number, token_scores};
 use crate::kl::KlEstimator;
 use crate::numbers::{below_one, not_negative, one_or_more};
-use crate::online::{Learned, Moment, PolicyGradient};
+use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::ppo::{clip_fraction, clipped_surrogate};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
@@ -127,10 +127,6 @@ impl PolicyGradient<Decoder> for Grpo {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
-        vec![("optimizer", config.optimizer())]
-    }
-
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
         model
     }
@@ -138,28 +134,29 @@ impl PolicyGradient<Decoder> for Grpo {
     fn learn(
         &mut self,
         mut model: Decoder,
-        optimizers: &mut [Optimizer],
+        optimizer: &mut Optimizer,
         groups: &[Group],
-        moment: Moment<'_>,
-    ) -> Result<(Decoder, Learned), TrainError> {
+        context: StepContext<'_>,
+    ) -> Result<(Decoder, UpdateStats), TrainError> {
         let advantages: Vec<f64> = groups.iter().flat_map(|group| self.advantages(group)).collect();
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let mut means = Means::default();
         let undecided = groups.iter().filter(|group| self.advantages(group).iter().any(|&a| a != 0.0)).count();
         means.add("groups_with_signal", undecided as f64 / groups.len().max(1) as f64);
         for epoch in 0..self.config.epochs {
-            for chosen in minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch)
+            for chosen in
+                minibatches(trajectories.len(), self.config.minibatch, context.config.seed, context.step, epoch)
             {
                 let some: Vec<&Trajectory> = chosen.iter().map(|&index| trajectories[index]).collect();
                 let advantages: Vec<f64> = chosen.iter().map(|&index| advantages[index]).collect();
-                let loss = self.loss(&model, &some, &advantages, moment.temperature, &mut means);
-                let rate = moment.rate * moment.config.learning_rate;
-                let (stepped, result) = descend(model, &mut optimizers[0], &loss, moment.checkpoints, rate);
+                let loss = self.loss(&model, &some, &advantages, context.temperature, &mut means);
+                let rate = context.rate * context.config.learning_rate;
+                let (stepped, result) = descend(model, optimizer, &loss, context.checkpoints, rate);
                 model = stepped;
                 means.update("loss", "grad_norm", result);
             }
         }
-        Ok((model, means.learned()))
+        Ok((model, means.into_stats()))
     }
 }
 

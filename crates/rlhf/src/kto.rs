@@ -16,7 +16,7 @@ use fireclay_train::{Loss, Objective, Outcome, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::completions::{Sequences, host};
-use crate::dpo::{Preferring, completion_logprobs};
+use crate::dpo::{PreferenceTraining, completion_logprobs};
 use crate::numbers::{not_negative, positive};
 
 /// The numbers of KTO.
@@ -124,11 +124,11 @@ pub fn kto(
     policy: Decoder,
     reference: Decoder,
     config: &KtoConfig,
-    run: Preferring<'_, EncodedRating>,
+    training: PreferenceTraining<'_, EncodedRating>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
     // Rounded as the policy is, so that the two are equal before the first step.
-    let reference = reference.with_precision(run.config.precision);
+    let reference = reference.with_precision(training.run.config.precision);
     let objective = KahnemanTversky { config: config.clone(), reference };
-    run.run(policy, &objective, &["accuracy", "kl", "battery"])
+    training.fit(policy, &objective, &["accuracy", "kl", "battery"])
 }

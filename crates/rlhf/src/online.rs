@@ -9,11 +9,9 @@ use fireclay_data::Source;
 use fireclay_data::chat::EncodedTask;
 use fireclay_model::{Checkpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::checkpoint::{self, Expected, Parts};
-use fireclay_train::exam::{conclude, examine};
+use fireclay_train::exam::examine;
 use fireclay_train::{
-    Clock, Exam, Interrupt, Log, Optimizer, OptimizerConfig, Outcome, Progress, Sample, StageDir, StepMetrics, Summary,
-    TrainConfig, TrainError, Trainable, TrainerState,
+    Exam, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken, Summary, TrainConfig, TrainError, Trainable,
 };
 use serde_json::Value;
 
@@ -26,9 +24,6 @@ pub trait PolicyGradient<M: Trainable> {
     /// Its settings, as JSON: a stage is only resumed with those it began with.
     fn settings(&self) -> Value;
 
-    /// The file names and numbers of its optimisers.
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)>;
-
     /// The part of the model that answers.
     fn policy<'m>(&self, model: &'m M) -> &'m Decoder;
 
@@ -39,10 +34,10 @@ pub trait PolicyGradient<M: Trainable> {
     fn learn(
         &mut self,
         model: M,
-        optimizers: &mut [Optimizer],
+        optimizers: &mut M::Optimizers,
         groups: &[Group],
-        moment: Moment<'_>,
-    ) -> Result<(M, Learned), TrainError>;
+        context: StepContext<'_>,
+    ) -> Result<(M, UpdateStats), TrainError>;
 
     /// What it carries from step to step beside weights and moments.
     fn memory(&self) -> Value {
@@ -58,9 +53,9 @@ pub trait PolicyGradient<M: Trainable> {
     }
 }
 
-/// When and how strongly to learn.
+/// The step that an algorithm learns in.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub struct StepContext<'a> {
     /// The step, from 1.
     pub step: u64,
     /// Its learning rate as a share of the highest: the schedule's.
@@ -69,14 +64,14 @@ pub struct Moment<'a> {
     pub config: &'a TrainConfig,
     /// The temperature that log-probabilities are taken at.
     pub temperature: f64,
-    /// What the model's blocks left for later, if it has activation checkpointing.
+    /// The inputs that the model's blocks kept for the backward pass, if it has activation checkpointing.
     pub checkpoints: Option<&'a Checkpoints>,
 }
 
-/// What came of learning.
+/// Figures of the updates of a step.
 #[derive(Clone, Debug, Default)]
-pub struct Learned {
-    /// Numbers for the log: loss, entropy, clip fraction and the like.
+pub struct UpdateStats {
+    /// Numbers for the log: entropy, clip fraction and the like.
     pub metrics: Vec<(&'static str, f64)>,
     /// Updates left out because a loss or a gradient was not finite.
     pub skipped: u64,
@@ -88,12 +83,10 @@ pub struct Learned {
 
 /// What [`online`] needs beside model and algorithm.
 pub struct Online<'a> {
-    /// How to train; `batch` is the number of prompts of a step.
-    pub config: &'a TrainConfig,
+    /// Settings, folder, interrupt; `config.batch` is the number of prompts of a step.
+    pub run: StageRun<'a>,
     /// How the policy is asked.
     pub rollouts: &'a RolloutConfig,
-    /// What must not change when the stage is resumed, beside these and the algorithm's own numbers.
-    pub settings: Value,
     /// What the policy began as, without gradients: it says how far the policy has gone.
     pub reference: &'a Decoder,
     /// What answers are worth.
@@ -104,14 +97,6 @@ pub struct Online<'a> {
     pub held_out: &'a [EncodedTask],
     /// Decides which checkpoint is best; `None`: none is marked.
     pub battery: Option<&'a dyn Exam<Decoder>>,
-    /// Turns answers into text; saved with every checkpoint.
-    pub tokenizer: &'a Tokenizer,
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
 }
 
 /// Dialogues kept as samples at each evaluation.
@@ -123,188 +108,191 @@ const SHOWS: [&str; 6] = ["reward_mean", "kl", "entropy", "response_length", "fi
 ///
 /// # Errors
 /// [`TrainError`] when settings do not fit the checkpoint, a prompt does not fit the model, or the disk fails.
-#[allow(clippy::too_many_lines, reason = "the loop, from top to bottom")]
-#[allow(clippy::needless_pass_by_value, reason = "a run is used up")]
 pub fn online<M: Trainable>(
     model: M,
     algorithm: &mut dyn PolicyGradient<M>,
-    run: Online<'_>,
+    online: Online<'_>,
 ) -> Result<Outcome, TrainError> {
-    let config = run.config;
-    config.validate()?;
-    run.rollouts.validate()?;
-    let device = model.device().autodiff();
-
-    let settings = settings(algorithm, &run);
-    let optimizer_configs = algorithm.optimizers(config);
-    let expected = Expected { config, settings: &settings, tokenizer: run.tokenizer, optimizers: &optimizer_configs };
-    let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
-    let from = resumed.as_ref().map(|resumed| resumed.state.step);
-    let (model, mut optimizers, mut state) = if let Some(resumed) = resumed {
-        run.source.seek(&resumed.state.position)?;
-        algorithm.recall(&resumed.state.memory)?;
-        (resumed.model, resumed.optimizers, resumed.state)
-    } else {
-        let optimizers = optimizer_configs.iter().map(|(_, config)| Optimizer::new(config.clone())).collect();
-        let state =
-            TrainerState { settings, memory: algorithm.memory(), ..TrainerState::new(config, run.source.position()) };
-        (model.to_device(&device), optimizers, state)
-    };
-    let checkpoints = config.checkpoints();
-    let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
-
+    let Online { mut run, rollouts, reference, reward, source, held_out, battery } = online;
+    let (config, tokenizer) = (run.config, run.tokenizer);
+    rollouts.validate()?;
+    run.settings = settings(algorithm.settings(), rollouts, run.settings);
+    let held_out = HeldOut { prompts: held_out, tokenizer, rollouts, seed: config.seed, reward, reference, battery };
+    let (mut session, mut model) = Session::begin(run, model, source, &SHOWS)?;
     // Rounded as the policy is, so that the two are equal before the first step.
-    let reference = run.reference.clone().with_precision(config.precision);
-
-    let mut log = Log::open(run.stage, from, Progress::new(config.steps, state.step, &SHOWS, run.quiet))?;
+    let reference = reference.clone().with_precision(config.precision);
+    let checkpoints = session.checkpoints().cloned();
     let mut watch = Watch::default();
-    let clock = Clock::new(state.seconds);
-    let mut saved = from;
+
     let mut last_evaluation = None;
-    if from.is_none() {
+    if session.is_new() {
+        session.state.memory = algorithm.memory();
         let valid = model.valid();
-        let HeldOut { mut numbers, samples } = run.evaluate(algorithm.policy(&valid), 0)?;
-        numbers.extend(examine(run.battery, algorithm.policy(&valid), &mut state)?);
-        log.step(&StepMetrics { extra: numbers.iter().cloned().collect(), ..StepMetrics::default() })?;
-        log.samples(&samples)?;
-        last_evaluation = Some(numbers);
-        if state.answers_best() {
-            // What the stage begins with may be the best that it leaves.
-            run.save(&valid, &optimizer_configs, &optimizers, &mut state)?;
-            saved = Some(0);
+        let found = held_out.measure(algorithm.policy(&valid), &mut session)?;
+        session.log(StepMetrics { extra: found.iter().cloned().collect(), ..StepMetrics::default() })?;
+        last_evaluation = Some(found);
+        // The model that the stage begins with may be the best that it leaves.
+        if session.save_due() {
+            session.save(&valid)?;
         }
+    } else {
+        algorithm.recall(&session.state.memory)?;
     }
 
-    while state.step < config.steps && !run.interrupt.requested() {
-        let step = state.step + 1;
-        let due = |every: u64| step == config.steps || (every > 0 && step.is_multiple_of(every));
-        let started = Instant::now();
-
+    while let Some(step) = session.next_step() {
         // Ask: the policy completes this step's prompts.
-        let tasks = run.source.next_batch()?;
+        let mut time = Stopwatch::default();
+        let tasks = source.next_batch()?;
         let valid = model.valid();
-        let mut groups = rollout(algorithm.policy(&valid), &tasks, run.tokenizer, run.rollouts, config.seed, step)?;
-        let generating = started.elapsed().as_secs_f64();
+        let mut groups = rollout(algorithm.policy(&valid), &tasks, tokenizer, rollouts, config.seed, step)?;
+        time.lap("generating");
 
         // Judge: the reward, and how far each answer is from what the reference would say.
-        add_rewards(&mut groups, run.reward)?;
-        add_reference_logprobs(&mut groups, &reference, run.rollouts.temperature, run.rollouts.rollout_batch);
-        let scoring = started.elapsed().as_secs_f64() - generating;
+        add_rewards(&mut groups, reward)?;
+        add_reference_logprobs(&mut groups, &reference, rollouts.temperature, rollouts.rollout_batch);
+        time.lap("scoring");
         drop(valid);
 
         // Learn.
-        let rate = config.learning_rate_at(step) / config.learning_rate;
-        let (temperature, checkpoints) = (run.rollouts.temperature, checkpoints.as_ref());
-        let moment = Moment { step, rate, config, temperature, checkpoints };
-        let (learnt, learned) = algorithm.learn(model, &mut optimizers, &groups, moment)?;
+        let context = StepContext {
+            step,
+            rate: config.learning_rate_at(step) / config.learning_rate,
+            config,
+            temperature: rollouts.temperature,
+            checkpoints: checkpoints.as_ref(),
+        };
+        let (learnt, stats) = algorithm.learn(model, &mut session.optimizers, &groups, context)?;
         model = learnt;
-        let elapsed = started.elapsed().as_secs_f64();
-        let learning = elapsed - generating - scoring;
-        let tokens: u64 = groups
-            .iter()
-            .flat_map(|group| &group.trajectories)
-            .map(|trajectory| (trajectory.prompt.len() + trajectory.completion.len()) as u64)
-            .sum();
-        state.step = step;
-        state.tokens += tokens;
-        state.position = run.source.position();
-        state.memory = algorithm.memory();
-        state.skipped += learned.skipped;
-        state.skipped_in_a_row = if learned.skipped > 0 { state.skipped_in_a_row + 1 } else { 0 };
+        time.lap("learning");
+        let (tokens, position) = (groups.iter().map(Group::tokens).sum(), source.position());
+        let line = session.advance(StepTaken { tokens, seconds: time.total(), skipped: stats.skipped, position });
+        session.state.memory = algorithm.memory();
 
         // Evaluate.
         let mut numbers = RolloutStatistics::of(&groups).named("");
-        numbers.extend(learned.metrics.iter().map(|&(name, value)| (name.to_owned(), value)));
-        let share = |seconds: f64| seconds / elapsed.max(1e-9);
-        let shares = [("generating", generating), ("scoring", scoring), ("learning", learning)];
-        numbers.extend(shares.map(|(name, seconds)| (format!("time_{name}"), share(seconds))));
-        watch.look(step, &numbers, run.rollouts.max_tokens);
-        state.battery = None;
-        if due(config.eval_every) {
-            let valid = model.valid();
-            let mut found = run.evaluate(algorithm.policy(&valid), step)?;
-            found.numbers.extend(examine(run.battery, algorithm.policy(&valid), &mut state)?);
-            log.samples(&found.samples)?;
-            numbers.extend(found.numbers.iter().cloned());
-            last_evaluation = Some(found.numbers);
+        numbers.extend(stats.metrics.iter().map(|&(name, value)| (name.to_owned(), value)));
+        numbers.extend(time.shares());
+        watch.look(step, &numbers, rollouts.max_tokens);
+        if session.due(config.eval_every) {
+            let found = held_out.measure(algorithm.policy(&model.valid()), &mut session)?;
+            numbers.extend(found.iter().cloned());
+            last_evaluation = Some(found);
         }
 
-        // Log.
-        log.step(&StepMetrics {
-            step,
-            tokens: state.tokens,
-            loss: Some(learned.loss),
-            lr: Some(config.learning_rate_at(step)),
-            grad_norm: Some(learned.grad_norm),
-            tokens_per_s: Some(tokens as f64 / elapsed.max(1e-9)),
-            seconds: clock.seconds(),
-            skipped: (learned.skipped > 0).then_some(state.skipped),
-            extra: numbers.into_iter().collect(),
-            ..StepMetrics::default()
-        })?;
-        if state.skipped_in_a_row > config.max_skipped_steps {
-            return Err(TrainError::Diverged { step, count: state.skipped_in_a_row });
-        }
-
-        // Save.
-        if due(config.checkpoint_every) || state.answers_best() {
-            state.seconds = clock.seconds();
-            run.save(&model.valid(), &optimizer_configs, &optimizers, &mut state)?;
-            saved = Some(step);
+        // Log and save.
+        let (loss, grad_norm) = (Some(stats.loss), Some(stats.grad_norm));
+        session.log(StepMetrics { loss, grad_norm, extra: numbers.into_iter().collect(), ..line })?;
+        if session.save_due() {
+            session.save(&model.valid())?;
         }
     }
 
-    log.progress.finish();
-    if last_evaluation.is_none() && state.step == config.steps {
+    if last_evaluation.is_none() && session.is_complete() {
         // The run before this one made the last step, and was cut off before it could say so.
-        last_evaluation = Some(run.evaluate(algorithm.policy(&model.valid()), state.step)?.numbers);
+        last_evaluation = Some(held_out.evaluate(algorithm.policy(&model.valid()), session.state.step)?.numbers);
     }
-    state.seconds = clock.seconds();
-    if saved != Some(state.step) {
-        run.save(&model.valid(), &optimizer_configs, &optimizers, &mut state)?;
+    if !session.is_saved() {
+        session.save(&model.valid())?;
     }
     let metrics = last_evaluation.into_iter().flatten().collect();
-    let summary = Summary { metrics, ..Summary::new(&state, None) };
-    if state.step < config.steps {
-        return Ok(Outcome::Interrupted(summary));
-    }
-    let summary = conclude(run.battery, run.stage, summary)?;
-    run.stage.mark_done(&summary)?;
-    Ok(Outcome::Finished(summary))
+    let summary = Summary { metrics, ..Summary::new(&session.state, None) };
+    session.end(summary, battery)
 }
 
-fn settings<M: Trainable>(algorithm: &dyn PolicyGradient<M>, run: &Online<'_>) -> Value {
+/// The settings that must not change when a stage is resumed: the algorithm's, the rollouts', and those that the stage came with.
+fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
     let mut all = serde_json::Map::new();
-    let rollouts = serde_json::to_value(run.rollouts).expect("settings are JSON");
-    for part in [algorithm.settings(), rollouts, run.settings.clone()] {
+    let rollouts = serde_json::to_value(rollouts).expect("settings are JSON");
+    for part in [algorithm, rollouts, own] {
         if let Value::Object(part) = part {
             all.extend(part);
         }
     }
-    // How many are drawn at once changes nothing but speed.
-    all.remove("rollout_batch");
-    all.remove("cache_mib");
+    all.retain(|key, _| !RolloutConfig::is_free(key));
     Value::Object(all)
 }
 
+impl RolloutConfig {
+    /// Whether the key of this name may change when a stage is resumed: how many answers are drawn at
+    /// once, and the memory for it, change nothing but speed.
+    #[must_use]
+    pub fn is_free(key: &str) -> bool {
+        matches!(key, "rollout_batch" | "cache_mib")
+    }
+}
+
+/// The seconds of a step's parts.
+struct Stopwatch {
+    started: Instant,
+    laps: Vec<(&'static str, f64)>,
+}
+
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self { started: Instant::now(), laps: vec![] }
+    }
+}
+
+impl Stopwatch {
+    /// Ends a part.
+    fn lap(&mut self, name: &'static str) {
+        let seconds = self.started.elapsed().as_secs_f64() - self.total();
+        self.laps.push((name, seconds));
+    }
+
+    /// Seconds of all parts.
+    fn total(&self) -> f64 {
+        self.laps.iter().map(|(_, seconds)| seconds).sum()
+    }
+
+    /// Each part's share of the whole, as `time_NAME`.
+    fn shares(&self) -> impl Iterator<Item = (String, f64)> {
+        let total = self.total().max(1e-9);
+        self.laps.iter().map(move |(name, seconds)| (format!("time_{name}"), seconds / total))
+    }
+}
+
+/// The prompts that the policy is evaluated on.
+struct HeldOut<'a> {
+    prompts: &'a [EncodedTask],
+    tokenizer: &'a Tokenizer,
+    rollouts: &'a RolloutConfig,
+    seed: u64,
+    reward: &'a dyn Reward,
+    reference: &'a Decoder,
+    battery: Option<&'a dyn Exam<Decoder>>,
+}
+
 /// What an evaluation found: numbers by their names, and dialogues.
-struct HeldOut {
+struct Evaluated {
     numbers: Vec<(String, f64)>,
     samples: Vec<Sample>,
 }
 
-impl Online<'_> {
+impl HeldOut<'_> {
+    /// Evaluates the policy, without gradients, and asks it the battery; logs the samples, and gives the numbers by their names.
+    fn measure<M: Trainable>(
+        &self,
+        policy: &Decoder,
+        session: &mut Session<'_, M>,
+    ) -> Result<Vec<(String, f64)>, TrainError> {
+        let Evaluated { mut numbers, samples } = self.evaluate(policy, session.state.step)?;
+        numbers.extend(examine(self.battery, policy, &mut session.state)?);
+        session.log_samples(&samples)?;
+        Ok(numbers)
+    }
+
     /// What the policy, without gradients, answers to the held-out prompts, drawn and most probable, and some of the dialogues.
-    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<HeldOut, TrainError> {
-        if self.held_out.is_empty() {
-            return Ok(HeldOut { numbers: vec![], samples: vec![] });
+    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<Evaluated, TrainError> {
+        if self.prompts.is_empty() {
+            return Ok(Evaluated { numbers: vec![], samples: vec![] });
         }
         let single = RolloutConfig { group_size: 1, ..self.rollouts.clone() };
         // The same random numbers each time, of a seed that training does not use.
-        let mut drawn = rollout(policy, self.held_out, self.tokenizer, &single, !self.config.seed, 0)?;
+        let mut drawn = rollout(policy, self.prompts, self.tokenizer, &single, !self.seed, 0)?;
         add_rewards(&mut drawn, self.reward)?;
         add_reference_logprobs(&mut drawn, self.reference, single.temperature, single.rollout_batch);
-        let mut best = greedy(policy, self.held_out, self.tokenizer, &single)?;
+        let mut best = greedy(policy, self.prompts, self.tokenizer, &single)?;
         add_rewards(&mut best, self.reward)?;
 
         let mut numbers = RolloutStatistics::of(&drawn).named("val_");
@@ -316,19 +304,7 @@ impl Online<'_> {
         ];
         numbers.extend(greedy.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let samples = drawn.iter().take(SAMPLES).map(|group| sample(group, step)).collect();
-        Ok(HeldOut { numbers, samples })
-    }
-
-    fn save<M: Trainable>(
-        &self,
-        model: &M,
-        names: &[(&'static str, OptimizerConfig)],
-        optimizers: &[Optimizer],
-        state: &mut TrainerState,
-    ) -> Result<(), TrainError> {
-        let optimizers: Vec<_> = names.iter().map(|(name, _)| *name).zip(optimizers).collect();
-        let parts = Parts { model, tokenizer: self.tokenizer, optimizers: &optimizers };
-        checkpoint::save(self.stage, &parts, state).map(|_| ())
+        Ok(Evaluated { numbers, samples })
     }
 }
 

@@ -1,7 +1,7 @@
 //! PPO: proximal policy optimisation (Schulman et al. 2017) as it aligns language models (Ziegler et al. 2019; Ouyang et al. 2022).
 //!
-//! Each token of an answer is an action. It is paid `−β·(log π − log reference)` at once, and the answer's reward, clipped, is paid with its last
-//! token. A critic predicts what is still to come; [GAE](crate::advantages::gae) turns payments and predictions into an advantage for every token. With
+//! Each token of an answer is an action with a reward of its own: `−β·(log π − log reference)`, and for the last one the answer's clipped reward
+//! besides. A critic predicts what is still to come; [GAE](crate::advantages::gae) turns token rewards and predictions into an advantage for every token. With
 //! `ρ = π / π_old` the policy then minimises, for a few epochs over the same answers,
 //!
 //! ```text
@@ -15,16 +15,16 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_data::{Batch, Position, Source};
 use fireclay_model::Decoder;
-use fireclay_train::{NextToken, Objective, Optimizer, OptimizerConfig, TrainConfig, TrainError};
+use fireclay_train::{NextToken, Objective, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::actor_critic::ActorCritic;
+use crate::actor_critic::{ActorCritic, ActorCriticOptimizers};
 use crate::advantages::{explained_variance, gae, whiten};
 use crate::completions::{host, masked_mean, number, token_scores, token_values};
 use crate::kl::KlCoefficient;
 use crate::numbers::{below_one, fraction, not_negative, one_or_more, positive};
-use crate::online::{Learned, Moment, PolicyGradient};
+use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
 
@@ -40,9 +40,9 @@ pub struct PpoConfig {
     pub clip_ratio: f64,
     /// `ε_v`, the same for values; 0: not clipped.
     pub clip_value: f64,
-    /// γ: what a payment one token later is worth.
+    /// γ: discount of a reward that comes one token later.
     pub gamma: f64,
-    /// λ: 1 trusts the payments, 0 the critic.
+    /// λ: 1 trusts the token rewards, 0 the critic.
     pub lambda: f64,
     /// β: what a nat of KL to the reference costs.
     pub kl_coefficient: f64,
@@ -155,10 +155,9 @@ impl<'a> Ppo<'a> {
             let rows = numbers.chunks_exact(sequences.longest_completion()).zip(chunk);
             values.extend(rows.map(|(row, t)| row[..t.completion.len()].iter().map(|&v| f64::from(v)).collect()));
         }
-        let estimates = trajectories
-            .iter()
-            .zip(&values)
-            .map(|(trajectory, values)| gae(&self.payments(trajectory), values, self.config.gamma, self.config.lambda));
+        let estimates = trajectories.iter().zip(&values).map(|(trajectory, values)| {
+            gae(&self.token_rewards(trajectory), values, self.config.gamma, self.config.lambda)
+        });
         let (mut advantages, returns): (Vec<_>, Vec<_>) = estimates.map(|e| (e.advantages, e.returns)).unzip();
         if self.config.whiten_advantages {
             whiten(&mut advantages);
@@ -166,13 +165,13 @@ impl<'a> Ppo<'a> {
         Experience { values, advantages, returns }
     }
 
-    /// What each token of an answer is paid.
-    fn payments(&self, trajectory: &Trajectory) -> Vec<f64> {
+    /// The reward of each token of an answer.
+    fn token_rewards(&self, trajectory: &Trajectory) -> Vec<f64> {
         let both = trajectory.logprobs.iter().zip(&trajectory.reference_logprobs);
-        let mut payments: Vec<f64> = both.map(|(p, r)| -self.kl.value * (f64::from(*p) - f64::from(*r))).collect();
+        let mut rewards: Vec<f64> = both.map(|(p, r)| -self.kl.value * (f64::from(*p) - f64::from(*r))).collect();
         let limit = if self.config.reward_clip > 0.0 { self.config.reward_clip } else { f64::INFINITY };
-        *payments.last_mut().expect("an answer has a token") += trajectory.reward.clamp(-limit, limit);
-        payments
+        *rewards.last_mut().expect("an answer has a token") += trajectory.reward.clamp(-limit, limit);
+        rewards
     }
 }
 
@@ -188,10 +187,6 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
-        vec![("optimizer", config.optimizer()), ("critic_optimizer", config.optimizer())]
-    }
-
     fn policy<'m>(&self, model: &'m ActorCritic) -> &'m Decoder {
         &model.actor
     }
@@ -199,32 +194,32 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
     fn learn(
         &mut self,
         mut model: ActorCritic,
-        optimizers: &mut [Optimizer],
+        optimizers: &mut ActorCriticOptimizers,
         groups: &[Group],
-        moment: Moment<'_>,
-    ) -> Result<(ActorCritic, Learned), TrainError> {
+        context: StepContext<'_>,
+    ) -> Result<(ActorCritic, UpdateStats), TrainError> {
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let experience = self.experience(&model, &trajectories);
         let mut means = Means::default();
         means.add("explained_variance", explained_variance(&experience.returns.concat(), &experience.values.concat()));
         means.add("kl_coefficient", self.kl.value);
-        let [actor_optimizer, critic_optimizer] = optimizers else { panic!("PPO has two optimisers") };
 
         for epoch in 0..self.config.epochs {
-            let order = minibatches(trajectories.len(), self.config.minibatch, moment.config.seed, moment.step, epoch);
+            let order =
+                minibatches(trajectories.len(), self.config.minibatch, context.config.seed, context.step, epoch);
             for chosen in order {
                 let batch = Minibatch::new(&trajectories, &experience, &chosen, &model);
-                if moment.step > self.config.critic_warmup_steps {
-                    let loss = self.policy_loss(&model.actor, &batch, moment, &mut means)?;
-                    let rate = moment.rate * moment.config.learning_rate;
-                    let (actor, result) = descend(model.actor, actor_optimizer, &loss, moment.checkpoints, rate);
+                if context.step > self.config.critic_warmup_steps {
+                    let loss = self.policy_loss(&model.actor, &batch, context, &mut means)?;
+                    let rate = context.rate * context.config.learning_rate;
+                    let (actor, result) = descend(model.actor, &mut optimizers.actor, &loss, context.checkpoints, rate);
                     model.actor = actor;
                     means.update("loss", "grad_norm", result);
                 }
                 let values = token_values(&model.critic, &batch.sequences);
                 let loss = value_loss(values, batch.old_values, batch.returns, &batch.mask, self.config.clip_value);
-                let rate = moment.rate * self.config.critic_learning_rate;
-                let (critic, result) = descend(model.critic, critic_optimizer, &loss, moment.checkpoints, rate);
+                let rate = context.rate * self.config.critic_learning_rate;
+                let (critic, result) = descend(model.critic, &mut optimizers.critic, &loss, context.checkpoints, rate);
                 model.critic = critic;
                 means.update("value_loss", "critic_grad_norm", result);
             }
@@ -235,7 +230,7 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         if self.config.ema_decay > 0.0 {
             model = model.with_average(self.config.ema_decay);
         }
-        Ok((model, means.learned()))
+        Ok((model, means.into_stats()))
     }
 
     fn memory(&self) -> Value {
@@ -262,11 +257,11 @@ impl Ppo<'_> {
         &mut self,
         actor: &Decoder,
         batch: &Minibatch,
-        moment: Moment<'_>,
+        context: StepContext<'_>,
         means: &mut Means,
     ) -> Result<Tensor<1>, TrainError> {
         let PpoConfig { clip_ratio, entropy_coefficient, pretrain_coefficient, .. } = self.config;
-        let scores = token_scores(actor, &batch.sequences, moment.temperature, entropy_coefficient != 0.0);
+        let scores = token_scores(actor, &batch.sequences, context.temperature, entropy_coefficient != 0.0);
         let (low, high) = (1.0 - clip_ratio, 1.0 + clip_ratio);
         let clipped = clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
         means.add("clip_fraction", clipped);

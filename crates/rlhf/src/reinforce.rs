@@ -11,13 +11,13 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
-use fireclay_train::{ModuleGradients, Optimizer, OptimizerConfig, TrainConfig, TrainError};
+use fireclay_train::{ModuleGradients, Optimizer, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::completions::{masked_mean, number, token_scores};
 use crate::numbers::{below_one, not_negative, one_or_more};
-use crate::online::{Learned, Moment, PolicyGradient};
+use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::rollout::{Group, Trajectory, sequences};
 use crate::update::Means;
 
@@ -83,10 +83,6 @@ impl PolicyGradient<Decoder> for Reinforce {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
-        vec![("optimizer", config.optimizer())]
-    }
-
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
         model
     }
@@ -94,17 +90,17 @@ impl PolicyGradient<Decoder> for Reinforce {
     fn learn(
         &mut self,
         model: Decoder,
-        optimizers: &mut [Optimizer],
+        optimizer: &mut Optimizer,
         groups: &[Group],
-        moment: Moment<'_>,
-    ) -> Result<(Decoder, Learned), TrainError> {
+        context: StepContext<'_>,
+    ) -> Result<(Decoder, UpdateStats), TrainError> {
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let rewards = penalised_rewards(&trajectories, self.config.kl_coefficient);
         let baseline = self.baseline(&rewards);
         let advantages: Vec<f64> = rewards.iter().map(|reward| reward - baseline).collect();
         let step =
             OnPolicyStep { minibatch: self.config.minibatch, entropy_coefficient: self.config.entropy_coefficient };
-        Ok(step.update(model, &mut optimizers[0], &trajectories, &advantages, moment))
+        Ok(step.update(model, optimizer, &trajectories, &advantages, context))
     }
 
     fn memory(&self) -> Value {
@@ -146,8 +142,8 @@ impl OnPolicyStep {
         optimizer: &mut Optimizer,
         trajectories: &[&Trajectory],
         advantages: &[f64],
-        moment: Moment<'_>,
-    ) -> (Decoder, Learned) {
+        context: StepContext<'_>,
+    ) -> (Decoder, UpdateStats) {
         let device = model.device();
         let mut means = Means::default();
         let (mut total, mut gradients): (f64, Option<ModuleGradients>) = (0.0, None);
@@ -156,7 +152,7 @@ impl OnPolicyStep {
         for (trajectories, advantages) in pieces {
             let sequences = sequences(trajectories.iter().copied());
             let mask = sequences.mask(&device);
-            let scores = token_scores(&model, &sequences, moment.temperature, self.entropy_coefficient != 0.0);
+            let scores = token_scores(&model, &sequences, context.temperature, self.entropy_coefficient != 0.0);
             let advantages: Vec<f32> = advantages.iter().map(|&a| a as f32).collect();
             let advantages = Tensor::<1>::from_floats(advantages.as_slice(), &device);
             let entropy = masked_mean(scores.entropies, &mask);
@@ -168,7 +164,7 @@ impl OnPolicyStep {
             // The mean over all answers, of which this piece has some.
             let loss = loss * (trajectories.len() as f64 / all);
             total += number(loss.clone());
-            let of_piece = ModuleGradients::of_loss(&model, &loss, moment.checkpoints);
+            let of_piece = ModuleGradients::of_loss(&model, &loss, context.checkpoints);
             gradients = Some(match gradients {
                 None => of_piece,
                 Some(mut sum) => {
@@ -181,8 +177,8 @@ impl OnPolicyStep {
         let norm = gradients.norm();
         let finite = total.is_finite() && norm.is_finite();
         means.update("loss", "grad_norm", finite.then_some((total, norm)));
-        let rate = moment.rate * moment.config.learning_rate;
+        let rate = context.rate * context.config.learning_rate;
         let model = if finite { optimizer.step(model, gradients, norm, rate) } else { model };
-        (model, means.learned())
+        (model, means.into_stats())
     }
 }

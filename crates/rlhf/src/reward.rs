@@ -21,10 +21,7 @@ use fireclay_data::Source;
 use fireclay_data::chat::EncodedPair;
 use fireclay_model::huggingface::{SaveOptions, TokenIds};
 use fireclay_model::{Checkpoints, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
-use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{
-    Evaluation, Fit, Interrupt, Loss, Objective, Outcome, StageDir, TrainConfig, TrainError, Trainable, fit,
-};
+use fireclay_train::{Evaluation, Fit, Loss, Objective, Optimizer, Outcome, StageRun, TrainError, Trainable, fit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,6 +58,8 @@ impl RewardModel {
 }
 
 impl Trainable for RewardModel {
+    type Optimizers = Optimizer;
+
     fn device(&self) -> Device {
         self.model.device()
     }
@@ -79,6 +78,7 @@ impl Trainable for RewardModel {
     }
 
     fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        drop(self);
         Self::load(dir, device)
     }
 
@@ -222,51 +222,30 @@ impl From<RewardReport> for Evaluation {
 
 /// What [`train_reward_model`] needs beside the model.
 pub struct RewardTraining<'a> {
-    /// How to train; `batch` is the number of pairs of a step.
-    pub config: &'a TrainConfig,
+    /// Settings, folder, interrupt; `config.batch` is the number of pairs of a step.
+    pub run: StageRun<'a>,
     /// The loss's numbers.
     pub reward: &'a RewardConfig,
-    /// What must not change when the stage is resumed, beside `config`.
-    pub settings: Value,
     /// Pairs to learn from.
     pub source: &'a mut dyn Source<Vec<EncodedPair>>,
     /// Pairs that are never learned from.
     pub validation: &'a [EncodedPair],
     /// Whole conversations whose scores are to have mean 0 and deviation 1 in the end; none: the scores stay as they are.
     pub reference_set: &'a [Vec<u32>],
-    /// Saved with every checkpoint.
-    pub tokenizer: &'a Tokenizer,
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
 }
 
 /// Trains a reward model on pairs, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, the disk fails, or losses stay non-finite.
-pub fn train_reward_model(model: RewardModel, run: RewardTraining<'_>) -> Result<Outcome, TrainError> {
-    run.reward.validate()?;
-    let RewardTraining {
-        config,
-        reward,
-        settings,
-        source,
-        validation,
-        reference_set,
-        tokenizer,
-        stage,
-        interrupt,
-        quiet,
-    } = run;
+pub fn train_reward_model(model: RewardModel, training: RewardTraining<'_>) -> Result<Outcome, TrainError> {
+    let RewardTraining { run, reward, source, validation, reference_set } = training;
+    let config = run.config;
+    reward.validate()?;
     fit(
         model,
         Fit {
-            config,
-            settings,
+            run,
             objective: &PairwiseRanking { config: reward.clone() },
             source,
             evaluate: &|model| {
@@ -276,11 +255,7 @@ pub fn train_reward_model(model: RewardModel, run: RewardTraining<'_>) -> Result
             exam: None,
             sample: &|_, _| Ok(vec![]),
             finish: &|model| Ok(normalised(model, reference_set, config.batch)),
-            tokenizer,
-            stage,
-            interrupt,
             shows: &["accuracy"],
-            quiet,
         },
     )
 }

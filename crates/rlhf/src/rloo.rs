@@ -4,13 +4,13 @@
 //! unbiased baseline that needs no critic and no memory. The rest is [`reinforce`](crate::reinforce).
 
 use fireclay_model::Decoder;
-use fireclay_train::{Optimizer, OptimizerConfig, TrainConfig, TrainError};
+use fireclay_train::{Optimizer, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::advantages::leave_one_out;
 use crate::numbers::{not_negative, one_or_more};
-use crate::online::{Learned, Moment, PolicyGradient};
+use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::reinforce::{OnPolicyStep, penalised_rewards};
 use crate::rollout::{Group, Trajectory};
 
@@ -56,10 +56,6 @@ impl PolicyGradient<Decoder> for Rloo {
         serde_json::to_value(&self.config).expect("settings are JSON")
     }
 
-    fn optimizers(&self, config: &TrainConfig) -> Vec<(&'static str, OptimizerConfig)> {
-        vec![("optimizer", config.optimizer())]
-    }
-
     fn policy<'m>(&self, model: &'m Decoder) -> &'m Decoder {
         model
     }
@@ -67,10 +63,10 @@ impl PolicyGradient<Decoder> for Rloo {
     fn learn(
         &mut self,
         model: Decoder,
-        optimizers: &mut [Optimizer],
+        optimizer: &mut Optimizer,
         groups: &[Group],
-        moment: Moment<'_>,
-    ) -> Result<(Decoder, Learned), TrainError> {
+        context: StepContext<'_>,
+    ) -> Result<(Decoder, UpdateStats), TrainError> {
         let RlooConfig { kl_coefficient, entropy_coefficient, minibatch } = self.config;
         let advantages: Vec<f64> = groups
             .iter()
@@ -81,6 +77,6 @@ impl PolicyGradient<Decoder> for Rloo {
             .collect();
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let step = OnPolicyStep { minibatch, entropy_coefficient };
-        Ok(step.update(model, &mut optimizers[0], &trajectories, &advantages, moment))
+        Ok(step.update(model, optimizer, &trajectories, &advantages, context))
     }
 }

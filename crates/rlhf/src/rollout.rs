@@ -99,6 +99,15 @@ impl Trajectory {
     }
 }
 
+impl Group {
+    /// Tokens of all prompts and completions, a prompt counting with each of its completions.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let tokens = |trajectory: &Trajectory| (trajectory.prompt.len() + trajectory.completion.len()) as u64;
+        self.trajectories.iter().map(tokens).sum()
+    }
+}
+
 /// Trajectories as sequences with completions.
 #[must_use]
 pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> Sequences {

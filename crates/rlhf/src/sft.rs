@@ -8,19 +8,15 @@ use fireclay_data::chat::{ChatSource, EncodedTask};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Exam, Fit, Interrupt, NextToken, Outcome, Sample, StageDir, TrainConfig, TrainError, check_fit, evaluate_objective,
-    fit,
+    Exam, Fit, NextToken, Outcome, Sample, StageRun, TrainConfig, TrainError, check_fit, evaluate_objective, fit,
 };
-use serde_json::Value;
 
 use crate::rollout::{RolloutConfig, rollout};
 
 /// What [`sft`] needs beside the decoder, which may have adapters.
 pub struct Sft<'a> {
-    /// How to train.
-    pub config: &'a TrainConfig,
-    /// What must not change when the stage is resumed, beside `config`: the adapters' numbers.
-    pub settings: Value,
+    /// Settings, folder, interrupt.
+    pub run: StageRun<'a>,
     /// Conversations to learn.
     pub source: &'a mut ChatSource,
     /// Conversations that are never learned.
@@ -29,29 +25,21 @@ pub struct Sft<'a> {
     pub battery: Option<&'a dyn Exam<Decoder>>,
     /// What samples answer.
     pub prompts: &'a [EncodedTask],
-    /// Saved with every checkpoint.
-    pub tokenizer: &'a Tokenizer,
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
 }
 
 /// Fine-tunes `decoder`, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the model or the checkpoint, the disk fails, or losses stay non-finite.
-pub fn sft(decoder: Decoder, run: Sft<'_>) -> Result<Outcome, TrainError> {
-    let Sft { config, settings, source, validation, battery, prompts, tokenizer, stage, interrupt, quiet } = run;
+pub fn sft(decoder: Decoder, sft: Sft<'_>) -> Result<Outcome, TrainError> {
+    let Sft { run, source, validation, battery, prompts } = sft;
+    let (config, tokenizer) = (run.config, run.tokenizer);
     config.validate()?;
     check_fit(config, &decoder, tokenizer)?;
     fit(
         decoder,
         Fit {
-            config,
-            settings,
+            run,
             objective: &NextToken,
             source,
             evaluate: &|decoder| {
@@ -61,11 +49,7 @@ pub fn sft(decoder: Decoder, run: Sft<'_>) -> Result<Outcome, TrainError> {
             exam: battery,
             sample: &|decoder, step| answers(decoder, prompts, tokenizer, config, step),
             finish: &Ok,
-            tokenizer,
-            stage,
-            interrupt,
             shows: &["battery"],
-            quiet,
         },
     )
 }

@@ -67,12 +67,12 @@ impl Means {
         }
     }
 
-    pub(crate) fn learned(self) -> crate::online::Learned {
+    pub(crate) fn into_stats(self) -> crate::online::UpdateStats {
         let all: Vec<_> = self.sums.into_iter().map(|(name, sum, count)| (name, sum / count as f64)).collect();
         let find = |name| all.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, value)| *value);
         let (loss, grad_norm) = (find("loss"), find("grad_norm"));
         let metrics = all.into_iter().filter(|(name, _)| *name != "loss" && *name != "grad_norm").collect();
-        crate::online::Learned { metrics, skipped: self.skipped, grad_norm, loss }
+        crate::online::UpdateStats { metrics, skipped: self.skipped, grad_norm, loss }
     }
 }
 

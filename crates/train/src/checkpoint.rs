@@ -22,8 +22,9 @@ use fireclay_tokenizer::Tokenizer;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::optimizer::Optimizers;
 use crate::stage::{checkpoints, sync_folder, unfinished_name};
-use crate::{Optimizer, OptimizerConfig, StageDir, TrainConfig, TrainError, Trainable, TrainerState};
+use crate::{Optimizer, StageDir, StageRun, TrainConfig, TrainError, Trainable, TrainerState};
 
 const CHECKSUMS: &str = "trainer/checksums.txt";
 const STATE: &str = "trainer/state.json";
@@ -159,43 +160,30 @@ fn best_step(checkpoint: &Path) -> Option<u64> {
     state.get("best")?.get("step")?.as_u64()
 }
 
-/// A checkpoint brought back.
-#[derive(Debug)]
-pub struct Resumed<M> {
-    /// The weights, on the asked device.
-    pub model: M,
-    /// The optimisers with their moments, in the order asked for.
-    pub optimizers: Vec<Optimizer>,
-    /// The rest.
-    pub state: TrainerState,
+/// What a stage begins with.
+pub enum Start<M: Trainable> {
+    /// The model that it was given: there is no checkpoint.
+    Fresh(M),
+    /// The newest checkpoint.
+    Resumed {
+        /// The weights, on the asked device.
+        model: M,
+        /// The optimisers with their moments.
+        optimizers: M::Optimizers,
+        /// The rest.
+        state: Box<TrainerState>,
+    },
 }
 
-/// What a stage is told anew each time it runs, and must be told alike.
-#[derive(Debug)]
-pub struct Expected<'a> {
-    /// How it trains.
-    pub config: &'a TrainConfig,
-    /// Its algorithm's settings.
-    pub settings: &'a Value,
-    /// Its tokenizer.
-    pub tokenizer: &'a Tokenizer,
-    /// The names of its optimisers' files, and their numbers.
-    pub optimizers: &'a [(&'static str, OptimizerConfig)],
-}
-
-/// The newest checkpoint of a stage, every byte of it verified; `None` where there is none. `model` is what the stage would begin with.
+/// The newest checkpoint of a stage, every byte of it verified, or `model` where there is none. A resumed stage keeps of `model` what checkpoints do
+/// not hold; the rest of it is freed.
 ///
 /// # Errors
 /// [`TrainError::Damaged`] names the file that is not what was written and the folder to delete,
 /// [`TrainError::Changed`] the setting that is not what it was.
-pub fn resume<M: Trainable>(
-    stage: &StageDir,
-    expected: &Expected<'_>,
-    model: &M,
-    device: &Device,
-) -> Result<Option<Resumed<M>>, TrainError> {
-    let all = checkpoints(stage.path())?;
-    let Some((_, dir)) = all.last() else { return Ok(None) };
+pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Result<Start<M>, TrainError> {
+    let all = checkpoints(run.stage.path())?;
+    let Some((_, dir)) = all.last() else { return Ok(Start::Fresh(model)) };
     let remedy = match all.len() {
         1 => format!("delete the folder {} to start this stage afresh", dir.display()),
         count => format!("delete the folder {} to resume from {}", dir.display(), all[count - 2].1.display()),
@@ -205,26 +193,24 @@ pub fn resume<M: Trainable>(
     verify(dir).map_err(|(file, problem)| damaged(&file, problem))?;
     let text = fs::read(dir.join(STATE)).map_err(TrainError::read(&dir.join(STATE)))?;
     let state: TrainerState = serde_json::from_slice(&text).map_err(|error| damaged(STATE, error.to_string()))?;
-    check_unchanged(dir, expected.config, &state)?;
+    check_unchanged(dir, run.config, &state)?;
     let changed = |(key, old, new)| TrainError::Changed { dir: dir.clone(), key, old, new };
-    if let Some(difference) = difference(&state.settings, expected.settings) {
+    if let Some(difference) = difference(&state.settings, &run.settings) {
         return Err(changed(difference));
     }
-    if Tokenizer::load(dir)?.hash() != expected.tokenizer.hash() {
+    if Tokenizer::load(dir)?.hash() != run.tokenizer.hash() {
         return Err(changed(("tokenizer".into(), "another one".into(), "this one".into())));
     }
-    let restored = model.clone().restore(dir, device)?;
-    if let Some((key, old, new)) = difference(&restored.configuration(), &model.configuration()) {
+    let given = model.configuration();
+    let model = model.restore(dir, device)?;
+    if let Some((key, old, new)) = difference(&model.configuration(), &given) {
         return Err(changed((format!("model.{key}"), old, new)));
     }
-    let optimizers = expected.optimizers.iter();
-    let optimizers =
-        optimizers.map(|(name, config)| Optimizer::load(config.clone(), &optimizer_file(dir, name), device));
-    Ok(Some(Resumed {
-        model: restored,
-        optimizers: optimizers.collect::<Result<_, _>>()?,
-        state: TrainerState { config: expected.config.clone(), ..state },
-    }))
+    let config = run.config.optimizer();
+    let load = |name: &'static str| Optimizer::load(config.clone(), &optimizer_file(dir, name), device);
+    let optimizers = M::Optimizers::make(load)?;
+    let state = Box::new(TrainerState { config: run.config.clone(), ..state });
+    Ok(Start::Resumed { model, optimizers, state })
 }
 
 /// Compares every file with its checksum; the error is the file and what is wrong with it.
@@ -246,24 +232,12 @@ fn verify(dir: &Path) -> Result<(), (String, String)> {
     Ok(())
 }
 
-/// Settings that may differ when a run is resumed, because no step's result depends on them.
-const FREE: [&str; 8] = [
-    "steps",
-    "eval_every",
-    "eval_batches",
-    "sample_every",
-    "sample_tokens",
-    "checkpoint_every",
-    "keep_checkpoints",
-    "max_skipped_steps",
-];
-
 fn check_unchanged(dir: &Path, config: &TrainConfig, state: &TrainerState) -> Result<(), TrainError> {
     let changed = |(key, old, new): (String, String, String)| TrainError::Changed { dir: dir.into(), key, old, new };
     let old = &state.config;
-    // decay_fraction changes nothing that the schedule below does not see.
-    let other = differences(old, config).into_iter();
-    let mut other = other.filter(|(key, ..)| !FREE.contains(&key.as_str()) && key != "decay_fraction");
+    // The schedule below sees everything that steps and decay_fraction change.
+    let may_differ = |key: &str| TrainConfig::is_free(key) || key == "steps" || key == "decay_fraction";
+    let mut other = differences(old, config).into_iter().filter(|(key, ..)| !may_differ(key));
     if let Some(difference) = other.next() {
         return Err(changed(difference));
     }

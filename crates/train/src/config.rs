@@ -104,7 +104,24 @@ impl Default for TrainConfig {
 /// machine busy for hours before the first step is made.
 const LARGEST_STEP: u128 = 1 << 26;
 
+/// Keys that decide what is shown and kept, and no step's result.
+const FREE: [&str; 7] = [
+    "eval_every",
+    "eval_batches",
+    "sample_every",
+    "sample_tokens",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "max_skipped_steps",
+];
+
 impl TrainConfig {
+    /// Whether the key of this name may change when a stage is resumed, because no step's result depends on it.
+    #[must_use]
+    pub fn is_free(key: &str) -> bool {
+        FREE.contains(&key)
+    }
+
     /// What the models of a run share if [`checkpointing`](Self::checkpointing) is on.
     #[must_use]
     pub fn checkpoints(&self) -> Option<Checkpoints> {

@@ -3,19 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use fireclay_data::{Position, Source};
+use fireclay_data::Source;
 use fireclay_model::Checkpoints;
-use fireclay_tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::checkpoint::{self, Expected, Parts};
-use crate::exam::{Exam, conclude, examine};
-use crate::log::Log;
-use crate::progress::Progress;
+use crate::exam::{Exam, examine};
 use crate::{
-    Best, Evaluation, Interrupt, ModuleGradients, Objective, Optimizer, Sample, StageDir, StepMetrics, TrainConfig,
-    TrainError, Trainable, TrainerState, matmul_peak,
+    Best, Evaluation, ModuleGradients, Objective, Optimizer, Sample, Session, StageRun, StepMetrics, StepTaken,
+    TrainConfig, TrainError, Trainable, TrainerState, matmul_peak,
 };
 
 /// Measures a model, without gradients; `None` where there is nothing to measure it on.
@@ -26,10 +21,8 @@ pub type ShowSamples<'a, M> = &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainEr
 
 /// What [`fit()`] needs beside the model.
 pub struct Fit<'a, M, B> {
-    /// How to train.
-    pub config: &'a TrainConfig,
-    /// The algorithm's own settings, which must not change when the stage is resumed; `Null` where there are none.
-    pub settings: Value,
+    /// Settings, folder, interrupt.
+    pub run: StageRun<'a>,
     /// What to minimise.
     pub objective: &'a dyn Objective<M, B>,
     /// Batches to train on.
@@ -42,16 +35,8 @@ pub struct Fit<'a, M, B> {
     pub sample: ShowSamples<'a, M>,
     /// What is still to be done to the model, without gradients, before it is saved.
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
-    /// Saved with every checkpoint.
-    pub tokenizer: &'a Tokenizer,
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
     /// What the live line shows beside the loss, by the names of the objective's metrics.
     pub shows: &'a [&'static str],
-    /// No progress line.
-    pub quiet: bool,
 }
 
 /// How a run ended.
@@ -94,127 +79,86 @@ pub struct Summary {
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, data or disk fail, or losses stay non-finite.
-pub fn fit<M: Trainable, B>(model: M, mut run: Fit<'_, M, B>) -> Result<Outcome, TrainError> {
+pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>) -> Result<Outcome, TrainError> {
+    let Fit { run, objective, source, evaluate, exam, sample, finish, shows } = fit;
     let config = run.config;
-    config.validate()?;
-    let device = model.device().autodiff();
-
-    let expected = Expected {
-        config,
-        settings: &run.settings,
-        tokenizer: run.tokenizer,
-        optimizers: &[("optimizer", config.optimizer())],
-    };
-    let resumed = checkpoint::resume(run.stage, &expected, &model, &device)?;
-    let from = resumed.as_ref().map(|resumed| resumed.state.step);
-    let (model, mut optimizer, mut state) = match resumed {
-        Some(mut resumed) => {
-            run.source.seek(&resumed.state.position)?;
-            (resumed.model, resumed.optimizers.remove(0), resumed.state)
-        }
-        None => (model.to_device(&device), Optimizer::new(config.optimizer()), run.first_state()),
-    };
-    let checkpoints = config.checkpoints();
-    let mut model = model.train().with_precision(config.precision).with_checkpoints(checkpoints.clone());
-
-    let mut log = Log::open(run.stage, from, Progress::new(config.steps, state.step, run.shows, run.quiet))?;
+    let (mut session, mut model) = Session::begin(run, model, source, shows)?;
     let flops_per_token = model.flops_per_token(config.context);
-    let peak = matmul_peak(&device, config.precision);
-    let clock = Clock::new(state.seconds);
-    let (mut saved, mut last_evaluation) = (from, None);
-    if from.is_none() {
+    let peak = matmul_peak(&model.device(), config.precision);
+    let measure = |model: &M, state: &mut TrainerState| Measured::of(model, evaluate, exam, state);
+
+    let mut last_evaluation = None;
+    if session.is_new() {
         let valid = model.valid();
-        let found = run.measure(&valid, &mut state)?;
-        if found.evaluation.is_some() || !found.examined.is_empty() {
-            log.step(&found.on(StepMetrics::default()))?;
+        let measured = measure(&valid, &mut session.state)?;
+        if measured.is_something() {
+            session.log(measured.on(StepMetrics::default()))?;
         }
-        last_evaluation = found.evaluation;
-        // What the stage begins with may be the best that it leaves. Its loss is no checkpoint's.
-        state.val_loss = None;
-        if state.answers_best() {
-            run.save(valid, &optimizer, &mut state)?;
-            saved = Some(0);
+        last_evaluation = measured.evaluation;
+        // The model that the stage begins with may be the best that it leaves. Its loss is no checkpoint's.
+        session.state.val_loss = None;
+        if session.save_due() {
+            session.save(&finish(valid)?)?;
         }
     }
 
-    while state.step < config.steps && !run.interrupt.requested() {
-        let step = state.step + 1;
-        let is_last = step == config.steps;
-        let due = |every: u64| is_last || (every > 0 && step.is_multiple_of(every));
-
+    while let Some(step) = session.next_step() {
         // Step: gradients of `accumulate` batches, one update, unless something is not finite.
         let started = Instant::now();
-        let Accumulated { loss, tokens, metrics, gradients } = run.gradients(&model, checkpoints.as_ref())?;
+        let Accumulated { loss, tokens, metrics, gradients } =
+            accumulate(&model, objective, source, config, session.checkpoints())?;
         let norm = gradients.norm();
-        let learning_rate = config.learning_rate_at(step);
         let finite = loss.is_finite() && norm.is_finite();
         if finite {
-            model = optimizer.step(model, gradients, norm, learning_rate);
-            state.skipped_in_a_row = 0;
-        } else {
-            state.skipped += 1;
-            state.skipped_in_a_row += 1;
+            model = session.optimizers.step(model, gradients, norm, config.learning_rate_at(step));
         }
-        let elapsed = started.elapsed().as_secs_f64();
-        state.step = step;
-        state.tokens += tokens;
-        state.position = run.source.position();
-        state.seconds = clock.seconds();
+        let seconds = started.elapsed().as_secs_f64();
+        let (skipped, position) = (u64::from(!finite), source.position());
+        let line = session.advance(StepTaken { tokens, seconds, skipped, position });
 
         // Evaluate.
-        (state.val_loss, state.battery) = (None, None);
-        let found = if due(config.eval_every) { run.measure(&model.valid(), &mut state)? } else { Measured::default() };
+        let measured = match session.due(config.eval_every) {
+            true => measure(&model.valid(), &mut session.state)?,
+            false => Measured::default(),
+        };
 
         // Log.
-        let tokens_per_s = tokens as f64 / elapsed.max(1e-9);
-        let line = StepMetrics {
-            step,
-            tokens: state.tokens,
+        session.log(measured.on(StepMetrics {
             loss: Some(loss),
-            lr: Some(learning_rate),
             grad_norm: Some(norm),
-            tokens_per_s: Some(tokens_per_s),
-            mfu: Some(tokens_per_s * flops_per_token / peak),
-            seconds: clock.seconds(),
-            skipped: (!finite).then_some(state.skipped),
+            mfu: line.tokens_per_s.map(|speed| speed * flops_per_token / peak),
             extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            ..StepMetrics::default()
-        };
-        log.step(&found.on(line))?;
-        last_evaluation = found.evaluation.or(last_evaluation);
-        if state.skipped_in_a_row > config.max_skipped_steps {
-            return Err(TrainError::Diverged { step, count: state.skipped_in_a_row });
-        }
+            ..line
+        }))?;
+        last_evaluation = measured.evaluation.or(last_evaluation);
 
         // Sample.
-        if due(config.sample_every) && config.sample_tokens > 0 {
-            match (run.sample)(&model.valid(), step) {
-                Ok(samples) => log.samples(&samples)?,
+        if session.due(config.sample_every) && config.sample_tokens > 0 {
+            match sample(&model.valid(), step) {
+                Ok(samples) => session.log_samples(&samples)?,
                 // A sample is for people to look at: what spoils it must not end the training before it is saved.
                 Err(error) => tracing::warn!("step {step}: no sample: {error}"),
             }
         }
 
         // Save.
-        if due(config.checkpoint_every) || state.answers_best() {
-            state.seconds = clock.seconds();
-            run.save(model.valid(), &optimizer, &mut state)?;
-            saved = Some(step);
+        if session.save_due() {
+            session.save(&finish(model.valid())?)?;
         }
     }
 
-    log.progress.finish();
-    if last_evaluation.is_none() && state.step == config.steps {
+    if last_evaluation.is_none() && session.is_complete() {
         // The run before this one made the last step, and was cut off before it could say so.
-        last_evaluation = (run.evaluate)(&model.valid())?;
+        last_evaluation = evaluate(&model.valid())?;
     }
-    if saved != Some(state.step) {
-        run.save(model.valid(), &optimizer, &mut state)?;
+    if !session.is_saved() {
+        session.save(&finish(model.valid())?)?;
     }
-    run.end(Summary::new(&state, last_evaluation))
+    let summary = Summary::new(&session.state, last_evaluation);
+    session.end(summary, exam)
 }
 
-/// What `accumulate` batches give together.
+/// Loss and gradients of several batches together.
 struct Accumulated {
     loss: f64,
     tokens: u64,
@@ -222,70 +166,46 @@ struct Accumulated {
     gradients: ModuleGradients,
 }
 
-impl<M: Trainable, B> Fit<'_, M, B> {
-    fn first_state(&self) -> TrainerState {
-        let position: Position = self.source.position();
-        TrainerState { settings: self.settings.clone(), ..TrainerState::new(self.config, position) }
-    }
-
-    /// The mean loss over `accumulate` batches and its gradients: what one batch of all their rows would give, a batch
-    /// counting as much as it weighs.
-    fn gradients(&mut self, model: &M, checkpoints: Option<&Checkpoints>) -> Result<Accumulated, TrainError> {
-        let mut sum: Option<(f64, Accumulated)> = None;
-        for _ in 0..self.config.accumulate {
-            let loss = self.objective.loss(model, &self.source.next_batch()?);
-            // One batch alone needs no weighing.
-            let weight = if self.config.accumulate == 1 { 1.0 } else { loss.weight };
-            let weighted = if self.config.accumulate == 1 { loss.mean } else { loss.mean * weight };
-            let mut gradients = ModuleGradients::of_loss(model, &weighted, checkpoints);
-            if !self.config.train_biases {
-                gradients = gradients.without_biases();
+/// The mean loss over `config.accumulate` batches and its gradients: what one batch of all their rows would give, a batch
+/// counting as much as it weighs.
+fn accumulate<M: Trainable, B>(
+    model: &M,
+    objective: &dyn Objective<M, B>,
+    source: &mut dyn Source<B>,
+    config: &TrainConfig,
+    checkpoints: Option<&Checkpoints>,
+) -> Result<Accumulated, TrainError> {
+    let mut sum: Option<(f64, Accumulated)> = None;
+    for _ in 0..config.accumulate {
+        let loss = objective.loss(model, &source.next_batch()?);
+        // One batch alone needs no weighing.
+        let weight = if config.accumulate == 1 { 1.0 } else { loss.weight };
+        let weighted = if config.accumulate == 1 { loss.mean } else { loss.mean * weight };
+        let mut gradients = ModuleGradients::of_loss(model, &weighted, checkpoints);
+        if !config.train_biases {
+            gradients = gradients.without_biases();
+        }
+        let value = f64::from(weighted.into_scalar::<f32>());
+        let metrics: Vec<_> = loss.metrics.into_iter().map(|(name, value)| (name, value * weight)).collect();
+        sum = Some(match sum {
+            None => (weight, Accumulated { loss: value, tokens: loss.tokens, metrics, gradients }),
+            Some((weights, mut all)) => {
+                all.loss += value;
+                all.tokens += loss.tokens;
+                all.metrics.iter_mut().zip(metrics).for_each(|(sum, (_, value))| sum.1 += value);
+                all.gradients.add(gradients);
+                (weights + weight, all)
             }
-            let value = f64::from(weighted.into_scalar::<f32>());
-            let metrics: Vec<_> = loss.metrics.into_iter().map(|(name, value)| (name, value * weight)).collect();
-            sum = Some(match sum {
-                None => (weight, Accumulated { loss: value, tokens: loss.tokens, metrics, gradients }),
-                Some((weights, mut all)) => {
-                    all.loss += value;
-                    all.tokens += loss.tokens;
-                    all.metrics.iter_mut().zip(metrics).for_each(|(sum, (_, value))| sum.1 += value);
-                    all.gradients.add(gradients);
-                    (weights + weight, all)
-                }
-            });
-        }
-        let (weight, sum) = sum.expect("accumulate is 1 or more");
-        let divisor = if weight > 0.0 { weight } else { 1.0 };
-        Ok(Accumulated {
-            loss: sum.loss / divisor,
-            tokens: sum.tokens,
-            metrics: sum.metrics.into_iter().map(|(name, value)| (name, value / divisor)).collect(),
-            gradients: sum.gradients.scaled(1.0 / divisor),
-        })
+        });
     }
-
-    /// Measures a model, without gradients; the state takes what decides between checkpoints.
-    fn measure(&self, model: &M, state: &mut TrainerState) -> Result<Measured, TrainError> {
-        let evaluation = (self.evaluate)(model)?;
-        state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
-        Ok(Measured { evaluation, examined: examine(self.exam, model, state)? })
-    }
-
-    /// Declares the stage finished, if it is.
-    fn end(&self, summary: Summary) -> Result<Outcome, TrainError> {
-        if summary.step < self.config.steps {
-            return Ok(Outcome::Interrupted(summary));
-        }
-        let summary = conclude(self.exam, self.stage, summary)?;
-        self.stage.mark_done(&summary)?;
-        Ok(Outcome::Finished(summary))
-    }
-
-    fn save(&self, model: M, optimizer: &Optimizer, state: &mut TrainerState) -> Result<(), TrainError> {
-        let model = (self.finish)(model)?;
-        let parts = Parts { model: &model, tokenizer: self.tokenizer, optimizers: &[("optimizer", optimizer)] };
-        checkpoint::save(self.stage, &parts, state).map(|_| ())
-    }
+    let (weight, sum) = sum.expect("accumulate is 1 or more");
+    let divisor = if weight > 0.0 { weight } else { 1.0 };
+    Ok(Accumulated {
+        loss: sum.loss / divisor,
+        tokens: sum.tokens,
+        metrics: sum.metrics.into_iter().map(|(name, value)| (name, value / divisor)).collect(),
+        gradients: sum.gradients.scaled(1.0 / divisor),
+    })
 }
 
 /// What was measured at a step.
@@ -296,6 +216,22 @@ struct Measured {
 }
 
 impl Measured {
+    /// Measures a model, without gradients; the state takes what decides between checkpoints.
+    fn of<M>(
+        model: &M,
+        evaluate: Evaluate<'_, M>,
+        exam: Option<&dyn Exam<M>>,
+        state: &mut TrainerState,
+    ) -> Result<Self, TrainError> {
+        let evaluation = evaluate(model)?;
+        state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
+        Ok(Self { evaluation, examined: examine(exam, model, state)? })
+    }
+
+    fn is_something(&self) -> bool {
+        self.evaluation.is_some() || !self.examined.is_empty()
+    }
+
     /// A line with what was found.
     fn on(&self, mut line: StepMetrics) -> StepMetrics {
         line.extra.extend(self.examined.iter().cloned());
@@ -324,26 +260,5 @@ impl Summary {
             skipped: state.skipped,
             checkpoint: format!("checkpoints/step-{:06}", state.step).into(),
         }
-    }
-}
-
-/// Seconds over all runs of a stage.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    started: Instant,
-    before: f64,
-}
-
-impl Clock {
-    /// Goes on from `before` seconds.
-    #[must_use]
-    pub fn new(before: f64) -> Self {
-        Self { started: Instant::now(), before }
-    }
-
-    /// Seconds so far.
-    #[must_use]
-    pub fn seconds(&self) -> f64 {
-        self.before + self.started.elapsed().as_secs_f64()
     }
 }

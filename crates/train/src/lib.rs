@@ -4,13 +4,13 @@
 //!
 //! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is one),
 //! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet) with the validation split,
-//! - a [`StageDir`], where metrics, samples and checkpoints go, and an [`Interrupt`] that says when to save and leave.
+//! - a [`StageRun`]: the [`StageDir`] where metrics, samples and checkpoints go, an [`Interrupt`] that says when to save and leave, and so on.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Split};
 //! use fireclay_model::DecoderConfig;
-//! use fireclay_tokenizer::{Tokenizer};
-//! use fireclay_train::{Interrupt, NextToken, Outcome, Pretrain, StageDir, TrainConfig, pretrain};
+//! use fireclay_tokenizer::Tokenizer;
+//! use fireclay_train::{Interrupt, NextToken, Outcome, Pretrain, StageDir, StageRun, TrainConfig, pretrain};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let folder = folder.path();
@@ -24,21 +24,24 @@
 //! let device = fireclay_model::device::parse("cpu")?;
 //! let decoder = DecoderConfig::modern(tokenizer.vocab_size(), 16, 1, 2, 16).init(config.seed, &device);
 //! let outcome = pretrain(decoder, Pretrain {
-//!     config: &config,
+//!     run: StageRun {
+//!         config: &config,
+//!         settings: serde_json::Value::Null,
+//!         tokenizer: &tokenizer,
+//!         stage: &mut StageDir::open(folder.join("runs/tiny/pretrain"))?,
+//!         interrupt: &Interrupt::never(),
+//!         quiet: true,
+//!     },
 //!     objective: &NextToken,
 //!     source: &mut PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?,
 //!     shards: &shards,
-//!     tokenizer: &tokenizer,
 //!     prompts: &["the ".to_owned()],
-//!     stage: &mut StageDir::open(folder.join("runs/tiny/pretrain"))?,
-//!     interrupt: &Interrupt::never(),
-//!     quiet: true,
 //! })?;
 //! assert!(matches!(outcome, Outcome::Finished(summary) if summary.step == 4));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`fit`](mod@fit) → [`pretrain`](mod@pretrain) →
+//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`fit`](mod@fit) → [`session`] → [`pretrain`](mod@pretrain) →
 //! [`evaluate`](mod@evaluate) → [`checkpoint`].
 
 pub mod config;
@@ -48,6 +51,7 @@ pub mod trainable;
 pub mod objective;
 pub mod exam;
 pub mod fit;
+pub mod session;
 pub mod pretrain;
 pub mod evaluate;
 pub mod sample;
@@ -55,9 +59,9 @@ pub mod state;
 pub mod checkpoint;
 pub mod stage;
 pub mod metrics;
-pub mod log;
+mod log;
 pub mod tensorboard;
-pub mod progress;
+mod progress;
 pub mod throughput;
 pub mod interrupt;
 pub mod estimate;
@@ -70,16 +74,15 @@ pub use error::TrainError;
 pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate};
 pub use evaluate::{Evaluation, evaluate, evaluate_objective};
 pub use exam::{Exam, Examined};
-pub use fit::{Clock, Evaluate, Fit, Outcome, ShowSamples, Summary, fit};
+pub use fit::{Evaluate, Fit, Outcome, ShowSamples, Summary, fit};
 pub use interrupt::Interrupt;
-pub use log::Log;
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
-pub use optimizer::{ModuleGradients, Optimizer, OptimizerConfig, UpdateRule};
+pub use optimizer::{ModuleGradients, Optimizer, OptimizerConfig, Optimizers, UpdateRule};
 pub use pretrain::{Pretrain, check_fit, pretrain};
-pub use progress::Progress;
 pub use sample::{Sample, read_samples};
 pub use schedule::Schedule;
+pub use session::{Session, StageRun, StepTaken};
 pub use stage::StageDir;
 pub use state::{Best, Measure, TrainerState};
 pub use throughput::{matmul_peak, memory_bandwidth, peak_memory};

@@ -3,56 +3,43 @@
 use fireclay_data::{Batch, ShardSet, Source, Split};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
-use serde_json::Value;
 
-use crate::{Evaluation, Fit, Interrupt, Objective, Outcome, StageDir, TrainConfig, TrainError, evaluate, fit, sample};
+use crate::{Evaluation, Fit, Objective, Outcome, StageRun, TrainConfig, TrainError, evaluate, fit, sample};
 
 /// What [`pretrain`] needs beside the decoder.
 pub struct Pretrain<'a> {
-    /// How to train.
-    pub config: &'a TrainConfig,
+    /// Settings, folder, interrupt.
+    pub run: StageRun<'a>,
     /// What to minimise.
     pub objective: &'a dyn Objective,
     /// Batches to train on, of `config.batch` rows of `config.context` tokens.
     pub source: &'a mut dyn Source,
     /// Where the validation split is. Without one of at least 2 tokens nothing is evaluated.
     pub shards: &'a ShardSet,
-    /// Saved with every checkpoint; turns samples into text.
-    pub tokenizer: &'a Tokenizer,
     /// What samples begin with; an empty one begins a document. No prompts, no samples.
     pub prompts: &'a [String],
-    /// Where everything is written.
-    pub stage: &'a mut StageDir,
-    /// When to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
 }
 
 /// Trains `decoder` for `config.steps` steps, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the model or the checkpoint, data or disk fail, or losses stay non-finite.
-pub fn pretrain(decoder: Decoder, run: Pretrain<'_>) -> Result<Outcome, TrainError> {
-    let Pretrain { config, objective, source, shards, tokenizer, prompts, stage, interrupt, quiet } = run;
+pub fn pretrain(decoder: Decoder, pretrain: Pretrain<'_>) -> Result<Outcome, TrainError> {
+    let Pretrain { run, objective, source, shards, prompts } = pretrain;
+    let (config, tokenizer) = (run.config, run.tokenizer);
     config.validate()?;
     check_fit(config, &decoder, tokenizer)?;
     fit::<Decoder, Batch>(
         decoder,
         Fit {
-            config,
-            settings: Value::Null,
+            run,
             objective,
             source,
             evaluate: &|decoder| evaluate_split(decoder, config, shards),
             exam: None,
             sample: &|decoder, step| sample::sample(decoder, tokenizer, prompts, config, step),
             finish: &Ok,
-            tokenizer,
-            stage,
-            interrupt,
             shows: &[],
-            quiet,
         },
     )
 }

@@ -8,11 +8,17 @@ use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
 use fireclay_model::{Checkpoints, Decoder, ModelError, Precision, load_adapter, save_adapter};
 use serde_json::Value;
 
+use crate::Optimizer;
+use crate::optimizer::Optimizers;
+
 /// The folder of adapters inside a checkpoint.
 const ADAPTER: &str = "adapter";
 
 /// A model that can be trained, written into a checkpoint, and brought back from it.
 pub trait Trainable: Module + Clone {
+    /// What updates its parameters.
+    type Optimizers: Optimizers;
+
     /// Where the weights are.
     fn device(&self) -> Device;
 
@@ -31,7 +37,7 @@ pub trait Trainable: Module + Clone {
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError>;
 
     /// The model that [`save`](Self::save) left in `dir`, on `device`. What a checkpoint does not hold, such as the frozen weights below adapters,
-    /// is taken from `self`.
+    /// is taken from `self`; everything else of it is freed before the saved weights are read.
     ///
     /// # Errors
     /// [`ModelError`] when `dir` holds no such model.
@@ -45,6 +51,8 @@ pub trait Trainable: Module + Clone {
 }
 
 impl Trainable for Decoder {
+    type Optimizers = Optimizer;
+
     fn device(&self) -> Device {
         self.device()
     }
@@ -64,10 +72,11 @@ impl Trainable for Decoder {
     }
 
     fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
-        match self.has_lora() {
-            true => Ok(load_adapter(self.without_lora(), dir.join(ADAPTER))?.to_device(device)),
-            false => fireclay_model::load(dir, device),
+        if self.has_lora() {
+            return Ok(load_adapter(self.without_lora(), dir.join(ADAPTER))?.to_device(device));
         }
+        drop(self);
+        fireclay_model::load(dir, device)
     }
 
     fn configuration(&self) -> Value {

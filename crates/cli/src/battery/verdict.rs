@@ -3,7 +3,6 @@
 use fireclay_train::Summary;
 
 use super::Figures;
-use crate::recipe::Stage;
 
 /// The words on a finished stage that had a battery.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,14 +14,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// On `stage`, which began with what another stage left. `None` where there was no battery.
+    /// On the stage of this name, which began with what another stage left. `None` where there was no battery.
     #[must_use]
-    pub fn new(stage: Stage, summary: &Summary, before: Option<(Stage, Figures)>) -> Option<Self> {
+    pub fn new(name: &str, remedy: &str, summary: &Summary, before: Option<(&str, Figures)>) -> Option<Self> {
         let own = Figures::of(&summary.metrics)?;
         let step = summary.best.map_or(summary.step, |best| best.step);
-        let than = before.map(|(stage, figures)| format!(" ({} {figures})", stage.name())).unwrap_or_default();
+        let than = before.map(|(stage, figures)| format!(" ({stage} {figures})")).unwrap_or_default();
         let line = format!("best checkpoint step {step} of {}, battery {own}{than}", summary.step);
-        let (name, remedy) = (stage.name(), remedy(stage));
         let mut warnings = vec![];
         if step == 0 && summary.step > 0 {
             warnings.push(format!(
@@ -31,25 +29,12 @@ impl Verdict {
             ));
         }
         if let Some((other, figures)) = before.filter(|(_, figures)| own.score() < figures.score()) {
-            let other = other.name();
             warnings.push(format!(
                 "{name}: WORSE THAN BEFORE: battery {own}, while {other}, which it began with, has {figures}; `chat --model RUN` \
                  takes the better of the two; {remedy}"
             ));
         }
         Some(Self { line, warnings })
-    }
-}
-
-/// How to mend a stage that made the model worse.
-fn remedy(stage: Stage) -> String {
-    let name = stage.name();
-    match stage {
-        Stage::Dpo | Stage::Kto => format!("lower {name}.learning_rate, raise {name}.beta, or make fewer steps"),
-        _ if stage.is_online() => {
-            format!("lower {name}.learning_rate, raise {name}.kl_coefficient, or make fewer steps")
-        }
-        _ => format!("lower {name}.learning_rate, make fewer steps, or give it more to learn from"),
     }
 }
 
@@ -60,6 +45,7 @@ mod tests {
     use fireclay_train::{Best, Measure};
 
     use super::*;
+    use crate::stages::{PpoSection, TrainingStage};
 
     fn verdict(best: u64, own: [f64; 2], before: Option<[f64; 2]>) -> Verdict {
         let metrics = [("battery".to_owned(), own[0]), ("battery_sampled".to_owned(), own[1])];
@@ -74,8 +60,9 @@ mod tests {
             skipped: 0,
             checkpoint: "checkpoints/step-000060".into(),
         };
-        let before = before.map(|[greedy, sampled]| (Stage::Sft, Figures { greedy, sampled }));
-        Verdict::new(Stage::Ppo, &summary, before).expect("a battery")
+        let before = before.map(|[greedy, sampled]| ("sft", Figures { greedy, sampled }));
+        let remedy = PpoSection::default().remedy("ppo");
+        Verdict::new("ppo", &remedy, &summary, before).expect("a battery")
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `fireclay chat`: a conversation with a model.
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::console::{Console, shown};
 use crate::error::{one_line, user};
 use crate::model::Model;
 use crate::sampling::Sampling;
+use crate::stages::{Leaves, Stage};
 
 /// The temperature where neither a flag nor the model says one.
 const TEMPERATURE: f32 = 0.7;
@@ -67,10 +69,12 @@ fn chat_tokenizer(model: &Model) -> Result<&Tokenizer> {
     Ok(tokenizer)
 }
 
-/// Whether a checkpoint of our own comes from a `pretrain` stage.
+/// Whether a checkpoint of our own comes from a stage that does not teach to answer.
 fn only_pretrained(dir: &Path) -> bool {
     let mut above = dir.ancestors().skip(1).map(|folder| folder.file_name().unwrap_or_default());
-    above.next().is_some_and(|name| name == "checkpoints") && above.next().is_some_and(|name| name == "pretrain")
+    let stage_leaves = |name: &OsStr| Stage::named(name.to_str()?).map(Stage::leaves);
+    above.next().is_some_and(|name| name == "checkpoints")
+        && above.next().and_then(stage_leaves) == Some(Leaves::LanguageModel)
 }
 
 /// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it (some take none).

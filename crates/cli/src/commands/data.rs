@@ -8,15 +8,14 @@ use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Source, open_documents};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::TrainConfig;
 
 use crate::args::{DataCommand, DataKind, DataShowArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
-use crate::recipe::{ConversationData, PreferenceData, Recipe, Stage};
+use crate::recipe::{ConversationData, PreferenceData, Recipe};
 use crate::show::{Paint, Row, conversations, preferences, row, text};
-use crate::stages::{self, examples};
+use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
 
 /// Conversations and pairs of the embedded corpus that are drawn where no run says how many.
@@ -31,13 +30,14 @@ pub fn run(command: &DataCommand) -> Result<()> {
     let recipe = recipe(args)?;
     let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
     let tokenizer = load_tokenizer(path)?;
-    let shape = Shape::new(args, recipe.as_ref())?;
+    let stage = recipe.as_ref().and_then(|recipe| stage_of(args.kind, recipe));
+    let shape = Shape::new(args, stage.map(|(_, section)| section))?;
     if !matches!(args.kind, DataKind::Text) {
         tokenizer.chat_complaints().iter().for_each(|complaint| tracing::warn!("{complaint}"));
     }
     let (kind, rows) = match args.kind {
-        DataKind::Conversations => ("conversations", of_conversations(args, recipe.as_ref(), &tokenizer, &shape)?),
-        DataKind::Preferences => ("preferences", of_preferences(args, recipe.as_ref(), &tokenizer, &shape)?),
+        DataKind::Conversations => ("conversations", of_conversations(args, stage, &tokenizer, &shape)?),
+        DataKind::Preferences => ("preferences", of_preferences(args, stage, &tokenizer, &shape)?),
         DataKind::Text => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
     };
     let mut out = io::stdout();
@@ -57,6 +57,17 @@ fn recipe(args: &DataShowArgs) -> Result<Option<Recipe>> {
     run_recipe::near(path, &dir)
 }
 
+/// The first stage that learns from such examples: of those that the recipe runs, or else of all.
+fn stage_of(kind: DataKind, recipe: &Recipe) -> Option<(Stage, &dyn TrainingStage)> {
+    let learns = |section: &dyn TrainingStage| match kind {
+        DataKind::Text => matches!(section.learns_from(), LearnsFrom::Text),
+        DataKind::Conversations => matches!(section.learns_from(), LearnsFrom::Conversations(_)),
+        DataKind::Preferences => matches!(section.learns_from(), LearnsFrom::Pairs(_)),
+    };
+    let all: Vec<_> = recipe.training().into_iter().filter(|(_, section)| learns(*section)).collect();
+    all.iter().find(|(stage, _)| recipe.stages.contains(stage)).or(all.first()).copied()
+}
+
 /// How much is shown.
 struct Shape {
     batch: usize,
@@ -66,17 +77,8 @@ struct Shape {
 }
 
 impl Shape {
-    fn new(args: &DataShowArgs, recipe: Option<&Recipe>) -> Result<Self> {
-        let trains = recipe.map(|recipe| -> &TrainConfig {
-            match args.kind {
-                DataKind::Conversations => &recipe.sft.train,
-                DataKind::Preferences => match preference_stage(recipe) {
-                    Stage::Dpo => &recipe.dpo.train,
-                    _ => &recipe.reward.train,
-                },
-                DataKind::Text => &recipe.pretrain,
-            }
-        });
+    fn new(args: &DataShowArgs, training: Option<&dyn TrainingStage>) -> Result<Self> {
+        let trains = training.map(TrainingStage::train);
         let shape = Self {
             batch: args.batch.or(trains.map(|train| train.batch)).unwrap_or(4),
             context: args.context.or(trains.map(|train| train.context)).unwrap_or(256),
@@ -94,14 +96,18 @@ impl Shape {
 
 fn of_conversations(
     args: &DataShowArgs,
-    recipe: Option<&Recipe>,
+    stage: Option<(Stage, &dyn TrainingStage)>,
     tokenizer: &Tokenizer,
     shape: &Shape,
 ) -> Result<Vec<Row>> {
     let all = if args.data.is_empty() {
         let embedded =
             ConversationData { conversations: DRAWN, validation_conversations: 0, ..ConversationData::default() };
-        examples::conversations(recipe.map_or(&embedded, |recipe| &recipe.sft.data))?.0
+        let data = match stage.map(|(_, section)| section.learns_from()) {
+            Some(LearnsFrom::Conversations(data)) => data,
+            _ => &embedded,
+        };
+        examples::conversations(data)?.0
     } else {
         let found = read_conversations(&args.data)?;
         examples::report_read("data", &found);
@@ -114,12 +120,14 @@ fn of_conversations(
 
 fn of_preferences(
     args: &DataShowArgs,
-    recipe: Option<&Recipe>,
+    stage: Option<(Stage, &dyn TrainingStage)>,
     tokenizer: &Tokenizer,
     shape: &Shape,
 ) -> Result<Vec<Row>> {
-    if let (Some(recipe), true) = (recipe, args.data.is_empty()) {
-        return first_pairs(recipe, tokenizer, shape);
+    if let (Some((stage, section)), true) = (stage, args.data.is_empty())
+        && let LearnsFrom::Pairs(data) = section.learns_from()
+    {
+        return first_pairs(stage, data, tokenizer, shape);
     }
     let data = PreferenceData::default();
     let paths = if args.data.is_empty() { &data.data } else { &args.data };
@@ -139,16 +147,8 @@ fn of_preferences(
     Ok(preferences::rows(&found.items, tokenizer))
 }
 
-/// The stage of a run that learns from pairs: the reward model's, unless the run has DPO and no reward model.
-fn preference_stage(recipe: &Recipe) -> Stage {
-    let has = |stage| recipe.stages.contains(&stage);
-    if has(Stage::Dpo) && !has(Stage::Reward) { Stage::Dpo } else { Stage::Reward }
-}
-
 /// The pairs that the stage learns first, in its order.
-fn first_pairs(recipe: &Recipe, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {
-    let stage = preference_stage(recipe);
-    let data = if stage == Stage::Dpo { &recipe.dpo.data } else { &recipe.reward.data };
+fn first_pairs(stage: Stage, data: &PreferenceData, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {
     let (train, _) = examples::pairs(data, tokenizer, shape.context, stage)?;
     let mut source = Shuffled::new("examples", train, shape.batch, shape.seed)?;
     let mut pairs = vec![];

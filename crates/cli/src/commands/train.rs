@@ -13,9 +13,9 @@ use crate::args::TrainArgs;
 use crate::console::{Console, mutter, say};
 use crate::error::{Interrupted, user};
 use crate::plan::Plan;
-use crate::recipe::{self, Overrides, Recipe, Stage};
+use crate::recipe::{self, Overrides, Recipe};
 use crate::run_dir::RunDir;
-use crate::stages::Context;
+use crate::stages::{Context, Leaves, Stage, TrainingStage};
 use crate::{battery, device, model_dir, report, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
@@ -41,23 +41,23 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     };
     let mut interrupt = None;
     for &stage in &recipe.stages {
-        if stage == Stage::Tokenizer {
+        let Some(training) = recipe.training_stage(stage) else {
             let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
             let state = if there { "done before" } else { "done" };
-            tell("tokenizer", format!("{} tokens, {state}", tokenizer.vocab_size()));
+            tell(stage.name(), format!("{} tokens, {state}", tokenizer.vocab_size()));
             continue;
-        }
+        };
         let tokenizer = tokenizer_of(&recipe, &run, model)?;
         let interrupt = match &mut interrupt {
             Some(interrupt) => interrupt,
             none => none.insert(Interrupt::install().context("signals cannot be caught")?),
         };
         let (recipe, run, device, quiet) = (&recipe, &run, &device, console.quiet);
-        let context = Context { recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
-        match stages::train(&context, stage)? {
+        let context = Context { stage, recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
+        match stages::train(&context, training)? {
             Outcome::Finished(summary) => {
-                tell(stage.name(), describe(stage, &summary));
-                if let Some(verdict) = stages::verdict(&context, stage, &summary) {
+                tell(stage.name(), describe(training, &summary));
+                if let Some(verdict) = stages::verdict(&context, training, &summary) {
                     tell(stage.name(), verdict.line);
                     verdict.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 }
@@ -92,8 +92,8 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     if recipe.data.paths.is_empty() && recipe.name == "shakespeare-char" {
         return Err(user("recipe \"shakespeare-char\": give tinyshakespeare's text with --data FILE"));
     }
-    for (stage, config) in recipe.training() {
-        if recipe.stages.contains(&stage) && config.precision == Precision::Bf16 {
+    for (stage, section) in recipe.training() {
+        if recipe.stages.contains(&stage) && section.train().precision == Precision::Bf16 {
             device::check_bf16(&format!("{}.precision = \"bf16\"", stage.name()), device)?;
         }
     }
@@ -121,25 +121,10 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
 }
 
 /// What a finished stage reached, in a line.
-fn describe(stage: Stage, summary: &Summary) -> String {
-    let number = |name: &str| summary.metrics.get(name).copied();
-    let percent = |name: &str| number(name).map(|share| format!("{:.1} %", 100.0 * share));
-    let mut reached = vec![];
-    match (summary.val_loss, summary.val_bits_per_byte) {
-        (Some(loss), Some(bits)) => reached.push(format!("validation loss {loss:.4} ({bits:.3} bits per byte)")),
-        (Some(loss), None) => reached.push(format!("validation loss {loss:.4}")),
-        _ => {}
-    }
-    reached.extend(percent("accuracy").map(|share| format!("accuracy {share} on held-out pairs")));
-    if stage.is_online() {
-        reached.extend(number("val_reward_mean").map(|reward| format!("held-out reward {reward:.3}")));
-        reached.extend(percent("val_correct").map(|share| format!("{share} right")));
-        reached.extend(percent("val_exact").map(|share| format!("{share} word by word")));
-        reached.extend(number("val_kl").map(|kl| format!("KL {kl:.2}")));
-    }
-    let reached = reached.into_iter().map(|part| format!(", {part}")).collect::<Vec<_>>().concat();
-    let minutes = summary.seconds / 60.0;
-    format!("{} steps, {:.2}M tokens in {minutes:.1} minutes{reached}", summary.step, summary.tokens as f64 / 1e6)
+fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
+    let (tokens, minutes) = (summary.tokens as f64 / 1e6, summary.seconds / 60.0);
+    let steps = format!("{} steps, {tokens:.2}M tokens in {minutes:.1} minutes", summary.step);
+    [vec![steps], training.reached(summary)].concat().join(", ")
 }
 
 /// Samples of the last stage, where everything is, and what to do next.
@@ -151,7 +136,7 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     };
     let report = report::write(run.path())?;
     let samples = last_samples(&run.folder(last.name()))?;
-    let replies = battery::read(run.path(), Stage::ALL.map(Stage::name));
+    let replies = battery::read(run.path(), Stage::ALL.iter().map(|stage| stage.name()));
     if !console.quiet {
         if let Some(table) = battery::Table::new(&replies) {
             say(format!("\n{table}"));
@@ -165,8 +150,8 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     say(format!("report     {}", report.display()));
     // `cargo xtask` says how it was called, so that the command printed here is one that works there.
     let program = std::env::var("FIRECLAY_CALLED_AS").unwrap_or_else(|_| "fireclay".into());
-    let next = match last {
-        Stage::Pretrain => {
+    let next = match last.leaves() {
+        Leaves::LanguageModel => {
             let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
             format!("generate --model {} --prompt {prompt:?}", run.path().display())
         }
@@ -186,7 +171,7 @@ const WORTH_SUGGESTING: f64 = 0.6;
 /// What to ask an assistant that learned from the embedded corpus, about the topics that its battery says it can answer; `chat` reads it in the
 /// run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
-    if last == Stage::Pretrain
+    if last.leaves() == Leaves::LanguageModel
         || !recipe.data.paths.is_empty()
         || recipe.model.path.is_some()
         || !recipe.sft.data.data.is_empty()

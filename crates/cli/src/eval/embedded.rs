@@ -8,7 +8,8 @@ use fireclay_data::examples::{AnswerCheck, Preference, Task};
 use fireclay_tokenizer::Message;
 
 use crate::battery::world_of;
-use crate::recipe::{BatterySection, PreferenceData, PromptData, Recipe, Stage};
+use crate::recipe::{BatterySection, PreferenceData, PromptData, Recipe};
+use crate::stages::LearnsFrom;
 
 /// Problems of two digits, of which there are some two thousand.
 const TWO_DIGIT_PROBLEMS: usize = 300;
@@ -64,11 +65,14 @@ pub fn arithmetic(most: usize) -> Vec<Task> {
 #[must_use]
 pub fn preferences(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Preference> {
     let default = PreferenceData { corpus: prompts_about(recipe), ..PreferenceData::default() };
-    let sections = recipe.map_or_else(Vec::new, |recipe| {
-        vec![(Stage::Kto, &recipe.kto.data), (Stage::Dpo, &recipe.dpo.data), (Stage::Reward, &recipe.reward.data)]
+    let learned = recipe.and_then(|recipe| {
+        let mut running = recipe.training().into_iter().rev().filter(|(stage, _)| recipe.stages.contains(stage));
+        running.find_map(|(_, section)| match section.learns_from() {
+            LearnsFrom::Pairs(data) | LearnsFrom::Ratings(data) => Some(data),
+            _ => None,
+        })
     });
-    let runs = |stage: &Stage| recipe.is_some_and(|recipe| recipe.stages.contains(stage));
-    let data = sections.into_iter().find(|(stage, _)| runs(stage)).map_or(&default, |(_, data)| data);
+    let data = learned.unwrap_or(&default);
     let count = limit.unwrap_or(data.validation_pairs);
     corpus::preferences(&data.corpus, Split::Validation).take(count).map(Into::into).collect()
 }
@@ -77,8 +81,13 @@ pub fn preferences(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Prefere
 #[must_use]
 pub fn prompts(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Task> {
     let default = PromptData { corpus: prompts_about(recipe), ..PromptData::default() };
-    let last = recipe.and_then(|recipe| recipe.stages.iter().rev().find(|stage| stage.is_online()));
-    let data = recipe.zip(last).map_or(&default, |(recipe, stage)| recipe.prompt_data(*stage));
+    let answered = recipe.and_then(|recipe| {
+        recipe.stages.iter().rev().find_map(|stage| match recipe.training_stage(*stage)?.learns_from() {
+            LearnsFrom::Prompts(data) => Some(data),
+            _ => None,
+        })
+    });
+    let data = answered.unwrap_or(&default);
     let count = limit.unwrap_or(data.held_out);
     let mut seen = BTreeSet::new();
     let prompts = corpus::prompts(&data.corpus, Split::Validation).take(count.saturating_mul(20).min(DRAWS.max(count)));

@@ -5,7 +5,8 @@ use std::path::Path;
 use fireclay_model::Precision;
 use toml::{Table, Value};
 
-use super::{Depth, Recipe, RecipeError, Stage};
+use super::{Depth, Recipe, RecipeError};
+use crate::stages::Stage;
 
 /// The recipes inside the binary.
 const EMBEDDED: [(&str, &str); 4] = [
@@ -72,18 +73,10 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     recipe.data.paths = recipe.data.paths.iter().map(|path| absolute(path)).collect();
     recipe.data.validation_paths = recipe.data.validation_paths.iter().map(|path| absolute(path)).collect();
-    for paths in
-        [&mut recipe.sft.data.data, &mut recipe.reward.data.data, &mut recipe.dpo.data.data, &mut recipe.kto.data.data]
-    {
-        for path in paths.iter_mut() {
+    for (_, section) in recipe.training_mut() {
+        for path in section.paths() {
             *path = absolute(path);
         }
-    }
-    for prompts in [&mut recipe.reinforce.data, &mut recipe.rloo.data, &mut recipe.ppo.data, &mut recipe.grpo.data] {
-        for path in &mut prompts.data {
-            *path = absolute(path);
-        }
-        prompts.rewards.model = prompts.rewards.model.as_deref().map(absolute);
     }
     for path in &mut recipe.battery.data {
         *path = absolute(path);
@@ -140,7 +133,7 @@ fn flags(overrides: &Overrides) -> Table {
         table.insert("stages".into(), strings(&overrides.stages));
     }
     // What is said of training is said of every stage.
-    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Tokenizer) {
+    for stage in Stage::ALL.iter().filter(|stage| stage.trains()) {
         if let Some(steps) = overrides.steps {
             merge(&mut table, section(stage.name(), "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
         }
@@ -158,7 +151,7 @@ fn flags(overrides: &Overrides) -> Table {
 fn share_context(layers: &mut Table) {
     let context = layers.get("pretrain").and_then(|section| section.get("context")).cloned();
     let Some(context) = context else { return };
-    for stage in Stage::ALL.into_iter().filter(|stage| !matches!(stage, Stage::Tokenizer | Stage::Pretrain)) {
+    for stage in Stage::ALL.iter().filter(|stage| stage.trains() && **stage != Stage::Pretrain) {
         let written = layers.get(stage.name()).is_some_and(|section| section.get("context").is_some());
         if !written {
             merge(layers, section(stage.name(), "context", context.clone()));
@@ -166,12 +159,12 @@ fn share_context(layers: &mut Table) {
     }
 }
 
-/// Pretraining and fine-tuning use the machine's fastest format unless told. Preferences and policy gradients compare log-probabilities that differ
+/// Stages that learn from given text use the machine's fastest format unless told. Preferences and policy gradients compare log-probabilities that differ
 /// by less than bf16 rounds, so they keep to f32.
 fn choose_precision(layers: &mut Table, fastest: Precision) {
-    for stage in [Stage::Pretrain, Stage::Sft] {
+    for (stage, default) in Recipe::default().training() {
         let written = layers.get(stage.name()).is_some_and(|section| section.get("precision").is_some());
-        if !written && fastest != Precision::default() {
+        if default.learns_from().is_given_text() && !written && fastest != Precision::default() {
             let value = Value::try_from(fastest).expect("a format has a name");
             merge(layers, section(stage.name(), "precision", value));
         }
@@ -184,7 +177,7 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
     for (stage, default) in Recipe::default().training() {
         let Some(Value::Table(section)) = layers.get_mut(stage.name()) else { continue };
         let written = section.get("warmup_steps").and_then(Value::as_integer);
-        if written.unwrap_or(default.warmup_steps as i64) > most {
+        if written.unwrap_or(default.train().warmup_steps as i64) > most {
             section.insert("warmup_steps".into(), Value::Integer(most));
         }
     }
@@ -202,7 +195,7 @@ fn fit_warmup(layers: &mut Table, set: &[String]) {
         let Some(steps) = section.get("steps").and_then(Value::as_integer) else { continue };
         let written = section.get("warmup_steps").and_then(Value::as_integer);
         let chosen = is_set(name, "warmup_steps") || (written.is_some() && !is_set(name, "steps"));
-        if !chosen && written.unwrap_or(default.warmup_steps as i64) > steps {
+        if !chosen && written.unwrap_or(default.train().warmup_steps as i64) > steps {
             section.insert("warmup_steps".into(), Value::Integer(steps / 10));
         }
     }
@@ -275,7 +268,12 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         ));
     }
     recipe.corpus.validate().map_err(|error| error.to_string())?;
-    super::alignment::validate(recipe)?;
+    for (stage, section) in recipe.training() {
+        let name = stage.name();
+        section.train().validate().map_err(|error| format!("{name}.{error}"))?;
+        section.learns_from().validate(name)?;
+        section.validate(name, recipe.stages.contains(&stage))?;
+    }
     recipe.battery.validate()?;
     let context = recipe.pretrain.context;
     if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
@@ -285,15 +283,13 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
     }
     let longest = recipe.model.context.unwrap_or(context);
     if recipe.model.path.is_none() && recipe.stages.contains(&Stage::Pretrain) {
-        let too_long = |(stage, train): &(Stage, &fireclay_train::TrainConfig)| {
-            recipe.stages.contains(stage) && train.context > longest
-        };
-        if let Some((stage, train)) = recipe.training().into_iter().find(too_long) {
-            return Err(format!(
-                "{}.context = {} is longer than the model's, {longest}; make it shorter, or set model.context",
-                stage.name(),
-                train.context
-            ));
+        for (stage, context) in recipe.training().into_iter().map(|(stage, section)| (stage, section.train().context)) {
+            if recipe.stages.contains(&stage) && context > longest {
+                return Err(format!(
+                    "{}.context = {context} is longer than the model's, {longest}; make it shorter, or set model.context",
+                    stage.name()
+                ));
+            }
         }
     }
     let decoder = recipe.model.decoder(vocab_size, context);

@@ -4,16 +4,18 @@
 //! `--steps`, then `--set`. What comes out has every number filled in and is written into the run directory, where it is a recipe itself.
 
 mod sections;
-mod alignment;
+mod data;
 mod battery;
 mod parts;
 mod layers;
 mod depth;
 mod error;
 
-pub use alignment::{ConversationData, PreferenceData, PromptData};
 pub use battery::BatterySection;
+pub use data::{Adapters, ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;
 pub use layers::{Overrides, resolve};
-pub use sections::{ModelSection, Recipe, Sampling, Stage, TokenizerKind};
+pub(crate) use parts::section;
+pub use parts::{Part, Parts};
+pub use sections::{ModelSection, Recipe, Sampling, TokenizerKind};

@@ -87,7 +87,7 @@ macro_rules! section {
         impl<'de> serde::Deserialize<'de> for $section {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let default = Self::default();
-                let mut parts = $crate::recipe::parts::Parts::new(toml::Table::deserialize(deserializer)?);
+                let mut parts = $crate::recipe::Parts::new(toml::Table::deserialize(deserializer)?);
                 let section = Self { $($part: parts.take(&default.$part)?),+ };
                 parts.finish()?;
                 Ok(section)
@@ -95,7 +95,7 @@ macro_rules! section {
         }
     };
 }
-pub(super) use section;
+pub(crate) use section;
 
 #[cfg(test)]
 mod tests {

@@ -2,169 +2,60 @@
 
 use fireclay_data::corpus::CorpusConfig;
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};
-use fireclay_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
 use super::BatterySection;
-use super::alignment::{
-    DpoSection, GrpoSection, KtoSection, PpoSection, ReinforceSection, RewardSection, RlooSection, SftSection,
-};
+use crate::stages::table::stage_table;
+use crate::stages::{Stage, TrainingStage};
 
-/// A whole recipe. Section names are the stages' names, and what the stages share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Recipe {
-    /// What the run is called, and its folder under `runs/`.
-    pub name: String,
-    /// One sentence for people.
-    pub description: String,
-    /// Which stages run, in order.
-    pub stages: Vec<Stage>,
-    /// Where the text comes from.
-    pub data: DataSection,
-    /// The embedded corpus, where `data.paths` is empty.
-    pub corpus: CorpusConfig,
-    /// Text to token ids.
-    pub tokenizer: TokenizerSection,
-    /// The decoder.
-    pub model: ModelSection,
-    /// The pretraining loop.
-    pub pretrain: TrainConfig,
-    /// Fine-tuning on conversations.
-    pub sft: SftSection,
-    /// The reward model.
-    pub reward: RewardSection,
-    /// Policy gradient with a baseline.
-    pub reinforce: ReinforceSection,
-    /// Policy gradient with leave-one-out baselines.
-    pub rloo: RlooSection,
-    /// Proximal policy optimisation.
-    pub ppo: PpoSection,
-    /// Group-relative policy optimisation.
-    pub grpo: GrpoSection,
-    /// Direct preference optimisation.
-    pub dpo: DpoSection,
-    /// Kahneman–Tversky optimisation.
-    pub kto: KtoSection,
-    /// What people type first, asked from fine-tuning on.
-    pub battery: BatterySection,
-    /// What is generated to show how the training goes.
-    pub samples: SamplesSection,
-}
-
-/// One step of the road from text to a chat model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// Text to token ids.
-    Tokenizer,
-    /// Next-token prediction on text.
-    Pretrain,
-    /// Next-token prediction on conversations.
-    Sft,
-    /// A model of preferences.
-    Reward,
-    /// Direct preference optimisation.
-    Dpo,
-    /// Kahneman–Tversky optimisation.
-    Kto,
-    /// Policy gradient with a baseline.
-    Reinforce,
-    /// Policy gradient with leave-one-out baselines.
-    Rloo,
-    /// Proximal policy optimisation.
-    Ppo,
-    /// Group-relative policy optimisation.
-    Grpo,
-}
-
-impl Stage {
-    /// Every stage.
-    pub const ALL: [Self; 10] = [
-        Self::Tokenizer,
-        Self::Pretrain,
-        Self::Sft,
-        Self::Reward,
-        Self::Dpo,
-        Self::Kto,
-        Self::Reinforce,
-        Self::Rloo,
-        Self::Ppo,
-        Self::Grpo,
-    ];
-
-    /// The stage's section, folder and command-line name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tokenizer => "tokenizer",
-            Self::Pretrain => "pretrain",
-            Self::Sft => "sft",
-            Self::Reward => "reward",
-            Self::Dpo => "dpo",
-            Self::Kto => "kto",
-            Self::Reinforce => "reinforce",
-            Self::Rloo => "rloo",
-            Self::Ppo => "ppo",
-            Self::Grpo => "grpo",
+macro_rules! recipe {
+    ($($(#[$cfg:meta])? $name:ident: $section:ty, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
+        /// A whole recipe. Section names are the stages' names, and what the stages share.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Recipe {
+            /// What the run is called, and its folder under `runs/`.
+            pub name: String,
+            /// One sentence for people.
+            pub description: String,
+            /// Which stages run, in order.
+            pub stages: Vec<Stage>,
+            /// Where the text comes from.
+            pub data: DataSection,
+            /// The embedded corpus, where `data.paths` is empty.
+            pub corpus: CorpusConfig,
+            /// Text to token ids.
+            pub tokenizer: TokenizerSection,
+            /// The decoder.
+            pub model: ModelSection,
+            $($(#[$cfg])? #[doc = $does] pub $name: $section,)*
+            /// What people type first, asked from fine-tuning on.
+            pub battery: BatterySection,
+            /// What is generated to show how the training goes.
+            pub samples: SamplesSection,
         }
-    }
 
-    /// Whether it leaves a language model: the tokenizer and the reward model are none.
-    #[must_use]
-    pub fn leaves_policy(self) -> bool {
-        !matches!(self, Self::Tokenizer | Self::Reward)
-    }
+        impl Recipe {
+            /// Every stage that trains a network, with its section, in the order in which they usually follow each other.
+            #[must_use]
+            pub fn training(&self) -> Vec<(Stage, &dyn TrainingStage)> {
+                Vec::from([$($(#[$cfg])? (Stage::$stage, &self.$name as &dyn TrainingStage)),*])
+            }
 
-    /// Whether what it leaves can be asked what people type first: pretraining has not learned to answer.
-    #[must_use]
-    pub fn has_battery(self) -> bool {
-        self.leaves_policy() && self != Self::Pretrain
-    }
-
-    /// Whether its policy answers prompts and learns from how the answers are judged.
-    #[must_use]
-    pub fn is_online(self) -> bool {
-        matches!(self, Self::Reinforce | Self::Rloo | Self::Ppo | Self::Grpo)
-    }
+            /// As [`training`](Self::training).
+            pub fn training_mut(&mut self) -> Vec<(Stage, &mut dyn TrainingStage)> {
+                Vec::from([$($(#[$cfg])? (Stage::$stage, &mut self.$name as &mut dyn TrainingStage)),*])
+            }
+        }
+    };
 }
+stage_table!(recipe);
 
 impl Recipe {
-    /// How each stage but the tokenizer trains.
+    /// The section of a stage; `None` for the tokenizer, which trains no network.
     #[must_use]
-    pub fn training(&self) -> [(Stage, &TrainConfig); 9] {
-        [
-            (Stage::Pretrain, &self.pretrain),
-            (Stage::Sft, &self.sft.train),
-            (Stage::Reward, &self.reward.train),
-            (Stage::Dpo, &self.dpo.train),
-            (Stage::Kto, &self.kto.train),
-            (Stage::Reinforce, &self.reinforce.train),
-            (Stage::Rloo, &self.rloo.train),
-            (Stage::Ppo, &self.ppo.train),
-            (Stage::Grpo, &self.grpo.train),
-        ]
-    }
-
-    /// Whether a stage of this name runs.
-    #[must_use]
-    pub fn runs(&self, stage: &str) -> bool {
-        self.stages.iter().any(|one| one.name() == stage)
-    }
-
-    /// The prompts and rewards of an online stage.
-    ///
-    /// # Panics
-    /// When the stage is not one.
-    #[must_use]
-    pub fn prompt_data(&self, stage: Stage) -> &super::alignment::PromptData {
-        match stage {
-            Stage::Reinforce => &self.reinforce.data,
-            Stage::Rloo => &self.rloo.data,
-            Stage::Ppo => &self.ppo.data,
-            Stage::Grpo => &self.grpo.data,
-            other => panic!("{} answers no prompts", other.name()),
-        }
+    pub fn training_stage(&self, stage: Stage) -> Option<&dyn TrainingStage> {
+        self.training().into_iter().find(|(one, _)| *one == stage).map(|(_, section)| section)
     }
 }
 

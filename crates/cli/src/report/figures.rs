@@ -199,13 +199,7 @@ fn describe(prefix: &str, points: &[Point]) -> String {
 
 /// A stage's name in words.
 pub fn stage_title(name: &str) -> String {
-    match name {
-        "pretrain" => "Pretraining".to_owned(),
-        "sft" => "Supervised fine-tuning".to_owned(),
-        "reward" => "Reward model".to_owned(),
-        "reinforce" | "rloo" | "ppo" | "grpo" | "dpo" | "kto" => name.to_uppercase(),
-        _ => label(name),
-    }
+    crate::stages::Stage::named(name).map_or_else(|| label(name), |stage| stage.title().to_owned())
 }
 
 /// A key's name in words.

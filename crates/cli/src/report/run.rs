@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::samples::{self, ByPrompt};
 use crate::battery::{self, StageReplies};
 use crate::error::user;
+use crate::stages::Stage as RecipeStage;
 
 /// Everything the report shows.
 pub struct Run {
@@ -80,7 +81,8 @@ impl Run {
         let machine = fs::read(path.join("machine.json")).ok();
         let mut pending = listed_stages(&parsed).unwrap_or_default();
         // The tokenizer stage trains no network and logs no steps.
-        pending.retain(|name| name != "tokenizer" && stages.iter().all(|stage| stage.name != *name));
+        let logs = |name: &str| RecipeStage::named(name).is_none_or(RecipeStage::trains);
+        pending.retain(|name| logs(name) && stages.iter().all(|stage| stage.name != *name));
         let newest = stages.iter().rev().flat_map(|stage| stage.checkpoints.iter().rev());
         Ok(Self {
             name: name_of(path),
@@ -167,8 +169,8 @@ fn has_stage(path: &Path) -> bool {
 
 /// The folders that hold metrics: in the order of the recipe's `stages`, else as they usually follow each other.
 fn stage_folders(path: &Path, recipe: &toml::Table) -> Vec<PathBuf> {
-    const USUAL: [&str; 7] = ["pretrain", "sft", "reward", "reinforce", "ppo", "grpo", "dpo"];
-    let order = listed_stages(recipe).unwrap_or_else(|| USUAL.map(str::to_owned).to_vec());
+    let usual = || RecipeStage::ALL.iter().map(|stage| stage.name().to_owned()).collect();
+    let order: Vec<String> = listed_stages(recipe).unwrap_or_else(usual);
     let mut folders = subfolders(path);
     folders.retain(|folder| folder.join("metrics.jsonl").is_file());
     folders.sort_by_key(|folder| {

@@ -6,18 +6,14 @@ use fireclay_train::{Summary, TrainConfig};
 
 use super::context::Context;
 use super::examples::report;
+use super::{Stage, TrainingStage};
 use crate::battery::{self, Figures, Verdict};
-use crate::recipe::Stage;
 
 /// The battery that the recipe describes, if it has one.
 ///
 /// # Errors
 /// When its files are wrong, or none of its prompts can be asked.
-pub fn stage_battery<'a>(
-    context: &Context<'a>,
-    stage: Stage,
-    config: &TrainConfig,
-) -> Result<Option<StageBattery<'a>>> {
+pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<Option<StageBattery<'a>>> {
     let section = &context.recipe.battery;
     if !section.is_on() {
         return Ok(None);
@@ -30,13 +26,14 @@ pub fn stage_battery<'a>(
     let (during, _) = of_size(section.per_topic)?;
     let (last, skips) = of_size(section.last_per_topic())?;
     report("battery", &skips, last.tasks.len());
-    let replies = context.run.folder(stage.name()).join("battery.jsonl");
+    let replies = context.run.folder(context.stage.name()).join("battery.jsonl");
     Ok(Some(StageBattery::new(during, last, context.tokenizer, context.device, replies)))
 }
 
 /// What is to be said of a finished stage that had a battery.
 #[must_use]
-pub fn verdict(context: &Context, stage: Stage, summary: &Summary) -> Option<Verdict> {
-    let figures = |stage: Stage| Some((stage, Figures::of_stage(&context.run.folder(stage.name()))?));
-    Verdict::new(stage, summary, context.begins_with(stage).and_then(figures))
+pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<Verdict> {
+    let figures = |stage: Stage| Some((stage.name(), Figures::of_stage(&context.run.folder(stage.name()))?));
+    let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
+    Verdict::new(name, &stage.remedy(name), summary, before)
 }

@@ -6,17 +6,19 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Interrupt, TrainConfig, check_fit, stage};
-use serde::Serialize;
+use fireclay_train::{Interrupt, TrainConfig, check_fit};
 use serde_json::Value;
 
+use super::Stage;
 use crate::error::user;
 use crate::model_dir;
-use crate::recipe::{Recipe, Stage};
+use crate::recipe::Recipe;
 use crate::run_dir::RunDir;
 
 /// What a training stage works with.
 pub struct Context<'a> {
+    /// The stage.
+    pub stage: Stage,
     /// The resolved recipe.
     pub recipe: &'a Recipe,
     /// The run directory.
@@ -34,17 +36,20 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The folder of the language model that `this` stage begins with: that of the nearest stage before it in the recipe that left one, or
-    /// else of `sft` or `pretrain` in this run, or else of `--model`.
+    /// The folder of the language model that the stage begins with: that of the nearest stage before it in the recipe that left one, or
+    /// else of one in this run that learned from given text, or else of `--model`.
     ///
     /// # Errors
     /// One line that says what to run first, when there is none, or the stage that should have left it is not finished.
-    pub fn base(&self, this: Stage) -> Result<PathBuf> {
+    pub fn base(&self) -> Result<PathBuf> {
+        let this = self.stage;
         let stages = &self.recipe.stages;
         let place = stages.iter().position(|stage| *stage == this).unwrap_or(stages.len());
-        let before = stages[..place].iter().rev().copied().filter(|stage| stage.leaves_policy());
-        let usual = [Stage::Sft, Stage::Pretrain].into_iter().filter(|stage| *stage != this);
-        for stage in before.chain(usual) {
+        let before = stages[..place].iter().rev().copied();
+        let given_text =
+            self.recipe.training().into_iter().rev().filter(|(_, section)| section.learns_from().is_given_text());
+        let usual = given_text.map(|(stage, _)| stage).filter(|stage| *stage != this);
+        for stage in before.chain(usual).filter(|stage| stage.leaves_policy()) {
             let folder = self.run.folder(stage.name());
             if folder.join("DONE").exists() {
                 return model_dir::resolve(&folder);
@@ -68,21 +73,21 @@ impl Context<'_> {
         })
     }
 
-    /// The stage of this run whose model `this` stage begins with; `None` where that is from elsewhere.
+    /// The stage of this run whose model the stage begins with; `None` where that is from elsewhere.
     #[must_use]
-    pub fn begins_with(&self, this: Stage) -> Option<Stage> {
-        let base = self.base(this).ok()?;
+    pub fn begins_with(&self) -> Option<Stage> {
+        let base = self.base().ok()?;
         let folder = base.strip_prefix(self.run.path()).ok()?.components().next()?;
-        Stage::ALL.into_iter().find(|stage| folder.as_os_str() == stage.name())
+        Stage::named(folder.as_os_str().to_str()?)
     }
 
-    /// The language model that `this` stage begins with, with fresh adapters if they are asked for.
+    /// The language model that the stage begins with, with fresh adapters if they are asked for.
     ///
     /// # Errors
     /// As [`base`](Self::base), when its files are damaged, when the stage's context or the tokenizer does not fit it, or when the adapters do not.
-    pub fn decoder(&self, this: Stage, lora: Option<&LoraConfig>, config: &TrainConfig) -> Result<Decoder> {
-        let decoder = fireclay_model::load(self.base(this)?, self.device)?;
-        check_fit(config, &decoder, self.tokenizer).map_err(|error| user(format!("{}.{error}", this.name())))?;
+    pub fn decoder(&self, lora: Option<&LoraConfig>, config: &TrainConfig) -> Result<Decoder> {
+        let decoder = fireclay_model::load(self.base()?, self.device)?;
+        check_fit(config, &decoder, self.tokenizer).map_err(|error| user(format!("{}.{error}", self.stage.name())))?;
         let seed = config.seed;
         Ok(match lora {
             Some(lora) => decoder.with_lora(lora, seed)?,
@@ -90,50 +95,40 @@ impl Context<'_> {
         })
     }
 
-    /// The summary of a stage that is finished already.
-    ///
-    /// # Errors
-    /// When its `DONE` is damaged.
-    pub fn done(&self, this: Stage) -> Result<Option<fireclay_train::Summary>> {
-        Ok(stage::done(&self.run.folder(this.name()))?)
-    }
-
-    /// `settings` with the model that `this` stage begins with, for a stage must not go on from another.
+    /// The settings that the stage must be resumed with: its own, the model that it begins with, and the battery.
     ///
     /// # Errors
     /// As [`base`](Self::base).
-    pub fn settings(&self, this: Stage, settings: impl Serialize) -> Result<Value> {
-        let base = self.base(this)?;
+    pub fn settings(&self, own: Value) -> Result<Value> {
+        let Value::Object(mut settings) = own else { return Ok(own) };
+        let base = self.base()?;
         let base = base.strip_prefix(self.run.path()).unwrap_or(&base).display().to_string();
-        let mut settings = serde_json::to_value(settings)?;
-        if let Value::Object(settings) = &mut settings {
-            settings.insert("begins_with".into(), base.into());
-            let battery = &self.recipe.battery;
-            if battery.is_on() && this.has_battery() {
-                // It decides which checkpoint is best. How many are asked at the end may change.
-                let mut asked = serde_json::to_value(battery)?;
-                asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
-                settings.insert("battery".into(), asked);
-            }
+        settings.insert("begins_with".into(), base.into());
+        let battery = &self.recipe.battery;
+        if battery.is_on() && self.stage.has_battery() {
+            // It decides which checkpoint is best. How many are asked at the end may change.
+            let mut asked = serde_json::to_value(battery)?;
+            asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
+            settings.insert("battery".into(), asked);
         }
-        Ok(settings)
+        Ok(Value::Object(settings))
     }
 
     /// Refuses a tokenizer without a chat template, and warns of one that shows answers without their end.
     ///
     /// # Errors
     /// When it has none: conversations could not be told from text.
-    pub fn check_chat_template(&self, this: Stage) -> Result<()> {
+    pub fn check_chat_template(&self) -> Result<()> {
         match self.tokenizer.chat_template() {
             Some(_) => {
                 for complaint in self.tokenizer.chat_complaints() {
-                    tracing::warn!("{}: {complaint}", this.name());
+                    tracing::warn!("{}: {complaint}", self.stage.name());
                 }
                 Ok(())
             }
             None => Err(user(format!(
                 "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside {}",
-                this.name(),
+                self.stage.name(),
                 self.run.folder("tokenizer").join("tokenizer.json").display()
             ))),
         }

@@ -11,7 +11,8 @@ use fireclay_data::examples::{
 };
 use fireclay_tokenizer::Tokenizer;
 
-use crate::recipe::{ConversationData, PreferenceData, PromptData, Stage};
+use super::Stage;
+use crate::recipe::{ConversationData, PreferenceData, PromptData};
 
 /// Samples that a stage shows.
 const SAMPLES: usize = 8;
@@ -113,20 +114,21 @@ pub fn ratings(
     data: &PreferenceData,
     tokenizer: &Tokenizer,
     context: usize,
+    stage: Stage,
 ) -> Result<(Vec<EncodedRating>, Vec<EncodedRating>)> {
     let (train, validation) = if data.data.is_empty() {
-        let (train, validation) = preferences(data, Stage::Kto)?;
+        let (train, validation) = preferences(data, stage)?;
         let both = |pairs: Vec<Preference>| pairs.iter().flat_map(Preference::ratings).collect::<Vec<_>>();
         (both(train), both(validation))
     } else {
-        read("kto", read_ratings(&data.data)?, data.validation_fraction)?
+        read(stage.name(), read_ratings(&data.data)?, data.validation_fraction)?
     };
     let encode = |examples: &[Rating]| -> Result<Vec<EncodedRating>> {
         let found = encode_ratings(examples, tokenizer, context)?;
-        report("kto", &found.skips, found.items.len());
+        report(stage.name(), &found.skips, found.items.len());
         Ok(found.items)
     };
-    Ok((encode(&train)?, held_out("kto", &validation, encode)))
+    Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
 }
 
 /// Prompts to learn from, and others that are held out. None is longer than `longest` tokens.

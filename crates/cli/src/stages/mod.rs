@@ -1,40 +1,79 @@
 //! The stages of a recipe, each reading what the one before left in the run directory.
+//!
+//! A stage is a row of the [`table`] and a section of the recipe that implements [`TrainingStage`]; everything else that goes by stage is derived from
+//! these two. `docs/add-a-stage.md` adds one.
 
+pub mod table;
+mod training_stage;
+mod load;
+mod section;
 mod context;
 mod corpus;
 mod battery;
 mod tokenizer;
 mod pretrain;
 mod sft;
-mod preferences;
+mod reward;
+mod dpo;
+mod kto;
 mod online;
+mod judge;
+mod reinforce;
+mod rloo;
+mod grpo;
+mod ppo;
 pub mod examples;
+#[cfg(test)]
+mod motto;
+#[cfg(test)]
+mod toy;
 
 use anyhow::Result;
-use fireclay_train::Outcome;
+use fireclay_train::{Outcome, StageDir, StageRun, stage};
 
 pub use battery::verdict;
 pub use context::Context;
 pub use corpus::{describe_data, embedded};
+pub use dpo::DpoSection;
+pub use grpo::GrpoSection;
+pub use kto::KtoSection;
+pub use load::Load;
+#[cfg(test)]
+pub use motto::MottoSection;
+pub use ppo::PpoSection;
+pub use pretrain::PretrainSection;
+pub use reinforce::ReinforceSection;
+pub use reward::RewardSection;
+pub use rloo::RlooSection;
+pub use sft::SftSection;
+pub use table::{Leaves, Stage};
 pub use tokenizer::{at_its_moment, tokenizer, vocab_size};
+pub use training_stage::{LearnsFrom, TrainingStage};
 
-use crate::recipe::Stage;
-
-/// Runs or resumes a stage that trains; one that is done already is only told of.
+/// Runs or resumes a stage in the folder of its name; one that is done already is only told of.
 ///
 /// # Errors
-/// When what it needs is missing, its data is wrong, a checkpoint is damaged, training diverges, or the disk is full.
-///
-/// # Panics
-/// When the stage is the tokenizer's, which trains no network.
-pub fn train(context: &Context, stage: Stage) -> Result<Outcome> {
-    match stage {
-        Stage::Tokenizer => panic!("the tokenizer is trained before any network"),
-        Stage::Pretrain => pretrain::pretrain(context),
-        Stage::Sft => sft::sft(context),
-        Stage::Reward => preferences::reward(context),
-        Stage::Dpo => preferences::dpo(context),
-        Stage::Kto => preferences::kto(context),
-        Stage::Reinforce | Stage::Rloo | Stage::Ppo | Stage::Grpo => online::policy_gradient(context, stage),
+/// As [`TrainingStage::run`], and when another run works in the folder.
+pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome> {
+    let folder = context.run.folder(context.stage.name());
+    if let Some(summary) = stage::done(&folder)? {
+        return Ok(Outcome::Finished(summary));
     }
+    if !matches!(training.learns_from(), LearnsFrom::Text) {
+        context.check_chat_template()?;
+    }
+    // Taken before anything is read, so that a second run in the same folder is refused at once.
+    let mut stage = StageDir::open(folder)?;
+    if !matches!(training.learns_from(), LearnsFrom::Text) {
+        stage = stage.inheriting(&context.base()?);
+    }
+    let run = StageRun {
+        config: training.train(),
+        settings: context.settings(training.settings())?,
+        tokenizer: context.tokenizer,
+        stage: &mut stage,
+        interrupt: context.interrupt,
+        quiet: context.quiet,
+    };
+    training.run(context, run)
 }

@@ -1,212 +1,213 @@
-//! The stages whose policy answers prompts: `reinforce`, `rloo`, `ppo` and `grpo`.
-
-use std::path::{Path, PathBuf};
+//! What the stages share whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each add an algorithm in a file of its own.
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
-use fireclay_data::{PackedSource, ShardSet, Source, Split};
-use fireclay_model::{Decoder, ScoreModel};
-use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
-use fireclay_rlhf::{
-    ActorCritic, Grpo, Online, PolicyGradient, Ppo, Reinforce, RewardModel, Rloo, RolloutConfig, online,
-};
-use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Exam, Outcome, StageDir, TrainConfig, Trainable};
+use fireclay_model::Decoder;
+use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
+use fireclay_train::{Exam, Outcome, StageRun, Summary, TrainConfig, TrainError, Trainable};
+use serde::de::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
 use super::battery::stage_battery;
-use super::context::Context;
 use super::examples::tasks;
+use super::judge::reward;
+use super::section::fine_tuning;
+use super::training_stage::{percent, reached};
+use super::{Context, LearnsFrom, Load, TrainingStage};
 use crate::error::user;
-use crate::model_dir;
-use crate::recipe::{PromptData, Stage};
+use crate::recipe::{Adapters, Part, Parts, PromptData};
 
-/// Answers that a reward model judges at once.
-const JUDGED_AT_ONCE: usize = 64;
+/// The section of an online stage, by the numbers of its algorithm.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct OnlineSection<A> {
+    /// How it trains.
+    #[serde(flatten)]
+    pub train: TrainConfig,
+    /// The algorithm's numbers.
+    #[serde(flatten)]
+    pub algorithm: A,
+    /// How the policy is asked.
+    #[serde(flatten)]
+    pub rollouts: RolloutConfig,
+    /// Low-rank adapters.
+    #[serde(flatten)]
+    pub adapters: Adapters,
+    /// Prompts, and what answers are worth.
+    #[serde(flatten)]
+    pub data: PromptData,
+}
 
-/// Runs or resumes an online stage in the folder of its name.
-///
-/// # Errors
-/// When a model or reward model that it needs is missing, prompts are wrong, a checkpoint is damaged, training diverges, or the disk is full.
-///
-/// # Panics
-/// When the stage is no online one.
-pub fn policy_gradient(context: &Context, stage: Stage) -> Result<Outcome> {
-    if let Some(summary) = context.done(stage)? {
-        return Ok(Outcome::Finished(summary));
-    }
-    context.check_chat_template(stage)?;
-    let recipe = context.recipe;
-    match stage {
-        Stage::Reinforce => {
-            let section = &recipe.reinforce;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
-            let mut algorithm = Reinforce::new(section.algorithm.clone());
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
+/// A policy-gradient algorithm, implemented by its numbers.
+pub trait OnlineAlgorithm: Part {
+    /// Prompts of a step where the recipe is silent.
+    const PROMPTS: usize;
+    /// Whether it compares the answers to one prompt with each other.
+    const COMPARES_ANSWERS: bool;
+
+    /// Refuses numbers that cannot be.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first key that cannot.
+    fn validate(&self) -> Result<(), TrainError>;
+
+    /// The updates of a step.
+    fn updates(&self) -> Updates;
+
+    /// Trains by this algorithm; see [`OnlineSection::learn`].
+    ///
+    /// # Errors
+    /// As [`TrainingStage::run`].
+    fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome>;
+}
+
+/// The updates of a step, for the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Updates {
+    /// Passes over the answers.
+    pub epochs: u64,
+    /// Answers whose gradients are computed at once.
+    pub minibatch: usize,
+    /// Whether a critic of the policy's size learns too.
+    pub critic: bool,
+}
+
+impl<A: OnlineAlgorithm> Default for OnlineSection<A> {
+    fn default() -> Self {
+        Self {
+            train: fine_tuning(1e-5, 100, A::PROMPTS),
+            algorithm: A::default(),
+            rollouts: RolloutConfig::default(),
+            adapters: Adapters::default(),
+            data: PromptData::default(),
         }
-        Stage::Rloo => {
-            let section = &recipe.rloo;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
-            let mut algorithm = Rloo { config: section.algorithm.clone() };
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
+    }
+}
+
+impl<'de, A: OnlineAlgorithm> Deserialize<'de> for OnlineSection<A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let default = Self::default();
+        let mut parts = Parts::new(toml::Table::deserialize(deserializer)?);
+        let section = Self {
+            train: parts.take(&default.train)?,
+            algorithm: parts.take(&default.algorithm)?,
+            rollouts: parts.take(&default.rollouts)?,
+            adapters: parts.take(&default.adapters)?,
+            data: parts.take(&default.data)?,
+        };
+        parts.finish()?;
+        Ok(section)
+    }
+}
+
+impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
+    fn train(&self) -> &TrainConfig {
+        &self.train
+    }
+
+    fn learns_from(&self) -> LearnsFrom<'_> {
+        LearnsFrom::Prompts(&self.data)
+    }
+
+    fn settings(&self) -> Value {
+        json!({ "rewards": self.data.rewards })
+    }
+
+    fn validate(&self, name: &str, runs: bool) -> Result<(), String> {
+        let Self { train, algorithm, rollouts, .. } = self;
+        rollouts.validate().and_then(|()| algorithm.validate()).map_err(|error| format!("{name}.{error}"))?;
+        if A::COMPARES_ANSWERS && rollouts.group_size == 1 && runs {
+            return Err(format!("{name}.group_size = 1: {name} compares answers to one prompt; give 2 or more"));
         }
-        Stage::Grpo => {
-            let section = &recipe.grpo;
-            let policy = context.decoder(stage, section.adapters.lora.as_ref(), &section.train)?;
-            let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
-            learn(context, stage, &section.train, &section.rollouts, policy.clone(), &policy, &mut algorithm)
+        if train.accumulate != 1 {
+            return Err(format!("{name}.accumulate = {}: set {name}.minibatch instead", train.accumulate));
         }
-        Stage::Ppo => ppo(context),
-        other => panic!("{} is no online stage", other.name()),
-    }
-}
-
-/// PPO has a critic, which begins as the reward model where there is one, and may mix pretraining text in.
-fn ppo(context: &Context) -> Result<Outcome> {
-    let section = &context.recipe.ppo;
-    let config = &section.train;
-    let policy = context.decoder(Stage::Ppo, section.adapters.lora.as_ref(), config)?;
-    let critic = match has_reward_model(context, &section.data) {
-        true => {
-            let dir = reward_model_dir(context, &section.data)?;
-            let RewardModel { model, scale } = RewardModel::load(&dir, context.device)?;
-            check_context(&dir, &model, Stage::Ppo, config)?;
-            // It predicts rewards, which are in units of the scores' deviation.
-            model.in_units_of(scale.std)
+        if !train.train_biases {
+            return Err(format!(
+                "{name}.train_biases = false: only pretraining, sft, reward, dpo and kto can leave biases untrained"
+            ));
         }
-        false => ScoreModel::new(policy.merged(), config.seed),
-    };
-    let mut text = match section.algorithm.pretrain_coefficient {
-        0.0 => None,
-        _ => Some(pretraining_text(context, config)?),
-    };
-    let text = text.as_mut().map(|source| source as &mut dyn Source);
-    let mut algorithm = Ppo::new(section.algorithm.clone(), text);
-    let model = ActorCritic::new(policy.clone(), critic, section.algorithm.ema_decay > 0.0);
-    learn(context, Stage::Ppo, config, &section.rollouts, model, &policy, &mut algorithm)
-}
-
-fn pretraining_text(context: &Context, config: &TrainConfig) -> Result<PackedSource> {
-    let folder = context.run.folder("data");
-    if !folder.exists() {
-        return Err(user(format!(
-            "{}: ppo.pretrain_coefficient mixes in pretraining text, and this run has none; set it to 0, or run the stage `pretrain` here",
-            folder.display()
-        )));
+        Ok(())
     }
-    let shards = ShardSet::open(&folder, context.tokenizer)?;
-    Ok(PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
-}
 
-fn learn<M: Trainable>(
-    context: &Context,
-    stage: Stage,
-    config: &TrainConfig,
-    rollouts: &RolloutConfig,
-    model: M,
-    reference: &Decoder,
-    algorithm: &mut dyn PolicyGradient<M>,
-) -> Result<Outcome> {
-    let data = context.recipe.prompt_data(stage);
-    let mut stage_dir = StageDir::open(context.run.folder(stage.name()))?.inheriting(&context.base(stage)?);
-    let longest = config.context.checked_sub(rollouts.max_tokens).filter(|&longest| longest > 0).ok_or_else(|| {
-        user(format!(
-            "{name}.max_tokens = {} leaves no room for a prompt in {name}.context = {}; make one of them fit",
-            rollouts.max_tokens,
-            config.context,
-            name = stage.name()
-        ))
-    })?;
-    let reward = reward(context, stage, data)?;
-    let (tasks, held_out) = tasks(data, context.tokenizer, longest, stage)?;
-    let mut source = Shuffled::new("prompts", tasks, config.batch, config.seed)?;
-    let battery = stage_battery(context, stage, config)?;
-    let outcome = online(
-        model,
-        algorithm,
-        Online {
-            config,
-            rollouts,
-            settings: context.settings(stage, serde_json::json!({ "rewards": data.rewards }))?,
-            reference,
-            reward: &reward,
-            source: &mut source,
-            held_out: &held_out,
-            battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
-            tokenizer: context.tokenizer,
-            stage: &mut stage_dir,
-            interrupt: context.interrupt,
-            quiet: context.quiet,
-        },
-    )?;
-    Ok(outcome)
-}
-
-/// The weighted sum that the recipe describes.
-fn reward(context: &Context, stage: Stage, data: &PromptData) -> Result<WeightedSum> {
-    let weights = &data.rewards;
-    let mut sum = WeightedSum::new()
-        .with(weights.correct, Correctness)
-        .with(weights.unfinished, Unfinished)
-        .with(weights.repetition, RepetitionPenalty { n: weights.repetition_run })
-        .with(weights.length, LengthPenalty { most: weights.most_tokens });
-    if weights.learned != 0.0 {
-        let dir = reward_model_dir(context, data).map_err(|error| {
-            user(format!(
-                "the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0",
-                name = stage.name()
-            ))
-        })?;
-        check_same_tokenizer(&dir, context.tokenizer)?;
-        let model = RewardModel::load(&dir, context.device)?;
-        let (_, config) = context.recipe.training().into_iter().find(|(one, _)| *one == stage).expect("it trains");
-        check_context(&dir, &model.model, stage, config)?;
-        sum = sum.with(weights.learned, LearnedReward { model, batch: JUDGED_AT_ONCE });
+    fn paths(&mut self) -> Vec<&mut String> {
+        self.data.paths()
     }
-    if sum.is_empty() {
-        return Err(user(format!("{}.rewards: every weight is 0; give at least one another number", stage.name())));
+
+    fn is_free(&self, key: &str) -> bool {
+        TrainConfig::is_free(key) || RolloutConfig::is_free(key)
     }
-    Ok(sum)
+
+    /// A policy answers, is judged, and learns: about one training pass more than its epochs, and a critic as many again. Reference and reward
+    /// model stand beside it.
+    fn load(&self) -> Load {
+        let Updates { epochs, minibatch, critic } = self.algorithm.updates();
+        let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(critic));
+        Load {
+            consumed: answers,
+            computed: answers * (1 + epochs as usize * (1 + critics)),
+            at_once: minibatch.min(answers),
+            models_beside: 2 + critics as u64,
+            trained_beside: critics as u64,
+        }
+    }
+
+    fn reached(&self, summary: &Summary) -> Vec<String> {
+        let number = |name: &str| summary.metrics.get(name).copied();
+        let mut all = reached(summary);
+        all.extend(number("val_reward_mean").map(|reward| format!("held-out reward {reward:.3}")));
+        all.extend(percent(summary, "val_correct").map(|share| format!("{share} right")));
+        all.extend(percent(summary, "val_exact").map(|share| format!("{share} word by word")));
+        all.extend(number("val_kl").map(|kl| format!("KL {kl:.2}")));
+        all
+    }
+
+    fn remedy(&self, name: &str) -> String {
+        format!("lower {name}.learning_rate, raise {name}.kl_coefficient, or make fewer steps")
+    }
+
+    fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
+        A::run(self, context, run)
+    }
 }
 
-/// Whether the recipe names a reward model, or this run has one.
-fn has_reward_model(context: &Context, data: &PromptData) -> bool {
-    data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
-}
-
-/// The folder of the reward model: the recipe's, or that of this run's stage `reward`.
-fn reward_model_dir(context: &Context, data: &PromptData) -> Result<PathBuf> {
-    if let Some(path) = &data.rewards.model {
-        return model_dir::resolve_reward(Path::new(path));
+impl<A: OnlineAlgorithm> OnlineSection<A> {
+    /// The policy that the stage begins with, which is its reference too.
+    ///
+    /// # Errors
+    /// As [`Context::decoder`].
+    pub fn policy(&self, context: &Context) -> Result<Decoder> {
+        context.decoder(self.adapters.lora.as_ref(), &self.train)
     }
-    let folder = context.run.folder(Stage::Reward.name());
-    if !folder.join("DONE").exists() {
-        return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
-    }
-    model_dir::resolve(&folder)
-}
 
-/// A reward model reads prompts and answers whole.
-fn check_context(dir: &Path, model: &ScoreModel, stage: Stage, config: &TrainConfig) -> Result<()> {
-    let longest = model.config().context;
-    if config.context <= longest {
-        return Ok(());
-    }
-    Err(user(format!(
-        "{name}.context = {} is longer than that of the reward model {}, {longest}; set {name}.context = {longest} or less",
-        config.context,
-        dir.display(),
-        name = stage.name()
-    )))
-}
-
-/// A reward model reads ids: another tokenizer's mean other words.
-fn check_same_tokenizer(dir: &Path, tokenizer: &Tokenizer) -> Result<()> {
-    let other = Tokenizer::load(dir)?;
-    match other.hash() == tokenizer.hash() {
-        true => Ok(()),
-        false => Err(user(format!(
-            "{}: this reward model has another tokenizer than the policy; train one on this policy's tokenizer (the stage `reward`)",
-            dir.display()
-        ))),
+    /// Runs the loop of asking, judging and learning.
+    ///
+    /// # Errors
+    /// When a reward model is missing, prompts are wrong or leave no room for an answer, or training fails.
+    pub fn learn<M: Trainable>(
+        &self,
+        context: &Context,
+        run: StageRun<'_>,
+        model: M,
+        reference: &Decoder,
+        algorithm: &mut dyn PolicyGradient<M>,
+    ) -> Result<Outcome> {
+        let Self { train: config, rollouts, data, .. } = self;
+        let longest =
+            config.context.checked_sub(rollouts.max_tokens).filter(|&longest| longest > 0).ok_or_else(|| {
+                user(format!(
+                    "{name}.max_tokens = {} leaves no room for a prompt in {name}.context = {}; make one of them fit",
+                    rollouts.max_tokens,
+                    config.context,
+                    name = context.stage.name()
+                ))
+            })?;
+        let reward = reward(context, data, config)?;
+        let (tasks, held_out) = tasks(data, context.tokenizer, longest, context.stage)?;
+        let mut source = Shuffled::new("prompts", tasks, config.batch, config.seed)?;
+        let battery = stage_battery(context, config)?;
+        let battery = battery.as_ref().map(|battery| battery as &dyn Exam<_>);
+        let (reward, source, held_out) = (&reward, &mut source, &held_out[..]);
+        let stage = Online { run, rollouts, reference, reward, source, held_out, battery };
+        Ok(online(model, algorithm, stage)?)
     }
 }

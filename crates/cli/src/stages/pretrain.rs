@@ -4,60 +4,50 @@ use anyhow::Result;
 use fireclay_data::corpus::{self, CorpusDocument};
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{NextToken, Outcome, Pretrain, StageDir, stage};
+use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretrain, stage};
+use serde_json::Value;
 
-use super::context::Context;
 use super::corpus::{messages, shards};
-use crate::recipe::{Recipe, Sampling, Stage};
+use super::{Context, LearnsFrom, TrainingStage};
+use crate::recipe::{Recipe, Sampling};
 
-/// Runs or resumes pretraining in `RUN/pretrain`, from fresh weights or from those of `--model`.
-///
-/// # Errors
-/// When the text, the tokenizer's fit with the model, or a checkpoint is wrong; when training diverges; when the disk is full.
-pub fn pretrain(context: &Context) -> Result<Outcome> {
-    let Context { recipe, run, tokenizer, device, .. } = context;
-    let config = &recipe.pretrain;
-    if let Some(summary) = context.done(Stage::Pretrain)? {
-        return Ok(Outcome::Finished(summary));
+/// `[pretrain]`. Text, decoder and samples have sections of their own.
+pub type PretrainSection = TrainConfig;
+
+impl TrainingStage for PretrainSection {
+    fn train(&self) -> &TrainConfig {
+        self
     }
-    // Taken before anything is read, so that a second run in the same folder is refused at once.
-    let mut stage_dir = StageDir::open(run.folder("pretrain"))?;
-    let begun = stage::latest_checkpoint(stage_dir.path())?.is_some();
-    let shards = shards(recipe, tokenizer, &run.folder("data"), begun, !context.quiet)?;
-    let decoder = if let Some(dir) = context.model {
-        fireclay_model::load(dir, device)?
-    } else {
-        let decoder = recipe.model.decoder(tokenizer.vocab_size(), config.context);
-        decoder.validate()?;
-        decoder.init(config.seed, device)
-    };
-    let mut source: Box<dyn Source> = match recipe.data.sampling {
-        Sampling::Packed => {
-            Box::new(PackedSource::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
-        }
-        Sampling::Ordered => {
-            Box::new(PackedSource::ordered(&shards, Split::Train, config.batch, config.context, config.seed)?)
-        }
-        Sampling::Random => {
-            Box::new(RandomWindows::new(&shards, Split::Train, config.batch, config.context, config.seed)?)
-        }
-    };
-    let prompts = prompts(recipe, tokenizer)?;
-    let outcome = fireclay_train::pretrain(
-        decoder,
-        Pretrain {
-            config,
-            objective: &NextToken,
-            source: source.as_mut(),
-            shards: &shards,
-            tokenizer,
-            prompts: &prompts,
-            stage: &mut stage_dir,
-            interrupt: context.interrupt,
-            quiet: context.quiet,
-        },
-    )?;
-    Ok(outcome)
+
+    fn learns_from(&self) -> LearnsFrom<'_> {
+        LearnsFrom::Text
+    }
+
+    fn settings(&self) -> Value {
+        Value::Null
+    }
+
+    /// From fresh weights or from those of `--model`.
+    fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
+        let Context { recipe, tokenizer, device, .. } = context;
+        let begun = stage::latest_checkpoint(run.stage.path())?.is_some();
+        let shards = shards(recipe, tokenizer, &context.run.folder("data"), begun, !context.quiet)?;
+        let decoder = if let Some(dir) = context.model {
+            fireclay_model::load(dir, device)?
+        } else {
+            let decoder = recipe.model.decoder(tokenizer.vocab_size(), self.context);
+            decoder.validate()?;
+            decoder.init(self.seed, device)
+        };
+        let (rows, context, seed) = (self.batch, self.context, self.seed);
+        let mut source: Box<dyn Source> = match recipe.data.sampling {
+            Sampling::Packed => Box::new(PackedSource::new(&shards, Split::Train, rows, context, seed)?),
+            Sampling::Ordered => Box::new(PackedSource::ordered(&shards, Split::Train, rows, context, seed)?),
+            Sampling::Random => Box::new(RandomWindows::new(&shards, Split::Train, rows, context, seed)?),
+        };
+        let (source, prompts) = (source.as_mut(), prompts(recipe, tokenizer)?);
+        Ok(pretrain(decoder, Pretrain { run, objective: &NextToken, source, shards: &shards, prompts: &prompts })?)
+    }
 }
 
 /// What samples begin with.

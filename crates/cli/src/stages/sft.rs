@@ -3,51 +3,59 @@
 use anyhow::Result;
 use fireclay_data::chat::{ChatSource, EncodedChats, chat_validation};
 use fireclay_data::examples::Conversation;
-use fireclay_rlhf::{Sft, sft as train};
-use fireclay_train::{Exam, Outcome, StageDir};
+use fireclay_rlhf::{Sft, sft};
+use fireclay_train::{Exam, Outcome, StageRun, TrainConfig};
+use serde_json::{Value, json};
 
 use super::battery::stage_battery;
-use super::context::Context;
 use super::examples::{conversations, held_out, report_chats, sample_tasks};
-use crate::recipe::Stage;
+use super::section::{fine_tuning, stage_section};
+use super::{Context, LearnsFrom, TrainingStage};
+use crate::recipe::{Adapters, ConversationData};
 
-/// Runs or resumes fine-tuning in `RUN/sft`.
-///
-/// # Errors
-/// When there is no model to begin with, conversations are wrong, a checkpoint is damaged, training diverges, or the disk is full.
-pub fn sft(context: &Context) -> Result<Outcome> {
-    if let Some(summary) = context.done(Stage::Sft)? {
-        return Ok(Outcome::Finished(summary));
+stage_section!(
+    /// `[sft]`
+    SftSection {
+        train: fine_tuning(1e-4, 500, 8),
+        /// Low-rank adapters.
+        adapters: Adapters,
+        /// Conversations.
+        data: ConversationData,
     }
-    context.check_chat_template(Stage::Sft)?;
-    let section = &context.recipe.sft;
-    let config = &section.train;
-    let mut stage = StageDir::open(context.run.folder(Stage::Sft.name()))?.inheriting(&context.base(Stage::Sft)?);
-    let decoder = context.decoder(Stage::Sft, section.adapters.lora.as_ref(), config)?;
-    let (train_set, validation_set) = conversations(&section.data)?;
-    let encode = |set: &[Conversation]| -> Result<EncodedChats> {
-        let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
-        report_chats("sft", &chats, config.context);
-        Ok(chats)
-    };
-    let mut source = ChatSource::new(encode(&train_set)?, config.batch, config.seed)?;
-    let validation = held_out("sft", &validation_set, |set| Ok(chat_validation(&encode(set)?, config.batch)));
-    let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
-    let battery = stage_battery(context, Stage::Sft, config)?;
-    let outcome = train(
-        decoder,
-        Sft {
-            config,
-            settings: context.settings(Stage::Sft, &section.adapters)?,
-            source: &mut source,
-            validation: &validation,
-            battery: battery.as_ref().map(|battery| battery as &dyn Exam<_>),
-            prompts: &prompts,
-            tokenizer: context.tokenizer,
-            stage: &mut stage,
-            interrupt: context.interrupt,
-            quiet: context.quiet,
-        },
-    )?;
-    Ok(outcome)
+);
+
+impl TrainingStage for SftSection {
+    fn train(&self) -> &TrainConfig {
+        &self.train
+    }
+
+    fn learns_from(&self) -> LearnsFrom<'_> {
+        LearnsFrom::Conversations(&self.data)
+    }
+
+    fn settings(&self) -> Value {
+        json!(self.adapters)
+    }
+
+    fn paths(&mut self) -> Vec<&mut String> {
+        self.data.data.iter_mut().collect()
+    }
+
+    fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
+        let config = &self.train;
+        let decoder = context.decoder(self.adapters.lora.as_ref(), config)?;
+        let (train_set, validation_set) = conversations(&self.data)?;
+        let encode = |set: &[Conversation]| -> Result<EncodedChats> {
+            let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
+            report_chats("sft", &chats, config.context);
+            Ok(chats)
+        };
+        let mut source = ChatSource::new(encode(&train_set)?, config.batch, config.seed)?;
+        let validation = held_out("sft", &validation_set, |set| Ok(chat_validation(&encode(set)?, config.batch)));
+        let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
+        let battery = stage_battery(context, config)?;
+        let battery = battery.as_ref().map(|battery| battery as &dyn Exam<_>);
+        let training = Sft { run, source: &mut source, validation: &validation, battery, prompts: &prompts };
+        Ok(sft(decoder, training)?)
+    }
 }

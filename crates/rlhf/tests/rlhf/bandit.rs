@@ -13,7 +13,7 @@ use fireclay_rlhf::{
     Rloo, RlooConfig, RolloutConfig, online, rollout,
 };
 use fireclay_tokenizer::{Message, Tokenizer};
-use fireclay_train::{Interrupt, Schedule, StageDir, TrainConfig, TrainError, Trainable};
+use fireclay_train::{Interrupt, Schedule, StageDir, StageRun, TrainConfig, TrainError, Trainable};
 
 use crate::{decoder, tokenizer};
 
@@ -88,18 +88,20 @@ fn pulls<M: Trainable>(
         model(policy.clone()),
         algorithm,
         Online {
-            config: &config,
+            run: StageRun {
+                config: &config,
+                settings: serde_json::Value::Null,
+                tokenizer: &tokenizer,
+                stage: &mut StageDir::open(folder.path()).unwrap(),
+                interrupt: &Interrupt::never(),
+                quiet: true,
+            },
             rollouts: &rollouts,
-            settings: serde_json::Value::Null,
             reference: &policy,
             reward: &Arm(arm),
             source: &mut Same(task(&tokenizer), config.batch, 0),
             held_out: &[],
             battery: None,
-            tokenizer: &tokenizer,
-            stage: &mut StageDir::open(folder.path()).unwrap(),
-            interrupt: &Interrupt::never(),
-            quiet: true,
         },
     )
     .unwrap();

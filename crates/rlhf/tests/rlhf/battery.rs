@@ -9,7 +9,8 @@ use fireclay_data::{DataError, Position, Source};
 use fireclay_model::Decoder;
 use fireclay_rlhf::{Battery, BatteryReport, Online, Reinforce, ReinforceConfig, RolloutConfig, StageBattery, online};
 use fireclay_train::{
-    Best, Exam, Examined, Interrupt, Measure, Outcome, StageDir, Summary, TrainConfig, TrainError, read_metrics, stage,
+    Best, Exam, Examined, Interrupt, Measure, Outcome, StageDir, StageRun, Summary, TrainConfig, TrainError,
+    read_metrics, stage,
 };
 
 use crate::bandit::{Arm, Same, task};
@@ -74,18 +75,20 @@ fn train(folder: &Path, exam: &dyn Exam<Decoder>, until: u64) -> Result<Summary,
         policy.clone(),
         &mut Reinforce::new(ReinforceConfig::default()),
         Online {
-            config: &config,
+            run: StageRun {
+                config: &config,
+                settings: serde_json::Value::Null,
+                tokenizer: &tokenizer,
+                stage: &mut StageDir::open(folder)?,
+                interrupt: &Interrupt::never(),
+                quiet: true,
+            },
             rollouts: &RolloutConfig { max_tokens: 2, ..RolloutConfig::default() },
-            settings: serde_json::Value::Null,
             reference: &policy,
             reward: &Arm(7),
             source: &mut Fragile(Same(task(&tokenizer), config.batch, 0), until),
             held_out: &[],
             battery: Some(exam),
-            tokenizer: &tokenizer,
-            stage: &mut StageDir::open(folder)?,
-            interrupt: &Interrupt::never(),
-            quiet: true,
         },
     )?;
     match outcome {

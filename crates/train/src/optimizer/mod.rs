@@ -5,6 +5,7 @@
 
 mod gradients;
 mod muon;
+mod set;
 mod state;
 pub(crate) mod update;
 
@@ -16,6 +17,7 @@ use burn::tensor::Tensor;
 use fireclay_model::Precision;
 pub use gradients::ModuleGradients;
 use serde::{Deserialize, Serialize};
+pub use set::Optimizers;
 use update::{Coefficients, Momentum, update};
 
 /// The rule by which the matrices inside the blocks are updated. Everything else, and adapters, have [`AdamW`](Self::AdamW) in any case.

@@ -199,15 +199,18 @@ fn another_model_is_refused_by_name() {
     let error = fireclay_train::pretrain(
         decoder,
         fireclay_train::Pretrain {
-            config: &small.config,
+            run: fireclay_train::StageRun {
+                config: &small.config,
+                settings: serde_json::Value::Null,
+                tokenizer: &small.tokenizer,
+                stage: &mut fireclay_train::StageDir::open(folder.path()).unwrap(),
+                interrupt: &fireclay_train::Interrupt::never(),
+                quiet: true,
+            },
             objective: &fireclay_train::NextToken,
             source: &mut small.source(),
             shards: &small.shards,
-            tokenizer: &small.tokenizer,
             prompts: &[],
-            stage: &mut fireclay_train::StageDir::open(folder.path()).unwrap(),
-            interrupt: &fireclay_train::Interrupt::never(),
-            quiet: true,
         },
     );
     let message = error.unwrap_err().to_string();

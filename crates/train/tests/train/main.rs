@@ -17,8 +17,8 @@ use fireclay_data::{PackedSource, ShardSet, Source, Split};
 use fireclay_model::{Decoder, DecoderConfig};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
-    Interrupt, NextToken, Objective, Outcome, Pretrain, Schedule, StageDir, StepMetrics, TrainConfig, TrainError,
-    pretrain, read_metrics,
+    Interrupt, NextToken, Objective, Outcome, Pretrain, Schedule, StageDir, StageRun, StepMetrics, TrainConfig,
+    TrainError, pretrain, read_metrics,
 };
 
 pub(crate) fn device() -> Device {
@@ -99,15 +99,18 @@ impl Small {
         pretrain(
             self.decoder(),
             Pretrain {
-                config: &self.config,
+                run: StageRun {
+                    config: &self.config,
+                    settings: serde_json::Value::Null,
+                    tokenizer: &self.tokenizer,
+                    stage,
+                    interrupt,
+                    quiet: true,
+                },
                 objective,
                 source,
                 shards: &self.shards,
-                tokenizer: &self.tokenizer,
                 prompts: &["3 times".into()],
-                stage,
-                interrupt,
-                quiet: true,
             },
         )
     }

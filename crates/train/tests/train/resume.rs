@@ -2,9 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 
+use burn::module::Module;
+use burn::tensor::Device;
 use fireclay_data::{Batch, DataError, Position, Source};
-use fireclay_train::{Interrupt, NextToken, Outcome, Schedule, TrainConfig, read_samples};
+use fireclay_model::huggingface::TokenIds;
+use fireclay_model::{Checkpoints, Decoder, ModelError, Precision};
+use fireclay_train::{
+    Fit, Interrupt, Loss, NextToken, Objective, Optimizer, Outcome, Schedule, StageDir, StageRun, TrainConfig,
+    Trainable, fit, read_samples,
+};
 
 use crate::{Small, checkpoint_weights, computed};
 
@@ -138,4 +146,77 @@ fn what_does_not_alter_training_may_change() {
     let longer = |c: &mut TrainConfig| c.steps = 24;
     assert!(matches!(resumed_with(Schedule::Wsd, longer), Ok(Outcome::Finished(summary)) if summary.step == 24));
     assert!(matches!(resumed_with(Schedule::Constant, longer), Ok(Outcome::Finished(summary)) if summary.step == 24));
+}
+
+/// A decoder that tells when it is freed.
+#[derive(Module, Debug)]
+struct Watched {
+    decoder: Decoder,
+    #[module(skip)]
+    alive: Arc<()>,
+}
+
+impl Trainable for Watched {
+    type Optimizers = Optimizer;
+
+    fn device(&self) -> Device {
+        self.decoder.device()
+    }
+    fn with_precision(self, precision: Precision) -> Self {
+        Self { decoder: self.decoder.with_precision(precision), ..self }
+    }
+    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
+        Self { decoder: self.decoder.with_checkpoints(checkpoints), ..self }
+    }
+    fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
+        Trainable::save(&self.decoder, dir, tokens)
+    }
+    fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError> {
+        Ok(Self { decoder: self.decoder.restore(dir, device)?, alive: Arc::new(()) })
+    }
+    fn configuration(&self) -> serde_json::Value {
+        self.decoder.configuration()
+    }
+    fn flops_per_token(&self, context: usize) -> f64 {
+        self.decoder.config().flops_per_token(context)
+    }
+}
+
+/// The loss of a run in which the model that it was given must be alive, or not.
+struct Expects {
+    given: Weak<()>,
+    alive: bool,
+}
+
+impl Objective<Watched, Batch> for Expects {
+    fn loss(&self, model: &Watched, batch: &Batch) -> Loss {
+        assert_eq!(self.given.upgrade().is_some(), self.alive, "whether the model that was passed in is in memory");
+        NextToken.loss(&model.decoder, batch)
+    }
+}
+
+#[test]
+fn a_resumed_run_frees_the_model_that_it_was_given() {
+    let small = Small::new();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |alive: bool, after: u64| {
+        let interrupt = Interrupt::never();
+        let mut source = CutOff { source: small.source(), batches: 0, after, interrupt: Some(interrupt.clone()) };
+        let model = Watched { decoder: small.decoder(), alive: Arc::new(()) };
+        let objective = Expects { given: Arc::downgrade(&model.alive), alive };
+        let run = StageRun {
+            config: &small.config,
+            settings: serde_json::Value::Null,
+            tokenizer: &small.tokenizer,
+            stage: &mut StageDir::open(folder.path()).unwrap(),
+            interrupt: &interrupt,
+            quiet: true,
+        };
+        let (source, objective) = (&mut source as &mut dyn Source, &objective as &dyn Objective<_, _>);
+        let (evaluate, sample) = (&|_: &Watched| Ok(None), &|_: &Watched, _| Ok(vec![]));
+        let finish = &Ok;
+        fit(model, Fit { run, objective, source, evaluate, exam: None, sample, finish, shows: &[] }).unwrap()
+    };
+    assert!(matches!(run(true, 3), Outcome::Interrupted(_)), "a new run trains what it was given");
+    assert!(matches!(run(false, u64::MAX), Outcome::Finished(_)));
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use fireclay_model::Precision;
 
 use super::*;
+use crate::stages::TrainingStage;
 
 fn with_set(set: &[&str]) -> Result<Recipe, RecipeError> {
     let set = set.iter().map(ToString::to_string).collect();
@@ -23,10 +24,11 @@ fn the_fastest_format_is_for_stages_that_learn_from_given_text_and_only_where_no
         let set = set.iter().map(|&set| set.to_owned()).collect();
         let overrides = Overrides { set, fastest_precision: Precision::Bf16, ..Overrides::default() };
         let recipe = resolve(&overrides).unwrap().0;
-        recipe.training().into_iter().map(|(stage, config)| (stage, config.precision)).collect::<Vec<_>>()
+        let precision = |(stage, section): (Stage, &dyn TrainingStage)| (stage, section.train().precision);
+        recipe.training().into_iter().map(precision).collect::<Vec<_>>()
     };
     for (stage, precision) in resolved(&[]) {
-        let given_text = matches!(stage, Stage::Pretrain | Stage::Sft);
+        let given_text = matches!(stage, Stage::Pretrain | Stage::Sft | Stage::Motto);
         assert_eq!(precision, if given_text { Precision::Bf16 } else { Precision::F32 }, "{stage:?}");
     }
     let written = resolved(&["pretrain.precision=f32", "ppo.precision=bf16"]);

@@ -1,0 +1,30 @@
+//! The stage `grpo`: group-relative policy optimisation.
+
+use anyhow::Result;
+use fireclay_rlhf::{Grpo, GrpoConfig};
+use fireclay_train::{Outcome, StageRun, TrainError};
+
+use super::Context;
+use super::online::{OnlineAlgorithm, OnlineSection, Updates};
+
+/// `[grpo]`
+pub type GrpoSection = OnlineSection<GrpoConfig>;
+
+impl OnlineAlgorithm for GrpoConfig {
+    const PROMPTS: usize = 16;
+    const COMPARES_ANSWERS: bool = true;
+
+    fn validate(&self) -> Result<(), TrainError> {
+        self.validate()
+    }
+
+    fn updates(&self) -> Updates {
+        Updates { epochs: self.epochs, minibatch: self.minibatch, critic: false }
+    }
+
+    fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
+        let policy = section.policy(context)?;
+        let mut algorithm = Grpo { config: section.algorithm.clone(), max_tokens: section.rollouts.max_tokens };
+        section.learn(context, run, policy.clone(), &policy, &mut algorithm)
+    }
+}

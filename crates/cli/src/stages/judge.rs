@@ -1,0 +1,94 @@
+//! The rewards of an online stage: a weighted sum, with a reward model in it if the recipe says so.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use fireclay_model::ScoreModel;
+use fireclay_rlhf::RewardModel;
+use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
+use fireclay_tokenizer::Tokenizer;
+use fireclay_train::TrainConfig;
+
+use super::{Context, Stage};
+use crate::error::user;
+use crate::model_dir;
+use crate::recipe::PromptData;
+
+/// Answers that a reward model judges at once.
+const JUDGED_AT_ONCE: usize = 64;
+
+/// The weighted sum that the recipe describes.
+///
+/// # Errors
+/// When every weight is 0, or the reward model is missing, has another tokenizer or a shorter context.
+pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Result<WeightedSum> {
+    let (weights, name) = (&data.rewards, context.stage.name());
+    let mut sum = WeightedSum::new()
+        .with(weights.correct, Correctness)
+        .with(weights.unfinished, Unfinished)
+        .with(weights.repetition, RepetitionPenalty { n: weights.repetition_run })
+        .with(weights.length, LengthPenalty { most: weights.most_tokens });
+    if weights.learned != 0.0 {
+        let dir = reward_model_dir(context, data).map_err(|error| {
+            user(format!("the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0"))
+        })?;
+        check_same_tokenizer(&dir, context.tokenizer)?;
+        let model = RewardModel::load(&dir, context.device)?;
+        check_context(context, &dir, &model.model, config)?;
+        sum = sum.with(weights.learned, LearnedReward { model, batch: JUDGED_AT_ONCE });
+    }
+    if sum.is_empty() {
+        return Err(user(format!("{name}.rewards: every weight is 0; give at least one another number")));
+    }
+    Ok(sum)
+}
+
+/// Whether the recipe names a reward model, or this run has one.
+#[must_use]
+pub fn has_reward_model(context: &Context, data: &PromptData) -> bool {
+    data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
+}
+
+/// The folder of the reward model: the recipe's, or that of this run's stage `reward`.
+///
+/// # Errors
+/// When there is none, or the stage is not finished.
+pub fn reward_model_dir(context: &Context, data: &PromptData) -> Result<PathBuf> {
+    if let Some(path) = &data.rewards.model {
+        return model_dir::resolve_reward(Path::new(path));
+    }
+    let folder = context.run.folder(Stage::Reward.name());
+    if !folder.join("DONE").exists() {
+        return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
+    }
+    model_dir::resolve(&folder)
+}
+
+/// A reward model reads prompts and answers whole.
+///
+/// # Errors
+/// When its context is shorter than the stage's.
+pub fn check_context(context: &Context, dir: &Path, model: &ScoreModel, config: &TrainConfig) -> Result<()> {
+    let longest = model.config().context;
+    if config.context <= longest {
+        return Ok(());
+    }
+    Err(user(format!(
+        "{name}.context = {} is longer than that of the reward model {}, {longest}; set {name}.context = {longest} or less",
+        config.context,
+        dir.display(),
+        name = context.stage.name()
+    )))
+}
+
+/// A reward model reads ids: another tokenizer's mean other words.
+fn check_same_tokenizer(dir: &Path, tokenizer: &Tokenizer) -> Result<()> {
+    let other = Tokenizer::load(dir)?;
+    match other.hash() == tokenizer.hash() {
+        true => Ok(()),
+        false => Err(user(format!(
+            "{}: this reward model has another tokenizer than the policy; train one on this policy's tokenizer (the stage `reward`)",
+            dir.display()
+        ))),
+    }
+}

@@ -1,0 +1,178 @@
+//! The table of stages, from which everything else that goes by stage is derived: the sections of a recipe, `--stages`, the order of a run's folders, the
+//! report's titles, which checkpoints are language models.
+
+use serde::{Deserialize, Serialize};
+
+use self::Leaves::{Assistant, LanguageModel, ScoreModel};
+
+/// Gives the training stages to a macro, in the order in which they usually follow each other: the section of the recipe, which is the stage's name and
+/// folder too; the section's type, which implements [`TrainingStage`](super::TrainingStage); the stage; its title; what it does; what it leaves.
+macro_rules! stage_table {
+    ($with:ident) => {
+        $with! {
+            pretrain: $crate::stages::PretrainSection, Pretrain, "Pretraining", "Next-token prediction on text.", LanguageModel;
+            sft: $crate::stages::SftSection, Sft, "Supervised fine-tuning", "Next-token prediction on conversations.", Assistant;
+            reward: $crate::stages::RewardSection, Reward, "Reward model", "A model of preferences.", ScoreModel;
+            dpo: $crate::stages::DpoSection, Dpo, "DPO", "Direct preference optimisation.", Assistant;
+            kto: $crate::stages::KtoSection, Kto, "KTO", "Kahneman–Tversky optimisation.", Assistant;
+            reinforce: $crate::stages::ReinforceSection, Reinforce, "REINFORCE", "Policy gradient with a baseline.", Assistant;
+            rloo: $crate::stages::RlooSection, Rloo, "RLOO", "Policy gradient with leave-one-out baselines.", Assistant;
+            grpo: $crate::stages::GrpoSection, Grpo, "GRPO", "Group-relative policy optimisation.", Assistant;
+            ppo: $crate::stages::PpoSection, Ppo, "PPO", "Proximal policy optimisation.", Assistant;
+            #[cfg(test)]
+            motto: $crate::stages::MottoSection, Motto, "Motto", "Learns one sentence by heart.", LanguageModel;
+        }
+    };
+}
+pub(crate) use stage_table;
+
+/// What a stage leaves for those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// A tokenizer.
+    Tokenizer,
+    /// A decoder that continues text.
+    LanguageModel,
+    /// A decoder that answers: it is asked the battery.
+    Assistant,
+    /// A model that scores answers.
+    ScoreModel,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    name: &'static str,
+    title: &'static str,
+    #[cfg(test)]
+    does: &'static str,
+    leaves: Leaves,
+}
+
+macro_rules! stage_enum {
+    ($($(#[$cfg:meta])? $name:ident: $section:ty, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
+        /// One step of the road from text to a chat model.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum Stage {
+            /// Text to token ids.
+            Tokenizer,
+            $($(#[$cfg])? #[doc = $does] $stage,)*
+        }
+
+        impl Stage {
+            /// Every stage, in the order in which they usually follow each other.
+            pub const ALL: &[Self] = &[Self::Tokenizer, $($(#[$cfg])? Self::$stage),*];
+
+            fn row(self) -> Row {
+                match self {
+                    Self::Tokenizer => {
+                        let (name, title) = ("tokenizer", "Tokenizer");
+                        Row { name, title, #[cfg(test)] does: "Text to token ids.", leaves: Leaves::Tokenizer }
+                    }
+                    $(
+                        $(#[$cfg])?
+                        Self::$stage => {
+                            let name = stringify!($name);
+                            Row { name, title: $title, #[cfg(test)] does: $does, leaves: $leaves }
+                        }
+                    )*
+                }
+            }
+        }
+    };
+}
+stage_table!(stage_enum);
+
+impl Stage {
+    /// The stage's section, folder and command-line name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The stage of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.name() == name)
+    }
+
+    /// Its name in words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.row().title
+    }
+
+    /// One sentence on it.
+    #[cfg(test)]
+    fn does(self) -> &'static str {
+        self.row().does
+    }
+
+    /// What it leaves for the stages after it.
+    #[must_use]
+    pub fn leaves(self) -> Leaves {
+        self.row().leaves
+    }
+
+    /// Whether it trains a network: the tokenizer is trained by counting.
+    #[must_use]
+    pub fn trains(self) -> bool {
+        self != Self::Tokenizer
+    }
+
+    /// Whether it leaves a language model: the tokenizer and the reward model are none.
+    #[must_use]
+    pub fn leaves_policy(self) -> bool {
+        matches!(self.leaves(), LanguageModel | Assistant)
+    }
+
+    /// Whether what it leaves can be asked what people type first: pretraining has not learned to answer.
+    #[must_use]
+    pub fn has_battery(self) -> bool {
+        self.leaves() == Assistant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_written_by_its_name() {
+        for &stage in Stage::ALL {
+            assert_eq!(serde_json::to_value(stage).unwrap(), stage.name());
+            assert_eq!(Stage::named(stage.name()), Some(stage));
+        }
+    }
+
+    #[test]
+    fn the_documents_table_is_this_one() {
+        let page = include_str!("../../../../docs/add-a-stage.md");
+        for stage in Stage::ALL.iter().filter(|stage| **stage != Stage::Motto) {
+            let leaves = match stage.leaves() {
+                Leaves::Tokenizer => "a tokenizer",
+                LanguageModel => "a language model",
+                Assistant => "an assistant",
+                ScoreModel => "a reward model",
+            };
+            let row = format!("| `{}` | {} | {} | {leaves} |", stage.name(), stage.title(), stage.does());
+            assert!(page.contains(&row), "docs/add-a-stage.md lacks the row\n{row}");
+        }
+    }
+
+    #[test]
+    fn every_training_stage_has_a_test_of_exact_resume() {
+        let tests = [
+            include_str!("../../../../tests/e2e/alignment.rs"),
+            include_str!("../../../../tests/e2e/resume.rs"),
+            include_str!("toy.rs"),
+        ]
+        .concat();
+        for stage in Stage::ALL.iter().filter(|stage| stage.trains() && **stage != Stage::Pretrain) {
+            let call = format!("check_resumes(\"{}\"", stage.name());
+            assert!(tests.contains(&call), "no end-to-end test calls {call}, …)");
+        }
+        assert!(tests.contains("fn twenty_kills_change_nothing"), "pretraining's");
+    }
+}

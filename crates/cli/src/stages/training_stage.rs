@@ -1,0 +1,116 @@
+//! The trait of a stage that trains a network.
+
+use anyhow::Result;
+use fireclay_train::{Outcome, StageRun, Summary, TrainConfig};
+use serde_json::Value;
+
+use super::{Context, Load};
+use crate::recipe::{ConversationData, PreferenceData, PromptData};
+
+/// A stage that trains a network, implemented by its section of the recipe. With its row in the [table](super::table) this is everything that the program
+/// knows of a stage.
+pub trait TrainingStage {
+    /// The keys that all training stages share.
+    fn train(&self) -> &TrainConfig;
+
+    /// The examples that it learns from.
+    fn learns_from(&self) -> LearnsFrom<'_>;
+
+    /// The stage's own settings, which must not change when it is resumed, as a JSON object; the model that it begins with and the battery are added.
+    /// `Null`: it has none, and begins with no other stage's model.
+    fn settings(&self) -> Value;
+
+    /// Runs or resumes the stage in its folder, which is open and has no `DONE`.
+    ///
+    /// # Errors
+    /// When there is no model to begin with, examples are wrong, a checkpoint is damaged, training diverges, or the disk is full.
+    fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome>;
+
+    /// Refuses numbers of its own that cannot be; shared keys and examples are checked for all stages. `name` is the stage's name, `runs` says whether
+    /// the recipe runs it.
+    ///
+    /// # Errors
+    /// Key, value and what it must be.
+    fn validate(&self, _name: &str, _runs: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Paths among its keys; they are made independent of the current folder.
+    fn paths(&mut self) -> Vec<&mut String> {
+        vec![]
+    }
+
+    /// Whether a key may change when the stage is resumed, because no step's result depends on it.
+    fn is_free(&self, key: &str) -> bool {
+        TrainConfig::is_free(key)
+    }
+
+    /// Work and memory of a step, for the plan.
+    fn load(&self) -> Load {
+        Load::of_batches(self.train())
+    }
+
+    /// What a finished stage reached, in a few words each.
+    fn reached(&self, summary: &Summary) -> Vec<String> {
+        reached(summary)
+    }
+
+    /// How to mend a stage of this `name` that made the model worse.
+    fn remedy(&self, name: &str) -> String {
+        format!("lower {name}.learning_rate, make fewer steps, or give it more to learn from")
+    }
+}
+
+/// Examples that a stage learns from.
+#[derive(Clone, Copy, Debug)]
+pub enum LearnsFrom<'a> {
+    /// Text: that of the recipe, or of the stage's own section.
+    Text,
+    /// Conversations.
+    Conversations(&'a ConversationData),
+    /// Pairs of answers, of which one is preferred.
+    Pairs(&'a PreferenceData),
+    /// Answers, each good or bad.
+    Ratings(&'a PreferenceData),
+    /// The policy's own answers to prompts, judged.
+    Prompts(&'a PromptData),
+}
+
+impl LearnsFrom<'_> {
+    /// Whether the next token of given text is predicted. Everything else compares log-probabilities.
+    #[must_use]
+    pub fn is_given_text(self) -> bool {
+        matches!(self, Self::Text | Self::Conversations(_))
+    }
+
+    /// Refuses examples that cannot be read; `name` is the stage's name.
+    ///
+    /// # Errors
+    /// Key, value and what it must be.
+    pub fn validate(self, name: &str) -> Result<(), String> {
+        match self {
+            Self::Text => Ok(()),
+            Self::Conversations(data) => data.validate(name),
+            Self::Pairs(data) | Self::Ratings(data) => data.validate(name),
+            Self::Prompts(data) => data.validate(name),
+        }
+    }
+}
+
+/// The validation loss and the share of held-out pairs that are told apart, where there are such.
+#[must_use]
+pub fn reached(summary: &Summary) -> Vec<String> {
+    let loss = match (summary.val_loss, summary.val_bits_per_byte) {
+        (Some(loss), Some(bits)) => Some(format!("validation loss {loss:.4} ({bits:.3} bits per byte)")),
+        (Some(loss), None) => Some(format!("validation loss {loss:.4}")),
+        _ => None,
+    };
+    let accuracy = percent(summary, "accuracy").map(|share| format!("accuracy {share} on held-out pairs"));
+    loss.into_iter().chain(accuracy).collect()
+}
+
+/// A metric of the last evaluation that is a share.
+#[must_use]
+pub fn percent(summary: &Summary, metric: &str) -> Option<String> {
+    summary.metrics.get(metric).map(|share| format!("{:.1} %", 100.0 * share))
+}

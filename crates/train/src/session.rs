@@ -1,0 +1,248 @@
+//! The part that all training loops share: begin or resume, what is due, log, save, end.
+//!
+//! [`fit()`](crate::fit()) and the loop over own answers in `fireclay-rlhf` own model and control flow, and call this in between:
+//!
+//! ```text
+//! let (mut session, mut model) = Session::begin(run, model, source, shows)?;
+//! while let Some(step) = session.next_step() {
+//!     …                                           one step of the model
+//!     let line = session.advance(StepTaken { … });
+//!     if session.due(config.eval_every) { … }     a measurement for the line
+//!     session.log(line)?;
+//!     if session.save_due() { session.save(&model.valid())?; }
+//! }
+//! session.end(…)
+//! ```
+
+use std::time::Instant;
+
+use fireclay_data::{Position, Source};
+use fireclay_model::Checkpoints;
+use fireclay_tokenizer::Tokenizer;
+use serde_json::Value;
+
+use crate::checkpoint::{self, Parts, Start};
+use crate::exam::{Exam, conclude};
+use crate::log::Log;
+use crate::optimizer::Optimizers;
+use crate::progress::Progress;
+use crate::{
+    Interrupt, Outcome, Sample, StageDir, StepMetrics, Summary, TrainConfig, TrainError, Trainable, TrainerState,
+};
+
+/// The surroundings of a training stage, whatever it learns from.
+pub struct StageRun<'a> {
+    /// How to train.
+    pub config: &'a TrainConfig,
+    /// Settings beside `config` that must not change when the stage is resumed; `Null` where there are none.
+    pub settings: Value,
+    /// Saved with every checkpoint; turns samples into text.
+    pub tokenizer: &'a Tokenizer,
+    /// The folder that everything is written to.
+    pub stage: &'a mut StageDir,
+    /// Says when to save and leave early.
+    pub interrupt: &'a Interrupt,
+    /// No progress line.
+    pub quiet: bool,
+}
+
+/// A training stage under way. The loop keeps the model; everything else that outlives a step is here.
+pub struct Session<'a, M: Trainable> {
+    /// The stage's progress, as a checkpoint keeps it.
+    pub state: TrainerState,
+    /// The model's optimisers.
+    pub optimizers: M::Optimizers,
+    run: StageRun<'a>,
+    checkpoints: Option<Checkpoints>,
+    log: Log,
+    clock: Clock,
+    /// The step of the checkpoint that it was resumed from.
+    from: Option<u64>,
+    /// The step that was saved last.
+    saved: Option<u64>,
+}
+
+/// One step of a loop, for the books.
+#[derive(Clone, Debug)]
+pub struct StepTaken {
+    /// Tokens consumed by it.
+    pub tokens: u64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Updates left out of it because a loss or a gradient was not finite.
+    pub skipped: u64,
+    /// The place in the data behind it.
+    pub position: Position,
+}
+
+impl<'a, M: Trainable> Session<'a, M> {
+    /// Begins the stage with `model`, or resumes it from its newest checkpoint: `source` is then moved to where it was, and `model` is dropped
+    /// before the saved weights are used. Returns the session and the model to train.
+    ///
+    /// # Errors
+    /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, it is damaged, or the disk fails.
+    pub fn begin<B>(
+        run: StageRun<'a>,
+        model: M,
+        source: &mut dyn Source<B>,
+        shows: &[&'static str],
+    ) -> Result<(Self, M), TrainError> {
+        run.config.validate()?;
+        let device = model.device().autodiff();
+        let (model, optimizers, state, from) = match checkpoint::resume(&run, model, &device)? {
+            Start::Resumed { model, optimizers, state } => {
+                source.seek(&state.position)?;
+                let step = state.step;
+                (model, optimizers, *state, Some(step))
+            }
+            Start::Fresh(model) => {
+                let state = TrainerState::new(run.config, source.position());
+                let state = TrainerState { settings: run.settings.clone(), ..state };
+                (model.to_device(&device), M::Optimizers::new(&run.config.optimizer()), state, None)
+            }
+        };
+        let checkpoints = run.config.checkpoints();
+        let model = model.train().with_precision(run.config.precision).with_checkpoints(checkpoints.clone());
+        let progress = Progress::new(run.config.steps, state.step, shows, run.quiet);
+        let log = Log::open(run.stage, from, progress)?;
+        let clock = Clock::new(state.seconds);
+        Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from }, model))
+    }
+
+    /// Whether the stage begins, and is not resumed.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.from.is_none()
+    }
+
+    /// Whether all steps are made.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state.step >= self.run.config.steps
+    }
+
+    /// The step to make now, from 1. `None` when all are made or an interrupt was requested; the progress line is then closed.
+    pub fn next_step(&mut self) -> Option<u64> {
+        if self.is_complete() || self.run.interrupt.requested() {
+            self.log.progress.finish();
+            return None;
+        }
+        Some(self.state.step + 1)
+    }
+
+    /// The inputs that the model's blocks kept for the backward pass, if the stage has activation checkpointing.
+    #[must_use]
+    pub fn checkpoints(&self) -> Option<&Checkpoints> {
+        self.checkpoints.as_ref()
+    }
+
+    /// Enters a step that was made into the state, whose measurements are then still to be made, and begins its line of the log.
+    pub fn advance(&mut self, taken: StepTaken) -> StepMetrics {
+        let StepTaken { tokens, seconds, skipped, position } = taken;
+        let state = &mut self.state;
+        state.step += 1;
+        state.tokens += tokens;
+        state.position = position;
+        state.skipped += skipped;
+        state.skipped_in_a_row = if skipped > 0 { state.skipped_in_a_row + 1 } else { 0 };
+        (state.val_loss, state.battery) = (None, None);
+        StepMetrics {
+            step: state.step,
+            tokens: state.tokens,
+            lr: Some(self.run.config.learning_rate_at(state.step)),
+            tokens_per_s: Some(tokens as f64 / seconds.max(1e-9)),
+            skipped: (skipped > 0).then_some(state.skipped),
+            ..StepMetrics::default()
+        }
+    }
+
+    /// Whether something that happens every so many steps (0: only at the end) happens at this one.
+    #[must_use]
+    pub fn due(&self, every: u64) -> bool {
+        let step = self.state.step;
+        self.is_complete() || (step > 0 && every > 0 && step.is_multiple_of(every))
+    }
+
+    /// Whether this step is to be saved: a checkpoint is due, or no step so far answered the battery better.
+    #[must_use]
+    pub fn save_due(&self) -> bool {
+        self.due(self.run.config.checkpoint_every) || self.state.answers_best()
+    }
+
+    /// Logs a step, or with step 0 the measurements before the first.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when a file cannot be written, [`TrainError::Diverged`] when too many steps in a row were skipped.
+    pub fn log(&mut self, line: StepMetrics) -> Result<(), TrainError> {
+        let seconds = if line.step == 0 { 0.0 } else { self.clock.seconds() };
+        self.log.step(&StepMetrics { seconds, ..line })?;
+        let count = self.state.skipped_in_a_row;
+        match count > self.run.config.max_skipped_steps {
+            true => Err(TrainError::Diverged { step: self.state.step, count }),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps samples, and shows them.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] when the file cannot be written.
+    pub fn log_samples(&mut self, samples: &[Sample]) -> Result<(), TrainError> {
+        self.log.samples(samples)
+    }
+
+    /// Saves a checkpoint of this step. `model` is without gradients.
+    ///
+    /// # Errors
+    /// [`TrainError::Save`] when it cannot be written.
+    pub fn save(&mut self, model: &M) -> Result<(), TrainError> {
+        self.state.seconds = self.clock.seconds();
+        let optimizers = self.optimizers.named();
+        let parts = Parts { model, tokenizer: self.run.tokenizer, optimizers: &optimizers };
+        checkpoint::save(self.run.stage, &parts, &mut self.state)?;
+        self.saved = Some(self.state.step);
+        Ok(())
+    }
+
+    /// Whether this very step is saved.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.saved == Some(self.state.step)
+    }
+
+    /// Ends this run of the stage, which must be saved. If all steps are made, the exam has the last word, and the stage is marked as done.
+    ///
+    /// # Errors
+    /// As [`Exam::conclude`], and when the disk fails.
+    ///
+    /// # Panics
+    /// When the last step is not saved.
+    pub fn end<E>(self, summary: Summary, exam: Option<&dyn Exam<E>>) -> Result<Outcome, TrainError> {
+        assert!(self.is_saved(), "a stage ends with its last step saved");
+        if !self.is_complete() {
+            return Ok(Outcome::Interrupted(summary));
+        }
+        let summary = conclude(exam, self.run.stage, summary)?;
+        self.run.stage.mark_done(&summary)?;
+        Ok(Outcome::Finished(summary))
+    }
+}
+
+/// Seconds over all runs of a stage.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    started: Instant,
+    before: f64,
+}
+
+impl Clock {
+    /// Goes on from `before` seconds.
+    fn new(before: f64) -> Self {
+        Self { started: Instant::now(), before }
+    }
+
+    /// Seconds so far.
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+}
