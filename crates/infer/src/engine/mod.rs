@@ -78,7 +78,7 @@ pub enum Event {
     Failed(RequestId, InferError),
 }
 
-/// The pages of an engine, of [`PAGE`](fireclay_model::PAGE) tokens each.
+/// The pages of an engine, of [`PAGE`] tokens each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// All of them.
