@@ -12,6 +12,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use fireclay_model::huggingface::SamplingDefaults;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -53,6 +54,15 @@ impl StageDir {
             removed.map_err(TrainError::write(&left))?;
         }
         Ok(Self { path, _lock: lock, inherited: vec![] })
+    }
+
+    /// Has checkpoints say in `generation_config.json` how their tokens are drawn. Said before [`inheriting`](Self::inheriting), it wins.
+    #[must_use]
+    pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
+        let mut keys = Map::new();
+        sampling.write_into(&mut keys);
+        self.inherited.push((INHERITED[0].0, keys));
+        self
     }
 
     /// Has checkpoints keep what the `generation_config.json` of `base` says, sampling settings say, and the token ids of

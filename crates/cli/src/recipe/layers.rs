@@ -275,6 +275,7 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         section.validate(name, recipe.stages.contains(&stage))?;
     }
     recipe.battery.validate()?;
+    recipe.chat.validate()?;
     let context = recipe.pretrain.context;
     if let Some(longest) = recipe.model.context.filter(|&longest| longest < context) {
         return Err(format!(

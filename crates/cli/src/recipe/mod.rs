@@ -6,12 +6,14 @@
 mod sections;
 mod data;
 mod battery;
+mod chat;
 mod parts;
 mod layers;
 mod depth;
 mod error;
 
 pub use battery::BatterySection;
+pub use chat::ChatSection;
 pub use data::{Adapters, ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;

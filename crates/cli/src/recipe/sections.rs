@@ -4,7 +4,7 @@ use fireclay_data::corpus::CorpusConfig;
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 use serde::{Deserialize, Serialize};
 
-use super::BatterySection;
+use super::{BatterySection, ChatSection};
 use crate::stages::table::stage_table;
 use crate::stages::{Stage, TrainingStage};
 
@@ -31,6 +31,8 @@ macro_rules! recipe {
             $($(#[$cfg])? #[doc = $does] pub $name: $section,)*
             /// What people type first, asked from fine-tuning on.
             pub battery: BatterySection,
+            /// How replies are drawn where nobody says otherwise.
+            pub chat: ChatSection,
             /// What is generated to show how the training goes.
             pub samples: SamplesSection,
         }

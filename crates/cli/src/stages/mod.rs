@@ -65,7 +65,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     // Taken before anything is read, so that a second run in the same folder is refused at once.
     let mut stage = StageDir::open(folder)?;
     if !matches!(training.learns_from(), LearnsFrom::Text) {
-        stage = stage.inheriting(&context.base()?);
+        stage = stage.drawn_by(&context.recipe.chat.sampling()).inheriting(&context.base()?);
     }
     let run = StageRun {
         config: training.train(),

@@ -23,7 +23,7 @@ pub struct SamplingDefaults {
 impl SamplingDefaults {
     /// Puts the keys into a `generation_config.json`. A setting that only counts when tokens are drawn brings `do_sample: true` along, for without
     /// it `transformers` ignores them.
-    pub(super) fn write_into(&self, object: &mut Map<String, Value>) {
+    pub fn write_into(&self, object: &mut Map<String, Value>) {
         let Self { do_sample, temperature, top_p, top_k, repetition_penalty } = self;
         let draws = temperature.is_some() || top_p.is_some() || top_k.is_some();
         let entries = [

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_data::{Batch, DataError, Position, Source};
 use fireclay_train::{Interrupt, NextToken, Outcome, StageDir, stage};
 
@@ -56,6 +57,19 @@ fn a_checkpoint_keeps_what_the_model_it_began_with_says_of_generation() {
     let config = read("config.json");
     assert_eq!((&config["bos_token_id"], &config["eos_token_id"]), (&3.into(), &2.into()));
     assert_ne!(config["hidden_size"], 7);
+}
+
+#[test]
+fn sampling_of_a_stage_wins_over_that_of_its_base() {
+    let small = Small::new();
+    let base = tempfile::tempdir().unwrap();
+    fs::write(base.path().join("generation_config.json"), r#"{"temperature": 0.3, "top_k": 7}"#).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let sampling = SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() };
+    let mut stage = StageDir::open(folder.path()).unwrap().drawn_by(&sampling).inheriting(base.path());
+    small.run_in(&mut stage).unwrap();
+    let (read, complaints) = fireclay_model::huggingface::load_sampling(newest(folder.path()));
+    assert_eq!((read.do_sample, read.temperature, read.top_k), (Some(true), Some(0.5), Some(7)), "{complaints:?}");
 }
 
 /// Numbers whose last digit a parser that is not exact gets wrong.

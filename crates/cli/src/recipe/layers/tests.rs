@@ -59,6 +59,15 @@ fn a_battery_that_cannot_be_asked_is_refused() {
 }
 
 #[test]
+fn chat_sampling_that_means_nothing_is_refused() {
+    check_error(&["chat.temperature=-1.0"], &["chat.temperature = -1 must be a number from 0"]);
+    check_error(&["chat.top_p=0.0"], &["chat.top_p = 0 must be above 0"]);
+    check_error(&["chat.top_k=0"], &["chat.top_k = 0 must be 1 or more"]);
+    let greedy = with_set(&["chat.temperature=0.0"]).unwrap().chat.sampling();
+    assert_eq!((greedy.do_sample, greedy.temperature), (Some(false), None));
+}
+
+#[test]
 fn a_battery_asks_as_many_at_the_end_unless_told() {
     let battery = with_set(&["battery.final_per_topic=0", "battery.per_topic=3"]).unwrap().battery;
     assert_eq!((battery.is_on(), battery.last_per_topic()), (true, 3));

@@ -1,0 +1,47 @@
+//! `[chat]`: how a finished model's replies are drawn where nobody says otherwise.
+
+use fireclay_model::huggingface::SamplingDefaults;
+use serde::{Deserialize, Serialize};
+
+/// What checkpoints say of sampling in `generation_config.json`, from fine-tuning on. What is absent is left to whoever loads the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChatSection {
+    /// What logits are divided by; 0 takes the most probable token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The fewest most probable tokens with this share of the probability stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// So many of the most probable tokens stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+}
+
+impl ChatSection {
+    /// The keys of a `generation_config.json`.
+    #[must_use]
+    pub fn sampling(self) -> SamplingDefaults {
+        let Self { temperature, top_p, top_k } = self;
+        let do_sample = temperature.map(|temperature| temperature > 0.0);
+        let temperature = temperature.filter(|temperature| *temperature > 0.0);
+        SamplingDefaults { do_sample, temperature, top_p, top_k, ..SamplingDefaults::default() }
+    }
+
+    /// Refuses what cannot be drawn by.
+    ///
+    /// # Errors
+    /// Key, value and what it must be.
+    pub(super) fn validate(self) -> Result<(), String> {
+        if let Some(temperature) = self.temperature.filter(|t| !(t.is_finite() && *t >= 0.0)) {
+            return Err(format!("chat.temperature = {temperature} must be a number from 0"));
+        }
+        if let Some(top_p) = self.top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
+            return Err(format!("chat.top_p = {top_p} must be above 0 and up to 1"));
+        }
+        if self.top_k == Some(0) {
+            return Err("chat.top_k = 0 must be 1 or more; leave it out to keep all tokens".into());
+        }
+        Ok(())
+    }
+}
