@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{SamplingConfig, generate_batch};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, Precision, WeightStorage};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, WeightStorage};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs, weight_storage};
+use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 use crate::device;
 use crate::error::user;
 
@@ -99,18 +99,19 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
     if !width.is_multiple_of(heads) {
         return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
     }
-    let precision = if args.precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
-    let checkpointing = args.checkpointing;
+    let (precision, checkpointing) = (args.precision, args.checkpointing);
     Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision, checkpointing })
 }
 
 /// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.
 fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<Value> {
-    let preset = if args.preset == "gpt2" { DecoderConfig::gpt2 } else { DecoderConfig::modern };
+    let preset = match args.preset {
+        BenchPreset::Modern => DecoderConfig::modern,
+        BenchPreset::Gpt2 => DecoderConfig::gpt2,
+    };
     let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
     config.validate()?;
-    let format = weight_storage(&args.weights);
-    let decoder = config.init(0, device).with_precision(shape.precision).with_weights(format);
+    let decoder = config.init(0, device).with_precision(shape.precision).with_weights(args.weights);
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
@@ -118,7 +119,7 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     generate_batch(&decoder, &prompts, &SamplingConfig::greedy(2))?;
     let completions = generate_batch(&decoder, &prompts, &SamplingConfig::greedy(shape.steps + 1))?;
     let timing = completions[0].timing;
-    let bytes = weight_bytes(&config, format) + cache_bytes(&config, shape.batch, length + shape.steps / 2);
+    let bytes = weight_bytes(&config, args.weights) + cache_bytes(&config, shape.batch, length + shape.steps / 2);
     let steps_per_s = timing.tokens_per_s() / shape.batch as f64;
     let bandwidth = memory_bandwidth();
     Ok(json!({

@@ -1,6 +1,8 @@
-//! Products of a few rows, as when one token is decoded: every weight is read once and used a few times, so that memory sets the pace.
+//! Products of a few rows, as when one token is decoded: every weight is read once and used a few
+//! times, so that memory sets the pace.
 //!
-//! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor on how many rows are computed together.
+//! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor
+//! on how many rows are computed together.
 
 use std::ops::Range;
 
@@ -25,29 +27,29 @@ const SIDE_BY_SIDE: usize = 4;
 /// Outputs computed together; the scale of an int8 block is theirs.
 const GROUP: usize = INT8_BLOCK;
 
-/// Bytes that are asked of memory before they are needed, where the pieces that a thread needs at once are too short for the CPU to foresee it.
+/// Software prefetch distance in bytes, for pieces of the weight that are too short for the CPU's own prefetching.
 const AHEAD: usize = 2048;
 
 /// A number as it is stored.
-trait Number: Copy + Sync {
+trait StoredNumber: Copy + Sync {
     fn widen(self) -> f32;
 }
 
-impl Number for f32 {
+impl StoredNumber for f32 {
     #[inline(always)]
     fn widen(self) -> f32 {
         self
     }
 }
 
-impl Number for bf16 {
+impl StoredNumber for bf16 {
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 }
 
-impl Number for i8 {
+impl StoredNumber for i8 {
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from(self)
@@ -56,12 +58,12 @@ impl Number for i8 {
 
 /// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
 pub(super) fn multiply_add(x: &[f32], weight: WeightView, y: &mut [f32]) {
-    let WeightView { inputs, outputs, turned, .. } = weight;
+    let WeightView { inputs, outputs, transposed, .. } = weight;
     assert!(x.len() * outputs == y.len() * inputs, "x and y have as many rows");
     if y.is_empty() || inputs == 0 {
         return;
     }
-    match (weight.values, turned) {
+    match (weight.values, transposed) {
         (Values::F32(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
         (Values::Bf16(w), false) => by_rows(x, Weights { values: w, scales: None, inputs, outputs }, y),
         (Values::Int8 { values, scales }, _) => {
@@ -82,9 +84,9 @@ struct Weights<'a, N> {
     outputs: usize,
 }
 
-/// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread reads one piece of memory from
-/// end to end; many outputs by parts of these.
-fn by_rows<N: Number>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
+/// The products with weights that are read along their rows: few outputs by parts of the inputs, so
+/// that each thread reads one piece of memory from end to end; many outputs by parts of these.
+fn by_rows<N: StoredNumber>(x: &[f32], weights: Weights<N>, y: &mut [f32]) {
     let Weights { inputs, outputs, .. } = weights;
     if outputs > NARROW {
         return in_columns(y, outputs, &|first, y| {
@@ -126,7 +128,7 @@ fn in_columns(y: &mut [f32], outputs: usize, compute: &(dyn Fn(usize, Vec<&mut [
 }
 
 /// Adds what some inputs give to some outputs of all rows, from `first` on: R rows of weights at a time.
-fn add_inputs<const R: usize, N: Number>(
+fn add_inputs<const R: usize, N: StoredNumber>(
     x: &[f32],
     weights: Weights<N>,
     some: Range<usize>,
@@ -171,7 +173,7 @@ struct Row<'a, N> {
 
 /// `y ← y + Σ x·w`, the sum over the rows in their order.
 #[inline(always)]
-fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
+fn add_rows<const R: usize, N: StoredNumber>(y: &mut [f32], rows: [Row<N>; R]) {
     let factor = |row: &Row<N>, group: usize| row.scales.map_or(row.x, |scales| row.x * scales[group]);
     let (groups, rest) = y.as_chunks_mut::<GROUP>();
     for (group, y) in groups.iter_mut().enumerate() {
@@ -196,8 +198,9 @@ fn add_rows<const R: usize, N: Number>(y: &mut [f32], rows: [Row<N>; R]) {
     }
 }
 
-/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as `[O, I]`.
-fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
+/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the
+/// weights lie in memory as `[O, I]`.
+fn dots<N: StoredNumber>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
     /// Outputs computed together, so that the next multiplication need not wait for the last.
     const TOGETHER: usize = 4;
     vectorize(
@@ -223,7 +226,7 @@ fn dots<N: Number>(x: &[f32], weight: &[N], inputs: usize, first: usize, mut y: 
 
 /// `x·w` for each `w`.
 #[inline(always)]
-fn dots_of<const R: usize, N: Number>(x: &[f32], weights: [&[N]; R]) -> [f32; R] {
+fn dots_of<const R: usize, N: StoredNumber>(x: &[f32], weights: [&[N]; R]) -> [f32; R] {
     let (chunks, rest) = x.as_chunks::<LANES>();
     let done = chunks.len() * LANES;
     let mut lanes = [[0.0f32; LANES]; R];

@@ -46,7 +46,7 @@ impl Int8 {
 
     fn view(&self) -> WeightView<'_> {
         let values = Values::Int8 { values: &self.values, scales: &self.scales };
-        WeightView { inputs: self.inputs, outputs: self.padded_outputs(), turned: false, values }
+        WeightView { inputs: self.inputs, outputs: self.padded_outputs(), transposed: false, values }
     }
 }
 

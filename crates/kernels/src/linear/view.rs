@@ -15,7 +15,7 @@ pub(super) struct WeightView<'a> {
     pub inputs: usize,
     pub outputs: usize,
     /// Whether the memory holds `[O, I]`.
-    pub turned: bool,
+    pub transposed: bool,
     pub values: Values<'a>,
 }
 
@@ -31,11 +31,12 @@ pub(super) enum Values<'a> {
 }
 
 impl<'a> WeightView<'a> {
-    /// Of a tensor of two axes; `None` of a view that is neither the whole of its memory row by row nor that transposed.
+    /// Of a tensor of two axes; `None` of a view that is neither the whole of its memory row by row
+    /// nor that transposed.
     pub fn of(weight: &'a FlexTensor) -> Option<Self> {
         let [inputs, outputs] = dims(weight)[..] else { unreachable!("a weight has two axes") };
         let strides = weight.layout().strides();
-        let turned = match *strides {
+        let transposed = match *strides {
             [row, 1] if row == outputs as isize => false,
             [1, column] if column == inputs as isize => true,
             _ => return None,
@@ -46,12 +47,12 @@ impl<'a> WeightView<'a> {
             DType::BF16 => Values::Bf16(&weight.storage::<bf16>()[place]),
             other => panic!("weights of {other:?}"),
         };
-        Some(Self { inputs, outputs, turned, values })
+        Some(Self { inputs, outputs, transposed, values })
     }
 
     /// Its numbers, or others in their places, as a matrix.
     pub fn matrix<'n, N>(&self, numbers: &'n [N]) -> MatRef<'n, N> {
-        match self.turned {
+        match self.transposed {
             false => MatRef::row_major(numbers, self.inputs, self.outputs),
             true => MatRef::row_major(numbers, self.outputs, self.inputs).transposed(),
         }
