@@ -1,4 +1,5 @@
-//! From nothing to an aligned assistant, on a model far too small to be one: that the stages fit together, resume exactly, and say what is wrong.
+//! From nothing to an aligned assistant, on a model far too small to be one: that the stages fit
+//! together, resume exactly, and say what is wrong.
 
 use std::path::Path;
 use std::process::Command;
@@ -99,7 +100,8 @@ fn every_stage_runs_and_is_then_done() {
     let again = succeed(&mut assistant(&out, ALL, &["--steps=3"]));
     assert!(again.contains("\nppo        3 steps"), "{again}");
 
-    // The reward model is a sequence classifier with its scale, the policy a plain decoder, the critic inside its checkpoint.
+    // The reward model is a sequence classifier with its scale, the policy a plain decoder, the
+    // critic inside its checkpoint.
     let config = |path: &Path| -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(path.join("config.json")).unwrap()).unwrap()
     };
@@ -112,8 +114,8 @@ fn every_stage_runs_and_is_then_done() {
     assert_eq!(config(&ppo.join("average"))["architectures"][0], "Qwen3ForCausalLM");
 }
 
-/// Cuts a stage off three times, somewhere, and compares with one that ran through. PPO makes four updates of actor and critic a step, so most
-/// cuts fall inside an epoch.
+/// Cuts a stage off three times, somewhere, and compares with one that ran through. PPO makes four
+/// updates of actor and critic a step, so most cuts fall inside an epoch.
 fn check_resumes(stage: &str, needs: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));

@@ -16,13 +16,14 @@ mod tokenizer;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use fireclay_model::WeightStorage;
+use fireclay_model::{Precision, WeightStorage};
 
 use crate::commands;
 
-pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs};
+pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 pub use chat::ChatArgs;
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
 pub use eval::EvalArgs;
@@ -134,15 +135,17 @@ pub struct TrainArgs {
     /// Layers; width, heads, batch, learning rate and tokens are derived from it
     #[arg(long, value_name = "N")]
     pub depth: Option<usize>,
-    /// Begin with the weights of this model: pretraining instead of fresh ones, any other stage when no stage before it left one
+    /// Begin with the weights of this model: pretraining instead of fresh ones, any other stage
+    /// when no stage before it left one
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
+    /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Number format of the matrix products
-    #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"])]
-    pub precision: Option<String>,
+    #[arg(long, value_name = "f32|bf16", value_parser = one_of(&Precision::NAMED))]
+    pub precision: Option<Precision>,
     /// Seed of weights, data order and samples
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -253,23 +256,25 @@ pub struct ScoreArgs {
 /// How a model is loaded.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
+    /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// How the weights are stored: bf16 halves the memory and the time of a token, int8 nearly halves them again, each a little less exact
-    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = ["f32", "bf16", "int8"])]
-    pub weights: String,
+    /// How the weights are stored: bf16 halves the memory and the time of a token, int8 nearly
+    /// halves them again, each a little less exact
+    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
+    pub weights: WeightStorage,
 }
 
 impl LoadArgs {
     /// The same with weights as they were trained.
     pub fn exact(&self) -> Self {
-        Self { weights: "f32".into(), ..self.clone() }
+        Self { weights: WeightStorage::F32, ..self.clone() }
     }
 
     /// How the weights are stored.
     pub fn weights(&self) -> WeightStorage {
-        weight_storage(&self.weights)
+        self.weights
     }
 }
 
@@ -295,13 +300,12 @@ impl CacheArgs {
     }
 }
 
-/// The format that a flag names.
-pub fn weight_storage(name: &str) -> WeightStorage {
-    match name {
-        "bf16" => WeightStorage::Bf16,
-        "int8" => WeightStorage::Int8,
-        _ => WeightStorage::F32,
-    }
+/// Parses one of several named values.
+pub fn one_of<T: Copy + Send + Sync + 'static>(
+    named: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(named.iter().map(|(name, _)| *name));
+    names.map(|name| named.iter().find(|(known, _)| *known == name).expect("one of the possible values").1)
 }
 
 /// `completions`

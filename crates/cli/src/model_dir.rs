@@ -16,8 +16,9 @@ fn policy_stages() -> impl Iterator<Item = &'static str> {
 
 /// The folder with `config.json` and weights that `path` stands for.
 ///
-/// A run directory stands for its finished stage that answers the battery best, the last where there are no figures (the last that has a
-/// checkpoint, where none is finished), and a stage for its best checkpoint, or its newest where none is marked as best.
+/// A run directory stands for its finished stage that answers the battery best, the last where
+/// there are no figures (the last that has a checkpoint, where none is finished), and a stage for
+/// its best checkpoint, or its newest where none is marked as best.
 ///
 /// # Errors
 /// One line that names what was looked for.
@@ -80,7 +81,8 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(checkpoint))
 }
 
-/// The stage that answers the battery best, the last of equal ones; the last of all where that has no figures. Says so if it is not the last.
+/// The stage that answers the battery best, the last of equal ones; the last of all where that has
+/// no figures. Says so if it is not the last.
 fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let last = finished.last()?;
     let score = |stage: &Finished| stage.0.as_ref().map(Figures::score);

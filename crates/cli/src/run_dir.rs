@@ -14,7 +14,7 @@ use crate::report;
 use crate::stages::Stage;
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
-const FREE_KEYS: [&str; 3] = ["description", "stages", "samples.prompts"];
+const FREE_KEYS: [&str; 4] = ["description", "stages", "data.needs", "samples.prompts"];
 
 /// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.
 fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
@@ -36,11 +36,13 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory, or takes the one that is there when it was made by the same recipe. With `fresh`, what is there is moved aside.
+    /// Makes the directory, or takes the one that is there when it was made by the same recipe.
+    /// With `fresh`, what is there is moved aside.
     ///
     /// # Errors
-    /// When another run is working in the directory, it holds a run of another recipe (the first differing key is named), with `fresh` it holds
-    /// something that is no run, or it cannot be written.
+    /// When another run is working in the directory, it holds a run of another recipe (the first
+    /// differing key is named), with `fresh` it holds something that is no run, or it cannot be
+    /// written.
     pub fn prepare(path: &Path, recipe: &Recipe, device: &str, fresh: bool) -> Result<Self> {
         let mut lock = lock(path)?;
         if fresh && is_run(path)? {
@@ -65,6 +67,12 @@ impl RunDir {
         machine.device = Some(device.into());
         write_whole(&path.join("machine.json"), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
+    }
+
+    /// The resolved recipe of the run in `path`; `None` where there is none that can be read.
+    #[must_use]
+    pub fn recorded(path: &Path) -> Option<Table> {
+        toml::from_str(&std::fs::read_to_string(path.join("recipe.toml")).ok()?).ok()
     }
 
     /// The run's folder.

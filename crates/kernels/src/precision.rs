@@ -15,7 +15,11 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The format in which this machine's CPU multiplies fastest; f32 on any other device, about which nothing is known here.
+    /// Every format with the name that recipes and flags give it.
+    pub const NAMED: [(&'static str, Self); 2] = [("f32", Self::F32), ("bf16", Self::Bf16)];
+
+    /// The format in which this machine's CPU multiplies fastest; f32 on any other device, about
+    /// which nothing is known here.
     #[must_use]
     pub fn fastest(device: &Device) -> Self {
         #[cfg(feature = "flex")]

@@ -3,12 +3,12 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::many_single_char_names, reason = "the names of the papers")]
 
-use fireclay_kernels::attention::flash::{Gradients, Heads, Mask, Pass, Shape, backward, forward};
+use fireclay_kernels::attention::flash::{Gradients, Heads, KeyMask, Pass, Shape, backward, forward};
 
 /// The formula, one score at a time. q `[B, H, T, K]`, k and v `[B, KV, S, K]` → y `[B, T, H, K]`, lse `[B, H, T]`.
 struct Naive<'a> {
     shape: Shape,
-    mask: Mask<'a>,
+    mask: KeyMask<'a>,
     scale: f64,
 }
 
@@ -155,7 +155,7 @@ impl Case {
         ([batch, heads, queries, head_dim], [batch, kv_heads, keys, head_dim])
     }
 
-    fn run(&self, mask: &Mask, storage: Storage) -> (Vec<f32>, Vec<f32>, Gradients) {
+    fn run(&self, mask: &KeyMask, storage: Storage) -> (Vec<f32>, Vec<f32>, Gradients) {
         let (query, key) = self.dims();
         let stored = |x: &[f32], dims| if storage == Storage::TimeFirst { swap(x, dims) } else { x.to_vec() };
         let (q, k, v, dy) =
@@ -167,7 +167,7 @@ impl Case {
         (y, lse, gradients)
     }
 
-    fn check(&self, mask: &Mask, storage: Storage, tolerance: f64) {
+    fn check(&self, mask: &KeyMask, storage: Storage, tolerance: f64) {
         let (y, lse, gradients) = self.run(mask, storage);
         let (query, key) = self.dims();
         let naive = Naive { shape: self.shape, mask: *mask, scale: f64::from(self.scale) };
@@ -211,7 +211,7 @@ fn packed(batch: usize, queries: usize, keys: usize) -> Vec<u32> {
 #[test]
 fn naive_gradients_are_finite_differences() {
     let case = Case::new([1, 2, 1, 3, 4, 3], 1.0);
-    let mask = Mask { window: Some(3), ..Mask::default() };
+    let mask = KeyMask { window: Some(3), ..KeyMask::default() };
     let naive = Naive { shape: case.shape, mask, scale: f64::from(case.scale) };
     let operands = [&case.q, &case.k, &case.v].map(|x| widen(x));
     let dy = widen(&case.dy);
@@ -248,7 +248,7 @@ fn values_and_gradients_are_those_of_the_formula() {
         [2, 4, 2, 40, 171, 64],
     ] {
         for storage in [Storage::HeadFirst, Storage::TimeFirst] {
-            Case::new(sizes, 1.0).check(&Mask::default(), storage, 4e-6);
+            Case::new(sizes, 1.0).check(&KeyMask::default(), storage, 4e-6);
         }
     }
 }
@@ -271,7 +271,7 @@ fn windows_and_texts_hide_keys() {
         for window in [None, Some(1), Some(17), Some(64), Some(1000)] {
             let masks = [(None, 0), (Some(&rows), batch), (Some(&shared), 1), (Some(&padding), 1)];
             for (origins, rows) in masks {
-                let mask = Mask { origins: origins.map(|x| &x[..]), rows, window };
+                let mask = KeyMask { origins: origins.map(|x| &x[..]), rows, window };
                 case.check(&mask, Storage::HeadFirst, 4e-6);
             }
         }
@@ -281,9 +281,9 @@ fn windows_and_texts_hide_keys() {
 #[test]
 fn large_scores_do_not_overflow() {
     // Scores of some hundreds: their rounding is what is left.
-    Case::new([1, 2, 1, 70, 140, 32], 20.0).check(&Mask::default(), Storage::HeadFirst, 2e-4);
+    Case::new([1, 2, 1, 70, 140, 32], 20.0).check(&KeyMask::default(), Storage::HeadFirst, 2e-4);
     let case = Case::new([1, 2, 1, 70, 140, 32], 1e4);
-    let (y, lse, gradients) = case.run(&Mask::default(), Storage::HeadFirst);
+    let (y, lse, gradients) = case.run(&KeyMask::default(), Storage::HeadFirst);
     assert!([&y, &lse, &gradients.q, &gradients.k, &gradients.v].iter().all(|x| x.iter().all(|x| x.is_finite())));
 }
 
@@ -291,7 +291,7 @@ fn large_scores_do_not_overflow() {
 fn nan_is_not_hidden() {
     let mut case = Case::new([1, 1, 1, 40, 40, 16], 1.0);
     case.q[20 * 16] = f32::NAN;
-    let (y, _, _) = case.run(&Mask::default(), Storage::HeadFirst);
+    let (y, _, _) = case.run(&KeyMask::default(), Storage::HeadFirst);
     assert!(y[20 * 16..21 * 16].iter().all(|x| x.is_nan()) && y[21 * 16..].iter().all(|x| x.is_finite()));
 }
 
@@ -300,7 +300,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let case = Case::new([2, 4, 2, 150, 170, 32], 1.0);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| case.run(&Mask::default(), Storage::TimeFirst))
+        pool.install(|| case.run(&KeyMask::default(), Storage::TimeFirst))
     };
     assert_eq!(run(1), run(2));
     assert_eq!(run(1), run(5));

@@ -1,4 +1,5 @@
-//! Every operation against its reference: values and gradients, over odd shapes and views. On `flex` that is kernel against burn's operations.
+//! Every operation against its reference: values and gradients, over odd shapes and views. On
+//! `flex` that is kernel against burn's operations.
 #![cfg(feature = "flex")]
 
 use std::sync::Arc;
@@ -190,7 +191,7 @@ fn linear_maps() {
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
             let x = |i: &[Tensor<1>]| i[0].clone().reshape([rows, inputs]);
             let w = |i: &[Tensor<1>]| i[1].clone().reshape([inputs, outputs]);
-            let turned = |i: &[Tensor<1>]| i[1].clone().reshape([outputs, inputs]).transpose();
+            let transposed = |i: &[Tensor<1>]| i[1].clone().reshape([outputs, inputs]).transpose();
             let what = format!("{rows} × {inputs} × {outputs} {precision:?}");
             compare(&what, &sizes[..2], tolerance, &|i| flat(linear(x(i), w(i), None, precision)), &|i| {
                 flat(reference::linear(x(i), w(i), None, Precision::F32))
@@ -200,8 +201,8 @@ fn linear_maps() {
                 &format!("{what}, a view and a bias"),
                 &sizes,
                 tolerance,
-                &|i| flat(linear(x(i), turned(i), bias(i), precision)),
-                &|i| flat(reference::linear(x(i), turned(i), bias(i), Precision::F32)),
+                &|i| flat(linear(x(i), transposed(i), bias(i), precision)),
+                &|i| flat(reference::linear(x(i), transposed(i), bias(i), Precision::F32)),
             );
         }
     }
@@ -218,10 +219,10 @@ fn stored_weights() {
     for [inputs, outputs] in [[1, 1], [8, 33], [19, 130], [300, 64], [130, 1100]] {
         for rows in [1, 2, 4, 5, 40] {
             let (x, bias) = (matrix(rows, inputs, 1), Tensor::from_data(&numbers(outputs, 3)[..], &device));
-            for turned in [false, true] {
-                let weight = if turned { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
+            for transposed in [false, true] {
+                let weight = if transposed { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
                 for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8] {
-                    let what = format!("{rows} × {inputs} × {outputs}, {format:?}, turned {turned}");
+                    let what = format!("{rows} × {inputs} × {outputs}, {format:?}, transposed {transposed}");
                     let stored = StoredWeight::new(weight.clone(), format);
                     let (whole, rounded) = (host(weight.clone()), host(stored.widened()));
                     let off = whole.iter().zip(rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -330,14 +331,14 @@ fn cross_entropies() {
         let ids: Vec<u32> = (0..rows).map(|i| ((i * 31 + 2) % vocabulary) as u32).collect();
         let weights: Vec<f32> = numbers(rows, 3).iter().map(|x| x.abs()).collect();
         let some: Vec<f32> = weights.iter().enumerate().map(|(i, w)| if i % 3 == 0 { 0.0 } else { *w }).collect();
-        for (weights, z_loss) in [(weights.clone(), 0.0), (weights, 0.1), (some, 0.0), (vec![0.0; rows], 0.0)] {
-            let targets = Targets { ids: ids.clone(), weights, z_loss };
+        for weights in [weights, some, vec![0.0; rows]] {
+            let targets = Targets { ids: ids.clone(), weights };
             let hidden = |i: &[Tensor<1>]| i[0].clone().reshape([rows, width]);
             let head = |i: &[Tensor<1>]| i[1].clone().reshape([width, vocabulary]);
             let lengths = [rows * width, width * vocabulary];
             let (leaf, matrix) = (Precision::F32, Head::Matrix as fn(Tensor<2>) -> Head);
             compare(
-                &format!("{rows} × {width} × {vocabulary}, z {z_loss}"),
+                &format!("{rows} × {width} × {vocabulary}"),
                 &lengths,
                 2e-5,
                 &|i| cross_entropy(hidden(i), matrix(head(i)), targets.clone(), leaf),
@@ -345,7 +346,7 @@ fn cross_entropies() {
             );
             let table = |i: &[Tensor<1>]| Head::Embedding(i[1].clone().reshape([vocabulary, width]));
             compare(
-                &format!("{rows} × {width} × {vocabulary}, tied, z {z_loss}"),
+                &format!("{rows} × {width} × {vocabulary}, tied"),
                 &lengths,
                 2e-5,
                 &|i| cross_entropy(hidden(i), table(i), targets.clone(), leaf),

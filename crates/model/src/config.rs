@@ -121,9 +121,6 @@ pub struct DecoderConfig {
     /// How many of the first layers attend to everything although there is a sliding window.
     #[serde(default)]
     pub full_layers: usize,
-    /// Logits become `cap · tanh(logits / cap)` (Gemma 2).
-    #[serde(default)]
-    pub logit_softcap: Option<f64>,
     /// Standard deviation of fresh normal weights.
     pub init_std: f64,
     /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std).
@@ -132,9 +129,9 @@ pub struct DecoderConfig {
 }
 
 impl DecoderConfig {
-    /// The textbook decoder: sinusoidal positions added to the embeddings, multi-head attention, `ReLU` feed-forward of four times
-    /// the width, layer norm on each sub-layer's input, an untied linear head. Saved as a GPT-2 whose position embedding
-    /// is the table of sines.
+    /// The textbook decoder: sinusoidal positions added to the embeddings, multi-head attention,
+    /// `ReLU` feed-forward of four times the width, layer norm on each sub-layer's input, an untied
+    /// linear head. Saved as a GPT-2 whose position embedding is the table of sines.
     #[must_use]
     pub fn classic(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
         Self {
@@ -170,7 +167,6 @@ impl DecoderConfig {
             tied_head: true,
             sliding_window: None,
             full_layers: 0,
-            logit_softcap: None,
             init_std: 0.02,
             embedding_std: None,
         }
@@ -219,8 +215,9 @@ impl DecoderConfig {
         }
     }
 
-    /// The default for new models: Qwen3's shape (rotary, grouped queries, RMS norm, `SwiGLU`, QK-norm, tied head) with half as many
-    /// key and value heads as query heads where the number is even.
+    /// The default for new models: Qwen3's shape (rotary, grouped queries, RMS norm, `SwiGLU`,
+    /// QK-norm, tied head) with half as many key and value heads as query heads where the number is
+    /// even.
     #[must_use]
     pub fn modern(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
         let kv_heads = if heads.is_multiple_of(2) { heads / 2 } else { heads };
@@ -279,9 +276,9 @@ impl DecoderConfig {
         if self.sliding_window == Some(0) {
             return invalid("sliding_window is 0; give the number of tokens a query sees, or leave it out".into());
         }
-        let optional = [self.logit_softcap, self.embedding_std];
-        if !(self.norm_epsilon > 0.0 && self.init_std > 0.0 && optional.iter().flatten().all(|&number| number > 0.0)) {
-            return invalid("norm_epsilon, init_std, embedding_std and logit_softcap must be positive".into());
+        let embedding_std = self.embedding_std.unwrap_or(self.init_std);
+        if !(self.norm_epsilon > 0.0 && self.init_std > 0.0 && embedding_std > 0.0) {
+            return invalid("norm_epsilon, init_std and embedding_std must be positive".into());
         }
         Ok(())
     }
@@ -315,8 +312,9 @@ impl DecoderConfig {
         self.vocab_size * d + positions + self.layers * (attention + feed_forward + 2 * norm) + norm + head
     }
 
-    /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 a matrix parameter (2 forward, 4 backward)
-    /// and 12·L·H·K·T for the attention products (Chowdhery et al. 2022, `PaLM`, appendix B). Embedding look-ups are free; the head counts.
+    /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 a
+    /// matrix parameter (2 forward, 4 backward) and 12·L·H·K·T for the attention products
+    /// (Chowdhery et al. 2022, `PaLM`, appendix B). Embedding look-ups are free; the head counts.
     #[must_use]
     pub fn flops_per_token(&self, context: usize) -> f64 {
         let d = self.width;

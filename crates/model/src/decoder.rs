@@ -79,8 +79,8 @@ impl Decoder {
         self
     }
 
-    /// With `checkpoints`, forward passes that track gradients keep of each block only its input; whoever takes gradients calls
-    /// [`Checkpoints::backward`] after `backward`.
+    /// With `checkpoints`, forward passes that track gradients keep of each block only its input;
+    /// whoever takes gradients calls [`Checkpoints::backward`] after `backward`.
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
         self.checkpoints = checkpoints;
@@ -93,13 +93,15 @@ impl Decoder {
     /// `[B, T]` → `[B, T, V]`
     ///
     /// # Panics
-    /// When positions are learned or sinusoidal and there are more tokens than `config().context`, or more than the cache holds.
+    /// When positions are learned or sinusoidal and there are more tokens than `config().context`,
+    /// or more than the cache holds.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, cache: Option<&mut Cache>) -> Tensor<3> {
         self.logits(self.hidden(ids, cache))
     }
 
-    /// Logits of rows that hold several texts each, none of which sees another: see [`hidden_segmented`](Self::hidden_segmented).
+    /// Logits of rows that hold several texts each, none of which sees another: see
+    /// [`hidden_segmented`](Self::hidden_segmented).
     ///
     /// # Shapes
     /// `[B, T]`, segments `[B, T]` → `[B, T, V]`
@@ -128,22 +130,25 @@ impl Decoder {
         self.hidden_in(ids, &layout, cache)
     }
 
-    /// The normalised last layer of rows that hold several texts each, as when short conversations are packed. A text begins wherever
-    /// the number in `segments`, row by row, changes; its tokens see no other text and its positions begin at 0, so every text gets what a
-    /// forward pass of it alone gives.
+    /// The normalised last layer of rows that hold several texts each, as when short conversations
+    /// are packed. A text begins wherever the number in `segments`, row by row, changes; its tokens
+    /// see no other text and its positions begin at 0, so every text gets what a forward pass of it
+    /// alone gives.
     ///
     /// # Shapes
     /// `[B, T]`, segments `[B, T]` → `[B, T, D]`
     ///
     /// # Panics
-    /// When `segments` has not one number a token, or when positions are learned or sinusoidal and a text is longer than `config().context`.
+    /// When `segments` has not one number a token, or when positions are learned or sinusoidal and
+    /// a text is longer than `config().context`.
     #[must_use]
     pub fn hidden_segmented(&self, ids: Tensor<2, Int>, segments: &[u32]) -> Tensor<3> {
         let [batch, time] = ids.dims();
         self.hidden_in(ids, &Layout::packed(batch, time, segments), None)
     }
 
-    /// What [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented) share; `cache` holds the tokens before those of `layout`.
+    /// What [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented) share;
+    /// `cache` holds the tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
         let x_btd = embedding(self.token_embedding.val(), ids);
@@ -217,8 +222,8 @@ impl Decoder {
         cross_entropy::reference::of_logits(logits_nv, &targets)
     }
 
-    /// What the head says, at a temperature, of the tokens `ids` that follow `hidden`, and how uncertain it is. On the CPU the logits are never held
-    /// whole.
+    /// What the head says, at a temperature, of the tokens `ids` that follow `hidden`, and how
+    /// uncertain it is. On the CPU the logits are never held whole.
     ///
     /// # Shapes
     /// `[N, D]`, N ids → two of `[N]`
@@ -236,9 +241,6 @@ impl Decoder {
 
     /// The head, if it is nothing but a product with one matrix.
     fn plain_head(&self) -> Option<Head> {
-        if self.config.logit_softcap.is_some() {
-            return None;
-        }
         match &self.head {
             Some(head) => head.plain_weight().map(Head::Matrix),
             None => Some(Head::Embedding(self.token_embedding.val())),
@@ -256,10 +258,6 @@ impl Decoder {
         let logits_nv = match &self.head {
             Some(head) => head.forward(hidden_nd, self.precision),
             None => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
-        };
-        let logits_nv = match self.config.logit_softcap {
-            Some(cap) => (logits_nv / cap).tanh() * cap,
-            None => logits_nv,
         };
         logits_nv.reshape([batch, time, self.config.vocab_size])
     }

@@ -1,7 +1,8 @@
 //! DPO: direct preference optimisation (Rafailov et al. 2023). Preferences without a reward model and without sampling.
 //!
-//! The policy that maximises a reward under a KL penalty β satisfies `r(x, y) = β·log(π(y|x) / reference(y|x)) + const(x)`; put into the
-//! Bradley–Terry likelihood of a preference, this is a loss of the policy itself. With `h = log π(y_c)/π(y_r) − log ref(y_c)/ref(y_r)`:
+//! The policy that maximises a reward under a KL penalty β satisfies `r(x, y) = β·log(π(y|x) /
+//! reference(y|x)) + const(x)`; put into the Bradley–Terry likelihood of a preference, this is a
+//! loss of the policy itself. With `h = log π(y_c)/π(y_r) − log ref(y_c)/ref(y_r)`:
 //!
 //! | `loss` | formula |
 //! |---|---|
@@ -83,7 +84,8 @@ pub struct DirectPreference {
     pub reference: Decoder,
 }
 
-/// The loss of every pair, from the log-probabilities of whole completions (for IPO: their means over tokens). All `[B]`.
+/// The loss of every pair, from the log-probabilities of whole completions (for IPO: their means
+/// over tokens). All `[B]`.
 #[must_use]
 pub fn dpo_losses(
     policy_chosen_b: Tensor<1>,
@@ -197,10 +199,12 @@ impl<T: Clone> PreferenceTraining<'_, T> {
     }
 }
 
-/// Aligns `policy` with preferences, or resumes exactly; see [`fit()`]. `reference`, without gradients, is what the policy began as.
+/// Aligns `policy` with preferences, or resumes exactly; see [`fit()`]. `reference`, without
+/// gradients, is what the policy began as.
 ///
 /// # Errors
-/// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or losses stay non-finite.
+/// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or
+/// losses stay non-finite.
 pub fn dpo(
     policy: Decoder,
     reference: Decoder,

@@ -1,7 +1,9 @@
 //! GRPO: group-relative policy optimisation (Shao et al. 2024, `DeepSeekMath`), with the corrections published since.
 //!
-//! Each prompt is answered several times, and an answer's advantage is its reward relative to its group's: no critic. The loss of a token is
-//! [PPO's clipped surrogate](crate::ppo::clipped_surrogate) plus β times the [k3 estimate](crate::kl) of the KL to the reference. What was corrected, each an option:
+//! Each prompt is answered several times, and an answer's advantage is its reward relative to its
+//! group's: no critic. The loss of a token is [PPO's clipped
+//! surrogate](crate::ppo::clipped_surrogate) plus β times the [k3 estimate](crate::kl) of the KL to
+//! the reference. What was corrected, each an option:
 //!
 //! | option | corrects |
 //! |---|---|
@@ -35,7 +37,8 @@ pub enum Reduction {
     Sequence,
     /// The mean over all tokens of all answers.
     Token,
-    /// The sum over all tokens, divided by the same number whatever their count: answers × the most tokens an answer may have.
+    /// The sum over all tokens, divided by the same number whatever their count: answers × the most
+    /// tokens an answer may have.
     Constant,
 }
 

@@ -1,12 +1,14 @@
 //! KTO: Kahneman–Tversky optimisation (Ethayarajh et al. 2024). Single thumbs, up or down, instead of pairs.
 //!
-//! With `r = log π(y|x) − log reference(y|x)` and `z`, an estimate of the KL of the policy from its reference that carries no gradient,
+//! With `r = log π(y|x) − log reference(y|x)` and `z`, an estimate of the KL of the policy from its
+//! reference that carries no gradient,
 //!
 //! ```text
 //! L = w_up·(1 − σ(β·(r − z)))   for a thumb up          L = w_down·(1 − σ(β·(z − r)))   for a thumb down
 //! ```
 //!
-//! z is estimated, as in the paper, by prompts with completions that belong to other prompts of the batch: the mean of their r, and at least 0.
+//! z is estimated, as in the paper, by prompts with completions that belong to other prompts of the
+//! batch: the mean of their r, and at least 0.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
@@ -58,7 +60,8 @@ pub struct KahnemanTversky {
     pub reference: Decoder,
 }
 
-/// The loss of every rating from `ratios = log π − log reference` and the KL estimate `z`; `good` says which thumbs are up. All `[B]`
+/// The loss of every rating from `ratios = log π − log reference` and the KL estimate `z`; `good`
+/// says which thumbs are up. All `[B]`
 #[must_use]
 pub fn kto_losses(ratios_b: Tensor<1>, good: &[bool], z: f64, config: &KtoConfig) -> Tensor<1> {
     let device = ratios_b.device();
@@ -78,7 +81,8 @@ impl KahnemanTversky {
         completion_logprobs(policy, sequences, false) - Tensor::from_data(reference, &policy.device())
     }
 
-    /// The KL estimate, from each prompt with the next completion that belongs to another prompt; 0 where all prompts are the same.
+    /// The KL estimate, from each prompt with the next completion that belongs to another prompt; 0
+    /// where all prompts are the same.
     fn kl(&self, policy: &Decoder, ratings: &[EncodedRating]) -> f64 {
         let longest = policy.config().context;
         let prompt = |rating: &EncodedRating| rating.ids[..rating.prompt_tokens].to_vec();
@@ -116,10 +120,12 @@ impl Objective<Decoder, Vec<EncodedRating>> for KahnemanTversky {
     }
 }
 
-/// Aligns `policy` with ratings, or resumes exactly; see [`fit`](fireclay_train::fit()). `reference`, without gradients, is what the policy began as.
+/// Aligns `policy` with ratings, or resumes exactly; see [`fit`](fireclay_train::fit()).
+/// `reference`, without gradients, is what the policy began as.
 ///
 /// # Errors
-/// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or losses stay non-finite.
+/// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or
+/// losses stay non-finite.
 pub fn kto(
     policy: Decoder,
     reference: Decoder,

@@ -11,13 +11,16 @@
 //! | DPO | pairs of answers, without a reward model | [`mod@dpo`] |
 //! | KTO | thumbs up and down | [`mod@kto`] |
 //!
-//! The first two and the last two run [`fit`](fireclay_train::fit()), the others the loop of [`mod@online`]: ask, judge, learn. What they share is plain
-//! data: a [`Trajectory`] is one answer with its log-probabilities and reward, a [`Group`] the answers to one prompt, and [`Sequences`]
+//! The first two and the last two run [`fit`](fireclay_train::fit()), the others the loop of
+//! [`mod@online`]: ask, judge, learn. What they share is plain data: a [`Trajectory`] is one answer
+//! with its log-probabilities and reward, a [`Group`] the answers to one prompt, and [`Sequences`]
 //! are either as tensors.
 //!
-//! What decides which checkpoint of a policy is best is the [`battery`]: what people type first, each reply judged by an exact check.
+//! What decides which checkpoint of a policy is best is the [`battery`]: what people type first,
+//! each reply judged by an exact check.
 //!
-//! Reading order: [`completions`] → [`rollout`](mod@rollout) → [`rewards`] → [`mod@online`] → the algorithm of interest.
+//! Reading order: [`completions`] → [`rollout`](mod@rollout) → [`rewards`] → [`mod@online`] → the
+//! algorithm of interest.
 
 pub mod completions;
 pub mod rollout;

@@ -1,7 +1,8 @@
 //! The loop that every policy-gradient stage runs: ask, judge, learn.
 //!
-//! What is learned from the judged answers is the algorithm's: [`reinforce`](crate::reinforce), [`rloo`](crate::rloo), [`ppo`](crate::ppo) and
-//! [`grpo`](crate::grpo) each implement [`PolicyGradient`] in one file.
+//! What is learned from the judged answers is the algorithm's: [`reinforce`](crate::reinforce),
+//! [`rloo`](crate::rloo), [`ppo`](crate::ppo) and [`grpo`](crate::grpo) each implement
+//! [`PolicyGradient`] in one file.
 
 use std::time::Instant;
 
@@ -103,8 +104,9 @@ pub struct Online<'a> {
 const SAMPLES: usize = 8;
 const SHOWS: [&str; 6] = ["reward_mean", "kl", "entropy", "response_length", "finished", "battery"];
 
-/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage. Resuming is exact, as [`fit`](fireclay_train::fit())'s: what
-/// is asked and what is drawn depend on seed and step alone, so that a step that was cut off anywhere is made again as it was.
+/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage.
+/// Resuming is exact, as [`fit`](fireclay_train::fit())'s: what is asked and what is drawn depend
+/// on seed and step alone, so that a step that was cut off anywhere is made again as it was.
 ///
 /// # Errors
 /// [`TrainError`] when settings do not fit the checkpoint, a prompt does not fit the model, or the disk fails.
@@ -199,7 +201,8 @@ pub fn online<M: Trainable>(
     session.end(summary, battery)
 }
 
-/// The settings that must not change when a stage is resumed: the algorithm's, the rollouts', and those that the stage came with.
+/// The settings that must not change when a stage is resumed: the algorithm's, the rollouts', and
+/// those that the stage came with.
 fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
     let mut all = serde_json::Map::new();
     let rollouts = serde_json::to_value(rollouts).expect("settings are JSON");
@@ -270,7 +273,8 @@ struct Evaluated {
 }
 
 impl HeldOut<'_> {
-    /// Evaluates the policy, without gradients, and asks it the battery; logs the samples, and gives the numbers by their names.
+    /// Evaluates the policy, without gradients, and asks it the battery; logs the samples, and
+    /// gives the numbers by their names.
     fn measure<M: Trainable>(
         &self,
         policy: &Decoder,
@@ -282,7 +286,8 @@ impl HeldOut<'_> {
         Ok(numbers)
     }
 
-    /// What the policy, without gradients, answers to the held-out prompts, drawn and most probable, and some of the dialogues.
+    /// What the policy, without gradients, answers to the held-out prompts, drawn and most
+    /// probable, and some of the dialogues.
     fn evaluate(&self, policy: &Decoder, step: u64) -> Result<Evaluated, TrainError> {
         if self.prompts.is_empty() {
             return Ok(Evaluated { numbers: vec![], samples: vec![] });

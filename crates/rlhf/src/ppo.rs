@@ -1,8 +1,10 @@
-//! PPO: proximal policy optimisation (Schulman et al. 2017) as it aligns language models (Ziegler et al. 2019; Ouyang et al. 2022).
+//! PPO: proximal policy optimisation (Schulman et al. 2017) as it aligns language models (Ziegler
+//! et al. 2019; Ouyang et al. 2022).
 //!
-//! Each token of an answer is an action with a reward of its own: `−β·(log π − log reference)`, and for the last one the answer's clipped reward
-//! besides. A critic predicts what is still to come; [GAE](crate::advantages::gae) turns token rewards and predictions into an advantage for every token. With
-//! `ρ = π / π_old` the policy then minimises, for a few epochs over the same answers,
+//! Each token of an answer is an action with a reward of its own: `−β·(log π − log reference)`, and
+//! for the last one the answer's clipped reward besides. A critic predicts what is still to come;
+//! [GAE](crate::advantages::gae) turns token rewards and predictions into an advantage for every
+//! token. With `ρ = π / π_old` the policy then minimises, for a few epochs over the same answers,
 //!
 //! ```text
 //! L_policy = mean max(−A·ρ, −A·clip(ρ, 1 − ε, 1 + ε))  −  c·entropy  +  c'·(next-token loss on pretraining text)
@@ -339,8 +341,8 @@ pub fn clip_fraction(
     number(masked_mean(decides.float(), mask_bc))
 }
 
-/// `½ mean max((V − R)², (clip(V, V_old ± ε_v) − R)²)` over the tokens of the mask; without the second term where `ε_v` is 0.
-/// All `[B, C]` → `[1]`
+/// `½ mean max((V − R)², (clip(V, V_old ± ε_v) − R)²)` over the tokens of the mask; without the
+/// second term where `ε_v` is 0. All `[B, C]` → `[1]`
 #[must_use]
 pub fn value_loss(
     values_bc: Tensor<2>,

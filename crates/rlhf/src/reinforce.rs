@@ -1,13 +1,14 @@
 //! REINFORCE with a baseline: the textbook policy gradient (Williams 1992).
 //!
-//! An answer y to a prompt x is worth `R = r(x, y) − β·KL(y)`. The gradient of its expectation is estimated from answers of the policy itself,
+//! An answer y to a prompt x is worth `R = r(x, y) − β·KL(y)`. The gradient of its expectation is
+//! estimated from answers of the policy itself,
 //!
 //! ```text
 //! ∇ E[R] ≈ 1/n Σ_i (R_i − b) · Σ_t ∇ log π(y_it | x_i, y_i<t)
 //! ```
 //!
-//! where b, a running mean of the rewards, changes no expectation but much of the variance. One update a step: the answers are the
-//! policy's own only once.
+//! where b, a running mean of the rewards, changes no expectation but much of the variance. One
+//! update a step: the answers are the policy's own only once.
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
@@ -119,7 +120,8 @@ pub fn penalised_rewards(trajectories: &[&Trajectory], kl_coefficient: f64) -> V
     trajectories.iter().map(|trajectory| trajectory.reward - kl_coefficient * trajectory.kl()).collect()
 }
 
-/// `−1/n Σ_i A_i Σ_t log π_it`, for answers of their own policy. `logprobs` and `mask` `[B, C]`, `advantages` `[B]` → `[1]`
+/// `−1/n Σ_i A_i Σ_t log π_it`, for answers of their own policy. `logprobs` and `mask` `[B, C]`,
+/// `advantages` `[B]` → `[1]`
 #[must_use]
 pub fn reinforce_loss(logprobs_bc: Tensor<2>, advantages_b: Tensor<1>, mask_bc: Tensor<2>) -> Tensor<1> {
     let answers = mask_bc.dims()[0] as f64;

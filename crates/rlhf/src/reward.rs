@@ -1,15 +1,17 @@
 //! The reward model: what people would prefer, learned from pairs of answers of which they preferred one.
 //!
-//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it is that one answer is preferred to another, and its negative
-//! log-likelihood is the loss (Christiano et al. 2017; Ouyang et al. 2022), with the margin m of Touvron et al. (2023) and the term that keeps
-//! scores centred of Eisenstein et al. (2023):
+//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it
+//! is that one answer is preferred to another, and its negative log-likelihood is the loss
+//! (Christiano et al. 2017; Ouyang et al. 2022), with the margin m of Touvron et al. (2023) and the
+//! term that keeps scores centred of Eisenstein et al. (2023):
 //!
 //! ```text
 //! L = −log σ(r(x, y_c) − r(x, y_r) − m) + c·(r(x, y_c) + r(x, y_r))²
 //! ```
 //!
-//! Only differences of scores mean anything. So that a reward of 0 is an average answer and 1 a deviation better, the scores of a reference
-//! set are brought to mean 0 and deviation 1 when training ends.
+//! Only differences of scores mean anything. So that a reward of 0 is an average answer and 1 a
+//! deviation better, the scores of a reference set are brought to mean 0 and deviation 1 when
+//! training ends.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -230,7 +232,8 @@ pub struct RewardTraining<'a> {
     pub source: &'a mut dyn Source<Vec<EncodedPair>>,
     /// Pairs that are never learned from.
     pub validation: &'a [EncodedPair],
-    /// Whole conversations whose scores are to have mean 0 and deviation 1 in the end; none: the scores stay as they are.
+    /// Whole conversations whose scores are to have mean 0 and deviation 1 in the end; none: the
+    /// scores stay as they are.
     pub reference_set: &'a [Vec<u32>],
 }
 

@@ -1,7 +1,8 @@
 //! RLOO: REINFORCE with leave-one-out baselines (Kool et al. 2019; Ahmadian et al. 2024, "Back to basics").
 //!
-//! Each prompt is answered several times, and an answer's advantage is its worth above the mean of the *other* answers' worth, which is an
-//! unbiased baseline that needs no critic and no memory. The rest is [`reinforce`](crate::reinforce).
+//! Each prompt is answered several times, and an answer's advantage is its worth above the mean of
+//! the *other* answers' worth, which is an unbiased baseline that needs no critic and no memory.
+//! The rest is [`reinforce`](crate::reinforce).
 
 use fireclay_model::Decoder;
 use fireclay_train::{Optimizer, TrainError};

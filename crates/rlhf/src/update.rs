@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::completions::number;
 
-/// Takes the gradient of `loss` and makes a step with it, unless something is not finite. Returns the model, and loss and gradient norm, or
-/// `None` for them when the step was left out.
+/// Takes the gradient of `loss` and makes a step with it, unless something is not finite. Returns
+/// the model, and loss and gradient norm, or `None` for them when the step was left out.
 pub(crate) fn descend<M: Module>(
     model: M,
     optimizer: &mut Optimizer,

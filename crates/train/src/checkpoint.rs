@@ -43,7 +43,8 @@ pub struct Parts<'a, M> {
 /// Saves a checkpoint, then removes those that need not stay: all but the last `keep_checkpoints` and the best.
 ///
 /// # Errors
-/// [`TrainError::Save`] when it cannot be written: then what was saved before is whole, and the unfinished one is removed.
+/// [`TrainError::Save`] when it cannot be written: then what was saved before is whole, and the
+/// unfinished one is removed.
 pub fn save<M: Trainable>(
     stage: &StageDir,
     parts: &Parts<'_, M>,
@@ -142,7 +143,8 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The checkpoint that a stage leaves: the one that the newest marks as best, where it is there, else the newest. Needs no lock.
+/// The checkpoint that a stage leaves: the one that the newest marks as best, where it is there,
+/// else the newest. Needs no lock.
 ///
 /// # Errors
 /// [`TrainError::Io`] when the folder is there but cannot be read.
@@ -175,8 +177,8 @@ pub enum Start<M: Trainable> {
     },
 }
 
-/// The newest checkpoint of a stage, every byte of it verified, or `model` where there is none. A resumed stage keeps of `model` what checkpoints do
-/// not hold; the rest of it is freed.
+/// The newest checkpoint of a stage, every byte of it verified, or `model` where there is none. A
+/// resumed stage keeps of `model` what checkpoints do not hold; the rest of it is freed.
 ///
 /// # Errors
 /// [`TrainError::Damaged`] names the file that is not what was written and the folder to delete,

@@ -45,7 +45,8 @@ pub struct TrainConfig {
     pub train_biases: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
-    /// Whether of each block only its input is kept for the backward pass, which then computes it once more: less memory, a third more work.
+    /// Whether of each block only its input is kept for the backward pass, which then computes it
+    /// once more: less memory, a third more work.
     pub checkpointing: bool,
     /// Steps between evaluations on the validation split; 0: only at the end.
     pub eval_every: u64,

@@ -1,4 +1,5 @@
-//! The training loop of every stage that learns from given examples: pretraining, fine-tuning, reward models, direct preference optimisation.
+//! The training loop of every stage that learns from given examples: pretraining, fine-tuning,
+//! reward models, direct preference optimisation.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -72,10 +73,11 @@ pub struct Summary {
     pub checkpoint: PathBuf,
 }
 
-/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage, whose weights then replace the given ones.
+/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage,
+/// whose weights then replace the given ones.
 ///
-/// Resuming is exact: on a deterministic backend (`flex`) a run that is cut anywhere gives the same losses and weights, to the last bit,
-/// as one that is not.
+/// Resuming is exact: on a deterministic backend (`flex`) a run that is cut anywhere gives the same
+/// losses and weights, to the last bit, as one that is not.
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, data or disk fail, or losses stay non-finite.
@@ -166,8 +168,8 @@ struct Accumulated {
     gradients: ModuleGradients,
 }
 
-/// The mean loss over `config.accumulate` batches and its gradients: what one batch of all their rows would give, a batch
-/// counting as much as it weighs.
+/// The mean loss over `config.accumulate` batches and its gradients: what one batch of all their
+/// rows would give, a batch counting as much as it weighs.
 fn accumulate<M: Trainable, B>(
     model: &M,
     objective: &dyn Objective<M, B>,

@@ -1,6 +1,8 @@
-//! From batches of tokens to a trained decoder: optimiser, schedule, the pretraining loop, run directory and exact resume.
+//! From batches of tokens to a trained decoder: optimiser, schedule, the pretraining loop, run
+//! directory and exact resume.
 //!
-//! [`fit`](fit()) is the loop, in one function that reads from top to bottom; [`pretrain`](pretrain()) calls it for text. That needs:
+//! [`fit`](fit()) is the loop, in one function that reads from top to bottom;
+//! [`pretrain`](pretrain()) calls it for text. That needs:
 //!
 //! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is one),
 //! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet) with the validation split,
@@ -41,8 +43,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`fit`](mod@fit) → [`session`] → [`pretrain`](mod@pretrain) →
-//! [`evaluate`](mod@evaluate) → [`checkpoint`].
+//! Reading order: [`config`] → [`schedule`] → [`optimizer`] → [`objective`] → [`fit`](mod@fit) →
+//! [`session`] → [`pretrain`](mod@pretrain) → [`evaluate`](mod@evaluate) → [`checkpoint`].
 
 pub mod config;
 pub mod schedule;
@@ -77,7 +79,7 @@ pub use exam::{Exam, Examined};
 pub use fit::{Evaluate, Fit, Outcome, ShowSamples, Summary, fit};
 pub use interrupt::Interrupt;
 pub use metrics::{StepMetrics, read_metrics};
-pub use objective::{Loss, NextToken, NextTokenZLoss, Objective};
+pub use objective::{Loss, NextToken, Objective};
 pub use optimizer::{ModuleGradients, Optimizer, OptimizerConfig, Optimizers, UpdateRule};
 pub use pretrain::{Pretrain, check_fit, pretrain};
 pub use sample::{Sample, read_samples};

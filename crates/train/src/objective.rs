@@ -23,45 +23,28 @@ pub trait Objective<M = Decoder, B = Batch> {
     fn loss(&self, model: &M, batch: &B) -> Loss;
 }
 
-/// Cross-entropy of the next token, in nats: `−Σ wᵢ log p(targetᵢ) / Σ wᵢ`, with the softmax in f32; 0 where no target has weight.
+/// Cross-entropy of the next token, in nats: `−Σ wᵢ log p(targetᵢ) / Σ wᵢ`, with the softmax in
+/// f32; 0 where no target has weight.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NextToken;
 
 impl Objective for NextToken {
     fn loss(&self, decoder: &Decoder, batch: &Batch) -> Loss {
-        next_token(decoder, batch, 0.0)
-    }
-}
-
-/// [`NextToken`] plus `coefficient · log² Z`, where Z is the softmax's denominator: keeps the logits from drifting
-/// (Chowdhery et al. 2022, `PaLM`, section 5, with 1e-4).
-#[derive(Clone, Copy, Debug)]
-pub struct NextTokenZLoss {
-    /// Weight of the regularisation.
-    pub coefficient: f64,
-}
-
-impl Objective for NextTokenZLoss {
-    fn loss(&self, decoder: &Decoder, batch: &Batch) -> Loss {
-        next_token(decoder, batch, self.coefficient)
-    }
-}
-
-fn next_token(decoder: &Decoder, batch: &Batch, z_loss: f64) -> Loss {
-    let ids: Vec<i32> = batch.ids.iter().map(|&id| id as i32).collect();
-    let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch.batch, batch.context]), &decoder.device());
-    let hidden_btd = match &batch.segments {
-        Some(segments) => decoder.hidden_segmented(ids, segments),
-        None => decoder.hidden(ids, None),
-    };
-    let mut weights = batch.weights.clone().unwrap_or_else(|| vec![1.0; batch.targets.len()]);
-    let weight: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-    if weight > 0.0 {
-        for each in &mut weights {
-            *each = (f64::from(*each) / weight) as f32;
+        let ids: Vec<i32> = batch.ids.iter().map(|&id| id as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch.batch, batch.context]), &decoder.device());
+        let hidden_btd = match &batch.segments {
+            Some(segments) => decoder.hidden_segmented(ids, segments),
+            None => decoder.hidden(ids, None),
+        };
+        let mut weights = batch.weights.clone().unwrap_or_else(|| vec![1.0; batch.targets.len()]);
+        let weight: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+        if weight > 0.0 {
+            for each in &mut weights {
+                *each = (f64::from(*each) / weight) as f32;
+            }
         }
+        let targets = Targets { ids: batch.targets.clone(), weights };
+        let mean = decoder.cross_entropy(hidden_btd, targets);
+        Loss { mean, weight, tokens: batch.ids.len() as u64, metrics: vec![] }
     }
-    let targets = Targets { ids: batch.targets.clone(), weights, z_loss };
-    let mean = decoder.cross_entropy(hidden_btd, targets);
-    Loss { mean, weight, tokens: batch.ids.len() as u64, metrics: vec![] }
 }

@@ -23,7 +23,8 @@ pub struct Pretrain<'a> {
 /// Trains `decoder` for `config.steps` steps, or resumes exactly; see [`fit()`].
 ///
 /// # Errors
-/// [`TrainError`] when the settings do not fit the model or the checkpoint, data or disk fail, or losses stay non-finite.
+/// [`TrainError`] when the settings do not fit the model or the checkpoint, data or disk fail, or
+/// losses stay non-finite.
 pub fn pretrain(decoder: Decoder, pretrain: Pretrain<'_>) -> Result<Outcome, TrainError> {
     let Pretrain { run, objective, source, shards, prompts } = pretrain;
     let (config, tokenizer) = (run.config, run.tokenizer);
@@ -62,7 +63,8 @@ fn evaluate_split(
 /// Refuses settings that do not fit the decoder.
 ///
 /// # Errors
-/// [`TrainError::Config`] when the context is longer than the decoder's or the tokenizer has more tokens than its vocabulary.
+/// [`TrainError::Config`] when the context is longer than the decoder's or the tokenizer has more
+/// tokens than its vocabulary.
 pub fn check_fit(config: &TrainConfig, decoder: &Decoder, tokenizer: &Tokenizer) -> Result<(), TrainError> {
     let model = decoder.config();
     if config.context > model.context {

@@ -1,6 +1,7 @@
 //! The part that all training loops share: begin or resume, what is due, log, save, end.
 //!
-//! [`fit()`](crate::fit()) and the loop over own answers in `fireclay-rlhf` own model and control flow, and call this in between:
+//! [`fit()`](crate::fit()) and the loop over own answers in `fireclay-rlhf` own model and control
+//! flow, and call this in between:
 //!
 //! ```text
 //! let (mut session, mut model) = Session::begin(run, model, source, shows)?;
@@ -76,8 +77,9 @@ pub struct StepTaken {
 }
 
 impl<'a, M: Trainable> Session<'a, M> {
-    /// Begins the stage with `model`, or resumes it from its newest checkpoint: `source` is then moved to where it was, and `model` is dropped
-    /// before the saved weights are used. Returns the session and the model to train.
+    /// Begins the stage with `model`, or resumes it from its newest checkpoint: `source` is then
+    /// moved to where it was, and `model` is dropped before the saved weights are used. Returns the
+    /// session and the model to train.
     ///
     /// # Errors
     /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, it is damaged, or the disk fails.
@@ -121,7 +123,8 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.state.step >= self.run.config.steps
     }
 
-    /// The step to make now, from 1. `None` when all are made or an interrupt was requested; the progress line is then closed.
+    /// The step to make now, from 1. `None` when all are made or an interrupt was requested; the
+    /// progress line is then closed.
     pub fn next_step(&mut self) -> Option<u64> {
         if self.is_complete() || self.run.interrupt.requested() {
             self.log.progress.finish();
@@ -136,7 +139,8 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.checkpoints.as_ref()
     }
 
-    /// Enters a step that was made into the state, whose measurements are then still to be made, and begins its line of the log.
+    /// Enters a step that was made into the state, whose measurements are then still to be made,
+    /// and begins its line of the log.
     pub fn advance(&mut self, taken: StepTaken) -> StepMetrics {
         let StepTaken { tokens, seconds, skipped, position } = taken;
         let state = &mut self.state;
@@ -172,7 +176,8 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// Logs a step, or with step 0 the measurements before the first.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when a file cannot be written, [`TrainError::Diverged`] when too many steps in a row were skipped.
+    /// [`TrainError::Io`] when a file cannot be written, [`TrainError::Diverged`] when too many
+    /// steps in a row were skipped.
     pub fn log(&mut self, line: StepMetrics) -> Result<(), TrainError> {
         let seconds = if line.step == 0 { 0.0 } else { self.clock.seconds() };
         self.log.step(&StepMetrics { seconds, ..line })?;
@@ -210,7 +215,8 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.saved == Some(self.state.step)
     }
 
-    /// Ends this run of the stage, which must be saved. If all steps are made, the exam has the last word, and the stage is marked as done.
+    /// Ends this run of the stage, which must be saved. If all steps are made, the exam has the
+    /// last word, and the stage is marked as done.
     ///
     /// # Errors
     /// As [`Exam::conclude`], and when the disk fails.

@@ -1,6 +1,9 @@
 //! Flags of `bench`.
 
 use clap::{Args, Subcommand};
+use fireclay_model::{Precision, WeightStorage};
+
+use super::one_of;
 
 /// `bench`
 #[derive(Args, Debug)]
@@ -84,17 +87,32 @@ pub struct BenchTrainArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub steps: usize,
     /// Number format of the matrix products
-    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = ["f32", "bf16"])]
-    pub precision: String,
-    /// Keep of each block only its input for the backward pass, which computes the block once more: less memory, more time
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = one_of(&Precision::NAMED))]
+    pub precision: Precision,
+    /// Keep of each block only its input for the backward pass, which computes the block once more:
+    /// less memory, more time
     #[arg(long)]
     pub checkpointing: bool,
-    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this build and machine have one, else cpu]
+    /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
+    /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
     #[arg(long)]
     pub json: bool,
+}
+
+/// Families whose decoding is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is named as fireclay_model::DecoderConfig's constructor, which documents it")]
+pub enum BenchPreset {
+    Modern,
+    Gpt2,
+}
+
+impl BenchPreset {
+    /// Each with its name.
+    pub const NAMED: [(&'static str, Self); 2] = [("modern", Self::Modern), ("gpt2", Self::Gpt2)];
 }
 
 /// `bench generate`
@@ -104,11 +122,11 @@ pub struct BenchGenerateArgs {
     #[command(flatten)]
     pub train: BenchTrainArgs,
     /// Of which family the decoder is
-    #[arg(long, value_name = "modern|gpt2", default_value = "modern", value_parser = ["modern", "gpt2"])]
-    pub preset: String,
+    #[arg(long, value_name = "modern|gpt2", default_value = "modern", value_parser = one_of(&BenchPreset::NAMED))]
+    pub preset: BenchPreset,
     /// How the weights are stored
-    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = ["f32", "bf16", "int8"])]
-    pub weights: String,
+    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
+    pub weights: WeightStorage,
 }
 
 /// `bench ops`
@@ -120,7 +138,8 @@ pub struct BenchOpsArgs {
     /// How often each is measured
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,
-    /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio", "kernel_gflops", "reference_gflops"}]
+    /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio",
+    /// "kernel_gflops", "reference_gflops"}]
     #[arg(long)]
     pub json: bool,
 }

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, InferenceDecoder, Precision, WeightStorage};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, InferenceDecoder, WeightStorage};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
-use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs, weight_storage};
+use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 use crate::device;
 use crate::error::user;
 
@@ -99,17 +99,19 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
     if !width.is_multiple_of(heads) {
         return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
     }
-    let precision = if args.precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
-    let checkpointing = args.checkpointing;
+    let (precision, checkpointing) = (args.precision, args.checkpointing);
     Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision, checkpointing })
 }
 
 /// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.
 fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<Value> {
-    let preset = if args.preset == "gpt2" { DecoderConfig::gpt2 } else { DecoderConfig::modern };
+    let preset = match args.preset {
+        BenchPreset::Modern => DecoderConfig::modern,
+        BenchPreset::Gpt2 => DecoderConfig::gpt2,
+    };
     let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
     config.validate()?;
-    let format = weight_storage(&args.weights);
+    let format = args.weights;
     let decoder = InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), format);
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();

@@ -26,7 +26,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     let (device, device_name) = crate::device::choose(args.device.as_deref())?;
     let (recipe, model) = resolve(args, &device, console)?;
     let model = model.as_deref();
-    let out = args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name));
+    let out = run_path(args, &recipe);
     let plan = Plan::new(&recipe, model, &device, &device_name)?;
     if !console.quiet {
         say(&plan);
@@ -76,21 +76,33 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     finish(&recipe, &run, console)
 }
 
-/// The recipe with everything the command line says over it, and the folder of the model to begin with; `--depth`'s derivation is printed.
+/// The run directory that is asked for.
+fn run_path(args: &TrainArgs, recipe: &Recipe) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name))
+}
+
+/// The recipe with everything the command line says over it, and the folder of the model to begin
+/// with; `--depth`'s derivation is printed.
 pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Result<(Recipe, Option<PathBuf>)> {
-    let (mut recipe, depth) = recipe::resolve(&Overrides {
+    let mut overrides = Overrides {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
         stages: args.stages.clone(),
         steps: args.steps,
         depth: args.depth,
-        precision: args.precision.clone(),
+        precision: args.precision,
         fastest_precision: Precision::fastest(device),
+        recorded: None,
         seed: args.seed,
         set: args.set.clone(),
-    })?;
-    if recipe.data.paths.is_empty() && recipe.name == "shakespeare-char" {
-        return Err(user("recipe \"shakespeare-char\": give tinyshakespeare's text with --data FILE"));
+    };
+    let (mut recipe, mut depth) = recipe::resolve(&overrides)?;
+    overrides.recorded = RunDir::recorded(&run_path(args, &recipe)).filter(|_| !args.fresh);
+    if overrides.recorded.is_some() {
+        (recipe, depth) = recipe::resolve(&overrides)?;
+    }
+    if let (Some(needed), true) = (&recipe.data.needs, recipe.data.paths.is_empty()) {
+        return Err(user(format!("recipe {:?}: give {needed} with --data FILE", recipe.name)));
     }
     for (stage, section) in recipe.training() {
         if recipe.stages.contains(&stage) && section.train().precision == Precision::Bf16 {
@@ -168,8 +180,8 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
 /// The share of a topic's battery, greedily, from which on a message about it is suggested.
 const WORTH_SUGGESTING: f64 = 0.6;
 
-/// What to ask an assistant that learned from the embedded corpus, about the topics that its battery says it can answer; `chat` reads it in the
-/// run.
+/// What to ask an assistant that learned from the embedded corpus, about the topics that its
+/// battery says it can answer; `chat` reads it in the run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     if last.leaves() == Leaves::LanguageModel
         || !recipe.data.paths.is_empty()

@@ -25,7 +25,8 @@ pub fn battery_section(recipe: Option<&Recipe>) -> BatterySection {
     if section.is_on() { section } else { BatterySection { per_topic: BATTERY_PER_TOPIC, ..section } }
 }
 
-/// Every question about the held-out people, in every wording; or `most` of them, spread evenly over people and wordings.
+/// Every question about the held-out people, in every wording; or `most` of them, spread evenly
+/// over people and wordings.
 #[must_use]
 pub fn world(recipe: Option<&Recipe>, most: usize) -> Vec<Task> {
     spread(World::new(&world_of(recipe)).questions(Split::Validation).into_iter().map(about_person).collect(), most)

@@ -30,9 +30,11 @@ pub struct Overrides {
     /// `--depth`
     pub depth: Option<usize>,
     /// `--precision`, of every stage that trains.
-    pub precision: Option<String>,
+    pub precision: Option<Precision>,
     /// What stages that learn from given text multiply in where neither recipe nor command line says.
     pub fastest_precision: Precision,
+    /// The recipe of the run that is to go on: a number format that was chosen when it began stays.
+    pub recorded: Option<Table>,
     /// `--seed`
     pub seed: Option<u64>,
     /// `--set key=value`
@@ -42,7 +44,8 @@ pub struct Overrides {
 /// Reads a recipe, lays the command line over it, fills in what is derived, and checks every number.
 ///
 /// # Errors
-/// [`RecipeError`]: no such recipe, an unknown key (the nearest known one is named), a value of a wrong type, an impossible number.
+/// [`RecipeError`]: no such recipe, an unknown key (the nearest known one is named), a value of a
+/// wrong type, an impossible number.
 pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeError> {
     let default = if overrides.data.is_empty() { "tiny" } else { "text" };
     let name = overrides.recipe.as_deref().unwrap_or(default);
@@ -65,7 +68,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     fit_warmup(&mut layers, &overrides.set);
 
     share_context(&mut layers);
-    choose_precision(&mut layers, overrides.fastest_precision);
+    choose_precision(&mut layers, overrides.fastest_precision, overrides.recorded.as_ref());
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
         recipe.name =
@@ -137,8 +140,8 @@ fn flags(overrides: &Overrides) -> Table {
         if let Some(steps) = overrides.steps {
             merge(&mut table, section(stage.name(), "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
         }
-        if let Some(precision) = &overrides.precision {
-            merge(&mut table, section(stage.name(), "precision", Value::String(precision.clone())));
+        if let Some(precision) = overrides.precision {
+            merge(&mut table, section(stage.name(), "precision", named(precision)));
         }
         if let Some(seed) = overrides.seed {
             merge(&mut table, section(stage.name(), "seed", Value::Integer(seed.min(i64::MAX as u64) as i64)));
@@ -159,16 +162,22 @@ fn share_context(layers: &mut Table) {
     }
 }
 
-/// Stages that learn from given text use the machine's fastest format unless told. Preferences and policy gradients compare log-probabilities that differ
-/// by less than bf16 rounds, so they keep to f32.
-fn choose_precision(layers: &mut Table, fastest: Precision) {
+/// Stages that learn from given text use the machine's fastest format unless told, or that which
+/// the run began with. Preferences and policy gradients compare log-probabilities that differ by
+/// less than bf16 rounds, so they keep to f32.
+fn choose_precision(layers: &mut Table, fastest: Precision, recorded: Option<&Table>) {
     for (stage, default) in Recipe::default().training() {
-        let written = layers.get(stage.name()).is_some_and(|section| section.get("precision").is_some());
-        if default.learns_from().is_given_text() && !written && fastest != Precision::default() {
-            let value = Value::try_from(fastest).expect("a format has a name");
-            merge(layers, section(stage.name(), "precision", value));
+        let written = |table: &Table| table.get(stage.name()).and_then(|section| section.get("precision")).cloned();
+        if default.learns_from().is_given_text() && written(layers).is_none() {
+            let chosen = recorded.and_then(written).unwrap_or_else(|| named(fastest));
+            merge(layers, section(stage.name(), "precision", chosen));
         }
     }
+}
+
+/// A number format as recipes write it.
+fn named(precision: Precision) -> Value {
+    Value::try_from(precision).expect("a format has a name")
 }
 
 /// A run cut short by `--steps` warms up for a tenth of it at most.

@@ -1,7 +1,8 @@
-//! A section of several parts: the keys that training stages share, and those of the stage's own algorithm, side by side in one TOML table.
+//! A section of several parts: the keys that training stages share, and those of the stage's own
+//! algorithm, side by side in one TOML table.
 //!
-//! serde can flatten parts into one table, but then takes any key. Here a table is cut up by what each part knows, and a key that none of
-//! them knows is refused with the names that are.
+//! serde can flatten parts into one table, but then takes any key. Here a table is cut up by what
+//! each part knows, and a key that none of them knows is refused with the names that are.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
@@ -81,7 +82,8 @@ impl Parts {
     }
 }
 
-/// Makes a struct of parts a section: its fields are cut out of one table, each beginning with its value in the struct's `Default`.
+/// Makes a struct of parts a section: its fields are cut out of one table, each beginning with its
+/// value in the struct's `Default`.
 macro_rules! section {
     ($section:ident { $($part:ident),+ $(,)? }) => {
         impl<'de> serde::Deserialize<'de> for $section {

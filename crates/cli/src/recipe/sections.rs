@@ -9,7 +9,7 @@ use crate::stages::table::stage_table;
 use crate::stages::{Stage, TrainingStage};
 
 macro_rules! recipe {
-    ($($(#[$cfg:meta])? $name:ident: $section:ty, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
+    ($($(#[$cfg:meta])? $name:ident: $section:ident, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
         /// A whole recipe. Section names are the stages' names, and what the stages share.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
@@ -28,7 +28,7 @@ macro_rules! recipe {
             pub tokenizer: TokenizerSection,
             /// The decoder.
             pub model: ModelSection,
-            $($(#[$cfg])? #[doc = $does] pub $name: $section,)*
+            $($(#[$cfg])? #[doc = $does] pub $name: crate::stages::$section,)*
             /// What people type first, asked from fine-tuning on.
             pub battery: BatterySection,
             /// How replies are drawn where nobody says otherwise.
@@ -38,7 +38,8 @@ macro_rules! recipe {
         }
 
         impl Recipe {
-            /// Every stage that trains a network, with its section, in the order in which they usually follow each other.
+            /// Every stage that trains a network, with its section, in the order in which they
+            /// usually follow each other.
             #[must_use]
             pub fn training(&self) -> Vec<(Stage, &dyn TrainingStage)> {
                 Vec::from([$($(#[$cfg])? (Stage::$stage, &self.$name as &dyn TrainingStage)),*])
@@ -80,6 +81,9 @@ pub enum Sampling {
 pub struct DataSection {
     /// Files, folders and `hf://` names; none: the embedded corpus.
     pub paths: Vec<String>,
+    /// Text that `paths` must name, in words for people, where the embedded corpus will not do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
     /// Files for validation; none: a part of `paths`.
     pub validation_paths: Vec<String>,
     /// Share of the text kept for validation where `validation_paths` is empty.
@@ -100,6 +104,7 @@ impl Default for DataSection {
     fn default() -> Self {
         Self {
             paths: vec![],
+            needs: None,
             validation_paths: vec![],
             validation_fraction: 0.1,
             separator: None,
@@ -249,6 +254,7 @@ impl ModelSection {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplesSection {
-    /// Beginnings of texts. None: those of the embedded corpus, or, with other data, only the token that begins a document.
+    /// Beginnings of texts. None: those of the embedded corpus, or, with other data, only the token
+    /// that begins a document.
     pub prompts: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use fireclay_rlhf::Tally;
 use serde_json::Value;
 
 use super::battery;
@@ -12,6 +13,7 @@ use super::format::{bytes, compact, duration, escape, grouped, shell_word, table
 use super::metrics::{Metrics, Point};
 use super::run::{Run, Stage};
 use super::samples;
+use crate::battery::percent;
 
 const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.
@@ -61,8 +63,10 @@ fn summary(run: &Run) -> String {
         let _ = write!(text, " in {}", duration(time));
     }
     let _ = write!(text, " ({})", stages.join(", "));
-    let evaluated = run.stages.iter().rev().find(|stage| stage.metrics.last("val_loss").is_some());
-    if let Some(stage) = evaluated {
+    if let Some((stage, tally)) = answers_best(run) {
+        let share = percent(tally.greedy_share());
+        let _ = write!(text, "; after {} it answers {share} % of what people type first rightly", escape(stage));
+    } else if let Some(stage) = validated(run) {
         let loss = |key| stage.metrics.last(key).map(|point| compact(point.1));
         let _ = write!(text, "; final validation loss {}", loss("val_loss").unwrap_or_default());
         if let Some(bits) = loss("val_bits_per_byte") {
@@ -77,6 +81,19 @@ fn summary(run: &Run) -> String {
         text += " <strong>The run is not finished.</strong>";
     }
     text
+}
+
+/// The stage whose validation loss says most of the model: the last that read text, else the last of all.
+fn validated(run: &Run) -> Option<&Stage> {
+    let last_with = |key| run.stages.iter().rev().find(|stage| stage.metrics.last(key).is_some());
+    last_with("val_bits_per_byte").or_else(|| last_with("val_loss"))
+}
+
+/// The stage whose battery came out best, the later of equal ones: what `chat` takes.
+fn answers_best(run: &Run) -> Option<(&str, Tally)> {
+    let tallies = run.battery.iter().map(|replies| (replies.stage.as_str(), replies.report.all()));
+    let score = |tally: &Tally| tally.greedy_share() + tally.sampled_share();
+    tallies.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
 }
 
 fn tokens(stage: &Stage) -> Option<f64> {
@@ -98,28 +115,36 @@ fn tiles(run: &Run) -> String {
     let Some(last) = run.stages.last() else {
         return String::new();
     };
-    let metrics = &last.metrics;
     let mut tiles = Vec::new();
+    let answers = answers_best(run);
+    if let Some((stage, tally)) = answers {
+        let note = format!("{}, to what people type first; drawn {} %", escape(stage), percent(tally.sampled_share()));
+        tiles.push(("Right replies", format!("{} %", percent(tally.greedy_share())), note));
+    }
     if let Some(count) = run.architecture.as_ref().and_then(|model| model.parameters) {
         tiles.push(("Parameters", compact(count), String::new()));
     }
     if let Some(tokens) = total(run, tokens) {
         tiles.push(("Tokens", compact(tokens), String::new()));
     }
-    let stage = escape(&last.name);
-    for (title, key) in [("Training loss", "loss"), ("Reward", "reward_mean")] {
-        if let Some(value) = mean_of_last(metrics.column(key)) {
-            tiles.push((title, compact(value), format!("{stage}, mean of the last steps")));
+    // Where replies were judged, the loss of the last stage says nothing that they do not.
+    let losses = [("Training loss", "loss"), ("Reward", "reward_mean")];
+    for (title, key) in losses.into_iter().filter(|_| answers.is_none()) {
+        if let Some(value) = mean_of_last(last.metrics.column(key)) {
+            tiles.push((title, compact(value), format!("{}, mean of the last steps", escape(&last.name))));
         }
     }
     for (title, key) in [("Validation loss", "val_loss"), ("Bits per byte", "val_bits_per_byte")] {
-        if let (Some((_, value)), Some(best)) = (metrics.last(key), metrics.lowest(key)) {
-            tiles.push((title, compact(value), format!("best {} at step {}", compact(best.1), grouped(best.0))));
+        let Some(stage) = validated(run) else { break };
+        if let (Some((_, value)), Some(best)) = (stage.metrics.last(key), stage.metrics.lowest(key)) {
+            let note = format!("{}, best {} at step {}", escape(&stage.name), compact(best.1), grouped(best.0));
+            tiles.push((title, compact(value), note));
         }
     }
     if let Some(time) = total(run, seconds) {
-        let speed = median(metrics.column("tokens_per_s"));
-        let note = speed.map_or(String::new(), |speed| format!("{} tokens/s, median", compact(speed)));
+        let speed = run.stages.first().and_then(|stage| median(stage.metrics.column("tokens_per_s")));
+        let of = run.stages.first().map_or_else(String::new, |stage| escape(&stage.name));
+        let note = speed.map_or(String::new(), |speed| format!("{of}: {} tokens/s, median", compact(speed)));
         tiles.push(("Time", duration(time), note));
     }
     let tile = |(title, value, note): (&str, String, String)| {

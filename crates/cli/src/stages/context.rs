@@ -36,8 +36,9 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The folder of the language model that the stage begins with: that of the nearest stage before it in the recipe that left one, or
-    /// else of one in this run that learned from given text, or else of `--model`.
+    /// The folder of the language model that the stage begins with: that of the nearest stage
+    /// before it in the recipe that left one, or else of one in this run that learned from given
+    /// text, or else of `--model`.
     ///
     /// # Errors
     /// One line that says what to run first, when there is none, or the stage that should have left it is not finished.
@@ -84,7 +85,8 @@ impl Context<'_> {
     /// The language model that the stage begins with, with fresh adapters if they are asked for.
     ///
     /// # Errors
-    /// As [`base`](Self::base), when its files are damaged, when the stage's context or the tokenizer does not fit it, or when the adapters do not.
+    /// As [`base`](Self::base), when its files are damaged, when the stage's context or the
+    /// tokenizer does not fit it, or when the adapters do not.
     pub fn decoder(&self, lora: Option<&LoraConfig>, config: &TrainConfig) -> Result<Decoder> {
         let decoder = fireclay_model::load(self.base()?, self.device)?;
         check_fit(config, &decoder, self.tokenizer).map_err(|error| user(format!("{}.{error}", self.stage.name())))?;

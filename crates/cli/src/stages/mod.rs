@@ -1,7 +1,7 @@
 //! The stages of a recipe, each reading what the one before left in the run directory.
 //!
-//! A stage is a row of the [`table`] and a section of the recipe that implements [`TrainingStage`]; everything else that goes by stage is derived from
-//! these two. `docs/add-a-stage.md` adds one.
+//! A stage is a row of the [`table`] and a section of the recipe that implements [`TrainingStage`];
+//! everything else that goes by stage is derived from these two. `docs/add-a-stage.md` adds one.
 
 pub mod table;
 mod training_stage;

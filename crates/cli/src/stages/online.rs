@@ -1,4 +1,5 @@
-//! What the stages share whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each add an algorithm in a file of its own.
+//! What the stages share whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each
+//! add an algorithm in a file of its own.
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
@@ -137,8 +138,8 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
         TrainConfig::is_free(key) || RolloutConfig::is_free(key)
     }
 
-    /// A policy answers, is judged, and learns: about one training pass more than its epochs, and a critic as many again. Reference and reward
-    /// model stand beside it.
+    /// A policy answers, is judged, and learns: about one training pass more than its epochs, and a
+    /// critic as many again. Reference and reward model stand beside it.
     fn load(&self) -> Load {
         let Updates { epochs, minibatch, critic } = self.algorithm.updates();
         let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(critic));

@@ -19,7 +19,8 @@ pub fn fine_tuning(learning_rate: f64, steps: u64, batch: usize) -> TrainConfig 
     }
 }
 
-/// Defines a stage's section of the training keys, with their defaults, and further parts, each a struct with `Default` and serde.
+/// Defines a stage's section of the training keys, with their defaults, and further parts, each a
+/// struct with `Default` and serde.
 macro_rules! stage_section {
     ($(#[$doc:meta])* $name:ident { train: $train:expr, $($(#[$part_doc:meta])* $part:ident: $kind:ty),+ $(,)? }) => {
         $(#[$doc])*

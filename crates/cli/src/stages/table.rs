@@ -1,26 +1,29 @@
-//! The table of stages, from which everything else that goes by stage is derived: the sections of a recipe, `--stages`, the order of a run's folders, the
-//! report's titles, which checkpoints are language models.
+//! The table of stages, from which everything else that goes by stage is derived: the sections of a
+//! recipe, `--stages`, the order of a run's folders, the report's titles, which checkpoints are
+//! language models.
 
 use serde::{Deserialize, Serialize};
 
 use self::Leaves::{Assistant, LanguageModel, ScoreModel};
 
-/// Gives the training stages to a macro, in the order in which they usually follow each other: the section of the recipe, which is the stage's name and
-/// folder too; the section's type, which implements [`TrainingStage`](super::TrainingStage); the stage; its title; what it does; what it leaves.
+/// Gives the training stages to a macro, in the order in which they usually follow each other: the
+/// section of the recipe, which is the stage's name and folder too; the section's type, which
+/// implements [`TrainingStage`](super::TrainingStage); the stage; its title; what it does; what it
+/// leaves.
 macro_rules! stage_table {
     ($with:ident) => {
         $with! {
-            pretrain: $crate::stages::PretrainSection, Pretrain, "Pretraining", "Next-token prediction on text.", LanguageModel;
-            sft: $crate::stages::SftSection, Sft, "Supervised fine-tuning", "Next-token prediction on conversations.", Assistant;
-            reward: $crate::stages::RewardSection, Reward, "Reward model", "A model of preferences.", ScoreModel;
-            dpo: $crate::stages::DpoSection, Dpo, "DPO", "Direct preference optimisation.", Assistant;
-            kto: $crate::stages::KtoSection, Kto, "KTO", "Kahneman–Tversky optimisation.", Assistant;
-            reinforce: $crate::stages::ReinforceSection, Reinforce, "REINFORCE", "Policy gradient with a baseline.", Assistant;
-            rloo: $crate::stages::RlooSection, Rloo, "RLOO", "Policy gradient with leave-one-out baselines.", Assistant;
-            grpo: $crate::stages::GrpoSection, Grpo, "GRPO", "Group-relative policy optimisation.", Assistant;
-            ppo: $crate::stages::PpoSection, Ppo, "PPO", "Proximal policy optimisation.", Assistant;
+            pretrain: PretrainSection, Pretrain, "Pretraining", "Next-token prediction on text.", LanguageModel;
+            sft: SftSection, Sft, "Supervised fine-tuning", "Next-token prediction on conversations.", Assistant;
+            reward: RewardSection, Reward, "Reward model", "A model of preferences.", ScoreModel;
+            dpo: DpoSection, Dpo, "DPO", "Direct preference optimisation.", Assistant;
+            kto: KtoSection, Kto, "KTO", "Kahneman–Tversky optimisation.", Assistant;
+            reinforce: ReinforceSection, Reinforce, "REINFORCE", "Policy gradient with a baseline.", Assistant;
+            rloo: RlooSection, Rloo, "RLOO", "Policy gradient with leave-one-out baselines.", Assistant;
+            grpo: GrpoSection, Grpo, "GRPO", "Group-relative policy optimisation.", Assistant;
+            ppo: PpoSection, Ppo, "PPO", "Proximal policy optimisation.", Assistant;
             #[cfg(test)]
-            motto: $crate::stages::MottoSection, Motto, "Motto", "Learns one sentence by heart.", LanguageModel;
+            motto: MottoSection, Motto, "Motto", "Learns one sentence by heart.", LanguageModel;
         }
     };
 }
@@ -50,7 +53,7 @@ struct Row {
 }
 
 macro_rules! stage_enum {
-    ($($(#[$cfg:meta])? $name:ident: $section:ty, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
+    ($($(#[$cfg:meta])? $name:ident: $section:ident, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
         /// One step of the road from text to a chat model.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -136,6 +139,9 @@ impl Stage {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
     use super::*;
 
     #[test]
@@ -147,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_table_is_this_one() {
+    fn the_documents_know_every_stage() {
         let page = include_str!("../../../../docs/add-a-stage.md");
         for stage in Stage::ALL.iter().filter(|stage| **stage != Stage::Motto) {
             let leaves = match stage.leaves() {
@@ -158,6 +164,10 @@ mod tests {
             };
             let row = format!("| `{}` | {} | {} | {leaves} |", stage.name(), stage.title(), stage.does());
             assert!(page.contains(&row), "docs/add-a-stage.md lacks the row\n{row}");
+            let name = format!("`{}`", stage.name());
+            for readme in [include_str!("../../../../README.md"), include_str!("../../../../README.zh-CN.md")] {
+                assert!(readme.contains(&name), "a README does not mention {name}");
+            }
         }
     }
 
@@ -174,5 +184,35 @@ mod tests {
             assert!(tests.contains(&call), "no end-to-end test calls {call}, …)");
         }
         assert!(tests.contains("fn twenty_kills_change_nothing"), "pretraining's");
+    }
+
+    /// Every file below a folder.
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    /// Three stages named within six lines of code are a list, and lists are derived from the table.
+    #[test]
+    fn no_other_file_lists_stages() {
+        let is_named = |stage: Stage, code: &str| {
+            let name = stage.name();
+            [format!("\"{name}\""), format!("Stage::{stage:?}"), format!("recipe.{name}")]
+                .iter()
+                .any(|form| code.contains(form))
+        };
+        let tests = ["table.rs", "toy.rs", "tests.rs"];
+        for file in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+            if tests.iter().any(|name| file.ends_with(name)) || file.extension().is_none_or(|kind| kind != "rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            for some in lines.windows(6).map(|lines| lines.join("\n")) {
+                let named = Stage::ALL.iter().filter(|stage| is_named(**stage, &some)).count();
+                assert!(named < 3, "{}: a list of stages:\n{some}", file.display());
+            }
+        }
     }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Context, Load};
 use crate::recipe::{ConversationData, PreferenceData, PromptData};
 
-/// A stage that trains a network, implemented by its section of the recipe. With its row in the [table](super::table) this is everything that the program
-/// knows of a stage.
+/// A stage that trains a network, implemented by its section of the recipe. With its row in the
+/// [table](super::table) this is everything that the program knows of a stage.
 pub trait TrainingStage {
     /// The keys that all training stages share.
     fn train(&self) -> &TrainConfig;
@@ -16,18 +16,20 @@ pub trait TrainingStage {
     /// The examples that it learns from.
     fn learns_from(&self) -> LearnsFrom<'_>;
 
-    /// The stage's own settings, which must not change when it is resumed, as a JSON object; the model that it begins with and the battery are added.
-    /// `Null`: it has none, and begins with no other stage's model.
+    /// The stage's own settings, which must not change when it is resumed, as a JSON object; the
+    /// model that it begins with and the battery are added. `Null`: it has none, and begins with no
+    /// other stage's model.
     fn settings(&self) -> Value;
 
     /// Runs or resumes the stage in its folder, which is open and has no `DONE`.
     ///
     /// # Errors
-    /// When there is no model to begin with, examples are wrong, a checkpoint is damaged, training diverges, or the disk is full.
+    /// When there is no model to begin with, examples are wrong, a checkpoint is damaged, training
+    /// diverges, or the disk is full.
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome>;
 
-    /// Refuses numbers of its own that cannot be; shared keys and examples are checked for all stages. `name` is the stage's name, `runs` says whether
-    /// the recipe runs it.
+    /// Refuses numbers of its own that cannot be; shared keys and examples are checked for all
+    /// stages. `name` is the stage's name, `runs` says whether the recipe runs it.
     ///
     /// # Errors
     /// Key, value and what it must be.

@@ -10,19 +10,19 @@ use crate::op::{Forward, Kernel, Tracked};
 
 /// Attention of `[q, k, v]`.
 #[derive(Debug)]
-pub(super) struct Attention {
+pub(super) struct AttentionKernel {
     pub origins: Option<Arc<[u32]>>,
     pub window: Option<usize>,
 }
 
-impl Attention {
-    fn mask(&self, queries: usize) -> flash::Mask<'_> {
+impl AttentionKernel {
+    fn mask(&self, queries: usize) -> flash::KeyMask<'_> {
         let rows = self.origins.as_ref().map_or(0, |origins| origins.len() / queries);
-        flash::Mask { origins: self.origins.as_deref(), rows, window: self.window }
+        flash::KeyMask { origins: self.origins.as_deref(), rows, window: self.window }
     }
 }
 
-impl Kernel for Attention {
+impl Kernel for AttentionKernel {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(with_contiguous_heads).collect();
         let shape = shape(&inputs);

@@ -32,8 +32,8 @@ impl Mask {
     }
 }
 
-/// `softmax(Q·Kᵀ / √K + mask)·V` for each head (Vaswani et al. 2017, section 3.2), with fewer key and value heads than query heads if wished
-/// (Ainslie et al. 2023). On the CPU all of it is f32.
+/// `softmax(Q·Kᵀ / √K + mask)·V` for each head (Vaswani et al. 2017, section 3.2), with fewer key
+/// and value heads than query heads if wished (Ainslie et al. 2023). On the CPU all of it is f32.
 ///
 /// # Shapes
 /// q `[B, H, T, K]`, k and v `[B, kv heads, S, K]` → `[B, T, H, K]`
@@ -41,7 +41,7 @@ impl Mask {
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Mask, precision: Precision) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&q) {
-        let kernel = cpu::Attention { origins: mask.origins.clone(), window: mask.window };
+        let kernel = cpu::AttentionKernel { origins: mask.origins.clone(), window: mask.window };
         return crate::op::apply(kernel, [q.into_dispatch(), k.into_dispatch(), v.into_dispatch()]);
     }
     reference::attention(q, k, v, mask, precision)

@@ -1,13 +1,14 @@
 //! Some rows at a time: their logits, losses, and the gradients of all that these came from.
 //!
-//! With p the softmax of a row's logits and w its weight, the gradient of the logits is `w·(p·(1 + 2z·log Z) − onehot(target))`. The loss is
-//! one number, so the gradients are known but for its own gradient, a factor, before the backward pass begins.
+//! With p the softmax of a row's logits and w its weight, the gradient of the logits is `w·(p·(1 +
+//! 2z·log Z) − onehot(target))`. The loss is one number, so the gradients are known but for its own
+//! gradient, a factor, before the backward pass begins.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Targets;
-use crate::head::cpu::{Multiply, Piece, Rows, row_count};
+use crate::head::cpu::{LogitRows, Multiply, Piece, row_count};
 use crate::host::{CHUNK, contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_max, row_sum, vectorize};
@@ -24,7 +25,7 @@ impl Kernel for CrossEntropy {
         let hidden = contiguous(inputs.remove(0));
         let head = inputs.remove(0);
         let wanted = [0, 1].map(|input| tracked.input(input));
-        let mut work = Rows::new(&hidden, &head, self.how, wanted);
+        let mut work = LogitRows::new(&hidden, &head, self.how, wanted);
         let counted: Vec<usize> = (0..row_count(&hidden)).filter(|&row| self.targets.weights[row] != 0.0).collect();
         let (mut loss, mut piece) = (0.0, Piece::default());
         for rows in counted.chunks(work.at_a_time()) {
@@ -67,7 +68,6 @@ impl CrossEntropy {
     fn row(&self, logits: &mut [f32], row: usize, tracked: bool) -> f32 {
         let (target, weight) = (self.targets.ids[row] as usize, self.targets.weights[row]);
         let target_logit = logits[target];
-        let z_loss = self.targets.z_loss as f32;
         vectorize(
             #[inline(always)]
             || {
@@ -78,13 +78,13 @@ impl CrossEntropy {
                 let sum = row_sum(logits);
                 let log_z = max + sum.ln();
                 if tracked {
-                    let factor = weight * (2.0 * z_loss).mul_add(log_z, 1.0) / sum;
+                    let factor = weight / sum;
                     for p in logits.iter_mut() {
                         *p *= factor;
                     }
                     logits[target] -= weight;
                 }
-                weight * (log_z - target_logit + z_loss * log_z * log_z)
+                weight * (log_z - target_logit)
             },
         )
     }

@@ -16,13 +16,12 @@ pub struct Targets {
     pub ids: Vec<u32>,
     /// What each place counts, `[N]`; places that count 0 are not computed.
     pub weights: Vec<f32>,
-    /// Coefficient of log² Z, the square of the logarithm of the softmax's denominator (Chowdhery et al. 2022, `PaLM`, section 5).
-    pub z_loss: f64,
 }
 
-/// `Σ wᵢ·(−log softmax(hᵢ·W)[targetᵢ] + z·log² Zᵢ)`, in nats, with the softmax in f32.
+/// `−Σ wᵢ·log softmax(hᵢ·W)[targetᵢ]`, in nats, with the softmax in f32.
 ///
-/// On the CPU the logits are computed some rows at a time, and with them the gradients, so that `[N, V]` is never held whole.
+/// On the CPU the logits are computed some rows at a time, and with them the gradients, so that
+/// `[N, V]` is never held whole.
 ///
 /// # Shapes
 /// hidden `[N, D]` → `[1]`

@@ -20,12 +20,6 @@ pub fn of_logits(logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
     let ids: Vec<i32> = targets.ids.iter().map(|&id| id as i32).collect();
     let ids = Tensor::from_data(TensorData::new(ids, [rows, 1]), &device);
     let weights = Tensor::<1>::from_data(TensorData::new(targets.weights.clone(), [rows]), &device);
-    let logprobs = log_softmax(logits.clone(), 1);
-    let mut losses = -logprobs.clone().gather(1, ids).squeeze_dim::<1>(1);
-    if targets.z_loss > 0.0 {
-        // log Z is what log_softmax took off every logit; the first one's will do.
-        let log_z = (logits.narrow(1, 0, 1) - logprobs.narrow(1, 0, 1)).squeeze_dim::<1>(1);
-        losses = losses + log_z.square() * targets.z_loss;
-    }
+    let losses = -log_softmax(logits, 1).gather(1, ids).squeeze_dim::<1>(1);
     (losses * weights).sum()
 }

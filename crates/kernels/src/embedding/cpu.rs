@@ -9,7 +9,8 @@ use crate::host::{contiguous, dims, rows_a_chunk, tensor, values, written, writt
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::vectorize;
 
-/// Parts of the table, of every so manyth row each, that threads add up at a time: frequent tokens, whose ids are neighbours, are spread over them.
+/// Parts of the table that threads add up at the same time. Part p of P has rows p, p + P, p + 2P,
+/// …, so that frequent tokens, whose ids are neighbours, are spread over all parts.
 const PARTS: usize = 16;
 
 #[derive(Debug)]

@@ -16,7 +16,7 @@ pub(crate) struct Multiply {
 }
 
 /// Hidden states with a head, and the gradients of both so far.
-pub(crate) struct Rows<'a> {
+pub(crate) struct LogitRows<'a> {
     how: Multiply,
     /// `[N, D]`
     hidden: &'a [f32],
@@ -38,7 +38,7 @@ pub(crate) struct Piece {
     pub logits: Vec<f32>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> LogitRows<'a> {
     /// Rows of `hidden`, which is contiguous. Gradients of either input are kept only if wanted.
     pub fn new(hidden: &'a FlexTensor, head: &'a FlexTensor, how: Multiply, wanted: [bool; 2]) -> Self {
         let mut head = matrix(head);
@@ -66,7 +66,8 @@ impl<'a> Rows<'a> {
         self.head.matrix().cols
     }
 
-    /// Rows whose logits are held at once: few, so that they stay in the cache, but enough for the products to be worth packing the head.
+    /// Rows whose logits are held at once: few, so that they stay in the cache, but enough for the
+    /// products to be worth packing the head.
     pub fn at_a_time(&self) -> usize {
         ((1 << 20) / self.vocabulary().max(1)).max(256)
     }

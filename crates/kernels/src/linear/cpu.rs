@@ -13,11 +13,11 @@ use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
 #[derive(Debug)]
-pub(super) struct Linear {
+pub(super) struct LinearKernel {
     pub precision: Precision,
 }
 
-impl Kernel for Linear {
+impl Kernel for LinearKernel {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
         let output = mapped(&x, &inputs[0], inputs.get(1), self.precision);
@@ -88,7 +88,8 @@ fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precis
     tensor(y, [rows, outputs])
 }
 
-/// The gradients of weight and bias; that of x is added to `dx`, or begins it. What is not `wanted`, of x, weight and bias, is left out.
+/// The gradients of weight and bias; that of x is added to `dx`, or begins it. What is not
+/// `wanted`, of x, weight and bias, is left out.
 fn gradients(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -138,7 +139,8 @@ pub(crate) fn matrix(x: &FlexTensor) -> MatRef<'_> {
     MatRef { data, rows, cols, row_stride: stride(0), col_stride: stride(1) }
 }
 
-/// The sum of each column of `rows`: of parts of the rows, and then of these in order, so that it does not depend on the threads.
+/// The sum of each column of `rows`: of parts of the rows, and then of these in order, so that it
+/// does not depend on the threads.
 fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
     let part = |rows: &[f32]| {
         let mut sums = vec![0.0f32; width];

@@ -1,6 +1,8 @@
-//! Products of a few rows, as when one token is decoded: every weight is read once and used a few times, so that memory sets the pace.
+//! Products of a few rows, as when one token is decoded: every weight is read once and used a few
+//! times, so that memory sets the pace.
 //!
-//! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor on how many rows are computed together.
+//! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor
+//! on how many rows are computed together.
 
 use std::ops::Range;
 
@@ -25,13 +27,13 @@ const GROUP: usize = 64;
 
 /// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
 pub(super) fn multiply_add(x: &[f32], weight: WeightView, y: &mut [f32]) {
-    let WeightView { inputs, outputs, turned, .. } = weight;
+    let WeightView { inputs, outputs, transposed, .. } = weight;
     assert!(x.len() * outputs == y.len() * inputs, "x and y have as many rows");
     if y.is_empty() || inputs == 0 {
         return;
     }
     let values = weight.values;
-    if turned {
+    if transposed {
         in_columns(y, outputs, &|first, y| dots(x, values, inputs, first, y));
     } else {
         by_rows(x, Weights { values, inputs, outputs }, y);

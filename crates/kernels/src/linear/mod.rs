@@ -26,7 +26,7 @@ use crate::Precision;
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        let (kernel, x, weight) = (cpu::Linear { precision }, x.into_dispatch(), weight.into_dispatch());
+        let (kernel, x, weight) = (cpu::LinearKernel { precision }, x.into_dispatch(), weight.into_dispatch());
         return match bias {
             Some(bias) => crate::op::apply(kernel, [x, weight, bias.into_dispatch()]),
             None => crate::op::apply(kernel, [x, weight]),
@@ -35,7 +35,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precisio
     reference::linear(x, weight, bias, precision)
 }
 
-/// Several [linear](linear()) maps of the same x, all of them with a bias or none. On the CPU the gradient of x is summed up as it is computed.
+/// Several [linear](linear()) maps of the same x, all of them with a bias or none. On the CPU the
+/// gradient of x is summed up as it is computed.
 ///
 /// # Shapes
 /// x `[N, I]`, each weight `[I, O]` and bias `[O]` → `[N, O]` each

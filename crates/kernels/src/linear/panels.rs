@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{INT8_BLOCK, WeightStorage};
 use crate::Precision;
-use crate::attention::flash::{Left, Output, Product, scratch};
+use crate::attention::flash::{Left, SharedOutput, Product, buffers};
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked, apply};
 use crate::product::round_to_bf16;
@@ -126,7 +126,7 @@ impl Panels {
 
     /// `x·W + b` of `[rows, I]`.
     fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
-        let y = Output::new(rows * self.outputs);
+        let y = SharedOutput::new(rows * self.outputs);
         // One row alone wants as many independent sums as can be.
         match rows {
             1 => self.tasks::<PANEL>(x, rows, bias, &y),
@@ -137,13 +137,13 @@ impl Panels {
     }
 
     /// Computes `W` outputs of some rows at a time.
-    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &Output) {
+    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &SharedOutput) {
         let (columns, bands) = (self.outputs.div_ceil(W), rows.div_ceil(ROWS));
         let task = |index: usize| {
             let (column, first) = (index % columns * W, index / columns * ROWS);
             let count = ROWS.min(rows - first);
             let width = W.min(self.outputs - column);
-            scratch::with([INPUTS * W, count * W], |[block, sums]| {
+            buffers::with([INPUTS * W, count * W], |[block, sums]| {
                 self.sums::<W>(&x[first * self.inputs..], count, column, bias, block, sums);
                 for (row, sums) in sums.chunks_exact(W).enumerate() {
                     // SAFETY: each task has its own outputs of its own rows.

@@ -24,8 +24,14 @@ pub enum WeightStorage {
     F32,
     /// Rounded to bfloat16: half the memory.
     Bf16,
-    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them being 127: 8.5 bits a weight.
+    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them
+    /// being 127: 8.5 bits a weight.
     Int8,
+}
+
+impl WeightStorage {
+    /// Every format with the name that flags give it.
+    pub const NAMED: [(&'static str, Self); 3] = [("f32", Self::F32), ("bf16", Self::Bf16), ("int8", Self::Int8)];
 }
 
 /// A weight `[I, O]` in one of the formats. It has no gradient.

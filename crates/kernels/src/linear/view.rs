@@ -10,22 +10,23 @@ pub(super) struct WeightView<'a> {
     pub inputs: usize,
     pub outputs: usize,
     /// Whether the memory holds `[O, I]`.
-    pub turned: bool,
+    pub transposed: bool,
     pub values: &'a [f32],
 }
 
 impl<'a> WeightView<'a> {
-    /// Of a tensor of two axes; `None` of a view that is neither the whole of its memory row by row nor that transposed.
+    /// Of a tensor of two axes; `None` of a view that is neither the whole of its memory row by row
+    /// nor that transposed.
     pub fn of(weight: &'a FlexTensor) -> Option<Self> {
         let [inputs, outputs] = dims(weight)[..] else { unreachable!("a weight has two axes") };
         let strides = weight.layout().strides();
-        let turned = match *strides {
+        let transposed = match *strides {
             [row, 1] if row == outputs as isize => false,
             [1, column] if column == inputs as isize => true,
             _ => return None,
         };
         let place = weight.layout().start_offset()..weight.layout().start_offset() + inputs * outputs;
         let values = &weight.storage::<f32>()[place];
-        Some(Self { inputs, outputs, turned, values })
+        Some(Self { inputs, outputs, transposed, values })
     }
 }

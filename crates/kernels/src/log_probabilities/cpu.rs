@@ -1,12 +1,13 @@
 //! Some rows at a time: their logits, and from these log-probability and entropy.
 //!
-//! With p the softmax of a row and H its entropy, the gradient of the logits is `g·(onehot − p) − g_H·p·(log p + H)`, divided by the temperature.
-//! The backward pass computes the logits once more: to keep them would take more memory than everything else of a step.
+//! With p the softmax of a row and H its entropy, the gradient of the logits is `g·(onehot − p) −
+//! g_H·p·(log p + H)`, divided by the temperature. The backward pass computes the logits once more:
+//! to keep them would take more memory than everything else of a step.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::head::cpu::{Multiply, Piece, Rows, row_count};
+use crate::head::cpu::{LogitRows, Multiply, Piece, row_count};
 use crate::host::{contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
@@ -23,7 +24,7 @@ impl Kernel for LogProbabilities {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let hidden = contiguous(inputs.remove(0));
         let head = inputs.remove(0);
-        let work = Rows::new(&hidden, &head, self.how, [false; 2]);
+        let work = LogitRows::new(&hidden, &head, self.how, [false; 2]);
         let all: Vec<usize> = (0..row_count(&hidden)).collect();
         let (mut results, mut piece) = (Vec::with_capacity(all.len()), Piece::default());
         for rows in all.chunks(work.at_a_time()) {
@@ -42,7 +43,7 @@ impl Kernel for LogProbabilities {
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let gradient = contiguous(gradient);
         let (of_chosen, of_entropy) = values(&gradient).split_at(self.ids.len());
-        let mut work = Rows::new(&saved[0], &saved[1], self.how, [wanted[0], wanted[1]]);
+        let mut work = LogitRows::new(&saved[0], &saved[1], self.how, [wanted[0], wanted[1]]);
         let mut piece = Piece::default();
         // Padding has no gradient, and needs no logits.
         let all: Vec<usize> =

@@ -1,8 +1,9 @@
 //! The norms row by row.
 //!
-//! With `x̂ = (x − μ)·r`, where `r = 1/√(mean((x−μ)²) + ε)` and μ is 0 for RMS norm, the gradients of `y = x̂·gain + bias` are
-//! `dx = r·(g − mean(g) − x̂·mean(g·x̂))` with `g = dy·gain` (without `mean(g)` for RMS norm), `dgain = Σ dy·x̂`, `dbias = Σ dy`. Where rows are
-//! rotated afterwards, dy is first rotated back.
+//! With `x̂ = (x − μ)·r`, where `r = 1/√(mean((x−μ)²) + ε)` and μ is 0 for RMS norm, the gradients
+//! of `y = x̂·gain + bias` are `dx = r·(g − mean(g) − x̂·mean(g·x̂))` with `g = dy·gain` (without
+//! `mean(g)` for RMS norm), `dgain = Σ dy·x̂`, `dbias = Σ dy`. Where rows are rotated afterwards,
+//! dy is first rotated back.
 
 use std::mem::MaybeUninit;
 use std::sync::Mutex;
@@ -20,7 +21,7 @@ use crate::simd::{LANES, row_dot, row_sum, vectorize};
 
 /// Layer norm of `[x, gain, bias]` where it is centred, RMS norm of `[x, gain]` where it is not.
 #[derive(Debug)]
-pub(super) struct Norm {
+pub(super) struct NormKernel {
     pub epsilon: f32,
     pub centred: bool,
     /// By which rows, the heads of `[B, T, H, K]`, are rotated when they are normalised.
@@ -42,7 +43,7 @@ impl Rotation<'_> {
     }
 }
 
-impl Norm {
+impl NormKernel {
     fn rotation(&self, x: &FlexTensor) -> Option<Rotation<'_>> {
         let rotation = |angles| Rotation { angles, heads: x.layout().shape()[2] };
         self.rotation.as_ref().map(rotation)
@@ -140,7 +141,7 @@ fn write_sum(x: &[f32], added: &[f32], sum: &mut [MaybeUninit<f32>]) {
     }
 }
 
-impl Norm {
+impl NormKernel {
     /// The norm of every row.
     fn normalized(&self, x: &FlexTensor, gain: &[f32], bias: Option<&[f32]>) -> FlexTensor {
         let (rows, width) = rows_and_width(x);
@@ -218,13 +219,13 @@ impl Norm {
                 vectorize(
                     #[inline(always)]
                     || {
-                        let mut turned = vec![0.0; if rotation.is_some() { width } else { 0 }];
+                        let mut rotated_back = vec![0.0; if rotation.is_some() { width } else { 0 }];
                         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
                         for (index, ((x, mut dy), dx)) in rows.zip(dx.chunks_exact_mut(width)).enumerate() {
                             if let Some(rotation) = rotation {
-                                turned.copy_from_slice(dy);
-                                rotation.rotate(start / width + index, &mut turned, -1.0);
-                                dy = &turned;
+                                rotated_back.copy_from_slice(dy);
+                                rotation.rotate(start / width + index, &mut rotated_back, -1.0);
+                                dy = &rotated_back;
                             }
                             self.row_backward(x, gain, dy, dx, &mut dgain, &mut dbias);
                             if let Some(dsum) = dsum {
@@ -244,7 +245,7 @@ impl Norm {
     }
 }
 
-impl Kernel for Norm {
+impl Kernel for NormKernel {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let output = self.normalized(&inputs[0], values(&inputs[1]), inputs.get(2).map(values));
@@ -262,7 +263,7 @@ impl Kernel for Norm {
 /// `[x + added, norm(x + added)]` of `[x, added, gain]` or `[x, added, gain, bias]`, or `[x, norm(x)]` without `added`.
 #[derive(Debug)]
 pub(super) struct AddNorm {
-    pub norm: Norm,
+    pub norm: NormKernel,
     pub adds: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::rotary::{Angles, rotary};
 pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1>>, epsilon: f64) -> Tensor<R> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        let kernel = cpu::Norm { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
+        let kernel = cpu::NormKernel { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
         return match bias {
             Some(bias) => crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch()]),
             None => crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch()]),
@@ -26,8 +26,8 @@ pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1
     reference::norm(x, gain, bias, epsilon)
 }
 
-/// A sum, `x + added` or x alone, and the [`norm`](norm()) of it: what goes on beside a layer, and what goes into it. On the CPU both are one pass over
-/// memory, and so are their gradients.
+/// A sum, `x + added` or x alone, and the [`norm`](norm()) of it: what goes on beside a layer, and
+/// what goes into it. On the CPU both are one pass over memory, and so are their gradients.
 ///
 /// # Shapes
 /// x and added `[N, width]`, gain and bias `[width]` → two of `[N, width]`
@@ -41,7 +41,7 @@ pub fn add_norm(
 ) -> [Tensor<2>; 2] {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        let norm = cpu::Norm { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
+        let norm = cpu::NormKernel { epsilon: epsilon as f32, centred: bias.is_some(), rotation: None };
         let kernel = cpu::AddNorm { norm, adds: added.is_some() };
         let rows = [Some(x), added].into_iter().flatten().map(Tensor::into_dispatch);
         let vectors = [Some(gain), bias].into_iter().flatten().map(Tensor::into_dispatch);
@@ -54,7 +54,8 @@ pub fn add_norm(
     [sum.clone(), reference::norm(sum, gain, bias, epsilon)]
 }
 
-/// The RMS norm of every head and then its [rotation](rotary()), as queries and keys have them with QK-norm, in one pass over memory on the CPU.
+/// The RMS norm of every head and then its [rotation](rotary()), as queries and keys have them with
+/// QK-norm, in one pass over memory on the CPU.
 ///
 /// # Shapes
 /// x `[B, T, H, K]`, gain `[K]` → `[B, T, H, K]`
@@ -66,7 +67,7 @@ pub fn norm_rotary(x: Tensor<4>, gain: Tensor<1>, epsilon: f64, angles: &Angles)
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
         angles.check(x.dims());
-        let kernel = cpu::Norm { epsilon: epsilon as f32, centred: false, rotation: Some(angles.clone()) };
+        let kernel = cpu::NormKernel { epsilon: epsilon as f32, centred: false, rotation: Some(angles.clone()) };
         return crate::op::apply(kernel, [x.into_dispatch(), gain.into_dispatch()]);
     }
     rotary(norm(x, gain, None, epsilon), angles)

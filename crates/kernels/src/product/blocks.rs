@@ -1,8 +1,9 @@
 //! The order of the work: what is packed when, by whom, and which part of it stays in which cache.
 //!
-//! The smaller operand is packed once, for all threads; the larger piece by piece, by the thread that is about to multiply the piece, which then
-//! has it in its L2. Rows of f32 need no packing. A piece is a band of C over the full depth of a block of k, so no two threads write to the same place, and each number of C is
-//! summed in an order that follows from the shape alone.
+//! The smaller operand is packed once, for all threads; the larger piece by piece, by the thread
+//! that is about to multiply the piece, which then has it in its L2. Rows of f32 need no packing. A
+//! piece is a band of C over the full depth of a block of k, so no two threads write to the same
+//! place, and each number of C is summed in an order that follows from the shape alone.
 
 use rayon::prelude::*;
 
@@ -13,10 +14,12 @@ use super::pack::Vectors;
 use super::scratch::Scratch;
 use super::tile::{LANES, PANEL, TILE_ROWS, Target, multiply};
 
-/// Elements of k between two packings: a piece of 96 vectors of bf16 that long, or 48 of f32, is as large as `PIECE_LANES` allows.
+/// Elements of k between two packings: a piece of 96 vectors of bf16 that long, or 48 of f32, is as
+/// large as `PIECE_LANES` allows.
 const DEPTH_BLOCK: usize = 2048;
-/// Lanes along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while the rows of A pass by; parts that fit L1 would
-/// read and write C more often, and were slower by a tenth.
+/// Lanes along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while
+/// the rows of A pass by; parts that fit L1 would read and write C more often, and were slower by a
+/// tenth.
 const TILE_STEPS: usize = 384;
 /// Lanes of the operand that all threads share, at most: 16 MiB, which fits an L3 and bounds what the buffers grow to.
 const SHARED_LANES: usize = 4 << 20;
@@ -33,18 +36,18 @@ const SPLIT_DEPTH: usize = 1024;
 
 /// C, to which threads write side by side.
 #[derive(Clone, Copy)]
-struct Output {
+struct OutputBand {
     c: *mut f32,
     row_stride: usize,
     start: Start,
 }
 
 // SAFETY: pieces of work write to bands that do not overlap.
-unsafe impl Send for Output {}
+unsafe impl Send for OutputBand {}
 // SAFETY: as above.
-unsafe impl Sync for Output {}
+unsafe impl Sync for OutputBand {}
 
-impl Output {
+impl OutputBand {
     fn at(self, row: usize, col: usize) -> Self {
         let start = match self.start {
             Start::Row(first) => Start::Row(first.wrapping_add(col)),
@@ -66,12 +69,13 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
 /// C ← start + A·B, of rows `a` and columns `b`, none of them empty.
 ///
 /// # Safety
-/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if the product starts from what it holds; a row
-/// that it starts from has `b.count` numbers; and the CPU has AVX-512 F, BW and BF16.
+/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if
+/// the product starts from what it holds; a row that it starts from has `b.count` numbers; and the
+/// CPU has AVX-512 F, BW and BF16.
 pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
-    let output = Output { c, row_stride: b.count, start };
+    let output = OutputBand { c, row_stride: b.count, start };
     let bands = a.count.max(b.count).div_ceil(PANEL);
     if bands < SPLIT_BELOW && a.depth >= 2 * SPLIT_DEPTH {
         // SAFETY: the caller's promise.
@@ -82,14 +86,14 @@ pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *
     }
 }
 
-/// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then the parts are added, always the same ones.
-/// It asks of its caller what [`product`] asks.
-unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+/// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then
+/// the parts are added, always the same ones. It asks of its caller what [`product`] asks.
+unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
     let depth = a.depth.div_ceil(parts).next_multiple_of(2 * LANES);
     Scratch::Parts.with(parts * rows * cols, |sums| {
-        let sums = Output { c: sums.cast(), row_stride: cols, start: Start::Zero };
+        let sums = OutputBand { c: sums.cast(), row_stride: cols, start: Start::Zero };
         each(parts, parallel, |part| {
             let from = (part * depth).min(a.depth);
             let depth = depth.min(a.depth - from);
@@ -101,7 +105,7 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, p
             for col in 0..cols {
                 // SAFETY: the number is one of C's, and every part has one for it.
                 unsafe {
-                    let Output { c, start, .. } = output.at(row, col);
+                    let OutputBand { c, start, .. } = output.at(row, col);
                     let sum: f32 = (0..parts).map(|part| sums.at(part * rows + row, col).c.read()).sum();
                     c.write(match start {
                         Start::Zero => sum,
@@ -115,7 +119,7 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, p
 }
 
 /// All of C, k block by block. This and what follows asks of its caller what [`product`] asks.
-unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Output, parallel: bool) {
+unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: OutputBand, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
         let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
@@ -139,7 +143,7 @@ unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Outpu
 }
 
 /// Packs all of B, then band by band of rows the A above it.
-unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(a.count, steps.next_multiple_of(LANES), TILE_ROWS, 48, parallel);
     Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
@@ -164,10 +168,10 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output,
 }
 
 /// Packs all of A, then band by band of columns the B above it.
-unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output, parallel: bool) {
+unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(b.count, steps, PANEL, PANEL, parallel);
-    let multiply = |rows: Rows, piece: usize| {
+    let multiply = |rows: RowLanes, piece: usize| {
         let first = piece * band;
         let columns = b.part(first, band.min(b.count - first), 0, b.depth);
         Scratch::Local.with(columns.count.next_multiple_of(LANES) * steps, |packed| {
@@ -187,9 +191,9 @@ unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: Output,
 }
 
 /// Calls `work` with the rows of A as lanes: where they lie, or packed into a buffer.
-unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(Rows)) {
+unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(RowLanes)) {
     if let Some((lanes, row_stride)) = L::in_place(&a) {
-        return work(Rows { lanes, row_stride, count: a.count });
+        return work(RowLanes { lanes, row_stride, count: a.count });
     }
     let steps = a.steps::<L>();
     let row_stride = steps.next_multiple_of(LANES);
@@ -207,12 +211,12 @@ unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: 
             // SAFETY: these lanes of the rows are this one's to write.
             unsafe { rows.pack_rows::<L>(packed.at(first * row_stride + step), row_stride) }
         });
-        work(Rows { lanes, row_stride, count: a.count });
+        work(RowLanes { lanes, row_stride, count: a.count });
     });
 }
 
-/// Vectors in a piece, a multiple of `unit`: as many as stay in L2, but at least `least`, and fewer if threads would wait for the last one. The pieces
-/// are of one size and as many for each thread.
+/// Vectors in a piece, a multiple of `unit`: as many as stay in L2, but at least `least`, and fewer
+/// if threads would wait for the last one. The pieces are of one size and as many for each thread.
 fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -> usize {
     let threads = if parallel { rayon::current_num_threads() } else { 1 };
     let largest = (PIECE_LANES / lanes).clamp(least, 4 * PANEL);
@@ -238,21 +242,21 @@ impl Packed {
 
 /// Rows of A as lanes.
 #[derive(Clone, Copy)]
-struct Rows {
+struct RowLanes {
     lanes: *const u32,
     row_stride: usize,
     count: usize,
 }
 
 // SAFETY: they are only read, by threads that all end before the rows do.
-unsafe impl Send for Rows {}
+unsafe impl Send for RowLanes {}
 // SAFETY: as above.
-unsafe impl Sync for Rows {}
+unsafe impl Sync for RowLanes {}
 
-/// Packed rows times packed panels. Each part of a panel stays in L2 while all rows pass by, and the band of C under the panel in L2 while the
-/// parts of the panel follow one another.
+/// Packed rows times packed panels. Each part of a panel stays in L2 while all rows pass by, and
+/// the band of C under the panel in L2 while the parts of the panel follow one another.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn multiply_packed<L: Lane>(steps: usize, a: Rows, panels: *const u32, cols: usize, output: Output) {
+unsafe fn multiply_packed<L: Lane>(steps: usize, a: RowLanes, panels: *const u32, cols: usize, output: OutputBand) {
     let parts = steps.div_ceil(TILE_STEPS);
     let part = steps.div_ceil(parts);
     for col in (0..cols).step_by(PANEL) {
@@ -261,7 +265,7 @@ unsafe fn multiply_packed<L: Lane>(steps: usize, a: Rows, panels: *const u32, co
             let count = part.min(steps - from);
             let b = panels.wrapping_add(col * steps + from * width.next_multiple_of(LANES));
             for row in (0..a.count).step_by(TILE_ROWS) {
-                let Output { c, row_stride, start } = output.at(row, col);
+                let OutputBand { c, row_stride, start } = output.at(row, col);
                 let start = if from > 0 { Start::Held } else { start };
                 let target = Target { c, row_stride, rows: TILE_ROWS.min(a.count - row), cols: width, start };
                 // SAFETY: the tile lies inside the packed operands and C.

@@ -66,9 +66,6 @@ fn refused(dir: &Path, parts: &[&str]) {
 #[test]
 fn what_is_saved_comes_back_to_the_last_bit() {
     for (name, config) in configs() {
-        if config.logit_softcap.is_some() {
-            continue;
-        }
         let config = DecoderConfig { embedding_std: Some(0.3), ..config };
         let (dir, decoder) = saved(&config);
         let loaded = load(dir.path(), &device()).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -185,7 +182,6 @@ fn options_that_a_family_cannot_say_are_refused_before_anything_is_written() {
     };
     let gpt2 = || DecoderConfig::gpt2(61, 32, 2, 4, 24);
     let llama = || DecoderConfig::llama(61, 32, 2, 4, 24);
-    check("logit_softcap", DecoderConfig { logit_softcap: Some(5.0), ..DecoderConfig::modern(61, 32, 2, 4, 24) });
     check("gated", DecoderConfig { gated: true, ..gpt2() });
     check("kv_heads", DecoderConfig { kv_heads: 2, ..gpt2() });
     check("sliding_window", DecoderConfig { sliding_window: Some(4), ..gpt2() });

@@ -35,7 +35,6 @@ fn configs() -> Vec<(&'static str, DecoderConfig)> {
         ("qwen3", DecoderConfig { kv_heads: 1, head_dim: 6, ..sized(DecoderConfig::qwen3) }),
         ("modern", sized(DecoderConfig::modern)),
         ("window", DecoderConfig { sliding_window: Some(3), full_layers: 1, ..sized(DecoderConfig::modern) }),
-        ("softcap", DecoderConfig { logit_softcap: Some(2.0), ..sized(DecoderConfig::modern) }),
         (
             "llama3 scaling",
             DecoderConfig {

@@ -1,7 +1,8 @@
 //! `AdamW` (Loshchilov and Hutter 2019) and Muon (Jordan et al. 2024), with clipping by the global norm.
 //!
-//! State is kept by parameter *name* (`blocks.0.attention.query.weight`), so that a checkpoint means the same in every process.
-//! It works on any burn module: decoders, value heads, reward models.
+//! State is kept by parameter *name* (`blocks.0.attention.query.weight`), so that a checkpoint
+//! means the same in every process. It works on any burn module: decoders, value heads, reward
+//! models.
 
 mod gradients;
 mod muon;
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 pub use set::Optimizers;
 use update::{Coefficients, Momentum, update};
 
-/// The rule by which the matrices inside the blocks are updated. Everything else, and adapters, have [`AdamW`](Self::AdamW) in any case.
+/// The rule by which the matrices inside the blocks are updated. Everything else, and adapters,
+/// have [`AdamW`](Self::AdamW) in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpdateRule {
@@ -69,8 +71,8 @@ impl Default for OptimizerConfig {
 /// w ← w − η·λ·w − η · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 /// ```
 ///
-/// λ is 0 for vectors unless [`decay_vectors`](OptimizerConfig::decay_vectors). This is `torch.nn.utils.clip_grad_norm_` followed by
-/// `torch.optim.AdamW`.
+/// λ is 0 for vectors unless [`decay_vectors`](OptimizerConfig::decay_vectors). This is
+/// `torch.nn.utils.clip_grad_norm_` followed by `torch.optim.AdamW`.
 ///
 /// Matrices inside blocks, if [`UpdateRule::Muon`] is asked for, of R rows and C columns:
 ///
@@ -79,8 +81,9 @@ impl Default for OptimizerConfig {
 /// w ← w − η·λ·w − η · 0.2·√max(R, C) · orthogonal((1 − μ)·g + μ·m)
 /// ```
 ///
-/// with `orthogonal` by five steps of Newton and Schulz, and a factor with which the update is as large as `AdamW`'s, so that learning rate and decay
-/// mean the same (Liu et al. 2025, "Muon is scalable for LLM training", equation 4). This is `torch.optim.Muon` with `match_rms_adamw`.
+/// with `orthogonal` by five steps of Newton and Schulz, and a factor with which the update is as
+/// large as `AdamW`'s, so that learning rate and decay mean the same (Liu et al. 2025, "Muon is
+/// scalable for LLM training", equation 4). This is `torch.optim.Muon` with `match_rms_adamw`.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     config: OptimizerConfig,

@@ -36,6 +36,21 @@ fn the_fastest_format_is_for_stages_that_learn_from_given_text_and_only_where_no
 }
 
 #[test]
+fn a_run_goes_on_in_the_format_that_was_chosen_when_it_began() {
+    let recorded: Table = toml::from_str("pretrain.precision = \"bf16\"\nsft.precision = \"f32\"").unwrap();
+    let resolved = |set: &[&str], fastest_precision| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        let overrides = Overrides { set, fastest_precision, recorded: Some(recorded.clone()), ..Overrides::default() };
+        let recipe = resolve(&overrides).unwrap().0;
+        [recipe.pretrain.precision, recipe.sft.train.precision]
+    };
+    for fastest in [Precision::F32, Precision::Bf16] {
+        assert_eq!(resolved(&[], fastest), [Precision::Bf16, Precision::F32]);
+    }
+    assert_eq!(resolved(&["pretrain.precision=f32"], Precision::Bf16), [Precision::F32, Precision::F32]);
+}
+
+#[test]
 fn every_embedded_recipe_resolves() {
     for (name, _) in EMBEDDED {
         let overrides = Overrides { recipe: Some(name.into()), ..Overrides::default() };

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::output::Output;
+use super::output::SharedOutput;
 use super::product::{Left, Product};
 use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
-use super::{Heads, Mask, Rows, Shape, padded, scratch};
+use super::{HeadRows, Heads, KeyMask, Shape, buffers, padded};
 use crate::simd::{LANES, exp2_lane, row_dot, vectorize};
 
 /// Keys whose probabilities are held at a time.
@@ -41,20 +41,20 @@ pub struct Pass<'a> {
     /// The sizes.
     pub shape: &'a Shape,
     /// What each query sees.
-    pub mask: &'a Mask<'a>,
+    pub mask: &'a KeyMask<'a>,
     /// Factor of the scores.
     pub scale: f32,
 }
 
-/// Gradients for `dy`, that of the result. The probabilities are computed once more from the log-sum-exp, `P = exp(scale·q·kᵀ - lse)`,
-/// and with `dP = dy·vᵀ` and `dS = P·(dP - Σ dy·y)`
+/// Gradients for `dy`, that of the result. The probabilities are computed once more from the
+/// log-sum-exp, `P = exp(scale·q·kᵀ - lse)`, and with `dP = dy·vᵀ` and `dS = P·(dP - Σ dy·y)`
 ///
 /// ```text
 /// dv = Pᵀ·dy    dk = scale·dSᵀ·q    dq = scale·dS·k
 /// ```
 ///
-/// The sums for a key head are taken by one thread, in the order of the query heads and of the queries: the result does not depend on
-/// the number of threads.
+/// The sums for a key head are taken by one thread, in the order of the query heads and of the
+/// queries: the result does not depend on the number of threads.
 ///
 /// # Shapes
 /// dy `[B, H, T, K]`
@@ -77,13 +77,13 @@ pub fn backward(pass: &Pass, dy: Heads) -> Gradients {
 #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
 fn run(pass: &Pass, dy: Heads) -> Gradients {
     let Shape { batch, kv_heads, keys, head_dim, .. } = *pass.shape;
-    let dq = Output::new(pass.y.len());
-    let [dk, dv] = [(); 2].map(|()| Output::new(batch * keys * kv_heads * head_dim));
+    let dq = SharedOutput::new(pass.y.len());
+    let [dk, dv] = [(); 2].map(|()| SharedOutput::new(batch * keys * kv_heads * head_dim));
     let width = padded(head_dim);
     let (tile, scores, all) = (TILE * width, BLOCK * TILE, keys * width);
     let sizes = [tile, tile, tile, tile, tile, scores, scores, all, all];
     (0..batch * kv_heads).into_par_iter().for_each(|task| {
-        scratch::with(sizes, |[q, q_columns, dy_rows, dy_columns, dq_rows, p, ds, dk_rows, dv_rows]| {
+        buffers::with(sizes, |[q, q_columns, dy_rows, dy_columns, dq_rows, p, ds, dk_rows, dv_rows]| {
             let work = Work { q, q_columns, dy: dy_rows, dy_columns, dq: dq_rows, p, ds, dk: dk_rows, dv: dv_rows };
             work.key_head(pass, dy, [task / kv_heads, task % kv_heads], [&dq, &dk, &dv]);
         });
@@ -125,7 +125,7 @@ struct Lanes {
 impl Work<'_> {
     /// The gradients of one key head and of the query heads that share it.
     #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
-    fn key_head(mut self, pass: &Pass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&Output; 3]) {
+    fn key_head(mut self, pass: &Pass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&SharedOutput; 3]) {
         let Shape { heads, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
         let width = padded(head_dim);
         self.dk.fill(0.0);
@@ -209,7 +209,7 @@ impl Work<'_> {
     }
 
     /// `dq += dS·k`
-    fn add_to_queries(&mut self, k: Rows, tile: &Tile, block: &Range<usize>) {
+    fn add_to_queries(&mut self, k: HeadRows, tile: &Tile, block: &Range<usize>) {
         let width = self.q.len() / TILE;
         for (queries, keys) in tile.steps(block) {
             Product {

@@ -5,29 +5,30 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::output::Output;
+use super::output::SharedOutput;
 use super::product::{Left, Product};
-use super::{Heads, Mask, Rows, Shape, scratch};
+use super::{HeadRows, Heads, KeyMask, Shape, buffers};
 use crate::simd::{LANES, exp2_lane, row_dot, row_max, row_sum, vectorize};
 
-/// Below so many queries the lanes of a tile would mostly be idle, so the lanes go along the heads' width and the keys instead.
+/// Below so many queries the lanes of a tile would mostly be idle, so the lanes go along the heads'
+/// width and the keys instead.
 pub(crate) const FEW: usize = 3;
 /// Multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 
 /// As [`super::forward()`], with a row of scores for one query at a time.
 #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
-pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, keys, head_dim, .. } = *shape;
-    let y = Output::new(batch * queries * heads * head_dim);
-    let lse = Output::new(batch * heads * queries);
+    let y = SharedOutput::new(batch * queries * heads * head_dim);
+    let lse = SharedOutput::new(batch * heads * queries);
     let one = |task: usize| {
         let (row, head, t) = (task / (heads * queries), task / queries % heads, task % queries);
         let position = keys - queries + t;
         let seen = mask.first(row, queries, t, position)..position + 1;
         let [k, v] = [k, v].map(|x| x.rows(row, head / shape.group(), head_dim));
         let sizes = [head_dim, seen.len(), head_dim].map(|size| size.next_multiple_of(LANES));
-        scratch::with(sizes, |[scaled, p, sums]| {
+        buffers::with(sizes, |[scaled, p, sums]| {
             let (scaled, p, sums) = (&mut scaled[..head_dim], &mut p[..seen.len()], &mut sums[..head_dim]);
             for (scaled, x) in scaled.iter_mut().zip(q.from(row, head, t)) {
                 *scaled = x * scale * LOG2_E;
@@ -52,7 +53,7 @@ pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, 
 }
 
 /// Leaves `2^(score - max)` in `p`; returns the largest score and the sum.
-fn probabilities(q: &[f32], k: Rows, seen: &Range<usize>, p: &mut [f32]) -> [f32; 2] {
+fn probabilities(q: &[f32], k: HeadRows, seen: &Range<usize>, p: &mut [f32]) -> [f32; 2] {
     vectorize(
         #[inline(always)]
         || {
@@ -69,7 +70,7 @@ fn probabilities(q: &[f32], k: Rows, seen: &Range<usize>, p: &mut [f32]) -> [f32
 }
 
 /// `Σ p·v`
-fn weighted_sum(p: &[f32], v: Rows, seen: &Range<usize>, sums: &mut [f32]) {
+fn weighted_sum(p: &[f32], v: HeadRows, seen: &Range<usize>, sums: &mut [f32]) {
     let n = v.width - v.width % LANES;
     let v_seen = &v.data[seen.start * v.stride..];
     let (whole, rest) = sums.split_at_mut(n);

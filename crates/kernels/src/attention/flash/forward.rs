@@ -6,10 +6,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::few::{self, FEW};
-use super::output::Output;
+use super::output::SharedOutput;
 use super::product::{Left, Product};
 use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
-use super::{Heads, Mask, Rows, Shape, padded, scratch};
+use super::{HeadRows, Heads, KeyMask, Shape, buffers, padded};
 use crate::simd::{LANES, exp2_lane, larger, vectorize};
 
 /// Keys whose scores are held at a time.
@@ -24,7 +24,7 @@ const LOWEST: f32 = -1e30;
 ///
 /// # Panics
 /// If the sizes contradict each other, or a query sees no key.
-pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
+pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     shape.check(q, k, v, mask);
     if shape.queries < FEW {
         return few::forward(q, k, v, shape, mask, scale);
@@ -37,16 +37,16 @@ pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: 
 }
 
 #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
-fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &Mask, scale: f32) -> (Vec<f32>, Vec<f32>) {
+fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, head_dim, .. } = *shape;
-    let y = Output::new(batch * queries * heads * head_dim);
-    let lse = Output::new(batch * heads * queries);
+    let y = SharedOutput::new(batch * queries * heads * head_dim);
+    let lse = SharedOutput::new(batch * heads * queries);
     let tiles = Tile::count(queries);
     (0..batch * heads * tiles).into_par_iter().for_each(|task| {
         let (row, head, tile) = (task / (heads * tiles), task / tiles % heads, task % tiles);
         let tile = Tile::new(shape, mask, row, tile);
         let sizes = [TILE * padded(head_dim), padded(head_dim) * TILE, BLOCK * TILE, TILE * padded(head_dim)];
-        scratch::with(sizes, |[q_rows, q_columns, scores, sums]| {
+        buffers::with(sizes, |[q_rows, q_columns, scores, sums]| {
             tile.pack(&q, [row, head, head_dim], scale * LOG2_E, q_rows);
             tile.transpose(q_rows, q_columns);
             let kv_head = head / shape.group();
@@ -79,7 +79,7 @@ struct Softmax {
 }
 
 /// Leaves in `sums` what has to be divided by the sum of the softmax. `[TILE, padded K]`
-fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [Rows; 2], scores: &mut [f32], sums: &mut [f32]) -> Softmax {
+fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f32], sums: &mut [f32]) -> Softmax {
     let width = sums.len() / TILE;
     let mut softmax =
         Softmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };

@@ -1,15 +1,17 @@
-//! Causal attention on CPU without the matrix of scores: tiles of queries against blocks of keys, the softmax kept up as the blocks
-//! go by (Dao, Fu, Ermon, Rudra, Ré 2022, `FlashAttention`, algorithms 1 and 4; Dao 2023, `FlashAttention-2`).
+//! Causal attention on CPU without the matrix of scores: tiles of queries against blocks of keys,
+//! the softmax kept up as the blocks go by (Dao, Fu, Ermon, Rudra, Ré 2022, `FlashAttention`,
+//! algorithms 1 and 4; Dao 2023, `FlashAttention-2`).
 //!
-//! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys and values are then read where they
-//! lie, one element broadcast at a time; a row's maximum and sum are taken lane by lane; and only the queries have to be turned round.
+//! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys
+//! and values are then read where they lie, one element broadcast at a time; a row's maximum and
+//! sum are taken lane by lane; and only the queries have to be turned round.
 
 #![allow(clippy::many_single_char_names, reason = "q, k, v, y and their sizes go by the names of the papers")]
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
 #![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
 
 mod product;
-pub(crate) mod scratch;
+pub(crate) mod buffers;
 mod output;
 mod tile;
 mod pack;
@@ -19,7 +21,7 @@ mod backward;
 
 pub use backward::{Gradients, Pass, backward};
 pub use forward::forward;
-pub(crate) use output::Output;
+pub(crate) use output::SharedOutput;
 pub(crate) use product::{Left, Product};
 
 use crate::simd::LANES;
@@ -44,8 +46,8 @@ impl<'a> Heads<'a> {
     }
 
     /// The tokens of one head.
-    fn rows(&self, batch: usize, head: usize, width: usize) -> Rows<'a> {
-        Rows { data: self.from(batch, head, 0), stride: self.time_stride, width }
+    fn rows(&self, batch: usize, head: usize, width: usize) -> HeadRows<'a> {
+        HeadRows { data: self.from(batch, head, 0), stride: self.time_stride, width }
     }
 
     fn check(&self, name: &str, [batch, heads, times, width]: [usize; 4]) {
@@ -59,7 +61,8 @@ impl<'a> Heads<'a> {
         Self { data, batch_stride: heads * times * time_stride, head_stride: times * time_stride, time_stride }
     }
 
-    /// A copy whose last axis is filled up with zeros to a whole number of vectors. `[B, H, T, K]` → `[B, H, T, padded K]`
+    /// A copy whose last axis is filled up with zeros to a whole number of vectors. `[B, H, T, K]`
+    /// → `[B, H, T, padded K]`
     fn padded(&self, [batch, heads, times, width]: [usize; 4]) -> Vec<f32> {
         let mut copy = vec![0.0; batch * heads * times * padded(width)];
         for (i, row) in copy.chunks_exact_mut(padded(width)).enumerate() {
@@ -72,7 +75,7 @@ impl<'a> Heads<'a> {
 
 /// A matrix whose rows are contiguous, `stride` apart.
 #[derive(Clone, Copy)]
-struct Rows<'a> {
+struct HeadRows<'a> {
     data: &'a [f32],
     stride: usize,
     width: usize,
@@ -108,7 +111,7 @@ impl Shape {
         [self.batch, self.kv_heads, self.keys, self.head_dim]
     }
 
-    fn check(&self, q: Heads, k: Heads, v: Heads, mask: &Mask) {
+    fn check(&self, q: Heads, k: Heads, v: Heads, mask: &KeyMask) {
         let Self { batch, heads, kv_heads, queries, keys, head_dim } = *self;
         assert!(
             [batch, heads, kv_heads, queries, keys, head_dim].iter().all(|&size| size > 0),
@@ -131,7 +134,7 @@ impl Shape {
 
 /// Which keys a query does not see, besides those after it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Mask<'a> {
+pub struct KeyMask<'a> {
     /// `[rows, T]`: the first key that a query may see, where its own text begins. `None`: 0.
     pub origins: Option<&'a [u32]>,
     /// Rows of `origins`: B, or 1 where all are alike.
@@ -140,7 +143,7 @@ pub struct Mask<'a> {
     pub window: Option<usize>,
 }
 
-impl Mask<'_> {
+impl KeyMask<'_> {
     /// The first key that query `t`, standing at key `position`, sees.
     fn first(&self, batch: usize, queries: usize, t: usize, position: usize) -> usize {
         let origin = self.origins.map_or(0, |origins| {

@@ -1,7 +1,8 @@
 //! Results that several threads write.
 
-/// A vector under construction whose elements are written once, by whichever thread computes them, and not cleared before.
-pub(crate) struct Output {
+/// A vector under construction whose elements are written once, by whichever thread computes them,
+/// and not cleared before.
+pub(crate) struct SharedOutput {
     data: Vec<f32>,
     pointer: *mut f32,
     len: usize,
@@ -9,9 +10,9 @@ pub(crate) struct Output {
 
 // SAFETY: the pointer is into `data`, which is not touched before `finish`; `write` asks its callers for disjoint ranges.
 #[allow(unsafe_code, reason = "threads write disjoint parts of one vector")]
-unsafe impl Sync for Output {}
+unsafe impl Sync for SharedOutput {}
 
-impl Output {
+impl SharedOutput {
     pub(crate) fn new(len: usize) -> Self {
         let mut data = Vec::with_capacity(len);
         Self { pointer: data.as_mut_ptr(), data, len }

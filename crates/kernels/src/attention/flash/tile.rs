@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::product::{Left, Product};
-use super::{Mask, Rows, Shape};
+use super::{HeadRows, KeyMask, Shape};
 use crate::simd::LANES;
 
 /// Queries in a tile: the length of a row of scores.
@@ -45,7 +45,7 @@ impl Tile {
         queries.div_ceil(TILE)
     }
 
-    pub(crate) fn new(shape: &Shape, mask: &Mask, batch: usize, index: usize) -> Self {
+    pub(crate) fn new(shape: &Shape, mask: &KeyMask, batch: usize, index: usize) -> Self {
         let start = index * TILE;
         let rows = TILE.min(shape.queries - start);
         let position = shape.keys - shape.queries + start;
@@ -120,7 +120,7 @@ impl Tile {
     ///
     /// # Shapes
     /// rows `[S, K]`, columns `[padded K, TILE]` → `[block, TILE]`, of which only the tile's segments are written.
-    pub(crate) fn scores(&self, rows: Rows, columns: &[f32], block: &Range<usize>, scores: &mut [f32]) {
+    pub(crate) fn scores(&self, rows: HeadRows, columns: &[f32], block: &Range<usize>, scores: &mut [f32]) {
         for segment in self.segments(block) {
             Product {
                 a: &rows.data[segment.keys.start * rows.stride..],

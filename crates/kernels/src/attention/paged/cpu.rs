@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::{PAGE, PageShape, Text};
-use crate::attention::flash::{Left, Output, Product, scratch};
+use crate::attention::flash::{Left, SharedOutput, Product, buffers};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, vectorize};
 
 /// Query heads of a task, about: what the registers of a small product hold.
@@ -57,7 +57,7 @@ impl HostPages {
                 token += 1;
             }
         }
-        let y = Output::new(tokens * heads * width);
+        let y = SharedOutput::new(tokens * heads * width);
         self.attend_all(q, heads, texts, window, &y);
         // SAFETY: the tasks cover every head of every query.
         let y = unsafe { y.finish() };
@@ -79,7 +79,7 @@ impl HostPages {
         }
     }
 
-    fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], window: Option<usize>, y: &Output) {
+    fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], window: Option<usize>, y: &SharedOutput) {
         let kv_heads = self.shape.kv_heads;
         let together = (ROWS * kv_heads / heads).max(1);
         let (mut tasks, mut token, mut work) = (vec![], 0, 0);
@@ -112,7 +112,7 @@ impl HostPages {
         queries: &Queries,
         kv_head: usize,
         window: Option<usize>,
-        y: &Output,
+        y: &SharedOutput,
     ) {
         let PageShape { kv_heads, head_dim, .. } = self.shape;
         let group = heads / kv_heads;
@@ -126,7 +126,7 @@ impl HostPages {
             let position = queries.positions.start + row / group;
             Text::first_seen(position, window) - first * PAGE..position + 1 - first * PAGE
         };
-        scratch::with([rows * width, rows * stride, rows * width, rows], |[scaled, scores, sums, totals]| {
+        buffers::with([rows * width, rows * stride, rows * width, rows], |[scaled, scores, sums, totals]| {
             let scale = LOG2_E / (head_dim as f32).sqrt();
             for (row, scaled) in scaled.chunks_exact_mut(head_dim).enumerate().take(rows) {
                 scaled.iter_mut().zip(&q[place(row)..]).for_each(|(scaled, q)| *scaled = q * scale);

@@ -22,7 +22,8 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelErr
     parse_body(path, Fields::parse(path, bytes)?, Task::Language)
 }
 
-/// Reads the text of a score model's `config.json`: its body, which counts as one with a tied head, and the scale of its rewards.
+/// Reads the text of a score model's `config.json`: its body, which counts as one with a tied head,
+/// and the scale of its rewards.
 pub(crate) fn parse_score(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, RewardScale), ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
     let labels = match (fields.optional_size("num_labels")?, fields.take("id2label")) {
@@ -232,13 +233,13 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
         tied_head: fields.flag("tie_word_embeddings", false)?,
         sliding_window,
         full_layers,
-        logit_softcap: None,
         init_std: fields.optional_number("initializer_range")?.unwrap_or(0.02),
         embedding_std: fields.optional_number("embedding_initializer_range")?,
     })
 }
 
-/// The window and how many of the first layers see past it. `layer_types` (5.x) says what `max_window_layers` (4.x) implies.
+/// The window and how many of the first layers see past it. `layer_types` (5.x) says what
+/// `max_window_layers` (4.x) implies.
 fn sliding_window(fields: &mut Fields, layers: usize) -> Result<(Option<usize>, usize), ModelError> {
     let on = fields.flag("use_sliding_window", false)?;
     let window = fields.optional_size("sliding_window")?.filter(|_| on);

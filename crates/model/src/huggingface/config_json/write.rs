@@ -7,7 +7,8 @@ use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
 use crate::huggingface::{TokenIds, WeightFormat};
 use crate::{ModelError, RewardScale};
 
-/// Whether a checkpoint of this configuration can be written: whether the `config.json` of its [`Family`] has a word for all of it.
+/// Whether a checkpoint of this configuration can be written: whether the `config.json` of its
+/// [`Family`] has a word for all of it.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] names the first option that the family lacks, and the value it must have.
@@ -17,7 +18,6 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     let c = config;
     let rotary = matches!(c.position, Position::Rotary { .. });
     let windowed = c.sliding_window.is_some() && c.full_layers < c.layers;
-    let common = [("logit_softcap", c.logit_softcap.is_none(), "left out")];
     let of_family = match c.family {
         Family::Gpt2 => vec![
             ("position", !rotary, "learned or sinusoidal"),
@@ -53,7 +53,7 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
         Family::Gpt2 => vec![],
         _ => vec![("position", rotary, "rotary"), ("norm", c.norm == NormKind::Rms, "rms"), ("gated", c.gated, "true")],
     };
-    for (option, fits, wanted) in common.into_iter().chain(of_family).chain(llama_like) {
+    for (option, fits, wanted) in of_family.into_iter().chain(llama_like) {
         if !fits {
             return Err(ModelError::Invalid(format!(
                 "{option} must be {wanted} in a model of family {family}, whose config.json cannot say otherwise; \

@@ -146,7 +146,8 @@ fn causal_attention(shape: &OpShape) -> Case {
             flat(attention::reference::attention(q, k, v, &mask(), Precision::F32))
         },
     )
-    // Two products of which the mask leaves half, and five backwards, as FlashAttention's authors count (Dao 2023, section 4.1).
+    // Two products of which the mask leaves half, and five backwards, as FlashAttention's authors
+    // count (Dao 2023, section 4.1).
     .with_products(2.0 * size as f64 * context as f64, 3.5)
 }
 
@@ -172,7 +173,7 @@ fn swiglu(shape: &OpShape) -> Case {
 fn loss(name: &'static str, shape: &OpShape, precision: Precision) -> Case {
     let (rows, width, vocab) = (shape.batch * shape.context, shape.width, shape.vocab);
     let ids = (0..rows).map(|i| ((i * 104_729 + 5) % vocab) as u32).collect();
-    let targets = Targets { ids, weights: vec![1.0 / rows as f32; rows], z_loss: 0.0 };
+    let targets = Targets { ids, weights: vec![1.0 / rows as f32; rows] };
     let same_targets = targets.clone();
     let hidden = move |i: &[Tensor<1>]| i[0].clone().reshape([rows, width]);
     let head = move |i: &[Tensor<1>]| Head::Matrix(i[1].clone().reshape([width, vocab]));
