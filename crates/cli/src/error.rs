@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use fireclay_data::DataError;
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
+use fireclay_serve::store::StoreError;
 use fireclay_tokenizer::TokenizerError;
 use fireclay_train::TrainError;
 
@@ -60,6 +61,12 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             DataError::Read { source, .. } => Some(of_io(source.kind())),
             other => by_fault(other.is_input_error()),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return match error {
+            StoreError::Write { source, .. } => Some(of_io(source.kind())),
+            other => by_fault(other.is_user_error()),
         };
     }
     if let Some(error) = cause.downcast_ref::<ModelError>() {

@@ -1,0 +1,3 @@
+//! An OpenAI-compatible server with stored conversations and a web page. The only async crate.
+
+pub mod store;
