@@ -1,3 +1,3 @@
-//! An OpenAI-compatible server with stored conversations and a web page. The only async crate.
+//! Models over HTTP, as `OpenAI`'s API has it, and the conversations that people have with them.
 
 pub mod store;
