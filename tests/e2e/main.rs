@@ -9,6 +9,7 @@ mod chat;
 mod alignment;
 mod eval;
 mod show;
+mod preferences;
 mod brought;
 
 use std::path::{Path, PathBuf};

@@ -24,7 +24,7 @@ use crate::commands;
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs};
 pub use chat::ChatArgs;
-pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
+pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
 pub use tokenizer::{

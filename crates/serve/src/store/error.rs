@@ -1,0 +1,54 @@
+use thiserror::Error;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Nothing of this id belongs to the account. Another account's ids get the same answer.
+    #[error("there is no {what} `{id}`")]
+    NotFound {
+        /// "conversation", "message" or "response".
+        what: &'static str,
+        /// The id as it was asked for.
+        id: String,
+    },
+    /// The request contradicts what is stored, or is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// The database cannot be opened.
+    #[error("cannot open the database {place}: {reason}")]
+    Open {
+        /// The path, or the URL without its password.
+        place: String,
+        /// What went wrong, and how to mend it where that is known.
+        reason: String,
+    },
+    /// A file of the export cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A row holds what this version never writes.
+    #[error("the database holds an unreadable {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    pub(super) fn not_found(what: &'static str, id: &str) -> Self {
+        Self::NotFound { what, id: id.to_owned() }
+    }
+
+    pub(super) fn invalid(why: impl Into<String>) -> Self {
+        Self::Invalid(why.into())
+    }
+
+    /// Whether the caller can mend it: an unknown id, a contradiction, a path that cannot be opened.
+    pub fn is_user_error(&self) -> bool {
+        matches!(self, Self::NotFound { .. } | Self::Invalid(_) | Self::Open { .. })
+    }
+}
