@@ -168,6 +168,16 @@ impl ApiError {
         }
     }
 
+    /// What went wrong, in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same for the page.
+    pub fn for_page(self) -> crate::ui::ApiError {
+        crate::ui::ApiError { status: self.status, message: self.message }
+    }
+
     /// The object that clients know.
     pub fn object(&self) -> Value {
         let Self { message, kind, param, code, .. } = self;

@@ -7,6 +7,7 @@
 //! What a request asks for and is not done is refused by name (`body.rs`); what changes nothing of the answer is accepted.
 
 pub mod store;
+pub mod ui;
 mod app;
 mod asked;
 mod auth;
@@ -20,6 +21,7 @@ mod messages;
 mod metrics;
 mod middleware;
 mod model;
+mod page;
 mod routes;
 mod server;
 mod sse;

@@ -22,6 +22,8 @@ use utoipa::{Modify, OpenApi};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::middleware::{authorize, check_host, observe, panicked, secure};
+use crate::page::PageReplies;
+use crate::ui;
 
 /// The document that `/openapi.json` is.
 #[derive(OpenApi)]
@@ -67,7 +69,9 @@ impl Modify for Bearer {
 
 /// The document about the routes.
 pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+    let mut document = Document::openapi();
+    document.merge(ui::UiDocument::openapi());
+    document
 }
 
 /// This document
@@ -105,11 +109,13 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));
+    let page = ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(&app))));
+    let page = ui::api_router(page).route_layer(from_fn_with_state(Arc::clone(&app), authorize));
     let limit = DefaultBodyLimit::max(app.limits.body);
     Router::new()
         .merge(behind_key)
         .route("/health", get(models::health))
-        .route("/", get(page))
+        .merge(ui::page_router())
         .fallback(async || ApiError::not_found("there is no such route; /openapi.json lists them"))
         .method_not_allowed_fallback(async || {
             ApiError::refused(
@@ -118,13 +124,10 @@ pub fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(limit)
+        .with_state(Arc::clone(&app))
+        .merge(page)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), check_host))
         .layer(from_fn(secure))
-        .layer(from_fn_with_state(Arc::clone(&app), observe))
-        .with_state(app)
-}
-
-async fn page() -> Response {
-    axum::response::Html(include_str!("../../web/index.html")).into_response()
+        .layer(from_fn_with_state(app, observe))
 }

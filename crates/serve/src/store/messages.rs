@@ -115,6 +115,13 @@ pub struct Message {
     pub rating: Option<MessageRating>,
 }
 
+impl Message {
+    /// A message that no database has, for a model to read before it is stored.
+    pub fn unsaved(conversation: &str, role: Role, text: &str) -> Self {
+        Self { content: text.into(), ..blank(conversation, None, role, Status::Completed) }
+    }
+}
+
 /// A message to add.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
