@@ -6,6 +6,7 @@ mod real_text;
 mod bad_input;
 mod full_disk;
 mod chat;
+mod serve;
 mod alignment;
 mod eval;
 mod show;
