@@ -13,7 +13,6 @@ mod run_recipe;
 mod report;
 mod model_dir;
 mod model;
-mod sampling;
 mod judge;
 mod eval;
 mod show;

@@ -71,6 +71,5 @@ pub trait Replies: Send + Sync {
     ///
     /// # Errors
     /// When the model is unknown, the conversation is too long, a setting is out of range, or there are too many requests.
-    fn begin(&self, request: ReplyRequest)
-    -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>>;
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>>;
 }

@@ -18,8 +18,31 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
         .tags(
             [
-                "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
-                "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+                "a",
+                "blockquote",
+                "br",
+                "code",
+                "del",
+                "em",
+                "h1",
+                "h2",
+                "h3",
+                "h4",
+                "h5",
+                "h6",
+                "hr",
+                "li",
+                "ol",
+                "p",
+                "pre",
+                "strong",
+                "table",
+                "tbody",
+                "td",
+                "th",
+                "thead",
+                "tr",
+                "ul",
             ]
             .into(),
         )
@@ -122,9 +145,13 @@ mod tests {
         check("**Yes**, *it* `is`.", "<p><strong>Yes</strong>, <em>it</em> <code>is</code>.</p>");
         check("one\ntwo", "<p>one<br>\ntwo</p>");
         check("3. a\n4. b", "<ol start=\"3\">\n<li>a</li>\n<li>b</li>\n</ol>");
-        check("```rust ignore\nfn a<T>() {}\n```", "<pre><code class=\"language-rust\">fn a&lt;T&gt;() {}\n</code></pre>");
+        check(
+            "```rust ignore\nfn a<T>() {}\n```",
+            "<pre><code class=\"language-rust\">fn a&lt;T&gt;() {}\n</code></pre>",
+        );
         check("~~x~~ 你好 🙂", "<p><del>x</del> 你好 🙂</p>");
-        let link = "<p><a href=\"https://a.b/?c=d&amp;e\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">t</a></p>";
+        let link =
+            "<p><a href=\"https://a.b/?c=d&amp;e\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">t</a></p>";
         check("[t](https://a.b/?c=d&e)", link);
         assert!(render("| a | b |\n|---|---|\n| 1 | 2 |").contains("<td>2</td>"));
     }

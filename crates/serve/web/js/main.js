@@ -293,7 +293,7 @@ function connect() {
   $('model').addEventListener('change', () => { settings.model = $('model').value; keep(); figures(); });
   $('persona').addEventListener('change', guard(async () => {
     const persona = $('persona').value;
-    if (thread.tree) thread.tree.conversation = await api.change(thread.tree.conversation.id, { persona: persona || null });
+    if (thread.tree) thread.tree.conversation = await api.change(thread.tree.conversation.id, { persona });
     else { settings.persona = persona; keep(); }
   }));
   document.addEventListener('keydown', onKey);
