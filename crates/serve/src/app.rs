@@ -32,7 +32,7 @@ pub struct App {
 }
 
 /// Whose request it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account(pub String);
 
 impl App {

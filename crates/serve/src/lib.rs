@@ -21,6 +21,7 @@ mod messages;
 mod metrics;
 mod middleware;
 mod model;
+mod page;
 mod routes;
 mod server;
 mod sse;

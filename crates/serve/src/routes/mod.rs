@@ -22,7 +22,8 @@ use utoipa::{Modify, OpenApi};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::middleware::{authorize, check_host, observe, panicked, secure};
-use crate::ui::{self, Engines, Ui, UiDocument};
+use crate::page::PageReplies;
+use crate::ui;
 
 /// The document that `/openapi.json` is.
 #[derive(OpenApi)]
@@ -69,7 +70,7 @@ impl Modify for Bearer {
 /// The document about the routes.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
-    document.merge(UiDocument::openapi());
+    document.merge(ui::UiDocument::openapi());
     document
 }
 
@@ -107,7 +108,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/ready", get(models::ready))
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
-        .merge(ui::api_router(Ui::new(app.store.clone(), Arc::new(Engines(Arc::clone(&app))))))
+        .merge(ui::api_router(ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(&app))))))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));
     let limit = DefaultBodyLimit::max(app.limits.body);
     Router::new()

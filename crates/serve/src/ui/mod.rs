@@ -4,10 +4,9 @@
 //! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so that
 //! the page knows neither engine nor tokenizer.
 //!
-//! Reading order: `generate`, `engines`, `routes`, `replies`, `markdown`, `assets`.
+//! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 
 mod generate;
-mod engines;
 mod assets;
 mod markdown;
 mod routes;
@@ -26,7 +25,6 @@ use crate::store::Store;
 pub use crate::app::Account;
 pub use crate::error::ApiError;
 pub use assets::paths as asset_paths;
-pub(crate) use engines::Engines;
 pub use generate::{Generated, Generation, PageModel, Replies, ReplyRequest, Sampling};
 pub use markdown::render;
 

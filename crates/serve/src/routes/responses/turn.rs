@@ -203,13 +203,7 @@ impl Turn {
     async fn keep(&mut self, ended: Ended) -> Result<(), ApiError> {
         let (reason, usage) = match ended {
             Ended::Itself(end) => {
-                let completion = &end.completion;
-                let usage = Usage {
-                    prompt_tokens: completion.prompt_tokens as u64,
-                    completion_tokens: completion.ids.len() as u64,
-                    cached_tokens: completion.cached_tokens as u64,
-                    seconds: Some(completion.timing.decode_seconds),
-                };
+                let usage = Usage::of(&end.completion);
                 (end.reason, Some(usage))
             }
             Ended::Failed(_) => ("interrupted", None),
