@@ -272,8 +272,8 @@ async fn a_path_may_have_any_characters_and_two_stores_share_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_at_once_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("chats.db");
-    let store = Store::open(path.to_str().unwrap()).await.unwrap();
+    let place = super::fresh(folder.path().join("chats.db").to_str().unwrap()).await;
+    let store = Store::open(&place).await.unwrap();
     let shared = store.create_conversation(ANN, NewConversation::default()).await.unwrap().id;
     let tasks = (0..8).map(|writer| {
         let (store, shared) = (store.clone(), shared.clone());
