@@ -56,6 +56,7 @@ impl ServeError {
 /// An error as a client gets it: a status, and `{"error": {"message", "type", "param", "code"}}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
+    /// The answer's status.
     pub status: StatusCode,
     message: String,
     kind: &'static str,
@@ -120,12 +121,14 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
     }
 
+    /// Names the field that is wrong.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
         self
     }
 
+    /// Gives it a code that programs can tell.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());

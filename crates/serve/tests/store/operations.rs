@@ -120,6 +120,22 @@ async fn nothing_follows_a_reply_in_progress_and_it_ends_once() {
 }
 
 #[tokio::test]
+async fn a_reply_with_the_character_nul_is_stored() {
+    let (store, id) = begun().await;
+    ask(&store, &id, Parent::Root, "bytes?").await;
+    let begun = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
+    store.save_progress(ANN, &begun.id, "a\0").await.unwrap();
+    store.finish_reply(ANN, &begun.id, completed("a\0b")).await.unwrap();
+    assert_eq!(said(&store, &id).await, ["bytes?", "a\u{fffd}b"]);
+    // What people send is refused where the database cannot hold it, and is no defect.
+    let title = Some("\0".to_owned());
+    let changed = store.change_conversation(ANN, &id, ConversationChange { title, ..Default::default() }).await;
+    assert!(matches!(changed, Ok(_) | Err(StoreError::Invalid(_))), "{changed:?}");
+    let unknown = store.message(ANN, "msg_\0").await;
+    assert!(matches!(unknown, Err(StoreError::Invalid(_) | StoreError::NotFound { .. })), "{unknown:?}");
+}
+
+#[tokio::test]
 async fn several_messages_are_added_together_or_not_at_all() {
     let (store, id) = begun().await;
     let two = vec![NewMessage::new(Role::System, "Be kind."), user("Hi")];
