@@ -15,7 +15,6 @@ use crate::generation::{Generation, Rules};
 use crate::metrics::Metrics;
 use crate::model::Served;
 use crate::store::Store;
-pub use crate::ui::Account;
 
 /// Models, keys, limits, numbers and conversations.
 pub struct App {
@@ -31,6 +30,10 @@ pub struct App {
     /// True once answers are no longer waited for.
     pub ending: watch::Receiver<bool>,
 }
+
+/// Whose request it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(pub String);
 
 impl App {
     /// The model of this name.

@@ -1,6 +1,7 @@
 //! Errors: those of starting a server, and those that clients get, in `OpenAI`'s shape.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -55,6 +56,7 @@ impl ServeError {
 /// An error as a client gets it: a status, and `{"error": {"message", "type", "param", "code"}}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
+    /// The answer's status.
     pub status: StatusCode,
     message: String,
     kind: &'static str,
@@ -119,12 +121,14 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
     }
 
+    /// Names the field that is wrong.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into());
         self
     }
 
+    /// Gives it a code that programs can tell.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
@@ -168,20 +172,16 @@ impl ApiError {
         }
     }
 
-    /// What went wrong, in words.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The same for the page.
-    pub fn for_page(self) -> crate::ui::ApiError {
-        crate::ui::ApiError { status: self.status, message: self.message }
-    }
-
     /// The object that clients know.
     pub fn object(&self) -> Value {
         let Self { message, kind, param, code, .. } = self;
         json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
     }
 }
 

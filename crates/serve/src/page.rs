@@ -13,7 +13,7 @@ use crate::items::as_chat;
 use crate::model::CHAT_TEMPERATURE;
 use crate::routes::chat::encode;
 use crate::store::Usage;
-use crate::ui::{self, Generated, Generation, PageModel, Replies, ReplyRequest};
+use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 
 /// Pieces of a reply that may wait for the page's route.
 const WAITING: usize = 16;
@@ -27,11 +27,8 @@ impl Replies for PageReplies {
         chats.map(|model| PageModel { id: model.id.clone(), context: model.context }).collect()
     }
 
-    fn begin(
-        &self,
-        request: ReplyRequest,
-    ) -> Pin<Box<dyn Future<Output = Result<Generation, ui::ApiError>> + Send + '_>> {
-        Box::pin(async move { begin(&self.0, request).await.map_err(|error| error.for_page()) })
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>> {
+        Box::pin(async move { begin(&self.0, request).await })
     }
 }
 
@@ -66,7 +63,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
             };
             let sent = match piece {
                 None => return,
-                Some(Err(error)) => sender.send(Generated::Failed(error.message().to_owned())).await,
+                Some(Err(error)) => sender.send(Generated::Failed(error.to_string())).await,
                 Some(Ok(piece)) => {
                     let mut sent = Ok(());
                     if !piece.text.is_empty() {

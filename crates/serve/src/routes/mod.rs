@@ -108,9 +108,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/ready", get(models::ready))
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
+        .merge(ui::api_router(ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(&app))))))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));
-    let page = ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(&app))));
-    let page = ui::api_router(page).route_layer(from_fn_with_state(Arc::clone(&app), authorize));
     let limit = DefaultBodyLimit::max(app.limits.body);
     Router::new()
         .merge(behind_key)
@@ -124,10 +123,9 @@ pub fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(limit)
-        .with_state(Arc::clone(&app))
-        .merge(page)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), check_host))
         .layer(from_fn(secure))
-        .layer(from_fn_with_state(app, observe))
+        .layer(from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
 }

@@ -32,10 +32,24 @@ pub enum StoreError {
     },
     /// The database failed.
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     /// A row holds what this version never writes.
     #[error("the database holds an unreadable {0}")]
     Corrupt(String),
+}
+
+/// `PostgreSQL`'s code for a character that its text cannot hold: NUL.
+const NO_SUCH_CHARACTER: &str = "22021";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(|error| error.code()) {
+            Some(code) if code == NO_SUCH_CHARACTER => {
+                Self::invalid("the text has the character NUL, which the database cannot hold; leave it out")
+            }
+            _ => Self::Database(error),
+        }
+    }
 }
 
 impl StoreError {

@@ -248,7 +248,14 @@ impl Store {
     pub async fn save_progress(&self, account: &str, message: &str, text: &str) -> Result<(), StoreError> {
         let sql = "UPDATE messages SET content = $3 WHERE id = $1 AND status = 'in_progress' \
                    AND conversation IN (SELECT id FROM conversations WHERE account = $2)";
-        match sqlx::query(sql).bind(message).bind(account).bind(text).execute(&self.pool).await?.rows_affected() {
+        match sqlx::query(sql)
+            .bind(message)
+            .bind(account)
+            .bind(without_nul(text))
+            .execute(&self.pool)
+            .await?
+            .rows_affected()
+        {
             0 => Err(StoreError::not_found("message in progress", message)),
             _ => Ok(()),
         }
@@ -370,13 +377,17 @@ fn blank(conversation: &str, parent: Option<String>, role: Role, status: Status)
     }
 }
 
-/// The plain text, and the parts where there is more.
+/// The plain text, and the parts where there is more. Models may write the character NUL, which databases do not hold.
 fn columns(content: &Content) -> (String, Option<String>) {
     let parts = match content {
         Content::Text(_) => None,
         Content::Parts(parts) => Some(json(parts)),
     };
-    (content.text(), parts)
+    (without_nul(&content.text()), parts)
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 pub(super) async fn insert(

@@ -7,8 +7,6 @@
 //! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 
 mod generate;
-mod error;
-mod json;
 mod assets;
 mod markdown;
 mod routes;
@@ -18,20 +16,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::routing::{get, patch, post, put};
 use tokio::sync::Notify;
 
 use crate::store::Store;
 
-pub use assets::{CONTENT_SECURITY_POLICY, paths as asset_paths};
-pub use error::ApiError;
+pub use crate::app::Account;
+pub use crate::error::ApiError;
+pub use assets::paths as asset_paths;
 pub use generate::{Generated, Generation, PageModel, Replies, ReplyRequest, Sampling};
 pub use markdown::render;
-pub use routes::Account;
-
-/// Bytes of a request's body: a conversation's file is the largest.
-const LARGEST_BODY: usize = 32 << 20;
 
 /// What the page's routes share.
 #[derive(Clone)]
@@ -91,7 +86,7 @@ pub fn page_router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 /// The routes below `/ui/api`. Each request needs an [`Account`] among its extensions.
-pub fn api_router(ui: Ui) -> Router {
+pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
     Router::new()
         .route("/ui/api/models", get(routes::models))
         .route("/ui/api/conversations", get(routes::list).post(routes::create))
@@ -103,7 +98,6 @@ pub fn api_router(ui: Ui) -> Router {
         .route("/ui/api/messages/{id}/rating", put(routes::rate))
         .route("/ui/api/messages/{id}/stop", post(routes::stop))
         .route("/ui/api/render", post(routes::render))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(ui)
 }
 

@@ -12,10 +12,10 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
-use super::json::Json;
-use super::routes::{Account, shown};
-use super::{ApiError, Generated, Generation, ReplyRequest, RunningReply, Sampling, Ui};
-use crate::store::{Message, NewMessage, Outcome, Parent, Role, Status, StoreError, Usage};
+use super::routes::shown;
+use super::{Account, ApiError, Generated, Generation, ReplyRequest, RunningReply, Sampling, Ui};
+use crate::body::{Body, Json as Given};
+use crate::store::{Message, NewMessage, Outcome, Parent, Role, Status, Usage};
 
 /// Events that wait for a slow reader.
 const WAITING: usize = 256;
@@ -52,6 +52,8 @@ pub(super) struct ReplyBody {
     seed: Option<u64>,
 }
 
+impl Body for ReplyBody {}
+
 impl ReplyBody {
     fn sampling(&self) -> Sampling {
         let Self { temperature, top_p, top_k, max_tokens, seed, .. } = *self;
@@ -70,7 +72,7 @@ pub(super) async fn reply(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-    Json(body): Json<ReplyBody>,
+    Given(body): Given<ReplyBody>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let conversation = ui.store.conversation(&account, &id).await?;
     let request = ReplyRequest {
@@ -138,10 +140,6 @@ struct End {
 
 impl Writing {
     async fn run(mut self, user: Option<Message>, generation: Generation) {
-        let user = match user {
-            Some(user) => shown(vec![user]).await.pop(),
-            None => None,
-        };
         let started = json!({"type": "started", "user": user, "reply": self.reply});
         let end = match self.tell(&started).await {
             true => self.write(generation).await,
@@ -149,7 +147,7 @@ impl Writing {
         };
         if let Err(error) = self.finish(end).await {
             // The conversation may have been deleted meanwhile.
-            let told = ApiError::from(error).object()["error"]["message"].take();
+            let told = error.to_string();
             self.tell(&json!({"type": "error", "message": told})).await;
         }
     }
@@ -199,7 +197,7 @@ impl Writing {
     }
 
     /// Stores the reply, and then tells the client.
-    async fn finish(&mut self, end: End) -> Result<(), StoreError> {
+    async fn finish(&mut self, end: End) -> Result<(), ApiError> {
         let outcome = Outcome {
             content: std::mem::take(&mut self.text).into(),
             tool_calls: None,
@@ -209,7 +207,7 @@ impl Writing {
         };
         let message = self.ui.store.finish_reply(&self.account, &self.reply.id, outcome).await?;
         let conversation = self.ui.store.conversation(&self.account, &message.conversation).await?;
-        let message = shown(vec![message]).await.pop();
+        let message = shown(vec![message]).await?.pop();
         self.tell(&json!({"type": "done", "message": message, "conversation": conversation})).await;
         if let Some(told) = end.told {
             self.tell(&json!({"type": "error", "message": told})).await;

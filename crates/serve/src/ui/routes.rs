@@ -1,19 +1,23 @@
-use axum::Extension;
 use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::json::Json;
-use super::{ApiError, Ui, markdown};
+use super::{Account, ApiError, Ui, markdown};
+use crate::app::blocking;
+use crate::body::{Body, Json as Given};
 use crate::store::{
     Conversation, ConversationChange, ConversationFile, ConversationList, ListQuery, Message, MessageRating,
     NewConversation, Role, Tree, Verdict,
 };
 
-/// Whose conversations a request may see: put into its extensions by the check of the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account(pub String);
+impl Body for CreateBody {}
+impl Body for ChangeBody {}
+impl Body for BranchBody {}
+impl Body for RatingBody {}
+impl Body for RenderBody {}
+impl Body for ConversationFile {}
 
 type Answer<T> = Result<Json<T>, ApiError>;
 
@@ -34,9 +38,8 @@ impl Shown {
 }
 
 /// Long replies take a moment to render, and the runtime's threads have other work.
-pub(super) async fn shown(messages: Vec<Message>) -> Vec<Shown> {
-    let render = move || messages.into_iter().map(Shown::new).collect();
-    tokio::task::spawn_blocking(render).await.expect("rendering does not panic")
+pub(super) async fn shown(messages: Vec<Message>) -> Result<Vec<Shown>, ApiError> {
+    blocking(move || Ok(messages.into_iter().map(Shown::new).collect())).await
 }
 
 /// The models that the page offers.
@@ -98,7 +101,7 @@ pub(super) struct CreateBody {
 pub(super) async fn create(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
-    Json(body): Json<CreateBody>,
+    Given(body): Given<CreateBody>,
 ) -> Answer<Conversation> {
     check_title(&body.title)?;
     let new = NewConversation { title: body.title, persona: persona(body.persona), ..NewConversation::default() };
@@ -126,7 +129,7 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Answer<Value> {
     let Tree { conversation, messages } = ui.store.tree(&account, &id).await?;
-    Ok(Json(json!({"conversation": conversation, "messages": shown(messages).await})))
+    Ok(Json(json!({"conversation": conversation, "messages": shown(messages).await?})))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -135,15 +138,9 @@ pub(super) struct ChangeBody {
     /// The new title.
     #[serde(default)]
     title: Option<String>,
-    /// The new system prompt; null for none.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
-    persona: Option<Option<String>>,
-}
-
-/// Tells null from missing.
-fn given<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(value).map(Some)
+    /// The new system prompt; empty for none.
+    #[serde(default)]
+    persona: Option<String>,
 }
 
 /// Changes title or persona.
@@ -154,11 +151,14 @@ pub(super) async fn change(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-    Json(body): Json<ChangeBody>,
+    Given(body): Given<ChangeBody>,
 ) -> Answer<Conversation> {
     check_title(body.title.as_deref().unwrap_or_default())?;
-    let change =
-        ConversationChange { title: body.title, persona: body.persona.map(persona), ..ConversationChange::default() };
+    let change = ConversationChange {
+        title: body.title,
+        persona: body.persona.map(|text| persona(Some(text))),
+        ..ConversationChange::default()
+    };
     Ok(Json(ui.store.change_conversation(&account, &id, change).await?))
 }
 
@@ -189,7 +189,7 @@ pub(super) async fn branch(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-    Json(body): Json<BranchBody>,
+    Given(body): Given<BranchBody>,
 ) -> Answer<Value> {
     let leaf = ui.store.select_branch(&account, &id, &body.message).await?;
     Ok(Json(json!({"leaf": leaf})))
@@ -212,7 +212,7 @@ pub(super) async fn export(
 pub(super) async fn import(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
-    Json(file): Json<ConversationFile>,
+    Given(file): Given<ConversationFile>,
 ) -> Answer<Conversation> {
     Ok(Json(ui.store.import_conversation(&account, file).await?))
 }
@@ -237,7 +237,7 @@ pub(super) async fn rate(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-    Json(RatingBody { verdict, better }): Json<RatingBody>,
+    Given(RatingBody { verdict, better }): Given<RatingBody>,
 ) -> Answer<Value> {
     let rating = MessageRating { verdict, better };
     ui.store.rate(&account, &id, &rating).await?;
@@ -270,8 +270,7 @@ pub(super) struct RenderBody {
 /// Markdown as HTML that can do nothing.
 #[utoipa::path(post, path = "/ui/api/render", tag = "page", request_body = RenderBody,
     responses((status = 200, body = Object), (status = 400, body = Object)))]
-pub(super) async fn render(Json(body): Json<RenderBody>) -> Answer<Value> {
-    let html = tokio::task::spawn_blocking(move || markdown::render(&body.text)).await;
-    let html = html.map_err(|_| ApiError::defect())?;
+pub(super) async fn render(Given(body): Given<RenderBody>) -> Answer<Value> {
+    let html = blocking(move || Ok(markdown::render(&body.text))).await?;
     Ok(Json(json!({"html": html})))
 }

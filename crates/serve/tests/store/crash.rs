@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use fireclay_serve::store::{Content, NewConversation, Parent, Role, Status, Store};
@@ -30,7 +29,7 @@ async fn writer() {
     }
 }
 
-fn start(database: &Path) -> Child {
+fn start(database: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::writer", "--ignored", "--nocapture"])
         .env(DATABASE, database)
@@ -67,12 +66,12 @@ fn kill_after(mut child: Child, replies: usize) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn a_killed_writer_loses_no_finished_reply_and_leaves_none_in_progress() {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("chats.db");
+    let database = super::fresh(folder.path().join("chats.db").to_str().unwrap()).await;
     let mut finished = BTreeMap::new();
     for replies in [0, 1, 2, 5, 8, 13] {
         finished.extend(kill_after(start(&database), replies));
     }
-    let store = Store::open(database.to_str().unwrap()).await.unwrap();
+    let store = Store::open(&database).await.unwrap();
     let mut stored = BTreeMap::new();
     let list = store.conversations(ANN, &fireclay_serve::store::ListQuery::default()).await.unwrap();
     assert!(!list.conversations.is_empty());
@@ -99,15 +98,14 @@ async fn a_killed_writer_loses_no_finished_reply_and_leaves_none_in_progress() {
 #[tokio::test]
 async fn an_interrupted_reply_keeps_what_was_saved_and_can_be_followed() {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("chats.db");
-    let place = database.to_str().unwrap();
-    let store = Store::open(place).await.unwrap();
+    let place = super::fresh(folder.path().join("chats.db").to_str().unwrap()).await;
+    let store = Store::open(&place).await.unwrap();
     let id = store.create_conversation(ANN, NewConversation::default()).await.unwrap().id;
     ask(&store, &id, Parent::Root, "a story?").await;
     let reply = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
     store.save_progress(ANN, &reply.id, "Once upon").await.unwrap();
     drop(store);
-    let store = Store::open(place).await.unwrap();
+    let store = Store::open(&place).await.unwrap();
     let found = store.message(ANN, &reply.id).await.unwrap();
     assert_eq!((found.status, found.finish_reason.as_deref()), (Status::Incomplete, Some("interrupted")));
     assert_eq!(found.content, "Once upon".into());

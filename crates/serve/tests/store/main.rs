@@ -7,13 +7,30 @@ mod crash;
 mod transfer;
 mod preferences;
 
+use sqlx::Connection;
+
 use fireclay_serve::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Store};
 
 /// An account.
 const ANN: &str = "ann";
 
+/// A server for which these tests run too: `scripts/check_postgres.sh` starts one.
+const POSTGRES: &str = "FIRECLAY_TEST_POSTGRES";
+
+/// An empty database: in memory, or on the PostgreSQL server that the environment names.
 async fn memory() -> Store {
-    Store::open(":memory:").await.expect("a database in memory")
+    Store::open(&fresh(":memory:").await).await.expect("an empty database")
+}
+
+/// A new database on the server, or else `place`.
+async fn fresh(place: &str) -> String {
+    let Ok(server) = std::env::var(POSTGRES) else { return place.to_owned() };
+    let name = fireclay_serve::store::new_id("test");
+    sqlx::any::install_default_drivers();
+    let mut admin = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await.expect("the server answers");
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(create).execute(&mut admin).await.expect("a new database");
+    format!("{server}/{name}")
 }
 
 /// A store in memory with an empty conversation.

@@ -120,6 +120,22 @@ async fn nothing_follows_a_reply_in_progress_and_it_ends_once() {
 }
 
 #[tokio::test]
+async fn a_reply_with_the_character_nul_is_stored() {
+    let (store, id) = begun().await;
+    ask(&store, &id, Parent::Root, "bytes?").await;
+    let begun = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
+    store.save_progress(ANN, &begun.id, "a\0").await.unwrap();
+    store.finish_reply(ANN, &begun.id, completed("a\0b")).await.unwrap();
+    assert_eq!(said(&store, &id).await, ["bytes?", "a\u{fffd}b"]);
+    // What people send is refused where the database cannot hold it, and is no defect.
+    let title = Some("\0".to_owned());
+    let changed = store.change_conversation(ANN, &id, ConversationChange { title, ..Default::default() }).await;
+    assert!(matches!(changed, Ok(_) | Err(StoreError::Invalid(_))), "{changed:?}");
+    let unknown = store.message(ANN, "msg_\0").await;
+    assert!(matches!(unknown, Err(StoreError::Invalid(_) | StoreError::NotFound { .. })), "{unknown:?}");
+}
+
+#[tokio::test]
 async fn several_messages_are_added_together_or_not_at_all() {
     let (store, id) = begun().await;
     let two = vec![NewMessage::new(Role::System, "Be kind."), user("Hi")];
@@ -272,8 +288,8 @@ async fn a_path_may_have_any_characters_and_two_stores_share_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_writers_at_once_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("chats.db");
-    let store = Store::open(path.to_str().unwrap()).await.unwrap();
+    let place = super::fresh(folder.path().join("chats.db").to_str().unwrap()).await;
+    let store = Store::open(&place).await.unwrap();
     let shared = store.create_conversation(ANN, NewConversation::default()).await.unwrap().id;
     let tasks = (0..8).map(|writer| {
         let (store, shared) = (store.clone(), shared.clone());

@@ -18,12 +18,10 @@ async fn get(path: &str, known: Option<&str>) -> (StatusCode, axum::http::Header
 }
 
 #[tokio::test]
-async fn every_file_has_a_strict_policy_and_is_not_sent_again_unchanged() {
+async fn a_file_is_not_sent_again_unchanged() {
     for path in asset_paths() {
         let (status, headers, _) = get(path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}");
-        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");
         let tag = headers[header::ETAG].to_str().unwrap();
         assert_eq!(get(path, Some(tag)).await.0, StatusCode::NOT_MODIFIED, "{path}");
     }

@@ -62,7 +62,7 @@ async fn faults_of_a_request_are_told_in_openais_shape() {
         ("GET", "/ui/api/conversations?colour=red", None, "colour"),
         ("PATCH", &path, Some(json!({"title": long})), "500 characters at most"),
         ("PATCH", &path, Some(json!({"titel": "x"})), "titel"),
-        ("POST", "/ui/api/conversations", Some(json!([1])), "body"),
+        ("POST", "/ui/api/conversations", Some(json!([1])), "object"),
         (
             "POST",
             "/ui/api/conversations/import",

@@ -20,7 +20,8 @@ export function ask({ title, text = '', ok, field, value = '', danger = false })
   if (input) input.value = value;
   dialog.returnValue = 'cancel';
   dialog.showModal();
-  input?.select();
+  if (field === 'lines') input.focus();
+  else input?.select();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       const agreed = dialog.returnValue === 'ok';

@@ -40,7 +40,20 @@ const open = guard(async (id) => {
   narrow(false);
   about();
   reply.stick(true);
+  follow();
 });
+
+/** A reply that is written for somebody else, another tab perhaps, is asked for until it ends. */
+function follow() {
+  const { id } = thread.tree?.conversation ?? {};
+  if (!id || reply.isRunning() || thread.path().at(-1)?.status !== 'in_progress') return;
+  setTimeout(async () => {
+    if (thread.tree?.conversation.id !== id || reply.isRunning()) return;
+    thread.show(await api.conversation(id).catch(() => thread.tree));
+    figures();
+    follow();
+  }, 2000);
+}
 
 function startNew() {
   history.pushState(null, '', location.pathname);
@@ -105,7 +118,7 @@ const send = guard(async () => {
   if (created) about();
 });
 
-/** Asks for a reply; false when the server refused it. */
+/** Asks for a reply; false when the server refused it and stored nothing. */
 async function generate(request) {
   const { id } = thread.tree.conversation;
   running(true);
@@ -116,7 +129,7 @@ async function generate(request) {
     fail(error instanceof api.ServerError ? error.message : t('offline'));
     // What the server kept of it.
     if (thread.tree?.conversation.id === id) thread.show(await api.conversation(id).catch(() => thread.tree));
-    return false;
+    return error.began;
   } finally {
     running(false);
     about();
@@ -293,7 +306,7 @@ function connect() {
   $('model').addEventListener('change', () => { settings.model = $('model').value; keep(); figures(); });
   $('persona').addEventListener('change', guard(async () => {
     const persona = $('persona').value;
-    if (thread.tree) thread.tree.conversation = await api.change(thread.tree.conversation.id, { persona: persona || null });
+    if (thread.tree) thread.tree.conversation = await api.change(thread.tree.conversation.id, { persona });
     else { settings.persona = persona; keep(); }
   }));
   document.addEventListener('keydown', onKey);

@@ -14,12 +14,19 @@ let running = null;
 
 export const isRunning = () => running !== null;
 
-/** Asks for a reply and shows it while it is written. Gives the finished message, or null when there is none. */
+/** Asks for a reply and shows it while it is written. An error says under `began` whether the reply had begun. */
 export async function run(conversation, request) {
-  const mine = { id: null, conversation };
+  const mine = { id: null, reply: null, text: '' };
   running = mine;
   try {
-    return await stream(mine, conversation, request);
+    await stream(mine, conversation, request);
+  } catch (error) {
+    error.began = mine.id !== null;
+    // The connection broke: the person sees what came until the server can be asked again.
+    if (mine.reply && thread.tree?.conversation.id === conversation) {
+      thread.put({ ...mine.reply, content: mine.text, status: 'incomplete', finish_reason: 'interrupted' });
+    }
+    throw error;
   } finally {
     if (running === mine) running = null;
   }
@@ -31,20 +38,19 @@ export async function stop() {
 }
 
 async function stream(mine, conversation, request) {
-  let text = '';
   let html = null;
   let rendered = 0;
   let rendering = false;
   let last = 0;
   let finished = null;
   const shown = () => thread.tree?.conversation.id === conversation;
-  const draw = () => shown() && thread.progress(mine.id, html, text.slice(rendered));
+  const draw = () => shown() && thread.progress(mine.id, html, mine.text.slice(rendered));
   const render = async () => {
-    if (rendering || text.length > RENDERED || performance.now() - last < pause(text)) return;
+    if (rendering || mine.text.length > RENDERED || performance.now() - last < pause(mine.text)) return;
     rendering = true;
-    const upTo = text.length;
+    const upTo = mine.text.length;
     try {
-      const made = await api.render(text.slice(0, upTo));
+      const made = await api.render(mine.text.slice(0, upTo));
       if (!finished) [html, rendered] = [made, upTo];
     } catch {
       // The text is shown as it is until the end.
@@ -56,11 +62,12 @@ async function stream(mine, conversation, request) {
   for await (const event of api.reply(conversation, request)) {
     if (event.type === 'started') {
       mine.id = event.reply.id;
+      mine.reply = event.reply;
       if (shown()) thread.put(...(event.user ? [event.user] : []), event.reply);
       $('announce').textContent = t('thinking');
       stick(true);
     } else if (event.type === 'delta') {
-      text += event.text;
+      mine.text += event.text;
       render();
       if (!frame) {
         frame = true;
@@ -72,6 +79,7 @@ async function stream(mine, conversation, request) {
       }
     } else if (event.type === 'done') {
       finished = event.message;
+      mine.reply = null;
       if (shown()) {
         thread.tree.conversation = { ...thread.tree.conversation, ...event.conversation, leaf: event.message.id };
         thread.put(event.message);
@@ -82,7 +90,7 @@ async function stream(mine, conversation, request) {
       throw new api.ServerError(500, event.message);
     }
   }
-  return finished;
+  if (!finished) throw new TypeError('the stream ended early');
 }
 
 /** Keeps the end in view while the person has not scrolled up. */

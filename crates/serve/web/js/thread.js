@@ -58,6 +58,7 @@ function item(message) {
   const body = h('div', { class: 'body', dir: 'auto' });
   if (mine || !message.html) body.append(plain(textOf(message)));
   else setHtml(body, message.html);
+  if (message.tool_calls) body.append(h('pre', { tabindex: 0 }, JSON.stringify(message.tool_calls, null, 2)));
   const heading = h('span', { class: 'hidden' }, t(mine ? 'you' : 'assistant'));
   const parts = [heading, body];
   const note = end(message);
