@@ -69,9 +69,9 @@ impl Drop for Server {
 fn the_server_says_what_chat_says_and_remembers_it() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
-    let (said, _) = chat(&model, "Hello\n", &["--temperature=0", "--max-tokens=32", "--quiet"]);
+    let (said, _) = chat(&model, "Hello\n", &["--temperature=0", "--quiet"]);
     let server = Server::start(&model, folder.path(), &[]);
-    let question = json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 32});
+    let question = json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 8});
     let (status, answer) = server.ask("POST", "/v1/chat/completions", &question);
     assert_eq!(status, 200, "{answer}");
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
@@ -109,7 +109,7 @@ fn servers_that_cannot_serve_say_why() {
     let model = model(folder.path());
     let check = |more: &[&str], expect: &[&str]| {
         let mut command = fireclay();
-        command.args(["serve", "--port=0", "--db=:memory:", "--quiet", "--model"]).arg(&model).args(more);
+        command.args(["serve", "--port=0", "--quiet", "--model"]).arg(&model).args(more).current_dir(folder.path());
         fail(&mut command, 2, expect);
     };
     check(&["--host=0.0.0.0"], &["--host 0.0.0.0", "--api-key-file"]);

@@ -67,7 +67,12 @@ pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, A
     serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
         let (path, message) = (error.path().to_string(), error.inner().to_string());
         if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-            let place = if path.ends_with(field) || path == "." { field.to_owned() } else { format!("{path}.{field}") };
+            let ends = path == field || path.ends_with(&format!(".{field}"));
+            let place = match (path.as_str(), ends) {
+                (".", _) => field.to_owned(),
+                (path, true) => path.to_owned(),
+                (path, false) => format!("{path}.{field}"),
+            };
             return ApiError::invalid(format!("unknown field `{place}`"))
                 .with_param(place)
                 .with_code("unknown_parameter");

@@ -10,21 +10,24 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+
+use crate::Limits;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait where no more connections can be accepted, as when file descriptors run out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Answers connections, at most `most` at once, until `closing` comes; then waits for the requests that are being answered, until `ended` comes.
+/// Answers connections, as many at once as the limits say, until `closing` comes; then waits for the requests that are being answered, until `ended` comes.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    most: usize,
+    limits: &Limits,
     closing: impl Future<Output = ()>,
     ended: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(most));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     tokio::pin!(closing);
     loop {
@@ -45,8 +48,10 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.reader));
         let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection ended: {error}");

@@ -53,6 +53,8 @@ pub struct Limits {
     pub grace: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// How long a client may take nothing of what is sent to it.
+    pub reader: Duration,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             timeout: Duration::from_secs(600),
             grace: Duration::from_secs(10),
             connections: 1024,
+            reader: Duration::from_secs(30),
         }
     }
 }
@@ -171,7 +174,7 @@ impl Server {
             ending.send_replace(true);
             tokio::time::sleep(LAST_WORDS).await;
         };
-        listener::serve(listener, router, app.limits.connections, stopped, ended).await;
+        listener::serve(listener, router, &app.limits, stopped, ended).await;
         app.store.close().await;
     }
 }

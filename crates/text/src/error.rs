@@ -15,7 +15,7 @@ pub enum TextError {
     },
     /// There is no chat template.
     #[error(
-        "{}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text; \
+        "{}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text with `generate`; \
          if it is a chat model, put its chat_template.jinja there", .dir.display()
     )]
     NoChatTemplate {

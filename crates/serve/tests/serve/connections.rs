@@ -13,10 +13,14 @@ use crate::{chat, config, limits, merged, start};
 
 /// A connection that has sent a chat request.
 async fn ask(address: SocketAddr, body: &Value) -> TcpStream {
+    ask_at(address, "/v1/chat/completions", body).await
+}
+
+async fn ask_at(address: SocketAddr, path: &str, body: &Value) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = body.to_string();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -39,8 +43,8 @@ async fn metric(address: SocketAddr, name: &str) -> f64 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let text = read(stream).await;
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{text}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 const USED: &str = "fireclay_cache_pages{model=\"tiny\",state=\"used\"}";
@@ -76,6 +80,39 @@ async fn hanging_up_frees_the_engine() {
         wait_for(address, USED, |pages| pages == 0.0).await;
         wait_for(address, "fireclay_free_places{", |places| places == 16.0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_falls_behind_is_dropped() {
+    let (address, _stop, _runs) = running(config()).await;
+    let more = json!({"n": 8, "max_tokens": 2000, "logprobs": true, "top_logprobs": 20});
+    let connection = ask(address, &merged(endless(true), more)).await;
+    wait_for(address, USED, |pages| pages > 0.0).await;
+    wait_for(address, USED, |pages| pages == 0.0).await;
+    wait_for(address, "fireclay_dropped_readers{", |readers| readers > 0.0).await;
+    let text = read(connection).await;
+    assert!(
+        text.matches("\"finish_reason\":\"").count() < 8 && text.contains("\"error\""),
+        "it is told that this is not all"
+    );
+    wait_for(address, "fireclay_free_places{", |places| places == 16.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_takes_nothing_is_disconnected() {
+    let reader = Duration::from_millis(200);
+    let (address, _stop, _runs) = running(Config { limits: Limits { reader, ..limits() }, ..config() }).await;
+    let prompts = vec![vec![5; 1900]; 16];
+    let large = json!({"model": "tiny", "prompt": prompts, "echo": true, "logprobs": 20, "max_tokens": 0});
+    let mut connection = ask_at(address, "/v1/completions", &large).await;
+    wait_for(address, "fireclay_http_requests_total{method=\"POST\"", |answered| answered == 1.0).await;
+    tokio::time::sleep(5 * reader).await;
+    let mut bytes = vec![];
+    // The rest is not sent, or the connection was reset.
+    let _ = connection.read_to_end(&mut bytes).await;
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(1000)]).into_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse::<usize>().unwrap();
+    assert!(length > 16 << 20 && bytes.len() < length, "{} of {length} bytes", bytes.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
