@@ -43,7 +43,7 @@ const NO_SUCH_CHARACTER: &str = "22021";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(|error| error.code()) {
+        match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
             Some(code) if code == NO_SUCH_CHARACTER => {
                 Self::invalid("the text has the character NUL, which the database cannot hold; leave it out")
             }

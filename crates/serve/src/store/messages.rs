@@ -95,7 +95,7 @@ pub struct Message {
     pub role: Role,
     /// What is said; of a reply in progress what was last saved.
     pub content: Content,
-    /// Functions that a reply calls, as OpenAI's `tool_calls`.
+    /// Functions that a reply calls, as `OpenAI`'s `tool_calls`.
     pub tool_calls: Option<Value>,
     /// The call that a tool's message answers.
     pub tool_call_id: Option<String>,

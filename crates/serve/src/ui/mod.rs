@@ -45,24 +45,31 @@ impl Ui {
 
 /// Replies that are being written, by the message's id: whose they are, and what ends them.
 #[derive(Clone, Default)]
-struct Running(Arc<Mutex<HashMap<String, (String, Arc<Notify>)>>>);
+struct Running(Arc<Mutex<HashMap<String, Stop>>>);
+
+/// What ends a reply.
+struct Stop {
+    account: String,
+    signal: Arc<Notify>,
+}
 
 impl Running {
     /// Notes a reply until what is returned is dropped.
     fn begin(&self, message: &str, account: &str) -> RunningReply {
-        let stop = Arc::new(Notify::new());
-        self.lock().insert(message.to_owned(), (account.to_owned(), stop.clone()));
-        RunningReply { all: self.clone(), message: message.to_owned(), stop }
+        let signal = Arc::new(Notify::new());
+        let stop = Stop { account: account.to_owned(), signal: Arc::clone(&signal) };
+        self.lock().insert(message.to_owned(), stop);
+        RunningReply { all: self.clone(), message: message.to_owned(), stop: signal }
     }
 
     /// Asks a reply of the account to end; false when there is none.
     fn stop(&self, message: &str, account: &str) -> bool {
         let all = self.lock();
-        let reply = all.get(message).filter(|(owner, _)| owner == account);
-        reply.inspect(|(_, stop)| stop.notify_one()).is_some()
+        let stop = all.get(message).filter(|stop| stop.account == account);
+        stop.inspect(|stop| stop.signal.notify_one()).is_some()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (String, Arc<Notify>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Stop>> {
         self.0.lock().expect("nothing panics while it holds this lock")
     }
 }

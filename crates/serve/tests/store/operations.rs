@@ -306,3 +306,46 @@ async fn many_writers_at_once_lose_nothing() {
     let texts: std::collections::BTreeSet<&str> = tree.messages.iter().map(text).collect();
     assert_eq!((tree.messages.len(), texts.len()), (80, 80));
 }
+
+/// Two processes' stores on one database, as two servers behind one address have them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_stores_that_take_turns_lose_and_repeat_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = super::fresh(folder.path().join("chats.db").to_str().unwrap()).await;
+    let turns = if place.starts_with("postgres") { 1000 } else { 200 };
+    let stores = [Store::open(&place).await.unwrap(), Store::open(&place).await.unwrap()];
+    let mut ids = vec![];
+    for _ in 0..4 {
+        ids.push(stores[0].create_conversation(ANN, NewConversation::default()).await.unwrap().id);
+    }
+    let workers = (0..8).map(|worker: usize| {
+        let (store, ids) = (stores[worker % 2].clone(), ids.clone());
+        tokio::spawn(async move {
+            for turn in (worker..turns).step_by(8) {
+                // Each turn of a conversation goes on from what the other store may have said last.
+                let id = &ids[turn % 4];
+                let asked = loop {
+                    match store.append(ANN, id, Parent::Leaf, vec![user(&format!("q{turn}"))]).await {
+                        Ok(added) => break added[0].clone(),
+                        Err(StoreError::Invalid(_)) => tokio::task::yield_now().await,
+                        Err(error) => panic!("{error}"),
+                    }
+                };
+                reply(&store, id, behind(&asked), &format!("a{turn}")).await;
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    let mut said = std::collections::BTreeMap::new();
+    for id in &ids {
+        let tree = stores[1].tree(ANN, id).await.unwrap();
+        assert!(tree.messages.iter().all(|message| message.status == Status::Completed));
+        for message in tree.messages {
+            *said.entry(message.content.text()).or_insert(0) += 1;
+        }
+    }
+    assert!(said.values().all(|&times| times == 1), "{said:?}");
+    assert_eq!(said.len(), 2 * turns);
+}
