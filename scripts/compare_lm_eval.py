@@ -55,9 +55,8 @@ def theirs(args, files):
             "tokenizer": args.tokenizer,
             "max_length": args.context,
             "tokenized_requests": True,
-            "batch_size": 8,
         }
-        command = ["lm_eval", "--model", "local-completions", "--include_path", str(folder), "--output_path", str(folder / "out")]
+        command = ["lm_eval", "--model", "local-completions", "--batch_size", "8", "--include_path", str(folder), "--output_path", str(folder / "out")]
         command += ["--tasks", ",".join(f"fireclay_{file.stem}" for file in files)]
         command += ["--model_args", ",".join(f"{key}={value}" for key, value in settings.items())]
         if args.limit:

@@ -71,7 +71,8 @@ fn the_server_says_what_chat_says_and_remembers_it() {
     let model = model(folder.path());
     let (said, _) = chat(&model, "Hello\n", &["--temperature=0", "--quiet"]);
     let server = Server::start(&model, folder.path(), &[]);
-    let question = json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 8});
+    let question =
+        json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 8});
     let (status, answer) = server.ask("POST", "/v1/chat/completions", &question);
     assert_eq!(status, 200, "{answer}");
     let text = answer["choices"][0]["message"]["content"].as_str().unwrap();

@@ -85,10 +85,11 @@ pub async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => match error.try_into_panic().map(|payload| payload.downcast::<TokenizerError>()) {
-            Ok(Ok(error)) => Err(ApiError::of_tokenizer(&error)),
-            _ => Err(ApiError::defect()),
-        },
+        Err(error) => {
+            let payload = error.try_into_panic().ok();
+            let of_tokenizer = payload.and_then(|payload| payload.downcast::<TokenizerError>().ok());
+            Err(of_tokenizer.map_or_else(ApiError::defect, |error| ApiError::of_tokenizer(&error)))
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Default for Limits {
             max_tokens: usize::MAX,
             cache_memory: 1 << 30,
             body: 4 << 20,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             grace: Duration::from_secs(10),
             connections: 1024,
             reader: Duration::from_secs(30),

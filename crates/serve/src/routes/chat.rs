@@ -216,7 +216,7 @@ impl Answer {
             tokens.add(&whole.end.completion, index == 0);
         }
         let choices: Vec<Value> = choices.iter().enumerate().map(choice).collect();
-        let mut object = self.object("chat.completion", choices);
+        let mut object = self.object("chat.completion", &choices);
         object["usage"] = usage(tokens);
         object
     }
@@ -228,7 +228,7 @@ impl Answer {
         n: usize,
         include_usage: bool,
     ) -> Result<(), sse::Gone> {
-        let chunk = |choices: Vec<Value>| {
+        let chunk = |choices: &[Value]| {
             let mut object = self.object("chat.completion.chunk", choices);
             if include_usage {
                 object["usage"] = Value::Null;
@@ -237,7 +237,7 @@ impl Answer {
         };
         for index in 0..n {
             let delta = json!({"role": "assistant", "content": "", "refusal": null});
-            events.send(&chunk(vec![choice(index, delta, Value::Null, None)])).await?;
+            events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
         }
         let mut tokens = Tokens::default();
         // A reply that may call tools is told when it is whole: what is a call cannot be told before.
@@ -261,7 +261,7 @@ impl Answer {
             }
             if !text.is_empty() || (self.logprobs && !said.is_empty()) {
                 let delta = json!({"content": text});
-                events.send(&chunk(vec![choice(index, delta, self.logprobs(&said), None)])).await?;
+                events.send(&chunk(&[choice(index, &delta, &self.logprobs(&said), None)])).await?;
             }
             if !calls.is_empty() {
                 let numbered = (0..).zip(&mut calls).map(|(index, call): (u64, &mut Value)| {
@@ -269,23 +269,23 @@ impl Answer {
                     call.clone()
                 });
                 let delta = json!({"tool_calls": numbered.collect::<Vec<Value>>()});
-                events.send(&chunk(vec![choice(index, delta, Value::Null, None)])).await?;
+                events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
             }
             if let Some(end) = end {
                 tokens.add(&end.completion, index == 0);
                 let reason = if calls.is_empty() { end.reason } else { "tool_calls" };
-                events.send(&chunk(vec![choice(index, json!({}), Value::Null, Some(reason))])).await?;
+                events.send(&chunk(&[choice(index, &json!({}), &Value::Null, Some(reason))])).await?;
             }
         }
         if include_usage {
-            let mut object = self.object("chat.completion.chunk", vec![]);
+            let mut object = self.object("chat.completion.chunk", &[]);
             object["usage"] = usage(tokens);
             events.send(&object).await?;
         }
         events.done().await
     }
 
-    fn object(&self, kind: &str, choices: Vec<Value>) -> Value {
+    fn object(&self, kind: &str, choices: &[Value]) -> Value {
         let Self { id, created, model, .. } = self;
         json!({"id": id, "object": kind, "created": created, "model": model.id, "choices": choices})
     }
@@ -299,7 +299,7 @@ impl Answer {
     }
 }
 
-fn choice(index: usize, delta: Value, logprobs: Value, reason: Option<&str>) -> Value {
+fn choice(index: usize, delta: &Value, logprobs: &Value, reason: Option<&str>) -> Value {
     json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason})
 }
 

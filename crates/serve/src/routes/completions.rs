@@ -213,9 +213,9 @@ impl Answer {
             tokens.add(&whole.end.completion, index % self.n == 0);
             let text = format!("{}{}", self.echoes[index / self.n].text, whole.text);
             let logprobs = if self.logprobs { self.all_logprobs(index, whole, &text)? } else { Value::Null };
-            objects.push(choice(index, &text, logprobs, Some(whole.end.reason)));
+            objects.push(choice(index, &text, &logprobs, Some(whole.end.reason)));
         }
-        let mut object = self.object(objects);
+        let mut object = self.object(&objects);
         object["usage"] = usage(tokens);
         Ok(object)
     }
@@ -254,7 +254,7 @@ impl Answer {
         mut generation: Generation,
         include_usage: bool,
     ) -> Result<(), sse::Gone> {
-        let chunk = |choices: Vec<Value>| {
+        let chunk = |choices: &[Value]| {
             let mut object = self.object(choices);
             if include_usage {
                 object["usage"] = Value::Null;
@@ -265,7 +265,7 @@ impl Answer {
             (0..self.prompts.len() * self.n).map(|index| self.echoes[index / self.n].text.clone()).collect();
         if self.echo {
             for (index, text) in texts.iter().enumerate() {
-                events.send(&chunk(vec![choice(index, text, Value::Null, None)])).await?;
+                events.send(&chunk(&[choice(index, text, &Value::Null, None)])).await?;
             }
         }
         let mut tokens = Tokens::default();
@@ -287,23 +287,23 @@ impl Answer {
                 tokens.add(&end.completion, index % self.n == 0);
             }
             let reason = end.map(|end| end.reason);
-            events.send(&chunk(vec![choice(index, &text, logprobs.unwrap_or_default(), reason)])).await?;
+            events.send(&chunk(&[choice(index, &text, &logprobs.unwrap_or_default(), reason)])).await?;
         }
         if include_usage {
-            let mut object = self.object(vec![]);
+            let mut object = self.object(&[]);
             object["usage"] = usage(tokens);
             events.send(&object).await?;
         }
         events.done().await
     }
 
-    fn object(&self, choices: Vec<Value>) -> Value {
+    fn object(&self, choices: &[Value]) -> Value {
         let Self { id, created, model, .. } = self;
         json!({"id": id, "object": "text_completion", "created": created, "model": model.id, "choices": choices})
     }
 }
 
-fn choice(index: usize, text: &str, logprobs: Value, reason: Option<&str>) -> Value {
+fn choice(index: usize, text: &str, logprobs: &Value, reason: Option<&str>) -> Value {
     json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason})
 }
 

@@ -87,13 +87,11 @@ pub fn check_metadata(metadata: &Map<String, Value>) -> Result<(), ApiError> {
     let fits = |(name, text): (&String, &Value)| {
         name.chars().count() <= key && text.as_str().is_some_and(|text| text.chars().count() <= value)
     };
-    match metadata.len() <= most && metadata.iter().all(fits) {
-        true => Ok(()),
-        false => {
-            let message = format!("`metadata`: at most {most} texts of {value} characters, under names of {key}");
-            Err(ApiError::invalid(message).with_param("metadata"))
-        }
+    if metadata.len() <= most && metadata.iter().all(fits) {
+        return Ok(());
     }
+    let message = format!("`metadata`: at most {most} texts of {value} characters, under names of {key}");
+    Err(ApiError::invalid(message).with_param("metadata"))
 }
 
 /// Begin a conversation

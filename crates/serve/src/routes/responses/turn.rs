@@ -104,12 +104,11 @@ impl Turn {
         let request = model.request(prompt, config, &[], true)?;
         let stored = asked.is_stored();
         let (id, reply) = if stored {
-            let conversation = match conversation {
-                Some(id) => id,
-                None => {
-                    let new = NewConversation { unlisted: true, ..NewConversation::default() };
-                    app.store.create_conversation(&account, new).await?.id
-                }
+            let conversation = if let Some(id) = conversation {
+                id
+            } else {
+                let new = NewConversation { unlisted: true, ..NewConversation::default() };
+                app.store.create_conversation(&account, new).await?.id
             };
             if asked.conversation.is_some() {
                 body.insert("conversation".into(), json!({"id": conversation}));
