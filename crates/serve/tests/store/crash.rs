@@ -52,7 +52,7 @@ fn kill_after(mut child: Child, replies: usize) -> BTreeMap<String, String> {
             finished.insert(id.to_owned(), text.to_owned());
         }
         // In turn after a reply was finished, and while one is in progress.
-        let here = if replies % 2 == 0 { line.starts_with("begun") } else { line.starts_with("finished") };
+        let here = if replies.is_multiple_of(2) { line.starts_with("begun") } else { line.starts_with("finished") };
         if !killed && finished.len() >= replies && here {
             child.kill().unwrap();
             killed = true;

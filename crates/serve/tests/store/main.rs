@@ -17,7 +17,7 @@ const ANN: &str = "ann";
 /// A server for which these tests run too: `scripts/check_postgres.sh` starts one.
 const POSTGRES: &str = "FIRECLAY_TEST_POSTGRES";
 
-/// An empty database: in memory, or on the PostgreSQL server that the environment names.
+/// An empty database: in memory, or on the `PostgreSQL` server that the environment names.
 async fn memory() -> Store {
     Store::open(&fresh(":memory:").await).await.expect("an empty database")
 }

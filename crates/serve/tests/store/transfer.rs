@@ -1,4 +1,6 @@
-use fireclay_serve::store::{ConversationFile, MessageRating, NewConversation, Parent, Store, StoreError, Verdict};
+use fireclay_serve::store::{
+    ConversationFile, ListQuery, MessageRating, NewConversation, Parent, Store, StoreError, Verdict,
+};
 use serde_json::{Value, json};
 
 use super::{ANN, ask, behind, memory, reply, said};
@@ -94,5 +96,5 @@ async fn a_file_that_contradicts_itself_is_refused_whole() {
     file["leaf"] = json!("z");
     let file = serde_json::from_value(file).unwrap();
     assert!(matches!(store.import_conversation(ANN, file).await, Err(StoreError::Invalid(_))));
-    assert!(store.conversations(ANN, &Default::default()).await.unwrap().conversations.is_empty());
+    assert!(store.conversations(ANN, &ListQuery::default()).await.unwrap().conversations.is_empty());
 }
