@@ -131,11 +131,10 @@ impl Stream {
     /// The next event; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            if let Some((event, rest)) = self.rest.split_once("\n\n") {
-                let event = event.strip_prefix("data: ").map(|data| serde_json::from_str(data).unwrap());
-                self.rest = rest.to_owned();
-                match event {
-                    Some(event) => return Some(event),
+            if let Some(end) = self.rest.find("\n\n") {
+                let event: String = self.rest.drain(..end + 2).collect();
+                match event.strip_prefix("data: ") {
+                    Some(data) => return Some(serde_json::from_str(data).unwrap()),
                     // A comment that keeps the connection alive.
                     None => continue,
                 }
