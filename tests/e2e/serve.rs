@@ -69,15 +69,19 @@ impl Drop for Server {
 fn the_server_says_what_chat_says_and_remembers_it() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
-    let (said, _) = chat(&model, "Hello\n", &["--temperature=0", "--quiet"]);
     let server = Server::start(&model, folder.path(), &[]);
-    let question =
-        json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "temperature": 0, "max_tokens": 8});
-    let (status, answer) = server.ask("POST", "/v1/chat/completions", &question);
-    assert_eq!(status, 200, "{answer}");
-    let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
-    // Chat may end a little earlier, with a sentence.
-    assert!(!said.trim().is_empty() && text.starts_with(said.trim_end()), "{text:?} and {said:?}");
+    for (temperature, seed) in [(0, 0), (1, 1), (1, 2), (1, 3)] {
+        let flags = [format!("--temperature={temperature}"), format!("--seed={seed}"), "--quiet".into()];
+        let (said, _) = chat(&model, "Hello\n", &flags.each_ref().map(String::as_str));
+        let question = json!({"model": "tiny", "messages": [{"role": "user", "content": "Hello"}],
+            "temperature": temperature, "seed": seed, "max_tokens": 8});
+        let (status, answer) = server.ask("POST", "/v1/chat/completions", &question);
+        assert_eq!(status, 200, "{answer}");
+        let text = answer["choices"][0]["message"]["content"].as_str().unwrap();
+        // Chat may end a little earlier, with a sentence.
+        let said = said.strip_suffix('\n').unwrap();
+        assert!(!said.is_empty() && text.starts_with(said), "{text:?} and {said:?}");
+    }
     let (_, first) =
         server.ask("POST", "/v1/responses", &json!({"model": "tiny", "input": "Hello", "max_output_tokens": 4}));
     let id = first["id"].as_str().unwrap().to_owned();

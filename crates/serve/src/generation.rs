@@ -59,6 +59,7 @@ pub struct Generation {
     deadline: Instant,
     ending: watch::Receiver<bool>,
     metrics: ModelMetrics,
+    tells_ends: bool,
     _room: OwnedSemaphorePermit,
 }
 
@@ -83,8 +84,15 @@ impl Generation {
             deadline: begun + rules.timeout,
             ending: rules.ending,
             metrics: rules.metrics,
+            tells_ends: false,
             _room: room,
         }
+    }
+
+    /// The same, where the token that ends a text is told with the others. It is no part of the text in any case.
+    #[must_use]
+    pub fn telling_ends(self) -> Self {
+        Self { tells_ends: true, ..self }
     }
 
     /// The next piece; `None` when all answers are finished.
@@ -128,7 +136,7 @@ impl Generation {
             self.metrics.first_token(self.begun.elapsed());
         }
         let answer = &mut self.answers[index];
-        if answer.cut || answer.text.ends_with(token.id) {
+        if answer.cut || (answer.text.ends_with(token.id) && !self.tells_ends) {
             return None;
         }
         let piece = answer.text.push(token.id);

@@ -29,7 +29,7 @@ async fn a_reply_is_the_engines_own_to_the_token() {
         let told = answer["choices"][0]["logprobs"]["content"].as_array().unwrap();
         assert_eq!(told.len(), completion.ids_before_stop().len());
         for (token, logprob) in told.iter().zip(&completion.logprobs) {
-            assert_eq!(token["logprob"].as_f64().unwrap() as f32, *logprob);
+            assert_eq!((token["logprob"].as_f64().unwrap() as f32).to_bits(), logprob.to_bits());
         }
         let usage = &answer["usage"];
         assert_eq!(usage["prompt_tokens"], prompt.len());

@@ -53,7 +53,7 @@ async fn an_echo_with_log_probabilities_is_what_score_says() {
             let logprobs = &answer["choices"][0]["logprobs"];
             let all = numbers(&logprobs["token_logprobs"]);
             close(&all[..ids.len()], &expect);
-            assert!(all.len() - ids.len() <= max_tokens);
+            assert_eq!(all.len() - ids.len(), max_tokens);
             assert_eq!(answer["usage"]["completion_tokens"].as_u64().unwrap() as usize, max_tokens);
             assert!(answer["choices"][0]["text"].as_str().unwrap().starts_with(text));
             for (token, top) in expect.iter().zip(&logprobs["top_logprobs"].as_array().unwrap()[1..]) {
@@ -72,6 +72,24 @@ async fn an_echo_with_log_probabilities_is_what_score_says() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_token_that_ends_the_text_has_its_log_probability_too() {
+    let (router, _server) = routes().await;
+    let end = model().tokenizer().unwrap().eos_id().unwrap();
+    let more = json!({"echo": true, "logprobs": 1, "max_tokens": 1, "logit_bias": {end.to_string(): 100}});
+    let answer = good(&router, PATH, asked("the kiln", more)).await;
+    assert_eq!(
+        (answer["choices"][0]["text"].as_str(), answer["choices"][0]["finish_reason"].as_str()),
+        (Some("the kiln"), Some("stop"))
+    );
+    let told = answer["choices"][0]["logprobs"]["token_logprobs"].as_array().unwrap().len();
+    assert_eq!(
+        told,
+        model().encode("the kiln").unwrap().len() + 1,
+        "a harness leaves out the last and finds the prompt's"
+    );
 }
 
 #[tokio::test]

@@ -39,17 +39,17 @@ async fn read(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn metric(address: SocketAddr, name: &str) -> f64 {
+async fn metric(address: SocketAddr, name: &str) -> u64 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let text = read(stream).await;
     let line = text.lines().find(|line| line.starts_with(name));
-    line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 const USED: &str = "fireclay_cache_pages{model=\"tiny\",state=\"used\"}";
 
-async fn wait_for(address: SocketAddr, what: &str, reached: impl Fn(f64) -> bool) {
+async fn wait_for(address: SocketAddr, what: &str, reached: impl Fn(u64) -> bool) {
     let begun = Instant::now();
     loop {
         let number = metric(address, what).await;
@@ -75,10 +75,10 @@ async fn hanging_up_frees_the_engine() {
     let (address, _stop, _runs) = running(config()).await;
     for stream in [true, false] {
         let connection = ask(address, &endless(stream)).await;
-        wait_for(address, USED, |pages| pages > 0.0).await;
+        wait_for(address, USED, |pages| pages > 0).await;
         drop(connection);
-        wait_for(address, USED, |pages| pages == 0.0).await;
-        wait_for(address, "fireclay_free_places{", |places| places == 16.0).await;
+        wait_for(address, USED, |pages| pages == 0).await;
+        wait_for(address, "fireclay_free_places{", |places| places == 16).await;
     }
 }
 
@@ -87,15 +87,15 @@ async fn a_reader_that_falls_behind_is_dropped() {
     let (address, _stop, _runs) = running(config()).await;
     let more = json!({"n": 8, "max_tokens": 2000, "logprobs": true, "top_logprobs": 20});
     let connection = ask(address, &merged(endless(true), more)).await;
-    wait_for(address, USED, |pages| pages > 0.0).await;
-    wait_for(address, USED, |pages| pages == 0.0).await;
-    wait_for(address, "fireclay_dropped_readers{", |readers| readers > 0.0).await;
+    wait_for(address, USED, |pages| pages > 0).await;
+    wait_for(address, USED, |pages| pages == 0).await;
+    wait_for(address, "fireclay_dropped_readers{", |readers| readers > 0).await;
     let text = read(connection).await;
     assert!(
         text.matches("\"finish_reason\":\"").count() < 8 && text.contains("\"error\""),
         "it is told that this is not all"
     );
-    wait_for(address, "fireclay_free_places{", |places| places == 16.0).await;
+    wait_for(address, "fireclay_free_places{", |places| places == 16).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,7 +105,7 @@ async fn a_reader_that_takes_nothing_is_disconnected() {
     let prompts = vec![vec![5; 1900]; 16];
     let large = json!({"model": "tiny", "prompt": prompts, "echo": true, "logprobs": 20, "max_tokens": 0});
     let mut connection = ask_at(address, "/v1/completions", &large).await;
-    wait_for(address, "fireclay_http_requests_total{method=\"POST\"", |answered| answered == 1.0).await;
+    wait_for(address, "fireclay_http_requests_total{method=\"POST\"", |answered| answered == 1).await;
     tokio::time::sleep(5 * reader).await;
     let mut bytes = vec![];
     // The rest is not sent, or the connection was reset.
@@ -119,7 +119,7 @@ async fn a_reader_that_takes_nothing_is_disconnected() {
 async fn a_shutdown_lets_streams_finish() {
     let (address, stop, runs) = running(config()).await;
     let connection = ask(address, &chat("?", json!({"ignore_eos": true, "max_tokens": 300, "stream": true}))).await;
-    wait_for(address, USED, |pages| pages > 0.0).await;
+    wait_for(address, USED, |pages| pages > 0).await;
     stop.send(()).unwrap();
     let text = read(connection).await;
     assert!(text.contains("\"finish_reason\":\"length\"") && text.contains("data: [DONE]"), "{text}");
@@ -133,7 +133,7 @@ async fn a_shutdown_ends_streams_that_do_not_finish_with_words() {
         running(Config { limits: Limits { grace: Duration::ZERO, ..limits() }, ..config() }).await;
     let streamed = ask(address, &endless(true)).await;
     let whole = ask(address, &merged(endless(false), json!({"n": 1}))).await;
-    wait_for(address, "fireclay_engine_requests{", |requests| requests == 5.0).await;
+    wait_for(address, "fireclay_engine_requests{", |requests| requests == 5).await;
     let begun = Instant::now();
     stop.send(()).unwrap();
     let (streamed, whole) = tokio::join!(read(streamed), read(whole));
