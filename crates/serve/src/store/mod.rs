@@ -9,13 +9,14 @@
 //! it is complete. Once `finish_reply` has returned, the reply survives a crash of the process, so tell the client only then. A
 //! reply in progress whose writer died is marked incomplete when the database is next opened.
 //!
-//! Reading order: `conversations`, `messages`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
+//! Reading order: `conversations`, `messages`, `writing`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
 
 mod error;
 mod ids;
 mod writers;
 mod conversations;
 mod messages;
+mod writing;
 mod tree;
 mod responses;
 mod ratings;
