@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use crate::{fail, fireclay, last_checkpoint, succeed, text, train};
 
 /// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the `ChatML` template.
-fn model(folder: &Path) -> PathBuf {
+pub fn model(folder: &Path) -> PathBuf {
     let run = folder.join("run");
     succeed(&mut train(&run, &["--steps=2", "--set=pretrain.context=128", "--quiet"]));
     let model = folder.join("model");
@@ -35,7 +35,7 @@ fn start(model: &Path, more: &[&str]) -> Child {
 }
 
 /// A whole chat, which must end well: standard output and standard error.
-fn chat(model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
+pub fn chat(model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
     let mut child = start(model, more);
     child.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();

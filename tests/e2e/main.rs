@@ -6,9 +6,11 @@ mod real_text;
 mod bad_input;
 mod full_disk;
 mod chat;
+mod serve;
 mod alignment;
 mod eval;
 mod show;
+mod preferences;
 mod brought;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ mod chat;
 mod data;
 mod eval;
 mod sampling;
+mod serve;
 mod tokenizer;
 
 use std::path::PathBuf;
@@ -25,9 +26,10 @@ use crate::commands;
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 pub use chat::ChatArgs;
-pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs};
+pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
+pub use serve::ServeArgs;
 pub use tokenizer::{
     TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
 };
@@ -39,6 +41,7 @@ Examples:
   fireclay plan --data book.txt --depth 6          what that would take, without doing it
   fireclay generate --model runs/book --prompt \"It was\"
   fireclay chat --model SmolLM2-135M-Instruct      a conversation with a chat model
+  fireclay serve --model runs/tiny                 the same over HTTP, with OpenAI's API
   fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
@@ -88,6 +91,8 @@ Takes every flag of `train`.")]
     Generate(GenerateArgs),
     /// Talk to a chat model
     Chat(ChatArgs),
+    /// Serve models over HTTP, with OpenAI's API and a page to talk to them
+    Serve(ServeArgs),
     /// Measure how probable a text is to a model
     Score(ScoreArgs),
     /// Measure what a model can do: benchmarks, held-out questions, preferences, text

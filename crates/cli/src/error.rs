@@ -5,6 +5,9 @@ use std::io::ErrorKind;
 use fireclay_data::DataError;
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
+use fireclay_serve::ServeError;
+use fireclay_serve::store::StoreError;
+use fireclay_text::TextError;
 use fireclay_tokenizer::TokenizerError;
 use fireclay_train::TrainError;
 
@@ -60,6 +63,26 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return match error {
             DataError::Read { source, .. } => Some(of_io(source.kind())),
             other => by_fault(other.is_input_error()),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<ServeError>() {
+        return match error {
+            ServeError::Text(inner) => code_of(inner),
+            ServeError::Store(inner) => code_of(inner),
+            other => by_fault(other.is_user_error()),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<TextError>() {
+        return match error {
+            TextError::Tokenizer(inner) => code_of(inner),
+            TextError::Model(inner) => code_of(inner),
+            _ => Some(USAGE),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<StoreError>() {
+        return match error {
+            StoreError::Write { source, .. } => Some(of_io(source.kind())),
+            other => by_fault(other.is_user_error()),
         };
     }
     if let Some(error) = cause.downcast_ref::<ModelError>() {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fireclay_rlhf::RewardModel;
+use fireclay_text::tokenizer_near;
 use fireclay_tokenizer::Tokenizer;
 use serde_json::Value;
 
 use crate::error::user;
-use crate::model::tokenizer_near;
 use crate::{device, model_dir};
 
 /// A loaded reward model.

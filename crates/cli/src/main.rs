@@ -13,7 +13,6 @@ mod run_recipe;
 mod report;
 mod model_dir;
 mod model;
-mod sampling;
 mod judge;
 mod eval;
 mod show;
@@ -79,6 +78,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Data(args) => commands::data::run(&args.command),
         Command::Generate(args) => commands::generate::run(&args),
         Command::Chat(args) => commands::chat::run(&args, console),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Eval(args) => commands::eval::run(&args, console),
         Command::Report(args) => commands::report::run(&args),

@@ -41,6 +41,8 @@ pub struct Completion {
     pub prompt_scores: Vec<TokenScores>,
     /// Tokens in the prompt.
     pub prompt_tokens: usize,
+    /// How many of them, from the first on, were known from other requests when it began.
+    pub cached_tokens: usize,
     /// How long it took.
     pub timing: Timing,
 }

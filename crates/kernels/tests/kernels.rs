@@ -220,7 +220,8 @@ fn stored_weights() {
         for rows in [1, 2, 4, 5, 40] {
             let (x, bias) = (matrix(rows, inputs, 1), Tensor::from_data(&numbers(outputs, 3)[..], &device));
             for transposed in [false, true] {
-                let weight = if transposed { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
+                let weight =
+                    if transposed { matrix(outputs, inputs, 2).transpose() } else { matrix(inputs, outputs, 2) };
                 for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8] {
                     let what = format!("{rows} × {inputs} × {outputs}, {format:?}, transposed {transposed}");
                     let stored = StoredWeight::new(weight.clone(), format);

@@ -25,6 +25,30 @@ Examples:
 
 On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line breaks are shown as ⏎.")]
     Show(DataShowArgs),
+    /// Make preference and rating files of what people did with replies in stored conversations
+    #[command(after_help = "\
+Examples:
+  fireclay data export-preferences --db chats.db --out rated/
+  fireclay train --stages dpo --model runs/tiny --out runs/better --set 'dpo.data=[\"rated/preferences.jsonl\"]'
+  fireclay train --stages kto --model runs/tiny --out runs/better --set 'kto.data=[\"rated/ratings.jsonl\"]'
+
+A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the reply that the conversation went on from
+over those that were generated again and left.")]
+    ExportPreferences(ExportPreferencesArgs),
+}
+
+/// `data export-preferences`
+#[derive(Args, Debug)]
+pub struct ExportPreferencesArgs {
+    /// The database of conversations: a file, or a postgres:// URL where the build has PostgreSQL
+    #[arg(long, value_name = "FILE")]
+    pub db: String,
+    /// The folder for preferences.jsonl and ratings.jsonl, which are replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print one JSON object: {"conversations", "pairs", "ratings"}
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `data show`

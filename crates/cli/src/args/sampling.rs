@@ -1,9 +1,10 @@
 //! Flags that say how a token is chosen, shared by the commands that let a model write.
 
 use clap::Args;
+use fireclay_text::Asked;
 
 /// How freely to choose, what narrows the choice, and its seed. What is not given is the model's, or the command's default: see
-/// [`Sampling`](crate::sampling::Sampling).
+/// [`Sampling`](fireclay_text::Sampling).
 #[derive(Args, Clone, Debug)]
 pub struct SamplingArgs {
     /// How freely to choose: 0 always takes the most probable token, 1 draws as the model predicts [default: the model's
@@ -25,4 +26,12 @@ pub struct SamplingArgs {
     /// Seed of the choices
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+impl SamplingArgs {
+    /// The flags that were given.
+    pub fn asked(&self) -> Asked {
+        let Self { temperature, top_k, top_p, min_p, repetition_penalty, seed } = *self;
+        Asked { temperature, top_k, top_p, min_p, repetition_penalty, seed }
+    }
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use fireclay_infer::{Completion, Engine, FinishReason, Request, SamplingConfig, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_tokenizer::{Message, Tokenizer};
+use fireclay_text::{ReplyText, Sampling, TextModel};
+use fireclay_tokenizer::Message;
 
 use crate::args::ChatArgs;
 use crate::chat::{
@@ -17,8 +18,7 @@ use crate::chat::{
 };
 use crate::console::{Console, shown};
 use crate::error::{one_line, user};
-use crate::model::Model;
-use crate::sampling::Sampling;
+use crate::model;
 use crate::stages::{Leaves, Stage};
 
 /// The temperature where neither a flag nor the model says one.
@@ -29,19 +29,21 @@ const TEMPERATURE: f32 = 0.7;
 /// # Errors
 /// When a flag or the model is wrong, standard output cannot be written, or Ctrl-C was pressed at the prompt.
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
-    let sampling = |model: &SamplingDefaults| Sampling::resolve(&args.sampling, model, args.max_tokens, TEMPERATURE);
+    let asked = args.sampling.asked();
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
     // What is wrong with a flag is told before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     args.cache.bytes()?;
-    let model = Model::load(&args.model, &args.load)?;
-    let tokenizer = chat_tokenizer(&model)?;
-    args.system.as_ref().map_or(Ok(()), |text| check_system(tokenizer, text))?;
+    let model = model::load(&args.model, &args.load)?;
+    model.chat_tokenizer()?;
+    args.system.as_ref().map_or(Ok(()), |text| check_system(&model, text))?;
     let Sampling { mut config, told } = sampling(&model.sampling());
-    config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
+    let stop_ids = model.stop_ids();
+    config.stop = stop_ids.iter().map(|&id| vec![id]).collect();
     if only_pretrained(&model.dir) && !console.quiet {
         tell(format_args!("note: {} was only pretrained and has not learnt to answer", args.model.display()));
     }
-    let engine = model.engine(1, args.cache)?;
+    let engine = model.engine(1, args.cache.bytes()?)?;
     let context = engine.context();
     let terminal = Terminal::open(console.quiet)?;
     terminal.hint(format_args!("{}, context {context} tokens, {told}; /help lists the commands", args.model.display()));
@@ -51,22 +53,8 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     }
     let conversation = Conversation::new(args.system.clone());
     let guard = model.utf8_guard();
-    Session { engine, tokenizer, guard, config, terminal, suggestions, conversation, outgrown: false }.run()
-}
-
-/// The tokenizer of a model that can be talked to.
-fn chat_tokenizer(model: &Model) -> Result<&Tokenizer> {
-    let dir = model.dir.display();
-    let Some(tokenizer) = &model.tokenizer else {
-        return Err(user(format!("{dir}: no tokenizer beside this model; put its tokenizer.json there to chat")));
-    };
-    if tokenizer.chat_template().is_none() {
-        return Err(user(format!(
-            "{dir}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text with `generate`; \
-             if it is a chat model, put its chat_template.jinja there"
-        )));
-    }
-    Ok(tokenizer)
+    Session { engine, model: &model, stop_ids, guard, config, terminal, suggestions, conversation, outgrown: false }
+        .run()
 }
 
 /// Whether a checkpoint of our own comes from a stage that does not teach to answer.
@@ -78,21 +66,17 @@ fn only_pretrained(dir: &Path) -> bool {
 }
 
 /// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it (some take none).
-fn check_system(tokenizer: &Tokenizer, text: &str) -> Result<()> {
-    tokenizer.try_encode(text)?;
-    encode(tokenizer, &[Message::new("system", text), Message::new("user", "?")])?;
+fn check_system(model: &TextModel, text: &str) -> Result<()> {
+    model.chat_tokenizer()?.try_encode(text)?;
+    model.chat_prompt(&[Message::new("system", text), Message::new("user", "?")])?;
     Ok(())
-}
-
-/// The ids of a conversation and of what opens a reply.
-fn encode(tokenizer: &Tokenizer, messages: &[Message]) -> Result<Vec<u32>> {
-    Ok(tokenizer.encode_with_specials(&tokenizer.render_chat(messages, true)?))
 }
 
 struct Session<'a> {
     /// Keeps what it read of the conversation, so that a turn costs its own tokens alone.
     engine: Engine,
-    tokenizer: &'a Tokenizer,
+    model: &'a TextModel,
+    stop_ids: Vec<u32>,
     guard: Option<Arc<Utf8Guard>>,
     config: SamplingConfig,
     terminal: Terminal,
@@ -140,7 +124,7 @@ impl Session<'_> {
     }
 
     fn set_system(&mut self, text: String) {
-        match check_system(self.tokenizer, &text) {
+        match check_system(self.model, &text) {
             Ok(()) => {
                 self.conversation = Conversation::new(Some(text));
                 self.outgrown = false;
@@ -196,10 +180,10 @@ impl Session<'_> {
 
     /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
     fn prompt(&mut self, text: &str) -> Result<Vec<u32>> {
-        self.tokenizer.try_encode(text)?;
+        self.model.chat_tokenizer()?.try_encode(text)?;
         let context = self.engine.context();
         let limit = prompt_limit(context, self.config.max_tokens);
-        match self.conversation.fit(text, limit, |messages| encode(self.tokenizer, messages))? {
+        match self.conversation.fit(text, limit, |messages| Ok(self.model.chat_prompt(messages)?))? {
             Fit::TooLong { tokens } => Err(user(format!(
                 "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the context is {context}, \
                  and {} of it are the reply's; shorten it",
@@ -220,22 +204,22 @@ impl Session<'_> {
     /// Writes the reply as its characters come, and ends it with a line end.
     fn answer(&mut self, ids: &[u32]) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
-        let mut text = self.tokenizer.stream_skip_specials();
+        let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.stop_ids.clone());
         let mut reply = Reply::new(self.room(ids.len()));
         let request = Request { guard: self.guard.clone(), ..Request::new(ids.to_vec(), self.config.clone()) };
         let completion = self.engine.complete(request, &mut |id, _| {
             if self.terminal.pressed() {
                 return ControlFlow::Break(());
             }
-            if self.config.stop.iter().any(|stop| stop == &[id]) {
+            if text.ends_with(id) {
                 return ControlFlow::Continue(());
             }
-            let Some(piece) = reply.push(&text.push(id).unwrap_or_default()) else { return ControlFlow::Break(()) };
+            let Some(piece) = reply.push(&text.push(id).text) else { return ControlFlow::Break(()) };
             written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
             if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         written?;
-        let rest = reply.finish(&text.finish().unwrap_or_default());
+        let rest = reply.finish(&text.finish());
         writeln!(out, "{}", shown(&rest))?;
         tracing::debug!(
             "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",

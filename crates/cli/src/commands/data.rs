@@ -1,4 +1,4 @@
-//! `fireclay data show`: a batch as training sees it.
+//! `fireclay data show`: a batch as training sees it; `data export-preferences`: from ratings to training data.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,9 +7,10 @@ use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
 use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Source, open_documents};
+use fireclay_serve::store::export_preferences;
 use fireclay_tokenizer::Tokenizer;
 
-use crate::args::{DataCommand, DataKind, DataShowArgs};
+use crate::args::{DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
@@ -21,12 +22,41 @@ use crate::{model_dir, run_recipe};
 /// Conversations and pairs of the embedded corpus that are drawn where no run says how many.
 const DRAWN: usize = 1000;
 
-/// Prints the first batches.
+/// Does what the command says.
 ///
 /// # Errors
-/// When a flag, the tokenizer or the data are wrong, or standard output cannot be written.
+/// When a flag, the tokenizer, the data or the database are wrong, or the output cannot be written.
 pub fn run(command: &DataCommand) -> Result<()> {
-    let DataCommand::Show(args) = command;
+    match command {
+        DataCommand::Show(args) => show(args),
+        DataCommand::ExportPreferences(args) => export(args),
+    }
+}
+
+fn export(args: &ExportPreferencesArgs) -> Result<()> {
+    let made = export_preferences(&args.db, &args.out)?;
+    let mut out = io::stdout();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&made)?)?;
+        return Ok(());
+    }
+    let files = [("pairs", made.pairs, "preferences.jsonl"), ("ratings", made.ratings, "ratings.jsonl")];
+    for (what, count, file) in files {
+        match count {
+            0 => writeln!(out, "{file}: nothing to write, no {what} in {} conversations", made.conversations)?,
+            _ => writeln!(
+                out,
+                "{}: {count} {what} of {} conversations",
+                args.out.join(file).display(),
+                made.conversations
+            )?,
+        }
+    }
+    Ok(())
+}
+
+/// Prints the first batches.
+fn show(args: &DataShowArgs) -> Result<()> {
     let recipe = recipe(args)?;
     let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
     let tokenizer = load_tokenizer(path)?;

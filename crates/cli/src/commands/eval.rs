@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use fireclay_data::examples::Benchmark;
 use fireclay_infer::SamplingConfig;
+use fireclay_text::TextModel;
 use fireclay_tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
@@ -18,10 +19,9 @@ use crate::eval::{
     text, wins,
 };
 use crate::judge::{Judge, is_reward_model};
-use crate::model::Model;
 use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
-use crate::{model_dir, run_recipe};
+use crate::{model, model_dir, run_recipe};
 
 /// Evaluates the model on every task, and prints a table or one JSON object.
 ///
@@ -107,7 +107,7 @@ fn read(args: &EvalArgs, asked: &[Asked], recipe: Option<&Recipe>) -> Result<Vec
 /// What is evaluated.
 enum Subject {
     /// Writes, and says how probable texts are.
-    Language(Box<Model>),
+    Language(Box<TextModel>),
     /// Says what answers are worth.
     Reward(Box<Judge>),
 }
@@ -115,7 +115,7 @@ enum Subject {
 /// Every model that the tasks need.
 struct Models {
     subject: Subject,
-    reference: Option<Model>,
+    reference: Option<TextModel>,
     reward: Option<Judge>,
 }
 
@@ -133,7 +133,7 @@ impl Models {
             let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
             return Ok(Self { subject, reference: None, reward: None });
         }
-        let model = Model::load(dir, &args.load)?;
+        let model = model::load(dir, &args.load)?;
         let tokenizer = model.tokenizer()?;
         let reference = args.reference.as_deref().map(|path| reference(path, &args.load, tokenizer)).transpose()?;
         let reward = args.reward.as_deref().map(|path| Judge::load("--reward", path, device)).transpose()?;
@@ -164,19 +164,19 @@ impl Models {
             Set::Benchmark(Benchmark::Completion(texts)) => completion::completion(&reader, &texts),
             Set::Text(path) => text::text(&reader, &path, args.limit),
             Set::Preferences(pairs) => {
-                check_chat(model)?;
+                model.chat_tokenizer()?;
                 preferences::by_likelihood(&reader, reference.as_ref(), &pairs)
             }
             Set::Battery(section, tasks) => {
-                check_chat(model)?;
+                model.chat_tokenizer()?;
                 battery::battery(&reader, &section, &tasks).map_err(|error| error.context(asked.name()))
             }
             Set::Tasks(tasks) => {
-                check_chat(model)?;
+                model.chat_tokenizer()?;
                 exact::exact_match(&reader, &tasks, &sampling).map_err(|error| error.context(asked.name()))
             }
             Set::Wins(tasks) => {
-                check_chat(model)?;
+                model.chat_tokenizer()?;
                 let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
                     unreachable!("the flags were checked");
                 };
@@ -186,7 +186,7 @@ impl Models {
     }
 }
 
-fn reader<'a>(model: &'a Model, args: &EvalArgs) -> Result<Reader<'a>> {
+fn reader<'a>(model: &'a TextModel, args: &EvalArgs) -> Result<Reader<'a>> {
     Ok(Reader {
         decoder: &model.decoder,
         tokenizer: model.tokenizer()?,
@@ -196,7 +196,7 @@ fn reader<'a>(model: &'a Model, args: &EvalArgs) -> Result<Reader<'a>> {
     })
 }
 
-fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<Model> {
+fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<TextModel> {
     let dir = model_dir::resolve(path)?;
     if is_reward_model(&dir) {
         return Err(user(format!(
@@ -204,7 +204,7 @@ fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<Mode
             dir.display()
         )));
     }
-    let model = Model::load(&dir, &load.exact())?;
+    let model = model::load(&dir, &load.exact())?;
     check_same(&model.dir, model.tokenizer()?, tokenizer)?;
     Ok(model)
 }
@@ -216,16 +216,6 @@ fn check_same(dir: &Path, tokenizer: &Tokenizer, of_model: &Tokenizer) -> Result
         false => Err(user(format!(
             "{}: this model has another tokenizer than --model; compare models of one tokenizer",
             dir.display()
-        ))),
-    }
-}
-
-fn check_chat(model: &Model) -> Result<()> {
-    match model.tokenizer()?.chat_template() {
-        Some(_) => Ok(()),
-        None => Err(user(format!(
-            "{}: the tokenizer has no chat template, without which nothing can be asked; put the model's chat_template.jinja there",
-            model.dir.display()
         ))),
     }
 }

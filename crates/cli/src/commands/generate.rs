@@ -6,14 +6,13 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use fireclay_infer::{Completion, Engine, Request, SamplingConfig};
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_tokenizer::{DecodeStream, Tokenizer};
+use fireclay_text::{ReplyText, Sampling, TextModel};
 use serde_json::json;
 
 use crate::args::GenerateArgs;
 use crate::console::shown;
 use crate::ids::parse_ids;
-use crate::model::Model;
-use crate::sampling::Sampling;
+use crate::model;
 
 /// The temperature where neither a flag nor the model says one.
 const TEMPERATURE: f32 = 0.8;
@@ -23,12 +22,13 @@ const TEMPERATURE: f32 = 0.8;
 /// # Errors
 /// When a flag, the prompt or the model is wrong, or standard output cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let sampling = |model: &SamplingDefaults| Sampling::resolve(&args.sampling, model, args.max_tokens, TEMPERATURE);
+    let asked = args.sampling.asked();
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
     // What is wrong with a flag is told before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     args.cache.bytes()?;
-    let model = Model::load(&args.model, &args.load)?;
+    let model = model::load(&args.model, &args.load)?;
     let prompt = match ids {
         Some(ids) => ids,
         None => model.encode(args.prompt.as_deref().unwrap_or_default())?,
@@ -41,7 +41,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     // Whoever gives ids compares ids: no token is kept from them.
     let guard = args.prompt.as_ref().and_then(|_| model.utf8_guard());
-    let mut engine = model.engine(1, args.cache)?;
+    let mut engine = model.engine(1, args.cache.bytes()?)?;
     let request = Request { guard, ..Request::new(prompt.clone(), config) };
     if args.json {
         let completion = engine.complete(request, &mut |_, _| ControlFlow::Continue(()))?;
@@ -58,17 +58,16 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
 }
 
 /// Writes text as soon as its characters are complete; ids where the model has no tokenizer.
-fn stream(model: &Model, engine: &mut Engine, request: Request) -> Result<Completion> {
+fn stream(model: &TextModel, engine: &mut Engine, request: Request) -> Result<Completion> {
     let mut out = io::stdout();
-    let mut text = model.tokenizer.as_ref().map(Tokenizer::stream);
+    let stop = request.sampling.stop.concat();
+    let tokenizer = model.tokenizer.as_ref();
+    let mut text = tokenizer.map(|tokenizer| ReplyText::with_specials(tokenizer, stop.clone()));
     let mut written = Ok(());
-    let stop = request.sampling.stop.clone();
     let completion = engine.complete(request, &mut |id, _| {
-        if stop.iter().any(|stop| stop == &[id]) {
-            return ControlFlow::Continue(());
-        }
         let piece = match &mut text {
-            Some(text) => text.push(id).unwrap_or_default(),
+            Some(text) => text.push(id).text,
+            None if stop.contains(&id) => String::new(),
             None => format!("{id} "),
         };
         // Nobody reads on: no need to write on either.
@@ -76,11 +75,11 @@ fn stream(model: &Model, engine: &mut Engine, request: Request) -> Result<Comple
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     written?;
-    writeln!(out, "{}", shown(&text.and_then(DecodeStream::finish).unwrap_or_default()))?;
+    writeln!(out, "{}", shown(&text.map(|mut text| text.finish()).unwrap_or_default()))?;
     Ok(completion)
 }
 
-fn print_json(model: &Model, completion: &Completion) -> Result<()> {
+fn print_json(model: &TextModel, completion: &Completion) -> Result<()> {
     let text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.decode(completion.ids_before_stop()));
     let result = json!({
         "text": text,

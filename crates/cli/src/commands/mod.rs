@@ -7,6 +7,7 @@ pub mod data;
 pub mod generate;
 pub mod chat;
 pub mod score;
+pub mod serve;
 pub mod eval;
 pub mod report;
 pub mod bench;

@@ -10,8 +10,7 @@ use crate::args::ScoreArgs;
 use crate::error::user;
 use crate::eval::text::Likelihood;
 use crate::ids::parse_ids;
-use crate::model::Model;
-use crate::text_file;
+use crate::{model, text_file};
 
 /// Prints the mean loss of a text, or one JSON object with every token's log-probability.
 ///
@@ -20,7 +19,7 @@ use crate::text_file;
 pub fn run(args: &ScoreArgs) -> Result<()> {
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     let text = args.text.as_deref().map(|path| text_file::read(Some(path))).transpose()?;
-    let model = Model::load(&args.model, &args.load)?;
+    let model = model::load(&args.model, &args.load)?;
     let ids = match (ids, &text) {
         (Some(ids), _) => ids,
         (None, Some(text)) if text.is_empty() => {

@@ -51,7 +51,8 @@ pub struct Request {
     pub stop_strings: Option<Arc<StopStrings>>,
     /// How many of the most probable tokens are told with each token.
     pub top_logprobs: usize,
-    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed again.
+    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed again. With
+    /// [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is done.
     pub prompt_logprobs: bool,
 }
 
@@ -193,7 +194,11 @@ impl Engine {
     fn check(&self, request: &Request, row: usize) -> Result<(), InferError> {
         let Request { prompt, sampling, .. } = request;
         let (config, tokens) = (self.decoder.config(), prompt.len());
-        sampling.validate()?;
+        if request.prompt_logprobs && sampling.max_tokens == 0 {
+            SamplingConfig { max_tokens: 1, ..sampling.clone() }.validate()?;
+        } else {
+            sampling.validate()?;
+        }
         check_ids(prompt, row, config.vocab_size)?;
         if prompt.is_empty() {
             return Err(InferError::EmptyPrompt { row });
@@ -284,7 +289,7 @@ impl Engine {
             }
             sequence.computed += count;
             first += count;
-            if count > 0 && sequence.computed == sequence.window().len() {
+            if count > 0 && sequence.computed == sequence.window().len() && sequence.wants_token() {
                 rows.push((index, first as u32 - 1));
             }
         }

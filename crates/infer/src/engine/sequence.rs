@@ -26,6 +26,8 @@ pub(crate) struct Sequence {
     pub computed: usize,
     /// The pages of the tokens from `start` on.
     pub pages: Vec<u32>,
+    /// Tokens that were known when it began.
+    cached_tokens: Option<usize>,
     /// Pages whose content was made known, and the last of them.
     known: (usize, Known),
     sampler: Sampler,
@@ -35,6 +37,8 @@ pub(crate) struct Sequence {
     top: usize,
     /// Whether the prompt is scored as well.
     scores_prompt: bool,
+    /// Whether no token is wanted behind it.
+    only_scored: bool,
     /// The logits of the tokens that are allowed.
     masked: Vec<f32>,
     logprobs: Vec<f32>,
@@ -72,12 +76,14 @@ impl Sequence {
     pub fn new(id: RequestId, request: Request, context: usize) -> Self {
         let Request { prompt, sampling, guard, stop_strings, top_logprobs, prompt_logprobs } = request;
         let full = prompt.len() >= context && !sampling.slide;
+        let only_scored = prompt_logprobs && (full || sampling.max_tokens == 0);
         Self {
             id,
             prompt_tokens: prompt.len(),
             start: 0,
             computed: 0,
             pages: vec![],
+            cached_tokens: None,
             known: (0, Known::BEGIN),
             sampler: Sampler::new(&sampling, 0),
             guard: guard.map(|guard| {
@@ -92,7 +98,8 @@ impl Sequence {
             sampling_logprobs: vec![],
             tops: vec![],
             prompt_scores: vec![],
-            finish: full.then_some(FinishReason::Length),
+            finish: (full && !only_scored).then_some(FinishReason::Length),
+            only_scored,
             stop_tokens: 0,
             kept_bytes: 0,
             times: Times::default(),
@@ -138,6 +145,7 @@ impl Sequence {
         let window = &self.tokens[self.start..];
         let (pages, known) = pool.take_known(&window[..window.len() - 1]);
         self.computed = pages.len() * PAGE;
+        self.cached_tokens.get_or_insert(self.computed);
         self.known = (pages.len(), known);
         self.pages = pages;
     }
@@ -188,6 +196,14 @@ impl Sequence {
         let normaliser = crate::distribution::log_sum_exp(logits).unwrap_or(f64::NAN);
         let logprob = (f64::from(logits[id as usize]) - normaliser) as f32;
         self.prompt_scores.push(TokenScores { logprob, top: top_logprobs(logits, self.top) });
+    }
+
+    /// Once its prompt is read: whether a token is to be drawn. Otherwise it is finished.
+    pub fn wants_token(&mut self) -> bool {
+        if self.only_scored {
+            self.finish = Some(FinishReason::Length);
+        }
+        !self.only_scored
     }
 
     /// Chooses the next token from its logits and sees whether the completion is finished.
@@ -271,6 +287,7 @@ impl Sequence {
             stop_tokens: self.stop_tokens,
             kept_bytes: self.kept_bytes,
             prompt_tokens: self.prompt_tokens,
+            cached_tokens: self.cached_tokens.unwrap_or(0),
             timing: Timing {
                 prefill_seconds: seconds(begun, first),
                 decode_seconds: seconds(first, last),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fireclay_infer::{Completion, EngineConfig, FinishReason, Request, SamplingConfig, StopStrings, TokenBytes, score};
 
 use crate::{
-    VOCABULARY, assert_close, complete, decoder, decoders, engine, inference, last_logits, log_softmax, prompt,
+    CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, engine, inference, last_logits, log_softmax, prompt,
 };
 
 fn answer(request: Request) -> Completion {
@@ -86,4 +86,30 @@ fn a_biased_token_is_drawn_or_never_drawn() {
     let biased = |bias| SamplingConfig { logit_bias: [(free[0], bias)].into(), ..SamplingConfig::greedy(6) };
     assert_eq!(complete(&decoder(), &prompt(4), &biased(1e4)).unwrap().ids, [free[0]; 6]);
     assert!(!complete(&decoder(), &prompt(4), &biased(-1e4)).unwrap().ids.contains(&free[0]));
+}
+
+#[test]
+fn a_prompt_alone_is_scored_even_where_it_fills_the_context() {
+    for (length, max_tokens) in [(20, 0), (CONTEXT, 0), (CONTEXT, 4)] {
+        let request = Request::new(prompt(length), SamplingConfig { max_tokens, ..SamplingConfig::greedy(1) });
+        let completion = answer(Request { prompt_logprobs: true, ..request });
+        let found: Vec<f32> = completion.prompt_scores.iter().map(|score| score.logprob).collect();
+        assert_close("scores", &found, &score(&inference(&decoder()), &prompt(length)).unwrap());
+        assert_eq!((completion.ids.len(), completion.finish_reason), (0, FinishReason::Length));
+    }
+    let nothing = Request::new(prompt(4), SamplingConfig { max_tokens: 0, ..SamplingConfig::greedy(1) });
+    assert!(
+        engine(&decoder(), EngineConfig::default()).add(nothing).is_err(),
+        "neither tokens nor scores are asked for"
+    );
+}
+
+#[test]
+fn a_request_tells_how_much_of_its_prompt_was_known() {
+    let mut engine = engine(&decoder(), EngineConfig::default());
+    let mut known = || {
+        let request = Request::new(prompt(20), SamplingConfig::greedy(2));
+        engine.complete(request, &mut |_, _| ControlFlow::Continue(())).unwrap().cached_tokens
+    };
+    assert_eq!((known(), known()), (0, 16));
 }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{INT8_BLOCK, WeightStorage};
 use crate::Precision;
-use crate::attention::flash::{Left, SharedOutput, Product, buffers};
+use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked, apply};
 use crate::product::round_to_bf16;

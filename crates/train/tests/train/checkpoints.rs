@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_data::{Batch, DataError, Position, Source};
+use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_train::{Interrupt, NextToken, Outcome, StageDir, stage};
 
 use crate::Small;

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::{PAGE, PageShape, Text};
-use crate::attention::flash::{Left, SharedOutput, Product, buffers};
+use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, vectorize};
 
 /// Query heads of a task, about: what the registers of a small product hold.

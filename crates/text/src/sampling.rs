@@ -1,13 +1,26 @@
-//! How a model's tokens are chosen: by the flags, else as its `generation_config.json` says, else by the command's defaults.
-
 use std::fmt::Display;
 
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
 
-use crate::args::SamplingArgs;
+/// How somebody asks for tokens to be chosen: by a command's flags, or in a request. What is not given is the model's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// How freely.
+    pub temperature: Option<f32>,
+    /// Among how many.
+    pub top_k: Option<usize>,
+    /// Among the fewest that reach this probability together.
+    pub top_p: Option<f32>,
+    /// Among those at least so many times as probable as the most probable one.
+    pub min_p: Option<f32>,
+    /// How much less probable what is there already becomes.
+    pub repetition_penalty: Option<f32>,
+    /// The seed of the choices.
+    pub seed: u64,
+}
 
-/// Settings, and where they come from.
+/// How a model's tokens are chosen: as somebody asked, else as its `generation_config.json` says, else by the caller's default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// The settings, not validated yet.
@@ -17,21 +30,21 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// What flags and model mean together; `temperature` where neither says one.
-    pub fn resolve(args: &SamplingArgs, model: &SamplingDefaults, max_tokens: usize, temperature: f32) -> Self {
+    /// What request and model mean together; `temperature` where neither says one.
+    pub fn resolve(asked: &Asked, model: &SamplingDefaults, max_tokens: usize, temperature: f32) -> Self {
         let greedy = (model.do_sample == Some(false)).then_some(0.0);
         let of_model = greedy.or(model.temperature.map(|number| number as f32));
         let mut told = vec![];
-        let mut pick = |name, flag, model| pick(&mut told, name, flag, model);
-        let temperature = match pick("temperature", args.temperature, of_model) {
+        let mut pick = |name, asked, model| pick(&mut told, name, asked, model);
+        let temperature = match pick("temperature", asked.temperature, of_model) {
             Some(temperature) => temperature,
             None => pick("temperature", Some(temperature), None).unwrap_or(temperature),
         };
-        let top_p = pick("top-p", args.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
-        let min_p = pick("min-p", args.min_p, None);
+        let top_p = pick("top-p", asked.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
+        let min_p = pick("min-p", asked.min_p, None);
         let penalty = model.repetition_penalty.map(|number| number as f32);
-        let repetition_penalty = pick("repetition penalty", args.repetition_penalty, penalty);
-        let top_k = self::pick(&mut told, "top-k", args.top_k, model.top_k.filter(|&k| k > 0));
+        let repetition_penalty = pick("repetition penalty", asked.repetition_penalty, penalty);
+        let top_k = self::pick(&mut told, "top-k", asked.top_k, model.top_k.filter(|&k| k > 0));
         let config = SamplingConfig {
             repetition_penalty: repetition_penalty.unwrap_or(1.0),
             temperature,
@@ -39,17 +52,17 @@ impl Sampling {
             top_p,
             min_p,
             max_tokens,
-            seed: args.seed,
+            seed: asked.seed,
             ..SamplingConfig::default()
         };
         Self { config, told: told.join(", ") }
     }
 }
 
-/// The flag's value, else the model's; and what to tell of it.
-fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, flag: Option<T>, model: Option<T>) -> Option<T> {
-    let source = if flag.is_none() { " (generation_config.json)" } else { "" };
-    let value = flag.or(model);
+/// What was asked for, else the model's; and what to tell of it.
+fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, asked: Option<T>, model: Option<T>) -> Option<T> {
+    let source = if asked.is_none() { " (generation_config.json)" } else { "" };
+    let value = asked.or(model);
     told.extend(value.map(|value| format!("{name} {value}{source}")));
     value
 }
@@ -58,8 +71,8 @@ fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, flag: Option<T>, 
 mod tests {
     use super::*;
 
-    fn args() -> SamplingArgs {
-        SamplingArgs { temperature: None, top_k: None, top_p: None, min_p: None, repetition_penalty: None, seed: 3 }
+    fn asked() -> Asked {
+        Asked { seed: 3, ..Asked::default() }
     }
 
     /// As Qwen2.5's `generation_config.json`.
@@ -73,16 +86,16 @@ mod tests {
         }
     }
 
-    fn check(args: &SamplingArgs, model: &SamplingDefaults, expect: SamplingConfig, told: &str) {
+    fn check(asked: &Asked, model: &SamplingDefaults, expect: SamplingConfig, told: &str) {
         let expect = SamplingConfig { max_tokens: 9, seed: 3, ..expect };
-        assert_eq!(Sampling::resolve(args, model, 9, 0.7), Sampling { config: expect, told: told.into() });
+        assert_eq!(Sampling::resolve(asked, model, 9, 0.7), Sampling { config: expect, told: told.into() });
     }
 
     #[test]
     fn without_flags_the_model_decides_and_without_both_the_command() {
         let from = "(generation_config.json)";
         check(
-            &args(),
+            &asked(),
             &model(),
             SamplingConfig {
                 temperature: 0.6,
@@ -94,18 +107,18 @@ mod tests {
             &format!("temperature 0.6 {from}, top-p 0.8 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"),
         );
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
-        check(&args(), &SamplingDefaults::default(), expect, "temperature 0.7");
+        check(&asked(), &SamplingDefaults::default(), expect, "temperature 0.7");
     }
 
     #[test]
     fn a_flag_overrides_the_model() {
-        let args = SamplingArgs {
+        let asked = Asked {
             temperature: Some(0.0),
             top_k: Some(5),
             top_p: Some(1.0),
             min_p: Some(0.5),
             repetition_penalty: Some(1.0),
-            ..args()
+            ..asked()
         };
         let expect = SamplingConfig {
             temperature: 0.0,
@@ -114,22 +127,22 @@ mod tests {
             min_p: Some(0.5),
             ..SamplingConfig::default()
         };
-        check(&args, &model(), expect, "temperature 0, top-p 1, min-p 0.5, repetition penalty 1, top-k 5");
+        check(&asked, &model(), expect, "temperature 0, top-p 1, min-p 0.5, repetition penalty 1, top-k 5");
     }
 
     #[test]
     fn a_model_that_is_not_sampled_is_greedy_unless_told() {
         let greedy = SamplingDefaults { do_sample: Some(false), temperature: Some(0.6), ..SamplingDefaults::default() };
         let expect = SamplingConfig { temperature: 0.0, ..SamplingConfig::default() };
-        check(&args(), &greedy, expect, "temperature 0 (generation_config.json)");
+        check(&asked(), &greedy, expect, "temperature 0 (generation_config.json)");
         let expect = SamplingConfig { temperature: 0.9, ..SamplingConfig::default() };
-        check(&SamplingArgs { temperature: Some(0.9), ..args() }, &greedy, expect, "temperature 0.9");
+        check(&Asked { temperature: Some(0.9), ..asked() }, &greedy, expect, "temperature 0.9");
     }
 
     #[test]
     fn filters_that_keep_everything_are_none() {
         let off = SamplingDefaults { top_k: Some(0), top_p: Some(1.0), ..SamplingDefaults::default() };
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
-        check(&args(), &off, expect, "temperature 0.7");
+        check(&asked(), &off, expect, "temperature 0.7");
     }
 }

@@ -1,0 +1,229 @@
+//! What requests for text have in common: how tokens are chosen, what ends them, and how many answers there are.
+
+use std::collections::BTreeMap;
+
+use fireclay_infer::SamplingConfig;
+use fireclay_text::Asked;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::error::ApiError;
+use crate::model::Served;
+
+/// One text that ends an answer, or several.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Stop {
+    /// One.
+    One(String),
+    /// Several.
+    Several(Vec<String>),
+}
+
+/// What a stream tells besides its pieces.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamOptions {
+    /// End with a chunk that has the usage.
+    #[serde(default)]
+    pub include_usage: bool,
+    /// Accepted for clients that send it; nothing is padded here.
+    #[serde(default)]
+    #[allow(dead_code, reason = "known, and without effect")]
+    pub include_obfuscation: bool,
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, Default)]
+pub struct Choosing {
+    pub temperature: Option<f32>,
+    pub top_p: Option<f32>,
+    pub top_k: Option<usize>,
+    pub min_p: Option<f32>,
+    pub repetition_penalty: Option<f32>,
+    pub presence_penalty: Option<f32>,
+    pub frequency_penalty: Option<f32>,
+    pub logit_bias: BTreeMap<String, f32>,
+    pub seed: Option<i64>,
+    pub stop: Option<Stop>,
+    pub ignore_eos: bool,
+    pub min_tokens: usize,
+}
+
+/// Texts that end an answer, at most.
+const MOST_STOPS: usize = 16;
+/// Most probable tokens that are told, at most.
+pub const MOST_LOGPROBS: usize = 20;
+
+impl Choosing {
+    /// The sampler's settings; the request's first answer draws from stream 0.
+    ///
+    /// # Errors
+    /// 400 names the field that means nothing.
+    pub fn config(&self, model: &Served, max_tokens: usize, temperature: f32) -> Result<SamplingConfig, ApiError> {
+        let seed = match self.seed {
+            Some(seed) => seed as u64,
+            None => random_seed(),
+        };
+        let asked = Asked {
+            temperature: self.temperature,
+            top_k: self.top_k.filter(|&k| k > 0),
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
+            seed,
+        };
+        let config = SamplingConfig {
+            logit_bias: self.biases(model)?,
+            presence_penalty: self.presence_penalty.unwrap_or(0.0),
+            frequency_penalty: self.frequency_penalty.unwrap_or(0.0),
+            ignore_eos: self.ignore_eos,
+            min_tokens: self.min_tokens,
+            ..model.sampling(&asked, max_tokens, temperature)
+        };
+        let config = match self.ignore_eos {
+            true => SamplingConfig { stop: vec![], ..config },
+            false => config,
+        };
+        let checked = SamplingConfig { max_tokens: max_tokens.max(1), ..config.clone() }.validate();
+        checked.map_err(|error| ApiError::of_infer(&error))?;
+        Ok(config)
+    }
+
+    fn biases(&self, model: &Served) -> Result<BTreeMap<u32, f32>, ApiError> {
+        let vocabulary = model.text.decoder.config().vocab_size;
+        let bias = |(id, &bias): (&String, &f32)| {
+            let known = id.parse().ok().filter(|&id: &u32| (id as usize) < vocabulary);
+            let id = known.ok_or_else(|| format!("{id:?} is no token id of this model"))?;
+            match (-100.0..=100.0).contains(&bias) {
+                true => Ok((id, bias)),
+                false => Err(format!("{bias} is not from -100 to 100")),
+            }
+        };
+        let biases: Result<_, String> = self.logit_bias.iter().map(bias).collect();
+        biases.map_err(|message| ApiError::invalid(format!("`logit_bias`: {message}")).with_param("logit_bias"))
+    }
+
+    /// The texts that end an answer.
+    ///
+    /// # Errors
+    /// 400 for an empty one, or too many.
+    pub fn stops(&self) -> Result<Vec<String>, ApiError> {
+        let stops = match self.stop.clone() {
+            None => vec![],
+            Some(Stop::One(stop)) => vec![stop],
+            Some(Stop::Several(stops)) => stops,
+        };
+        let wrong = |message: String| Err(ApiError::invalid(format!("`stop`: {message}")).with_param("stop"));
+        if stops.len() > MOST_STOPS {
+            return wrong(format!("there are {}, and {MOST_STOPS} are the most", stops.len()));
+        }
+        match stops.iter().any(String::is_empty) {
+            true => wrong("an empty text would end every answer".into()),
+            false => Ok(stops),
+        }
+    }
+}
+
+/// A seed that nobody chose.
+fn random_seed() -> u64 {
+    getrandom::u64().expect("the operating system gives random numbers")
+}
+
+/// How many answers: 1 unless asked for more.
+///
+/// # Errors
+/// 400 for 0, or more than the server has places for.
+pub fn count(n: Option<usize>, prompts: usize, places: usize) -> Result<usize, ApiError> {
+    let n = n.unwrap_or(1);
+    let all = n.saturating_mul(prompts);
+    match n {
+        0 => Err(ApiError::invalid("`n`: give 1 or more").with_param("n")),
+        n if all <= places => Ok(n),
+        _ => Err(ApiError::invalid(format!("this asks for {all} answers at once, and {places} are the most"))
+            .with_param("n")),
+    }
+}
+
+/// The fields of [`Choosing`] in a request's structure, beside its own.
+macro_rules! request {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, serde::Deserialize, utoipa::ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $kind,)*
+            /// How freely to choose; 0 takes the most probable token. The model's own default, if not given.
+            #[serde(default)]
+            pub temperature: Option<f32>,
+            /// Choose among the fewest tokens whose probabilities reach this together.
+            #[serde(default)]
+            pub top_p: Option<f32>,
+            /// Choose among so many most probable tokens.
+            #[serde(default)]
+            pub top_k: Option<usize>,
+            /// Choose among tokens at least so many times as probable as the most probable one.
+            #[serde(default)]
+            pub min_p: Option<f32>,
+            /// Make tokens that are there already less probable; 1 changes nothing.
+            #[serde(default)]
+            pub repetition_penalty: Option<f32>,
+            /// Subtracted from the logits of tokens that the answer already has.
+            #[serde(default)]
+            pub presence_penalty: Option<f32>,
+            /// Subtracted from a token's logit as often as the answer already has it.
+            #[serde(default)]
+            pub frequency_penalty: Option<f32>,
+            /// Added to the logits of these token ids.
+            #[serde(default)]
+            pub logit_bias: std::collections::BTreeMap<String, f32>,
+            /// The same seed gives the same answer.
+            #[serde(default)]
+            pub seed: Option<i64>,
+            /// Texts that end an answer, and are no part of it.
+            #[serde(default)]
+            pub stop: Option<crate::asked::Stop>,
+            /// Go on behind the tokens that end a text.
+            #[serde(default)]
+            pub ignore_eos: bool,
+            /// Nothing ends an answer before so many tokens.
+            #[serde(default)]
+            pub min_tokens: usize,
+            /// How many answers.
+            #[serde(default)]
+            pub n: Option<usize>,
+            /// Send pieces as they come.
+            #[serde(default)]
+            pub stream: bool,
+            /// What a stream tells besides.
+            #[serde(default)]
+            pub stream_options: Option<crate::asked::StreamOptions>,
+        }
+
+        impl $name {
+            /// How its tokens are chosen.
+            pub fn choosing(&self) -> crate::asked::Choosing {
+                crate::asked::Choosing {
+                    temperature: self.temperature,
+                    top_p: self.top_p,
+                    top_k: self.top_k,
+                    min_p: self.min_p,
+                    repetition_penalty: self.repetition_penalty,
+                    presence_penalty: self.presence_penalty,
+                    frequency_penalty: self.frequency_penalty,
+                    logit_bias: self.logit_bias.clone(),
+                    seed: self.seed,
+                    stop: self.stop.clone(),
+                    ignore_eos: self.ignore_eos,
+                    min_tokens: self.min_tokens,
+                }
+            }
+
+            /// Whether a stream ends with the usage.
+            pub fn includes_usage(&self) -> bool {
+                self.stream_options.is_some_and(|options| options.include_usage)
+            }
+        }
+    };
+}
+pub(crate) use request;

@@ -1,0 +1,139 @@
+//! Who may ask: [`Keys`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use axum::http::{HeaderMap, header};
+use blake3::Hash;
+
+use crate::error::{ApiError, ServeError};
+use crate::store::LOCAL;
+
+/// Keys of an API, and the account of each. Without keys everybody is [`LOCAL`].
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<(Hash, String)>);
+
+/// Characters that a key needs, so that it cannot be guessed.
+const SHORTEST: usize = 16;
+
+impl Keys {
+    /// Reads a file with one key a line, behind it, if wished, a name: `KEY NAME`. Keys of one name share an account; a key without a name has
+    /// an account of its own. Empty lines and those that begin with `#` are skipped.
+    ///
+    /// # Errors
+    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; keys themselves are never told.
+    pub fn read(path: &Path) -> Result<Self, ServeError> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ServeError::Setting(format!("cannot read the API keys {shown}: {error}")))?;
+        Self::parse(&text).map_err(|error| ServeError::Setting(format!("{shown}: {error}")))
+    }
+
+    /// The keys of a file's text.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut keys: BTreeMap<[u8; 32], (Hash, String)> = BTreeMap::new();
+        for (line, words) in (1..).zip(text.lines().map(str::split_whitespace)) {
+            let words: Vec<&str> = words.collect();
+            let (key, name) = match words[..] {
+                [] => continue,
+                [first, ..] if first.starts_with('#') => continue,
+                [key] => (key, None),
+                [key, name] => (key, Some(name)),
+                _ => return Err(format!("line {line}: give a key and, behind it, at most one name")),
+            };
+            if key.chars().count() < SHORTEST {
+                return Err(format!(
+                    "line {line}: the key is shorter than {SHORTEST} characters; make it a long random one"
+                ));
+            }
+            let hash = blake3::hash(key.as_bytes());
+            let account = match name {
+                Some(LOCAL) => return Err(format!("line {line}: the name `{LOCAL}` is that of servers without keys")),
+                Some(name) => name.to_owned(),
+                None => format!("key-{}", &hash.to_hex()[..24]),
+            };
+            if keys.insert(*hash.as_bytes(), (hash, account)).is_some() {
+                return Err(format!("line {line}: this key stands there twice"));
+            }
+        }
+        match keys.is_empty() {
+            true => Err("there is no key; write one a line".into()),
+            false => Ok(Self(keys.into_values().collect())),
+        }
+    }
+
+    /// Whether nobody needs a key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The account of a request.
+    ///
+    /// # Errors
+    /// 401 when it has no key, or none of these.
+    pub(crate) fn account(&self, headers: &HeaderMap) -> Result<String, ApiError> {
+        if self.is_empty() {
+            return Ok(LOCAL.into());
+        }
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let scheme_and_key = given.and_then(|value| value.split_once(' '));
+        let (_, key) = scheme_and_key
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .ok_or_else(ApiError::unauthorized)?;
+        let hash = blake3::hash(key.trim().as_bytes());
+        // Hashes are compared in constant time, and all of them in any case.
+        let mut found = None;
+        for (known, account) in &self.0 {
+            if *known == hash {
+                found = Some(account);
+            }
+        }
+        found.cloned().ok_or_else(ApiError::unauthorized)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    const KEYS: &str = "# keys\nsk-0123456789abcdef ann\n\nsk-fedcba9876543210\n";
+
+    fn account(value: &'static str) -> Option<String> {
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        Keys::parse(KEYS).unwrap().account(&headers).ok()
+    }
+
+    #[test]
+    fn a_key_is_its_accounts() {
+        assert_eq!(account("Bearer sk-0123456789abcdef").as_deref(), Some("ann"));
+        assert_eq!(account("bearer sk-0123456789abcdef").as_deref(), Some("ann"));
+        assert!(account("Bearer sk-fedcba9876543210").unwrap().starts_with("key-"));
+        for wrong in
+            ["Bearer sk-0123456789abcde", "Bearer", "Bearer ", "Basic sk-0123456789abcdef", "sk-0123456789abcdef"]
+        {
+            assert_eq!(account(wrong), None, "{wrong}");
+        }
+        assert!(Keys::parse(KEYS).unwrap().account(&HeaderMap::new()).is_err());
+        assert_eq!(Keys::default().account(&HeaderMap::new()).unwrap(), LOCAL);
+    }
+
+    #[test]
+    fn a_file_that_protects_nothing_is_refused() {
+        for (text, expect) in [
+            ("", "no key"),
+            ("# only words", "no key"),
+            ("short", "shorter than 16"),
+            ("sk-0123456789abcdef a b", "line 1"),
+            ("sk-0123456789abcdef a\nsk-0123456789abcdef b", "line 2: this key stands there twice"),
+            ("sk-0123456789abcdef local", "the name `local`"),
+        ] {
+            let error = Keys::parse(text).unwrap_err();
+            assert!(error.contains(expect) && !error.contains("sk-"), "{error}");
+        }
+    }
+}

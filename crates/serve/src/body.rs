@@ -1,0 +1,132 @@
+//! JSON bodies: [`Json`], which refuses by name what it does not know.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a request's body may have. Fields that are null count as left out, as clients send them.
+pub trait Body: DeserializeOwned {
+    /// Fields that others serve and we do not, and why or what to use instead.
+    const REFUSED: &'static [(&'static str, &'static str)] = &[];
+    /// Fields that change nothing of the answer, and are accepted for that reason.
+    const WITHOUT_EFFECT: &'static [&'static str] = &[];
+}
+
+/// The body of a request with `Content-Type: application/json`. Asking for that type keeps other sites' pages from sending requests with a
+/// browser's help.
+pub struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            let message = "send the body as JSON, with the header Content-Type: application/json";
+            return Err(ApiError::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        }
+        let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
+        let read =
+            read.map_err(|_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to come"))?;
+        let bytes = read.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than the server allows")
+            }
+            _ => ApiError::invalid("the body could not be read"),
+        })?;
+        Ok(Self(parse(&bytes)?))
+    }
+}
+
+/// A body's object as a structure.
+fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("the body is no JSON: {error}")))?;
+    let Value::Object(mut object) = value else {
+        return Err(ApiError::invalid("the body must be a JSON object"));
+    };
+    object.retain(|field, value| !value.is_null() && !T::WITHOUT_EFFECT.contains(&field.as_str()));
+    if let Some((field, why)) = T::REFUSED.iter().find(|(field, _)| object.contains_key(*field)) {
+        return Err(ApiError::unsupported(field, why));
+    }
+    of_object(object)
+}
+
+/// An object as a structure; what does not fit is named with its place.
+pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.inner().to_string());
+        if let Some(field) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+            let ends = path == field || path.ends_with(&format!(".{field}"));
+            let place = match (path.as_str(), ends) {
+                (".", _) => field.to_owned(),
+                (path, true) => path.to_owned(),
+                (path, false) => format!("{path}.{field}"),
+            };
+            return ApiError::invalid(format!("unknown field `{place}`"))
+                .with_param(place)
+                .with_code("unknown_parameter");
+        }
+        if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            return ApiError::invalid(format!("the field `{field}` is missing")).with_param(field);
+        }
+        ApiError::invalid(format!("`{path}`: {message}")).with_param(path)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Example {
+        number: u32,
+        inner: Option<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Inner {
+        word: String,
+    }
+
+    impl Body for Example {
+        const REFUSED: &'static [(&'static str, &'static str)] = &[("audio", "there is no sound here")];
+        const WITHOUT_EFFECT: &'static [&'static str] = &["user"];
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        for (body, param, expect) in [
+            ("{\"numbr\": 1}", Some("numbr"), "unknown field `numbr`"),
+            ("{\"number\": 1, \"inner\": {\"wrd\": \"a\"}}", Some("inner.wrd"), "unknown field"),
+            ("{}", Some("number"), "missing"),
+            ("{\"number\": -1}", Some("number"), "invalid value"),
+            ("{\"number\": 1, \"inner\": {\"word\": 2}}", Some("inner.word"), "invalid type"),
+            ("{\"number\": 1, \"audio\": {}}", Some("audio"), "`audio` is not supported: there is no sound here"),
+            ("[1]", None, "must be a JSON object"),
+            ("{\"number\": 1", None, "no JSON"),
+        ] {
+            let object = parse::<Example>(body.as_bytes()).unwrap_err().object();
+            assert!(object["error"]["message"].as_str().unwrap().contains(expect), "{object}");
+            assert_eq!(object["error"]["param"].as_str(), param, "{object}");
+        }
+        let given = "{\"number\": 1, \"user\": \"me\", \"audio\": null, \"inner\": null, \"strange\": null}";
+        assert_eq!(parse::<Example>(given.as_bytes()).unwrap().number, 1);
+    }
+}

@@ -1,0 +1,225 @@
+//! From a job's tokens to what clients are told, piece by piece: [`Generation`]. Streams and whole answers are made of the same pieces.
+
+use fireclay_infer::{Completion, FinishReason, Request, Token};
+use fireclay_text::ReplyText;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::ApiError;
+use crate::metrics::ModelMetrics;
+use crate::model::Served;
+use crate::worker::{Update, Updates};
+
+/// A token of an answer's text, with what the model thought of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    pub id: u32,
+    pub logprob: f32,
+    pub top: Vec<(u32, f32)>,
+    /// Bytes of the answer's text before it.
+    pub start: usize,
+}
+
+/// What is new of one answer.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Which answer, from 0.
+    pub index: usize,
+    pub text: String,
+    pub said: Vec<Said>,
+    /// With the last piece.
+    pub end: Option<End>,
+}
+
+/// How an answer ended, and what it cost.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// "stop" or "length".
+    pub reason: &'static str,
+    pub completion: Completion,
+}
+
+/// One answer while it comes.
+struct Answer {
+    text: ReplyText,
+    /// Tokens whose text is held back.
+    waiting: Vec<Said>,
+    /// A stop text was found that the engine did not see, and the engine was told to end.
+    cut: bool,
+    done: bool,
+}
+
+/// Answers of one job while they come. Dropping it cancels what is not finished.
+pub struct Generation {
+    updates: Updates,
+    answers: Vec<Answer>,
+    open: usize,
+    begun: Instant,
+    first: Option<Instant>,
+    deadline: Instant,
+    ending: watch::Receiver<bool>,
+    metrics: ModelMetrics,
+    tells_ends: bool,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Generation {
+    /// Hands the requests, each with the text that its tokens become, to the model's engine.
+    pub fn start(
+        model: &Served,
+        requests: Vec<(Request, ReplyText)>,
+        room: OwnedSemaphorePermit,
+        rules: Rules,
+    ) -> Self {
+        let answer = |text| Answer { text, waiting: vec![], cut: false, done: false };
+        let (requests, answers): (Vec<_>, Vec<_>) =
+            requests.into_iter().map(|(request, text)| (request, answer(text))).unzip();
+        let begun = Instant::now();
+        Self {
+            updates: model.worker.submit(requests),
+            open: answers.len(),
+            answers,
+            begun,
+            first: None,
+            deadline: begun + rules.timeout,
+            ending: rules.ending,
+            metrics: rules.metrics,
+            tells_ends: false,
+            _room: room,
+        }
+    }
+
+    /// The same, where the token that ends a text is told with the others. It is no part of the text in any case.
+    #[must_use]
+    pub fn telling_ends(self) -> Self {
+        Self { tells_ends: true, ..self }
+    }
+
+    /// The next piece; `None` when all answers are finished.
+    ///
+    /// # Errors
+    /// When the engine fails, the answers take too long, or the server goes down. Nothing comes afterwards.
+    pub async fn next(&mut self) -> Option<Result<Piece, ApiError>> {
+        while self.open > 0 {
+            let received = tokio::select! {
+                biased;
+                update = timeout_at(self.deadline, self.updates.events.recv()) => match update {
+                    Ok(Some(update)) => Ok(update),
+                    // It fell behind so far that it was dropped.
+                    Ok(None) => Err(ApiError::defect()),
+                    Err(_) => Err(ApiError::timeout()),
+                },
+                _ = self.ending.wait_for(|ending| *ending) => Err(ApiError::ending()),
+            };
+            let piece = match received {
+                Ok((index, Update::Token(token))) => Ok(self.token(index, token)),
+                Ok((index, Update::Finished(completion))) => Ok(Some(self.finished(index, *completion))),
+                Ok((_, Update::Failed(failure))) => Err(ApiError::of_failure(&failure)),
+                Err(error) => Err(error),
+            };
+            match piece {
+                Ok(Some(piece)) => return Some(Ok(piece)),
+                Ok(None) => {}
+                Err(error) => {
+                    self.open = 0;
+                    self.updates.events.close();
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+
+    fn token(&mut self, index: usize, token: Token) -> Option<Piece> {
+        if self.first.is_none() {
+            self.first = Some(Instant::now());
+            self.metrics.first_token(self.begun.elapsed());
+        }
+        let answer = &mut self.answers[index];
+        if answer.cut || (answer.text.ends_with(token.id) && !self.tells_ends) {
+            return None;
+        }
+        let piece = answer.text.push(token.id);
+        answer.waiting.push(Said { id: token.id, logprob: token.logprob, top: token.top, start: piece.start });
+        if answer.text.is_stopped() {
+            answer.cut = true;
+            self.updates.cancel(index);
+        }
+        let said =
+            if answer.cut || !answer.text.holds_nothing() { vec![] } else { std::mem::take(&mut answer.waiting) };
+        (!piece.text.is_empty() || !said.is_empty()).then_some(Piece { index, text: piece.text, said, end: None })
+    }
+
+    fn finished(&mut self, index: usize, completion: Completion) -> Piece {
+        self.open -= 1;
+        self.metrics.finished(&completion);
+        let answer = &mut self.answers[index];
+        answer.done = true;
+        let text = answer.text.finish();
+        let mut said = std::mem::take(&mut answer.waiting);
+        if answer.text.is_stopped() {
+            said.retain(|said| said.start < answer.text.shown());
+        }
+        let stopped = answer.cut || completion.finish_reason == FinishReason::Stop;
+        let reason = if stopped { "stop" } else { "length" };
+        Piece { index, text, said, end: Some(End { reason, completion }) }
+    }
+
+    /// All of the answers, in their order.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn whole(mut self) -> Result<Vec<Whole>, ApiError> {
+        let mut texts = vec![(String::new(), vec![], None); self.answers.len()];
+        while let Some(piece) = self.next().await {
+            let Piece { index, text, said, end } = piece?;
+            let whole: &mut (String, Vec<Said>, Option<End>) = &mut texts[index];
+            whole.0 += &text;
+            whole.1.extend(said);
+            whole.2 = end.or(whole.2.take());
+        }
+        let whole = |(text, said, end): (String, Vec<Said>, Option<End>)| {
+            let end = end.expect("an answer without an end is an error");
+            Whole { text, said, end }
+        };
+        Ok(texts.into_iter().map(whole).collect())
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    pub text: String,
+    pub said: Vec<Said>,
+    pub end: End,
+}
+
+/// What bounds a generation.
+pub struct Rules {
+    pub timeout: std::time::Duration,
+    /// True once the server no longer waits for answers.
+    pub ending: watch::Receiver<bool>,
+    pub metrics: ModelMetrics,
+}
+
+/// Tokens that requests cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Read, each prompt once.
+    pub prompt: usize,
+    /// Read, and known before.
+    pub cached: usize,
+    /// Written.
+    pub completion: usize,
+}
+
+impl Tokens {
+    /// Counts an answer; its prompt only if it is the first to that prompt.
+    pub fn add(&mut self, completion: &Completion, first: bool) {
+        self.completion += completion.ids.len();
+        if first {
+            self.prompt += completion.prompt_tokens;
+            self.cached += completion.cached_tokens;
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Numbers for Prometheus: [`Metrics`].
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fireclay_infer::Completion;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::model::Served;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfModel {
+    model: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Pages {
+    model: String,
+    state: &'static str,
+}
+
+type Counters = Family<OfModel, Counter>;
+type Gauges = Family<OfModel, Gauge>;
+type Histograms = Family<OfModel, Histogram, fn() -> Histogram>;
+
+/// Bounds of times in seconds.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
+
+fn times() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// The server's numbers.
+pub struct Metrics {
+    registry: Registry,
+    answered: Family<Answered, Counter>,
+    request_seconds: Histogram,
+    prompt_tokens: Counters,
+    cached_tokens: Counters,
+    completion_tokens: Counters,
+    first_token_seconds: Histograms,
+    token_seconds: Histograms,
+    engine_requests: Gauges,
+    places: Gauges,
+    pages: Family<Pages, Gauge>,
+    preemptions: Gauges,
+    dropped: Gauges,
+    restarts: Gauges,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("fireclay");
+        let mut this = Self {
+            answered: Family::default(),
+            request_seconds: times(),
+            prompt_tokens: Family::default(),
+            cached_tokens: Family::default(),
+            completion_tokens: Family::default(),
+            first_token_seconds: Family::new_with_constructor(times),
+            token_seconds: Family::new_with_constructor(times),
+            engine_requests: Family::default(),
+            places: Family::default(),
+            pages: Family::default(),
+            preemptions: Family::default(),
+            dropped: Family::default(),
+            restarts: Family::default(),
+            registry: Registry::default(),
+        };
+        registry.register("http_requests", "Requests that were answered", this.answered.clone());
+        registry.register("http_request_seconds", "Time to a response's head", this.request_seconds.clone());
+        registry.register("prompt_tokens", "Tokens read", this.prompt_tokens.clone());
+        registry.register("cached_prompt_tokens", "Tokens read that were known before", this.cached_tokens.clone());
+        registry.register("completion_tokens", "Tokens written", this.completion_tokens.clone());
+        let first = this.first_token_seconds.clone();
+        registry.register("first_token_seconds", "Time from a request to its first token", first);
+        registry.register("token_seconds", "Mean time between an answer's tokens", this.token_seconds.clone());
+        registry.register("engine_requests", "Requests in the engine", this.engine_requests.clone());
+        registry.register("free_places", "Requests that may still come before 429", this.places.clone());
+        registry.register("cache_pages", "Pages of keys and values", this.pages.clone());
+        registry.register("preemptions", "Requests that gave back their pages", this.preemptions.clone());
+        registry.register("dropped_readers", "Requests cancelled for slow readers", this.dropped.clone());
+        registry.register("engine_restarts", "Engines made anew after a defect", this.restarts.clone());
+        this.registry = registry;
+        this
+    }
+
+    /// Counts a response.
+    pub fn answered(&self, method: &str, route: &str, status: u16, time: Duration) {
+        let labels = Answered { method: method.into(), route: route.into(), status };
+        self.answered.get_or_create(&labels).inc();
+        self.request_seconds.observe(time.as_secs_f64());
+    }
+
+    /// The numbers of one model's requests.
+    pub fn of_model(self: &Arc<Self>, model: &str) -> ModelMetrics {
+        ModelMetrics { all: Arc::clone(self), labels: OfModel { model: model.into() } }
+    }
+
+    /// All numbers in Prometheus' text format.
+    pub fn text(&self, models: &[Arc<Served>]) -> String {
+        for served in models {
+            let figures = &served.worker.figures;
+            let of_model = OfModel { model: served.id.clone() };
+            let set = |gauges: &Gauges, number: u64| {
+                gauges.get_or_create(&of_model).set(i64::try_from(number).unwrap_or(i64::MAX));
+            };
+            let load = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed) as u64;
+            set(&self.engine_requests, load(&figures.requests));
+            set(&self.places, served.free_places() as u64);
+            set(&self.preemptions, figures.preemptions.load(Ordering::Relaxed));
+            set(&self.dropped, figures.dropped.load(Ordering::Relaxed));
+            set(&self.restarts, figures.restarts.load(Ordering::Relaxed));
+            for (state, number) in [("all", &figures.pages), ("used", &figures.used), ("cached", &figures.cached)] {
+                let labels = Pages { model: served.id.clone(), state };
+                self.pages.get_or_create(&labels).set(load(number) as i64);
+            }
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes everything");
+        text
+    }
+}
+
+/// Where the numbers of one model's requests go.
+#[derive(Clone)]
+pub struct ModelMetrics {
+    all: Arc<Metrics>,
+    labels: OfModel,
+}
+
+impl ModelMetrics {
+    pub fn first_token(&self, time: Duration) {
+        self.all.first_token_seconds.get_or_create(&self.labels).observe(time.as_secs_f64());
+    }
+
+    pub fn finished(&self, completion: &Completion) {
+        let add = |counters: &Counters, number: usize| {
+            counters.get_or_create(&self.labels).inc_by(number as u64);
+        };
+        add(&self.all.prompt_tokens, completion.prompt_tokens);
+        add(&self.all.cached_tokens, completion.cached_tokens);
+        add(&self.all.completion_tokens, completion.ids.len());
+        if completion.timing.decode_outputs > 0 {
+            let mean = completion.timing.decode_seconds / completion.timing.decode_outputs as f64;
+            self.all.token_seconds.get_or_create(&self.labels).observe(mean);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A model that is served: [`Served`].
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fireclay_infer::{Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
+use fireclay_model::huggingface::SamplingDefaults;
+use fireclay_text::{Asked, ReplyText, Sampling, TextModel};
+use fireclay_tokenizer::Tokenizer;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::ApiError;
+use crate::worker::{Failure, Worker};
+use crate::{Limits, ServeError};
+
+/// The temperature of chat where neither the request nor the model says one, as in the terminal's chat.
+pub const CHAT_TEMPERATURE: f32 = 0.7;
+/// The temperature of raw completions where neither says one, as in `generate`.
+pub const COMPLETION_TEMPERATURE: f32 = 0.8;
+
+/// A model with the thread that computes it, and what of its text side is asked for again and again.
+pub struct Served {
+    /// Its name in requests.
+    pub id: String,
+    /// Seconds since 1970 at which it was loaded.
+    pub created: u64,
+    /// Weights, tokenizer and folder.
+    pub text: TextModel,
+    pub tokenizer: Tokenizer,
+    /// Tokens that a prompt and its completion may have together.
+    pub context: usize,
+    pub stop_ids: Vec<u32>,
+    pub worker: Worker,
+    guard: Option<Arc<Utf8Guard>>,
+    token_bytes: Option<Arc<TokenBytes>>,
+    defaults: SamplingDefaults,
+    room: Arc<Semaphore>,
+}
+
+impl Served {
+    /// Starts the model's engine.
+    ///
+    /// # Errors
+    /// When it has no tokenizer, or the engine cannot be made.
+    pub fn start(id: String, text: TextModel, limits: &Limits, threads: usize) -> Result<Self, ServeError> {
+        let tokenizer = text.tokenizer()?.clone();
+        let (streams, memory) = (limits.streams, limits.cache_memory);
+        let context = text.engine(streams, memory).map_err(fireclay_text::TextError::from)?.context();
+        let maker = text.clone();
+        let worker = Worker::start(&id, threads, move || maker.engine(streams, memory));
+        let worker = worker.map_err(|reason| ServeError::Engine { model: id.clone(), reason })?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        Ok(Self {
+            created: now,
+            tokenizer,
+            context,
+            stop_ids: text.stop_ids(),
+            worker,
+            guard: text.utf8_guard(),
+            token_bytes: text.token_bytes(),
+            defaults: text.sampling(),
+            room: Arc::new(Semaphore::new(streams + limits.queue)),
+            id,
+            text,
+        })
+    }
+
+    /// A place for `requests` requests, to be kept while they are answered.
+    ///
+    /// # Errors
+    /// 429 when there is none.
+    pub fn admit(&self, requests: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        let number = u32::try_from(requests).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).try_acquire_many_owned(number).map_err(|_| ApiError::busy())
+    }
+
+    /// Requests that are answered or wait.
+    pub fn free_places(&self) -> usize {
+        self.room.available_permits()
+    }
+
+    /// How tokens are chosen.
+    pub fn sampling(&self, asked: &Asked, max_tokens: usize, temperature: f32) -> SamplingConfig {
+        let Sampling { config, .. } = Sampling::resolve(asked, &self.defaults, max_tokens, temperature);
+        SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
+    }
+
+    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is compared by ids is not.
+    ///
+    /// # Errors
+    /// When a stop text is empty.
+    pub fn request(
+        &self,
+        prompt: Vec<u32>,
+        sampling: SamplingConfig,
+        stop: &[String],
+        guarded: bool,
+    ) -> Result<Request, ApiError> {
+        let tokens = self.token_bytes.as_ref().filter(|_| !stop.is_empty());
+        let strings = tokens.map(|tokens| StopStrings::new(stop, Arc::clone(tokens)));
+        let stop_strings = strings.transpose().map_err(|error| ApiError::of_infer(&error))?.map(Arc::new);
+        let guard = self.guard.clone().filter(|_| guarded);
+        Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
+    }
+
+    /// The text of a chat's reply.
+    pub fn reply_text(&self, stop: &[String]) -> ReplyText {
+        ReplyText::new(&self.tokenizer, self.stop_ids.clone()).stopped_by(stop.to_vec())
+    }
+
+    /// The text behind a raw prompt.
+    pub fn raw_text(&self, stop: &[String]) -> ReplyText {
+        ReplyText::with_specials(&self.tokenizer, self.stop_ids.clone()).stopped_by(stop.to_vec())
+    }
+
+    /// Refuses prompts that leave no room for a token.
+    ///
+    /// # Errors
+    /// 400 with the code that clients know.
+    pub fn check_room(&self, prompt: usize, wanted: usize) -> Result<(), ApiError> {
+        if prompt + wanted.min(1) <= self.context {
+            return Ok(());
+        }
+        Err(ApiError::invalid(format!(
+            "the prompt has {prompt} tokens, and the model's context is {}; shorten it",
+            self.context
+        ))
+        .with_code("context_length_exceeded"))
+    }
+}
+
+impl ApiError {
+    /// What a request is told of a failure in the engine.
+    pub fn of_failure(failure: &Failure) -> Self {
+        match failure {
+            Failure::Infer(error) => Self::of_infer(error),
+            Failure::Defect => Self::defect(),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Replies for the web page: [`PageReplies`].
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::Map;
+use tokio::sync::mpsc;
+
+use crate::app::{App, blocking};
+use crate::asked::Choosing;
+use crate::error::ApiError;
+use crate::items::as_chat;
+use crate::model::CHAT_TEMPERATURE;
+use crate::routes::chat::encode;
+use crate::store::Usage;
+use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
+
+/// Pieces of a reply that may wait for the page's route.
+const WAITING: usize = 16;
+
+/// The server's models as the page uses them.
+pub struct PageReplies(pub Arc<App>);
+
+impl Replies for PageReplies {
+    fn models(&self) -> Vec<PageModel> {
+        let chats = self.0.models.iter().filter(|model| model.tokenizer.chat_template().is_some());
+        chats.map(|model| PageModel { id: model.id.clone(), context: model.context }).collect()
+    }
+
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>> {
+        Box::pin(async move { begin(&self.0, request).await })
+    }
+}
+
+async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError> {
+    let ReplyRequest { model, instructions, messages, sampling } = request;
+    let model = app.model(&model)?;
+    let places = model.admit(1)?;
+    let system = instructions.into_iter().map(|text| fireclay_tokenizer::Message::new("system", text));
+    let chat: Vec<_> = system.chain(messages.iter().map(as_chat)).collect();
+    let prompt = {
+        let model = Arc::clone(&model);
+        blocking(move || encode(&model, &chat, None, Map::new())).await?
+    };
+    model.check_room(prompt.len(), 1)?;
+    let choosing = Choosing {
+        temperature: sampling.temperature,
+        top_p: sampling.top_p,
+        top_k: sampling.top_k,
+        seed: sampling.seed.map(|seed| seed as i64),
+        ..Choosing::default()
+    };
+    let most = app.room(&model, prompt.len(), sampling.max_tokens);
+    let config = choosing.config(&model, most, CHAT_TEMPERATURE)?;
+    let request = model.request(prompt, config, &[], true)?;
+    let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
+    let (sender, receiver) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        loop {
+            let piece = tokio::select! {
+                piece = generation.next() => piece,
+                () = sender.closed() => return,
+            };
+            let sent = match piece {
+                None => return,
+                Some(Err(error)) => sender.send(Generated::Failed(error.to_string())).await,
+                Some(Ok(piece)) => {
+                    let mut sent = Ok(());
+                    if !piece.text.is_empty() {
+                        sent = sender.send(Generated::Text(piece.text)).await;
+                    }
+                    match piece.end {
+                        Some(end) if sent.is_ok() => {
+                            let usage = Usage::of(&end.completion);
+                            sender.send(Generated::End { finish_reason: end.reason.into(), usage }).await
+                        }
+                        _ => sent,
+                    }
+                }
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+impl Usage {
+    /// What a completion cost.
+    pub(crate) fn of(completion: &fireclay_infer::Completion) -> Self {
+        Self {
+            prompt_tokens: completion.prompt_tokens as u64,
+            completion_tokens: completion.ids.len() as u64,
+            cached_tokens: completion.cached_tokens as u64,
+            seconds: Some(completion.timing.decode_seconds),
+        }
+    }
+}

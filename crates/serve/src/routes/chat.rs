@@ -1,0 +1,316 @@
+//! `/v1/chat/completions`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use fireclay_tokenizer::Message;
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, blocking, now};
+use crate::asked::{MOST_LOGPROBS, count, request};
+use crate::body::{Body, Json};
+use crate::error::ApiError;
+use crate::generation::{Generation, Piece, Said, Tokens, Whole};
+use crate::logprobs::token_entry;
+use crate::messages::{messages, render_options};
+use crate::model::{CHAT_TEMPERATURE, Served};
+use crate::sse;
+use crate::store::new_id;
+use crate::tools;
+
+request! {
+    /// A conversation to answer.
+    pub struct ChatRequest {
+        /// The model's name, as `/v1/models` lists it.
+        pub model: String,
+        /// What was said so far: objects with `role` and `content`, `tool_calls` and `tool_call_id`.
+        #[schema(value_type = Vec<Object>)]
+        pub messages: Vec<Map<String, Value>>,
+        /// Most tokens of the answer; the rest of the context, if not given.
+        #[serde(default)]
+        pub max_tokens: Option<usize>,
+        /// The same, in newer clients' name.
+        #[serde(default)]
+        pub max_completion_tokens: Option<usize>,
+        /// Tell each token's log-probability.
+        #[serde(default)]
+        pub logprobs: bool,
+        /// Tell so many of the most probable tokens in each place.
+        #[serde(default)]
+        pub top_logprobs: Option<usize>,
+        /// Functions that may be called, where the model's chat template shows them.
+        #[serde(default)]
+        #[schema(value_type = Option<Vec<Object>>)]
+        pub tools: Option<Vec<Value>>,
+        /// "auto" or "none".
+        #[serde(default)]
+        #[schema(value_type = Option<String>)]
+        pub tool_choice: Option<Value>,
+        /// True: a reply may have several calls.
+        #[serde(default)]
+        pub parallel_tool_calls: Option<bool>,
+        /// Further variables for the chat template, such as `enable_thinking`.
+        #[serde(default)]
+        #[schema(value_type = Object)]
+        pub chat_template_kwargs: Map<String, Value>,
+        /// `{"type": "text"}`.
+        #[serde(default)]
+        #[schema(value_type = Option<Object>)]
+        pub response_format: Option<Value>,
+    }
+}
+
+impl Body for ChatRequest {
+    const REFUSED: &'static [(&'static str, &'static str)] = &[
+        ("audio", "answers are text"),
+        ("modalities", "answers are text; leave it out"),
+        ("prediction", "answers are generated from the conversation alone"),
+        ("reasoning_effort", "use chat_template_kwargs, if the model's template has a switch"),
+        ("verbosity", "say it in a message"),
+        ("web_search_options", "the server reaches no other host"),
+        ("functions", "use tools"),
+        ("function_call", "use tool_choice"),
+        ("moderation", "nothing is moderated here"),
+    ];
+    const WITHOUT_EFFECT: &'static [&'static str] = &[
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    ];
+}
+
+impl ChatRequest {
+    fn check(&self) -> Result<(), ApiError> {
+        check_format(self.response_format.as_ref(), "response_format")?;
+        if self.parallel_tool_calls == Some(false) {
+            return Err(ApiError::unsupported(
+                "parallel_tool_calls",
+                "how many calls a reply has is the model's choice",
+            ));
+        }
+        if self.top_logprobs.is_some() && !self.logprobs {
+            return Err(ApiError::invalid("`top_logprobs` needs `logprobs`: true").with_param("top_logprobs"));
+        }
+        if self.top_logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
+            return Err(
+                ApiError::invalid(format!("`top_logprobs`: {MOST_LOGPROBS} are the most")).with_param("top_logprobs")
+            );
+        }
+        match self.max_completion_tokens.or(self.max_tokens) {
+            Some(0) => Err(ApiError::invalid("`max_tokens`: give 1 or more").with_param("max_tokens")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses answers in a form that is not held to.
+///
+/// # Errors
+/// 400 for anything but text.
+pub fn check_format(format: Option<&Value>, field: &str) -> Result<(), ApiError> {
+    let Some(format) = format else { return Ok(()) };
+    match format["type"].as_str() {
+        Some("text") => Ok(()),
+        Some(kind) => {
+            Err(ApiError::unsupported(field, &format!("{kind} is not enforced by this server; ask for text")))
+        }
+        None => Err(ApiError::invalid(format!("`{field}`: its `type` is missing")).with_param(field)),
+    }
+}
+
+/// Answer a conversation
+#[utoipa::path(post, path = "/v1/chat/completions", tag = "chat", request_body = ChatRequest,
+    responses((status = 200, description = "A chat completion, or with `stream` server-sent chunks of it"),
+        (status = "4XX", description = "An error object"), (status = "5XX", description = "An error object")))]
+pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>) -> Result<Response, ApiError> {
+    let model = app.model(&asked.model)?;
+    asked.check()?;
+    let n = count(asked.n, 1, app.places())?;
+    let places = model.admit(n)?;
+    let stops = asked.choosing().stops()?;
+    let (prompt, with_tools) = {
+        let (model, asked) = (Arc::clone(&model), asked.clone());
+        blocking(move || prompt(&model, &asked)).await?
+    };
+    let wanted = asked.max_completion_tokens.or(asked.max_tokens);
+    model.check_room(prompt.len(), 1)?;
+    let most = app.room(&model, prompt.len(), wanted);
+    let config = asked.choosing().config(&model, most, CHAT_TEMPERATURE)?;
+    let mut requests = vec![];
+    for stream in 0..n as u64 {
+        let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
+        let mut request = model.request(prompt.clone(), config, &stops, true)?;
+        request.top_logprobs = asked.top_logprobs.unwrap_or(0);
+        requests.push((request, model.reply_text(&stops)));
+    }
+    let generation = app.generate(&model, requests, places);
+    let answer = Answer { id: new_id("chatcmpl"), created: now(), with_tools, logprobs: asked.logprobs, model };
+    if asked.stream {
+        let (n, usage) = (n, asked.includes_usage());
+        return Ok(sse::stream(move |events| async move { answer.stream(&events, generation, n, usage).await }));
+    }
+    let choices = generation.whole().await?;
+    Ok(axum::Json(answer.whole(&choices)).into_response())
+}
+
+/// The ids of a conversation, and whether tools were shown to the model.
+fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiError> {
+    let messages = messages(&asked.messages)?;
+    let tools = tools::offered(asked.tools.clone(), asked.tool_choice.as_ref())?;
+    Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
+}
+
+/// The ids of a conversation with tools and further variables for the template.
+///
+/// # Errors
+/// 400 when the template refuses it, or shows no tools although there are some.
+pub fn encode(
+    model: &Served,
+    messages: &[Message],
+    tools: Option<Vec<Value>>,
+    variables: Map<String, Value>,
+) -> Result<Vec<u32>, ApiError> {
+    for message in messages {
+        model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
+    }
+    let without = render_options(model, None, variables.clone());
+    let plain = model.text.chat_prompt_with(messages, &without).map_err(|error| ApiError::of_text(&error));
+    let Some(tools) = tools else { return plain };
+    let options = render_options(model, Some(tools), variables);
+    let ids = model.text.chat_prompt_with(messages, &options).map_err(|error| ApiError::of_text(&error))?;
+    match plain {
+        Ok(plain) if plain == ids => {
+            Err(ApiError::unsupported("tools", "this model's chat template does not show them"))
+        }
+        _ => Ok(ids),
+    }
+}
+
+/// What an answer's JSON needs besides its pieces.
+struct Answer {
+    id: String,
+    created: u64,
+    model: Arc<Served>,
+    with_tools: bool,
+    logprobs: bool,
+}
+
+impl Answer {
+    fn whole(&self, choices: &[Whole]) -> Value {
+        let mut tokens = Tokens::default();
+        let choice = |(index, whole): (usize, &Whole)| {
+            let (content, calls) = tools::split(self.with_tools, &whole.text);
+            let reason = if calls.is_empty() { whole.end.reason } else { "tool_calls" };
+            let mut message = json!({"role": "assistant", "content": content, "refusal": null});
+            if !calls.is_empty() {
+                message["tool_calls"] = calls.into();
+            }
+            json!({"index": index, "message": message, "logprobs": self.logprobs(&whole.said), "finish_reason": reason})
+        };
+        for (index, whole) in choices.iter().enumerate() {
+            tokens.add(&whole.end.completion, index == 0);
+        }
+        let choices: Vec<Value> = choices.iter().enumerate().map(choice).collect();
+        let mut object = self.object("chat.completion", &choices);
+        object["usage"] = usage(tokens);
+        object
+    }
+
+    async fn stream(
+        self,
+        events: &sse::Events,
+        mut generation: Generation,
+        n: usize,
+        include_usage: bool,
+    ) -> Result<(), sse::Gone> {
+        let chunk = |choices: &[Value]| {
+            let mut object = self.object("chat.completion.chunk", choices);
+            if include_usage {
+                object["usage"] = Value::Null;
+            }
+            object
+        };
+        for index in 0..n {
+            let delta = json!({"role": "assistant", "content": "", "refusal": null});
+            events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
+        }
+        let mut tokens = Tokens::default();
+        // A reply that may call tools is told when it is whole: what is a call cannot be told before.
+        let mut held = vec![String::new(); n];
+        while let Some(piece) = events.next(&mut generation).await? {
+            let Piece { index, mut text, said, end } = match piece {
+                Ok(piece) => piece,
+                Err(error) => {
+                    events.fail(&error).await?;
+                    return events.done().await;
+                }
+            };
+            let mut calls = vec![];
+            if self.with_tools {
+                held[index] += &text;
+                text.clear();
+                if end.is_some() {
+                    let (content, found) = tools::split(true, &held[index]);
+                    (text, calls) = (content.unwrap_or_default(), found);
+                }
+            }
+            if !text.is_empty() || (self.logprobs && !said.is_empty()) {
+                let delta = json!({"content": text});
+                events.send(&chunk(&[choice(index, &delta, &self.logprobs(&said), None)])).await?;
+            }
+            if !calls.is_empty() {
+                let numbered = (0..).zip(&mut calls).map(|(index, call): (u64, &mut Value)| {
+                    call["index"] = index.into();
+                    call.clone()
+                });
+                let delta = json!({"tool_calls": numbered.collect::<Vec<Value>>()});
+                events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
+            }
+            if let Some(end) = end {
+                tokens.add(&end.completion, index == 0);
+                let reason = if calls.is_empty() { end.reason } else { "tool_calls" };
+                events.send(&chunk(&[choice(index, &json!({}), &Value::Null, Some(reason))])).await?;
+            }
+        }
+        if include_usage {
+            let mut object = self.object("chat.completion.chunk", &[]);
+            object["usage"] = usage(tokens);
+            events.send(&object).await?;
+        }
+        events.done().await
+    }
+
+    fn object(&self, kind: &str, choices: &[Value]) -> Value {
+        let Self { id, created, model, .. } = self;
+        json!({"id": id, "object": kind, "created": created, "model": model.id, "choices": choices})
+    }
+
+    fn logprobs(&self, said: &[Said]) -> Value {
+        if !self.logprobs {
+            return Value::Null;
+        }
+        let entries = said.iter().map(|said| token_entry(&self.model, said));
+        json!({"content": entries.collect::<Vec<Value>>(), "refusal": null})
+    }
+}
+
+fn choice(index: usize, delta: &Value, logprobs: &Value, reason: Option<&str>) -> Value {
+    json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason})
+}
+
+/// What an answer cost, in `OpenAI`'s shape.
+pub fn usage(tokens: Tokens) -> Value {
+    let Tokens { prompt, cached, completion } = tokens;
+    json!({
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    })
+}

@@ -1,0 +1,348 @@
+//! `/v1/completions`: raw texts continued, as evaluation harnesses ask.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::chat::{check_format, usage};
+use crate::app::{App, blocking, now};
+use crate::asked::{MOST_LOGPROBS, count, request};
+use crate::body::{Body, Json};
+use crate::error::ApiError;
+use crate::generation::{Generation, Piece, Said, Tokens, Whole};
+use crate::logprobs::{token_text, top_map};
+use crate::model::{COMPLETION_TEMPERATURE, Served};
+use crate::sse;
+use crate::store::new_id;
+
+/// What is to be continued: a text, token ids, or a list of either.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Prompts {
+    /// One text.
+    Text(String),
+    /// One list of token ids.
+    Ids(Vec<u32>),
+    /// Several texts.
+    Texts(Vec<String>),
+    /// Several lists of token ids.
+    Lists(Vec<Vec<u32>>),
+}
+
+request! {
+    /// Texts to continue.
+    pub struct CompletionRequest {
+        /// The model's name, as `/v1/models` lists it.
+        pub model: String,
+        /// What is to be continued. Text is taken as it is: words that look like a special token are words.
+        pub prompt: Prompts,
+        /// Most tokens to generate; 0 only scores the prompt.
+        #[serde(default)]
+        pub max_tokens: Option<usize>,
+        /// Begin the answer with the prompt.
+        #[serde(default)]
+        pub echo: bool,
+        /// Tell each token's log-probability, and so many of the most probable in its place; with `echo` also of the prompt's.
+        #[serde(default)]
+        pub logprobs: Option<usize>,
+        /// `{"type": "text"}`.
+        #[serde(default)]
+        #[schema(value_type = Option<Object>)]
+        pub response_format: Option<Value>,
+    }
+}
+
+impl Body for CompletionRequest {
+    const REFUSED: &'static [(&'static str, &'static str)] =
+        &[("suffix", "texts are continued, not filled in"), ("best_of", "use n and choose")];
+    const WITHOUT_EFFECT: &'static [&'static str] = &["user"];
+}
+
+/// Tokens of an answer, if a request names none.
+const MAX_TOKENS: usize = 16;
+
+/// A prompt in ids, and as text where it was text.
+struct Prompt {
+    ids: Vec<u32>,
+    text: Option<String>,
+    /// Ids before those of the text.
+    leading: usize,
+}
+
+/// Continue texts
+#[utoipa::path(post, path = "/v1/completions", tag = "completions", request_body = CompletionRequest,
+    responses((status = 200, description = "A completion, or with `stream` server-sent chunks of it"),
+        (status = "4XX", description = "An error object"), (status = "5XX", description = "An error object")))]
+pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionRequest>) -> Result<Response, ApiError> {
+    let model = app.model(&asked.model)?;
+    check(&asked)?;
+    let number = match &asked.prompt {
+        Prompts::Text(_) | Prompts::Ids(_) => 1,
+        Prompts::Texts(texts) => texts.len(),
+        Prompts::Lists(lists) => lists.len(),
+    };
+    let n = count(asked.n, number, app.places())?;
+    let places = model.admit(n * number)?;
+    let stops = asked.choosing().stops()?;
+    let prompts = {
+        let (model, asked) = (Arc::clone(&model), asked.prompt.clone());
+        blocking(move || encode(&model, asked)).await?
+    };
+    let wanted = asked.max_tokens.unwrap_or(MAX_TOKENS);
+    let scores = asked.logprobs.is_some() && asked.echo;
+    let mut requests = vec![];
+    for prompt in &prompts {
+        model.check_room(prompt.ids.len(), if scores { 0 } else { wanted })?;
+        let most = app.room(&model, prompt.ids.len(), Some(wanted));
+        let config = asked.choosing().config(&model, most, COMPLETION_TEMPERATURE)?;
+        for stream in 0..n as u64 {
+            let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
+            let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
+            request.top_logprobs = asked.logprobs.unwrap_or(0);
+            request.prompt_logprobs = scores || most == 0;
+            requests.push((request, model.raw_text(&stops)));
+        }
+    }
+    // Harnesses count on one entry a token, and leave out the last.
+    let generation = app.generate(&model, requests, places).telling_ends();
+    let answer = Answer {
+        id: new_id("cmpl"),
+        created: now(),
+        n,
+        echoes: prompts.iter().map(|prompt| Echo::new(&model, prompt, asked.echo)).collect(),
+        prompts: prompts.into_iter().map(|prompt| prompt.ids).collect(),
+        logprobs: asked.logprobs.is_some(),
+        echo: asked.echo,
+        model,
+    };
+    if asked.stream {
+        let usage = asked.includes_usage();
+        return Ok(sse::stream(move |events| async move { answer.stream(&events, generation, usage).await }));
+    }
+    let choices = generation.whole().await?;
+    Ok(axum::Json(answer.whole(&choices)?).into_response())
+}
+
+fn check(asked: &CompletionRequest) -> Result<(), ApiError> {
+    check_format(asked.response_format.as_ref(), "response_format")?;
+    if asked.logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
+        return Err(ApiError::invalid(format!("`logprobs`: {MOST_LOGPROBS} are the most")).with_param("logprobs"));
+    }
+    if asked.stream && asked.echo && asked.logprobs.is_some() {
+        return Err(ApiError::unsupported(
+            "stream",
+            "with echo and logprobs, whose prompt is scored as a whole; leave one out",
+        ));
+    }
+    Ok(())
+}
+
+fn encode(model: &Served, prompts: Prompts) -> Result<Vec<Prompt>, ApiError> {
+    let vocabulary = model.text.decoder.config().vocab_size;
+    let of_ids = |ids: Vec<u32>| match ids.iter().find(|&&id| id as usize >= vocabulary) {
+        Some(id) => Err(wrong(format!("{id} is no token id; the vocabulary has {vocabulary}"))),
+        None if ids.is_empty() => Err(wrong("it has no token")),
+        None => Ok(Prompt { ids, text: None, leading: 0 }),
+    };
+    let of_text = |text: String| -> Result<Prompt, ApiError> {
+        let ids = model.text.encode(&text).map_err(|error| ApiError::of_text(&error))?;
+        let leading = if text.is_empty() { ids.len() } else { usize::from(model.text.leading_id().is_some()) };
+        Ok(Prompt { ids, text: Some(text), leading })
+    };
+    let encoded: Vec<Prompt> = match prompts {
+        Prompts::Text(text) => vec![of_text(text)?],
+        Prompts::Ids(ids) => vec![of_ids(ids)?],
+        Prompts::Texts(texts) => texts.into_iter().map(of_text).collect::<Result<_, _>>()?,
+        Prompts::Lists(lists) => lists.into_iter().map(of_ids).collect::<Result<_, _>>()?,
+    };
+    match encoded.is_empty() {
+        true => Err(wrong("there is none")),
+        false => Ok(encoded),
+    }
+}
+
+fn wrong(why: impl std::fmt::Display) -> ApiError {
+    ApiError::invalid(format!("`prompt`: {why}")).with_param("prompt")
+}
+
+/// A prompt as an answer begins with it.
+struct Echo {
+    text: String,
+    /// Where each token of the prompt begins, in bytes of the text.
+    starts: Vec<usize>,
+}
+
+impl Echo {
+    fn new(model: &Served, prompt: &Prompt, echo: bool) -> Self {
+        if !echo {
+            return Self { text: String::new(), starts: vec![] };
+        }
+        let mut stream = model.tokenizer.stream();
+        let (mut text, mut starts) = (String::new(), vec![0; prompt.leading.min(prompt.ids.len())]);
+        for &id in &prompt.ids[starts.len()..] {
+            starts.push(text.len());
+            text += &stream.push(id).unwrap_or_default();
+        }
+        text += &stream.finish().unwrap_or_default();
+        // A tokenizer that normalises would change what was asked.
+        let text = prompt.text.clone().unwrap_or(text);
+        Self { text, starts }
+    }
+}
+
+struct Answer {
+    id: String,
+    created: u64,
+    model: Arc<Served>,
+    prompts: Vec<Vec<u32>>,
+    echoes: Vec<Echo>,
+    /// Answers to each prompt.
+    n: usize,
+    logprobs: bool,
+    echo: bool,
+}
+
+impl Answer {
+    fn whole(&self, choices: &[Whole]) -> Result<Value, ApiError> {
+        let mut tokens = Tokens::default();
+        let mut objects = vec![];
+        for (index, whole) in choices.iter().enumerate() {
+            tokens.add(&whole.end.completion, index % self.n == 0);
+            let text = format!("{}{}", self.echoes[index / self.n].text, whole.text);
+            let logprobs = if self.logprobs { self.all_logprobs(index, whole, &text)? } else { Value::Null };
+            objects.push(choice(index, &text, &logprobs, Some(whole.end.reason)));
+        }
+        let mut object = self.object(&objects);
+        object["usage"] = usage(tokens);
+        Ok(object)
+    }
+
+    /// The log-probabilities of an answer, and of its prompt where it begins with that.
+    fn all_logprobs(&self, index: usize, whole: &Whole, text: &str) -> Result<Value, ApiError> {
+        let (ids, echo) = (&self.prompts[index / self.n], &self.echoes[index / self.n]);
+        let mut listed = Listed::new(text);
+        if self.echo {
+            let scores = &whole.end.completion.prompt_scores;
+            if scores.len() + 1 != ids.len() || scores.iter().any(|score| score.logprob.is_nan()) {
+                tracing::error!("{} scores of a prompt of {} tokens, or some are no numbers", scores.len(), ids.len());
+                return Err(ApiError::defect());
+            }
+            // Nothing stands before the first token.
+            listed.push(token_text(&self.model, ids[0]), Value::Null, Value::Null, echo.starts[0]);
+            for ((&id, score), &start) in ids[1..].iter().zip(scores).zip(&echo.starts[1..]) {
+                let top = top_map(&self.model, &score.top, (id, score.logprob));
+                listed.push(token_text(&self.model, id), score.logprob.into(), top, start);
+            }
+        }
+        self.list(&mut listed, &whole.said, echo.text.len());
+        Ok(listed.object())
+    }
+
+    fn list(&self, listed: &mut Listed, said: &[Said], before: usize) {
+        for Said { id, logprob, top, start } in said {
+            let top = top_map(&self.model, top, (*id, *logprob));
+            listed.push(token_text(&self.model, *id), (*logprob).into(), top, before + start);
+        }
+    }
+
+    async fn stream(
+        self,
+        events: &sse::Events,
+        mut generation: Generation,
+        include_usage: bool,
+    ) -> Result<(), sse::Gone> {
+        let chunk = |choices: &[Value]| {
+            let mut object = self.object(choices);
+            if include_usage {
+                object["usage"] = Value::Null;
+            }
+            object
+        };
+        let mut texts: Vec<String> =
+            (0..self.prompts.len() * self.n).map(|index| self.echoes[index / self.n].text.clone()).collect();
+        if self.echo {
+            for (index, text) in texts.iter().enumerate() {
+                events.send(&chunk(&[choice(index, text, &Value::Null, None)])).await?;
+            }
+        }
+        let mut tokens = Tokens::default();
+        while let Some(piece) = events.next(&mut generation).await? {
+            let Piece { index, text, said, end } = match piece {
+                Ok(piece) => piece,
+                Err(error) => {
+                    events.fail(&error).await?;
+                    return events.done().await;
+                }
+            };
+            texts[index] += &text;
+            let logprobs = self.logprobs.then(|| {
+                let mut listed = Listed::new(&texts[index]);
+                self.list(&mut listed, &said, 0);
+                listed.object()
+            });
+            if let Some(end) = &end {
+                tokens.add(&end.completion, index % self.n == 0);
+            }
+            let reason = end.map(|end| end.reason);
+            events.send(&chunk(&[choice(index, &text, &logprobs.unwrap_or_default(), reason)])).await?;
+        }
+        if include_usage {
+            let mut object = self.object(&[]);
+            object["usage"] = usage(tokens);
+            events.send(&object).await?;
+        }
+        events.done().await
+    }
+
+    fn object(&self, choices: &[Value]) -> Value {
+        let Self { id, created, model, .. } = self;
+        json!({"id": id, "object": "text_completion", "created": created, "model": model.id, "choices": choices})
+    }
+}
+
+fn choice(index: usize, text: &str, logprobs: &Value, reason: Option<&str>) -> Value {
+    json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason})
+}
+
+/// Four lists with an entry a token.
+struct Listed<'a> {
+    text: &'a str,
+    tokens: Vec<String>,
+    logprobs: Vec<Value>,
+    tops: Vec<Value>,
+    offsets: Vec<usize>,
+    /// Bytes and characters up to the newest token.
+    place: (usize, usize),
+}
+
+impl<'a> Listed<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, tokens: vec![], logprobs: vec![], tops: vec![], offsets: vec![], place: (0, 0) }
+    }
+
+    /// Adds a token that begins `start` bytes behind the text's beginning.
+    fn push(&mut self, token: String, logprob: Value, top: Value, start: usize) {
+        let (bytes, characters) = self.place;
+        let between = self.text.get(bytes..start).unwrap_or_default();
+        if start > bytes {
+            self.place = (start, characters + between.chars().count());
+        }
+        self.tokens.push(token);
+        self.logprobs.push(logprob);
+        self.tops.push(top);
+        self.offsets.push(self.place.1);
+    }
+
+    fn object(self) -> Value {
+        json!({
+            "tokens": self.tokens,
+            "token_logprobs": self.logprobs,
+            "top_logprobs": self.tops,
+            "text_offset": self.offsets,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! `/v1/responses`: turns that go on by an id.
+
+mod request;
+mod turn;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::app::{Account, App};
+use crate::body::Json;
+use crate::error::ApiError;
+use crate::sse;
+pub use request::ResponseRequest;
+use turn::{Out, Turn};
+
+/// Answer, and go on where an earlier response or a conversation ended
+#[utoipa::path(post, path = "/v1/responses", tag = "responses", request_body = ResponseRequest,
+    responses((status = 200, description = "A response, or with `stream` server-sent events about it"),
+        (status = "4XX", description = "An error object"), (status = "5XX", description = "An error object")))]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Json(asked): Json<ResponseRequest>,
+) -> Result<Response, ApiError> {
+    asked.check()?;
+    let (sender, receiver) = oneshot::channel();
+    // A task of its own, so that what was begun in the database is ended there, whenever the client hangs up.
+    tokio::spawn(async move {
+        let stream = asked.stream;
+        match Turn::begin(app, account, asked).await {
+            Err(error) => drop(sender.send(Err(error))),
+            Ok((turn, generation)) if stream => {
+                let response = sse::stream(move |events| turn.run(generation, Out::Stream { events, sent: 0 }));
+                drop(sender.send(Ok(response)));
+            }
+            Ok((turn, generation)) => drop(turn.run(generation, Out::Whole(Some(sender))).await),
+        }
+    });
+    receiver.await.map_err(|_| ApiError::defect())?
+}
+
+/// Read a response
+#[utoipa::path(get, path = "/v1/responses/{response}", tag = "responses",
+    params(("response" = String, Path, description = "Its id")),
+    responses((status = 200, description = "A response"), (status = 404, description = "An error object")))]
+pub async fn read(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let response = app.store.response(&account, &id).await?;
+    let message = app.store.message(&account, &response.message).await?;
+    Ok(axum::Json(turn::object(&response.id, response.body, &message)).into_response())
+}
+
+/// Delete a response; its conversation keeps the reply
+#[utoipa::path(delete, path = "/v1/responses/{response}", tag = "responses",
+    params(("response" = String, Path, description = "Its id")),
+    responses((status = 200, description = "It is deleted"), (status = 404, description = "An error object")))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    app.store.delete_response(&account, &id).await?;
+    Ok(axum::Json(json!({"id": id, "object": "response.deleted", "deleted": true})).into_response())
+}

@@ -1,0 +1,375 @@
+//! One turn: read what was said before, answer, keep the answer, tell it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+
+use super::request::{ConversationId, ResponseRequest};
+use crate::app::{App, blocking};
+use crate::error::ApiError;
+use crate::generation::{End, Generation, Piece};
+use crate::items::{as_chat, item, status};
+use crate::model::CHAT_TEMPERATURE;
+use crate::routes::chat::encode;
+use crate::sse::{Events, Gone};
+use crate::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Usage, new_id};
+use crate::tools;
+
+/// How often what there is of a reply is kept.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// Where a turn is told.
+pub enum Out {
+    /// Event by event.
+    Stream {
+        events: Events,
+        /// Events so far.
+        sent: u64,
+    },
+    /// All at once.
+    Whole(Option<oneshot::Sender<Result<Response, ApiError>>>),
+}
+
+impl Out {
+    async fn next(&mut self, generation: &mut Generation) -> Result<Option<Result<Piece, ApiError>>, Gone> {
+        match self {
+            Self::Stream { events, .. } => events.next(generation).await,
+            Self::Whole(sender) => tokio::select! {
+                piece = generation.next() => Ok(piece),
+                () = sender.as_mut().expect("it is told once, at the end").closed() => Err(Gone),
+            },
+        }
+    }
+
+    /// Sends an event, if that is how it is told.
+    async fn event(&mut self, kind: &str, mut event: Value) -> Result<(), Gone> {
+        let Self::Stream { events, sent } = self else { return Ok(()) };
+        event["type"] = kind.into();
+        event["sequence_number"] = (*sent).into();
+        *sent += 1;
+        events.send_named(&event).await
+    }
+}
+
+/// A turn that has begun.
+pub struct Turn {
+    app: Arc<App>,
+    account: String,
+    id: String,
+    /// What the response tells of its request.
+    body: Map<String, Value>,
+    /// The reply; in the database, where the turn is stored.
+    reply: Message,
+    stored: bool,
+    with_tools: bool,
+}
+
+/// How a reply ended.
+enum Ended {
+    Itself(End),
+    Failed(ApiError),
+    HungUp,
+}
+
+impl Turn {
+    /// Keeps what was said, and hands the conversation to the engine.
+    ///
+    /// # Errors
+    /// 404 for an unknown id, 400 for what the template refuses or the context does not hold.
+    pub async fn begin(app: Arc<App>, account: String, asked: ResponseRequest) -> Result<(Self, Generation), ApiError> {
+        let model = app.model(&asked.model)?;
+        let places = model.admit(1)?;
+        let said = asked.messages()?;
+        let tools = tools::offered(asked.chat_tools(), asked.tool_choice.as_ref())?;
+        let (conversation, parent, before) = earlier(&app, &account, &asked).await?;
+        let persona = match &conversation {
+            Some(id) => app.store.conversation(&account, id).await?.persona,
+            None => None,
+        };
+        let instructions = asked.instructions.clone().or(persona);
+        let system = instructions.iter().map(|text| fireclay_tokenizer::Message::new("system", text));
+        let chat: Vec<_> = system.chain(before.iter().map(as_chat)).chain(said.iter().map(of_new)).collect();
+        let with_tools = tools.is_some();
+        let prompt = {
+            let model = Arc::clone(&model);
+            blocking(move || encode(&model, &chat, tools, Map::new())).await?
+        };
+        model.check_room(prompt.len(), 1)?;
+        let most = app.room(&model, prompt.len(), asked.max_output_tokens);
+        let config = asked.choosing().config(&model, most, CHAT_TEMPERATURE)?;
+        let mut body = asked.told(config.temperature, config.top_p);
+        let request = model.request(prompt, config, &[], true)?;
+        let stored = asked.is_stored();
+        let (id, reply) = if stored {
+            let conversation = if let Some(id) = conversation {
+                id
+            } else {
+                let new = NewConversation { unlisted: true, ..NewConversation::default() };
+                app.store.create_conversation(&account, new).await?.id
+            };
+            if asked.conversation.is_some() {
+                body.insert("conversation".into(), json!({"id": conversation}));
+            }
+            let said = app.store.append(&account, &conversation, parent, said).await?;
+            let last = said.last().map(|message| Parent::Message(message.id.clone())).expect("something was said");
+            let reply =
+                app.store.begin_reply(&account, &conversation, last, &model.id, instructions.as_deref()).await?;
+            let response = app.store.create_response(&account, &reply.id, body.clone()).await?;
+            (response.id, reply)
+        } else {
+            (new_id("resp"), unstored(&model.id))
+        };
+        let generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
+        Ok((Self { app, account, id, body, reply, stored, with_tools }, generation))
+    }
+
+    /// Follows the reply to its end, keeps it, and tells it.
+    ///
+    /// # Errors
+    /// When the client is gone; the reply is kept nevertheless.
+    pub async fn run(mut self, mut generation: Generation, mut out: Out) -> Result<(), Gone> {
+        let ended = match self.follow(&mut generation, &mut out).await {
+            Ok(ended) => ended,
+            Err(Gone) => Ended::HungUp,
+        };
+        drop(generation);
+        let error = match &ended {
+            Ended::Failed(error) => Some(error.clone()),
+            _ => None,
+        };
+        let is_gone = matches!(ended, Ended::HungUp);
+        if let Err(error) = self.keep(ended).await {
+            tracing::error!("a reply could not be kept: {error:?}");
+            return self.tell(out, Some(error)).await;
+        }
+        if is_gone { Err(Gone) } else { self.tell(out, error).await }
+    }
+
+    async fn follow(&mut self, generation: &mut Generation, out: &mut Out) -> Result<Ended, Gone> {
+        let begun = object(&self.id, self.body.clone(), &self.reply);
+        out.event("response.created", json!({"response": begun})).await?;
+        out.event("response.in_progress", json!({"response": begun})).await?;
+        if !self.with_tools {
+            self.open_words(out).await?;
+        }
+        let mut text = String::new();
+        let mut saved = Instant::now();
+        loop {
+            let piece = match out.next(generation).await {
+                Ok(Some(Ok(piece))) => piece,
+                Ok(Some(Err(error))) => return Ok(Ended::Failed(error)),
+                Ok(None) => unreachable!("a generation ends with the end of its answers"),
+                Err(Gone) => return Ok(Ended::HungUp),
+            };
+            text += &piece.text;
+            self.reply.content = Content::Text(text.clone());
+            if !self.with_tools && !piece.text.is_empty() {
+                let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "delta": piece.text,
+                    "logprobs": []});
+                out.event("response.output_text.delta", event).await?;
+            }
+            if let Some(end) = piece.end {
+                return Ok(Ended::Itself(end));
+            }
+            if self.stored && saved.elapsed() > SAVE_EVERY {
+                saved = Instant::now();
+                if let Err(error) = self.app.store.save_progress(&self.account, &self.reply.id, &text).await {
+                    tracing::warn!("what there is of a reply could not be kept: {error}");
+                }
+            }
+        }
+    }
+
+    async fn open_words(&self, out: &mut Out) -> Result<(), Gone> {
+        let empty = Message {
+            content: Content::Text(String::new()),
+            status: Status::InProgress,
+            tool_calls: None,
+            ..self.reply.clone()
+        };
+        let mut opened = item(&empty).swap_remove(0);
+        let part = opened["content"][0].take();
+        opened["content"] = json!([]);
+        out.event("response.output_item.added", json!({"output_index": 0, "item": opened})).await?;
+        let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "part": part});
+        out.event("response.content_part.added", event).await
+    }
+
+    /// Notes how the reply ended, in the database too.
+    async fn keep(&mut self, ended: Ended) -> Result<(), ApiError> {
+        let (reason, usage) = match ended {
+            Ended::Itself(end) => {
+                let usage = Usage::of(&end.completion);
+                (end.reason, Some(usage))
+            }
+            Ended::Failed(_) => ("interrupted", None),
+            Ended::HungUp => ("cancelled", None),
+        };
+        let text = self.reply.content.text();
+        let (words, calls) = tools::split(self.with_tools, &text);
+        let reply = &mut self.reply;
+        reply.content = Content::Text(words.unwrap_or_default());
+        reply.tool_calls = (!calls.is_empty()).then(|| calls.into());
+        reply.status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
+        reply.finish_reason = Some(reason.into());
+        reply.usage = usage;
+        if !self.stored {
+            return Ok(());
+        }
+        let outcome = Outcome {
+            content: reply.content.clone(),
+            tool_calls: reply.tool_calls.clone(),
+            status: reply.status,
+            finish_reason: reply.finish_reason.clone(),
+            usage,
+        };
+        self.reply = self.app.store.finish_reply(&self.account, &reply.id, outcome).await?;
+        Ok(())
+    }
+
+    /// Tells the end.
+    async fn tell(self, mut out: Out, error: Option<ApiError>) -> Result<(), Gone> {
+        let mut response = object(&self.id, self.body.clone(), &self.reply);
+        if let Out::Whole(sender) = &mut out {
+            let told = match error {
+                Some(error) => Err(error),
+                None => Ok(axum::Json(response).into_response()),
+            };
+            let sender = sender.take().expect("it is told once");
+            return sender.send(told).map_err(|_| Gone);
+        }
+        let items = item(&self.reply);
+        for (index, item) in items.iter().enumerate() {
+            self.close(&mut out, index, item).await?;
+        }
+        let kind = match (&error, self.reply.status) {
+            (Some(error), _) => {
+                let object = error.object();
+                response["status"] = "failed".into();
+                response["error"] = json!({"code": "server_error", "message": object["error"]["message"]});
+                "response.failed"
+            }
+            (None, Status::Completed) => "response.completed",
+            (None, _) => "response.incomplete",
+        };
+        out.event(kind, json!({"response": response})).await
+    }
+
+    /// Ends an item, and begins it first where that was not done.
+    async fn close(&self, out: &mut Out, index: usize, item: &Value) -> Result<(), Gone> {
+        if item["type"] == "message" {
+            if self.with_tools {
+                self.open_words(out).await?;
+                let event = json!({"item_id": item["id"], "output_index": index, "content_index": 0,
+                    "delta": item["content"][0]["text"], "logprobs": []});
+                out.event("response.output_text.delta", event).await?;
+            }
+            let part = &item["content"][0];
+            let place = json!({"item_id": item["id"], "output_index": index, "content_index": 0});
+            let mut text = place.clone();
+            text["text"] = part["text"].clone();
+            text["logprobs"] = json!([]);
+            out.event("response.output_text.done", text).await?;
+            let mut whole = place;
+            whole["part"] = part.clone();
+            out.event("response.content_part.done", whole).await?;
+        } else {
+            let mut opened = item.clone();
+            opened["arguments"] = "".into();
+            out.event("response.output_item.added", json!({"output_index": index, "item": opened})).await?;
+            let place = json!({"item_id": item["id"], "output_index": index});
+            let mut delta = place.clone();
+            delta["delta"] = item["arguments"].clone();
+            out.event("response.function_call_arguments.delta", delta).await?;
+            let mut done = place;
+            done["arguments"] = item["arguments"].clone();
+            done["name"] = item["name"].clone();
+            out.event("response.function_call_arguments.done", done).await?;
+        }
+        out.event("response.output_item.done", json!({"output_index": index, "item": item})).await
+    }
+}
+
+/// The conversation, where in it the turn goes, and what was said before.
+async fn earlier(
+    app: &App,
+    account: &str,
+    asked: &ResponseRequest,
+) -> Result<(Option<String>, Parent, Vec<Message>), ApiError> {
+    if let Some(id) = &asked.previous_response_id {
+        let response = app
+            .store
+            .response(account, id)
+            .await
+            .map_err(|error| ApiError::from(error).with_param("previous_response_id"))?;
+        let before = app.store.path_to(account, &response.message).await?;
+        return Ok((Some(response.conversation), Parent::Message(response.message), before));
+    }
+    if let Some(ConversationId::Id(id) | ConversationId::Object { id }) = &asked.conversation {
+        let before =
+            app.store.path(account, id).await.map_err(|error| ApiError::from(error).with_param("conversation"))?;
+        // Behind what was just read, whatever another request adds meanwhile.
+        let parent = before.last().map_or(Parent::Root, |last| Parent::Message(last.id.clone()));
+        return Ok((Some(id.clone()), parent, before));
+    }
+    Ok((None, Parent::Root, vec![]))
+}
+
+fn unstored(model: &str) -> Message {
+    Message {
+        id: new_id("msg"),
+        conversation: String::new(),
+        parent: None,
+        role: Role::Assistant,
+        content: Content::Text(String::new()),
+        tool_calls: None,
+        tool_call_id: None,
+        status: Status::InProgress,
+        instructions: None,
+        model: Some(model.into()),
+        finish_reason: None,
+        usage: None,
+        created: (crate::app::now() * 1000) as i64,
+        rating: None,
+    }
+}
+
+/// A message to be added as the chat template takes it.
+fn of_new(new: &NewMessage) -> fireclay_tokenizer::Message {
+    let NewMessage { role, content, tool_calls, tool_call_id } = new.clone();
+    as_chat(&Message { role, content, tool_calls, tool_call_id, ..unstored("") })
+}
+
+/// A response as clients get it: what is kept of its request, and its reply.
+pub fn object(id: &str, body: Map<String, Value>, reply: &Message) -> Value {
+    let incomplete = match (reply.status, reply.finish_reason.as_deref()) {
+        (Status::Incomplete, Some("length")) => json!({"reason": "max_output_tokens"}),
+        _ => Value::Null,
+    };
+    let usage = reply.usage.map(|usage| {
+        json!({
+            "input_tokens": usage.prompt_tokens,
+            "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+            "output_tokens": usage.completion_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        })
+    });
+    let output = if reply.status == Status::InProgress { vec![] } else { item(reply) };
+    let mut object = json!({
+        "id": id,
+        "object": "response",
+        "created_at": reply.created / 1000,
+        "status": status(reply.status),
+        "error": null,
+        "incomplete_details": incomplete,
+        "output": output,
+        "usage": usage,
+    });
+    let map = object.as_object_mut().expect("it was written as an object");
+    map.extend(body);
+    object
+}

@@ -1,0 +1,188 @@
+//! A server from its settings to its end: [`Server`].
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use fireclay_text::TextModel;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::metrics::Metrics;
+use crate::model::Served;
+use crate::store::Store;
+use crate::{Keys, ServeError, listener, routes};
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+    /// Who may ask.
+    pub keys: Keys,
+    /// Whether to answer other machines without keys.
+    pub no_auth: bool,
+    /// The conversations' database: see [`Store::open`].
+    pub database: String,
+    /// Threads that each model computes on.
+    pub threads: usize,
+    /// What requests may take.
+    pub limits: Limits,
+}
+
+/// What requests may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Answers of a model that are computed at once.
+    pub streams: usize,
+    /// Answers of a model that wait besides; more are refused with 429.
+    pub queue: usize,
+    /// Most tokens of an answer.
+    pub max_tokens: usize,
+    /// Bytes of keys and values of each model.
+    pub cache_memory: usize,
+    /// Most bytes of a request's body.
+    pub body: usize,
+    /// Most time of an answer.
+    pub timeout: Duration,
+    /// How long answers may go on once the server was told to stop.
+    pub grace: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take nothing of what is sent to it.
+    pub reader: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 32,
+            queue: 64,
+            max_tokens: usize::MAX,
+            cache_memory: 1 << 30,
+            body: 4 << 20,
+            timeout: Duration::from_mins(10),
+            grace: Duration::from_secs(10),
+            connections: 1024,
+            reader: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How long clients have to take the last event of a stream that was ended.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// A server that listens.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    address: SocketAddr,
+    closing: watch::Sender<bool>,
+    ending: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Opens the database, starts an engine for each model, and listens. `models` are the models with their names in requests.
+    ///
+    /// # Errors
+    /// When there is no model or two have one name, the address is not this machine's own and there are no keys, the database or an engine
+    /// cannot be had, or the port is taken.
+    pub async fn bind(config: Config, models: Vec<(String, TextModel)>) -> Result<Self, ServeError> {
+        let Config { host, port, keys, no_auth, database, threads, limits } = config;
+        if !host.is_loopback() && keys.is_empty() && !no_auth {
+            return Err(ServeError::Setting(format!(
+                "--host {host}: other machines could use this server without a key; give --api-key-file, or --no-auth if that is meant"
+            )));
+        }
+        if models.is_empty() {
+            return Err(ServeError::Setting("there is no model to serve; give --model".into()));
+        }
+        if let Some((name, _)) =
+            models.iter().enumerate().find_map(|(i, model)| models[..i].iter().find(|other| other.0 == model.0))
+        {
+            return Err(ServeError::Setting(format!("two models are called {name:?}; name them: --model NAME=DIR")));
+        }
+        let listener = TcpListener::bind((host, port)).await;
+        let listen = |source| ServeError::Listen { address: SocketAddr::new(host, port).to_string(), source };
+        let listener = listener.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let store = Store::open(&database).await?;
+        let mut served = vec![];
+        for (name, model) in models {
+            served.push(Arc::new(Served::start(name, model, &limits, threads)?));
+        }
+        let (closing, is_closing) = watch::channel(false);
+        let (ending, is_ending) = watch::channel(false);
+        let hosts = if keys.is_empty() && host.is_loopback() { own_names(host) } else { vec![] };
+        let app = App {
+            models: served,
+            keys,
+            limits,
+            metrics: Arc::new(Metrics::new()),
+            store,
+            hosts,
+            closing: is_closing,
+            ending: is_ending,
+        };
+        Ok(Self { app: Arc::new(app), listener, address, closing, ending })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its routes, to be asked without a connection.
+    pub fn router(&self) -> Router {
+        routes::router(Arc::clone(&self.app))
+    }
+
+    /// The conversations.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.app.store
+    }
+
+    /// Pages of keys and values that requests to the first model hold now.
+    #[must_use]
+    pub fn used_pages(&self) -> usize {
+        self.app.models[0].worker.figures.used.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for [`Limits::grace`], and are then
+    /// ended with an error that says so.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let router = self.router();
+        let Self { app, listener, closing, ending, .. } = self;
+        let grace = app.limits.grace;
+        let (closed, mut is_closed) = watch::channel(false);
+        let stopped = async move {
+            stop.await;
+            closing.send_replace(true);
+            closed.send_replace(true);
+        };
+        let ended = async move {
+            // An error would mean that it was dropped, which it is only after it was closed.
+            let _ = is_closed.wait_for(|closed| *closed).await;
+            tokio::time::sleep(grace).await;
+            tracing::info!("answers that are not finished after {} s are ended", grace.as_secs());
+            ending.send_replace(true);
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        listener::serve(listener, router, &app.limits, stopped, ended).await;
+        app.store.close().await;
+    }
+}
+
+/// Names under which a server that only this machine reaches is asked.
+fn own_names(host: IpAddr) -> Vec<String> {
+    let shown = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
+    let mut names = vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into(), shown];
+    names.dedup();
+    names
+}

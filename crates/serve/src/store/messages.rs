@@ -1,0 +1,318 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+
+use super::conversations::json;
+use super::{MessageRating, StoreError, new_id, now};
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// Instructions, in newer clients' name.
+    Developer,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// What a called function returned.
+    Tool,
+}
+
+/// How far a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A reply is being generated.
+    InProgress,
+    /// As it was meant to be.
+    Completed,
+    /// Stopped by the user, by a limit, by an error or a crash; what there was is kept.
+    Incomplete,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// Parts as the API has them, such as `{"type": "input_text", "text": …}`.
+    Parts(Vec<Map<String, Value>>),
+}
+
+impl Content {
+    /// The text, without what is no text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Parts(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        }
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// What a reply cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Tokens that the model read.
+    pub prompt_tokens: u64,
+    /// Tokens that it wrote.
+    pub completion_tokens: u64,
+    /// Of those read, how many were found in the cache.
+    #[serde(default)]
+    pub cached_tokens: u64,
+    /// Seconds from the first token to the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// A message of the tree.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Message {
+    /// `msg_…`
+    pub id: String,
+    /// The conversation's id.
+    pub conversation: String,
+    /// The message that it follows; `None` for a beginning.
+    pub parent: Option<String>,
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; of a reply in progress what was last saved.
+    pub content: Content,
+    /// Functions that a reply calls, as `OpenAI`'s `tool_calls`.
+    pub tool_calls: Option<Value>,
+    /// The call that a tool's message answers.
+    pub tool_call_id: Option<String>,
+    /// How far it is.
+    pub status: Status,
+    /// The system prompt under which a reply was made.
+    pub instructions: Option<String>,
+    /// The model that made a reply; `None` where a person wrote it.
+    pub model: Option<String>,
+    /// Why a reply ended: "stop", "length", "`tool_calls`", "cancelled", "interrupted".
+    pub finish_reason: Option<String>,
+    /// What a reply cost.
+    pub usage: Option<Usage>,
+    /// Milliseconds since 1970.
+    pub created: i64,
+    /// What a person thinks of a reply.
+    pub rating: Option<MessageRating>,
+}
+
+impl Message {
+    /// A message that no database has, for a model to read before it is stored.
+    pub fn unsaved(conversation: &str, role: Role, text: &str) -> Self {
+        Self { content: text.into(), ..blank(conversation, None, role, Status::Completed) }
+    }
+}
+
+/// A message to add.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: Content,
+    /// Functions that it calls.
+    pub tool_calls: Option<Value>,
+    /// The call that it answers.
+    pub tool_call_id: Option<String>,
+}
+
+impl NewMessage {
+    /// A message of text.
+    pub fn new(role: Role, content: impl Into<Content>) -> Self {
+        Self { role, content: content.into(), tool_calls: None, tool_call_id: None }
+    }
+}
+
+/// Where a message is added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parent {
+    /// Behind the conversation's current leaf.
+    Leaf,
+    /// As a new beginning.
+    Root,
+    /// Behind this message: a branch where that already has followers.
+    Message(String),
+}
+
+/// How a reply ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// All that was said.
+    pub content: Content,
+    /// Functions that it calls.
+    pub tool_calls: Option<Value>,
+    /// Whether it ended by itself.
+    pub status: Status,
+    /// "stop", "length", "`tool_calls`", "cancelled", …
+    pub finish_reason: Option<String>,
+    /// What it cost.
+    pub usage: Option<Usage>,
+}
+
+/// Messages with their ratings; what follows is the rest of the statement.
+macro_rules! select_messages {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.id, m.conversation, m.parent, m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, m.status, ",
+            "m.instructions, m.model, m.finish_reason, m.usage, m.created, r.verdict, r.better, r.created AS rated ",
+            "FROM messages m LEFT JOIN ratings r ON r.message = m.id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_messages;
+
+pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, status: Status) -> Message {
+    Message {
+        id: new_id("msg"),
+        conversation: conversation.to_owned(),
+        parent,
+        role,
+        content: Content::Text(String::new()),
+        tool_calls: None,
+        tool_call_id: None,
+        status,
+        instructions: None,
+        model: None,
+        finish_reason: None,
+        usage: None,
+        created: now(),
+        rating: None,
+    }
+}
+
+/// The plain text, and the parts where there is more. Models may write the character NUL, which databases do not hold.
+pub(super) fn columns(content: &Content) -> (String, Option<String>) {
+    let parts = match content {
+        Content::Text(_) => None,
+        Content::Parts(parts) => Some(json(parts)),
+    };
+    (without_nul(&content.text()), parts)
+}
+
+pub(super) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+pub(super) async fn insert(
+    connection: &mut AnyConnection,
+    message: &Message,
+    position: i64,
+    writer: Option<i64>,
+) -> Result<(), StoreError> {
+    let (text, parts) = columns(&message.content);
+    let sql = "INSERT INTO messages (id, conversation, position, parent, role, content, parts, tool_calls, \
+               tool_call_id, status, writer, instructions, model, finish_reason, usage, created) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    sqlx::query(sql)
+        .bind(&message.id)
+        .bind(&message.conversation)
+        .bind(position)
+        .bind(&message.parent)
+        .bind(name(message.role))
+        .bind(text)
+        .bind(parts)
+        .bind(message.tool_calls.as_ref().map(json))
+        .bind(&message.tool_call_id)
+        .bind(name(message.status))
+        .bind(writer)
+        .bind(&message.instructions)
+        .bind(&message.model)
+        .bind(&message.finish_reason)
+        .bind(message.usage.as_ref().map(json))
+        .bind(message.created)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes a message the leaf, and gives a conversation without a title this one.
+pub(super) async fn set_leaf(
+    connection: &mut AnyConnection,
+    conversation: &str,
+    leaf: Option<&str>,
+    title: &str,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE conversations SET leaf = $2, title = CASE WHEN title = '' THEN $3 ELSE title END WHERE id = $1";
+    sqlx::query(sql).bind(conversation).bind(leaf).bind(title).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn read(connection: &mut AnyConnection, account: &str, id: &str) -> Result<Message, StoreError> {
+    let sql = select_messages!("JOIN conversations c ON c.id = m.conversation WHERE m.id = $1 AND c.account = $2");
+    let row = sqlx::query(sql).bind(id).bind(account).fetch_optional(connection).await?;
+    of_row(&row.ok_or_else(|| StoreError::not_found("message", id))?)
+}
+
+/// The message, if it is one of the conversation.
+pub(super) async fn of_conversation(
+    connection: &mut AnyConnection,
+    account: &str,
+    conversation: &str,
+    id: &str,
+) -> Result<Message, StoreError> {
+    let message = read(connection, account, id).await?;
+    if message.conversation == conversation { Ok(message) } else { Err(StoreError::not_found("message", id)) }
+}
+
+pub(super) fn of_row(row: &AnyRow) -> Result<Message, StoreError> {
+    let content = match optional(row, "parts")? {
+        Some(parts) => Content::Parts(parts),
+        None => Content::Text(row.try_get("content")?),
+    };
+    Ok(Message {
+        id: row.try_get("id")?,
+        conversation: row.try_get("conversation")?,
+        parent: row.try_get("parent")?,
+        role: named(row.try_get("role")?)?,
+        content,
+        tool_calls: optional(row, "tool_calls")?,
+        tool_call_id: row.try_get("tool_call_id")?,
+        status: named(row.try_get("status")?)?,
+        instructions: row.try_get("instructions")?,
+        model: row.try_get("model")?,
+        finish_reason: row.try_get("finish_reason")?,
+        usage: optional(row, "usage")?,
+        created: row.try_get("created")?,
+        rating: super::ratings::of_row(row)?,
+    })
+}
+
+/// The JSON in a column, if there is any.
+fn optional<T: for<'a> Deserialize<'a>>(row: &AnyRow, column: &str) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = row.try_get(column)?;
+    let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
+    parsed.map_err(|_| StoreError::Corrupt(format!("`{column}` of a message")))
+}
+
+/// A role, status or verdict as its column has it.
+pub(super) fn name(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        other => unreachable!("a variant without fields is a string, not {other:?}"),
+    }
+}
+
+pub(super) fn named<T: for<'a> Deserialize<'a>>(name: String) -> Result<T, StoreError> {
+    let corrupt = format!("role, status or verdict `{name}`");
+    serde_json::from_value(Value::String(name)).map_err(|_| StoreError::Corrupt(corrupt))
+}

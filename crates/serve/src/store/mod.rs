@@ -1,0 +1,245 @@
+//! Conversations in a database: `SQLite` in a file or in memory, or (feature `postgres`) `PostgreSQL`.
+//!
+//! A [`Conversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form a
+//! tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
+//! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account, and
+//! another account's ids are answered as unknown ones are.
+//!
+//! A reply is stored twice at most in its life: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when
+//! it is complete. Once `finish_reply` has returned, the reply survives a crash of the process, so tell the client only then. A
+//! reply in progress whose writer died is marked incomplete when the database is next opened.
+//!
+//! Reading order: `conversations`, `messages`, `writing`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
+
+mod error;
+mod ids;
+mod writers;
+mod conversations;
+mod messages;
+mod writing;
+mod tree;
+mod responses;
+mod ratings;
+mod transfer;
+mod preferences;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::any::{Any, AnyPoolOptions};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlSafeStr, SqlStr, Transaction};
+
+pub use conversations::{Conversation, ConversationChange, ConversationList, ListQuery, NewConversation};
+pub use error::StoreError;
+pub use ids::new_id;
+pub use messages::{Content, Message, NewMessage, Outcome, Parent, Role, Status, Usage};
+pub use preferences::{PreferenceExport, PreferencePair, RatedReply, export_preferences, preferences_of};
+pub use ratings::{MessageRating, Verdict};
+pub use responses::Response;
+pub use transfer::{ConversationFile, FILE_OBJECT, FILE_VERSION, MessageFile};
+pub use tree::Tree;
+
+/// The account of a server without API keys, and of the terminal.
+pub const LOCAL: &str = "local";
+
+/// How long a writer waits for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Stored conversations. Cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: AnyPool,
+    sqlite: bool,
+    writer: writers::Writer,
+}
+
+impl Store {
+    /// Opens or creates the database at `place`: a path, `sqlite:PATH`, `:memory:`, or with the feature `postgres` a
+    /// `postgres://` URL. Brings its tables up to date, and marks replies incomplete whose writers died.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when there is no such folder, no permission, no server, or the file is no database.
+    pub async fn open(place: &str) -> Result<Self, StoreError> {
+        Self::open_place(Place::of(place)?).await
+    }
+
+    /// As [`open`](Self::open), for a database that must be there already.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] also when there is no such file.
+    pub async fn open_existing(place: &str) -> Result<Self, StoreError> {
+        let place = Place::of(place)?;
+        if let Place::File(path) = &place
+            && !path.exists()
+        {
+            return Err(StoreError::Open { place: place.shown(), reason: "there is no such file".into() });
+        }
+        Self::open_place(place).await
+    }
+
+    async fn open_place(place: Place) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let failed = |reason: String| StoreError::Open { place: place.shown(), reason };
+        let pool = place.pool().await.map_err(|error| failed(reason(&error)))?;
+        let migrator = Migrator::with_migrations(migrations());
+        // Two processes that create the same SQLite file at once: the second finds the tables there.
+        if migrator.run(&pool).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            migrator.run(&pool).await.map_err(|error| failed(error.to_string()))?;
+        }
+        let writer = writers::Writer::register(&place, &pool).await?;
+        let store = Self { pool, sqlite: !matches!(place, Place::Postgres(_)), writer };
+        store.mark_abandoned().await?;
+        Ok(store)
+    }
+
+    /// Closes the connections; stores that are clones of this one can do nothing afterwards.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers: for a readiness check.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// A transaction that writes. On `SQLite` it takes the write lock at once, so that it cannot fail halfway.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        let statement = if self.sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        Ok(self.pool.begin_with(statement).await?)
+    }
+}
+
+/// Where a database lies.
+#[derive(Clone, Debug)]
+enum Place {
+    Memory,
+    File(PathBuf),
+    Postgres(String),
+}
+
+impl Place {
+    fn of(place: &str) -> Result<Self, StoreError> {
+        let invalid = |reason: &str| StoreError::Open { place: place.to_owned(), reason: reason.to_owned() };
+        if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+            let built = cfg!(feature = "postgres");
+            let hint = "this build has no PostgreSQL; build with --features postgres, or give a file's path";
+            return if built { Ok(Self::Postgres(place.to_owned())) } else { Err(invalid(hint)) };
+        }
+        let path = place.strip_prefix("sqlite://").or_else(|| place.strip_prefix("sqlite:")).unwrap_or(place);
+        if path == ":memory:" {
+            return Ok(Self::Memory);
+        }
+        if path.is_empty() {
+            return Err(invalid("the path is empty; give a file's path"));
+        }
+        if path.contains("://") {
+            return Err(invalid("give a file's path or a postgres:// URL"));
+        }
+        let path = Path::new(path);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(invalid("there is no such folder; create it first"));
+        }
+        if path.is_dir() {
+            return Err(invalid("it is a folder; give a file's path"));
+        }
+        Ok(Self::File(path.to_owned()))
+    }
+
+    /// The place for a person: without a password.
+    fn shown(&self) -> String {
+        match self {
+            Self::Memory => ":memory:".into(),
+            Self::File(path) => path.display().to_string(),
+            Self::Postgres(url) => {
+                match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+                    Some((scheme, (_, host))) => format!("{scheme}://…@{host}"),
+                    None => url.clone(),
+                }
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Memory => "sqlite::memory:".into(),
+            Self::File(path) => sqlite_url(path),
+            Self::Postgres(url) => url.clone(),
+        }
+    }
+
+    async fn pool(&self) -> Result<AnyPool, sqlx::Error> {
+        let url = self.url();
+        // A pool tries again for as long as it may; what is wrong with the place shows on one connection at once.
+        let mut first = AnyConnection::connect(&url).await?;
+        if !matches!(self, Self::Postgres(_)) {
+            first.execute(pragmas()).await?;
+        }
+        first.close().await?;
+        let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(30));
+        match self {
+            // Each connection to `:memory:` is a database of its own: one, for ever.
+            Self::Memory => {
+                let options = options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+                on_sqlite(options).connect(&url).await
+            }
+            Self::File(_) => on_sqlite(options.max_connections(8)).connect(&url).await,
+            Self::Postgres(_) => options.max_connections(16).connect(&url).await,
+        }
+    }
+}
+
+fn on_sqlite(options: AnyPoolOptions) -> AnyPoolOptions {
+    options.after_connect(|connection, _| Box::pin(async move { connection.execute(pragmas()).await.map(|_| ()) }))
+}
+
+fn pragmas() -> sqlx::RawSql {
+    let millis = BUSY_TIMEOUT.as_millis();
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {millis}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
+}
+
+/// The URL of a path, whatever characters it has.
+fn sqlite_url(path: &Path) -> String {
+    use std::fmt::Write;
+    let mut url = String::from("sqlite://");
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => url.push(byte as char),
+            _ => write!(url, "%{byte:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+    url + "?mode=rwc"
+}
+
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Every version of the tables, in order. A released one is never changed.
+fn migrations() -> Vec<Migration> {
+    let versions: [(&str, &'static str); 1] =
+        [("conversations", include_str!("../../migrations/0001_conversations.sql"))];
+    let migration = |(index, (name, sql)): (usize, (&'static str, &'static str))| {
+        let sql: SqlStr = sql.into_sql_str();
+        Migration::new(index as i64 + 1, name.into(), MigrationType::Simple, sql, false)
+    };
+    versions.into_iter().enumerate().map(migration).collect()
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,241 @@
+//! From what people did with replies to what preference training learns from.
+//!
+//! | what happened | pair (chosen over rejected) | ratings (label) |
+//! |---|---|---|
+//! | a reply got a better answer | the better answer over the reply, `better_answer` | the better answer true; the reply false, unless it has a thumb up |
+//! | of replies to the same messages some got a thumb up, some down | each up over each down, `rated` | up true, down false |
+//! | a reply was generated again or rewritten, and the conversation went on from one of them only | that one over each sibling that nothing follows, `kept_branch` | none |
+//!
+//! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only completed
+//! replies of text count, and only siblings made under the same system prompt are compared. Where a person edited their own
+//! message, the prompts differ, and the replies to them are not compared.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sqlx::Row;
+
+use super::{Message, Role, Status, Store, StoreError, Tree, Verdict};
+
+/// A line of the preference file: what `fireclay train --stages reward` and `--stages dpo` read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PreferencePair {
+    /// The messages so far, the last one not the assistant's.
+    pub prompt: Vec<Value>,
+    /// The better answer.
+    pub chosen: String,
+    /// The worse one.
+    pub rejected: String,
+    /// "`better_answer`", "rated" or "`kept_branch`".
+    pub kind: &'static str,
+}
+
+/// A line of the ratings file: what `fireclay train --stages kto` reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RatedReply {
+    /// The messages so far, the last one not the assistant's.
+    pub prompt: Vec<Value>,
+    /// The answer.
+    pub completion: String,
+    /// Whether it is a good one.
+    pub label: bool,
+}
+
+/// How much was exported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PreferenceExport {
+    /// Conversations that were looked at.
+    pub conversations: usize,
+    /// Lines of `preferences.jsonl`.
+    pub pairs: usize,
+    /// Lines of `ratings.jsonl`.
+    pub ratings: usize,
+}
+
+impl Store {
+    /// Writes `preferences.jsonl` and `ratings.jsonl` into the folder, from every account's conversations, and replaces
+    /// what was there. A file without lines is not written, and removed where it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`] when a file cannot be written.
+    pub async fn export_preferences(&self, folder: &Path) -> Result<PreferenceExport, StoreError> {
+        let all = sqlx::query("SELECT id, account FROM conversations ORDER BY created, id");
+        let mut export = PreferenceExport::default();
+        let (mut pairs, mut ratings) = (vec![], vec![]);
+        for row in all.fetch_all(&self.pool).await? {
+            let (account, id): (String, String) = (row.try_get("account")?, row.try_get("id")?);
+            let tree = match self.tree(&account, &id).await {
+                // Deleted meanwhile.
+                Err(StoreError::NotFound { .. }) => continue,
+                tree => tree?,
+            };
+            let (more_pairs, more_ratings) = preferences_of(&tree);
+            export.conversations += 1;
+            export.pairs += more_pairs.len();
+            export.ratings += more_ratings.len();
+            for pair in &more_pairs {
+                add_line(&mut pairs, pair);
+            }
+            for rating in &more_ratings {
+                add_line(&mut ratings, rating);
+            }
+        }
+        for (name, lines) in [("preferences.jsonl", &pairs), ("ratings.jsonl", &ratings)] {
+            let path = folder.join(name);
+            replace(folder, &path, lines)
+                .map_err(|source| StoreError::Write { path: path.display().to_string(), source })?;
+        }
+        Ok(export)
+    }
+}
+
+/// Exports the preferences of the database at `place`, as [`Store::export_preferences`] does, for callers that are not async.
+///
+/// # Errors
+/// [`StoreError::Open`] when there is no database, [`StoreError::Write`] when a file cannot be written.
+///
+/// # Panics
+/// When the operating system gives no thread for the database, or within an async runtime.
+pub fn export_preferences(place: &str, folder: &Path) -> Result<PreferenceExport, StoreError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("the operating system gives what a runtime needs").block_on(async {
+        let store = Store::open_existing(place).await?;
+        let export = store.export_preferences(folder).await;
+        store.close().await;
+        export
+    })
+}
+
+fn add_line(lines: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(&mut *lines, value).expect("plain structures can be written to memory");
+    lines.push(b'\n');
+}
+
+/// Writes the file whole or not at all.
+fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    if lines.is_empty() {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let partial = path.with_extension("jsonl.partial");
+    let mut file = fs::File::create(&partial)?;
+    file.write_all(lines)?;
+    file.sync_all()?;
+    fs::rename(partial, path)
+}
+
+/// What a conversation teaches, in the order of its messages.
+pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
+    let (mut pairs, mut ratings) = (vec![], vec![]);
+    let mut done: HashSet<&str> = HashSet::new();
+    let followed: HashSet<&str> = tree.messages.iter().filter_map(|message| message.parent.as_deref()).collect();
+    for reply in tree.messages.iter().filter(|message| is_answer(message)) {
+        if !done.insert(&reply.id) {
+            continue;
+        }
+        let Some(prompt) = prompt(tree, reply) else { continue };
+        let alike = |other: &&Message| is_answer(other) && other.instructions == reply.instructions;
+        let siblings: Vec<&Message> = tree.children(reply.parent.as_deref()).filter(alike).collect();
+        done.extend(siblings.iter().map(|sibling| sibling.id.as_str()));
+        for (chosen, rejected, kind) in compare(tree, &siblings, &followed) {
+            pairs.push(PreferencePair { prompt: prompt.clone(), chosen, rejected, kind });
+        }
+        for (completion, label) in siblings.iter().flat_map(|sibling| labels(sibling)) {
+            ratings.push(RatedReply { prompt: prompt.clone(), completion, label });
+        }
+    }
+    (pairs, ratings)
+}
+
+/// The pairs among replies to the same messages.
+fn compare(tree: &Tree, siblings: &[&Message], followed: &HashSet<&str>) -> Vec<(String, String, &'static str)> {
+    let mut pairs: Vec<(String, String, &'static str)> = vec![];
+    let mut add = |chosen: String, rejected: String, kind| {
+        let known = pairs.iter().any(|(better, worse, _)| *better == chosen && *worse == rejected);
+        if chosen.trim() != rejected.trim() && !known {
+            pairs.push((chosen, rejected, kind));
+        }
+    };
+    for reply in siblings {
+        if let Some(better) = reply.rating.as_ref().and_then(|rating| rating.better.clone()) {
+            add(better, reply.content.text(), "better_answer");
+        }
+    }
+    let with = |wanted: Verdict| siblings.iter().filter(move |reply| verdict(reply) == Some(wanted));
+    for up in with(Verdict::Up) {
+        for down in with(Verdict::Down) {
+            add(up.content.text(), down.content.text(), "rated");
+        }
+    }
+    if let Some(kept) = kept(tree, siblings, followed) {
+        let abandoned =
+            |reply: &&&Message| !followed.contains(reply.id.as_str()) && verdict(reply) != Some(Verdict::Up);
+        for reply in siblings.iter().filter(abandoned) {
+            add(kept.content.text(), reply.content.text(), "kept_branch");
+        }
+    }
+    pairs
+}
+
+/// The only reply that the conversation went on from, if it still does and nobody calls it bad.
+fn kept<'a>(tree: &Tree, siblings: &[&'a Message], followed: &HashSet<&str>) -> Option<&'a Message> {
+    let mut continued = siblings.iter().filter(|reply| followed.contains(reply.id.as_str()));
+    let (Some(kept), None) = (continued.next(), continued.next()) else { return None };
+    let path = tree.path(tree.conversation.leaf.as_deref());
+    let current = path.iter().any(|message| message.id == kept.id);
+    (current && verdict(kept) != Some(Verdict::Down)).then_some(kept)
+}
+
+fn labels(reply: &Message) -> Vec<(String, bool)> {
+    let Some(rating) = &reply.rating else { return vec![] };
+    let own = match (rating.verdict, &rating.better) {
+        (Some(verdict), _) => Some(verdict == Verdict::Up),
+        (None, Some(_)) => Some(false),
+        (None, None) => None,
+    };
+    let better = rating.better.clone().map(|better| (better, true));
+    better.into_iter().chain(own.map(|label| (reply.content.text(), label))).collect()
+}
+
+fn verdict(reply: &Message) -> Option<Verdict> {
+    reply.rating.as_ref()?.verdict
+}
+
+/// A completed reply of text. A rewritten one has no model, and counts.
+fn is_answer(message: &Message) -> bool {
+    message.role == Role::Assistant
+        && message.status == Status::Completed
+        && message.tool_calls.is_none()
+        && !message.content.text().trim().is_empty()
+}
+
+/// The messages that a reply answers, under its system prompt; `None` when nothing was asked.
+fn prompt(tree: &Tree, reply: &Message) -> Option<Vec<Value>> {
+    let path = tree.path(reply.parent.as_deref());
+    if path.last().is_none_or(|last| last.role == Role::Assistant) {
+        return None;
+    }
+    let system = reply.instructions.iter().map(|text| json!({"role": "system", "content": text}));
+    Some(system.chain(path.into_iter().map(as_example)).collect())
+}
+
+/// A message as training files have it.
+fn as_example(message: &Message) -> Value {
+    let mut object = Map::new();
+    object.insert("role".into(), serde_json::to_value(message.role).expect("a role is a string"));
+    object.insert("content".into(), message.content.text().into());
+    if let Some(calls) = &message.tool_calls {
+        object.insert("tool_calls".into(), calls.clone());
+    }
+    if let Some(id) = &message.tool_call_id {
+        object.insert("tool_call_id".into(), id.clone().into());
+    }
+    Value::Object(object)
+}

@@ -1,0 +1,121 @@
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::conversations::{self, touch};
+use super::messages::{self, Message, select_messages, set_leaf};
+use super::{Conversation, Store, StoreError};
+
+/// A conversation with all its branches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tree {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Every message, parents before children, siblings in the order of their creation.
+    pub messages: Vec<Message>,
+}
+
+impl Tree {
+    /// The messages from a beginning to `message`; empty when there is no such message.
+    pub fn path(&self, message: Option<&str>) -> Vec<&Message> {
+        let by_id: HashMap<&str, &Message> =
+            self.messages.iter().map(|message| (message.id.as_str(), message)).collect();
+        let mut next = message.and_then(|id| by_id.get(id));
+        let mut path = vec![];
+        while let Some(message) = next {
+            path.push(*message);
+            next = message.parent.as_deref().and_then(|id| by_id.get(id));
+        }
+        path.reverse();
+        path
+    }
+
+    /// What follows a message, or the beginnings.
+    pub fn children<'a>(&'a self, parent: Option<&'a str>) -> impl Iterator<Item = &'a Message> {
+        self.messages.iter().filter(move |message| message.parent.as_deref() == parent)
+    }
+
+    /// The end of the branch that was begun last behind `message`, which may be the message itself.
+    pub fn newest_leaf<'a>(&'a self, message: &'a str) -> &'a str {
+        let mut newest: HashMap<&str, &str> = HashMap::new();
+        for message in &self.messages {
+            if let Some(parent) = &message.parent {
+                newest.insert(parent, &message.id);
+            }
+        }
+        let mut leaf = message;
+        while let Some(child) = newest.get(leaf) {
+            leaf = child;
+        }
+        leaf
+    }
+}
+
+impl Store {
+    /// The conversation with all its branches.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such conversation.
+    pub async fn tree(&self, account: &str, conversation: &str) -> Result<Tree, StoreError> {
+        // One transaction, so that the leaf is among the messages.
+        let mut transaction = self.pool.begin().await?;
+        let conversation = conversations::read(&mut *transaction, account, conversation).await?;
+        let sql = select_messages!("WHERE m.conversation = $1 ORDER BY m.position");
+        let rows = sqlx::query(sql).bind(&conversation.id).fetch_all(&mut *transaction).await?;
+        let messages = rows.iter().map(messages::of_row).collect::<Result<_, _>>()?;
+        Ok(Tree { conversation, messages })
+    }
+
+    /// The messages from the beginning to the current leaf: what the model reads.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such conversation.
+    pub async fn path(&self, account: &str, conversation: &str) -> Result<Vec<Message>, StoreError> {
+        let conversation = self.conversation(account, conversation).await?;
+        match conversation.leaf {
+            Some(leaf) => self.path_to(account, &leaf).await,
+            None => Ok(vec![]),
+        }
+    }
+
+    /// The messages from the beginning to `message`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such message.
+    pub async fn path_to(&self, account: &str, message: &str) -> Result<Vec<Message>, StoreError> {
+        let sql = concat!(
+            "WITH RECURSIVE path (id, distance) AS (SELECT CAST($1 AS TEXT), CAST(0 AS BIGINT) UNION ALL ",
+            "SELECT step.parent, path.distance + 1 FROM path JOIN messages step ON step.id = path.id ",
+            "WHERE step.parent IS NOT NULL) ",
+            select_messages!(
+                "JOIN path ON path.id = m.id JOIN conversations c ON c.id = m.conversation
+                 WHERE c.account = $2 ORDER BY path.distance DESC"
+            )
+        );
+        let rows = sqlx::query(sql).bind(message).bind(account).fetch_all(&self.pool).await?;
+        if rows.is_empty() {
+            return Err(StoreError::not_found("message", message));
+        }
+        rows.iter().map(messages::of_row).collect()
+    }
+
+    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the leaf.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the conversation has no such message.
+    pub async fn select_branch(&self, account: &str, conversation: &str, message: &str) -> Result<String, StoreError> {
+        let mut transaction = self.begin().await?;
+        touch(&mut transaction, account, conversation).await?;
+        messages::of_conversation(&mut transaction, account, conversation, message).await?;
+        let sql = select_messages!("WHERE m.conversation = $1 ORDER BY m.position");
+        let rows = sqlx::query(sql).bind(conversation).fetch_all(&mut *transaction).await?;
+        let messages = rows.iter().map(messages::of_row).collect::<Result<_, _>>()?;
+        let conversation = conversations::read(&mut *transaction, account, conversation).await?;
+        let tree = Tree { conversation, messages };
+        let leaf = tree.newest_leaf(message);
+        set_leaf(&mut transaction, &tree.conversation.id, Some(leaf), "").await?;
+        let leaf = leaf.to_owned();
+        transaction.commit().await?;
+        Ok(leaf)
+    }
+}

@@ -1,0 +1,182 @@
+use sqlx::{AnyConnection, Row};
+
+use super::conversations::{self, json, title_of, touch};
+use super::messages::{blank, columns, insert, name, of_conversation, read, set_leaf, without_nul};
+use super::{Message, NewMessage, Outcome, Parent, Role, Status, Store, StoreError};
+
+impl Store {
+    /// Adds messages one behind the other and makes the last the leaf: all of them or, on an error, none. A conversation
+    /// without a title takes it from the first of the user's.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Invalid`] behind a reply in progress.
+    pub async fn append(
+        &self,
+        account: &str,
+        conversation: &str,
+        parent: Parent,
+        messages: Vec<NewMessage>,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut place = self.place(&mut transaction, account, conversation, parent).await?;
+        let mut added = Vec::with_capacity(messages.len());
+        for new in messages {
+            let message = Message {
+                content: new.content,
+                tool_calls: new.tool_calls,
+                tool_call_id: new.tool_call_id,
+                ..blank(conversation, place.parent.take(), new.role, Status::Completed)
+            };
+            insert(&mut transaction, &message, place.position, None).await?;
+            place.position += 1;
+            place.parent = Some(message.id.clone());
+            added.push(message);
+        }
+        let asked = added.iter().find(|message| message.role == Role::User);
+        let title = asked.map(|message| title_of(&message.content.text())).unwrap_or_default();
+        set_leaf(&mut transaction, conversation, place.parent.as_deref(), &title).await?;
+        transaction.commit().await?;
+        Ok(added)
+    }
+
+    /// Stores that a reply is being generated, and makes it the leaf.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub async fn begin_reply(
+        &self,
+        account: &str,
+        conversation: &str,
+        parent: Parent,
+        model: &str,
+        instructions: Option<&str>,
+    ) -> Result<Message, StoreError> {
+        let mut transaction = self.begin().await?;
+        let place = self.place(&mut transaction, account, conversation, parent).await?;
+        let message = Message {
+            model: Some(model.to_owned()),
+            instructions: instructions.map(str::to_owned),
+            ..blank(conversation, place.parent, Role::Assistant, Status::InProgress)
+        };
+        insert(&mut transaction, &message, place.position, Some(self.writer.number)).await?;
+        set_leaf(&mut transaction, conversation, Some(&message.id), "").await?;
+        transaction.commit().await?;
+        Ok(message)
+    }
+
+    /// Keeps what there is of a reply in progress, for the case that the process dies.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such message, or it is no longer in progress.
+    pub async fn save_progress(&self, account: &str, message: &str, text: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE messages SET content = $3 WHERE id = $1 AND status = 'in_progress' \
+                   AND conversation IN (SELECT id FROM conversations WHERE account = $2)";
+        match sqlx::query(sql)
+            .bind(message)
+            .bind(account)
+            .bind(without_nul(text))
+            .execute(&self.pool)
+            .await?
+            .rows_affected()
+        {
+            0 => Err(StoreError::not_found("message in progress", message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores a reply's end. When this has returned, the reply is safe: tell the client then.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such message, or its conversation was deleted meanwhile,
+    /// [`StoreError::Invalid`] when it was finished before.
+    pub async fn finish_reply(&self, account: &str, message: &str, outcome: Outcome) -> Result<Message, StoreError> {
+        if outcome.status == Status::InProgress {
+            return Err(StoreError::invalid("a finished reply is completed or incomplete"));
+        }
+        let mut transaction = self.begin().await?;
+        let mut stored = read(&mut transaction, account, message).await?;
+        touch(&mut transaction, account, &stored.conversation).await?;
+        stored.content = outcome.content;
+        stored.tool_calls = outcome.tool_calls;
+        stored.status = outcome.status;
+        stored.finish_reason = outcome.finish_reason;
+        stored.usage = outcome.usage;
+        let (text, parts) = columns(&stored.content);
+        let sql = "UPDATE messages SET content = $2, parts = $3, tool_calls = $4, status = $5, finish_reason = $6, \
+                   usage = $7, writer = NULL WHERE id = $1 AND status = 'in_progress'";
+        let update = sqlx::query(sql)
+            .bind(message)
+            .bind(text)
+            .bind(parts)
+            .bind(stored.tool_calls.as_ref().map(json))
+            .bind(name(stored.status))
+            .bind(&stored.finish_reason)
+            .bind(stored.usage.as_ref().map(json));
+        if update.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Err(StoreError::invalid(format!("the reply `{message}` was finished before")));
+        }
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    /// The message of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has none.
+    pub async fn message(&self, account: &str, id: &str) -> Result<Message, StoreError> {
+        read(&mut *self.pool.acquire().await?, account, id).await
+    }
+
+    /// Deletes one message; what followed it follows its parent.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Invalid`] while it is in progress.
+    pub async fn delete_message(&self, account: &str, conversation: &str, id: &str) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        touch(&mut transaction, account, conversation).await?;
+        let message = of_conversation(&mut transaction, account, conversation, id).await?;
+        if message.status == Status::InProgress {
+            return Err(StoreError::invalid(format!("the reply `{id}` is in progress; stop it first")));
+        }
+        let parent = message.parent.as_deref();
+        for sql in
+            ["UPDATE messages SET parent = $2 WHERE parent = $1", "UPDATE conversations SET leaf = $2 WHERE leaf = $1"]
+        {
+            sqlx::query(sql).bind(id).bind(parent).execute(&mut *transaction).await?;
+        }
+        sqlx::query("DELETE FROM messages WHERE id = $1").bind(id).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Locks the conversation, and finds where a new message goes.
+    async fn place(
+        &self,
+        transaction: &mut AnyConnection,
+        account: &str,
+        conversation: &str,
+        parent: Parent,
+    ) -> Result<NewPlace, StoreError> {
+        touch(&mut *transaction, account, conversation).await?;
+        let parent = match parent {
+            Parent::Leaf => conversations::read(&mut *transaction, account, conversation).await?.leaf,
+            Parent::Root => None,
+            Parent::Message(id) => Some(id),
+        };
+        if let Some(id) = &parent {
+            let message = of_conversation(&mut *transaction, account, conversation, id).await?;
+            if message.status == Status::InProgress {
+                let why = format!("the reply `{id}` is in progress; wait for its end or stop it first");
+                return Err(StoreError::invalid(why));
+            }
+        }
+        let sql = "SELECT COALESCE(MAX(position), 0) AS last FROM messages WHERE conversation = $1";
+        let last: i64 = sqlx::query(sql).bind(conversation).fetch_one(transaction).await?.try_get("last")?;
+        Ok(NewPlace { parent, position: last + 1 })
+    }
+}
+
+struct NewPlace {
+    parent: Option<String>,
+    position: i64,
+}

@@ -1,0 +1,75 @@
+use std::pin::Pin;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::ApiError;
+use crate::store::{Message, Usage};
+
+/// A model that the page offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PageModel {
+    /// Its name in requests.
+    pub id: String,
+    /// Tokens that prompt and reply may have together.
+    pub context: usize,
+}
+
+/// How tokens are chosen; `None` leaves it to the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// 0 is greedy.
+    pub temperature: Option<f32>,
+    /// The nucleus.
+    pub top_p: Option<f32>,
+    /// At most so many candidates.
+    pub top_k: Option<usize>,
+    /// The longest reply.
+    pub max_tokens: Option<usize>,
+    /// The same seed and conversation give the same reply.
+    pub seed: Option<u64>,
+}
+
+/// What a reply is to be made of.
+#[derive(Clone, Debug)]
+pub struct ReplyRequest {
+    /// One of the models' ids.
+    pub model: String,
+    /// The system prompt.
+    pub instructions: Option<String>,
+    /// The messages from the beginning to the user's last.
+    pub messages: Vec<Message>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+}
+
+/// A piece of a reply.
+#[derive(Clone, Debug)]
+pub enum Generated {
+    /// More text.
+    Text(String),
+    /// The end: nothing follows.
+    End {
+        /// "stop" or "length".
+        finish_reason: String,
+        /// What it cost.
+        usage: Usage,
+    },
+    /// It broke; in words for the person.
+    Failed(String),
+}
+
+/// A reply as it comes. Dropping it ends the generation.
+pub type Generation = mpsc::Receiver<Generated>;
+
+/// Writes replies.
+pub trait Replies: Send + Sync {
+    /// The models, the default first.
+    fn models(&self) -> Vec<PageModel>;
+
+    /// Begins a reply.
+    ///
+    /// # Errors
+    /// When the model is unknown, the conversation is too long, a setting is out of range, or there are too many requests.
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>>;
+}

@@ -1,0 +1,131 @@
+//! The web page, and the routes beyond `OpenAI`'s that it needs.
+//!
+//! The page's files are public; everything below `/ui/api` belongs to an [`Account`], which whoever nests
+//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so that
+//! the page knows neither engine nor tokenizer.
+//!
+//! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
+
+mod generate;
+mod assets;
+mod markdown;
+mod routes;
+mod replies;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{get, patch, post, put};
+use tokio::sync::Notify;
+
+use crate::store::Store;
+
+pub use crate::app::Account;
+pub use crate::error::ApiError;
+pub use assets::paths as asset_paths;
+pub use generate::{Generated, Generation, PageModel, Replies, ReplyRequest, Sampling};
+pub use markdown::render;
+
+/// What the page's routes share.
+#[derive(Clone)]
+pub struct Ui {
+    store: Store,
+    replies: Arc<dyn Replies>,
+    running: Running,
+}
+
+impl Ui {
+    /// The routes' state.
+    pub fn new(store: Store, replies: Arc<dyn Replies>) -> Self {
+        Self { store, replies, running: Running::default() }
+    }
+}
+
+/// Replies that are being written, by the message's id: whose they are, and what ends them.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<HashMap<String, Stop>>>);
+
+/// What ends a reply.
+struct Stop {
+    account: String,
+    signal: Arc<Notify>,
+}
+
+impl Running {
+    /// Notes a reply until what is returned is dropped.
+    fn begin(&self, message: &str, account: &str) -> RunningReply {
+        let signal = Arc::new(Notify::new());
+        let stop = Stop { account: account.to_owned(), signal: Arc::clone(&signal) };
+        self.lock().insert(message.to_owned(), stop);
+        RunningReply { all: self.clone(), message: message.to_owned(), stop: signal }
+    }
+
+    /// Asks a reply of the account to end; false when there is none.
+    fn stop(&self, message: &str, account: &str) -> bool {
+        let all = self.lock();
+        let stop = all.get(message).filter(|stop| stop.account == account);
+        stop.inspect(|stop| stop.signal.notify_one()).is_some()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Stop>> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+struct RunningReply {
+    all: Running,
+    message: String,
+    stop: Arc<Notify>,
+}
+
+impl Drop for RunningReply {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.message);
+    }
+}
+
+/// The page's files: `/`, `/style.css`, `/js/…`. Public.
+pub fn page_router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let serve = |request: Request| async move { assets::serve(request.uri().path(), request.headers()) };
+    assets::paths().fold(Router::new(), |router, path| router.route(path, get(serve)))
+}
+
+/// The routes below `/ui/api`. Each request needs an [`Account`] among its extensions.
+pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
+    Router::new()
+        .route("/ui/api/models", get(routes::models))
+        .route("/ui/api/conversations", get(routes::list).post(routes::create))
+        .route("/ui/api/conversations/import", post(routes::import))
+        .route("/ui/api/conversations/{id}", patch(routes::change).get(routes::read).delete(routes::delete))
+        .route("/ui/api/conversations/{id}/branch", post(routes::branch))
+        .route("/ui/api/conversations/{id}/export", get(routes::export))
+        .route("/ui/api/conversations/{id}/replies", post(replies::reply))
+        .route("/ui/api/messages/{id}/rating", put(routes::rate))
+        .route("/ui/api/messages/{id}/stop", post(routes::stop))
+        .route("/ui/api/render", post(routes::render))
+        .with_state(ui)
+}
+
+/// The page's routes in the `OpenAPI` document.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        routes::models,
+        routes::list,
+        routes::create,
+        routes::import,
+        routes::read,
+        routes::change,
+        routes::delete,
+        routes::branch,
+        routes::export,
+        replies::reply,
+        routes::rate,
+        routes::stop,
+        routes::render
+    ),
+    tags((name = "page", description = "What the web page needs beyond OpenAI's routes"))
+)]
+pub struct UiDocument;

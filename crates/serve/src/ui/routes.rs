@@ -1,0 +1,276 @@
+use axum::extract::{Path, Query, State};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{Account, ApiError, Ui, markdown};
+use crate::app::blocking;
+use crate::body::{Body, Json as Given};
+use crate::store::{
+    Conversation, ConversationChange, ConversationFile, ConversationList, ListQuery, Message, MessageRating,
+    NewConversation, Role, Tree, Verdict,
+};
+
+impl Body for CreateBody {}
+impl Body for ChangeBody {}
+impl Body for BranchBody {}
+impl Body for RatingBody {}
+impl Body for RenderBody {}
+impl Body for ConversationFile {}
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+/// A message with what the page shows of it.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    message: Message,
+    /// A reply's text, rendered.
+    html: Option<String>,
+}
+
+impl Shown {
+    pub(super) fn new(message: Message) -> Self {
+        let html = (message.role == Role::Assistant).then(|| markdown::render(&message.content.text()));
+        Self { message, html }
+    }
+}
+
+/// Long replies take a moment to render, and the runtime's threads have other work.
+pub(super) async fn shown(messages: Vec<Message>) -> Result<Vec<Shown>, ApiError> {
+    blocking(move || Ok(messages.into_iter().map(Shown::new).collect())).await
+}
+
+/// The models that the page offers.
+#[utoipa::path(get, path = "/ui/api/models", tag = "page", responses((status = 200, body = Object)))]
+pub(super) async fn models(State(ui): State<Ui>) -> Json<Value> {
+    Json(json!({"models": ui.replies.models()}))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParameters {
+    /// Only conversations with this text.
+    #[serde(default)]
+    #[param(required = false)]
+    search: String,
+    /// At most so many, 1 to 200.
+    #[serde(default = "fifty")]
+    #[param(required = false, minimum = 1, maximum = 200)]
+    limit: u32,
+    /// Only those behind this conversation's id.
+    after: Option<String>,
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// The listed conversations, the last changed first.
+#[utoipa::path(get, path = "/ui/api/conversations", tag = "page", params(ListParameters),
+    responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
+pub(super) async fn list(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    query: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+) -> Answer<ConversationList> {
+    let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
+    if !(1..=200).contains(&query.limit) {
+        return Err(ApiError::invalid("`limit` is from 1 to 200"));
+    }
+    let query = ListQuery { search: query.search, limit: query.limit, after: query.after };
+    Ok(Json(ui.store.conversations(&account, &query).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CreateBody {
+    /// Empty: taken from the first message.
+    #[serde(default)]
+    title: String,
+    /// The system prompt.
+    #[serde(default)]
+    persona: Option<String>,
+}
+
+/// A new conversation.
+#[utoipa::path(post, path = "/ui/api/conversations", tag = "page", request_body = CreateBody,
+    responses((status = 200, body = Object), (status = 400, body = Object)))]
+pub(super) async fn create(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Given(body): Given<CreateBody>,
+) -> Answer<Conversation> {
+    check_title(&body.title)?;
+    let new = NewConversation { title: body.title, persona: persona(body.persona), ..NewConversation::default() };
+    Ok(Json(ui.store.create_conversation(&account, new).await?))
+}
+
+fn check_title(title: &str) -> Result<(), ApiError> {
+    match title.chars().count() {
+        0..=500 => Ok(()),
+        count => Err(ApiError::invalid(format!("a title has 500 characters at most, not {count}"))),
+    }
+}
+
+/// No prompt rather than an empty one.
+fn persona(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+/// A conversation with all its branches, replies as HTML beside their text.
+#[utoipa::path(get, path = "/ui/api/conversations/{id}", tag = "page", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404, body = Object)))]
+pub(super) async fn read(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Answer<Value> {
+    let Tree { conversation, messages } = ui.store.tree(&account, &id).await?;
+    Ok(Json(json!({"conversation": conversation, "messages": shown(messages).await?})))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeBody {
+    /// The new title.
+    #[serde(default)]
+    title: Option<String>,
+    /// The new system prompt; empty for none.
+    #[serde(default)]
+    persona: Option<String>,
+}
+
+/// Changes title or persona.
+#[utoipa::path(patch, path = "/ui/api/conversations/{id}", tag = "page", params(("id" = String, Path)),
+    request_body = ChangeBody,
+    responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
+pub(super) async fn change(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+    Given(body): Given<ChangeBody>,
+) -> Answer<Conversation> {
+    check_title(body.title.as_deref().unwrap_or_default())?;
+    let change = ConversationChange {
+        title: body.title,
+        persona: body.persona.map(|text| persona(Some(text))),
+        ..ConversationChange::default()
+    };
+    Ok(Json(ui.store.change_conversation(&account, &id, change).await?))
+}
+
+/// Deletes a conversation with its messages and ratings.
+#[utoipa::path(delete, path = "/ui/api/conversations/{id}", tag = "page", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404, body = Object)))]
+pub(super) async fn delete(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Answer<Value> {
+    ui.store.delete_conversation(&account, &id).await?;
+    Ok(Json(json!({"id": id, "deleted": true})))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BranchBody {
+    /// A message of the branch.
+    message: String,
+}
+
+/// Goes on from another branch: the newest end behind the message.
+#[utoipa::path(post, path = "/ui/api/conversations/{id}/branch", tag = "page", params(("id" = String, Path)),
+    request_body = BranchBody,
+    responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
+pub(super) async fn branch(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+    Given(body): Given<BranchBody>,
+) -> Answer<Value> {
+    let leaf = ui.store.select_branch(&account, &id, &body.message).await?;
+    Ok(Json(json!({"leaf": leaf})))
+}
+
+/// The conversation as a file, with branches and ratings.
+#[utoipa::path(get, path = "/ui/api/conversations/{id}/export", tag = "page", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404, body = Object)))]
+pub(super) async fn export(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Answer<ConversationFile> {
+    Ok(Json(ui.store.export_conversation(&account, &id).await?))
+}
+
+/// Stores a file that was exported as a new conversation.
+#[utoipa::path(post, path = "/ui/api/conversations/import", tag = "page", request_body = Object,
+    responses((status = 200, body = Object), (status = 400, body = Object)))]
+pub(super) async fn import(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Given(file): Given<ConversationFile>,
+) -> Answer<Conversation> {
+    Ok(Json(ui.store.import_conversation(&account, file).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RatingBody {
+    /// "up", "down" or null.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    verdict: Option<Verdict>,
+    /// What the reply should have been.
+    #[serde(default)]
+    better: Option<String>,
+}
+
+/// Rates a reply; without verdict and better answer the rating is taken away.
+#[utoipa::path(put, path = "/ui/api/messages/{id}/rating", tag = "page", params(("id" = String, Path)),
+    request_body = RatingBody,
+    responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
+pub(super) async fn rate(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+    Given(RatingBody { verdict, better }): Given<RatingBody>,
+) -> Answer<Value> {
+    let rating = MessageRating { verdict, better };
+    ui.store.rate(&account, &id, &rating).await?;
+    let kept = (rating != MessageRating::default()).then_some(rating);
+    Ok(Json(json!({"id": id, "rating": kept})))
+}
+
+/// Ends a reply that is being written; its stream ends with what there is. A reply that has ended stays as it is.
+#[utoipa::path(post, path = "/ui/api/messages/{id}/stop", tag = "page", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404, body = Object)))]
+pub(super) async fn stop(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Answer<Value> {
+    let stopped = ui.running.stop(&id, &account);
+    if !stopped {
+        ui.store.message(&account, &id).await?;
+    }
+    Ok(Json(json!({"id": id, "stopped": stopped})))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenderBody {
+    /// Markdown.
+    text: String,
+}
+
+/// Markdown as HTML that can do nothing.
+#[utoipa::path(post, path = "/ui/api/render", tag = "page", request_body = RenderBody,
+    responses((status = 200, body = Object), (status = 400, body = Object)))]
+pub(super) async fn render(Given(body): Given<RenderBody>) -> Answer<Value> {
+    let html = blocking(move || Ok(markdown::render(&body.text))).await?;
+    Ok(Json(json!({"html": html})))
+}

@@ -1,0 +1,65 @@
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{bad, good, request, routes, send};
+
+const PATH: &str = "/v1/conversations";
+
+fn texts(list: &Value) -> Vec<&str> {
+    list["data"].as_array().unwrap().iter().map(|item| item["content"][0]["text"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_is_made_read_changed_and_deleted() {
+    let (router, _server) = routes().await;
+    let get = async |path: &str| send(&router, request("GET", path, None, None)).await;
+    let items = json!([{"role": "system", "content": "Be kind."}, {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}]);
+    let made = good(&router, PATH, json!({"metadata": {"topic": "clay"}, "items": items})).await;
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    assert_eq!((made["object"].as_str(), &made["metadata"]), (Some("conversation"), &json!({"topic": "clay"})));
+    assert_eq!(get(&path).await.json(), made);
+    assert_eq!(good(&router, &path, json!({"metadata": {"topic": "kiln"}})).await["metadata"]["topic"], "kiln");
+
+    let more = json!({"items": [{"role": "assistant", "content": "Hi."}, {"role": "user", "content": "And?"}]});
+    let added = good(&router, &format!("{path}/items"), more).await;
+    assert_eq!(texts(&added), ["Hi.", "And?"]);
+    assert_eq!(texts(&get(&format!("{path}/items?order=asc")).await.json()), ["Be kind.", "Hello", "Hi.", "And?"]);
+    let page = get(&format!("{path}/items?limit=3")).await.json();
+    assert_eq!((texts(&page), &page["has_more"]), (vec!["And?", "Hi.", "Hello"], &json!(true)));
+    let after = page["last_id"].as_str().unwrap();
+    let rest = get(&format!("{path}/items?limit=3&after={after}")).await.json();
+    assert_eq!((texts(&rest), &rest["has_more"]), (vec!["Be kind."], &json!(false)));
+
+    let item = added["data"][0]["id"].as_str().unwrap();
+    let one = get(&format!("{path}/items/{item}")).await.json();
+    assert_eq!((one["role"].as_str(), one["status"].as_str()), (Some("assistant"), Some("completed")));
+    assert_eq!(
+        send(&router, request("DELETE", &format!("{path}/items/{item}"), None, None)).await.json()["id"],
+        made["id"]
+    );
+    assert_eq!(get(&format!("{path}/items/{item}")).await.status, StatusCode::NOT_FOUND);
+
+    let gone = send(&router, request("DELETE", &path, None, None)).await.json();
+    assert_eq!((gone["object"].as_str(), &gone["deleted"]), (Some("conversation.deleted"), &json!(true)));
+    assert_eq!(get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_is_no_item_is_named() {
+    let (router, _server) = routes().await;
+    for (item, param) in [
+        (json!({"role": "robot", "content": "a"}), "items[0].role"),
+        (json!({"role": "user"}), "items[0].content"),
+        (json!({"role": "user", "content": [{"type": "input_image"}]}), "items[0].content"),
+        (json!({"role": "user", "content": "a", "colour": 1}), "items[0].colour"),
+        (json!({"type": "reasoning"}), "items[0].type"),
+    ] {
+        assert_eq!(bad(&router, PATH, json!({"items": [item]}), 400).await["param"], param);
+    }
+    assert_eq!(bad(&router, PATH, json!({"metadata": {"a": 1}}), 400).await["param"], "metadata");
+    let made = good(&router, PATH, json!({})).await;
+    for query in ["limit=0", "limit=x", "order=up"] {
+        let path = format!("{PATH}/{}/items?{query}", made["id"].as_str().unwrap());
+        assert_eq!(send(&router, request("GET", &path, None, None)).await.status, StatusCode::BAD_REQUEST, "{query}");
+    }
+}

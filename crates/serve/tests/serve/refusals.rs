@@ -1,0 +1,294 @@
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use fireclay_serve::{Config, Keys, Limits, Server};
+use serde_json::{Value, json};
+
+use crate::{Answer, bad, chat, config, good, limits, merged, model, post, request, routes, send, start};
+
+const CHAT: &str = "/v1/chat/completions";
+const ANN: &str = "sk-of-ann-0123456789";
+const BOB: &str = "sk-of-bob-0123456789";
+
+fn keys() -> Keys {
+    Keys::parse(&format!("{ANN} ann\n{BOB} bob\n")).unwrap()
+}
+
+/// Every method and path of the document, with ids that nobody has.
+fn documented() -> Vec<(String, String)> {
+    let document: Value = serde_json::from_str(&fireclay_serve::openapi()).unwrap();
+    let mut all = vec![];
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let filled: Vec<&str> =
+            path.split('/').map(|part| if part.starts_with('{') { "nobodys" } else { part }).collect();
+        for method in methods.as_object().unwrap().keys() {
+            all.push((method.to_uppercase(), filled.join("/")));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_but_health_answers() {
+    let server = start(Config { keys: keys(), ..config() }).await;
+    let router = server.router();
+    let all = documented();
+    assert!(all.len() >= 30, "{all:?}");
+    for (method, path) in &all {
+        for key in [None, Some("sk-of-nobody-0123456789")] {
+            let answer = send(&router, request(method, path, key, Some(&json!({})))).await;
+            let expect = if path == "/health" { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            assert_eq!(answer.status, expect, "{method} {path}");
+            if path != "/health" {
+                assert_eq!(answer.json()["error"]["code"], "invalid_api_key", "{method} {path}");
+            }
+        }
+        let answer = send(&router, request(method, path, Some(ANN), Some(&json!({})))).await;
+        assert!(
+            answer.status != StatusCode::UNAUTHORIZED && answer.status != StatusCode::METHOD_NOT_ALLOWED,
+            "{method} {path}"
+        );
+        assert!(!answer.status.is_server_error(), "{method} {path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn another_accounts_ids_are_as_unknown_ones() {
+    let server = start(Config { keys: keys(), ..config() }).await;
+    let router = server.router();
+    let ask = async |method: &str, path: &str, key: &str, body: Option<Value>| {
+        send(&router, request(method, path, Some(key), body.as_ref())).await
+    };
+    let made =
+        ask("POST", "/v1/responses", ANN, Some(json!({"model": "tiny", "input": "hot?", "max_output_tokens": 4})))
+            .await
+            .json();
+    let response = made["id"].as_str().unwrap();
+    let item = made["output"][0]["id"].as_str().unwrap();
+    let conversation = ask("POST", "/v1/conversations", ANN, Some(json!({}))).await.json();
+    let conversation = conversation["id"].as_str().unwrap();
+    let of_item = format!("/v1/conversations/{conversation}/items/{item}");
+    for (method, path, body) in [
+        ("GET", format!("/v1/responses/{response}"), None),
+        ("DELETE", format!("/v1/responses/{response}"), None),
+        (
+            "POST",
+            "/v1/responses".to_owned(),
+            Some(json!({"model": "tiny", "input": "a", "previous_response_id": response})),
+        ),
+        (
+            "POST",
+            "/v1/responses".to_owned(),
+            Some(json!({"model": "tiny", "input": "a", "conversation": conversation})),
+        ),
+        ("GET", format!("/v1/conversations/{conversation}"), None),
+        ("POST", format!("/v1/conversations/{conversation}"), Some(json!({"metadata": {}}))),
+        ("GET", format!("/v1/conversations/{conversation}/items"), None),
+        (
+            "POST",
+            format!("/v1/conversations/{conversation}/items"),
+            Some(json!({"items": [{"role": "user", "content": "a"}]})),
+        ),
+        ("GET", of_item.clone(), None),
+        ("DELETE", of_item, None),
+        ("DELETE", format!("/v1/conversations/{conversation}"), None),
+    ] {
+        let answer = ask(method, &path, BOB, body).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {}", answer.text);
+    }
+    assert_eq!(ask("GET", &format!("/v1/responses/{response}"), ANN, None).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_not_done_is_refused_by_name() {
+    let (router, _server) = routes().await;
+    for (field, value) in [
+        ("audio", json!({"voice": "a"})),
+        ("functions", json!([])),
+        ("web_search_options", json!({})),
+        ("reasoning_effort", json!("low")),
+        ("response_format", json!({"type": "json_object"})),
+        ("response_format", json!({"type": "json_schema", "json_schema": {}})),
+        ("parallel_tool_calls", json!(false)),
+    ] {
+        let error = bad(&router, CHAT, chat("?", json!({field: value})), 400).await;
+        assert_eq!(
+            (error["param"].as_str(), error["code"].as_str()),
+            (Some(field), Some("unsupported_parameter")),
+            "{error}"
+        );
+    }
+    let error = bad(&router, CHAT, chat("?", json!({"temprature": 1})), 400).await;
+    assert_eq!((error["param"].as_str(), error["code"].as_str()), (Some("temprature"), Some("unknown_parameter")));
+    assert_eq!(
+        bad(&router, CHAT, chat("?", json!({"stream_options": {"x": 1}})), 400).await["param"],
+        "stream_options.x"
+    );
+    let harmless = json!({"user": "me", "metadata": {"a": "b"}, "store": true, "audio": null, "response_format": {"type": "text"}});
+    good(&router, CHAT, chat("?", harmless)).await;
+    let error = bad(&router, "/v1/completions", json!({"model": "tiny", "prompt": "a", "suffix": "b"}), 400).await;
+    assert_eq!(error["param"], "suffix");
+    for (field, value) in [
+        ("background", json!(true)),
+        ("reasoning", json!({})),
+        ("truncation", json!("auto")),
+        ("text", json!({"format": {"type": "json_object"}})),
+    ] {
+        let error = bad(&router, "/v1/responses", json!({"model": "tiny", "input": "a", field: value}), 400).await;
+        assert!(error["param"].as_str().unwrap().starts_with(field), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_mean_nothing_are_named() {
+    let (router, _server) = routes().await;
+    for (field, value) in [
+        ("temperature", json!(-1)),
+        ("top_p", json!(0)),
+        ("min_p", json!(2)),
+        ("top_logprobs", json!(50)),
+        ("max_tokens", json!(0)),
+        ("n", json!(0)),
+        ("messages", json!([])),
+    ] {
+        let error =
+            bad(&router, CHAT, chat("?", merged(json!({"logprobs": true}), json!({field: value})).clone()), 400).await;
+        assert_eq!(error["param"], field, "{error}");
+    }
+    let error = bad(&router, CHAT, chat("?", json!({"model": "other"})), 404).await;
+    assert_eq!((error["param"].as_str(), error["code"].as_str()), (Some("model"), Some("model_not_found")));
+    let long = "the kiln is hot ".repeat(4000);
+    assert_eq!(bad(&router, CHAT, chat(&long, json!({})), 400).await["code"], "context_length_exceeded");
+}
+
+async fn raw(body: &str, kind: &str) -> Answer {
+    let (router, _server) = routes().await;
+    let request = Request::post(CHAT).header(header::HOST, "localhost").header(header::CONTENT_TYPE, kind);
+    send(&router, request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_requests_are_refused() {
+    for body in ["", "{", "[]", "null", "{\"model\": 1}", &"[".repeat(100_000), "\u{feff}{}"] {
+        let answer = raw(body, "application/json").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+        assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+    }
+    let large = format!("{{\"model\": \"{}\"}}", "a".repeat(2 << 20));
+    assert_eq!(raw(&large, "application/json").await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    // What a page of another site can send without asking first.
+    assert_eq!(raw("{}", "text/plain").await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_queue_is_turned_away() {
+    let server = start(Config { limits: Limits { streams: 2, queue: 2, ..limits() }, ..config() }).await;
+    let router = server.router();
+    let slow = chat("?", json!({"n": 4, "ignore_eos": true, "max_tokens": 400}));
+    let taken = {
+        let router = router.clone();
+        tokio::spawn(async move { post(&router, CHAT, slow).await.status })
+    };
+    let mut refused = None;
+    for _ in 0..200 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let answer = post(&router, CHAT, chat("?", json!({"max_tokens": 1}))).await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("four answers take all places");
+    assert_eq!(refused.headers["retry-after"], "1");
+    let error = &refused.json()["error"];
+    assert_eq!(
+        (error["type"].as_str(), error["code"].as_str()),
+        (Some("rate_limit_error"), Some("rate_limit_exceeded"))
+    );
+    assert_eq!(taken.await.unwrap(), StatusCode::OK);
+    good(&router, CHAT, chat("?", json!({}))).await;
+    assert_eq!(bad(&router, CHAT, chat("?", json!({"n": 5})), 400).await["param"], "n");
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_is_ended() {
+    let timeout = std::time::Duration::from_millis(30);
+    let server = start(Config { limits: Limits { timeout, ..limits() }, ..config() }).await;
+    let slow = chat("?", json!({"ignore_eos": true, "max_tokens": 2000}));
+    let error = bad(&server.router(), CHAT, slow.clone(), 504).await;
+    assert_eq!(error["code"], "timeout");
+    let streamed = post(&server.router(), CHAT, merged(slow, json!({"stream": true}))).await;
+    assert!(
+        streamed.text.contains("\"code\":\"timeout\"") && streamed.text.trim_end().ends_with("[DONE]"),
+        "{}",
+        streamed.text
+    );
+}
+
+#[tokio::test]
+async fn routes_and_methods_that_are_not_there_are_told_so() {
+    let (router, _server) = routes().await;
+    for (method, path, status) in [
+        ("GET", "/v1/nothing", 404),
+        ("GET", CHAT, 405),
+        ("POST", "/health", 405),
+        ("GET", "/v1/conversations/x/y/z", 404),
+    ] {
+        let answer = send(&router, request(method, path, None, None)).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        assert!(answer.json()["error"]["message"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn without_keys_only_its_own_names_are_answered() {
+    let (router, server) = routes().await;
+    for (host, good) in
+        [("localhost:8080", true), ("127.0.0.1", true), ("LOCALHOST", true), ("evil.example", false), ("", false)]
+    {
+        let request = Request::get("/v1/models").header(header::HOST, host).body(Body::empty()).unwrap();
+        assert_eq!(send(&router, request).await.status == StatusCode::OK, good, "{host:?}");
+    }
+    drop(server);
+    let server = start(Config { keys: keys(), ..config() }).await;
+    let request = Request::get("/health").header(header::HOST, "chat.example").body(Body::empty()).unwrap();
+    assert_eq!(send(&server.router(), request).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_response_has_an_id_and_a_policy() {
+    let (router, _server) = routes().await;
+    for path in ["/", "/health", "/v1/models", "/nothing"] {
+        let answer = send(&router, request("GET", path, None, None)).await;
+        assert!(
+            answer.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'self'"),
+            "{path}"
+        );
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert!(answer.headers["x-request-id"].to_str().unwrap().starts_with("req_"), "{path}");
+    }
+    let with = |id: &str| {
+        Request::get("/health")
+            .header(header::HOST, "localhost")
+            .header("x-request-id", id)
+            .body(Body::empty())
+            .unwrap()
+    };
+    assert_eq!(send(&router, with("mine-1")).await.headers["x-request-id"], "mine-1");
+    assert_ne!(send(&router, with("a b\"")).await.headers["x-request-id"], "a b\"");
+}
+
+#[tokio::test]
+async fn servers_that_protect_nothing_do_not_start() {
+    let open = || Config { host: "0.0.0.0".parse().unwrap(), ..config() };
+    let refused = async |config: Config, models: Vec<(String, fireclay_text::TextModel)>| {
+        let error = Server::bind(config, models).await.err().expect("it does not start");
+        assert!(error.is_user_error(), "{error}");
+        error.to_string()
+    };
+    let one = || vec![("tiny".to_owned(), model())];
+    assert!(refused(open(), one()).await.contains("--api-key-file"));
+    assert!(refused(config(), vec![]).await.contains("no model"));
+    assert!(refused(config(), [one(), one()].concat()).await.contains("two models"));
+    Server::bind(Config { keys: keys(), ..open() }, one()).await.unwrap();
+    Server::bind(Config { no_auth: true, ..open() }, one()).await.unwrap();
+}

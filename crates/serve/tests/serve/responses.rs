@@ -1,0 +1,187 @@
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::{bad, chat, good, merged, post, request, routes, send};
+
+const PATH: &str = "/v1/responses";
+
+fn asked(input: impl Into<Value>, more: Value) -> Value {
+    merged(json!({"model": "tiny", "input": input.into(), "max_output_tokens": 12, "temperature": 0}), more)
+}
+
+fn text(response: &Value) -> &str {
+    response["output"][0]["content"][0]["text"].as_str().unwrap()
+}
+
+/// Six turns as one call each with the whole history: questions and replies, what each read, and the last. Replies with the character NUL, which
+/// databases do not hold as it is, are of no use here.
+async fn history(router: &axum::Router) -> (Vec<Value>, Vec<Value>) {
+    'other: for begin in ["What is hot", "Clay", "Why", "the kiln", "Tell me", "a", "Is it hot", "So"] {
+        let (mut messages, mut read) = (vec![], vec![]);
+        for turn in 0..6 {
+            messages.push(json!({"role": "user", "content": format!("{begin}, {turn}?")}));
+            let asked = chat("", json!({"messages": messages, "max_tokens": 12}));
+            let whole = good(router, "/v1/chat/completions", asked).await;
+            let said = whole["choices"][0]["message"]["content"].as_str().unwrap();
+            if said.contains('\0') {
+                continue 'other;
+            }
+            messages.push(json!({"role": "assistant", "content": said}));
+            read.push(whole["usage"]["prompt_tokens"].clone());
+        }
+        return (messages, read);
+    }
+    panic!("every conversation has a NUL in it");
+}
+
+#[tokio::test]
+async fn turns_by_id_are_one_call_with_the_whole_history() {
+    let (router, _server) = routes().await;
+    let (messages, read) = history(&router).await;
+    let conversation = good(&router, "/v1/conversations", json!({})).await;
+    let mut previous = Value::Null;
+    for (turn, (exchange, read)) in messages.chunks(2).zip(read).enumerate() {
+        let (question, expect) = (&exchange[0]["content"], exchange[1]["content"].as_str().unwrap());
+        let more = json!({"previous_response_id": previous});
+        let by_response = good(&router, PATH, asked(question.clone(), more)).await;
+        assert_eq!(text(&by_response), expect, "turn {turn}");
+        let more = json!({"conversation": {"id": conversation["id"]}});
+        let by_conversation = good(&router, PATH, asked(question.clone(), more)).await;
+        assert_eq!(text(&by_conversation), expect, "turn {turn}");
+        assert_eq!(by_conversation["conversation"]["id"], conversation["id"]);
+        assert_eq!(by_response["usage"]["input_tokens"], read);
+        if turn > 1 {
+            assert!(by_response["usage"]["input_tokens_details"]["cached_tokens"].as_u64().unwrap() > 0);
+        }
+        previous = by_response["id"].clone();
+    }
+    let path = format!("/v1/conversations/{}/items?order=asc&limit=100", conversation["id"].as_str().unwrap());
+    let items = send(&router, request("GET", &path, None, None)).await.json();
+    let said: Vec<Value> = items["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| json!({"role": item["role"], "content": item["content"][0]["text"]}))
+        .collect();
+    assert_eq!(said, messages);
+}
+
+#[tokio::test]
+async fn an_earlier_response_begins_a_branch() {
+    let (router, _server) = routes().await;
+    let first = good(&router, PATH, asked("What is hot?", json!({}))).await;
+    let follow =
+        async |input: &str| good(&router, PATH, asked(input, json!({"previous_response_id": first["id"]}))).await;
+    let (one, _, again) = (follow("And?").await, follow("Why?").await, follow("And?").await);
+    assert_eq!(text(&one), text(&again), "what was said in another branch changes nothing");
+}
+
+#[tokio::test]
+async fn a_response_is_kept_until_it_is_deleted() {
+    let (router, _server) = routes().await;
+    let made = good(&router, PATH, asked("hot?", json!({"instructions": "Be short.", "metadata": {"a": "b"}}))).await;
+    assert_eq!((made["object"].as_str(), made["error"].clone()), (Some("response"), Value::Null));
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    assert_eq!(send(&router, request("GET", &path, None, None)).await.json(), made);
+    let gone = send(&router, request("DELETE", &path, None, None)).await.json();
+    assert_eq!(gone["deleted"], true);
+    assert_eq!(send(&router, request("GET", &path, None, None)).await.status, StatusCode::NOT_FOUND);
+    let unstored = good(&router, PATH, asked("hot?", json!({"store": false, "instructions": "Be short."}))).await;
+    assert_eq!(text(&unstored), text(&made));
+    let path = format!("{PATH}/{}", unstored["id"].as_str().unwrap());
+    assert_eq!(send(&router, request("GET", &path, None, None)).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn instructions_are_a_system_message_of_one_turn() {
+    let (router, _server) = routes().await;
+    let with = good(&router, PATH, asked("hot?", json!({"instructions": "Be short."}))).await;
+    let messages = json!([{"role": "system", "content": "Be short."}, {"role": "user", "content": "hot?"}]);
+    let whole = good(&router, "/v1/chat/completions", chat("", json!({"messages": messages, "max_tokens": 12}))).await;
+    assert_eq!(whole["choices"][0]["message"]["content"], text(&with));
+    let next = good(&router, PATH, asked("And?", json!({"previous_response_id": with["id"]}))).await;
+    let messages = json!([{"role": "user", "content": "hot?"}, {"role": "assistant", "content": text(&with)}, {"role": "user", "content": "And?"}]);
+    let whole = good(&router, "/v1/chat/completions", chat("", json!({"messages": messages, "max_tokens": 12}))).await;
+    assert_eq!(whole["choices"][0]["message"]["content"], text(&next));
+}
+
+#[tokio::test]
+async fn a_stream_tells_a_response_from_beginning_to_end() {
+    let (router, _server) = routes().await;
+    let whole = good(&router, PATH, asked("hot?", json!({}))).await;
+    let answer = post(&router, PATH, asked("hot?", json!({"stream": true}))).await;
+    let events = answer.events();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let begin =
+        ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"];
+    let last = if whole["status"] == "completed" { "response.completed" } else { "response.incomplete" };
+    let end = ["response.output_text.done", "response.content_part.done", "response.output_item.done", last];
+    assert_eq!(kinds[..4], begin);
+    assert_eq!(kinds[kinds.len() - 4..], end);
+    assert!(kinds[4..kinds.len() - 4].iter().all(|kind| *kind == "response.output_text.delta"), "{kinds:?}");
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], index);
+        assert!(answer.text.contains(&format!("event: {}\n", event["type"].as_str().unwrap())));
+    }
+    let pieces: String = events.iter().filter_map(|event| event["delta"].as_str()).collect();
+    assert_eq!(pieces, text(&whole));
+    let response = &events.last().unwrap()["response"];
+    assert_eq!(text(response), pieces);
+    let kept =
+        send(&router, request("GET", &format!("{PATH}/{}", response["id"].as_str().unwrap()), None, None)).await.json();
+    assert_eq!(kept, *response);
+}
+
+#[tokio::test]
+async fn a_reply_whose_reader_left_is_kept_as_incomplete() {
+    let (router, server) = routes().await;
+    let conversation = good(&router, "/v1/conversations", json!({})).await;
+    let id = conversation["id"].as_str().unwrap().to_owned();
+    for stream in [true, false] {
+        let endless = asked("hot?", json!({"conversation": id, "stream": stream, "max_output_tokens": 1900}));
+        let (router, asking) = (
+            router.clone(),
+            tokio::spawn({
+                let router = router.clone();
+                async move { post(&router, PATH, endless).await }
+            }),
+        );
+        let path = format!("/v1/conversations/{id}/items");
+        let last = async || send(&router, request("GET", &path, None, None)).await.json()["data"][0].clone();
+        let begun = std::time::Instant::now();
+        while last().await["status"] != "in_progress" && !asking.is_finished() {
+            assert!(begun.elapsed().as_secs() < 20);
+            tokio::task::yield_now().await;
+        }
+        asking.abort();
+        while last().await["status"] == "in_progress" {
+            assert!(begun.elapsed().as_secs() < 20, "a reply without a reader stays in progress");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert_eq!(last().await["role"], "assistant");
+    }
+    let begun = std::time::Instant::now();
+    while server.used_pages() > 0 {
+        assert!(begun.elapsed().as_secs() < 20, "the engine goes on for nobody");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn turns_that_contradict_themselves_are_refused() {
+    let (router, _server) = routes().await;
+    let error = bad(&router, PATH, asked("a", json!({"previous_response_id": "resp_x"})), 404).await;
+    assert_eq!(error["param"], "previous_response_id");
+    assert_eq!(bad(&router, PATH, asked("a", json!({"conversation": "conv_x"})), 404).await["param"], "conversation");
+    let both = json!({"conversation": "conv_x", "previous_response_id": "resp_x"});
+    assert_eq!(bad(&router, PATH, asked("a", both), 400).await["param"], "conversation");
+    assert_eq!(
+        bad(&router, PATH, asked("a", json!({"conversation": "c", "store": false})), 400).await["param"],
+        "store"
+    );
+    assert_eq!(bad(&router, PATH, asked(json!([]), json!({})), 400).await["param"], "input");
+    assert_eq!(
+        bad(&router, PATH, asked(json!([{"role": "user", "content": 1}]), json!({})), 400).await["param"],
+        "input[0].content"
+    );
+}

@@ -1,0 +1,50 @@
+// Questions to the person.
+
+import { $, h } from './dom.js';
+import { t } from './i18n.js';
+
+/**
+ * Asks in a dialog: for a line or several of text, or, without `field`, for consent.
+ * Gives the text (true without a field), or null when the person declined.
+ */
+export function ask({ title, text = '', ok, field, value = '', danger = false }) {
+  const dialog = $('ask');
+  $('ask-title').textContent = title;
+  $('ask-text').textContent = text;
+  $('ask-ok').textContent = ok;
+  $('ask-ok').classList.toggle('danger', danger);
+  const input = field === 'lines'
+    ? h('textarea', { rows: 8, required: true, 'aria-label': title })
+    : field && h('input', { type: field, required: true, autocomplete: 'off', 'aria-label': title });
+  $('ask-field').replaceChildren(...(input ? [input] : []));
+  if (input) input.value = value;
+  dialog.returnValue = 'cancel';
+  dialog.showModal();
+  if (field === 'lines') input.focus();
+  else input?.select();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      const agreed = dialog.returnValue === 'ok';
+      resolve(agreed ? (input ? input.value.trim() || null : true) : null);
+    }, { once: true });
+  });
+}
+
+const SHORTCUTS = [
+  ['kSend', 'Enter'], ['kLine', 'Shift Enter'], ['kStop', 'Esc'], ['kNew', 'Alt N'], ['kSearch', 'Alt K'],
+  ['kSidebar', 'Alt B'], ['kFocus', '/'], ['kEdit', '↑'], ['kCopy', 'Alt C'], ['kHelp', '?'],
+];
+
+export function drawHelp() {
+  $('shortcuts').replaceChildren(...SHORTCUTS.flatMap(([words, keys]) => [
+    h('dt', {}, t(words)),
+    h('dd', {}, ...keys.split(' ').map((key) => h('kbd', {}, key))),
+  ]));
+}
+
+/** Closes a dialog by a click beside it. */
+for (const dialog of document.querySelectorAll('dialog')) {
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close('cancel');
+  });
+}

@@ -1,0 +1,100 @@
+// One reply, from the request to its end.
+
+import * as api from './api.js';
+import { $ } from './dom.js';
+import { t } from './i18n.js';
+import * as thread from './thread.js';
+
+/** Milliseconds between two renderings of what there is so far; longer texts are rendered less often. */
+const pause = (text) => Math.max(500, text.length / 20);
+/** Characters up to which a reply is rendered while it grows. */
+const RENDERED = 60_000;
+
+let running = null;
+
+export const isRunning = () => running !== null;
+
+/** Asks for a reply and shows it while it is written. An error says under `began` whether the reply had begun. */
+export async function run(conversation, request) {
+  const mine = { id: null, reply: null, text: '' };
+  running = mine;
+  try {
+    await stream(mine, conversation, request);
+  } catch (error) {
+    error.began = mine.id !== null;
+    // The connection broke: the person sees what came until the server can be asked again.
+    if (mine.reply && thread.tree?.conversation.id === conversation) {
+      thread.put({ ...mine.reply, content: mine.text, status: 'incomplete', finish_reason: 'interrupted' });
+    }
+    throw error;
+  } finally {
+    if (running === mine) running = null;
+  }
+}
+
+/** Ends the reply; what there is is kept. */
+export async function stop() {
+  if (running?.id) await api.stop(running.id);
+}
+
+async function stream(mine, conversation, request) {
+  let html = null;
+  let rendered = 0;
+  let rendering = false;
+  let last = 0;
+  let finished = null;
+  const shown = () => thread.tree?.conversation.id === conversation;
+  const draw = () => shown() && thread.progress(mine.id, html, mine.text.slice(rendered));
+  const render = async () => {
+    if (rendering || mine.text.length > RENDERED || performance.now() - last < pause(mine.text)) return;
+    rendering = true;
+    const upTo = mine.text.length;
+    try {
+      const made = await api.render(mine.text.slice(0, upTo));
+      if (!finished) [html, rendered] = [made, upTo];
+    } catch {
+      // The text is shown as it is until the end.
+    }
+    last = performance.now();
+    rendering = false;
+  };
+  let frame = false;
+  for await (const event of api.reply(conversation, request)) {
+    if (event.type === 'started') {
+      mine.id = event.reply.id;
+      mine.reply = event.reply;
+      if (shown()) thread.put(...(event.user ? [event.user] : []), event.reply);
+      $('announce').textContent = t('thinking');
+      stick(true);
+    } else if (event.type === 'delta') {
+      mine.text += event.text;
+      render();
+      if (!frame) {
+        frame = true;
+        requestAnimationFrame(() => {
+          frame = false;
+          if (!finished) draw();
+          stick(false);
+        });
+      }
+    } else if (event.type === 'done') {
+      finished = event.message;
+      mine.reply = null;
+      if (shown()) {
+        thread.tree.conversation = { ...thread.tree.conversation, ...event.conversation, leaf: event.message.id };
+        thread.put(event.message);
+      }
+      $('announce').textContent = `${t('done')} ${thread.textOf(event.message).slice(0, 2000)}`;
+      stick(false);
+    } else if (event.type === 'error') {
+      throw new api.ServerError(500, event.message);
+    }
+  }
+  if (!finished) throw new TypeError('the stream ended early');
+}
+
+/** Keeps the end in view while the person has not scrolled up. */
+export function stick(force) {
+  const scroll = $('scroll');
+  if (force || scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120) scroll.scrollTop = scroll.scrollHeight;
+}

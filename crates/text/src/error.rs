@@ -1,0 +1,37 @@
+use std::path::PathBuf;
+
+use fireclay_infer::InferError;
+use fireclay_model::ModelError;
+use fireclay_tokenizer::TokenizerError;
+
+/// What can be wrong with a model directory, or with a text for it.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// There is no tokenizer.
+    #[error("{}: no tokenizer beside this model; put its tokenizer.json there, or use token ids", .dir.display())]
+    NoTokenizer {
+        /// The model's folder.
+        dir: PathBuf,
+    },
+    /// There is no chat template.
+    #[error(
+        "{}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text with `generate`; \
+         if it is a chat model, put its chat_template.jinja there", .dir.display()
+    )]
+    NoChatTemplate {
+        /// The model's folder.
+        dir: PathBuf,
+    },
+    /// Nothing can stand for an empty text.
+    #[error("the prompt is empty, and this tokenizer has no token that begins a text; give some text")]
+    EmptyPrompt,
+    /// The tokenizer, its template or its files.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The weights.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+}

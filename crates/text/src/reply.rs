@@ -1,0 +1,174 @@
+use fireclay_tokenizer::{DecodeStream, Tokenizer};
+
+/// A reply's text while its tokens come: whole characters, nothing of the tokens that end it, and nothing from a stop string on. What may be the
+/// beginning of a stop string is held back until it is none.
+pub struct ReplyText {
+    stream: Option<DecodeStream>,
+    stop_ids: Vec<u32>,
+    stop_strings: Vec<String>,
+    /// What may still turn out to begin a stop string.
+    held: String,
+    written: usize,
+    shown: usize,
+    ended: bool,
+}
+
+/// What a token added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// What may be shown now.
+    pub text: String,
+    /// Bytes of the reply's text before this token's.
+    pub start: usize,
+}
+
+impl ReplyText {
+    /// An empty reply in the text of which special tokens have no part, as chat shows it.
+    pub fn new(tokenizer: &Tokenizer, stop_ids: Vec<u32>) -> Self {
+        Self::of(tokenizer.stream_skip_specials(), stop_ids)
+    }
+
+    /// An empty text in which special tokens are spelled out, as in the continuation of a raw text.
+    pub fn with_specials(tokenizer: &Tokenizer, stop_ids: Vec<u32>) -> Self {
+        Self::of(tokenizer.stream(), stop_ids)
+    }
+
+    fn of(stream: DecodeStream, stop_ids: Vec<u32>) -> Self {
+        let stop_strings = vec![];
+        Self { stream: Some(stream), stop_ids, stop_strings, held: String::new(), written: 0, shown: 0, ended: false }
+    }
+
+    /// The same with texts that end it, none of them empty.
+    ///
+    /// # Panics
+    /// When one is empty.
+    #[must_use]
+    pub fn stopped_by(self, stop_strings: Vec<String>) -> Self {
+        assert!(stop_strings.iter().all(|stop| !stop.is_empty()), "an empty text would end every reply");
+        Self { stop_strings, ..self }
+    }
+
+    /// Whether this token ends the reply, and so is no part of it.
+    pub fn ends_with(&self, id: u32) -> bool {
+        self.stop_ids.contains(&id)
+    }
+
+    /// Takes the next token.
+    pub fn push(&mut self, id: u32) -> Piece {
+        let start = self.written;
+        if self.ended || self.ends_with(id) {
+            return Piece { text: String::new(), start };
+        }
+        let text = self.stream.as_mut().and_then(|stream| stream.push(id)).unwrap_or_default();
+        Piece { text: self.take(&text), start }
+    }
+
+    /// Whether a stop string has come. Nothing more is shown then.
+    pub fn is_stopped(&self) -> bool {
+        self.ended
+    }
+
+    /// Bytes of the text that was shown.
+    pub fn shown(&self) -> usize {
+        self.shown
+    }
+
+    /// Whether all text that came is shown.
+    pub fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Ends the reply: what was held back, half a character as U+FFFD.
+    pub fn finish(&mut self) -> String {
+        let rest = self.stream.take().and_then(DecodeStream::finish).unwrap_or_default();
+        if self.ended {
+            return String::new();
+        }
+        let text = self.take(&rest);
+        let held = std::mem::take(&mut self.held);
+        self.shown += held.len();
+        text + &held
+    }
+
+    fn take(&mut self, text: &str) -> String {
+        self.written += text.len();
+        self.held += text;
+        let begins = self.stop_strings.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
+        let certain = match begins {
+            Some(begin) => {
+                self.ended = true;
+                self.held.truncate(begin);
+                begin
+            }
+            None => self.held.len() - self.longest_beginning(),
+        };
+        self.shown += certain;
+        self.held.drain(..certain).collect()
+    }
+
+    /// Bytes at the end of what is held that a stop string may begin with.
+    fn longest_beginning(&self) -> usize {
+        let longest = self.stop_strings.iter().map(String::len).max().unwrap_or(0).saturating_sub(1);
+        let lengths = (1..=longest.min(self.held.len())).rev();
+        let begins = |length: &usize| {
+            let end = &self.held.as_bytes()[self.held.len() - length..];
+            self.stop_strings.iter().any(|stop| stop.len() > *length && stop.as_bytes().starts_with(end))
+        };
+        // A stop string begins with a whole character, so that the cut is between two.
+        lengths.into_iter().find(begins).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fireclay_tokenizer::BpeConfig;
+
+    use super::*;
+
+    fn tokenizer() -> Tokenizer {
+        let documents = ["the kiln is hot", "the clay is in the kiln"].map(String::from);
+        let config = BpeConfig { vocab_size: 280, ..BpeConfig::default() };
+        Tokenizer::train_bpe(documents.into_iter(), &config).unwrap()
+    }
+
+    /// The pieces of a text, one a token, the last of them what `finish` gave; and whether a stop string came.
+    fn pieces(text: &str, stop: &[&str]) -> (Vec<String>, bool) {
+        let tokenizer = tokenizer();
+        let mut reply = ReplyText::new(&tokenizer, vec![]).stopped_by(stop.iter().map(|&stop| stop.into()).collect());
+        let mut pieces: Vec<String> = tokenizer.encode(text).into_iter().map(|id| reply.push(id).text).collect();
+        pieces.push(reply.finish());
+        assert_eq!(pieces.concat().len(), reply.shown());
+        (pieces, reply.is_stopped())
+    }
+
+    #[test]
+    fn pieces_joined_are_the_text() {
+        for text in ["the kiln is hot", "热 kiln 🦊!", ""] {
+            assert_eq!(pieces(text, &[]).0.concat(), text);
+            assert_eq!(pieces(text, &["never", "kilns"]).0.concat(), text, "nothing that was held is lost");
+        }
+    }
+
+    #[test]
+    fn nothing_is_shown_from_a_stop_string_on() {
+        let check = |text: &str, stop: &[&str], expect: &str| {
+            let (pieces, stopped) = pieces(text, stop);
+            assert_eq!((pieces.concat().as_str(), stopped), (expect, true), "{text:?} {stop:?}");
+        };
+        check("the kiln is hot", &["is"], "the kiln ");
+        check("the kiln is hot", &["hot", "n i"], "the kil");
+        check("is it", &["is"], "");
+        check("a热b", &["热"], "a");
+        check("xaab", &["aab"], "x");
+    }
+
+    #[test]
+    fn tokens_that_end_a_text_are_no_part_of_it() {
+        let tokenizer = tokenizer();
+        let ids = tokenizer.encode("ab");
+        let mut reply = ReplyText::new(&tokenizer, vec![ids[1]]);
+        assert_eq!(reply.push(ids[0]), Piece { text: "a".into(), start: 0 });
+        assert_eq!(reply.push(ids[1]), Piece { text: String::new(), start: 1 });
+        assert_eq!(reply.finish(), "");
+    }
+}

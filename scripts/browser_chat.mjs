@@ -1,0 +1,369 @@
+// Uses the web page in a real Chromium as a person would, and looks for faults: what each control does, that a hostile
+// reply stays harmless, that nothing is asked of another host, that the console is silent, and what axe-core says.
+//
+//     fireclay serve --model runs/tiny --port 8080 --db /tmp/browser.db     # an empty database
+//     mkdir /tmp/browser && cd /tmp/browser && npm install playwright-core axe-core
+//     node …/scripts/browser_chat.mjs http://127.0.0.1:8080 [--key KEY] [--shots DIR] [--chromium /usr/bin/chromium]
+//
+// Exits with 1 at the first fault. Tested with playwright-core 1.61 and axe-core 4.12.
+
+import { createRequire } from 'node:module';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import assert from 'node:assert/strict';
+
+// The packages lie where the command is run, not beside this file.
+const require = createRequire(join(process.cwd(), 'package.json'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const [url, ...flags] = process.argv.slice(2);
+const flag = (name, otherwise) => (flags.includes(name) ? flags[flags.indexOf(name) + 1] : otherwise);
+assert(url, 'give the server’s address');
+const host = new URL(url).host;
+const shots = flag('--shots', null);
+const key = flag('--key', null);
+if (shots) mkdirSync(shots, { recursive: true });
+
+const browser = await chromium.launch({ executablePath: flag('--chromium', '/usr/bin/chromium'), args: ['--no-sandbox'] });
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', acceptDownloads: true });
+await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+const page = await context.newPage();
+const faults = [];
+page.on('console', (message) => {
+  // A key that is asked for is answered 401 once, which the browser reports as an error of the network.
+  const expected = key && message.text().includes('401');
+  if (['error', 'warning'].includes(message.type()) && !expected) faults.push(`console: ${message.text()}`);
+});
+page.on('pageerror', (error) => faults.push(`error: ${error}`));
+page.on('dialog', (dialog) => { faults.push(`a script ran: ${dialog.message()}`); dialog.dismiss(); });
+context.on('request', (request) => {
+  const asked = new URL(request.url());
+  if (!['data:', 'blob:'].includes(asked.protocol) && asked.host !== host) faults.push(`foreign request: ${request.url()}`);
+});
+
+let step = '';
+async function check(what, work) {
+  step = what;
+  await work();
+  assert.deepEqual(faults, [], what);
+  console.log(`ok  ${what}`);
+}
+
+const last = (role) => page.locator(`#thread > .message.${role}`).last();
+const tool = (message, name) => message.getByRole('button', { name, exact: true });
+const finished = () => page.waitForFunction(() => document.querySelector('#stop').hidden && !document.querySelector('.writing'), null, { timeout: 60_000 });
+const shot = (name) => shots && page.screenshot({ path: join(shots, `${name}.png`) });
+
+async function say(text) {
+  await page.fill('#prompt', text);
+  await page.keyboard.press('Enter');
+}
+
+async function settings(work) {
+  await page.click('#open-settings');
+  await work();
+  await page.locator('#settings header button').click();
+}
+
+async function deleteOpen() {
+  const row = page.locator('.conversation.current');
+  await row.hover();
+  await row.getByRole('button', { name: /^Delete/ }).click();
+  await page.click('#ask-ok');
+  await page.waitForFunction(() => !document.querySelector('.message'));
+}
+
+async function accessible(where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const grave = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  const told = grave.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.any[0]?.message ?? ''}`).join('\n   ')}`);
+  assert.deepEqual(told, [], `${where}: axe-core`);
+}
+
+const HOSTILE = [
+  '<script>alert(1)</script>',
+  '<img src=x onerror=alert(2)> <svg onload=alert(3)></svg> <iframe src="https://evil.example/"></iframe>',
+  '[click](javascript:alert(4)) [data](data:text/html,<script>alert(5)</script>) <javascript:alert(6)>',
+  '![pixel](https://evil.example/pixel.png)',
+  '<style>*{display:none}</style><link rel=stylesheet href=https://evil.example/x.css>',
+  '```html" onmouseover="alert(7)\nnever closed <b>',
+].join('\n\n');
+
+const file = (messages, title) => ({ object: 'fireclay.conversation', version: 1, title, messages: messages.map(([role, content], index) => ({ id: `m${index}`, parent: index ? `m${index - 1}` : null, role, content })) });
+
+async function importFile(content) {
+  const path = join(tmpdir(), `browser-chat-${process.pid}.json`);
+  writeFileSync(path, JSON.stringify(content));
+  await page.click('#open-settings');
+  await page.setInputFiles('#import', path);
+  await page.waitForFunction((title) => document.querySelector('#title').textContent === title, content.title);
+}
+
+try {
+  await page.goto(url);
+  if (key) {
+    await check('a wrong key is refused, and the right one opens the page', async () => {
+      for (const answer of ['wrong', key]) {
+        const refused = page.waitForFunction(() => document.querySelector('#ask').open);
+        await refused;
+        await accessible('login');
+        await page.fill('#ask input', answer);
+        await page.click('#ask-ok');
+      }
+    });
+  }
+  await page.waitForFunction(() => document.querySelector('#model').options.length > 0);
+
+  await check('the empty page is accessible', () => accessible('empty page'));
+
+  await check('a message is sent and the reply streams and is stored', async () => {
+    await say('Hello! Who are you?');
+    await page.waitForSelector('.message.assistant');
+    await finished();
+    assert.equal(await page.locator('.message').count(), 2);
+    assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
+    assert.match(await page.textContent('#context'), /\d+ of \d+ tokens of context/);
+    assert.match(await page.textContent('#announce'), /^Reply finished:/);
+  });
+
+  await check('the next turn goes on from there', async () => {
+    await say('And what can you do?');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+    await finished();
+    await accessible('conversation');
+    await shot('desktop-light');
+  });
+
+  await check('a reply that is stopped keeps what there is', async () => {
+    // In a conversation of its own, which is deleted afterwards. A tiny model alone answers in less time than a frame of the screen takes.
+    const model = await page.inputValue('#model');
+    const headers = { 'Content-Type': 'application/json', ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+    const others = JSON.stringify({ model, prompt: 'Once', n: 24, max_tokens: 180, ignore_eos: true });
+    let busy = true;
+    const load = (async () => { while (busy) await (await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body: others })).text(); })();
+    for (let attempt = 0, stopped = false; !stopped; attempt++) {
+      assert(attempt < 10, 'no reply was long enough to be stopped');
+      await page.keyboard.press('Alt+KeyN');
+      await page.waitForFunction(() => !document.querySelector('.message'));
+      // Within the page, where a click takes no time.
+      await page.evaluate(() => {
+        const watch = new MutationObserver(() => {
+          if (!document.querySelector('.writing')?.textContent.trim()) return;
+          watch.disconnect();
+          document.querySelector('#stop').click();
+        });
+        watch.observe(document.querySelector('#thread'), { subtree: true, childList: true, characterData: true });
+      });
+      await say('Tell me a very long story about a lighthouse.');
+      await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+      await finished();
+      stopped = (await last('assistant').locator('.note').allTextContents()).includes('Stopped.');
+      if (stopped) assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
+      await deleteOpen();
+    }
+    busy = false;
+    await load;
+    await page.locator('.conversation a').first().click();
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+  });
+
+  await check('a reply is generated again, and the branches can be switched', async () => {
+    await settings(async () => { await page.fill('#sampling input[name=temperature]', '1'); await page.fill('#sampling input[name=max_tokens]', '40'); await page.keyboard.press('Tab'); });
+    await tool(last('assistant'), 'Generate again').click();
+    await page.waitForSelector('.switcher');
+    await finished();
+    assert.equal(await last('assistant').locator('.switcher').textContent(), '2/2');
+    // By its id: a small model may well say the same again.
+    const second = await last('assistant').getAttribute('id');
+    await tool(last('assistant'), 'Previous version').click();
+    await page.waitForFunction(() => document.querySelector('.switcher').textContent === '1/2');
+    assert.notEqual(await last('assistant').getAttribute('id'), second);
+    await tool(last('assistant'), 'Next version').click();
+    await page.waitForFunction(() => document.querySelector('.switcher').textContent === '2/2');
+    assert.equal(await last('assistant').getAttribute('id'), second);
+  });
+
+  await check('an edited message begins a branch', async () => {
+    const before = await page.locator('.message').count();
+    await page.locator('.message.user').first().hover();
+    await tool(page.locator('.message.user').first(), 'Edit').click();
+    assert.equal(await page.inputValue('#prompt'), 'Hello! Who are you?');
+    await say('Hello! What is your name?');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+    await finished();
+    assert.equal(await page.locator('.message.user .switcher').first().textContent(), '2/2');
+    await tool(page.locator('.message.user').first(), 'Previous version').click();
+    await page.waitForFunction((count) => document.querySelectorAll('.message').length === count, before);
+    await tool(page.locator('.message.user').first(), 'Next version').click();
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+  });
+
+  await check('replies are rated, and get better answers', async () => {
+    await tool(last('assistant'), 'Good reply').click();
+    await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
+    await tool(last('assistant'), 'Bad reply').click();
+    await page.waitForSelector('[aria-label="Bad reply"][aria-pressed=true]');
+    assert.equal(await page.locator('[aria-label="Good reply"][aria-pressed=true]').count(), 0);
+    await tool(last('assistant'), 'Give a better answer').click();
+    await page.fill('#ask textarea', 'I am Fireclay.');
+    await accessible('better answer');
+    await page.click('#ask-ok');
+    await page.waitForSelector('[aria-label="Give a better answer"][aria-pressed=true]');
+  });
+
+  await check('a reply is copied', async () => {
+    await tool(last('assistant'), 'Copy').click();
+    const text = await page.evaluate(() => navigator.clipboard.readText());
+    assert.notEqual(text.trim(), '');
+  });
+
+  await check('after a reload the conversation is there, with branch and rating', async () => {
+    const before = await page.locator('#thread').textContent();
+    await page.reload();
+    await page.waitForSelector('.message.assistant');
+    assert.equal(await page.locator('#thread').textContent(), before);
+    await page.waitForSelector('[aria-label="Bad reply"][aria-pressed=true]');
+  });
+
+  await check('the persona is the conversation’s own and a new one can be made', async () => {
+    await settings(async () => {
+      await page.click('#add-persona');
+      await page.locator('#personas input').last().fill('Pirate');
+      await page.locator('#personas textarea').last().fill('You speak as a pirate.');
+    });
+    await page.selectOption('#persona', { label: 'Pirate' });
+    await say('Who goes there?');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+    await finished();
+    await page.reload();
+    await page.waitForSelector('.message.assistant');
+    assert.equal(await page.inputValue('#persona'), 'You speak as a pirate.');
+  });
+
+  await check('conversations are renamed, found, exported, imported and deleted', async () => {
+    const row = page.locator('.conversation.current');
+    await row.hover();
+    await row.getByRole('button', { name: /^Rename/ }).click();
+    await page.fill('#ask input', 'Ahoy there');
+    await page.click('#ask-ok');
+    await page.waitForFunction(() => document.querySelector('#title').textContent === 'Ahoy there');
+    const downloading = page.waitForEvent('download');
+    await page.click('#export');
+    const path = await (await downloading).path();
+    const exported = JSON.parse(readFileSync(path, 'utf8'));
+    assert.equal(exported.object, 'fireclay.conversation');
+    assert(exported.messages.some((message) => message.rating?.better === 'I am Fireclay.'));
+    await importFile({ ...exported, title: 'Imported once' });
+    assert.equal(await page.locator('.message').count(), 4);
+    await page.fill('#search', 'ahoy');
+    await page.waitForFunction(() => document.querySelectorAll('.conversation').length === 1);
+    await page.fill('#search', '');
+    await page.waitForFunction(() => document.querySelectorAll('.conversation').length === 2);
+    await deleteOpen();
+    await page.waitForFunction(() => document.querySelectorAll('.conversation').length === 1);
+  });
+
+  await check('a hostile reply is text', async () => {
+    await importFile(file([['user', '<script>alert(0)</script>'], ['assistant', HOSTILE], ['user', '\u202e rtl'], ['assistant', 'مرحبا **بالعالم** 🙂 \u202e txet']], 'Hostile <b>title</b>'));
+    await page.waitForSelector('.message.assistant');
+    for (const element of ['script', 'img', 'iframe', 'style', 'link', 'svg[onload]', '[onmouseover]', 'a[href^="javascript"]', 'a[href^="data"]']) {
+      assert.equal(await page.locator(`#thread .body ${element}`).count(), 0, element);
+    }
+    for (const link of await page.locator('#thread .body a[href]').all()) {
+      assert.match(await link.getAttribute('href'), /^(https?|mailto):/);
+      assert.match(await link.getAttribute('rel'), /noopener/);
+    }
+    assert((await page.locator('#thread').textContent()).includes('<script>alert(1)</script>'));
+    await page.waitForTimeout(300);
+  });
+
+  await check('a reply of 1 MB is shown, and the page still answers', async () => {
+    await importFile(file([['user', 'long'], ['assistant', '<script>alert(8)</script> **x** '.repeat(33_000)]], 'A long one'));
+    await page.waitForSelector('.message.assistant');
+    const begun = Date.now();
+    await page.fill('#prompt', 'still here');
+    assert(Date.now() - begun < 5000);
+    await page.fill('#prompt', '');
+    assert.equal(await page.locator('#thread .body script').count(), 0);
+  });
+
+  await check('Markdown is rendered, and code is copied', async () => {
+    const code = 'fn main() {\n    println!("{}", 1 + 1);\n}';
+    const reply = `## Adding\n\nA *small* program and **what** it says:\n\n\`\`\`rust\n${code}\n\`\`\`\n\n| in | out |\n|---|---|\n| 1 + 1 | 2 |\n\n> Two, as one would hope.`;
+    await importFile(file([['user', 'How do I add in Rust?'], ['assistant', reply]], 'Adding in Rust'));
+    await page.click('.copy-code');
+    assert.equal((await page.evaluate(() => navigator.clipboard.readText())).trim(), code);
+    await accessible('Markdown');
+    await shot('markdown-light');
+  });
+
+  await check('keyboard shortcuts work, and help lists them', async () => {
+    await page.locator('#scroll').focus();
+    await page.keyboard.press('?');
+    assert(await page.locator('#help').isVisible());
+    await accessible('help');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('/');
+    assert(await page.evaluate(() => document.activeElement.id === 'prompt'));
+    await page.keyboard.press('ArrowUp');
+    assert.equal(await page.inputValue('#prompt'), 'How do I add in Rust?');
+    await page.keyboard.press('Escape');
+    assert.equal(await page.inputValue('#prompt'), '');
+    await page.keyboard.press('Alt+KeyB');
+    assert(await page.evaluate(() => document.querySelector('#sidebar').inert));
+    await page.keyboard.press('Alt+KeyB');
+    await page.keyboard.press('Alt+KeyN');
+    await page.waitForFunction(() => !document.querySelector('.message'));
+    await page.goBack();
+    await page.waitForSelector('.message');
+  });
+
+  await check('the theme can be changed and is remembered', async () => {
+    await page.click('#theme');
+    await page.reload();
+    await page.waitForSelector('.message.assistant');
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+    await page.waitForTimeout(300);
+    await accessible('dark');
+    await shot('desktop-dark');
+    await page.click('#open-settings');
+    await accessible('settings, dark');
+    await shot('settings-dark');
+    await page.locator('#settings header button').click();
+  });
+
+  await check('the page speaks Chinese', async () => {
+    await settings(() => page.selectOption('#language', 'zh'));
+    assert.equal(await page.getAttribute('#prompt', 'placeholder'), '请输入');
+    assert.equal(await page.getAttribute('html', 'lang'), 'zh-Hans');
+    await page.waitForSelector('.message [aria-label="重新生成"]');
+    await shot('desktop-zh');
+    await settings(() => page.selectOption('#language', 'en'));
+  });
+
+  await check('the page fits a phone', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.waitForFunction(() => document.querySelector('#sidebar').inert);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await shot('phone-dark');
+    await page.click('#toggle');
+    await page.waitForTimeout(300);
+    await accessible('phone');
+    await shot('phone-list');
+    await page.locator('.conversation a').first().click();
+    await page.waitForFunction(() => document.querySelector('#sidebar').inert);
+    await page.click('#theme');
+    await shot('phone-light');
+  });
+
+  console.log('everything is as it should be');
+} catch (error) {
+  console.error(`FAILED: ${step}\n${error.stack}\n${faults.join('\n')}`);
+  if (shots) await page.screenshot({ path: join(shots, 'failed.png') });
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
