@@ -10,7 +10,8 @@
 //! - Biographies: everybody is in both splits, because a fact that is not in training cannot be known. Wordings and
 //!   their order as a whole are not shared, so that validation measures the facts and not the memory of a document.
 //! - Arithmetic: problems belong to one split each, `a + b` together with `b + a`.
-//! - Conversations: training asks about some of the people, validation about the others. What is said to the assistant is drawn from
+//! - Conversations: training asks about some of the people, validation about the others. Training may mention the others, and tells
+//!   nothing of them. What is said to the assistant is drawn from
 //!   patterns; of 8 wordings one belongs to validation alone, and so do of 8 things (countries, animals, names) one. What many people
 //!   type first ([`HELD_OUT_FIRST_WORDS`]) never stands in training.
 //!

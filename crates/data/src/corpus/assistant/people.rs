@@ -9,9 +9,21 @@ use crate::corpus::world::{Attribute, Person, Question, World};
 use crate::corpus::{Split, Topic, wording};
 
 /// Up to `most` exchanges: the first names a person, the others say "he" or "she", or turn to somebody else.
+///
+/// Now and then the first only mentions somebody. In training that may be anybody, also people whom no training conversation asks
+/// about: what is held out is what is known of them, not that they are known.
 pub fn exchanges(world: &World, split: Split, most: usize, dice: &mut Dice) -> Vec<Exchange> {
     let people: Vec<_> = world.people_of(split).collect();
     let mut person = *dice.pick(&people);
+    if dice.chance(20) {
+        let mentioned = if split == Split::Train { dice.pick(world.people()) } else { person };
+        let exchange = mention(mentioned, split, dice);
+        if !people.contains(&mentioned) || most == 1 {
+            return vec![exchange];
+        }
+        let attribute = *dice.pick(&Attribute::ALL);
+        return vec![exchange, about(mentioned, attribute, FOLLOW_UPS, split, dice)];
+    }
     let mut attributes = Attribute::ALL;
     dice.shuffle(&mut attributes);
     let mut exchanges = Vec::new();
@@ -70,6 +82,30 @@ fn who_is(person: &Person, split: Split, dice: &mut Dice) -> Exchange {
         check: Check::Reply { reply: ReplyCheck::naming(Language::English, &facts) },
     }
 }
+
+/// Somebody is mentioned, and nothing is asked yet.
+fn mention(person: &Person, split: Split, dice: &mut Dice) -> Exchange {
+    let bindings = person.bindings(Attribute::Job);
+    let text = wording::filled(MENTIONS, split, &bindings, dice);
+    Exchange {
+        topic: Topic::People,
+        language: Language::English,
+        asked: said(&text, ".", Language::English, dice),
+        answer: reply(KNOWN, &bindings, dice),
+        check: Check::Reply { reply: ReplyCheck::naming(Language::English, &[person.name]) },
+    }
+}
+
+const MENTIONS: &[&str] = &[
+    "[can I ask you|may I ask you|I want to ask you|I would like to ask|let me ask you|I have a question|I need to know something|I want to hear something] about {name}",
+    "[I met|I saw|I talked to|I was with|I had tea with|I am going to see|I will visit|I played with] {name} [today|this morning|yesterday|in town|again]",
+    "[I like|I know|I miss|I am a friend of|we were talking about|let us talk about|I am looking for] {name}",
+];
+
+const KNOWN: &[&str] = &[
+    "[Yes, |]I know {name}. What do you want to know about {name}?",
+    "I know {name}! Ask me where {he} lives, or what {he} likes to eat.",
+];
 
 const WHO_IS: &[&str] = &[
     "[who is|tell me who is|so who is|and who is|do you know who is|please tell me who is] {name}[ please|]",

@@ -197,6 +197,9 @@ impl World {
 
     /// A biography: every attribute of one person, in one of the wordings each and in any order.
     ///
+    /// Some are typed without capitals, as people type: a question in lower case names somebody by other tokens, and nothing else says that
+    /// these are the same person.
+    ///
     /// Biographies of everybody stand in both splits, because what is not in training cannot be known. What the splits
     /// do not share is the template: the wordings and their order as a whole.
     pub(super) fn biography(&self, split: Split, dice: &mut Dice) -> String {
@@ -218,7 +221,8 @@ impl World {
             bindings.fill(&if with_pronoun { statement.replacen("{name}", "{He}", 1) } else { statement.to_string() })
         });
         let sentences: Vec<String> = std::iter::once(opening).chain(statements).collect();
-        sentences.join(" ")
+        let text = sentences.join(" ");
+        if dice.chance(20) { text.to_lowercase() } else { text }
     }
 
     /// Endless biographies.

@@ -51,6 +51,13 @@ fn a_biography_states_every_attribute_of_its_person() {
 }
 
 #[test]
+fn some_biographies_are_typed_without_capitals() {
+    let plain = |text: &String| text.chars().all(|c| !c.is_uppercase());
+    let count = world().biographies(Split::Train, 5).take(1000).filter(plain).count();
+    assert!((150..250).contains(&count), "{count} of 1,000");
+}
+
+#[test]
 fn everybody_has_biographies_in_training() {
     let world = world();
     let all = world.biographies(Split::Train, 0).take(1000).collect::<Vec<_>>().join(" ");
