@@ -2,7 +2,7 @@
 """What `fireclay bench train` measures, in PyTorch: the other half of `cargo xtask bench --peer pytorch`.
 
 usage: pytorch_train_step.py [--layers 6 --width 384 --heads 6 --context 256 --batch 8 --vocab 4096] [--steps 8]
-                             [--precision f32|bf16] [--threads N] [--compile]
+                             [--precision f32|bf16] [--threads N] [--compile] [--device cpu|cuda]
        pytorch_train_step.py --version
 
 Prints one line of JSON: {"tokens_per_s", "peak_bytes", "parameters", "losses"} as `fireclay bench train --json` does, and "version".
@@ -11,7 +11,8 @@ Needs: pip install torch --index-url https://download.pytorch.org/whl/cpu
 The decoder has learned positions, layer norm, ReLU, biases, and an untied head without one. AdamW runs with learning rate 1e-3, β .9 and .95,
 decay 0.1 on everything and clipping at 1. Every step sees the same ids, made by the formulas of crates/train/src/bench.rs. With bf16 the matrix
 products and attention are autocast; weights, gradients and the loss stay f32. PyTorch is given what makes it fast: one product for queries, keys
-and values, its fused attention and its fused AdamW.
+and values, its fused attention and its fused AdamW; on a GPU also TF32 where f32 is asked, as its users do. The peak is of the host's memory, on
+a GPU of the card's.
 """
 import argparse
 import json
@@ -90,7 +91,7 @@ def data(shape):
     """Ids and targets by formula, so that any program can make the same."""
     i = torch.arange(shape.batch * shape.context)
     ids, targets = (7919 * i + 13) % shape.vocab, (104_729 * i + 5) % shape.vocab
-    return ids.view(shape.batch, shape.context), targets.view(shape.batch, shape.context)
+    return (x.view(shape.batch, shape.context).to(shape.device) for x in (ids, targets))
 
 
 def train(decoder, shape):
@@ -101,7 +102,7 @@ def train(decoder, shape):
     seconds, losses = [], []
     for _ in range(shape.steps):
         start = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=shape.precision == "bf16"):
+        with torch.autocast(shape.device, dtype=torch.bfloat16, enabled=shape.precision == "bf16"):
             loss = forward(ids, targets)
         loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
@@ -112,8 +113,10 @@ def train(decoder, shape):
     return seconds, losses
 
 
-def peak_bytes():
+def peak_bytes(shape):
     """The most memory this process has had at once; 0 where the system does not say. Only Linux does."""
+    if shape.device == "cuda":
+        return torch.cuda.max_memory_allocated()
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
@@ -128,6 +131,7 @@ def arguments():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--version", action="version", version=torch.__version__)
     shape = parser.parse_args()
     if shape.steps <= UNTIMED_STEPS:
@@ -141,8 +145,10 @@ def main():
     shape = arguments()
     if shape.threads:
         torch.set_num_threads(shape.threads)
+    if shape.device == "cuda":
+        torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
-    decoder = Decoder(shape)
+    decoder = Decoder(shape).to(shape.device)
     try:
         seconds, losses = train(decoder, shape)
     except Exception as error:
@@ -152,7 +158,7 @@ def main():
         sys.exit(f"torch.compile failed: {next(iter(str(error).splitlines()), type(error).__name__)}")
     report = {
         "tokens_per_s": shape.batch * shape.context / statistics.median(seconds[UNTIMED_STEPS:]),
-        "peak_bytes": peak_bytes(),
+        "peak_bytes": peak_bytes(shape),
         "parameters": sum(parameter.numel() for parameter in decoder.parameters()),
         "losses": losses,
         "version": torch.__version__,

@@ -18,12 +18,13 @@ impl Precision {
     /// Every format with the name that recipes and flags give it.
     pub const NAMED: [(&'static str, Self); 2] = [("f32", Self::F32), ("bf16", Self::Bf16)];
 
-    /// The format in which this machine's CPU multiplies fastest; f32 on any other device, about
-    /// which nothing is known here.
+    /// The format in which this machine's CPU trains fastest, by what was measured of its maker's CPUs
+    /// (docs/benchmarks.md): bf16 on AMD's with AVX512-BF16, f32 on Intel's, where the same
+    /// instructions are slower than f32. f32 on any other device, about which nothing is known here.
     #[must_use]
     pub fn fastest(device: &Device) -> Self {
         #[cfg(feature = "flex")]
-        if *device == Device::flex() && crate::product::has_native_bf16() {
+        if *device == Device::flex() && crate::product::bf16_is_faster() {
             return Self::Bf16;
         }
         let _ = device;

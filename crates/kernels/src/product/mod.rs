@@ -81,6 +81,24 @@ pub fn has_native_bf16() -> bool {
     false
 }
 
+/// Whether products in bf16 are the faster ones on this CPU: AVX512-BF16 is on AMD's, and slower than f32 on Intel's.
+#[must_use]
+pub fn bf16_is_faster() -> bool {
+    has_native_bf16() && !is_intel()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_intel() -> bool {
+    // The maker's name stands in EBX, EDX, ECX of leaf 0, in this order.
+    let leaf = std::arch::x86_64::__cpuid(0);
+    [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_intel() -> bool {
+    false
+}
+
 /// C ← A·B, or C ← C + A·B, on the threads of rayon's current pool; C is `[a.rows, b.cols]`, row after row. The result does not depend on the
 /// number of threads.
 ///
