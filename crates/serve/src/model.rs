@@ -1,7 +1,6 @@
 //! A model that is served: [`Served`].
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fireclay_infer::{Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
@@ -9,6 +8,7 @@ use fireclay_text::{Asked, ReplyText, Sampling, TextModel};
 use fireclay_tokenizer::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::app::now;
 use crate::error::ApiError;
 use crate::worker::{Failure, Worker};
 use crate::{Limits, ServeError};
@@ -45,13 +45,11 @@ impl Served {
     pub fn start(id: String, text: TextModel, limits: &Limits, threads: usize) -> Result<Self, ServeError> {
         let tokenizer = text.tokenizer()?.clone();
         let (streams, memory) = (limits.streams, limits.cache_memory);
-        let context = text.engine(streams, memory).map_err(fireclay_text::TextError::from)?.context();
         let maker = text.clone();
-        let worker = Worker::start(&id, threads, move || maker.engine(streams, memory));
-        let worker = worker.map_err(|reason| ServeError::Engine { model: id.clone(), reason })?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let started = Worker::start(&id, threads, move || maker.engine(streams, memory));
+        let (worker, context) = started.map_err(|reason| ServeError::Engine { model: id.clone(), reason })?;
         Ok(Self {
-            created: now,
+            created: now(),
             tokenizer,
             context,
             stop_ids: text.stop_ids(),

@@ -80,8 +80,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread; `make` makes the engine, once now and again after a defect. It computes on `threads` threads of its own, itself one
-    /// of them.
+    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and again after a defect. It computes
+    /// on `threads` threads of its own, itself one of them.
     ///
     /// # Errors
     /// When `make` fails, or the threads cannot be started.
@@ -89,7 +89,7 @@ impl Worker {
         name: &str,
         threads: usize,
         make: impl Fn() -> Result<Engine, InferError> + Send + 'static,
-    ) -> Result<Self, String> {
+    ) -> Result<(Self, usize), String> {
         let (jobs, received) = blocking::channel();
         let (ready, is_ready) = blocking::sync_channel(1);
         let figures = Arc::new(Figures::default());
@@ -103,15 +103,15 @@ impl Worker {
             match made {
                 Err(error) => drop(ready.send(Err(error))),
                 Ok((_pool, engine)) => {
-                    drop(ready.send(Ok(())));
+                    drop(ready.send(Ok(engine.context())));
                     Loop { engine, make: &make, jobs: received, open: vec![], figures: shown }.run();
                 }
             }
         };
         let spawned = thread::Builder::new().name(format!("engine {name}")).spawn(run);
         spawned.map_err(|error| error.to_string())?;
-        is_ready.recv().map_err(|_| "the engine's thread ended at once".to_owned())??;
-        Ok(Self { jobs, figures })
+        let context = is_ready.recv().map_err(|_| "the engine's thread ended at once".to_owned())??;
+        Ok((Self { jobs, figures }, context))
     }
 
     /// Hands requests to the engine.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use fireclay_rlhf::Tally;
 use fireclay_train::{Summary, stage};
 
 /// The shares of right replies.
@@ -13,6 +14,12 @@ pub struct Figures {
     pub greedy: f64,
     /// Of sampled replies.
     pub sampled: f64,
+}
+
+impl From<Tally> for Figures {
+    fn from(tally: Tally) -> Self {
+        Self { greedy: tally.greedy_share(), sampled: tally.sampled_share() }
+    }
 }
 
 impl Figures {

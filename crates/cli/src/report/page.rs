@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use fireclay_rlhf::Tally;
 use serde_json::Value;
 
 use super::battery;
@@ -13,7 +12,7 @@ use super::format::{bytes, compact, duration, escape, grouped, shell_word, table
 use super::metrics::{Metrics, Point};
 use super::run::{Run, Stage};
 use super::samples;
-use crate::battery::percent;
+use crate::battery::{Figures, percent};
 
 const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.
@@ -63,8 +62,8 @@ fn summary(run: &Run) -> String {
         let _ = write!(text, " in {}", duration(time));
     }
     let _ = write!(text, " ({})", stages.join(", "));
-    if let Some((stage, tally)) = answers_best(run) {
-        let share = percent(tally.greedy_share());
+    if let Some((stage, figures)) = answers_best(run) {
+        let share = percent(figures.greedy);
         let _ = write!(text, "; after {} it answers {share} % of what people type first rightly", escape(stage));
     } else if let Some(stage) = validated(run) {
         let loss = |key| stage.metrics.last(key).map(|point| compact(point.1));
@@ -90,10 +89,9 @@ fn validated(run: &Run) -> Option<&Stage> {
 }
 
 /// The stage whose battery came out best, the later of equal ones: what `chat` takes.
-fn answers_best(run: &Run) -> Option<(&str, Tally)> {
-    let tallies = run.battery.iter().map(|replies| (replies.stage.as_str(), replies.report.all()));
-    let score = |tally: &Tally| tally.greedy_share() + tally.sampled_share();
-    tallies.max_by(|(_, a), (_, b)| score(a).total_cmp(&score(b)))
+fn answers_best(run: &Run) -> Option<(&str, Figures)> {
+    let figures = run.battery.iter().map(|replies| (replies.stage.as_str(), Figures::from(replies.report.all())));
+    figures.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()))
 }
 
 fn tokens(stage: &Stage) -> Option<f64> {
@@ -117,9 +115,9 @@ fn tiles(run: &Run) -> String {
     };
     let mut tiles = Vec::new();
     let answers = answers_best(run);
-    if let Some((stage, tally)) = answers {
-        let note = format!("{}, to what people type first; drawn {} %", escape(stage), percent(tally.sampled_share()));
-        tiles.push(("Right replies", format!("{} %", percent(tally.greedy_share())), note));
+    if let Some((stage, figures)) = answers {
+        let note = format!("{}, to what people type first; drawn {} %", escape(stage), percent(figures.sampled));
+        tiles.push(("Right replies", format!("{} %", percent(figures.greedy)), note));
     }
     if let Some(count) = run.architecture.as_ref().and_then(|model| model.parameters) {
         tiles.push(("Parameters", compact(count), String::new()));
