@@ -64,7 +64,7 @@ fn summary(run: &Run) -> String {
     let _ = write!(text, " ({})", stages.join(", "));
     if let Some((stage, figures)) = answers_best(run) {
         let share = percent(figures.greedy);
-        let _ = write!(text, "; after {} it answers {share} % of what people type first rightly", escape(stage));
+        let _ = write!(text, "; after {} it answers {share} % of first messages correctly", escape(stage));
     } else if let Some(stage) = validated(run) {
         let loss = |key| stage.metrics.last(key).map(|point| compact(point.1));
         let _ = write!(text, "; final validation loss {}", loss("val_loss").unwrap_or_default());
@@ -116,8 +116,8 @@ fn tiles(run: &Run) -> String {
     let mut tiles = Vec::new();
     let answers = answers_best(run);
     if let Some((stage, figures)) = answers {
-        let note = format!("{}, to what people type first; drawn {} %", escape(stage), percent(figures.sampled));
-        tiles.push(("Right replies", format!("{} %", percent(figures.greedy)), note));
+        let note = format!("first messages after {}, greedy; sampled {} %", escape(stage), percent(figures.sampled));
+        tiles.push(("Correct replies", format!("{} %", percent(figures.greedy)), note));
     }
     if let Some(count) = run.architecture.as_ref().and_then(|model| model.parameters) {
         tiles.push(("Parameters", compact(count), String::new()));

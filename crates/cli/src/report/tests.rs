@@ -155,8 +155,8 @@ fn what_each_stage_replies_stands_side_by_side() {
     let page = run.page();
     for part in [
         "href=\"#battery\"",
-        "after sft it answers 100.0 % of what people type first rightly",
-        "<dt>Right replies</dt><dd>100.0 %</dd>",
+        "after sft it answers 100.0 % of first messages correctly",
+        "<dt>Correct replies</dt><dd>100.0 %</dd>",
         "<th scope=\"row\">sum</th><td>100.0</td><td>100.0</td><td>0.0</td><td>0.0</td>",
         "<th scope=\"row\">all</th><td>100.0</td><td>100.0</td><td>50.0</td><td>50.0</td>",
         "<th scope=\"row\">most frequent reply</th><td>50.0</td><td></td>",
