@@ -223,7 +223,7 @@ pub struct GenerateArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// With how much memory.
+    /// KV cache memory.
     #[command(flatten)]
     pub cache: CacheArgs,
     /// Print one JSON object at the end: {"text", "ids", "logprobs", "finish_reason", "tokens_per_s"}
@@ -283,10 +283,10 @@ impl LoadArgs {
     }
 }
 
-/// What generation may use.
+/// Memory of generation.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct CacheArgs {
-    /// Most memory for what the model keeps of the tokens it has read, in MiB; it is never exceeded
+    /// Memory limit of the KV cache, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub cache_memory: usize,
 }

@@ -56,7 +56,8 @@ impl StageDir {
         Ok(Self { path, _lock: lock, inherited: vec![] })
     }
 
-    /// Has checkpoints say in `generation_config.json` how their tokens are drawn. Said before [`inheriting`](Self::inheriting), it wins.
+    /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before [`inheriting`](Self::inheriting), whose settings yield
+    /// to them.
     #[must_use]
     pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
         let mut keys = Map::new();

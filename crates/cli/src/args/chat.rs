@@ -38,7 +38,7 @@ pub struct ChatArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// With how much memory.
+    /// KV cache memory.
     #[command(flatten)]
     pub cache: CacheArgs,
 }

@@ -53,7 +53,7 @@ pub struct EvalArgs {
     /// Where, and in which form.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// With how much memory.
+    /// KV cache memory.
     #[command(flatten)]
     pub cache: CacheArgs,
     /// Print one JSON object: {"model", "tasks": [{"task", "kind", "n", "metrics", "intervals", "baseline", …}]}

@@ -1,19 +1,19 @@
-//! `[chat]`: how a finished model's replies are drawn where nobody says otherwise.
+//! `[chat]`: the default sampling settings of a finished model.
 
 use fireclay_model::huggingface::SamplingDefaults;
 use serde::{Deserialize, Serialize};
 
-/// What checkpoints say of sampling in `generation_config.json`, from fine-tuning on. What is absent is left to whoever loads the model.
+/// Sampling settings that checkpoints have in `generation_config.json`, from fine-tuning on. An absent key leaves the setting to the program that loads the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ChatSection {
-    /// What logits are divided by; 0 takes the most probable token.
+    /// Sampling temperature; 0 is greedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
-    /// The fewest most probable tokens with this share of the probability stay.
+    /// Nucleus sampling: the smallest set of tokens whose probabilities sum to this, above 0 and up to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f64>,
-    /// So many of the most probable tokens stay.
+    /// Sample among this many most probable tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
 }
@@ -28,7 +28,7 @@ impl ChatSection {
         SamplingDefaults { do_sample, temperature, top_p, top_k, ..SamplingDefaults::default() }
     }
 
-    /// Refuses what cannot be drawn by.
+    /// Checks every value.
     ///
     /// # Errors
     /// Key, value and what it must be.

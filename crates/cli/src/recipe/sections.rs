@@ -31,7 +31,7 @@ macro_rules! recipe {
             $($(#[$cfg])? #[doc = $does] pub $name: crate::stages::$section,)*
             /// What people type first, asked from fine-tuning on.
             pub battery: BatterySection,
-            /// How replies are drawn where nobody says otherwise.
+            /// Default sampling settings of the finished model.
             pub chat: ChatSection,
             /// What is generated to show how the training goes.
             pub samples: SamplesSection,
