@@ -42,6 +42,7 @@ pub mod actor_critic;
 pub mod watch;
 mod update;
 mod numbers;
+mod padding;
 
 pub use actor_critic::ActorCritic;
 pub use battery::{Battery, StageBattery};

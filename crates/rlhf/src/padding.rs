@@ -1,0 +1,65 @@
+//! Which sequences a model reads together.
+//!
+//! A tensor of sequences is as long as its longest, and what stands behind the others is computed for
+//! nothing. Answers differ much in length: a sum has ten tokens, a story a hundred. So sequences are
+//! ordered by length and cut where the padding that is saved is worth another pass through the model.
+
+/// What a pass through the model costs beside its tokens, in tokens.
+const PASS: usize = 256;
+
+/// The indices of `lengths` in batches, each of about the same length, so that the tokens of all
+/// batches, padding and a constant for each batch included, are fewest. Longer sequences come later.
+pub(crate) fn by_length(lengths: &[usize]) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&index| lengths[index]);
+    // best[n]: the least cost of the n shortest, and where their last batch begins.
+    let mut best = vec![(0, 0)];
+    for end in 1..=order.len() {
+        let longest = lengths[order[end - 1]];
+        let cost = |first: usize| best[first].0 + (end - first) * longest + PASS;
+        let first = (0..end).min_by_key(|&first| cost(first)).expect("a batch has a sequence");
+        best.push((cost(first), first));
+    }
+    let mut batches = vec![];
+    let mut end = order.len();
+    while end > 0 {
+        let first = best[end].1;
+        batches.push(order[first..end].to_vec());
+        end = first;
+    }
+    batches.reverse();
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tokens(lengths: &[usize], batches: &[Vec<usize>]) -> usize {
+        let longest = |batch: &Vec<usize>| batch.iter().map(|&index| lengths[index]).max().unwrap_or(0);
+        batches.iter().map(|batch| batch.len() * longest(batch)).sum()
+    }
+
+    #[test]
+    fn short_and_long_sequences_are_read_apart() {
+        let lengths = [100, 10, 12, 100, 11, 10, 99, 10];
+        assert_eq!(by_length(&lengths), [vec![1, 5, 7, 4, 2], vec![6, 0, 3]]);
+        assert_eq!(by_length(&[5, 7, 6]), [vec![0, 2, 1]]);
+        assert!(by_length(&[]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn every_sequence_is_in_one_batch_and_padding_never_grows(lengths in prop::collection::vec(1_usize..300, 0..80)) {
+            let batches = by_length(&lengths);
+            let mut all = batches.concat();
+            prop_assert!(all.is_sorted_by_key(|&index| lengths[index]));
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
+            let together = lengths.iter().max().unwrap_or(&0) * lengths.len();
+            prop_assert!(tokens(&lengths, &batches) + PASS * batches.len().saturating_sub(1) <= together);
+        }
+    }
+}
