@@ -70,14 +70,14 @@ impl Default for TopicShares {
         Self {
             greeting: 8,
             identity: 9,
-            talk: 12,
-            story: 12,
+            talk: 14,
+            story: 14,
             sum: 16,
             people: 9,
             unknown: 10,
-            recall: 6,
+            recall: 9,
             chinese: 10,
-            turns: 12,
+            turns: 14,
         }
     }
 }

@@ -19,6 +19,11 @@ pub fn pet(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(PETS, split, made_up, dice)
 }
 
+/// Whether `word` is one of these.
+pub fn is_one(word: &str) -> bool {
+    [COLOURS, FOODS, PETS].iter().any(|things| things.contains(&word))
+}
+
 fn one_of(things: &[&str], split: Split, made_up: usize, dice: &mut Dice) -> String {
     if made_up > 0 && dice.chance(made_up) {
         return made_up_word(dice);

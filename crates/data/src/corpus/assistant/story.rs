@@ -11,10 +11,16 @@ use crate::corpus::{Split, Topic, wording};
 
 /// A story is asked for and told.
 pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
-    let story = stories::draw(language, split, dice);
-    let (patterns, words) = match language {
-        Language::English => english(&story, dice),
-        Language::Chinese => chinese(&story, dice),
+    let (story, patterns, words) = loop {
+        let story = stories::draw(language, split, dice);
+        let (patterns, words) = match language {
+            Language::English => english(&story, dice),
+            Language::Chinese => chinese(&story, dice),
+        };
+        // Nobody is told of a creature without a meaning unless they asked for it.
+        if story.made_up().all(|word| words.iter().any(|asked| asked == word)) {
+            break (story, patterns, words);
+        }
     };
     let mut bindings = Bindings::default();
     for (key, value) in [

@@ -1,14 +1,10 @@
 //! Who the English stories are about. What is held out is only ever in stories of the validation split.
 
-use std::sync::LazyLock;
-
-use super::Pronoun;
 use super::english_words::TRAITS;
-use super::grammar::split_of;
+use super::{Pronoun, made_up};
 use crate::corpus::Split;
 use crate::corpus::dice::Dice;
-use crate::corpus::template::{Bindings, capitalise};
-use crate::corpus::world::{World, WorldConfig};
+use crate::corpus::template::Bindings;
 
 /// Words of the training split, and words that only the validation split has.
 pub struct Divided<T: 'static> {
@@ -198,11 +194,22 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bindings.set("friendkind", friend);
 }
 
-/// An animal, in training one time in seven one that nobody has heard of: asked for what it does not know either, a model
-/// has to copy the word, and cannot choose among the animals that it knows.
+/// Whether a hero's name or kind is one of the lists.
+pub fn is_listed(word: &str) -> bool {
+    let lists = [SHE, HE, ANIMALS].into_iter().flat_map(|list| [list.training, list.held_out]);
+    let roles = [ROLES.training, ROLES.held_out].into_iter().flatten().map(|&(role, _)| role);
+    matches!(word, "girl" | "boy")
+        || lists.flatten().any(|&listed| listed == word)
+        || roles.into_iter().any(|role| role == word)
+}
+
+/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy it,
+/// and cannot choose among those that it knows; validation asks for others that it does not know.
+const MADE_UP: usize = 35;
+
 fn animal(split: Split, dice: &mut Dice) -> String {
-    if split == Split::Train && dice.chance(15) {
-        return made_up_word(dice);
+    if split == Split::Train && dice.chance(MADE_UP) {
+        return made_up::word(dice);
     }
     dice.word(ANIMALS.of(split)).to_string()
 }
@@ -218,24 +225,13 @@ fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
     }
 }
 
-/// A common name, or, one time in seven, a made-up one: a model that chooses among the names it knows, rather than to
-/// copy the one that it was asked for, is wrong then.
+/// A common name or a made-up one.
 pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    if !dice.chance(15) {
+    if !dice.chance(MADE_UP) {
         let names = if pronoun == Pronoun::She { SHE } else { HE };
         return dice.word(names.of(split)).to_string();
     }
-    made_up(split, pronoun, dice)
-}
-
-/// A made-up name of `split` that nobody has.
-pub fn made_up(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    loop {
-        let name = made_up_name(pronoun, dice);
-        if split_of("name", &name) == split && !is_taken(&name) {
-            return name;
-        }
-    }
+    made_up::name(split, pronoun, dice)
 }
 
 /// One of the names that come first in their lists, of which there are few.
@@ -248,60 +244,4 @@ pub fn common_name(split: Split, dice: &mut Dice) -> &'static str {
 pub fn common_animal(split: Split, dice: &mut Dice) -> &'static str {
     let animals = ANIMALS.of(split);
     dice.word(&animals[..animals.len().min(24)])
-}
-
-/// A noun of two syllables that is no word: "tomel", "bavik".
-pub fn made_up_word(dice: &mut Dice) -> String {
-    const ENDINGS: &[&str] = &["el", "ik", "op", "um", "ox", "ill", "en", "ab", "it", "ong"];
-    loop {
-        let mut word = String::new();
-        for parts in [ONSETS, VOWELS, ONSETS, ENDINGS] {
-            word.push_str(dice.word(parts));
-        }
-        if !is_rude(&word) {
-            return word;
-        }
-    }
-}
-
-const ONSETS: &[&str] = &["b", "d", "f", "g", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"];
-const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
-
-/// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a consonant.
-fn made_up_name(pronoun: Pronoun, dice: &mut Dice) -> String {
-    let before_last = 1 + dice.weighted(&[70, 30]);
-    let endings: &[&str] = match (pronoun, before_last) {
-        (Pronoun::She, _) => &["a", "i"],
-        (_, 1) => &["o", "u", "an", "in", "ol", "or"],
-        _ => &["o", "u"],
-    };
-    let mut name = String::new();
-    for _ in 0..before_last {
-        name.push_str(dice.word(ONSETS));
-        name.push_str(dice.word(VOWELS));
-    }
-    name.push_str(dice.word(ONSETS));
-    name.push_str(dice.word(endings));
-    capitalise(&name)
-}
-
-/// Whether a made-up name is a word, rude, or somebody else's name.
-fn is_taken(name: &str) -> bool {
-    const WORDS: &[&str] = &["Sofa", "Soda", "Data", "Tuna", "Robin", "Lemon", "Motor", "Satan", "Tutor", "Rumor"];
-    static PEOPLE: LazyLock<World> =
-        LazyLock::new(|| World::new(&WorldConfig { people: WorldConfig::MOST_PEOPLE, ..WorldConfig::default() }));
-    let lists = [SHE.training, SHE.held_out, HE.training, HE.held_out, WORDS];
-    is_rude(name)
-        || lists.iter().any(|list| list.contains(&name))
-        || PEOPLE.people().iter().any(|person| name.starts_with(person.name))
-}
-
-/// Whether a made-up word has a part that does not belong into a story for children.
-fn is_rude(word: &str) -> bool {
-    const AVOIDED: &[&str] = &[
-        "nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada", "fag",
-        "nig", "dik", "jap", "kum", "pis", "sex", "fuk", "rap", "kil", "tit", "zit", "porn",
-    ];
-    let lower = word.to_lowercase();
-    AVOIDED.iter().any(|part| lower.contains(part))
 }

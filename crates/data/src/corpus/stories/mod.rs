@@ -18,6 +18,7 @@ mod english_more_shapes;
 mod english_shapes;
 mod english_words;
 mod grammar;
+mod made_up;
 #[allow(dead_code, reason = "for documents that begin with what they are about")]
 mod titles;
 
@@ -26,8 +27,9 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::dice::Dice;
 use super::template::capitalise;
-pub(super) use english_cast::{common_animal, common_name, made_up_word, with_article};
+pub(super) use english_cast::{common_animal, common_name, with_article};
 use grammar::Grammar;
+pub(super) use made_up::word as made_up_word;
 pub(super) use titles::titled;
 
 /// The languages that stories and small talk come in.
@@ -192,6 +194,14 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
     }
 }
 
+impl Story {
+    /// What an English story has a made-up word for: its hero's name or kind, the friend's kind.
+    pub(super) fn made_up(&self) -> impl Iterator<Item = &String> {
+        let words = [Some(&self.hero), Some(&self.kind), self.friend.as_ref()].into_iter().flatten();
+        words.filter(|word| word.is_ascii() && !english_cast::is_listed(word))
+    }
+}
+
 /// The name of somebody who may be the hero of an English story of `split`.
 pub(super) fn name(split: Split, dice: &mut Dice) -> String {
     let pronoun = if dice.chance(50) { Pronoun::She } else { Pronoun::He };
@@ -201,12 +211,12 @@ pub(super) fn name(split: Split, dice: &mut Dice) -> String {
 /// A name that nobody has.
 pub(super) fn uncommon_name(split: Split, dice: &mut Dice) -> String {
     let pronoun = if dice.chance(50) { Pronoun::She } else { Pronoun::He };
-    english_cast::made_up(split, pronoun, dice)
+    made_up::name(split, pronoun, dice)
 }
 
 /// An animal of a story: one of very many, half of them made up.
 pub(super) fn uncommon_animal(dice: &mut Dice) -> String {
-    if dice.chance(50) { made_up_word(dice) } else { dice.word(english_cast::ANIMALS.training).to_string() }
+    if dice.chance(50) { made_up::word(dice) } else { dice.word(english_cast::ANIMALS.training).to_string() }
 }
 
 /// Endless stories of one language.

@@ -178,13 +178,13 @@ fn names_and_kinds_of_validation_are_never_in_training() {
 }
 
 #[test]
-fn one_english_animal_in_seven_is_made_up_in_training_alone() {
+fn a_third_of_the_english_animals_are_made_up_in_training_alone() {
     let made_up = |split| {
         let animals = stories(Language::English, split, 11).filter(|story| story.is_animal).take(2000);
         let known = [english_cast::ANIMALS.training, english_cast::ANIMALS.held_out].concat();
         animals.filter(|story| !known.contains(&story.kind.as_str())).count()
     };
-    assert!((200..400).contains(&made_up(Split::Train)), "{} of 2,000", made_up(Split::Train));
+    assert!((600..800).contains(&made_up(Split::Train)), "{} of 2,000", made_up(Split::Train));
     assert_eq!(made_up(Split::Validation), 0);
 }
 
@@ -206,13 +206,13 @@ fn there_are_enough_names_and_none_is_somebody_elses() {
 }
 
 #[test]
-fn one_english_hero_in_seven_has_a_made_up_name() {
+fn a_third_of_the_english_heroes_have_a_made_up_name() {
     let listed = [english_cast::SHE.training, english_cast::HE.training].concat();
     let heroes: Vec<_> = stories(Language::English, Split::Train, 12).take(2000).map(|story| story.hero).collect();
     let made_up: Vec<_> = heroes.iter().filter(|name| !listed.contains(&name.as_str())).collect();
-    assert!((240..360).contains(&made_up.len()), "{} of 2,000", made_up.len());
+    assert!((630..770).contains(&made_up.len()), "{} of 2,000", made_up.len());
     let different: BTreeSet<_> = made_up.iter().collect();
-    assert!(different.len() > 220, "{} different names in {}", different.len(), made_up.len());
+    assert!(different.len() > 600, "{} different names in {}", different.len(), made_up.len());
 }
 
 #[test]
