@@ -11,7 +11,8 @@
 //!   a [`Position`].
 //! - [`examples`] reads labelled examples: conversations, preferences, tasks, ratings and benchmarks.
 //! - [`chat`] turns them into ids by the tokenizer's chat template, and packs whole conversations into batches.
-//! - [`corpus`] generates all of it, for a first run without any files.
+//!
+//! [`fireclay_corpus`] generates all of it, for a first run without any files; what it generates becomes examples by `From`.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Source, Split};
@@ -29,7 +30,6 @@
 pub mod documents;
 pub mod shards;
 pub mod batches;
-pub mod corpus;
 pub mod examples;
 pub mod chat;
 mod error;

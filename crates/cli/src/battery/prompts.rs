@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use fireclay_data::corpus::{self, WorldConfig};
+use fireclay_corpus::{self as corpus, WorldConfig};
 use fireclay_data::examples::{Skips, Task, read_tasks};
 use fireclay_rlhf::Battery;
 use fireclay_tokenizer::Tokenizer;

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
+use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
-use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Source, open_documents};
 use fireclay_serve::store::export_preferences;

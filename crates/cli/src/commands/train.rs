@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use fireclay_data::corpus::Topic;
+use fireclay_corpus::Topic;
 use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
@@ -193,7 +193,7 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     let shares = recipe.sft.data.corpus.shares.weights();
     let summary: Option<Summary> = fireclay_train::stage::done(&run.folder(last.name()))?;
     let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
-    let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, |topic| {
+    let suggestions = fireclay_corpus::suggestions(&recipe.corpus.world, |topic| {
         shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
     });
     let path = run.path().join("suggestions.txt");

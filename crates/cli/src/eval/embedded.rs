@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use fireclay_data::corpus::arithmetic::Problem;
-use fireclay_data::corpus::{self, Check, PromptConfig, Question, Split, Topic, TopicShares, World};
+use fireclay_corpus::arithmetic::Problem;
+use fireclay_corpus::{self as corpus, Check, PromptConfig, Question, Split, Topic, TopicShares, World};
 use fireclay_data::examples::{AnswerCheck, Preference, Task};
 use fireclay_tokenizer::Message;
 

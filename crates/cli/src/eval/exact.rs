@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use fireclay_data::corpus::{Question, World};
+use fireclay_corpus::{Question, World};
 use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_infer::SamplingConfig;
 

@@ -1,6 +1,6 @@
 //! The sections of a recipe.
 
-use fireclay_data::corpus::CorpusConfig;
+use fireclay_corpus::CorpusConfig;
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,10 @@
 //! The examples that alignment stages learn from: files, or the embedded corpus.
 
 use anyhow::Result;
+use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::chat::{
     EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
 };
-use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{
     AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations,
     read_preferences, read_ratings, read_tasks, split_by_prompt,

@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::arithmetic::Problem;
-use crate::corpus::{Check, Question, ReplyCheck};
+use fireclay_corpus::arithmetic::Problem;
+use fireclay_corpus::{Check, Question, ReplyCheck};
 
 /// How the answer to a [`Task`](super::Task) is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ mod file_kind;
 pub use benchmark::{Benchmark, Completion, MultipleChoice, Schema, read_benchmark};
 pub use by_prompt::{Prompted, split_by_prompt};
 pub use check::{AnswerCheck, Pattern};
-pub use conversation::{Conversation, read_conversations};
+pub use conversation::{Conversation, messages, read_conversations};
 pub use file_kind::{FileKind, file_kind};
 pub use preference::{Preference, read_preferences};
 pub use rating::{Rating, read_ratings};

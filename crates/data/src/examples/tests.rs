@@ -5,7 +5,7 @@ use fireclay_tokenizer::Message;
 
 use super::*;
 use crate::DataError;
-use crate::corpus;
+use fireclay_corpus as corpus;
 
 /// Reads one file called `name` that holds `bytes`.
 fn read_file<T>(

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::grammar::{Shape, Table};
 use super::*;
-use crate::corpus::template::Bindings;
-use crate::corpus::world::{World, WorldConfig};
+use crate::template::Bindings;
+use crate::world::{World, WorldConfig};
 
 const LANGUAGES: [Language; 2] = [Language::English, Language::Chinese];
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];

@@ -2,11 +2,11 @@
 
 use super::intent::{reply, said};
 use super::{Exchange, possessions};
-use crate::corpus::check::{Check, ReplyCheck};
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::{self, Language};
-use crate::corpus::template::Bindings;
-use crate::corpus::{Split, Topic, wording};
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::{self, Language};
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
 
 /// Something that people tell of themselves.
 struct Fact {

@@ -3,12 +3,12 @@
 use super::Exchange;
 use super::chinese;
 use super::intent::said;
-use crate::corpus::arithmetic::{Problem, ProblemMix};
-use crate::corpus::check::Check;
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::Language;
-use crate::corpus::template::Bindings;
-use crate::corpus::{Split, Topic, wording};
+use crate::arithmetic::{Problem, ProblemMix};
+use crate::check::Check;
+use crate::dice::Dice;
+use crate::stories::Language;
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
 
 /// A problem of `split`, asked in one of its wordings; answered by the whole calculation.
 pub fn exchange(mix: ProblemMix, language: Language, split: Split, dice: &mut Dice) -> Exchange {

@@ -4,11 +4,11 @@ use super::Exchange;
 use super::chinese_things::{CHINESE_COUNTRIES, CHINESE_FAMOUS, CHINESE_WHYS, CHINESE_WRITINGS};
 use super::intent::{reply, said};
 use super::things::{CITIES, CONTESTS, COUNTRIES, CRAFTS, FAMOUS, GOODS, LANGUAGES, THINGS, WHYS, WRITINGS};
-use crate::corpus::check::{Check, ReplyCheck};
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::Language;
-use crate::corpus::template::Bindings;
-use crate::corpus::{Split, Topic, wording};
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::Language;
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
 
 /// One way to ask for what is not known: patterns whose gap `{x}` one of the things fills.
 struct Unknown {

@@ -1,8 +1,8 @@
 //! What people have and like: words that belong to one split each.
 
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::made_up_word;
-use crate::corpus::{Split, wording};
+use crate::dice::Dice;
+use crate::stories::made_up_word;
+use crate::{Split, wording};
 
 /// A colour; so often, in percent, a word that is none.
 pub fn colour(split: Split, made_up: usize, dice: &mut Dice) -> String {

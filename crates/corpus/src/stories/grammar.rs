@@ -1,9 +1,9 @@
 //! What a story grammar is made of, and how a story is drawn from it.
 
 use super::Language;
-use crate::corpus::Split;
-use crate::corpus::dice::{Dice, fingerprint};
-use crate::corpus::template::Bindings;
+use crate::Split;
+use crate::dice::{Dice, fingerprint};
+use crate::template::Bindings;
 
 /// A row of a table binds several gaps at once, so that what belongs together stays together.
 pub type Row = &'static [(&'static str, &'static str)];

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::corpus::wording::{is_held_out, normal};
-use crate::corpus::world::WorldConfig;
+use crate::wording::{is_held_out, normal};
+use crate::world::WorldConfig;
 
 fn assistant(split: Split) -> Assistant {
     let problems = ProblemMix { one_digit_percent: 40, minus_percent: 50 };

@@ -8,7 +8,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use fireclay_data::corpus::{
+use fireclay_corpus::{
     ConversationConfig, CorpusConfig, PromptConfig, Split, WorldConfig, battery, conversations, documents, preferences,
 };
 use serde_json::json;

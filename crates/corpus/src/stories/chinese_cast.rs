@@ -1,9 +1,9 @@
 //! Who the Chinese stories are about. What is held out is only ever in stories of the validation split.
 
 use super::english_cast::Divided;
-use crate::corpus::Split;
-use crate::corpus::dice::Dice;
-use crate::corpus::template::Bindings;
+use crate::Split;
+use crate::dice::Dice;
+use crate::template::Bindings;
 
 /// Names of heroes of any kind and of children. Those held out are made of characters that training has.
 pub const NAMES: Divided<&str> = Divided {

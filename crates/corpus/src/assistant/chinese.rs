@@ -1,7 +1,7 @@
 //! What people say to the assistant in Chinese, and what it replies.
 
 use super::intent::Intent;
-use crate::corpus::Topic;
+use crate::Topic;
 
 const fn chinese(
     weight: u32,

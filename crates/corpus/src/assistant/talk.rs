@@ -1,7 +1,7 @@
 //! Small talk in English: moods, thanks, praise and blame, jokes, the weather.
 
 use super::intent::Intent;
-use crate::corpus::Topic;
+use crate::Topic;
 
 const fn talk(
     weight: u32,

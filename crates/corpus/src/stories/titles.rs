@@ -1,7 +1,7 @@
 //! First lines of stories: they say what follows, as a request does.
 
 use super::{Language, Story};
-use crate::corpus::dice::Dice;
+use crate::dice::Dice;
 
 /// The story after a line that says what it is about: "A story about a rabbit named Mia.".
 pub fn titled(story: &Story, dice: &mut Dice) -> String {

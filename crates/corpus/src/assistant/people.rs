@@ -2,11 +2,11 @@
 
 use super::Exchange;
 use super::intent::{reply, said};
-use crate::corpus::check::{Check, ReplyCheck};
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::Language;
-use crate::corpus::world::{Attribute, Person, Question, World};
-use crate::corpus::{Split, Topic, wording};
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::Language;
+use crate::world::{Attribute, Person, Question, World};
+use crate::{Split, Topic, wording};
 
 /// Up to `most` exchanges: the first names a person, the others say "he" or "she", or turn to somebody else.
 ///
@@ -55,7 +55,7 @@ fn about(person: &Person, attribute: Attribute, patterns: [&[&str]; 5], split: S
         person: person.name.to_string(),
         attribute,
         value: person.value(attribute).to_string(),
-        answer: crate::corpus::template::capitalise(&answer),
+        answer: crate::template::capitalise(&answer),
     };
     Exchange {
         topic: Topic::People,

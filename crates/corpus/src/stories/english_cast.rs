@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use super::Pronoun;
 use super::english_words::TRAITS;
 use super::grammar::split_of;
-use crate::corpus::Split;
-use crate::corpus::dice::Dice;
-use crate::corpus::template::{Bindings, capitalise};
-use crate::corpus::world::{World, WorldConfig};
+use crate::Split;
+use crate::dice::Dice;
+use crate::template::{Bindings, capitalise};
+use crate::world::{World, WorldConfig};
 
 /// Words of the training split, and words that only the validation split has.
 pub struct Divided<T: 'static> {

@@ -1,6 +1,6 @@
 //! The embedded corpus: seeded generators of everything that a first run needs, from stories to preferences.
 //!
-//! Nothing here reads a file. A document is a function of the seed, the split and its index, the same on every
+//! Nothing here reads a file, and the crate knows no tokenizer and no other crate of the workspace. A document is a function of the seed, the split and its index, the same on every
 //! platform, so that a run can be repeated from its recipe alone.
 //!
 //! # How training and validation differ
@@ -17,13 +17,15 @@
 //!
 //! # Example
 //! ```
-//! use fireclay_data::corpus::{CorpusConfig, Split, documents};
+//! use fireclay_corpus::{CorpusConfig, Split, documents};
 //!
 //! let config = CorpusConfig { documents: Some(100), ..CorpusConfig::default() };
 //! let first: Vec<_> = documents(&config, Split::Train).collect();
 //! assert_eq!(first.len(), 100);
 //! assert!(documents(&config, Split::Train).eq(first));
 //! ```
+
+mod split;
 
 mod dice;
 mod template;
@@ -60,13 +62,12 @@ pub use pretraining::{
     Corpus, CorpusConfig, CorpusDocument, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
 };
 pub use prompts::{Prompt, PromptConfig, prompts};
+pub use split::Split;
 pub use stories::{Language, Story};
 pub use suggestions::suggestions;
 pub use topic::Topic;
 pub use wording::{HELD_OUT_FIRST_WORDS, is_held_out};
 pub use world::{Attribute, Question, World, WorldConfig};
-
-pub use crate::Split;
 
 #[cfg(test)]
 mod tests;

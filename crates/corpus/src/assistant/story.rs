@@ -3,11 +3,11 @@
 use super::Exchange;
 use super::chinese;
 use super::intent::said;
-use crate::corpus::check::{Check, ReplyCheck};
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::{self, Language, Story};
-use crate::corpus::template::Bindings;
-use crate::corpus::{Split, Topic, wording};
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::{self, Language, Story};
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
 
 /// A story is asked for and told.
 pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {

@@ -1,11 +1,11 @@
 //! Something that people say, what is replied, and how a reply is recognised.
 
-use crate::corpus::check::{Check, ReplyCheck};
-use crate::corpus::dice::Dice;
-use crate::corpus::stories::Language;
-use crate::corpus::template::Bindings;
-use crate::corpus::typing::typed;
-use crate::corpus::{Split, Topic, wording};
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::Language;
+use crate::template::Bindings;
+use crate::typing::typed;
+use crate::{Split, Topic, wording};
 
 use super::Exchange;
 
@@ -49,7 +49,7 @@ impl Intent {
 /// `text` as somebody types it: an English message begins with a capital unless it was typed without.
 pub fn said(text: &str, mark: &str, language: Language, dice: &mut Dice) -> String {
     match language {
-        Language::English => typed(&crate::corpus::template::capitalise(text), mark, dice),
+        Language::English => typed(&crate::template::capitalise(text), mark, dice),
         Language::Chinese => format!("{text}{}", if dice.chance(65) { mark } else { "" }),
     }
 }
