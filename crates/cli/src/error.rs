@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use fireclay_data::DataError;
+use fireclay_eval::EvalError;
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
 use fireclay_serve::ServeError;
@@ -57,6 +58,15 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             TrainError::Tokenizer(inner) => code_of(inner),
             TrainError::Infer(inner) => code_of(inner),
             own => by_fault(own.is_user_error()),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<EvalError>() {
+        return match error {
+            EvalError::Data(inner) => code_of(inner),
+            EvalError::Tokenizer(inner) => code_of(inner),
+            EvalError::Infer(inner) => code_of(inner),
+            EvalError::Train(inner) => code_of(inner),
+            _ => Some(USAGE),
         };
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {

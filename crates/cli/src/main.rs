@@ -7,7 +7,6 @@ mod recipe;
 mod plan;
 mod commands;
 mod stages;
-mod battery;
 mod run_dir;
 mod run_recipe;
 mod report;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_eval::battery::Figures;
 use fireclay_train::checkpoint::left;
 
-use crate::battery::Figures;
 use crate::error::user;
 use crate::stages::Stage;
 

@@ -4,8 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fireclay_data::examples::Benchmark;
+use fireclay_eval::battery::battery;
+use fireclay_eval::{
+    Outcome, Reader, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
+    schema, table, text, win_rate,
+};
 use fireclay_infer::SamplingConfig;
 use fireclay_text::TextModel;
 use fireclay_tokenizer::Tokenizer;
@@ -14,10 +19,7 @@ use serde_json::{Value, json};
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::user;
-use crate::eval::{
-    Asked, Outcome, Reader, Set, battery, completion, exact, multiple_choice, parse_tasks, preferences, schema, table,
-    text, wins,
-};
+use crate::eval::{Asked, Set, parse_tasks};
 use crate::judge::{Judge, is_reward_model};
 use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
@@ -71,7 +73,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     if args.json {
         writeln!(out, "{}", json!({"model": args.model.display().to_string(), "tasks": tasks}))?;
     } else {
-        writeln!(out, "{}", table::table(&outcomes))?;
+        writeln!(out, "{}", table(&outcomes))?;
     }
     Ok(())
 }
@@ -150,39 +152,37 @@ impl Models {
                 let Set::Preferences(pairs) = set else {
                     unreachable!("nothing else was let through for a reward model")
                 };
-                return preferences::by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch);
+                return Ok(preferences_by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch)?);
             }
         };
         let reader = reader(model, args)?;
         let reference = self.reference.as_ref().map(|model| self::reader(model, args)).transpose()?;
         let sampling = sampling(args, &model.stop_ids());
-        match set {
-            Set::Benchmark(Benchmark::MultipleChoice(questions)) => {
-                multiple_choice::multiple_choice(&reader, &questions)
-            }
-            Set::Benchmark(Benchmark::Schema(questions)) => schema::schema(&reader, &questions),
-            Set::Benchmark(Benchmark::Completion(texts)) => completion::completion(&reader, &texts),
-            Set::Text(path) => text::text(&reader, &path, args.limit),
+        Ok(match set {
+            Set::Benchmark(Benchmark::MultipleChoice(questions)) => multiple_choice(&reader, &questions)?,
+            Set::Benchmark(Benchmark::Schema(questions)) => schema(&reader, &questions)?,
+            Set::Benchmark(Benchmark::Completion(texts)) => completion(&reader, &texts)?,
+            Set::Text(path) => text(&reader, &path, args.limit)?,
             Set::Preferences(pairs) => {
                 model.chat_tokenizer()?;
-                preferences::by_likelihood(&reader, reference.as_ref(), &pairs)
+                preferences_by_likelihood(&reader, reference.as_ref(), &pairs)?
             }
             Set::Battery(section, tasks) => {
                 model.chat_tokenizer()?;
-                battery::battery(&reader, &section, &tasks).map_err(|error| error.context(asked.name()))
+                battery(&reader, &tasks, section.temperature, section.max_tokens).with_context(|| asked.name())?
             }
             Set::Tasks(tasks) => {
                 model.chat_tokenizer()?;
-                exact::exact_match(&reader, &tasks, &sampling).map_err(|error| error.context(asked.name()))
+                exact_match(&reader, &tasks, &sampling).with_context(|| asked.name())?
             }
             Set::Wins(tasks) => {
                 model.chat_tokenizer()?;
                 let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
                     unreachable!("the flags were checked");
                 };
-                wins::win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)
+                win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)?
             }
-        }
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::format::escape;
 use super::run::Run;
 use super::samples::shorten;
-use crate::battery::{Row, SideBySide, StageReplies, Table, percent, side_by_side};
+use fireclay_eval::battery::{Row, SideBySide, StageReplies, Table, percent, side_by_side};
 
 /// Prompts shown of each topic; the files hold the rest.
 const MOST_PROMPTS: usize = 3;

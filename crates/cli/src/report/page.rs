@@ -12,7 +12,7 @@ use super::format::{bytes, compact, duration, escape, grouped, shell_word, table
 use super::metrics::{Metrics, Point};
 use super::run::{Run, Stage};
 use super::samples;
-use crate::battery::{Figures, percent};
+use fireclay_eval::battery::{Figures, percent};
 
 const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.

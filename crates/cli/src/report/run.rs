@@ -11,9 +11,9 @@ use super::evaluation::{self, Evaluation};
 use super::format::shell_word;
 use super::metrics::Metrics;
 use super::samples::{self, ByPrompt};
-use crate::battery::{self, StageReplies};
 use crate::error::user;
 use crate::stages::Stage as RecipeStage;
+use fireclay_eval::battery::{self, StageReplies};
 
 /// Everything the report shows.
 pub struct Run {

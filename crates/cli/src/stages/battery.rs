@@ -1,13 +1,14 @@
 //! The battery of a stage: asked while it trains, and of the checkpoint that it leaves.
 
 use anyhow::Result;
+use fireclay_eval::battery::{Figures, encode, tasks};
 use fireclay_rlhf::StageBattery;
 use fireclay_train::{Summary, TrainConfig};
 
 use super::context::Context;
 use super::examples::report;
+use super::verdict::Verdict;
 use super::{Stage, TrainingStage};
-use crate::battery::{self, Figures, Verdict};
 
 /// The battery that the recipe describes, if it has one.
 ///
@@ -18,10 +19,10 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
     if !section.is_on() {
         return Ok(None);
     }
-    let world = battery::world_of(Some(context.recipe));
+    let world = context.recipe.world();
     let of_size = |per_topic| {
-        let tasks = battery::tasks(section, &world, per_topic)?;
-        battery::battery(section, &tasks, context.tokenizer, config.context)
+        let tasks = tasks(&section.data, &world, per_topic)?;
+        encode(&tasks, context.tokenizer, config.context, section.temperature, section.max_tokens)
     };
     let (during, _) = of_size(section.per_topic)?;
     let (last, skips) = of_size(section.last_per_topic())?;

@@ -1,12 +1,11 @@
 //! A model as evaluators use it.
 
-use anyhow::Result;
 use fireclay_infer::{Given, TokenScore, score_completions};
 use fireclay_model::InferenceDecoder;
 use fireclay_tokenizer::Tokenizer;
 
-use super::spans::keep_end;
-use crate::error::user;
+use crate::EvalError;
+use crate::spans::keep_end;
 
 /// A decoder with its tokenizer.
 #[derive(Clone, Copy)]
@@ -36,7 +35,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When a character is not in the tokenizer's vocabulary.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, EvalError> {
         Ok(self.leading.into_iter().chain(self.tokenizer.try_encode(text)?).collect())
     }
 
@@ -44,7 +43,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When nothing can stand before an answer, or the model's logits are not numbers.
-    pub fn score(&self, answers: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Result<Scored> {
+    pub fn score(&self, answers: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Result<Scored, EvalError> {
         let longest = self.decoder.config().context + 1;
         let mut truncated = 0;
         let mut given = vec![];
@@ -60,10 +59,8 @@ impl Reader<'_> {
         Ok(Scored { answers: score_completions(self.decoder, &given, self.batch)?, truncated })
     }
 
-    fn beginning(&self) -> Result<u32> {
-        self.tokenizer.bos_id().or_else(|| self.tokenizer.end_of_text_id()).ok_or_else(|| {
-            user("nothing stands before an answer, and this tokenizer has no token that begins a text; give every question some words")
-        })
+    fn beginning(&self) -> Result<u32, EvalError> {
+        self.tokenizer.bos_id().or_else(|| self.tokenizer.end_of_text_id()).ok_or(EvalError::NothingBefore)
     }
 }
 

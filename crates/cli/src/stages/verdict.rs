@@ -1,8 +1,7 @@
 //! What is said of a finished stage: which checkpoint it leaves, and whether it answers better than what it began with.
 
+use fireclay_eval::battery::Figures;
 use fireclay_train::Summary;
-
-use super::Figures;
 
 /// The words on a finished stage that had a battery.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,13 +1,12 @@
 //! Pairs of answers, one preferred: does a model prefer the same one?
 
-use anyhow::Result;
 use fireclay_data::chat::{Encoded, EncodedPair, encode_preferences};
 use fireclay_data::examples::Preference;
 use fireclay_rlhf::{RewardModel, judge};
 use fireclay_tokenizer::Tokenizer;
 
-use super::reader::{mean, sum};
-use super::{Metric, Outcome, Reader};
+use crate::reader::{mean, sum};
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// A coin prefers as people do in half of the cases.
 const COIN: f64 = 0.5;
@@ -16,7 +15,12 @@ const COIN: f64 = 0.5;
 ///
 /// # Errors
 /// When the tokenizer has no chat template, or no pair fits the model's context.
-pub fn by_reward(model: &RewardModel, tokenizer: &Tokenizer, pairs: &[Preference], batch: usize) -> Result<Outcome> {
+pub fn preferences_by_reward(
+    model: &RewardModel,
+    tokenizer: &Tokenizer,
+    pairs: &[Preference],
+    batch: usize,
+) -> Result<Outcome, EvalError> {
     let Encoded { items, skips } = encode_preferences(pairs, tokenizer, model.model.config().context)?;
     let report = judge(&model.model, &items, batch);
     let n = items.len();
@@ -37,7 +41,11 @@ pub fn by_reward(model: &RewardModel, tokenizer: &Tokenizer, pairs: &[Preference
 ///
 /// # Errors
 /// When the tokenizer has no chat template, no pair fits the contexts, or a model's logits are not numbers.
-pub fn by_likelihood(reader: &Reader, reference: Option<&Reader>, pairs: &[Preference]) -> Result<Outcome> {
+pub fn preferences_by_likelihood(
+    reader: &Reader,
+    reference: Option<&Reader>,
+    pairs: &[Preference],
+) -> Result<Outcome, EvalError> {
     let contexts = [Some(reader), reference].into_iter().flatten().map(|reader| reader.decoder.config().context);
     let context = contexts.min().unwrap_or(0);
     let Encoded { items, skips } = encode_preferences(pairs, reader.tokenizer, context)?;
@@ -73,7 +81,7 @@ struct Likelihoods {
     means: [f64; 2],
 }
 
-fn likelihoods(reader: &Reader, pairs: &[EncodedPair]) -> Result<Vec<Likelihoods>> {
+fn likelihoods(reader: &Reader, pairs: &[EncodedPair]) -> Result<Vec<Likelihoods>, EvalError> {
     let both = |pair: &EncodedPair| [&pair.chosen, &pair.rejected].map(|ids| (ids.clone(), pair.prompt_tokens));
     let scored = reader.score(pairs.iter().flat_map(both))?;
     let pair = |answers: &[Vec<_>]| Likelihoods {

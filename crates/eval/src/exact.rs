@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use fireclay_corpus::{Question, World};
 use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_infer::SamplingConfig;
 
-use super::answers::{answers, prompts};
-use super::{Metric, Outcome, Reader};
-use crate::error::user;
+use crate::answers::{answers, prompts};
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those that are the
 /// reference answer word by word (`exact`). Problems of one and of two digits are told apart; questions about the embedded world come with what
@@ -17,12 +15,10 @@ use crate::error::user;
 ///
 /// # Errors
 /// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits are not finite.
-pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<Outcome> {
+pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<Outcome, EvalError> {
     let can_be_judged = |task: &Task| task.reference.is_some() || !matches!(task.check, AnswerCheck::Open);
     if !tasks.iter().any(can_be_judged) {
-        return Err(user(
-            "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two models with --task wins",
-        ));
+        return Err(EvalError::NothingChecked);
     }
     let encoded = prompts(tasks, reader.tokenizer, reader.decoder.config().context, sampling.max_tokens)?;
     let tasks = &encoded.items;

@@ -1,12 +1,11 @@
 //! What a model answers to prompts.
 
-use anyhow::Result;
 use fireclay_data::chat::{Encoded, EncodedTask, encode_tasks};
 use fireclay_data::examples::Task;
 use fireclay_infer::{Completion, Engine, EngineConfig, FinishReason, SamplingConfig};
 use fireclay_tokenizer::Tokenizer;
 
-use super::Reader;
+use crate::{EvalError, Reader};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +28,7 @@ pub fn prompts(
     tokenizer: &Tokenizer,
     context: usize,
     max_tokens: usize,
-) -> Result<Encoded<EncodedTask>> {
+) -> Result<Encoded<EncodedTask>, EvalError> {
     let longest = context - max_tokens.min(context.div_ceil(4));
     Ok(encode_tasks(tasks, tokenizer, longest)?)
 }
@@ -38,7 +37,7 @@ pub fn prompts(
 ///
 /// # Errors
 /// When a setting means nothing, or the model's logits are not finite.
-pub fn answers(reader: &Reader, tasks: &[EncodedTask], sampling: &SamplingConfig) -> Result<Vec<Answer>> {
+pub fn answers(reader: &Reader, tasks: &[EncodedTask], sampling: &SamplingConfig) -> Result<Vec<Answer>, EvalError> {
     let config = EngineConfig { memory: reader.memory, streams: reader.batch.max(1), ..EngineConfig::default() };
     let mut engine = Engine::new(reader.decoder.clone(), config)?;
     let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();

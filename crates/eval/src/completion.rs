@@ -1,11 +1,10 @@
 //! Texts that go on in one right way, as in LAMBADA: does the model go on so, and how probable is it to?
 
-use anyhow::Result;
 use fireclay_data::examples::Completion;
 
-use super::reader::{Scored, sum};
-use super::spans::common_prefix;
-use super::{Metric, Outcome, Reader};
+use crate::reader::{Scored, sum};
+use crate::spans::common_prefix;
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// Counts how often every token of the continuation is the most probable one, given the context and the tokens before it: then greedy
 /// decoding writes exactly it.
@@ -14,7 +13,7 @@ use super::{Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<Outcome> {
+pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<Outcome, EvalError> {
     let mut rows = vec![];
     for Completion { context, continuation } in texts {
         // White space at the end would be one token with the space that joins.

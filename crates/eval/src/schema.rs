@@ -1,12 +1,11 @@
 //! Contexts to choose from, as in the Winograd schemas: after which is the given ending the most probable?
 
-use anyhow::Result;
 use fireclay_data::examples::Schema;
 
-use super::multiple_choice::best;
-use super::reader::{Scored, sum};
-use super::spans::common_suffix;
-use super::{Metric, Outcome, Reader};
+use crate::multiple_choice::best;
+use crate::reader::{Scored, sum};
+use crate::spans::common_suffix;
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// Scores the ending behind each context, and counts how often it is the most probable behind the right one.
 ///
@@ -15,11 +14,11 @@ use super::{Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<Outcome> {
+pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<Outcome, EvalError> {
     let mut rows = vec![];
     for question in questions {
         let encode = |context: &String| reader.encode(&format!("{context} {}", question.continuation));
-        let texts = question.context_options.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let texts = question.context_options.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
         let ending = common_suffix(&texts).max(1);
         rows.extend(texts.into_iter().map(|ids| {
             let start = ids.len().saturating_sub(ending);

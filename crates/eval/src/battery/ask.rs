@@ -1,20 +1,19 @@
-//! What people type first: how much of it is answered right, greedily and as in a chat.
+//! A model asked a battery: how much is answered right, greedily and as in a chat.
 
-use anyhow::Result;
 use fireclay_data::examples::Task;
 use fireclay_rlhf::{Battery, Tally};
 
-use super::{Metric, Outcome, Reader};
-use crate::battery::battery as of_tasks;
-use crate::recipe::BatterySection;
+use super::encode;
+use crate::{EvalError, Metric, Outcome, Reader};
 
-/// Asks the battery that `section` describes. A reply that does not end by itself is wrong, as in training.
+/// Asks every task twice: for the most probable reply, and for one drawn at `temperature`. A reply that has not ended after `max_tokens`
+/// is wrong, as in training.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits are not finite.
-pub fn battery(reader: &Reader, section: &BatterySection, tasks: &[Task]) -> Result<Outcome> {
+pub fn battery(reader: &Reader, tasks: &[Task], temperature: f64, max_tokens: usize) -> Result<Outcome, EvalError> {
     let context = reader.decoder.config().context;
-    let (battery, skips) = of_tasks(section, tasks, reader.tokenizer, context)?;
+    let (battery, skips) = encode(tasks, reader.tokenizer, context, temperature, max_tokens)?;
     let report = Battery { batch: reader.batch, ..battery }.run(reader.decoder, reader.tokenizer)?;
     let both = |name: &str, tally: Tally| {
         let share = |name: String, right: usize| Metric::share(name, right as f64, tally.prompts);

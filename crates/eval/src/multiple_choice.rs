@@ -1,11 +1,10 @@
 //! Questions with answers to choose from: which answer is the most probable after the question?
 
-use anyhow::Result;
 use fireclay_data::examples::MultipleChoice;
 
-use super::reader::{Scored, mean, sum};
-use super::spans::common_prefix;
-use super::{Metric, Outcome, Reader};
+use crate::reader::{Scored, mean, sum};
+use crate::spans::common_prefix;
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// Scores every choice behind its question, and counts how often the right one is the most probable, as a whole and a token.
 ///
@@ -14,11 +13,11 @@ use super::{Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<Outcome> {
+pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<Outcome, EvalError> {
     let mut rows = vec![];
     for question in questions {
         let encode = |choice: &String| reader.encode(&format!("{} {choice}", question.query));
-        let choices = question.choices.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let choices = question.choices.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
         // Of a choice that another one begins with, the last token is left to judge.
         let shortest = choices.iter().map(Vec::len).min().unwrap_or(1);
         let start = common_prefix(&choices).min(shortest.saturating_sub(1));

@@ -1,40 +1,29 @@
-//! The prompts of the battery: those of the embedded corpus, or the recipe's files.
+//! The prompts of a battery: those of the embedded corpus, or of files.
 
 use std::collections::HashMap;
 
-use anyhow::Result;
-use fireclay_corpus::{self as corpus, WorldConfig};
+use fireclay_corpus::WorldConfig;
 use fireclay_data::examples::{Skips, Task, read_tasks};
 use fireclay_rlhf::Battery;
 use fireclay_tokenizer::Tokenizer;
 
-use crate::error::user;
-use crate::eval::answers;
-use crate::recipe::{BatterySection, Recipe};
+use crate::EvalError;
+use crate::answers::prompts;
 
-/// The world of a run: the one its model has read about.
-#[must_use]
-pub fn world_of(recipe: Option<&Recipe>) -> WorldConfig {
-    recipe.map_or_else(WorldConfig::default, |recipe| match recipe.data.paths.is_empty() {
-        true => recipe.corpus.world,
-        false => recipe.sft.data.corpus.world,
-    })
-}
-
-/// `per_topic` prompts of each topic: the embedded corpus' about the people of `world`, or the first of the section's files.
+/// `per_topic` prompts of each topic: the embedded corpus' about the people of `world`, or the first of `files`, where there are any.
 ///
 /// # Errors
 /// When a file is missing or holds something else, or names a topic that a metric of another meaning would be called by.
-pub fn tasks(section: &BatterySection, world: &WorldConfig, per_topic: usize) -> Result<Vec<Task>> {
-    if section.data.is_empty() {
-        return Ok(corpus::battery(world, per_topic).into_iter().map(Task::from).collect());
+pub fn tasks(files: &[String], world: &WorldConfig, per_topic: usize) -> Result<Vec<Task>, EvalError> {
+    if files.is_empty() {
+        return Ok(fireclay_corpus::battery(world, per_topic).into_iter().map(Task::from).collect());
     }
-    let found = read_tasks(&section.data)?;
+    let found = read_tasks(files)?;
     if !found.skips.is_empty() {
         tracing::warn!("battery: {} tasks; {}", found.examples.len(), found.skips);
     }
     if let Some((task, topic)) = found.examples.iter().find_map(|task| Some((task, reserved(task)?))) {
-        return Err(user(format!("{}: a topic cannot be called {topic:?}; give it another name", task.origin)));
+        return Err(EvalError::ReservedTopic { origin: task.origin.clone(), topic: topic.into() });
     }
     let mut counts: HashMap<Option<String>, usize> = HashMap::new();
     let few = found.examples.into_iter().filter(|task| {
@@ -54,33 +43,31 @@ fn reserved(task: &Task) -> Option<&str> {
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, or no answer can be judged.
-pub fn battery(
-    section: &BatterySection,
+pub fn encode(
     tasks: &[Task],
     tokenizer: &Tokenizer,
     context: usize,
-) -> Result<(Battery, Skips)> {
-    let encoded = answers::prompts(tasks, tokenizer, context, section.max_tokens)?;
-    let battery = Battery::new(encoded.items, section.temperature, section.max_tokens);
-    if battery.tasks.is_empty() {
-        return Err(user(
-            "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of battery.data",
-        ));
+    temperature: f64,
+    max_tokens: usize,
+) -> Result<(Battery, Skips), EvalError> {
+    let encoded = prompts(tasks, tokenizer, context, max_tokens)?;
+    let battery = Battery::new(encoded.items, temperature, max_tokens);
+    match battery.tasks.is_empty() {
+        true => Err(EvalError::NothingCheckedInBattery),
+        false => Ok((battery, encoded.skips)),
     }
-    Ok((battery, encoded.skips))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of_file(lines: &str, per_topic: usize) -> Result<Vec<String>> {
+    fn of_file(lines: &str, per_topic: usize) -> Result<Vec<String>, EvalError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("first.jsonl");
         std::fs::write(&file, lines).unwrap();
-        let data = vec![file.to_string_lossy().into_owned()];
-        let section = BatterySection { data, ..BatterySection::default() };
-        let tasks = tasks(&section, &WorldConfig::default(), per_topic)?;
+        let files = [file.to_string_lossy().into_owned()];
+        let tasks = tasks(&files, &WorldConfig::default(), per_topic)?;
         Ok(tasks.into_iter().map(|task| task.messages[0].content.clone()).collect())
     }
 
@@ -101,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_embedded_battery_can_be_judged() {
-        let tasks = tasks(&BatterySection::default(), &WorldConfig::default(), 4).unwrap();
+        let tasks = tasks(&[], &WorldConfig::default(), 4).unwrap();
         assert!(tasks.iter().any(|task| task.check.is_right("nonsense") == Some(false)));
         assert!(tasks.iter().all(|task| task.topic.is_some()));
     }

@@ -1,6 +1,6 @@
 //! Outcomes as people read them.
 
-use super::{Metric, Outcome};
+use crate::{Metric, Outcome};
 
 const HEAD: [&str; 6] = ["task", "metric", "value", "95 % interval", "n", "chance"];
 

@@ -1,14 +1,13 @@
 //! Two models answer the same prompts, and a reward model judges: how often is one better than the other?
 
-use anyhow::Result;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::Task;
 use fireclay_infer::SamplingConfig;
 use fireclay_rlhf::rewards::LearnedReward;
 use fireclay_rlhf::{Answer as Judged, Reward, RewardModel};
 
-use super::answers::{Answer, answers, prompts};
-use super::{Metric, Outcome, Reader};
+use crate::answers::{Answer, answers, prompts};
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// The share of prompts on which `policy`'s answer has the higher reward than `reference`'s; equal rewards count half to each. All three must have
 /// one tokenizer.
@@ -21,7 +20,7 @@ pub fn win_rate(
     reward: RewardModel,
     tasks: &[Task],
     sampling: &SamplingConfig,
-) -> Result<Outcome> {
+) -> Result<Outcome, EvalError> {
     let contexts = [policy.decoder.config(), reference.decoder.config(), reward.model.config()];
     let context = contexts.map(|config| config.context).into_iter().min().unwrap_or(0);
     let encoded = prompts(tasks, policy.tokenizer, context, sampling.max_tokens)?;
@@ -48,7 +47,7 @@ pub fn win_rate(
     })
 }
 
-fn judged(judge: &LearnedReward, tasks: &[EncodedTask], answers: &[Answer]) -> Result<Vec<f64>> {
+fn judged(judge: &LearnedReward, tasks: &[EncodedTask], answers: &[Answer]) -> Result<Vec<f64>, EvalError> {
     let judged: Vec<Judged> = tasks
         .iter()
         .zip(answers)
@@ -74,7 +73,7 @@ fn points(ours: f64, theirs: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::points;
+    use crate::points;
 
     #[test]
     fn a_draw_is_half_a_win() {

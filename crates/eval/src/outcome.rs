@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::interval::wilson;
+use crate::interval::wilson;
 
 /// One number, with how much it is worth.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +68,7 @@ impl Outcome {
     }
 
     /// The value of a metric.
-    #[cfg(test)]
+    #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }

@@ -1,12 +1,10 @@
 //! How probable a text is.
 
-use anyhow::Result;
 use fireclay_data::{Document, open_documents};
 use fireclay_infer::score;
 use fireclay_tokenizer::Tokenizer;
 
-use super::{Metric, Outcome, Reader};
-use crate::error::user;
+use crate::{EvalError, Metric, Outcome, Reader};
 
 /// How probable tokens are together, and how much text they stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,9 +55,9 @@ impl Likelihood {
 ///
 /// # Errors
 /// When a file is missing or damaged, nothing in it can be scored, or the model's logits are not numbers.
-pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome> {
+pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome, EvalError> {
     let (mut all, mut n, mut left_out) = (Likelihood::default(), 0, 0);
-    let mut add = |document: &str| -> Result<()> {
+    let mut add = |document: &str| -> Result<(), EvalError> {
         let ids = reader.encode(document)?;
         if ids.len() < 2 {
             left_out += 1;
@@ -87,7 +85,7 @@ pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome
     }
     whole.map_or(Ok(()), |last| add(&last))?;
     if n == 0 {
-        return Err(user(format!("{path}: no document of two tokens or more; give one with text in it")));
+        return Err(EvalError::NoText { path: path.into() });
     }
     let mut metrics = vec![
         Metric::number("loss", all.loss(), all.tokens),
@@ -99,7 +97,7 @@ pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     #[test]
     fn a_uniform_byte_costs_eight_bits() {

@@ -1,0 +1,75 @@
+//! What a model can do, measured: one evaluator a file, each a function of a model and its questions.
+//!
+//! ```text
+//! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  Outcome  ──►  table, JSON
+//! ```
+//!
+//! | questions | evaluator | judged by |
+//! |---|---|---|
+//! | [`MultipleChoice`](fireclay_data::examples::MultipleChoice) | [`multiple_choice()`] | which choice is the most probable |
+//! | [`Schema`](fireclay_data::examples::Schema) | [`schema()`] | behind which context the ending is the most probable |
+//! | [`Completion`](fireclay_data::examples::Completion) | [`completion()`] | whether greedy decoding writes the continuation |
+//! | [`Task`](fireclay_data::examples::Task) | [`exact_match`] | whether the answer passes the task's check |
+//! | [`Task`](fireclay_data::examples::Task) | [`win_rate`] | which of two models' answers a reward model prefers |
+//! | [`Preference`](fireclay_data::examples::Preference) | [`preferences_by_likelihood`], [`preferences_by_reward`] | which of two answers the model prefers |
+//! | documents | [`text()`] | how probable they are: loss, perplexity, bits per byte |
+//! | what people type first | [`battery::battery`] | the share of right replies |
+//!
+//! [`embedded`] has the embedded corpus' held-out questions. An [`Outcome`] has [`Metric`]s, a share with its 95 %
+//! interval ([`wilson`]) and the chance level; [`table()`] shows several.
+//!
+//! Reading order: [`Reader`] → the evaluators → [`Outcome`]. `docs/evaluation.md` has the formulas.
+//!
+//! ```
+//! use fireclay_data::examples::MultipleChoice;
+//! use fireclay_eval::{Reader, multiple_choice, table};
+//! use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage, device};
+//! use fireclay_tokenizer::{BpeConfig, Tokenizer};
+//!
+//! let texts = ["a pot of red clay".to_owned()];
+//! let tokenizer = Tokenizer::train_bpe(texts.into_iter(), &BpeConfig { vocab_size: 260, ..BpeConfig::default() })?;
+//! let config = DecoderConfig::modern(tokenizer.vocab_size(), 32, 1, 2, 64);
+//! let decoder = InferenceDecoder::new(config.init(1, &device::parse("cpu")?), WeightStorage::F32);
+//!
+//! let reader = Reader { decoder: &decoder, tokenizer: &tokenizer, leading: None, batch: 8, memory: 1 << 20 };
+//! let question =
+//!     MultipleChoice { query: "a pot of".into(), choices: vec!["red clay".into(), "blue milk".into()], gold: 0 };
+//! let outcome = multiple_choice(&reader, &[question])?;
+//! assert_eq!(outcome.metrics[0].chance, Some(0.5));
+//! println!("{}", table(&[outcome]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod reader;
+mod spans;
+mod multiple_choice;
+mod schema;
+mod completion;
+mod answers;
+mod exact;
+pub mod battery;
+mod text;
+mod preferences;
+mod wins;
+pub mod embedded;
+mod outcome;
+mod interval;
+mod table;
+mod error;
+
+pub use answers::{Answer, answers, prompts};
+pub use completion::completion;
+pub use error::EvalError;
+pub use exact::exact_match;
+pub use interval::wilson;
+pub use multiple_choice::multiple_choice;
+pub use outcome::{Metric, Outcome};
+pub use preferences::{preferences_by_likelihood, preferences_by_reward};
+pub use reader::{Reader, Scored};
+pub use schema::schema;
+pub use table::table;
+pub use text::{Likelihood, text};
+pub use wins::win_rate;
+
+#[cfg(test)]
+mod tests;
