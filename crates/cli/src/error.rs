@@ -6,6 +6,7 @@ use fireclay_data::DataError;
 use fireclay_eval::EvalError;
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
+use fireclay_report::ReportError;
 use fireclay_serve::ServeError;
 use fireclay_serve::store::StoreError;
 use fireclay_text::TextError;
@@ -67,6 +68,13 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             EvalError::Infer(inner) => code_of(inner),
             EvalError::Train(inner) => code_of(inner),
             _ => Some(USAGE),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<ReportError>() {
+        return match error {
+            ReportError::NotARun(_) | ReportError::NoStep { .. } => Some(USAGE),
+            ReportError::Read { source, .. } | ReportError::Write { source, .. } => Some(of_io(source.kind())),
+            _ => Some(FAILED),
         };
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {

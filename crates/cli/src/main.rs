@@ -9,7 +9,7 @@ mod commands;
 mod stages;
 mod run_dir;
 mod run_recipe;
-mod report;
+mod machine;
 mod model_dir;
 mod model;
 mod judge;

@@ -1,10 +1,11 @@
 //! `fireclay report RUN`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_report::KnownStage;
 
-use crate::report;
+use crate::stages::Stage;
 
 /// Write RUN/report.html: curves, samples, recipe and machine on one self-contained page.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +19,16 @@ pub struct Args {
 /// # Errors
 /// One line, when there is no run or the page cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    crate::console::say(report::write(&args.run)?.display());
+    crate::console::say(write(&args.run)?.display());
     Ok(())
+}
+
+/// Writes the page of a run, whose stages it names as the table of stages does.
+///
+/// # Errors
+/// As [`fireclay_report::write`].
+pub fn write(run: &Path) -> Result<PathBuf> {
+    let known = |stage: &Stage| KnownStage { name: stage.name(), title: stage.title(), logs: stage.trains() };
+    let stages: Vec<KnownStage> = Stage::ALL.iter().map(known).collect();
+    Ok(fireclay_report::write(run, &stages)?)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use fireclay_corpus::Topic;
+use fireclay_eval::battery;
 use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe};
 use crate::run_dir::RunDir;
 use crate::stages::{Context, Leaves, Stage, TrainingStage};
-use crate::{battery, device, model_dir, report, stages};
+use crate::{device, model_dir, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
 ///
@@ -146,7 +147,7 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
         say(format!("\nrun        {}", run.path().display()));
         return Ok(());
     };
-    let report = report::write(run.path())?;
+    let report = super::report::write(run.path())?;
     let samples = last_samples(&run.folder(last.name()))?;
     let replies = battery::read(run.path(), Stage::ALL.iter().map(|stage| stage.name()));
     if !console.quiet {

@@ -1,6 +1,6 @@
 //! From a column of metrics to points worth drawing: smoothing, thinning, and the frame they fit in.
 
-use super::metrics::Point;
+use fireclay_train::metrics::Point;
 
 /// Most points that any one line of a chart may have.
 pub const MOST_POINTS: usize = 1000;

@@ -3,17 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use fireclay_eval::battery::{self, StageReplies};
+use fireclay_train::metrics::MetricColumns;
 use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
 use super::evaluation::{self, Evaluation};
+use super::figures::label;
 use super::format::shell_word;
-use super::metrics::Metrics;
 use super::samples::{self, ByPrompt};
-use crate::error::user;
-use crate::stages::Stage as RecipeStage;
-use fireclay_eval::battery::{self, StageReplies};
+use super::{KnownStage, ReportError};
 
 /// Everything the report shows.
 pub struct Run {
@@ -41,12 +40,14 @@ pub struct Run {
 pub struct Stage {
     /// Name of the folder: pretrain, sft, …
     pub name: String,
+    /// Its name in words.
+    pub title: String,
     /// Whether it holds `DONE`.
     pub done: bool,
     /// Steps that the recipe asks for.
     pub planned_steps: Option<f64>,
     /// The series of metrics.jsonl.
-    pub metrics: Metrics,
+    pub metrics: MetricColumns,
     /// The texts of samples.jsonl.
     pub samples: ByPrompt,
     /// Whether `TensorBoard` events lie beside the metrics.
@@ -56,32 +57,29 @@ pub struct Stage {
 }
 
 impl Run {
-    /// Reads a run directory, also one whose training goes on or was cut off.
+    /// Reads a run directory, also one whose training goes on or was cut off. `known` has the stages' titles and usual
+    /// order.
     ///
     /// # Errors
     /// One line that says what was looked for and how to mend it, when the folder is missing, is no run, or holds no
     /// step yet.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, known: &[KnownStage]) -> Result<Self, ReportError> {
         check_is_run(path)?;
         let recipe = fs::read(path.join("recipe.toml")).ok();
         let recipe = recipe.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let parsed = recipe.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut stages = Vec::new();
-        for folder in stage_folders(path, &parsed) {
-            stages.push(Stage::read(&folder, &parsed)?);
+        for folder in stage_folders(path, &parsed, known) {
+            stages.push(Stage::read(&folder, &parsed, known)?);
         }
         let logged = path.join(stages.first().map_or("*", |stage| &stage.name)).join("metrics.jsonl");
         stages.retain(|stage| stage.metrics.last_step().is_some());
         if stages.is_empty() {
-            return Err(user(format!(
-                "{}: no complete step in it yet; ask for the report again after the first step",
-                logged.display()
-            )));
+            return Err(ReportError::NoStep { file: logged });
         }
         let machine = fs::read(path.join("machine.json")).ok();
         let mut pending = listed_stages(&parsed).unwrap_or_default();
-        // The tokenizer stage trains no network and logs no steps.
-        let logs = |name: &str| RecipeStage::named(name).is_none_or(RecipeStage::trains);
+        let logs = |name: &str| known.iter().find(|stage| stage.name == name).is_none_or(|stage| stage.logs);
         pending.retain(|name| logs(name) && stages.iter().all(|stage| stage.name != *name));
         let newest = stages.iter().rev().flat_map(|stage| stage.checkpoints.iter().rev());
         Ok(Self {
@@ -104,17 +102,18 @@ impl Run {
 }
 
 impl Stage {
-    fn read(folder: &Path, recipe: &toml::Table) -> Result<Self> {
+    fn read(folder: &Path, recipe: &toml::Table, known: &[KnownStage]) -> Result<Self, ReportError> {
         let file = folder.join("metrics.jsonl");
         let name = name_of(folder);
         let planned = recipe.get(&name).and_then(|section| section.get("steps"));
         let mut checkpoints = subfolders(&folder.join("checkpoints"));
         checkpoints.retain(|folder| name_of(folder).starts_with("step-"));
+        let title = known.iter().find(|stage| stage.name == name).map(|stage| stage.title.to_owned());
         Ok(Self {
+            title: title.unwrap_or_else(|| label(&name)),
             done: folder.join("DONE").exists(),
             planned_steps: planned.and_then(toml::Value::as_integer).map(|steps| steps as f64),
-            metrics: Metrics::read(&file)
-                .with_context(|| format!("{}: cannot be read; mend its permissions", file.display()))?,
+            metrics: MetricColumns::read(&file).map_err(|source| ReportError::Read { path: file.clone(), source })?,
             samples: samples::read(&folder.join("samples.jsonl")),
             has_events: has_events(folder),
             checkpoints,
@@ -129,7 +128,7 @@ fn has_events(folder: &Path) -> bool {
 }
 
 /// Refuses what is no run, with the command that makes or names one.
-fn check_is_run(path: &Path) -> Result<()> {
+fn check_is_run(path: &Path) -> Result<(), ReportError> {
     let shown = path.display();
     let word = shell_word(&shown.to_string());
     let message = if !path.exists() {
@@ -152,7 +151,7 @@ fn check_is_run(path: &Path) -> Result<()> {
             "{shown}: no stage in it (looked for {shown}/*/metrics.jsonl); `fireclay train --out {word}` writes one"
         )
     };
-    Err(user(message))
+    Err(ReportError::NotARun(message))
 }
 
 /// The first few runs in a folder, for a message.
@@ -168,8 +167,8 @@ fn has_stage(path: &Path) -> bool {
 }
 
 /// The folders that hold metrics: in the order of the recipe's `stages`, else as they usually follow each other.
-fn stage_folders(path: &Path, recipe: &toml::Table) -> Vec<PathBuf> {
-    let usual = || RecipeStage::ALL.iter().map(|stage| stage.name().to_owned()).collect();
+fn stage_folders(path: &Path, recipe: &toml::Table, known: &[KnownStage]) -> Vec<PathBuf> {
+    let usual = || known.iter().map(|stage| stage.name.to_owned()).collect();
     let order: Vec<String> = listed_stages(recipe).unwrap_or_else(usual);
     let mut folders = subfolders(path);
     folders.retain(|folder| folder.join("metrics.jsonl").is_file());

@@ -12,7 +12,7 @@ pub type Point = (f64, f64);
 
 /// The columns of one `metrics.jsonl`.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct MetricColumns {
     columns: BTreeMap<String, Vec<Point>>,
     /// Numbers of the lines (from 1) that are no JSON object; the cut-off last line is not among them.
     pub unreadable: Vec<usize>,
@@ -20,12 +20,12 @@ pub struct Metrics {
     pub cut_off: bool,
 }
 
-impl Metrics {
+impl MetricColumns {
     /// Reads the file line by line: 200,000 steps cost their numbers, not their text.
     ///
     /// # Errors
     /// Only when the file cannot be opened or read. Lines that cannot be parsed are skipped and listed in
-    /// [`Metrics::unreadable`].
+    /// [`MetricColumns::unreadable`].
     pub fn read(path: &Path) -> std::io::Result<Self> {
         Self::parse(BufReader::new(File::open(path)?))
     }
@@ -69,6 +69,7 @@ impl Metrics {
     }
 
     /// The series of a key; empty when the key never occurs.
+    #[must_use]
     pub fn column(&self, key: &str) -> &[Point] {
         self.columns.get(key).map_or(&[], Vec::as_slice)
     }
@@ -79,17 +80,20 @@ impl Metrics {
     }
 
     /// The last finite value of a key, with its step.
+    #[must_use]
     pub fn last(&self, key: &str) -> Option<Point> {
         self.column(key).iter().rev().find(|(_, value)| value.is_finite()).copied()
     }
 
     /// The smallest finite value of a key, with the first step that reached it.
+    #[must_use]
     pub fn lowest(&self, key: &str) -> Option<Point> {
         let finite = self.column(key).iter().filter(|(_, value)| value.is_finite());
         finite.copied().min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// The last step on record, or `None` before the first.
+    #[must_use]
     pub fn last_step(&self) -> Option<f64> {
         self.columns.values().filter_map(|column| column.last()).map(|&(step, _)| step).reduce(f64::max)
     }
@@ -119,8 +123,8 @@ fn parse_object(text: &str) -> Option<Map<String, Value>> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Metrics {
-        Metrics::parse(text.as_bytes()).expect("memory reads")
+    fn parse(text: &str) -> MetricColumns {
+        MetricColumns::parse(text.as_bytes()).expect("memory reads")
     }
 
     #[test]

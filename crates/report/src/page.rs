@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use fireclay_eval::battery::{Figures, percent};
+use fireclay_train::metrics::{MetricColumns, Point};
 use serde_json::Value;
 
+use super::ReportError;
 use super::battery;
 use super::evaluation;
-use super::figures::{self, count, identifier, label, stage_title};
+use super::figures::{self, count, identifier, label};
 use super::format::{bytes, compact, duration, escape, grouped, shell_word, table};
-use super::metrics::{Metrics, Point};
 use super::run::{Run, Stage};
 use super::samples;
-use fireclay_eval::battery::{Figures, percent};
 
 const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.
@@ -22,7 +22,7 @@ const MOST_ROWS: usize = 20;
 ///
 /// # Errors
 /// When a chart cannot be drawn.
-pub fn html(run: &Run) -> Result<String> {
+pub fn html(run: &Run) -> Result<String, ReportError> {
     let name = escape(&run.name);
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -166,8 +166,7 @@ fn median(points: &[Point]) -> Option<f64> {
 }
 
 fn contents(run: &Run) -> String {
-    let stages =
-        run.stages.iter().map(|stage| (format!("stage-{}", identifier(&stage.name)), stage_title(&stage.name)));
+    let stages = run.stages.iter().map(|stage| (format!("stage-{}", identifier(&stage.name)), stage.title.clone()));
     let battery = (!run.battery.is_empty()).then(|| ("battery".to_owned(), "What people type first".to_owned()));
     let evaluation = run.evaluation.as_ref().map(|_| ("evaluation", "Evaluation"));
     let rest = evaluation.into_iter().chain([("next", "Go on"), ("about", "Model, machine, recipe")]);
@@ -179,7 +178,7 @@ fn contents(run: &Run) -> String {
     format!("<nav aria-label=\"On this page\">\n{}</nav>\n", links.collect::<String>())
 }
 
-fn stage_section(stage: &Stage) -> Result<String> {
+fn stage_section(stage: &Stage) -> Result<String, ReportError> {
     let id = identifier(&stage.name);
     let state = if stage.done { "finished" } else { "not finished" };
     let step = stage.metrics.last_step().unwrap_or(0.0);
@@ -193,7 +192,7 @@ fn stage_section(stage: &Stage) -> Result<String> {
     let mut html = format!(
         "<section id=\"stage-{id}\" aria-labelledby=\"title-{id}\">\n\
          <h2 id=\"title-{id}\">{} <span class=\"state\">{state}</span></h2>\n<p class=\"facts\">{}</p>\n",
-        escape(&stage_title(&stage.name)),
+        escape(&stage.title),
         facts.join(" · "),
     );
     html += &figures::html(stage)?;
@@ -207,7 +206,7 @@ fn stage_section(stage: &Stage) -> Result<String> {
 }
 
 /// The evaluations as a table, for whoever cannot read them off a curve.
-fn evaluations(metrics: &Metrics) -> String {
+fn evaluations(metrics: &MetricColumns) -> String {
     let keys: Vec<&str> = metrics.keys().filter(|key| key.starts_with("val_")).collect();
     let Some(rows) = keys.iter().map(|key| metrics.column(key)).max_by_key(|column| column.len()) else {
         return String::new();

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use fireclay_train::metrics::{MetricColumns, Point};
 
+use super::ReportError;
 use super::chart::{Chart, Pen, Size};
 use super::curve::{finite, smooth, smoothing_width, value_range};
 use super::format::{compact, escape, grouped};
-use super::metrics::{Metrics, Point};
 use super::run::Stage;
 
 /// For a screen, and for a phone, where the same lettering takes more of the width; style.css shows one of the two.
@@ -31,7 +31,7 @@ const FROM_ZERO: [&str; 5] = ["lr", "grad_norm", "tokens_per_s", "mfu", "respons
 ///
 /// # Errors
 /// When a chart cannot be drawn.
-pub fn html(stage: &Stage) -> Result<String> {
+pub fn html(stage: &Stage) -> Result<String, ReportError> {
     let metrics = &stage.metrics;
     let mut keys: Vec<&str> = metrics.keys().filter(|key| !NOT_MEASURED.contains(key)).collect();
     // Topics are many, and have a table of their own.
@@ -54,7 +54,7 @@ pub fn html(stage: &Stage) -> Result<String> {
 }
 
 /// What the reader should know of lines that are not in the charts.
-fn damage(metrics: &Metrics) -> String {
+fn damage(metrics: &MetricColumns) -> String {
     let mut notes = Vec::new();
     if let Some(first) = metrics.unreadable.first() {
         let lines = count(metrics.unreadable.len(), "line");
@@ -66,7 +66,7 @@ fn damage(metrics: &Metrics) -> String {
     if notes.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>\n", notes.join(" ")) }
 }
 
-fn figure(stage: &Stage, key: &str, sizes: &[Size]) -> Result<String> {
+fn figure(stage: &Stage, key: &str, sizes: &[Size]) -> Result<String, ReportError> {
     let all = stage.metrics.column(key);
     let points = finite(all);
     let validation = finite(stage.metrics.column(&format!("val_{key}")));
@@ -148,7 +148,7 @@ fn inside(points: &[Point], (low, high): (f64, f64)) -> Vec<Point> {
 }
 
 /// All charts of a stage share the horizontal frame: from 0, unless the stage began far from it.
-fn steps(metrics: &Metrics) -> (f64, f64) {
+fn steps(metrics: &MetricColumns) -> (f64, f64) {
     let first = metrics.keys().filter_map(|key| metrics.column(key).first()).map(|&(step, _)| step);
     let first = first.fold(f64::INFINITY, f64::min);
     let last = metrics.last_step().unwrap_or(first);
@@ -195,11 +195,6 @@ fn describe(prefix: &str, points: &[Point]) -> String {
         let _ = write!(text, "; lowest {}, highest {}", at(low), at(high));
     }
     text + "."
-}
-
-/// A stage's name in words.
-pub fn stage_title(name: &str) -> String {
-    crate::stages::Stage::named(name).map_or_else(|| label(name), |stage| stage.title().to_owned())
 }
 
 /// A key's name in words.

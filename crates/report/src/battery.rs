@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use fireclay_eval::battery::{Row, SideBySide, StageReplies, Table, percent, side_by_side};
+
 use super::format::escape;
 use super::run::Run;
 use super::samples::shorten;
-use fireclay_eval::battery::{Row, SideBySide, StageReplies, Table, percent, side_by_side};
 
 /// Prompts shown of each topic; the files hold the rest.
 const MOST_PROMPTS: usize = 3;

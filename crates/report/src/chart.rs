@@ -4,12 +4,12 @@
 //! colour that [`Chart::svg`] then replaces by a CSS variable, which changes with light, dark and print, and everything
 //! is drawn [`SCALE`] times too large inside a `viewBox`, which the page scales back.
 
-use anyhow::{Result, anyhow};
+use fireclay_train::metrics::Point;
 use plotters::prelude::*;
 
+use super::ReportError;
 use super::curve::{MOST_POINTS, thin};
 use super::format::{compact, escape};
-use super::metrics::Point;
 
 /// Units of the drawing for one CSS pixel of the intended size.
 const SCALE: u32 = 4;
@@ -71,9 +71,10 @@ impl Chart {
     ///
     /// # Errors
     /// When plotters cannot draw it, which no finite frame should cause.
-    pub fn svg(&self, size: Size) -> Result<String> {
+    pub fn svg(&self, size: Size) -> Result<String, ReportError> {
         let mut drawing = String::new();
-        self.draw(&mut drawing, size).map_err(|error| anyhow!("could not draw the chart {}: {error}", self.title))?;
+        self.draw(&mut drawing, size)
+            .map_err(|error| ReportError::Chart { title: self.title.clone(), reason: error.to_string() })?;
         let body = drawing.split_once('>').map_or("", |(_, body)| body);
         let (Size { width, height }, id) = (size, format!("{}-{}", self.id, size.width));
         let mut svg = format!(

@@ -6,7 +6,14 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::write;
+use super::{KnownStage, write};
+
+const STAGES: [KnownStage; 4] = [
+    KnownStage { name: "tokenizer", title: "Tokenizer", logs: false },
+    KnownStage { name: "pretrain", title: "Pretraining", logs: true },
+    KnownStage { name: "sft", title: "Supervised fine-tuning", logs: true },
+    KnownStage { name: "ppo", title: "PPO", logs: true },
+];
 
 /// A run directory that is removed at the end of its test.
 struct Scratch(TempDir);
@@ -28,7 +35,7 @@ impl Scratch {
     }
 
     fn page(&self) -> String {
-        fs::read_to_string(write(self.path()).expect("a report")).expect("reads")
+        fs::read_to_string(write(self.path(), &STAGES).expect("a report")).expect("reads")
     }
 }
 
@@ -46,7 +53,7 @@ fn metrics(steps: u32) -> String {
 }
 
 fn check_refused(path: &Path, parts: &[&str]) {
-    let error = format!("{:#}", write(path).expect_err("no run"));
+    let error = format!("{:#}", write(path, &STAGES).expect_err("no run"));
     assert!(!error.contains('\n'), "one line: {error}");
     for part in parts {
         assert!(error.contains(part), "{part:?} is not in: {error}");
