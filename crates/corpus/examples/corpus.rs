@@ -1,7 +1,7 @@
 //! Prints the embedded corpus as JSON lines, to read it or to train something else on it:
 //!
 //! ```text
-//! cargo run --release -p fireclay-data --example corpus -- documents|conversations|preferences|battery [train|validation] [COUNT] [NOTES]
+//! cargo run --release -p fireclay-corpus --example corpus -- documents|conversations|preferences|battery [train|validation] [COUNT] [NOTES]
 //! ```
 //!
 //! NOTES: how many of the documents, the first ones, are notes (0).

@@ -187,7 +187,7 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
     Ok(())
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one; writers of model
     // folders, ours and transformers', put new files in place by renaming, which leaves the mapped one as it was.
