@@ -14,9 +14,10 @@ pub fn check() -> Result<ExitCode> {
     test()
 }
 
-/// [`check`] with a short training run between documentation and tests.
+/// [`check`] with packages of all crates and a short training run between documentation and tests.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
+    package()?;
     train_a_little()?;
     test()
 }
@@ -25,6 +26,11 @@ fn lint() -> Result<()> {
     step(cargo().args(["fmt", "--all", "--check"]))?;
     step(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     step(cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Every crate as it would be published, in the order of their dependencies. Nothing is compiled again.
+fn package() -> Result<()> {
+    step(cargo().args(["package", "--workspace", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline"]))
 }
 
 fn train_a_little() -> Result<()> {

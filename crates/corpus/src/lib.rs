@@ -69,5 +69,10 @@ pub use topic::Topic;
 pub use wording::{HELD_OUT_FIRST_WORDS, is_held_out};
 pub use world::{Attribute, Question, World, WorldConfig};
 
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests;

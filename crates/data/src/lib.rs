@@ -42,3 +42,8 @@ pub use shards::{
     ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths,
     tokenize_splits,
 };
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,3 +1,7 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
+//!
 //! What a model can do, measured: one evaluator a file, each a function of a model and its questions.
 //!
 //! ```text
@@ -19,26 +23,6 @@
 //! interval ([`wilson`]) and the chance level; [`table()`] shows several.
 //!
 //! Reading order: [`Reader`] → the evaluators → [`Outcome`]. `docs/evaluation.md` has the formulas.
-//!
-//! ```
-//! use fireclay_data::examples::MultipleChoice;
-//! use fireclay_eval::{Reader, multiple_choice, table};
-//! use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage, device};
-//! use fireclay_tokenizer::{BpeConfig, Tokenizer};
-//!
-//! let texts = ["a pot of red clay".to_owned()];
-//! let tokenizer = Tokenizer::train_bpe(texts.into_iter(), &BpeConfig { vocab_size: 260, ..BpeConfig::default() })?;
-//! let config = DecoderConfig::modern(tokenizer.vocab_size(), 32, 1, 2, 64);
-//! let decoder = InferenceDecoder::new(config.init(1, &device::parse("cpu")?), WeightStorage::F32);
-//!
-//! let reader = Reader { decoder: &decoder, tokenizer: &tokenizer, leading: None, batch: 8, memory: 1 << 20 };
-//! let question =
-//!     MultipleChoice { query: "a pot of".into(), choices: vec!["red clay".into(), "blue milk".into()], gold: 0 };
-//! let outcome = multiple_choice(&reader, &[question])?;
-//! assert_eq!(outcome.metrics[0].chance, Some(0.5));
-//! println!("{}", table(&[outcome]));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 mod reader;
 mod spans;

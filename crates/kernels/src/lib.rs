@@ -37,3 +37,8 @@ pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::{add_norm, norm, norm_rotary};
 pub use precision::Precision;
 pub use rotary::{Angles, rotary};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

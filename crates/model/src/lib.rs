@@ -51,3 +51,8 @@ pub use inference::InferenceDecoder;
 pub use linear::{Precision, WeightStorage};
 pub use lora::LoraConfig;
 pub use score_model::{RewardScale, ScoreModel};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,19 +1,11 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
+//!
 //! One self-contained page about a run: curves, samples, replies, evaluation, recipe and machine.
 //!
 //! [`write()`] reads what training left in the run directory and nothing else; it can be asked for while training goes
 //! on. The page is one HTML file without scripts that loads nothing.
-//!
-//! ```
-//! use fireclay_report::{KnownStage, write};
-//!
-//! let folder = tempfile::tempdir()?;
-//! std::fs::create_dir(folder.path().join("pretrain"))?;
-//! std::fs::write(folder.path().join("pretrain/metrics.jsonl"), "{\"step\": 1, \"loss\": 5.5}\n")?;
-//! let stages = [KnownStage { name: "pretrain", title: "Pretraining", logs: true }];
-//! let page = write(folder.path(), &stages)?;
-//! assert!(std::fs::read_to_string(page)?.contains("Pretraining"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 //!
 //! Reading order: `run` → `curve` → `chart` → `figures` → `page`.
 

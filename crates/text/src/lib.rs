@@ -15,3 +15,8 @@ pub use error::TextError;
 pub use model::{TextModel, tokenizer_near};
 pub use reply::{Piece, ReplyText};
 pub use sampling::{Asked, Sampling};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

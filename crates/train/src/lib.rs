@@ -89,3 +89,8 @@ pub use stage::StageDir;
 pub use state::{Best, Measure, TrainerState};
 pub use throughput::{matmul_peak, memory_bandwidth, peak_memory};
 pub use trainable::Trainable;
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
