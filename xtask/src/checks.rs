@@ -20,6 +20,7 @@ pub fn check() -> Result<ExitCode> {
 pub fn ci() -> Result<ExitCode> {
     lint()?;
     package()?;
+    use_as_a_library()?;
     train_a_little()?;
     test()
 }
@@ -33,6 +34,11 @@ fn lint() -> Result<()> {
 /// Every crate as it would be published, in the order of their dependencies. Nothing is compiled again.
 fn package() -> Result<()> {
     step(cargo().args(["package", "--workspace", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline"]))
+}
+
+/// A program that depends on two of the libraries alone; `scripts/check_library_use.sh` builds it outside the workspace.
+fn use_as_a_library() -> Result<()> {
+    step(cargo().args(["run", "--release", "--package", "fireclay", "--example", "library-use"]))
 }
 
 fn train_a_little() -> Result<()> {

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 /// Runs the command; the exit code, after its error was printed if it has one.
 fn dispatch(cli: Cli) -> u8 {
-    let console = Console::new(cli.talk);
+    let console = Console::new(cli.talk.quiet, cli.talk.verbose);
     match catch_unwind(AssertUnwindSafe(|| run(cli.command, console))) {
         Ok(Ok(())) => error::DONE,
         Ok(Err(error)) if error::is_broken_pipe(&error) => error::DONE,

@@ -8,7 +8,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tokenizer = Tokenizer::train_bpe([text].into_iter(), &BpeConfig { vocab_size: 300, ..BpeConfig::default() })?;
 
     let device = fireclay_model::device::parse("cpu")?;
-    let config = DecoderConfig::modern(tokenizer.vocab_size(), /* width */ 64, /* layers */ 2, /* heads */ 4, /* context */ 128);
+    let config = DecoderConfig::modern(
+        tokenizer.vocab_size(),
+        /* width */ 64,
+        /* layers */ 2,
+        /* heads */ 4,
+        /* context */ 128,
+    );
     let decoder = config.init(/* seed */ 0, &device);
 
     let ids: Vec<i32> = tokenizer.encode("The potter").iter().map(|&id| id as i32).collect();
