@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_eval::battery::Figures;
+use fireclay_eval::battery::BatteryShares;
 use fireclay_train::checkpoint::left;
 
 use crate::error::user;
@@ -59,7 +59,7 @@ pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
 }
 
 /// A finished stage: what it reached on its battery, its folder and the checkpoint that it left.
-type Finished = (Option<Figures>, PathBuf, PathBuf);
+type Finished = (Option<BatteryShares>, PathBuf, PathBuf);
 
 /// The checkpoint that a run stands for.
 fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
@@ -68,7 +68,7 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     for stage in policy_stages().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
         let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
         if stage.join("DONE").exists() {
-            finished.push((Figures::of_stage(&stage), stage, checkpoint));
+            finished.push((BatteryShares::of_stage(&stage), stage, checkpoint));
         } else {
             unfinished = Some((stage, checkpoint));
         }
@@ -85,7 +85,7 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
 /// no figures. Says so if it is not the last.
 fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let last = finished.last()?;
-    let score = |stage: &Finished| stage.0.as_ref().map(Figures::score);
+    let score = |stage: &Finished| stage.0.as_ref().map(BatteryShares::score);
     let Some(figures) = last.0 else { return Some(last) };
     let measured = finished.iter().filter(|stage| stage.0.is_some());
     let best = measured.reduce(|best, later| if score(later) < score(best) { best } else { later })?;

@@ -9,7 +9,7 @@ use crate::{EvalError, Reader};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct ModelAnswer {
     /// Its tokens, the one that ends it included.
     pub ids: Vec<u32>,
     /// Its words.
@@ -37,12 +37,16 @@ pub fn prompts(
 ///
 /// # Errors
 /// When a setting means nothing, or the model's logits are not finite.
-pub fn answers(reader: &Reader, tasks: &[EncodedTask], sampling: &SamplingConfig) -> Result<Vec<Answer>, EvalError> {
+pub fn answers(
+    reader: &Reader,
+    tasks: &[EncodedTask],
+    sampling: &SamplingConfig,
+) -> Result<Vec<ModelAnswer>, EvalError> {
     let config = EngineConfig { memory: reader.memory, streams: reader.batch.max(1), ..EngineConfig::default() };
     let mut engine = Engine::new(reader.decoder.clone(), config)?;
     let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
     let completions = engine.complete_all(&prompts, sampling)?;
-    let answer = |completion: Completion| Answer {
+    let answer = |completion: Completion| ModelAnswer {
         text: reader.tokenizer.decode(completion.ids_before_stop()),
         finished: completion.finish_reason == FinishReason::Stop,
         ids: completion.ids,

@@ -4,7 +4,7 @@ use fireclay_data::examples::Completion;
 
 use crate::reader::{Scored, sum};
 use crate::spans::common_prefix;
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Counts how often every token of the continuation is the most probable one, given the context and the tokens before it: then greedy
 /// decoding writes exactly it.
@@ -13,7 +13,7 @@ use crate::{EvalError, Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<Outcome, EvalError> {
+pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for Completion { context, continuation } in texts {
         // White space at the end would be one token with the space that joins.
@@ -29,7 +29,7 @@ pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<Outcome, Eval
     let n = texts.len();
     let tokens: usize = answers.iter().map(Vec::len).sum();
     let nats: f64 = answers.iter().map(|scores| sum(scores)).sum();
-    Ok(Outcome {
+    Ok(TaskReport {
         kind: "completion",
         n,
         metrics: vec![
@@ -38,6 +38,6 @@ pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<Outcome, Eval
             Metric::number("perplexity_per_token", (-nats / tokens.max(1) as f64).exp(), tokens),
         ],
         truncated,
-        ..Outcome::default()
+        ..TaskReport::default()
     })
 }

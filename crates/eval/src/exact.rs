@@ -7,7 +7,7 @@ use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_infer::SamplingConfig;
 
 use crate::answers::{answers, prompts};
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those that are the
 /// reference answer word by word (`exact`). Problems of one and of two digits are told apart; questions about the embedded world come with what
@@ -15,7 +15,7 @@ use crate::{EvalError, Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits are not finite.
-pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<Outcome, EvalError> {
+pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
     let can_be_judged = |task: &Task| task.reference.is_some() || !matches!(task.check, AnswerCheck::Open);
     if !tasks.iter().any(can_be_judged) {
         return Err(EvalError::NothingChecked);
@@ -51,7 +51,13 @@ pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -
         metrics.push(Metric::share_of("exact", &exact));
     }
     metrics.push(Metric::share_of("finished", &finished));
-    Ok(Outcome { kind: "exact_match", n: tasks.len(), metrics, left_out: encoded.skips.total(), ..Outcome::default() })
+    Ok(TaskReport {
+        kind: "exact_match",
+        n: tasks.len(),
+        metrics,
+        left_out: encoded.skips.total(),
+        ..TaskReport::default()
+    })
 }
 
 /// Problems are reported by their digits.

@@ -5,7 +5,7 @@
 //! What a model can do, measured: one evaluator a file, each a function of a model and its questions.
 //!
 //! ```text
-//! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  Outcome  ──►  table, JSON
+//! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  TaskReport  ──►  table, JSON
 //! ```
 //!
 //! | questions | evaluator | judged by |
@@ -19,10 +19,10 @@
 //! | documents | [`text()`] | how probable they are: loss, perplexity, bits per byte |
 //! | what people type first | [`battery::battery`] | the share of right replies |
 //!
-//! [`embedded`] has the embedded corpus' held-out questions. An [`Outcome`] has [`Metric`]s, a share with its 95 %
+//! [`embedded`] has the embedded corpus' held-out questions. A [`TaskReport`] has [`Metric`]s, a share with its 95 %
 //! interval ([`wilson`]) and the chance level; [`table()`] shows several.
 //!
-//! Reading order: [`Reader`] → the evaluators → [`Outcome`]. `docs/evaluation.md` has the formulas.
+//! Reading order: [`Reader`] → the evaluators → [`TaskReport`]. `docs/evaluation.md` has the formulas.
 
 mod reader;
 mod spans;
@@ -36,22 +36,22 @@ mod text;
 mod preferences;
 mod wins;
 pub mod embedded;
-mod outcome;
+mod task_report;
 mod interval;
 mod table;
 mod error;
 
-pub use answers::{Answer, answers, prompts};
+pub use answers::{ModelAnswer, answers, prompts};
 pub use completion::completion;
 pub use error::EvalError;
 pub use exact::exact_match;
 pub use interval::wilson;
 pub use multiple_choice::multiple_choice;
-pub use outcome::{Metric, Outcome};
 pub use preferences::{preferences_by_likelihood, preferences_by_reward};
 pub use reader::{Reader, Scored};
 pub use schema::schema;
 pub use table::table;
+pub use task_report::{Metric, TaskReport};
 pub use text::{Likelihood, text};
 pub use wins::win_rate;
 

@@ -4,7 +4,7 @@ use fireclay_data::examples::MultipleChoice;
 
 use crate::reader::{Scored, mean, sum};
 use crate::spans::common_prefix;
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Scores every choice behind its question, and counts how often the right one is the most probable, as a whole and a token.
 ///
@@ -13,7 +13,7 @@ use crate::{EvalError, Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<Outcome, EvalError> {
+pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for question in questions {
         let encode = |choice: &String| reader.encode(&format!("{} {choice}", question.query));
@@ -34,7 +34,7 @@ pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<
         chance += 1.0 / choices.len() as f64;
     }
     let chance = chance / questions.len().max(1) as f64;
-    Ok(Outcome {
+    Ok(TaskReport {
         kind: "multiple_choice",
         n: questions.len(),
         metrics: vec![
@@ -42,7 +42,7 @@ pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<
             Metric::share_of("accuracy_normalised", &by_mean).by_chance(chance),
         ],
         truncated,
-        ..Outcome::default()
+        ..TaskReport::default()
     })
 }
 

@@ -6,7 +6,7 @@ use fireclay_rlhf::{RewardModel, judge};
 use fireclay_tokenizer::Tokenizer;
 
 use crate::reader::{mean, sum};
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// A coin prefers as people do in half of the cases.
 const COIN: f64 = 0.5;
@@ -20,7 +20,7 @@ pub fn preferences_by_reward(
     tokenizer: &Tokenizer,
     pairs: &[Preference],
     batch: usize,
-) -> Result<Outcome, EvalError> {
+) -> Result<TaskReport, EvalError> {
     let Encoded { items, skips } = encode_preferences(pairs, tokenizer, model.model.config().context)?;
     let report = judge(&model.model, &items, batch);
     let n = items.len();
@@ -33,7 +33,7 @@ pub fn preferences_by_reward(
         metrics.push(Metric::number(format!("reward_{name}_mean"), model.scale.reward(score), n));
         metrics.push(Metric::number(format!("reward_{name}_std"), spread / model.scale.std, n));
     }
-    Ok(Outcome { kind: "preferences", n, metrics, left_out: skips.total(), ..Outcome::default() })
+    Ok(TaskReport { kind: "preferences", n, metrics, left_out: skips.total(), ..TaskReport::default() })
 }
 
 /// Counts the pairs whose chosen answer is the more probable, as a whole and a token; with a reference also those whose implicit reward is the higher,
@@ -45,7 +45,7 @@ pub fn preferences_by_likelihood(
     reader: &Reader,
     reference: Option<&Reader>,
     pairs: &[Preference],
-) -> Result<Outcome, EvalError> {
+) -> Result<TaskReport, EvalError> {
     let contexts = [Some(reader), reference].into_iter().flatten().map(|reader| reader.decoder.config().context);
     let context = contexts.min().unwrap_or(0);
     let Encoded { items, skips } = encode_preferences(pairs, reader.tokenizer, context)?;
@@ -72,7 +72,7 @@ pub fn preferences_by_likelihood(
         let mean = margins.iter().sum::<f64>() / margins.len() as f64;
         metrics.push(Metric::number("implicit_margin", mean, margins.len()));
     }
-    Ok(Outcome { kind: "preferences", n: items.len(), metrics, left_out: skips.total(), ..Outcome::default() })
+    Ok(TaskReport { kind: "preferences", n: items.len(), metrics, left_out: skips.total(), ..TaskReport::default() })
 }
 
 /// log π of the chosen and of the rejected answer.

@@ -5,7 +5,7 @@ use fireclay_data::examples::Schema;
 use crate::multiple_choice::best;
 use crate::reader::{Scored, sum};
 use crate::spans::common_suffix;
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Scores the ending behind each context, and counts how often it is the most probable behind the right one.
 ///
@@ -14,7 +14,7 @@ use crate::{EvalError, Metric, Outcome, Reader};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<Outcome, EvalError> {
+pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for question in questions {
         let encode = |context: &String| reader.encode(&format!("{context} {}", question.continuation));
@@ -34,11 +34,11 @@ pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<Outcome, EvalErro
         chance += 1.0 / options as f64;
     }
     let chance = chance / questions.len().max(1) as f64;
-    Ok(Outcome {
+    Ok(TaskReport {
         kind: "schema",
         n: questions.len(),
         metrics: vec![Metric::share_of("accuracy", &right).by_chance(chance)],
         truncated,
-        ..Outcome::default()
+        ..TaskReport::default()
     })
 }

@@ -1,12 +1,12 @@
-//! Outcomes as people read them.
+//! Reports on tasks as people read them.
 
-use crate::{Metric, Outcome};
+use crate::{Metric, TaskReport};
 
 const HEAD: [&str; 6] = ["task", "metric", "value", "95 % interval", "n", "chance"];
 
 /// A table with a line for every metric.
 #[must_use]
-pub fn table(outcomes: &[Outcome]) -> String {
+pub fn table(outcomes: &[TaskReport]) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for outcome in outcomes {
         let task = |index| if index == 0 { outcome.task.clone() } else { String::new() };

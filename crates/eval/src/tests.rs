@@ -6,7 +6,7 @@ use fireclay_infer::SamplingConfig;
 use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{BpeConfig, Message, Tokenizer};
 
-use super::{Outcome, Reader, completion, exact_match, multiple_choice, preferences_by_likelihood, schema, table};
+use super::{Reader, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, schema, table};
 
 const TEXT: &str = "the red clay is in the kiln. the wet clay is on the wheel. a pot of clay, a pot of red clay.";
 
@@ -41,7 +41,7 @@ fn by_hand(decoder: &InferenceDecoder, tokenizer: &Tokenizer, before: &str, answ
     (sum, whole.len() - given.len(), greedy)
 }
 
-fn check(outcome: &Outcome, metrics: &[(&str, f64)]) {
+fn check(outcome: &TaskReport, metrics: &[(&str, f64)]) {
     for (name, expect) in metrics {
         let found = outcome.value(name).unwrap_or_else(|| panic!("{name} in {outcome:?}"));
         assert!((found - expect).abs() < 1e-4 * expect.abs().max(1.0), "{name} is {found}, not {expect}");
@@ -168,7 +168,7 @@ fn a_model_prefers_the_same_as_itself_by_no_margin() {
 #[test]
 fn a_table_has_a_line_for_every_metric() {
     let metrics = vec![super::Metric::share("accuracy", 3.0, 4).by_chance(0.5), super::Metric::number("loss", 1.5, 10)];
-    let outcome = Outcome { task: "copa".into(), kind: "multiple_choice", n: 4, metrics, ..Outcome::default() };
+    let outcome = TaskReport { task: "copa".into(), kind: "multiple_choice", n: 4, metrics, ..TaskReport::default() };
     let text = table(std::slice::from_ref(&outcome));
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[1], ["copa", "accuracy", "0.7500", "0.3006", "–", "0.9544", "4", "0.5000"]);

@@ -4,7 +4,7 @@ use fireclay_data::{Document, open_documents};
 use fireclay_infer::score;
 use fireclay_tokenizer::Tokenizer;
 
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// How probable tokens are together, and how much text they stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -55,7 +55,7 @@ impl Likelihood {
 ///
 /// # Errors
 /// When a file is missing or damaged, nothing in it can be scored, or the model's logits are not numbers.
-pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome, EvalError> {
+pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<TaskReport, EvalError> {
     let (mut all, mut n, mut left_out) = (Likelihood::default(), 0, 0);
     let mut add = |document: &str| -> Result<(), EvalError> {
         let ids = reader.encode(document)?;
@@ -92,7 +92,7 @@ pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<Outcome
         Metric::number("perplexity", all.perplexity(), all.tokens),
     ];
     metrics.extend(all.bits_per_byte().map(|bits| Metric::number("bits_per_byte", bits, all.tokens)));
-    Ok(Outcome { kind: "text", n, metrics, left_out, ..Outcome::default() })
+    Ok(TaskReport { kind: "text", n, metrics, left_out, ..TaskReport::default() })
 }
 
 #[cfg(test)]

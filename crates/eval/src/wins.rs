@@ -4,10 +4,10 @@ use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::Task;
 use fireclay_infer::SamplingConfig;
 use fireclay_rlhf::rewards::LearnedReward;
-use fireclay_rlhf::{Answer as Judged, Reward, RewardModel};
+use fireclay_rlhf::{Answer, Reward, RewardModel};
 
-use crate::answers::{Answer, answers, prompts};
-use crate::{EvalError, Metric, Outcome, Reader};
+use crate::answers::{ModelAnswer, answers, prompts};
+use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// The share of prompts on which `policy`'s answer has the higher reward than `reference`'s; equal rewards count half to each. All three must have
 /// one tokenizer.
@@ -20,7 +20,7 @@ pub fn win_rate(
     reward: RewardModel,
     tasks: &[Task],
     sampling: &SamplingConfig,
-) -> Result<Outcome, EvalError> {
+) -> Result<TaskReport, EvalError> {
     let contexts = [policy.decoder.config(), reference.decoder.config(), reward.model.config()];
     let context = contexts.map(|config| config.context).into_iter().min().unwrap_or(0);
     let encoded = prompts(tasks, policy.tokenizer, context, sampling.max_tokens)?;
@@ -34,7 +34,7 @@ pub fn win_rate(
     let wins: f64 = ours.iter().zip(&theirs).map(|(ours, theirs)| points(*ours, *theirs)).sum();
     let mean = |rewards: &[f64]| rewards.iter().sum::<f64>() / rewards.len() as f64;
     let n = tasks.len();
-    Ok(Outcome {
+    Ok(TaskReport {
         kind: "win_rate",
         n,
         metrics: vec![
@@ -43,15 +43,15 @@ pub fn win_rate(
             Metric::number("reward_of_reference", mean(&theirs), n),
         ],
         left_out: encoded.skips.total(),
-        ..Outcome::default()
+        ..TaskReport::default()
     })
 }
 
-fn judged(judge: &LearnedReward, tasks: &[EncodedTask], answers: &[Answer]) -> Result<Vec<f64>, EvalError> {
-    let judged: Vec<Judged> = tasks
+fn judged(judge: &LearnedReward, tasks: &[EncodedTask], answers: &[ModelAnswer]) -> Result<Vec<f64>, EvalError> {
+    let judged: Vec<Answer> = tasks
         .iter()
         .zip(answers)
-        .map(|(task, answer)| Judged {
+        .map(|(task, answer)| Answer {
             task: &task.task,
             prompt: &task.prompt,
             completion: &answer.ids,

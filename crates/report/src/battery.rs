@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fireclay_eval::battery::{Row, SideBySide, StageReplies, Table, percent, side_by_side};
+use fireclay_eval::battery::{BatteryTable, SideBySide, StageReplies, TopicRow, percent, side_by_side};
 
 use super::format::escape;
 use super::run::Run;
@@ -15,7 +15,7 @@ const MOST_CHARACTERS: usize = 600;
 
 /// The section on the battery; nothing where no stage left replies.
 pub fn html(run: &Run) -> String {
-    let Some(table) = Table::new(&run.battery) else { return String::new() };
+    let Some(table) = BatteryTable::new(&run.battery) else { return String::new() };
     let mut html = String::from(
         "<section id=\"battery\" aria-labelledby=\"title-battery\">\n<h2 id=\"title-battery\">What people type first</h2>\n\
          <p class=\"facts\">Right replies in percent, of the checkpoint that each stage left: the most probable reply, and one drawn as in a \
@@ -27,7 +27,7 @@ pub fn html(run: &Run) -> String {
     html + "</section>\n"
 }
 
-fn shares(table: &Table) -> String {
+fn shares(table: &BatteryTable) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"numbers battery\"><thead><tr><td></td>");
     for stage in &table.stages {
         let _ = write!(html, "<th scope=\"colgroup\" colspan=\"2\">{}</th>", escape(stage));
@@ -35,7 +35,7 @@ fn shares(table: &Table) -> String {
     html += "</tr><tr><th scope=\"col\">Topic</th>";
     html += &"<th scope=\"col\">greedy</th><th scope=\"col\">sampled</th>".repeat(table.stages.len());
     html += "</tr></thead><tbody>\n";
-    for Row { name, cells } in &table.rows {
+    for TopicRow { name, cells } in &table.rows {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(name));
         for cell in cells {
             let greedy = cell.map_or_else(|| "–".into(), |cell| percent(cell.greedy));

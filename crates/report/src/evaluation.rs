@@ -11,22 +11,22 @@ use super::format::{compact, escape, grouped};
 
 /// What was measured, and of which checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Evaluation {
+pub struct RunEvaluation {
     /// The checkpoint's folder within the run.
     checkpoint: String,
     tasks: Vec<Value>,
 }
 
 /// Reads `eval.json`; nothing where there is none, or none that can be read.
-pub fn read(run: &Path) -> Option<Evaluation> {
+pub fn read(run: &Path) -> Option<RunEvaluation> {
     let value: Value = serde_json::from_slice(&fs::read(run.join("eval.json")).ok()?).ok()?;
     let tasks = value.get("tasks")?.as_array()?.clone();
     let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
-    (!tasks.is_empty()).then_some(Evaluation { checkpoint, tasks })
+    (!tasks.is_empty()).then_some(RunEvaluation { checkpoint, tasks })
 }
 
 /// A line for every metric of every task.
-pub fn html(evaluation: &Evaluation) -> String {
+pub fn html(evaluation: &RunEvaluation) -> String {
     let mut html = String::from(
         "<section id=\"evaluation\" aria-labelledby=\"title-evaluation\">\n<h2 id=\"title-evaluation\">Evaluation</h2>\n",
     );

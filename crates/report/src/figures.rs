@@ -8,7 +8,7 @@ use super::ReportError;
 use super::chart::{Chart, Pen, Size};
 use super::curve::{finite, smooth, smoothing_width, value_range};
 use super::format::{compact, escape, grouped};
-use super::run::Stage;
+use super::run::RunStage;
 
 /// For a screen, and for a phone, where the same lettering takes more of the width; style.css shows one of the two.
 const LARGE: [Size; 2] = [Size { width: 960, height: 360 }, Size { width: 360, height: 290 }];
@@ -31,7 +31,7 @@ const FROM_ZERO: [&str; 5] = ["lr", "grad_norm", "tokens_per_s", "mfu", "respons
 ///
 /// # Errors
 /// When a chart cannot be drawn.
-pub fn html(stage: &Stage) -> Result<String, ReportError> {
+pub fn html(stage: &RunStage) -> Result<String, ReportError> {
     let metrics = &stage.metrics;
     let mut keys: Vec<&str> = metrics.keys().filter(|key| !NOT_MEASURED.contains(key)).collect();
     // Topics are many, and have a table of their own.
@@ -66,7 +66,7 @@ fn damage(metrics: &MetricColumns) -> String {
     if notes.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>\n", notes.join(" ")) }
 }
 
-fn figure(stage: &Stage, key: &str, sizes: &[Size]) -> Result<String, ReportError> {
+fn figure(stage: &RunStage, key: &str, sizes: &[Size]) -> Result<String, ReportError> {
     let all = stage.metrics.column(key);
     let points = finite(all);
     let validation = finite(stage.metrics.column(&format!("val_{key}")));

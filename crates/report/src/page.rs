@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fireclay_eval::battery::{Figures, percent};
+use fireclay_eval::battery::{BatteryShares, percent};
 use fireclay_train::metrics::{MetricColumns, Point};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::battery;
 use super::evaluation;
 use super::figures::{self, count, identifier, label};
 use super::format::{bytes, compact, duration, escape, grouped, shell_word, table};
-use super::run::{Run, Stage};
+use super::run::{Run, RunStage};
 use super::samples;
 
 const STYLE: &str = include_str!("style.css");
@@ -83,28 +83,28 @@ fn summary(run: &Run) -> String {
 }
 
 /// The stage whose validation loss says most of the model: the last that read text, else the last of all.
-fn validated(run: &Run) -> Option<&Stage> {
+fn validated(run: &Run) -> Option<&RunStage> {
     let last_with = |key| run.stages.iter().rev().find(|stage| stage.metrics.last(key).is_some());
     last_with("val_bits_per_byte").or_else(|| last_with("val_loss"))
 }
 
 /// The stage whose battery came out best, the later of equal ones: what `chat` takes.
-fn answers_best(run: &Run) -> Option<(&str, Figures)> {
-    let figures = run.battery.iter().map(|replies| (replies.stage.as_str(), Figures::from(replies.report.all())));
+fn answers_best(run: &Run) -> Option<(&str, BatteryShares)> {
+    let figures = run.battery.iter().map(|replies| (replies.stage.as_str(), BatteryShares::from(replies.report.all())));
     figures.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()))
 }
 
-fn tokens(stage: &Stage) -> Option<f64> {
+fn tokens(stage: &RunStage) -> Option<f64> {
     stage.metrics.last("tokens").map(|point| point.1)
 }
 
 /// `seconds` counts from the stage's beginning, over all runs that it took.
-fn seconds(stage: &Stage) -> Option<f64> {
+fn seconds(stage: &RunStage) -> Option<f64> {
     stage.metrics.last("seconds").map(|point| point.1)
 }
 
 /// The sum over stages, `None` where no stage knows.
-fn total(run: &Run, of: impl Fn(&Stage) -> Option<f64>) -> Option<f64> {
+fn total(run: &Run, of: impl Fn(&RunStage) -> Option<f64>) -> Option<f64> {
     run.stages.iter().filter_map(of).reduce(|a, b| a + b)
 }
 
@@ -178,7 +178,7 @@ fn contents(run: &Run) -> String {
     format!("<nav aria-label=\"On this page\">\n{}</nav>\n", links.collect::<String>())
 }
 
-fn stage_section(stage: &Stage) -> Result<String, ReportError> {
+fn stage_section(stage: &RunStage) -> Result<String, ReportError> {
     let id = identifier(&stage.name);
     let state = if stage.done { "finished" } else { "not finished" };
     let step = stage.metrics.last_step().unwrap_or(0.0);

@@ -8,7 +8,7 @@ use fireclay_train::metrics::MetricColumns;
 use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
-use super::evaluation::{self, Evaluation};
+use super::evaluation::{self, RunEvaluation};
 use super::figures::label;
 use super::format::shell_word;
 use super::samples::{self, ByPrompt};
@@ -27,17 +27,17 @@ pub struct Run {
     /// Shape of the newest checkpoint's model.
     pub architecture: Option<Architecture>,
     /// The stages that logged at least one step, in the recipe's order.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<RunStage>,
     /// What the stages replied to the battery; none where there was none.
     pub battery: Vec<StageReplies>,
     /// What `fireclay eval` measured, if it did.
-    pub evaluation: Option<Evaluation>,
+    pub evaluation: Option<RunEvaluation>,
     /// The stages of the recipe that have not begun.
     pub pending: Vec<String>,
 }
 
 /// One stage's folder.
-pub struct Stage {
+pub struct RunStage {
     /// Name of the folder: pretrain, sft, …
     pub name: String,
     /// Its name in words.
@@ -70,7 +70,7 @@ impl Run {
         let parsed = recipe.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut stages = Vec::new();
         for folder in stage_folders(path, &parsed, known) {
-            stages.push(Stage::read(&folder, &parsed, known)?);
+            stages.push(RunStage::read(&folder, &parsed, known)?);
         }
         let logged = path.join(stages.first().map_or("*", |stage| &stage.name)).join("metrics.jsonl");
         stages.retain(|stage| stage.metrics.last_step().is_some());
@@ -101,7 +101,7 @@ impl Run {
     }
 }
 
-impl Stage {
+impl RunStage {
     fn read(folder: &Path, recipe: &toml::Table, known: &[KnownStage]) -> Result<Self, ReportError> {
         let file = folder.join("metrics.jsonl");
         let name = name_of(folder);

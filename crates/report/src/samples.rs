@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
+use fireclay_train::Sample;
 
 use super::format::{escape, grouped};
 
@@ -13,18 +13,6 @@ use super::format::{escape, grouped};
 const MOST_PROMPTS: usize = 8;
 /// Characters shown of each text; the file holds the rest.
 const MOST_CHARACTERS: usize = 1500;
-
-/// One line of `samples.jsonl`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct Sample {
-    /// The step after which it was written.
-    pub step: u64,
-    /// What the model was given; empty for unconditional text.
-    #[serde(default)]
-    pub prompt: String,
-    /// What the model wrote, without the prompt.
-    pub text: String,
-}
 
 /// The samples of each prompt in the order of their steps, prompts as they first occur.
 pub type ByPrompt = Vec<(String, Vec<Sample>)>;

@@ -15,7 +15,8 @@ use crate::{TrainConfig, TrainError};
 pub struct Sample {
     /// After which step it was written.
     pub step: u64,
-    /// What it was given.
+    /// What it was given; empty for text without a prompt.
+    #[serde(default)]
     pub prompt: String,
     /// What it wrote, without the prompt.
     pub text: String,

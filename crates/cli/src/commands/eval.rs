@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use fireclay_data::examples::Benchmark;
 use fireclay_eval::battery::battery;
 use fireclay_eval::{
-    Outcome, Reader, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
+    Reader, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
     schema, table, text, win_rate,
 };
 use fireclay_infer::SamplingConfig;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::user;
-use crate::eval::{Asked, Set, parse_tasks};
+use crate::eval::{EvalTask, Set, parse_tasks};
 use crate::judge::{Judge, is_reward_model};
 use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
@@ -49,7 +49,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     let mut outcomes = vec![];
     for (asked, set) in asked.iter().zip(sets) {
         let started = Instant::now();
-        let outcome = Outcome { task: asked.name(), ..models.evaluate(args, asked, set)? };
+        let outcome = TaskReport { task: asked.name(), ..models.evaluate(args, asked, set)? };
         if outcome.truncated > 0 {
             tracing::warn!(
                 "{}: {} texts lost their beginning, for the context is shorter",
@@ -65,7 +65,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         }
         outcomes.push(outcome);
     }
-    let tasks: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
+    let tasks: Vec<Value> = outcomes.iter().map(TaskReport::json).collect();
     if run_recipe::is_run(&args.model) {
         keep(&args.model, &dir, &tasks)?;
     }
@@ -90,8 +90,8 @@ fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
 }
 
 /// What a task cannot do without, told before anything is loaded.
-fn check_flags(args: &EvalArgs, asked: &[Asked]) -> Result<()> {
-    let wins = asked.iter().any(|one| matches!(one, Asked::Wins(_)));
+fn check_flags(args: &EvalArgs, asked: &[EvalTask]) -> Result<()> {
+    let wins = asked.iter().any(|one| matches!(one, EvalTask::Wins(_)));
     for (flag, given) in [("--reference", &args.reference), ("--reward", &args.reward)] {
         if wins && given.is_none() {
             return Err(user(format!(
@@ -102,7 +102,7 @@ fn check_flags(args: &EvalArgs, asked: &[Asked]) -> Result<()> {
     Ok(())
 }
 
-fn read(args: &EvalArgs, asked: &[Asked], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
+fn read(args: &EvalArgs, asked: &[EvalTask], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
     asked.iter().map(|one| Set::read(one, recipe, args.limit)).collect()
 }
 
@@ -122,10 +122,10 @@ struct Models {
 }
 
 impl Models {
-    fn load(args: &EvalArgs, dir: &Path, asked: &[Asked]) -> Result<Self> {
+    fn load(args: &EvalArgs, dir: &Path, asked: &[EvalTask]) -> Result<Self> {
         let device = args.load.device.as_deref();
         if is_reward_model(dir) {
-            if let Some(other) = asked.iter().find(|one| !matches!(one, Asked::Preferences(_))) {
+            if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
                 return Err(user(format!(
                     "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model with --model",
                     args.model.display(),
@@ -145,7 +145,7 @@ impl Models {
         Ok(Self { subject: Subject::Language(Box::new(model)), reference, reward })
     }
 
-    fn evaluate(&self, args: &EvalArgs, asked: &Asked, set: Set) -> Result<Outcome> {
+    fn evaluate(&self, args: &EvalArgs, asked: &EvalTask, set: Set) -> Result<TaskReport> {
         let model = match &self.subject {
             Subject::Language(model) => model,
             Subject::Reward(judge) => {

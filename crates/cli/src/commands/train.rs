@@ -151,7 +151,7 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     let samples = last_samples(&run.folder(last.name()))?;
     let replies = battery::read(run.path(), Stage::ALL.iter().map(|stage| stage.name()));
     if !console.quiet {
-        if let Some(table) = battery::Table::new(&replies) {
+        if let Some(table) = battery::BatteryTable::new(&replies) {
             say(format!("\n{table}"));
         }
         say("");

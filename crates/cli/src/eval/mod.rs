@@ -5,4 +5,4 @@ mod set;
 mod held_out;
 
 pub use set::Set;
-pub use task::{Asked, parse_tasks};
+pub use task::{EvalTask, parse_tasks};

@@ -7,7 +7,7 @@ use fireclay_data::examples::{Benchmark, Examples, Preference, Task, read_benchm
 
 use fireclay_eval::{battery, embedded};
 
-use super::Asked;
+use super::EvalTask;
 use super::held_out::{battery_section, preferences, prompts};
 use crate::recipe::{BatterySection, Recipe};
 
@@ -33,10 +33,10 @@ impl Set {
     ///
     /// # Errors
     /// When a file is damaged; the message tells the line.
-    pub fn read(asked: &Asked, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
+    pub fn read(asked: &EvalTask, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
         let most = limit.unwrap_or(usize::MAX);
         Ok(match asked {
-            Asked::Battery => {
+            EvalTask::Battery => {
                 let section = battery_section(recipe);
                 let tasks = battery::tasks(
                     &section.data,
@@ -45,15 +45,15 @@ impl Set {
                 )?;
                 Self::Battery(section, embedded::spread(tasks, most))
             }
-            Asked::World => Self::Tasks(embedded::world(&recipe.map(Recipe::world).unwrap_or_default(), most)),
-            Asked::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
-            Asked::Preferences(None) => Self::Preferences(preferences(recipe, limit)),
-            Asked::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
-            Asked::Wins(None) => Self::Wins(prompts(recipe, limit)),
-            Asked::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
-            Asked::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
-            Asked::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
-            Asked::Text(path) => Self::Text(path.clone()),
+            EvalTask::World => Self::Tasks(embedded::world(&recipe.map(Recipe::world).unwrap_or_default(), most)),
+            EvalTask::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
+            EvalTask::Preferences(None) => Self::Preferences(preferences(recipe, limit)),
+            EvalTask::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
+            EvalTask::Wins(None) => Self::Wins(prompts(recipe, limit)),
+            EvalTask::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
+            EvalTask::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
+            EvalTask::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
+            EvalTask::Text(path) => Self::Text(path.clone()),
         })
     }
 }

@@ -9,7 +9,7 @@ pub mod text;
 pub mod paint;
 
 pub use paint::Paint;
-pub use row::{Part, Row, Span};
+pub use row::{RowPart, ShownRow, Span};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The battery of a stage: asked while it trains, and of the checkpoint that it leaves.
 
 use anyhow::Result;
-use fireclay_eval::battery::{Figures, encode, tasks};
+use fireclay_eval::battery::{BatteryShares, encode, tasks};
 use fireclay_rlhf::StageBattery;
 use fireclay_train::{Summary, TrainConfig};
 
@@ -34,7 +34,7 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
 /// What is to be said of a finished stage that had a battery.
 #[must_use]
 pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<Verdict> {
-    let figures = |stage: Stage| Some((stage.name(), Figures::of_stage(&context.run.folder(stage.name()))?));
+    let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.folder(stage.name()))?));
     let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
     Verdict::new(name, &stage.remedy(name), summary, before)
 }

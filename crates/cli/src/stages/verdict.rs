@@ -1,6 +1,6 @@
 //! What is said of a finished stage: which checkpoint it leaves, and whether it answers better than what it began with.
 
-use fireclay_eval::battery::Figures;
+use fireclay_eval::battery::BatteryShares;
 use fireclay_train::Summary;
 
 /// The words on a finished stage that had a battery.
@@ -15,8 +15,8 @@ pub struct Verdict {
 impl Verdict {
     /// On the stage of this name, which began with what another stage left. `None` where there was no battery.
     #[must_use]
-    pub fn new(name: &str, remedy: &str, summary: &Summary, before: Option<(&str, Figures)>) -> Option<Self> {
-        let own = Figures::of(&summary.metrics)?;
+    pub fn new(name: &str, remedy: &str, summary: &Summary, before: Option<(&str, BatteryShares)>) -> Option<Self> {
+        let own = BatteryShares::of(&summary.metrics)?;
         let step = summary.best.map_or(summary.step, |best| best.step);
         let than = before.map(|(stage, figures)| format!(" ({stage} {figures})")).unwrap_or_default();
         let line = format!("best checkpoint step {step} of {}, battery {own}{than}", summary.step);
@@ -59,7 +59,7 @@ mod tests {
             skipped: 0,
             checkpoint: "checkpoints/step-000060".into(),
         };
-        let before = before.map(|[greedy, sampled]| ("sft", Figures { greedy, sampled }));
+        let before = before.map(|[greedy, sampled]| ("sft", BatteryShares { greedy, sampled }));
         let remedy = PpoSection::default().remedy("ppo");
         Verdict::new("ppo", &remedy, &summary, before).expect("a battery")
     }

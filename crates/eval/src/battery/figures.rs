@@ -9,20 +9,20 @@ use fireclay_train::{Summary, stage};
 
 /// The shares of right replies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figures {
+pub struct BatteryShares {
     /// Of greedy replies.
     pub greedy: f64,
     /// Of sampled replies.
     pub sampled: f64,
 }
 
-impl From<Tally> for Figures {
+impl From<Tally> for BatteryShares {
     fn from(tally: Tally) -> Self {
         Self { greedy: tally.greedy_share(), sampled: tally.sampled_share() }
     }
 }
 
-impl Figures {
+impl BatteryShares {
     /// From numbers by their names; `None` where there was no battery.
     #[must_use]
     pub fn of(metrics: &BTreeMap<String, f64>) -> Option<Self> {
@@ -43,7 +43,7 @@ impl Figures {
     }
 }
 
-impl fmt::Display for Figures {
+impl fmt::Display for BatteryShares {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.1} % right, {:.1} % sampled", 100.0 * self.greedy, 100.0 * self.sampled)
     }

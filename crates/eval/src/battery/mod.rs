@@ -8,6 +8,6 @@ mod figures;
 mod table;
 
 pub use ask::battery;
-pub use figures::Figures;
+pub use figures::BatteryShares;
 pub use prompts::{encode, tasks};
-pub use table::{Row, Shares, SideBySide, StageReplies, Table, percent, read, side_by_side};
+pub use table::{BatteryTable, Cell, SideBySide, StageReplies, TopicRow, percent, read, side_by_side};

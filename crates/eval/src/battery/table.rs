@@ -24,58 +24,58 @@ pub fn read<'a>(run: &Path, stages: impl IntoIterator<Item = &'a str>) -> Vec<St
     stages.into_iter().filter_map(one).collect()
 }
 
-/// Shares of right replies: a row a topic, a column a stage.
+/// Cell of right replies: a row a topic, a column a stage.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub struct BatteryTable {
     /// The columns' names.
     pub stages: Vec<String>,
     /// The topics, then all of them together, then the most frequent reply.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TopicRow>,
 }
 
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct TopicRow {
     /// The topic, or what else the row is about.
     pub name: String,
     /// The shares of each stage; `None` where it was not asked.
-    pub cells: Vec<Option<Shares>>,
+    pub cells: Vec<Option<Cell>>,
 }
 
 /// What a stage reached in a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shares {
+pub struct Cell {
     /// Of greedy replies.
     pub greedy: f64,
     /// Of sampled replies; `None` where only greedy ones count.
     pub sampled: Option<f64>,
 }
 
-impl From<Tally> for Shares {
+impl From<Tally> for Cell {
     fn from(tally: Tally) -> Self {
         Self { greedy: tally.greedy_share(), sampled: Some(tally.sampled_share()) }
     }
 }
 
-impl Table {
+impl BatteryTable {
     /// `None` without stages.
     #[must_use]
     pub fn new(stages: &[StageReplies]) -> Option<Self> {
         if stages.is_empty() {
             return None;
         }
-        let row = |name: &str, cell: &dyn Fn(&BatteryReport) -> Option<Shares>| Row {
+        let row = |name: &str, cell: &dyn Fn(&BatteryReport) -> Option<Cell>| TopicRow {
             name: name.into(),
             cells: stages.iter().map(|stage| cell(&stage.report)).collect(),
         };
         let of_topic = |report: &BatteryReport, topic: &str| {
             report.by_topic().into_iter().find(|(name, _)| *name == topic).map(|(_, tally)| tally.into())
         };
-        let mut rows: Vec<Row> =
+        let mut rows: Vec<TopicRow> =
             topics(stages).into_iter().map(|topic| row(topic, &|report| of_topic(report, topic))).collect();
         rows.push(row("all", &|report| Some(report.all().into())));
         rows.push(row("most frequent reply", &|report| {
-            report.most_frequent().map(|(_, share)| Shares { greedy: share, sampled: None })
+            report.most_frequent().map(|(_, share)| Cell { greedy: share, sampled: None })
         }));
         Some(Self { stages: stages.iter().map(|stage| stage.stage.clone()).collect(), rows })
     }
@@ -98,7 +98,7 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for BatteryTable {
     /// In percent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
@@ -110,7 +110,7 @@ impl fmt::Display for Table {
         for _ in &self.stages {
             write!(f, "  {:>7} {:>8}", "greedy", "sampled")?;
         }
-        for Row { name, cells } in &self.rows {
+        for TopicRow { name, cells } in &self.rows {
             write!(f, "\n{name:<width$}")?;
             for cell in cells {
                 let greedy = cell.map_or_else(|| "–".into(), |cell| percent(cell.greedy));
@@ -197,8 +197,8 @@ greeting               100.0      0.0        –
 sum                     50.0      0.0     33.3      0.0
 all                     66.7      0.0     33.3      0.0
 most frequent reply     33.3             100.0         ";
-        assert_eq!(Table::new(&two()).expect("stages").to_string(), expect);
-        assert_eq!(Table::new(&[]), None);
+        assert_eq!(BatteryTable::new(&two()).expect("stages").to_string(), expect);
+        assert_eq!(BatteryTable::new(&[]), None);
     }
 
     #[test]

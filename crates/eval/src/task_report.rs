@@ -45,7 +45,7 @@ impl Metric {
 
 /// What a model does on one task.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
+pub struct TaskReport {
     /// The task as it was asked for.
     pub task: String,
     /// How it is judged: `multiple_choice`, `exact_match` and so on.
@@ -60,7 +60,7 @@ pub struct Outcome {
     pub left_out: u64,
 }
 
-impl Outcome {
+impl TaskReport {
     /// What knowing nothing reaches on the main figure.
     #[must_use]
     pub fn baseline(&self) -> Option<f64> {
