@@ -1,5 +1,19 @@
 //! `fireclay`: the command line. It parses, does one thing, and prints errors in one place.
 //!
+//! What it does is done by libraries, each usable alone:
+//!
+//! | to | start at |
+//! |---|---|
+//! | generate text to learn from | [`fireclay_corpus`] |
+//! | turn text into token ids, and conversations into text | [`fireclay_tokenizer`] |
+//! | read texts and examples, and make batches of them | [`fireclay_data`] |
+//! | build, load and save a decoder | [`fireclay_model`], on the operations of `fireclay_kernels` |
+//! | generate from ids, or from text | [`fireclay_infer`], [`fireclay_text`] |
+//! | train a decoder | [`fireclay_train`] |
+//! | fine-tune and align it | [`fireclay_rlhf`] |
+//! | measure it, and report on a run | [`fireclay_eval`], [`fireclay_report`] |
+//! | serve it over HTTP | [`fireclay_serve`] |
+//!
 //! Reading order: [`args`] → [`recipe`] → [`commands`] → [`stages`].
 
 mod args;
