@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::build::{Invocation, cargo, workspace};
 
-/// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to test, and one
-/// profile means one build of the dependencies.
+/// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to
+/// test, and one profile means one build of the dependencies.
 pub fn check() -> Result<ExitCode> {
     lint()?;
     test()
@@ -36,7 +36,8 @@ fn package() -> Result<()> {
     step(cargo().args(["package", "--workspace", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline"]))
 }
 
-/// A program that depends on two of the libraries alone; `scripts/check_library_use.sh` builds it outside the workspace.
+/// A program that depends on two of the libraries alone; `scripts/check_library_use.sh` builds it outside the
+/// workspace.
 fn use_as_a_library() -> Result<()> {
     step(cargo().args(["run", "--release", "--package", "fireclay", "--example", "library-use"]))
 }
@@ -49,7 +50,8 @@ fn train_a_little() -> Result<()> {
 }
 
 fn test() -> Result<ExitCode> {
-    // Ignored tests first, where what they need is there, so that the last lines are those of the tests that everybody runs.
+    // Ignored tests first, where what they need is there, so that the last lines are those of the tests that everybody
+    // runs.
     if has_real_data() {
         let targets = ["real_text", "real_examples", "suite", "model", "e2e"].map(|target| ["--test", target]).concat();
         step(cargo().args(["test", "--release", "--workspace"]).args(targets).args([

@@ -14,8 +14,8 @@ pub struct Console {
 }
 
 impl Console {
-    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and `--verbose` say. Colours
-    /// only on a terminal and without `NO_COLOR` (no-color.org).
+    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and
+    /// `--verbose` say. Colours only on a terminal and without `NO_COLOR` (no-color.org).
     pub fn new(quiet: bool, verbose: bool) -> Self {
         let colour = colours(stderr().is_terminal());
         let filter = match (quiet, verbose) {
@@ -63,8 +63,8 @@ pub fn mutter(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could move
-/// the cursor, ring the bell, or do worse.
+/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could
+/// move the cursor, ring the bell, or do worse.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if stdout().is_terminal() { harmless(text) } else { Cow::Borrowed(text) }
 }

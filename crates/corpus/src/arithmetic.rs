@@ -50,8 +50,9 @@ impl Problem {
         format!("{} = {}", self.expression(), self.result())
     }
 
-    /// The calculation as somebody would write it down: `7 + 5 = 12`, and for two numbers of two digits `47 + 38 = 47 + 30 + 8 = 77 + 8 = 85`:
-    /// the tens first and then the ones, so that no step needs more than one carry.
+    /// The calculation as somebody would write it down: `7 + 5 = 12`, and for two numbers of two digits
+    /// `47 + 38 = 47 + 30 + 8 = 77 + 8 = 85`: the tens first and then the ones, so that no step needs more than one
+    /// carry.
     #[must_use]
     pub fn worked(self) -> String {
         let sign = if self.minus { '-' } else { '+' };

@@ -10,8 +10,8 @@ use super::{Split, Topic};
 /// Draws of a prompt before a topic is taken for one that has no other.
 const MOST_DRAWS: u64 = 400;
 
-/// `per_topic` different validation prompts of every [`Topic`], each with its check; fewer where a topic has no more. A smaller battery is the
-/// beginning of a larger one, topic by topic.
+/// `per_topic` different validation prompts of every [`Topic`], each with its check; fewer where a topic has no more. A
+/// smaller battery is the beginning of a larger one, topic by topic.
 #[must_use]
 pub fn battery(world: &WorldConfig, per_topic: usize) -> Vec<Prompt> {
     let config = PromptConfig { world: *world, ..PromptConfig::default() };

@@ -158,7 +158,8 @@ fn repeats(lower: &str) -> bool {
     long.clone().any(|sentence| sentences.iter().filter(|other| *other == sentence).count() >= 3)
 }
 
-/// Whether `word` begins at the beginning of a word of `text`, or is a word of it if it is very short; anywhere, if it is Chinese.
+/// Whether `word` begins at the beginning of a word of `text`, or is a word of it if it is very short; anywhere, if it
+/// is Chinese.
 fn has_word_beginning(text: &str, word: &str) -> bool {
     if word.len() <= 2 {
         return text.split(|c: char| !c.is_alphanumeric()).any(|other| other == word);

@@ -50,7 +50,8 @@ pub struct ConversationConfig {
     pub one_digit_percent: u8,
     /// The share of problems, in percent, that are differences; the others are sums.
     pub minus_percent: u8,
-    /// The share of the assistant's turns, in percent, that has a slip: broken off, said twice, unfriendly or off the topic; never wrong.
+    /// The share of the assistant's turns, in percent, that has a slip: broken off, said twice, unfriendly or off the
+    /// topic; never wrong.
     pub flawed_percent: u8,
     /// The people, the same as in the pretraining documents.
     pub world: WorldConfig,
@@ -88,8 +89,8 @@ impl ConversationConfig {
     }
 }
 
-/// Endless conversations of `split`. Those of validation ask about people, problems and things, and in words, that those of training do not
-/// have.
+/// Endless conversations of `split`. Those of validation ask about people, problems and things, and in words, that
+/// those of training do not have.
 ///
 /// # Panics
 /// If the configuration is impossible: see [`ConversationConfig::validate`].

@@ -1,9 +1,9 @@
 //! Short texts in few fixed forms, whose end repeats what their beginning says.
 //!
-//! A model that is to call somebody by the name it was told, or to tell of the animal it was asked for, has to look back
-//! in its context and copy (induction; Olsson et al. 2022, "In-context Learning and Induction Heads"). In stories and
-//! conversations most words can be guessed without looking back, and a small model never begins to. Where few words are
-//! possible and nearly every sentence repeats one, it learns to within some hundred steps, and keeps it.
+//! A model that is to call somebody by the name it was told, or to tell of the animal it was asked for, has to look
+//! back in its context and copy (induction; Olsson et al. 2022, "In-context Learning and Induction Heads"). In stories
+//! and conversations most words can be guessed without looking back, and a small model never begins to. Where few words
+//! are possible and nearly every sentence repeats one, it learns to within some hundred steps, and keeps it.
 //!
 //! Notes are for training only: validation asks in other words, about other names and things.
 

@@ -101,7 +101,8 @@ impl Shares {
 }
 
 impl Default for Shares {
-    /// The mix of the first run: of everything that the assistant is asked for, and enough biographies to learn the world.
+    /// The mix of the first run: of everything that the assistant is asked for, and enough biographies to learn the
+    /// world.
     fn default() -> Self {
         Self { english_stories: 20, chinese_stories: 5, biographies: 16, arithmetic: 10, dialogues: 31, recall: 18 }
     }
@@ -119,8 +120,8 @@ pub struct CorpusConfig {
     pub bytes: Option<u64>,
     /// The number of validation documents.
     pub validation_documents: u64,
-    /// This many training documents, the first ones, are notes: short texts in few forms that teach a model to look back in
-    /// its context. They help a model that meets them before the mix, so read the text in order.
+    /// This many training documents, the first ones, are notes: short texts in few forms that teach a model to look
+    /// back in its context. They help a model that meets them before the mix, so read the text in order.
     pub notes_first: u64,
     /// Conversations are rendered by the tokenizer's chat template, special tokens included, as fine-tuning has them.
     /// Otherwise they are plain text, a turn a line.

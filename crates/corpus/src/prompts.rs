@@ -83,8 +83,8 @@ impl PromptConfig {
     }
 }
 
-/// Endless prompts of `split`. Those of training ask about the people that conversations ask about, those of validation about the others;
-/// problems, things and words of validation are unknown to training.
+/// Endless prompts of `split`. Those of training ask about the people that conversations ask about, those of validation
+/// about the others; problems, things and words of validation are unknown to training.
 ///
 /// # Panics
 /// If the configuration is impossible: see [`PromptConfig::validate`].

@@ -3,7 +3,8 @@
 use super::Topic;
 use super::world::{World, WorldConfig};
 
-/// Messages that an assistant of the embedded corpus may be sent, with names of its world, about the topics that are `wanted`.
+/// Messages that an assistant of the embedded corpus may be sent, with names of its world, about the topics that are
+/// `wanted`.
 #[must_use]
 pub fn suggestions(world: &WorldConfig, wanted: impl Fn(Topic) -> bool) -> Vec<String> {
     let world = World::new(world);

@@ -3,7 +3,8 @@
 use super::dice::Dice;
 use super::wording::{CONTRACTIONS, replace_word};
 
-/// `text`, a message with its capitals but without its final mark, as somebody may have typed it. `mark` is the mark that belongs to its end.
+/// `text`, a message with its capitals but without its final mark, as somebody may have typed it. `mark` is the mark
+/// that belongs to its end.
 pub(super) fn typed(text: &str, mark: &str, dice: &mut Dice) -> String {
     let mut text = text.to_string();
     if dice.chance(40) {
@@ -33,7 +34,8 @@ fn shortened(text: &str, without_apostrophe: bool) -> String {
     })
 }
 
-/// `text` with one mistake in a longer word: two letters swapped, one left out, or one doubled. Names and numbers stay as they are.
+/// `text` with one mistake in a longer word: two letters swapped, one left out, or one doubled. Names and numbers stay
+/// as they are.
 fn mistyped(text: &str, dice: &mut Dice) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_string).collect();
     let plain = |word: &String| word.len() >= 5 && word.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -1,8 +1,9 @@
 //! What people type, as patterns: `"[what is|what's] your name[?|]"`, and which wordings belong to which split.
 //!
-//! A pattern has alternatives in brackets, which may nest and be empty, and gaps `{name}` that are filled later. A wording is one
-//! expansion of a pattern. It belongs to one split by a hash of its normal form, so that wordings of validation never occur in training,
-//! however they are spelled there: with capitals or without, with or without punctuation, "what's" or "what is".
+//! A pattern has alternatives in brackets, which may nest and be empty, and gaps `{name}` that are filled later. A
+//! wording is one expansion of a pattern. It belongs to one split by a hash of its normal form, so that wordings of
+//! validation never occur in training, however they are spelled there: with capitals or without, with or without
+//! punctuation, "what's" or "what is".
 
 use super::Split;
 use super::dice::{Dice, fingerprint};
@@ -14,8 +15,8 @@ const HELD_OUT_ONE_IN: u64 = 8;
 /// Draws of a wording before the pattern is taken for one that has none of the split.
 const MOST_DRAWS: usize = 20_000;
 
-/// First words that many people type, greetings apart. Training never has them, in any spelling: what a model answers to them is measured, not
-/// learned by heart.
+/// First words that many people type, greetings apart. Training never has them, in any spelling: what a model answers
+/// to them is measured, not learned by heart.
 pub const HELD_OUT_FIRST_WORDS: &[&str] = &[
     "What is your name?",
     "Who are you?",

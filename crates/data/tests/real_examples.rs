@@ -1,4 +1,5 @@
-//! Real labelled examples; tests that need them are ignored, and run with `--ignored`. The counts were made independently, in Python.
+//! Real labelled examples; tests that need them are ignored, and run with `--ignored`. The counts were made
+//! independently, in Python.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

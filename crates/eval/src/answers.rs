@@ -18,8 +18,8 @@ pub struct ModelAnswer {
     pub finished: bool,
 }
 
-/// Tasks as prompts by the tokenizer's chat template. Prompts that leave no room for an answer in `context` tokens are left out: room is
-/// `max_tokens`, or a quarter of the context where that is less.
+/// Tasks as prompts by the tokenizer's chat template. Prompts that leave no room for an answer in `context` tokens are
+/// left out: room is `max_tokens`, or a quarter of the context where that is less.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, or every prompt is too long.

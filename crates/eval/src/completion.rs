@@ -6,10 +6,11 @@ use crate::reader::{Scored, sum};
 use crate::spans::common_prefix;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Counts how often every token of the continuation is the most probable one, given the context and the tokens before it: then greedy
-/// decoding writes exactly it.
+/// Counts how often every token of the continuation is the most probable one, given the context and the tokens before
+/// it: then greedy decoding writes exactly it.
 ///
-/// Context and continuation are joined by a space and encoded together; the continuation begins where the ids differ from those of the context alone.
+/// Context and continuation are joined by a space and encoded together; the continuation begins where the ids differ
+/// from those of the context alone.
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.

@@ -9,12 +9,13 @@ use fireclay_infer::SamplingConfig;
 use crate::answers::{answers, prompts};
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those that are the
-/// reference answer word by word (`exact`). Problems of one and of two digits are told apart; questions about the embedded world come with what
-/// guessing the most frequent value reaches.
+/// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those
+/// that are the reference answer word by word (`exact`). Problems of one and of two digits are told apart; questions
+/// about the embedded world come with what guessing the most frequent value reaches.
 ///
 /// # Errors
-/// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits are not finite.
+/// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits
+/// are not finite.
 pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
     let can_be_judged = |task: &Task| task.reference.is_some() || !matches!(task.check, AnswerCheck::Open);
     if !tasks.iter().any(can_be_judged) {

@@ -6,10 +6,11 @@ use crate::reader::{Scored, mean, sum};
 use crate::spans::common_prefix;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Scores every choice behind its question, and counts how often the right one is the most probable, as a whole and a token.
+/// Scores every choice behind its question, and counts how often the right one is the most probable, as a whole and a
+/// token.
 ///
-/// Question and choice are joined by a space and encoded together, and of these ids a question's choices are judged from the first that
-/// they do not share, as in DataComp-LM's CORE and nanochat.
+/// Question and choice are joined by a space and encoded together, and of these ids a question's choices are judged
+/// from the first that they do not share, as in DataComp-LM's CORE and nanochat.
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.

@@ -11,7 +11,8 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 /// A coin prefers as people do in half of the cases.
 const COIN: f64 = 0.5;
 
-/// Counts the pairs whose chosen answer a reward model gives the higher reward, in all and by what is wrong with the rejected one.
+/// Counts the pairs whose chosen answer a reward model gives the higher reward, in all and by what is wrong with the
+/// rejected one.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, or no pair fits the model's context.
@@ -36,8 +37,9 @@ pub fn preferences_by_reward(
     Ok(TaskReport { kind: "preferences", n, metrics, left_out: skips.total(), ..TaskReport::default() })
 }
 
-/// Counts the pairs whose chosen answer is the more probable, as a whole and a token; with a reference also those whose implicit reward is the higher,
-/// which is β·(log π − log π′) of the answer, π′ the reference (Rafailov et al. 2023): β does not change which is higher.
+/// Counts the pairs whose chosen answer is the more probable, as a whole and a token; with a reference also those whose
+/// implicit reward is the higher, which is β·(log π − log π′) of the answer, π′ the reference (Rafailov et al. 2023): β
+/// does not change which is higher.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, no pair fits the contexts, or a model's logits are not numbers.

@@ -9,8 +9,8 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Scores the ending behind each context, and counts how often it is the most probable behind the right one.
 ///
-/// Context and ending are joined by a space and encoded together; the ending is the ids that all of a question's texts end with, so that as many tokens
-/// are compared behind each.
+/// Context and ending are joined by a space and encoded together; the ending is the ids that all of a question's texts
+/// end with, so that as many tokens are compared behind each.
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.

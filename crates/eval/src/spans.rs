@@ -1,7 +1,7 @@
 //! Which tokens of a text are the answer.
 
-/// How many tokens all sequences begin with. Tokens at a border may join a space, or letters on either side of it: what all
-/// sequences share is what is given, and what they do not is what is judged.
+/// How many tokens all sequences begin with. Tokens at a border may join a space, or letters on either side of it: what
+/// all sequences share is what is given, and what they do not is what is judged.
 #[must_use]
 pub fn common_prefix(sequences: &[Vec<u32>]) -> usize {
     common(sequences, |ids, at| ids.get(at).copied())
@@ -23,8 +23,9 @@ fn common(sequences: &[Vec<u32>], token: impl Fn(&[u32], usize) -> Option<u32>) 
     (0..first.len()).take_while(same).count()
 }
 
-/// The newest `longest` tokens, and where the answer begins in them: what does not fit is cut off at the left. An answer that fills everything
-/// loses its own beginning, for something must stand before the first token that is judged.
+/// The newest `longest` tokens, and where the answer begins in them: what does not fit is cut off at the left. An
+/// answer that fills everything loses its own beginning, for something must stand before the first token that is
+/// judged.
 #[must_use]
 pub fn keep_end(mut ids: Vec<u32>, start: usize, longest: usize) -> (Vec<u32>, usize) {
     let cut = ids.len().saturating_sub(longest);

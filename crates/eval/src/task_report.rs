@@ -73,8 +73,8 @@ impl TaskReport {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
 
-    /// One object of `tasks`: `task`, `kind`, `n`, `metrics`, `intervals`, `counts` (where a metric has another n), `baseline`, `chances` (of every
-    /// metric that has one), `truncated`, `left_out`.
+    /// One object of `tasks`: `task`, `kind`, `n`, `metrics`, `intervals`, `counts` (where a metric has another n),
+    /// `baseline`, `chances` (of every metric that has one), `truncated`, `left_out`.
     #[must_use]
     pub fn json(&self) -> Value {
         let of = |value: &dyn Fn(&Metric) -> Option<Value>| {

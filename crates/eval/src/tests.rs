@@ -23,7 +23,8 @@ fn reader<'a>(decoder: &'a InferenceDecoder, tokenizer: &'a Tokenizer) -> Reader
     Reader { decoder, tokenizer, leading: None, batch: 3, memory: 1 << 20 }
 }
 
-/// log p of `answer` behind `before`, whose ids join at a border, and whether it is what greedy decoding says: by one forward pass of one row.
+/// log p of `answer` behind `before`, whose ids join at a border, and whether it is what greedy decoding says: by one
+/// forward pass of one row.
 fn by_hand(decoder: &InferenceDecoder, tokenizer: &Tokenizer, before: &str, answer: &str) -> (f64, usize, bool) {
     let (given, whole) = (tokenizer.encode(before), tokenizer.encode(&format!("{before} {answer}")));
     assert!(whole.starts_with(&given), "{before:?} and {answer:?} have a clean border");

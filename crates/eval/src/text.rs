@@ -51,7 +51,8 @@ impl Likelihood {
     }
 }
 
-/// Scores the documents of files, each on its own, as `fireclay score` does: at most `limit` of them. Those of fewer than two tokens are left out.
+/// Scores the documents of files, each on its own, as `fireclay score` does: at most `limit` of them. Those of fewer
+/// than two tokens are left out.
 ///
 /// # Errors
 /// When a file is missing or damaged, nothing in it can be scored, or the model's logits are not numbers.

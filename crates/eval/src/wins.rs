@@ -9,8 +9,8 @@ use fireclay_rlhf::{Answer, Reward, RewardModel};
 use crate::answers::{ModelAnswer, answers, prompts};
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// The share of prompts on which `policy`'s answer has the higher reward than `reference`'s; equal rewards count half to each. All three must have
-/// one tokenizer.
+/// The share of prompts on which `policy`'s answer has the higher reward than `reference`'s; equal rewards count half
+/// to each. All three must have one tokenizer.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, or a model's logits are not finite.

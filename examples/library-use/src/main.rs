@@ -1,4 +1,5 @@
-//! Train a tokenizer, make a decoder for it, and ask it for the most probable next token: fireclay-model and fireclay-tokenizer alone.
+//! Train a tokenizer, make a decoder for it, and ask it for the most probable next token: fireclay-model and
+//! fireclay-tokenizer alone.
 use burn::tensor::{Int, Tensor};
 use fireclay_model::{Cache, DecoderConfig};
 use fireclay_tokenizer::{BpeConfig, Tokenizer};

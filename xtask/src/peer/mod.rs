@@ -1,7 +1,8 @@
 //! `cargo xtask bench --peer`: our training step and a peer's, measured in turn.
 //!
-//! Both are programs that print one line of JSON about the same decoder, batch and optimiser: `fireclay bench train`, and the script of the peer in
-//! `scripts/peers`. They run one after the other, again and again, so that whatever else the machine does meets all of them.
+//! Both are programs that print one line of JSON about the same decoder, batch and optimiser: `fireclay bench train`,
+//! and the script of the peer in `scripts/peers`. They run one after the other, again and again, so that whatever else
+//! the machine does meets all of them.
 
 mod arguments;
 mod comparison;
@@ -111,7 +112,8 @@ fn sides(arguments: &Arguments, binary: &Path) -> Vec<Side> {
     sides
 }
 
-/// Runs A B C A B C … and says on standard error how far it is. Gives what others took of the machine at most, where that is known.
+/// Runs A B C A B C … and says on standard error how far it is. Gives what others took of the machine at most, where
+/// that is known.
 fn measure_in_turn(sides: &mut [Side], rounds: usize) -> Result<Option<Crowd>> {
     let (mut parameters, mut crowd) = (None, None::<Crowd>);
     for round in 1..=rounds {

@@ -54,7 +54,8 @@ pub struct ExportPreferencesArgs {
 /// `data show`
 #[derive(Args, Debug)]
 pub struct DataShowArgs {
-    /// A run, stage, checkpoint or Hugging Face model directory, for its tokenizer; a run's recipe says what else is not given
+    /// A run, stage, checkpoint or Hugging Face model directory, for its tokenizer; a run's recipe says what else is
+    /// not given
     #[arg(long, value_name = "DIR", required_unless_present = "tokenizer", conflicts_with = "tokenizer")]
     pub model: Option<PathBuf>,
     /// A tokenizer's folder or file
@@ -75,7 +76,8 @@ pub struct DataShowArgs {
     /// How many batches to show
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: usize,
-    /// Print one JSON object: {"kind", "rows": [{"title", "parts": [{"title", "spans"}], "padding"}], "tokens", "loss_share", "padding_share"}
+    /// Print one JSON object: {"kind", "rows": [{"title", "parts": [{"title", "spans"}], "padding"}], "tokens",
+    /// "loss_share", "padding_share"}
     #[arg(long)]
     pub json: bool,
 }

@@ -1,4 +1,5 @@
-//! What `fireclay eval` was asked for: tasks by name or file, and their questions. The evaluators are `fireclay_eval`'s.
+//! What `fireclay eval` was asked for: tasks by name or file, and their questions. The evaluators are
+//! `fireclay_eval`'s.
 
 mod task;
 mod set;

@@ -29,7 +29,8 @@ pub enum Set {
 }
 
 impl Set {
-    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus is like.
+    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus
+    /// is like.
     ///
     /// # Errors
     /// When a file is damaged; the message tells the line.

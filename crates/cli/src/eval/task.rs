@@ -52,8 +52,8 @@ impl EvalTask {
     }
 }
 
-/// Reads the words of `--task`: names and files. `text` takes the file behind it for text, whatever it holds, and `wins` takes its prompts from a
-/// file of tasks behind it.
+/// Reads the words of `--task`: names and files. `text` takes the file behind it for text, whatever it holds, and
+/// `wins` takes its prompts from a file of tasks behind it.
 ///
 /// # Errors
 /// When a word is neither a name nor a file, or a file holds nothing that can be asked.

@@ -24,7 +24,8 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// Derives everything from the number of layers, for a model whose parameters are counted by `num_params(width, layers, heads)`.
+    /// Derives everything from the number of layers, for a model whose parameters are counted by
+    /// `num_params(width, layers, heads)`.
     #[must_use]
     pub fn new(layers: usize, num_params: impl Fn(usize, usize, usize) -> usize) -> Self {
         let width = 64 * layers;

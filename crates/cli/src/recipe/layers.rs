@@ -192,8 +192,8 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
     }
 }
 
-/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the command
-/// line changes the steps alone.
+/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the
+/// command line changes the steps alone.
 fn fit_warmup(layers: &mut Table, set: &[String]) {
     let is_set = |stage: &str, key: &str| {
         set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))

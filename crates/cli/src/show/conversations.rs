@@ -41,8 +41,9 @@ fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> Shown
     let segments = batch.segments.as_ref().map_or(&[][..], |segments| &segments[places]);
     let mut lengths: Vec<usize> = segments.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
 
-    // Every conversation has something to learn, so a segment without is padding; and the row's last token, which has no segment, goes on with
-    // whatever it stands behind, unless nothing of it is learned and it is what rows are padded with.
+    // Every conversation has something to learn, so a segment without is padding; and the row's last token, which has
+    // no segment, goes on with whatever it stands behind, unless nothing of it is learned and it is what rows are
+    // padded with.
     let last = lengths.last().map_or(0, |last| ids.len() - 1 - last);
     let padded = lengths.len() > 1 && !loss[last + 1..].contains(&true);
     let mut padding = if padded { lengths.pop().unwrap_or(0) + 1 } else { 0 };

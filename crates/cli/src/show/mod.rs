@@ -1,4 +1,5 @@
-//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends, and how much is padding.
+//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends,
+//! and how much is padding.
 //!
 //! Reading order: [`row`] → [`conversations`], [`preferences`], [`text`] → [`paint`].
 

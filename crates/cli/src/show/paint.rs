@@ -58,7 +58,8 @@ impl Paint {
     }
 }
 
-/// Line breaks with a sign before them, and other control characters as their pictures, so that text cannot move the cursor or ring the bell.
+/// Line breaks with a sign before them, and other control characters as their pictures, so that text cannot move the
+/// cursor or ring the bell.
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

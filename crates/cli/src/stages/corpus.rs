@@ -61,8 +61,8 @@ fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterato
     })
 }
 
-/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the tokens it began with, whatever has
-/// become of the files since.
+/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the
+/// tokens it began with, whatever has become of the files since.
 pub(super) fn shards(
     recipe: &Recipe,
     tokenizer: &Tokenizer,
@@ -94,7 +94,8 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
     }
     let key = format!("embedded corpus {}", serde_json::to_string(&recipe.corpus)?);
     if dir.exists() {
-        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated text.
+        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated
+        // text.
         if let Some(shards) = ShardSet::open(dir, tokenizer).ok().filter(|shards| shards.key() == key) {
             return Ok(shards);
         }

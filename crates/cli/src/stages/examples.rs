@@ -156,7 +156,8 @@ pub fn tasks(
     Ok((encode(&train)?, held_out(stage.name(), &others, encode)))
 }
 
-/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and says so.
+/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and
+/// says so.
 pub fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
     if examples.is_empty() {
         return vec![];

@@ -1,5 +1,5 @@
-//! What is said to the assistant, and what a good assistant says: one generator, from which conversations, prompts, preferences, the battery
-//! and the dialogues of the pretraining corpus are made.
+//! What is said to the assistant, and what a good assistant says: one generator, from which conversations, prompts,
+//! preferences, the battery and the dialogues of the pretraining corpus are made.
 
 mod chinese;
 mod chinese_things;

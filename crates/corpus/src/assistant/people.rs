@@ -10,8 +10,8 @@ use crate::{Split, Topic, wording};
 
 /// Up to `most` exchanges: the first names a person, the others say "he" or "she", or turn to somebody else.
 ///
-/// Now and then the first only mentions somebody. In training that may be anybody, also people whom no training conversation asks
-/// about: what is held out is what is known of them, not that they are known.
+/// Now and then the first only mentions somebody. In training that may be anybody, also people whom no training
+/// conversation asks about: what is held out is what is known of them, not that they are known.
 pub fn exchanges(world: &World, split: Split, most: usize, dice: &mut Dice) -> Vec<Exchange> {
     let people: Vec<_> = world.people_of(split).collect();
     let mut person = *dice.pick(&people);

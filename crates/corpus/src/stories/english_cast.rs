@@ -198,8 +198,8 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bindings.set("friendkind", friend);
 }
 
-/// An animal, in training one time in seven one that nobody has heard of: asked for what it does not know either, a model
-/// has to copy the word, and cannot choose among the animals that it knows.
+/// An animal, in training one time in seven one that nobody has heard of: asked for what it does not know either, a
+/// model has to copy the word, and cannot choose among the animals that it knows.
 fn animal(split: Split, dice: &mut Dice) -> String {
     if split == Split::Train && dice.chance(15) {
         return made_up_word(dice);
@@ -207,7 +207,8 @@ fn animal(split: Split, dice: &mut Dice) -> String {
     dice.word(ANIMALS.of(split)).to_string()
 }
 
-/// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is not.
+/// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is
+/// not.
 fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
     let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
     loop {
@@ -267,7 +268,8 @@ pub fn made_up_word(dice: &mut Dice) -> String {
 const ONSETS: &[&str] = &["b", "d", "f", "g", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z"];
 const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
 
-/// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a consonant.
+/// Two or three syllables: "Miro", "Talina". Names of "she" end in "a" or "i", those of "he" in "o", "u" or a
+/// consonant.
 fn made_up_name(pronoun: Pronoun, dice: &mut Dice) -> String {
     let before_last = 1 + dice.weighted(&[70, 30]);
     let endings: &[&str] = match (pronoun, before_last) {

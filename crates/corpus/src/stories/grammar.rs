@@ -30,8 +30,8 @@ pub struct Grammar {
     pub openings: &'static [&'static str],
     pub shapes: &'static [&'static [Shape]],
     pub common: &'static [Table],
-    /// Binds who the story is about: the hero and the friend that a story of the split may have. Comes after the rows of
-    /// the common tables and may bind their gaps anew.
+    /// Binds who the story is about: the hero and the friend that a story of the split may have. Comes after the rows
+    /// of the common tables and may bind their gaps anew.
     pub cast: fn(Split, &mut Dice, &mut Bindings),
     /// Stands between two sentences.
     pub gap: &'static str,

@@ -113,7 +113,8 @@ pub struct Story {
     pub kind: String,
     /// The kind with its article or measure word: "a rabbit", "an owl", "一只小兔子". The text need not have it.
     pub a_kind: String,
-    /// The hero as the text introduces it: "a shy rabbit", or "a rabbit" where the text says no more; in Chinese as `kind`.
+    /// The hero as the text introduces it: "a shy rabbit", or "a rabbit" where the text says no more; in Chinese as
+    /// `kind`.
     pub description: String,
     /// What the hero's friend is, where the text has a friend: "fox", "小狐狸".
     pub friend: Option<String>,
@@ -152,7 +153,8 @@ const CHINESE: Grammar = Grammar {
 /// One story of `split`.
 ///
 /// Names, kinds that are not a girl or a boy, and templates (plot, opening, first and last beat) belong to one split
-/// each; a friend of a validation story may be of a kind known from training. A story that came out too long is drawn again.
+/// each; a friend of a validation story may be of a kind known from training. A story that came out too long is drawn
+/// again.
 pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
     let grammar::Drawn { text, bindings, topic, .. } = loop {
         let drawn = language.grammar().draw(split, dice);

@@ -197,8 +197,8 @@ impl World {
 
     /// A biography: every attribute of one person, in one of the wordings each and in any order.
     ///
-    /// Some are typed without capitals, as people type: a question in lower case names somebody by other tokens, and nothing else says that
-    /// these are the same person.
+    /// Some are typed without capitals, as people type: a question in lower case names somebody by other tokens, and
+    /// nothing else says that these are the same person.
     ///
     /// Biographies of everybody stand in both splits, because what is not in training cannot be known. What the splits
     /// do not share is the template: the wordings and their order as a whole.

@@ -112,8 +112,8 @@ fn is_text(kind: &DataType) -> bool {
     }
 }
 
-/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it has
-/// in the file.
+/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it
+/// has in the file.
 const LARGEST_COLUMN: i64 = 256 << 20;
 /// Text is rarely a tenth of its size when compressed.
 const GROWTH: i64 = 100;

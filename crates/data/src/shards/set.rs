@@ -75,8 +75,8 @@ impl ShardSet {
     /// The same tokens, whose batches let no document see another: a document ends before each `end_of_text`, which is
     /// the first id that the next one sees.
     ///
-    /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text, as
-    /// in GPT's pretraining, and a token attends to earlier documents too.
+    /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text,
+    /// as in GPT's pretraining, and a token attends to earlier documents too.
     #[must_use]
     pub fn with_documents_apart(self, end_of_text: u32) -> Self {
         Self { document_end: Some(end_of_text), ..self }

@@ -6,11 +6,12 @@ use fireclay_rlhf::{Battery, Tally};
 use super::encode;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Asks every task twice: for the most probable reply, and for one drawn at `temperature`. A reply that has not ended after `max_tokens`
-/// is wrong, as in training.
+/// Asks every task twice: for the most probable reply, and for one drawn at `temperature`. A reply that has not ended
+/// after `max_tokens` is wrong, as in training.
 ///
 /// # Errors
-/// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits are not finite.
+/// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits
+/// are not finite.
 pub fn battery(reader: &Reader, tasks: &[Task], temperature: f64, max_tokens: usize) -> Result<TaskReport, EvalError> {
     let context = reader.decoder.config().context;
     let (battery, skips) = encode(tasks, reader.tokenizer, context, temperature, max_tokens)?;

@@ -1,4 +1,5 @@
-//! The battery, what people type first: its prompts, what a model or a finished stage reaches on it, and stages side by side.
+//! The battery, what people type first: its prompts, what a model or a finished stage reaches on it, and stages side by
+//! side.
 //!
 //! Asking and judging is [`fireclay_rlhf::battery`]'s.
 

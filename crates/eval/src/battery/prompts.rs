@@ -10,10 +10,12 @@ use fireclay_tokenizer::Tokenizer;
 use crate::EvalError;
 use crate::answers::prompts;
 
-/// `per_topic` prompts of each topic: the embedded corpus' about the people of `world`, or the first of `files`, where there are any.
+/// `per_topic` prompts of each topic: the embedded corpus' about the people of `world`, or the first of `files`, where
+/// there are any.
 ///
 /// # Errors
-/// When a file is missing or holds something else, or names a topic that a metric of another meaning would be called by.
+/// When a file is missing or holds something else, or names a topic that a metric of another meaning would be called
+/// by.
 pub fn tasks(files: &[String], world: &WorldConfig, per_topic: usize) -> Result<Vec<Task>, EvalError> {
     if files.is_empty() {
         return Ok(fireclay_corpus::battery(world, per_topic).into_iter().map(Task::from).collect());

@@ -1,5 +1,5 @@
-//! A real model: stories260K of llama2.c, a Llama of 260,000 parameters trained on `TinyStories`. Its greedy text must be the one that
-//! the reference program writes. Needs the shared data folder, and says so where it is not there.
+//! A real model: stories260K of llama2.c, a Llama of 260,000 parameters trained on `TinyStories`. Its greedy text must
+//! be the one that the reference program writes. Needs the shared data folder, and says so where it is not there.
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Rows of every head from llama2.c's order, where a rotated plane is rows 2i and 2i + 1, to transformers', where it is rows i and i + K/2.
+/// Rows of every head from llama2.c's order, where a rotated plane is rows 2i and 2i + 1, to transformers', where it is
+/// rows i and i + K/2.
 fn half_split(rows: &[f32], head_dim: usize, width: usize) -> Vec<f32> {
     let mut split = Vec::with_capacity(rows.len());
     for head in rows.chunks(head_dim * width) {
@@ -49,7 +50,8 @@ fn half_split(rows: &[f32], head_dim: usize, width: usize) -> Vec<f32> {
     split
 }
 
-/// Converts llama2.c's first file format into a Hugging Face directory: a header of seven numbers, then each kind of tensor for all layers.
+/// Converts llama2.c's first file format into a Hugging Face directory: a header of seven numbers, then each kind of
+/// tensor for all layers.
 fn convert(bin: &Path, dir: &Path) {
     let bytes = fs::read(bin).expect("the model");
     let mut file = Reader(&bytes);
