@@ -26,7 +26,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     if !path.exists() {
         return Err(user(format!(
-            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model directory"
+            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model \
+             directory"
         )));
     }
     if !path.is_dir() {
@@ -43,7 +44,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     match stage_of(path)? {
         Some(checkpoint) => Ok(checkpoint),
         None => Err(user(format!(
-            "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a checkpoint (a run)",
+            "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a \
+             checkpoint (a run)",
             policy_stages().collect::<Vec<_>>().join("/, ")
         ))),
     }
@@ -92,7 +94,8 @@ fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     if let (Some(better), true) = (best.0, best.1 != last.1) {
         let (taken, left) = (name(&best.1), name(&last.1));
         tracing::warn!(
-            "{}: taking {taken}, which answers the battery better ({better}) than {left} ({figures}); --model {} takes {left}",
+            "{}: taking {taken}, which answers the battery better ({better}) than {left} ({figures}); --model {} \
+             takes {left}",
             run.display(),
             last.1.display()
         );

@@ -119,7 +119,8 @@ impl Plan {
     pub fn check_memory(&self, allowed: bool) -> Result<()> {
         match self.memory_available {
             Some(available) if self.memory.total > available && !allowed => Err(user(format!(
-                "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model smaller, or give --allow-memory",
+                "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model \
+                 smaller, or give --allow-memory",
                 bytes(self.memory.total),
                 bytes(available),
                 stage = self.memory_stage

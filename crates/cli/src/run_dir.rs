@@ -110,7 +110,8 @@ impl RunDir {
             table.iter().find(|(k, _)| k == key).map_or_else(|| "not set".into(), |(_, value)| value.to_string())
         };
         Err(user(format!(
-            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) or --out for another folder",
+            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) \
+             or --out for another folder",
             self.path.display(),
             show(&before),
             show(&now)

@@ -182,7 +182,8 @@ fn has_word(text: &str, word: &str) -> bool {
 mod tests {
     use super::*;
 
-    const STORY: &str = "Once upon a time, there was a shy fox named Mia who lived by the sea. One day, she lost her red ball. \
+    const STORY: &str = "Once upon a time, there was a shy fox named Mia who lived by the sea. One day, she lost her \
+                         red ball. \
                          Her friend the owl found it in the sand, and they played until night.";
 
     #[track_caller]

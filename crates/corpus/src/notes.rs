@@ -94,8 +94,10 @@ const TALKS: &[Talk] = &[
 ];
 
 const TALES: &[&str] = &[
-    "The {animal} and {name}\nThe {animal} met {name}. \"Hello,\" said the {animal}. {name} gave the {animal} some {food}. The {animal} ate the {food}, and {name} went home.",
-    "A story about {an} named {name}\nThere was {an} named {name}. {name} was a happy {animal}. \"{name}, come and eat {food},\" said the {colour} bird. So {name} the {animal} ate {food} with the {colour} bird.",
+    "The {animal} and {name}\nThe {animal} met {name}. \"Hello,\" said the {animal}. {name} gave the {animal} some \
+     {food}. The {animal} ate the {food}, and {name} went home.",
+    "A story about {an} named {name}\nThere was {an} named {name}. {name} was a happy {animal}. \"{name}, come and \
+     eat {food},\" said the {colour} bird. So {name} the {animal} ate {food} with the {colour} bird.",
 ];
 
 #[cfg(test)]

@@ -176,7 +176,8 @@ pub enum CorpusError {
     },
     /// Only questions about people, and nobody to ask about.
     #[error(
-        "the {section} are all about people, and the {split} split has nobody to ask about: give another share a positive number, or hold out at least 1 of the {people} people and not all"
+        "the {section} are all about people, and the {split} split has nobody to ask about: give another share a \
+         positive number, or hold out at least 1 of the {people} people and not all"
     )]
     NobodyToAsk {
         /// `conversations` or `prompts`.

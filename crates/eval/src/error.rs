@@ -11,13 +11,15 @@ use fireclay_train::TrainError;
 pub enum EvalError {
     /// No question says which answer is right.
     #[error(
-        "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two models \
+        "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two \
+         models \
          with --task wins"
     )]
     NothingChecked,
     /// No prompt of a battery says which reply is right.
     #[error(
-        "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of battery.data"
+        "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of \
+         battery.data"
     )]
     NothingCheckedInBattery,
     /// A topic whose metric would have the name of another one.
@@ -30,7 +32,8 @@ pub enum EvalError {
     },
     /// An answer without a question, and a tokenizer without a token that begins a text.
     #[error(
-        "nothing stands before an answer, and this tokenizer has no token that begins a text; give every question some words"
+        "nothing stands before an answer, and this tokenizer has no token that begins a text; give every question \
+         some words"
     )]
     NothingBefore,
     /// A file whose documents are too short to be scored.

@@ -17,8 +17,10 @@ const MOST_CHARACTERS: usize = 600;
 pub fn html(run: &Run) -> String {
     let Some(table) = BatteryTable::new(&run.battery) else { return String::new() };
     let mut html = String::from(
-        "<section id=\"battery\" aria-labelledby=\"title-battery\">\n<h2 id=\"title-battery\">What people type first</h2>\n\
-         <p class=\"facts\">Right replies in percent, of the checkpoint that each stage left: the most probable reply, and one drawn as in a \
+        "<section id=\"battery\" aria-labelledby=\"title-battery\">\n<h2 id=\"title-battery\">What people type \
+         first</h2>\n\
+         <p class=\"facts\">Right replies in percent, of the checkpoint that each stage left: the most probable \
+         reply, and one drawn as in a \
          chat.</p>\n",
     );
     html += &shares(&table);

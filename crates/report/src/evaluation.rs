@@ -28,7 +28,8 @@ pub fn read(run: &Path) -> Option<RunEvaluation> {
 /// A line for every metric of every task.
 pub fn html(evaluation: &RunEvaluation) -> String {
     let mut html = String::from(
-        "<section id=\"evaluation\" aria-labelledby=\"title-evaluation\">\n<h2 id=\"title-evaluation\">Evaluation</h2>\n",
+        "<section id=\"evaluation\" aria-labelledby=\"title-evaluation\">\n<h2 \
+         id=\"title-evaluation\">Evaluation</h2>\n",
     );
     if !evaluation.checkpoint.is_empty() {
         let _ = writeln!(html, "<p class=\"facts\">{}</p>", escape(&evaluation.checkpoint));

@@ -124,7 +124,8 @@ fn what_was_measured_is_a_table() {
     run.file("pretrain/metrics.jsonl", &metrics(3)).file("eval.json", "{\"tasks\": [");
     assert!(!run.page().contains("id=\"evaluation\""), "a damaged file is passed over");
     let task = "{\"task\": \"<copa>\", \"n\": 100, \"metrics\": {\"accuracy\": 0.68, \"loss\": 1.5}, \
-                \"intervals\": {\"accuracy\": [0.58, 0.76]}, \"counts\": {\"loss\": 1234}, \"chances\": {\"accuracy\": 0.5}}";
+                \"intervals\": {\"accuracy\": [0.58, 0.76]}, \"counts\": {\"loss\": 1234}, \"chances\": \
+                {\"accuracy\": 0.5}}";
     run.file("eval.json", &format!("{{\"checkpoint\": \"sft/checkpoints/step-000500\", \"tasks\": [{task}]}}"));
     let page = run.page();
     for part in [

@@ -23,7 +23,8 @@ Examples:
   fireclay data show --model runs/tiny --kind preferences --batch 3
   fireclay data show --model runs/tiny --kind text --json
 
-On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line breaks are shown as ⏎.")]
+On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
+breaks are shown as ⏎.")]
     Show(DataShowArgs),
     /// Make preference and rating files of what people did with replies in stored conversations
     #[command(after_help = "\
@@ -32,7 +33,8 @@ Examples:
   fireclay train --stages dpo --model runs/tiny --out runs/better --set 'dpo.data=[\"rated/preferences.jsonl\"]'
   fireclay train --stages kto --model runs/tiny --out runs/better --set 'kto.data=[\"rated/ratings.jsonl\"]'
 
-A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the reply that the conversation went on from
+A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the \
+reply that the conversation went on from
 over those that were generated again and left.")]
     ExportPreferences(ExportPreferencesArgs),
 }

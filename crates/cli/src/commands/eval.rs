@@ -127,7 +127,8 @@ impl Models {
         if is_reward_model(dir) {
             if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
                 return Err(user(format!(
-                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model with --model",
+                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model \
+                     with --model",
                     args.model.display(),
                     other.name()
                 )));

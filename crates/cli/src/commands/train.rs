@@ -126,7 +126,8 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
     let there = run.folder("tokenizer").join("DONE").exists();
     if !there && model.is_none() && recipe.tokenizer.path.is_none() {
         return Err(user(format!(
-            "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set tokenizer.path",
+            "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set \
+             tokenizer.path",
             run.path().display()
         )));
     }

@@ -103,7 +103,8 @@ fn existing(word: &str) -> Result<String> {
     let nearness = |name: &&str| strsim::jaro_winkler(&meant, name);
     let nearest = NAMES.into_iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
     Err(user(format!(
-        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? Known are {}, and files of text, tasks, preferences or \
+        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? Known are {}, and files of \
+         text, tasks, preferences or \
          multiple choice",
         NAMES.join(", ")
     )))

@@ -73,7 +73,8 @@ impl std::fmt::Display for Depth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "depth {}: width {}, heads {}, context {}, batch {}, learning rate {}, {} steps for {:.1}M tokens (20 a parameter)",
+            "depth {}: width {}, heads {}, context {}, batch {}, learning rate {}, {} steps for {:.1}M tokens (20 a \
+             parameter)",
             self.layers,
             self.width,
             self.heads,

@@ -296,7 +296,8 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         for (stage, context) in recipe.training().into_iter().map(|(stage, section)| (stage, section.train().context)) {
             if recipe.stages.contains(&stage) && context > longest {
                 return Err(format!(
-                    "{}.context = {context} is longer than the model's, {longest}; make it shorter, or set model.context",
+                    "{}.context = {context} is longer than the model's, {longest}; make it shorter, or set \
+                     model.context",
                     stage.name()
                 ));
             }

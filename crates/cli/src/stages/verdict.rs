@@ -23,13 +23,15 @@ impl Verdict {
         let mut warnings = vec![];
         if step == 0 && summary.step > 0 {
             warnings.push(format!(
-                "{name}: NO CHECKPOINT answers the battery as well as the model that the stage began with, so the stage leaves \
+                "{name}: NO CHECKPOINT answers the battery as well as the model that the stage began with, so the \
+                 stage leaves \
                  that model (step 0); {remedy}"
             ));
         }
         if let Some((other, figures)) = before.filter(|(_, figures)| own.score() < figures.score()) {
             warnings.push(format!(
-                "{name}: WORSE THAN BEFORE: battery {own}, while {other}, which it began with, has {figures}; `chat --model RUN` \
+                "{name}: WORSE THAN BEFORE: battery {own}, while {other}, which it began with, has {figures}; `chat \
+                 --model RUN` \
                  takes the better of the two; {remedy}"
             ));
         }

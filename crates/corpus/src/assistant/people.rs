@@ -97,8 +97,10 @@ fn mention(person: &Person, split: Split, dice: &mut Dice) -> Exchange {
 }
 
 const MENTIONS: &[&str] = &[
-    "[can I ask you|may I ask you|I want to ask you|I would like to ask|let me ask you|I have a question|I need to know something|I want to hear something] about {name}",
-    "[I met|I saw|I talked to|I was with|I had tea with|I am going to see|I will visit|I played with] {name} [today|this morning|yesterday|in town|again]",
+    "[can I ask you|may I ask you|I want to ask you|I would like to ask|let me ask you|I have a question|I need to \
+     know something|I want to hear something] about {name}",
+    "[I met|I saw|I talked to|I was with|I had tea with|I am going to see|I will visit|I played with] {name} [today|\
+     this morning|yesterday|in town|again]",
     "[I like|I know|I miss|I am a friend of|we were talking about|let us talk about|I am looking for] {name}",
 ];
 
@@ -109,14 +111,16 @@ const KNOWN: &[&str] = &[
 
 const WHO_IS: &[&str] = &[
     "[who is|tell me who is|so who is|and who is|do you know who is|please tell me who is] {name}[ please|]",
-    "[tell me|tell me something|say something|I want to know more|what can you tell me|what do you know|can you tell me something|do you know anything] about {name}[ please|]",
+    "[tell me|tell me something|say something|I want to know more|what can you tell me|what do you know|can you tell \
+     me something|do you know anything] about {name}[ please|]",
     "[do you know|have you met|have you heard of|describe|introduce] {name}[ please| to me|]",
 ];
 
 /// How a first question asks for each attribute, in the order of [`Attribute::ALL`].
 const QUESTIONS: [&[&str]; 5] = [
     &[
-        "[where does|in which town does|in what town does|which town does|do you know where|tell me where|and where does|can you tell me where] {name} [live|live now|live these days]",
+        "[where does|in which town does|in what town does|which town does|do you know where|tell me where|and where \
+         does|can you tell me where] {name} [live|live now|live these days]",
         "[what is|tell me|do you know|name|say] {name}'s [home town|town|home]",
         "[which town|what town|where] is {name} from",
         "[where|in which town|in which place] is {name}'s [home|house]",
@@ -136,7 +140,8 @@ const QUESTIONS: [&[&str]; 5] = [
         "[what|which] [pet|animal] lives with {name}",
     ],
     &[
-        "what does {name} [like to eat|eat|love to eat|eat every day|like best to eat|eat most|enjoy eating|like for dinner]",
+        "what does {name} [like to eat|eat|love to eat|eat every day|like best to eat|eat most|enjoy eating|like for \
+         dinner]",
         "[what is|tell me|do you know|name|say] {name}'s [favourite food|favourite dish|best food|favourite meal]",
         "[which|what] food does {name} [like best|like|love|like most|eat|prefer]",
         "[what should I cook|what can I cook|what shall I cook] for {name}",
@@ -157,19 +162,23 @@ const FOLLOW_UPS: [&[&str]; 5] = [
         "[and|so|] [what is|which is] {his} [home town|town]",
     ],
     &[
-        "[and|so|now|ok, and|also|] what [is {his} job|is {his} work|does {he} do|does {he} work as|work does {he} do|does {he} do for a living]",
+        "[and|so|now|ok, and|also|] what [is {his} job|is {his} work|does {he} do|does {he} work as|work does {he} do|\
+         does {he} do for a living]",
         "[and|] {his} job",
     ],
     &[
-        "[and|so|now|ok, and|also|] [what pet does {he} have|which pet does {he} have|does {he} have a pet|what is {his} pet|has {he} got an animal|which animal does {he} keep]",
+        "[and|so|now|ok, and|also|] [what pet does {he} have|which pet does {he} have|does {he} have a pet|what is \
+         {his} pet|has {he} got an animal|which animal does {he} keep]",
         "[and|] {his} pet",
     ],
     &[
-        "[and|so|now|ok, and|also|] what [does {he} like to eat|does {he} eat|is {his} favourite food|food does {he} like|does {he} love to eat]",
+        "[and|so|now|ok, and|also|] what [does {he} like to eat|does {he} eat|is {his} favourite food|food does {he} \
+         like|does {he} love to eat]",
         "[and|] {his} favourite food",
     ],
     &[
-        "[and|so|now|ok, and|also|] [what is {his} favourite colour|which colour does {he} like|what colour does {he} like best|which colour does {he} wear]",
+        "[and|so|now|ok, and|also|] [what is {his} favourite colour|which colour does {he} like|what colour does {he} \
+         like best|which colour does {he} wear]",
         "[and|] {his} favourite colour",
     ],
 ];

@@ -87,16 +87,22 @@ const FACTS: &[Fact] = &[
         weight: 60,
         values: name,
         says: &[
-            "[my name is|I am called|call me|I am|you can call me|the name is|people call me|they call me|my friends call me|please call me|everybody calls me|my first name is] {x}[ by the way|, nice to meet you|, by the way|, and you|]",
-            "[hello|hi|hey|good morning|good evening|hello there|good day|well|so|ok][,|] [my name is|I am|I am called|call me|this is|the name is] {x}",
+            "[my name is|I am called|call me|I am|you can call me|the name is|people call me|they call me|my friends \
+             call me|please call me|everybody calls me|my first name is] {x}[ by the way|, nice to meet you|, by the \
+             way|, and you|]",
+            "[hello|hi|hey|good morning|good evening|hello there|good day|well|so|ok][,|] [my name is|I am|I am \
+             called|call me|this is|the name is] {x}",
             "[this is {x}|{x} is my name|{x} here|it is me, {x}|here is {x}]",
         ],
         replies: &[
-            "[Nice to meet you|Hello|I am glad to meet you], {x}! [What can I do for you?|How can I help you?|Shall I tell you a story?|]",
+            "[Nice to meet you|Hello|I am glad to meet you], {x}! [What can I do for you?|How can I help you?|Shall I \
+             tell you a story?|]",
         ],
         asks: &[
-            "[what is|tell me|say|do you know|do you remember|can you tell me|can you remember|do you still know|what was|so what is|and what is|repeat|guess] my [own |first ||]name[ again| now| please|]",
-            "[who am I|do you know who I am|do you remember me|what am I called|how am I called|what do people call me|do you know me|remember my name]",
+            "[what is|tell me|say|do you know|do you remember|can you tell me|can you remember|do you still know|what \
+             was|so what is|and what is|repeat|guess] my [own |first ||]name[ again| now| please|]",
+            "[who am I|do you know who I am|do you remember me|what am I called|how am I called|what do people call \
+             me|do you know me|remember my name]",
             "[and|so|now|ok|then][,|] [what is my name|who am I|do you know my name|what am I called]",
         ],
         answers: &["Your name is {x}.", "You are {x}.", "You told me that your name is {x}."],
@@ -105,12 +111,14 @@ const FACTS: &[Fact] = &[
         weight: 14,
         values: colour,
         says: &[
-            "[my favourite colour is|I like the colour|the colour I like best is|I love the colour|my best colour is|the best colour is|I love] {x}[ most| best|]",
+            "[my favourite colour is|I like the colour|the colour I like best is|I love the colour|my best colour is|\
+             the best colour is|I love] {x}[ most| best|]",
             "{x} is [my favourite colour|the colour that I like|the best colour|my colour]",
         ],
         replies: &["{X} is a [nice|beautiful|lovely] colour!"],
         asks: &[
-            "[what is|do you remember|tell me|do you know|can you tell me|what was|and what is|so what is] my favourite colour[ again| now| please|]",
+            "[what is|do you remember|tell me|do you know|can you tell me|what was|and what is|so what is] my \
+             favourite colour[ again| now| please|]",
             "[which|what] colour [do I like|do I like best|do I love|is my favourite|did I say]",
         ],
         answers: &["Your favourite colour is {x}."],
@@ -119,12 +127,14 @@ const FACTS: &[Fact] = &[
         weight: 13,
         values: food,
         says: &[
-            "[I like|I love|I really like|I like to eat|I love to eat|my favourite food is|I want to eat|I eat a lot of|I always eat|the food I like best is] {x}[ a lot| best| every day|]",
+            "[I like|I love|I really like|I like to eat|I love to eat|my favourite food is|I want to eat|I eat a lot \
+             of|I always eat|the food I like best is] {x}[ a lot| best| every day|]",
             "{x} [is my favourite food|is what I like to eat|is the best food|tastes best to me]",
         ],
         replies: &["{X}! That [sounds good|must taste good]."],
         asks: &[
-            "[what is|do you remember|tell me|do you know|what was|and what is|so what is] my favourite food[ again| now|]",
+            "[what is|do you remember|tell me|do you know|what was|and what is|so what is] my favourite food[ again| \
+             now|]",
             "[what|which food] do I [like|like to eat|like best|love|love to eat|eat]",
             "[do you remember|tell me|do you know] what I like to eat",
         ],
@@ -134,7 +144,8 @@ const FACTS: &[Fact] = &[
         weight: 13,
         values: pet,
         says: &[
-            "[I have|I have got|at home I have|I keep|I own|my pet is|we have|there is|I just got] a {x}[ at home| as a pet|]",
+            "[I have|I have got|at home I have|I keep|I own|my pet is|we have|there is|I just got] a {x}[ at home| as \
+             a pet|]",
             "[a {x} is my pet|a {x} lives with me|I live with a {x}]",
         ],
         replies: &["A {x}! [How nice.|That is lovely.|How lovely.]"],

@@ -72,15 +72,24 @@ fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<Stri
 
 /// How a story is asked for; `{what}` is which.
 const ASK: &[&str] = &[
-    "[tell|tell me|tell us|read me|give me|please tell me|can you tell me|could you tell me|will you tell me|would you tell me|I want you to tell me|can you tell|could you please tell me|now tell me|ok, tell me|hi, tell me|you should tell me] {what}[ please|, please| now|]",
-    "[write|write me|please write|can you write|could you write|can you write me|make up|make me|invent|create|can you make up|could you make|think of|please make up|compose|can you create] {what}[ please|, please| for me| for my son| for my daughter| for us|]",
-    "[I want|I would like|I want to hear|I would like to hear|I wish to hear|I need|I would love to hear|let me hear|let us hear|we want|how about|do you know|do you have|have you got|can I have|can I hear|may I hear|may I have|could I hear|I like] {what}[ please|, please| now|]",
-    "[tell me|can you tell me|I want|I would like|do you know|how about|let me hear|give me|write|please tell me] {what}",
+    "[tell|tell me|tell us|read me|give me|please tell me|can you tell me|could you tell me|will you tell me|would \
+     you tell me|I want you to tell me|can you tell|could you please tell me|now tell me|ok, tell me|hi, tell me|you \
+     should tell me] {what}[ please|, please| now|]",
+    "[write|write me|please write|can you write|could you write|can you write me|make up|make me|invent|create|can \
+     you make up|could you make|think of|please make up|compose|can you create] {what}[ please|, please| for me| for \
+     my son| for my daughter| for us|]",
+    "[I want|I would like|I want to hear|I would like to hear|I wish to hear|I need|I would love to hear|let me hear|\
+     let us hear|we want|how about|do you know|do you have|have you got|can I have|can I hear|may I hear|may I have|\
+     could I hear|I like] {what}[ please|, please| now|]",
+    "[tell me|can you tell me|I want|I would like|do you know|how about|let me hear|give me|write|please tell me] \
+     {what}",
     "{what}[ please|, please| now|]",
 ];
 
 const ANY: &[&str] = &[
-    "[a|another|one|one more|a new] [short |little |nice |funny |long |good |small |bedtime |sweet |happy |sad |lovely |quiet |children's ||||]story[ for children| for my son| before bed| for kids| about anything| to sleep||||]",
+    "[a|another|one|one more|a new] [short |little |nice |funny |long |good |small |bedtime |sweet |happy |sad |\
+     lovely |quiet |children's ||||]story[ for children| for my son| before bed| for kids| about anything| to \
+     sleep||||]",
     "[some story|a tale|a fairy tale|any story|stories|your best story|a story that you like]",
 ];
 const OF_KIND: &[&str] = &[
@@ -89,7 +98,8 @@ const OF_KIND: &[&str] = &[
     "[the story|a tale|a fairy tale|something] [of|about] {a_kind}",
 ];
 const OF_KIND_AND_NAME: &[&str] = &[
-    "[a|another|one] [short |little |nice |funny |new ||||]story [about|of|with] {a_kind} [named|called|whose name is|with the name] {hero}",
+    "[a|another|one] [short |little |nice |funny |new ||||]story [about|of|with] {a_kind} [named|called|whose name is|\
+     with the name] {hero}",
     "a story about {hero} the {kind}",
     "a story about {hero}, {a_kind}",
     "a story [of|about] {description} [named|called] {hero}",

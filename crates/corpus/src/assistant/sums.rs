@@ -62,34 +62,45 @@ fn asked(problem: Problem, patterns: &[&str], language: Language, split: Split, 
 
 const PLUS: &[&str] = &[
     "{left}[ + |+| + |+ ]{right}[ =|=|]",
-    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|can you work out|can you calculate|solve|add up|so what is|and what is|could you tell me|I want to know|quick, what is|tell me what is|evaluate] {left}[ + |+|+| plus | and ]{right}[ =| please|]",
+    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|\
+     can you work out|can you calculate|solve|add up|so what is|and what is|could you tell me|I want to know|quick, \
+     what is|tell me what is|evaluate] {left}[ + |+|+| plus | and ]{right}[ =| please|]",
     "{left}[ plus | added to | and | + |+]{right}[ is| equals| makes| gives|] [what|how much|how many]",
     "{left} [plus|and] {right}[ is| equals| makes| please| =|]",
     "[add|can you add|please add|could you add|sum up|put together] {left} [and|to|plus] {right}[ please| for me|]",
-    "what [do you get if you add|is the sum of|is the total of|do I get if I add|comes out if I add] {left} [and|to|plus] {right}",
+    "what [do you get if you add|is the sum of|is the total of|do I get if I add|comes out if I add] {left} [and|to|\
+     plus] {right}",
     "[the sum of|sum of|the total of] {left} and {right}",
-    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I get|get|buy|find|then come|somebody brings] {right} more, how many [are there|is that|do I have|are that][ now|]",
+    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I get|\
+     get|buy|find|then come|somebody brings] {right} more, how many [are there|is that|do I have|are that][ now|]",
     "how many [are|is|do you get from] {left} [and|plus] {right}",
 ];
 
 const MINUS: &[&str] = &[
     "{left}[ - |-| - |- ]{right}[ =|=|]",
-    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|can you work out|can you calculate|solve|so what is|and what is|could you tell me|I want to know|quick, what is|tell me what is|evaluate] {left}[ - |-|-| minus | less | take away ]{right}[ =| please|]",
+    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|\
+     can you work out|can you calculate|solve|so what is|and what is|could you tell me|I want to know|quick, what is|\
+     tell me what is|evaluate] {left}[ - |-|-| minus | less | take away ]{right}[ =| please|]",
     "{left}[ minus | take away | less | - |-]{right}[ is| equals| makes| leaves| gives|] [what|how much|how many]",
     "{left} [minus|take away|less] {right}[ is| equals| please| =|]",
-    "[take|take away|subtract|can you subtract|please subtract|can you take|please take|remove] {right} from {left}[ please| for me|]",
-    "what [do you get if you take|is left if you take|remains if I take|do I get if I subtract|is left when you take] {right} [from|away from] {left}",
+    "[take|take away|subtract|can you subtract|please subtract|can you take|please take|remove] {right} from {left}[ \
+     please| for me|]",
+    "what [do you get if you take|is left if you take|remains if I take|do I get if I subtract|is left when you take] \
+     {right} [from|away from] {left}",
     "[the difference between|what is the difference between|difference of] {left} and {right}",
-    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I lose|give away|eat|sell|somebody takes] {right}, how many are left[ now|]",
+    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I lose|\
+     give away|eat|sell|somebody takes] {right}, how many are left[ now|]",
 ];
 
 const MORE_PLUS: &[&str] = &[
-    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|also] {left}[ + |+| plus ]{right}",
+    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|\
+     also] {left}[ + |+| plus ]{right}",
     "{left}[ + |+| plus ]{right}[ then| now|]",
 ];
 
 const MORE_MINUS: &[&str] = &[
-    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|also] {left}[ - |-| minus ]{right}",
+    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|\
+     also] {left}[ - |-| minus ]{right}",
     "{left}[ - |-| minus ]{right}[ then| now|]",
 ];
 

@@ -84,11 +84,15 @@ const ENGLISH: &[Unknown] = &[
         14,
         "?",
         &[
-            "[what is|tell me|do you know|name|which city is|what city is|can you tell me|say|please tell me] the capital[ city|] of {x}",
-            "[what is|tell me|how big is|how large is|who knows] the [population|flag|area|size|president|king|currency|biggest city|largest city|longest river|highest mountain|history] of {x}",
+            "[what is|tell me|do you know|name|which city is|what city is|can you tell me|say|please tell me] the \
+             capital[ city|] of {x}",
+            "[what is|tell me|how big is|how large is|who knows] the [population|flag|area|size|president|king|\
+             currency|biggest city|largest city|longest river|highest mountain|history] of {x}",
             "how many [people|cities|rivers|mountains] [live in|are in|are there in] {x}",
             "[which|what] language do [people|they] speak in {x}",
-            "[where is|tell me about|what do you know about|how far is|have you been to|what is the weather like in|how do I get to|what is special about|how is the weather in|how big is|what can I see in|is it nice in] {x}",
+            "[where is|tell me about|what do you know about|how far is|have you been to|what is the weather like in|\
+             how do I get to|what is special about|how is the weather in|how big is|what can I see in|is it nice in] \
+             {x}",
             "who [is the president|is the king|rules|is the leader|is the queen|is the ruler] of {x}",
         ],
         COUNTRIES,
@@ -97,7 +101,8 @@ const ENGLISH: &[Unknown] = &[
         14,
         "?",
         &[
-            "[who was|who is|tell me about|what do you know about|do you know|who exactly was|have you heard of|what did|say something about|who the hell is|can you tell me who was|who in the world is] {x}",
+            "[who was|who is|tell me about|what do you know about|do you know|who exactly was|have you heard of|what \
+             did|say something about|who the hell is|can you tell me who was|who in the world is] {x}",
             "[when was|where was] {x} born",
             "when did {x} [die|live]",
             "[why is|how old is|where does|how did|what made] {x} [famous|now|live today|become famous|so famous]",
@@ -113,7 +118,8 @@ const ENGLISH: &[Unknown] = &[
             "[who|when was|when did they|how was|in which year was] [invented|built|discovered|made] {x}",
             "who [invented|discovered|made|built|found] {x}",
             "[how does|how do you make|how do I use|what is inside|how did they make] {x}[ work|]",
-            "[explain|describe|what is|how do I understand|tell me about|what do you know about|what exactly is|can you explain|please explain|define] {x}[ to me| in simple words| please|]",
+            "[explain|describe|what is|how do I understand|tell me about|what do you know about|what exactly is|can \
+             you explain|please explain|define] {x}[ to me| in simple words| please|]",
         ],
         THINGS,
     ),
@@ -121,8 +127,10 @@ const ENGLISH: &[Unknown] = &[
         14,
         ".",
         &[
-            "[write|can you write|could you write|please write|I need|make|give me|create|show me|generate] [me |]{x}[ please| for me| now|]",
-            "[write|can you write|help me write|I want you to write|would you write] {x}[, please| for my teacher| for my boss| for me|]",
+            "[write|can you write|could you write|please write|I need|make|give me|create|show me|generate] [me \
+             |]{x}[ please| for me| now|]",
+            "[write|can you write|help me write|I want you to write|would you write] {x}[, please| for my teacher| \
+             for my boss| for me|]",
         ],
         WRITINGS,
     ),
@@ -131,9 +139,12 @@ const ENGLISH: &[Unknown] = &[
         "?",
         &[
             "[what is|how is|how will|what will|tell me] the weather[ be| like|] [in {x}|tomorrow in {x}|today in {x}]",
-            "[what will|how will|how is|what is|tell me about] the weather [be|be tomorrow|be next week|today|on sunday|now|this evening|be on monday|next week|forecast|like outside|like today|like tomorrow|be like]",
-            "[will it|is it going to|does it|is it] [rain|snow|be sunny|be cold|be warm|raining|snowing] [tomorrow|today|in {x}|next week|tonight|outside|on sunday]",
-            "[what time is it|what day is it|what is the date|what year is it|what is the time|what is today|what month is it|what is the day today|what is the news|what is new|what happened today][ in {x}| now| today|]",
+            "[what will|how will|how is|what is|tell me about] the weather [be|be tomorrow|be next week|today|on \
+             sunday|now|this evening|be on monday|next week|forecast|like outside|like today|like tomorrow|be like]",
+            "[will it|is it going to|does it|is it] [rain|snow|be sunny|be cold|be warm|raining|snowing] [tomorrow|\
+             today|in {x}|next week|tonight|outside|on sunday]",
+            "[what time is it|what day is it|what is the date|what year is it|what is the time|what is today|what \
+             month is it|what is the day today|what is the news|what is new|what happened today][ in {x}| now| today|]",
         ],
         CITIES,
     ),
@@ -142,7 +153,8 @@ const ENGLISH: &[Unknown] = &[
         "?",
         &[
             "who won {x}[ in {year}| last year| this year| yesterday| back then|]",
-            "[who will win|when is|where is|when was|who lost|how do I watch|what is the score of|who played in|where was|tell me about] {x}[ in {year}| this year|]",
+            "[who will win|when is|where is|when was|who lost|how do I watch|what is the score of|who played in|where \
+             was|tell me about] {x}[ in {year}| this year|]",
             "what happened in [the year |]{year}",
             "[when|how] did {x} [begin|start|end]",
         ],
@@ -172,8 +184,10 @@ const ENGLISH: &[Unknown] = &[
         7,
         "?",
         &[
-            "[translate|how do you say|what is|say|can you translate|please translate|how do I say] [hello|good morning|thank you|cat|house|water|I love you|dog|bread|friend] [in|into|to] {x}",
-            "[do you speak|can you speak|do you understand|speak|do you know|can you write in|can you talk in] {x}[ with me|]",
+            "[translate|how do you say|what is|say|can you translate|please translate|how do I say] [hello|good \
+             morning|thank you|cat|house|water|I love you|dog|bread|friend] [in|into|to] {x}",
+            "[do you speak|can you speak|do you understand|speak|do you know|can you write in|can you talk in] {x}[ \
+             with me|]",
         ],
         LANGUAGES,
     ),
@@ -181,11 +195,14 @@ const ENGLISH: &[Unknown] = &[
         9,
         "?",
         &[
-            "[what is|how much is|calculate|can you work out|tell me|compute|] {small} [times|multiplied by|x|*|divided by|/|percent of|to the power of] {digit}",
+            "[what is|how much is|calculate|can you work out|tell me|compute|] {small} [times|multiplied by|x|*|\
+             divided by|/|percent of|to the power of] {digit}",
             "[what is|how much is|calculate|tell me|compute|] {big} [plus|minus|+|-|times|and] {other}",
             "[what is|calculate|find|tell me] the [square root|square|cube|double|half|logarithm|third] of {small}",
-            "[solve|what is the solution of|can you solve] [x + {digit} = {small}|{digit}x = {small}|this equation|an equation for me]",
-            "[what is|tell me|how big is|give me] [pi|the value of pi|the speed of light|the biggest number|a million minus one|infinity]",
+            "[solve|what is the solution of|can you solve] [x + {digit} = {small}|{digit}x = {small}|this equation|an \
+             equation for me]",
+            "[what is|tell me|how big is|give me] [pi|the value of pi|the speed of light|the biggest number|a million \
+             minus one|infinity]",
         ],
         &[],
     ),
@@ -193,8 +210,10 @@ const ENGLISH: &[Unknown] = &[
         7,
         "?",
         &[
-            "[how much is|how much does|where can I buy|what does|what is the price of|is|how expensive is|should I buy|which is the best] {x}[ cost| today| worth| good|]",
-            "[recommend|suggest|do you know|can you recommend|can you book|can you buy|can you order|find|search for|look up|play|show me|send me|open] {x}[ for me| please|]",
+            "[how much is|how much does|where can I buy|what does|what is the price of|is|how expensive is|should I \
+             buy|which is the best] {x}[ cost| today| worth| good|]",
+            "[recommend|suggest|do you know|can you recommend|can you book|can you buy|can you order|find|search for|\
+             look up|play|show me|send me|open] {x}[ for me| please|]",
         ],
         GOODS,
     ),

@@ -99,7 +99,8 @@ fn long_conversations_are_cut_and_those_with_nothing_left_are_counted() {
     );
     assert_eq!(
         message(EncodedChats::new(&conversations, &tokenizer, 3)),
-        "conversations: not one of the 3 examples can be used: nothing to learn before the cut: longer than the context \
+        "conversations: not one of the 3 examples can be used: nothing to learn before the cut: longer than the \
+         context \
          of 3 tokens (first: a:1)"
     );
 }

@@ -125,7 +125,8 @@ pub(super) fn check_growth(path: &Path, metadata: &ParquetMetaData) -> Result<()
             let (before, after) = (column.compressed_size(), column.uncompressed_size());
             if after > LARGEST_COLUMN && after / GROWTH > before {
                 let reason = format!(
-                    "row group {number}: the column `{}` grows from {before} to {after} bytes when decompressed; write the \
+                    "row group {number}: the column `{}` grows from {before} to {after} bytes when decompressed; \
+                     write the \
                      file in smaller row groups",
                     column.column_path()
                 );

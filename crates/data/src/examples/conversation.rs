@@ -36,7 +36,8 @@ impl From<corpus::Conversation> for Conversation {
     }
 }
 
-const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` or \
+const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` \
+                        or \
      `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
 
 /// Keys of whole conversations.

@@ -63,7 +63,8 @@ impl From<PreferencePair> for Preference {
     }
 }
 
-const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages so \
+const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages \
+                        so \
      far under `conversations`), or `message_tree_id` with `prompt`";
 
 /// Reads preference pairs.

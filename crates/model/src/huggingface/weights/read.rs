@@ -133,13 +133,15 @@ impl Checkpoint {
                 if embedding.is_some_and(|(_, embedding)| embedding.bytes() == stored.bytes()) {
                     continue;
                 }
-                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties them; \
+                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties \
+                               them; \
                                set tie_word_embeddings to false there if the head is its own";
                 return Err(weights_error(&stored.file.path, message.into()));
             }
             let config = self.described_by;
             let message = format!(
-                "tensor {name:?} is not part of the model that {config} describes; correct {config}, or use the files of one model"
+                "tensor {name:?} is not part of the model that {config} describes; correct {config}, or use the files \
+                 of one model"
             );
             return Err(weights_error(&stored.file.path, message));
         }
@@ -259,7 +261,8 @@ impl WeightSource for Checkpoint {
             return Err(weights_error(
                 &stored.file.path,
                 format!(
-                    "tensor {found:?} has shape {:?} but {config} makes it {expected:?}; use the {config} that belongs to these weights",
+                    "tensor {found:?} has shape {:?} but {config} makes it {expected:?}; use the {config} that \
+                     belongs to these weights",
                     stored.info.shape,
                     config = self.described_by
                 ),
