@@ -1,4 +1,5 @@
-//! `fireclay eval` on models that know next to nothing: that every kind of task gives the numbers it should have, and mistakes are told in a line.
+//! `fireclay eval` on models that know next to nothing: that every kind of task gives the numbers it should have, and
+//! mistakes are told in a line.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

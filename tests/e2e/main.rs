@@ -110,14 +110,11 @@ fn losses_of(run: &Path, stage: &str) -> Vec<(u64, serde_json::Value)> {
         .collect()
 }
 
-/// Real data that is not part of the project; a test without it says so and passes.
-fn shared(path: &str) -> Option<PathBuf> {
+/// Real data that is not part of the project. Tests that need it are ignored, and run with `--ignored`.
+fn shared(path: &str) -> PathBuf {
     let root = std::env::var_os("FIRECLAY_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let found = root.join("data").join(path);
-    if !found.exists() {
-        eprintln!("skipped: {path} is not there; FIRECLAY_SHARED names the folder that has data/{path}");
-        return None;
-    }
-    Some(found)
+    assert!(found.exists(), "{} is not there; FIRECLAY_SHARED names the folder that has data/{path}", found.display());
+    found
 }

@@ -37,7 +37,8 @@ fn the_assistants_words_are_marked() {
          {\"role\": \"assistant\", \"content\": \"It is\\nclay.\"}]}\n",
     );
     let shown = succeed(&mut show(&run, &["--data", &chat, "--batch=1"]));
-    let expect = "━━ row 1 ━━\n── conversation 1 ──\n<|im_start|>system⏎\nBe brief.<|im_end|>⏎\n<|im_start|>user⏎\nRed⏎\nor wet?<|im_end|>⏎\n\
+    let expect = "━━ row 1 ━━\n── conversation 1 ──\n<|im_start|>system⏎\nBe brief.<|im_end|>⏎\n<|im_start|\
+                  >user⏎\nRed⏎\nor wet?<|im_end|>⏎\n\
                   <|im_start|>assistant⏎\n⟦Red.<|im_end|>⟧⏎\n<|im_start|>user⏎\nWhy?<|im_end|>⏎\n\
                   <|im_start|>assistant⏎\n⟦It is⏎\nclay.<|im_end|>⟧⏎\n── padding: ";
     assert!(shown.starts_with(expect), "{shown}");

@@ -1,22 +1,26 @@
 //! What must hold before a change is merged.
 
+use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
 use crate::build::{Invocation, cargo, workspace};
 
-/// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to test, and one
-/// profile means one build of the dependencies.
+/// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to
+/// test, and one profile means one build of the dependencies.
 pub fn check() -> Result<ExitCode> {
     lint()?;
     test()
 }
 
-/// [`check`] with a short training run between documentation and tests.
+/// [`check`] with packages of all crates and a short training run between documentation and tests.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
+    package()?;
+    use_as_a_library()?;
     train_a_little()?;
     test()
 }
@@ -27,6 +31,17 @@ fn lint() -> Result<()> {
     step(cargo().args(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// Every crate as it would be published, in the order of their dependencies. Nothing is compiled again.
+fn package() -> Result<()> {
+    step(cargo().args(["package", "--workspace", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline"]))
+}
+
+/// A program that depends on two of the libraries alone; `scripts/check_library_use.sh` builds it outside the
+/// workspace.
+fn use_as_a_library() -> Result<()> {
+    step(cargo().args(["run", "--release", "--package", "fireclay", "--example", "library-use"]))
+}
+
 fn train_a_little() -> Result<()> {
     let out = workspace().join("target/ci-run");
     let words = ["train", "--steps", "20", "--fresh", "--out"].map(OsString::from);
@@ -35,8 +50,42 @@ fn train_a_little() -> Result<()> {
 }
 
 fn test() -> Result<ExitCode> {
+    // Ignored tests first, where what they need is there, so that the last lines are those of the tests that everybody
+    // runs.
+    if has_real_data() {
+        let targets = ["real_text", "real_examples", "suite", "model", "e2e"].map(|target| ["--test", target]).concat();
+        step(cargo().args(["test", "--release", "--workspace"]).args(targets).args([
+            "--",
+            "--ignored",
+            "--skip",
+            FULL_DISK,
+        ]))?;
+    }
+    if may_mount() {
+        step(cargo().args(["test", "--release", "--workspace", "--test", "e2e", "--", "--ignored", FULL_DISK]))?;
+    }
     step(cargo().args(["test", "--release", "--workspace"]))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the tests that mount a file system are called by.
+const FULL_DISK: &str = "full_disk";
+
+/// Whether the folder is there that `FIRECLAY_SHARED` names, or `shared` beside the project.
+fn has_real_data() -> bool {
+    let beside = || workspace().join("../shared");
+    env::var_os("FIRECLAY_SHARED").map_or_else(beside, PathBuf::from).join("data").is_dir()
+}
+
+/// Whether this process may mount a file system: on Linux, by root.
+fn may_mount() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+    }
+    #[cfg(not(target_os = "linux"))]
+    false
 }
 
 /// Shows a command and runs it; fails when it does.

@@ -1,4 +1,4 @@
-//! The command line as typed. What it means is decided in [`commands`].
+//! The command line as typed. What it means is decided in [`commands`](crate::commands).
 #![allow(
     clippy::doc_markdown,
     rustdoc::bare_urls,
@@ -21,8 +21,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use fireclay_model::{Precision, WeightStorage};
-
-use crate::commands;
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 pub use chat::ChatArgs;
@@ -69,6 +67,13 @@ pub struct TalkArgs {
     pub verbose: bool,
 }
 
+/// Write RUN/report.html: curves, samples, recipe and machine on one self-contained page.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// The run directory, as in runs/tiny; training may still be going on.
+    pub run: PathBuf,
+}
+
 /// One command each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -101,7 +106,7 @@ Takes every flag of `train`.")]
     #[command(after_help = "\
 Example:
   fireclay report runs/tiny      writes runs/tiny/report.html: curves, samples, recipe, machine")]
-    Report(commands::report::Args),
+    Report(ReportArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Print a completion script for a shell

@@ -6,8 +6,6 @@ use std::io::{IsTerminal, Stderr, Write, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::TalkArgs;
-
 /// How to talk to the person at the other end.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
@@ -16,13 +14,13 @@ pub struct Console {
 }
 
 impl Console {
-    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and `--verbose` say. Colours
-    /// only on a terminal and without `NO_COLOR` (no-color.org).
-    pub fn new(talk: TalkArgs) -> Self {
+    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and
+    /// `--verbose` say. Colours only on a terminal and without `NO_COLOR` (no-color.org).
+    pub fn new(quiet: bool, verbose: bool) -> Self {
         let colour = colours(stderr().is_terminal());
-        let filter = match talk {
-            TalkArgs { quiet: true, .. } => "error",
-            TalkArgs { verbose: true, .. } => "info,fireclay=debug",
+        let filter = match (quiet, verbose) {
+            (true, _) => "error",
+            (_, true) => "info,fireclay=debug",
             _ => "warn,fireclay=info",
         };
         // Fails only where a logger is set already, which is then as good.
@@ -32,11 +30,11 @@ impl Console {
             // It would report on standard error that standard error cannot be written, and panic.
             .log_internal_errors(false)
             .with_ansi(colour)
-            .with_target(talk.verbose)
-            .with_level(talk.verbose)
+            .with_target(verbose)
+            .with_level(verbose)
             .without_time()
             .try_init();
-        Self { quiet: talk.quiet }
+        Self { quiet }
     }
 }
 
@@ -65,8 +63,8 @@ pub fn mutter(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could move
-/// the cursor, ring the bell, or do worse.
+/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could
+/// move the cursor, ring the bell, or do worse.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if stdout().is_terminal() { harmless(text) } else { Cow::Borrowed(text) }
 }

@@ -16,8 +16,8 @@ const HAS_GPU_BACKEND: bool = cfg!(any(
     feature = "rocm"
 ));
 
-/// The device of `--device`, and its name. Without the flag it is a graphics card if this build has a backend for them and the machine has
-/// one, and the CPU otherwise.
+/// The device of `--device`, and its name. Without the flag it is a graphics card if this build has a backend for them
+/// and the machine has one, and the CPU otherwise.
 ///
 /// # Errors
 /// When a device is asked for that is not there; the message lists what is.

@@ -3,8 +3,10 @@
 use std::io::ErrorKind;
 
 use fireclay_data::DataError;
+use fireclay_eval::EvalError;
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
+use fireclay_report::ReportError;
 use fireclay_serve::ServeError;
 use fireclay_serve::store::StoreError;
 use fireclay_text::TextError;
@@ -57,6 +59,22 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
             TrainError::Tokenizer(inner) => code_of(inner),
             TrainError::Infer(inner) => code_of(inner),
             own => by_fault(own.is_user_error()),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<EvalError>() {
+        return match error {
+            EvalError::Data(inner) => code_of(inner),
+            EvalError::Tokenizer(inner) => code_of(inner),
+            EvalError::Infer(inner) => code_of(inner),
+            EvalError::Train(inner) => code_of(inner),
+            _ => Some(USAGE),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<ReportError>() {
+        return match error {
+            ReportError::NotARun(_) | ReportError::NoStep { .. } => Some(USAGE),
+            ReportError::Read { source, .. } | ReportError::Write { source, .. } => Some(of_io(source.kind())),
+            _ => Some(FAILED),
         };
     }
     if let Some(error) = cause.downcast_ref::<DataError>() {

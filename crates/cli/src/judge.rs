@@ -31,7 +31,8 @@ impl Judge {
         let dir = model_dir::resolve_reward(path)?;
         if !is_reward_model(&dir) {
             return Err(user(format!(
-                "{flag} {}: a language model, not a reward model; train one with the stage `reward`, and give its run or its folder",
+                "{flag} {}: a language model, not a reward model; train one with the stage `reward`, and give its run \
+                 or its folder",
                 dir.display()
             )));
         }

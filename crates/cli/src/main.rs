@@ -1,5 +1,19 @@
 //! `fireclay`: the command line. It parses, does one thing, and prints errors in one place.
 //!
+//! What it does is done by libraries, each usable alone:
+//!
+//! | to | start at |
+//! |---|---|
+//! | generate text to learn from | [`fireclay_corpus`] |
+//! | turn text into token ids, and conversations into text | [`fireclay_tokenizer`] |
+//! | read texts and examples, and make batches of them | [`fireclay_data`] |
+//! | build, load and save a decoder | [`fireclay_model`], on the operations of `fireclay_kernels` |
+//! | generate from ids, or from text | [`fireclay_infer`], [`fireclay_text`] |
+//! | train a decoder | [`fireclay_train`] |
+//! | fine-tune and align it | [`fireclay_rlhf`] |
+//! | measure it, and report on a run | [`fireclay_eval`], [`fireclay_report`] |
+//! | serve it over HTTP | [`fireclay_serve`] |
+//!
 //! Reading order: [`args`] → [`recipe`] → [`commands`] → [`stages`].
 
 mod args;
@@ -7,10 +21,9 @@ mod recipe;
 mod plan;
 mod commands;
 mod stages;
-mod battery;
 mod run_dir;
 mod run_recipe;
-mod report;
+mod machine;
 mod model_dir;
 mod model;
 mod judge;
@@ -47,7 +60,7 @@ fn main() -> ExitCode {
 
 /// Runs the command; the exit code, after its error was printed if it has one.
 fn dispatch(cli: Cli) -> u8 {
-    let console = Console::new(cli.talk);
+    let console = Console::new(cli.talk.quiet, cli.talk.verbose);
     match catch_unwind(AssertUnwindSafe(|| run(cli.command, console))) {
         Ok(Ok(())) => error::DONE,
         Ok(Err(error)) if error::is_broken_pipe(&error) => error::DONE,

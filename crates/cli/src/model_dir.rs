@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_eval::battery::BatteryShares;
 use fireclay_train::checkpoint::left;
 
-use crate::battery::Figures;
 use crate::error::user;
 use crate::stages::Stage;
 
@@ -26,7 +26,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     if !path.exists() {
         return Err(user(format!(
-            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model directory"
+            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model \
+             directory"
         )));
     }
     if !path.is_dir() {
@@ -43,7 +44,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     match stage_of(path)? {
         Some(checkpoint) => Ok(checkpoint),
         None => Err(user(format!(
-            "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a checkpoint (a run)",
+            "{shown}: no model here; looked for config.json (a model), checkpoints/ (a stage), and {}/ with a \
+             checkpoint (a run)",
             policy_stages().collect::<Vec<_>>().join("/, ")
         ))),
     }
@@ -59,7 +61,7 @@ pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
 }
 
 /// A finished stage: what it reached on its battery, its folder and the checkpoint that it left.
-type Finished = (Option<Figures>, PathBuf, PathBuf);
+type Finished = (Option<BatteryShares>, PathBuf, PathBuf);
 
 /// The checkpoint that a run stands for.
 fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
@@ -68,7 +70,7 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     for stage in policy_stages().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
         let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
         if stage.join("DONE").exists() {
-            finished.push((Figures::of_stage(&stage), stage, checkpoint));
+            finished.push((BatteryShares::of_stage(&stage), stage, checkpoint));
         } else {
             unfinished = Some((stage, checkpoint));
         }
@@ -85,14 +87,15 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
 /// no figures. Says so if it is not the last.
 fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let last = finished.last()?;
-    let score = |stage: &Finished| stage.0.as_ref().map(Figures::score);
+    let score = |stage: &Finished| stage.0.as_ref().map(BatteryShares::score);
     let Some(figures) = last.0 else { return Some(last) };
     let measured = finished.iter().filter(|stage| stage.0.is_some());
     let best = measured.reduce(|best, later| if score(later) < score(best) { best } else { later })?;
     if let (Some(better), true) = (best.0, best.1 != last.1) {
         let (taken, left) = (name(&best.1), name(&last.1));
         tracing::warn!(
-            "{}: taking {taken}, which answers the battery better ({better}) than {left} ({figures}); --model {} takes {left}",
+            "{}: taking {taken}, which answers the battery better ({better}) than {left} ({figures}); --model {} \
+             takes {left}",
             run.display(),
             last.1.display()
         );

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
+use fireclay_report::format::grouped;
 use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
@@ -118,7 +119,8 @@ impl Plan {
     pub fn check_memory(&self, allowed: bool) -> Result<()> {
         match self.memory_available {
             Some(available) if self.memory.total > available && !allowed => Err(user(format!(
-                "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model smaller, or give --allow-memory",
+                "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model \
+                 smaller, or give --allow-memory",
                 bytes(self.memory.total),
                 bytes(available),
                 stage = self.memory_stage
@@ -150,7 +152,7 @@ impl fmt::Display for Plan {
             f,
             "model      {}: {} parameters, vocabulary {}",
             self.model,
-            count(self.parameters as u64),
+            grouped(self.parameters as f64),
             self.vocab_size
         )?;
         for StagePlan { name, steps, tokens_per_step, seconds } in &self.stages {
@@ -158,9 +160,9 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "{name:<11}{} steps of {} tokens: {} tokens, {:.1} a parameter, about {}",
-                count(*steps),
-                count(*tokens_per_step),
-                count(tokens),
+                grouped(*steps as f64),
+                grouped(*tokens_per_step as f64),
+                grouped(tokens as f64),
                 tokens as f64 / self.parameters as f64,
                 duration(*seconds)
             )?;
@@ -188,19 +190,6 @@ impl fmt::Display for Plan {
         }
         write!(f, "time       about {} on {}", duration(self.seconds), self.device)
     }
-}
-
-/// `1,234,567`
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `3.2 GiB`
@@ -233,8 +222,6 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(12), "12");
         assert_eq!(bytes(3 << 30), "3.0 GiB");
         assert_eq!(bytes(10), "10 B");
         assert_eq!(duration(12.4), "12 seconds");

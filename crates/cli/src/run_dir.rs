@@ -9,8 +9,8 @@ use toml::{Table, Value};
 
 use crate::console::say;
 use crate::error::user;
+use crate::machine::machine;
 use crate::recipe::Recipe;
-use crate::report;
 use crate::stages::Stage;
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
@@ -63,7 +63,7 @@ impl RunDir {
             run.check_same(recipe, &before, &written)?;
         }
         write_whole(&file, &written)?;
-        let mut machine = report::machine();
+        let mut machine = machine();
         machine.device = Some(device.into());
         write_whole(&path.join("machine.json"), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
@@ -110,7 +110,8 @@ impl RunDir {
             table.iter().find(|(k, _)| k == key).map_or_else(|| "not set".into(), |(_, value)| value.to_string())
         };
         Err(user(format!(
-            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) or --out for another folder",
+            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) \
+             or --out for another folder",
             self.path.display(),
             show(&before),
             show(&now)

@@ -80,7 +80,8 @@ pub enum DataError {
         offset: u64,
     },
     /// A compressed file that ends early or is damaged.
-    #[error("{}: damaged or cut off after {offset} bytes of text: {reason}: fetch or compress the file again", path.display())]
+    #[error("{}: damaged or cut off after {offset} bytes of text: {reason}: fetch or compress the file \
+             again", path.display())]
     Compressed {
         /// The file.
         path: PathBuf,
@@ -201,7 +202,8 @@ pub enum DataError {
         reason: String,
     },
     /// Shards that another tokenizer wrote.
-    #[error("{}: the shards were written by another tokenizer ({found}, not {expected}): tokenise the text again or use that tokenizer", dir.display())]
+    #[error("{}: the shards were written by another tokenizer ({found}, not {expected}): tokenise the text again or \
+             use that tokenizer", dir.display())]
     OtherTokenizer {
         /// The folder of shards.
         dir: PathBuf,
@@ -218,7 +220,8 @@ pub enum DataError {
     },
     /// Windows longer than the split they are cut from.
     #[error(
-        "the context of {context} tokens is longer than the {split} split, which has {tokens} tokens: use a context of at most {most}, or more text"
+        "the context of {context} tokens is longer than the {split} split, which has {tokens} tokens: use a context \
+         of at most {most}, or more text"
     )]
     ContextTooLong {
         /// Tokens in a window.
@@ -240,7 +243,8 @@ pub enum DataError {
     },
     /// A position that belongs to another source.
     #[error(
-        "the saved position does not belong to this data: {reason}: resume with the same text, context and seed, or start afresh"
+        "the saved position does not belong to this data: {reason}: resume with the same text, context and seed, or \
+         start afresh"
     )]
     Position {
         /// What does not agree.

@@ -11,7 +11,9 @@
 //!   a [`Position`].
 //! - [`examples`] reads labelled examples: conversations, preferences, tasks, ratings and benchmarks.
 //! - [`chat`] turns them into ids by the tokenizer's chat template, and packs whole conversations into batches.
-//! - [`corpus`] generates all of it, for a first run without any files.
+//!
+//! [`fireclay_corpus`] generates all of it, for a first run without any files; what it generates becomes examples by
+//! `From`.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Source, Split};
@@ -29,7 +31,6 @@
 pub mod documents;
 pub mod shards;
 pub mod batches;
-pub mod corpus;
 pub mod examples;
 pub mod chat;
 mod error;
@@ -42,3 +43,8 @@ pub use shards::{
     ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths,
     tokenize_splits,
 };
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,5 @@
-//! Real labelled examples, where the folder of test data is present. The counts were made independently, in Python.
+//! Real labelled examples; tests that need them are ignored, and run with `--ignored`. The counts were made
+//! independently, in Python.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,16 +12,13 @@ use fireclay_data::examples::{
 use fireclay_data::{DataError, Source};
 use fireclay_tokenizer::{ChatTemplate, Message, Tokenizer};
 
-/// The folder of test data; `None`, with a note, when it is absent.
-fn shared() -> Option<PathBuf> {
+/// The folder of test data: `data` in that which `FIRECLAY_SHARED` names, or in `shared` beside the project.
+fn shared() -> PathBuf {
     let folder = std::env::var_os("FIRECLAY_SHARED")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")), PathBuf::from)
         .join("data");
-    if !folder.is_dir() {
-        eprintln!("skipped: no test data in {}", folder.display());
-        return None;
-    }
-    Some(folder)
+    assert!(folder.is_dir(), "no test data in {}", folder.display());
+    folder
 }
 
 fn paths(path: PathBuf) -> Vec<String> {
@@ -28,29 +26,31 @@ fn paths(path: PathBuf) -> Vec<String> {
 }
 
 /// Reads a file of the folder and prints what it held.
-fn read<T>(reader: impl Fn(&[String]) -> Result<Examples<T>, DataError>, name: &str) -> Option<Examples<T>> {
-    let read = reader(&paths(shared()?.join(name))).unwrap();
+fn read<T>(reader: impl Fn(&[String]) -> Result<Examples<T>, DataError>, name: &str) -> Examples<T> {
+    let read = reader(&paths(shared().join(name))).unwrap();
     println!("{name}: {} examples\n{}", read.examples.len(), read.skips);
-    Some(read)
+    read
 }
 
 /// Qwen's vocabulary with `ChatML`, as nearly every open model of its time has it.
 fn qwen() -> Tokenizer {
-    let tokenizer = Tokenizer::load(shared().unwrap().join("tokenizers/qwen2.5-tokenizer.json")).unwrap();
+    let tokenizer = Tokenizer::load(shared().join("tokenizers/qwen2.5-tokenizer.json")).unwrap();
     tokenizer.with_chat_template(ChatTemplate::new(fireclay_tokenizer::CHATML).unwrap())
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn seed_tasks_in_english_and_chinese() {
     for name in ["chat/self_instruct_seed_tasks.jsonl", "chat/belle_zh_seed_tasks.json"] {
-        let Some(read) = read(read_conversations, name) else { return };
+        let read = read(read_conversations, name);
         assert_eq!((read.examples.len(), read.skips.total()), (175, 0), "{name}");
     }
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn chatterbots_dialogues_but_for_one_that_lost_its_answer() {
-    let Some(read) = read(read_conversations, "chat/chatterbot") else { return };
+    let read = read(read_conversations, "chat/chatterbot");
     assert_eq!((read.examples.len(), read.skips.total()), (2025, 1));
     assert_eq!(read.skips.count("the assistant says nothing"), 1);
     let (_, skipped) = read.skips.iter().next().unwrap();
@@ -58,11 +58,12 @@ fn chatterbots_dialogues_but_for_one_that_lost_its_answer() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn open_assistants_trees() {
-    let Some(conversations) = read(read_conversations, "chat/oasst_en_100_tree.jsonl") else { return };
+    let conversations = read(read_conversations, "chat/oasst_en_100_tree.jsonl");
     assert_eq!(conversations.examples.len(), 102);
     assert_eq!(conversations.skips.count("nobody answers the user's last message"), 57);
-    let pairs = read(read_preferences, "chat/oasst_en_100_tree.jsonl").unwrap();
+    let pairs = read(read_preferences, "chat/oasst_en_100_tree.jsonl");
     assert_eq!((pairs.examples.len(), pairs.skips.total()), (754, 0));
     let mut prompts: Vec<_> = pairs.examples.iter().map(|pair| &pair.prompt).collect();
     prompts.dedup();
@@ -70,8 +71,9 @@ fn open_assistants_trees() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn the_harmless_test_split_of_hh_rlhf() {
-    let Some(pairs) = read(read_preferences, "preference/hh_harmless_test.jsonl.gz") else { return };
+    let pairs = read(read_preferences, "preference/hh_harmless_test.jsonl.gz");
     assert_eq!(pairs.examples.len(), 2303);
     assert_eq!(pairs.skips.count("an answer is empty"), 4);
     assert_eq!(pairs.skips.count("the prompts of the chosen and the rejected answer differ"), 5);
@@ -90,8 +92,9 @@ fn the_harmless_test_split_of_hh_rlhf() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn grade_school_maths_is_right_by_its_own_solutions() {
-    let Some(read) = read(read_tasks, "prompts/gsm8k_train.jsonl") else { return };
+    let read = read(read_tasks, "prompts/gsm8k_train.jsonl");
     assert_eq!((read.examples.len(), read.skips.total()), (7473, 0));
     for task in &read.examples {
         let AnswerCheck::FinalNumber { value } = &task.check else { panic!("{task:?}") };
@@ -105,8 +108,9 @@ fn grade_school_maths_is_right_by_its_own_solutions() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn every_benchmark_of_the_folder() {
-    let Some(data) = shared() else { return };
+    let data = shared();
     // Questions, and the sum of the gold indices.
     let expected = BTreeMap::from([
         ("arc_challenge", (1172, 1810)),
@@ -140,8 +144,9 @@ fn every_benchmark_of_the_folder() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn real_conversations_are_packed_with_little_padding() {
-    let Some(data) = shared() else { return };
+    let data = shared();
     let names =
         ["chat/self_instruct_seed_tasks.jsonl", "chat/belle_zh_seed_tasks.json", "chat/oasst_en_100_tree.jsonl"];
     let all: Vec<String> = names.iter().flat_map(|name| paths(data.join(name))).collect();
@@ -170,8 +175,9 @@ fn real_conversations_are_packed_with_little_padding() {
 
 /// What a model is given when it chats is what it was trained to continue.
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn real_pairs_and_tasks_begin_with_the_generation_prompt() {
-    let Some(data) = shared() else { return };
+    let data = shared();
     let tokenizer = qwen();
     let mut pairs = read_preferences(&paths(data.join("preference/hh_harmless_test.jsonl.gz"))).unwrap().examples;
     pairs.truncate(400);

@@ -70,3 +70,8 @@ pub use sampling::SamplingConfig;
 pub use score::score;
 pub use stop::{StopStrings, TokenBytes};
 pub use utf8::Utf8Guard;
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
-//! The speed of matrix products, in GFLOP/s, in f32 and bf16 and by the `gemm` crate in f32, each at its best of some rounds in turn:
-//! `cargo run --release -p fireclay-kernels --example products [-- M N K]`. The shapes are those of a decoder's maps, forwards and backwards.
+//! The speed of matrix products, in GFLOP/s, in f32 and bf16 and by the `gemm` crate in f32, each at its best of some
+//! rounds in turn: `cargo run --release -p fireclay-kernels --example products [-- M N K]`. The shapes are those of a
+//! decoder's maps, forwards and backwards.
 #![cfg(feature = "flex")]
 
 use std::time::Instant;

@@ -58,7 +58,8 @@ pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32
     vector
 }
 
-/// A vector of `len` numbers in pieces of `chunk`: `fill` is called with the index of a piece's first element, on any thread.
+/// A vector of `len` numbers in pieces of `chunk`: `fill` is called with the index of a piece's first element, on any
+/// thread.
 ///
 /// # Safety
 /// `fill` writes every element of its piece.

@@ -1,11 +1,12 @@
 //! Operations of a decoder that are worth a kernel of their own on the CPU, each with its backward pass.
 //!
-//! An operation is a folder: `mod.rs` says what it computes and chooses, `reference.rs` composes it of burn's operations, which is what every
-//! backend but `flex` runs and burn differentiates, and `cpu.rs` computes it on slices, forwards and backwards. `op.rs` is what makes a tensor
-//! operation of such a kernel. Two parts are no operations: `product` multiplies matrices, `simd` has functions on vectors of numbers.
+//! An operation is a folder: `mod.rs` says what it computes and chooses, `reference.rs` composes it of burn's
+//! operations, which is what every backend but `flex` runs and burn differentiates, and `cpu.rs` computes it on slices,
+//! forwards and backwards. `op.rs` is what makes a tensor operation of such a kernel. Two parts are no operations:
+//! `product` multiplies matrices, `simd` has functions on vectors of numbers.
 //!
-//! A result does not depend on the number of threads. Of products by the `gemm` crate, on CPUs for which `product` has no kernel, that is tested and
-//! not promised.
+//! A result does not depend on the number of threads. Of products by the `gemm` crate, on CPUs for which `product` has
+//! no kernel, that is tested and not promised.
 
 pub mod activation;
 pub mod add;
@@ -37,3 +38,8 @@ pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::{add_norm, norm, norm_rotary};
 pub use precision::Precision;
 pub use rotary::{Angles, rotary};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,8 @@
 //! How a CPU kernel becomes an operation on tensors, with its own backward pass.
 //!
-//! An operation implements [`Kernel`] on plain host tensors. [`apply`] enters it from [`Tensor`]: burn's dispatch hands the tensors to `flex`, and,
-//! where gradients are tracked, [`record`] puts the operation into the graph. That is all the glue there is, for every operation.
+//! An operation implements [`Kernel`] on plain host tensors. [`apply`] enters it from [`Tensor`]: burn's dispatch hands
+//! the tensors to `flex`, and, where gradients are tracked, [`record`] puts the operation into the graph. That is all
+//! the glue there is, for every operation.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,7 +20,8 @@ use crate::host::tensor;
 
 /// An operation of several f32 tensors on the host that gives one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
-    /// The result. `tracked` says which inputs' gradients a backward pass may ask for; if any, [`saved`](Forward::saved) is kept for it.
+    /// The result. `tracked` says which inputs' gradients a backward pass may ask for; if any,
+    /// [`saved`](Forward::saved) is kept for it.
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward;
 
     /// The gradient of each input that is `wanted`, from that of the output.
@@ -50,7 +52,8 @@ impl Tracked<'_> {
 pub struct Forward {
     /// The result.
     pub output: FlexTensor,
-    /// What [`Kernel::backward`] needs of inputs and results. Tensors share their memory, so keeping an input costs none.
+    /// What [`Kernel::backward`] needs of inputs and results. Tensors share their memory, so keeping an input costs
+    /// none.
     pub saved: Vec<FlexTensor>,
 }
 
@@ -199,14 +202,15 @@ pub(crate) fn apply<const R: usize>(kernel: impl Kernel, inputs: impl Into<Vec<D
     Tensor::from_dispatch(dispatch(inputs.into(), Arc::new(kernel)))
 }
 
-/// An operation of several tensors that gives several. burn's graph knows operations of one result, so it is made of a [`Whole`], whose result
-/// stands for all of them, and a [`Part`] for each, which depends on it. Tensors go from one to the other beside the graph.
+/// An operation of several tensors that gives several. burn's graph knows operations of one result, so it is made of a
+/// [`Whole`], whose result stands for all of them, and a [`Part`] for each, which depends on it. Tensors go from one to
+/// the other beside the graph.
 pub trait KernelOfSeveral: fmt::Debug + Send + Sync + 'static {
     /// The results, and what the backward pass needs, as [`Kernel::forward`].
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>);
 
-    /// The gradient of each input that is `wanted`, from those of the results; results that nothing depends on have none. An input that only these
-    /// come from has zeros: the graph goes on behind it.
+    /// The gradient of each input that is `wanted`, from those of the results; results that nothing depends on have
+    /// none. An input that only these come from has zeros: the graph goes on behind it.
     fn backward(
         &self,
         saved: Vec<FlexTensor>,

@@ -1,8 +1,8 @@
 //! Elementary functions on 16 lanes, in plain Rust that LLVM turns into vector instructions.
 //!
-//! Everything here is branch-free and inlined, so a loop over it becomes AVX-512, AVX2 or NEON code wherever it stands inside
-//! [`vectorize`]. Sums and maxima go through 16 partial results in a fixed order, so a row gives the same number on every CPU that has
-//! fused multiply-add.
+//! Everything here is branch-free and inlined, so a loop over it becomes AVX-512, AVX2 or NEON code wherever it stands
+//! inside [`vectorize`]. Sums and maxima go through 16 partial results in a fixed order, so a row gives the same number
+//! on every CPU that has fused multiply-add.
 
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
 #![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
@@ -12,13 +12,15 @@ use pulp::{Arch, NullaryFnOnce};
 /// Lanes worked on together: one AVX-512 register, two of AVX2, four of NEON.
 pub const LANES: usize = 16;
 
-/// Runs `op` compiled for the best instruction set of this CPU. The closure, and what it calls, has to be `#[inline(always)]`.
+/// Runs `op` compiled for the best instruction set of this CPU. The closure, and what it calls, has to be
+/// `#[inline(always)]`.
 #[inline]
 pub fn vectorize<R>(op: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Inlined(op))
 }
 
-/// A closure called through `FnMut`, which keeps it inlined; through `FnOnce` it would be called from a shim that is not.
+/// A closure called through `FnMut`, which keeps it inlined; through `FnOnce` it would be called from a shim that is
+/// not.
 struct Inlined<F>(F);
 
 impl<R, F: FnMut() -> R> NullaryFnOnce for Inlined<F> {
@@ -81,7 +83,8 @@ pub fn tanh_lane(x: f32) -> f32 {
     if x.abs() < 0.625 { near } else { far }
 }
 
-/// The error function to a few ulp: an odd rational function on ±4, beyond which it is ±1 (the coefficients that Eigen uses).
+/// The error function to a few ulp: an odd rational function on ±4, beyond which it is ±1 (the coefficients that Eigen
+/// uses).
 #[inline(always)]
 pub fn erf_lane(x: f32) -> f32 {
     const ABOVE: [f32; 7] =

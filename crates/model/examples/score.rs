@@ -1,4 +1,5 @@
-//! The log-probability of each token of a text given those before it, and the most likely continuation, by a model directory's decoder.
+//! The log-probability of each token of a text given those before it, and the most likely continuation, by a model
+//! directory's decoder.
 //!
 //! ```text
 //! cargo run --release -p fireclay-model --example score -- DIR "1 2 3" 20

@@ -1,5 +1,6 @@
-//! Writes one small model of every preset with the logits it gives, a score model of the same body with its scores (`score-NAME`), and adapters for
-//! it with the logits they lead to (`lora-NAME`), for `tests/transformers_opens_ours.py` to compare.
+//! Writes one small model of every preset with the logits it gives, a score model of the same body with its scores
+//! (`score-NAME`), and adapters for it with the logits they lead to (`lora-NAME`), for
+//! `tests/transformers_opens_ours.py` to compare.
 //!
 //! ```text
 //! cargo run --release -p fireclay-model --example write_models -- DIR

@@ -9,8 +9,8 @@ use crate::cache::Past;
 use crate::linear::{Linear, Precision, WeightStorage};
 use crate::norm::Norm;
 
-/// `softmax(Q·Kᵀ / √K + mask)·V` per head, heads side by side, then a linear map (Vaswani et al. 2017, section 3.2), with
-/// fewer key and value heads than query heads if wished (Ainslie et al. 2023).
+/// `softmax(Q·Kᵀ / √K + mask)·V` per head, heads side by side, then a linear map (Vaswani et al. 2017, section 3.2),
+/// with fewer key and value heads than query heads if wished (Ainslie et al. 2023).
 #[derive(Module, Debug)]
 pub struct Attention {
     pub(crate) query: Linear,
@@ -49,8 +49,8 @@ pub struct AttentionContext {
 }
 
 impl Attention {
-    /// The layer with its weights in another format. Queries, keys and values are one product then: threads that decode a token wait for one another
-    /// at each.
+    /// The layer with its weights in another format. Queries, keys and values are one product then: threads that decode
+    /// a token wait for one another at each.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         let maps = [&self.query, &self.key, &self.value];

@@ -1,8 +1,9 @@
-//! Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): of each block the forward pass keeps only what
-//! went in, and the backward pass computes the block once more. A third more work, for memory that hardly grows with the layers.
+//! Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): of each block the
+//! forward pass keeps only what went in, and the backward pass computes the block once more. A third more work, for
+//! memory that hardly grows with the layers.
 //!
-//! The graph that burn keeps ends where the blocks do. Whoever calls `backward` calls [`Checkpoints::backward`] after it, which goes on through the
-//! blocks, the last one first, with a graph for each.
+//! The graph that burn keeps ends where the blocks do. Whoever calls `backward` calls [`Checkpoints::backward`] after
+//! it, which goes on through the blocks, the last one first, with a graph for each.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +40,8 @@ impl fmt::Debug for Checkpoints {
 }
 
 impl Checkpoints {
-    /// `x` `[N, D]` through the blocks, to be differentiated later; `learned`, if something is learned that x depends on.
+    /// `x` `[N, D]` through the blocks, to be differentiated later; `learned`, if something is learned that x depends
+    /// on.
     pub(crate) fn forward(
         &self,
         blocks: &[Block],
@@ -60,8 +62,9 @@ impl Checkpoints {
         output
     }
 
-    /// Goes on where `gradients`, of a loss of these passes, end: `found` gets those of each block and of what stands before the first, in which a
-    /// parameter may occur that occurs in `gradients` too; the gradient is then the sum. Passes that the loss does not depend on are forgotten.
+    /// Goes on where `gradients`, of a loss of these passes, end: `found` gets those of each block and of what stands
+    /// before the first, in which a parameter may occur that occurs in `gradients` too; the gradient is then the sum.
+    /// Passes that the loss does not depend on are forgotten.
     ///
     /// # Panics
     /// When a block does not depend on its input, which none can.

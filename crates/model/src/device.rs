@@ -9,10 +9,11 @@ use crate::ModelError;
 /// Backends that can be compiled in, by the name a person types, and the feature that brings each.
 const BACKENDS: [&str; 8] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "webgpu", "cuda", "rocm"];
 
-/// A device from its name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend and the number of a card (`cuda:0`).
+/// A device from its name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend and the
+/// number of a card (`cuda:0`).
 ///
-/// `cpu` is `flex` where that is compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first card of the first compiled-in
-/// GPU backend that finds one. `wgpu:cpu` asks for a software adapter.
+/// `cpu` is `flex` where that is compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first
+/// card of the first compiled-in GPU backend that finds one. `wgpu:cpu` asks for a software adapter.
 ///
 /// # Errors
 /// [`ModelError::Device`] when the name is unknown, not compiled in, or not there; it lists what is.

@@ -9,11 +9,12 @@ use crate::config::DecoderConfig;
 use crate::decoder::{Block, Decoder};
 use crate::linear::{Linear, Precision, WeightStorage};
 
-/// A [`Decoder`] whose linear maps, the head among them, are stored as inference reads them. It can be neither trained nor saved.
+/// A [`Decoder`] whose linear maps, the head among them, are stored as inference reads them. It can be neither trained
+/// nor saved.
 ///
-/// On the CPU backend a token's results depend on nothing but the tokens that it sees, down to the last bit: neither on the texts that are
-/// computed beside it, nor on how its text is cut into steps, nor on the number of threads. Every product is one chain of fused multiply-adds in a
-/// fixed order. Other backends promise the same only within rounding.
+/// On the CPU backend a token's results depend on nothing but the tokens that it sees, down to the last bit: neither on
+/// the texts that are computed beside it, nor on how its text is cut into steps, nor on the number of threads. Every
+/// product is one chain of fused multiply-adds in a fixed order. Other backends promise the same only within rounding.
 #[derive(Clone, Debug)]
 pub struct InferenceDecoder {
     decoder: Decoder,
@@ -34,8 +35,8 @@ impl From<&Self> for InferenceDecoder {
 }
 
 impl InferenceDecoder {
-    /// `decoder` with its weights in a format; embeddings, norms and biases stay f32. Adapters are settled into weights that are rounded, and
-    /// stay beside those that are not. Weights that are multiplied in bfloat16 are stored so.
+    /// `decoder` with its weights in a format; embeddings, norms and biases stay f32. Adapters are settled into weights
+    /// that are rounded, and stay beside those that are not. Weights that are multiplied in bfloat16 are stored so.
     ///
     /// # Panics
     /// When the decoder tracks gradients. Pass `decoder.valid()`.
@@ -71,15 +72,15 @@ impl InferenceDecoder {
         self.decoder.device()
     }
 
-    /// The normalised last layer of the new tokens of several texts, one text behind the other, which read and write the pages of `cache`
-    /// that `texts` name. A text may read what another writes in the same step.
+    /// The normalised last layer of the new tokens of several texts, one text behind the other, which read and write
+    /// the pages of `cache` that `texts` name. A text may read what another writes in the same step.
     ///
     /// # Shapes
     /// N ids → `[N, D]`
     ///
     /// # Panics
-    /// When there is not one id a new token, a text has too few pages, or positions are learned or sinusoidal and a text is longer than
-    /// `config().context`.
+    /// When there is not one id a new token, a text has too few pages, or positions are learned or sinusoidal and a
+    /// text is longer than `config().context`.
     #[must_use]
     pub fn step(&self, ids: &[u32], texts: &[Text], cache: &mut PagedCache) -> Tensor<2> {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();

@@ -23,9 +23,9 @@ pub(crate) trait WeightSource {
 impl DecoderConfig {
     /// A decoder with fresh weights, the same for the same seed on every backend.
     ///
-    /// Matrices are normal with standard deviation [`init_std`](DecoderConfig::init_std), those that write into the residual stream divided by
-    /// √(2L) (Radford et al. 2019, section 2.3); gains are 1, biases 0. The classic decoder's embeddings have standard deviation 1, which is
-    /// the paper's √D times an initial D^−½.
+    /// Matrices are normal with standard deviation [`init_std`](DecoderConfig::init_std), those that write into the
+    /// residual stream divided by √(2L) (Radford et al. 2019, section 2.3); gains are 1, biases 0. The classic
+    /// decoder's embeddings have standard deviation 1, which is the paper's √D times an initial D^−½.
     ///
     /// # Panics
     /// When [`validate`](Self::validate) refuses the configuration.

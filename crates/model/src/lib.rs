@@ -1,10 +1,10 @@
 //! A decoder-only Transformer on `burn`, and its checkpoints as Hugging Face model directories.
 //!
-//! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data in
-//! [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
+//! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data
+//! in [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
 //!
-//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`]; then what is built on a decoder: [`score_model`] (reward models and
-//! critics) and [`lora`] (adapters).
+//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`]; then what is built on a decoder:
+//! [`score_model`] (reward models and critics) and [`lora`] (adapters).
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
@@ -51,3 +51,8 @@ pub use inference::InferenceDecoder;
 pub use linear::{Precision, WeightStorage};
 pub use lora::LoraConfig;
 pub use score_model::{RewardScale, ScoreModel};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -35,7 +35,8 @@ impl Linear {
         self
     }
 
-    /// The map that gives what several give of the same input, one behind the other. None of them has an adapter, and all or none have a bias.
+    /// The map that gives what several give of the same input, one behind the other. None of them has an adapter, and
+    /// all or none have a bias.
     #[must_use]
     pub(crate) fn joined(maps: &[&Self]) -> Self {
         let weights = maps.iter().map(|map| map.weight.val()).collect();
@@ -66,7 +67,8 @@ impl Linear {
     }
 
     /// # Shapes
-    /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than many short ones.
+    /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than
+    /// many short ones.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));

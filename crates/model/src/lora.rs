@@ -1,7 +1,7 @@
 //! Low-rank adapters: a frozen decoder with a few trained numbers beside its matrices (Hu et al. 2021, `LoRA`).
 //!
-//! An adapted map computes `y = x·W + (alpha / rank)·(x·A)·B` with A `[inputs, rank]` and B `[rank, outputs]`. W and everything else is frozen: it
-//! has no gradient, and stays so through burn's `valid` and `train`.
+//! An adapted map computes `y = x·W + (alpha / rank)·(x·A)·B` with A `[inputs, rank]` and B `[rank, outputs]`. W and
+//! everything else is frozen: it has no gradient, and stays so through burn's `valid` and `train`.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -23,8 +23,8 @@ pub struct LoraConfig {
     pub rank: usize,
     /// What the adapters write is multiplied by `alpha / rank`.
     pub alpha: f64,
-    /// The maps in every block that get adapters, by our names (`attention.query`, `feed_forward.up`) or by those of the family's checkpoints
-    /// (`q_proj`, `mlp.c_fc`). None: all that can have them.
+    /// The maps in every block that get adapters, by our names (`attention.query`, `feed_forward.up`) or by those of
+    /// the family's checkpoints (`q_proj`, `mlp.c_fc`). None: all that can have them.
     pub targets: Vec<String>,
 }
 
@@ -63,7 +63,8 @@ impl LoraConfig {
                 None => return invalid(format!("this model has no linear map {target:?} for lora; {}", choose())),
                 Some(map) if map.fused => {
                     return invalid(format!(
-                        "{target:?} cannot have a lora adapter of its own in a GPT-2, where queries, keys and values are one map; {}",
+                        "{target:?} cannot have a lora adapter of its own in a GPT-2, where queries, keys and values \
+                         are one map; {}",
                         choose()
                     ));
                 }
@@ -133,7 +134,8 @@ impl Block {
 }
 
 impl Decoder {
-    /// Freezes the decoder and gives it fresh adapters: A uniform between ±1/√inputs, as PEFT has it, B zero, so that it computes what it did before.
+    /// Freezes the decoder and gives it fresh adapters: A uniform between ±1/√inputs, as PEFT has it, B zero, so that
+    /// it computes what it did before.
     ///
     /// # Errors
     /// [`ModelError::Invalid`] when it has adapters already, or when [`LoraConfig::maps`] refuses the configuration.
@@ -141,7 +143,8 @@ impl Decoder {
         self.with_adapters(config, &mut FreshAdapters { seed })
     }
 
-    /// Freezes the decoder and gives it adapters whose numbers `source` has as `blocks.0.attention.query.lora.a` and so on.
+    /// Freezes the decoder and gives it adapters whose numbers `source` has as `blocks.0.attention.query.lora.a` and so
+    /// on.
     pub(crate) fn with_adapters(self, config: &LoraConfig, source: &mut impl WeightSource) -> Result<Self, ModelError> {
         if self.has_lora() {
             return Err(ModelError::Invalid(
@@ -172,7 +175,8 @@ impl Decoder {
         self.lora.is_some()
     }
 
-    /// The same decoder with `W + (alpha / rank)·A·B` for weights and no adapters, trainable as a whole. One without adapters is given as it is.
+    /// The same decoder with `W + (alpha / rank)·A·B` for weights and no adapters, trainable as a whole. One without
+    /// adapters is given as it is.
     #[must_use]
     pub fn merged(&self) -> Self {
         self.clone().detached(|weight, adapter| weight.map(|weight| (weight + adapter.delta()).detach()))

@@ -1,12 +1,14 @@
 //! Positions: the sinusoidal table and the rotation of queries and keys.
 //!
-//! Both are computed on the host for just the positions a forward pass needs: that is `T·K/2` sines, nothing beside the products.
+//! Both are computed on the host for just the positions a forward pass needs: that is `T·K/2` sines, nothing beside the
+//! products.
 
 use fireclay_kernels::Angles;
 
 use crate::config::RotaryScaling;
 
-/// `PE(pos, 2i) = sin(pos / 10000^(2i/D))`, `PE(pos, 2i+1) = cos(pos / 10000^(2i/D))` (Vaswani et al. 2017, section 3.5).
+/// `PE(pos, 2i) = sin(pos / 10000^(2i/D))`, `PE(pos, 2i+1) = cos(pos / 10000^(2i/D))` (Vaswani et al. 2017, section
+/// 3.5).
 ///
 /// Returns the rows of `positions`, each of `width` numbers, one after another.
 #[must_use]

@@ -9,8 +9,8 @@ use crate::init::normal;
 use crate::linear::{Linear, Precision};
 use crate::{Checkpoints, Decoder, ModelError};
 
-/// A decoder's body with a linear map without bias from its last layer to one number a token. A reward model's score of a text is the one at
-/// its last token (Stiennon et al. 2020, section 3.4); a critic's values are those at all tokens.
+/// A decoder's body with a linear map without bias from its last layer to one number a token. A reward model's score of
+/// a text is the one at its last token (Stiennon et al. 2020, section 3.4); a critic's values are those at all tokens.
 #[derive(Module, Debug)]
 pub struct ScoreModel {
     pub(crate) decoder: Decoder,
@@ -18,8 +18,8 @@ pub struct ScoreModel {
 }
 
 impl ScoreModel {
-    /// The body of `decoder` under a fresh map, whose weight is normal with standard deviation 1/√(D + 1) (Stiennon et al. 2020, appendix
-    /// B.1). A head of the decoder's own is dropped, so that every parameter has a gradient.
+    /// The body of `decoder` under a fresh map, whose weight is normal with standard deviation 1/√(D + 1) (Stiennon et
+    /// al. 2020, appendix B.1). A head of the decoder's own is dropped, so that every parameter has a gradient.
     #[must_use]
     pub fn new(decoder: Decoder, seed: u64) -> Self {
         let width = decoder.config().width;
@@ -62,15 +62,16 @@ impl ScoreModel {
         self
     }
 
-    /// Number format of the body's matrix products; f32 at first. The score itself is always computed in f32: it is what counts, and costs
-    /// next to nothing.
+    /// Number format of the body's matrix products; f32 at first. The score itself is always computed in f32: it is
+    /// what counts, and costs next to nothing.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.decoder = self.decoder.with_precision(precision);
         self
     }
 
-    /// The score of each text as far as each of its tokens. Later tokens do not change it, so padding on the right does no harm.
+    /// The score of each text as far as each of its tokens. Later tokens do not change it, so padding on the right does
+    /// no harm.
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T]`
@@ -85,8 +86,9 @@ impl ScoreModel {
     }
 }
 
-/// How a reward model's scores become rewards: `(score − mean) / std`. A loss on differences of scores leaves their zero and unit open; with the
-/// mean and standard deviation of the scores of a sample of texts, rewards have mean 0 and deviation 1 on that sample.
+/// How a reward model's scores become rewards: `(score − mean) / std`. A loss on differences of scores leaves their
+/// zero and unit open; with the mean and standard deviation of the scores of a sample of texts, rewards have mean 0 and
+/// deviation 1 on that sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardScale {

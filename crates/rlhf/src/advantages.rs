@@ -47,8 +47,8 @@ pub fn leave_one_out(rewards: &[f64]) -> Vec<f64> {
     rewards.iter().map(advantage).collect()
 }
 
-/// For each reward of a group, what it is above the group's mean; with `by_deviation` in standard deviations of the group
-/// (Shao et al. 2024, GRPO): `A_i = (r_i − mean) / (std + 1e-4)`.
+/// For each reward of a group, what it is above the group's mean; with `by_deviation` in standard deviations of the
+/// group (Shao et al. 2024, GRPO): `A_i = (r_i − mean) / (std + 1e-4)`.
 #[must_use]
 pub fn group_relative(rewards: &[f64], by_deviation: bool) -> Vec<f64> {
     let (mean, variance) = mean_and_variance(rewards.iter().copied());
@@ -65,7 +65,8 @@ pub fn mean_and_variance(numbers: impl Iterator<Item = f64> + Clone) -> (f64, f6
     (mean, squares / (count - 1.0).max(1.0))
 }
 
-/// The share of the returns' variance that the values explain: `1 − Var(R − V) / Var(R)`; 1 is perfect, 0 no better than a constant.
+/// The share of the returns' variance that the values explain: `1 − Var(R − V) / Var(R)`; 1 is perfect, 0 no better
+/// than a constant.
 #[must_use]
 pub fn explained_variance(returns: &[f64], values: &[f64]) -> f64 {
     let (_, variance) = mean_and_variance(returns.iter().copied());

@@ -1,7 +1,8 @@
-//! The battery: what people type first, answered greedily and as a chat samples, each reply judged by its task's own check.
+//! The battery: what people type first, answered greedily and as a chat samples, each reply judged by its task's own
+//! check.
 //!
-//! A reward says how a policy does on the prompts that it learns from; the battery says what a person meets. It decides which checkpoint of a
-//! stage is best ([`StageBattery`]).
+//! A reward says how a policy does on the prompts that it learns from; the battery says what a person meets. It decides
+//! which checkpoint of a stage is best ([`StageBattery`]).
 
 use std::cell::RefCell;
 use std::io::{BufWriter, Write as _};
@@ -44,7 +45,8 @@ impl Battery {
     /// What a policy, without gradients, replies, and what is right of it.
     ///
     /// # Errors
-    /// [`TrainError::Config`] when a setting is impossible, [`TrainError::Infer`] when a prompt does not fit the context or logits are not finite.
+    /// [`TrainError::Config`] when a setting is impossible, [`TrainError::Infer`] when a prompt does not fit the
+    /// context or logits are not finite.
     ///
     /// # Panics
     /// When the policy tracks gradients.
@@ -97,8 +99,8 @@ pub struct StageBattery<'a> {
 }
 
 impl<'a> StageBattery<'a> {
-    /// `during` is asked at every evaluation, `last` at the end, whose replies are written to the file `replies`. Checkpoints are read onto
-    /// `device`.
+    /// `during` is asked at every evaluation, `last` at the end, whose replies are written to the file `replies`.
+    /// Checkpoints are read onto `device`.
     #[must_use]
     pub fn new(
         during: Battery,

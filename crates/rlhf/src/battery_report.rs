@@ -97,7 +97,8 @@ impl BatteryReport {
         f64::midpoint(self.all().greedy_share(), self.all().sampled_share())
     }
 
-    /// The greedy reply that most prompts get, word by word, and its share of all prompts; of equal ones the first in the alphabet.
+    /// The greedy reply that most prompts get, word by word, and its share of all prompts; of equal ones the first in
+    /// the alphabet.
     #[must_use]
     pub fn most_frequent(&self) -> Option<(&str, f64)> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -108,8 +109,8 @@ impl BatteryReport {
         most.map(|(reply, count)| (reply, share(count, self.replies.len())))
     }
 
-    /// The numbers by their names: `battery`, `battery_sampled`, `battery_most_frequent`, and of every topic `battery_TOPIC` and
-    /// `battery_sampled_TOPIC`.
+    /// The numbers by their names: `battery`, `battery_sampled`, `battery_most_frequent`, and of every topic
+    /// `battery_TOPIC` and `battery_sampled_TOPIC`.
     #[must_use]
     pub fn named(&self) -> Vec<(String, f64)> {
         let all = self.all();

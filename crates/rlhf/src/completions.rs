@@ -137,7 +137,7 @@ fn indices(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, In
 
 /// What a decoder says of every token of the completions; 0 behind a completion's end.
 #[derive(Clone, Debug)]
-pub struct TokenScores {
+pub struct CompletionScores {
     /// log p of each token, given those before it: `[B, C]`.
     pub logprobs: Tensor<2>,
     /// The entropy `−Σ p log p` of the distribution that each token was chosen from, in nats: `[B, C]`.
@@ -153,11 +153,16 @@ pub fn token_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64
 
 /// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log they need none.
 #[must_use]
-pub fn token_scores(decoder: &Decoder, sequences: &Sequences, temperature: f64, differentiable: bool) -> TokenScores {
+pub fn token_scores(
+    decoder: &Decoder,
+    sequences: &Sequences,
+    temperature: f64,
+    differentiable: bool,
+) -> CompletionScores {
     let batches = sequences.batches();
     let LogProbabilities { chosen, entropy } = of_tokens(decoder, sequences, &batches, temperature);
     let entropy = if differentiable { entropy } else { entropy.detach() };
-    TokenScores { logprobs: sequences.in_rows(chosen, &batches), entropies: sequences.in_rows(entropy, &batches) }
+    CompletionScores { logprobs: sequences.in_rows(chosen, &batches), entropies: sequences.in_rows(entropy, &batches) }
 }
 
 /// What the head, which is computed before the completions' tokens alone, says of them: `[N]`, in the order of the batches.

@@ -1,8 +1,8 @@
 //! How far a policy has gone from its reference.
 //!
-//! With tokens drawn from the policy π, each of these is an estimate of KL(π ‖ ref) per token (Schulman 2020, "Approximating KL divergence"), from
-//! `d = log π − log ref` of the drawn token: k1 = d is unbiased and may be negative; k2 = d²/2 is biased and has little variance;
-//! k3 = e^−d − 1 + d is unbiased and never negative.
+//! With tokens drawn from the policy π, each of these is an estimate of KL(π ‖ ref) per token (Schulman 2020,
+//! "Approximating KL divergence"), from `d = log π − log ref` of the drawn token: k1 = d is unbiased and may be
+//! negative; k2 = d²/2 is biased and has little variance; k3 = e^−d − 1 + d is unbiased and never negative.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};

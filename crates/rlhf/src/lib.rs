@@ -59,3 +59,8 @@ pub use rewards::{Answer, Reward};
 pub use rloo::{Rloo, RlooConfig};
 pub use rollout::{Group, RolloutConfig, Trajectory, rollout};
 pub use sft::{Sft, sft};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -32,15 +32,18 @@ impl Trouble {
                  the reward may be winning by what it overlooks"
             }
             Self::EntropyCollapses => {
-                "entropy has collapsed, all draws are alike and nothing more can be learned from them: lower learning_rate, raise \
+                "entropy has collapsed, all draws are alike and nothing more can be learned from them: lower \
+                 learning_rate, raise \
                  entropy_coefficient or kl_coefficient"
             }
             Self::LengthExplodes => {
-                "most answers are cut off at max_tokens: the reward may be paying for length; add a length penalty or one for \
+                "most answers are cut off at max_tokens: the reward may be paying for length; add a length penalty or \
+                 one for \
                  unfinished answers, or raise max_tokens if good answers are that long"
             }
             Self::OneReply => {
-                "many prompts of the battery get one and the same reply: the reward pays for it whatever is asked; lower learning_rate, raise \
+                "many prompts of the battery get one and the same reply: the reward pays for it whatever is asked; \
+                 lower learning_rate, raise \
                  kl_coefficient, or learn from prompts of more kinds, among them such that this reply is wrong for"
             }
         }

@@ -40,3 +40,8 @@ pub use server::{Config, Limits, Server};
 pub fn openapi() -> String {
     routes::document().to_pretty_json().expect("a document can be written")
 }
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

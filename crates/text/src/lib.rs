@@ -1,8 +1,9 @@
 //! Text in, text out: what stands between a person's words and an engine's token ids.
 //!
-//! A [`TextModel`] is a model directory as everything that writes for people uses it: weights, tokenizer, what begins a text, what ends it, and
-//! what keeps it valid UTF-8. [`TextModel::chat_prompt`] renders a conversation, [`Sampling`] says how tokens are chosen, and [`ReplyText`] makes
-//! text of the tokens as they come. The terminal and the server both go through it, so that they cannot differ.
+//! A [`TextModel`] is a model directory as everything that writes for people uses it: weights, tokenizer, what begins a
+//! text, what ends it, and what keeps it valid UTF-8. [`TextModel::chat_prompt`] renders a conversation, [`Sampling`]
+//! says how tokens are chosen, and [`ReplyText`] makes text of the tokens as they come. The terminal and the server
+//! both go through it, so that they cannot differ.
 //!
 //! Reading order: `model`, `sampling`, `reply`.
 
@@ -15,3 +16,8 @@ pub use error::TextError;
 pub use model::{TextModel, tokenizer_near};
 pub use reply::{Piece, ReplyText};
 pub use sampling::{Asked, Sampling};
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 use fireclay_tokenizer::{DecodeStream, Tokenizer};
 
-/// A reply's text while its tokens come: whole characters, nothing of the tokens that end it, and nothing from a stop string on. What may be the
-/// beginning of a stop string is held back until it is none.
+/// A reply's text while its tokens come: whole characters, nothing of the tokens that end it, and nothing from a stop
+/// string on. What may be the beginning of a stop string is held back until it is none.
 pub struct ReplyText {
     stream: Option<DecodeStream>,
     stop_ids: Vec<u32>,

@@ -20,7 +20,8 @@ pub struct Asked {
     pub seed: u64,
 }
 
-/// How a model's tokens are chosen: as somebody asked, else as its `generation_config.json` says, else by the caller's default.
+/// How a model's tokens are chosen: as somebody asked, else as its `generation_config.json` says, else by the caller's
+/// default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// The settings, not validated yet.

@@ -1,6 +1,7 @@
 //! A conversation as the model's chat template renders it: `render_chat MODEL_DIR < messages.json`.
 //!
-//! Standard input holds a JSON list of messages with `role` and `content`; the rendered text, with the prompt for the next answer, goes to standard output.
+//! Standard input holds a JSON list of messages with `role` and `content`; the rendered text, with the prompt for the
+//! next answer, goes to standard output.
 
 use fireclay_tokenizer::{Message, Tokenizer};
 

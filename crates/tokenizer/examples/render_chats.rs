@@ -1,6 +1,6 @@
-//! Conversations by templates, many at once, for `scripts/compare_templates.py`: reads a JSON object a line from standard
-//! input (`template`, `messages`, perhaps `tools`, `variables`, `add_generation_prompt`), and writes one with `text` or
-//! `error` for each.
+//! Conversations by templates, many at once, for `scripts/compare_templates.py`: reads a JSON object a line from
+//! standard input (`template`, `messages`, perhaps `tools`, `variables`, `add_generation_prompt`), and writes one with
+//! `text` or `error` for each.
 
 use std::io::{BufRead, Write};
 

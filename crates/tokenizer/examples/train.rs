@@ -1,4 +1,5 @@
-//! Trains a tokenizer on a text file and saves it: `train TEXT FOLDER [VOCABULARY]`, one token a character without VOCABULARY.
+//! Trains a tokenizer on a text file and saves it: `train TEXT FOLDER [VOCABULARY]`, one token a character without
+//! VOCABULARY.
 //!
 //! `check_saved.py` beside this file opens the folder in `transformers` and compares.
 

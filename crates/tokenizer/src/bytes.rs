@@ -33,7 +33,8 @@ pub(crate) struct TokenBytes {
 }
 
 impl TokenBytes {
-    /// `None` when the decoder does more than join tokens (`SentencePiece`, `WordPiece`), so that the library must do it.
+    /// `None` when the decoder does more than join tokens (`SentencePiece`, `WordPiece`), so that the library must do
+    /// it.
     pub(crate) fn new(library: &tokenizers::Tokenizer, vocab_size: usize) -> Option<Self> {
         let byte_level = match library.get_decoder()? {
             DecoderWrapper::ByteLevel(_) => true,

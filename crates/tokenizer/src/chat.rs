@@ -117,10 +117,10 @@ impl Tokenizer {
 
     /// The ids of a conversation, and which of them carry loss.
     ///
-    /// Each of the assistant's turns carries loss: it begins where the conversation before it, rendered with the opening
-    /// of a reply, ends, and goes to the token that ends it, whether the turn says something, calls a tool or both. Of a
-    /// generation prompt that opens more than the turn shows (`<think>`), what both have in common counts. Messages that
-    /// say `"weight": 0` or `"train": false` carry none ([`Message::is_learned`]).
+    /// Each of the assistant's turns carries loss: it begins where the conversation before it, rendered with the
+    /// opening of a reply, ends, and goes to the token that ends it, whether the turn says something, calls a tool or
+    /// both. Of a generation prompt that opens more than the turn shows (`<think>`), what both have in common counts.
+    /// Messages that say `"weight": 0` or `"train": false` carry none ([`Message::is_learned`]).
     ///
     /// Where the template marks what is learned with `{% generation %}`, the marks decide within each turn, as with
     /// `transformers`' `return_assistant_tokens_mask`; the words that open a reply and what follows the token that ends
@@ -185,7 +185,8 @@ impl Tokenizer {
         let encoding = self.encoding(&rendered.text)?;
         let tokens = tokens_of(&turn.text, encoding.get_offsets());
         let ids = encoding.get_ids()[..tokens.end].to_vec();
-        // A model is given the conversation so far with the opening of a reply, of which the answer's text may lack the end.
+        // A model is given the conversation so far with the opening of a reply, of which the answer's text may lack the
+        // end.
         let shown = &rendered.text[..turn.text.start];
         let given = RenderOptions { add_generation_prompt: true, ..options.clone() };
         let given = self.template_for(options)?.render(&messages[..last], &given)?;

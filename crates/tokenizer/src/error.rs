@@ -51,7 +51,8 @@ pub enum TokenizerError {
     },
     /// A tiktoken file's name does not say how its text is split into words.
     #[error(
-        "{path}: a rank file does not hold its split pattern, and the name tells none; rename it to contain one of {known}"
+        "{path}: a rank file does not hold its split pattern, and the name tells none; rename it to contain one of \
+         {known}"
     )]
     UnknownRankFile {
         /// The file.
@@ -85,7 +86,8 @@ pub enum TokenizerError {
     },
     /// The vocabulary has no token for a character and no unknown token to stand for it.
     #[error(
-        "character {character:?} at byte {position} is not in the vocabulary; train the tokenizer on text that has it, or with an unknown token"
+        "character {character:?} at byte {position} is not in the vocabulary; train the tokenizer on text that has \
+         it, or with an unknown token"
     )]
     UnknownCharacter {
         /// The first such character.

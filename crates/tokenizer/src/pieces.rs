@@ -171,7 +171,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn the_short_way_gives_the_librarys_ids(text in "([a-z ]|the|12|e\u{301}|\u{1100}\u{1161}|q\u{307}\u{323}|<tool>|<.end.>|\\PC|\\s){0,24}") {
+        fn the_short_way_gives_the_librarys_ids(text in "([a-z ]|the|12|e\u{301}|\u{1100}\u{1161}|q\u{307}\u{323}|\
+            <tool>|<.end.>|\\PC|\\s){0,24}") {
             check(&text);
         }
     }

@@ -48,8 +48,8 @@ impl Settings {
         }
     }
 
-    /// Adds the ids that the model beside the tokenizer says end a text. What is wrong with its files is for the reader of
-    /// the model to say.
+    /// Adds the ids that the model beside the tokenizer says end a text. What is wrong with its files is for the reader
+    /// of the model to say.
     fn add_stop_ids(&mut self, folder: &Path) {
         let mut ids = self.stop_ids();
         for file in ["generation_config.json", "config.json"] {
@@ -76,8 +76,8 @@ impl Settings {
         listed.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
     }
 
-    /// Adds the tokens of `added_tokens.json` (spelling → id) to `added_tokens_decoder`, as `transformers` does: special
-    /// where a role such as `eos_token` names them.
+    /// Adds the tokens of `added_tokens.json` (spelling → id) to `added_tokens_decoder`, as `transformers` does:
+    /// special where a role such as `eos_token` names them.
     pub(crate) fn read_added_tokens(&mut self, folder: &Path) -> Result<(), TokenizerError> {
         let path = folder.join("added_tokens.json");
         let tokens = read_object(&path)?;

@@ -170,8 +170,8 @@ impl Tokenizer {
         self.inner.library.id_to_token(id)
     }
 
-    /// The bytes that the token adds to a text wherever it stands, which may be a part of a character; none for an id out of the vocabulary. `None`
-    /// when the decoder does more than join tokens (`SentencePiece`, `WordPiece`).
+    /// The bytes that the token adds to a text wherever it stands, which may be a part of a character; none for an id
+    /// out of the vocabulary. `None` when the decoder does more than join tokens (`SentencePiece`, `WordPiece`).
     pub fn bytes_of(&self, id: u32) -> Option<&[u8]> {
         Some(self.inner.bytes.as_ref()?.of(id))
     }
@@ -217,8 +217,8 @@ impl Tokenizer {
         end_of_text.or_else(|| self.eos_id())
     }
 
-    /// Ids after which a reply is over: [`Self::end_ids`], and every well-known end mark among the added tokens, flagged
-    /// special or not. Whatever draws tokens stops at these.
+    /// Ids after which a reply is over: [`Self::end_ids`], and every well-known end mark among the added tokens,
+    /// flagged special or not. Whatever draws tokens stops at these.
     pub fn stop_ids(&self) -> Vec<u32> {
         let added = self.inner.library.get_added_vocabulary().get_vocab();
         let marks = END_MARKS.iter().filter_map(|mark| added.get(*mark).copied());
@@ -231,8 +231,9 @@ impl Tokenizer {
         ids
     }
 
-    /// Ids that a model's `eos_token_id` should list: the end of sequence, the token with which the chat template ends the
-    /// assistant's turns, and those of the `config.json` and `generation_config.json` that the tokenizer was read beside.
+    /// Ids that a model's `eos_token_id` should list: the end of sequence, the token with which the chat template ends
+    /// the assistant's turns, and those of the `config.json` and `generation_config.json` that the tokenizer was read
+    /// beside.
     pub fn end_ids(&self) -> Vec<u32> {
         let mut ids: Vec<u32> = self.eos_id().into_iter().collect();
         let of_model = self.settings().stop_ids().into_iter().filter(|&id| (id as usize) < self.vocab_size());

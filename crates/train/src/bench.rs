@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ModuleGradients, NextToken, Objective, Optimizer, OptimizerConfig, TrainError, peak_memory};
 
-/// What is trained: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied head, and its batch.
+/// What is trained: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied head, and
+/// its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BenchShape {
@@ -76,7 +77,8 @@ impl BenchShape {
         }
     }
 
-    /// Ids and targets by a formula, so that any program can make the same: `(7919·i + 13) mod V` and `(104729·i + 5) mod V`.
+    /// Ids and targets by a formula, so that any program can make the same: `(7919·i + 13) mod V` and
+    /// `(104729·i + 5) mod V`.
     #[must_use]
     pub fn data(&self) -> Batch {
         let formula = |factor: usize, offset: usize| {
@@ -108,7 +110,8 @@ impl BenchShape {
     }
 }
 
-/// Trains for `shape.steps` steps on one batch with `AdamW` (learning rate 1e-3, β .9 and .95, decay 0.1 on everything, clip 1) and times each.
+/// Trains for `shape.steps` steps on one batch with `AdamW` (learning rate 1e-3, β .9 and .95, decay 0.1 on everything,
+/// clip 1) and times each.
 ///
 /// # Errors
 /// When the shape is impossible.
@@ -122,7 +125,8 @@ pub fn bench_train(shape: &BenchShape, device: &Device) -> Result<BenchReport, T
     bench_decoder(decoder, &shape.data(), shape.steps, checkpoints.as_ref(), device)
 }
 
-/// [`bench_train`] for any decoder, which is made on the given device and has `checkpoints` if there are any, and any batch.
+/// [`bench_train`] for any decoder, which is made on the given device and has `checkpoints` if there are any, and any
+/// batch.
 ///
 /// # Errors
 /// When the device fails.

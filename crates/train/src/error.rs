@@ -22,7 +22,8 @@ pub enum TrainError {
         expected: &'static str,
     },
     /// A checkpoint was made under other settings than those it is to be resumed with.
-    #[error("{dir}: {key} was {old} when this stage began and is {new} now; give it its old value, or start afresh in another folder", dir = dir.display())]
+    #[error("{dir}: {key} was {old} when this stage began and is {new} now; give it its old value, or start afresh in \
+             another folder", dir = dir.display())]
     Changed {
         /// The checkpoint.
         dir: PathBuf,
@@ -44,14 +45,16 @@ pub enum TrainError {
         remedy: String,
     },
     /// Two runs in one folder.
-    #[error("{dir}: another run is working in this folder; wait for it or stop it, or choose another folder", dir = dir.display())]
+    #[error("{dir}: another run is working in this folder; wait for it or stop it, or choose another \
+             folder", dir = dir.display())]
     Locked {
         /// The stage's folder.
         dir: PathBuf,
     },
     /// Losses or gradients that are not numbers, too many in a row.
     #[error(
-        "step {step}: the loss or its gradient was not finite {count} times in a row; lower learning_rate or clip, or look at the data near here"
+        "step {step}: the loss or its gradient was not finite {count} times in a row; lower learning_rate or clip, or \
+         look at the data near here"
     )]
     Diverged {
         /// The last step that was tried.
@@ -60,7 +63,8 @@ pub enum TrainError {
         count: u64,
     },
     /// The operating system refused to read or write: a full disk, missing rights.
-    #[error("{path}: cannot be {action}: {source}; free some space or check the rights, then run again: it resumes from what is saved", path = path.display())]
+    #[error("{path}: cannot be {action}: {source}; free some space or check the rights, then run again: it resumes \
+             from what is saved", path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -70,7 +74,8 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// A checkpoint could not be written. What was saved before is whole.
-    #[error("{dir}: the checkpoint could not be written: {source}; checkpoints saved before are whole: free some space, then run again to resume", dir = dir.display())]
+    #[error("{dir}: the checkpoint could not be written: {source}; checkpoints saved before are whole: free some \
+             space, then run again to resume", dir = dir.display())]
     Save {
         /// The folder it should have become.
         dir: PathBuf,

@@ -20,9 +20,9 @@ pub struct MemoryEstimate {
     pub total: u64,
 }
 
-/// Bytes that training takes at its peak, f32 on `flex`. Six decoders of 1 to 14 million parameters took what it
-/// says within 9 %; `examples/estimate.rs` measures more. The samples and evaluations of a run need less. On other devices the kernels of
-/// `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
+/// Bytes that training takes at its peak, f32 on `flex`. Six decoders of 1 to 14 million parameters took what it says
+/// within 9 %; `examples/estimate.rs` measures more. The samples and evaluations of a run need less. On other devices
+/// the kernels of `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
@@ -35,7 +35,8 @@ pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEst
 /// The program itself, the logits of some rows, and what the allocator keeps at hand.
 const PROCESS: u64 = 58 << 20;
 
-/// Numbers kept per token at the peak; with checkpointing the inputs of all blocks, and what one of them keeps while it is differentiated.
+/// Numbers kept per token at the peak; with checkpointing the inputs of all blocks, and what one of them keeps while it
+/// is differentiated.
 fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
     if !train.checkpointing {
         return numbers_per_token(config);
@@ -44,12 +45,14 @@ fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
     numbers_per_token(&one) + (config.layers * config.width) as f64
 }
 
-/// Numbers kept per token at the peak, which is where the backward pass begins: what each operation of `fireclay-kernels` saves for it.
+/// Numbers kept per token at the peak, which is where the backward pass begins: what each operation of
+/// `fireclay-kernels` saves for it.
 fn numbers_per_token(config: &DecoderConfig) -> f64 {
     // The residual stream before each half of a block, and what its norm makes of it.
     let residual = 4 * config.width;
     let heads = config.query_width() + config.kv_width();
-    // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each softmax's sum.
+    // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each
+    // softmax's sum.
     let attention =
         if config.qk_norm { heads } else { 0 } + heads + config.kv_width() + config.query_width() + config.heads;
     let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
@@ -65,9 +68,10 @@ pub struct TimeEstimate {
     pub seconds: f64,
 }
 
-/// How long training takes on a machine that does `peak` floating-point operations a second ([`matmul_peak`](crate::matmul_peak)): its matrix
-/// products at that rate, and the element-wise work at 160 operations' time per byte of activations. On a busy machine with
-/// two cores, steps took between 0.6 and 1.9 times what it says: it tells minutes from hours.
+/// How long training takes on a machine that does `peak` floating-point operations a second
+/// ([`matmul_peak`](crate::matmul_peak)): its matrix products at that rate, and the element-wise work at 160
+/// operations' time per byte of activations. On a busy machine with two cores, steps took between 0.6 and 1.9 times
+/// what it says: it tells minutes from hours.
 #[must_use]
 pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> TimeEstimate {
     const OPERATIONS_PER_BYTE: f64 = 160.0;

@@ -20,7 +20,8 @@ pub struct Evaluation {
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// The mean of an objective over `batches`. Give it `model.valid()`, or every activation is kept for gradients that nobody takes.
+/// The mean of an objective over `batches`. Give it `model.valid()`, or every activation is kept for gradients that
+/// nobody takes.
 pub fn evaluate_objective<M, B>(
     model: &M,
     objective: &dyn Objective<M, B>,
@@ -41,7 +42,8 @@ pub fn evaluate_objective<M, B>(
     Evaluation { loss: mean(sum), bits_per_byte: None, weight, metrics }
 }
 
-/// The mean next-token loss over all targets of `batches`, and in bits per byte where the average bytes of a token are known.
+/// The mean next-token loss over all targets of `batches`, and in bits per byte where the average bytes of a token are
+/// known.
 pub fn evaluate(decoder: &Decoder, batches: impl Iterator<Item = Batch>, bytes_per_token: Option<f64>) -> Evaluation {
     let evaluation = evaluate_objective(decoder, &NextToken, batches);
     let bits_per_byte = bytes_per_token.map(|bytes| evaluation.loss / std::f64::consts::LN_2 / bytes);

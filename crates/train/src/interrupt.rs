@@ -18,7 +18,8 @@ const SIGNALS: &[i32] = &[SIGINT, SIGTERM];
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens to Ctrl-C, to `kill`, and to the end of the terminal. A second signal ends the process at once, with code 130.
+    /// Listens to Ctrl-C, to `kill`, and to the end of the terminal. A second signal ends the process at once, with
+    /// code 130.
     ///
     /// # Errors
     /// When the operating system refuses the handlers.

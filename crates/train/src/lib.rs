@@ -4,9 +4,12 @@
 //! [`fit`](fit()) is the loop, in one function that reads from top to bottom;
 //! [`pretrain`](pretrain()) calls it for text. That needs:
 //!
-//! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is one),
-//! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet) with the validation split,
-//! - a [`StageRun`]: the [`StageDir`] where metrics, samples and checkpoints go, an [`Interrupt`] that says when to save and leave, and so on.
+//! - a [`Decoder`](fireclay_model::Decoder) with fresh weights (replaced by those of the newest checkpoint, if there is
+//!   one),
+//! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet)
+//!   with the validation split,
+//! - a [`StageRun`]: the [`StageDir`] where metrics, samples and checkpoints go, an [`Interrupt`] that says when to
+//!   save and leave, and so on.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Split};
@@ -89,3 +92,8 @@ pub use stage::StageDir;
 pub use state::{Best, Measure, TrainerState};
 pub use throughput::{matmul_peak, memory_bandwidth, peak_memory};
 pub use trainable::Trainable;
+
+/// The example of README.md, compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

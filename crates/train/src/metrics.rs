@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
 
-/// One line of `metrics.jsonl`. Step 0 has only the evaluation before training; a step whose loss or gradient was not finite has
-/// `skipped`, and `null` for what was not finite.
+mod columns;
+
+pub use columns::{MetricColumns, Point};
+
+/// One line of `metrics.jsonl`. Step 0 has only the evaluation before training; a step whose loss or gradient was not
+/// finite has `skipped`, and `null` for what was not finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepMetrics {
     /// The step, from 1.

@@ -15,7 +15,8 @@ use crate::{TrainConfig, TrainError};
 pub struct Sample {
     /// After which step it was written.
     pub step: u64,
-    /// What it was given.
+    /// What it was given; empty for text without a prompt.
+    #[serde(default)]
     pub prompt: String,
     /// What it wrote, without the prompt.
     pub text: String,
@@ -29,8 +30,8 @@ pub fn read_samples(file: &Path) -> Result<Vec<Sample>, TrainError> {
     crate::metrics::read_lines(file)
 }
 
-/// Completes each prompt with `config.sample_tokens` tokens, at temperature 0.8 and from the 50 most probable tokens. The same
-/// seed and step give the same random numbers. Special tokens spelled out in a prompt count as such.
+/// Completes each prompt with `config.sample_tokens` tokens, at temperature 0.8 and from the 50 most probable tokens.
+/// The same seed and step give the same random numbers. Special tokens spelled out in a prompt count as such.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt is longer than the model's context.

@@ -56,8 +56,8 @@ impl StageDir {
         Ok(Self { path, _lock: lock, inherited: vec![] })
     }
 
-    /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before [`inheriting`](Self::inheriting), whose settings yield
-    /// to them.
+    /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before
+    /// [`inheriting`](Self::inheriting), whose settings yield to them.
     #[must_use]
     pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
         let mut keys = Map::new();
@@ -66,8 +66,9 @@ impl StageDir {
         self
     }
 
-    /// Has checkpoints keep what the `generation_config.json` of `base` says, sampling settings say, and the token ids of
-    /// its `config.json`, where the checkpoint has no word of its own. A file that is not there or is no JSON says nothing.
+    /// Has checkpoints keep what the `generation_config.json` of `base` says, sampling settings say, and the token ids
+    /// of its `config.json`, where the checkpoint has no word of its own. A file that is not there or is no JSON says
+    /// nothing.
     #[must_use]
     pub fn inheriting(mut self, base: &Path) -> Self {
         for (file, keys) in INHERITED {

@@ -1,8 +1,9 @@
 //! `TensorBoard` event files.
 //!
-//! A file is a row of `TFRecord`s (length, masked CRC-32C of it, bytes, masked CRC-32C of these), each a protobuf `Event`. Few fields
-//! are needed, so they are encoded here by hand: `wall_time` (1, double), `step` (2, varint), `file_version` (3, string), `summary`
-//! (5, message) of values (1) with `tag` (1, string) and `simple_value` (2, float), and `session_log` (7) with `status` (1).
+//! A file is a row of `TFRecord`s (length, masked CRC-32C of it, bytes, masked CRC-32C of these), each a protobuf
+//! `Event`. Few fields are needed, so they are encoded here by hand: `wall_time` (1, double), `step` (2, varint),
+//! `file_version` (3, string), `summary` (5, message) of values (1) with `tag` (1, string) and `simple_value` (2,
+//! float), and `session_log` (7) with `status` (1).
 
 use std::fs::File;
 use std::io::Write;
@@ -19,7 +20,8 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// A new event file in `folder`. When a run resumes behind step `from`, `TensorBoard` is told to forget later steps of older files.
+    /// A new event file in `folder`. When a run resumes behind step `from`, `TensorBoard` is told to forget later steps
+    /// of older files.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.

@@ -1,4 +1,5 @@
-//! What the machine can do: the rate of a large matrix product and of its memory, and how much of that a process has used.
+//! What the machine can do: the rate of a large matrix product and of its memory, and how much of that a process has
+//! used.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +7,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fireclay_model::{Precision, linear::linear};
 use rayon::prelude::*;
 
-/// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of those that fit into a quarter of a second:
-/// what model-flops utilisation is measured against.
+/// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of those that fit into a
+/// quarter of a second: what model-flops utilisation is measured against.
 #[must_use]
 pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
     const SIZE: usize = 1024;
@@ -31,8 +32,8 @@ pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
     2.0 * (SIZE as f64).powi(3) / best
 }
 
-/// Bytes a second that all threads together read from the main memory: the best of some passes over half a gibibyte, far more than caches hold. What
-/// decoding one token at a time is measured against.
+/// Bytes a second that all threads together read from the main memory: the best of some passes over half a gibibyte,
+/// far more than caches hold. What decoding one token at a time is measured against.
 #[must_use]
 pub fn memory_bandwidth() -> f64 {
     const NUMBERS: usize = 1 << 26;

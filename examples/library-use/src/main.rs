@@ -1,4 +1,5 @@
-//! Train a tokenizer, make a decoder for it, and ask it for the most probable next token: fireclay-model and fireclay-tokenizer alone.
+//! Train a tokenizer, make a decoder for it, and ask it for the most probable next token: fireclay-model and
+//! fireclay-tokenizer alone.
 use burn::tensor::{Int, Tensor};
 use fireclay_model::{Cache, DecoderConfig};
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
@@ -8,7 +9,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tokenizer = Tokenizer::train_bpe([text].into_iter(), &BpeConfig { vocab_size: 300, ..BpeConfig::default() })?;
 
     let device = fireclay_model::device::parse("cpu")?;
-    let config = DecoderConfig::modern(tokenizer.vocab_size(), /* width */ 64, /* layers */ 2, /* heads */ 4, /* context */ 128);
+    let config = DecoderConfig::modern(
+        tokenizer.vocab_size(),
+        /* width */ 64,
+        /* layers */ 2,
+        /* heads */ 4,
+        /* context */ 128,
+    );
     let decoder = config.init(/* seed */ 0, &device);
 
     let ids: Vec<i32> = tokenizer.encode("The potter").iter().map(|&id| id as i32).collect();

@@ -77,7 +77,8 @@ impl<'a> Comparison<'a> {
         let a = self.arguments;
         let [layers, width, heads, context, batch, vocab] = a.numbers;
         let mut text = format!(
-            "{}: {layers} layers, width {width}, {heads} heads, context {context}, batch {batch}, vocabulary {vocab}: {} parameters\n\
+            "{}: {layers} layers, width {width}, {heads} heads, context {context}, batch {batch}, vocabulary {vocab}: \
+             {} parameters\n\
              {}, threads {}, rounds {}, steps {}, PyTorch {}\n\n",
             a.shape,
             grouped(self.ours.runs[0].parameters as f64),
@@ -107,7 +108,8 @@ impl<'a> Comparison<'a> {
     fn warning(&self) -> String {
         let Some(Crowd { busy, cores }) = self.crowd.filter(|_| self.crowded()) else { return String::new() };
         format!(
-            "\n\nDo not trust this ratio: other programs kept {busy:.1} of {cores} cores busy, and {} threads found no core each, which slows\n\
+            "\n\nDo not trust this ratio: other programs kept {busy:.1} of {cores} cores busy, and {} threads found \
+             no core each, which slows\n\
              PyTorch far more than fireclay. Measure on a quiet machine, or with fewer --threads.",
             self.arguments.threads,
         )

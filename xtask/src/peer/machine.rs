@@ -14,7 +14,8 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Looks at the machine for a second, in which the caller runs nothing. `None` where the system does not say (only Linux does).
+    /// Looks at the machine for a second, in which the caller runs nothing. `None` where the system does not say (only
+    /// Linux does).
     pub fn look() -> Option<Self> {
         let before = Times::read(&fs::read_to_string("/proc/stat").ok()?)?;
         thread::sleep(Duration::from_secs(1));
@@ -22,8 +23,9 @@ impl Crowd {
         Some(before.until(after))
     }
 
-    /// Whether several threads find no core each. A program whose threads wait for one another by spinning, as `PyTorch`'s do, is then slowed
-    /// several times, and one whose threads take work from one another hardly: a ratio of the two says nothing. One thread waits for none.
+    /// Whether several threads find no core each. A program whose threads wait for one another by spinning, as
+    /// `PyTorch`'s do, is then slowed several times, and one whose threads take work from one another hardly: a ratio
+    /// of the two says nothing. One thread waits for none.
     pub fn leaves_too_little_for(self, threads: usize) -> bool {
         /// What a quiet system does by itself.
         const QUIET: f64 = 0.2;
@@ -40,7 +42,8 @@ struct Times {
 }
 
 impl Times {
-    /// From the text of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq and steal, of which guests are part.
+    /// From the text of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq and steal, of which guests are
+    /// part.
     fn read(text: &str) -> Option<Self> {
         let ticks = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let ticks: Vec<u64> = ticks.split_whitespace().take(8).map(str::parse).collect::<Result<_, _>>().ok()?;

@@ -1,7 +1,8 @@
 //! `cargo xtask bench --peer`: our training step and a peer's, measured in turn.
 //!
-//! Both are programs that print one line of JSON about the same decoder, batch and optimiser: `fireclay bench train`, and the script of the peer in
-//! `scripts/peers`. They run one after the other, again and again, so that whatever else the machine does meets all of them.
+//! Both are programs that print one line of JSON about the same decoder, batch and optimiser: `fireclay bench train`,
+//! and the script of the peer in `scripts/peers`. They run one after the other, again and again, so that whatever else
+//! the machine does meets all of them.
 
 mod arguments;
 mod comparison;
@@ -21,7 +22,8 @@ use comparison::{Comparison, Side, grouped};
 use machine::Crowd;
 
 const HELP: &str = "\
-Compare fireclay's training step with a peer's: the same decoder, batch, optimiser, threads and number format, measured in turn.
+Compare fireclay's training step with a peer's: the same decoder, batch, optimiser, threads and number format, \
+measured in turn.
 
 Usage: cargo xtask bench --peer pytorch [FLAGS]
 
@@ -42,13 +44,18 @@ Usage: cargo xtask bench --peer pytorch [FLAGS]
   --json                 print one JSON object, with every run
   --features, --no-default-features, --help
 
-Each round runs fireclay, PyTorch eager and PyTorch compiled. The faster of the latter two counts; compiled falls away where it does not work.
-A ratio is fireclay's tokens a second by the peer's, the median over the rounds of the ratio in each: above 1 fireclay is faster. Both compute on
+Each round runs fireclay, PyTorch eager and PyTorch compiled. The faster of the latter two counts; compiled falls \
+away where it does not work.
+A ratio is fireclay's tokens a second by the peer's, the median over the rounds of the ratio in each: above 1 \
+fireclay is faster. Both compute on
 the CPU.
 
-Measure on a quiet machine. PyTorch's threads wait for one another by spinning; where other programs take the cores, two threads of it can be
-several times slower than one, and the ratio flatters fireclay. Before each round the cores that others keep busy are counted, and the result says
-so when too few are left. Where no machine is quiet, --threads 1 is fair to both; OMP_WAIT_POLICY=PASSIVE in front makes PyTorch's threads sleep
+Measure on a quiet machine. PyTorch's threads wait for one another by spinning; where other programs take the cores, \
+two threads of it can be
+several times slower than one, and the ratio flatters fireclay. Before each round the cores that others keep busy are \
+counted, and the result says
+so when too few are left. Where no machine is quiet, --threads 1 is fair to both; OMP_WAIT_POLICY=PASSIVE in front \
+makes PyTorch's threads sleep
 instead of spin.
 
 PyTorch is not part of this workspace:
@@ -60,7 +67,8 @@ Examples
   cargo xtask bench --peer pytorch --shape gpt2 --precision bf16 --rounds 5 --json
   cargo xtask bench --peer pytorch --width 512 --heads 8 --no-compile
 
-A program that ends without a result, or counts other parameters, is an error. Compiling takes a minute, once for each shape.";
+A program that ends without a result, or counts other parameters, is an error. Compiling takes a minute, once for \
+each shape.";
 
 /// Whether `cargo xtask bench …` asks for a peer. If not, it is fireclay's own `bench`.
 pub fn is_asked_for(words: &[OsString]) -> bool {
@@ -111,7 +119,8 @@ fn sides(arguments: &Arguments, binary: &Path) -> Vec<Side> {
     sides
 }
 
-/// Runs A B C A B C … and says on standard error how far it is. Gives what others took of the machine at most, where that is known.
+/// Runs A B C A B C … and says on standard error how far it is. Gives what others took of the machine at most, where
+/// that is known.
 fn measure_in_turn(sides: &mut [Side], rounds: usize) -> Result<Option<Crowd>> {
     let (mut parameters, mut crowd) = (None, None::<Crowd>);
     for round in 1..=rounds {
@@ -147,7 +156,8 @@ fn check_parameters(name: &str, parameters: u64, ours: u64) -> Result<()> {
         let script = script();
         let script = script.display();
         bail!(
-            "fireclay trains {ours} parameters and {name} {parameters}: crates/train/src/bench.rs and {script} must describe one decoder"
+            "fireclay trains {ours} parameters and {name} {parameters}: crates/train/src/bench.rs and {script} must \
+             describe one decoder"
         );
     }
     Ok(())

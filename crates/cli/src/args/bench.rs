@@ -34,10 +34,13 @@ The decoder has learned positions, layer norm and ReLU, an untied head and no dr
     /// Generation: prefill of half a context, then one token a step
     #[command(after_help = "\
 Example:
-  fireclay bench generate --batch 1 --context 1024 --width 768 --heads 12 --layers 12 --vocab 50257 --preset gpt2 --weights int8
+  fireclay bench generate --batch 1 --context 1024 --width 768 --heads 12 --layers 12 --vocab 50257 --preset gpt2 \
+  --weights int8
 
-The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. `bandwidth_share` is
-the rate at which a step reads each weight and what the cache holds once, by that at which this machine reads memory, which is
+The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. \
+`bandwidth_share` is
+the rate at which a step reads each weight and what the cache holds once, by that at which this machine reads memory, \
+which is
 measured too; what a GPU's memory delivers is not.")]
     Generate(BenchGenerateArgs),
     /// Each CPU kernel of ours beside the same operation composed of burn's

@@ -23,7 +23,8 @@ Examples:
   fireclay data show --model runs/tiny --kind preferences --batch 3
   fireclay data show --model runs/tiny --kind text --json
 
-On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line breaks are shown as ⏎.")]
+On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
+breaks are shown as ⏎.")]
     Show(DataShowArgs),
     /// Make preference and rating files of what people did with replies in stored conversations
     #[command(after_help = "\
@@ -32,7 +33,8 @@ Examples:
   fireclay train --stages dpo --model runs/tiny --out runs/better --set 'dpo.data=[\"rated/preferences.jsonl\"]'
   fireclay train --stages kto --model runs/tiny --out runs/better --set 'kto.data=[\"rated/ratings.jsonl\"]'
 
-A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the reply that the conversation went on from
+A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the \
+reply that the conversation went on from
 over those that were generated again and left.")]
     ExportPreferences(ExportPreferencesArgs),
 }
@@ -54,7 +56,8 @@ pub struct ExportPreferencesArgs {
 /// `data show`
 #[derive(Args, Debug)]
 pub struct DataShowArgs {
-    /// A run, stage, checkpoint or Hugging Face model directory, for its tokenizer; a run's recipe says what else is not given
+    /// A run, stage, checkpoint or Hugging Face model directory, for its tokenizer; a run's recipe says what else is
+    /// not given
     #[arg(long, value_name = "DIR", required_unless_present = "tokenizer", conflicts_with = "tokenizer")]
     pub model: Option<PathBuf>,
     /// A tokenizer's folder or file
@@ -75,7 +78,8 @@ pub struct DataShowArgs {
     /// How many batches to show
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: usize,
-    /// Print one JSON object: {"kind", "rows": [{"title", "parts": [{"title", "spans"}], "padding"}], "tokens", "loss_share", "padding_share"}
+    /// Print one JSON object: {"kind", "rows": [{"title", "parts": [{"title", "spans"}], "padding"}], "tokens",
+    /// "loss_share", "padding_share"}
     #[arg(long)]
     pub json: bool,
 }

@@ -1,7 +1,8 @@
 //! A quotation mark that opens a reply and is never closed: [`OpeningQuote`].
 
-/// Passes a reply on as it comes. A quotation mark at its beginning, and what follows it, waits until its partner comes; where none comes, the mark
-/// is left out. A closing mark at the beginning has no partner and is left out at once.
+/// Passes a reply on as it comes. A quotation mark at its beginning, and what follows it, waits until its partner
+/// comes; where none comes, the mark is left out. A closing mark at the beginning has no partner and is left out at
+/// once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningQuote {
     state: State,

@@ -3,7 +3,8 @@
 use super::opening_quote::OpeningQuote;
 use super::sentences;
 
-/// The text of a reply. It ends at the model's end token, or, once three quarters of its tokens are spent, at the first sentence's end.
+/// The text of a reply. It ends at the model's end token, or, once three quarters of its tokens are spent, at the first
+/// sentence's end.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// What the model wrote.
@@ -25,8 +26,8 @@ impl Reply {
         Self { budget, ..Self::default() }
     }
 
-    /// Takes the text that one more token completes, which may be none; what may be shown now. `None` when the reply has to end before this token: it
-    /// nears its limit, and a sentence has just ended.
+    /// Takes the text that one more token completes, which may be none; what may be shown now. `None` when the reply
+    /// has to end before this token: it nears its limit, and a sentence has just ended.
     pub fn push(&mut self, piece: &str) -> Option<String> {
         let late = self.tokens >= self.budget - self.budget / 4;
         self.ended_early |= late && sentences::ended(&self.written, piece);

@@ -39,7 +39,8 @@ fn ends_sentence(text: &str) -> bool {
     }
 }
 
-/// Whether the dot at the end of `text` is a full stop: not that of an abbreviation, of an initial, or of the number that begins a line of a list.
+/// Whether the dot at the end of `text` is a full stop: not that of an abbreviation, of an initial, or of the number
+/// that begins a line of a list.
 fn is_full_stop(text: &str) -> bool {
     let text = text.trim_end_matches('.');
     let start = text.rfind(char::is_whitespace).map_or(0, |at| text.len() - text[at..].trim_start().len());

@@ -13,10 +13,12 @@ const MOST_CHARACTERS: usize = 120;
 const MOST: usize = 8;
 const BETWEEN: &str = "  ·  ";
 
-/// What the run that the checkpoint `model_dir` belongs to suggests to ask, at most eight lines; none for any other model.
+/// What the run that the checkpoint `model_dir` belongs to suggests to ask, at most eight lines; none for any other
+/// model.
 ///
-/// The run is the nearest folder with a `recipe.toml` among the checkpoint's own and the three above it: RUN/STAGE/checkpoints/STEP. A file of more
-/// than 4 KiB or that is not UTF-8 suggests nothing, and lines of more than 120 characters are left out.
+/// The run is the nearest folder with a `recipe.toml` among the checkpoint's own and the three above it:
+/// RUN/STAGE/checkpoints/STEP. A file of more than 4 KiB or that is not UTF-8 suggests nothing, and lines of more than
+/// 120 characters are left out.
 pub fn suggestions(model_dir: &Path) -> Vec<String> {
     let Ok(dir) = model_dir.canonicalize() else { return vec![] };
     let run = dir.ancestors().take(4).find(|folder| folder.join(RECIPE).is_file());
@@ -35,7 +37,8 @@ fn parse(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty() && line.chars().count() <= MOST_CHARACTERS).take(MOST).collect()
 }
 
-/// The suggestions in lines of at most `width` characters, none broken unless it is longer by itself. No suggestions are no lines.
+/// The suggestions in lines of at most `width` characters, none broken unless it is longer by itself. No suggestions
+/// are no lines.
 pub fn lines(suggestions: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
     for suggestion in suggestions {

@@ -3,8 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
+use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
-use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Source, open_documents};
 use fireclay_serve::store::export_preferences;
@@ -15,7 +15,7 @@ use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
 use crate::recipe::{ConversationData, PreferenceData, Recipe};
-use crate::show::{Paint, Row, conversations, preferences, row, text};
+use crate::show::{Paint, ShownRow, conversations, preferences, row, text};
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
 
@@ -129,7 +129,7 @@ fn of_conversations(
     stage: Option<(Stage, &dyn TrainingStage)>,
     tokenizer: &Tokenizer,
     shape: &Shape,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<ShownRow>> {
     let all = if args.data.is_empty() {
         let embedded =
             ConversationData { conversations: DRAWN, validation_conversations: 0, ..ConversationData::default() };
@@ -153,7 +153,7 @@ fn of_preferences(
     stage: Option<(Stage, &dyn TrainingStage)>,
     tokenizer: &Tokenizer,
     shape: &Shape,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<ShownRow>> {
     if let (Some((stage, section)), true) = (stage, args.data.is_empty())
         && let LearnsFrom::Pairs(data) = section.learns_from()
     {
@@ -178,7 +178,7 @@ fn of_preferences(
 }
 
 /// The pairs that the stage learns first, in its order.
-fn first_pairs(stage: Stage, data: &PreferenceData, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {
+fn first_pairs(stage: Stage, data: &PreferenceData, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<ShownRow>> {
     let (train, _) = examples::pairs(data, tokenizer, shape.context, stage)?;
     let mut source = Shuffled::new("examples", train, shape.batch, shape.seed)?;
     let mut pairs = vec![];
@@ -188,7 +188,12 @@ fn first_pairs(stage: Stage, data: &PreferenceData, tokenizer: &Tokenizer, shape
     Ok(preferences::rows(&pairs, tokenizer))
 }
 
-fn of_text(args: &DataShowArgs, recipe: Option<&Recipe>, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<Row>> {
+fn of_text(
+    args: &DataShowArgs,
+    recipe: Option<&Recipe>,
+    tokenizer: &Tokenizer,
+    shape: &Shape,
+) -> Result<Vec<ShownRow>> {
     let paths = match recipe {
         Some(recipe) if args.data.is_empty() => &recipe.data.paths,
         _ => &args.data,

@@ -4,8 +4,13 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fireclay_data::examples::Benchmark;
+use fireclay_eval::battery::battery;
+use fireclay_eval::{
+    Reader, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
+    schema, table, text, win_rate,
+};
 use fireclay_infer::SamplingConfig;
 use fireclay_text::TextModel;
 use fireclay_tokenizer::Tokenizer;
@@ -14,10 +19,7 @@ use serde_json::{Value, json};
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::user;
-use crate::eval::{
-    Asked, Outcome, Reader, Set, battery, completion, exact, multiple_choice, parse_tasks, preferences, schema, table,
-    text, wins,
-};
+use crate::eval::{EvalTask, Set, parse_tasks};
 use crate::judge::{Judge, is_reward_model};
 use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
@@ -47,7 +49,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     let mut outcomes = vec![];
     for (asked, set) in asked.iter().zip(sets) {
         let started = Instant::now();
-        let outcome = Outcome { task: asked.name(), ..models.evaluate(args, asked, set)? };
+        let outcome = TaskReport { task: asked.name(), ..models.evaluate(args, asked, set)? };
         if outcome.truncated > 0 {
             tracing::warn!(
                 "{}: {} texts lost their beginning, for the context is shorter",
@@ -63,7 +65,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         }
         outcomes.push(outcome);
     }
-    let tasks: Vec<Value> = outcomes.iter().map(Outcome::json).collect();
+    let tasks: Vec<Value> = outcomes.iter().map(TaskReport::json).collect();
     if run_recipe::is_run(&args.model) {
         keep(&args.model, &dir, &tasks)?;
     }
@@ -71,7 +73,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     if args.json {
         writeln!(out, "{}", json!({"model": args.model.display().to_string(), "tasks": tasks}))?;
     } else {
-        writeln!(out, "{}", table::table(&outcomes))?;
+        writeln!(out, "{}", table(&outcomes))?;
     }
     Ok(())
 }
@@ -88,8 +90,8 @@ fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
 }
 
 /// What a task cannot do without, told before anything is loaded.
-fn check_flags(args: &EvalArgs, asked: &[Asked]) -> Result<()> {
-    let wins = asked.iter().any(|one| matches!(one, Asked::Wins(_)));
+fn check_flags(args: &EvalArgs, asked: &[EvalTask]) -> Result<()> {
+    let wins = asked.iter().any(|one| matches!(one, EvalTask::Wins(_)));
     for (flag, given) in [("--reference", &args.reference), ("--reward", &args.reward)] {
         if wins && given.is_none() {
             return Err(user(format!(
@@ -100,7 +102,7 @@ fn check_flags(args: &EvalArgs, asked: &[Asked]) -> Result<()> {
     Ok(())
 }
 
-fn read(args: &EvalArgs, asked: &[Asked], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
+fn read(args: &EvalArgs, asked: &[EvalTask], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
     asked.iter().map(|one| Set::read(one, recipe, args.limit)).collect()
 }
 
@@ -120,12 +122,13 @@ struct Models {
 }
 
 impl Models {
-    fn load(args: &EvalArgs, dir: &Path, asked: &[Asked]) -> Result<Self> {
+    fn load(args: &EvalArgs, dir: &Path, asked: &[EvalTask]) -> Result<Self> {
         let device = args.load.device.as_deref();
         if is_reward_model(dir) {
-            if let Some(other) = asked.iter().find(|one| !matches!(one, Asked::Preferences(_))) {
+            if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
                 return Err(user(format!(
-                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model with --model",
+                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model \
+                     with --model",
                     args.model.display(),
                     other.name()
                 )));
@@ -143,46 +146,44 @@ impl Models {
         Ok(Self { subject: Subject::Language(Box::new(model)), reference, reward })
     }
 
-    fn evaluate(&self, args: &EvalArgs, asked: &Asked, set: Set) -> Result<Outcome> {
+    fn evaluate(&self, args: &EvalArgs, asked: &EvalTask, set: Set) -> Result<TaskReport> {
         let model = match &self.subject {
             Subject::Language(model) => model,
             Subject::Reward(judge) => {
                 let Set::Preferences(pairs) = set else {
                     unreachable!("nothing else was let through for a reward model")
                 };
-                return preferences::by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch);
+                return Ok(preferences_by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch)?);
             }
         };
         let reader = reader(model, args)?;
         let reference = self.reference.as_ref().map(|model| self::reader(model, args)).transpose()?;
         let sampling = sampling(args, &model.stop_ids());
-        match set {
-            Set::Benchmark(Benchmark::MultipleChoice(questions)) => {
-                multiple_choice::multiple_choice(&reader, &questions)
-            }
-            Set::Benchmark(Benchmark::Schema(questions)) => schema::schema(&reader, &questions),
-            Set::Benchmark(Benchmark::Completion(texts)) => completion::completion(&reader, &texts),
-            Set::Text(path) => text::text(&reader, &path, args.limit),
+        Ok(match set {
+            Set::Benchmark(Benchmark::MultipleChoice(questions)) => multiple_choice(&reader, &questions)?,
+            Set::Benchmark(Benchmark::Schema(questions)) => schema(&reader, &questions)?,
+            Set::Benchmark(Benchmark::Completion(texts)) => completion(&reader, &texts)?,
+            Set::Text(path) => text(&reader, &path, args.limit)?,
             Set::Preferences(pairs) => {
                 model.chat_tokenizer()?;
-                preferences::by_likelihood(&reader, reference.as_ref(), &pairs)
+                preferences_by_likelihood(&reader, reference.as_ref(), &pairs)?
             }
             Set::Battery(section, tasks) => {
                 model.chat_tokenizer()?;
-                battery::battery(&reader, &section, &tasks).map_err(|error| error.context(asked.name()))
+                battery(&reader, &tasks, section.temperature, section.max_tokens).with_context(|| asked.name())?
             }
             Set::Tasks(tasks) => {
                 model.chat_tokenizer()?;
-                exact::exact_match(&reader, &tasks, &sampling).map_err(|error| error.context(asked.name()))
+                exact_match(&reader, &tasks, &sampling).with_context(|| asked.name())?
             }
             Set::Wins(tasks) => {
                 model.chat_tokenizer()?;
                 let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
                     unreachable!("the flags were checked");
                 };
-                wins::win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)
+                win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)?
             }
-        }
+        })
     }
 }
 

@@ -1,23 +1,28 @@
 //! `fireclay report RUN`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_report::KnownStage;
 
-use crate::report;
-
-/// Write RUN/report.html: curves, samples, recipe and machine on one self-contained page.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// The run directory, as in runs/tiny; training may still be going on.
-    pub run: PathBuf,
-}
+use crate::args::ReportArgs;
+use crate::stages::Stage;
 
 /// Writes the page and prints its path on standard output.
 ///
 /// # Errors
 /// One line, when there is no run or the page cannot be written.
-pub fn run(args: &Args) -> Result<()> {
-    crate::console::say(report::write(&args.run)?.display());
+pub fn run(args: &ReportArgs) -> Result<()> {
+    crate::console::say(write(&args.run)?.display());
     Ok(())
+}
+
+/// Writes the page of a run, whose stages it names as the table of stages does.
+///
+/// # Errors
+/// As [`fireclay_report::write`].
+pub fn write(run: &Path) -> Result<PathBuf> {
+    let known = |stage: &Stage| KnownStage { name: stage.name(), title: stage.title(), logs: stage.trains() };
+    let stages: Vec<KnownStage> = Stage::ALL.iter().map(known).collect();
+    Ok(fireclay_report::write(run, &stages)?)
 }

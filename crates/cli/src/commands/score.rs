@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use fireclay_eval::Likelihood;
 use fireclay_infer::score;
 use serde_json::json;
 
 use crate::args::ScoreArgs;
 use crate::error::user;
-use crate::eval::text::Likelihood;
 use crate::ids::parse_ids;
 use crate::{model, text_file};
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use fireclay_data::corpus::Topic;
+use fireclay_corpus::Topic;
+use fireclay_eval::battery;
 use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe};
 use crate::run_dir::RunDir;
 use crate::stages::{Context, Leaves, Stage, TrainingStage};
-use crate::{battery, device, model_dir, report, stages};
+use crate::{device, model_dir, stages};
 
 /// Runs the stages; finished ones are skipped, a cut-off one resumes.
 ///
@@ -125,7 +126,8 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
     let there = run.folder("tokenizer").join("DONE").exists();
     if !there && model.is_none() && recipe.tokenizer.path.is_none() {
         return Err(user(format!(
-            "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set tokenizer.path",
+            "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set \
+             tokenizer.path",
             run.path().display()
         )));
     }
@@ -146,11 +148,11 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
         say(format!("\nrun        {}", run.path().display()));
         return Ok(());
     };
-    let report = report::write(run.path())?;
+    let report = super::report::write(run.path())?;
     let samples = last_samples(&run.folder(last.name()))?;
     let replies = battery::read(run.path(), Stage::ALL.iter().map(|stage| stage.name()));
     if !console.quiet {
-        if let Some(table) = battery::Table::new(&replies) {
+        if let Some(table) = battery::BatteryTable::new(&replies) {
             say(format!("\n{table}"));
         }
         say("");
@@ -193,7 +195,7 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     let shares = recipe.sft.data.corpus.shares.weights();
     let summary: Option<Summary> = fireclay_train::stage::done(&run.folder(last.name()))?;
     let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
-    let suggestions = fireclay_data::corpus::suggestions(&recipe.corpus.world, |topic| {
+    let suggestions = fireclay_corpus::suggestions(&recipe.corpus.world, |topic| {
         shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
     });
     let path = run.path().join("suggestions.txt");

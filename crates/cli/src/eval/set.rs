@@ -5,8 +5,10 @@ use std::slice::from_ref;
 use anyhow::Result;
 use fireclay_data::examples::{Benchmark, Examples, Preference, Task, read_benchmark, read_preferences, read_tasks};
 
-use super::{Asked, embedded};
-use crate::battery;
+use fireclay_eval::{battery, embedded};
+
+use super::EvalTask;
+use super::held_out::{battery_section, preferences, prompts};
 use crate::recipe::{BatterySection, Recipe};
 
 /// The questions of a task.
@@ -27,27 +29,32 @@ pub enum Set {
 }
 
 impl Set {
-    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus is like.
+    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus
+    /// is like.
     ///
     /// # Errors
     /// When a file is damaged; the message tells the line.
-    pub fn read(asked: &Asked, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
+    pub fn read(asked: &EvalTask, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
         let most = limit.unwrap_or(usize::MAX);
         Ok(match asked {
-            Asked::Battery => {
-                let section = embedded::battery_section(recipe);
-                let tasks = battery::tasks(&section, &battery::world_of(recipe), section.last_per_topic())?;
+            EvalTask::Battery => {
+                let section = battery_section(recipe);
+                let tasks = battery::tasks(
+                    &section.data,
+                    &recipe.map(Recipe::world).unwrap_or_default(),
+                    section.last_per_topic(),
+                )?;
                 Self::Battery(section, embedded::spread(tasks, most))
             }
-            Asked::World => Self::Tasks(embedded::world(recipe, most)),
-            Asked::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
-            Asked::Preferences(None) => Self::Preferences(embedded::preferences(recipe, limit)),
-            Asked::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
-            Asked::Wins(None) => Self::Wins(embedded::prompts(recipe, limit)),
-            Asked::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
-            Asked::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
-            Asked::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
-            Asked::Text(path) => Self::Text(path.clone()),
+            EvalTask::World => Self::Tasks(embedded::world(&recipe.map(Recipe::world).unwrap_or_default(), most)),
+            EvalTask::Arithmetic => Self::Tasks(embedded::arithmetic(most)),
+            EvalTask::Preferences(None) => Self::Preferences(preferences(recipe, limit)),
+            EvalTask::Preferences(Some(path)) => Self::Preferences(kept(path, read_preferences(from_ref(path))?, most)),
+            EvalTask::Wins(None) => Self::Wins(prompts(recipe, limit)),
+            EvalTask::Wins(Some(path)) => Self::Wins(kept(path, read_tasks(from_ref(path))?, most)),
+            EvalTask::Tasks(path) => Self::Tasks(kept(path, read_tasks(from_ref(path))?, most)),
+            EvalTask::Benchmark(path) => Self::Benchmark(first(read_benchmark(path)?, most)),
+            EvalTask::Text(path) => Self::Text(path.clone()),
         })
     }
 }

@@ -12,7 +12,7 @@ const NAMES: [&str; 7] = ["battery", "world", "arithmetic", "preferences", "wins
 
 /// A task that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum EvalTask {
     /// What people type first.
     Battery,
     /// Questions about the held-out people of the embedded world.
@@ -31,7 +31,7 @@ pub enum Asked {
     Text(String),
 }
 
-impl Asked {
+impl EvalTask {
     /// What tables call it: its name, or its file without folders and extensions.
     #[must_use]
     pub fn name(&self) -> String {
@@ -52,26 +52,26 @@ impl Asked {
     }
 }
 
-/// Reads the words of `--task`: names and files. `text` takes the file behind it for text, whatever it holds, and `wins` takes its prompts from a
-/// file of tasks behind it.
+/// Reads the words of `--task`: names and files. `text` takes the file behind it for text, whatever it holds, and
+/// `wins` takes its prompts from a file of tasks behind it.
 ///
 /// # Errors
 /// When a word is neither a name nor a file, or a file holds nothing that can be asked.
-pub fn parse_tasks(words: &[String]) -> Result<Vec<Asked>> {
+pub fn parse_tasks(words: &[String]) -> Result<Vec<EvalTask>> {
     let mut asked = vec![];
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         asked.push(match word.as_str() {
-            "battery" => Asked::Battery,
-            "world" => Asked::World,
-            "arithmetic" => Asked::Arithmetic,
-            "preferences" => Asked::Preferences(None),
+            "battery" => EvalTask::Battery,
+            "world" => EvalTask::World,
+            "arithmetic" => EvalTask::Arithmetic,
+            "preferences" => EvalTask::Preferences(None),
             "wins" | "win-rate" => {
                 let prompts = words.next_if(|next| is_path(next) && matches!(file_kind(next), Ok(FileKind::Tasks)));
-                Asked::Wins(prompts.cloned())
+                EvalTask::Wins(prompts.cloned())
             }
             "text" => match words.next() {
-                Some(path) => Asked::Text(existing(path)?),
+                Some(path) => EvalTask::Text(existing(path)?),
                 None => return Err(user("--task text: name a file behind it, as in --task text held-out.txt")),
             },
             path => of_file(path)?,
@@ -80,13 +80,13 @@ pub fn parse_tasks(words: &[String]) -> Result<Vec<Asked>> {
     Ok(asked)
 }
 
-fn of_file(path: &str) -> Result<Asked> {
+fn of_file(path: &str) -> Result<EvalTask> {
     let path = existing(path)?;
     Ok(match file_kind(&path)? {
-        FileKind::Benchmark => Asked::Benchmark(path),
-        FileKind::Preferences => Asked::Preferences(Some(path)),
-        FileKind::Tasks => Asked::Tasks(path),
-        FileKind::Text => Asked::Text(path),
+        FileKind::Benchmark => EvalTask::Benchmark(path),
+        FileKind::Preferences => EvalTask::Preferences(Some(path)),
+        FileKind::Tasks => EvalTask::Tasks(path),
+        FileKind::Text => EvalTask::Text(path),
     })
 }
 
@@ -103,7 +103,8 @@ fn existing(word: &str) -> Result<String> {
     let nearness = |name: &&str| strsim::jaro_winkler(&meant, name);
     let nearest = NAMES.into_iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
     Err(user(format!(
-        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? Known are {}, and files of text, tasks, preferences or \
+        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? Known are {}, and files of \
+         text, tasks, preferences or \
          multiple choice",
         NAMES.join(", ")
     )))
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn tables_have_short_names() {
-        assert_eq!(Asked::Benchmark("data/eval/copa.jsonl.gz".into()).name(), "copa");
-        assert_eq!(Asked::Wins(Some("sums.jsonl".into())).name(), "wins sums");
+        assert_eq!(EvalTask::Benchmark("data/eval/copa.jsonl.gz".into()).name(), "copa");
+        assert_eq!(EvalTask::Wins(Some("sums.jsonl".into())).name(), "wins sums");
     }
 }

@@ -45,7 +45,8 @@ impl BatterySection {
         if !self.is_on() && self.final_per_topic > 0 {
             let at_end = self.final_per_topic;
             return Err(format!(
-                "battery.final_per_topic = {at_end}, and battery.per_topic = 0 turns the battery off; set battery.per_topic"
+                "battery.final_per_topic = {at_end}, and battery.per_topic = 0 turns the battery off; set \
+                 battery.per_topic"
             ));
         }
         if !self.is_on() && !self.data.is_empty() {

@@ -1,6 +1,6 @@
 //! The examples that stages learn from, as keys of their sections, and the keys of what is trained.
 
-use fireclay_data::corpus::{ConversationConfig, PromptConfig};
+use fireclay_corpus::{ConversationConfig, PromptConfig};
 use fireclay_model::LoraConfig;
 use serde::{Deserialize, Serialize};
 

@@ -24,7 +24,8 @@ pub struct Depth {
 }
 
 impl Depth {
-    /// Derives everything from the number of layers, for a model whose parameters are counted by `num_params(width, layers, heads)`.
+    /// Derives everything from the number of layers, for a model whose parameters are counted by
+    /// `num_params(width, layers, heads)`.
     #[must_use]
     pub fn new(layers: usize, num_params: impl Fn(usize, usize, usize) -> usize) -> Self {
         let width = 64 * layers;
@@ -72,7 +73,8 @@ impl std::fmt::Display for Depth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "depth {}: width {}, heads {}, context {}, batch {}, learning rate {}, {} steps for {:.1}M tokens (20 a parameter)",
+            "depth {}: width {}, heads {}, context {}, batch {}, learning rate {}, {} steps for {:.1}M tokens (20 a \
+             parameter)",
             self.layers,
             self.width,
             self.heads,

@@ -50,7 +50,8 @@ impl RecipeError {
     }
 }
 
-/// Appends the known name nearest to the unknown one of a message such as "unknown field `stpes`, expected one of `steps`, `batch`".
+/// Appends the known name nearest to the unknown one of a message such as "unknown field `stpes`, expected one of
+/// `steps`, `batch`".
 fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else {

@@ -192,8 +192,8 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
     }
 }
 
-/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the command
-/// line changes the steps alone.
+/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the
+/// command line changes the steps alone.
 fn fit_warmup(layers: &mut Table, set: &[String]) {
     let is_set = |stage: &str, key: &str| {
         set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))
@@ -296,7 +296,8 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         for (stage, context) in recipe.training().into_iter().map(|(stage, section)| (stage, section.train().context)) {
             if recipe.stages.contains(&stage) && context > longest {
                 return Err(format!(
-                    "{}.context = {context} is longer than the model's, {longest}; make it shorter, or set model.context",
+                    "{}.context = {context} is longer than the model's, {longest}; make it shorter, or set \
+                     model.context",
                     stage.name()
                 ));
             }

@@ -1,6 +1,6 @@
 //! The sections of a recipe.
 
-use fireclay_data::corpus::CorpusConfig;
+use fireclay_corpus::{CorpusConfig, WorldConfig};
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,13 @@ impl Recipe {
     #[must_use]
     pub fn training_stage(&self, stage: Stage) -> Option<&dyn TrainingStage> {
         self.training().into_iter().find(|(one, _)| *one == stage).map(|(_, section)| section)
+    }
+
+    /// The people of the embedded corpus that the model has read about: in pretraining, or, where that read files, in
+    /// fine-tuning.
+    #[must_use]
+    pub fn world(&self) -> WorldConfig {
+        if self.data.paths.is_empty() { self.corpus.world } else { self.sft.data.corpus.world }
     }
 }
 

@@ -5,13 +5,19 @@ use fireclay_data::chat::{ChatSource, EncodedChats};
 use fireclay_data::{Batch, Source};
 use fireclay_tokenizer::Tokenizer;
 
-use super::{Part, Row};
+use super::{RowPart, ShownRow};
 
 /// The rows of the first `count` batches of `batch` rows.
 ///
 /// # Errors
 /// When the source cannot be made of these conversations.
-pub fn rows(chats: EncodedChats, tokenizer: &Tokenizer, batch: usize, count: usize, seed: u64) -> Result<Vec<Row>> {
+pub fn rows(
+    chats: EncodedChats,
+    tokenizer: &Tokenizer,
+    batch: usize,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<ShownRow>> {
     let mut source = ChatSource::new(chats, batch, seed)?;
     let mut rows = vec![];
     for _ in 0..count {
@@ -25,7 +31,7 @@ pub fn rows(chats: EncodedChats, tokenizer: &Tokenizer, batch: usize, count: usi
 }
 
 /// One row: its `context` ids and the last target behind them.
-fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> Row {
+fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> ShownRow {
     let places = row * batch.context..(row + 1) * batch.context;
     let mut ids = batch.ids[places.clone()].to_vec();
     ids.extend(batch.targets[places.clone()].last());
@@ -35,8 +41,9 @@ fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> Row {
     let segments = batch.segments.as_ref().map_or(&[][..], |segments| &segments[places]);
     let mut lengths: Vec<usize> = segments.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
 
-    // Every conversation has something to learn, so a segment without is padding; and the row's last token, which has no segment, goes on with
-    // whatever it stands behind, unless nothing of it is learned and it is what rows are padded with.
+    // Every conversation has something to learn, so a segment without is padding; and the row's last token, which has
+    // no segment, goes on with whatever it stands behind, unless nothing of it is learned and it is what rows are
+    // padded with.
     let last = lengths.last().map_or(0, |last| ids.len() - 1 - last);
     let padded = lengths.len() > 1 && !loss[last + 1..].contains(&true);
     let mut padding = if padded { lengths.pop().unwrap_or(0) + 1 } else { 0 };
@@ -50,8 +57,8 @@ fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> Row {
     let part = |(index, length): (usize, usize)| {
         let span = start..start + length;
         start += length;
-        Part::new(format!("conversation {}", index + 1), &ids[span.clone()], &loss[span], tokenizer)
+        RowPart::new(format!("conversation {}", index + 1), &ids[span.clone()], &loss[span], tokenizer)
     };
-    let parts: Vec<Part> = lengths.into_iter().enumerate().map(part).collect();
-    Row { title: format!("row {number}"), parts, padding }
+    let parts: Vec<RowPart> = lengths.into_iter().enumerate().map(part).collect();
+    ShownRow { title: format!("row {number}"), parts, padding }
 }

@@ -1,4 +1,5 @@
-//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends, and how much is padding.
+//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends,
+//! and how much is padding.
 //!
 //! Reading order: [`row`] → [`conversations`], [`preferences`], [`text`] → [`paint`].
 
@@ -9,7 +10,7 @@ pub mod text;
 pub mod paint;
 
 pub use paint::Paint;
-pub use row::{Part, Row, Span};
+pub use row::{RowPart, ShownRow, Span};
 
 #[cfg(test)]
 mod tests;

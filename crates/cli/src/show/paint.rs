@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::row::Count;
-use super::{Part, Row};
+use super::{RowPart, ShownRow};
 
 /// How tokens that carry loss are told from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Paint {
 
     /// Rows with their borders, and what share of the tokens is what.
     #[must_use]
-    pub fn rows(self, rows: &[Row]) -> String {
+    pub fn rows(self, rows: &[ShownRow]) -> String {
         let mut text = String::new();
         for row in rows {
             let _ = writeln!(text, "━━ {} ━━", row.title);
@@ -48,7 +48,7 @@ impl Paint {
         text
     }
 
-    fn part(self, part: &Part) -> String {
+    fn part(self, part: &RowPart) -> String {
         let span = |span: &super::Span| {
             let text = visible(&span.text);
             if span.loss { self.wrap(&text) } else { text }
@@ -58,7 +58,8 @@ impl Paint {
     }
 }
 
-/// Line breaks with a sign before them, and other control characters as their pictures, so that text cannot move the cursor or ring the bell.
+/// Line breaks with a sign before them, and other control characters as their pictures, so that text cannot move the
+/// cursor or ring the bell.
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

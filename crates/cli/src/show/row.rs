@@ -16,7 +16,7 @@ pub struct Span {
 
 /// One example in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct RowPart {
     /// What it is called.
     pub title: String,
     /// Its tokens.
@@ -25,16 +25,16 @@ pub struct Part {
 
 /// What is computed together: a row of a batch, or a pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ShownRow {
     /// What it is called.
     pub title: String,
     /// Its examples.
-    pub parts: Vec<Part>,
+    pub parts: Vec<RowPart>,
     /// Tokens behind the last example that mean nothing.
     pub padding: usize,
 }
 
-impl Part {
+impl RowPart {
     /// Tokens as spans; `loss` has a mark for each.
     #[must_use]
     pub fn new(title: impl Into<String>, ids: &[u32], loss: &[bool], tokenizer: &Tokenizer) -> Self {
@@ -68,7 +68,7 @@ pub struct Count {
 impl Count {
     /// Of all rows.
     #[must_use]
-    pub fn of(rows: &[Row]) -> Self {
+    pub fn of(rows: &[ShownRow]) -> Self {
         let parts = || rows.iter().flat_map(|row| &row.parts);
         let padding = rows.iter().map(|row| row.padding).sum();
         Self {
@@ -97,10 +97,10 @@ impl Count {
 
 /// Rows as one JSON object.
 #[must_use]
-pub fn json(kind: &str, rows: &[Row]) -> Value {
+pub fn json(kind: &str, rows: &[ShownRow]) -> Value {
     let span = |span: &Span| json!({"text": span.text, "loss": span.loss, "tokens": span.tokens});
-    let part = |part: &Part| json!({"title": part.title, "spans": part.spans.iter().map(span).collect::<Vec<_>>()});
-    let row = |row: &Row| json!({"title": row.title, "parts": row.parts.iter().map(part).collect::<Vec<_>>(), "padding": row.padding});
+    let part = |part: &RowPart| json!({"title": part.title, "spans": part.spans.iter().map(span).collect::<Vec<_>>()});
+    let row = |row: &ShownRow| json!({"title": row.title, "parts": row.parts.iter().map(part).collect::<Vec<_>>(), "padding": row.padding});
     let count = Count::of(rows);
     json!({
         "kind": kind,

@@ -5,7 +5,7 @@ use fireclay_data::chat::{EncodedChats, encode_preferences};
 use fireclay_data::examples::{Conversation, Preference};
 use fireclay_tokenizer::{BpeConfig, Message, Tokenizer};
 
-use super::{Paint, Row, conversations, preferences, row::Count, text};
+use super::{Paint, ShownRow, conversations, preferences, row::Count, text};
 
 fn tokenizer() -> Tokenizer {
     let config = BpeConfig { vocab_size: 280, ..BpeConfig::default() };
@@ -18,7 +18,7 @@ fn conversation(turns: &[(&str, &str)]) -> Conversation {
 }
 
 /// The tokens of a part that carry loss, as text; and the rest.
-fn learned(row: &Row, part: usize) -> (String, String) {
+fn learned(row: &ShownRow, part: usize) -> (String, String) {
     let of = |loss: bool| {
         row.parts[part].spans.iter().filter(|span| span.loss == loss).map(|span| span.text.as_str()).collect::<String>()
     };

@@ -4,7 +4,7 @@ use anyhow::Result;
 use fireclay_data::{DataError, Document, PackedSource, ShardSet, Source, Split};
 use fireclay_tokenizer::Tokenizer;
 
-use super::{Part, Row};
+use super::{RowPart, ShownRow};
 
 /// Token ids of documents, the end-of-text token behind each, until there are `enough`.
 ///
@@ -31,11 +31,17 @@ pub fn ids(
     Ok(ids)
 }
 
-/// The rows of the first `count` batches of windows of `context` tokens and the one behind. All but a window's first token is learned.
+/// The rows of the first `count` batches of windows of `context` tokens and the one behind. All but a window's first
+/// token is learned.
 ///
 /// # Errors
 /// When there are fewer tokens than a window has.
-pub fn rows(ids: Vec<u32>, tokenizer: &Tokenizer, [batch, context, count]: [usize; 3], seed: u64) -> Result<Vec<Row>> {
+pub fn rows(
+    ids: Vec<u32>,
+    tokenizer: &Tokenizer,
+    [batch, context, count]: [usize; 3],
+    seed: u64,
+) -> Result<Vec<ShownRow>> {
     let shards = ShardSet::from_ids(ids, vec![]);
     let mut source = PackedSource::new(&shards, Split::Train, batch, context, seed)?;
     let mut rows = vec![];
@@ -43,19 +49,23 @@ pub fn rows(ids: Vec<u32>, tokenizer: &Tokenizer, [batch, context, count]: [usiz
         let of_batch = source.next_batch()?;
         for (ids, targets) in of_batch.ids.chunks_exact(context).zip(of_batch.targets.chunks_exact(context)) {
             let window: Vec<u32> = ids.iter().chain(targets.last()).copied().collect();
-            rows.push(Row { title: format!("row {}", rows.len() + 1), parts: parts(&window, tokenizer), padding: 0 });
+            rows.push(ShownRow {
+                title: format!("row {}", rows.len() + 1),
+                parts: parts(&window, tokenizer),
+                padding: 0,
+            });
         }
     }
     Ok(rows)
 }
 
 /// A window's documents: the token that ends a document belongs to it.
-fn parts(window: &[u32], tokenizer: &Tokenizer) -> Vec<Part> {
+fn parts(window: &[u32], tokenizer: &Tokenizer) -> Vec<RowPart> {
     let end = tokenizer.end_of_text_id();
     let (mut parts, mut first) = (vec![], true);
     for ids in window.split_inclusive(|&id| Some(id) == end) {
         let loss: Vec<bool> = (0..ids.len()).map(|at| !first || at > 0).collect();
-        parts.push(Part::new(format!("document {}", parts.len() + 1), ids, &loss, tokenizer));
+        parts.push(RowPart::new(format!("document {}", parts.len() + 1), ids, &loss, tokenizer));
         first = false;
     }
     parts

@@ -1,13 +1,14 @@
 //! The battery of a stage: asked while it trains, and of the checkpoint that it leaves.
 
 use anyhow::Result;
+use fireclay_eval::battery::{BatteryShares, encode, tasks};
 use fireclay_rlhf::StageBattery;
 use fireclay_train::{Summary, TrainConfig};
 
 use super::context::Context;
 use super::examples::report;
+use super::verdict::Verdict;
 use super::{Stage, TrainingStage};
-use crate::battery::{self, Figures, Verdict};
 
 /// The battery that the recipe describes, if it has one.
 ///
@@ -18,10 +19,10 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
     if !section.is_on() {
         return Ok(None);
     }
-    let world = battery::world_of(Some(context.recipe));
+    let world = context.recipe.world();
     let of_size = |per_topic| {
-        let tasks = battery::tasks(section, &world, per_topic)?;
-        battery::battery(section, &tasks, context.tokenizer, config.context)
+        let tasks = tasks(&section.data, &world, per_topic)?;
+        encode(&tasks, context.tokenizer, config.context, section.temperature, section.max_tokens)
     };
     let (during, _) = of_size(section.per_topic)?;
     let (last, skips) = of_size(section.last_per_topic())?;
@@ -33,7 +34,7 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
 /// What is to be said of a finished stage that had a battery.
 #[must_use]
 pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<Verdict> {
-    let figures = |stage: Stage| Some((stage.name(), Figures::of_stage(&context.run.folder(stage.name()))?));
+    let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.folder(stage.name()))?));
     let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
     Verdict::new(name, &stage.remedy(name), summary, before)
 }

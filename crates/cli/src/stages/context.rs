@@ -66,7 +66,8 @@ impl Context<'_> {
         }
         self.model.map(Path::to_path_buf).ok_or_else(|| {
             user(format!(
-                "{}: the stage `{}` has no model to begin with; run the stages before it (--stages tokenizer,pretrain,{}), or give a model with --model DIR",
+                "{}: the stage `{}` has no model to begin with; run the stages before it (--stages \
+                 tokenizer,pretrain,{}), or give a model with --model DIR",
                 self.run.path().display(),
                 this.name(),
                 this.name()
@@ -129,7 +130,8 @@ impl Context<'_> {
                 Ok(())
             }
             None => Err(user(format!(
-                "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a chat_template.jinja beside {}",
+                "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a \
+                 chat_template.jinja beside {}",
                 self.stage.name(),
                 self.run.folder("tokenizer").join("tokenizer.json").display()
             ))),

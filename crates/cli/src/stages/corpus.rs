@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_data::corpus::{self, CorpusConfig, CorpusDocument, Split as CorpusSplit, Turn};
+use fireclay_corpus::{self as corpus, CorpusConfig, CorpusDocument, Split};
+use fireclay_data::examples::messages;
 use fireclay_data::{
     DataError, Document, ReadOptions, ShardSet, TokenizeOptions, ValidationSplit, open_documents_with, tokenize_paths,
     tokenize_splits,
 };
-use fireclay_tokenizer::{Message, Tokenizer};
+use fireclay_tokenizer::Tokenizer;
 
 use crate::recipe::{Recipe, TokenizerKind};
 
@@ -24,8 +25,8 @@ pub fn document_texts<'a>(
     let characters = recipe.tokenizer.kind == TokenizerKind::Char;
     let limit = if characters { u64::MAX } else { recipe.tokenizer.max_bytes };
     if recipe.data.paths.is_empty() {
-        let validation = characters.then(|| corpus::documents(&recipe.corpus, CorpusSplit::Validation));
-        let texts = corpus::documents(&recipe.corpus, CorpusSplit::Train).chain(validation.into_iter().flatten());
+        let validation = characters.then(|| corpus::documents(&recipe.corpus, Split::Validation));
+        let texts = corpus::documents(&recipe.corpus, Split::Train).chain(validation.into_iter().flatten());
         return Ok(Box::new(up_to(limit, texts.map(|document| document.to_string()))));
     }
     let mut paths = recipe.data.paths.clone();
@@ -60,8 +61,8 @@ fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterato
     })
 }
 
-/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the tokens it began with, whatever has
-/// become of the files since.
+/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the
+/// tokens it began with, whatever has become of the files since.
 pub(super) fn shards(
     recipe: &Recipe,
     tokenizer: &Tokenizer,
@@ -93,21 +94,22 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
     }
     let key = format!("embedded corpus {}", serde_json::to_string(&recipe.corpus)?);
     if dir.exists() {
-        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated text.
+        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated
+        // text.
         if let Some(shards) = ShardSet::open(dir, tokenizer).ok().filter(|shards| shards.key() == key) {
             return Ok(shards);
         }
     }
     let options = TokenizeOptions { key, ..options };
     let documents = |split| embedded(&recipe.corpus, split, tokenizer);
-    let (train, validation) = (documents(CorpusSplit::Train), documents(CorpusSplit::Validation));
+    let (train, validation) = (documents(Split::Train), documents(Split::Validation));
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
 }
 
 /// The documents of the embedded corpus. What is a conversation is rendered by the tokenizer's chat template.
 pub fn embedded<'a>(
     config: &CorpusConfig,
-    split: CorpusSplit,
+    split: Split,
     tokenizer: &'a Tokenizer,
 ) -> impl Iterator<Item = Result<Document, DataError>> + Send + use<'a> {
     corpus::documents(config, split).map(move |document| match document {
@@ -119,11 +121,6 @@ pub fn embedded<'a>(
             Ok(Document::rendered(text, "corpus"))
         }
     })
-}
-
-/// The turns of a generated conversation as messages.
-pub fn messages(turns: Vec<Turn>) -> Vec<Message> {
-    turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect()
 }
 
 /// Where the text comes from, for people.

@@ -1,10 +1,10 @@
 //! The examples that alignment stages learn from: files, or the embedded corpus.
 
 use anyhow::Result;
+use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::chat::{
     EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
 };
-use fireclay_data::corpus::{self, Split};
 use fireclay_data::examples::{
     AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations,
     read_preferences, read_ratings, read_tasks, split_by_prompt,
@@ -156,7 +156,8 @@ pub fn tasks(
     Ok((encode(&train)?, held_out(stage.name(), &others, encode)))
 }
 
-/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and says so.
+/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and
+/// says so.
 pub fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
     if examples.is_empty() {
         return vec![];

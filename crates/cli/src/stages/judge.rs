@@ -74,7 +74,8 @@ pub fn check_context(context: &Context, dir: &Path, model: &ScoreModel, config: 
         return Ok(());
     }
     Err(user(format!(
-        "{name}.context = {} is longer than that of the reward model {}, {longest}; set {name}.context = {longest} or less",
+        "{name}.context = {} is longer than that of the reward model {}, {longest}; set {name}.context = {longest} or \
+         less",
         config.context,
         dir.display(),
         name = context.stage.name()
@@ -87,7 +88,8 @@ fn check_same_tokenizer(dir: &Path, tokenizer: &Tokenizer) -> Result<()> {
     match other.hash() == tokenizer.hash() {
         true => Ok(()),
         false => Err(user(format!(
-            "{}: this reward model has another tokenizer than the policy; train one on this policy's tokenizer (the stage `reward`)",
+            "{}: this reward model has another tokenizer than the policy; train one on this policy's tokenizer (the \
+             stage `reward`)",
             dir.display()
         ))),
     }

@@ -10,6 +10,7 @@ mod section;
 mod context;
 mod corpus;
 mod battery;
+mod verdict;
 mod tokenizer;
 mod pretrain;
 mod sft;

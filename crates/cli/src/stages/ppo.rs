@@ -54,7 +54,8 @@ fn pretraining_text(context: &Context, config: &TrainConfig) -> Result<PackedSou
     let folder = context.run.folder("data");
     if !folder.exists() {
         return Err(user(format!(
-            "{}: ppo.pretrain_coefficient mixes in pretraining text, and this run has none; set it to 0, or run the stage `pretrain` here",
+            "{}: ppo.pretrain_coefficient mixes in pretraining text, and this run has none; set it to 0, or run the \
+             stage `pretrain` here",
             folder.display()
         )));
     }

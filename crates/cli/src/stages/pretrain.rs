@@ -1,15 +1,16 @@
 //! The stage `pretrain`: next-token prediction on the recipe's text.
 
 use anyhow::Result;
-use fireclay_data::corpus::{self, CorpusDocument};
+use fireclay_corpus::{self as corpus, CorpusDocument};
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretrain, stage};
 use serde_json::Value;
 
-use super::corpus::{messages, shards};
+use super::corpus::shards;
 use super::{Context, LearnsFrom, TrainingStage};
 use crate::recipe::{Recipe, Sampling};
+use fireclay_data::examples::messages;
 
 /// `[pretrain]`. Text, decoder and samples have sections of their own.
 pub type PretrainSection = TrainConfig;

@@ -10,7 +10,8 @@ use super::corpus::document_texts;
 use crate::recipe::{Recipe, TokenizerKind};
 use crate::run_dir::{RunDir, write_whole};
 
-/// Tokens in the vocabulary that the recipe's tokenizer will have: as asked for BPE, counted in the text for characters.
+/// Tokens in the vocabulary that the recipe's tokenizer will have: as asked for BPE, counted in the text for
+/// characters.
 ///
 /// # Errors
 /// When a tokenizer, or text whose characters are to be counted, cannot be read.

@@ -70,7 +70,7 @@ fn the_documented_stage_runs_resumes_and_is_found() {
     // A run stands for its last language model, and its report has a section for it.
     let checkpoint = out.join("motto/checkpoints/step-000006");
     assert_eq!(crate::model_dir::resolve(&out).unwrap(), checkpoint);
-    let page = fs::read_to_string(crate::report::write(&out).unwrap()).unwrap();
+    let page = fs::read_to_string(crate::commands::report::write(&out).unwrap()).unwrap();
     assert!(page.contains("id=\"stage-motto\"") && page.contains("Motto"), "the report's section");
     // What is learned must not change; what is only shown may.
     let message = train(&out, &["--set", "motto.sentence=Else."]).unwrap_err();

@@ -43,8 +43,8 @@ impl PackedSource {
         Self::with_order(tokens, split, batch, context, seed, false)
     }
 
-    /// As [`new`](Self::new), but the first epoch takes the windows as the text goes: for text that is ordered from easy to
-    /// hard (a curriculum; Bengio et al. 2009), or whose order is random already.
+    /// As [`new`](Self::new), but the first epoch takes the windows as the text goes: for text that is ordered from
+    /// easy to hard (a curriculum; Bengio et al. 2009), or whose order is random already.
     ///
     /// # Errors
     /// As [`new`](Self::new).

@@ -7,11 +7,11 @@
 //!
 //! ```
 //! use fireclay_data::chat::{ChatSource, EncodedChats};
-//! use fireclay_data::corpus::{self, ConversationConfig};
+//! use fireclay_corpus::ConversationConfig;
 //! use fireclay_data::{Source, Split};
 //! use fireclay_tokenizer::{BpeConfig, Tokenizer};
 //!
-//! let corpus = corpus::conversations(&ConversationConfig::default(), Split::Train).take(100);
+//! let corpus = fireclay_corpus::conversations(&ConversationConfig::default(), Split::Train).take(100);
 //! let conversations: Vec<_> = corpus.map(fireclay_data::examples::Conversation::from).collect();
 //! let texts = conversations.iter().flat_map(|c| c.messages.iter().map(|message| message.content.clone()));
 //! let config = BpeConfig { vocab_size: 512, ..BpeConfig::default() };

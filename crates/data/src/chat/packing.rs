@@ -12,8 +12,8 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// Best fit: each conversation, in the given order, goes into the row with the least room that is enough for it (the
-    /// first of equals), or else begins a row.
+    /// Best fit: each conversation, in the given order, goes into the row with the least room that is enough for it
+    /// (the first of equals), or else begins a row.
     pub(super) fn new(chats: &EncodedChats, order: impl Iterator<Item = u32>) -> Self {
         let shortest = chats.chats.iter().map(|chat| chat.ids.len()).min().unwrap_or(0);
         let mut rows: Vec<Vec<u32>> = Vec::new();
@@ -37,8 +37,8 @@ impl Packing {
 
 /// The batch of some rows.
 ///
-/// A row has `context + 1` tokens: the first `context` are ids, the last `context` targets. A target counts if it carries
-/// loss and belongs to the conversation of the id before it. Padding is a segment of its own.
+/// A row has `context + 1` tokens: the first `context` are ids, the last `context` targets. A target counts if it
+/// carries loss and belongs to the conversation of the id before it. Padding is a segment of its own.
 pub(super) fn batch(chats: &EncodedChats, rows: &[&[u32]]) -> Batch {
     let context = chats.context;
     let places = rows.len() * context;

@@ -80,8 +80,8 @@ pub fn encode_preferences(
     )
 }
 
-/// Encodes tasks, on all cores, each with the words that open the answer. Prompts of more than `context` tokens are left
-/// out: take off what the answer needs.
+/// Encodes tasks, on all cores, each with the words that open the answer. Prompts of more than `context` tokens are
+/// left out: take off what the answer needs.
 ///
 /// # Errors
 /// When there are no tasks, the tokenizer has no chat template, or every task has to be left out.
@@ -101,8 +101,8 @@ pub fn encode_tasks(tasks: &[Task], tokenizer: &Tokenizer, context: usize) -> Re
     )
 }
 
-/// Encodes ratings, on all cores. Those of more than `context` tokens are left out, and so are those whose answer changes
-/// the tokens of the prompt.
+/// Encodes ratings, on all cores. Those of more than `context` tokens are left out, and so are those whose answer
+/// changes the tokens of the prompt.
 ///
 /// # Errors
 /// When there are no ratings, the tokenizer has no chat template, or every rating has to be left out.

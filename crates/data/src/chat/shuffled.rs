@@ -7,8 +7,8 @@ use crate::{DataError, Position, Source};
 
 /// Items of a list, so many at a time, each once an epoch in a seeded order.
 ///
-/// A batch that an epoch's end leaves short is filled from the next epoch. A position counts items, so it stays good when
-/// the size of a batch changes.
+/// A batch that an epoch's end leaves short is filled from the next epoch. A position counts items, so it stays good
+/// when the size of a batch changes.
 #[derive(Debug, Clone)]
 pub struct Shuffled<T> {
     items: Vec<T>,

@@ -8,9 +8,9 @@ use crate::{Batch, DataError, Position, Source};
 /// Whole conversations packed into rows, each once an epoch, in an order and with neighbours that change from epoch to
 /// epoch.
 ///
-/// [`Batch::segments`] keeps the conversations of a row apart, and [`Batch::weights`] are 1 where the target is something
-/// that the assistant says and 0 elsewhere. A batch that an epoch's end leaves short is filled from the next epoch. A
-/// position counts rows.
+/// [`Batch::segments`] keeps the conversations of a row apart, and [`Batch::weights`] are 1 where the target is
+/// something that the assistant says and 0 elsewhere. A batch that an epoch's end leaves short is filled from the next
+/// epoch. A position counts rows.
 #[derive(Debug, Clone)]
 pub struct ChatSource {
     chats: EncodedChats,

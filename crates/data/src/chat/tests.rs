@@ -99,7 +99,8 @@ fn long_conversations_are_cut_and_those_with_nothing_left_are_counted() {
     );
     assert_eq!(
         message(EncodedChats::new(&conversations, &tokenizer, 3)),
-        "conversations: not one of the 3 examples can be used: nothing to learn before the cut: longer than the context \
+        "conversations: not one of the 3 examples can be used: nothing to learn before the cut: longer than the \
+         context \
          of 3 tokens (first: a:1)"
     );
 }
@@ -368,7 +369,8 @@ fn what_does_not_fit_the_context_is_counted() {
     assert!(refused.starts_with("tasks: not one of the 1 examples can be used: longer than"), "{refused}");
 }
 
-/// Llama 2's templates trim, `DeepSeek`'s drop earlier reasoning: here the system message is shown only without an answer.
+/// Llama 2's templates trim, `DeepSeek`'s drop earlier reasoning: here the system message is shown only without an
+/// answer.
 #[test]
 fn a_prompt_that_the_answer_changes_is_counted() {
     let fickle = "{% if messages[-1]['role'] != 'assistant' %}{{ 'unanswered ' }}{% endif %}{% for message in messages %}\

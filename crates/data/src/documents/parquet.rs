@@ -112,8 +112,8 @@ fn is_text(kind: &DataType) -> bool {
     }
 }
 
-/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it has
-/// in the file.
+/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it
+/// has in the file.
 const LARGEST_COLUMN: i64 = 256 << 20;
 /// Text is rarely a tenth of its size when compressed.
 const GROWTH: i64 = 100;
@@ -125,7 +125,8 @@ pub(super) fn check_growth(path: &Path, metadata: &ParquetMetaData) -> Result<()
             let (before, after) = (column.compressed_size(), column.uncompressed_size());
             if after > LARGEST_COLUMN && after / GROWTH > before {
                 let reason = format!(
-                    "row group {number}: the column `{}` grows from {before} to {after} bytes when decompressed; write the \
+                    "row group {number}: the column `{}` grows from {before} to {after} bytes when decompressed; \
+                     write the \
                      file in smaller row groups",
                     column.column_path()
                 );

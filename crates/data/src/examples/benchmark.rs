@@ -1,5 +1,5 @@
-//! Evaluation tasks that are scored by the probabilities of given texts, as in the CORE benchmark of `DataComp`-LM (Li et al.
-//! 2024, <https://arxiv.org/abs/2406.11794>).
+//! Evaluation tasks that are scored by the probabilities of given texts, as in the CORE benchmark of `DataComp`-LM (Li
+//! et al. 2024, <https://arxiv.org/abs/2406.11794>).
 
 use serde::{Deserialize, Serialize};
 

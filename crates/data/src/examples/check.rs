@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::corpus::arithmetic::Problem;
-use crate::corpus::{Check, Question, ReplyCheck};
+use fireclay_corpus::arithmetic::Problem;
+use fireclay_corpus::{Check, Question, ReplyCheck};
 
 /// How the answer to a [`Task`](super::Task) is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +27,9 @@ pub enum AnswerCheck {
     },
     /// GSM8K (Cobbe et al. 2021, <https://arxiv.org/abs/2110.14168>): the number with which the answer ends.
     ///
-    /// Where the answer has `####`, it is the last number of the first line after the last `####` that has one; where it has none, the
-    /// last number of the whole. Commas between digits, spaces and currency signs do not count: `$1,000.00` is `1000`.
+    /// Where the answer has `####`, it is the last number of the first line after the last `####` that has one; where
+    /// it has none, the last number of the whole. Commas between digits, spaces and currency signs do not count:
+    /// `$1,000.00` is `1000`.
     FinalNumber {
         /// The right number.
         value: String,

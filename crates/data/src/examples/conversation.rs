@@ -11,9 +11,9 @@ use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, reason, trees};
 use crate::DataError;
-use crate::corpus;
 use crate::documents::Known;
 use crate::documents::json_lines::kind;
+use fireclay_corpus as corpus;
 
 /// Turns of a user and of an assistant, perhaps after a system message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,20 +24,20 @@ pub struct Conversation {
     pub origin: String,
 }
 
-impl From<corpus::Turn> for Message {
-    fn from(turn: corpus::Turn) -> Self {
-        Self::new(turn.role, turn.content)
-    }
+/// The turns of a generated conversation as messages.
+#[must_use]
+pub fn messages(turns: Vec<corpus::Turn>) -> Vec<Message> {
+    turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect()
 }
 
 impl From<corpus::Conversation> for Conversation {
     fn from(conversation: corpus::Conversation) -> Self {
-        let messages = conversation.messages.into_iter().map(Message::from).collect();
-        Self { messages, origin: CORPUS.into() }
+        Self { messages: messages(conversation.messages), origin: CORPUS.into() }
     }
 }
 
-const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` or \
+const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` \
+                        or \
      `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
 
 /// Keys of whole conversations.

@@ -18,9 +18,9 @@
 //! answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are counted in
 //! [`Examples::ignored`].
 //!
-//! What is wrong with the *form* of a file (no JSON, a missing key, a number where text should be) is an error that tells
-//! the line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves that
-//! example out, and is counted with its reason in [`Skips`].
+//! What is wrong with the *form* of a file (no JSON, a missing key, a number where text should be) is an error that
+//! tells the line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves
+//! that example out, and is counted with its reason in [`Skips`].
 
 mod skips;
 mod record;
@@ -42,7 +42,7 @@ mod file_kind;
 pub use benchmark::{Benchmark, Completion, MultipleChoice, Schema, read_benchmark};
 pub use by_prompt::{Prompted, split_by_prompt};
 pub use check::{AnswerCheck, Pattern};
-pub use conversation::{Conversation, read_conversations};
+pub use conversation::{Conversation, messages, read_conversations};
 pub use file_kind::{FileKind, file_kind};
 pub use preference::{Preference, read_preferences};
 pub use rating::{Rating, read_ratings};

@@ -10,8 +10,8 @@ use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, Rating, human_assistant, reason, trees};
 use crate::DataError;
-use crate::corpus::{Corruption, PreferencePair};
 use crate::documents::Known;
+use fireclay_corpus::{Corruption, PreferencePair};
 
 /// A prompt with a better and a worse answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ impl From<PreferencePair> for Preference {
             Corruption::OffTopic => "off_topic",
         };
         Self {
-            prompt: pair.messages.into_iter().map(Message::from).collect(),
+            prompt: conversation::messages(pair.messages),
             chosen: pair.chosen,
             rejected: pair.rejected,
             margin: None,
@@ -63,7 +63,8 @@ impl From<PreferencePair> for Preference {
     }
 }
 
-const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages so \
+const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages \
+                        so \
      far under `conversations`), or `message_tree_id` with `prompt`";
 
 /// Reads preference pairs.

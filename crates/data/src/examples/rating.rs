@@ -24,9 +24,9 @@ pub struct Rating {
     pub origin: String,
 }
 
-/// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie under
-/// the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response`. This is how TRL has them
-/// for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
+/// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie
+/// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response`. This
+/// is how TRL has them for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
 ///
 /// # Errors
 /// When a path or a file's form is wrong, and when everything in a file has to be left out.

@@ -11,8 +11,8 @@ use super::read::{self, Examples};
 use super::record::Record;
 use super::{AnswerCheck, CORPUS, Pattern};
 use crate::DataError;
-use crate::corpus;
 use crate::documents::Known;
+use fireclay_corpus as corpus;
 
 /// A conversation that waits for the assistant's next turn, and how that turn is judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Task {
 impl From<corpus::Prompt> for Task {
     fn from(prompt: corpus::Prompt) -> Self {
         Self {
-            messages: prompt.messages.into_iter().map(Message::from).collect(),
+            messages: conversation::messages(prompt.messages),
             topic: Some(prompt.topic.name().into()),
             check: prompt.check.into(),
             reference: Some(prompt.reference),

@@ -5,7 +5,7 @@ use fireclay_tokenizer::Message;
 
 use super::*;
 use crate::DataError;
-use crate::corpus;
+use fireclay_corpus as corpus;
 
 /// Reads one file called `name` that holds `bytes`.
 fn read_file<T>(
@@ -126,7 +126,13 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
     assert_eq!(said, ["x", "a", "c"]);
     // Only conversations are written as YAML; so the folder has one file of ratings, of another form.
     let refused = read_ratings(&paths).unwrap_err().to_string();
-    assert!(refused.contains("b.jsonl:1: expected `prompt` (or `question`, `instruction`), `completion` (or `response`) and `label`, found"), "{refused}");
+    assert!(
+        refused.contains(
+            "b.jsonl:1: expected `prompt` (or `question`, `instruction`), `completion` (or \
+        `response`) and `label`, found"
+        ),
+        "{refused}"
+    );
     std::fs::remove_file(dir.path().join("b.jsonl")).unwrap();
     let refused = read_ratings(&paths).unwrap_err().to_string();
     assert!(refused.contains("known are .jsonl, .json (each also .gz or .zst) and .parquet"), "{refused}");
@@ -135,7 +141,8 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
 
 #[test]
 fn dialogues_in_yaml_alternate_and_scalars_are_text() {
-    let yaml = "categories:\n- test\nconversations:\n- - Hi\n  - Hello, \"you\"\n  - How many?\n  - 22\n- Nobody answers this\n- - 'yes: it''s'\n  - yes\n";
+    let yaml = "categories:\n- test\nconversations:\n- - Hi\n  - Hello, \"you\"\n  - How many?\n  - 22\n- Nobody \
+                answers this\n- - 'yes: it''s'\n  - yes\n";
     let read = read_file(read_conversations, "a.yml", yaml).unwrap();
     let expected = [("user", "Hi"), ("assistant", "Hello, \"you\""), ("user", "How many?"), ("assistant", "22")];
     assert_eq!(turns(&read.examples[0].messages), expected);

@@ -1,5 +1,5 @@
-//! Conversation trees of `OpenAssistant` (Köpf et al. 2023, <https://arxiv.org/abs/2304.07327>): at every point there are
-//! several replies, and the assistant's are ranked by people, 0 the best.
+//! Conversation trees of `OpenAssistant` (Köpf et al. 2023, <https://arxiv.org/abs/2304.07327>): at every point there
+//! are several replies, and the assistant's are ranked by people, 0 the best.
 
 use fireclay_tokenizer::Message;
 use serde::Deserialize;

@@ -21,36 +21,18 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+pub use fireclay_corpus::Split;
 pub use header::{Header, Width};
 pub use set::ShardSet;
 pub use split::ValidationSplit;
 pub use tokenize::{TokenizeOptions, Tokenized, tokenize, tokenize_paths, tokenize_splits};
 pub use writer::ShardWriter;
 
-/// Which part of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// What the model learns from.
-    Train,
-    /// What is held out to measure it.
-    Validation,
-}
-
-impl Split {
-    /// `training` or `validation`, as messages call it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "training",
-            Self::Validation => "validation",
-        }
-    }
-
-    fn prefix(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "val",
-        }
+/// What the names of a split's files begin with.
+fn prefix(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Validation => "val",
     }
 }
 

@@ -75,8 +75,8 @@ impl ShardSet {
     /// The same tokens, whose batches let no document see another: a document ends before each `end_of_text`, which is
     /// the first id that the next one sees.
     ///
-    /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text, as
-    /// in GPT's pretraining, and a token attends to earlier documents too.
+    /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text,
+    /// as in GPT's pretraining, and a token attends to earlier documents too.
     #[must_use]
     pub fn with_documents_apart(self, end_of_text: u32) -> Self {
         Self { document_end: Some(end_of_text), ..self }
@@ -246,7 +246,7 @@ fn open_shard(dir: &Path, entry: &Entry, manifest: &Manifest) -> Result<(Shard, 
     }
     // SAFETY: shards are never changed in place, only written under another name and renamed; a
     // process that truncates one regardless would end this one with SIGBUS, as with any mapping.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
     let map = unsafe { Mmap::map(&file) }.map_err(|error| DataError::read(&path, error))?;
     if map.len() as u64 != header.file_bytes().unwrap_or(0) {
         return Err(DataError::damaged(&path, "its length changed while it was being opened"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fireclay_tokenizer::Tokenizer;
 
 use super::manifest::{self, Entry, Manifest, hex};
-use super::{Header, ShardSet, Split, Width, sync_dir};
+use super::{Header, ShardSet, Split, Width, prefix, sync_dir};
 use crate::DataError;
 
 /// Writes a set of shards, document by document.
@@ -144,7 +144,7 @@ impl ShardWriter {
 impl SplitWriter {
     fn current(&mut self, dir: &Path, tokenizer: [u8; 32], width: Width) -> Result<&mut OpenShard, DataError> {
         if self.open.is_none() {
-            let name = format!("{}-{:05}.bin", self.split.prefix(), self.done.len());
+            let name = format!("{}-{:05}.bin", prefix(self.split), self.done.len());
             self.open = Some(OpenShard::create(dir, name, tokenizer, width)?);
         }
         Ok(self.open.as_mut().expect("a shard was just opened"))
@@ -239,7 +239,7 @@ fn clear(dir: &Path) -> io::Result<()> {
         let name = name.to_string_lossy();
         let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(&name);
         let ours = [Split::Train, Split::Validation].iter().any(|split| {
-            name.strip_prefix(split.prefix())
+            name.strip_prefix(prefix(*split))
                 .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".bin"))
                 .is_some_and(|number| number.len() == 5 && number.bytes().all(|b| b.is_ascii_digit()))
         });

@@ -37,8 +37,8 @@ fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
 }
 
 impl Mask {
-    /// True where a query must not look: at later tokens, before its own text, and before its window where there is one.
-    /// `None` when that is later tokens alone. `[rows, 1, T, S]`
+    /// True where a query must not look: at later tokens, before its own text, and before its window where there is
+    /// one. `None` when that is later tokens alone. `[rows, 1, T, S]`
     ///
     /// # Panics
     /// When the mask served a forward pass of another shape before.

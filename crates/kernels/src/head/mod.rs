@@ -1,4 +1,5 @@
-//! The head of a decoder: the linear map from its last layer to the vocabulary, which losses compute some rows at a time.
+//! The head of a decoder: the linear map from its last layer to the vocabulary, which losses compute some rows at a
+//! time.
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;

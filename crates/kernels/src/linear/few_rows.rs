@@ -48,8 +48,8 @@ struct Weights<'a> {
     outputs: usize,
 }
 
-/// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread reads one piece of memory from
-/// end to end; many outputs by parts of these.
+/// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread
+/// reads one piece of memory from end to end; many outputs by parts of these.
 fn by_rows(x: &[f32], weights: Weights, y: &mut [f32]) {
     let Weights { inputs, outputs, .. } = weights;
     if outputs > NARROW {
@@ -145,7 +145,8 @@ fn add_rows<const R: usize>(y: &mut [f32], rows: [Row; R]) {
     }
 }
 
-/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as `[O, I]`.
+/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as
+/// `[O, I]`.
 fn dots(x: &[f32], weight: &[f32], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
     /// Outputs computed together, so that the next multiplication need not wait for the last.
     const TOGETHER: usize = 4;

@@ -1,9 +1,9 @@
 //! Weights laid out for inference, and the product with them.
 //!
-//! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one another, so that one token's
-//! product reads memory from end to end. Every result is one chain of fused multiply-adds over the inputs in their order, beginning with the
-//! bias. So a row's result depends neither on the number of rows, nor on its place among them, nor on the number of threads: batches of any size give
-//! the same bits.
+//! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one
+//! another, so that one token's product reads memory from end to end. Every result is one chain of fused multiply-adds
+//! over the inputs in their order, beginning with the bias. So a row's result depends neither on the number of rows,
+//! nor on its place among them, nor on the number of threads: batches of any size give the same bits.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! How probable given tokens are under a head, and how uncertain the head was, as one operation: what a policy gradient differentiates.
+//! How probable given tokens are under a head, and how uncertain the head was, as one operation: what a policy gradient
+//! differentiates.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -20,7 +21,8 @@ pub struct LogProbabilities {
 
 /// Of the softmax of `hᵢ·W / temperature` in f32, the log-probability of token `ids[i]` and the entropy.
 ///
-/// On the CPU the logits are computed some rows at a time, and once more in the backward pass, so that `[N, V]` is never held whole.
+/// On the CPU the logits are computed some rows at a time, and once more in the backward pass, so that `[N, V]` is
+/// never held whole.
 ///
 /// # Shapes
 /// hidden `[N, D]`, N ids → two of `[N]`

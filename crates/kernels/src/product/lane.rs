@@ -1,4 +1,5 @@
-//! What a lane of 32 bits holds of an operand, and how lanes are multiplied: a number of f32, or a pair of bf16 that follow one another along k.
+//! What a lane of 32 bits holds of an operand, and how lanes are multiplied: a number of f32, or a pair of bf16 that
+//! follow one another along k.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
@@ -16,19 +17,22 @@ pub(super) trait Lane: Copy {
     /// Elements along k.
     const DEPTH: usize;
 
-    /// The rows of an operand as rows of lanes where they lie, and lanes from one row to the next; `None` where they must be packed.
+    /// The rows of an operand as rows of lanes where they lie, and lanes from one row to the next; `None` where they
+    /// must be packed.
     fn in_place(rows: &Vectors) -> Option<(*const u32, usize)>;
 
     /// `acc + a·b` in every lane.
     unsafe fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512;
 
-    /// One vector's 16 lanes from `step` on, which is fast where its elements are neighbours. What lies beyond its end is 0.
+    /// One vector's 16 lanes from `step` on, which is fast where its elements are neighbours. What lies beyond its end
+    /// is 0.
     ///
     /// # Safety
     /// The vector and the step exist.
     unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> __m512i;
 
-    /// One step's lanes of 16 vectors from `first` on, which are neighbours (`stride` is 1). What lies beyond the last vector is 0.
+    /// One step's lanes of 16 vectors from `first` on, which are neighbours (`stride` is 1). What lies beyond the last
+    /// vector is 0.
     ///
     /// # Safety
     /// The first vector and the step exist.

@@ -1,8 +1,9 @@
 //! The matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 on the way.
 //!
-//! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008): `blocks` says
-//! what is done in which order, `pack` brings operands into the order of the micro-kernel, `tile` is that kernel, and `lane` is what differs between
-//! f32 and bf16. On other CPUs it is the `gemm` crate's, and bf16 is emulated.
+//! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
+//! Multiplication" (2008): `blocks` says what is done in which order, `pack` brings operands into the order of the
+//! micro-kernel, `tile` is that kernel, and `lane` is what differs between f32 and bf16. On other CPUs it is the `gemm`
+//! crate's, and bf16 is emulated.
 
 use std::mem::MaybeUninit;
 
@@ -70,8 +71,8 @@ impl<'a, E> MatRef<'a, E> {
     }
 }
 
-/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`] is emulated: the same numbers but for the order of sums, and slower than
-/// [`Precision::F32`].
+/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`] is emulated: the same numbers but for the
+/// order of sums, and slower than [`Precision::F32`].
 pub fn has_native_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f")
@@ -99,8 +100,8 @@ fn is_intel() -> bool {
     false
 }
 
-/// C ← A·B, or C ← C + A·B, on the threads of rayon's current pool; C is `[a.rows, b.cols]`, row after row. The result does not depend on the
-/// number of threads.
+/// C ← A·B, or C ← C + A·B, on the threads of rayon's current pool; C is `[a.rows, b.cols]`, row after row. The result
+/// does not depend on the number of threads.
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
@@ -111,7 +112,8 @@ pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bo
     unsafe { dispatch(a, b, c.as_mut_ptr(), start, precision) }
 }
 
-/// C ← A·B, or `row` + A·B for each row, like [`product`], into memory that need not hold numbers before and does afterwards.
+/// C ← A·B, or `row` + A·B for each row, like [`product`], into memory that need not hold numbers before and does
+/// afterwards.
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
@@ -149,7 +151,8 @@ enum Start {
 }
 
 /// # Safety
-/// Shapes have passed [`check`]; C is writable, and initialised if the product starts from what it holds; a row that it starts from is as long as C's.
+/// Shapes have passed [`check`]; C is writable, and initialised if the product starts from what it holds; a row that it
+/// starts from is as long as C's.
 unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start, precision: Precision) {
     if a.rows == 0 || b.cols == 0 {
         return;
@@ -205,7 +208,8 @@ unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, start: Start, precision: P
     }
 }
 
-/// Brings C to where the product starts, and says whether the product is to be added to it. Zeros are written only where they are `wanted`.
+/// Brings C to where the product starts, and says whether the product is to be added to it. Zeros are written only
+/// where they are `wanted`.
 ///
 /// # Safety
 /// As for [`dispatch`].

@@ -1,6 +1,8 @@
-//! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel reads them.
+//! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel
+//! reads them.
 //!
-//! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one step along k lie side by side.
+//! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one
+//! step along k lie side by side.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
@@ -43,7 +45,8 @@ impl<E: Number> Vectors<E> {
         self.depth.div_ceil(L::DEPTH)
     }
 
-    /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least the steps.
+    /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least
+    /// the steps.
     ///
     /// # Safety
     /// The elements are readable, `out` holds `count · row_stride` lanes, and the CPU has AVX-512 F, BW and BF16.
@@ -75,10 +78,12 @@ impl<E: Number> Vectors<E> {
         }
     }
 
-    /// Packs the vectors as panels of 64; panel p begins at `p · 64 · steps`. The last is as wide as it must be, rounded up to 16.
+    /// Packs the vectors as panels of 64; panel p begins at `p · 64 · steps`. The last is as wide as it must be,
+    /// rounded up to 16.
     ///
     /// # Safety
-    /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has AVX-512 F, BW and BF16.
+    /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has
+    /// AVX-512 F, BW and BF16.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub unsafe fn pack_panels<L: Lane>(&self, out: *mut u32) {
         let steps = self.steps::<L>();

@@ -27,8 +27,8 @@ pub(super) enum Scratch {
 impl Scratch {
     /// Runs `work` with at least `lanes` lanes of whatever values.
     ///
-    /// The buffer is taken out of its place meanwhile: a thread that waits for others may be given another product to compute, which then finds
-    /// none and makes its own.
+    /// The buffer is taken out of its place meanwhile: a thread that waits for others may be given another product to
+    /// compute, which then finds none and makes its own.
     pub fn with<R>(self, lanes: usize, work: impl FnOnce(*mut u32) -> R) -> R {
         let place = match self {
             Self::Shared => &SHARED,

@@ -10,8 +10,9 @@ use super::lane::Lane;
 pub(super) const LANES: usize = 16;
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;
-/// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step takes 10 loads for 24
-/// multiplications: no CPU is held up by its loads, as one that multiplies two vectors while it loads one is by the 14 of 12 × 2.
+/// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step
+/// takes 10 loads for 24 multiplications: no CPU is held up by its loads, as one that multiplies two vectors while it
+/// loads one is by the 14 of 12 × 2.
 pub(super) const TILE_VECTORS: usize = 4;
 /// Columns of the largest tile, and of a packed panel of B.
 pub(super) const PANEL: usize = TILE_VECTORS * LANES;
@@ -29,8 +30,8 @@ pub(super) struct Target {
 /// One tile of M rows and V vectors.
 ///
 /// # Safety
-/// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has the target's M rows and columns, more than
-/// (V − 1) · 16 of them, and so has what it starts from.
+/// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has the target's M rows and
+/// columns, more than (V − 1) · 16 of them, and so has what it starts from.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn tile<L: Lane, const M: usize, const V: usize>(
     steps: usize,
@@ -82,8 +83,9 @@ unsafe fn tile<L: Lane, const M: usize, const V: usize>(
 /// The tile of `target.rows` × `target.cols` (1..=6 × 1..=64), through the smallest kernel that holds it.
 ///
 /// # Safety
-/// `a` has `target.rows` rows of `steps` lanes, `a_stride` apart; `b` is a panel of `steps` steps and `target.cols` columns, rounded up to
-/// whole vectors; C has the target's rows and columns, and so has what it starts from. The CPU has AVX-512 F, BW and BF16.
+/// `a` has `target.rows` rows of `steps` lanes, `a_stride` apart; `b` is a panel of `steps` steps and `target.cols`
+/// columns, rounded up to whole vectors; C has the target's rows and columns, and so has what it starts from. The CPU
+/// has AVX-512 F, BW and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub(super) unsafe fn multiply<L: Lane>(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
     macro_rules! kernels {

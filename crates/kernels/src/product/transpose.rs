@@ -1,5 +1,6 @@
-//! A copy that turns columns into rows, for products by the `gemm` crate: where the columns of B are a multiple of 2 KiB apart they share few places in
-//! the cache, and packing them for the product takes longer than the copy and packing rows.
+//! A copy that turns columns into rows, for products by the `gemm` crate: where the columns of B are a multiple of 2
+//! KiB apart they share few places in the cache, and packing them for the product takes longer than the copy and
+//! packing rows.
 
 use std::mem::MaybeUninit;
 

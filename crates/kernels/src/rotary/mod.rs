@@ -35,8 +35,8 @@ impl Angles {
     }
 }
 
-/// Rotates the plane of numbers `i` and `i + K/2` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in the half-split order of
-/// `transformers`).
+/// Rotates the plane of numbers `i` and `i + K/2` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in the
+/// half-split order of `transformers`).
 ///
 /// # Shapes
 /// `[B, T, H, K]` → `[B, T, H, K]`

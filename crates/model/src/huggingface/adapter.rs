@@ -6,8 +6,8 @@ use super::weights::Checkpoint;
 use super::{config_json, make_folder, read_file, weights, write_json};
 use crate::{Decoder, ModelError};
 
-/// Writes a decoder's adapters, without the decoder, as a directory that PEFT opens; makes the directory where there is none. `base_model_name` is the folder
-/// or hub name of the model that they were trained on, for PEFT to find it.
+/// Writes a decoder's adapters, without the decoder, as a directory that PEFT opens; makes the directory where there is
+/// none. `base_model_name` is the folder or hub name of the model that they were trained on, for PEFT to find it.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] when the decoder has no adapters, [`ModelError::Io`] when the disk refuses.
@@ -25,9 +25,10 @@ pub fn save_adapter(decoder: &Decoder, dir: impl AsRef<Path>, base_model_name: O
 /// Freezes `decoder` and gives it the adapters in `dir`, which it or PEFT trained on the same weights.
 ///
 /// # Errors
-/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for an `adapter_config.json` that asks for something our
-/// adapters do not have, [`ModelError::Weights`] for tensors that are missing, left over, damaged, or of another shape,
-/// [`ModelError::Invalid`] when the decoder has adapters already or not the maps that these are for.
+/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for an
+/// `adapter_config.json` that asks for something our adapters do not have, [`ModelError::Weights`] for tensors that are
+/// missing, left over, damaged, or of another shape, [`ModelError::Invalid`] when the decoder has adapters already or
+/// not the maps that these are for.
 pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
     let path = dir.join("adapter_config.json");

@@ -1,11 +1,12 @@
-//! Checkpoints as Hugging Face model directories: `config.json`, `generation_config.json` and `model.safetensors`, read from and written for
-//! `transformers` as they are.
+//! Checkpoints as Hugging Face model directories: `config.json`, `generation_config.json` and `model.safetensors`, read
+//! from and written for `transformers` as they are.
 //!
-//! Families: GPT-2, Llama, Qwen2, Qwen3. The classic decoder is a GPT-2 with `activation_function: "relu"` whose position embedding is the table of sines.
-//! Tokenizers lie in the same directory; they are none of this crate's business.
+//! Families: GPT-2, Llama, Qwen2, Qwen3. The classic decoder is a GPT-2 with `activation_function: "relu"` whose
+//! position embedding is the table of sines. Tokenizers lie in the same directory; they are none of this crate's
+//! business.
 //!
-//! A file that was cut off, or whose header was damaged, is refused. The format has no checksum, so a number that was flipped in place is
-//! not noticed here; whoever keeps checkpoints for long adds one.
+//! A file that was cut off, or whose header was damaged, is refused. The format has no checksum, so a number that was
+//! flipped in place is not noticed here; whoever keeps checkpoints for long adds one.
 
 pub(crate) mod config_json;
 pub(crate) mod names;
@@ -36,20 +37,23 @@ use crate::{Decoder, ModelError};
 pub struct SaveOptions {
     /// Token ids for `config.json` and `generation_config.json`.
     pub tokens: TokenIds,
-    /// How tokens are drawn where nobody says otherwise, for `generation_config.json`. A model that is loaded and saved again keeps its own with
-    /// [`load_sampling`].
+    /// How tokens are drawn where nobody says otherwise, for `generation_config.json`. A model that is loaded and saved
+    /// again keeps its own with [`load_sampling`].
     pub sampling: SamplingDefaults,
     /// Number format of `model.safetensors`.
     pub format: WeightFormat,
 }
 
-/// Reads a decoder from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that `model.safetensors.index.json` lists.
+/// Reads a decoder from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that
+/// `model.safetensors.index.json` lists.
 ///
-/// The files are memory-mapped and each tensor is widened to f32 as its parameter is made, so the peak is the model plus its largest tensor.
+/// The files are memory-mapped and each tensor is widened to f32 as its parameter is made, so the peak is the model
+/// plus its largest tensor.
 ///
 /// # Errors
-/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for a `config.json` that asks for something this
-/// decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over, damaged, or of another shape.
+/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for a `config.json` that
+/// asks for something this decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over,
+/// damaged, or of another shape.
 pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
     let config = load_config(dir)?;
@@ -71,13 +75,15 @@ fn body(mut config: DecoderConfig, weights: &mut Checkpoint, device: &Device) ->
 /// Reads what a model directory's `config.json` says the decoder is made of, without its weights.
 ///
 /// # Errors
-/// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it asks for something this decoder does not have.
+/// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it asks for something this decoder does not
+/// have.
 pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
     let path = dir.as_ref().join("config.json");
     config_json::parse(&path, &read(&path)?)
 }
 
-/// Reads the token ids of a model directory: those of `generation_config.json`, and of `config.json` where that has none.
+/// Reads the token ids of a model directory: those of `generation_config.json`, and of `config.json` where that has
+/// none.
 ///
 /// # Errors
 /// [`ModelError::Io`] or [`ModelError::Config`] when a file cannot be read; `generation_config.json` may be absent.
@@ -96,7 +102,8 @@ pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
     })
 }
 
-/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none. Adapters are merged into the weights.
+/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none.
+/// Adapters are merged into the weights.
 ///
 /// Each file is written under another name, synced and renamed; `config.json` comes last.
 ///

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-/// The sampling settings of a `generation_config.json`, under the names that `transformers` gives them. What is `None` is not said there.
+/// The sampling settings of a `generation_config.json`, under the names that `transformers` gives them. What is `None`
+/// is not said there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SamplingDefaults {
     /// Whether to draw at all: `false` always takes the most probable token.
@@ -21,8 +22,8 @@ pub struct SamplingDefaults {
 }
 
 impl SamplingDefaults {
-    /// Puts the keys into a `generation_config.json`. A setting that only counts when tokens are drawn brings `do_sample: true` along, for without
-    /// it `transformers` ignores them.
+    /// Puts the keys into a `generation_config.json`. A setting that only counts when tokens are drawn brings
+    /// `do_sample: true` along, for without it `transformers` ignores them.
     pub fn write_into(&self, object: &mut Map<String, Value>) {
         let Self { do_sample, temperature, top_p, top_k, repetition_penalty } = self;
         let draws = temperature.is_some() || top_p.is_some() || top_k.is_some();
@@ -75,8 +76,8 @@ impl SamplingDefaults {
     }
 }
 
-/// Reads the sampling settings of a model directory's `generation_config.json`: none where there is no such file. They are advice, so what is wrong
-/// with them is no error: it counts as absent, and one line says what it is.
+/// Reads the sampling settings of a model directory's `generation_config.json`: none where there is no such file. They
+/// are advice, so what is wrong with them is no error: it counts as absent, and one line says what it is.
 #[must_use]
 pub fn load_sampling(dir: impl AsRef<Path>) -> (SamplingDefaults, Vec<String>) {
     let path = dir.as_ref().join("generation_config.json");

@@ -9,8 +9,9 @@ use super::{SaveOptions, body, check_representable, config_json, make_folder, re
 use crate::init::WeightSource;
 use crate::{ModelError, RewardScale, ScoreModel};
 
-/// Writes a score model as a model directory; makes the directory where there is none. `transformers` reads a text's score at its last token that is not
-/// `options.tokens.pad`, and refuses batches where that is `None`: give a token that no text ends with. Adapters are merged into the weights.
+/// Writes a score model as a model directory; makes the directory where there is none. `transformers` reads a text's
+/// score at its last token that is not `options.tokens.pad`, and refuses batches where that is `None`: give a token
+/// that no text ends with. Adapters are merged into the weights.
 ///
 /// `config.json` has one key of ours, `fireclay_reward`: the scale of the rewards, `(score − mean) / std`.
 ///

@@ -1,8 +1,8 @@
 //! Decoding with the cache gives what one full forward gives.
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use fireclay_model::{Cache, InferenceDecoder, WeightStorage};
 
-use crate::{configs, device, distance, tokens};
+use crate::{configs, device, distance, has_bf16, tokens};
 
 #[test]
 fn prefill_and_decode_equal_one_full_forward() {
@@ -45,8 +45,7 @@ fn rounded_weights_are_near_the_whole_ones() {
             assert!(difference < allowed, "{name}, {format:?}: {difference} from f32");
             difference
         };
-        if !device.supports_dtype(DType::BF16) {
-            eprintln!("skipped in part: this device has no bfloat16");
+        if !has_bf16(&device) {
             off(WeightStorage::Int8, 0.1);
             continue;
         }

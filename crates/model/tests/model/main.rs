@@ -10,13 +10,20 @@ mod parity;
 mod checkpoints;
 mod stories260k;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use fireclay_model::{DecoderConfig, Position, RotaryScaling};
 
 /// The device under test.
 fn device() -> Device {
     let name = std::env::var("FIRECLAY_TEST_DEVICE").unwrap_or_else(|_| "cpu".into());
     fireclay_model::device::parse(&name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Whether the device under test has bfloat16; the default one has.
+fn has_bf16(device: &Device) -> bool {
+    let has = device.supports_dtype(DType::BF16);
+    assert!(has || std::env::var_os("FIRECLAY_TEST_DEVICE").is_some(), "the default device has bfloat16");
+    has
 }
 
 /// Every preset, and the options that no preset switches on, at a size of some hundred numbers a layer.

@@ -1,4 +1,5 @@
-//! The same logits, loss and gradients as `PyTorch`'s transformers, from the same files. `fixtures/make_parity_fixtures.py` made them.
+//! The same logits, loss and gradients as `PyTorch`'s transformers, from the same files.
+//! `fixtures/make_parity_fixtures.py` made them.
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -109,8 +110,8 @@ fn gradients_are_those_of_pytorch() {
         let ours = Collect::of(&decoder, Some(&gradients));
         let theirs = expected_gradients(name, &device);
         assert_eq!(ours.len(), theirs.len(), "{name}");
-        // A bias on keys moves all of a query's scores alike, which softmax does not see: its gradient is rounding errors, so it is compared
-        // with the size of the others.
+        // A bias on keys moves all of a query's scores alike, which softmax does not see: its gradient is rounding
+        // errors, so it is compared with the size of the others.
         let norm = |numbers: &[f32]| numbers.iter().map(|x| x * x).sum::<f32>().sqrt();
         let floor = 1e-4 * theirs.iter().map(|(_, gradient)| norm(gradient)).fold(0.0, f32::max);
         let mut worst = (0.0, String::new());

@@ -1,7 +1,7 @@
 //! Score models: the numbers of transformers, and directories that come back.
 use std::fs;
 
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, WeightFormat, load_token_ids};
 use fireclay_model::{
     DecoderConfig, ModelError, Precision, RewardScale, ScoreModel, load, load_score_model, save, save_score_model,
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::checkpoints::{folder, set};
 use crate::parity::{Collect, fixture};
-use crate::{configs, device, distance, tokens};
+use crate::{configs, device, distance, has_bf16, tokens};
 
 const FAMILIES: [&str; 4] = ["score/gpt2", "score/llama", "score/qwen2", "score/qwen3"];
 
@@ -83,8 +83,7 @@ fn a_fresh_map_depends_on_its_seed_and_has_the_published_deviation() {
 #[test]
 fn half_precision_moves_the_scores_a_little() {
     let (device, config) = (device(), modern());
-    if !device.supports_dtype(DType::BF16) {
-        eprintln!("skipped: this device has no bfloat16");
+    if !has_bf16(&device) {
         return;
     }
     let model = ScoreModel::new(config.init(1, &device), 2);

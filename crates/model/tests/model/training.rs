@@ -33,7 +33,8 @@ impl ModuleVisitor for GradientNorms<'_> {
     }
 }
 
-/// Blocks that are computed twice give the gradients of blocks whose activations are kept, in all parameters that learn and in no other.
+/// Blocks that are computed twice give the gradients of blocks whose activations are kept, in all parameters that learn
+/// and in no other.
 #[test]
 fn checkpointing_changes_no_gradient() {
     let device = device().autodiff();
@@ -95,7 +96,8 @@ fn every_parameter_gets_a_gradient() {
         let mut visitor = GradientNorms { gradients: &gradients, path: vec![], norms: vec![] };
         decoder.visit(&mut visitor);
         for (parameter, norm) in visitor.norms {
-            // A bias on keys moves all of a query's scores alike, which softmax does not see: its gradient is 0 but for rounding.
+            // A bias on keys moves all of a query's scores alike, which softmax does not see: its gradient is 0 but for
+            // rounding.
             let invisible = parameter.ends_with("key.bias");
             assert!(invisible || norm > 1e-5, "{name}: the gradient of {parameter} is {norm}");
         }

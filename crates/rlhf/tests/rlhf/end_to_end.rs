@@ -1,4 +1,5 @@
-//! From a real directory of weights through log-probabilities to losses and gradients of every parameter, as `PyTorch` has them.
+//! From a real directory of weights through log-probabilities to losses and gradients of every parameter, as `PyTorch`
+//! has them.
 
 use std::collections::BTreeMap;
 

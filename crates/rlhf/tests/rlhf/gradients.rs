@@ -50,7 +50,8 @@ fn names<M: Module>(module: &M) -> BTreeSet<String> {
     fireclay_model::parameters::named_parameters(module).into_iter().map(|p| p.name).collect()
 }
 
-/// Checks that exactly the parameters that `learns` picks have a gradient, and that each of those is not zero everywhere.
+/// Checks that exactly the parameters that `learns` picks have a gradient, and that each of those is not zero
+/// everywhere.
 fn check<M: Module>(module: &M, loss: &Tensor<1>, learns: impl Fn(&str) -> bool) {
     let gradients = ModuleGradients::of(module, loss.backward());
     let with_gradient: BTreeSet<String> = gradients.names().map(str::to_owned).collect();

@@ -1,4 +1,5 @@
-//! Alignment, held against independent references: `PyTorch` and TRL (`scripts/rlhf_reference.py`), and what theory says must come out.
+//! Alignment, held against independent references: `PyTorch` and TRL (`scripts/rlhf_reference.py`), and what theory
+//! says must come out.
 
 #![allow(clippy::float_cmp, reason = "results must agree to the last bit")]
 

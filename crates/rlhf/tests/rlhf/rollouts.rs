@@ -23,7 +23,8 @@ pub(crate) fn tasks(tokenizer: &Tokenizer) -> Vec<EncodedTask> {
         .to_vec()
 }
 
-/// Prompts of different lengths are padded on the left to be answered and on the right to be learned from; both must give the same numbers.
+/// Prompts of different lengths are padded on the left to be answered and on the right to be learned from; both must
+/// give the same numbers.
 #[test]
 fn the_first_ratio_is_one() {
     let tokenizer = tokenizer();

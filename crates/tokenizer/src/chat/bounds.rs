@@ -1,9 +1,9 @@
-//! Bounds on templates, which may be a stranger's: how much work one rendering does, how much it writes, and how deep the
-//! values are that it keeps.
+//! Bounds on templates, which may be a stranger's: how much work one rendering does, how much it writes, and how deep
+//! the values are that it keeps.
 //!
-//! minijinja's fuel bounds work and memory. What it does not bound is how deep values are nested: a list put into itself
-//! over and over, or a namespace that holds itself, ends the process when it is printed or dropped. So every value that
-//! `{% set %}` keeps goes through a filter, which refuses such values.
+//! minijinja's fuel bounds work and memory. What it does not bound is how deep values are nested: a list put into
+//! itself over and over, or a namespace that holds itself, ends the process when it is printed or dropped. So every
+//! value that `{% set %}` keeps goes through a filter, which refuses such values.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};

@@ -34,7 +34,8 @@ impl Message {
     /// `transformers` does before rendering: files of columns fill them in.
     ///
     /// # Errors
-    /// What was expected and what was found, each in a few words, when there is no role or the content is none of these.
+    /// What was expected and what was found, each in a few words, when there is no role or the content is none of
+    /// these.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, (String, String)> {
         let (mut role, mut content, mut extra) = (None, Value::Null, Map::new());
         for (key, value) in object {

@@ -20,7 +20,8 @@ pub(super) fn value_error(what: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, what.to_owned())
 }
 
-/// The methods `ljust`, `rjust`, `center`, `zfill`, `casefold`, `swapcase`, `expandtabs` and `istitle`; `None` for others.
+/// The methods `ljust`, `rjust`, `center`, `zfill`, `casefold`, `swapcase`, `expandtabs` and `istitle`; `None` for
+/// others.
 pub(super) fn string_method(text: &str, name: &str, args: &[Value]) -> Option<Result<Value, Error>> {
     let pad = match name {
         "ljust" => Some(Pad::Right),

@@ -11,14 +11,10 @@ mod hostile;
 
 use std::path::PathBuf;
 
-/// The folder of test data that is not part of the project; tests that need it are skipped without it.
-fn shared(path: &str) -> Option<PathBuf> {
+/// A file of test data that is not part of the project. Tests that need one are ignored, and run with `--ignored`.
+fn shared(path: &str) -> PathBuf {
     let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
-    let folder = std::env::var_os("FIRECLAY_SHARED").map_or_else(beside, PathBuf::from);
-    let path = folder.join(path);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
+    let path = std::env::var_os("FIRECLAY_SHARED").map_or_else(beside, PathBuf::from).join(path);
+    assert!(path.exists(), "{} is not there", path.display());
+    path
 }

@@ -154,6 +154,12 @@ fn saved_tokenizers_are_the_same() {
     let text = "The kiln isn't <|im_start|>hot, 窑 12345";
     check_saved(&TRAINED, text);
     check_saved(&Tokenizer::train_char(["The kiln isn't hot, 窑 <|>".into()].into_iter()).unwrap(), text);
-    let Some(path) = shared("data/tokenizers/encoder.json") else { return };
+}
+
+#[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
+fn a_saved_gpt2_is_the_same() {
+    let path = shared("data/tokenizers/encoder.json");
+    let text = "The kiln isn't <|im_start|>hot, 窑 12345";
     check_saved(&Tokenizer::load(path).unwrap(), text);
 }

@@ -83,8 +83,9 @@ fn an_unknown_character_is_left_out_refused_or_marked() {
 }
 
 #[test]
+#[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn shakespeare_has_65_characters() {
-    let Some(path) = shared("data/text/tinyshakespeare.txt") else { return };
+    let path = shared("data/text/tinyshakespeare.txt");
     let text = std::fs::read_to_string(path).unwrap();
     let tokenizer = Tokenizer::train_char([text.clone()].into_iter()).unwrap();
     assert_eq!(tokenizer.vocab_size(), 65);

@@ -18,7 +18,8 @@ pub struct ModuleGradients {
 }
 
 impl ModuleGradients {
-    /// Takes the gradients of `module`'s parameters out of what `backward` gave. Parameters that took no part have none.
+    /// Takes the gradients of `module`'s parameters out of what `backward` gave. Parameters that took no part have
+    /// none.
     #[must_use]
     pub fn of<M: Module>(module: &M, mut gradients: Gradients) -> Self {
         let mut collect = Collect { gradients: &mut gradients, path: vec![], by_name: BTreeMap::new() };

@@ -1,5 +1,5 @@
-//! The optimiser's state as a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`, or `momentum_buffer.NAME` of what Muon
-//! updates, and the number of updates in its metadata.
+//! The optimiser's state as a safetensors file: `exp_avg.NAME` and `exp_avg_sq.NAME`, or `momentum_buffer.NAME` of what
+//! Muon updates, and the number of updates in its metadata.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The arithmetic of updates, twice: one pass over memory where the numbers are the host's, tensor operations elsewhere.
+//! The arithmetic of updates, twice: one pass over memory where the numbers are the host's, tensor operations
+//! elsewhere.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
@@ -104,7 +105,8 @@ pub(super) struct Momentum {
     pub keep: f64,
 }
 
-/// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g` (Nesterov), which comes first.
+/// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g`
+/// (Nesterov), which comes first.
 pub(super) fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_host: bool) -> (Tensor<1>, Tensor<1>) {
     if !on_host {
         let gradient = gradient * (c.gradient * (1.0 - c.keep));

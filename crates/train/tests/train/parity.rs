@@ -1,4 +1,5 @@
-//! The first ten losses of `torch.optim.AdamW` on the models of `crates/model/tests/fixtures`, made by the script there.
+//! The first ten losses of `torch.optim.AdamW` on the models of `crates/model/tests/fixtures`, made by the script
+//! there.
 
 use std::fs;
 use std::path::PathBuf;

@@ -8,7 +8,8 @@ pub(crate) struct SharedOutput {
     len: usize,
 }
 
-// SAFETY: the pointer is into `data`, which is not touched before `finish`; `write` asks its callers for disjoint ranges.
+// SAFETY: the pointer is into `data`, which is not touched before `finish`; `write` asks its callers for disjoint
+// ranges.
 #[allow(unsafe_code, reason = "threads write disjoint parts of one vector")]
 unsafe impl Sync for SharedOutput {}
 

@@ -13,10 +13,11 @@ pub(crate) enum Left {
     Columns(usize),
 }
 
-/// `C (+)= A·B`, every element one chain of fused multiply-adds in the order of the inner axis, whatever the registers' width.
+/// `C (+)= A·B`, every element one chain of fused multiply-adds in the order of the inner axis, whatever the registers'
+/// width.
 ///
-/// The general matrix multiplication of a library packs its operands first; these are too small for that to pay, and the scratch
-/// already lies as it is read: one element of A is broadcast, and a row of B is loaded.
+/// The general matrix multiplication of a library packs its operands first; these are too small for that to pay, and
+/// the scratch already lies as it is read: one element of A is broadcast, and a row of B is loaded.
 pub(crate) struct Product<'a> {
     /// `[m, inner]`
     pub(crate) a: &'a [f32],
@@ -66,8 +67,9 @@ impl Product<'_> {
             let a = if COLUMNS { row } else { row * stride };
             let c = row * self.c_stride + column;
             let strides = Strides { a: stride, b: self.b_stride, c: self.c_stride };
-            // SAFETY: `run` checked that A, B and C hold `m`, `n` and `inner`; this block has rows row..row + M ≤ m and columns
-            // column..column + width ≤ n, and every vector read or written is whole because n is a multiple of the lanes.
+            // SAFETY: `run` checked that A, B and C hold `m`, `n` and `inner`; this block has rows row..row + M ≤ m and
+            // columns column..column + width ≤ n, and every vector read or written is whole because n is a multiple of
+            // the lanes.
             unsafe {
                 let (a, b, c) =
                     (self.a.as_ptr().wrapping_add(a), self.b.as_ptr().wrapping_add(column), self.c.as_mut_ptr().add(c));
@@ -126,7 +128,8 @@ struct Strides {
 /// M rows and N vectors of C, in registers. Returns N.
 ///
 /// # Safety
-/// The pointers are valid for M rows of A with `inner` elements, `inner` rows of B with N vectors, M rows of C with N vectors.
+/// The pointers are valid for M rows of A with `inner` elements, `inner` rows of B with N vectors, M rows of C with N
+/// vectors.
 #[inline(always)]
 #[allow(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
 unsafe fn block<S: Simd, const COLUMNS: bool, const M: usize, const N: usize>(

@@ -1,8 +1,8 @@
 //! Attention over pages on slices, a few queries of one text at a time.
 //!
-//! A page holds its keys transposed, a lane a token, so that the scores of a page are one small product without sums across lanes; its values lie
-//! token after token. Every score, and every sum of values, is one chain of fused multiply-adds in the order of the tokens, whatever else is computed
-//! beside it.
+//! A page holds its keys transposed, a lane a token, so that the scores of a page are one small product without sums
+//! across lanes; its values lie token after token. Every score, and every sum of values, is one chain of fused
+//! multiply-adds in the order of the tokens, whatever else is computed beside it.
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! Attention whose keys and values lie in pages: texts of any length in one step, and texts that share a beginning share its pages.
+//! Attention whose keys and values lie in pages: texts of any length in one step, and texts that share a beginning
+//! share its pages.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -93,12 +94,12 @@ impl Pages {
         Self { shape, storage: Storage::Tensors(Box::new(reference::TensorPages::new(shape, device))) }
     }
 
-    /// Writes the keys and values of the new tokens of several texts, one text behind the other, into their pages, and gives
-    /// `softmax(Q·Kᵀ / √K)·V` of each new token and the tokens of its text up to it, or the last `window` of them. A text may read what another
-    /// writes in the same call.
+    /// Writes the keys and values of the new tokens of several texts, one text behind the other, into their pages, and
+    /// gives `softmax(Q·Kᵀ / √K)·V` of each new token and the tokens of its text up to it, or the last `window` of
+    /// them. A text may read what another writes in the same call.
     ///
-    /// On the CPU all of it is f32, and a token's result depends on nothing but the tokens that it sees: neither on the other texts, nor on
-    /// which of the tokens are new, nor on where the pages lie.
+    /// On the CPU all of it is f32, and a token's result depends on nothing but the tokens that it sees: neither on the
+    /// other texts, nor on which of the tokens are new, nor on where the pages lie.
     ///
     /// # Shapes
     /// q `[N, H, K]`, k and v `[N, kv heads, K]` → `[N, H, K]`

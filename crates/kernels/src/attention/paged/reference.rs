@@ -34,7 +34,8 @@ impl TensorPages {
             self.write(text, &new);
             first += text.tokens;
         }
-        // Texts with one new token make a batch; each of the others is one by itself, so that none is padded to the longest.
+        // Texts with one new token make a batch; each of the others is one by itself, so that none is padded to the
+        // longest.
         let mut results = Vec::with_capacity(texts.len());
         let mut first = 0;
         let mut rest = texts;

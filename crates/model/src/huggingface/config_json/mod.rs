@@ -1,7 +1,8 @@
 //! `config.json` and `generation_config.json`, as `transformers` writes and reads them.
 //!
-//! Reading knows both spellings (4.x: `rope_theta`, `rope_scaling`, `torch_dtype`; 5.x: `rope_parameters`, `dtype`). A key that could change the
-//! arithmetic and that this decoder does not have is refused by name; `inert.rs` lists those that cannot. Writing uses both spellings.
+//! Reading knows both spellings (4.x: `rope_theta`, `rope_scaling`, `torch_dtype`; 5.x: `rope_parameters`, `dtype`). A
+//! key that could change the arithmetic and that this decoder does not have is refused by name; `inert.rs` lists those
+//! that cannot. Writing uses both spellings.
 
 mod read;
 mod write;
@@ -53,7 +54,8 @@ impl FamilyNames {
 /// Marks the scale of a score model's rewards. Other programs ignore the key.
 const REWARD: &str = "fireclay_reward";
 
-/// Marks a GPT-2 whose position embedding is the fixed table of sines. Other programs ignore the key and read the table.
+/// Marks a GPT-2 whose position embedding is the fixed table of sines. Other programs ignore the key and read the
+/// table.
 const SINUSOIDAL_MARK: &str = "fireclay_position";
 
 /// Ids of the tokens that begin a text, end it, and fill a batch.

@@ -97,10 +97,12 @@ fn family(fields: &mut Fields, task: Task) -> Result<Family, ModelError> {
         None => None,
         Some(class) => Some(of_class(class, task).ok_or_else(|| match task {
             Task::Language if of_class(class, Task::Score).is_some() => fields.error(format!(
-                "architecture {class:?} is a score model, which gives no tokens; use it as a reward model or critic, or give the folder of a language model"
+                "architecture {class:?} is a score model, which gives no tokens; use it as a reward model or critic, \
+                 or give the folder of a language model"
             )),
             Task::Score if of_class(class, Task::Language).is_some() => fields.error(format!(
-                "architecture {class:?} is a language model, which gives no scores; train a reward model from it, or give the folder of one"
+                "architecture {class:?} is a language model, which gives no scores; train a reward model from it, or \
+                 give the folder of one"
             )),
             _ => fields.error(format!("architecture {class:?} is not supported; use one of: {}", supported())),
         })?),
@@ -142,7 +144,8 @@ fn activation(fields: &mut Fields, key: &str, default: &str) -> Result<Activatio
         "silu" | "swish" => Activation::Silu,
         _ => {
             return Err(fields.error(format!(
-                "{key} {name:?} is not supported; use a model with relu, relu2, gelu, gelu_new, gelu_pytorch_tanh or silu"
+                "{key} {name:?} is not supported; use a model with relu, relu2, gelu, gelu_new, gelu_pytorch_tanh or \
+                 silu"
             )));
         }
     })
@@ -252,7 +255,9 @@ fn sliding_window(fields: &mut Fields, layers: usize) -> Result<(Option<usize>, 
             let rest_slides = types[full..].iter().all(|kind| kind == "sliding_attention");
             if types.len() != layers || !rest_slides {
                 return Err(fields.error(
-                    "layer_types is not one entry a layer, full_attention first and sliding_attention after; use a model that is so".into(),
+                    "layer_types is not one entry a layer, full_attention first and sliding_attention after; use a \
+                     model that is so"
+                        .into(),
                 ));
             }
             full

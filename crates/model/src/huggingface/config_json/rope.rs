@@ -37,7 +37,8 @@ pub(super) fn read(fields: &mut Fields, context: usize) -> Result<Position, Mode
         [outer_theta, old.as_ref().and_then(|o| o.0), new.as_ref().and_then(|n| n.0)].into_iter().flatten().collect();
     if !agree || thetas.windows(2).any(|pair| pair[0] != pair[1]) {
         return Err(fields.error(
-            "rope_parameters and rope_theta/rope_scaling contradict each other; keep the one that the weights were trained with"
+            "rope_parameters and rope_theta/rope_scaling contradict each other; keep the one that the weights were \
+             trained with"
                 .into(),
         ));
     }

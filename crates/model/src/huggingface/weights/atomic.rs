@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::ModelError;
 
-/// Writes a file under a temporary name beside `path`, syncs it to the disk, and renames it: a crash at any moment leaves what was there before.
+/// Writes a file under a temporary name beside `path`, syncs it to the disk, and renames it: a crash at any moment
+/// leaves what was there before.
 pub(in crate::huggingface) fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -27,7 +28,8 @@ pub(in crate::huggingface) fn write_atomically(
         Ok(())
     })();
     written.map_err(|source| {
-        // Whatever was wrong, half a file is of no use; if it cannot be removed either, the first error is the one to report.
+        // Whatever was wrong, half a file is of no use; if it cannot be removed either, the first error is the one to
+        // report.
         let _ = fs::remove_file(&temporary);
         ModelError::Io {
             path: path.to_owned(),

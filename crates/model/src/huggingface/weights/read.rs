@@ -1,4 +1,5 @@
-//! Reading `model.safetensors`, or the shards that `model.safetensors.index.json` lists, and `adapter_model.safetensors`.
+//! Reading `model.safetensors`, or the shards that `model.safetensors.index.json` lists, and
+//! `adapter_model.safetensors`.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,7 +106,8 @@ impl Checkpoint {
         Some((name, stored))
     }
 
-    /// Whether the position embedding is the sinusoidal table of `context` rows, up to the rounding of the file's number format.
+    /// Whether the position embedding is the sinusoidal table of `context` rows, up to the rounding of the file's
+    /// number format.
     pub(in crate::huggingface) fn has_sinusoids(&mut self, context: usize, width: usize) -> Result<bool, ModelError> {
         let table = self.numbers("position_embedding", &[context, width])?;
         let rounding = match self.find("transformer.wpe.weight").map(|(_, stored)| stored.info.dtype) {
@@ -119,7 +121,8 @@ impl Checkpoint {
         }))
     }
 
-    /// Refuses tensors that no parameter was made of, apart from known buffers and a tied model's copy of the embedding.
+    /// Refuses tensors that no parameter was made of, apart from known buffers and a tied model's copy of the
+    /// embedding.
     pub(in crate::huggingface) fn refuse_unused(&self) -> Result<(), ModelError> {
         for (name, stored) in &self.tensors {
             if stored.used.get() || is_buffer(name) {
@@ -130,13 +133,15 @@ impl Checkpoint {
                 if embedding.is_some_and(|(_, embedding)| embedding.bytes() == stored.bytes()) {
                     continue;
                 }
-                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties them; \
+                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties \
+                               them; \
                                set tie_word_embeddings to false there if the head is its own";
                 return Err(weights_error(&stored.file.path, message.into()));
             }
             let config = self.described_by;
             let message = format!(
-                "tensor {name:?} is not part of the model that {config} describes; correct {config}, or use the files of one model"
+                "tensor {name:?} is not part of the model that {config} describes; correct {config}, or use the files \
+                 of one model"
             );
             return Err(weights_error(&stored.file.path, message));
         }
@@ -187,10 +192,11 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
     Ok(())
 }
 
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
 fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one; writers of model
-    // folders, ours and transformers', put new files in place by renaming, which leaves the mapped one as it was.
+    // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one;
+    // writers of model folders, ours and transformers', put new files in place by renaming, which leaves the mapped one
+    // as it was.
     unsafe { Mmap::map(file) }
 }
 
@@ -255,7 +261,8 @@ impl WeightSource for Checkpoint {
             return Err(weights_error(
                 &stored.file.path,
                 format!(
-                    "tensor {found:?} has shape {:?} but {config} makes it {expected:?}; use the {config} that belongs to these weights",
+                    "tensor {found:?} has shape {:?} but {config} makes it {expected:?}; use the {config} that \
+                     belongs to these weights",
                     stored.info.shape,
                     config = self.described_by
                 ),

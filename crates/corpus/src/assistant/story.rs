@@ -1,0 +1,127 @@
+//! Requests for stories, and the stories.
+
+use super::Exchange;
+use super::chinese;
+use super::intent::said;
+use crate::check::{Check, ReplyCheck};
+use crate::dice::Dice;
+use crate::stories::{self, Language, Story};
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
+
+/// A story is asked for and told.
+pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
+    let (story, patterns, words) = loop {
+        let story = stories::draw(language, split, dice);
+        let (patterns, words) = match language {
+            Language::English => english(&story, dice),
+            Language::Chinese => chinese(&story, dice),
+        };
+        // Nobody is told of a creature without a meaning unless they asked for it.
+        if story.made_up().all(|word| words.iter().any(|asked| asked == word)) {
+            break (story, patterns, words);
+        }
+    };
+    let mut bindings = Bindings::default();
+    for (key, value) in [
+        ("hero", Some(&story.hero)),
+        ("kind", Some(&story.kind)),
+        ("a_kind", Some(&story.a_kind)),
+        ("description", Some(&story.description)),
+        ("topic", Some(&story.topic)),
+        ("friend", story.friend.as_ref()),
+        ("a_friend", story.a_friend.as_ref()),
+        ("place", story.place.as_ref()),
+        ("setting", story.setting.as_ref()),
+    ] {
+        bindings.set(key, value.map_or("", String::as_str));
+    }
+    let text = loop {
+        let wording = bindings
+            .fill(&wording::draw(ASK, split, dice).replace("{what}", &wording::expand(dice.word(patterns), dice)));
+        if split == Split::Validation || !wording::is_held_out(&wording) {
+            break wording;
+        }
+    };
+    let text = if language == Language::Chinese { wording::filled(patterns, split, &bindings, dice) } else { text };
+    Exchange {
+        topic: if language == Language::English { Topic::Story } else { Topic::Chinese },
+        language,
+        asked: said(&text, if language == Language::English { "." } else { "。" }, language, dice),
+        answer: story.text,
+        check: Check::Reply { reply: ReplyCheck::story(language, words) },
+    }
+}
+
+/// What a request names of a story, as patterns, and the words that the story then must have.
+fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
+    let kind = || story.kind.clone();
+    let hero = || story.hero.clone();
+    match (dice.weighted(&[22, 26, 14, 8, 14, 8, 8]), &story.friend, &story.place) {
+        (2, ..) => (OF_KIND_AND_NAME, vec![kind(), hero()]),
+        (3, ..) => (OF_NAME, vec![hero()]),
+        (4, Some(friend), _) => (OF_TWO, vec![kind(), friend.clone()]),
+        (5, _, Some(place)) => (OF_PLACE, vec![place.clone()]),
+        (6, ..) => (OF_TOPIC, vec![]),
+        (0, ..) => (ANY, vec![]),
+        _ => (OF_KIND, vec![kind()]),
+    }
+}
+
+fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
+    match dice.below(3) {
+        0 => (chinese::ANY_STORY, vec![]),
+        1 => (chinese::STORY_OF_KIND, vec![story.kind.clone()]),
+        _ => (chinese::STORY_OF_HERO, vec![story.kind.clone(), story.hero.clone()]),
+    }
+}
+
+/// How a story is asked for; `{what}` is which.
+const ASK: &[&str] = &[
+    "[tell|tell me|tell us|read me|give me|please tell me|can you tell me|could you tell me|will you tell me|would \
+     you tell me|I want you to tell me|can you tell|could you please tell me|now tell me|ok, tell me|hi, tell me|you \
+     should tell me] {what}[ please|, please| now|]",
+    "[write|write me|please write|can you write|could you write|can you write me|make up|make me|invent|create|can \
+     you make up|could you make|think of|please make up|compose|can you create] {what}[ please|, please| for me| for \
+     my son| for my daughter| for us|]",
+    "[I want|I would like|I want to hear|I would like to hear|I wish to hear|I need|I would love to hear|let me hear|\
+     let us hear|we want|how about|do you know|do you have|have you got|can I have|can I hear|may I hear|may I have|\
+     could I hear|I like] {what}[ please|, please| now|]",
+    "[tell me|can you tell me|I want|I would like|do you know|how about|let me hear|give me|write|please tell me] \
+     {what}",
+    "{what}[ please|, please| now|]",
+];
+
+const ANY: &[&str] = &[
+    "[a|another|one|one more|a new] [short |little |nice |funny |long |good |small |bedtime |sweet |happy |sad |\
+     lovely |quiet |children's ||||]story[ for children| for my son| before bed| for kids| about anything| to \
+     sleep||||]",
+    "[some story|a tale|a fairy tale|any story|stories|your best story|a story that you like]",
+];
+const OF_KIND: &[&str] = &[
+    "[a|another|one] [short |little |nice |funny |new |good |sweet |bedtime |||||]story [about|of|with|on] {a_kind}",
+    "a story about [a little|a brave|a small|some|the|one|a young|a happy|a clever] {kind}",
+    "[the story|a tale|a fairy tale|something] [of|about] {a_kind}",
+];
+const OF_KIND_AND_NAME: &[&str] = &[
+    "[a|another|one] [short |little |nice |funny |new ||||]story [about|of|with] {a_kind} [named|called|whose name is|\
+     with the name] {hero}",
+    "a story about {hero} the {kind}",
+    "a story about {hero}, {a_kind}",
+    "a story [of|about] {description} [named|called] {hero}",
+];
+const OF_NAME: &[&str] = &[
+    "[a|another|one] [short |little |nice |funny |new ||||]story [about|of|with|for] {hero}",
+    "the story of {hero}",
+    "a story [about somebody|with a hero|about someone] [named|called] {hero}",
+];
+const OF_TWO: &[&str] = &[
+    "[a|another|one] [short |little |nice |funny |new ||||]story [about|of|with] {a_kind} and {a_friend}",
+    "a story about [two friends, {a_kind} and {a_friend}|the {kind} and the {friend}|how {a_kind} met {a_friend}]",
+];
+const OF_PLACE: &[&str] = &[
+    "[a|another|one] [short |little |nice |new |funny ||||]story [|that happens |that plays |which happens ]{setting}",
+    "a story [about somebody|of a child|with animals|about friends] {setting}",
+];
+const OF_TOPIC: &[&str] =
+    &["[a|another|one] [short |little |nice |funny |new ||||]story about {topic}", "something about {topic}"];

@@ -1,0 +1,167 @@
+//! Sums and differences as people ask for them.
+
+use super::Exchange;
+use super::chinese;
+use super::intent::said;
+use crate::arithmetic::{Problem, ProblemMix};
+use crate::check::Check;
+use crate::dice::Dice;
+use crate::stories::Language;
+use crate::template::Bindings;
+use crate::{Split, Topic, wording};
+
+/// A problem of `split`, asked in one of its wordings; answered by the whole calculation.
+pub fn exchange(mix: ProblemMix, language: Language, split: Split, dice: &mut Dice) -> Exchange {
+    let problem = Problem::draw(split, mix, dice);
+    let patterns = match (language, problem.minus) {
+        (Language::English, false) => PLUS,
+        (Language::English, true) => MINUS,
+        (Language::Chinese, false) => chinese::PLUS,
+        (Language::Chinese, true) => chinese::MINUS,
+    };
+    asked(problem, patterns, language, split, dice)
+}
+
+/// A problem after another one: "And 5 + 6?"
+pub fn follow_up(mix: ProblemMix, split: Split, dice: &mut Dice) -> Exchange {
+    let problem = Problem::draw(split, mix, dice);
+    asked(problem, if problem.minus { MORE_MINUS } else { MORE_PLUS }, Language::English, split, dice)
+}
+
+fn asked(problem: Problem, patterns: &[&str], language: Language, split: Split, dice: &mut Dice) -> Exchange {
+    let wording = wording::draw(patterns, split, dice);
+    // Nobody writes "seven+five".
+    let in_words = !wording.contains(['+', '-', '=']) && dice.chance(30);
+    let number = |number: u32| match (in_words, language) {
+        (false, _) => number.to_string(),
+        (true, Language::English) => english_number(number),
+        (true, Language::Chinese) => chinese_number(number),
+    };
+    let mut bindings = Bindings::default();
+    bindings.set("left", number(problem.left));
+    bindings.set("right", number(problem.right));
+    let says = bindings.fill(&wording);
+    if split == Split::Train && wording::is_held_out(&says) {
+        return asked(problem, patterns, language, split, dice);
+    }
+    let mark = if says.ends_with(['=', '？', '?']) {
+        ""
+    } else if language == Language::English {
+        "?"
+    } else {
+        "？"
+    };
+    Exchange {
+        topic: if language == Language::English { Topic::Sum } else { Topic::Chinese },
+        language,
+        asked: said(&says, mark, language, dice),
+        answer: problem.worked(),
+        check: Check::Arithmetic { problem },
+    }
+}
+
+const PLUS: &[&str] = &[
+    "{left}[ + |+| + |+ ]{right}[ =|=|]",
+    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|\
+     can you work out|can you calculate|solve|add up|so what is|and what is|could you tell me|I want to know|quick, \
+     what is|tell me what is|evaluate] {left}[ + |+|+| plus | and ]{right}[ =| please|]",
+    "{left}[ plus | added to | and | + |+]{right}[ is| equals| makes| gives|] [what|how much|how many]",
+    "{left} [plus|and] {right}[ is| equals| makes| please| =|]",
+    "[add|can you add|please add|could you add|sum up|put together] {left} [and|to|plus] {right}[ please| for me|]",
+    "what [do you get if you add|is the sum of|is the total of|do I get if I add|comes out if I add] {left} [and|to|\
+     plus] {right}",
+    "[the sum of|sum of|the total of] {left} and {right}",
+    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I get|\
+     get|buy|find|then come|somebody brings] {right} more, how many [are there|is that|do I have|are that][ now|]",
+    "how many [are|is|do you get from] {left} [and|plus] {right}",
+];
+
+const MINUS: &[&str] = &[
+    "{left}[ - |-| - |- ]{right}[ =|=|]",
+    "[what is|how much is|what does|tell me|say|do you know|please tell me|calculate|compute|work out|can you tell me|\
+     can you work out|can you calculate|solve|so what is|and what is|could you tell me|I want to know|quick, what is|\
+     tell me what is|evaluate] {left}[ - |-|-| minus | less | take away ]{right}[ =| please|]",
+    "{left}[ minus | take away | less | - |-]{right}[ is| equals| makes| leaves| gives|] [what|how much|how many]",
+    "{left} [minus|take away|less] {right}[ is| equals| please| =|]",
+    "[take|take away|subtract|can you subtract|please subtract|can you take|please take|remove] {right} from {left}[ \
+     please| for me|]",
+    "what [do you get if you take|is left if you take|remains if I take|do I get if I subtract|is left when you take] \
+     {right} [from|away from] {left}",
+    "[the difference between|what is the difference between|difference of] {left} and {right}",
+    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I lose|\
+     give away|eat|sell|somebody takes] {right}, how many are left[ now|]",
+];
+
+const MORE_PLUS: &[&str] = &[
+    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|\
+     also] {left}[ + |+| plus ]{right}",
+    "{left}[ + |+| plus ]{right}[ then| now|]",
+];
+
+const MORE_MINUS: &[&str] = &[
+    "[and|now|and now|what about|how about|and what about|then|ok, and|and what is|next|and how much is|good, and|\
+     also] {left}[ - |-| minus ]{right}",
+    "{left}[ - |-| minus ]{right}[ then| now|]",
+];
+
+/// `42` as "forty-two".
+pub fn english_number(number: u32) -> String {
+    const SMALL: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    match (number / 10, number % 10) {
+        (0 | 1, _) => SMALL[number as usize].to_string(),
+        (tens @ 2..=9, 0) => TENS[tens as usize].to_string(),
+        (tens @ 2..=9, ones) => format!("{}-{}", TENS[tens as usize], SMALL[ones as usize]),
+        _ => number.to_string(),
+    }
+}
+
+/// `42` as 四十二.
+pub fn chinese_number(number: u32) -> String {
+    const DIGITS: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+    let digit = |digit: u32| DIGITS[digit as usize];
+    match (number / 10, number % 10) {
+        (0, ones) => digit(ones).to_string(),
+        (1, 0) => "十".to_string(),
+        (1, ones) => format!("十{}", digit(ones)),
+        (tens @ 2..=9, 0) => format!("{}十", digit(tens)),
+        (tens @ 2..=9, ones) => format!("{}十{}", digit(tens), digit(ones)),
+        _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_in_words() {
+        let english = [0, 7, 13, 20, 42, 99].map(english_number);
+        assert_eq!(english, ["zero", "seven", "thirteen", "twenty", "forty-two", "ninety-nine"]);
+        assert_eq!(
+            [0, 7, 10, 13, 20, 42, 99].map(chinese_number),
+            ["零", "七", "十", "十三", "二十", "四十二", "九十九"]
+        );
+    }
+}

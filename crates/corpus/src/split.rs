@@ -1,0 +1,21 @@
+//! The two parts of every text.
+
+/// Which part of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// What the model learns from.
+    Train,
+    /// What is held out to measure it.
+    Validation,
+}
+
+impl Split {
+    /// `training` or `validation`, as messages call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+        }
+    }
+}

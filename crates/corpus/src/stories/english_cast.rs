@@ -1,0 +1,248 @@
+//! Who the English stories are about. What is held out is only ever in stories of the validation split.
+
+use super::english_words::TRAITS;
+use super::{Pronoun, made_up};
+use crate::Split;
+use crate::dice::Dice;
+use crate::template::Bindings;
+
+/// Words of the training split, and words that only the validation split has.
+pub struct Divided<T: 'static> {
+    pub training: &'static [T],
+    pub held_out: &'static [T],
+}
+
+impl<T> Divided<T> {
+    pub fn of(&self, split: Split) -> &'static [T] {
+        match split {
+            Split::Train => self.training,
+            Split::Validation => self.held_out,
+        }
+    }
+}
+
+/// Names of heroes who are "she". None is a person of the invented world.
+pub const SHE: Divided<&str> = Divided {
+    training: &[
+        "Anna", "Mia", "Lily", "Nora", "Ella", "Ruby", "Zoe", "Lucy", "Maya", "Wendy", "Nina", "Clara", "Molly",
+        "Penny", "Bella", "Emma", "Kate", "Holly", "Alice", "Amy", "Julia", "Sara", "Laura", "Lisa", "Mary", "Jane",
+        "Rosie", "Daisy", "Grace", "Sophie", "Olivia", "Chloe", "Eva", "Ida", "Lena", "Hannah", "Susan", "Betty",
+        "Tina", "Jenny", "Polly", "Ivy", "Hazel", "Stella", "Luna", "Leah", "Maria", "Elena", "Sophia", "Ava", "Isla",
+        "Carla", "Tilly", "Poppy", "Annie", "Sally", "Rita",
+    ],
+    held_out: &["Beatrice", "Fiona", "Martha", "Paula", "Nelly", "Vera", "Iris", "Naomi"],
+};
+
+/// Names of heroes who are "he". None is a person of the invented world.
+pub const HE: Divided<&str> = Divided {
+    training: &[
+        "Tom", "Ben", "Max", "Sam", "Leo", "Jack", "Finn", "Toby", "Oscar", "Hugo", "Milo", "Theo", "Billy", "Noah",
+        "Pip", "Teddy", "Felix", "Luke", "Adam", "Alex", "Andy", "Bob", "Charlie", "Daniel", "David", "Eddie", "Eli",
+        "Eric", "Ethan", "Fred", "George", "Harry", "Henry", "Ian", "Jake", "James", "Jim", "Joe", "John", "Kevin",
+        "Lenny", "Liam", "Lucas", "Mark", "Martin", "Mike", "Nick", "Oliver", "Owen", "Paul", "Peter", "Robin",
+        "Simon", "Tim", "Tony", "William", "Danny",
+    ],
+    held_out: &["Arthur", "Colin", "Dylan", "Jasper", "Patrick", "Ralph", "Philip", "Walter"],
+};
+
+/// Animals: heroes and friends alike.
+pub const ANIMALS: Divided<&str> = Divided {
+    training: &[
+        "dog",
+        "cat",
+        "frog",
+        "rabbit",
+        "fox",
+        "bear",
+        "mouse",
+        "bird",
+        "horse",
+        "duck",
+        "owl",
+        "pig",
+        "cow",
+        "hen",
+        "goat",
+        "sheep",
+        "deer",
+        "wolf",
+        "lion",
+        "tiger",
+        "monkey",
+        "elephant",
+        "giraffe",
+        "panda",
+        "penguin",
+        "turtle",
+        "squirrel",
+        "hedgehog",
+        "donkey",
+        "goose",
+        "crow",
+        "badger",
+        "bee",
+        "ant",
+        "butterfly",
+        "kangaroo",
+        "kitten",
+        "puppy",
+        "dinosaur",
+        "snail",
+        "spider",
+        "snake",
+        "lizard",
+        "crocodile",
+        "hippo",
+        "koala",
+        "fish",
+        "dolphin",
+        "whale",
+        "crab",
+        "seal",
+        "eagle",
+        "pigeon",
+        "peacock",
+        "turkey",
+        "rooster",
+        "chick",
+        "calf",
+        "pony",
+        "unicorn",
+        "mole",
+        "beaver",
+        "raccoon",
+        "moose",
+        "llama",
+        "worm",
+        "caterpillar",
+        "ladybird",
+        "dragonfly",
+        "cricket",
+        "swallow",
+        "sparrow",
+        "seagull",
+        "flamingo",
+        "ostrich",
+        "leopard",
+        "gorilla",
+        "bat",
+        "hamster",
+        "rat",
+        "toad",
+        "octopus",
+        "monster",
+    ],
+    held_out: &["otter", "walrus", "camel", "swan", "beetle", "zebra", "lamb", "parrot"],
+};
+
+/// People and beings of fairy tales, with their pronoun if it is always the same.
+pub const ROLES: Divided<(&str, Option<Pronoun>)> = Divided {
+    training: &[
+        ("king", Some(Pronoun::He)),
+        ("queen", Some(Pronoun::She)),
+        ("prince", Some(Pronoun::He)),
+        ("princess", Some(Pronoun::She)),
+        ("knight", Some(Pronoun::He)),
+        ("robot", None),
+        ("dragon", None),
+        ("farmer", None),
+        ("baker", None),
+        ("fisherman", Some(Pronoun::He)),
+        ("witch", Some(Pronoun::She)),
+        ("fairy", Some(Pronoun::She)),
+        ("sailor", None),
+        ("painter", None),
+    ],
+    held_out: &[("wizard", Some(Pronoun::He)), ("pirate", None), ("giant", Some(Pronoun::He))],
+};
+
+/// The noun with "a" or "an".
+pub fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+/// Binds the hero and the friend of a story of `split`.
+pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
+    let (group, kind, pronoun) = match dice.weighted(&[60, 14, 14, 12]) {
+        0 => ("animal", animal(split, dice), None),
+        1 => ("child", "girl".to_string(), Some(Pronoun::She)),
+        2 => ("child", "boy".to_string(), Some(Pronoun::He)),
+        _ => {
+            let &(role, pronoun) = dice.pick(ROLES.of(split));
+            ("role", role.to_string(), pronoun)
+        }
+    };
+    let pronoun = if matches!(kind.as_str(), "cow" | "hen") { Some(Pronoun::She) } else { pronoun };
+    let pronoun = pronoun.unwrap_or(if dice.chance(50) { Pronoun::She } else { Pronoun::He });
+    bindings.set("hero", hero_name(split, pronoun, dice));
+    let described = with_article(&format!("{} {kind}", dice.word(TRAITS)));
+    bindings.set("group", group);
+    bindings.set("akind", with_article(&kind));
+    bindings.set("described", described);
+    bindings.set_row(match pronoun {
+        Pronoun::She => &[("he", "she"), ("him", "her"), ("his", "her")],
+        _ => &[("he", "he"), ("him", "him"), ("his", "his")],
+    });
+    if kind == "robot" {
+        bindings.set("elder", "inventor");
+    }
+    let friend = friend_kind(split, &kind, dice);
+    bindings.set("kind", kind);
+    bindings.set("friend", format!("the {friend}"));
+    bindings.set("afriend", with_article(&friend));
+    bindings.set("friendkind", friend);
+}
+
+/// Whether a hero's name or kind is one of the lists.
+pub fn is_listed(word: &str) -> bool {
+    let lists = [SHE, HE, ANIMALS].into_iter().flat_map(|list| [list.training, list.held_out]);
+    let roles = [ROLES.training, ROLES.held_out].into_iter().flatten().map(|&(role, _)| role);
+    matches!(word, "girl" | "boy")
+        || lists.flatten().any(|&listed| listed == word)
+        || roles.into_iter().any(|role| role == word)
+}
+
+/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy it,
+/// and cannot choose among those that it knows; validation asks for others that it does not know.
+const MADE_UP: usize = 35;
+
+fn animal(split: Split, dice: &mut Dice) -> String {
+    if split == Split::Train && dice.chance(MADE_UP) {
+        return made_up::word(dice);
+    }
+    dice.word(ANIMALS.of(split)).to_string()
+}
+
+/// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is
+/// not.
+fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
+    let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
+    loop {
+        let friend = animal(split, dice);
+        if friend != hero {
+            return friend;
+        }
+    }
+}
+
+/// A common name or a made-up one.
+pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
+    if !dice.chance(MADE_UP) {
+        let names = if pronoun == Pronoun::She { SHE } else { HE };
+        return dice.word(names.of(split)).to_string();
+    }
+    made_up::name(split, pronoun, dice)
+}
+
+/// One of the names that come first in their lists, of which there are few.
+pub fn common_name(split: Split, dice: &mut Dice) -> &'static str {
+    let names = if dice.chance(50) { SHE } else { HE }.of(split);
+    dice.word(&names[..names.len().min(24)])
+}
+
+/// One of the animals that come first in their list.
+pub fn common_animal(split: Split, dice: &mut Dice) -> &'static str {
+    let animals = ANIMALS.of(split);
+    dice.word(&animals[..animals.len().min(24)])
+}

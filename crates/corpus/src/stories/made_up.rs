@@ -1,0 +1,108 @@
+//! Names and nouns that nobody has heard of, spelt like English ones: "Trelia", "Wendrick", "a clossum".
+//!
+//! What a model is asked about later is spelt in pieces that it has seldom seen together. It learns to copy such words
+//! from words of many spellings; from a few syllables it learns the syllables.
+
+use std::sync::LazyLock;
+
+use super::Pronoun;
+use super::english_cast::{ANIMALS, HE, ROLES, SHE};
+use super::grammar::split_of;
+use crate::Split;
+use crate::assistant::possessions;
+use crate::dice::Dice;
+use crate::template::capitalise;
+use crate::world::{World, WorldConfig};
+
+/// A made-up name of `split`, of two or three syllables, that nobody has.
+pub fn name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
+    let endings = if pronoun == Pronoun::She { SHE_ENDS } else { HE_ENDS };
+    loop {
+        let mut name = stem(dice);
+        if dice.chance(30) {
+            name += dice.word(VOWELS);
+            name += dice.word(BETWEEN);
+        }
+        name += dice.word(endings);
+        let name = capitalise(&name);
+        if split_of("name", &name) == split && !is_taken(&name) {
+            return name;
+        }
+    }
+}
+
+/// A noun of two syllables that is no word.
+pub fn word(dice: &mut Dice) -> String {
+    loop {
+        let word = stem(dice) + dice.word(VOWELS) + dice.word(CODAS);
+        if !is_rude(&word) && !is_a_word(&word) {
+            return word;
+        }
+    }
+}
+
+/// A syllable and the consonants behind it.
+fn stem(dice: &mut Dice) -> String {
+    let onset = if dice.chance(15) { "" } else { dice.word(ONSETS) };
+    let vowels = if dice.chance(15) { LONG_VOWELS } else { VOWELS };
+    let vowel = dice.word(vowels);
+    format!("{onset}{vowel}{}", dice.word(BETWEEN))
+}
+
+const ONSETS: &[&str] = &[
+    "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "y", "z", "b", "d", "h", "l",
+    "m", "n", "p", "r", "s", "t", "w", "bl", "br", "ch", "cl", "cr", "dr", "fl", "fr", "gl", "gr", "ph", "pl", "pr",
+    "qu", "sh", "sk", "sl", "sm", "sn", "sp", "st", "str", "sw", "th", "tr", "tw", "wh",
+];
+const VOWELS: &[&str] = &["a", "e", "i", "o", "u"];
+const LONG_VOWELS: &[&str] = &["ai", "au", "ea", "ee", "ei", "ia", "ie", "io", "oo", "ou", "y"];
+const BETWEEN: &[&str] = &[
+    "b", "c", "d", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "l", "m", "n", "r", "s", "t", "bb", "ck",
+    "dd", "ff", "gg", "ll", "mm", "nn", "pp", "rr", "ss", "tt", "br", "ch", "dr", "ld", "lf", "lm", "lr", "lt", "lv",
+    "mb", "mp", "nd", "ng", "nk", "nt", "ph", "rb", "rc", "rd", "rg", "rk", "rl", "rm", "rn", "rp", "rs", "rt", "rv",
+    "sh", "sp", "st", "th", "tch", "tr", "x",
+];
+const CODAS: &[&str] = &[
+    "b", "ck", "d", "l", "ll", "m", "n", "ng", "nt", "p", "r", "rd", "rt", "s", "sh", "st", "t", "th", "x", "l", "n",
+    "r", "s", "t", "",
+];
+const SHE_ENDS: &[&str] = &[
+    "a", "ia", "ina", "ela", "ora", "y", "ie", "i", "ice", "is", "elle", "ette", "ine", "ah", "een", "eth", "yn",
+    "ara", "isa", "e",
+];
+const HE_ENDS: &[&str] = &[
+    "o", "in", "an", "er", "on", "us", "as", "ick", "ert", "ald", "en", "or", "ur", "ip", "el", "io", "ard", "ent",
+    "im", "y",
+];
+
+/// Whether a made-up name is a word, rude, or somebody else's name.
+fn is_taken(name: &str) -> bool {
+    const WORDS: &[&str] = &["Sofa", "Soda", "Data", "Tuna", "Robin", "Lemon", "Motor", "Satan", "Tutor", "Rumor"];
+    static PEOPLE: LazyLock<World> =
+        LazyLock::new(|| World::new(&WorldConfig { people: WorldConfig::MOST_PEOPLE, ..WorldConfig::default() }));
+    let lists = [SHE.training, SHE.held_out, HE.training, HE.held_out, WORDS];
+    is_rude(name)
+        || is_a_word(&name.to_lowercase())
+        || lists.iter().any(|list| list.contains(&name))
+        || PEOPLE.people().iter().any(|person| name.starts_with(person.name))
+}
+
+/// Whether it is an animal, a role, a colour, something to eat: also one that is held out.
+fn is_a_word(word: &str) -> bool {
+    ANIMALS.training.iter().chain(ANIMALS.held_out).any(|animal| *animal == word)
+        || ROLES.training.iter().chain(ROLES.held_out).any(|(role, _)| *role == word)
+        || possessions::is_one(word)
+}
+
+/// Whether a made-up word has a part that does not belong into a story for children.
+fn is_rude(word: &str) -> bool {
+    const AVOIDED: &[&str] = &[
+        "nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada", "fag",
+        "nig", "dik", "dick", "jap", "kum", "cum", "pis", "sex", "fuk", "fuc", "rap", "kil", "tit", "zit", "porn",
+        "shit", "slut", "cock", "cunt", "cunn", "poo", "pee", "ass", "arse", "hoe", "homo", "nud", "tard", "crap",
+        "whor", "bitch", "bast", "pus", "sperm", "turd", "fart", "hell", "gook", "spic", "coon", "dyke", "twat",
+        "wank", "pric", "hitl", "mord", "anal", "anus", "bum", "butt", "dum", "die", "dea", "stup", "ugl",
+    ];
+    let lower = word.to_lowercase();
+    AVOIDED.iter().any(|part| lower.contains(part))
+}

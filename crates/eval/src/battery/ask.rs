@@ -1,0 +1,29 @@
+//! A model asked a battery: how much is answered right, greedily and as in a chat.
+
+use fireclay_data::examples::Task;
+use fireclay_rlhf::{Battery, Tally};
+
+use super::encode;
+use crate::{EvalError, Metric, Reader, TaskReport};
+
+/// Asks every task twice: for the most probable reply, and for one drawn at `temperature`. A reply that has not ended
+/// after `max_tokens` is wrong, as in training.
+///
+/// # Errors
+/// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits
+/// are not finite.
+pub fn battery(reader: &Reader, tasks: &[Task], temperature: f64, max_tokens: usize) -> Result<TaskReport, EvalError> {
+    let context = reader.decoder.config().context;
+    let (battery, skips) = encode(tasks, reader.tokenizer, context, temperature, max_tokens)?;
+    let report = Battery { batch: reader.batch, ..battery }.run(reader.decoder, reader.tokenizer)?;
+    let both = |name: &str, tally: Tally| {
+        let share = |name: String, right: usize| Metric::share(name, right as f64, tally.prompts);
+        [share(format!("battery{name}"), tally.greedy), share(format!("battery_sampled{name}"), tally.sampled)]
+    };
+    let mut metrics = both("", report.all()).to_vec();
+    metrics.extend(report.by_topic().into_iter().flat_map(|(topic, tally)| both(&format!("_{topic}"), tally)));
+    let n = report.replies.len();
+    let most_frequent = report.most_frequent().map_or(0.0, |(_, share)| share);
+    metrics.push(Metric::number("battery_most_frequent", most_frequent, n));
+    Ok(TaskReport { kind: "battery", n, metrics, left_out: skips.total(), ..TaskReport::default() })
+}

@@ -1,0 +1,44 @@
+//! Texts that go on in one right way, as in LAMBADA: does the model go on so, and how probable is it to?
+
+use fireclay_data::examples::Completion;
+
+use crate::reader::{Scored, sum};
+use crate::spans::common_prefix;
+use crate::{EvalError, Metric, Reader, TaskReport};
+
+/// Counts how often every token of the continuation is the most probable one, given the context and the tokens before
+/// it: then greedy decoding writes exactly it.
+///
+/// Context and continuation are joined by a space and encoded together; the continuation begins where the ids differ
+/// from those of the context alone.
+///
+/// # Errors
+/// When a text cannot be encoded, or the model's logits are not numbers.
+pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<TaskReport, EvalError> {
+    let mut rows = vec![];
+    for Completion { context, continuation } in texts {
+        // White space at the end would be one token with the space that joins.
+        let context = context.trim();
+        let whole = reader.encode(&format!("{context} {continuation}"))?;
+        let both = [reader.encode(context)?, whole];
+        let start = common_prefix(&both).min(both[1].len().saturating_sub(1));
+        let [_, whole] = both;
+        rows.push((whole, start));
+    }
+    let Scored { answers, truncated } = reader.score(rows)?;
+    let right: Vec<bool> = answers.iter().map(|scores| scores.iter().all(|score| score.greedy)).collect();
+    let n = texts.len();
+    let tokens: usize = answers.iter().map(Vec::len).sum();
+    let nats: f64 = answers.iter().map(|scores| sum(scores)).sum();
+    Ok(TaskReport {
+        kind: "completion",
+        n,
+        metrics: vec![
+            Metric::share_of("accuracy", &right),
+            Metric::number("logprob", nats / n.max(1) as f64, n),
+            Metric::number("perplexity_per_token", (-nats / tokens.max(1) as f64).exp(), tokens),
+        ],
+        truncated,
+        ..TaskReport::default()
+    })
+}

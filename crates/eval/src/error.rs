@@ -1,0 +1,57 @@
+//! What can be wrong with an evaluation.
+
+use fireclay_data::DataError;
+use fireclay_infer::InferError;
+use fireclay_tokenizer::TokenizerError;
+use fireclay_train::TrainError;
+
+/// Why a model could not be evaluated: one line that says what, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// No question says which answer is right.
+    #[error(
+        "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two \
+         models \
+         with --task wins"
+    )]
+    NothingChecked,
+    /// No prompt of a battery says which reply is right.
+    #[error(
+        "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of \
+         battery.data"
+    )]
+    NothingCheckedInBattery,
+    /// A topic whose metric would have the name of another one.
+    #[error("{origin}: a topic cannot be called {topic:?}; give it another name")]
+    ReservedTopic {
+        /// Where the task is from: `path:line`.
+        origin: String,
+        /// The topic.
+        topic: String,
+    },
+    /// An answer without a question, and a tokenizer without a token that begins a text.
+    #[error(
+        "nothing stands before an answer, and this tokenizer has no token that begins a text; give every question \
+         some words"
+    )]
+    NothingBefore,
+    /// A file whose documents are too short to be scored.
+    #[error("{path}: no document of two tokens or more; give one with text in it")]
+    NoText {
+        /// The file.
+        path: String,
+    },
+    /// The questions: a file, or a chat template.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A text that the tokenizer cannot encode.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A setting of generation or scoring, or logits that are not finite.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// A reward model, or the battery.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}

@@ -1,0 +1,44 @@
+//! Contexts to choose from, as in the Winograd schemas: after which is the given ending the most probable?
+
+use fireclay_data::examples::Schema;
+
+use crate::multiple_choice::best;
+use crate::reader::{Scored, sum};
+use crate::spans::common_suffix;
+use crate::{EvalError, Metric, Reader, TaskReport};
+
+/// Scores the ending behind each context, and counts how often it is the most probable behind the right one.
+///
+/// Context and ending are joined by a space and encoded together; the ending is the ids that all of a question's texts
+/// end with, so that as many tokens are compared behind each.
+///
+/// # Errors
+/// When a text cannot be encoded, or the model's logits are not numbers.
+pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<TaskReport, EvalError> {
+    let mut rows = vec![];
+    for question in questions {
+        let encode = |context: &String| reader.encode(&format!("{context} {}", question.continuation));
+        let texts = question.context_options.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
+        let ending = common_suffix(&texts).max(1);
+        rows.extend(texts.into_iter().map(|ids| {
+            let start = ids.len().saturating_sub(ending);
+            (ids, start)
+        }));
+    }
+    let Scored { answers, truncated } = reader.score(rows)?;
+    let mut answers = answers.iter();
+    let (mut right, mut chance) = (vec![], 0.0);
+    for question in questions {
+        let options = question.context_options.len();
+        right.push(best(answers.by_ref().take(options).map(|scores| sum(scores))) == Some(question.gold));
+        chance += 1.0 / options as f64;
+    }
+    let chance = chance / questions.len().max(1) as f64;
+    Ok(TaskReport {
+        kind: "schema",
+        n: questions.len(),
+        metrics: vec![Metric::share_of("accuracy", &right).by_chance(chance)],
+        truncated,
+        ..TaskReport::default()
+    })
+}

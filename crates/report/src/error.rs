@@ -1,0 +1,43 @@
+//! What can be wrong with a run whose report is asked for.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no report: one line that says what, where, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The folder is missing, or holds something else than a run.
+    #[error("{0}")]
+    NotARun(String),
+    /// No stage has logged a whole step.
+    #[error("{}: no complete step in it yet; ask for the report again after the first step", file.display())]
+    NoStep {
+        /// Where the first step will stand.
+        file: PathBuf,
+    },
+    /// A file of the run cannot be read.
+    #[error("{}: cannot be read; mend its permissions", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The page cannot be written.
+    #[error("{}: cannot be written; make room or mend its permissions", path.display())]
+    Write {
+        /// The page.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// plotters cannot draw a chart, which no finite frame should cause.
+    #[error("could not draw the chart {title}: {reason}")]
+    Chart {
+        /// Its title.
+        title: String,
+        /// plotters' reason.
+        reason: String,
+    },
+}
