@@ -84,7 +84,7 @@ fn made_up(split: Split) -> usize {
 
 const FACTS: &[Fact] = &[
     Fact {
-        weight: 60,
+        weight: 46,
         values: name,
         says: &[
             "[my name is|I am called|call me|I am|you can call me|the name is|people call me|they call me|my friends \
@@ -108,7 +108,7 @@ const FACTS: &[Fact] = &[
         answers: &["Your name is {x}.", "You are {x}.", "You told me that your name is {x}."],
     },
     Fact {
-        weight: 14,
+        weight: 18,
         values: colour,
         says: &[
             "[my favourite colour is|I like the colour|the colour I like best is|I love the colour|my best colour is|\
@@ -124,7 +124,7 @@ const FACTS: &[Fact] = &[
         answers: &["Your favourite colour is {x}."],
     },
     Fact {
-        weight: 13,
+        weight: 20,
         values: food,
         says: &[
             "[I like|I love|I really like|I like to eat|I love to eat|my favourite food is|I want to eat|I eat a lot \
@@ -141,7 +141,7 @@ const FACTS: &[Fact] = &[
         answers: &["You like {x}."],
     },
     Fact {
-        weight: 13,
+        weight: 16,
         values: pet,
         says: &[
             "[I have|I have got|at home I have|I keep|I own|my pet is|we have|there is|I just got] a {x}[ at home| as \
