@@ -8,6 +8,7 @@
 
 pub mod store;
 pub mod ui;
+mod watch;
 mod app;
 mod asked;
 mod auth;
@@ -30,7 +31,9 @@ mod worker;
 
 pub use auth::Keys;
 pub use error::ServeError;
+pub use items::as_chat;
 pub use server::{Config, Limits, Server};
+pub use watch::Watched;
 
 /// The `OpenAPI` document about the server's routes, as JSON.
 ///
