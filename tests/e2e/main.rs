@@ -6,6 +6,8 @@ mod real_text;
 mod bad_input;
 mod full_disk;
 mod chat;
+mod stored_chat;
+mod terminal;
 mod serve;
 mod alignment;
 mod eval;
