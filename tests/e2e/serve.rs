@@ -20,16 +20,21 @@ impl Server {
     fn start(model: &Path, folder: &Path, more: &[&str]) -> Self {
         let mut command = fireclay();
         command.args(["serve", "--port=0", "--threads=1", "--model"]).arg(format!("tiny={}", model.display()));
-        command.arg("--db").arg(folder.join("chats.sqlite")).args(more).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
+        command.arg("--db").arg(folder.join("chats.sqlite")).args(more);
+        Self::spawn(command, "serves tiny")
+    }
+
+    /// A server that says this once it listens.
+    fn spawn(mut command: std::process::Command, says: &str) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         while !line.contains("http://") {
             line.clear();
             assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended before it served");
         }
-        assert!(line.contains("serves tiny"), "{line}");
-        let address = line.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        assert!(line.contains(says), "{line}");
+        let address = line.split("http://").nth(1).unwrap().split([' ', '/']).next().unwrap().to_owned();
         Self { child, address, stderr }
     }
 
@@ -191,4 +196,23 @@ fn a_server_killed_in_the_middle_of_a_stream_loses_nothing_that_was_finished() {
     ids.dedup();
     assert_eq!(ids.len(), 20);
     assert!(replies.iter().all(|item| item["status"] != "in_progress"), "{items:?}");
+}
+
+#[test]
+fn a_run_is_watched_alone_and_beside_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let run = folder.path().join("run");
+    let check = |server: Server| {
+        let (status, report) = server.ask("GET", "/ui/api/watch", &json!(null));
+        assert_eq!((status, report["name"].as_str()), (200, Some("run")));
+        let html = report["html"].as_str().expect("it has steps");
+        assert!(html.contains("<h1>run</h1>") && html.contains("<svg") && !html.contains("style="), "{html}");
+    };
+    let mut watch = fireclay();
+    watch.args(["watch", "--port=0"]).arg(&run);
+    check(Server::spawn(watch, "/watch shows "));
+    check(Server::start(&model, folder.path(), &["--watch", run.to_str().unwrap()]));
+    fail(fireclay().args(["watch", "nowhere"]), 2, &["nowhere: no such folder", "train --out"]);
+    fail(fireclay().arg("watch").arg(&run).arg("--host=0.0.0.0"), 2, &["--host 0.0.0.0", "--api-key-file"]);
 }
