@@ -6,7 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::{fail, fireclay, last_checkpoint, succeed, text, train};
 
-/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the `ChatML` template.
+/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the
+/// `ChatML` template.
 pub fn model(folder: &Path) -> PathBuf {
     model_with_context(folder, 128)
 }

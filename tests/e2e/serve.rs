@@ -135,7 +135,8 @@ fn servers_that_cannot_serve_say_why() {
     fail(fireclay().args(["serve", "--model", "nowhere"]), 2, &["nowhere: no such folder"]);
 }
 
-/// What a client was told of a stream, until it had a piece of the reply or all of it: the id of the response, and whether that was all.
+/// What a client was told of a stream, until it had a piece of the reply or all of it: the id of the response, and
+/// whether that was all.
 fn read_a_little(stream: TcpStream) -> (Option<String>, bool) {
     let mut id = None;
     for line in BufReader::new(stream).lines().map_while(Result::ok) {

@@ -1,4 +1,5 @@
-//! The chat at a pseudo terminal, which `script` of util-linux makes: keys go in, and what the terminal would show comes out.
+//! The chat at a pseudo terminal, which `script` of util-linux makes: keys go in, and what the terminal would show
+//! comes out.
 #![cfg(target_os = "linux")]
 
 use std::fs;

@@ -86,7 +86,8 @@ impl Served {
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
     }
 
-    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is compared by ids is not.
+    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is
+    /// compared by ids is not.
     ///
     /// # Errors
     /// When a stop text is empty.

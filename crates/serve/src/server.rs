@@ -88,11 +88,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, starts an engine for each model, and listens. `models` are the models with their names in requests.
+    /// Opens the database, starts an engine for each model, and listens. `models` are the models with their names in
+    /// requests.
     ///
     /// # Errors
-    /// When there is neither a model nor a run to watch or two have one name, the address is not this machine's own and there are no keys, the database or an engine
-    /// cannot be had, or the port is taken.
+    /// When there is neither a model nor a run to watch or two have one name, the address is not this machine's own and
+    /// there are no keys, the database or an engine cannot be had, or the port is taken.
     pub async fn bind(config: Config, models: Vec<(String, TextModel)>) -> Result<Self, ServeError> {
         let Config { host, port, keys, no_auth, database, threads, limits, watched } = config;
         if !host.is_loopback() && keys.is_empty() && !no_auth {
@@ -162,8 +163,8 @@ impl Server {
         self.app.models[0].worker.figures.used.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for [`Limits::grace`], and are then
-    /// ended with an error that says so.
+    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for
+    /// [`Limits::grace`], and are then ended with an error that says so.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = self.router();
         let Self { app, listener, closing, ending, .. } = self;

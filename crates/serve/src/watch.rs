@@ -1,5 +1,5 @@
-//! A page that shows a run while it trains: [`Watched`]. What is told of the run is whoever's who starts the server; here it is kept for a moment, so
-//! that many watchers cost no more than one.
+//! A page that shows a run while it trains: [`Watched`]. What is told of the run is whoever's who starts the server;
+//! here it is kept for a moment, so that many watchers cost no more than one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ struct Report {
 }
 
 impl Watched {
-    /// The run of this name. `make` gives its report, as HTML that needs no script and no style but `style`, or says in words why there is none yet.
-    /// It is called on a thread that may be busy.
+    /// The run of this name. `make` gives its report, as HTML that needs no script and no style but `style`, or says in
+    /// words why there is none yet. It is called on a thread that may be busy.
     pub fn new(
         name: String,
         style: &'static str,

@@ -1,8 +1,9 @@
 //! The thread that owns a model's engine: [`Worker`].
 //!
-//! Handlers send jobs and receive what becomes of them; the engine itself is seen by nobody else. A job whose receiver is gone, or whose reader is
-//! so slow that its events do not fit the channel, is cancelled at the next step. A panic costs the jobs that are open; the engine is made anew. Where
-//! it cannot be, the thread ends, jobs fail at once, and [`Figures::lives`] says so.
+//! Handlers send jobs and receive what becomes of them; the engine itself is seen by nobody else. A job whose receiver
+//! is gone, or whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic
+//! costs the jobs that are open; the engine is made anew. Where it cannot be, the thread ends, jobs fail at once, and
+//! [`Figures::lives`] says so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -91,8 +92,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and again after a defect. It computes
-    /// on `threads` threads of its own, itself one of them.
+    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and
+    /// again after a defect. It computes on `threads` threads of its own, itself one of them.
     ///
     /// # Errors
     /// When `make` fails, or the threads cannot be started.

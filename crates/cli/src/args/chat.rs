@@ -19,10 +19,13 @@ Examples:
   printf 'Hello\\nHow are you?\\n' | fireclay chat --model runs/tiny --quiet
   printf 'And then?\\n' | fireclay chat --model runs/tiny --conversation conv_5b… --json
 
-A line is a message; in a terminal, lines pasted together are one. /help, while it runs, lists the commands. Ctrl-C stops an answer.
-A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either goes on with them; those of a
-pipe are kept where --db or --conversation asks for it. A pipe with lines that could not be answered ends with code 2, after the others.
-Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not learnt to answer.
+A line is a message; in a terminal, lines pasted together are one. /help, while it runs, lists the commands.
+Ctrl-C stops an answer.
+A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either
+goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could not
+be answered ends with code 2, after the others.
+Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not
+learnt to answer.
 When the conversation fills the context, its oldest exchanges are dropped, never the system message.
 A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is near.
 How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, top_p, top_k,
@@ -35,7 +38,8 @@ pub struct ChatArgs {
     /// What the model is told before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub system: Option<String>,
-    /// Database of conversations, as for `serve` [default: fireclay.sqlite in a terminal or with --conversation, none in a pipe]
+    /// Database of conversations, as for `serve` [default: fireclay.sqlite in a terminal or with --conversation, none
+    /// in a pipe]
     #[arg(long, value_name = "PATH|URL")]
     pub db: Option<String>,
     /// Go on with the stored conversation of this id, or of this beginning of one

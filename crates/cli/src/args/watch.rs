@@ -12,8 +12,8 @@ Examples:
   fireclay watch runs/tiny                     http://127.0.0.1:8081, for this machine alone
   fireclay serve --model runs/tiny --watch runs/next      beside the page to talk to a model
 
-The page is the run's report, read anew while somebody looks at it: curves, samples, battery. It costs the training next to nothing. The folder may
-be there before its first step. `fireclay report` writes the same as a file.")]
+The page is the run's report, read anew while somebody looks at it: curves, samples, battery. The folder may be there
+before its first step. `fireclay report` writes the same as a file.")]
 pub struct WatchArgs {
     /// The run directory
     #[arg(value_name = "RUN")]

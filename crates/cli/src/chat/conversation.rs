@@ -60,7 +60,8 @@ impl Conversation {
         self.exchanges.push(vec![Message::new("user", question), Message::new("assistant", reply)]);
     }
 
-    /// Drops the oldest exchanges until the rest, with the question behind it, is at most `limit` tokens as `encode` has it.
+    /// Drops the oldest exchanges until the rest, with the question behind it, is at most `limit` tokens as `encode`
+    /// has it.
     ///
     /// # Errors
     /// When `encode` fails; nothing is dropped then.
@@ -101,7 +102,8 @@ mod tests {
 
     use super::*;
 
-    /// A message costs one token and one for each of its bytes, and the opening of a reply costs one: the id is the byte.
+    /// A message costs one token and one for each of its bytes, and the opening of a reply costs one: the id is the
+    /// byte.
     fn encode(messages: &[Message]) -> Vec<u32> {
         let bytes_of = |message: &Message| [&message.role.as_bytes()[..1], message.content.as_bytes()].concat();
         messages.iter().flat_map(bytes_of).chain([b'>']).map(u32::from).collect()

@@ -27,8 +27,8 @@ pub enum Typed {
     End,
 }
 
-/// The prompt: a line is edited with the keys of readline, earlier ones come back with the arrows, Tab completes commands, and Alt-Enter or a
-/// backslash at a line's end goes on with another line.
+/// The prompt: a line is edited with the keys of readline, earlier ones come back with the arrows, Tab completes
+/// commands, and Alt-Enter or a backslash at a line's end goes on with another line.
 pub struct Editor {
     lines: rustyline::Editor<Keys, MemHistory>,
 }

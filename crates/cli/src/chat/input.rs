@@ -66,8 +66,8 @@ pub enum Rating {
 }
 
 impl Input {
-    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys like the arrows leave in a
-    /// line. Only a slash in the first column begins a command.
+    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys
+    /// like the arrows leave in a line. Only a slash in the first column begins a command.
     pub fn parse(line: &str) -> Self {
         let line = without_control(line);
         let line = line.trim_end();
@@ -127,7 +127,8 @@ fn needs(command: &str, what: &str) -> Input {
     Input::Wrong(format!("/{command} needs {what} behind it"))
 }
 
-/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is one.
+/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is
+/// one.
 fn without_control(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -142,7 +143,8 @@ fn without_control(text: &str) -> String {
     clean
 }
 
-/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as function keys send.
+/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as
+/// function keys send.
 fn skip_escape(rest: &mut Peekable<Chars>) {
     match rest.peek() {
         Some('[') => {

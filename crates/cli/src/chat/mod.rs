@@ -1,4 +1,5 @@
-//! What `fireclay chat` is made of: lines typed, what they mean, the conversation that comes of them, and what is shown of a reply.
+//! What `fireclay chat` is made of: lines typed, what they mean, the conversation that comes of them, and what is shown
+//! of a reply.
 
 mod terminal;
 mod editor;

@@ -54,7 +54,8 @@ pub struct Session<'a> {
     pub failed: usize,
 }
 
-/// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it (some take none).
+/// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it
+/// (some take none).
 ///
 /// # Errors
 /// When one of them is not so.
@@ -65,10 +66,12 @@ pub fn check_system(model: &TextModel, text: &str) -> Result<()> {
 }
 
 impl Session<'_> {
-    /// Answers one line after another until they end. A line that cannot be done is told, and the others are done all the same.
+    /// Answers one line after another until they end. A line that cannot be done is told, and the others are done all
+    /// the same.
     ///
     /// # Errors
-    /// When standard output cannot be written, the database fails, Ctrl-C asked to leave, or lines of a pipe could not be done.
+    /// When standard output cannot be written, the database fails, Ctrl-C asked to leave, or lines of a pipe could not
+    /// be done.
     pub fn run(mut self) -> Result<()> {
         while let Some(line) = self.terminal.line()? {
             let Ok(line) = String::from_utf8(line) else {
@@ -315,8 +318,8 @@ fn write_object(object: &Value) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply may need, or less where
-/// replies are shorter than that.
+/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply
+/// may need, or less where replies are shorter than that.
 fn prompt_limit(context: usize, max_tokens: usize) -> usize {
     context - max_tokens.min(context.div_ceil(4))
 }

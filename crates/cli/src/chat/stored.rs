@@ -90,8 +90,8 @@ impl Stored {
         Ok((&self.listed, list.has_more))
     }
 
-    /// Goes on with a conversation: a number of the last list, an id or its beginning; the last changed one, if none is named. Returns it with what
-    /// was said up to where it goes on.
+    /// Goes on with a conversation: a number of the last list, an id or its beginning; the last changed one, if none is
+    /// named. Returns it with what was said up to where it goes on.
     ///
     /// # Errors
     /// When there is no such conversation, or there are several.
@@ -215,7 +215,8 @@ impl Stored {
         Ok(())
     }
 
-    /// Goes back to before the last question, which stays as a branch. What was said before it; none where nothing was asked.
+    /// Goes back to before the last question, which stays as a branch. What was said before it; none where nothing was
+    /// asked.
     ///
     /// # Errors
     /// When the database fails.

@@ -39,8 +39,9 @@ pub fn is_interactive() -> bool {
 }
 
 impl Terminal {
-    /// Begins to read lines and to listen to Ctrl-C. A second Ctrl-C before the first was looked at, while a long conversation is read, say,
-    /// ends the process at once, with code 130. `earlier` are lines that the arrow keys bring back.
+    /// Begins to read lines and to listen to Ctrl-C. A second Ctrl-C before the first was looked at, while a long
+    /// conversation is read, say, ends the process at once, with code 130. `earlier` are lines that the arrow keys
+    /// bring back.
     ///
     /// # Errors
     /// When the operating system refuses the handlers, or the terminal cannot be used.
@@ -64,7 +65,8 @@ impl Terminal {
     /// The next line or, from a terminal, lines that are one message; none at the end of input.
     ///
     /// # Errors
-    /// When input cannot be read, and [`Interrupted`] on Ctrl-C: twice at a terminal, where the first drops what is typed.
+    /// When input cannot be read, and [`Interrupted`] on Ctrl-C: twice at a terminal, where the first drops what is
+    /// typed.
     pub fn line(&mut self) -> Result<Option<Vec<u8>>> {
         match &mut self.lines {
             Lines::Typed(editor) => match editor.read()? {
@@ -88,7 +90,8 @@ impl Terminal {
         self.pressed.load(Ordering::SeqCst)
     }
 
-    /// Acts on Ctrl-C pressed during an answer: the answer ended there, and whoever sits at a terminal goes on. Whether it was pressed.
+    /// Acts on Ctrl-C pressed during an answer: the answer ended there, and whoever sits at a terminal goes on. Whether
+    /// it was pressed.
     ///
     /// # Errors
     /// [`Interrupted`] where nobody sits there: what feeds a pipe is meant to end.

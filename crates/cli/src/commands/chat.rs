@@ -23,7 +23,8 @@ const TEMPERATURE: f32 = 0.7;
 /// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.
 ///
 /// # Errors
-/// When a flag or the model is wrong, standard output cannot be written, Ctrl-C asked to leave, or lines of a pipe could not be answered.
+/// When a flag or the model is wrong, standard output cannot be written, Ctrl-C asked to leave, or lines of a pipe
+/// could not be answered.
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let asked = args.sampling.asked();
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
@@ -67,7 +68,8 @@ fn greet(terminal: &Terminal, args: &ChatArgs, context: usize, told: &str, place
     ));
 }
 
-/// The database and its place: the one that is named; for a person or a conversation that goes on, the one that `serve` uses too; none for a pipe.
+/// The database and its place: the one that is named; for a person or a conversation that goes on, the one that `serve`
+/// uses too; none for a pipe.
 fn stored(args: &ChatArgs, console: Console) -> Result<(Option<Stored>, Option<&str>)> {
     let open = |place: &str| Stored::open(place, &args.account, model::name_of(&args.model));
     let place = args.db.as_deref();

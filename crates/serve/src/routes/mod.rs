@@ -81,7 +81,8 @@ async fn openapi() -> Response {
     axum::Json(document()).into_response()
 }
 
-/// All routes, with what stands before each: request ids and logs, panics, headers, the host, the key, the size of bodies.
+/// All routes, with what stands before each: request ids and logs, panics, headers, the host, the key, the size of
+/// bodies.
 pub fn router(app: Arc<App>) -> Router {
     let behind_key = Router::new()
         .route("/v1/models", get(models::list))

@@ -100,7 +100,8 @@ impl Store {
         rows.iter().map(messages::of_row).collect()
     }
 
-    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the leaf.
+    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the
+    /// leaf.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the conversation has no such message.
@@ -141,7 +142,8 @@ impl Store {
     /// When the database fails.
     pub async fn last_questions(&self, account: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT m.content FROM messages m JOIN conversations c ON c.id = m.conversation \
-                   WHERE c.account = $1 AND c.listed = 1 AND m.role = 'user' ORDER BY m.created DESC, m.position DESC LIMIT $2";
+                   WHERE c.account = $1 AND c.listed = 1 AND m.role = 'user' \
+                   ORDER BY m.created DESC, m.position DESC LIMIT $2";
         let rows = sqlx::query(sql).bind(account).bind(i64::from(limit)).fetch_all(&self.pool).await?;
         let texts: Result<Vec<String>, _> = rows.iter().rev().map(|row| row.try_get("content")).collect();
         Ok(texts?)

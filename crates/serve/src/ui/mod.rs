@@ -1,8 +1,8 @@
 //! The web page, and the routes beyond `OpenAI`'s that it needs.
 //!
 //! The page's files are public; everything below `/ui/api` belongs to an [`Account`], which whoever nests
-//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so that
-//! the page knows neither engine nor tokenizer.
+//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so
+//! that the page knows neither engine nor tokenizer.
 //!
 //! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 

@@ -1,4 +1,5 @@
-//! The server with a tiny model of random numbers: asked without connections where that is enough, over loopback where it is not.
+//! The server with a tiny model of random numbers: asked without connections where that is enough, over loopback where
+//! it is not.
 
 mod accounts;
 mod chat;

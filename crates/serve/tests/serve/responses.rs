@@ -18,8 +18,8 @@ const PAGE: u64 = 16;
 /// Turns of a conversation.
 const TURNS: usize = 20;
 
-/// All turns as one call each with the whole history: questions and replies, what each read, and the last. Replies with the character NUL, which
-/// databases do not hold as it is, are of no use here.
+/// All turns as one call each with the whole history: questions and replies, what each read, and the last. Replies with
+/// the character NUL, which databases do not hold as it is, are of no use here.
 async fn history(router: &axum::Router) -> (Vec<Value>, Vec<Value>) {
     'other: for begin in ["What is hot", "Clay", "Why", "the kiln", "Tell me", "a", "Is it hot", "So"] {
         let (mut messages, mut read) = (vec![], vec![]);
