@@ -3,25 +3,29 @@
 but Python.
 
     fireclay serve --model SmolLM2-135M-Instruct --weights int8 --threads 2 &
-    scripts/bench_server.py [--url http://127.0.0.1:8080] [--streams 1 8] [--tokens 128] [--rounds 3]
+    scripts/bench_server.py [--url http://127.0.0.1:8080] [--streams 1 8] [--tokens 128] [--rounds 3] [--pid $!]
 
 Every stream has another prompt of some sixty words, is decoded greedily and goes on to its last token (`ignore_eos`). llama.cpp's server answers the same
-requests: scripts/peers/llama_server.py starts it. Ask the two in turn, one of them stopped (SIGSTOP) or idle meanwhile.
+requests: scripts/peers/llama_server.py starts it. Ask the two in turn, one of them stopped (SIGSTOP) or idle meanwhile. With `--pid` tokens are counted
+by the server's CPU time too, which on a busy machine says more: of servers with one thread, whose threads do not wait for one another.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import time
 from urllib.parse import urlsplit
 
+RUN = time.time_ns()
 WORDS = "the clay is dug from the river and dried in the sun before it is ground mixed with sand and shaped on the wheel into cups bowls and jars".split()
 
 
 def prompt(number):
     turned = WORDS[number % len(WORDS) :] + WORDS[: number % len(WORDS)]
-    return f"Story {number}. " + " ".join(turned + turned[:: 1 + number % 3])
+    # Nothing is known of a prompt from an earlier run.
+    return f"Story {RUN}, {number}. " + " ".join(turned + turned[:: 1 + number % 3])
 
 
 async def stream(url, model, number, tokens):
@@ -47,13 +51,23 @@ async def stream(url, model, number, tokens):
     return first, written
 
 
+def cpu_seconds(pid):
+    if pid is None:
+        return float("nan")
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 async def measure(args, streams, round_):
-    begun = time.monotonic()
+    begun, cpu = time.monotonic(), cpu_seconds(args.pid)
     # Prompts that no request had before, so that nothing is known of them.
     numbers = range(round_ * 1000 + streams * 100, round_ * 1000 + streams * 101)
     answers = await asyncio.gather(*(stream(args.url, args.model, number, args.tokens) for number in numbers))
     seconds = time.monotonic() - begun
-    return sum(written for _, written in answers) / seconds, statistics.median(first for first, _ in answers)
+    written = sum(written for _, written in answers)
+    cpu = cpu_seconds(args.pid) - cpu
+    return written / seconds, statistics.median(first for first, _ in answers), written / cpu
 
 
 async def main():
@@ -63,6 +77,7 @@ async def main():
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pid", type=int)
     args = parser.parse_args()
     if args.model is None:
         import urllib.request
@@ -72,9 +87,11 @@ async def main():
     await measure(args, 1, 999)
     for streams in args.streams:
         rounds = [await measure(args, streams, round_) for round_ in range(args.rounds)]
-        speeds = ", ".join(f"{speed:.1f}" for speed, _ in rounds)
-        firsts = ", ".join(f"{first * 1e3:.0f}" for _, first in rounds)
-        print(f"{streams} streams: {speeds} tokens/s; median time to the first token {firsts} ms", flush=True)
+        speeds = ", ".join(f"{speed:.1f}" for speed, _, _ in rounds)
+        firsts = ", ".join(f"{first * 1e3:.0f}" for _, first, _ in rounds)
+        by_cpu = ", ".join(f"{tokens:.1f}" for _, _, tokens in rounds)
+        by_cpu = f"; {by_cpu} tokens by CPU second" if args.pid else ""
+        print(f"{streams} streams: {speeds} tokens/s{by_cpu}; median time to the first token {firsts} ms", flush=True)
 
 
 if __name__ == "__main__":
