@@ -1,24 +1,5 @@
 #!/bin/sh
-# The tests of stored conversations on a real PostgreSQL server, which is started for them in a temporary folder and stopped again. Needs Debian's
-# package `postgresql`; run as root it uses the user `postgres`, since PostgreSQL refuses root.
+# The tests of stored conversations on a real PostgreSQL server (scripts/with_postgres.sh).
 #
 #     scripts/check_postgres.sh [more arguments of cargo]
-set -eu
-bin=$(ls -d /usr/lib/postgresql/*/bin | tail -1)
-folder=$(mktemp -d)
-port=${PORT:-54329}
-as=""
-if [ "$(id -u)" = 0 ]; then
-    chown postgres "$folder"
-    as="runuser -u postgres --"
-fi
-stop() {
-    $as "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1 || true
-    rm -rf "$folder"
-}
-trap stop EXIT
-$as "$bin/initdb" -D "$folder/data" -U fireclay --auth=trust >/dev/null
-$as "$bin/pg_ctl" -D "$folder/data" -w -l "$folder/log" \
-    -o "-p $port -k $folder -c listen_addresses=127.0.0.1 -c max_connections=400" start >/dev/null
-FIRECLAY_TEST_POSTGRES="postgres://fireclay@127.0.0.1:$port" \
-    cargo test --release -p fireclay-serve --features postgres --test store "$@"
+exec "$(dirname "$0")/with_postgres.sh" cargo test --release -p fireclay-serve --features postgres --test store "$@"

@@ -6,10 +6,17 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::{fail, fireclay, last_checkpoint, succeed, text, train};
 
-/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the `ChatML` template.
+/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the
+/// `ChatML` template.
 pub fn model(folder: &Path) -> PathBuf {
+    model_with_context(folder, 128)
+}
+
+/// The same with another context.
+pub fn model_with_context(folder: &Path, tokens: usize) -> PathBuf {
     let run = folder.join("run");
-    succeed(&mut train(&run, &["--steps=2", "--set=pretrain.context=128", "--quiet"]));
+    let context = format!("--set=pretrain.context={tokens}");
+    succeed(&mut train(&run, &["--steps=2", &context, "--quiet"]));
     let model = folder.join("model");
     fs::create_dir(&model).unwrap();
     copy(&last_checkpoint(&run), &["config.json", "model.safetensors"], &model);
@@ -36,11 +43,24 @@ fn start(model: &Path, more: &[&str]) -> Child {
 
 /// A whole chat, which must end well: standard output and standard error.
 pub fn chat(model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
+    chat_ending(0, model, input, more)
+}
+
+/// A whole chat in which so many lines cannot be done, which its exit code and its last line must tell.
+fn chat_failing(lines: usize, model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
+    let (out, mut err) = chat_ending(2, model, input, more);
+    let told = format!("error: lines that could not be done: {lines}; the others were answered\n");
+    let said = err.strip_suffix(&told).unwrap_or_else(|| panic!("{told:?} does not end\n{err}")).len();
+    err.truncate(said);
+    (out, err)
+}
+
+fn chat_ending(code: i32, model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
     let mut child = start(model, more);
     child.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let err = text(&stderr);
-    assert!(status.success(), "{status}\n{err}");
+    assert_eq!(status.code(), Some(code), "{err}");
     (String::from_utf8(stdout).expect("replies are UTF-8"), err)
 }
 
@@ -80,14 +100,22 @@ fn commands_change_what_the_model_reads() {
     assert_eq!(prompts(&model, "a\na\n/undo\na\n/undo\n/undo\na\n")[3], alone);
     assert_eq!(prompts(&model, "//a\n")[0], alone + 1, "two slashes send one");
 
-    let (out, err) = chat(&model, "/help\n/system\n/system Be brief.\n/system\n/undo\n/nwe\n/new b\n", &[]);
+    let wrong = "/help\n/system\n/system Be brief.\n/system\n/undo\n/nwe\n/new b\n/rate up\n";
+    let (out, err) = chat_failing(4, &model, wrong, &[]);
     assert_eq!(out, "", "only replies go to standard output");
-    for part in ["/quit ", "(no system message)\n", "\nBe brief.\n", "error: /nwe is no command", "/new stands alone"] {
+    for part in [
+        "nothing is stored here; --db FILE",
+        "/quit ",
+        "(no system message)\n",
+        "\nBe brief.\n",
+        "error: /nwe is no command",
+        "/new stands alone",
+    ] {
         assert!(err.contains(part), "{part:?} is not in\n{err}");
     }
     let (_, err) = chat(&model, "/system\n", &["--system=Be kind."]);
     assert_eq!(err, "Be kind.\n");
-    let (out, err) = chat(&model, b"caf\xe9\nHello\n", &[]);
+    let (out, err) = chat_failing(1, &model, b"caf\xe9\nHello\n", &[]);
     assert!(err.contains("not UTF-8") && out.ends_with('\n'), "{err}");
 }
 
@@ -104,7 +132,7 @@ fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
 
     // The others are answered as if it had not been there.
     let long = "long ".repeat(100);
-    let (out, err) = chat(&model, format!("Hello\n{long}\nHow are you?\n"), &[]);
+    let (out, err) = chat_failing(1, &model, format!("Hello\n{long}\nHow are you?\n"), &[]);
     assert_eq!(out, chat(&model, "Hello\nHow are you?\n", &[]).0);
     let refused: Vec<&str> = err.lines().filter(|line| line.starts_with("error: this message has ")).collect();
     assert!(refused.len() == 1 && refused[0].contains("120 fit: the context is 128"), "{err}");

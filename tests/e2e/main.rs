@@ -6,6 +6,8 @@ mod real_text;
 mod bad_input;
 mod full_disk;
 mod chat;
+mod stored_chat;
+mod terminal;
 mod serve;
 mod alignment;
 mod eval;
@@ -16,7 +18,8 @@ mod brought;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Settings that make a run of the embedded corpus a matter of a second: a decoder of some thousand numbers on two hundred short documents.
+/// Settings that make a run of the embedded corpus a matter of a second: a decoder of some thousand numbers on two
+/// hundred short documents.
 const SMALL: [&str; 14] = [
     "--set=corpus.documents=200",
     "--set=corpus.validation_documents=10",

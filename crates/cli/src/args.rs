@@ -14,6 +14,7 @@ mod eval;
 mod sampling;
 mod serve;
 mod tokenizer;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ use clap_complete::Shell;
 use fireclay_model::{Precision, WeightStorage};
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
-pub use chat::ChatArgs;
+pub use chat::{ChatArgs, DATABASE};
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
 pub use sampling::SamplingArgs;
@@ -31,6 +32,7 @@ pub use serve::ServeArgs;
 pub use tokenizer::{
     TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
 };
+pub use watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,6 +104,8 @@ Takes every flag of `train`.")]
     Score(ScoreArgs),
     /// Measure what a model can do: benchmarks, held-out questions, preferences, text
     Eval(EvalArgs),
+    /// Show a run in the browser while it trains
+    Watch(WatchArgs),
     /// Write one self-contained HTML page about a run
     #[command(after_help = "\
 Example:

@@ -94,6 +94,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Serve(args) => commands::serve::run(&args),
         Command::Score(args) => commands::score::run(&args),
         Command::Eval(args) => commands::eval::run(&args, console),
+        Command::Watch(args) => commands::watch::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),
         Command::Completions(args) => commands::completions::run(&args),

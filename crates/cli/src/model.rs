@@ -23,6 +23,12 @@ pub fn load(path: &Path, how: &LoadArgs) -> Result<TextModel> {
     Ok(TextModel::load(model_dir::resolve(path)?, &device, how.weights())?)
 }
 
+/// A model's name where none is given: the last part of its path, however that is written.
+pub fn name_of(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.into());
+    whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
 /// The tokenizer that `--tokenizer` names: a tokenizer's folder or file, or the one of a run, stage or checkpoint.
 ///
 /// # Errors

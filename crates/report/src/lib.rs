@@ -26,6 +26,7 @@ pub mod format;
 mod error;
 
 pub use error::ReportError;
+pub use page::STYLE;
 
 /// A stage that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,14 @@ pub fn write(run: &Path, known: &[KnownStage]) -> Result<PathBuf, ReportError> {
         Ok(()) => Ok(target),
         Err(source) => Err(ReportError::Write { path: target, source }),
     }
+}
+
+/// What the page says of a run, as HTML for another page with the style sheet [`STYLE`].
+///
+/// # Errors
+/// As [`write()`], but nothing is written.
+pub fn body(run: &Path, known: &[KnownStage]) -> Result<String, ReportError> {
+    page::body(&run::Run::read(run, known)?)
 }
 
 fn write_synced(path: &Path, html: &str) -> std::io::Result<()> {

@@ -14,7 +14,8 @@ use super::format::{bytes, compact, duration, escape, grouped, shell_word, table
 use super::run::{Run, RunStage};
 use super::samples;
 
-const STYLE: &str = include_str!("style.css");
+/// The page's style sheet.
+pub const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.
 const MOST_ROWS: usize = 20;
 
@@ -29,8 +30,22 @@ pub fn html(run: &Run) -> Result<String, ReportError> {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{name} – Fireclay report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <header>\n<p class=\"kicker\">Fireclay report</p>\n<h1>{name}</h1>\n<p class=\"lede\">{}</p>\n",
+         <title>{name} – Fireclay report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+    );
+    html += &body(run)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let _ = writeln!(html, "<footer>Written by fireclay {version}.</footer>\n</body>\n</html>");
+    Ok(html)
+}
+
+/// What the page says.
+///
+/// # Errors
+/// When a chart cannot be drawn.
+pub fn body(run: &Run) -> Result<String, ReportError> {
+    let mut html = format!(
+        "<header>\n<p class=\"kicker\">Fireclay report</p>\n<h1>{}</h1>\n<p class=\"lede\">{}</p>\n",
+        escape(&run.name),
         summary(run),
     );
     html += &tiles(run);
@@ -43,9 +58,7 @@ pub fn html(run: &Run) -> Result<String, ReportError> {
     html += &run.evaluation.as_ref().map(evaluation::html).unwrap_or_default();
     html += &next_steps(run);
     html += &about(run);
-    let version = env!("CARGO_PKG_VERSION");
-    let _ = writeln!(html, "</main>\n<footer>Written by fireclay {version}.</footer>\n</body>\n</html>");
-    Ok(html)
+    Ok(html + "</main>\n")
 }
 
 /// One sentence: what was trained, on how much, to what.

@@ -15,6 +15,7 @@ use crate::generation::{Generation, Rules};
 use crate::metrics::Metrics;
 use crate::model::Served;
 use crate::store::Store;
+use crate::watch::Watched;
 
 /// Models, keys, limits, numbers and conversations.
 pub struct App {
@@ -23,6 +24,8 @@ pub struct App {
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
     pub store: Store,
+    /// The run that the page `/watch` shows.
+    pub watched: Option<Arc<Watched>>,
     /// Hosts that a request may name, in lower case; empty for all.
     pub hosts: Vec<String>,
     /// True once no new requests are wanted.

@@ -1,13 +1,16 @@
 //! Models over HTTP, as `OpenAI`'s API has it, and the conversations that people have with them.
 //!
-//! [`Server::bind`] loads what it needs and listens; [`Server::run`] answers until it is told to stop. Each model's engine is owned by a thread
-//! (`worker.rs`); handlers send it requests and make text of its tokens (`generation.rs`), streams and whole answers of the same pieces. A request's
-//! way: `listener.rs` → `middleware.rs` (id, host, key) → `routes/` → `worker.rs` → `generation.rs` → `sse.rs` or a whole answer.
+//! [`Server::bind`] loads what it needs and listens; [`Server::run`] answers until it is told to stop. Each model's
+//! engine is owned by a thread (`worker.rs`); handlers send it requests and make text of its tokens (`generation.rs`),
+//! streams and whole answers of the same pieces. A request's way: `listener.rs` → `middleware.rs` (id, host, key) →
+//! `routes/` → `worker.rs` → `generation.rs` → `sse.rs` or a whole answer.
 //!
-//! What a request asks for and is not done is refused by name (`body.rs`); what changes nothing of the answer is accepted.
+//! What a request asks for and is not done is refused by name (`body.rs`); what changes nothing of the answer is
+//! accepted.
 
 pub mod store;
 pub mod ui;
+mod watch;
 mod app;
 mod asked;
 mod auth;
@@ -30,7 +33,9 @@ mod worker;
 
 pub use auth::Keys;
 pub use error::ServeError;
+pub use items::as_chat;
 pub use server::{Config, Limits, Server};
+pub use watch::Watched;
 
 /// The `OpenAPI` document about the server's routes, as JSON.
 ///

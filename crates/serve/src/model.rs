@@ -34,6 +34,8 @@ pub struct Served {
     guard: Option<Arc<Utf8Guard>>,
     token_bytes: Option<Arc<TokenBytes>>,
     defaults: SamplingDefaults,
+    /// Whether every text has ids, so that none need be looked at for characters that have none.
+    pub has_every_text: bool,
     room: Arc<Semaphore>,
 }
 
@@ -50,16 +52,17 @@ impl Served {
         let (worker, context) = started.map_err(|reason| ServeError::Engine { model: id.clone(), reason })?;
         Ok(Self {
             created: now(),
-            tokenizer,
             context,
             stop_ids: text.stop_ids(),
             worker,
             guard: text.utf8_guard(),
             token_bytes: text.token_bytes(),
             defaults: text.sampling(),
+            has_every_text: has_every_byte(&tokenizer),
             room: Arc::new(Semaphore::new(streams + limits.queue)),
             id,
             text,
+            tokenizer,
         })
     }
 
@@ -83,7 +86,8 @@ impl Served {
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
     }
 
-    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is compared by ids is not.
+    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is
+    /// compared by ids is not.
     ///
     /// # Errors
     /// When a stop text is empty.
@@ -127,6 +131,18 @@ impl Served {
     }
 }
 
+/// Whether each byte is a token.
+fn has_every_byte(tokenizer: &Tokenizer) -> bool {
+    let ids = (0..tokenizer.vocab_size() as u32).filter(|&id| !tokenizer.is_special(id));
+    let mut found = [false; 256];
+    for token in ids.filter_map(|id| tokenizer.bytes_of(id)) {
+        if let &[byte] = token {
+            found[usize::from(byte)] = true;
+        }
+    }
+    found.iter().all(|&found| found)
+}
+
 impl ApiError {
     /// What a request is told of a failure in the engine.
     pub fn of_failure(failure: &Failure) -> Self {
@@ -134,5 +150,20 @@ impl ApiError {
             Failure::Infer(error) => Self::of_infer(error),
             Failure::Defect => Self::defect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fireclay_tokenizer::BpeConfig;
+
+    use super::*;
+
+    #[test]
+    fn a_tokenizer_of_bytes_has_every_text_and_one_of_characters_has_not() {
+        let config = BpeConfig { vocab_size: 300, ..BpeConfig::default() };
+        let text = || ["the kiln is hot".to_owned()].into_iter();
+        assert!(has_every_byte(&Tokenizer::train_bpe(text(), &config).unwrap()));
+        assert!(!has_every_byte(&Tokenizer::train_char(text()).unwrap()));
     }
 }

@@ -88,7 +88,8 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
 
 impl Usage {
     /// What a completion cost.
-    pub(crate) fn of(completion: &fireclay_infer::Completion) -> Self {
+    #[must_use]
+    pub fn of(completion: &fireclay_infer::Completion) -> Self {
         Self {
             prompt_tokens: completion.prompt_tokens as u64,
             completion_tokens: completion.ids.len() as u64,

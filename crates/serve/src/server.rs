@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::metrics::Metrics;
 use crate::model::Served;
 use crate::store::Store;
-use crate::{Keys, ServeError, listener, routes};
+use crate::{Keys, ServeError, Watched, listener, routes};
 
 /// Where and how to serve.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Config {
     pub threads: usize,
     /// What requests may take.
     pub limits: Limits,
+    /// A run to show while it trains, on the page `/watch`.
+    pub watched: Option<Arc<Watched>>,
 }
 
 /// What requests may take.
@@ -86,19 +88,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, starts an engine for each model, and listens. `models` are the models with their names in requests.
+    /// Opens the database, starts an engine for each model, and listens. `models` are the models with their names in
+    /// requests.
     ///
     /// # Errors
-    /// When there is no model or two have one name, the address is not this machine's own and there are no keys, the database or an engine
-    /// cannot be had, or the port is taken.
+    /// When there is neither a model nor a run to watch or two have one name, the address is not this machine's own and
+    /// there are no keys, the database or an engine cannot be had, or the port is taken.
     pub async fn bind(config: Config, models: Vec<(String, TextModel)>) -> Result<Self, ServeError> {
-        let Config { host, port, keys, no_auth, database, threads, limits } = config;
+        let Config { host, port, keys, no_auth, database, threads, limits, watched } = config;
         if !host.is_loopback() && keys.is_empty() && !no_auth {
             return Err(ServeError::Setting(format!(
                 "--host {host}: other machines could use this server without a key; give --api-key-file, or --no-auth if that is meant"
             )));
         }
-        if models.is_empty() {
+        if models.is_empty() && watched.is_none() {
             return Err(ServeError::Setting("there is no model to serve; give --model".into()));
         }
         if let Some((name, _)) =
@@ -124,6 +127,7 @@ impl Server {
             limits,
             metrics: Arc::new(Metrics::new()),
             store,
+            watched,
             hosts,
             closing: is_closing,
             ending: is_ending,
@@ -142,6 +146,11 @@ impl Server {
         routes::router(Arc::clone(&self.app))
     }
 
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
     /// The conversations.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -154,8 +163,8 @@ impl Server {
         self.app.models[0].worker.figures.used.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for [`Limits::grace`], and are then
-    /// ended with an error that says so.
+    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for
+    /// [`Limits::grace`], and are then ended with an error that says so.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = self.router();
         let Self { app, listener, closing, ending, .. } = self;

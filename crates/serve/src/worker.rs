@@ -1,7 +1,9 @@
 //! The thread that owns a model's engine: [`Worker`].
 //!
-//! Handlers send jobs and receive what becomes of them; the engine itself is seen by nobody else. A job whose receiver is gone, or whose reader is
-//! so slow that its events do not fit the channel, is cancelled at the next step.
+//! Handlers send jobs and receive what becomes of them; the engine itself is seen by nobody else. A job whose receiver
+//! is gone, or whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic
+//! costs the jobs that are open; the engine is made anew. Where it cannot be, the thread ends, jobs fail at once, and
+//! [`Figures::lives`] says so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,6 +23,14 @@ struct Job {
     requests: Vec<Request>,
     events: mpsc::Sender<(usize, Update)>,
     cancelled: Arc<[AtomicBool]>,
+}
+
+/// What the thread is sent.
+enum Order {
+    Job(Job),
+    /// A defect, for tests.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What became of a request of a job.
@@ -70,18 +80,20 @@ pub struct Figures {
     pub dropped: AtomicU64,
     /// How often the engine was made anew after a defect.
     pub restarts: AtomicU64,
+    /// Whether there is an engine: not where it could not be made anew.
+    pub lives: AtomicBool,
 }
 
 /// A handle of the thread. The thread ends when the last handle is gone.
 #[derive(Clone)]
 pub struct Worker {
-    jobs: blocking::Sender<Job>,
+    orders: blocking::Sender<Order>,
     pub figures: Arc<Figures>,
 }
 
 impl Worker {
-    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and again after a defect. It computes
-    /// on `threads` threads of its own, itself one of them.
+    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and
+    /// again after a defect. It computes on `threads` threads of its own, itself one of them.
     ///
     /// # Errors
     /// When `make` fails, or the threads cannot be started.
@@ -90,9 +102,9 @@ impl Worker {
         threads: usize,
         make: impl Fn() -> Result<Engine, InferError> + Send + 'static,
     ) -> Result<(Self, usize), String> {
-        let (jobs, received) = blocking::channel();
+        let (orders, received) = blocking::channel();
         let (ready, is_ready) = blocking::sync_channel(1);
-        let figures = Arc::new(Figures::default());
+        let figures = Arc::new(Figures { lives: AtomicBool::new(true), ..Figures::default() });
         let shown = Arc::clone(&figures);
         let run = move || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build();
@@ -104,26 +116,30 @@ impl Worker {
                 Err(error) => drop(ready.send(Err(error))),
                 Ok((_pool, engine)) => {
                     drop(ready.send(Ok(engine.context())));
-                    Loop { engine, make: &make, jobs: received, open: vec![], figures: shown }.run();
+                    Loop { engine, make: &make, orders: received, open: vec![], figures: shown }.run();
                 }
             }
         };
         let spawned = thread::Builder::new().name(format!("engine {name}")).spawn(run);
         spawned.map_err(|error| error.to_string())?;
         let context = is_ready.recv().map_err(|_| "the engine's thread ended at once".to_owned())??;
-        Ok((Self { jobs, figures }, context))
+        Ok((Self { orders, figures }, context))
     }
 
-    /// Hands requests to the engine.
-    ///
-    /// # Panics
-    /// When the thread is gone, which nothing but a defect can bring about.
+    /// Hands requests to the engine. Where there is none any more, nothing comes of them.
     pub fn submit(&self, requests: Vec<Request>) -> Updates {
         let (sender, events) = mpsc::channel(EVENTS);
         let cancelled: Arc<[AtomicBool]> = requests.iter().map(|_| AtomicBool::new(false)).collect();
         let job = Job { requests, events: sender, cancelled: Arc::clone(&cancelled) };
-        self.jobs.send(job).expect("the engine's thread lives as long as its handles");
+        // Without the thread the job is dropped here, and its events end at once.
+        let _ = self.orders.send(Order::Job(job));
         Updates { events, cancelled }
+    }
+
+    /// Makes the thread panic.
+    #[cfg(test)]
+    pub fn break_down(&self) {
+        let _ = self.orders.send(Order::Panic);
     }
 }
 
@@ -138,7 +154,7 @@ struct Open {
 struct Loop<'a, F> {
     engine: Engine,
     make: &'a F,
-    jobs: blocking::Receiver<Job>,
+    orders: blocking::Receiver<Order>,
     /// In the order of their ids.
     open: Vec<Open>,
     figures: Arc<Figures>,
@@ -148,18 +164,34 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
     fn run(mut self) {
         loop {
             self.publish();
+            let mut first = None;
             if !self.engine.is_busy() {
-                let Ok(job) = self.jobs.recv() else { return };
-                self.take(job);
+                let Ok(order) = self.orders.recv() else { return };
+                first = Some(order);
             }
-            while let Ok(job) = self.jobs.try_recv() {
-                self.take(job);
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn(first)));
+            if turn.is_err() && !self.restart() {
+                return;
             }
-            self.cancel();
-            match catch_unwind(AssertUnwindSafe(|| self.engine.step())) {
-                Ok(events) => self.deliver(events),
-                Err(_) => self.restart(),
-            }
+        }
+    }
+
+    /// Takes what was sent, and makes a step.
+    fn turn(&mut self, first: Option<Order>) {
+        first.into_iter().for_each(|order| self.obey(order));
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey(order);
+        }
+        self.cancel();
+        let events = self.engine.step();
+        self.deliver(events);
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Job(job) => self.take(job),
+            #[cfg(test)]
+            Order::Panic => panic!("a test asked for it"),
         }
     }
 
@@ -219,15 +251,23 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
         }
     }
 
-    /// After a defect nothing in the engine is trusted.
-    fn restart(&mut self) {
+    /// After a defect nothing in the engine is trusted; whether there is another.
+    fn restart(&mut self) -> bool {
         tracing::error!("the engine panicked; {} requests fail, and it is made anew", self.open.len());
         for open in self.open.drain(..) {
             drop(open.events.try_send((open.index, Update::Failed(Failure::Defect))));
         }
-        self.figures.restarts.fetch_add(1, Ordering::Relaxed);
-        // It was made from the same numbers before.
-        self.engine = (self.make)().expect("an engine that could be made once can be made again");
+        match catch_unwind(AssertUnwindSafe(self.make)) {
+            Ok(Ok(engine)) => {
+                self.engine = engine;
+                self.figures.restarts.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
+            Ok(Err(error)) => tracing::error!("there is no engine any more: {error}"),
+            Err(_) => tracing::error!("there is no engine any more: making it panicked too"),
+        }
+        self.figures.lives.store(false, Ordering::Relaxed);
+        false
     }
 
     fn publish(&self) {
@@ -241,5 +281,66 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
             figure.store(number, Ordering::Relaxed);
         }
         self.figures.preemptions.store(self.engine.preemptions(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fireclay_infer::{EngineConfig, SamplingConfig};
+    use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
+
+    use super::*;
+
+    fn engine() -> Result<Engine, InferError> {
+        let device = fireclay_model::device::parse("cpu").unwrap();
+        let decoder = DecoderConfig::modern(32, 16, 1, 2, 64).init(7, &device);
+        let config = EngineConfig { memory: 1 << 20, streams: 2, ..EngineConfig::default() };
+        Engine::new(InferenceDecoder::new(decoder, WeightStorage::F32), config)
+    }
+
+    fn request(tokens: usize) -> Request {
+        Request::new(vec![1, 2, 3], SamplingConfig::greedy(tokens))
+    }
+
+    /// The last that a request of one job is told.
+    fn end(mut updates: Updates) -> Option<Update> {
+        let mut last = None;
+        while let Some((_, update)) = updates.events.blocking_recv() {
+            last = Some(update);
+        }
+        last
+    }
+
+    #[test]
+    fn after_a_panic_open_requests_fail_and_the_next_are_answered() {
+        let (worker, _) = Worker::start("tiny", 1, engine).unwrap();
+        let expect = end(worker.submit(vec![request(8)]));
+        let Some(Update::Finished(expect)) = expect else { panic!("{expect:?}") };
+        for round in 1..=2 {
+            let mut open = worker.submit(vec![request(60)]);
+            assert!(matches!(open.events.blocking_recv(), Some((0, Update::Token(_)))));
+            worker.break_down();
+            // The thread may have been quick.
+            let told = end(open);
+            assert!(matches!(told, Some(Update::Failed(Failure::Defect) | Update::Finished(_))), "{told:?}");
+            let again = end(worker.submit(vec![request(8)]));
+            let Some(Update::Finished(again)) = again else { panic!("{again:?}") };
+            assert_eq!(again.ids, expect.ids);
+            assert_eq!(worker.figures.restarts.load(Ordering::Relaxed), round);
+        }
+        assert!(worker.figures.lives.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn without_another_engine_requests_fail_at_once() {
+        let made = AtomicBool::new(false);
+        let once = move || match made.swap(true, Ordering::Relaxed) {
+            false => engine(),
+            true => Err(InferError::EmptyPrompt { row: 0 }),
+        };
+        let (worker, _) = Worker::start("tiny", 1, once).unwrap();
+        worker.break_down();
+        assert!(end(worker.submit(vec![request(8)])).is_none());
+        assert!(!worker.figures.lives.load(Ordering::Relaxed));
     }
 }

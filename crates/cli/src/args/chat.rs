@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fireclay_serve::store::LOCAL;
 
 use super::{CacheArgs, LoadArgs, SamplingArgs};
+
+/// The database of conversations where no other is named.
+pub const DATABASE: &str = "fireclay.sqlite";
 
 /// `chat`
 #[derive(Args, Debug)]
@@ -13,10 +17,15 @@ Examples:
   fireclay chat --model runs/tiny
   fireclay chat --model SmolLM2-135M-Instruct --system \"Answer in one sentence.\"
   printf 'Hello\\nHow are you?\\n' | fireclay chat --model runs/tiny --quiet
+  printf 'And then?\\n' | fireclay chat --model runs/tiny --conversation conv_5b… --json
 
-A line is a message; in a terminal, lines pasted together are one. /help, while it runs, lists the commands: /new, /system TEXT, /undo, /quit.
-Ctrl-C stops an answer; at the prompt it leaves.
-Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not learnt to answer.
+A line is a message; in a terminal, lines pasted together are one. /help, while it runs, lists the commands.
+Ctrl-C stops an answer.
+A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either
+goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could not
+be answered ends with code 2, after the others.
+Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not
+learnt to answer.
 When the conversation fills the context, its oldest exchanges are dropped, never the system message.
 A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is near.
 How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, top_p, top_k,
@@ -29,6 +38,19 @@ pub struct ChatArgs {
     /// What the model is told before the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub system: Option<String>,
+    /// Database of conversations, as for `serve` [default: fireclay.sqlite in a terminal or with --conversation, none
+    /// in a pipe]
+    #[arg(long, value_name = "PATH|URL")]
+    pub db: Option<String>,
+    /// Go on with the stored conversation of this id, or of this beginning of one
+    #[arg(long, value_name = "ID", conflicts_with = "system")]
+    pub conversation: Option<String>,
+    /// Account of the stored conversations: the name of an API key of the server, or `local`, as without keys
+    #[arg(long, value_name = "NAME", default_value = LOCAL)]
+    pub account: String,
+    /// Print a JSON object for each reply: its text, why it ended, what it cost, the ids of conversation and message
+    #[arg(long)]
+    pub json: bool,
     /// Most tokens in a reply
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub max_tokens: usize,

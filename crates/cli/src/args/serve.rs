@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArgs, LoadArgs};
+use super::{CacheArgs, DATABASE, LoadArgs};
 
 /// `serve`
 #[derive(Args, Debug)]
@@ -31,7 +31,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
     /// Database of conversations: an SQLite file, :memory:, or a postgres:// URL (in builds with the feature postgres)
-    #[arg(long, value_name = "PATH|URL", default_value = "fireclay.sqlite")]
+    #[arg(long, value_name = "PATH|URL", default_value = DATABASE)]
     pub db: String,
     /// File with one API key per line (16 characters or more), optionally followed by the name of its account
     #[arg(long, value_name = "FILE")]
@@ -39,6 +39,9 @@ pub struct ServeArgs {
     /// Listen on a non-loopback address without API keys
     #[arg(long, conflicts_with = "api_key_file")]
     pub no_auth: bool,
+    /// Show this run while it trains, at /watch: the page of `fireclay watch`
+    #[arg(long, value_name = "RUN")]
+    pub watch: Option<PathBuf>,
     /// Compute threads per model [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -3,17 +3,11 @@
 use anyhow::Result;
 use fireclay_tokenizer::Message;
 
-/// A system message, if there is one, and exchanges of a question and its reply.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A system message, if there is one, and exchanges: a user's message and what follows it up to the next.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conversation {
     system: Option<String>,
-    exchanges: Vec<Exchange>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Exchange {
-    question: String,
-    reply: String,
+    exchanges: Vec<Vec<Message>>,
 }
 
 /// How a question fits behind the conversation.
@@ -39,14 +33,21 @@ impl Conversation {
         Self { system, exchanges: vec![] }
     }
 
+    /// One that goes on behind these messages.
+    pub fn behind(system: Option<String>, messages: impl IntoIterator<Item = Message>) -> Self {
+        let mut exchanges: Vec<Vec<Message>> = vec![];
+        for message in messages {
+            match exchanges.last_mut().filter(|_| message.role != "user") {
+                Some(exchange) => exchange.push(message),
+                None => exchanges.push(vec![message]),
+            }
+        }
+        Self { system, exchanges }
+    }
+
     /// The system message.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
-    }
-
-    /// Forgets every exchange, and keeps the system message.
-    pub fn forget(&mut self) {
-        self.exchanges.clear();
     }
 
     /// Forgets the last exchange; whether there was one.
@@ -56,10 +57,11 @@ impl Conversation {
 
     /// Adds what was asked and answered.
     pub fn add(&mut self, question: &str, reply: String) {
-        self.exchanges.push(Exchange { question: question.into(), reply });
+        self.exchanges.push(vec![Message::new("user", question), Message::new("assistant", reply)]);
     }
 
-    /// Drops the oldest exchanges until the rest, with the question behind it, is at most `limit` tokens as `encode` has it.
+    /// Drops the oldest exchanges until the rest, with the question behind it, is at most `limit` tokens as `encode`
+    /// has it.
     ///
     /// # Errors
     /// When `encode` fails; nothing is dropped then.
@@ -88,10 +90,7 @@ impl Conversation {
     /// The system message, the exchanges without the first `dropped`, and the question.
     fn messages(&self, dropped: usize, question: &str) -> Vec<Message> {
         let mut messages: Vec<Message> = self.system.iter().map(|text| Message::new("system", text)).collect();
-        for exchange in &self.exchanges[dropped..] {
-            messages.push(Message::new("user", &exchange.question));
-            messages.push(Message::new("assistant", &exchange.reply));
-        }
+        messages.extend(self.exchanges[dropped..].iter().flatten().cloned());
         messages.push(Message::new("user", question));
         messages
     }
@@ -103,7 +102,8 @@ mod tests {
 
     use super::*;
 
-    /// A message costs one token and one for each of its bytes, and the opening of a reply costs one: the id is the byte.
+    /// A message costs one token and one for each of its bytes, and the opening of a reply costs one: the id is the
+    /// byte.
     fn encode(messages: &[Message]) -> Vec<u32> {
         let bytes_of = |message: &Message| [&message.role.as_bytes()[..1], message.content.as_bytes()].concat();
         messages.iter().flat_map(bytes_of).chain([b'>']).map(u32::from).collect()
@@ -154,12 +154,20 @@ mod tests {
     }
 
     #[test]
+    fn stored_messages_are_exchanges_that_begin_with_the_users() {
+        let said = conversation().messages(0, "?")[1..5].to_vec();
+        assert_eq!(Conversation::behind(Some("S".into()), said), conversation());
+        let roles = ["assistant", "user", "assistant", "tool", "assistant", "user"];
+        let conversation = Conversation::behind(None, roles.map(|role| Message::new(role, "")));
+        assert_eq!(conversation.exchanges.iter().map(Vec::len).collect::<Vec<_>>(), [1, 4, 1]);
+    }
+
+    #[test]
     fn what_was_said_can_be_taken_back() {
         let mut conversation = conversation();
         assert!(conversation.undo());
         assert_eq!(conversation.messages(0, "?").len(), 4);
-        conversation.forget();
-        assert!(!conversation.undo());
+        assert!(conversation.undo() && !conversation.undo());
         assert_eq!(conversation, Conversation::new(Some("S".into())));
         assert_eq!(Conversation::default().messages(0, "?"), [Message::new("user", "?")]);
     }

@@ -5,14 +5,23 @@ use std::str::Chars;
 
 /// What `/help` shows.
 pub const HELP: &str = "\
-/new           forget the conversation; the system message stays
-/system TEXT   set the system message and begin anew; without TEXT, show it
-/undo          take back the last exchange
-/help          show this
-/quit          leave, as Ctrl-D does
-//TEXT         send text that begins with a slash
-Lines pasted together are one message.
-Ctrl-C stops an answer; at the prompt it leaves.";
+/new             begin a new conversation; the system message stays
+/open [ID]       go on with a stored one: its number in /list, its id, or the last
+/list [TEXT]     list stored conversations, or those that have TEXT
+/system TEXT     set the system message and begin anew; without TEXT, show it
+/undo            take back the last exchange
+/rate up|down    rate the last reply; /rate none takes the rating back
+/rate \"ANSWER\"   say what the last reply should have been
+/save FILE       write the conversation as JSON, which the web page can import
+/help            show this
+/quit            leave, as Ctrl-D does
+//TEXT           send text that begins with a slash
+Alt-Enter, or \\ at a line's end, goes on with another line of the message;
+lines pasted together are one message.
+Ctrl-C stops an answer; at the prompt it drops the line, and twice it leaves.";
+
+/// The commands, for completion and for whoever mistypes one.
+pub const COMMANDS: [&str; 9] = ["/new", "/open", "/list", "/system", "/undo", "/rate", "/save", "/help", "/quit"];
 
 /// One line of input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +30,20 @@ pub enum Input {
     Nothing,
     /// A message to the model.
     Say(String),
-    /// `/new`: forget the conversation.
+    /// `/new`: begin a new conversation.
     New,
+    /// `/open`: go on with a stored conversation, or with the last.
+    Open(Option<String>),
+    /// `/list`: list stored conversations, or those with a text.
+    List(Option<String>),
     /// `/system`: show the system message, or set it and begin anew.
     System(Option<String>),
     /// `/undo`: take back the last exchange.
     Undo,
+    /// `/rate`: what the person thinks of the last reply.
+    Rate(Rating),
+    /// `/save`: write the conversation to a file.
+    Save(String),
     /// `/help`: list the commands.
     Help,
     /// `/quit`: leave.
@@ -35,9 +52,22 @@ pub enum Input {
     Wrong(String),
 }
 
+/// What `/rate` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rating {
+    /// A good reply.
+    Up,
+    /// A bad one.
+    Down,
+    /// What it should have been.
+    Better(String),
+    /// The rating is taken back.
+    None,
+}
+
 impl Input {
-    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys like the arrows leave in a
-    /// line. Only a slash in the first column begins a command.
+    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys
+    /// like the arrows leave in a line. Only a slash in the first column begins a command.
     pub fn parse(line: &str) -> Self {
         let line = without_control(line);
         let line = line.trim_end();
@@ -49,27 +79,56 @@ impl Input {
             return Self::Say(command.into());
         }
         let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+        let rest = rest.trim();
+        let text = || Some(rest).filter(|text| !text.is_empty()).map(str::to_owned);
         let input = match name {
-            "system" => return Self::System(Some(rest.trim()).filter(|text| !text.is_empty()).map(Into::into)),
+            "system" => return Self::System(text()),
+            "open" => return Self::Open(text()),
+            "list" => return Self::List(text()),
+            "rate" => return text().map_or_else(|| needs("rate", "up, down, none or a better answer"), Self::rate),
+            "save" => return text().map_or_else(|| needs("save", "a file's name"), Self::Save),
             "new" => Self::New,
             "undo" => Self::Undo,
             "help" => Self::Help,
             "quit" => Self::Quit,
             _ => {
+                let (last, others) = COMMANDS.split_last().expect("there are commands");
                 return Self::Wrong(format!(
-                    "/{name} is no command; there are /new, /system, /undo, /help and /quit, and a line that begins with // is sent as text"
+                    "/{name} is no command; there are {} and {last}, and a line that begins with // is sent as text",
+                    others.join(", ")
                 ));
             }
         };
         // "/new ideas for a garden" is no wish to forget everything.
-        match rest.trim() {
+        match rest {
             "" => input,
             _ => Self::Wrong(format!("/{name} stands alone on its line; to send the line as text, begin it with //")),
         }
     }
+
+    fn rate(text: String) -> Self {
+        Self::Rate(match text.as_str() {
+            "up" => Rating::Up,
+            "down" => Rating::Down,
+            "none" => Rating::None,
+            quoted if quoted.len() > 1 && quoted.starts_with('"') && quoted.ends_with('"') => {
+                let answer = quoted[1..quoted.len() - 1].trim();
+                if answer.is_empty() {
+                    return needs("rate", "up, down, none or a better answer");
+                }
+                Rating::Better(answer.into())
+            }
+            _ => Rating::Better(text),
+        })
+    }
 }
 
-/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is one.
+fn needs(command: &str, what: &str) -> Input {
+    Input::Wrong(format!("/{command} needs {what} behind it"))
+}
+
+/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is
+/// one.
 fn without_control(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -84,7 +143,8 @@ fn without_control(text: &str) -> String {
     clean
 }
 
-/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as function keys send.
+/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as
+/// function keys send.
 fn skip_escape(rest: &mut Peekable<Chars>) {
     match rest.peek() {
         Some('[') => {
@@ -126,11 +186,37 @@ mod tests {
         check("/new  ", &Input::New);
         check("/undo", &Input::Undo);
         check("/help", &Input::Help);
+        check("/open", &Input::Open(None));
+        check("/open conv_1", &Input::Open(Some("conv_1".into())));
+        check("/list two words", &Input::List(Some("two words".into())));
+        check("/save a file.json", &Input::Save("a file.json".into()));
         check("/quit", &Input::Quit);
         check("/system", &Input::System(None));
         check("/system ", &Input::System(None));
         check("/system  Be brief. ", &Input::System(Some("Be brief.".into())));
         check("/system\tBe brief.", &Input::System(Some("Be brief.".into())));
+    }
+
+    #[test]
+    fn a_rating_is_a_thumb_or_a_better_answer() {
+        let check = |line, expect| check(line, &Input::Rate(expect));
+        check("/rate up", Rating::Up);
+        check("/rate  down ", Rating::Down);
+        check("/rate none", Rating::None);
+        check("/rate It is 12.", Rating::Better("It is 12.".into()));
+        check("/rate \"up\"", Rating::Better("up".into()));
+        check("/rate \"one\ntwo\"", Rating::Better("one\ntwo".into()));
+        check("/rate \"Yes\" is right", Rating::Better("\"Yes\" is right".into()));
+    }
+
+    #[test]
+    fn every_command_is_one() {
+        for command in COMMANDS {
+            assert!(!matches!(Input::parse(&format!("{command} up")), Input::Say(_)), "{command}");
+            let is_known =
+                |line: &str| !matches!(Input::parse(line), Input::Wrong(why) if why.contains("is no command"));
+            assert!(is_known(command) && HELP.contains(command), "{command}");
+        }
     }
 
     #[test]
@@ -164,11 +250,17 @@ mod tests {
 
     #[test]
     fn what_is_no_command_says_what_there_is() {
-        check_wrong("/nwe", &["/nwe is no command", "/new, /system, /undo, /help and /quit", "//"]);
+        check_wrong(
+            "/nwe",
+            &["/nwe is no command", "/new, /open, /list, /system, /undo, /rate, /save, /help and /quit", "//"],
+        );
         check_wrong("/", &["/ is no command"]);
         check_wrong("/New", &["/New is no command"]);
         check_wrong("/system: be brief", &["/system: is no command"]);
         check_wrong("/usr/bin is what?", &["/usr/bin is no command", "//"]);
+        check_wrong("/rate", &["/rate needs up, down"]);
+        check_wrong("/rate \"\"", &["/rate needs"]);
+        check_wrong("/save ", &["/save needs a file"]);
         check_wrong("/new ideas for a garden", &["/new stands alone", "//"]);
     }
 }

@@ -1,15 +1,20 @@
-//! What `fireclay chat` is made of: lines typed, what they mean, the conversation that comes of them, and what is shown of a reply.
+//! What `fireclay chat` is made of: lines typed, what they mean, the conversation that comes of them, and what is shown
+//! of a reply.
 
 mod terminal;
+mod editor;
 mod input;
 mod conversation;
+mod stored;
 mod reply;
 mod opening_quote;
 mod sentences;
 mod suggestions;
+mod session;
+mod stored_commands;
 
-pub use conversation::{Conversation, Fit};
-pub use input::{HELP, Input};
-pub use reply::Reply;
+pub use conversation::Conversation;
+pub use session::{Session, Settings, check_system};
+pub use stored::Stored;
 pub use suggestions::{lines as suggestion_lines, suggestions};
-pub use terminal::{Terminal, refuse, tell, width};
+pub use terminal::{Terminal, is_interactive, tell, width};

@@ -1,4 +1,4 @@
-//! The person's side of a chat: lines from standard input, Ctrl-C, and everything said that is no reply.
+//! The person's side of a chat: lines from a terminal or a pipe, Ctrl-C, and everything said that is no reply.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
@@ -12,79 +12,77 @@ use anyhow::{Context, Result};
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
-use super::Input;
+use super::editor::{Editor, Typed};
 use crate::error::Interrupted;
 
-/// How long a press of Ctrl-C at the prompt may go unnoticed.
+/// How long Ctrl-C may go unnoticed while a pipe is silent.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// Lines that follow one another within this were pasted: nobody types so fast.
-const PASTED: Duration = Duration::from_millis(20);
 /// The width of a terminal that does not tell its own.
 const WIDTH: usize = 80;
 
 /// Where lines come from and hints go to.
 pub struct Terminal {
-    /// Somebody sits there: standard input and standard error are terminals.
-    interactive: bool,
     quiet: bool,
-    lines: Receiver<io::Result<Vec<u8>>>,
-    /// A command that came right behind a message.
-    waiting: Option<Vec<u8>>,
+    lines: Lines,
     pressed: Arc<AtomicBool>,
 }
 
+enum Lines {
+    /// Somebody sits there: standard input and standard error are terminals.
+    Typed(Box<Editor>),
+    Piped(Receiver<io::Result<Vec<u8>>>),
+}
+
+/// Whether somebody sits there, rather than a program at a pipe's other end.
+pub fn is_interactive() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
 impl Terminal {
-    /// Begins to read lines and to listen to Ctrl-C. A second Ctrl-C before the first was looked at, while a long conversation is read, say,
-    /// ends the process at once, with code 130.
+    /// Begins to read lines and to listen to Ctrl-C. A second Ctrl-C before the first was looked at, while a long
+    /// conversation is read, say, ends the process at once, with code 130. `earlier` are lines that the arrow keys
+    /// bring back.
     ///
     /// # Errors
-    /// When the operating system refuses the handlers.
-    pub fn open(quiet: bool) -> Result<Self> {
+    /// When the operating system refuses the handlers, or the terminal cannot be used.
+    pub fn open(quiet: bool, earlier: &[String]) -> Result<Self> {
         let pressed = Arc::new(AtomicBool::new(false));
         // In this order: the first signal finds the flag down and only raises it.
         flag::register_conditional_shutdown(SIGINT, 130, pressed.clone()).context("Ctrl-C cannot be listened to")?;
         flag::register(SIGINT, pressed.clone()).context("Ctrl-C cannot be listened to")?;
-        let interactive = stdin().is_terminal() && stderr().is_terminal();
-        Ok(Self { interactive, quiet, lines: read_lines(), waiting: None, pressed })
+        let lines = match is_interactive() {
+            true => Lines::Typed(Box::new(Editor::new(earlier)?)),
+            false => Lines::Piped(read_lines()),
+        };
+        Ok(Self { quiet, lines, pressed })
     }
 
-    /// The next line, with its line end, or in a terminal the lines of a message that was pasted; none at the end of input.
+    /// Whether somebody sits there.
+    pub fn is_interactive(&self) -> bool {
+        matches!(self.lines, Lines::Typed(_))
+    }
+
+    /// The next line or, from a terminal, lines that are one message; none at the end of input.
     ///
     /// # Errors
-    /// When input cannot be read, and [`Interrupted`] on Ctrl-C.
+    /// When input cannot be read, and [`Interrupted`] on Ctrl-C: twice at a terminal, where the first drops what is
+    /// typed.
     pub fn line(&mut self) -> Result<Option<Vec<u8>>> {
-        if let Some(line) = self.waiting.take() {
-            return Ok(Some(line));
+        match &mut self.lines {
+            Lines::Typed(editor) => match editor.read()? {
+                Typed::Line(line) => return Ok(Some(line.into_bytes())),
+                Typed::End => return Ok(None),
+                Typed::Dropped => {}
+            },
+            Lines::Piped(lines) => return next_piped(lines, &self.pressed),
         }
-        if self.interactive {
-            let _ = write!(stderr(), "> ");
+        self.hint("Ctrl-C again leaves, as Ctrl-D does");
+        let Lines::Typed(editor) = &mut self.lines else { unreachable!("it was one") };
+        match editor.read()? {
+            Typed::Line(line) => Ok(Some(line.into_bytes())),
+            Typed::End => Ok(None),
+            Typed::Dropped => Err(interrupted()),
         }
-        loop {
-            if self.pressed() {
-                self.end_line();
-                return Err(interrupted());
-            }
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    let line = line.context("standard input cannot be read")?;
-                    return Ok(Some(if self.interactive { self.with_pasted(line) } else { line }));
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.end_line();
-                    return Ok(None);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    }
-
-    /// A line with those that were pasted behind it.
-    fn with_pasted(&mut self, line: Vec<u8>) -> Vec<u8> {
-        let lines = &self.lines;
-        // An error comes again when the next line is asked for: the reader has ended.
-        let (message, command) = join_pasted(line, || lines.recv_timeout(PASTED).ok()?.ok());
-        self.waiting = command;
-        message
     }
 
     /// Whether Ctrl-C was pressed and not yet acted on.
@@ -92,18 +90,19 @@ impl Terminal {
         self.pressed.load(Ordering::SeqCst)
     }
 
-    /// Acts on Ctrl-C pressed during an answer: the answer ended there, and whoever sits at a terminal goes on.
+    /// Acts on Ctrl-C pressed during an answer: the answer ended there, and whoever sits at a terminal goes on. Whether
+    /// it was pressed.
     ///
     /// # Errors
     /// [`Interrupted`] where nobody sits there: what feeds a pipe is meant to end.
-    pub fn answer_stopped(&self) -> Result<()> {
+    pub fn answer_stopped(&self) -> Result<bool> {
         let pressed = self.pressed.swap(false, Ordering::SeqCst);
-        if pressed && !self.interactive { Err(interrupted()) } else { Ok(()) }
+        if pressed && !self.is_interactive() { Err(interrupted()) } else { Ok(pressed) }
     }
 
     /// Says what only a person needs to know.
     pub fn hint(&self, line: impl Display) {
-        if self.interactive && !self.quiet {
+        if self.is_interactive() && !self.quiet {
             tell(line);
         }
     }
@@ -112,13 +111,6 @@ impl Terminal {
     pub fn note(&self, line: impl Display) {
         if !self.quiet {
             tell(format_args!("note: {line}"));
-        }
-    }
-
-    /// The shell's prompt is not to stand behind ours.
-    fn end_line(&self) {
-        if self.interactive {
-            tell("");
         }
     }
 }
@@ -133,32 +125,24 @@ pub fn tell(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Says what could not be done; the chat goes on.
-pub fn refuse(line: impl Display) {
-    tell(format_args!("error: {line}"));
-}
-
 fn interrupted() -> anyhow::Error {
-    Interrupted("interrupted; the conversation is not kept".into()).into()
+    Interrupted("interrupted".into()).into()
 }
 
-/// A message with the lines that `next` still has, up to the first that is a command; and that command. A command stands alone.
-fn join_pasted(first: Vec<u8>, mut next: impl FnMut() -> Option<Vec<u8>>) -> (Vec<u8>, Option<Vec<u8>>) {
-    let meaning = |line: &[u8]| Input::parse(&String::from_utf8_lossy(line));
-    let mut message = first;
-    if !matches!(meaning(&message), Input::Say(_)) {
-        return (message, None);
-    }
-    while let Some(line) = next() {
-        if !matches!(meaning(&line), Input::Say(_) | Input::Nothing | Input::Wrong(_)) {
-            return (message, Some(line));
+fn next_piped(lines: &Receiver<io::Result<Vec<u8>>>, pressed: &AtomicBool) -> Result<Option<Vec<u8>>> {
+    loop {
+        if pressed.load(Ordering::SeqCst) {
+            return Err(interrupted());
         }
-        message.extend(line);
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => return line.map(Some).context("standard input cannot be read"),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
-    (message, None)
 }
 
-/// Reads in a thread of its own, one line ahead, so that Ctrl-C is noticed while nobody types.
+/// Reads in a thread of its own, one line ahead, so that Ctrl-C is noticed while nothing comes.
 fn read_lines() -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = sync_channel(0);
     thread::spawn(move || {
@@ -176,27 +160,4 @@ fn read_lines() -> Receiver<io::Result<Vec<u8>>> {
         }
     });
     receiver
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What comes of lines that are there at once: the message, the command behind it, and the lines not taken.
-    fn check(lines: &[&str], message: &str, command: Option<&str>, left: usize) {
-        let mut rest = lines.iter().map(|line| line.as_bytes().to_vec());
-        let first = rest.next().unwrap();
-        let joined = join_pasted(first, || rest.next());
-        assert_eq!(joined, (message.as_bytes().to_vec(), command.map(|line| line.as_bytes().to_vec())), "{lines:?}");
-        assert_eq!(rest.count(), left, "{lines:?}");
-    }
-
-    #[test]
-    fn pasted_lines_are_one_message_and_a_command_stands_alone() {
-        check(&["one\n"], "one\n", None, 0);
-        check(&["one\n", "\n", "  two\n", "/usr/bin\n"], "one\n\n  two\n/usr/bin\n", None, 0);
-        check(&["one\n", "/quit\n", "two\n"], "one\n", Some("/quit\n"), 1);
-        check(&["/undo\n", "one\n"], "/undo\n", None, 1);
-        check(&["\n", "one\n"], "\n", None, 1);
-    }
 }

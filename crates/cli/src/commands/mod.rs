@@ -10,5 +10,6 @@ pub mod score;
 pub mod serve;
 pub mod eval;
 pub mod report;
+pub mod watch;
 pub mod bench;
 pub mod completions;

@@ -22,7 +22,18 @@ pub fn run(args: &ReportArgs) -> Result<()> {
 /// # Errors
 /// As [`fireclay_report::write`].
 pub fn write(run: &Path) -> Result<PathBuf> {
+    Ok(fireclay_report::write(run, &known())?)
+}
+
+/// What the page says, for a page of somebody else's.
+///
+/// # Errors
+/// As [`fireclay_report::body`].
+pub fn body(run: &Path) -> Result<String> {
+    Ok(fireclay_report::body(run, &known())?)
+}
+
+fn known() -> Vec<KnownStage<'static>> {
     let known = |stage: &Stage| KnownStage { name: stage.name(), title: stage.title(), logs: stage.trains() };
-    let stages: Vec<KnownStage> = Stage::ALL.iter().map(known).collect();
-    Ok(fireclay_report::write(run, &stages)?)
+    Stage::ALL.iter().map(known).collect()
 }

@@ -10,9 +10,10 @@ use fireclay_serve::{Config, Keys, Limits, Server};
 use fireclay_text::TextModel;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
+use super::watch::watched;
 use crate::args::ServeArgs;
 use crate::error::user;
 use crate::model;
@@ -28,12 +29,7 @@ const ENCODERS: usize = 8;
 /// When a flag or a model is wrong, the database cannot be opened, or the port is taken.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let config = config(args)?;
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(HANDLERS)
-        .max_blocking_threads(ENCODERS)
-        .enable_all()
-        .build()
-        .context("starting the threads that answer requests")?;
+    let runtime = runtime()?;
     let models = args.model.iter().map(|named| load(named, args)).collect::<Result<Vec<_>>>()?;
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
     runtime.block_on(async {
@@ -48,6 +44,19 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         server.run(stopped()?).await;
         Ok(())
     })
+}
+
+/// Threads that answer requests.
+///
+/// # Errors
+/// When the operating system gives none.
+pub fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(HANDLERS)
+        .max_blocking_threads(ENCODERS)
+        .enable_all()
+        .build()
+        .context("starting the threads that answer requests")
 }
 
 fn config(args: &ServeArgs) -> Result<Config> {
@@ -90,6 +99,7 @@ fn config(args: &ServeArgs) -> Result<Config> {
         database: args.db.clone(),
         threads: args.threads.unwrap_or_else(cores),
         limits,
+        watched: args.watch.as_deref().map(watched).transpose()?.map(Arc::new),
     })
 }
 
@@ -97,18 +107,12 @@ fn config(args: &ServeArgs) -> Result<Config> {
 fn load(named: &str, args: &ServeArgs) -> Result<(String, TextModel)> {
     let (name, path) = match named.split_once('=').filter(|_| !Path::new(named).exists()) {
         Some((name, path)) => (name.to_owned(), path),
-        None => (name_of(Path::new(named)), named),
+        None => (model::name_of(Path::new(named)), named),
     };
     if name.is_empty() {
         return Err(user(format!("--model {named}: this folder has no name; give one: --model NAME={path}")));
     }
     Ok((name, model::load(Path::new(path), &args.load)?))
-}
-
-/// The last part of a path, however it is written.
-fn name_of(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.into());
-    whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 /// A database's place without a password.
@@ -120,7 +124,10 @@ fn shown(database: &str) -> String {
 }
 
 /// Ready at the first Ctrl-C or SIGTERM; the next ends the process at once.
-fn stopped() -> Result<impl Future<Output = ()>> {
+///
+/// # Errors
+/// When signals cannot be waited for.
+pub fn stopped() -> Result<impl Future<Output = ()>> {
     let notify = Arc::new(Notify::new());
     let told = Arc::clone(&notify);
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("waiting for signals")?;

@@ -175,7 +175,7 @@ pub fn encode(
     tools: Option<Vec<Value>>,
     variables: Map<String, Value>,
 ) -> Result<Vec<u32>, ApiError> {
-    for message in messages {
+    for message in messages.iter().filter(|_| !model.has_every_text) {
         model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
     }
     let without = render_options(model, None, variables.clone());

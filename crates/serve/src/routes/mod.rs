@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::middleware::{authorize, check_host, observe, panicked, secure};
 use crate::page::PageReplies;
-use crate::ui;
+use crate::{ui, watch};
 
 /// The document that `/openapi.json` is.
 #[derive(OpenApi)]
@@ -52,6 +52,7 @@ use crate::ui;
         tokens::detokenize,
         tokens::info,
         openapi,
+        watch::report,
     ),
     modifiers(&Bearer),
     security(("bearer" = []))
@@ -80,7 +81,8 @@ async fn openapi() -> Response {
     axum::Json(document()).into_response()
 }
 
-/// All routes, with what stands before each: request ids and logs, panics, headers, the host, the key, the size of bodies.
+/// All routes, with what stands before each: request ids and logs, panics, headers, the host, the key, the size of
+/// bodies.
 pub fn router(app: Arc<App>) -> Router {
     let behind_key = Router::new()
         .route("/v1/models", get(models::list))
@@ -108,24 +110,120 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/ready", get(models::ready))
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
-        .merge(ui::api_router(ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(&app))))))
+        .route("/ui/api/watch", get(watch::report))
+        .merge(ui::api_router(page(&app)))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));
-    let limit = DefaultBodyLimit::max(app.limits.body);
-    Router::new()
+    let routes = Router::new()
         .merge(behind_key)
         .route("/health", get(models::health))
-        .merge(ui::page_router())
+        .route("/watch.css", get(watch::style))
+        .merge(ui::page_router(!app.models.is_empty()))
         .fallback(async || ApiError::not_found("there is no such route; /openapi.json lists them"))
         .method_not_allowed_fallback(async || {
             ApiError::refused(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "this route takes another method; /openapi.json lists them",
             )
-        })
+        });
+    guarded(routes, app)
+}
+
+/// What the page's routes work with.
+fn page(app: &Arc<App>) -> ui::Ui {
+    let run = app.watched.as_ref().map(|watched| watched.name().to_owned());
+    ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(app)))).watching(run)
+}
+
+/// The routes with what stands before each of them, known or not.
+fn guarded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    let limit = DefaultBodyLimit::max(app.limits.body);
+    routes
         .layer(limit)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), check_host))
         .layer(from_fn(secure))
         .layer(from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use axum::body::{Body, to_bytes};
+    use axum::http::{Request, header};
+    use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
+    use fireclay_text::TextModel;
+    use fireclay_tokenizer::{BpeConfig, Tokenizer};
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{Config, Keys, Limits, Server};
+
+    fn model() -> TextModel {
+        let config = BpeConfig { vocab_size: 280, ..BpeConfig::default() };
+        let tokenizer = Tokenizer::train_bpe(["the kiln is hot".to_owned()].into_iter(), &config).unwrap();
+        let device = fireclay_model::device::parse("cpu").unwrap();
+        let decoder = DecoderConfig::modern(tokenizer.vocab_size(), 16, 1, 2, 4096).init(7, &device);
+        let decoder = InferenceDecoder::new(decoder, WeightStorage::F32);
+        TextModel { decoder, tokenizer: Some(tokenizer), dir: "no-such-folder".into() }
+    }
+
+    async fn server() -> Server {
+        let limits = Limits { streams: 2, cache_memory: 32 << 20, ..Limits::default() };
+        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (keys, database) = (Keys::default(), ":memory:".into());
+        let config = Config { host, port: 0, keys, no_auth: false, database, threads: 1, limits, watched: None };
+        Server::bind(config, vec![("tiny".into(), model())]).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn ask(router: &Router, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string()));
+        let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        assert!(response.headers().contains_key("x-request-id"));
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn endless() -> Value {
+        json!({"model": "tiny", "prompt": "the", "ignore_eos": true, "max_tokens": 4000})
+    }
+
+    #[tokio::test]
+    async fn a_handlers_panic_is_an_error_without_detail() {
+        async fn secret() -> Response {
+            panic!("a secret")
+        }
+        let server = server().await;
+        let router = guarded(Router::new().route("/panics", get(secret)), Arc::clone(server.app()));
+        for _ in 0..2 {
+            let (status, answer) = ask(&router, "GET", "/panics", Value::Null).await;
+            assert_eq!((status, &answer["error"]["type"]), (500, &json!("server_error")), "{answer}");
+            assert!(!answer.to_string().contains("secret"), "{answer}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_engines_panic_is_an_error_and_the_next_request_is_answered() {
+        let server = server().await;
+        let (router, worker) = (server.router(), server.app().models[0].worker.clone());
+        let asked = tokio::spawn({
+            let router = router.clone();
+            async move { ask(&router, "POST", "/v1/completions", endless()).await }
+        });
+        while worker.figures.used.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        worker.break_down();
+        let (status, answer) = asked.await.unwrap();
+        assert_eq!((status, &answer["error"]["type"]), (500, &json!("server_error")), "{answer}");
+        let short = json!({"model": "tiny", "prompt": "the", "max_tokens": 2});
+        assert_eq!(ask(&router, "POST", "/v1/completions", short).await.0, 200);
+        assert_eq!(ask(&router, "GET", "/ready", Value::Null).await, (200, json!({"status": "ready"})));
+        worker.figures.lives.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(ask(&router, "GET", "/ready", Value::Null).await, (503, json!({"status": "no engine"})));
+    }
 }

@@ -1,6 +1,7 @@
 //! `/v1/models`, `/health`, `/ready`, `/metrics`
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -42,7 +43,7 @@ pub async fn health() -> Response {
     axum::Json(json!({"status": "ok"})).into_response()
 }
 
-/// Whether requests are welcome: models loaded, database there, not shutting down
+/// Whether requests are welcome: every model has its engine, the database is there, the server is not shutting down
 #[utoipa::path(get, path = "/ready", tag = "server",
     responses((status = 200, description = "They are"), (status = 503, description = "Not now")))]
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
@@ -53,6 +54,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
             tracing::error!("{error}");
             "no database"
         }
+        (false, Ok(())) if !app.models.iter().all(|model| model.worker.figures.lives.load(Relaxed)) => "no engine",
         (false, Ok(())) => "ready",
     };
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

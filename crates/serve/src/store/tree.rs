@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use sqlx::Row;
 
 use super::conversations::{self, touch};
 use super::messages::{self, Message, select_messages, set_leaf};
@@ -99,7 +100,8 @@ impl Store {
         rows.iter().map(messages::of_row).collect()
     }
 
-    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the leaf.
+    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the
+    /// leaf.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the conversation has no such message.
@@ -117,5 +119,33 @@ impl Store {
         let leaf = leaf.to_owned();
         transaction.commit().await?;
         Ok(leaf)
+    }
+
+    /// Goes back: what is said next follows `message`, or is a new beginning. Nothing is deleted.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the conversation has no such message.
+    pub async fn go_back(&self, account: &str, conversation: &str, message: Option<&str>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        touch(&mut transaction, account, conversation).await?;
+        if let Some(message) = message {
+            messages::of_conversation(&mut transaction, account, conversation, message).await?;
+        }
+        set_leaf(&mut transaction, conversation, message, "").await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// What the account's users said last in any listed conversation, at most `limit` messages, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn last_questions(&self, account: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT m.content FROM messages m JOIN conversations c ON c.id = m.conversation \
+                   WHERE c.account = $1 AND c.listed = 1 AND m.role = 'user' \
+                   ORDER BY m.created DESC, m.position DESC LIMIT $2";
+        let rows = sqlx::query(sql).bind(account).bind(i64::from(limit)).fetch_all(&self.pool).await?;
+        let texts: Result<Vec<String>, _> = rows.iter().rev().map(|row| row.try_get("content")).collect();
+        Ok(texts?)
     }
 }

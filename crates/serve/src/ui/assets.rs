@@ -28,6 +28,8 @@ const ASSETS: &[Asset] = assets! {
     "/js/list.js", "js/list.js", "text/javascript; charset=utf-8";
     "/js/reply.js", "js/reply.js", "text/javascript; charset=utf-8";
     "/js/settings.js", "js/settings.js", "text/javascript; charset=utf-8";
+    "/watch", "watch.html", "text/html; charset=utf-8";
+    "/js/watch.js", "js/watch.js", "text/javascript; charset=utf-8";
     "/js/thread.js", "js/thread.js", "text/javascript; charset=utf-8";
 };
 

@@ -1,8 +1,8 @@
 //! The web page, and the routes beyond `OpenAI`'s that it needs.
 //!
 //! The page's files are public; everything below `/ui/api` belongs to an [`Account`], which whoever nests
-//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so that
-//! the page knows neither engine nor tokenizer.
+//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so
+//! that the page knows neither engine nor tokenizer.
 //!
 //! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 
@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
+use axum::response::Redirect;
 use axum::routing::{get, patch, post, put};
 use tokio::sync::Notify;
 
@@ -33,13 +34,21 @@ pub use markdown::render;
 pub struct Ui {
     store: Store,
     replies: Arc<dyn Replies>,
+    /// The run that `/watch` shows.
+    run: Option<String>,
     running: Running,
 }
 
 impl Ui {
     /// The routes' state.
     pub fn new(store: Store, replies: Arc<dyn Replies>) -> Self {
-        Self { store, replies, running: Running::default() }
+        Self { store, replies, run: None, running: Running::default() }
+    }
+
+    /// The same beside a page that shows the run of this name, if there is one.
+    #[must_use]
+    pub fn watching(self, run: Option<String>) -> Self {
+        Self { run, ..self }
     }
 }
 
@@ -86,10 +95,13 @@ impl Drop for RunningReply {
     }
 }
 
-/// The page's files: `/`, `/style.css`, `/js/…`. Public.
-pub fn page_router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+/// The page's files: `/`, `/style.css`, `/js/…`. Public. Without models to talk to, the first page is that of the run.
+pub fn page_router<S: Clone + Send + Sync + 'static>(with_models: bool) -> Router<S> {
     let serve = |request: Request| async move { assets::serve(request.uri().path(), request.headers()) };
-    assets::paths().fold(Router::new(), |router, path| router.route(path, get(serve)))
+    assets::paths().fold(Router::new(), |router, path| match path {
+        "/" if !with_models => router.route(path, get(async || Redirect::to("/watch"))),
+        _ => router.route(path, get(serve)),
+    })
 }
 
 /// The routes below `/ui/api`. Each request needs an [`Account`] among its extensions.

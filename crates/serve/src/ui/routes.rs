@@ -42,10 +42,10 @@ pub(super) async fn shown(messages: Vec<Message>) -> Result<Vec<Shown>, ApiError
     blocking(move || Ok(messages.into_iter().map(Shown::new).collect())).await
 }
 
-/// The models that the page offers.
+/// The models that the page offers, and the name of the run that `/watch` shows.
 #[utoipa::path(get, path = "/ui/api/models", tag = "page", responses((status = 200, body = Object)))]
 pub(super) async fn models(State(ui): State<Ui>) -> Json<Value> {
-    Json(json!({"models": ui.replies.models()}))
+    Json(json!({"models": ui.replies.models(), "run": ui.run}))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]

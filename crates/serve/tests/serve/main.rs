@@ -1,5 +1,7 @@
-//! The server with a tiny model of random numbers: asked without connections where that is enough, over loopback where it is not.
+//! The server with a tiny model of random numbers: asked without connections where that is enough, over loopback where
+//! it is not.
 
+mod accounts;
 mod chat;
 mod completions;
 mod connections;
@@ -8,6 +10,7 @@ mod crowd;
 mod refusals;
 mod responses;
 mod tokens;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
@@ -58,6 +61,7 @@ fn config() -> Config {
         database: ":memory:".into(),
         threads: 1,
         limits: limits(),
+        watched: None,
     }
 }
 

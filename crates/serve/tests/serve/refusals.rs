@@ -1,103 +1,12 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use fireclay_serve::{Config, Keys, Limits, Server};
-use serde_json::{Value, json};
+use fireclay_serve::{Config, Limits, Server};
+use serde_json::json;
 
+use crate::accounts::keys;
 use crate::{Answer, bad, chat, config, good, limits, merged, model, post, request, routes, send, start};
 
 const CHAT: &str = "/v1/chat/completions";
-const ANN: &str = "sk-of-ann-0123456789";
-const BOB: &str = "sk-of-bob-0123456789";
-
-fn keys() -> Keys {
-    Keys::parse(&format!("{ANN} ann\n{BOB} bob\n")).unwrap()
-}
-
-/// Every method and path of the document, with ids that nobody has.
-fn documented() -> Vec<(String, String)> {
-    let document: Value = serde_json::from_str(&fireclay_serve::openapi()).unwrap();
-    let mut all = vec![];
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        let filled: Vec<&str> =
-            path.split('/').map(|part| if part.starts_with('{') { "nobodys" } else { part }).collect();
-        for method in methods.as_object().unwrap().keys() {
-            all.push((method.to_uppercase(), filled.join("/")));
-        }
-    }
-    all
-}
-
-#[tokio::test]
-async fn without_a_key_nothing_but_health_answers() {
-    let server = start(Config { keys: keys(), ..config() }).await;
-    let router = server.router();
-    let all = documented();
-    assert!(all.len() >= 30, "{all:?}");
-    for (method, path) in &all {
-        for key in [None, Some("sk-of-nobody-0123456789")] {
-            let answer = send(&router, request(method, path, key, Some(&json!({})))).await;
-            let expect = if path == "/health" { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-            assert_eq!(answer.status, expect, "{method} {path}");
-            if path != "/health" {
-                assert_eq!(answer.json()["error"]["code"], "invalid_api_key", "{method} {path}");
-            }
-        }
-        let answer = send(&router, request(method, path, Some(ANN), Some(&json!({})))).await;
-        assert!(
-            answer.status != StatusCode::UNAUTHORIZED && answer.status != StatusCode::METHOD_NOT_ALLOWED,
-            "{method} {path}"
-        );
-        assert!(!answer.status.is_server_error(), "{method} {path}: {}", answer.text);
-    }
-}
-
-#[tokio::test]
-async fn another_accounts_ids_are_as_unknown_ones() {
-    let server = start(Config { keys: keys(), ..config() }).await;
-    let router = server.router();
-    let ask = async |method: &str, path: &str, key: &str, body: Option<Value>| {
-        send(&router, request(method, path, Some(key), body.as_ref())).await
-    };
-    let made =
-        ask("POST", "/v1/responses", ANN, Some(json!({"model": "tiny", "input": "hot?", "max_output_tokens": 4})))
-            .await
-            .json();
-    let response = made["id"].as_str().unwrap();
-    let item = made["output"][0]["id"].as_str().unwrap();
-    let conversation = ask("POST", "/v1/conversations", ANN, Some(json!({}))).await.json();
-    let conversation = conversation["id"].as_str().unwrap();
-    let of_item = format!("/v1/conversations/{conversation}/items/{item}");
-    for (method, path, body) in [
-        ("GET", format!("/v1/responses/{response}"), None),
-        ("DELETE", format!("/v1/responses/{response}"), None),
-        (
-            "POST",
-            "/v1/responses".to_owned(),
-            Some(json!({"model": "tiny", "input": "a", "previous_response_id": response})),
-        ),
-        (
-            "POST",
-            "/v1/responses".to_owned(),
-            Some(json!({"model": "tiny", "input": "a", "conversation": conversation})),
-        ),
-        ("GET", format!("/v1/conversations/{conversation}"), None),
-        ("POST", format!("/v1/conversations/{conversation}"), Some(json!({"metadata": {}}))),
-        ("GET", format!("/v1/conversations/{conversation}/items"), None),
-        (
-            "POST",
-            format!("/v1/conversations/{conversation}/items"),
-            Some(json!({"items": [{"role": "user", "content": "a"}]})),
-        ),
-        ("GET", of_item.clone(), None),
-        ("DELETE", of_item, None),
-        ("DELETE", format!("/v1/conversations/{conversation}"), None),
-    ] {
-        let answer = ask(method, &path, BOB, body).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}: {}", answer.text);
-    }
-    assert_eq!(ask("GET", &format!("/v1/responses/{response}"), ANN, None).await.status, StatusCode::OK);
-}
-
 #[tokio::test]
 async fn what_is_not_done_is_refused_by_name() {
     let (router, _server) = routes().await;

@@ -13,12 +13,17 @@ fn text(response: &Value) -> &str {
     response["output"][0]["content"][0]["text"].as_str().unwrap()
 }
 
-/// Six turns as one call each with the whole history: questions and replies, what each read, and the last. Replies with the character NUL, which
-/// databases do not hold as it is, are of no use here.
+/// Tokens that are known together or not at all.
+const PAGE: u64 = 16;
+/// Turns of a conversation.
+const TURNS: usize = 20;
+
+/// All turns as one call each with the whole history: questions and replies, what each read, and the last. Replies with
+/// the character NUL, which databases do not hold as it is, are of no use here.
 async fn history(router: &axum::Router) -> (Vec<Value>, Vec<Value>) {
     'other: for begin in ["What is hot", "Clay", "Why", "the kiln", "Tell me", "a", "Is it hot", "So"] {
         let (mut messages, mut read) = (vec![], vec![]);
-        for turn in 0..6 {
+        for turn in 0..TURNS {
             messages.push(json!({"role": "user", "content": format!("{begin}, {turn}?")}));
             let asked = chat("", json!({"messages": messages, "max_tokens": 12}));
             let whole = good(router, "/v1/chat/completions", asked).await;
@@ -36,10 +41,11 @@ async fn history(router: &axum::Router) -> (Vec<Value>, Vec<Value>) {
 
 #[tokio::test]
 async fn turns_by_id_are_one_call_with_the_whole_history() {
+    let (messages, read) = history(&routes().await.0).await;
+    // Another server: what it knows of a prompt it knows from the turns before.
     let (router, _server) = routes().await;
-    let (messages, read) = history(&router).await;
     let conversation = good(&router, "/v1/conversations", json!({})).await;
-    let mut previous = Value::Null;
+    let (mut previous, mut before) = (Value::Null, 0);
     for (turn, (exchange, read)) in messages.chunks(2).zip(read).enumerate() {
         let (question, expect) = (&exchange[0]["content"], exchange[1]["content"].as_str().unwrap());
         let more = json!({"previous_response_id": previous});
@@ -50,9 +56,11 @@ async fn turns_by_id_are_one_call_with_the_whole_history() {
         assert_eq!(text(&by_conversation), expect, "turn {turn}");
         assert_eq!(by_conversation["conversation"]["id"], conversation["id"]);
         assert_eq!(by_response["usage"]["input_tokens"], read);
-        if turn > 1 {
-            assert!(by_response["usage"]["input_tokens_details"]["cached_tokens"].as_u64().unwrap() > 0);
+        for answer in [&by_response, &by_conversation] {
+            let known = answer["usage"]["input_tokens_details"]["cached_tokens"].as_u64().unwrap();
+            assert!(known + PAGE > before, "turn {turn} knew {known} of the {before} tokens that were read before");
         }
+        before = read.as_u64().unwrap();
         previous = by_response["id"].clone();
     }
     let path = format!("/v1/conversations/{}/items?order=asc&limit=100", conversation["id"].as_str().unwrap());

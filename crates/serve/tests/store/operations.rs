@@ -37,6 +37,41 @@ async fn editing_a_message_makes_a_branch_and_the_old_one_can_be_selected_again(
 }
 
 #[tokio::test]
+async fn going_back_keeps_what_was_said_as_a_branch() {
+    let (store, id) = begun().await;
+    ask(&store, &id, Parent::Leaf, "2+2?").await;
+    let first = reply(&store, &id, Parent::Leaf, "4").await;
+    ask(&store, &id, Parent::Leaf, "3+3?").await;
+    let second = reply(&store, &id, Parent::Leaf, "7").await;
+    store.go_back(ANN, &id, Some(&first.id)).await.unwrap();
+    assert_eq!(said(&store, &id).await, ["2+2?", "4"]);
+    ask(&store, &id, Parent::Leaf, "4+4?").await;
+    assert_eq!(said(&store, &id).await, ["2+2?", "4", "4+4?"]);
+    store.select_branch(ANN, &id, &second.id).await.unwrap();
+    store.go_back(ANN, &id, None).await.unwrap();
+    assert!(said(&store, &id).await.is_empty());
+    assert_eq!(store.tree(ANN, &id).await.unwrap().messages.len(), 5);
+    for (account, message) in [("bob", first.id.as_str()), (ANN, "msg_none")] {
+        let error = store.go_back(account, &id, Some(message)).await.unwrap_err();
+        assert!(matches!(error, StoreError::NotFound { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_questions_are_the_accounts_own() {
+    let (store, id) = begun().await;
+    for question in ["one", "two", "three"] {
+        ask(&store, &id, Parent::Leaf, question).await;
+        reply(&store, &id, Parent::Leaf, "answer").await;
+    }
+    let hidden = NewConversation { unlisted: true, ..NewConversation::default() };
+    let hidden = store.create_conversation(ANN, hidden).await.unwrap();
+    ask(&store, &hidden.id, Parent::Leaf, "hidden").await;
+    assert_eq!(store.last_questions(ANN, 2).await.unwrap(), ["two", "three"]);
+    assert!(store.last_questions("bob", 2).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn regenerating_makes_a_sibling_reply() {
     let (store, id) = begun().await;
     let question = ask(&store, &id, Parent::Root, "a joke?").await;

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 async fn get(path: &str, known: Option<&str>) -> (StatusCode, axum::http::HeaderMap, String) {
-    let router: Router = page_router();
+    let router: Router = page_router(true);
     let mut request = Request::builder().uri(path);
     if let Some(tag) = known {
         request = request.header(header::IF_NONE_MATCH, tag);
@@ -39,11 +39,11 @@ async fn the_page_has_nothing_inline_and_names_no_other_host() {
         for inline in ["style=\"", "onclick=", "onload=", "<style", "javascript:", "https://", "http://", "eval("] {
             assert!(!without_namespace.contains(inline), "{path} has {inline}");
         }
-        if path == "/" {
+        if path == "/" || path == "/watch" {
             assert_eq!(content.matches("<script").count(), content.matches("<script type=\"module\" src=").count());
         }
     }
-    assert_eq!(files, 12);
+    assert_eq!(files, 14);
 }
 
 #[tokio::test]
@@ -58,7 +58,8 @@ async fn every_file_that_a_file_names_is_there() {
             assert!(known.contains(&format!("/js/{imported}").as_str()), "{path} imports {imported}");
         }
         for linked in quote(&content, "href=\"").into_iter().chain(quote(&content, "src=\"")) {
-            let is_file = path == "/" && !linked.starts_with('#');
+            // The style sheet of a report is whoever's who watches a run.
+            let is_file = (path == "/" || path == "/watch") && !linked.starts_with('#') && linked != "watch.css";
             assert!(!is_file || known.contains(&format!("/{linked}").as_str()), "{path} links {linked}");
         }
     }

@@ -21,14 +21,15 @@ export class ServerError extends Error {
 
 let asking = null;
 
-async function call(method, path, body, signal) {
+async function call(method, path, body, signal, known) {
   for (;;) {
     const key = localStorage.getItem(KEY);
     const headers = {};
+    if (known) headers['If-None-Match'] = known;
     if (key) headers.Authorization = `Bearer ${key}`;
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
-    if (response.ok) return response;
+    if (response.ok || response.status === 304) return response;
     if (response.status !== 401) throw new ServerError(response.status, await reason(response));
     // Several calls that were refused at once ask once.
     asking ??= askForKey(key !== null).finally(() => { asking = null; });
@@ -60,6 +61,12 @@ export const remove = (which) => json('DELETE', `/ui/api/conversations/${id(whic
 export const select = (which, message) => json('POST', `/ui/api/conversations/${id(which)}/branch`, { message });
 export const exported = (which) => json('GET', `/ui/api/conversations/${id(which)}/export`);
 export const imported = (file) => json('POST', '/ui/api/conversations/import', file);
+/** The report of the run that is watched, with its tag; null where it is still the one of the tag `known`. */
+export async function report(known) {
+  const response = await call('GET', '/ui/api/watch', undefined, undefined, known);
+  return response.status === 304 ? null : { tag: response.headers.get('ETag'), report: await response.json() };
+}
+
 export const rate = (message, rating) => json('PUT', `/ui/api/messages/${id(message)}/rating`, rating);
 export const stop = (message) => json('POST', `/ui/api/messages/${id(message)}/stop`);
 export const render = async (text) => (await json('POST', '/ui/api/render', { text })).html;

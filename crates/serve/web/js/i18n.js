@@ -3,7 +3,7 @@
 const WORDS = {
   en: {
     skip: 'Skip to the message box', conversations: 'Conversations', newChat: 'New chat', search: 'Search conversations',
-    settings: 'Settings', help: 'Keyboard shortcuts', toggleList: 'Show or hide the conversations', model: 'Model', persona: 'Persona',
+    settings: 'Settings', watch: 'Training run', help: 'Keyboard shortcuts', toggleList: 'Show or hide the conversations', model: 'Model', persona: 'Persona',
     noPersona: 'No persona', ownPersona: 'This chat’s own', theme: 'Theme', themeSystem: 'As the system', themeLight: 'Light', themeDark: 'Dark',
     export: 'Export this conversation', welcome: 'What shall we talk about?', messages: 'Messages', ask: 'Ask anything',
     message: 'Message', send: 'Send', stop: 'Stop', note: 'The model can be wrong.', close: 'Close', language: 'Language',
@@ -20,7 +20,7 @@ const WORDS = {
     kSend: 'Send the message', kLine: 'New line', kStop: 'Stop the reply', kNew: 'New chat', kSearch: 'Search', kSidebar: 'Show or hide the conversations', kFocus: 'To the message box', kHelp: 'This list', kEdit: 'Edit your last message', kCopy: 'Copy the last reply',
   },
   zh: {
-    skip: '跳到输入框', conversations: '对话', newChat: '新对话', search: '搜索对话', settings: '设置', help: '键盘快捷键', toggleList: '显示或隐藏对话列表',
+    skip: '跳到输入框', conversations: '对话', newChat: '新对话', search: '搜索对话', settings: '设置', watch: '训练进度', help: '键盘快捷键', toggleList: '显示或隐藏对话列表',
     model: '模型', persona: '角色', noPersona: '无角色', ownPersona: '此对话自带', theme: '主题', themeSystem: '跟随系统', themeLight: '浅色', themeDark: '深色',
     export: '导出此对话', welcome: '想聊点什么？', messages: '消息', ask: '请输入', message: '消息', send: '发送', stop: '停止', note: '模型可能出错。', close: '关闭',
     language: '语言', sampling: '采样', temperature: '温度', top_p: 'Top p', top_k: 'Top k', max_tokens: '回复最长词元数', seed: '随机种子', byModel: '模型默认',

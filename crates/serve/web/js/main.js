@@ -327,7 +327,9 @@ async function begin() {
   });
   about();
   await guard(async () => {
-    ({ models } = await api.models());
+    let run;
+    ({ models, run } = await api.models());
+    $('watch').hidden = !run;
     $('model').replaceChildren(...models.map(({ id }) => h('option', { value: id }, id)));
     if (models.some(({ id }) => id === settings.model)) $('model').value = settings.model;
     await list.refresh();

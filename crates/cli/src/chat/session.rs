@@ -1,0 +1,337 @@
+//! A chat from its first line to its last: [`Session`].
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::Result;
+use fireclay_infer::{Completion, Engine, FinishReason, Request, SamplingConfig, Utf8Guard};
+use fireclay_serve::store::Usage;
+use fireclay_text::{ReplyText, TextModel};
+use fireclay_tokenizer::Message;
+use serde_json::{Value, json};
+
+use super::conversation::{Conversation, Fit};
+use super::input::{HELP, Input};
+use super::reply::Reply;
+use super::stored::{Asked, Stored, as_messages};
+use super::terminal::{Terminal, tell};
+use crate::console::shown;
+use crate::error::{one_line, user};
+
+/// How a chat answers.
+pub struct Settings {
+    /// How tokens are chosen.
+    pub config: SamplingConfig,
+    /// Tokens that end a reply.
+    pub stop_ids: Vec<u32>,
+    /// What keeps replies valid UTF-8.
+    pub guard: Option<Arc<Utf8Guard>>,
+    /// A JSON object a reply, rather than its text.
+    pub json: bool,
+    /// What `/help` suggests to ask.
+    pub suggestions: Vec<String>,
+}
+
+/// A chat.
+pub struct Session<'a> {
+    /// Keeps what it read of the conversation, so that a turn costs its own tokens alone.
+    pub engine: Engine,
+    /// Who answers.
+    pub model: &'a TextModel,
+    /// How.
+    pub settings: Settings,
+    /// Who asks.
+    pub terminal: Terminal,
+    /// What was said, as far as the model can read it.
+    pub conversation: Conversation,
+    /// What was said, in the database; `None` where nothing is kept.
+    pub stored: Option<Stored>,
+    /// Exchanges of this conversation were dropped, and that was told.
+    pub outgrown: bool,
+    /// Lines that could not be done.
+    pub failed: usize,
+}
+
+/// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it
+/// (some take none).
+///
+/// # Errors
+/// When one of them is not so.
+pub fn check_system(model: &TextModel, text: &str) -> Result<()> {
+    model.chat_tokenizer()?.try_encode(text)?;
+    model.chat_prompt(&[Message::new("system", text), Message::new("user", "?")])?;
+    Ok(())
+}
+
+impl Session<'_> {
+    /// Answers one line after another until they end. A line that cannot be done is told, and the others are done all
+    /// the same.
+    ///
+    /// # Errors
+    /// When standard output cannot be written, the database fails, Ctrl-C asked to leave, or lines of a pipe could not
+    /// be done.
+    pub fn run(mut self) -> Result<()> {
+        while let Some(line) = self.terminal.line()? {
+            let Ok(line) = String::from_utf8(line) else {
+                self.refuse("this line is not UTF-8 text; send it again as UTF-8")?;
+                continue;
+            };
+            match Input::parse(&line) {
+                Input::Nothing => {}
+                Input::Quit => break,
+                input => self.act(input)?,
+            }
+        }
+        if self.failed > 0 && !self.terminal.is_interactive() {
+            return Err(user(format!("lines that could not be done: {}; the others were answered", self.failed)));
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, input: Input) -> Result<()> {
+        match input {
+            Input::Nothing | Input::Quit => Ok(()),
+            Input::Say(text) => self.say(&text),
+            Input::New => {
+                self.begin_anew(Conversation::new(self.conversation.system().map(Into::into)));
+                self.terminal.hint("a new conversation");
+                Ok(())
+            }
+            Input::System(None) => {
+                tell(self.conversation.system().unwrap_or("(no system message)"));
+                Ok(())
+            }
+            Input::System(Some(text)) => self.set_system(text),
+            Input::Undo => self.undo(),
+            Input::Open(which) => self.open(which.as_deref()),
+            Input::List(search) => self.list(search.as_deref().unwrap_or_default()),
+            Input::Rate(rating) => self.rate(rating),
+            Input::Save(path) => self.save(&path),
+            Input::Help => {
+                self.help();
+                Ok(())
+            }
+            Input::Wrong(message) => self.refuse(message),
+        }
+    }
+
+    /// Says what could not be done; the chat goes on.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn refuse(&mut self, line: impl Display) -> Result<()> {
+        self.failed += 1;
+        tell(format_args!("error: {line}"));
+        if self.settings.json { write_object(&json!({"error": line.to_string()})) } else { Ok(()) }
+    }
+
+    fn help(&self) {
+        tell(HELP);
+        if !self.settings.suggestions.is_empty() {
+            tell("Things to ask:");
+        }
+        for suggestion in &self.settings.suggestions {
+            tell(format_args!("  {suggestion}"));
+        }
+    }
+
+    /// Puts another conversation in the place of this one.
+    pub fn begin_anew(&mut self, conversation: Conversation) {
+        self.conversation = conversation;
+        self.outgrown = false;
+        if let Some(stored) = &mut self.stored {
+            stored.begin_anew();
+        }
+    }
+
+    fn set_system(&mut self, text: String) -> Result<()> {
+        match check_system(self.model, &text) {
+            Ok(()) => {
+                self.begin_anew(Conversation::new(Some(text)));
+                self.terminal.hint("a new conversation with this system message");
+                Ok(())
+            }
+            Err(error) => self.refuse(one_line(&error)),
+        }
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        let undone = match &mut self.stored {
+            None => self.conversation.undo(),
+            Some(stored) => match stored.undo()? {
+                None => false,
+                Some(path) => {
+                    let system = self.conversation.system().map(Into::into);
+                    self.conversation = Conversation::behind(system, as_messages(&path));
+                    true
+                }
+            },
+        };
+        if undone {
+            self.terminal.hint("the last exchange is taken back");
+            return Ok(());
+        }
+        self.refuse("there is no exchange to take back")
+    }
+
+    /// Answers a message and keeps both, or says why it cannot be answered.
+    fn say(&mut self, text: &str) -> Result<()> {
+        let ids = match self.prompt(text) {
+            Ok(ids) => ids,
+            Err(error) => return self.refuse(one_line(&error)),
+        };
+        let asked = match &mut self.stored {
+            None => None,
+            Some(stored) => match stored.ask(self.conversation.system(), text) {
+                Ok(asked) => Some(asked),
+                Err(error) => return self.refuse(one_line(&error)),
+            },
+        };
+        let (reply, completion) = self.answer(&ids, asked.as_ref())?;
+        let stopped = self.terminal.answer_stopped();
+        let cut_off = self.note_end(&reply, &completion);
+        let kept = if cut_off { reply.whole_sentences() } else { reply.text() };
+        let reason = match (&stopped, cut_off || reply.ended_early()) {
+            (Ok(false), false) => "stop",
+            (Ok(false), true) => "length",
+            _ => "cancelled",
+        };
+        if kept.is_empty() {
+            self.terminal.hint("no word was said; the message is taken back");
+        } else {
+            self.conversation.add(text, kept.into());
+        }
+        if let (Some(stored), Some(asked)) = (&mut self.stored, asked) {
+            match kept.is_empty() {
+                true => stored.forget(asked)?,
+                false => stored.finish(asked, kept, reason, Usage::of(&completion))?,
+            }
+        }
+        if self.settings.json {
+            write_object(&self.object(&reply, reason, &completion))?;
+        }
+        // The same question again draws other random numbers.
+        self.settings.config.stream += 1;
+        stopped.map(|_| ())
+    }
+
+    /// A reply for a program.
+    fn object(&self, reply: &Reply, reason: &str, completion: &Completion) -> Value {
+        let mut object = json!({"reply": reply.text(), "finish_reason": reason, "usage": Usage::of(completion)});
+        if let Some(stored) = self.stored.as_ref().filter(|_| !reply.text().is_empty()) {
+            object["conversation"] = stored.conversation().into();
+            object["message"] = stored.reply().into();
+        }
+        object
+    }
+
+    /// Says why a reply is over that the model did not end; whether it was cut off.
+    fn note_end(&self, reply: &Reply, completion: &Completion) -> bool {
+        let tokens = completion.ids.len();
+        let room = self.room(completion.prompt_tokens);
+        let why = if room == self.settings.config.max_tokens { "--max-tokens" } else { "the context is full" };
+        let cut_off = completion.finish_reason == FinishReason::Length;
+        if reply.ended_early() {
+            self.terminal.note(format_args!("the reply was ended with a sentence, after {} tokens: {why}", tokens - 1));
+        } else if cut_off {
+            let whole = reply.whole_sentences().len() == reply.text().trim_end().len();
+            let kept = if whole { "" } else { "; only its whole sentences stay in the conversation" };
+            self.terminal.note(format_args!("the reply was cut off after {tokens} tokens: {why}{kept}"));
+        }
+        cut_off
+    }
+
+    /// Most tokens of a reply behind a prompt of `tokens`.
+    fn room(&self, tokens: usize) -> usize {
+        self.settings.config.max_tokens.min(self.engine.context() - tokens)
+    }
+
+    /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
+    fn prompt(&mut self, text: &str) -> Result<Vec<u32>> {
+        self.model.chat_tokenizer()?.try_encode(text)?;
+        let context = self.engine.context();
+        let limit = prompt_limit(context, self.settings.config.max_tokens);
+        match self.conversation.fit(text, limit, |messages| Ok(self.model.chat_prompt(messages)?))? {
+            Fit::TooLong { tokens } => Err(user(format!(
+                "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the context is {context}, \
+                 and {} of it are the reply's; shorten it",
+                context - limit
+            ))),
+            Fit::Prompt { ids, dropped } => {
+                // Once a conversation: from then on, nearly every message drops one.
+                if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
+                    self.terminal.note(format_args!(
+                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}, and more as it goes on"
+                    ));
+                }
+                Ok(ids)
+            }
+        }
+    }
+
+    /// Writes the reply as its characters come, and ends it with a line end; for a program nothing is written yet.
+    fn answer(&mut self, ids: &[u32], asked: Option<&Asked>) -> Result<(Reply, Completion)> {
+        let (mut out, mut written) = (io::stdout(), Ok(()));
+        let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.settings.stop_ids.clone());
+        let mut reply = Reply::new(self.room(ids.len()));
+        let request =
+            Request { guard: self.settings.guard.clone(), ..Request::new(ids.to_vec(), self.settings.config.clone()) };
+        let (terminal, stored, json) = (&self.terminal, &mut self.stored, self.settings.json);
+        let completion = self.engine.complete(request, &mut |id, _| {
+            if terminal.pressed() {
+                return ControlFlow::Break(());
+            }
+            if text.ends_with(id) {
+                return ControlFlow::Continue(());
+            }
+            let Some(piece) = reply.push(&text.push(id).text) else { return ControlFlow::Break(()) };
+            if let (Some(stored), Some(asked)) = (stored.as_mut(), asked) {
+                stored.save_progress(asked, reply.text());
+            }
+            if !json {
+                written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
+            }
+            if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        written?;
+        let rest = reply.finish(&text.finish());
+        if !json {
+            writeln!(out, "{}", shown(&rest))?;
+        }
+        tracing::debug!(
+            "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",
+            completion.prompt_tokens,
+            completion.ids.len(),
+            completion.timing.prefill_seconds,
+            completion.timing.tokens_per_s()
+        );
+        Ok((reply, completion))
+    }
+}
+
+/// A line of JSON on standard output.
+fn write_object(object: &Value) -> Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{object}")?;
+    Ok(out.flush()?)
+}
+
+/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply
+/// may need, or less where replies are shorter than that.
+fn prompt_limit(context: usize, max_tokens: usize) -> usize {
+    context - max_tokens.min(context.div_ceil(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_context_is_the_replys() {
+        assert_eq!(prompt_limit(8192, 512), 7680);
+        assert_eq!(prompt_limit(256, 512), 192);
+        assert_eq!(prompt_limit(1, 512), 0);
+    }
+}

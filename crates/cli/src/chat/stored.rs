@@ -1,0 +1,279 @@
+//! The conversation in the database that the server uses too: [`Stored`].
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fireclay_serve::as_chat;
+use fireclay_serve::store::{
+    Conversation, ConversationFile, ListQuery, Message, MessageRating, NewConversation, NewMessage, Outcome, Parent,
+    Role, Status, Store, Usage, Verdict,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::input::Rating;
+use crate::error::user;
+
+/// Conversations that `/list` shows.
+const LISTED: u32 = 20;
+/// Conversations among which the beginning of an id is looked for.
+const SEARCHED: u32 = 1000;
+/// Lines of earlier conversations that the arrow keys bring back.
+const EARLIER: u32 = 200;
+/// How often what there is of a reply is stored.
+const SAVED_EVERY: Duration = Duration::from_secs(2);
+
+/// The database, and where in it the chat is. A conversation begins with its first message.
+pub struct Stored {
+    runtime: Runtime,
+    store: Store,
+    account: String,
+    /// The model's name.
+    model: String,
+    current: Option<Current>,
+    /// The conversations that were listed last, by their number.
+    listed: Vec<Conversation>,
+    saved: Instant,
+}
+
+#[derive(Default)]
+struct Current {
+    conversation: String,
+    /// What is said next follows this message.
+    leaf: Option<String>,
+    /// The last finished reply on the way there.
+    reply: Option<String>,
+}
+
+impl Stored {
+    /// Opens the database at `place`, as [`Store::open`] does, for replies of `model`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(place: &str, account: &str, model: String) -> Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("starting the database's runtime")?;
+        let store = runtime.block_on(Store::open(place))?;
+        let (account, saved) = (account.to_owned(), Instant::now());
+        Ok(Self { runtime, store, account, model, current: None, listed: vec![], saved })
+    }
+
+    /// The id of the conversation, once it has one.
+    pub fn conversation(&self) -> Option<&str> {
+        self.current.as_ref().map(|current| current.conversation.as_str())
+    }
+
+    /// The id of the last reply.
+    pub fn reply(&self) -> Option<&str> {
+        self.current.as_ref()?.reply.as_deref()
+    }
+
+    /// What was asked in earlier conversations, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn earlier(&self) -> Result<Vec<String>> {
+        Ok(self.runtime.block_on(self.store.last_questions(&self.account, EARLIER))?)
+    }
+
+    /// The next message begins a conversation.
+    pub fn begin_anew(&mut self) {
+        self.current = None;
+    }
+
+    /// The conversations with this text in them, the last changed first, and whether there are more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn list(&mut self, search: &str) -> Result<(&[Conversation], bool)> {
+        let query = ListQuery { search: search.into(), limit: LISTED, after: None };
+        let list = self.runtime.block_on(self.store.conversations(&self.account, &query))?;
+        self.listed = list.conversations;
+        Ok((&self.listed, list.has_more))
+    }
+
+    /// Goes on with a conversation: a number of the last list, an id or its beginning; the last changed one, if none is
+    /// named. Returns it with what was said up to where it goes on.
+    ///
+    /// # Errors
+    /// When there is no such conversation, or there are several.
+    pub fn go_on(&mut self, which: Option<&str>) -> Result<(Conversation, Vec<Message>)> {
+        let id = self.find(which)?;
+        let tree = self.runtime.block_on(self.store.tree(&self.account, &id))?;
+        let path: Vec<Message> = tree.path(tree.conversation.leaf.as_deref()).into_iter().cloned().collect();
+        self.set_current(&id, &path);
+        Ok((tree.conversation, path))
+    }
+
+    fn find(&self, which: Option<&str>) -> Result<String> {
+        if let Some(number) = which.and_then(|which| which.parse::<usize>().ok()) {
+            let listed = number.checked_sub(1).and_then(|index| self.listed.get(index));
+            let listed = listed.map(|conversation| conversation.id.clone());
+            return listed.ok_or_else(|| user(format!("there is no number {number} in the last list; /list shows it")));
+        }
+        if let Some(id) = which
+            && let Ok(conversation) = self.runtime.block_on(self.store.conversation(&self.account, id))
+        {
+            return Ok(conversation.id);
+        }
+        let query = ListQuery { limit: SEARCHED, ..ListQuery::default() };
+        let all = self.runtime.block_on(self.store.conversations(&self.account, &query))?.conversations;
+        let Some(beginning) = which else {
+            let last = all.into_iter().next().map(|conversation| conversation.id);
+            return last.ok_or_else(|| user("there is no stored conversation yet"));
+        };
+        let mut found = all.into_iter().map(|conversation| conversation.id).filter(|id| id.starts_with(beginning));
+        match (found.next(), found.next()) {
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => {
+                Err(user(format!("several conversations begin with {beginning}; give more of the id")))
+            }
+            _ => Err(user(format!("there is no conversation {beginning}; /list shows what there is"))),
+        }
+    }
+
+    fn set_current(&mut self, conversation: &str, path: &[Message]) {
+        let is_reply = |message: &&Message| message.role == Role::Assistant && message.status != Status::InProgress;
+        self.current = Some(Current {
+            conversation: conversation.into(),
+            leaf: path.last().map(|message| message.id.clone()),
+            reply: path.iter().rev().find(is_reply).map(|message| message.id.clone()),
+        });
+    }
+
+    /// Stores a question and that it is being answered, in a new conversation if there is none.
+    ///
+    /// # Errors
+    /// When the database fails, or another process is answering in this conversation.
+    pub fn ask(&mut self, system: Option<&str>, question: &str) -> Result<Asked> {
+        let Self { runtime, store, account, model, current, .. } = self;
+        runtime.block_on(async {
+            if current.is_none() {
+                let new = NewConversation { persona: system.map(Into::into), ..NewConversation::default() };
+                let conversation = store.create_conversation(account, new).await?.id;
+                *current = Some(Current { conversation, ..Current::default() });
+            }
+            let Current { conversation, leaf, reply } = current.as_mut().expect("it was just begun");
+            let before = Before { leaf: leaf.clone(), reply: reply.clone() };
+            let parent = leaf.clone().map_or(Parent::Root, Parent::Message);
+            let question = NewMessage::new(Role::User, question);
+            let question = store.append(account, conversation, parent, vec![question]).await?.remove(0).id;
+            *leaf = Some(question.clone());
+            let behind = Parent::Message(question.clone());
+            let reply = store.begin_reply(account, conversation, behind, model, system).await?.id;
+            Ok(Asked { question, reply, before })
+        })
+    }
+
+    /// Stores now and then what there is of a reply, for the case that the process dies.
+    pub fn save_progress(&mut self, asked: &Asked, text: &str) {
+        if self.saved.elapsed() < SAVED_EVERY {
+            return;
+        }
+        self.saved = Instant::now();
+        let saved = self.runtime.block_on(self.store.save_progress(&self.account, &asked.reply, text));
+        if let Err(error) = saved {
+            tracing::warn!("a reply in progress was not saved: {error}");
+        }
+    }
+
+    /// Stores a reply; `reason` is why it ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn finish(&mut self, asked: Asked, text: &str, reason: &str, usage: Usage) -> Result<()> {
+        let status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
+        let outcome = Outcome {
+            content: text.into(),
+            tool_calls: None,
+            status,
+            finish_reason: Some(reason.into()),
+            usage: Some(usage),
+        };
+        self.runtime.block_on(self.store.finish_reply(&self.account, &asked.reply, outcome))?;
+        let current = self.current.as_mut().expect("something was asked");
+        current.leaf = Some(asked.reply.clone());
+        current.reply = Some(asked.reply);
+        Ok(())
+    }
+
+    /// Deletes a question that was not answered with a word.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forget(&mut self, asked: Asked) -> Result<()> {
+        self.finish(Asked { before: Before::default(), ..asked.clone() }, "", "stop", Usage::default())?;
+        let current = self.current.as_mut().expect("something was asked");
+        for message in [&asked.reply, &asked.question] {
+            let delete = self.store.delete_message(&self.account, &current.conversation, message);
+            self.runtime.block_on(delete)?;
+        }
+        (current.leaf, current.reply) = (asked.before.leaf, asked.before.reply);
+        let id = current.conversation.clone();
+        if self.runtime.block_on(self.store.tree(&self.account, &id))?.messages.is_empty() {
+            self.runtime.block_on(self.store.delete_conversation(&self.account, &id))?;
+            self.current = None;
+        }
+        Ok(())
+    }
+
+    /// Goes back to before the last question, which stays as a branch. What was said before it; none where nothing was
+    /// asked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn undo(&mut self) -> Result<Option<Vec<Message>>> {
+        let Some(Current { conversation, leaf: Some(leaf), .. }) = &self.current else { return Ok(None) };
+        let (conversation, leaf) = (conversation.clone(), leaf.clone());
+        let mut path = self.runtime.block_on(self.store.path_to(&self.account, &leaf))?;
+        let Some(last) = path.iter().rposition(|message| message.role == Role::User) else { return Ok(None) };
+        path.truncate(last);
+        let end = path.last().map(|message| message.id.as_str());
+        self.runtime.block_on(self.store.go_back(&self.account, &conversation, end))?;
+        self.set_current(&conversation, &path);
+        Ok(Some(path))
+    }
+
+    /// Rates the last reply; a thumb leaves a better answer, and the other way round.
+    ///
+    /// # Errors
+    /// When nothing was answered yet.
+    pub fn rate(&mut self, rating: Rating) -> Result<()> {
+        let reply = self.reply().ok_or_else(|| user("there is no reply to rate yet"))?;
+        let kept = self.runtime.block_on(self.store.message(&self.account, reply))?.rating.unwrap_or_default();
+        let rating = match rating {
+            Rating::Up => MessageRating { verdict: Some(Verdict::Up), ..kept },
+            Rating::Down => MessageRating { verdict: Some(Verdict::Down), ..kept },
+            Rating::Better(answer) => MessageRating { better: Some(answer), ..kept },
+            Rating::None => MessageRating::default(),
+        };
+        Ok(self.runtime.block_on(self.store.rate(&self.account, reply, &rating))?)
+    }
+
+    /// The conversation as a file.
+    ///
+    /// # Errors
+    /// When there is none yet.
+    pub fn file(&self) -> Result<ConversationFile> {
+        let id = self.conversation().ok_or_else(|| user("nothing was said yet"))?;
+        Ok(self.runtime.block_on(self.store.export_conversation(&self.account, id))?)
+    }
+}
+
+/// A question that is being answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    question: String,
+    reply: String,
+    before: Before,
+}
+
+/// Where the conversation was before a question.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    leaf: Option<String>,
+    reply: Option<String>,
+}
+
+/// Stored messages as the chat template takes them.
+pub fn as_messages(path: &[Message]) -> impl Iterator<Item = fireclay_tokenizer::Message> {
+    path.iter().map(as_chat)
+}

@@ -1,0 +1,103 @@
+//! A page that shows a run while it trains: [`Watched`]. What is told of the run is whoever's who starts the server;
+//! here it is kept for a moment, so that many watchers cost no more than one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::app::{App, blocking};
+use crate::error::ApiError;
+
+/// How long a report is told again before another is made.
+const FRESH: Duration = Duration::from_secs(2);
+
+type Make = dyn Fn() -> Result<String, String> + Send + Sync;
+
+/// A run, and what makes its report.
+pub struct Watched {
+    name: String,
+    /// The report's style sheet.
+    style: &'static str,
+    make: Arc<Make>,
+    last: Mutex<Option<Report>>,
+}
+
+/// A report as browsers get it.
+#[derive(Clone)]
+struct Report {
+    made: Instant,
+    body: Arc<str>,
+    tag: HeaderValue,
+}
+
+impl Watched {
+    /// The run of this name. `make` gives its report, as HTML that needs no script and no style but `style`, or says in
+    /// words why there is none yet. It is called on a thread that may be busy.
+    pub fn new(
+        name: String,
+        style: &'static str,
+        make: impl Fn() -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name, style, make: Arc::new(make), last: Mutex::new(None) }
+    }
+
+    /// The run's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The last report, or a new one where that is old.
+    async fn report(&self) -> Result<Report, ApiError> {
+        let mut last = self.last.lock().await;
+        if let Some(report) = last.as_ref().filter(|report| report.made.elapsed() < FRESH) {
+            return Ok(report.clone());
+        }
+        let make = Arc::clone(&self.make);
+        let body = match blocking(move || Ok(make())).await? {
+            Ok(html) => json!({"name": self.name, "html": html}),
+            Err(reason) => json!({"name": self.name, "waiting": reason}),
+        };
+        let body = body.to_string();
+        let tag = format!("\"{}\"", &blake3::hash(body.as_bytes()).to_hex()[..32]);
+        let tag = HeaderValue::from_str(&tag).expect("a hash is a header's value");
+        let report = Report { made: Instant::now(), body: body.into(), tag };
+        *last = Some(report.clone());
+        Ok(report)
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Watched").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The report about the run that is watched: `html`, or `waiting` where there is nothing to tell yet
+#[utoipa::path(get, path = "/ui/api/watch", tag = "page",
+    responses((status = 200, body = Object), (status = 304, description = "As it was"), (status = 404, body = Object)))]
+pub(crate) async fn report(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
+    let Report { body, tag, .. } = watched.report().await?;
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
+    let told = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::ETAG, tag),
+    ];
+    Ok(match known {
+        true => (StatusCode::NOT_MODIFIED, told).into_response(),
+        false => (told, body.to_string()).into_response(),
+    })
+}
+
+/// The report's style sheet.
+pub(crate) async fn style(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
+    Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], watched.style).into_response())
+}
