@@ -12,11 +12,14 @@ mod eval;
 mod show;
 mod preferences;
 mod brought;
+mod hostile;
+mod export;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Settings that make a run of the embedded corpus a matter of a second: a decoder of some thousand numbers on two hundred short documents.
+/// Settings that make a run of the embedded corpus a matter of a second: a decoder of some thousand numbers on two
+/// hundred short documents.
 const SMALL: [&str; 14] = [
     "--set=corpus.documents=200",
     "--set=corpus.validation_documents=10",
