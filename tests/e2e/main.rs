@@ -14,6 +14,8 @@ mod eval;
 mod show;
 mod preferences;
 mod brought;
+mod hostile;
+mod export;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

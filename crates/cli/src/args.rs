@@ -111,6 +111,8 @@ Takes every flag of `train`.")]
 Example:
   fireclay report runs/tiny      writes runs/tiny/report.html: curves, samples, recipe, machine")]
     Report(ReportArgs),
+    /// Write a model as one GGUF file, which llama.cpp opens
+    Export(commands::export::Args),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Print a completion script for a shell

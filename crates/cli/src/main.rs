@@ -96,6 +96,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Eval(args) => commands::eval::run(&args, console),
         Command::Watch(args) => commands::watch::run(&args),
         Command::Report(args) => commands::report::run(&args),
+        Command::Export(args) => commands::export::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),
         Command::Completions(args) => commands::completions::run(&args),
     }

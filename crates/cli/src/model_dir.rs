@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fireclay_eval::battery::BatteryShares;
+use fireclay_model::gguf::is_gguf;
+use fireclay_model::huggingface::adapter_base;
 use fireclay_train::checkpoint::left;
 
 use crate::error::user;
@@ -14,7 +16,7 @@ fn policy_stages() -> impl Iterator<Item = &'static str> {
     Stage::ALL.iter().filter(|stage| stage.leaves_policy()).map(|stage| stage.name())
 }
 
-/// The folder with `config.json` and weights that `path` stands for.
+/// The folder with `config.json` and weights that `path` stands for, or the GGUF file that it is.
 ///
 /// A run directory stands for its finished stage that answers the battery best, the last where
 /// there are no figures (the last that has a checkpoint, where none is finished), and a stage for
@@ -26,14 +28,19 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     if !path.exists() {
         return Err(user(format!(
-            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, or a Hugging Face model \
-             directory"
+            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, a Hugging Face model \
+             directory, or a GGUF file"
         )));
     }
-    if !path.is_dir() {
-        return Err(user(format!("{shown} is a file; give the folder that holds the model's config.json")));
+    if is_gguf(path) {
+        return Ok(path.into());
     }
-    if path.join("config.json").is_file() {
+    if !path.is_dir() {
+        return Err(user(format!(
+            "{shown} is a file and no GGUF model; give the folder that holds the model's config.json"
+        )));
+    }
+    if path.join("config.json").is_file() || adapter_base(path)?.is_some() {
         return Ok(path.into());
     }
     if path.join("checkpoints").is_dir() {
@@ -204,7 +211,7 @@ mod tests {
     #[test]
     fn what_was_looked_for_is_named() {
         check(&RUN, "nowhere", Err("no such folder; --model takes a run directory"));
-        check(&RUN, "run/recipe.toml", Err("is a file; give the folder"));
+        check(&RUN, "run/recipe.toml", Err("is a file and no GGUF model; give the folder"));
         check(&["run/recipe.toml"], "run", Err("no model here; looked for config.json"));
         check(&["run/pretrain/checkpoints/x"], "run/pretrain", Err("no checkpoint yet"));
     }

@@ -29,7 +29,7 @@ pub mod simd;
 
 pub use activation::{Activation, activate, gated};
 pub use add::add;
-pub use attention::attention;
+pub use attention::{attention, softcapped_attention};
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;

@@ -108,16 +108,19 @@ const STEPS: [&[(u64, std::ops::Range<usize>)]; 6] = [
 
 #[test]
 fn attention_over_pages_is_that_of_the_reference() {
-    for sizes in all_sizes() {
+    let uncapped = all_sizes().into_iter().map(|sizes| (sizes, None));
+    for (sizes, cap) in uncapped.chain(all_sizes().into_iter().map(|sizes| (sizes, Some(0.7)))) {
         let Sizes { heads, kv_heads, width, window } = sizes;
         let shape = PageShape { pages: 16, kv_heads, head_dim: width };
-        let (mut kernel, mut reference) =
-            (Pages::new(shape, &Device::flex()), Pages::of_tensors(shape, &Device::flex()));
+        let pages = [Pages::new(shape, &Device::flex()), Pages::of_tensors(shape, &Device::flex())];
+        let [mut kernel, mut reference] = pages.map(|pages| pages.with_softcap(cap));
         for step in STEPS {
             let found = sizes.attend(&mut kernel, step, &tables());
             let expected = sizes.attend(&mut reference, step, &tables());
             for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                let what = format!("{heads} heads, {kv_heads} of keys, width {width}, window {window:?}, number {i}");
+                let what = format!(
+                    "{heads} heads, {kv_heads} of keys, width {width}, window {window:?}, cap {cap:?}, number {i}"
+                );
                 assert!((found - expected).abs() < 1e-5, "{what}: {found}, not {expected}");
             }
         }

@@ -277,22 +277,26 @@ fn activations() {
 fn rotations() {
     use fireclay_kernels::norm::reference::norm as norm_by_reference;
     use fireclay_kernels::rotary::reference;
-    for [batch, time, heads, planes] in [[1, 1, 1, 1], [2, 5, 3, 4], [3, 130, 4, 16], [1, 7, 2, 33]] {
+    // The last number: how many numbers of a head, beside those of the planes, stay as they are.
+    for [batch, time, heads, planes, others] in
+        [[1, 1, 1, 1, 0], [2, 5, 3, 4, 0], [3, 130, 4, 16, 0], [1, 7, 2, 33, 0], [2, 5, 3, 4, 7], [1, 40, 2, 16, 48]]
+    {
+        let width = 2 * planes + others;
         let cos: Arc<[f32]> = numbers(time * planes, 5).iter().map(|x| x.cos()).collect();
         let sin: Arc<[f32]> = numbers(time * planes, 5).iter().map(|x| x.sin()).collect();
         let angles = Angles { time, planes, cos, sin };
-        let heads_of = |x: &Tensor<1>| x.clone().reshape([batch, time, heads, 2 * planes]);
-        let numbers_of = |x: Tensor<4>| x.reshape([batch * time * heads * 2 * planes]);
+        let heads_of = |x: &Tensor<1>| x.clone().reshape([batch, time, heads, width]);
+        let numbers_of = |x: Tensor<4>| x.reshape([batch * time * heads * width]);
         compare(
-            &format!("{batch} × {time} × {heads} × {planes}, normalised"),
-            &[batch * time * heads * 2 * planes, 2 * planes],
+            &format!("{batch} × {time} × {heads} × {planes} + {others}, normalised"),
+            &[batch * time * heads * width, width],
             1e-5,
             &|i| numbers_of(norm_rotary(heads_of(&i[0]), i[1].clone(), 1e-5, &angles)),
             &|i| numbers_of(reference::rotary(norm_by_reference(heads_of(&i[0]), i[1].clone(), None, 1e-5), &angles)),
         );
         compare(
-            &format!("{batch} × {time} × {heads} × {planes}"),
-            &[batch * time * heads * 2 * planes],
+            &format!("{batch} × {time} × {heads} × {planes} + {others}"),
+            &[batch * time * heads * width],
             1e-6,
             &|i| flat(rotary(heads_of(&i[0]), &angles)),
             &|i| flat(reference::rotary(heads_of(&i[0]), &angles)),

@@ -13,14 +13,14 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::huggingface::{SaveOptions, TokenIds, load_config, save_with};
 use fireclay_model::{
     Activation, Decoder, DecoderConfig, LoraConfig, Position, RewardScale, RotaryScaling, ScoreModel, load,
     save_adapter, save_score_model,
 };
 
 /// Every preset, and options that presets leave off, with weights large enough that a mistake shows.
-fn models() -> Vec<(&'static str, DecoderConfig)> {
+fn models() -> Vec<(String, DecoderConfig)> {
     let sized = |preset: fn(usize, usize, usize, usize, usize) -> DecoderConfig| DecoderConfig {
         init_std: 0.2,
         ..preset(61, 32, 2, 4, 24)
@@ -28,7 +28,7 @@ fn models() -> Vec<(&'static str, DecoderConfig)> {
     let llama3 =
         RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 16 };
     let llama = sized(DecoderConfig::llama);
-    vec![
+    let presets = vec![
         ("classic", sized(DecoderConfig::classic)),
         ("gpt2", sized(DecoderConfig::gpt2)),
         (
@@ -65,7 +65,29 @@ fn models() -> Vec<(&'static str, DecoderConfig)> {
             DecoderConfig { activation: Activation::ReluSquared, tied_head: false, ..sized(DecoderConfig::qwen3) },
         ),
         ("modern", sized(DecoderConfig::modern)),
-    ]
+    ];
+    let mut models: Vec<_> = presets.into_iter().map(|(name, config)| (name.to_owned(), config)).collect();
+    models.extend(families());
+    models
+}
+
+/// The shapes of the other families' fixtures.
+fn families() -> Vec<(String, DecoderConfig)> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families");
+    let mut names: Vec<PathBuf> = std::fs::read_dir(fixtures)
+        .expect("the fixtures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    names.sort();
+    names
+        .into_iter()
+        .map(|path| {
+            let config = load_config(&path).unwrap_or_else(|error| panic!("{error}"));
+            let name = path.file_name().expect("a name").to_string_lossy().replace('_', ".");
+            (name, DecoderConfig { vocab_size: 61, init_std: 0.2, ..config })
+        })
+        .collect()
 }
 
 /// Fresh biases and adapters' B are 0 and gains 1: as they are, one lost on the way would not be noticed.
@@ -128,8 +150,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let tokens = TokenIds { bos: Some(0), eos: vec![0, 2], pad: None };
         let options = SaveOptions { tokens, ..SaveOptions::default() };
-        save_with(&decoder, root.join(name), &options)?;
-        record(&root.join(name), "logits", &ours)?;
+        save_with(&decoder, root.join(&name), &options)?;
+        record(&root.join(&name), "logits", &ours)?;
 
         let model = ScoreModel::new(decoder.clone(), 2);
         let dir = root.join(format!("score-{name}"));
@@ -137,10 +159,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         save_score_model(&model, &dir, &padded, &RewardScale { mean: 0.5, std: 2.0 })?;
         record(&dir, "scores", &model.forward(input(&device)).into_data().iter().collect::<Vec<f32>>())?;
 
+        // transformers has no such class of Granite's.
+        if name == "granite" {
+            std::fs::remove_dir_all(&dir)?;
+        }
+
         let lora = LoraConfig { rank: 3, alpha: 4.5, targets: vec![] };
         let adapted = shaken(decoder.with_lora(&lora, 3)?);
         let dir = root.join(format!("lora-{name}"));
-        save_adapter(&adapted, &dir, Some(name))?;
+        save_adapter(&adapted, &dir, Some(&name))?;
         record(&dir, "logits", &logits(&adapted))?;
         save_with(&adapted.without_lora(), dir.join("base"), &SaveOptions::default())?;
     }

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_kernels::attention::Mask;
-use fireclay_kernels::{Angles, attention, rotary};
+use fireclay_kernels::{Angles, attention, rotary, softcapped_attention};
 
 use crate::cache::Past;
 use crate::linear::{Linear, Precision, WeightStorage};
@@ -27,6 +27,16 @@ pub struct Attention {
     pub(crate) head_dim: usize,
     /// Whether the configuration's sliding window holds in this layer.
     pub(crate) windowed: bool,
+    /// Whether queries and keys are rotated, where positions are rotary.
+    pub(crate) rotated: bool,
+    /// Whether the norms of queries and keys are over all heads together.
+    pub(crate) norm_over_heads: bool,
+    /// What queries are multiplied by, beside `1/√K` of their products with keys.
+    #[module(skip)]
+    pub(crate) query_multiplier: Option<f64>,
+    /// The largest score.
+    #[module(skip)]
+    pub(crate) softcap: Option<f64>,
 }
 
 /// What all layers of one forward pass share.
@@ -34,6 +44,8 @@ pub struct Attention {
 pub struct AttentionContext {
     /// Rotary positions of the new tokens.
     pub angles: Option<Angles>,
+    /// Those of layers with a sliding window, where they have others.
+    pub angles_windowed: Option<Angles>,
     /// Number format of the products.
     pub precision: Precision,
     /// Rows in the batch (B).
@@ -82,31 +94,54 @@ impl Attention {
         [split(q, heads[0]), split(k, heads[1]), split(v, heads[2])]
     }
 
+    /// Queries or keys, `[B, T, heads, K]`, normalised and rotated as far as this layer does so.
+    fn placed(&self, x: Tensor<4>, norm: Option<&Norm>, context: &AttentionContext) -> Tensor<4> {
+        let windowed = context.angles_windowed.as_ref().filter(|_| self.windowed);
+        let angles = windowed.or(context.angles.as_ref()).filter(|_| self.rotated);
+        let [batch, time, heads, width] = x.dims();
+        match (norm, angles) {
+            (Some(norm), angles) if self.norm_over_heads => {
+                let x = norm.forward(x.reshape([batch, time, heads * width])).reshape([batch, time, heads, width]);
+                match angles {
+                    Some(angles) => rotary(x, angles),
+                    None => x,
+                }
+            }
+            (Some(norm), Some(angles)) => norm.forward_rotated(x, angles),
+            (Some(norm), None) => norm.forward(x),
+            (None, Some(angles)) => rotary(x, angles),
+            (None, None) => x,
+        }
+    }
+
+    fn attend(&self, [q, k, v]: [Tensor<4>; 3], mask: &Mask, precision: Precision) -> Tensor<4> {
+        match self.softcap {
+            Some(cap) => softcapped_attention([q, k, v], mask, cap, precision),
+            None => attention(q, k, v, mask, precision),
+        }
+    }
+
     /// # Shapes
     /// `[B·T, D]` → `[B·T, D]`; `past` holds the tokens before them.
     #[must_use]
     pub fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
         let [q_bthk, k_bthk, v_bthk] = self.projections(x_nd, context);
-        let placed = |x: Tensor<4>, norm: &Option<Norm>| match (norm, &context.angles) {
-            (Some(norm), Some(angles)) => norm.forward_rotated(x, angles),
-            (Some(norm), None) => norm.forward(x),
-            (None, Some(angles)) => rotary(x, angles),
-            (None, None) => x,
+        let q_bthk = self.placed(q_bthk, self.query_norm.as_ref(), context);
+        let k_bthk = self.placed(k_bthk, self.key_norm.as_ref(), context);
+        let q_bthk = match self.query_multiplier {
+            Some(multiplier) => q_bthk * multiplier,
+            None => q_bthk,
         };
-        let (q_bthk, k_bthk) = (placed(q_bthk, &self.query_norm), placed(k_bthk, &self.key_norm));
         let mask = if self.windowed { &context.mask_windowed } else { &context.mask };
         let in_rows = [q_bthk, k_bthk, v_bthk].map(|x| x.swap_dims(1, 2));
         let rows_width = [batch * time, self.heads * self.head_dim];
         let y_nd = match past {
-            Past::Nothing => {
-                let [q, k, v] = in_rows;
-                attention(q, k, v, mask, precision).reshape(rows_width)
-            }
+            Past::Nothing => self.attend(in_rows, mask, precision).reshape(rows_width),
             Past::Cache(cache, layer) => {
                 let [q, k, v] = in_rows;
                 let (k, v) = cache.append(layer, k, v);
-                attention(q, k, v, mask, precision).reshape(rows_width)
+                self.attend([q, k, v], mask, precision).reshape(rows_width)
             }
             Past::Pages(pages, texts) => {
                 let of_tokens = in_rows.map(|x| x.swap_dims(1, 2).flatten::<3>(0, 1));

@@ -5,10 +5,11 @@ use fireclay_kernels::attention::paged::{PAGE, PageShape, Pages, Text};
 
 use crate::config::DecoderConfig;
 
-/// Keys and values of every layer, in memory allocated once for `capacity` tokens. [`Decoder::forward`](crate::Decoder::forward) appends to it.
+/// Keys and values of every layer, in memory allocated once for `capacity` tokens.
+/// [`Decoder::forward`](crate::Decoder::forward) appends to it.
 ///
-/// Rows of a batch whose prompts differ in length are padded on the left: [`with_padding`](Self::with_padding) says how many
-/// of a row's first tokens are padding, which nothing attends to and which take no position.
+/// Rows of a batch whose prompts differ in length are padded on the left: [`with_padding`](Self::with_padding) says how
+/// many of a row's first tokens are padding, which nothing attends to and which take no position.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layers: Vec<LayerCache>,
@@ -103,8 +104,10 @@ pub enum Past<'a> {
     Pages(&'a mut Pages, &'a [Text]),
 }
 
-/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page is the same number in every layer.
-/// [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; which text has which pages is its caller's to say.
+/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page is the same number in
+/// every layer.
+/// [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; which text has which pages is its caller's
+/// to say.
 #[derive(Debug)]
 pub struct PagedCache {
     pub(crate) layers: Vec<Pages>,
@@ -117,7 +120,9 @@ impl PagedCache {
     pub fn new(config: &DecoderConfig, pages: usize, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         let shape = PageShape { pages, kv_heads: config.kv_heads, head_dim: config.head_dim };
-        Self { layers: (0..config.layers).map(|_| Pages::new(shape, &device)).collect(), pages }
+        let softcap = config.variant.attention_softcap;
+        let layers = (0..config.layers).map(|_| Pages::new(shape, &device).with_softcap(softcap)).collect();
+        Self { layers, pages }
     }
 
     /// Pages.

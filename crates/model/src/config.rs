@@ -1,7 +1,12 @@
 //! What a decoder is made of, as data: [`DecoderConfig`] and its presets.
 
+mod rotary;
+mod variant;
+
 pub use fireclay_kernels::Activation;
+pub use rotary::RotaryScaling;
 use serde::{Deserialize, Serialize};
+pub use variant::{NormPlace, Residual, Variant};
 
 use crate::ModelError;
 
@@ -19,31 +24,6 @@ pub enum Position {
         theta: f64,
         /// How the frequencies are stretched for contexts longer than those of pretraining.
         scaling: RotaryScaling,
-    },
-}
-
-/// Stretching of rotary frequencies.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RotaryScaling {
-    /// The frequencies as they are.
-    #[default]
-    None,
-    /// Every position divided by `factor` (position interpolation, Chen et al. 2023).
-    Linear {
-        /// How many times longer the context becomes.
-        factor: f64,
-    },
-    /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, a smooth passage between.
-    Llama3 {
-        /// How many times longer the context becomes.
-        factor: f64,
-        /// Wavelengths over `original_context / low_freq_factor` are divided by `factor`.
-        low_freq_factor: f64,
-        /// Wavelengths under `original_context / high_freq_factor` are kept.
-        high_freq_factor: f64,
-        /// Context of pretraining, in tokens.
-        original_context: usize,
     },
 }
 
@@ -69,6 +49,26 @@ pub enum Family {
     Qwen2,
     /// `Qwen3ForCausalLM`.
     Qwen3,
+    /// `MistralForCausalLM`.
+    Mistral,
+    /// `GemmaForCausalLM`.
+    Gemma,
+    /// `Gemma2ForCausalLM`.
+    Gemma2,
+    /// `Gemma3ForCausalLM`, which reads text alone.
+    Gemma3,
+    /// `Phi3ForCausalLM`.
+    Phi3,
+    /// `SmolLM3ForCausalLM`.
+    SmolLm3,
+    /// `Olmo2ForCausalLM`.
+    Olmo2,
+    /// `GraniteForCausalLM`.
+    Granite,
+    /// `StableLmForCausalLM`.
+    StableLm,
+    /// `GPTNeoXForCausalLM`.
+    GptNeoX,
 }
 
 /// Everything that decides a decoder's shape and arithmetic. [`init`](Self::init) makes one with fresh weights,
@@ -126,6 +126,9 @@ pub struct DecoderConfig {
     /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding_std: Option<f64>,
+    /// What only some families have.
+    #[serde(default, skip_serializing_if = "Variant::is_default")]
+    pub variant: Variant,
 }
 
 impl DecoderConfig {
@@ -169,6 +172,7 @@ impl DecoderConfig {
             full_layers: 0,
             init_std: 0.02,
             embedding_std: None,
+            variant: Variant::default(),
         }
     }
 
@@ -264,9 +268,7 @@ impl DecoderConfig {
                 self.kv_heads, self.heads
             ));
         }
-        if matches!(self.position, Position::Rotary { .. }) && !self.head_dim.is_multiple_of(2) {
-            return invalid(format!("head_dim = {} is odd; rotary positions need an even head_dim", self.head_dim));
-        }
+        self.variant.validate(self)?;
         if self.family == Family::Gpt2 && self.head_dim * self.heads != self.width {
             return invalid(format!(
                 "width = {} is not heads × head_dim = {} × {}; a GPT-2 needs them equal",
@@ -295,21 +297,39 @@ impl DecoderConfig {
         self.kv_heads * self.head_dim
     }
 
+    /// Whether the sliding window holds in a layer.
+    #[must_use]
+    pub fn is_windowed(&self, layer: usize) -> bool {
+        self.sliding_window.is_some()
+            && self.variant.window_layers.as_ref().map_or(layer >= self.full_layers, |layers| layers[layer])
+    }
+
+    /// How many tokens every layer looks back at most, itself included; `None` where one looks at everything.
+    #[must_use]
+    pub fn window_of_all_layers(&self) -> Option<usize> {
+        self.sliding_window.filter(|_| (0..self.layers).all(|layer| self.is_windowed(layer)))
+    }
+
     /// Trainable numbers, a tied head counted once. Sinusoidal tables are not trained and not counted.
     #[must_use]
     pub fn num_params(&self) -> usize {
         let d = self.width;
         let norm = if self.norm == NormKind::Layer { 2 * d } else { d };
+        let head_norms = match self.variant.qk_norm_over_heads {
+            true => self.query_width() + self.kv_width(),
+            false => 2 * self.head_dim,
+        };
         let attention = d * (self.query_width() + 2 * self.kv_width())
             + self.query_width() * d
             + usize::from(self.qkv_bias) * (self.query_width() + 2 * self.kv_width())
             + usize::from(self.output_bias) * d
-            + usize::from(self.qk_norm) * 2 * self.head_dim;
+            + usize::from(self.qk_norm) * head_norms;
         let up = if self.gated { 2 } else { 1 };
         let feed_forward = (up + 1) * d * self.ffn_width + usize::from(self.ffn_bias) * (up * self.ffn_width + d);
         let positions = if self.position == Position::Learned { self.context * d } else { 0 };
         let head = if self.tied_head { 0 } else { self.vocab_size * d };
-        self.vocab_size * d + positions + self.layers * (attention + feed_forward + 2 * norm) + norm + head
+        let blocks = self.layers * (attention + feed_forward + self.variant.norms_per_block() * norm);
+        self.vocab_size * d + positions + blocks + norm + head
     }
 
     /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 a

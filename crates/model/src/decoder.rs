@@ -6,18 +6,18 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::{Mask, paged::Text};
 use fireclay_kernels::cross_entropy::Targets;
-use fireclay_kernels::{Angles, Head, LogProbabilities, add, cross_entropy, embedding, linear, log_probabilities};
+use fireclay_kernels::{Head, LogProbabilities, add, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::{Attention, AttentionContext};
 use crate::cache::{Cache, PagedCache, Past};
 use crate::checkpointing::Checkpoints;
-use crate::config::{DecoderConfig, Position};
+use crate::config::{DecoderConfig, Position, Residual};
 use crate::feed_forward::FeedForward;
 use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
-use crate::position::{angles, rotary_frequencies, sinusoids};
+use crate::position::{Lengths, rotary_angles, sinusoids};
 
 /// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
 #[derive(Module, Debug)]
@@ -41,21 +41,58 @@ pub struct Decoder {
     pub(crate) lora: Option<LoraConfig>,
 }
 
-/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`; or what [`Variant`](crate::config::Variant) makes of it.
 #[derive(Module, Debug)]
 pub struct Block {
-    pub(crate) attention_norm: Norm,
+    /// Before attention.
+    pub(crate) attention_norm: Option<Norm>,
     pub(crate) attention: Attention,
-    pub(crate) feed_forward_norm: Norm,
+    /// Behind attention.
+    pub(crate) attention_post_norm: Option<Norm>,
+    /// Before the feed-forward layer; `None` also where it shares attention's.
+    pub(crate) feed_forward_norm: Option<Norm>,
     pub(crate) feed_forward: FeedForward,
+    /// Behind the feed-forward layer.
+    pub(crate) feed_forward_post_norm: Option<Norm>,
+    #[module(skip)]
+    pub(crate) residual: Residual,
+    /// What each half gives is multiplied by it.
+    #[module(skip)]
+    pub(crate) residual_multiplier: Option<f64>,
 }
 
 impl Block {
     pub(crate) fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
-        let [x_nd, normal] = self.attention_norm.forward_beside(x_nd, None);
+        let attention_norm = |x_nd: Tensor<2>| match &self.attention_norm {
+            Some(norm) => norm.forward_beside(x_nd, None),
+            None => [x_nd.clone(), x_nd],
+        };
+        let [x_nd, normal] = attention_norm(x_nd);
+        let shared = (self.residual == Residual::ParallelOneNorm).then(|| normal.clone());
         let attended = self.attention.forward(normal, context, past);
-        let [x_nd, normal] = self.feed_forward_norm.forward_beside(x_nd, Some(attended));
-        add(x_nd, self.feed_forward.forward(normal, context.precision))
+        let attended = self.settled(attended, self.attention_post_norm.as_ref());
+        let (x_nd, normal) = match (self.residual, &self.feed_forward_norm) {
+            (Residual::Sequential, Some(norm)) => norm.forward_beside(x_nd, Some(attended)).into(),
+            (Residual::Sequential, None) => {
+                let x_nd = add(x_nd, attended);
+                (x_nd.clone(), x_nd)
+            }
+            (Residual::Parallel, Some(norm)) => (add(x_nd.clone(), attended), norm.forward(x_nd)),
+            _ => (add(x_nd, attended), shared.expect("parallel halves without a norm each share one")),
+        };
+        let given = self.feed_forward.forward(normal, context.precision);
+        add(x_nd, self.settled(given, self.feed_forward_post_norm.as_ref()))
+    }
+
+    /// What a half gives as it is added to the residual stream.
+    fn settled(&self, mut given: Tensor<2>, norm: Option<&Norm>) -> Tensor<2> {
+        if let Some(norm) = norm {
+            given = norm.forward(given);
+        }
+        match self.residual_multiplier {
+            Some(multiplier) => given * multiplier,
+            None => given,
+        }
     }
 }
 
@@ -151,11 +188,14 @@ impl Decoder {
     /// `cache` holds the tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
-        let x_btd = embedding(self.token_embedding.val(), ids);
+        let x_btd = self.embedded(ids);
         let x_btd = self.add_positions(x_btd, || layout.positions(), layout.rows());
         // Attention sees only differences of rotary positions, so they need not begin anew with every text.
+        let lengths = || Lengths::All(layout.positions().iter().max().map_or(0, |last| last + 1));
+        let [angles, angles_windowed] = rotary_angles(&self.config, &(layout.start..layout.start + time), lengths);
         let context = AttentionContext {
-            angles: self.angles(&(layout.start..layout.start + time)),
+            angles,
+            angles_windowed,
             precision: self.precision,
             batch,
             time,
@@ -187,10 +227,13 @@ impl Decoder {
     pub(crate) fn hidden_in_pages(&self, ids_n: Tensor<1, Int>, texts: &[Text], cache: &mut PagedCache) -> Tensor<2> {
         let positions = || texts.iter().flat_map(|text| text.start..text.len());
         let time = ids_n.dims()[0];
-        let x_1td = embedding(self.token_embedding.val(), ids_n.unsqueeze_dim(0));
+        let x_1td = self.embedded(ids_n.unsqueeze_dim(0));
         let x_1td = self.add_positions(x_1td, || positions().collect(), 1);
+        // A token's result must not depend on how its text is cut into steps: each counts as the last of its text.
+        let [angles, angles_windowed] = rotary_angles(&self.config, &positions(), || Lengths::UpToEach);
         let context = AttentionContext {
-            angles: self.angles(&positions()),
+            angles,
+            angles_windowed,
             precision: self.precision,
             batch: 1,
             time,
@@ -205,7 +248,8 @@ impl Decoder {
         self.norm.forward(x_nd)
     }
 
-    /// `Σ wᵢ·(−log p(targetᵢ) + z·log² Zᵢ)` of what the head predicts from `hidden`, in nats. On the CPU the logits are never held whole.
+    /// `Σ wᵢ·(−log p(targetᵢ) + z·log² Zᵢ)` of what the head predicts from `hidden`, in nats. On the CPU the logits are
+    /// never held whole.
     ///
     /// # Shapes
     /// `[B, T, D]`, of which B·T targets and weights, row after row → `[1]`
@@ -216,7 +260,8 @@ impl Decoder {
     pub fn cross_entropy(&self, hidden_btd: Tensor<3>, targets: Targets) -> Tensor<1> {
         let [batch, time, width] = hidden_btd.dims();
         if let Some(head) = self.plain_head() {
-            return cross_entropy(hidden_btd.reshape([batch * time, width]), head, targets, self.precision);
+            let hidden_nd = self.before_head(hidden_btd.reshape([batch * time, width]));
+            return cross_entropy(hidden_nd, head, targets, self.precision);
         }
         let logits_nv = self.logits(hidden_btd).reshape([batch * time, self.config.vocab_size]);
         cross_entropy::reference::of_logits(logits_nv, &targets)
@@ -233,14 +278,25 @@ impl Decoder {
     #[must_use]
     pub fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
         if let Some(head) = self.plain_head() {
-            return log_probabilities(hidden_nd, head, ids, temperature, self.precision);
+            return log_probabilities(self.before_head(hidden_nd), head, ids, temperature, self.precision);
         }
         let logits_nv = self.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim::<2>(0);
         log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
     }
 
+    /// What the head reads: the last layer, divided as the logits are to be.
+    fn before_head(&self, hidden_nd: Tensor<2>) -> Tensor<2> {
+        match self.config.variant.logit_divisor {
+            1.0 => hidden_nd,
+            divisor => hidden_nd / divisor,
+        }
+    }
+
     /// The head, if it is nothing but a product with one matrix.
     fn plain_head(&self) -> Option<Head> {
+        if self.config.variant.logit_softcap.is_some() {
+            return None;
+        }
         match &self.head {
             Some(head) => head.plain_weight().map(Head::Matrix),
             None => Some(Head::Embedding(self.token_embedding.val())),
@@ -254,18 +310,25 @@ impl Decoder {
     #[must_use]
     pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
         let [batch, time, width] = hidden_btd.dims();
-        let hidden_nd = hidden_btd.reshape([batch * time, width]);
+        let hidden_nd = self.before_head(hidden_btd.reshape([batch * time, width]));
         let logits_nv = match &self.head {
             Some(head) => head.forward(hidden_nd, self.precision),
             None => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
         };
+        let logits_nv = match self.config.variant.logit_softcap {
+            Some(cap) => (logits_nv / cap).tanh() * cap,
+            None => logits_nv,
+        };
         logits_nv.reshape([batch, time, self.config.vocab_size])
     }
 
-    fn angles(&self, positions: &(impl Iterator<Item = usize> + Clone)) -> Option<Angles> {
-        let Position::Rotary { theta, scaling } = &self.config.position else { return None };
-        let frequencies = rotary_frequencies(self.config.head_dim, *theta, scaling);
-        Some(angles(&frequencies, positions))
+    /// The embeddings of tokens. `[B, T]` → `[B, T, D]`
+    fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let x_btd = embedding(self.token_embedding.val(), ids);
+        match self.config.variant.embedding_multiplier {
+            1.0 => x_btd,
+            multiplier => x_btd * multiplier,
+        }
     }
 
     /// Adds learned or sinusoidal positions, `[rows, T]` with 1 or B rows, to the embeddings `[B, T, D]`.

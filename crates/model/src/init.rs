@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ModelError;
 use crate::attention::Attention;
-use crate::config::{DecoderConfig, NormKind, Position};
+use crate::config::{DecoderConfig, NormKind, NormPlace, Position, Residual};
 use crate::decoder::{Block, Decoder};
 use crate::feed_forward::FeedForward;
 use crate::linear::{Linear, Precision};
@@ -81,23 +81,39 @@ impl<S: WeightSource> Builder<'_, S> {
 
     fn block(&mut self, layer: usize) -> Result<Block, ModelError> {
         let at = format!("blocks.{layer}");
+        let variant = &self.config.variant;
+        let [before, after] = [variant.norm_place != NormPlace::After, variant.norm_place != NormPlace::Before];
+        let of_its_own = before && variant.residual != Residual::ParallelOneNorm;
+        let mut norm = |wanted: bool, name: &str| match wanted {
+            true => self.norm(&format!("{at}.{name}")).map(Some),
+            false => Ok(None),
+        };
         Ok(Block {
-            attention_norm: self.norm(&format!("{at}.attention_norm"))?,
+            attention_norm: norm(before, "attention_norm")?,
+            attention_post_norm: norm(after, "attention_post_norm")?,
+            feed_forward_norm: norm(of_its_own, "feed_forward_norm")?,
+            feed_forward_post_norm: norm(after, "feed_forward_post_norm")?,
             attention: self.attention(&format!("{at}.attention"), layer)?,
-            feed_forward_norm: self.norm(&format!("{at}.feed_forward_norm"))?,
             feed_forward: self.feed_forward(&format!("{at}.feed_forward"))?,
+            residual: variant.residual,
+            residual_multiplier: match variant.residual_multiplier {
+                1.0 => None,
+                multiplier => Some(multiplier),
+            },
         })
     }
 
     fn attention(&mut self, at: &str, layer: usize) -> Result<Attention, ModelError> {
         let c = self.config;
         let (query_width, kv_width) = (c.query_width(), c.kv_width());
-        let mut head_norm = |name: &str| {
-            let weight = self.tensor(&format!("{at}.{name}.weight"), [c.head_dim])?;
-            Ok::<_, ModelError>(Norm::new(weight, None, c.norm_epsilon))
+        let over_heads = c.variant.qk_norm_over_heads;
+        let mut head_norm = |name: &str, width: usize| {
+            let width = if over_heads { width } else { c.head_dim };
+            let weight = self.tensor(&format!("{at}.{name}.weight"), [width])?;
+            Ok::<_, ModelError>(Norm::new(weight, None, c.norm_epsilon).zero_centred(c.variant.zero_centred_norms))
         };
         let (query_norm, key_norm) = match c.qk_norm {
-            true => (Some(head_norm("query_norm")?), Some(head_norm("key_norm")?)),
+            true => (Some(head_norm("query_norm", query_width)?), Some(head_norm("key_norm", kv_width)?)),
             false => (None, None),
         };
         Ok(Attention {
@@ -111,7 +127,11 @@ impl<S: WeightSource> Builder<'_, S> {
             heads: c.heads,
             kv_heads: c.kv_heads,
             head_dim: c.head_dim,
-            windowed: c.sliding_window.is_some() && layer >= c.full_layers,
+            windowed: c.is_windowed(layer),
+            rotated: !c.variant.unrotated_layers.contains(&layer),
+            norm_over_heads: over_heads,
+            query_multiplier: c.variant.attention_multiplier.map(|multiplier| multiplier * (c.head_dim as f64).sqrt()),
+            softcap: c.variant.attention_softcap,
         })
     }
 
@@ -144,7 +164,8 @@ impl<S: WeightSource> Builder<'_, S> {
             NormKind::Layer => Some(self.tensor(&format!("{at}.bias"), [width])?),
             NormKind::Rms => None,
         };
-        Ok(Norm::new(weight, bias, self.config.norm_epsilon))
+        let zero_centred = self.config.variant.zero_centred_norms;
+        Ok(Norm::new(weight, bias, self.config.norm_epsilon).zero_centred(zero_centred))
     }
 }
 
@@ -158,7 +179,8 @@ impl WeightSource for FreshWeights<'_> {
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let count = shape.iter().product();
         if name.contains("norm") {
-            return Ok(vec![if name.ends_with("bias") { 0.0 } else { 1.0 }; count]);
+            let gain = if self.config.variant.zero_centred_norms { 0.0 } else { 1.0 };
+            return Ok(vec![if name.ends_with("bias") { 0.0 } else { gain }; count]);
         }
         if name.ends_with("bias") {
             return Ok(vec![0.0; count]);

@@ -11,10 +11,9 @@
 //! use fireclay_model::DecoderConfig;
 //!
 //! let device = fireclay_model::device::parse("cpu")?;
-//! let config = DecoderConfig::modern(/* vocabulary */ 128, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context */ 16);
-//! let decoder = config.init(/* seed */ 0, &device);
-//! let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]], &device);
-//! assert_eq!(decoder.forward(ids, None).dims(), [1, 3, 128]);
+//! let config = DecoderConfig::modern(/* vocabulary */ 128, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context
+//! */ 16); let decoder = config.init(/* seed */ 0, &device); let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]],
+//! &device); assert_eq!(decoder.forward(ids, None).dims(), [1, 3, 128]);
 //! # Ok::<(), fireclay_model::ModelError>(())
 //! ```
 
@@ -32,6 +31,7 @@ pub mod checkpointing;
 pub mod init;
 pub mod parameters;
 pub mod huggingface;
+pub mod gguf;
 pub mod score_model;
 pub mod lora;
 pub mod device;
@@ -39,7 +39,7 @@ pub mod error;
 
 pub use cache::{Cache, PagedCache};
 pub use checkpointing::Checkpoints;
-pub use config::{Activation, DecoderConfig, Family, NormKind, Position, RotaryScaling};
+pub use config::{Activation, DecoderConfig, Family, NormKind, NormPlace, Position, Residual, RotaryScaling, Variant};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use fireclay_kernels::LogProbabilities;

@@ -63,8 +63,8 @@ impl LoraConfig {
                 None => return invalid(format!("this model has no linear map {target:?} for lora; {}", choose())),
                 Some(map) if map.fused => {
                     return invalid(format!(
-                        "{target:?} cannot have a lora adapter of its own in a GPT-2, where queries, keys and values \
-                         are one map; {}",
+                        "{target:?} cannot have a lora adapter of its own in a model whose checkpoints keep several \
+                         maps as one; {}",
                         choose()
                     ));
                 }

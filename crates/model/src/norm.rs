@@ -11,20 +11,36 @@ pub struct Norm {
     weight: Param<Tensor<1>>,
     bias: Option<Param<Tensor<1>>>,
     epsilon: f64,
+    /// Whether the gain is 1 + weight.
+    zero_centred: bool,
 }
 
 impl Norm {
     /// A layer norm of gain `weight` and bias `bias`, or an RMS norm of gain `weight`.
     #[must_use]
     pub fn new(weight: Tensor<1>, bias: Option<Tensor<1>>, epsilon: f64) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), epsilon }
+        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), epsilon, zero_centred: false }
+    }
+
+    /// The norm whose gain is 1 + weight, if `zero_centred`.
+    #[must_use]
+    pub(crate) fn zero_centred(mut self, zero_centred: bool) -> Self {
+        self.zero_centred = zero_centred;
+        self
+    }
+
+    fn gain(&self) -> Tensor<1> {
+        match self.zero_centred {
+            true => self.weight.val() + 1.0,
+            false => self.weight.val(),
+        }
     }
 
     /// # Shapes
     /// `[.., width]` → `[.., width]`
     #[must_use]
     pub fn forward<const R: usize>(&self, x: Tensor<R>) -> Tensor<R> {
-        norm(x, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
+        norm(x, self.gain(), self.bias.as_ref().map(Param::val), self.epsilon)
     }
 
     /// `x + added`, or x alone, and the norm of it.
@@ -33,7 +49,7 @@ impl Norm {
     /// Each `[N, width]`
     #[must_use]
     pub(crate) fn forward_beside(&self, x: Tensor<2>, added: Option<Tensor<2>>) -> [Tensor<2>; 2] {
-        add_norm(x, added, self.weight.val(), self.bias.as_ref().map(Param::val), self.epsilon)
+        add_norm(x, added, self.gain(), self.bias.as_ref().map(Param::val), self.epsilon)
     }
 
     /// The norm, and then the rotation, of every head.
@@ -43,7 +59,7 @@ impl Norm {
     #[must_use]
     pub(crate) fn forward_rotated(&self, x: Tensor<4>, angles: &Angles) -> Tensor<4> {
         match &self.bias {
-            None => norm_rotary(x, self.weight.val(), self.epsilon, angles),
+            None => norm_rotary(x, self.gain(), self.epsilon, angles),
             Some(_) => rotary(self.forward(x), angles),
         }
     }

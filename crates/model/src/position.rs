@@ -3,9 +3,12 @@
 //! Both are computed on the host for just the positions a forward pass needs: that is `T·K/2` sines, nothing beside the
 //! products.
 
+use std::f64::consts::TAU;
+use std::rc::Rc;
+
 use fireclay_kernels::Angles;
 
-use crate::config::RotaryScaling;
+use crate::config::{DecoderConfig, Position, RotaryScaling};
 
 /// `PE(pos, 2i) = sin(pos / 10000^(2i/D))`, `PE(pos, 2i+1) = cos(pos / 10000^(2i/D))` (Vaswani et al. 2017, section
 /// 3.5).
@@ -23,33 +26,125 @@ pub fn sinusoids(positions: &[usize], width: usize) -> Vec<f32> {
     table
 }
 
-/// Angle per position of each of the `head_dim / 2` planes: `θ_i = theta^(−2i/K)`, stretched by `scaling`.
-#[must_use]
-pub fn rotary_frequencies(head_dim: usize, theta: f64, scaling: &RotaryScaling) -> Vec<f64> {
-    (0..head_dim / 2)
-        .map(|i| {
-            let frequency = theta.powf(-(2.0 * i as f64) / head_dim as f64);
-            match *scaling {
-                RotaryScaling::None => frequency,
-                RotaryScaling::Linear { factor } => frequency / factor,
-                RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-                    let turns = original_context as f64 * frequency / std::f64::consts::TAU;
-                    // 0 for wavelengths that are divided by the factor, 1 for those that are kept.
-                    let kept = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
-                    (1.0 - kept) * frequency / factor + kept * frequency
-                }
+/// By how long a text a token's frequencies are chosen, where its scaling depends on that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lengths {
+    /// All tokens are of texts of at most so many.
+    All(usize),
+    /// Each token is the last of its text.
+    UpToEach,
+}
+
+/// Cosines and sines of the tokens' positions, shared by all layers of a forward pass, and those of the layers with a
+/// sliding window where they have others.
+pub(crate) fn rotary_angles(
+    config: &DecoderConfig,
+    positions: &(impl Iterator<Item = usize> + Clone),
+    lengths: impl Fn() -> Lengths,
+) -> [Option<Angles>; 2] {
+    let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
+    [Some(&config.position), config.variant.window_position.as_ref()].map(|position| {
+        let Some(Position::Rotary { theta, scaling }) = position else { return None };
+        let of = |length: usize| Rc::from(rotary_frequencies(dims, *theta, scaling, length));
+        let factor = attention_factor(scaling, config.context);
+        let lengths = if scaling.depends_on_length() { lengths() } else { Lengths::All(0) };
+        Some(match lengths {
+            Lengths::All(length) => {
+                let frequencies: Rc<[f64]> = of(length);
+                angles(dims / 2, factor, positions, |_| frequencies.clone())
             }
+            Lengths::UpToEach => angles(dims / 2, factor, positions, |position| of(position + 1)),
         })
+    })
+}
+
+/// Cosines and sines, times `factor`, of the angles at each position.
+fn angles(
+    planes: usize,
+    factor: f64,
+    positions: &(impl Iterator<Item = usize> + Clone),
+    frequencies: impl Fn(usize) -> Rc<[f64]>,
+) -> Angles {
+    let time = positions.clone().count();
+    let (mut cos, mut sin) = (Vec::with_capacity(time * planes), Vec::with_capacity(time * planes));
+    for position in positions.clone() {
+        for frequency in frequencies(position).iter() {
+            let angle = position as f64 * frequency;
+            cos.push((factor * angle.cos()) as f32);
+            sin.push((factor * angle.sin()) as f32);
+        }
+    }
+    Angles { time, planes, cos: cos.into(), sin: sin.into() }
+}
+
+impl RotaryScaling {
+    /// Whether frequencies differ between short and long texts.
+    fn depends_on_length(&self) -> bool {
+        matches!(self, Self::LongRope { .. } | Self::Dynamic { .. })
+    }
+}
+
+/// What cosines and sines are multiplied by.
+pub(crate) fn attention_factor(scaling: &RotaryScaling, context: usize) -> f64 {
+    match *scaling {
+        RotaryScaling::Yarn { factor, attention_factor, .. } => {
+            attention_factor.unwrap_or(if factor > 1.0 { 0.1 * factor.ln() + 1.0 } else { 1.0 })
+        }
+        RotaryScaling::LongRope { original_context, factor, attention_factor, .. } => {
+            let factor = factor.unwrap_or(context as f64 / original_context as f64);
+            let advised = || (1.0 + factor.ln() / (original_context as f64).ln()).sqrt();
+            attention_factor.unwrap_or_else(|| if factor > 1.0 { advised() } else { 1.0 })
+        }
+        _ => 1.0,
+    }
+}
+
+/// Angle per position of each of the `dims / 2` planes: `θ_i = theta^(−2i/dims)`, stretched by `scaling` for texts of
+/// `length` tokens.
+#[must_use]
+pub fn rotary_frequencies(dims: usize, theta: f64, scaling: &RotaryScaling, length: usize) -> Vec<f64> {
+    let theta = match *scaling {
+        RotaryScaling::Dynamic { factor, original_context } => {
+            let stretch = factor * length.max(original_context) as f64 / original_context as f64 - (factor - 1.0);
+            theta * stretch.powf(dims as f64 / (dims as f64 - 2.0))
+        }
+        _ => theta,
+    };
+    (0..dims / 2)
+        .map(|plane| stretched(plane, theta.powf(-(2.0 * plane as f64) / dims as f64), dims, theta, scaling, length))
         .collect()
 }
 
-/// Cosines and sines of the tokens' positions, shared by all layers of a forward pass.
-#[must_use]
-pub fn angles(frequencies: &[f64], positions: &(impl Iterator<Item = usize> + Clone)) -> Angles {
-    let table = |f: fn(f64) -> f64| {
-        positions.clone().flat_map(|p| frequencies.iter().map(move |w| f(p as f64 * w) as f32)).collect()
-    };
-    Angles { time: positions.clone().count(), planes: frequencies.len(), cos: table(f64::cos), sin: table(f64::sin) }
+/// The frequency of one plane, stretched.
+fn stretched(plane: usize, frequency: f64, dims: usize, theta: f64, scaling: &RotaryScaling, length: usize) -> f64 {
+    match *scaling {
+        RotaryScaling::None | RotaryScaling::Dynamic { .. } => frequency,
+        RotaryScaling::Linear { factor } => frequency / factor,
+        RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
+            let turns = original_context as f64 * frequency / TAU;
+            // 0 for wavelengths that are divided by the factor, 1 for those that are kept.
+            let kept = ((turns - low_freq_factor) / (high_freq_factor - low_freq_factor)).clamp(0.0, 1.0);
+            (1.0 - kept) * frequency / factor + kept * frequency
+        }
+        RotaryScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, .. } => {
+            // The plane that turns so often within the original context.
+            let plane_of =
+                |turns: f64| dims as f64 * (original_context as f64 / (turns * TAU)).ln() / (2.0 * theta.ln());
+            let (mut first, mut last) = (plane_of(beta_fast), plane_of(beta_slow));
+            if truncate {
+                (first, last) = (first.floor(), last.ceil());
+            }
+            (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
+            if last - first < f64::EPSILON {
+                last += 0.001;
+            }
+            let divided = ((plane as f64 - first) / (last - first)).clamp(0.0, 1.0);
+            divided * frequency / factor + (1.0 - divided) * frequency
+        }
+        RotaryScaling::LongRope { ref short_factor, ref long_factor, original_context, .. } => {
+            frequency / if length > original_context { long_factor[plane] } else { short_factor[plane] }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -68,8 +163,8 @@ mod tests {
 
     #[test]
     fn linear_scaling_is_position_interpolation() {
-        let plain = rotary_frequencies(8, 10_000.0, &RotaryScaling::None);
-        let scaled = rotary_frequencies(8, 10_000.0, &RotaryScaling::Linear { factor: 4.0 });
+        let plain = rotary_frequencies(8, 10_000.0, &RotaryScaling::None, 0);
+        let scaled = rotary_frequencies(8, 10_000.0, &RotaryScaling::Linear { factor: 4.0 }, 0);
         for (a, b) in plain.iter().zip(scaled) {
             assert!((a / 4.0 - b).abs() < 1e-12);
         }

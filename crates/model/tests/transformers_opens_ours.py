@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 
 def language_model(directory, ids):
-    model, report = AutoModelForCausalLM.from_pretrained(directory, output_loading_info=True)
+    model, report = AutoModelForCausalLM.from_pretrained(directory, output_loading_info=True, attn_implementation="eager")
     complaints = {key: sorted(map(str, found)) for key, found in report.items() if found}
     if model.generation_config.eos_token_id != [0, 2]:
         complaints["eos_token_id"] = model.generation_config.eos_token_id
@@ -28,7 +28,7 @@ def language_model(directory, ids):
 
 def score_model(directory, ids):
     """Scores as far as each token: those of the rows cut off there and filled up with padding."""
-    model, report = AutoModelForSequenceClassification.from_pretrained(directory, output_loading_info=True)
+    model, report = AutoModelForSequenceClassification.from_pretrained(directory, output_loading_info=True, attn_implementation="eager")
     complaints = {key: sorted(map(str, found)) for key, found in report.items() if found}
     if model.config.num_labels != 1 or model.config.fireclay_reward != {"mean": 0.5, "std": 2.0}:
         complaints["config"] = (model.config.num_labels, model.config.fireclay_reward)
@@ -37,7 +37,7 @@ def score_model(directory, ids):
 
 
 def adapted_model(directory, ids):
-    base = AutoModelForCausalLM.from_pretrained(os.path.join(directory, "base"))
+    base = AutoModelForCausalLM.from_pretrained(os.path.join(directory, "base"), attn_implementation="eager")
     plain = base.eval()(ids).logits
     model = PeftModel.from_pretrained(base, directory)
     logits = model.eval()(ids).logits

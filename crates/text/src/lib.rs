@@ -5,14 +5,16 @@
 //! says how tokens are chosen, and [`ReplyText`] makes text of the tokens as they come. The terminal and the server
 //! both go through it, so that they cannot differ.
 //!
-//! Reading order: `model`, `sampling`, `reply`.
+//! Reading order: `model`, `sampling`, `reply`; `export` writes a model as a GGUF file, with proof.
 
 mod model;
 mod sampling;
 mod reply;
+mod export;
 mod error;
 
 pub use error::TextError;
+pub use export::{Receipt, export_gguf};
 pub use model::{TextModel, tokenizer_near};
 pub use reply::{Piece, ReplyText};
 pub use sampling::{Asked, Sampling};

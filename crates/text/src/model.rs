@@ -23,7 +23,8 @@ pub struct TextModel {
 }
 
 impl TextModel {
-    /// Loads the model whose `config.json` and weights are in `dir`, with the tokenizer that is [near](tokenizer_near).
+    /// Loads the model whose `config.json` and weights are in `dir`, or that is the GGUF file `dir`, with the tokenizer
+    /// that is [near](tokenizer_near).
     ///
     /// # Errors
     /// When there is no model, or one of its files is damaged.
@@ -74,11 +75,12 @@ impl TextModel {
         Ok(tokenizer.encode_with_specials(&tokenizer.render_chat_with(messages, &options)?.text))
     }
 
-    /// Ids of a text that begins a document. What the tokenizer puts before every text (a BOS token, for Llama) stands before it;
-    /// an empty text is the token that separates documents.
+    /// Ids of a text that begins a document. What the tokenizer puts before every text (a BOS token, for Llama) stands
+    /// before it; an empty text is the token that separates documents.
     ///
     /// # Errors
-    /// When there is no tokenizer, the text has a character that is not in its vocabulary, or nothing can stand for an empty text.
+    /// When there is no tokenizer, the text has a character that is not in its vocabulary, or nothing can stand for an
+    /// empty text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         let tokenizer = self.tokenizer()?;
         let mut ids: Vec<u32> = self.leading_id().into_iter().collect();
@@ -95,8 +97,8 @@ impl TextModel {
         leading_token(&self.dir, self.tokenizer.as_ref()?)
     }
 
-    /// Ids that end a text: [`Tokenizer::stop_ids`], which has those of `generation_config.json` and `config.json` beside
-    /// the tokenizer; and these files' own, where the tokenizer is from elsewhere.
+    /// Ids that end a text: [`Tokenizer::stop_ids`], which has those of `generation_config.json` and `config.json`
+    /// beside the tokenizer; and these files' own, where the tokenizer is from elsewhere.
     pub fn stop_ids(&self) -> Vec<u32> {
         let mut ids = self.tokenizer.as_ref().map_or_else(Vec::new, Tokenizer::stop_ids);
         for file in ["generation_config.json", "config.json"] {
@@ -112,7 +114,8 @@ impl TextModel {
         ids
     }
 
-    /// How this model's tokens are drawn unless flags say otherwise; what is wrong with that in its `generation_config.json` is warned of.
+    /// How this model's tokens are drawn unless flags say otherwise; what is wrong with that in its
+    /// `generation_config.json` is warned of.
     pub fn sampling(&self) -> SamplingDefaults {
         let (defaults, complaints) = load_sampling(&self.dir);
         for complaint in complaints {
@@ -121,14 +124,14 @@ impl TextModel {
         defaults
     }
 
-    /// What keeps this model's text valid UTF-8: special tokens and those that end a text stand between characters. None for a model without a
-    /// tokenizer, or with one that does more than join bytes.
+    /// What keeps this model's text valid UTF-8: special tokens and those that end a text stand between characters.
+    /// None for a model without a tokenizer, or with one that does more than join bytes.
     pub fn utf8_guard(&self) -> Option<Arc<Utf8Guard>> {
         Some(Arc::new(Utf8Guard::new(self.text_bytes()?)))
     }
 
-    /// The bytes of the tokens in whose text stop strings are looked for, those that end a text left out. None where there is no
-    /// [guard](Self::utf8_guard) either.
+    /// The bytes of the tokens in whose text stop strings are looked for, those that end a text left out. None where
+    /// there is no [guard](Self::utf8_guard) either.
     pub fn token_bytes(&self) -> Option<Arc<TokenBytes>> {
         Some(Arc::new(TokenBytes::new(self.text_bytes()?)))
     }
@@ -158,18 +161,27 @@ impl TextModel {
 /// When there is one, and it is damaged.
 pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>, TokenizerError> {
     let run = dir.ancestors().nth(3).map(|run| run.join("tokenizer"));
-    for place in [Some(dir.to_path_buf()), run].into_iter().flatten().filter(|place| place.is_dir()) {
+    for place in [Some(dir.to_path_buf()), run].into_iter().flatten().filter(|place| place.is_dir() || place == dir) {
         match Tokenizer::load(&place) {
             Err(TokenizerError::NotFound { .. }) => {}
             other => return Ok(Some(other?)),
         }
     }
-    Ok(None)
+    // An adapter's folder may leave the tokenizer to its base; what is wrong with that is for the reader of weights to
+    // say.
+    match fireclay_model::huggingface::adapter_base(dir) {
+        Ok(Some(base)) => tokenizer_near(&base),
+        _ => Ok(None),
+    }
 }
 
 /// The token that `transformers` puts before every text of this tokenizer: the one that the post-processor of
 /// `tokenizer.json` begins with. Only without that file does `add_bos_token` of `tokenizer_config.json` count (5.24).
-fn leading_token(dir: &Path, tokenizer: &Tokenizer) -> Option<u32> {
+pub(crate) fn leading_token(dir: &Path, tokenizer: &Tokenizer) -> Option<u32> {
+    if dir.is_file() {
+        // A GGUF file says it itself.
+        return tokenizer.bos_id().filter(|_| tokenizer.adds_bos());
+    }
     if let Some(mut file) = json(&dir.join("tokenizer.json")) {
         return tokenizer.token_to_id(first_of_template(&file.get_mut("post_processor")?.take())?);
     }

@@ -37,6 +37,8 @@ mod train;
 mod load;
 mod gpt2;
 mod ranks;
+mod sentencepiece;
+mod gguf;
 mod settings;
 mod save;
 mod chat;

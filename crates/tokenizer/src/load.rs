@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fireclay_gguf::GgufFile;
 use tokenizers::SplitDelimiterBehavior;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -12,7 +13,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 
 use crate::guard::guarded;
 use crate::settings::Settings;
-use crate::{Tokenizer, TokenizerError, gpt2, ranks};
+use crate::{Tokenizer, TokenizerError, gguf, gpt2, ranks, sentencepiece};
 
 /// Qwen2's words: letters with one leading mark or space, single digits, runs of punctuation, line ends, spaces.
 pub(crate) const QWEN_PATTERN: &str =
@@ -25,15 +26,17 @@ pub(crate) const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}
 /// The largest id of a token, some 60 times that of the largest vocabularies in use.
 const LARGEST_ID: u64 = (1 << 24) - 1;
 
-const LOOKED_FOR: &str = "tokenizer.json, encoder.json + vocab.bpe, vocab.json + merges.txt, *.tiktoken";
+const LOOKED_FOR: &str =
+    "tokenizer.json, encoder.json + vocab.bpe, vocab.json + merges.txt, tokenizer.model, *.tiktoken";
 
 impl Tokenizer {
     /// Reads a tokenizer.
     ///
     /// A folder may hold `tokenizer.json` (with `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `chat_template.jinja` if there are), `encoder.json` + `vocab.bpe` or `vocab.json` + `merges.txt` (GPT-2), or one
-    /// `*.tiktoken` file. A file is a `tokenizer.json` by whatever name, one of the pair of GPT-2 files, or a
-    /// tiktoken rank file, whose name tells the split pattern (r50k, p50k, cl100k, o200k).
+    /// `chat_template.jinja` if there are), `encoder.json` + `vocab.bpe` or `vocab.json` + `merges.txt` (GPT-2), a
+    /// `tokenizer.model` (BPE of `SentencePiece`), or one `*.tiktoken` file. A GGUF file has its tokenizer inside. A
+    /// file is a `tokenizer.json` by whatever name, one of the pair of GPT-2 files, or a tiktoken rank file, whose name
+    /// tells the split pattern (r50k, p50k, cl100k, o200k).
     ///
     /// # Errors
     /// When the path holds none of these, or a file cannot be read or understood.
@@ -53,6 +56,8 @@ fn load_any(path: &Path) -> Result<Tokenizer, TokenizerError> {
         _ if !path.exists() => Err(not_found(path)),
         "encoder.json" | "vocab.bpe" => gpt2::load(folder, "encoder.json", "vocab.bpe"),
         "vocab.json" | "merges.txt" => gpt2::load(folder, "vocab.json", "merges.txt"),
+        _ if GgufFile::is_gguf(path) => gguf::load(path),
+        "tokenizer.model" => sentencepiece::load(path),
         "tokenizer.json" => load_json(path, Settings::read(folder)?),
         _ if path.extension().is_some_and(|extension| extension == "tiktoken") => ranks::load(path),
         _ => load_json(path, Settings::default()),
@@ -68,6 +73,9 @@ fn load_folder(folder: &Path) -> Result<Tokenizer, TokenizerError> {
         if has(vocabulary) && has(merges) {
             return gpt2::load(folder, vocabulary, merges);
         }
+    }
+    if has("tokenizer.model") {
+        return sentencepiece::load(&folder.join("tokenizer.model"));
     }
     match rank_files(folder)?.as_slice() {
         [one] => ranks::load(one),

@@ -104,6 +104,20 @@ impl Settings {
         Ok(())
     }
 
+    /// Replaces the ids that end a text.
+    pub(crate) fn set_stop_ids(&mut self, ids: Vec<u32>) {
+        self.config.insert(STOP_IDS.to_owned(), json!(ids));
+    }
+
+    pub(crate) fn set_flag(&mut self, key: &str, flag: bool) {
+        self.config.insert(key.to_owned(), json!(flag));
+    }
+
+    /// What `tokenizer_config.json` sets `key` to, if to true or false.
+    pub(crate) fn stated(&self, key: &str) -> Option<bool> {
+        self.config.get(key).and_then(Value::as_bool)
+    }
+
     /// Whether `tokenizer_config.json` has `key` set to true.
     pub(crate) fn flag(&self, key: &str) -> bool {
         self.config.get(key).and_then(Value::as_bool) == Some(true)
@@ -164,7 +178,7 @@ impl Settings {
         }
     }
 
-    fn add_template(&mut self, name: &str, source: &str, path: &Path) -> Result<(), TokenizerError> {
+    pub(crate) fn add_template(&mut self, name: &str, source: &str, path: &Path) -> Result<(), TokenizerError> {
         let template = ChatTemplate::new(source).map_err(|error| match error {
             TokenizerError::TemplateSyntax { line, detail, .. } => {
                 TokenizerError::TemplateSyntax { origin: format!(" {}", path.display()), line, detail }

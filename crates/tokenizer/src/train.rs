@@ -5,6 +5,7 @@ use tokenizers::AddedToken;
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer, Vocab};
+use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use crate::chat::template::ChatTemplate;
@@ -26,6 +27,9 @@ pub struct BpeConfig {
     pub min_frequency: u64,
     /// One token a digit, as Qwen and Llama 2 have it, which makes arithmetic learnable; otherwise up to three.
     pub split_digits: bool,
+    /// Compose characters first (NFC), as `transformers` does beside every model of type `qwen2`, whatever the
+    /// tokenizer's file says.
+    pub composed: bool,
     /// Get the ids from 0 up, in this order. `<|endoftext|>` among them becomes the end of sequence.
     pub special_tokens: Vec<String>,
 }
@@ -36,6 +40,7 @@ impl Default for BpeConfig {
             vocab_size: 4096,
             min_frequency: 2,
             split_digits: true,
+            composed: false,
             special_tokens: ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(String::from).into(),
         }
     }
@@ -74,6 +79,9 @@ impl Tokenizer {
         let failed = |error: tokenizers::Error| TokenizerError::Training(one_line(&error.to_string()));
         let pattern = if config.split_digits { QWEN_PATTERN } else { RANKS_PATTERN };
         let mut library = byte_level(BPE::default(), pattern, false).map_err(failed)?;
+        if config.composed {
+            library.with_normalizer(Some(NFC)).map_err(failed)?;
+        }
         let specials = config.special_tokens.iter().map(|token| special(token));
         let trainer = BpeTrainer::builder()
             .vocab_size(config.vocab_size)

@@ -12,7 +12,7 @@ use crate::Optimizer;
 use crate::optimizer::Optimizers;
 
 /// The folder of adapters inside a checkpoint.
-const ADAPTER: &str = "adapter";
+pub(crate) const ADAPTER: &str = "adapter";
 
 /// A model that can be trained, written into a checkpoint, and brought back from it.
 pub trait Trainable: Module + Clone {

@@ -9,6 +9,7 @@ pub mod chat;
 pub mod score;
 pub mod serve;
 pub mod eval;
+pub mod export;
 pub mod report;
 pub mod watch;
 pub mod bench;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
 
 use super::corpus::document_texts;
-use crate::recipe::{Recipe, TokenizerKind};
+use crate::recipe::{Preset, Recipe, TokenizerKind};
 use crate::run_dir::{RunDir, write_whole};
 
 /// Tokens in the vocabulary that the recipe's tokenizer will have: as asked for BPE, counted in the text for
@@ -68,6 +68,7 @@ fn train(recipe: &Recipe) -> Result<Tokenizer> {
             let config = BpeConfig {
                 vocab_size: section.vocab_size,
                 split_digits: section.split_digits,
+                composed: recipe.model.preset == Preset::Qwen2,
                 ..BpeConfig::default()
             };
             Tokenizer::train_bpe(texts, &config)

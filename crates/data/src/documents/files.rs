@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::hub;
+use super::{archive, hub};
 use crate::DataError;
 
 /// Folders nested deeper than this are taken for a loop of links.
@@ -31,22 +31,22 @@ impl Known {
     /// Documents of plain text.
     pub(crate) const DOCUMENTS: Self = Self {
         formats: &[Format::Text, Format::JsonLines, Format::Parquet],
-        names: ".txt, .jsonl (each also .gz or .zst) and .parquet",
+        names: ".txt, .jsonl (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
     /// Labelled examples.
     pub(crate) const EXAMPLES: Self = Self {
         formats: &[Format::JsonLines, Format::Json, Format::Parquet],
-        names: ".jsonl, .json (each also .gz or .zst) and .parquet",
+        names: ".jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
     /// Documents or examples, whichever the content says.
     pub(crate) const ANYTHING: Self = Self {
         formats: &[Format::Text, Format::JsonLines, Format::Json, Format::Parquet],
-        names: ".txt, .jsonl, .json (each also .gz or .zst) and .parquet",
+        names: ".txt, .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
     /// Conversations, which `ChatterBot` writes as YAML.
     pub(crate) const CONVERSATIONS: Self = Self {
         formats: &[Format::JsonLines, Format::Json, Format::Yaml, Format::Parquet],
-        names: ".jsonl, .json and .yml (each also .gz or .zst) and .parquet",
+        names: ".jsonl, .json and .yml (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
 
     /// What a file's name says it is; `None` when it is nothing that the reader takes.
@@ -60,6 +60,15 @@ pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
+    Lz4,
+    Brotli,
+    /// A member of a `.zip` archive: where its bytes begin, how many they are, and whether they are deflated. The path
+    /// is the archive's with the member's name behind it.
+    Member {
+        start: u64,
+        length: u64,
+        deflated: bool,
+    },
 }
 
 /// A file that will be read.
@@ -132,6 +141,13 @@ impl SourceFiles {
     }
 
     fn add_file(&mut self, path: &Path, known: Known) -> Result<(), DataError> {
+        if is_archive(path) {
+            let found = self.add_archive(path, known)?;
+            return match found {
+                0 => Err(DataError::NothingInFolder { path: path.into(), skipped: self.skipped, known: known.names }),
+                _ => Ok(()),
+            };
+        }
         let Some((format, compression)) = known.format_of(path) else {
             return Err(DataError::UnknownFormat { path: path.into(), known: known.names });
         };
@@ -141,6 +157,26 @@ impl SourceFiles {
         }
         self.files.push(file);
         Ok(())
+    }
+
+    /// Adds the members of an archive that are read, and gives how many they are.
+    fn add_archive(&mut self, path: &Path, known: Known) -> Result<usize, DataError> {
+        let archive = archive::members(path)?;
+        let of_archive = describe(path, Format::Text, Compression::None)?;
+        let before = self.files.len();
+        for member in archive {
+            let named = path.join(&member.name);
+            match known.format_of(&named) {
+                Some((format, Compression::None)) if format != Format::Parquet && member.length > 0 => {
+                    let archive::Member { start, length, deflated, .. } = member;
+                    let compression = Compression::Member { start, length, deflated };
+                    let modified = of_archive.modified;
+                    self.files.push(SourceFile { path: named, bytes: length, modified, format, compression });
+                }
+                _ => self.skipped += 1,
+            }
+        }
+        Ok(self.files.len() - before)
     }
 
     fn add_folder(&mut self, folder: &Path, known: Known, depth: usize) -> Result<(), DataError> {
@@ -159,6 +195,8 @@ impl SourceFiles {
         for path in entries {
             if path.is_dir() {
                 self.add_folder(&path, known, depth + 1)?;
+            } else if is_archive(&path) {
+                self.add_archive(&path, known)?;
             } else if let Some((format, compression)) = known.format_of(&path) {
                 let file = describe(&path, format, compression)?;
                 if file.bytes > 0 {
@@ -172,6 +210,10 @@ impl SourceFiles {
         }
         Ok(())
     }
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) && path.is_file()
 }
 
 fn describe(path: &Path, format: Format, compression: Compression) -> Result<SourceFile, DataError> {
@@ -188,13 +230,14 @@ fn describe(path: &Path, format: Format, compression: Compression) -> Result<Sou
 
 fn format_of(path: &Path) -> Option<(Format, Compression)> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-    let (name, compression) = if let Some(name) = name.strip_suffix(".gz") {
-        (name, Compression::Gzip)
-    } else if let Some(name) = name.strip_suffix(".zst") {
-        (name, Compression::Zstd)
-    } else {
-        (name.as_str(), Compression::None)
-    };
+    let known = [
+        (".gz", Compression::Gzip),
+        (".zst", Compression::Zstd),
+        (".lz4", Compression::Lz4),
+        (".br", Compression::Brotli),
+    ];
+    let compressed = known.into_iter().find_map(|(end, compression)| Some((name.strip_suffix(end)?, compression)));
+    let (name, compression) = compressed.unwrap_or((&name, Compression::None));
     match name.rsplit_once('.')?.1 {
         "txt" => Some((Format::Text, compression)),
         "json" => Some((Format::Json, compression)),

@@ -1,12 +1,14 @@
 //! Bytes of a file: decompressed, counted, and with errors that say where.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::read::MultiGzDecoder;
+use brotli_decompressor::Decompressor;
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use lz4_flex::frame::FrameDecoder;
 
 use super::Compression;
 use crate::DataError;
@@ -35,13 +37,25 @@ impl Read for Counted {
 
 pub(crate) fn open(path: &Path, compression: Compression, counter: Option<Arc<AtomicU64>>) -> Result<Input, DataError> {
     let failed = |error| DataError::read(path, error);
-    let file = File::open(path).map_err(failed)?;
+    let file = match compression {
+        Compression::Member { start, .. } => {
+            let archive = path.ancestors().find(|path| path.is_file()).unwrap_or(path);
+            let mut file = File::open(archive).map_err(failed)?;
+            file.seek(SeekFrom::Start(start)).map_err(failed)?;
+            file
+        }
+        _ => File::open(path).map_err(failed)?,
+    };
     let file = BufReader::with_capacity(128 << 10, Counted { file, counter });
     Ok(Input {
         bytes: match compression {
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
             Compression::Zstd => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
+            Compression::Lz4 => Box::new(FrameDecoder::new(file)),
+            Compression::Brotli => Box::new(Decompressor::new(file, 64 << 10)),
+            Compression::Member { length, deflated: false, .. } => Box::new(file.take(length)),
+            Compression::Member { length, deflated: true, .. } => Box::new(DeflateDecoder::new(file.take(length))),
         },
         compressed: compression != Compression::None,
     })

@@ -8,10 +8,12 @@
 //! | a folder | its files, sorted by path, recursively; hidden and unknown files are passed over and counted |
 //! | `hf://datasets/owner/name[@revision][/path]` | the files of that dataset, downloaded to the hub's cache |
 //!
-//! Text formats may end in `.gz` or `.zst`. Text is passed on exactly as written: line ends are
-//! kept (CRLF too), and only a byte-order mark at the very start of a file is dropped.
+//! Text formats may end in `.gz`, `.zst`, `.lz4` or `.br`, and lie in `.zip` archives, which are read as folders are.
+//! Text is passed on exactly as written: line ends are kept (CRLF too), and only a byte-order mark at the very start of
+//! a file is dropped.
 
 mod files;
+mod archive;
 pub(crate) mod input;
 mod text;
 pub(crate) mod lines;

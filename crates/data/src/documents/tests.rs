@@ -329,3 +329,37 @@ mod parquet_files {
         }
     }
 }
+
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
+}
+
+#[test]
+fn packed_texts_and_archives_are_read() {
+    let story = "The kiln is hot.\n".repeat(40) + "热\n";
+    let dir = folder(&[("a.txt.br", &fixture("story.txt.br")), ("b.txt.lz4", &fixture("story.txt.lz4"))]);
+    assert_eq!(texts(dir.path()), [story.clone(), story.clone()]);
+    let dir = folder(&[("in/stories.zip", &fixture("stories.zip")), ("in/x.txt", b"beside")]);
+    // An archive is a folder: its files by name, hidden ones and those outside it left out.
+    let expected = ["first", "second", &story, "beside"];
+    assert_eq!(texts(dir.path()), expected);
+    assert_eq!(texts(dir.path().join("in/stories.zip")), expected[..3]);
+    let documents = read(dir.path().join("in/stories.zip")).unwrap();
+    assert!(documents[1].origin.ends_with("stories.zip/a.jsonl:2"), "{}", documents[1].origin);
+}
+
+#[test]
+fn what_is_packed_and_damaged_is_named() {
+    for (name, file) in [("a.txt.br", "story.txt.br"), ("a.txt.lz4", "story.txt.lz4")] {
+        let whole = fixture(file);
+        check_error(name, &whole[..whole.len() - 20], &["a.txt"]);
+        check_error(name, b"no such thing, and long enough to be one", &["a.txt"]);
+    }
+    let whole = fixture("stories.zip");
+    check_error("a.zip", &whole[..whole.len() - 9], &["not a whole zip archive"]);
+    check_error("a.zip", b"PK\x03\x04", &["not a whole zip archive"]);
+    let mut damaged = whole.clone();
+    // The first bytes of the deflated text, behind its header of 30 bytes and its name.
+    damaged[41..45].fill(0xff);
+    check_error("a.zip", &damaged, &["a.zip/b/story.txt"]);
+}

@@ -135,7 +135,10 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
     );
     std::fs::remove_file(dir.path().join("b.jsonl")).unwrap();
     let refused = read_ratings(&paths).unwrap_err().to_string();
-    assert!(refused.contains("known are .jsonl, .json (each also .gz or .zst) and .parquet"), "{refused}");
+    assert!(
+        refused.contains("known are .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet"),
+        "{refused}"
+    );
     check_error(read_tasks, "a.txt", "x", "known are .jsonl, .json");
 }
 

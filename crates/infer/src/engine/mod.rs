@@ -321,8 +321,7 @@ impl Engine {
 
     /// How far every layer looks back, if none looks at everything.
     fn window_of_all_layers(&self) -> Option<usize> {
-        let config = self.decoder.config();
-        config.sliding_window.filter(|_| config.full_layers == 0)
+        self.decoder.config().window_of_all_layers()
     }
 }
 

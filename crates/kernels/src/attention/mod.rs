@@ -32,6 +32,16 @@ impl Mask {
     }
 }
 
+/// [`attention`](attention()) of scores `cap·tanh(score / cap)` (Gemma team 2024, Gemma 2): no score is larger than
+/// `cap`. Composed of burn's operations on every backend.
+///
+/// # Shapes
+/// As [`attention`](attention()).
+#[must_use]
+pub fn softcapped_attention([q, k, v]: [Tensor<4>; 3], mask: &Mask, cap: f64, precision: Precision) -> Tensor<4> {
+    reference::attention_with([q, k, v], mask, Some(cap), precision)
+}
+
 /// `softmax(Q·Kᵀ / √K + mask)·V` for each head (Vaswani et al. 2017, section 3.2), with fewer key
 /// and value heads than query heads if wished (Ainslie et al. 2023). On the CPU all of it is f32.
 ///

@@ -8,10 +8,21 @@ use crate::Precision;
 /// What [`attention`](super::attention()) computes.
 #[must_use]
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Mask, precision: Precision) -> Tensor<4> {
+    attention_with([q, k, v], mask, None, precision)
+}
+
+/// The same of scores that are capped where there is a cap.
+#[must_use]
+pub(super) fn attention_with(
+    [q, k, v]: [Tensor<4>; 3],
+    mask: &Mask,
+    softcap: Option<f64>,
+    precision: Precision,
+) -> Tensor<4> {
     let [batch, heads, time, width] = q.dims();
     let [_, kv_heads, keys, _] = k.dims();
     let group = heads / kv_heads;
-    let options = AttentionModuleOptions::default();
+    let options = AttentionModuleOptions { softcap, ..AttentionModuleOptions::default() };
     let hidden = mask.hidden_keys(time, keys, &q.device());
     let (q, k, v) = (precision.operand(q), precision.operand(k), precision.operand(v));
     let y = if time == 1 && hidden.is_none() {

@@ -61,7 +61,7 @@ pub fn add_norm(
 /// x `[B, T, H, K]`, gain `[K]` → `[B, T, H, K]`
 ///
 /// # Panics
-/// When the angles are not those of T tokens and K/2 planes.
+/// When the angles are not those of T tokens and at most K/2 planes.
 #[must_use]
 pub fn norm_rotary(x: Tensor<4>, gain: Tensor<1>, epsilon: f64, angles: &Angles) -> Tensor<4> {
     #[cfg(feature = "flex")]

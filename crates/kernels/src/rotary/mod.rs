@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-/// Cosines and sines of the angles, `[T, K/2]` each, in the host's memory.
+/// Cosines and sines of the angles, `[T, planes]` each, in the host's memory.
 #[derive(Clone, Debug)]
 pub struct Angles {
     /// T, the tokens of a row.
     pub time: usize,
-    /// K/2, the planes of a head.
+    /// The planes of a head that are rotated: K/2, or fewer where the last numbers of a head stay as they are.
     pub planes: usize,
     /// Cosines.
     pub cos: Arc<[f32]>,
@@ -23,7 +23,7 @@ pub struct Angles {
 
 impl Angles {
     pub(crate) fn check(&self, [_, time, _, width]: [usize; 4]) {
-        assert!(time == self.time && width == 2 * self.planes, "angles for {time} tokens of {} planes", width / 2);
+        assert!(time == self.time && width >= 2 * self.planes, "angles for {time} tokens of {} planes", width / 2);
     }
 
     /// Cosines and sines of a token, counted over all rows.
@@ -35,14 +35,15 @@ impl Angles {
     }
 }
 
-/// Rotates the plane of numbers `i` and `i + K/2` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in the
-/// half-split order of `transformers`).
+/// Rotates the plane of numbers `i` and `i + planes` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in
+/// the half-split order of `transformers`). Numbers behind the planes stay as they are. Cosines and sines that are both
+/// multiplied by a factor stretch the planes by it.
 ///
 /// # Shapes
 /// `[B, T, H, K]` → `[B, T, H, K]`
 ///
 /// # Panics
-/// When the angles are not those of T tokens and K/2 planes.
+/// When the angles are not those of T tokens and at most K/2 planes.
 #[must_use]
 pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
     angles.check(x.dims());

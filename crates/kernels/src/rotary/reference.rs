@@ -13,6 +13,11 @@ pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
     };
     let (cos, sin) = (table(&angles.cos), table(&angles.sin));
     let first = x.clone().narrow(3, 0, angles.planes);
-    let second = x.narrow(3, angles.planes, angles.planes);
-    Tensor::cat(vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin], 3)
+    let second = x.clone().narrow(3, angles.planes, angles.planes);
+    let (rotated, width) = (2 * angles.planes, x.dims()[3]);
+    let mut parts = vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin];
+    if rotated < width {
+        parts.push(x.narrow(3, rotated, width - rotated));
+    }
+    Tensor::cat(parts, 3)
 }

@@ -1,6 +1,8 @@
 //! Adapters as PEFT's directories: `adapter_config.json` and `adapter_model.safetensors`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::weights::Checkpoint;
 use super::{config_json, make_folder, read_file, weights, write_json};
@@ -22,6 +24,41 @@ pub fn save_adapter(decoder: &Decoder, dir: impl AsRef<Path>, base_model_name: O
     write_json(&dir.join("adapter_config.json"), &config)
 }
 
+/// The model that the adapters in `dir` are for, as their `adapter_config.json` names it: a folder or a GGUF file, as
+/// it is, or seen from `dir` or from the folder around it. `None` where `dir` is no adapter's folder, or is a model's
+/// as well.
+///
+/// # Errors
+/// [`ModelError::Config`] when it names none, or one that is not there or is an adapter itself.
+pub fn adapter_base(dir: impl AsRef<Path>) -> Result<Option<PathBuf>, ModelError> {
+    let dir = dir.as_ref();
+    let path = dir.join("adapter_config.json");
+    if !path.is_file() || dir.join("config.json").exists() {
+        return Ok(None);
+    }
+    let wrong = |message: String| ModelError::Config { path: path.clone(), message };
+    let hint = "make the file readable";
+    let config: Value = serde_json::from_slice(&read_file(&path, hint)?)
+        .map_err(|error| wrong(format!("not valid JSON ({error}); copy it anew")))?;
+    let Some(name) = config.get("base_model_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty())
+    else {
+        return Err(wrong("it names no base model; set base_model_name_or_path to the base model's folder".into()));
+    };
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(300).collect();
+    let around = dir.parent().unwrap_or(dir);
+    let found = [PathBuf::from(name), dir.join(name), around.join(name)].into_iter().find(|path| path.exists());
+    match found {
+        None => Err(wrong(format!(
+            "the adapter's base model {shown:?} is not on this machine; fetch it, and set base_model_name_or_path to \
+             its folder"
+        ))),
+        Some(base) if base.join("adapter_config.json").is_file() && !base.join("config.json").exists() => {
+            Err(wrong(format!("the adapter's base model {shown:?} is an adapter itself; name the model under it")))
+        }
+        Some(base) => Ok(Some(base)),
+    }
+}
+
 /// Freezes `decoder` and gives it the adapters in `dir`, which it or PEFT trained on the same weights.
 ///
 /// # Errors
@@ -34,7 +71,7 @@ pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, 
     let path = dir.join("adapter_config.json");
     let hint = "an adapter is a folder with adapter_config.json and adapter_model.safetensors";
     let lora = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
-    let mut weights = Checkpoint::open_adapter(dir, decoder.config().family)?;
+    let mut weights = Checkpoint::open_adapter(dir, decoder.config())?;
     let decoder = decoder.with_adapters(&lora, &mut weights)?;
     weights.refuse_unused()?;
     Ok(decoder)

@@ -10,7 +10,7 @@
 
 pub(crate) mod config_json;
 pub(crate) mod names;
-mod weights;
+pub(crate) mod weights;
 mod score;
 mod adapter;
 mod sampling;
@@ -21,16 +21,17 @@ use std::path::Path;
 use burn::tensor::Device;
 use serde_json::Value;
 
-pub use adapter::{load_adapter, save_adapter};
+pub use adapter::{adapter_base, load_adapter, save_adapter};
 pub use config_json::{TokenIds, check_representable};
 pub use sampling::{SamplingDefaults, load_sampling};
 pub use score::{load_score_model, save_score_model};
 pub use weights::WeightFormat;
+pub(crate) use weights::transpose;
 use weights::{Checkpoint, write_atomically};
 
 use crate::config::{DecoderConfig, Position};
 use crate::init::build;
-use crate::{Decoder, ModelError};
+use crate::{Decoder, ModelError, gguf};
 
 /// What [`save_with`] writes beside the weights, and in which number format those are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,7 +45,8 @@ pub struct SaveOptions {
     pub format: WeightFormat,
 }
 
-/// Reads a decoder from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that
+/// Reads a decoder from a GGUF file, from an adapter's folder whose base is there, with the adapters merged into the
+/// weights, or from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that
 /// `model.safetensors.index.json` lists.
 ///
 /// The files are memory-mapped and each tensor is widened to f32 as its parameter is made, so the peak is the model
@@ -56,8 +58,14 @@ pub struct SaveOptions {
 /// damaged, or of another shape.
 pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
+    if gguf::is_gguf(dir) {
+        return gguf::load(dir, device);
+    }
+    if let Some(base) = adapter_base(dir)? {
+        return Ok(load_adapter(load(base, device)?, dir)?.merged());
+    }
     let config = load_config(dir)?;
-    let mut weights = Checkpoint::open(dir, config.family)?;
+    let mut weights = Checkpoint::open(dir, &config)?;
     let decoder = body(config, &mut weights, device)?;
     weights.refuse_unused()?;
     Ok(decoder)
@@ -78,6 +86,12 @@ fn body(mut config: DecoderConfig, weights: &mut Checkpoint, device: &Device) ->
 /// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it asks for something this decoder does not
 /// have.
 pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
+    if gguf::is_gguf(dir.as_ref()) {
+        return gguf::load_config(dir.as_ref());
+    }
+    if let Some(base) = adapter_base(&dir)? {
+        return load_config(base);
+    }
     let path = dir.as_ref().join("config.json");
     config_json::parse(&path, &read(&path)?)
 }
@@ -88,6 +102,12 @@ pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
 /// # Errors
 /// [`ModelError::Io`] or [`ModelError::Config`] when a file cannot be read; `generation_config.json` may be absent.
 pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
+    if gguf::is_gguf(dir.as_ref()) {
+        return gguf::load_token_ids(dir.as_ref());
+    }
+    if let Some(base) = adapter_base(&dir)? {
+        return load_token_ids(base);
+    }
     let path = dir.as_ref().join("config.json");
     let config = TokenIds::parse(&path, &read(&path)?)?;
     let path = dir.as_ref().join("generation_config.json");

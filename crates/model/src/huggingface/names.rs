@@ -1,6 +1,12 @@
 //! Our parameters' names and the tensors of a checkpoint that hold them.
 
-use crate::config::Family;
+mod tables;
+
+use std::ops::Range;
+
+use tables::{Names, Pair};
+
+use crate::config::{DecoderConfig, Family};
 
 /// Where a checkpoint keeps one of our parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,48 +15,59 @@ pub(crate) struct Place {
     pub tensor: String,
     /// `PyTorch`'s linear layers keep `[outputs, inputs]`, ours and GPT-2's `[inputs, outputs]`.
     pub transposed: bool,
-    /// Which third of the tensor's last axis it is, where queries, keys and values are one tensor.
-    pub third: Option<usize>,
+    /// Which outputs of the tensor it is, where several maps are one tensor.
+    pub part: Option<Part>,
 }
 
-/// A module of ours and its name in a checkpoint; a third of GPT-2's fused attention map is written `#0`, `#1`, `#2`.
-type Pair = (&'static str, &'static str);
+/// Some of a tensor's outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Outputs of the whole tensor.
+    pub total: usize,
+    /// The outputs that are this part, in its order.
+    pub runs: Vec<Range<usize>>,
+}
 
-const GPT2: &[Pair] = &[
-    ("token_embedding", "transformer.wte"),
-    ("position_embedding", "transformer.wpe"),
-    ("norm", "transformer.ln_f"),
-    ("head", "lm_head"),
-    ("score", "score"),
-];
+impl Names {
+    /// Which outputs of the fused map that `theirs` names a part of are that part.
+    fn part(&self, config: &DecoderConfig, theirs: &str) -> Part {
+        let (map, index) = theirs.split_once('#').expect("a part of a map");
+        let index = usize::from(index.as_bytes()[0] - b'0');
+        let sizes: Vec<usize> = self
+            .block
+            .iter()
+            .filter(|(_, other)| other.split_once('#').is_some_and(|(other, _)| other == map))
+            .map(|(ours, _)| match *ours {
+                "attention.query" => config.query_width(),
+                "attention.key" | "attention.value" => config.kv_width(),
+                _ => config.ffn_width,
+            })
+            .collect();
+        let total = sizes.iter().sum();
+        let runs = match self.by_head {
+            true => {
+                let (head, group) = (config.head_dim, sizes.len() * config.head_dim);
+                (0..config.heads).map(|h| h * group + index * head..h * group + (index + 1) * head).collect()
+            }
+            false => {
+                let start = sizes[..index].iter().sum();
+                std::iter::once(start..start + sizes[index]).collect()
+            }
+        };
+        Part { total, runs }
+    }
+}
 
-const GPT2_BLOCK: &[Pair] = &[
-    ("attention_norm", "ln_1"),
-    ("attention.query", "attn.c_attn#0"),
-    ("attention.key", "attn.c_attn#1"),
-    ("attention.value", "attn.c_attn#2"),
-    ("attention.output", "attn.c_proj"),
-    ("feed_forward_norm", "ln_2"),
-    ("feed_forward.up", "mlp.c_fc"),
-    ("feed_forward.down", "mlp.c_proj"),
-];
-
-const LLAMA: &[Pair] =
-    &[("token_embedding", "model.embed_tokens"), ("norm", "model.norm"), ("head", "lm_head"), ("score", "score")];
-
-const LLAMA_BLOCK: &[Pair] = &[
-    ("attention_norm", "input_layernorm"),
-    ("attention.query", "self_attn.q_proj"),
-    ("attention.key", "self_attn.k_proj"),
-    ("attention.value", "self_attn.v_proj"),
-    ("attention.output", "self_attn.o_proj"),
-    ("attention.query_norm", "self_attn.q_norm"),
-    ("attention.key_norm", "self_attn.k_norm"),
-    ("feed_forward_norm", "post_attention_layernorm"),
-    ("feed_forward.gate", "mlp.gate_proj"),
-    ("feed_forward.up", "mlp.up_proj"),
-    ("feed_forward.down", "mlp.down_proj"),
-];
+/// The outputs of heads whose planes are neighbours, in the order in which a plane's two numbers are half a head apart.
+fn interleaved(heads: usize, head_dim: usize) -> Part {
+    let half = head_dim / 2;
+    let output = move |ours: usize| {
+        let (head, at) = (ours / head_dim, ours % head_dim);
+        head * head_dim + 2 * (at % half) + at / half
+    };
+    let runs = (0..heads * head_dim).map(|ours| output(ours)..output(ours) + 1).collect();
+    Part { total: heads * head_dim, runs }
+}
 
 /// A linear map in the blocks of a family's decoders.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +76,7 @@ pub(crate) struct LinearMap {
     pub ours: &'static str,
     /// `self_attn.q_proj`
     pub theirs: &'static str,
-    /// Whether it is a third of a checkpoint's map.
+    /// Whether it is a part of a checkpoint's map.
     pub fused: bool,
 }
 
@@ -73,13 +90,11 @@ impl LinearMap {
 
 /// The linear maps in a block of `family`, in the order of the forward pass.
 pub(crate) fn linear_maps(family: Family) -> impl Iterator<Item = LinearMap> {
-    let block = match family {
-        Family::Gpt2 => GPT2_BLOCK,
-        _ => LLAMA_BLOCK,
-    };
-    block.iter().filter(|(ours, _)| !ours.ends_with("norm")).map(|&(ours, theirs)| match theirs.split_once('#') {
-        Some((theirs, _)) => LinearMap { ours, theirs, fused: true },
-        None => LinearMap { ours, theirs, fused: false },
+    Names::of(family).block.iter().filter(|(ours, _)| !ours.ends_with("norm")).map(|&(ours, theirs)| {
+        match theirs.split_once('#') {
+            Some((theirs, _)) => LinearMap { ours, theirs, fused: true },
+            None => LinearMap { ours, theirs, fused: false },
+        }
     })
 }
 
@@ -88,15 +103,24 @@ pub(crate) fn is_adapter(name: &str) -> bool {
     name.contains(".lora.")
 }
 
-/// The place of parameter `name` in a checkpoint of `family`; an adapter's is in PEFT's file.
+/// The place of parameter `name` in a checkpoint of such a decoder; an adapter's is in PEFT's file.
 ///
 /// # Panics
 /// When no decoder has such a parameter.
-pub(crate) fn place(family: Family, name: &str) -> Place {
-    let (outer, inner, blocks) = match family {
-        Family::Gpt2 => (GPT2, GPT2_BLOCK, "transformer.h"),
-        _ => (LLAMA, LLAMA_BLOCK, "model.layers"),
-    };
+pub(crate) fn place(config: &DecoderConfig, name: &str) -> Place {
+    place_in(Names::of(config.family), config, name)
+}
+
+/// The place of parameter `name` in a GGUF file of such a decoder.
+///
+/// # Panics
+/// When no decoder has such a parameter.
+pub(crate) fn place_in_gguf(config: &DecoderConfig, name: &str) -> Place {
+    place_in(Names::in_gguf(config.family), config, name)
+}
+
+fn place_in(names: &Names, config: &DecoderConfig, name: &str) -> Place {
+    let family = config.family;
     let unknown = || -> ! { panic!("a decoder of family {family:?} has no parameter {name:?}") };
     // Embeddings are parameters themselves; everything else is a module's weight or bias.
     let (module, kind) = match name.rsplit_once('.') {
@@ -108,39 +132,47 @@ pub(crate) fn place(family: Family, name: &str) -> Place {
         Some(pair) => pair.1,
         None => unknown(),
     };
-    let theirs = match module.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) {
-        Some((layer, module)) => format!("{blocks}.{layer}.{}", find(inner, module)),
-        None => find(outer, module).to_owned(),
-    };
-    let (theirs, third) = match theirs.split_once('#') {
-        Some((theirs, third)) => (theirs, Some(usize::from(third.as_bytes()[0] - b'0'))),
-        None => (&theirs[..], None),
+    let (at, theirs) = match module.strip_prefix("blocks.").and_then(|rest| rest.split_once('.')) {
+        Some((layer, module)) => (format!("{}.{layer}.", names.blocks), find(names.block, module)),
+        None => (String::new(), find(names.outer, module)),
     };
     if is_adapter(name) {
-        let tensor = format!("base_model.model.{theirs}.lora_{}.weight", kind.to_uppercase());
-        return Place { tensor, transposed: true, third };
+        let tensor = format!("base_model.model.{at}{theirs}.lora_{}.weight", kind.to_uppercase());
+        return Place { tensor, transposed: true, part: None };
     }
+    let map = theirs.split_once('#').map(|(map, _)| map);
+    let part = match module.rsplit_once("attention.") {
+        Some((_, "query")) if names.interleaved => Some(interleaved(config.heads, config.head_dim)),
+        Some((_, "key")) if names.interleaved => Some(interleaved(config.kv_heads, config.head_dim)),
+        _ => map.map(|_| names.part(config, theirs)),
+    };
+    let theirs = map.unwrap_or(theirs);
     let is_linear_map = !module.ends_with("norm") && !module.ends_with("embedding") && kind == "weight";
-    let transposed = is_linear_map && (family != Family::Gpt2 || module == "head" || module == "score");
-    Place { tensor: format!("{theirs}.{kind}"), transposed, third }
+    let transposed = is_linear_map && (names.transposed || module == "head" || module == "score");
+    Place { tensor: format!("{at}{theirs}.{kind}"), transposed, part }
 }
 
 /// The prefix that checkpoints of the bare model, without its head, leave out.
 pub(crate) fn optional_prefix(family: Family) -> &'static str {
     match family {
         Family::Gpt2 => "transformer.",
+        Family::GptNeoX => "gpt_neox.",
         _ => "model.",
     }
 }
 
-/// Whether a tensor is one that old versions of transformers wrote beside the parameters: masks and frequencies.
+/// Whether a tensor is one that old versions of transformers wrote beside the parameters: masks, frequencies, and
+/// tables of cosines and sines.
 pub(crate) fn is_buffer(tensor: &str) -> bool {
-    [".attn.bias", ".attn.masked_bias", "rotary_emb.inv_freq"].iter().any(|end| tensor.ends_with(end))
+    let masks = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias"];
+    let rotary = [".inv_freq", ".original_inv_freq", ".cos_cached", ".sin_cached"];
+    masks.iter().any(|end| tensor.ends_with(end))
+        || rotary.iter().any(|end| tensor.strip_suffix(end).is_some_and(|module| module.ends_with("rotary_emb")))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::DecoderConfig;
@@ -156,28 +188,43 @@ mod tests {
             biased,
             DecoderConfig::qwen2(9, 8, 2, 2, 4),
             DecoderConfig::qwen3(9, 8, 2, 2, 4),
+            DecoderConfig { family: Family::Phi3, kv_heads: 1, ..DecoderConfig::llama(9, 8, 2, 2, 4) },
+            DecoderConfig {
+                family: Family::GptNeoX,
+                position: DecoderConfig::llama(9, 8, 2, 2, 4).position,
+                tied_head: false,
+                ..DecoderConfig::gpt2(9, 8, 2, 2, 4)
+            },
         ] {
             let names: Vec<String> = config.init(0, &device).named_parameters().into_iter().map(|p| p.name).collect();
-            let places: BTreeSet<(String, Option<usize>)> =
-                names.iter().map(|name| place(config.family, name)).map(|place| (place.tensor, place.third)).collect();
-            assert_eq!(places.len(), names.len(), "{places:?}");
-            // A fused tensor is there whole.
-            for (tensor, third) in &places {
-                let thirds = places.iter().filter(|other| other.0 == *tensor).count();
-                assert_eq!(thirds, if third.is_some() { 3 } else { 1 }, "{tensor}");
+            // Each output of each tensor is some parameter's, and only one's.
+            let mut outputs: BTreeMap<String, (usize, Vec<usize>)> = BTreeMap::new();
+            for name in &names {
+                let Place { tensor, part, .. } = place(&config, name);
+                let (total, runs) = part.map_or((1, vec![]), |part| (part.total, part.runs));
+                let found = runs.is_empty().then_some(0).into_iter().chain(runs.into_iter().flatten());
+                let entry = outputs.entry(tensor).or_insert((total, vec![]));
+                entry.1.extend(found);
+            }
+            for (tensor, (total, mut found)) in outputs {
+                found.sort_unstable();
+                assert_eq!(found, (0..total).collect::<Vec<_>>(), "{tensor}");
             }
         }
     }
 
     #[test]
     fn names_are_those_of_transformers() {
-        let check = |family, name: &str, tensor: &str, transposed, third| {
-            assert_eq!(place(family, name), Place { tensor: tensor.into(), transposed, third });
+        let check = |family, name: &str, tensor: &str, transposed, first_output: Option<usize>| {
+            let config = DecoderConfig { family, ..DecoderConfig::gpt2(9, 8, 12, 2, 4) };
+            let place = place(&config, name);
+            assert_eq!((place.tensor.as_str(), place.transposed), (tensor, transposed));
+            assert_eq!(place.part.map(|part| part.runs[0].start), first_output, "{tensor}");
         };
         let (query, value) = ("blocks.0.attention.query.weight", "blocks.11.attention.value.bias");
         check(Family::Gpt2, "token_embedding", "transformer.wte.weight", false, None);
         check(Family::Gpt2, query, "transformer.h.0.attn.c_attn.weight", false, Some(0));
-        check(Family::Gpt2, value, "transformer.h.11.attn.c_attn.bias", false, Some(2));
+        check(Family::Gpt2, value, "transformer.h.11.attn.c_attn.bias", false, Some(16));
         check(Family::Gpt2, "head.weight", "lm_head.weight", true, None);
         check(Family::Gpt2, "score.weight", "score.weight", true, None);
         check(
@@ -194,6 +241,17 @@ mod tests {
             true,
             None,
         );
+        let fused = "gpt_neox.layers.0.attention.query_key_value.weight";
+        check(Family::GptNeoX, "blocks.0.attention.key.weight", fused, true, Some(4));
+        check(
+            Family::Phi3,
+            "blocks.0.feed_forward.up.weight",
+            "model.layers.0.mlp.gate_up_proj.weight",
+            true,
+            Some(32),
+        );
+        let behind = "model.layers.0.post_feedforward_layernorm.weight";
+        check(Family::Olmo2, "blocks.0.feed_forward_post_norm.weight", behind, false, None);
         check(Family::Llama, "norm.weight", "model.norm.weight", false, None);
         check(Family::Qwen2, query, "model.layers.0.self_attn.q_proj.weight", true, None);
         check(Family::Qwen2, value, "model.layers.11.self_attn.v_proj.bias", false, None);

@@ -80,6 +80,10 @@ impl SamplingDefaults {
 /// are advice, so what is wrong with them is no error: it counts as absent, and one line says what it is.
 #[must_use]
 pub fn load_sampling(dir: impl AsRef<Path>) -> (SamplingDefaults, Vec<String>) {
+    if dir.as_ref().is_file() {
+        // A GGUF file says nothing about it.
+        return Default::default();
+    }
     let path = dir.as_ref().join("generation_config.json");
     let ignored =
         |why: String| (SamplingDefaults::default(), vec![format!("{}: {why}; it is ignored", path.display())]);

@@ -41,7 +41,7 @@ pub fn load_score_model(dir: impl AsRef<Path>, device: &Device) -> Result<(Score
     let dir = dir.as_ref();
     let path = dir.join("config.json");
     let (config, scale) = config_json::parse_score(&path, &read(&path)?)?;
-    let mut weights = Checkpoint::open(dir, config.family)?;
+    let mut weights = Checkpoint::open(dir, &config)?;
     let width = config.width;
     let decoder = body(config, &mut weights, device)?;
     let model = ScoreModel::with_weight(decoder, weights.numbers("score.weight", &[width, 1])?);

@@ -8,6 +8,10 @@ mod lora;
 mod training;
 mod parity;
 mod checkpoints;
+mod adapter_folders;
+mod families;
+mod gguf;
+mod mutated;
 mod stories260k;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};

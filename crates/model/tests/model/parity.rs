@@ -12,6 +12,27 @@ use crate::{device, distance};
 
 const FIXTURES: [&str; 6] = ["gpt2", "classic", "llama", "llama_biased", "qwen2", "qwen3"];
 
+/// What `fixtures/make_family_fixtures.py` made.
+pub(crate) const FAMILIES: [&str; 17] = [
+    "families/mistral",
+    "families/qwen2_mixed",
+    "families/qwen3_mixed",
+    "families/llama_yarn",
+    "families/llama_dynamic",
+    "families/gemma",
+    "families/gemma2",
+    "families/gemma3",
+    "families/phi3",
+    "families/phi3_long",
+    "families/smollm3",
+    "families/olmo2",
+    "families/granite",
+    "families/stablelm",
+    "families/stablelm_parallel",
+    "families/gpt_neox",
+    "families/gpt_neox_sequential",
+];
+
 /// What `PyTorch` computed for one model.
 pub(crate) struct Expected {
     /// `[B, T]`
@@ -84,7 +105,7 @@ fn expected_gradients(name: &str, device: &Device) -> Vec<(String, Vec<f32>)> {
 #[test]
 fn logits_are_those_of_transformers() {
     let device = device();
-    for name in FIXTURES {
+    for name in FIXTURES.into_iter().chain(FAMILIES) {
         let decoder = load(fixture(name), &device).unwrap_or_else(|error| panic!("{error}"));
         let expected = expected(name, &device);
         let difference = distance(decoder.forward(expected.ids, None), expected.logits);
@@ -96,7 +117,7 @@ fn logits_are_those_of_transformers() {
 #[test]
 fn gradients_are_those_of_pytorch() {
     let device = device();
-    for name in FIXTURES {
+    for name in FIXTURES.into_iter().chain(FAMILIES) {
         let training = device.clone().autodiff();
         let decoder = load(fixture(name), &training).unwrap_or_else(|error| panic!("{error}"));
         let Expected { ids, loss: expected_loss, .. } = expected(name, &training);

@@ -8,6 +8,7 @@ mod training;
 mod turns;
 mod files;
 mod hostile;
+mod formats;
 
 use std::path::PathBuf;
 

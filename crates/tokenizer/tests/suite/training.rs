@@ -110,3 +110,17 @@ fn impossible_settings_are_refused() {
     assert!(matches!(Tokenizer::train_bpe(nothing(), &config(300)), Err(TokenizerError::NoText)));
     assert!(matches!(Tokenizer::train_char(nothing()), Err(TokenizerError::NoText)));
 }
+
+#[test]
+fn composed_characters_are_the_same_text_where_that_is_asked() {
+    let documents = ["the kiln is hot", "caf\u{e9} and tea"].map(String::from);
+    let ids = |composed: bool| {
+        let config = BpeConfig { vocab_size: 270, composed, ..BpeConfig::default() };
+        let tokenizer = Tokenizer::train_bpe(documents.clone().into_iter(), &config).unwrap();
+        ["e\u{301}", "\u{e9}"].map(|text| tokenizer.encode(text))
+    };
+    let [apart, together] = ids(true);
+    assert_eq!(apart, together);
+    let [apart, together] = ids(false);
+    assert_ne!(apart, together);
+}

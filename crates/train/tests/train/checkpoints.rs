@@ -44,7 +44,8 @@ fn a_checkpoint_keeps_what_the_model_it_began_with_says_of_generation() {
     let base = tempfile::tempdir().unwrap();
     let generation = r#"{"temperature": 0.3, "do_sample": true, "bos_token_id": 3, "own_key": [1]}"#;
     fs::write(base.path().join("generation_config.json"), generation).unwrap();
-    fs::write(base.path().join("config.json"), r#"{"bos_token_id": 3, "eos_token_id": 2, "hidden_size": 7}"#).unwrap();
+    let said = r#"{"bos_token_id": 3, "eos_token_id": 2, "hidden_size": 7, "torch_dtype": "bfloat16"}"#;
+    fs::write(base.path().join("config.json"), said).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut stage = StageDir::open(folder.path()).unwrap().inheriting(base.path());
     small.run_in(&mut stage).unwrap();
@@ -57,6 +58,10 @@ fn a_checkpoint_keeps_what_the_model_it_began_with_says_of_generation() {
     let config = read("config.json");
     assert_eq!((&config["bos_token_id"], &config["eos_token_id"]), (&3.into(), &2.into()));
     assert_ne!(config["hidden_size"], 7);
+    // Opened as it was made to be; the numbers themselves stay whole, to go on from.
+    assert_eq!((&config["dtype"], &config["torch_dtype"]), (&"bfloat16".into(), &"bfloat16".into()));
+    let weights = fs::read(newest(folder.path()).join("model.safetensors")).unwrap();
+    assert!(String::from_utf8_lossy(&weights[8..2000]).contains("\"F32\""));
 }
 
 #[test]

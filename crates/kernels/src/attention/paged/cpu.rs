@@ -10,9 +10,9 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::{PAGE, PageShape, Text};
+use super::{PAGE, PageShape, Text, View};
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
-use crate::simd::{LANES, exp2_lane, row_max, row_sum, vectorize};
+use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
 /// Query heads of a task, about: what the registers of a small product hold.
 const ROWS: usize = 8;
@@ -45,7 +45,7 @@ impl HostPages {
     }
 
     /// What [`Pages::attend`](super::Pages::attend) computes.
-    pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], window: Option<usize>) -> Tensor<3> {
+    pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], view: View) -> Tensor<3> {
         let [tokens, heads, width] = q.dims();
         let [q, k, v] = [q, k, v].map(Tensor::into_data);
         let [q, k, v] = [&q, &k, &v].map(|data| data.as_slice::<f32>().expect("queries, keys and values of f32"));
@@ -58,7 +58,7 @@ impl HostPages {
             }
         }
         let y = SharedOutput::new(tokens * heads * width);
-        self.attend_all(q, heads, texts, window, &y);
+        self.attend_all(q, heads, texts, view, &y);
         // SAFETY: the tasks cover every head of every query.
         let y = unsafe { y.finish() };
         Tensor::from_data(TensorData::new(y, [tokens, heads, width]), &Device::flex())
@@ -79,7 +79,7 @@ impl HostPages {
         }
     }
 
-    fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], window: Option<usize>, y: &SharedOutput) {
+    fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], view: View, y: &SharedOutput) {
         let kv_heads = self.shape.kv_heads;
         let together = (ROWS * kv_heads / heads).max(1);
         let (mut tasks, mut token, mut work) = (vec![], 0, 0);
@@ -89,11 +89,11 @@ impl HostPages {
                 token += positions.len();
                 tasks.push(Queries { text, token: token - positions.len(), positions });
             }
-            work += of_text.tokens * of_text.len().min(window.unwrap_or(usize::MAX)) * heads * self.shape.head_dim;
+            work += of_text.tokens * of_text.len().min(view.window.unwrap_or(usize::MAX)) * heads * self.shape.head_dim;
         }
         let task = |index: usize| {
             let (queries, kv_head) = (&tasks[index / kv_heads], index % kv_heads);
-            self.attend_some(q, heads, &texts[queries.text], queries, kv_head, window, y);
+            self.attend_some(q, heads, &texts[queries.text], queries, kv_head, view, y);
         };
         if work < SERIAL {
             (0..tasks.len() * kv_heads).for_each(task);
@@ -111,7 +111,7 @@ impl HostPages {
         text: &Text,
         queries: &Queries,
         kv_head: usize,
-        window: Option<usize>,
+        View { window, softcap }: View,
         y: &SharedOutput,
     ) {
         let PageShape { kv_heads, head_dim, .. } = self.shape;
@@ -148,6 +148,9 @@ impl HostPages {
                 .run();
             }
             for (row, total) in totals.iter_mut().enumerate() {
+                if let Some(cap) = softcap {
+                    cap_scores(&mut scores[row * stride..][seen(row)], cap as f32 * LOG2_E);
+                }
                 *total = exponentials(&mut scores[row * stride..][seen(row)]);
             }
             sums.fill(0.0);
@@ -184,6 +187,18 @@ impl HostPages {
             }
         });
     }
+}
+
+/// Leaves `cap·tanh(score / cap)`.
+fn cap_scores(scores: &mut [f32], cap: f32) {
+    vectorize(
+        #[inline(always)]
+        || {
+            for score in scores.iter_mut() {
+                *score = cap * tanh_lane(*score / cap);
+            }
+        },
+    );
 }
 
 /// Leaves `2^(score - max)`; returns their sum.

@@ -63,10 +63,21 @@ impl Text {
     }
 }
 
+/// How queries look at keys.
+#[derive(Clone, Copy, Debug)]
+struct View {
+    /// Keys that a query sees at most, itself included.
+    window: Option<usize>,
+    /// The largest score, where scores are capped.
+    softcap: Option<f64>,
+}
+
 /// Keys and values of one layer, in memory that is allocated once.
 #[derive(Debug)]
 pub struct Pages {
     shape: PageShape,
+    /// The largest score, where scores are capped.
+    softcap: Option<f64>,
     storage: Storage,
 }
 
@@ -83,7 +94,7 @@ impl Pages {
     pub fn new(shape: PageShape, device: &Device) -> Self {
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
-            return Self { shape, storage: Storage::Host(cpu::HostPages::new(shape)) };
+            return Self { shape, softcap: None, storage: Storage::Host(cpu::HostPages::new(shape)) };
         }
         Self::of_tensors(shape, device)
     }
@@ -91,7 +102,16 @@ impl Pages {
     /// Pages that are read and written by burn's operations, as on every backend without a kernel.
     #[must_use]
     pub fn of_tensors(shape: PageShape, device: &Device) -> Self {
-        Self { shape, storage: Storage::Tensors(Box::new(reference::TensorPages::new(shape, device))) }
+        let storage = Storage::Tensors(Box::new(reference::TensorPages::new(shape, device)));
+        Self { shape, softcap: None, storage }
+    }
+
+    /// Pages whose scores become `cap·tanh(score / cap)` where there is a cap, as in
+    /// [`softcapped_attention`](super::softcapped_attention).
+    #[must_use]
+    pub fn with_softcap(mut self, softcap: Option<f64>) -> Self {
+        self.softcap = softcap;
+        self
     }
 
     /// Writes the keys and values of the new tokens of several texts, one text behind the other, into their pages, and
@@ -121,10 +141,11 @@ impl Pages {
         for text in texts {
             assert!(text.tokens > 0 && text.pages.len() * PAGE >= text.len(), "a text of {} tokens", text.len());
         }
+        let view = View { window, softcap: self.softcap };
         match &mut self.storage {
-            Storage::Tensors(pages) => pages.attend([q, k, v], texts, window, precision),
+            Storage::Tensors(pages) => pages.attend([q, k, v], texts, view, precision),
             #[cfg(feature = "flex")]
-            Storage::Host(pages) => pages.attend([q, k, v], texts, window),
+            Storage::Host(pages) => pages.attend([q, k, v], texts, view),
         }
     }
 }

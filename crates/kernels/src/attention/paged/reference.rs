@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{PAGE, PageShape, Text};
+use super::{PAGE, PageShape, Text, View};
 use crate::Precision;
-use crate::attention::{Mask, reference::attention};
+use crate::attention::{Mask, reference::attention_with};
 
 /// Keys and values, `[pages · PAGE, kv heads, K]` each.
 #[derive(Debug)]
@@ -21,13 +21,7 @@ impl TensorPages {
     }
 
     /// What [`Pages::attend`](super::Pages::attend) computes.
-    pub fn attend(
-        &mut self,
-        [q, k, v]: [Tensor<3>; 3],
-        texts: &[Text],
-        window: Option<usize>,
-        precision: Precision,
-    ) -> Tensor<3> {
+    pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], view: View, precision: Precision) -> Tensor<3> {
         let mut first = 0;
         for text in texts {
             let new = [&k, &v].map(|x| x.clone().narrow(0, first, text.tokens));
@@ -46,7 +40,7 @@ impl TensorPages {
             };
             let (some, others) = rest.split_at(count);
             let queries = q.clone().narrow(0, first, count * text.tokens);
-            results.push(self.attend_alike(queries, some, window, precision));
+            results.push(self.attend_alike(queries, some, view, precision));
             first += count * text.tokens;
             rest = others;
         }
@@ -54,7 +48,7 @@ impl TensorPages {
     }
 
     /// Texts with as many new tokens each. `[B·T, H, K]` → `[B·T, H, K]`
-    fn attend_alike(&self, q: Tensor<3>, texts: &[Text], window: Option<usize>, precision: Precision) -> Tensor<3> {
+    fn attend_alike(&self, q: Tensor<3>, texts: &[Text], view: View, precision: Precision) -> Tensor<3> {
         let [tokens, heads, width] = q.dims();
         let (batch, time) = (texts.len(), tokens / texts.len());
         let longest = texts.iter().map(Text::len).max().unwrap_or(0);
@@ -73,9 +67,10 @@ impl TensorPages {
             x.clone().select(0, slots.clone()).reshape([batch, longest, kv_heads, width]).swap_dims(1, 2)
         };
         let plain = origins.iter().all(|&origin| origin == 0);
-        let mask = Mask::new((!plain).then(|| origins.into()), window);
+        let mask = Mask::new((!plain).then(|| origins.into()), view.window);
         let q = q.reshape([batch, time, heads, width]).swap_dims(1, 2);
-        attention(q, rows(&self.keys), rows(&self.values), &mask, precision).reshape([tokens, heads, width])
+        let heads_of = [q, rows(&self.keys), rows(&self.values)];
+        attention_with(heads_of, &mask, view.softcap, precision).reshape([tokens, heads, width])
     }
 
     /// Writes a text's new keys and values, page by page.

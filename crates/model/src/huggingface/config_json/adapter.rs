@@ -50,7 +50,8 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
 /// A map's name within its block: PEFT can list every layer's, as `model.layers.0.self_attn.q_proj`. Should a layer not
 /// be among them, its tensors turn out to be missing.
 fn in_block(target: &str) -> &str {
-    let numbered = ["model.layers.", "transformer.h."].iter().find_map(|blocks| target.strip_prefix(blocks));
+    let numbered =
+        ["model.layers.", "transformer.h.", "gpt_neox.layers."].iter().find_map(|blocks| target.strip_prefix(blocks));
     match numbered.and_then(|rest| rest.split_once('.')) {
         Some((layer, name)) if layer.parse::<usize>().is_ok() => name,
         _ => target,

@@ -85,6 +85,17 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.error(format!("{}{key} is missing; add it, a positive number", self.prefix)))
     }
 
+    /// A list of positive numbers.
+    pub(super) fn numbers(&mut self, key: &str) -> Result<Vec<f64>, ModelError> {
+        let Some(value) = self.take(key) else {
+            return Err(self.error(format!("{}{key} is missing; add it, a list of positive numbers", self.prefix)));
+        };
+        let numbers = value.as_array().and_then(|items| items.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>());
+        numbers
+            .filter(|numbers| numbers.iter().all(|number| *number > 0.0 && number.is_finite()))
+            .ok_or_else(|| self.error(format!("{}{key} is not a list of positive numbers; copy it anew", self.prefix)))
+    }
+
     pub(super) fn flag(&mut self, key: &str, default: bool) -> Result<bool, ModelError> {
         match self.take(key) {
             None => Ok(default),

@@ -23,10 +23,10 @@ const INERT: &[&str] = &[
     "remove_invalid_values", "output_scores", "return_dict_in_generate", "bad_words_ids", "task_specific_params",
     // Heads other than the language model's.
     "id2label", "label2id", "num_labels", "problem_type", "classifier_dropout",
-    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
+    "summary_type", "is_decoder", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout",
     // Dropout, which only training in transformers applies.
     "attention_dropout", "hidden_dropout", "resid_dropout", "embd_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop",
-    "mlp_dropout", "residual_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob",
+    "mlp_dropout", "residual_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob", "embd_dropout_prob",
     // Further names of the context.
     "n_ctx", "seq_length", "max_sequence_length", "model_max_length",
 ];

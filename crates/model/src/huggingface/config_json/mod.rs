@@ -9,6 +9,8 @@ mod write;
 mod rope;
 mod adapter;
 mod inert;
+mod families;
+mod variant;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -20,36 +22,10 @@ use serde_json::{Map, Value, json};
 pub(crate) use adapter::{adapter_to_json, parse_adapter};
 pub(crate) use read::{parse, parse_score};
 pub use write::check_representable;
-pub(crate) use write::{score_to_json, to_json};
+pub(crate) use write::{difference, score_to_json, to_json};
 
 use crate::ModelError;
-use crate::config::Family;
 use fields::Fields;
-
-/// What a family is called in `config.json`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FamilyNames {
-    family: Family,
-    model_type: &'static str,
-    /// The architecture of its language models.
-    language_model: &'static str,
-    /// The architecture of its score models.
-    score_model: &'static str,
-}
-
-#[rustfmt::skip]
-const FAMILIES: [FamilyNames; 4] = [
-    FamilyNames { family: Family::Gpt2, model_type: "gpt2", language_model: "GPT2LMHeadModel", score_model: "GPT2ForSequenceClassification" },
-    FamilyNames { family: Family::Llama, model_type: "llama", language_model: "LlamaForCausalLM", score_model: "LlamaForSequenceClassification" },
-    FamilyNames { family: Family::Qwen2, model_type: "qwen2", language_model: "Qwen2ForCausalLM", score_model: "Qwen2ForSequenceClassification" },
-    FamilyNames { family: Family::Qwen3, model_type: "qwen3", language_model: "Qwen3ForCausalLM", score_model: "Qwen3ForSequenceClassification" },
-];
-
-impl FamilyNames {
-    fn of(family: Family) -> Self {
-        FAMILIES.into_iter().find(|names| names.family == family).expect("every family is listed")
-    }
-}
 
 /// Marks the scale of a score model's rewards. Other programs ignore the key.
 const REWARD: &str = "fireclay_reward";

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::families::{FAMILIES, FamilyKeys, is_gemma};
 use super::fields::{Fields, config_error};
 use super::inert::is_inert;
-use super::{FAMILIES, FamilyNames, REWARD, SINUSOIDAL_MARK, rope};
+use super::{REWARD, SINUSOIDAL_MARK, rope, variant};
 use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
 use crate::{ModelError, RewardScale};
 
@@ -13,9 +14,11 @@ use crate::{ModelError, RewardScale};
 const REFUSED: &[&str] = &[
     "quantization_config", "add_cross_attention", "is_encoder_decoder", "scale_attn_by_inverse_layer_idx",
     "reorder_and_upcast_attn", "rope_interleaved", "pruned_heads", "num_experts", "num_local_experts", "n_routed_experts",
-    "logit_scale", "attn_logit_softcapping", "final_logit_softcapping", "embedding_multiplier", "residual_multiplier",
-    "attention_multiplier", "no_rope_layers",
+    "logit_scale", "qk_layernorm", "use_qk_norm",
 ];
+
+/// Layers that a decoder has at most, many times those of the largest models.
+const MOST_LAYERS: usize = 1 << 12;
 
 /// Reads the text of a language model's `config.json`; `path` is for messages.
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelError> {
@@ -57,10 +60,10 @@ enum Task {
 }
 
 impl Task {
-    fn class(self, names: &FamilyNames) -> &'static str {
+    fn class(self, keys: &FamilyKeys) -> &'static str {
         match self {
-            Self::Language => names.language_model,
-            Self::Score => names.score_model,
+            Self::Language => keys.language_model,
+            Self::Score => keys.score_model,
         }
     }
 }
@@ -83,7 +86,7 @@ fn parse_body(path: &Path, mut fields: Fields, task: Task) -> Result<DecoderConf
 }
 
 fn family(fields: &mut Fields, task: Task) -> Result<Family, ModelError> {
-    let supported = || FAMILIES.map(|names| format!("{} ({})", names.model_type, task.class(&names))).join(", ");
+    let supported = || FAMILIES.map(|keys| format!("{} ({})", keys.model_type, task.class(&keys))).join(", ");
     let kind = fields.text("model_type")?;
     let classes = fields.texts("architectures")?.unwrap_or_default();
     let by_kind = match &kind {
@@ -92,7 +95,11 @@ fn family(fields: &mut Fields, task: Task) -> Result<Family, ModelError> {
             fields.error(format!("model_type {kind:?} is not supported; use one of: {}", supported()))
         })?),
     };
-    let of_class = |class: &str, task: Task| FAMILIES.into_iter().find(|names| task.class(names) == class);
+    let of_class = |class: &str, task: Task| {
+        // A body alone is a language model whose head is the embedding.
+        let is = |keys: &FamilyKeys| task.class(keys) == class || (task == Task::Language && keys.base_model == class);
+        FAMILIES.into_iter().find(is)
+    };
     let by_class = match classes.first() {
         None => None,
         Some(class) => Some(of_class(class, task).ok_or_else(|| match task {
@@ -108,7 +115,7 @@ fn family(fields: &mut Fields, task: Task) -> Result<Family, ModelError> {
         })?),
     };
     match (by_kind, by_class) {
-        (Some(kind), Some(class)) if kind != class => Err(fields.error(format!(
+        (Some(kind), Some(class)) if kind.family != class.family => Err(fields.error(format!(
             "model_type {:?} and architecture {:?} contradict each other; correct the wrong one",
             kind.model_type,
             task.class(&class)
@@ -151,9 +158,23 @@ fn activation(fields: &mut Fields, key: &str, default: &str) -> Result<Activatio
     })
 }
 
+/// A size that some files have under the name that other families use.
+fn size_of_either(fields: &mut Fields, key: &str, other: &str) -> Result<usize, ModelError> {
+    match fields.optional_size(other)? {
+        Some(size) if !fields.contains(key) => Ok(size),
+        other_size => {
+            let size = fields.size(key)?;
+            if other_size.is_some_and(|other| other != size) {
+                return Err(fields.error(format!("{key} and {other} contradict each other; keep the right one")));
+            }
+            Ok(size)
+        }
+    }
+}
+
 fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
-    let width = fields.size("n_embd")?;
-    let heads = fields.size("n_head")?;
+    let width = size_of_either(fields, "n_embd", "hidden_size")?;
+    let heads = size_of_either(fields, "n_head", "num_attention_heads")?;
     if !width.is_multiple_of(heads) {
         return Err(
             fields.error(format!("n_embd = {width} is not a multiple of n_head = {heads}; correct one of them"))
@@ -167,9 +188,9 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
     let preset = DecoderConfig::gpt2(
         fields.size("vocab_size")?,
         width,
-        fields.size("n_layer")?,
+        size_of_either(fields, "n_layer", "num_hidden_layers")?,
         heads,
-        fields.size("n_positions")?,
+        size_of_either(fields, "n_positions", "max_position_embeddings")?,
     );
     let position = match fields.text(SINUSOIDAL_MARK)?.as_deref() {
         None => Position::Learned,
@@ -193,27 +214,36 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
 }
 
 fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
+    let keys = FamilyKeys::of(family);
     let width = fields.size("hidden_size")?;
     let heads = fields.size("num_attention_heads")?;
-    let context = fields.size("max_position_embeddings")?;
+    let context = fields.optional_size("max_position_embeddings")?.unwrap_or(keys.context);
     let layers = fields.size("num_hidden_layers")?;
-    let kv_heads = match fields.contains("num_key_value_heads") || family == Family::Llama {
+    // Lists with an entry for each layer are made of this.
+    if layers > MOST_LAYERS {
+        return Err(fields.error(format!("num_hidden_layers is {layers}; at most {MOST_LAYERS} are supported")));
+    }
+    let kv_heads = match fields.contains("num_key_value_heads") || keys.kv_heads_optional {
         true => fields.optional_size("num_key_value_heads")?.unwrap_or(heads),
         false => fields.size("num_key_value_heads")?,
     };
-    // transformers' Qwen3 has heads of 128 unless told, whatever its width.
-    let head_dim = match fields.contains("head_dim") || family != Family::Qwen3 {
-        true => fields.optional_size("head_dim")?.unwrap_or(width / heads),
-        false => 128,
+    let head_dim = match fields.contains("head_dim") {
+        true => fields.optional_size("head_dim")?,
+        false => keys.head_dim,
     };
-    let attention_bias = family != Family::Qwen2 && fields.flag("attention_bias", false)?;
-    let (sliding_window, full_layers) = match family {
-        Family::Llama => (None, 0),
-        _ => sliding_window(fields, layers)?,
+    let head_dim = head_dim.unwrap_or(width / heads);
+    let bias = match keys.bias_key {
+        Some((key, absent)) => fields.flag(key, absent)?,
+        None => false,
     };
     if family == Family::Llama && fields.optional_size("pretraining_tp")?.is_some_and(|parts| parts != 1) {
         return Err(fields.error("pretraining_tp is not 1, which this decoder does not have; set it to 1".into()));
     }
+    let mut variant = variant::read(&keys, fields, width, layers)?;
+    let windows = variant::windows(&keys, fields, layers, &variant)?;
+    variant.window_layers = windows.window_layers;
+    let neox = family == Family::GptNeoX;
+    let position = rope::read(&keys, fields, context, head_dim, &mut variant)?;
     Ok(DecoderConfig {
         family,
         vocab_size: fields.size("vocab_size")?,
@@ -224,50 +254,36 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
         head_dim,
         ffn_width: fields.size("intermediate_size")?,
         context,
-        position: rope::read(fields, context)?,
-        norm: NormKind::Rms,
-        norm_epsilon: fields.optional_number("rms_norm_eps")?.unwrap_or(1e-6),
-        activation: activation(fields, "hidden_act", "silu")?,
-        gated: true,
-        qk_norm: family == Family::Qwen3,
-        qkv_bias: family == Family::Qwen2 || attention_bias,
-        output_bias: attention_bias,
-        ffn_bias: family == Family::Llama && fields.flag("mlp_bias", false)?,
-        tied_head: fields.flag("tie_word_embeddings", false)?,
-        sliding_window,
-        full_layers,
+        position,
+        norm: if neox || family == Family::StableLm { NormKind::Layer } else { NormKind::Rms },
+        norm_epsilon: fields.optional_number(keys.epsilon_key)?.unwrap_or(keys.epsilon),
+        activation: family_activation(&keys, fields)?,
+        gated: !neox,
+        qk_norm: matches!(family, Family::Qwen3 | Family::Gemma3 | Family::Olmo2),
+        qkv_bias: family == Family::Qwen2 || bias,
+        output_bias: bias && keys.output_bias,
+        ffn_bias: neox || (keys.mlp_bias && fields.flag("mlp_bias", false)?),
+        tied_head: fields.flag("tie_word_embeddings", keys.tied)?,
+        sliding_window: windows.sliding_window,
+        full_layers: windows.full_layers,
         init_std: fields.optional_number("initializer_range")?.unwrap_or(0.02),
         embedding_std: fields.optional_number("embedding_initializer_range")?,
+        variant,
     })
 }
 
-/// The window and how many of the first layers see past it. `layer_types` (5.x) says what
-/// `max_window_layers` (4.x) implies.
-fn sliding_window(fields: &mut Fields, layers: usize) -> Result<(Option<usize>, usize), ModelError> {
-    let on = fields.flag("use_sliding_window", false)?;
-    let window = fields.optional_size("sliding_window")?.filter(|_| on);
-    let max_window_layers = fields.optional_count("max_window_layers")?.unwrap_or(28);
-    let full_layers = match fields.texts("layer_types")? {
-        None if window.is_some() => max_window_layers.min(layers),
-        None => layers,
-        Some(types) => {
-            let full = types.iter().take_while(|kind| *kind == "full_attention").count();
-            let rest_slides = types[full..].iter().all(|kind| kind == "sliding_attention");
-            if types.len() != layers || !rest_slides {
-                return Err(fields.error(
-                    "layer_types is not one entry a layer, full_attention first and sliding_attention after; use a \
-                     model that is so"
-                        .into(),
-                ));
-            }
-            full
-        }
-    };
-    match (window, full_layers < layers) {
-        (Some(window), true) => Ok((Some(window), full_layers)),
-        (None, true) => Err(fields.error(
-            "layer_types has sliding_attention but use_sliding_window or sliding_window is off; set both".into(),
-        )),
-        _ => Ok((None, 0)),
+/// The activation under the family's key. Gemma's files say "gelu" and mean the approximation by tanh; some have two
+/// keys, of which `hidden_activation` counts.
+fn family_activation(keys: &FamilyKeys, fields: &mut Fields) -> Result<Activation, ModelError> {
+    if !is_gemma(keys.family) {
+        return activation(fields, keys.activation_key, keys.activation);
+    }
+    let counts = if fields.contains("hidden_activation") { "hidden_activation" } else { keys.activation_key };
+    let found = activation(fields, counts, keys.activation)?;
+    // The other key, if any, counts for nothing.
+    let _ = fields.take("hidden_act");
+    match (keys.family, found) {
+        (Family::Gemma, Activation::Gelu) => Ok(Activation::GeluTanh),
+        (_, found) => Ok(found),
     }
 }

@@ -4,94 +4,249 @@
 
 use serde_json::{Map, Value, json};
 
+use super::families::FamilyKeys;
 use super::fields::Fields;
 use crate::ModelError;
-use crate::config::{Position, RotaryScaling};
+use crate::config::{DecoderConfig, Family, Position, RotaryScaling, Variant};
 
-/// What transformers takes where a file gives no base.
-const DEFAULT_THETA: f64 = 10_000.0;
+/// The base of layers with a sliding window in a Gemma 3 where the file gives none.
+const LOCAL_THETA: f64 = 10_000.0;
 
-/// Reads the rotary position of a config in either spelling; where it has both, they must agree.
-pub(super) fn read(fields: &mut Fields, context: usize) -> Result<Position, ModelError> {
-    if let Some(part) = fields.optional_number("partial_rotary_factor")?
-        && part != 1.0
-    {
-        return Err(fields.error(format!(
-            "partial_rotary_factor is {part}, which this decoder does not have; use a model that rotates whole heads"
-        )));
+/// One object of rotary parameters.
+#[derive(Clone, Debug, PartialEq)]
+struct Entries {
+    theta: Option<f64>,
+    scaling: RotaryScaling,
+    /// The share of a head that is rotated.
+    part: Option<f64>,
+}
+
+/// What an object of rotary parameters is read with.
+#[derive(Clone, Copy)]
+struct Around {
+    context: usize,
+    /// `original_max_position_embeddings` of the file itself.
+    original: Option<usize>,
+    /// Whether the file calls `LongRoPE` by other names.
+    phi3: bool,
+}
+
+/// Reads the rotary position of a config in either spelling; where it has both, they must agree. What only some
+/// families have goes into `variant`.
+pub(super) fn read(
+    keys: &FamilyKeys,
+    fields: &mut Fields,
+    context: usize,
+    head_dim: usize,
+    variant: &mut Variant,
+) -> Result<Position, ModelError> {
+    let (part_key, theta_key) = match keys.family {
+        Family::GptNeoX => ("rotary_pct", "rotary_emb_base"),
+        _ => ("partial_rotary_factor", "rope_theta"),
+    };
+    let mut parts = vec![fields.optional_number(part_key)?];
+    let mut thetas = vec![fields.optional_number(theta_key)?];
+    if keys.family == Family::GptNeoX {
+        parts.push(fields.optional_number("partial_rotary_factor")?);
+        thetas.push(fields.optional_number("rope_theta")?);
     }
-    let outer_theta = fields.optional_number("rope_theta")?;
+    let original = fields.optional_size("original_max_position_embeddings")?;
+    let around = Around { context, original, phi3: keys.family == Family::Phi3 };
     let old = match fields.object("rope_scaling", "rope_scaling.")? {
-        Some(entries) => Some(read_entries(entries, context)?),
+        Some(entries) => Some(read_entries(entries, around)?),
         None => None,
     };
-    let new = match fields.object("rope_parameters", "rope_parameters.")? {
-        Some(entries) => Some(read_entries(entries, context)?),
-        None => None,
-    };
+    let (mut new, mut local) = (None, None);
+    if let Some(mut entries) = fields.object("rope_parameters", "rope_parameters.")? {
+        let global = entries.object("full_attention", "rope_parameters.full_attention.")?;
+        let sliding = entries.object("sliding_attention", "rope_parameters.sliding_attention.")?;
+        if global.is_none() && sliding.is_none() {
+            new = Some(read_entries(entries, around)?);
+        } else {
+            new = global.map(|entries| read_entries(entries, around)).transpose()?;
+            local = sliding.map(|entries| read_entries(entries, around)).transpose()?;
+            entries.finish(|_| false)?;
+        }
+    }
     let agree = match (&old, &new) {
-        (Some((_, old)), Some((_, new))) => old == new,
+        (Some(old), Some(new)) => old.scaling == new.scaling,
         _ => true,
     };
-    let thetas: Vec<f64> =
-        [outer_theta, old.as_ref().and_then(|o| o.0), new.as_ref().and_then(|n| n.0)].into_iter().flatten().collect();
-    if !agree || thetas.windows(2).any(|pair| pair[0] != pair[1]) {
+    thetas.extend([&old, &new].into_iter().flatten().map(|entries| entries.theta));
+    parts.extend([&old, &new].into_iter().flatten().map(|entries| entries.part));
+    let thetas: Vec<f64> = thetas.into_iter().flatten().collect();
+    let parts: Vec<f64> = parts.into_iter().flatten().collect();
+    let differ = |numbers: &[f64]| numbers.windows(2).any(|pair| pair[0] != pair[1]);
+    if !agree || differ(&thetas) || differ(&parts) {
         return Err(fields.error(
             "rope_parameters and rope_theta/rope_scaling contradict each other; keep the one that the weights were \
              trained with"
                 .into(),
         ));
     }
-    let theta = thetas.first().copied().unwrap_or(DEFAULT_THETA);
-    let scaling = new.or(old).map(|(_, scaling)| scaling).unwrap_or_default();
-    Ok(Position::Rotary { theta, scaling })
+    variant.rotary_dims = rotary_dims(keys, fields, parts.first().copied(), head_dim)?;
+    let theta = thetas.first().copied().unwrap_or(keys.theta);
+    let scaling = new.or(old).map(|entries| entries.scaling).unwrap_or_default();
+    let position = Position::Rotary { theta, scaling };
+    if keys.family == Family::Gemma3 {
+        let theta = fields.optional_number("rope_local_base_freq")?;
+        let local = local.unwrap_or(Entries { theta, scaling: RotaryScaling::None, part: None });
+        if theta.is_some() && local.theta.is_some() && theta != local.theta {
+            return Err(fields.error("rope_local_base_freq and rope_parameters contradict each other".into()));
+        }
+        let theta = local.theta.or(theta).unwrap_or(LOCAL_THETA);
+        variant.window_position =
+            Some(Position::Rotary { theta, scaling: local.scaling }).filter(|local| *local != position);
+    } else if local.is_some() {
+        return Err(fields.error(
+            "rope_parameters differ between kinds of layers, which this family does not have; use a model with one"
+                .into(),
+        ));
+    }
+    Ok(position)
 }
 
-/// The base, where given, and the scaling of one object of rotary parameters.
-fn read_entries(mut entries: Fields, context: usize) -> Result<(Option<f64>, RotaryScaling), ModelError> {
+/// How many of a head's numbers are rotated, where not all are.
+fn rotary_dims(
+    keys: &FamilyKeys,
+    fields: &Fields,
+    part: Option<f64>,
+    head_dim: usize,
+) -> Result<Option<usize>, ModelError> {
+    let Some(usual) = keys.partial_rotary else {
+        return match part {
+            None | Some(1.0) => Ok(None),
+            Some(part) => Err(fields.error(format!(
+                "partial_rotary_factor is {part}, which this family does not have; use a model that rotates whole heads"
+            ))),
+        };
+    };
+    let part = part.unwrap_or(usual);
+    if part > 1.0 {
+        return Err(fields.error(format!("partial_rotary_factor is {part}; it must be at most 1")));
+    }
+    let dims = (head_dim as f64 * part) as usize;
+    Ok(Some(dims).filter(|&dims| dims != head_dim))
+}
+
+fn read_entries(mut entries: Fields, around: Around) -> Result<Entries, ModelError> {
     let kind = match (entries.text("rope_type")?, entries.text("type")?) {
         (Some(kind), _) | (None, Some(kind)) => kind,
         (None, None) => "default".into(),
     };
     let theta = entries.optional_number("rope_theta")?;
-    if entries.optional_number("partial_rotary_factor")?.is_some_and(|part| part != 1.0) {
-        return Err(entries.error("partial_rotary_factor is not 1; use a model that rotates whole heads".into()));
-    }
+    let part = entries.optional_number("partial_rotary_factor")?;
+    let inner = entries.optional_size("original_max_position_embeddings")?;
+    // A Phi-3's file says it beside the object, and that counts.
+    let original_context = around.original.or(inner).unwrap_or(around.context);
     let scaling = match kind.as_str() {
         "default" => RotaryScaling::None,
         "linear" => RotaryScaling::Linear { factor: entries.number("factor")? },
+        "dynamic" => RotaryScaling::Dynamic { factor: entries.number("factor")?, original_context: around.context },
         "llama3" => {
-            let scaling = (
-                entries.number("factor")?,
-                entries.number("low_freq_factor")?,
-                entries.number("high_freq_factor")?,
-                entries.optional_size("original_max_position_embeddings")?.unwrap_or(context),
-            );
-            let (factor, low_freq_factor, high_freq_factor, original_context) = scaling;
+            let (low_freq_factor, high_freq_factor) =
+                (entries.number("low_freq_factor")?, entries.number("high_freq_factor")?);
             if low_freq_factor >= high_freq_factor {
                 return Err(entries.error(format!(
                     "low_freq_factor = {low_freq_factor} must be smaller than high_freq_factor = {high_freq_factor}"
                 )));
             }
+            let factor = entries.number("factor")?;
             RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context }
         }
+        "longrope" => long_rope(&mut entries, original_context)?,
+        "su" | "yarn" if around.phi3 => long_rope(&mut entries, original_context)?,
+        "yarn" => yarn(&mut entries, original_context, around.context)?,
         other => {
             return Err(entries.error(format!(
-                "rope type {other:?} is not supported (default, linear and llama3 are); use a model with one of these"
+                "rope type {other:?} is not supported (default, linear, dynamic, llama3, yarn and longrope are); use \
+                 a model with one of these"
             )));
         }
     };
-    // Unscaled models keep their pretraining context here; without scaling it does nothing.
-    let inert = |key: &str| key == "original_max_position_embeddings" && scaling == RotaryScaling::None;
-    entries.finish(inert)?;
-    Ok((theta, scaling))
+    entries.finish(|_| false)?;
+    Ok(Entries { theta, scaling, part })
+}
+
+fn long_rope(entries: &mut Fields, original_context: usize) -> Result<RotaryScaling, ModelError> {
+    Ok(RotaryScaling::LongRope {
+        short_factor: entries.numbers("short_factor")?,
+        long_factor: entries.numbers("long_factor")?,
+        original_context,
+        factor: entries.optional_number("factor")?,
+        attention_factor: entries.optional_number("attention_factor")?,
+    })
+}
+
+fn yarn(entries: &mut Fields, original_context: usize, context: usize) -> Result<RotaryScaling, ModelError> {
+    let factor = entries.optional_number("factor")?.unwrap_or(context as f64 / original_context as f64);
+    // `DeepSeek`'s way of saying the factor of cosines and sines.
+    let scales = (entries.optional_number("mscale")?, entries.optional_number("mscale_all_dim")?);
+    let scaled = |scale: f64| if factor > 1.0 { 0.1 * scale * factor.ln() + 1.0 } else { 1.0 };
+    let from_scales = match scales {
+        (Some(scale), Some(all)) => Some(scaled(scale) / scaled(all)),
+        _ => None,
+    };
+    Ok(RotaryScaling::Yarn {
+        factor,
+        original_context,
+        beta_fast: entries.optional_number("beta_fast")?.unwrap_or(32.0),
+        beta_slow: entries.optional_number("beta_slow")?.unwrap_or(1.0),
+        attention_factor: entries.optional_number("attention_factor")?.or(from_scales),
+        truncate: entries.flag("truncate", true)?,
+    })
 }
 
 /// Writes both spellings, which transformers 4.x and 5.x each read without a warning.
-pub(super) fn write(object: &mut Map<String, Value>, theta: f64, scaling: &RotaryScaling) {
-    let mut entries = match *scaling {
+pub(super) fn write(object: &mut Map<String, Value>, config: &DecoderConfig) {
+    let Position::Rotary { theta, scaling } = &config.position else { return };
+    let mut entries = scaling_entries(scaling);
+    let theta_key = if config.family == Family::GptNeoX { "rotary_emb_base" } else { "rope_theta" };
+    object.insert(theta_key.into(), json!(theta));
+    if *scaling != RotaryScaling::None {
+        object.insert("rope_scaling".into(), entries.clone());
+    }
+    if config.family == Family::Phi3 {
+        let original = match scaling {
+            RotaryScaling::LongRope { original_context, .. } => *original_context,
+            _ => config.context,
+        };
+        object.insert("original_max_position_embeddings".into(), json!(original));
+    }
+    entries["rope_theta"] = json!(theta);
+    if FamilyKeys::of(config.family).partial_rotary.is_some() {
+        let part = rotary_part(config);
+        let key = if config.family == Family::GptNeoX { "rotary_pct" } else { "partial_rotary_factor" };
+        object.insert(key.into(), json!(part));
+        entries["partial_rotary_factor"] = json!(part);
+    }
+    if config.family == Family::Gemma3 {
+        let local = config.variant.window_position.as_ref().unwrap_or(&config.position);
+        if let Position::Rotary { theta, scaling } = local {
+            let mut sliding = scaling_entries(scaling);
+            sliding["rope_theta"] = json!(theta);
+            object.insert("rope_local_base_freq".into(), json!(theta));
+            entries = json!({"full_attention": entries, "sliding_attention": sliding});
+        }
+    }
+    object.insert("rope_parameters".into(), entries);
+}
+
+/// The share of a head that is rotated: a number that gives the count when it is multiplied and cut.
+fn rotary_part(config: &DecoderConfig) -> f64 {
+    let Some(dims) = config.variant.rotary_dims else { return 1.0 };
+    let part = dims as f64 / config.head_dim as f64;
+    match (part * config.head_dim as f64) as usize == dims {
+        true => part,
+        false => (dims as f64 + 0.5) / config.head_dim as f64,
+    }
+}
+
+fn scaling_entries(scaling: &RotaryScaling) -> Value {
+    let mut entries = match scaling {
         RotaryScaling::None => json!({"rope_type": "default"}),
         RotaryScaling::Linear { factor } => json!({"rope_type": "linear", "factor": factor}),
+        RotaryScaling::Dynamic { factor, .. } => json!({"rope_type": "dynamic", "factor": factor}),
         RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => json!({
             "rope_type": "llama3",
             "factor": factor,
@@ -99,11 +254,26 @@ pub(super) fn write(object: &mut Map<String, Value>, theta: f64, scaling: &Rotar
             "high_freq_factor": high_freq_factor,
             "original_max_position_embeddings": original_context,
         }),
+        RotaryScaling::Yarn { factor, original_context, beta_fast, beta_slow, attention_factor, truncate } => json!({
+            "rope_type": "yarn",
+            "factor": factor,
+            "original_max_position_embeddings": original_context,
+            "beta_fast": beta_fast,
+            "beta_slow": beta_slow,
+            "attention_factor": attention_factor,
+            "truncate": truncate,
+        }),
+        RotaryScaling::LongRope { short_factor, long_factor, original_context, factor, attention_factor } => json!({
+            "rope_type": "longrope",
+            "short_factor": short_factor,
+            "long_factor": long_factor,
+            "original_max_position_embeddings": original_context,
+            "factor": factor,
+            "attention_factor": attention_factor,
+        }),
     };
-    object.insert("rope_theta".into(), json!(theta));
-    if *scaling != RotaryScaling::None {
-        object.insert("rope_scaling".into(), entries.clone());
+    if let Value::Object(entries) = &mut entries {
+        entries.retain(|_, value| !value.is_null());
     }
-    entries["rope_theta"] = json!(theta);
-    object.insert("rope_parameters".into(), entries);
+    entries
 }

@@ -121,6 +121,22 @@ fn options_that_are_read() {
         c.sliding_window == Some(32768) && c.full_layers == 20
     });
     check(qwen3(), json!({"head_dim": null}), |c| c.head_dim == 128);
+    // A body saved alone, whose head is its embedding.
+    check(smollm2(), json!({"architectures": ["LlamaModel"]}), |c| c.tied_head);
+    check(smollm2(), json!({"layer_types": vec!["full_attention"; 30]}), |c| c.sliding_window.is_none());
+    check(smollm2(), json!({"max_position_embeddings": null}), |c| c.context == 2048);
+    let original = json!({"rope_scaling": {"type": "linear", "factor": 2.0, "original_max_position_embeddings": 64}});
+    check(smollm2(), original, |c| {
+        matches!(c.position, Position::Rotary { scaling: RotaryScaling::Linear { .. }, .. })
+    });
+    let others = json!({"n_embd": null, "hidden_size": 768, "n_head": null, "num_attention_heads": 12,
+                        "n_layer": null, "num_hidden_layers": 12, "n_positions": null, "max_position_embeddings": 1024});
+    check(gpt2(), others, |c| *c == DecoderConfig::gpt2(50_257, 768, 12, 12, 1024));
+    let mixed: Vec<&str> =
+        (0..24).map(|layer| if layer % 2 == 0 { "sliding_attention" } else { "full_attention" }).collect();
+    check(qwen2(), json!({"use_sliding_window": true, "layer_types": mixed}), |c| {
+        (0..24).all(|layer| c.is_windowed(layer) == (layer % 2 == 0)) && c.window_of_all_layers().is_none()
+    });
 }
 
 #[test]
@@ -136,9 +152,19 @@ fn what_this_decoder_lacks_is_refused_by_name() {
     check(gpt2(), json!({"scale_attn_weights": false}), "scale_attn_weights is false");
     check(gpt2(), json!({"activation_function": "mish"}), "activation_function \"mish\" is not supported");
     check(gpt2(), json!({"n_head": 7}), "n_embd = 768 is not a multiple of n_head = 7");
-    for kind in ["yarn", "dynamic", "longrope"] {
-        check(qwen3(), json!({"rope_scaling": {"rope_type": kind, "factor": 4.0}}), &format!("rope type {kind:?}"));
-    }
+    check(qwen3(), json!({"rope_scaling": {"rope_type": "mrope", "factor": 4.0}}), "rope type \"mrope\"");
+    check(qwen3(), json!({"rope_scaling": {"rope_type": "longrope"}}), "rope_scaling.short_factor is missing");
+    let short = json!({"rope_type": "longrope", "short_factor": [1.0], "long_factor": [1.0]});
+    check(qwen3(), json!({"rope_scaling": short}), "short_factor has 1 numbers, but 64 planes are rotated");
+    check(qwen3(), json!({"rope_scaling": {"rope_type": "dynamic"}}), "rope_scaling.factor is missing");
+    check(smollm2(), json!({"num_hidden_layers": 2_147_483_647}), "num_hidden_layers is 2147483647; at most");
+    check(smollm2(), json!({"use_bidirectional_attention": true}), "use_bidirectional_attention = true asks for");
+    check(
+        qwen2(),
+        json!({"use_sliding_window": true, "layer_types": vec!["chunked_attention"; 24]}),
+        "each full_attention or sliding_attention",
+    );
+    check(smollm2(), json!({"layer_types": vec!["sliding_attention"; 30]}), "layer_types has sliding_attention but");
     check(qwen3(), json!({"rope_parameters": {"rope_type": "default", "rope_theta": 10.0}}), "contradict");
     check(qwen3(), json!({"rope_scaling": {"type": "linear", "factor": 2.0, "short": 1}}), "rope_scaling.short = 1");
     check(smollm2(), json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor is 0.5");
@@ -155,9 +181,9 @@ fn what_this_decoder_lacks_is_refused_by_name() {
         "model_type \"mixtral\" is not supported; use one of: gpt2 (GPT2LMHeadModel), llama",
     );
     check(
-        json!({"architectures": ["MistralForCausalLM"]}),
+        json!({"architectures": ["MixtralForCausalLM"]}),
         json!({}),
-        "architecture \"MistralForCausalLM\" is not supported",
+        "architecture \"MixtralForCausalLM\" is not supported",
     );
     check(smollm2(), json!({"model_type": "qwen2"}), "contradict");
     check(json!({}), json!({}), "model_type and architectures are missing");

@@ -1,8 +1,11 @@
 //! [`DecoderConfig`] → `config.json`, and what a family's `config.json` cannot say.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
-use super::{FamilyNames, REWARD, SINUSOIDAL_MARK, rope};
+use super::families::FamilyKeys;
+use super::{REWARD, SINUSOIDAL_MARK, read, rope, variant};
 use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
 use crate::huggingface::{TokenIds, WeightFormat};
 use crate::{ModelError, RewardScale};
@@ -14,7 +17,7 @@ use crate::{ModelError, RewardScale};
 /// [`ModelError::Invalid`] names the first option that the family lacks, and the value it must have.
 pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     config.validate()?;
-    let family = FamilyNames::of(config.family).model_type;
+    let family = FamilyKeys::of(config.family).model_type;
     let c = config;
     let rotary = matches!(c.position, Position::Rotary { .. });
     let windowed = c.sliding_window.is_some() && c.full_layers < c.layers;
@@ -48,10 +51,13 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
             ("output_bias", c.output_bias == c.qkv_bias, "equal to qkv_bias"),
             ("ffn_bias", !c.ffn_bias, "false"),
         ],
+        _ => vec![],
     };
     let llama_like = match c.family {
-        Family::Gpt2 => vec![],
-        _ => vec![("position", rotary, "rotary"), ("norm", c.norm == NormKind::Rms, "rms"), ("gated", c.gated, "true")],
+        Family::Llama | Family::Qwen2 | Family::Qwen3 => {
+            vec![("position", rotary, "rotary"), ("norm", c.norm == NormKind::Rms, "rms"), ("gated", c.gated, "true")]
+        }
+        _ => vec![],
     };
     for (option, fits, wanted) in of_family.into_iter().chain(llama_like) {
         if !fits {
@@ -61,12 +67,59 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
             )));
         }
     }
-    Ok(())
+    check_read_back(config)
+}
+
+/// Whether what `config.json` will say is this configuration: whether the family has a word for all of it.
+fn check_read_back(config: &DecoderConfig) -> Result<(), ModelError> {
+    let family = FamilyKeys::of(config.family).model_type;
+    let json = to_json(config, &TokenIds::default(), WeightFormat::F32);
+    let read = read::parse(Path::new("config.json"), json.to_string().as_bytes())
+        .map_err(|error| ModelError::Invalid(format!("a model of family {family} cannot be so: {error}")))?;
+    match difference(config, &read, 0.0) {
+        None => Ok(()),
+        Some((key, theirs)) => Err(ModelError::Invalid(format!(
+            "{key} must be {theirs} in a model of family {family}, whose config.json cannot say otherwise; \
+             change it or choose another family"
+        ))),
+    }
+}
+
+/// The first option that two configurations differ in by more than a rounding relative to its size, and its value in
+/// the other.
+pub(crate) fn difference(config: &DecoderConfig, other: &DecoderConfig, rounding: f64) -> Option<(String, Value)> {
+    let [ours, theirs] = [config, other].map(|config| match serde_json::to_value(config) {
+        Ok(Value::Object(mut object)) => {
+            let variant = serde_json::to_value(&config.variant).ok().and_then(|variant| variant.as_object().cloned());
+            object.remove("variant");
+            object.extend(variant.unwrap_or_default());
+            object
+        }
+        _ => Map::new(),
+    });
+    let (key, _) =
+        ours.iter().find(|(key, value)| !theirs.get(*key).is_some_and(|other| alike(value, other, rounding)))?;
+    Some((key.clone(), theirs.get(key).cloned().unwrap_or(Value::Null)))
+}
+
+/// Whether two values are the same, but for a rounding of numbers relative to their size.
+fn alike(a: &Value, b: &Value, rounding: f64) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= rounding * a.abs()
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b, rounding)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| alike(a, b, rounding)))
+        }
+        _ => a == b,
+    }
 }
 
 /// The `config.json` of a configuration that [`check_representable`] accepts.
 pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightFormat) -> Value {
-    let names = FamilyNames::of(config.family);
+    let names = FamilyKeys::of(config.family);
     let dtype = match format {
         WeightFormat::F32 => "float32",
         WeightFormat::Bf16 => "bfloat16",
@@ -104,7 +157,8 @@ pub(crate) fn score_to_json(
     scale: &RewardScale,
 ) -> Value {
     let mut object = to_json(config, tokens, format);
-    object["architectures"] = json!([FamilyNames::of(config.family).score_model]);
+    let keys = FamilyKeys::of(config.family);
+    object["architectures"] = json!([keys.score_model]);
     object["num_labels"] = json!(1);
     object["id2label"] = json!({"0": "LABEL_0"});
     object["label2id"] = json!({"LABEL_0": 0});
@@ -142,36 +196,32 @@ fn gpt2(object: &mut Map<String, Value>, config: &DecoderConfig) {
 }
 
 fn llama_like(object: &mut Map<String, Value>, config: &DecoderConfig) {
+    let keys = FamilyKeys::of(config.family);
     let mut set = |key: &str, value: Value| object.insert(key.into(), value);
     set("hidden_size", json!(config.width));
     set("intermediate_size", json!(config.ffn_width));
     set("num_hidden_layers", json!(config.layers));
     set("num_attention_heads", json!(config.heads));
-    set("num_key_value_heads", json!(config.kv_heads));
-    set("head_dim", json!(config.head_dim));
+    if config.family != Family::GptNeoX {
+        set("num_key_value_heads", json!(config.kv_heads));
+    }
+    // Some families do not know the key, and some of these read it nevertheless.
+    let usual = config.width / config.heads;
+    let knows_head_dim = !matches!(config.family, Family::StableLm | Family::GptNeoX);
+    let always = matches!(config.family, Family::Llama | Family::Qwen2 | Family::Qwen3 | Family::Mistral);
+    if always || keys.head_dim.is_some() || (knows_head_dim && config.head_dim != usual) {
+        set("head_dim", json!(config.head_dim));
+    }
     set("max_position_embeddings", json!(config.context));
-    set("hidden_act", json!(activation(config.activation, config.family)));
-    set("rms_norm_eps", json!(config.norm_epsilon));
+    set(keys.activation_key, json!(activation(config.activation, config.family)));
+    set(keys.epsilon_key, json!(config.norm_epsilon));
     set("attention_dropout", json!(0.0));
-    match config.family {
-        Family::Llama => {
-            set("attention_bias", json!(config.qkv_bias));
-            set("mlp_bias", json!(config.ffn_bias));
-        }
-        Family::Qwen3 => {
-            set("attention_bias", json!(config.qkv_bias));
-        }
-        _ => {}
+    if let Some((key, _)) = keys.bias_key {
+        set(key, json!(config.qkv_bias));
     }
-    if matches!(config.family, Family::Qwen2 | Family::Qwen3) {
-        let full_layers = if config.sliding_window.is_some() { config.full_layers } else { config.layers };
-        let kind = |layer| if layer < full_layers { "full_attention" } else { "sliding_attention" };
-        set("use_sliding_window", json!(config.sliding_window.is_some()));
-        set("sliding_window", json!(config.sliding_window));
-        set("max_window_layers", json!(full_layers));
-        set("layer_types", json!((0..config.layers).map(kind).collect::<Vec<_>>()));
+    if keys.mlp_bias {
+        set("mlp_bias", json!(config.ffn_bias));
     }
-    if let Position::Rotary { theta, scaling } = &config.position {
-        rope::write(object, *theta, scaling);
-    }
+    variant::write(object, config);
+    rope::write(object, config);
 }

@@ -8,7 +8,7 @@ use crate::ModelError;
 
 /// Writes a file under a temporary name beside `path`, syncs it to the disk, and renames it: a crash at any moment
 /// leaves what was there before.
-pub(in crate::huggingface) fn write_atomically(
+pub(crate) fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), ModelError> {

@@ -4,8 +4,10 @@ mod read;
 mod write;
 mod atomic;
 
-pub(super) use atomic::write_atomically;
+pub(crate) use atomic::write_atomically;
 pub(super) use read::Checkpoint;
+pub(crate) use read::transpose;
+pub(crate) use write::{Stored as GgufTensor, gguf_tensors};
 pub(super) use write::{write_adapter, write_model};
 
 use crate::ModelError;

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use super::weights_error;
 use crate::ModelError;
-use crate::config::Family;
+use crate::config::DecoderConfig;
 use crate::huggingface::names::{is_buffer, optional_prefix, place};
 use crate::init::WeightSource;
 use crate::position::sinusoids;
@@ -28,7 +29,7 @@ const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
 /// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
 pub(in crate::huggingface) struct Checkpoint {
-    family: Family,
+    config: DecoderConfig,
     /// The one file, or the folder of the shards.
     path: PathBuf,
     /// The file that says which tensors there are.
@@ -58,13 +59,13 @@ struct Index {
 
 impl Checkpoint {
     /// Opens the weights in `dir` and checks that every file is whole.
-    pub(in crate::huggingface) fn open(dir: &Path, family: Family) -> Result<Self, ModelError> {
+    pub(in crate::huggingface) fn open(dir: &Path, config: &DecoderConfig) -> Result<Self, ModelError> {
         let single = dir.join("model.safetensors");
         let index = dir.join("model.safetensors.index.json");
         let mut tensors = BTreeMap::new();
         if single.exists() || !index.exists() {
             read_header(&single, MODEL_HINT, &mut tensors)?;
-            return Ok(Self { family, path: single, described_by: "config.json", tensors });
+            return Ok(Self { config: config.clone(), path: single, described_by: "config.json", tensors });
         }
         let text = std::fs::read(&index).map_err(|source| ModelError::Io {
             path: index.clone(),
@@ -87,23 +88,33 @@ impl Checkpoint {
                 ));
             }
         }
-        Ok(Self { family, path: dir.to_owned(), described_by: "config.json", tensors })
+        Ok(Self { config: config.clone(), path: dir.to_owned(), described_by: "config.json", tensors })
     }
 
-    /// Opens the adapters in `dir`, for a decoder of `family`.
-    pub(in crate::huggingface) fn open_adapter(dir: &Path, family: Family) -> Result<Self, ModelError> {
+    /// Opens the adapters in `dir`, for a decoder of `config`.
+    pub(in crate::huggingface) fn open_adapter(dir: &Path, config: &DecoderConfig) -> Result<Self, ModelError> {
         let path = dir.join("adapter_model.safetensors");
         let mut tensors = BTreeMap::new();
         let hint = "an adapter's folder needs adapter_model.safetensors; convert .bin weights first";
         read_header(&path, hint, &mut tensors)?;
-        Ok(Self { family, path, described_by: "adapter_config.json", tensors })
+        Ok(Self { config: config.clone(), path, described_by: "adapter_config.json", tensors })
     }
 
-    /// The tensor of that name, with or without the bare model's prefix.
+    /// The tensor of that name, with or without the bare model's prefix, or the one that holds the same.
     fn find(&self, name: &str) -> Option<(&str, &Stored)> {
-        let bare = name.strip_prefix(optional_prefix(self.family)).unwrap_or(name);
-        let (name, stored) = self.tensors.get_key_value(name).or_else(|| self.tensors.get_key_value(bare))?;
+        let bare = name.strip_prefix(optional_prefix(self.config.family)).unwrap_or(name);
+        let other = self.other_name(name);
+        let (name, stored) =
+            [Some(name), Some(bare), other].into_iter().flatten().find_map(|name| self.tensors.get_key_value(name))?;
         Some((name, stored))
+    }
+
+    /// Another name for a tensor: some files keep a tied model's embedding as the head alone, and `GPT-NeoX`'s head is
+    /// called as the others' by some.
+    fn other_name(&self, name: &str) -> Option<&'static str> {
+        let is = |parameter: &str| place(&self.config, parameter).tensor == name;
+        ((self.config.tied_head && is("token_embedding")) || (!self.config.tied_head && is("head.weight")))
+            .then_some("lm_head.weight")
     }
 
     /// Whether the position embedding is the sinusoidal table of `context` rows, up to the rounding of the file's
@@ -128,15 +139,16 @@ impl Checkpoint {
             if stored.used.get() || is_buffer(name) {
                 continue;
             }
-            if name == "lm_head.weight" {
-                let embedding = self.find(&place(self.family, "token_embedding").tensor);
+            if *name == "lm_head.weight" || *name == place(&self.config, "head.weight").tensor {
+                let embedding = self.find(&place(&self.config, "token_embedding").tensor);
                 if embedding.is_some_and(|(_, embedding)| embedding.bytes() == stored.bytes()) {
                     continue;
                 }
-                let message = "tensor \"lm_head.weight\" differs from the token embedding although config.json ties \
-                               them; \
-                               set tie_word_embeddings to false there if the head is its own";
-                return Err(weights_error(&stored.file.path, message.into()));
+                let message = format!(
+                    "tensor {name:?} differs from the token embedding although config.json ties them; \
+                     set tie_word_embeddings to false there if the head is its own"
+                );
+                return Err(weights_error(&stored.file.path, message));
             }
             let config = self.described_by;
             let message = format!(
@@ -206,16 +218,16 @@ impl Stored {
         &self.file.map[self.file.start + from..self.file.start + to]
     }
 
-    /// Widens the numbers of columns `columns` of a tensor whose rows have `width` numbers.
-    fn read(&self, width: usize, columns: std::ops::Range<usize>) -> Option<Vec<f32>> {
+    /// Widens the numbers of some columns of a tensor whose rows have `width` numbers.
+    fn read(&self, width: usize, columns: &[Range<usize>]) -> Option<Vec<f32>> {
         // Among the others are numbers of less than a byte.
         if !matches!(self.info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             return None;
         }
         let size = self.info.dtype.bitsize() / 8;
         let rows = self.bytes().chunks_exact((width * size).max(1));
-        let cut = rows.map(|row| &row[columns.start * size..columns.end * size]);
-        let count = self.bytes().len() / (width * size).max(1) * columns.len();
+        let count = self.bytes().len() / (width * size).max(1) * columns.iter().map(Range::len).sum::<usize>();
+        let cut = rows.flat_map(|row| columns.iter().map(move |run| &row[run.start * size..run.end * size]));
         let mut numbers = Vec::with_capacity(count);
         match self.info.dtype {
             Dtype::F32 => cut.for_each(|row| numbers.extend(row.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)))),
@@ -233,7 +245,7 @@ impl Stored {
 
 impl WeightSource for Checkpoint {
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let place = place(self.family, name);
+        let place = place(&self.config, name);
         let Some((found, stored)) = self.find(&place.tensor) else {
             let remedy = match name {
                 "head.weight" => {
@@ -247,16 +259,16 @@ impl WeightSource for Checkpoint {
             };
             return Err(weights_error(&self.path, format!("tensor {:?} is missing; {remedy}", place.tensor)));
         };
+        let outputs = *shape.last().expect("parameters have axes");
+        let (total, runs) = match &place.part {
+            Some(part) => (part.total, part.runs.clone()),
+            None => (outputs, vec![0..outputs]),
+        };
         let mut expected = shape.to_vec();
+        *expected.last_mut().expect("parameters have axes") = total;
         if place.transposed {
             expected.reverse();
         }
-        let columns = *expected.last().expect("parameters have axes");
-        let first_column = place.third.map_or(0, |third| third * columns);
-        if place.third.is_some() {
-            *expected.last_mut().expect("parameters have axes") *= 3;
-        }
-        let width = *expected.last().expect("parameters have axes");
         if stored.info.shape != expected {
             return Err(weights_error(
                 &stored.file.path,
@@ -269,7 +281,10 @@ impl WeightSource for Checkpoint {
             ));
         }
         stored.used.set(true);
-        let numbers = stored.read(width, first_column..first_column + columns).ok_or_else(|| {
+        // A transposed tensor's outputs are its rows: their numbers lie together, as if the tensor were one row.
+        let each = if place.transposed { shape[0] } else { 1 };
+        let runs: Vec<Range<usize>> = runs.into_iter().map(|run| run.start * each..run.end * each).collect();
+        let numbers = stored.read(total * each, &runs).ok_or_else(|| {
             weights_error(
                 &stored.file.path,
                 format!(
@@ -286,7 +301,7 @@ impl WeightSource for Checkpoint {
 }
 
 /// The transpose of a `rows × columns` matrix, in squares that fit the cache.
-pub(super) fn transpose(numbers: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+pub(crate) fn transpose(numbers: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     const SQUARE: usize = 32;
     let mut transposed = vec![0.0; numbers.len()];
     for top in (0..rows).step_by(SQUARE) {

@@ -13,8 +13,8 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::read::transpose;
 use super::{WeightFormat, write_atomically};
-use crate::config::{DecoderConfig, Family, Position};
-use crate::huggingface::names::{Place, is_adapter, place};
+use crate::config::{DecoderConfig, Position};
+use crate::huggingface::names::{Part, Place, is_adapter, place, place_in_gguf};
 use crate::position::sinusoids;
 use crate::{Decoder, ModelError};
 
@@ -24,6 +24,8 @@ enum Source {
     Vector(Tensor<1>),
     /// The table of sines of so many positions and such a width.
     Sinusoids(usize, usize),
+    /// A vector on the host.
+    Numbers(Vec<f32>),
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
             Self::Matrix(tensor) => tensor.dims().to_vec(),
             Self::Vector(tensor) => tensor.dims().to_vec(),
             Self::Sinusoids(rows, width) => vec![*rows, *width],
+            Self::Numbers(numbers) => vec![numbers.len()],
         }
     }
 
@@ -41,41 +44,68 @@ impl Source {
             Self::Matrix(tensor) => host(tensor.to_data()),
             Self::Vector(tensor) => host(tensor.to_data()),
             Self::Sinusoids(rows, width) => sinusoids(&(0..*rows).collect::<Vec<_>>(), *width),
+            Self::Numbers(numbers) => numbers.clone(),
         }
     }
 }
 
-/// One tensor of the file: a parameter, or three side by side.
-struct Stored {
-    name: String,
+/// One tensor of the file: a parameter, or several that are one map.
+pub(crate) struct Stored {
+    pub(crate) name: String,
     transposed: bool,
-    parts: Vec<Source>,
+    /// The parameters, and which of the outputs each is where there are several.
+    parts: Vec<(Option<Part>, Source)>,
 }
 
 impl Stored {
-    fn shape(&self) -> Vec<usize> {
-        let mut shape = self.parts[0].shape();
+    /// A vector that is no parameter.
+    pub(crate) fn of_numbers(name: &str, numbers: Vec<f32>) -> Self {
+        Self { name: name.into(), transposed: false, parts: vec![(None, Source::Numbers(numbers))] }
+    }
+
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        let (part, source) = &self.parts[0];
+        let mut shape = source.shape();
+        if let Some(part) = part {
+            *shape.last_mut().expect("parameters have axes") = part.total;
+        }
         if self.transposed {
             shape.reverse();
         }
-        *shape.last_mut().expect("parameters have axes") *= self.parts.len();
         shape
     }
 
     /// The numbers as the file has them, row by row.
-    fn numbers(&self) -> Vec<f32> {
-        let mut parts: Vec<Vec<f32>> = self.parts.iter().map(Source::numbers).collect();
-        let shape = self.parts[0].shape();
-        if self.transposed {
-            return transpose(&parts[0], shape[0], shape[1]);
-        }
-        if parts.len() == 1 {
-            return parts.remove(0);
-        }
-        let columns = *shape.last().expect("parameters have axes");
-        let row = |row: usize| parts.iter().flat_map(move |part| &part[row * columns..(row + 1) * columns]).copied();
-        (0..parts[0].len() / columns).flat_map(row).collect()
+    pub(crate) fn numbers(&self) -> Vec<f32> {
+        let of = |source: &Source| match (self.transposed, source.shape()) {
+            (true, shape) => transpose(&source.numbers(), shape[0], shape[1]),
+            (false, _) => source.numbers(),
+        };
+        let [(None, source)] = &self.parts[..] else {
+            let mut numbers = vec![0.0; self.shape().iter().product()];
+            for (part, source) in &self.parts {
+                let part = part.as_ref().expect("each of several is a part");
+                // A transposed tensor's outputs are its rows, and count as one row of all their numbers.
+                let each = if self.transposed { source.shape()[0] } else { 1 };
+                scatter(&of(source), part, each, &mut numbers);
+            }
+            return numbers;
+        };
+        of(source)
     }
+}
+
+/// Puts the outputs of a part, `each` numbers a piece, where they belong in every row of the whole.
+fn scatter(part_numbers: &[f32], part: &Part, each: usize, whole: &mut [f32]) {
+    let mut rest = part_numbers;
+    for row in whole.chunks_exact_mut(part.total * each) {
+        for run in &part.runs {
+            let (now, later) = rest.split_at(run.len() * each);
+            row[run.start * each..run.end * each].copy_from_slice(now);
+            rest = later;
+        }
+    }
+    assert!(rest.is_empty(), "a part has the outputs that its runs name");
 }
 
 /// Writes all weights of a decoder or score model without adapters, one tensor on the host at a time.
@@ -89,23 +119,28 @@ pub(in crate::huggingface) fn write_model(
     if config.position == Position::Sinusoidal {
         parameters.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
     }
-    write(parameters, config.family, path, format)
+    write(parameters, config, path, format)
+}
+
+/// The tensors that a GGUF file of a decoder has.
+pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<Stored> {
+    stored_tensors(Collect::of(decoder), |name| place_in_gguf(config, name))
 }
 
 /// Writes the adapters of a decoder alone, in f32.
 pub(in crate::huggingface) fn write_adapter(decoder: &Decoder, path: &Path) -> Result<(), ModelError> {
     let mut parameters = Collect::of(decoder);
     parameters.retain(|(name, _)| is_adapter(name));
-    write(parameters, decoder.config().family, path, WeightFormat::F32)
+    write(parameters, decoder.config(), path, WeightFormat::F32)
 }
 
 fn write(
     parameters: Vec<(String, Source)>,
-    family: Family,
+    config: &DecoderConfig,
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    let tensors = stored_tensors(parameters, family);
+    let tensors = stored_tensors(parameters, |name| place(config, name));
     let (dtype, size) = match format {
         WeightFormat::F32 => (Dtype::F32, 4),
         WeightFormat::Bf16 => (Dtype::BF16, 2),
@@ -138,17 +173,15 @@ fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightForm
 }
 
 /// Parameters as the tensors that a family's checkpoints have, by name.
-fn stored_tensors(parameters: Vec<(String, Source)>, family: Family) -> Vec<Stored> {
-    let mut tensors: BTreeMap<String, (bool, BTreeMap<usize, Source>)> = BTreeMap::new();
+fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Place) -> Vec<Stored> {
+    let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
     for (name, source) in parameters {
-        let Place { tensor, transposed, third } = place(family, &name);
-        let (_, parts) = tensors.entry(tensor).or_insert((transposed, BTreeMap::new()));
-        parts.insert(third.unwrap_or(0), source);
+        let Place { tensor, transposed, part } = place(&name);
+        let stored =
+            tensors.entry(tensor.clone()).or_insert_with(|| Stored { name: tensor, transposed, parts: vec![] });
+        stored.parts.push((part, source));
     }
-    tensors
-        .into_iter()
-        .map(|(name, (transposed, parts))| Stored { name, transposed, parts: parts.into_values().collect() })
-        .collect()
+    tensors.into_values().collect()
 }
 
 struct Collect {

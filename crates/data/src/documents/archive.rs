@@ -1,0 +1,61 @@
+//! What a `.zip` archive holds.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::DataError;
+
+/// Members that are looked at, at most.
+const MOST_MEMBERS: usize = 1 << 20;
+
+/// A file in an archive.
+pub(super) struct Member {
+    pub name: PathBuf,
+    /// Where its bytes begin in the archive.
+    pub start: u64,
+    /// How many they are there.
+    pub length: u64,
+    pub deflated: bool,
+}
+
+/// The files in an archive, by name. Hidden ones, and those that would lie outside a folder, are left out.
+pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
+    let failed = |reason: String| DataError::read(path, io::Error::other(reason));
+    let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+    let mut archive = ZipArchive::new(BufReader::new(file))
+        .map_err(|error| failed(format!("not a whole zip archive ({error}); copy it anew")))?;
+    if archive.len() > MOST_MEMBERS {
+        return Err(failed(format!("an archive of {} files, more than {MOST_MEMBERS}; unpack it", archive.len())));
+    }
+    let mut members = vec![];
+    for index in 0..archive.len() {
+        let file = archive
+            .by_index_raw(index)
+            .map_err(|error| failed(format!("file {index} in it is damaged ({error}); copy the archive anew")))?;
+        let Some(name) = file.enclosed_name().filter(|_| file.is_file()) else { continue };
+        let hidden = name.components().any(|part| {
+            let part = part.as_os_str().as_encoded_bytes();
+            part.starts_with(b".") || part == b"__MACOSX"
+        });
+        if hidden {
+            continue;
+        }
+        let deflated = match file.compression() {
+            CompressionMethod::STORE => false,
+            CompressionMethod::DEFLATE => true,
+            other => {
+                return Err(failed(format!("{}: packed by {other}, which is not read; unpack it", name.display())));
+            }
+        };
+        if file.encrypted() {
+            return Err(failed(format!("{}: encrypted; unpack it", name.display())));
+        }
+        let start = file.data_start().ok_or_else(|| failed(format!("{}: not found in it", name.display())))?;
+        members.push(Member { length: file.compressed_size(), start, deflated, name });
+    }
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(members)
+}

@@ -1,0 +1,33 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a GGUF file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum GgufError {
+    /// The system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is damaged, or has something that is not read.
+    #[error("{}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and how to mend it.
+        message: String,
+    },
+}
+
+impl GgufError {
+    /// The file is damaged, or says something that its reader cannot use.
+    #[must_use]
+    pub fn invalid(path: &Path, message: impl Into<String>) -> Self {
+        // Names from the file may have line ends and control characters.
+        let message: String = message.into().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Self::Invalid { path: path.to_owned(), message }
+    }
+}

@@ -1,0 +1,63 @@
+//! How rotary frequencies are stretched for longer contexts.
+
+use serde::{Deserialize, Serialize};
+
+/// Stretching of rotary frequencies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RotaryScaling {
+    /// The frequencies as they are.
+    #[default]
+    None,
+    /// Every position divided by `factor` (position interpolation, Chen et al. 2023).
+    Linear {
+        /// How many times longer the context becomes.
+        factor: f64,
+    },
+    /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, a smooth passage between.
+    Llama3 {
+        /// How many times longer the context becomes.
+        factor: f64,
+        /// Wavelengths over `original_context / low_freq_factor` are divided by `factor`.
+        low_freq_factor: f64,
+        /// Wavelengths under `original_context / high_freq_factor` are kept.
+        high_freq_factor: f64,
+        /// Context of pretraining, in tokens.
+        original_context: usize,
+    },
+    /// `YaRN` (Peng et al. 2023): planes that turn often are kept, slow ones divided by `factor`, a ramp between them.
+    Yarn {
+        /// How many times longer the context becomes.
+        factor: f64,
+        /// Context of pretraining, in tokens.
+        original_context: usize,
+        /// Planes of more turns within the original context are kept.
+        beta_fast: f64,
+        /// Planes of fewer turns are divided by `factor`.
+        beta_slow: f64,
+        /// What cosines and sines are multiplied by; `None`: what the paper advises, `0.1·ln(factor) + 1`.
+        attention_factor: Option<f64>,
+        /// Whether the ramp begins and ends at whole planes.
+        truncate: bool,
+    },
+    /// `LongRoPE` (Ding et al. 2024): a divisor for each plane, others for texts longer than the original context.
+    LongRope {
+        /// Divisors for short texts, one a plane.
+        short_factor: Vec<f64>,
+        /// Divisors for long ones.
+        long_factor: Vec<f64>,
+        /// Context of pretraining, in tokens.
+        original_context: usize,
+        /// How many times longer the context becomes; `None`: the context divided by the original one.
+        factor: Option<f64>,
+        /// What cosines and sines are multiplied by; `None`: `√(1 + ln(factor) / ln(original_context))`.
+        attention_factor: Option<f64>,
+    },
+    /// Dynamic NTK: a base that grows with texts longer than the context.
+    Dynamic {
+        /// How many times longer the context becomes.
+        factor: f64,
+        /// The context beyond which the base grows, in tokens.
+        original_context: usize,
+    },
+}

@@ -1,0 +1,174 @@
+//! What only some families have: [`Variant`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{DecoderConfig, Position, RotaryScaling};
+use crate::ModelError;
+
+/// Where the norms of a block stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormPlace {
+    /// On each sub-layer's input (Xiong et al. 2020).
+    #[default]
+    Before,
+    /// On each sub-layer's output, before it is added (`OLMo 2`).
+    After,
+    /// On both (Gemma 2).
+    Both,
+}
+
+/// How attention and feed-forward layer follow each other in a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residual {
+    /// The feed-forward layer reads what attention left.
+    #[default]
+    Sequential,
+    /// Both read the block's input, each through a norm of its own (`GPT-NeoX`).
+    Parallel,
+    /// Both read the block's input through one norm.
+    ParallelOneNorm,
+}
+
+/// What only some families have. The default is what the presets have, and costs nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Variant {
+    /// Where the norms of a block stand.
+    pub norm_place: NormPlace,
+    /// How the two halves of a block follow each other.
+    pub residual: Residual,
+    /// Whether norms multiply by 1 + weight (Gemma).
+    pub zero_centred_norms: bool,
+    /// Whether the norm of queries, and that of keys, is over all heads together (`OLMo 2`).
+    pub qk_norm_over_heads: bool,
+    /// How many of a head's numbers are rotated, the first ones; `None`: all.
+    pub rotary_dims: Option<usize>,
+    /// Layers whose queries and keys are not rotated.
+    pub unrotated_layers: Vec<usize>,
+    /// Whether the sliding window holds, for each layer, where that is not `full_layers` without and the rest with it.
+    pub window_layers: Option<Vec<bool>>,
+    /// Rotary positions of the layers with a window, where they have others (Gemma 3).
+    pub window_position: Option<Position>,
+    /// Embeddings are multiplied by it.
+    pub embedding_multiplier: f64,
+    /// What a sub-layer gives is multiplied by it before it is added.
+    pub residual_multiplier: f64,
+    /// Logits are divided by it.
+    pub logit_divisor: f64,
+    /// Attention's scores are multiplied by it; `None`: `1/√head_dim`.
+    pub attention_multiplier: Option<f64>,
+    /// Attention's scores become `cap·tanh(score / cap)`.
+    pub attention_softcap: Option<f64>,
+    /// Logits become `cap·tanh(logit / cap)`.
+    pub logit_softcap: Option<f64>,
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Self {
+            norm_place: NormPlace::Before,
+            residual: Residual::Sequential,
+            zero_centred_norms: false,
+            qk_norm_over_heads: false,
+            rotary_dims: None,
+            unrotated_layers: vec![],
+            window_layers: None,
+            window_position: None,
+            embedding_multiplier: 1.0,
+            residual_multiplier: 1.0,
+            logit_divisor: 1.0,
+            attention_multiplier: None,
+            attention_softcap: None,
+            logit_softcap: None,
+        }
+    }
+}
+
+impl Variant {
+    /// Whether it is what the presets have.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Norms in a block, those of heads aside.
+    pub(super) fn norms_per_block(&self) -> usize {
+        match (self.norm_place, self.residual) {
+            (NormPlace::Both, _) => 4,
+            (NormPlace::Before, Residual::ParallelOneNorm) => 1,
+            _ => 2,
+        }
+    }
+
+    /// Checks that it fits `config`, whose sizes are sound.
+    pub(super) fn validate(&self, config: &DecoderConfig) -> Result<(), ModelError> {
+        let invalid = |message: String| Err(ModelError::Invalid(message));
+        let multipliers = [
+            ("embedding_multiplier", Some(self.embedding_multiplier)),
+            ("residual_multiplier", Some(self.residual_multiplier)),
+            ("logit_divisor", Some(self.logit_divisor)),
+            ("attention_multiplier", self.attention_multiplier),
+            ("attention_softcap", self.attention_softcap),
+            ("logit_softcap", self.logit_softcap),
+        ];
+        for (name, value) in multipliers {
+            // As f32 it must still be a number to multiply by.
+            if value.is_some_and(|value| !(value > 1e-30 && value < 1e30)) {
+                return invalid(format!("{name} is {}; give a positive number", value.unwrap_or(0.0)));
+            }
+        }
+        let rotated = self.rotary_dims.unwrap_or(config.head_dim);
+        let rotary = matches!(config.position, Position::Rotary { .. });
+        if rotary && (rotated == 0 || rotated > config.head_dim || !rotated.is_multiple_of(2)) {
+            return match self.rotary_dims {
+                None => invalid(format!("head_dim = {rotated} is odd; rotary positions need an even head_dim")),
+                Some(_) => invalid(format!(
+                    "rotary_dims = {rotated} is not an even number up to head_dim = {}; choose one that is",
+                    config.head_dim
+                )),
+            };
+        }
+        for position in [Some(&config.position), self.window_position.as_ref()].into_iter().flatten() {
+            validate_rotary(position, rotated / 2)?;
+        }
+        if self.window_position.as_ref().is_some_and(|position| !matches!(position, Position::Rotary { .. })) {
+            return invalid("window_position is not rotary; give rotary positions or leave it out".into());
+        }
+        if let Some(layer) = self.unrotated_layers.iter().find(|&&layer| layer >= config.layers) {
+            return invalid(format!("unrotated_layers names layer {layer}, but there are {}", config.layers));
+        }
+        if self.window_layers.as_ref().is_some_and(|layers| layers.len() != config.layers) {
+            return invalid(format!("window_layers has not one entry for each of the {} layers", config.layers));
+        }
+        if self.residual != Residual::Sequential && self.norm_place != NormPlace::Before {
+            return invalid("parallel sub-layers have their norm before them; set norm_place to before".into());
+        }
+        Ok(())
+    }
+}
+
+fn validate_rotary(position: &Position, planes: usize) -> Result<(), ModelError> {
+    let Position::Rotary { theta, scaling } = position else { return Ok(()) };
+    let invalid = |message: String| Err(ModelError::Invalid(message));
+    if !(*theta > 0.0 && theta.is_finite()) {
+        return invalid(format!("rope theta is {theta}; give a positive number"));
+    }
+    match scaling {
+        RotaryScaling::LongRope { short_factor, long_factor, .. } => {
+            for (name, factors) in [("short_factor", short_factor), ("long_factor", long_factor)] {
+                if factors.len() != planes {
+                    return invalid(format!("{name} has {} numbers, but {planes} planes are rotated", factors.len()));
+                }
+                if !factors.iter().all(|factor| *factor > 0.0 && factor.is_finite()) {
+                    return invalid(format!("{name} has a number that is not positive"));
+                }
+            }
+            Ok(())
+        }
+        RotaryScaling::Dynamic { .. } if planes < 2 => {
+            invalid("dynamic rope scaling needs at least 4 rotated numbers a head".into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,318 @@
+//! A GGUF file's metadata as the `config.json` that its model would have, which is then read as any other.
+
+use fireclay_gguf::{GgufFile, Value as Entry};
+use serde_json::{Map, Value, json};
+
+use crate::ModelError;
+use crate::config::{DecoderConfig, Family, Position, RotaryScaling};
+use crate::huggingface::config_json;
+
+/// What a family is called in a GGUF file. A Mistral is a Llama there.
+const ARCHITECTURES: [(&str, &str, Family); 13] = [
+    ("llama", "llama", Family::Llama),
+    ("gpt2", "gpt2", Family::Gpt2),
+    ("qwen2", "qwen2", Family::Qwen2),
+    ("qwen3", "qwen3", Family::Qwen3),
+    ("gemma", "gemma", Family::Gemma),
+    ("gemma2", "gemma2", Family::Gemma2),
+    ("gemma3", "gemma3_text", Family::Gemma3),
+    ("phi3", "phi3", Family::Phi3),
+    ("smollm3", "smollm3", Family::SmolLm3),
+    ("olmo2", "olmo2", Family::Olmo2),
+    ("granite", "granite", Family::Granite),
+    ("stablelm", "stablelm", Family::StableLm),
+    ("gptneox", "gpt_neox", Family::GptNeoX),
+];
+
+/// What a family is called in a GGUF file.
+pub(super) fn architecture(family: Family) -> &'static str {
+    let family = if family == Family::Mistral { Family::Llama } else { family };
+    ARCHITECTURES.iter().find(|entry| entry.2 == family).expect("every family is listed").0
+}
+
+/// Reads what a file's decoder is made of.
+pub(super) fn read(file: &GgufFile) -> Result<DecoderConfig, ModelError> {
+    let architecture = file.text("general.architecture").ok_or_else(|| {
+        file.error("general.architecture is missing: this is no language model; use the model's own file")
+    })?;
+    let Some(&(_, model_type, family)) = ARCHITECTURES.iter().find(|entry| entry.0 == architecture) else {
+        let known: Vec<&str> = ARCHITECTURES.iter().map(|entry| entry.0).collect();
+        return Err(file
+            .error(format!(
+                "architecture {architecture:?} is not supported; use a model of one of: {}",
+                known.join(", ")
+            ))
+            .into());
+    };
+    let reader = Reader { file, architecture, family };
+    let json = Value::Object(reader.config(model_type)?);
+    let mut config = config_json::parse(file.path(), json.to_string().as_bytes())?;
+    reader.long_rope(&mut config)?;
+    config.validate().map_err(|error| file.error(error.to_string()))?;
+    Ok(config)
+}
+
+struct Reader<'a> {
+    file: &'a GgufFile,
+    architecture: &'a str,
+    family: Family,
+}
+
+impl Reader<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.architecture)
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        // 0 is how some converters say that there is none.
+        self.file.number(&self.key(name)).filter(|number| *number != 0.0)
+    }
+
+    fn size(&self, name: &str) -> Result<u64, ModelError> {
+        let key = self.key(name);
+        match self.file.value(&key) {
+            Some(Entry::Array(_)) => {
+                let sizes = self.file.numbers(&key).unwrap_or_default();
+                match sizes.first() {
+                    Some(&first) if sizes.iter().all(|size| (size - first).abs() < 0.5) && first >= 0.0 => {
+                        Ok(first as u64)
+                    }
+                    _ => Err(self
+                        .file
+                        .error(format!("{key} differs between layers, which is not supported; use another model"))
+                        .into()),
+                }
+            }
+            _ => self.file.unsigned(&key).ok_or_else(|| {
+                self.file
+                    .error(format!(
+                        "metadata {key:?} is missing or no size; the file is not a whole model: copy it anew"
+                    ))
+                    .into()
+            }),
+        }
+    }
+
+    fn has(&self, tensor: &str) -> bool {
+        self.file.tensor(tensor).is_some()
+    }
+
+    /// The `config.json` of the file's model.
+    fn config(&self, model_type: &str) -> Result<Map<String, Value>, ModelError> {
+        let mut object = Map::new();
+        let mut set = |key: &str, value: Value| object.insert(key.into(), value);
+        let Some(embedding) = self.file.tensor("token_embd.weight") else {
+            return Err(self
+                .file
+                .error("tensor \"token_embd.weight\" is missing; the file is not a whole model: copy it anew")
+                .into());
+        };
+        let (width, heads) = (self.size("embedding_length")?, self.size("attention.head_count")?.max(1));
+        set("model_type", json!(model_type));
+        set("vocab_size", json!(embedding.shape[0]));
+        set("hidden_size", json!(width));
+        let layers = self.size("block_count")?;
+        if layers > 1 << 12 {
+            return Err(self
+                .file
+                .error(format!("block_count is {layers}, more than any model has; copy the file anew"))
+                .into());
+        }
+        set("num_hidden_layers", json!(layers));
+        set("num_attention_heads", json!(heads));
+        set("tie_word_embeddings", json!(!self.has("output.weight")));
+        let context = self.size("context_length")?;
+        set("max_position_embeddings", json!(context));
+        let rms = self.number("attention.layer_norm_rms_epsilon");
+        let epsilon = rms.or(self.number("attention.layer_norm_epsilon")).unwrap_or(1e-5);
+        if self.family == Family::Gpt2 {
+            set("n_inner", json!(self.size("feed_forward_length")?));
+            set("layer_norm_epsilon", json!(epsilon));
+            return Ok(object);
+        }
+        let layer_norm = matches!(self.family, Family::StableLm | Family::GptNeoX);
+        set(if layer_norm { "layer_norm_eps" } else { "rms_norm_eps" }, json!(epsilon));
+        set("intermediate_size", json!(self.size("feed_forward_length")?));
+        let kv_heads = if self.file.value(&self.key("attention.head_count_kv")).is_some() {
+            self.size("attention.head_count_kv")?
+        } else {
+            heads
+        };
+        let head_dim = self.number("attention.key_length").map_or(width / heads, |length| length as u64);
+        if !layer_norm {
+            set("head_dim", json!(head_dim));
+        }
+        if self.family != Family::GptNeoX {
+            set("num_key_value_heads", json!(kv_heads));
+        }
+        let bias = self.has("blk.0.attn_q.bias") || self.has("blk.0.attn_qkv.bias");
+        let bias_key = if self.family == Family::StableLm { "use_qkv_bias" } else { "attention_bias" };
+        if self.family == Family::GptNeoX || bias && self.family != Family::Qwen2 {
+            set(bias_key, json!(bias));
+        }
+        if self.has("blk.0.ffn_up.bias") && self.family != Family::GptNeoX {
+            set("mlp_bias", json!(true));
+        }
+        self.of_family(&mut object, head_dim, width / heads);
+        self.rope(&mut object, head_dim, context)?;
+        Ok(object)
+    }
+
+    /// The keys of one family or another.
+    fn of_family(&self, object: &mut Map<String, Value>, head_dim: u64, usual_head_dim: u64) {
+        let mut set = |key: &str, value: Value| object.insert(key.into(), value);
+        let window = self.number("attention.sliding_window").map(|window| window as u64);
+        match self.family {
+            Family::Gemma2 | Family::Gemma3 => {
+                let layers = self.file.unsigned(&self.key("block_count")).unwrap_or(0);
+                // llama.cpp tells the largest models, which divide by another number, by their layers.
+                let largest = if self.family == Family::Gemma2 { 46 } else { 62 };
+                let scalar = if layers == largest { usual_head_dim } else { head_dim };
+                set("query_pre_attn_scalar", json!(scalar));
+                let absent = if self.family == Family::Gemma2 { [Some(50.0), Some(30.0)] } else { [None, None] };
+                set("attn_logit_softcapping", json!(self.number("attn_logit_softcapping").or(absent[0])));
+                set("final_logit_softcapping", json!(self.number("final_logit_softcapping").or(absent[1])));
+                let window = window.or((self.family == Family::Gemma2).then_some(4096));
+                set("sliding_window", json!(window));
+                let kind = |windowed: bool| if windowed { "sliding_attention" } else { "full_attention" };
+                let pattern = self.key("attention.sliding_window_pattern");
+                if window.is_none() {
+                    set("layer_types", json!(vec![kind(false); layers as usize]));
+                } else if let Some(pattern) = self.file.numbers(&pattern) {
+                    set("layer_types", json!(pattern.into_iter().map(|flag| kind(flag != 0.0)).collect::<Vec<_>>()));
+                } else if let Some(each) = self.file.unsigned(&pattern).filter(|each| *each > 0) {
+                    let windowed = |layer: u64| (layer + 1) % each != 0;
+                    set("layer_types", json!((0..layers).map(|layer| kind(windowed(layer))).collect::<Vec<_>>()));
+                }
+            }
+            Family::Phi3 => {
+                set("sliding_window", json!(window));
+            }
+            Family::Granite => {
+                let usual = 1.0 / (head_dim as f64).sqrt();
+                set("attention_multiplier", json!(self.number("attention.scale").unwrap_or(usual)));
+                set("embedding_multiplier", json!(self.number("embedding_scale").unwrap_or(1.0)));
+                set("residual_multiplier", json!(self.number("residual_scale").unwrap_or(1.0)));
+                set("logits_scaling", json!(self.number("logit_scale").unwrap_or(1.0)));
+            }
+            Family::StableLm => {
+                set("use_parallel_residual", json!(!self.has("blk.0.ffn_norm.weight")));
+            }
+            Family::GptNeoX => {
+                set("use_parallel_residual", json!(self.file.flag(&self.key("use_parallel_residual")).unwrap_or(true)));
+            }
+            _ => {}
+        }
+        if matches!(self.family, Family::Olmo2 | Family::Llama) && window.is_some() {
+            // Named so that it is refused as the option that it is.
+            set("sliding_window", json!(window));
+        }
+    }
+
+    fn rope(&self, object: &mut Map<String, Value>, head_dim: u64, context: u64) -> Result<(), ModelError> {
+        let theta = self.number("rope.freq_base");
+        let absent = match self.family {
+            Family::Gemma3 => 1_000_000.0,
+            _ => 10_000.0,
+        };
+        let mut entries = json!({"rope_type": "default", "rope_theta": theta.unwrap_or(absent)});
+        let original = self.number("rope.scaling.original_context_length").map(|length| length as u64);
+        let factor = self.number("rope.scaling.factor");
+        match self.file.text(&self.key("rope.scaling.type")) {
+            Some("linear") if factor.is_some() => {
+                entries["rope_type"] = json!("linear");
+                entries["factor"] = json!(factor);
+            }
+            Some("yarn") if factor.is_some() => {
+                entries["rope_type"] = json!("yarn");
+                entries["factor"] = json!(factor);
+                entries["original_max_position_embeddings"] = json!(original.unwrap_or(context));
+                for (ours, theirs) in [
+                    ("attention_factor", "rope.scaling.attn_factor"),
+                    ("beta_fast", "rope.scaling.yarn_beta_fast"),
+                    ("beta_slow", "rope.scaling.yarn_beta_slow"),
+                ] {
+                    if let Some(number) = self.number(theirs) {
+                        entries[ours] = json!(number);
+                    }
+                }
+            }
+            None | Some("none" | "linear" | "yarn" | "longrope") => {}
+            Some(other) => {
+                return Err(self
+                    .file
+                    .error(format!("rope.scaling.type {other:?} is not supported; use another model"))
+                    .into());
+            }
+        }
+        if let Some(rotated) = self.number("rope.dimension_count")
+            && matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX)
+        {
+            // Half a number more, so that cutting gives the count.
+            entries["partial_rotary_factor"] = json!((rotated + 0.25).min(head_dim as f64) / head_dim as f64);
+        }
+        if self.family == Family::Gemma3 {
+            let local = self.number("rope.freq_base_swa").unwrap_or(10_000.0);
+            let local = json!({"rope_type": "default", "rope_theta": local});
+            entries = json!({"full_attention": entries, "sliding_attention": local});
+        }
+        object.insert("rope_parameters".into(), entries);
+        Ok(())
+    }
+
+    /// Takes over divisors of the planes, which are tensors.
+    fn long_rope(&self, config: &mut DecoderConfig) -> Result<(), ModelError> {
+        let divisors = |name: &str| {
+            self.file
+                .tensor(name)
+                .map(|tensor| self.file.widened(tensor).into_iter().map(f64::from).collect::<Vec<f64>>())
+        };
+        let [long, short] = ["rope_factors_long.weight", "rope_factors_short.weight"].map(divisors);
+        let all = divisors("rope_freqs.weight");
+        let Position::Rotary { theta, scaling } = &mut config.position else { return Ok(()) };
+        let original = self.number("rope.scaling.original_context_length").map(|length| length as usize);
+        let original = original.unwrap_or(config.context).max(1);
+        *scaling = match (all, long, short) {
+            (Some(all), None, None) => {
+                let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
+                llama3(&all, *theta, dims).unwrap_or(RotaryScaling::LongRope {
+                    short_factor: all.clone(),
+                    long_factor: all,
+                    original_context: original,
+                    factor: None,
+                    attention_factor: Some(1.0),
+                })
+            }
+            (None, Some(long_factor), Some(short_factor)) => RotaryScaling::LongRope {
+                short_factor,
+                long_factor,
+                original_context: original,
+                factor: None,
+                attention_factor: self.number("rope.scaling.attn_factor"),
+            },
+            (None, None, None) => return Ok(()),
+            _ => {
+                return Err(self
+                    .file
+                    .error("it has only some of the tensors about rotary positions; copy it anew")
+                    .into());
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Llama 3.1's scaling, if its divisors are these.
+fn llama3(divisors: &[f64], theta: f64, dims: usize) -> Option<RotaryScaling> {
+    let factor = divisors.iter().copied().fold(0.0, f64::max);
+    let scaling = RotaryScaling::Llama3 { factor, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192 };
+    let plain = crate::position::rotary_frequencies(dims, theta, &RotaryScaling::None, 0);
+    let scaled = crate::position::rotary_frequencies(dims, theta, &scaling, 0);
+    let alike = plain.len() == divisors.len()
+        && plain
+            .iter()
+            .zip(&scaled)
+            .zip(divisors)
+            .all(|((plain, scaled), divisor)| (plain / scaled / divisor - 1.0).abs() < 1e-4);
+    alike.then_some(scaling)
+}
