@@ -11,6 +11,7 @@ mod bench;
 mod chat;
 mod data;
 mod eval;
+mod export;
 mod sampling;
 mod serve;
 mod tokenizer;
@@ -27,6 +28,7 @@ pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchP
 pub use chat::{ChatArgs, DATABASE};
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
+pub use export::{ExportArgs, GGUF_TYPES};
 pub use sampling::SamplingArgs;
 pub use serve::ServeArgs;
 pub use tokenizer::{
@@ -112,7 +114,7 @@ Example:
   fireclay report runs/tiny      writes runs/tiny/report.html: curves, samples, recipe, machine")]
     Report(ReportArgs),
     /// Write a model as one GGUF file, which llama.cpp opens
-    Export(commands::export::Args),
+    Export(ExportArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Print a completion script for a shell

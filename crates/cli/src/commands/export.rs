@@ -3,50 +3,20 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use fireclay_model::gguf::NumberType;
 use fireclay_text::export_gguf;
 
-use crate::args::one_of;
+use crate::args::{ExportArgs, GGUF_TYPES};
 use crate::error::user;
 use crate::run_dir::write_whole;
 use crate::{device, model_dir};
-
-/// Write a model as one GGUF file, which llama.cpp opens
-#[derive(clap::Args, Debug)]
-#[command(after_help = "\
-Examples:
-  fireclay export --model runs/tiny --gguf q8_0              writes tiny-q8_0.gguf and tiny-q8_0.gguf.receipt.json
-  fireclay export --model SmolLM2-135M --gguf f16 --out m.gguf
-
-The file is read back and compared with the model: ids of texts, rendered conversations, predictions. The receipt has the
-figures; a file that differs by more than the rounding of its number format is removed.")]
-pub struct Args {
-    /// A run, stage, checkpoint, Hugging Face model directory or GGUF file
-    #[arg(long, value_name = "DIR|FILE")]
-    pub model: PathBuf,
-    /// How matrices are kept
-    #[arg(long, value_name = "f32|f16|bf16|q8_0|q4_0", value_parser = one_of(&TYPES))]
-    pub gguf: NumberType,
-    /// The file to write [default: the model's name and the format, in this folder]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-}
-
-const TYPES: [(&str, NumberType); 5] = [
-    ("f32", NumberType::F32),
-    ("f16", NumberType::F16),
-    ("bf16", NumberType::Bf16),
-    ("q8_0", NumberType::Q8_0),
-    ("q4_0", NumberType::Q4_0),
-];
 
 /// Writes the file and its receipt, and prints the figures.
 ///
 /// # Errors
 /// When there is no model, a GGUF file cannot express it, the file differs from it, or the disk refuses.
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &ExportArgs) -> Result<()> {
     let dir = model_dir::resolve(&args.model)?;
-    let format = TYPES.iter().find(|(_, kind)| *kind == args.gguf).map_or("gguf", |(name, _)| *name);
+    let format = GGUF_TYPES.iter().find(|(_, kind)| *kind == args.gguf).map_or("gguf", |(name, _)| *name);
     let name = args.model.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}-{format}.gguf")));
     if file == dir {
