@@ -98,7 +98,7 @@ pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<TaskRep
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     #[test]
     fn a_uniform_byte_costs_eight_bits() {
