@@ -26,20 +26,17 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// A chat in this folder; `None` where there is no `script`.
-    fn open(model: &Path, folder: &Path, more: &str) -> Option<Self> {
+    /// A chat in this folder.
+    fn open(model: &Path, folder: &Path) -> Self {
         let chat = format!(
-            "'{}' chat --max-tokens=8 --temperature=0 --model='{}' {more}",
+            "'{}' chat --max-tokens=8 --temperature=0 --model='{}'",
             env!("CARGO_BIN_EXE_fireclay"),
             model.display()
         );
         let mut command = Command::new("script");
         command.args(["-qefc", &chat, "/dev/null"]).current_dir(folder).env("TERM", "xterm").env("NO_COLOR", "1");
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        let Ok(mut child) = spawned else {
-            eprintln!("skipped: there is no `script`, which util-linux has");
-            return None;
-        };
+        let mut child = spawned.expect("this test needs the command `script` of util-linux");
         let (keys, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let shown = Arc::new(Mutex::new(vec![]));
         let shared = Arc::clone(&shown);
@@ -51,7 +48,7 @@ impl Terminal {
         });
         let mut this = Self { child, keys, shown };
         this.wait_for(PROMPT, 0);
-        Some(this)
+        this
     }
 
     fn shown(&self) -> String {
@@ -86,7 +83,7 @@ impl Terminal {
 fn a_person_edits_rates_and_finds_conversations_again() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, model) = (folder.path(), model(folder.path()));
-    let Some(mut chat) = Terminal::open(&model, folder, "") else { return };
+    let mut chat = Terminal::open(&model, folder);
     assert!(chat.shown().contains("conversations kept in fireclay.sqlite; /help lists the commands"));
     // Left, a letter, a tab that completes a command.
     assert!(chat.press("Hllo\u{1b}[D\u{1b}[D\u{1b}[De\r").contains("Hello"));
@@ -102,7 +99,7 @@ fn a_person_edits_rates_and_finds_conversations_again() {
     assert_eq!(asked.collect::<Vec<_>>(), ["Hello", "one\ntwo\nthree", "pasted\nlines"]);
     assert_eq!(messages[1]["rating"], json!({"verdict": "up"}));
 
-    let mut chat = Terminal::open(&model, folder, "").unwrap();
+    let mut chat = Terminal::open(&model, folder);
     // The arrow brings back what was asked in the other chat.
     assert!(chat.press("/open\r").contains("Hello (6 messages)"));
     chat.press("\u{1b}[A\u{1b}[A\r");
@@ -117,7 +114,7 @@ fn a_chat_without_a_database_to_write_says_so_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, model) = (folder.path(), model(folder.path()));
     fs::create_dir(folder.join("fireclay.sqlite")).unwrap();
-    let Some(mut chat) = Terminal::open(&model, folder, "") else { return };
+    let mut chat = Terminal::open(&model, folder);
     assert!(chat.shown().contains("note: this conversation is not kept"), "{}", chat.shown());
     assert!(chat.press("/rate up\r").contains("nothing is stored here"));
     assert_eq!(chat.leave("/quit\r"), Some(0));
