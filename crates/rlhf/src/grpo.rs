@@ -185,6 +185,7 @@ impl Grpo {
         let reference = token_tensor(trajectories, &sequences, |t, c| t.reference_logprobs[c], &device);
         let advantages = sequences.per_token(|b, _| advantages[b] as f32, &device);
         let scores = token_scores(model, &sequences, temperature, config.entropy_coefficient != 0.0);
+        means.ratio_error(&scores.logprobs, &old, &mask);
         let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
         let of_ratio = ratio_logprobs(scores.logprobs.clone().detach(), &old, &mask, config.ratio);
         means.add("clip_fraction", clip_fraction(&of_ratio, &old, &advantages, &mask, low, high));

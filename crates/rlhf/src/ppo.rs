@@ -264,6 +264,7 @@ impl Ppo<'_> {
     ) -> Result<Tensor<1>, TrainError> {
         let PpoConfig { clip_ratio, entropy_coefficient, pretrain_coefficient, .. } = self.config;
         let scores = token_scores(actor, &batch.sequences, context.temperature, entropy_coefficient != 0.0);
+        means.ratio_error(&scores.logprobs, &batch.old_logprobs, &batch.mask);
         let (low, high) = (1.0 - clip_ratio, 1.0 + clip_ratio);
         let clipped = clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
         means.add("clip_fraction", clipped);

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::completions::{masked_mean, number, token_scores};
 use crate::numbers::{below_one, not_negative, one_or_more};
 use crate::online::{PolicyGradient, StepContext, UpdateStats};
-use crate::rollout::{Group, Trajectory, sequences};
+use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::Means;
 
 /// The numbers of REINFORCE.
@@ -159,6 +159,8 @@ impl OnPolicyStep {
             let advantages = Tensor::<1>::from_floats(advantages.as_slice(), &device);
             let entropy = masked_mean(scores.entropies, &mask);
             means.add("entropy", number(entropy.clone()));
+            let old = token_tensor(trajectories, &sequences, |t, c| t.logprobs[c], &device);
+            means.ratio_error(&scores.logprobs, &old, &mask);
             let mut loss = reinforce_loss(scores.logprobs, advantages, mask);
             if self.entropy_coefficient != 0.0 {
                 loss = loss - entropy * self.entropy_coefficient;

@@ -41,6 +41,10 @@ pub(crate) fn minibatches(count: usize, size: usize, seed: u64, step: u64, epoch
 #[derive(Debug, Default)]
 pub(crate) struct Means {
     sums: Vec<(&'static str, f64, u64)>,
+    /// The largest |ratio − 1| before the policy's first update.
+    ratio_error: Option<f64>,
+    /// Whether the policy has been updated, or would have been.
+    policy_updated: bool,
     /// Updates left out.
     pub(crate) skipped: u64,
 }
@@ -56,8 +60,20 @@ impl Means {
         }
     }
 
+    /// Before the policy's first update every ratio π/π_old is 1 but for rounding, for the answers are its own. Keeps the largest |ratio − 1| of
+    /// the passes until then; later ones change nothing. All `[B, C]`
+    pub(crate) fn ratio_error(&mut self, logprobs_bc: &Tensor<2>, old_bc: &Tensor<2>, mask_bc: &Tensor<2>) {
+        if self.policy_updated {
+            return;
+        }
+        let errors = ((logprobs_bc.clone().detach() - old_bc.clone()).exp() - 1.0).abs() * mask_bc.clone();
+        let largest = number(errors.max());
+        self.ratio_error = Some(self.ratio_error.map_or(largest, |before| before.max(largest)));
+    }
+
     /// Adds loss and norm of an update under their names, or counts it as left out.
     pub(crate) fn update(&mut self, loss: &'static str, norm: &'static str, result: Option<(f64, f64)>) {
+        self.policy_updated |= loss == "loss";
         match result {
             Some((value, gradient)) => {
                 self.add(loss, value);
@@ -71,7 +87,9 @@ impl Means {
         let all: Vec<_> = self.sums.into_iter().map(|(name, sum, count)| (name, sum / count as f64)).collect();
         let find = |name| all.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, value)| *value);
         let (loss, grad_norm) = (find("loss"), find("grad_norm"));
-        let metrics = all.into_iter().filter(|(name, _)| *name != "loss" && *name != "grad_norm").collect();
+        let error = self.ratio_error.map(|error| ("ratio_error", error));
+        let metrics =
+            all.into_iter().filter(|(name, _)| *name != "loss" && *name != "grad_norm").chain(error).collect();
         crate::online::UpdateStats { metrics, skipped: self.skipped, grad_norm, loss }
     }
 }
@@ -79,6 +97,22 @@ impl Means {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ratio_error_is_the_largest_before_the_first_update() {
+        let device = fireclay_model::device::parse("cpu").unwrap();
+        let row = |values: [f32; 3]| Tensor::<2>::from_floats([values], &device);
+        let (old, mask) = (row([-1.0, -2.0, 0.0]), row([1.0, 1.0, 0.0]));
+        let mut means = Means::default();
+        means.ratio_error(&row([-1.0, -2.0 + 1.5_f32.ln(), 9.0]), &old, &mask);
+        means.ratio_error(&row([-1.0 + 0.25_f32.ln(), -2.0, 0.0]), &old, &mask);
+        means.update("value_loss", "critic_grad_norm", Some((1.0, 1.0)));
+        means.update("loss", "grad_norm", Some((1.0, 1.0)));
+        means.ratio_error(&row([5.0, 5.0, 5.0]), &old, &mask);
+        let metrics = means.into_stats().metrics;
+        let (_, error) = metrics.iter().find(|(name, _)| *name == "ratio_error").unwrap();
+        assert!((error - 0.75).abs() < 1e-6, "{error}");
+    }
 
     #[test]
     fn every_answer_is_in_one_minibatch_of_an_epoch() {

@@ -54,7 +54,7 @@ impl Progress {
             }
         }
         let numbers = self.shown.iter().filter_map(|(name, value)| Some((name.replace('_', " "), (*value)?)));
-        let numbers = numbers.map(|(name, value)| format!("{name} {value:.3}  ")).collect::<Vec<_>>().concat();
+        let numbers = numbers.map(|(name, value)| format!("{name} {}  ", short(value))).collect::<Vec<_>>().concat();
         let mfu = line.mfu.map(|mfu| format!("MFU {:.0} %  ", 100.0 * mfu)).unwrap_or_default();
         let message = format!(
             "{numbers}{:.0} tokens/s  {mfu}{} left",
@@ -124,6 +124,11 @@ pub fn in_words(duration: Duration) -> String {
     }
 }
 
+/// Three digits behind the point; one digit and its power of ten where these would all be 0.
+fn short(value: f64) -> String {
+    if value != 0.0 && value.abs() < 5e-4 { format!("{value:.0e}") } else { format!("{value:.3}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,5 +139,10 @@ mod tests {
         check(45, "45 s");
         check(150, "3 min");
         check(12_000, "3 h 20 min");
+    }
+
+    #[test]
+    fn small_numbers_keep_a_digit() {
+        assert_eq!([0.0, 2.5e-6, 4.9e-4, 0.0012, 1.25].map(short), ["0.000", "2e-6", "5e-4", "0.001", "1.250"]);
     }
 }

@@ -3,6 +3,8 @@
 //! One prompt, answers of one token, of which the "arm" token is paid 1 and every other 0: whatever
 //! the algorithm, the policy must come to pull the arm that pays.
 
+use std::path::Path;
+
 use burn::module::Module;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::{AnswerCheck, Task};
@@ -105,8 +107,18 @@ fn pulls<M: Trainable>(
         },
     )
     .unwrap();
+    let errors = ratio_errors(&folder.path().join("metrics.jsonl"));
+    assert_eq!(errors.len(), 40, "every step says how far its first ratios are from 1");
+    assert!(errors.iter().all(|error| (0.0..1e-3).contains(error)), "{errors:?}");
     let trained = fireclay_model::load(folder.path().join("checkpoints/step-000040"), &policy.device()).unwrap();
     (before, share(&trained.valid()))
+}
+
+/// The `ratio_error` of every step that has one.
+fn ratio_errors(metrics: &Path) -> Vec<f64> {
+    let lines = std::fs::read_to_string(metrics).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter_map(|line| line.get("ratio_error")?.as_f64()).collect()
 }
 
 /// The arm that an untrained policy pulls now and then, so that there is something to reinforce.
