@@ -10,6 +10,7 @@ Every check prints a line; the first that fails ends the script with a traceback
 
 import argparse
 import asyncio
+import json
 
 import openai
 from openai import AsyncOpenAI, OpenAI
@@ -82,6 +83,44 @@ def completions(client, name):
     passed("completions of a list")
 
 
+POT = {
+    "type": "object",
+    "properties": {
+        "hot": {"type": "boolean"},
+        "glaze": {"enum": ["celadon", "tenmoku"]},
+        "cone": {"type": "integer", "minimum": 1, "maximum": 13},
+    },
+    "required": ["hot", "glaze", "cone"],
+    "additionalProperties": False,
+}
+
+
+def is_a_pot(text):
+    pot = json.loads(text)
+    assert list(pot) == ["hot", "glaze", "cone"] and isinstance(pot["hot"], bool), text
+    assert pot["glaze"] in POT["properties"]["glaze"]["enum"] and 1 <= pot["cone"] <= 13, text
+
+
+def formats(client, name):
+    messages = [{"role": "user", "content": QUESTION}]
+    asked = {"type": "json_schema", "json_schema": {"name": "pot", "strict": True, "schema": POT}}
+    reply = client.chat.completions.create(model=name, messages=messages, response_format=asked, max_tokens=200)
+    is_a_pot(reply.choices[0].message.content)
+    with client.chat.completions.stream(model=name, messages=messages, response_format=asked, max_tokens=200) as events:
+        is_a_pot("".join(event.delta for event in events if event.type == "content.delta"))
+    asked = {"format": {"type": "json_schema", "name": "pot", "schema": POT, "strict": True}}
+    response = client.responses.create(model=name, input=QUESTION, text=asked, max_output_tokens=200, store=False)
+    is_a_pot(response.output_text)
+    try:
+        schema = {"type": "integer", "minimum": 2, "maximum": 1}
+        asked = {"type": "json_schema", "json_schema": {"name": "none", "schema": schema}}
+        client.chat.completions.create(model=name, messages=messages, response_format=asked)
+        raise AssertionError("a schema that nothing satisfies was accepted")
+    except openai.BadRequestError as error:
+        assert error.body["param"] == "response_format", error
+    passed("answers by a JSON schema: chat, streamed, responses; one that nothing satisfies is refused")
+
+
 def responses(client, name):
     first = client.responses.create(model=name, input=QUESTION, temperature=0, max_output_tokens=24)
     assert first.output_text and first.status in ("completed", "incomplete")
@@ -143,7 +182,7 @@ def refusals(client, name):
     for kind, wrong in [
         (openai.NotFoundError, dict(model="no such model")),
         (openai.BadRequestError, dict(model=name, temperature=-1)),
-        (openai.BadRequestError, dict(model=name, response_format={"type": "json_object"})),
+        (openai.BadRequestError, dict(model=name, response_format={"type": "grammar"})),
         (openai.BadRequestError, dict(model=name, extra_body={"strange": 1})),
     ]:
         try:
@@ -186,7 +225,7 @@ def main():
     client = OpenAI(**settings)
     name = args.model or client.models.list().data[0].id
     print(f"openai {openai.__version__}, model {name}")
-    for check in (models, chat, completions, responses, conversations, refusals):
+    for check in (models, chat, completions, formats, responses, conversations, refusals):
         check(client, name)
     asyncio.run(at_once(AsyncOpenAI(**settings), name))
     print("all passed")

@@ -157,6 +157,29 @@ fn replies_are_whole_characters_and_a_limit_is_told() {
 }
 
 #[test]
+fn generation_keeps_to_a_constraint() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model(folder.path());
+    let schema = folder.path().join("schema.json");
+    fs::write(&schema, r#"{"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 2}"#).unwrap();
+    let grammar = folder.path().join("grammar.lark");
+    fs::write(&grammar, r#"start: "a" "b" "c""#).unwrap();
+    let generate = |more: &[&str]| {
+        let mut command = fireclay();
+        let text = succeed(command.args(["generate", "--prompt=The", "--model"]).arg(&model).args(more));
+        text.trim_end().to_owned()
+    };
+    let choice = generate(&["--choice", "warm", "--choice", "cold", "--temperature=2"]);
+    assert!(["warm", "cold"].contains(&choice.as_str()), "{choice:?}");
+    let digits = generate(&["--regex", "[0-9]{4}"]);
+    assert!(digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits:?}");
+    assert_eq!(generate(&["--grammar", grammar.to_str().unwrap()]), "abc");
+    let array = generate(&["--json-schema", schema.to_str().unwrap(), "--max-tokens=200"]);
+    let array: Vec<bool> = serde_json::from_str(&array).unwrap_or_else(|error| panic!("{error}: {array}"));
+    assert_eq!(array.len(), 2);
+}
+
+#[test]
 fn the_models_own_settings_count_where_no_flag_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());

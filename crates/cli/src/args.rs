@@ -9,6 +9,7 @@
 
 mod bench;
 mod chat;
+mod constraint;
 mod data;
 mod eval;
 mod export;
@@ -26,6 +27,7 @@ use fireclay_model::{Precision, WeightStorage};
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 pub use chat::{ChatArgs, DATABASE};
+pub use constraint::ConstraintArgs;
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
 pub use export::{ExportArgs, GGUF_TYPES};
@@ -196,6 +198,7 @@ Examples:
   fireclay generate --model runs/tiny --prompt \"Once upon a time\"
   fireclay generate --model SmolLM2-135M --prompt \"The capital of France is\" --temperature 0 --max-tokens 20
   fireclay generate --model runs/tiny --ids \"12 7 301\" --json
+  fireclay generate --model SmolLM2-135M-Instruct --prompt \"A person as JSON:\" --json-schema person.json
 
 --model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
 The prompt is continued as raw text: chat models see no chat template here.
@@ -224,6 +227,9 @@ pub struct GenerateArgs {
     /// How to choose.
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// What to match.
+    #[command(flatten)]
+    pub constraint: ConstraintArgs,
     /// Go on after the end-of-text token
     #[arg(long)]
     pub ignore_stop: bool,

@@ -1,7 +1,10 @@
 //! How probable given completions are: many short sequences at once, and of each only its end.
+//!
+//! This is the one way in which completions are scored: evaluation, references and the losses of training cut sequences into batches, pad
+//! them and pick what predicts a completion's tokens here.
 
-use burn::tensor::{Int, Tensor, activation::log_softmax};
-use fireclay_model::InferenceDecoder;
+use burn::tensor::{Device, Int, Tensor, activation::log_softmax};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, LogProbabilities};
 
 use crate::InferError;
 use crate::generate::{check_ids, host, tensor};
@@ -16,6 +19,14 @@ pub struct Given {
     pub start: usize,
 }
 
+impl Given {
+    /// Tokens in the completion.
+    #[must_use]
+    pub fn completion_tokens(&self) -> usize {
+        self.ids.len() - self.start
+    }
+}
+
 /// What a model thinks of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenScore {
@@ -25,8 +36,172 @@ pub struct TokenScore {
     pub greedy: bool,
 }
 
-/// The scores of every token of the completions, in their order. `batch` sequences are computed at once, those of similar length together,
-/// padded on the right, where causal attention never looks from.
+/// How much is scored at once. The results do not depend on it, but for rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreLimits {
+    /// Sequences in a forward pass, at most.
+    pub rows: usize,
+    /// Bytes that a forward pass takes beside the weights, at most; a single sequence may take more.
+    pub memory: usize,
+}
+
+impl Default for ScoreLimits {
+    /// 256 sequences, 1 GiB.
+    fn default() -> Self {
+        Self { rows: 256, memory: 1 << 30 }
+    }
+}
+
+impl ScoreLimits {
+    /// Sequences of up to `tokens` tokens in one forward pass.
+    #[must_use]
+    pub fn rows_of(self, config: &DecoderConfig, tokens: usize) -> usize {
+        (self.memory / bytes_of_row(config, tokens)).clamp(1, self.rows.max(1))
+    }
+
+    /// Bytes that scoring `sequences` sequences of up to `tokens` tokens takes, beside the weights.
+    #[must_use]
+    pub fn bytes(self, config: &DecoderConfig, sequences: usize, tokens: usize) -> usize {
+        self.rows_of(config, tokens).min(sequences) * bytes_of_row(config, tokens)
+    }
+}
+
+/// Bytes of a sequence's numbers in a forward pass: what one block holds at its peak (the residual stream, queries, keys, values and merged heads, the
+/// feed-forward layer), and the ids.
+fn bytes_of_row(config: &DecoderConfig, tokens: usize) -> usize {
+    let attention = 2 * config.query_width() + 2 * config.kv_width();
+    let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
+    let numbers = 3 * config.width + attention.max(feed_forward) + 1;
+    size_of::<f32>() * numbers * tokens.max(1)
+}
+
+/// A decoder as scoring sees it: in training, or for inference alone.
+pub trait Scorer {
+    /// What it is made of.
+    fn config(&self) -> &DecoderConfig;
+    /// Where its weights are.
+    fn device(&self) -> Device;
+    /// The normalised last layer: `[B, T]` → `[B, T, D]`
+    fn hidden(&self, ids_bt: Tensor<2, Int>) -> Tensor<3>;
+    /// The logits of some tokens' last layer: `[N, D]` → `[N, V]`
+    fn logits(&self, hidden_nd: Tensor<2>) -> Tensor<2>;
+    /// What the head says of given tokens at a temperature: `[N, D]`, N ids → `[N]` each
+    fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities;
+}
+
+impl Scorer for Decoder {
+    fn config(&self) -> &DecoderConfig {
+        self.config()
+    }
+    fn device(&self) -> Device {
+        self.device()
+    }
+    fn hidden(&self, ids_bt: Tensor<2, Int>) -> Tensor<3> {
+        self.hidden(ids_bt, None)
+    }
+    fn logits(&self, hidden_nd: Tensor<2>) -> Tensor<2> {
+        self.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim(0)
+    }
+    fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
+        self.log_probabilities(hidden_nd, ids, temperature)
+    }
+}
+
+impl Scorer for InferenceDecoder {
+    fn config(&self) -> &DecoderConfig {
+        self.config()
+    }
+    fn device(&self) -> Device {
+        self.device()
+    }
+    fn hidden(&self, ids_bt: Tensor<2, Int>) -> Tensor<3> {
+        self.hidden(ids_bt, None)
+    }
+    fn logits(&self, hidden_nd: Tensor<2>) -> Tensor<2> {
+        self.logits(hidden_nd)
+    }
+    fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
+        self.log_probabilities(hidden_nd, ids, temperature)
+    }
+}
+
+/// Sequences as one batch: every token but a sequence's last, padded on the right, where causal attention never looks from.
+#[derive(Clone, Debug)]
+pub struct Padded {
+    inputs: Vec<u32>,
+    shape: [usize; 2],
+    predictors: Vec<u32>,
+    targets: Vec<u32>,
+}
+
+impl Padded {
+    /// The batch of these sequences, of which there is one at least.
+    #[must_use]
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a Given> + Clone) -> Self {
+        let longest = sequences.clone().into_iter().map(|given| given.ids.len()).max().unwrap_or(1);
+        let time = longest - 1;
+        let (mut inputs, mut predictors, mut targets, mut rows) = (vec![], vec![], vec![], 0);
+        for Given { ids, start } in sequences {
+            inputs.extend_from_slice(&ids[..ids.len() - 1]);
+            predictors.extend((start - 1..ids.len() - 1).map(|t| (rows * time + t) as u32));
+            targets.extend_from_slice(&ids[*start..]);
+            rows += 1;
+            inputs.resize(rows * time, 0);
+        }
+        Self { inputs, shape: [rows, time], predictors, targets }
+    }
+
+    /// The inputs: `[B, T]`
+    #[must_use]
+    pub fn inputs(&self, device: &Device) -> Tensor<2, Int> {
+        tensor(&self.inputs, self.shape, device)
+    }
+
+    /// Of values before each input, those that predict the completions' tokens, one completion behind the other: `[B, T, D]` → `[N, D]`
+    #[must_use]
+    pub fn predictors_of(&self, values_btd: Tensor<3>) -> Tensor<2> {
+        let [rows, time, width] = values_btd.dims();
+        let places = tensor(&self.predictors, [self.predictors.len()], &values_btd.device());
+        values_btd.reshape([rows * time, width]).select(0, places)
+    }
+
+    /// The tokens of all completions, one behind the other: N.
+    #[must_use]
+    pub fn targets(&self) -> &[u32] {
+        &self.targets
+    }
+}
+
+/// What a decoder says of the completions' tokens at a temperature, in one forward pass, one completion behind the other: `[N]` each. It carries
+/// gradients where the decoder does; the head is computed for the tokens of completions alone.
+///
+/// # Panics
+/// When there is no sequence, or it is longer than the decoder's context.
+#[must_use]
+pub fn completion_log_probabilities(decoder: &impl Scorer, batch: &Padded, temperature: f64) -> LogProbabilities {
+    let hidden_btd = decoder.hidden(batch.inputs(&decoder.device()));
+    decoder.log_probabilities(batch.predictors_of(hidden_btd), batch.targets().to_vec(), temperature)
+}
+
+/// log p of every token of the completions at a temperature, without gradients.
+///
+/// # Errors
+/// As [`score_completions`].
+///
+/// # Panics
+/// As [`score_completions`].
+pub fn completion_logprobs(
+    decoder: &impl Scorer,
+    sequences: &[Given],
+    temperature: f64,
+    limits: ScoreLimits,
+) -> Result<Vec<Vec<f32>>, InferError> {
+    in_batches(decoder, sequences, limits, |batch| {
+        host(completion_log_probabilities(decoder, batch, temperature).chosen.detach())
+    })
+}
+
+/// The scores of every token of the completions, in their order, at temperature 1.
 ///
 /// # Errors
 /// [`InferError`] when a sequence has an id that is not in the vocabulary or more than `context + 1` tokens, or a result is not a number.
@@ -34,10 +209,37 @@ pub struct TokenScore {
 /// # Panics
 /// When a completion begins at its sequence's first token or behind its last.
 pub fn score_completions(
-    decoder: &InferenceDecoder,
+    decoder: &impl Scorer,
     sequences: &[Given],
-    batch: usize,
+    limits: ScoreLimits,
 ) -> Result<Vec<Vec<TokenScore>>, InferError> {
+    in_batches(decoder, sequences, limits, |batch| score_batch(decoder, batch))
+}
+
+/// A number of a token that says whether it is one.
+trait Number: Copy {
+    fn is_nan(self) -> bool;
+}
+
+impl Number for f32 {
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+}
+
+impl Number for TokenScore {
+    fn is_nan(self) -> bool {
+        self.logprob.is_nan()
+    }
+}
+
+/// Scores sequences in batches, those of similar length together.
+fn in_batches<T: Number>(
+    decoder: &impl Scorer,
+    sequences: &[Given],
+    limits: ScoreLimits,
+    score: impl Fn(&Padded) -> Vec<T>,
+) -> Result<Vec<Vec<T>>, InferError> {
     let context = decoder.config().context;
     for (row, Given { ids, start }) in sequences.iter().enumerate() {
         check_ids(ids, row, decoder.config().vocab_size)?;
@@ -48,42 +250,32 @@ pub fn score_completions(
     }
     let mut by_length: Vec<usize> = (0..sequences.len()).collect();
     by_length.sort_by_key(|&row| std::cmp::Reverse(sequences[row].ids.len()));
-    let mut scores = vec![vec![]; sequences.len()];
-    for rows in by_length.chunks(batch.max(1)) {
-        let some: Vec<&Given> = rows.iter().map(|&row| &sequences[row]).collect();
-        for (&row, of_row) in rows.iter().zip(score_rows(decoder, &some)) {
-            scores[row] = of_row;
+    let mut scores: Vec<Vec<T>> = sequences.iter().map(|_| vec![]).collect();
+    let mut rest = &by_length[..];
+    while let Some(&longest) = rest.first() {
+        let at_once = limits.rows_of(decoder.config(), sequences[longest].ids.len());
+        let (rows, behind) = rest.split_at(at_once.min(rest.len()));
+        rest = behind;
+        let mut found = score(&Padded::new(rows.iter().map(|&row| &sequences[row]))).into_iter();
+        for &row in rows {
+            scores[row] = found.by_ref().take(sequences[row].completion_tokens()).collect();
         }
     }
-    let damaged = |row: &Vec<TokenScore>| row.iter().any(|score| score.logprob.is_nan());
-    match scores.iter().position(damaged) {
+    match scores.iter().position(|row| row.iter().any(|score| score.is_nan())) {
         Some(row) => Err(InferError::NotFinite { tokens: sequences[row].ids.len() - 1 }),
         None => Ok(scores),
     }
 }
 
-/// The scores of a few sequences, in one forward pass. The head is computed for the tokens of completions alone.
-fn score_rows(decoder: &InferenceDecoder, rows: &[&Given]) -> Vec<Vec<TokenScore>> {
+/// The scores of a batch, one completion behind the other.
+fn score_batch(decoder: &impl Scorer, batch: &Padded) -> Vec<TokenScore> {
     let device = decoder.device();
-    let time = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1) - 1;
-    let mut inputs = Vec::with_capacity(rows.len() * time);
-    let (mut places, mut targets) = (vec![], vec![]);
-    for (b, Given { ids, start }) in rows.iter().enumerate() {
-        inputs.extend_from_slice(&ids[..ids.len() - 1]);
-        inputs.resize((b + 1) * time, 0);
-        // The token before predicts.
-        places.extend((start - 1..ids.len() - 1).map(|t| (b * time + t) as u32));
-        targets.extend_from_slice(&ids[*start..]);
-    }
-    let hidden_btd = decoder.hidden(tensor(&inputs, [rows.len(), time], &device), None);
-    let width = hidden_btd.dims()[2];
-    let hidden_nd = hidden_btd.reshape([rows.len() * time, width]);
+    let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&device)));
     let at_once = (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1);
-    let mut scores = Vec::with_capacity(places.len());
-    for (places, targets) in places.chunks(at_once).zip(targets.chunks(at_once)) {
-        let count = places.len();
-        let chosen_nd = hidden_nd.clone().select(0, tensor(places, [count], &device));
-        let logprobs_nv = log_softmax(decoder.logits(chosen_nd), 1);
+    let mut scores = Vec::with_capacity(batch.targets().len());
+    for targets in batch.targets().chunks(at_once) {
+        let count = targets.len();
+        let logprobs_nv = log_softmax(decoder.logits(hidden_nd.clone().narrow(0, scores.len(), count)), 1);
         let best_n1: Tensor<2, Int> = logprobs_nv.clone().argmax(1);
         let best: Vec<i64> = best_n1.into_data().convert::<i64>().try_to_vec().expect("converted to i64");
         let picked = host(logprobs_nv.gather(1, tensor(targets, [count, 1], &device)));
@@ -91,6 +283,5 @@ fn score_rows(decoder: &InferenceDecoder, rows: &[&Given]) -> Vec<Vec<TokenScore
             |((logprob, best), target): ((f32, i64), &u32)| TokenScore { logprob, greedy: best == *target as i64 };
         scores.extend(picked.into_iter().zip(best).zip(targets).map(score));
     }
-    let mut scores = scores.into_iter();
-    rows.iter().map(|row| scores.by_ref().take(row.ids.len() - row.start).collect()).collect()
+    scores
 }

@@ -60,6 +60,12 @@ pub enum InferError {
         /// Bytes that the engine may use.
         memory: usize,
     },
+    /// A [`Constraint`](crate::Constraint) that is malformed, cannot be met, or is too large.
+    #[error("this constraint cannot be used: {reason}; change it, or generate without it")]
+    Constraint {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Logits that are not numbers, so that nothing can be drawn from them.
     #[error(
         "the model's logits after {tokens} tokens are not finite; its weights are damaged or its training diverged: load another checkpoint"

@@ -48,6 +48,19 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// What was there after `count` tokens; the same where there are no more.
+    #[must_use]
+    pub(crate) fn first(mut self, count: usize) -> Self {
+        if count < self.ids.len() {
+            self.ids.truncate(count);
+            self.logprobs.truncate(count);
+            self.sampling_logprobs.truncate(count);
+            self.top_logprobs.truncate(count);
+            (self.finish_reason, self.stop_tokens, self.kept_bytes) = (FinishReason::Cancelled, 0, 0);
+        }
+        self
+    }
+
     /// The tokens without the stop sequence.
     #[must_use]
     pub fn ids_before_stop(&self) -> &[u32] {

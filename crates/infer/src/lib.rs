@@ -4,7 +4,7 @@
 //! [`generate()`] and [`generate_batch`] complete prompts by an engine of their own. [`score()`] says how probable a given sequence is, and
 //! [`score_completions`] the ends of many. The crate knows no text beyond bytes: a tokenizer turns text into ids before anything here is called.
 //!
-//! Reading order: [`sampling`] → [`distribution`] → [`utf8`] and [`stop`] → [`engine`] → [`generate`](mod@generate) → [`score`](mod@score) →
+//! Reading order: [`sampling`] → [`distribution`] → [`utf8`], [`stop`] and [`constraint`] → [`engine`] → [`generate`](mod@generate) → [`score`](mod@score) →
 //! [`completions`].
 //!
 //! # A request gets what it gets alone
@@ -55,15 +55,17 @@ pub mod sampling;
 pub mod distribution;
 pub mod utf8;
 pub mod stop;
+pub mod constraint;
 pub mod engine;
 pub mod generate;
 pub mod score;
 pub mod completions;
 mod error;
 
-pub use completions::{Given, TokenScore, score_completions};
+pub use completions::{Given, ScoreLimits, TokenScore, completion_logprobs, score_completions};
+pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler};
 pub use distribution::{Distribution, Sampled, Sampler, Seen};
-pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Token};
+pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};
 pub use error::InferError;
 pub use generate::{Completion, FinishReason, Timing, TokenScores, generate, generate_batch};
 pub use sampling::SamplingConfig;

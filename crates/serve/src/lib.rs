@@ -16,6 +16,7 @@ mod asked;
 mod auth;
 mod body;
 mod error;
+mod format;
 mod generation;
 mod items;
 mod listener;

@@ -1,8 +1,8 @@
 //! A model that is served: [`Served`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use fireclay_infer::{Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
+use fireclay_infer::{ConstraintCompiler, Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_text::{Asked, ReplyText, Sampling, TextModel};
 use fireclay_tokenizer::Tokenizer;
@@ -33,6 +33,7 @@ pub struct Served {
     pub worker: Worker,
     guard: Option<Arc<Utf8Guard>>,
     token_bytes: Option<Arc<TokenBytes>>,
+    constraints: OnceLock<Option<ConstraintCompiler>>,
     defaults: SamplingDefaults,
     /// Whether every text has ids, so that none need be looked at for characters that have none.
     pub has_every_text: bool,
@@ -57,6 +58,7 @@ impl Served {
             worker,
             guard: text.utf8_guard(),
             token_bytes: text.token_bytes(),
+            constraints: OnceLock::new(),
             defaults: text.sampling(),
             has_every_text: has_every_byte(&tokenizer),
             room: Arc::new(Semaphore::new(streams + limits.queue)),
@@ -103,6 +105,11 @@ impl Served {
         let stop_strings = strings.transpose().map_err(|error| ApiError::of_infer(&error))?.map(Arc::new);
         let guard = self.guard.clone().filter(|_| guarded);
         Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
+    }
+
+    /// What compiles constraints for this model, made when it is first asked for. None where its tokens are not plain bytes.
+    pub fn constraints(&self) -> Option<&ConstraintCompiler> {
+        self.constraints.get_or_init(|| self.text.constraint_compiler()).as_ref()
     }
 
     /// The text of a chat's reply.

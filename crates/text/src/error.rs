@@ -22,6 +22,12 @@ pub enum TextError {
         /// The model's folder.
         dir: PathBuf,
     },
+    /// Its completions cannot be constrained.
+    #[error("{}: this tokenizer's tokens are not plain bytes, so completions cannot be constrained; generate without it", .dir.display())]
+    NoConstraints {
+        /// The model's folder.
+        dir: PathBuf,
+    },
     /// Nothing can stand for an empty text.
     #[error("the prompt is empty, and this tokenizer has no token that begins a text; give some text")]
     EmptyPrompt,

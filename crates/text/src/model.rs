@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use fireclay_infer::{Engine, EngineConfig, InferError, TokenBytes, Utf8Guard};
+use fireclay_infer::{
+    CompiledConstraint, Constraint, ConstraintCompiler, Engine, EngineConfig, InferError, TokenBytes, Utf8Guard,
+};
 use fireclay_model::huggingface::{SamplingDefaults, load_sampling};
 use fireclay_model::{InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{Message, RenderOptions, Tokenizer, TokenizerError};
@@ -134,6 +136,22 @@ impl TextModel {
     /// there is no [guard](Self::utf8_guard) either.
     pub fn token_bytes(&self) -> Option<Arc<TokenBytes>> {
         Some(Arc::new(TokenBytes::new(self.text_bytes()?)))
+    }
+
+    /// What compiles constraints for this model's completions. None where there is no [guard](Self::utf8_guard) either.
+    pub fn constraint_compiler(&self) -> Option<ConstraintCompiler> {
+        Some(ConstraintCompiler::new(self.text_bytes()?))
+    }
+
+    /// A constraint for this model's completions.
+    ///
+    /// # Errors
+    /// When it cannot be met, or the model has no tokenizer whose tokens are plain bytes.
+    pub fn constrain(&self, constraint: &Constraint) -> Result<CompiledConstraint, TextError> {
+        self.tokenizer()?;
+        let compiler = self.constraint_compiler();
+        let compiler = compiler.ok_or_else(|| TextError::NoConstraints { dir: self.dir.clone() })?;
+        Ok(compiler.compile(constraint)?)
     }
 
     /// The bytes of every token that is text, in the order of the ids.

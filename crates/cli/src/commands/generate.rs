@@ -28,6 +28,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     args.cache.bytes()?;
+    let constraint = args.constraint.constraint()?;
     let model = model::load(&args.model, &args.load)?;
     let prompt = match ids {
         Some(ids) => ids,
@@ -41,8 +42,9 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     }
     // Whoever gives ids compares ids: no token is kept from them.
     let guard = args.prompt.as_ref().and_then(|_| model.utf8_guard());
+    let constraint = constraint.map(|constraint| model.constrain(&constraint)).transpose()?;
     let mut engine = model.engine(1, args.cache.bytes()?)?;
-    let request = Request { guard, ..Request::new(prompt.clone(), config) };
+    let request = Request { guard, constraint, ..Request::new(prompt.clone(), config) };
     if args.json {
         let completion = engine.complete(request, &mut |_, _| ControlFlow::Continue(()))?;
         return print_json(&model, &completion);

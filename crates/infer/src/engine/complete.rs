@@ -58,16 +58,24 @@ impl Engine {
         let ids: Vec<RequestId> = requests.into_iter().map(|request| self.add(request)).collect::<Result<_, _>>()?;
         let row_of = |id: RequestId| ids.binary_search(&id).expect("the engine has no other requests");
         let mut completions: Vec<Option<Completion>> = vec![None; ids.len()];
+        let mut told = vec![0; ids.len()];
         while self.is_busy() {
             let mut broken = vec![];
             for event in self.step() {
                 match event {
                     Event::Token(id, token) => {
-                        if on_token(row_of(id), token.id, token.logprob).is_break() {
-                            broken.push(id);
+                        let row = row_of(id);
+                        // Of several tokens in one step, those behind the break are not wanted.
+                        if broken.last() != Some(&id) {
+                            told[row] += 1;
+                            if on_token(row, token.id, token.logprob).is_break() {
+                                broken.push(id);
+                            }
                         }
                     }
-                    Event::Finished(id, completion) => completions[row_of(id)] = Some(completion),
+                    Event::Finished(id, completion) => {
+                        completions[row_of(id)] = Some(completion.first(told[row_of(id)]));
+                    }
                     Event::Failed(_, error) => {
                         for &id in &ids {
                             self.cancel(id);
@@ -79,7 +87,7 @@ impl Engine {
             for id in broken {
                 // It may have ended by itself with the same token.
                 if let Some(completion) = self.cancel(id) {
-                    completions[row_of(id)] = Some(completion);
+                    completions[row_of(id)] = Some(completion.first(told[row_of(id)]));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Many requests at once: [`Engine`].
 
 mod complete;
+mod drafts;
 mod pages;
 mod schedule;
 mod sequence;
@@ -10,12 +11,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Text};
+use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Text};
 use rayon::prelude::*;
 
 use crate::generate::{Completion, FinishReason, check_ids, host, tensor};
 use crate::score::LOGITS_AT_ONCE;
-use crate::{InferError, SamplingConfig, StopStrings, Utf8Guard};
+use crate::{CompiledConstraint, InferError, SamplingConfig, StopStrings, Utf8Guard};
 use pages::PagePool;
 use sequence::Sequence;
 pub use sequence::Token;
@@ -29,12 +30,14 @@ pub struct EngineConfig {
     pub streams: usize,
     /// Tokens of prompts that are read in one step, at most.
     pub chunk: usize,
+    /// Tokens that a request may guess from its own tokens and verify in one step, at most; 0: none. Its tokens stay the same.
+    pub drafts: usize,
 }
 
 impl Default for EngineConfig {
-    /// One GiB, 256 streams, 512 tokens.
+    /// One GiB, 256 streams, 512 tokens of prompts, 8 guesses.
     fn default() -> Self {
-        Self { memory: 1 << 30, streams: 256, chunk: 512 }
+        Self { memory: 1 << 30, streams: 256, chunk: 512, drafts: 8 }
     }
 }
 
@@ -47,6 +50,8 @@ pub struct Request {
     pub sampling: SamplingConfig,
     /// Keeps prompt and completion valid UTF-8.
     pub guard: Option<Arc<Utf8Guard>>,
+    /// What the completion must match.
+    pub constraint: Option<CompiledConstraint>,
     /// Texts that end the completion.
     pub stop_strings: Option<Arc<StopStrings>>,
     /// How many of the most probable tokens are told with each token.
@@ -60,7 +65,15 @@ impl Request {
     /// A request for a completion, and nothing else.
     #[must_use]
     pub fn new(prompt: Vec<u32>, sampling: SamplingConfig) -> Self {
-        Self { prompt, sampling, guard: None, stop_strings: None, top_logprobs: 0, prompt_logprobs: false }
+        Self {
+            prompt,
+            sampling,
+            guard: None,
+            constraint: None,
+            stop_strings: None,
+            top_logprobs: 0,
+            prompt_logprobs: false,
+        }
     }
 }
 
@@ -77,6 +90,15 @@ pub enum Event {
     Finished(RequestId, Completion),
     /// It cannot go on, and the engine forgets it.
     Failed(RequestId, InferError),
+}
+
+/// What became of the tokens that requests guessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Speculation {
+    /// Guesses that were computed.
+    pub drafted: u64,
+    /// Those that came true.
+    pub accepted: u64,
 }
 
 /// The pages of an engine, of [`PAGE`] tokens each.
@@ -110,6 +132,7 @@ pub struct Engine {
     events: Vec<Event>,
     next_id: u64,
     preemptions: u64,
+    speculation: Speculation,
 }
 
 impl Engine {
@@ -122,7 +145,7 @@ impl Engine {
         if let Some((setting, _)) = numbers.into_iter().find(|&(_, number)| number == 0) {
             return Err(InferError::Setting { setting, value: "0".into(), expected: "give a positive number" });
         }
-        let pages = Self::pages(&decoder, &config);
+        let pages = Self::pages(decoder.config(), &config);
         let cache = PagedCache::new(decoder.config(), pages, &decoder.device());
         Ok(Self {
             decoder,
@@ -134,13 +157,20 @@ impl Engine {
             events: vec![],
             next_id: 0,
             preemptions: 0,
+            speculation: Speculation::default(),
         })
     }
 
+    /// Bytes of keys and values that an engine with this configuration sets aside.
+    #[must_use]
+    pub fn cache_bytes(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
+        Self::pages(decoder, config) * PagedCache::page_bytes(decoder)
+    }
+
     /// Pages that fit the memory, or that all streams together can use.
-    fn pages(decoder: &InferenceDecoder, config: &EngineConfig) -> usize {
-        let of_stream = PagedCache::pages_of(decoder.config().context);
-        (config.memory / PagedCache::page_bytes(decoder.config())).min(of_stream.saturating_mul(config.streams))
+    fn pages(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
+        let of_stream = PagedCache::pages_of(decoder.context);
+        (config.memory / PagedCache::page_bytes(decoder)).min(of_stream.saturating_mul(config.streams))
     }
 
     /// The decoder.
@@ -172,6 +202,12 @@ impl Engine {
     #[must_use]
     pub fn preemptions(&self) -> u64 {
         self.preemptions
+    }
+
+    /// What became of guesses so far.
+    #[must_use]
+    pub fn speculation(&self) -> Speculation {
+        self.speculation
     }
 
     /// Adds a request behind all others.
@@ -241,14 +277,14 @@ impl Engine {
         let mut outcomes = outcomes.into_iter().peekable();
         let window = self.window_of_all_layers();
         for mut sequence in std::mem::take(&mut self.running) {
-            let outcome = outcomes.next_if(|(id, _)| *id == sequence.id).map(|(_, outcome)| outcome);
-            let failed = outcome.and_then(|outcome| match outcome {
-                Ok(token) => {
-                    events.push(Event::Token(sequence.id, token));
-                    None
-                }
-                Err(error) => Some(error),
+            let outcome = outcomes.next_if(|outcome| outcome.request == sequence.id);
+            let failed = outcome.and_then(|Outcome { request, tokens, failed }| {
+                self.speculation.accepted += (tokens.len() as u64).saturating_sub(1);
+                events.extend(tokens.into_iter().map(|token| Event::Token(request, token)));
+                failed
             });
+            // Guesses that came true may have filled pages.
+            sequence.make_known(sequence.computed, &mut self.pool);
             if failed.is_none() && sequence.finish.is_none() {
                 if let Some(window) = window {
                     sequence.give_back_before(window, &mut self.pool);
@@ -265,18 +301,31 @@ impl Engine {
         events
     }
 
-    /// The last layer of the tokens that are computed in this step. `[N, D]`
+    /// The last layer of the tokens that are computed in this step. `[N, D]` Beside it, on other threads, the constraints of those requests that draw
+    /// a token say which tokens can follow.
     fn compute(&mut self, counts: &[usize]) -> Tensor<2> {
         let (mut ids, mut texts) = (vec![], vec![]);
         for (sequence, &count) in self.running.iter().zip(counts).filter(|(_, count)| **count > 0) {
-            ids.extend_from_slice(&sequence.window()[sequence.computed..][..count]);
+            ids.extend(sequence.next_tokens(count));
+            self.speculation.drafted += sequence.drafts.tokens.len() as u64;
             texts.push(Text { start: sequence.computed, tokens: count, pages: sequence.pages.clone() });
         }
-        self.decoder.step(&ids, &texts, &mut self.cache)
+        let (decoder, cache) = (&self.decoder, &mut self.cache);
+        let mut constrained: Vec<&mut Sequence> = (self.running.iter_mut().zip(counts))
+            .filter(|(sequence, count)| {
+                sequence.is_constrained() && sequence.computed + **count >= sequence.window().len()
+            })
+            .map(|(sequence, _)| sequence)
+            .collect();
+        if constrained.is_empty() {
+            return decoder.step(&ids, &texts, cache);
+        }
+        let masks = || constrained.par_iter_mut().for_each(|sequence| sequence.prepare_mask());
+        rayon::join(|| decoder.step(&ids, &texts, cache), masks).0
     }
 
     /// Scores tokens of prompts, counts what was computed, and says from which rows the running requests draw a token.
-    fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<(usize, u32)> {
+    fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<Rows> {
         let (mut rows, mut first) = (vec![], 0);
         for (index, (sequence, &count)) in self.running.iter_mut().zip(counts).enumerate() {
             let scored: Range<usize> = sequence.prompt_rows(count);
@@ -287,42 +336,81 @@ impl Engine {
                 let vocab_size = self.decoder.config().vocab_size;
                 logits.chunks_exact(vocab_size).for_each(|logits| sequence.score_prompt(logits));
             }
-            sequence.computed += count;
+            let drafts = sequence.drafts.tokens.len();
+            sequence.computed += count - drafts;
             first += count;
             if count > 0 && sequence.computed == sequence.window().len() && sequence.wants_token() {
-                rows.push((index, first as u32 - 1));
+                rows.push(Rows { index, first: first - drafts - 1, count: drafts + 1 });
             }
         }
         rows
     }
 
-    /// Draws a token for each of the given running requests, from the logits of its row.
-    fn sample(&mut self, rows: &[(usize, u32)], hidden_nd: &Tensor<2>) -> Vec<(RequestId, Result<Token, InferError>)> {
+    /// Draws tokens for the running requests of these rows, from the logits of each.
+    fn sample(&mut self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<Outcome> {
         let (context, vocab_size) = (self.decoder.config().context, self.decoder.config().vocab_size);
+        let at_once = logits_at_once(&self.decoder);
         let mut outcomes = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(logits_at_once(&self.decoder)) {
-            let places: Vec<u32> = rows.iter().map(|&(_, row)| row).collect();
-            let whole = places.len() == hidden_nd.dims()[0];
-            let chosen_nd = match whole {
-                true => hidden_nd.clone(),
-                false => hidden_nd.clone().select(0, tensor(&places, [places.len()], &self.decoder.device())),
-            };
-            let logits = host(self.decoder.logits(chosen_nd));
-            let (first, last) = (rows[0].0, rows[rows.len() - 1].0);
-            let drawing = self.running[first..=last].iter_mut().enumerate();
-            let drawing = drawing.filter(|(index, _)| rows.binary_search_by_key(&(first + index), |row| row.0).is_ok());
-            let drawing: Vec<_> = drawing.map(|(_, sequence)| sequence).zip(logits.chunks_exact(vocab_size)).collect();
-            outcomes.par_extend(
-                drawing.into_par_iter().map(|(sequence, logits)| (sequence.id, sequence.advance(logits, context))),
-            );
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let mut sum = 0;
+            let fit = rest.iter().take_while(|rows| {
+                sum += rows.count;
+                sum <= at_once
+            });
+            let (rows, behind) = rest.split_at(fit.count().max(1));
+            rest = behind;
+            let logits = self.logits(rows, hidden_nd);
+            let mut logits = logits.chunks_exact(vocab_size);
+            let mut drawing = Vec::with_capacity(rows.len());
+            let (first, last) = (rows[0].index, rows[rows.len() - 1].index);
+            let mut running = self.running[first..=last].iter_mut().zip(first..);
+            for rows in rows {
+                let found = running.find(|(_, index)| *index == rows.index);
+                let (sequence, _) = found.expect("rows are of running requests");
+                let of_sequence: Vec<&[f32]> = logits.by_ref().take(rows.count).collect();
+                drawing.push((sequence, of_sequence));
+            }
+            outcomes.par_extend(drawing.into_par_iter().map(|(sequence, logits)| {
+                let (tokens, failed) = sequence.advance_all(logits.into_iter(), context);
+                Outcome { request: sequence.id, tokens, failed }
+            }));
         }
         outcomes
+    }
+
+    /// The logits of some requests' rows, one row behind the other, on the host.
+    fn logits(&self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<f32> {
+        let places = rows.iter().flat_map(|rows| rows.first as u32..(rows.first + rows.count) as u32);
+        let places: Vec<u32> = places.collect();
+        let whole = places.len() == hidden_nd.dims()[0];
+        let chosen_nd = match whole {
+            true => hidden_nd.clone(),
+            false => hidden_nd.clone().select(0, tensor(&places, [places.len()], &self.decoder.device())),
+        };
+        host(self.decoder.logits(chosen_nd))
     }
 
     /// How far every layer looks back, if none looks at everything.
     fn window_of_all_layers(&self) -> Option<usize> {
         self.decoder.config().window_of_all_layers()
     }
+}
+
+/// The rows of a step that a running request draws tokens from.
+struct Rows {
+    /// Its place among those running.
+    index: usize,
+    first: usize,
+    count: usize,
+}
+
+/// What a request drew in a step.
+struct Outcome {
+    request: RequestId,
+    tokens: Vec<Token>,
+    /// What went wrong behind them.
+    failed: Option<InferError>,
 }
 
 /// Rows of logits that are computed at once.

@@ -20,18 +20,35 @@ impl Engine {
             if !self.make_room(index, count) {
                 break;
             }
-            self.running[index].take(count, &mut self.pool);
             budget -= if count > 1 { count } else { 0 };
+            let count = count + self.draft(index, count);
+            self.running[index].take(count, &mut self.pool);
             counts.push(count);
         }
         self.admit(&mut counts, budget, context);
         counts
     }
 
+    /// Lets a request guess tokens behind the `count` that are computed next, if they are its last. Guesses take no page that others need in
+    /// this step.
+    fn draft(&mut self, index: usize, count: usize) -> usize {
+        let (rows, context) = (self.running.len(), self.decoder.config().context);
+        let sequence = &mut self.running[index];
+        if sequence.computed + count < sequence.window().len() {
+            return 0;
+        }
+        let drafts = sequence.draft(self.config.drafts, rows, context);
+        let sequence = &mut self.running[index];
+        if sequence.pages_for(count + drafts) > 0 && self.pool.available() < sequence.pages_for(count + drafts) + rows {
+            sequence.drafts.tokens.clear();
+            return 0;
+        }
+        drafts
+    }
+
     /// Frees the pages that `count` more tokens of a request need, if need be those of requests that came later, and at last its own: `false`.
     fn make_room(&mut self, index: usize, count: usize) -> bool {
-        let sequence = &self.running[index];
-        let needed = PagedCache::pages_of(sequence.computed + count).saturating_sub(sequence.pages.len());
+        let needed = self.running[index].pages_for(count);
         while self.pool.available() < needed {
             let last = self.running.len() - 1;
             let mut sequence = self.running.pop().expect("the request itself is running");

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use fireclay_model::PAGE;
+use fireclay_model::{PAGE, PagedCache};
 
+use super::drafts::Drafts;
 use super::pages::{Known, NO_PAGE, PagePool};
 use super::{Request, RequestId};
 use crate::distribution::{Sampled, Seen, top_logprobs};
 use crate::generate::{Completion, FinishReason, Timing, TokenScores};
 use crate::stop::StopWatch;
 use crate::utf8::State;
-use crate::{InferError, Sampler, SamplingConfig, Utf8Guard};
+use crate::{CompiledConstraint, InferError, Sampler, SamplingConfig, Utf8Guard};
 
 /// A prompt and what was generated behind it so far.
 pub(crate) struct Sequence {
@@ -31,8 +32,10 @@ pub(crate) struct Sequence {
     /// Pages whose content was made known, and the last of them.
     known: (usize, Known),
     sampler: Sampler,
+    pub drafts: Drafts,
     /// What keeps the text valid, and where in a character it is.
     guard: Option<(Arc<Utf8Guard>, State)>,
+    constraint: Option<CompiledConstraint>,
     stop_watch: Option<StopWatch>,
     top: usize,
     /// Whether the prompt is scored as well.
@@ -74,7 +77,7 @@ pub struct Token {
 
 impl Sequence {
     pub fn new(id: RequestId, request: Request, context: usize) -> Self {
-        let Request { prompt, sampling, guard, stop_strings, top_logprobs, prompt_logprobs } = request;
+        let Request { prompt, sampling, guard, constraint, stop_strings, top_logprobs, prompt_logprobs } = request;
         let full = prompt.len() >= context && !sampling.slide;
         let only_scored = prompt_logprobs && (full || sampling.max_tokens == 0);
         Self {
@@ -86,10 +89,12 @@ impl Sequence {
             cached_tokens: None,
             known: (0, Known::BEGIN),
             sampler: Sampler::new(&sampling, 0),
+            drafts: Drafts::default(),
             guard: guard.map(|guard| {
                 let state = guard.state_after(&prompt);
                 (guard, state)
             }),
+            constraint,
             stop_watch: stop_strings.map(StopWatch::new),
             top: top_logprobs,
             scores_prompt: prompt_logprobs,
@@ -119,13 +124,32 @@ impl Sequence {
 
     /// Tokens that may still come.
     fn remaining(&self) -> usize {
-        self.config.max_tokens - self.generated().len()
+        self.config.max_tokens.saturating_sub(self.generated().len())
     }
 
     /// Tokens whose keys and values are missing, at most `limit` of them; one alone is never too many.
     pub fn next_count(&self, limit: usize) -> usize {
         let missing = self.window().len() - self.computed;
         if missing == 1 { 1 } else { missing.min(limit) }
+    }
+
+    /// Guesses the tokens behind the newest one, at most `most` of them, in a step of `rows` requests. How many they are.
+    pub fn draft(&mut self, most: usize, rows: usize, context: usize) -> usize {
+        let room = context.saturating_sub(self.window().len());
+        let most = most.min(self.remaining().saturating_sub(1)).min(room);
+        // A sliding context begins anew behind a full one.
+        if most == 0 || self.only_scored || self.config.slide {
+            self.drafts.tokens.clear();
+            return 0;
+        }
+        let tokens = &self.tokens[self.start..];
+        self.drafts.guess(tokens, most, rows)
+    }
+
+    /// The tokens that are computed next: `count` of those that there are, and the guesses behind them.
+    pub fn next_tokens(&self, count: usize) -> impl Iterator<Item = u32> {
+        let known = &self.window()[self.computed..][..count - self.drafts.tokens.len()];
+        known.iter().chain(&self.drafts.tokens).copied()
     }
 
     /// Where the context has filled up, goes on with its newest half.
@@ -150,14 +174,25 @@ impl Sequence {
         self.pages = pages;
     }
 
-    /// Takes pages for `count` more tokens, and makes known those that they fill.
+    /// Pages that `count` more tokens need.
+    pub fn pages_for(&self, count: usize) -> usize {
+        PagedCache::pages_of(self.computed + count).saturating_sub(self.pages.len())
+    }
+
+    /// Takes pages for `count` more tokens, and makes known those that they fill; guesses may be among the tokens, and fill none.
     pub fn take(&mut self, count: usize, pool: &mut PagePool) {
         self.times.begun.get_or_insert_with(Instant::now);
         let end = self.computed + count;
         while self.pages.len() * PAGE < end {
             self.pages.push(pool.take().expect("whoever plans a step counts the pages"));
         }
-        let full = self.tokens[self.start..][..end].as_chunks::<PAGE>().0;
+        self.make_known(end, pool);
+    }
+
+    /// Makes known the pages that the first `end` tokens fill.
+    pub fn make_known(&mut self, end: usize, pool: &mut PagePool) {
+        let window = &self.tokens[self.start..];
+        let full = window[..end.min(window.len())].as_chunks::<PAGE>().0;
         for (tokens, &page) in full.iter().zip(&self.pages).skip(self.known.0) {
             self.known = (self.known.0 + 1, pool.make_known(page, self.known.1, *tokens));
         }
@@ -206,9 +241,56 @@ impl Sequence {
         !self.only_scored
     }
 
+    /// Draws tokens from the logits of the newest token and of the guesses behind it, as long as these come true. The tokens, and what went wrong behind
+    /// them.
+    pub fn advance_all<'a>(
+        &mut self,
+        logits: impl Iterator<Item = &'a [f32]>,
+        context: usize,
+    ) -> (Vec<Token>, Option<InferError>) {
+        let drafts = std::mem::take(&mut self.drafts.tokens);
+        let (mut tokens, mut guesses, mut right, mut wrong) = (vec![], drafts.iter(), 0, false);
+        for logits in logits {
+            let token = match self.advance(logits, context) {
+                Ok(token) => token,
+                Err(error) => return (tokens, Some(error)),
+            };
+            let id = token.id;
+            tokens.push(token);
+            match guesses.next() {
+                Some(&guess) if guess == id => right += 1,
+                Some(_) => wrong = true,
+                None => {}
+            }
+            if wrong || self.finish.is_some() || right < tokens.len() {
+                break;
+            }
+            // The guess was computed as the token that it turned out to be.
+            self.computed += 1;
+        }
+        self.drafts.learn(right, wrong);
+        (tokens, None)
+    }
+
+    /// Whether a constraint says which tokens can follow.
+    pub fn is_constrained(&self) -> bool {
+        self.constraint.is_some()
+    }
+
+    /// Computes which tokens can follow. What goes wrong is told when the token is drawn.
+    pub fn prepare_mask(&mut self) {
+        if let Some(constraint) = &mut self.constraint {
+            drop(constraint.prepare());
+        }
+    }
+
     /// Chooses the next token from its logits and sees whether the completion is finished.
     pub fn advance(&mut self, logits: &[f32], context: usize) -> Result<Token, InferError> {
-        let sampled = self.sample(logits, context).ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
+        let sampled = self.sample(logits, context)?.ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
+        let matched = match &mut self.constraint {
+            Some(constraint) => constraint.follow(sampled.id)?,
+            None => false,
+        };
         let top = top_logprobs(logits, self.top);
         self.tokens.push(sampled.id);
         self.logprobs.push(sampled.logprob);
@@ -217,7 +299,7 @@ impl Sequence {
             self.tops.push(top.clone());
         }
         let full = self.remaining() == 0 || (!self.config.slide && self.tokens.len() >= context);
-        self.finish = match self.stops(sampled.id) {
+        self.finish = match self.stops(sampled.id) || matched {
             true => Some(FinishReason::Stop),
             false => full.then_some(FinishReason::Length),
         };
@@ -246,32 +328,45 @@ impl Sequence {
         self.stop_tokens > 0
     }
 
-    /// Chooses among all tokens, or among those that are allowed. Where the guard allows none (the prompt ends inside a character, and too few
-    /// tokens are left to end it), the completion stops.
-    fn sample(&mut self, logits: &[f32], context: usize) -> Option<Sampled> {
-        let left = self.remaining().min(if self.config.slide { usize::MAX } else { context - self.tokens.len() });
+    /// Chooses among all tokens, or among those that are allowed.
+    fn sample(&mut self, logits: &[f32], context: usize) -> Result<Option<Sampled>, InferError> {
         let seen = Seen { tokens: &self.tokens, prompt: self.prompt_tokens };
         let too_early = self.tokens.len() - self.prompt_tokens < self.config.min_tokens;
-        if self.guard.is_none() && !too_early {
-            return self.sampler.sample(logits, seen);
+        if self.guard.is_none() && self.constraint.is_none() && !too_early {
+            return Ok(self.sampler.sample(logits, seen));
         }
+        let left = self.remaining().min(if self.config.slide { usize::MAX } else { context - self.tokens.len() });
         let masked = &mut self.masked;
         masked.clear();
         masked.extend_from_slice(logits);
-        if too_early {
+        if let Some(constraint) = &mut self.constraint {
+            if !constraint.mask(masked, stop_ids(&self.config), too_early)? {
+                return Err(InferError::Constraint { reason: "no token of this model can follow".into() });
+            }
+        } else if too_early {
             for id in stop_ids(&self.config) {
                 masked.get_mut(id as usize).into_iter().for_each(|logit| *logit = f32::NEG_INFINITY);
             }
         }
-        if let Some((guard, state)) = &mut self.guard {
-            if !guard.mask(*state, left, masked) && !allow_stop(masked, &self.config) {
-                masked.copy_from_slice(logits);
+        let Some((guard, state)) = &mut self.guard else {
+            return Ok(self.sampler.sample_masked(logits, masked, seen));
+        };
+        if !guard.mask(*state, left, masked) {
+            // The prompt ends inside a character, and too few tokens are left to end it: the completion stops. What a constraint asks for comes first.
+            match &mut self.constraint {
+                Some(constraint) => {
+                    masked.copy_from_slice(logits);
+                    constraint.mask(masked, stop_ids(&self.config), too_early)?;
+                }
+                None if allow_stop(masked, &self.config) => {}
+                None => masked.copy_from_slice(logits),
             }
-            let sampled = self.sampler.sample_masked(logits, masked, seen)?;
-            *state = guard.follow(*state, sampled.id);
-            return Some(sampled);
         }
-        self.sampler.sample_masked(logits, masked, seen)
+        let sampled = self.sampler.sample_masked(logits, masked, seen);
+        if let Some(sampled) = &sampled {
+            *state = guard.follow(*state, sampled.id);
+        }
+        Ok(sampled)
     }
 
     /// What was generated, however it ended.

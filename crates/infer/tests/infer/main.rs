@@ -4,8 +4,11 @@ mod generation;
 mod batches;
 mod engine;
 mod schedules;
+mod speculation;
 mod requests;
+mod constraints;
 mod scores;
+mod endurance;
 
 use std::ops::ControlFlow;
 

@@ -39,18 +39,20 @@ fn request(rng: &mut ChaCha8Rng) -> Request {
     Request { prompt_logprobs: rng.random_range(0..6) == 0, ..Request::new(prompt, sampling) }
 }
 
-/// What a request gets alone, on an engine that reads the prompt at once.
+/// What a request gets alone, on an engine that reads the prompt at once and guesses nothing.
 fn alone(engine: &mut Engine, request: Request) -> Completion {
     engine.complete(request, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap()
 }
 
-/// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one gave way to another.
-fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> bool {
+/// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one gave way to another, and
+/// whether a guess came true.
+fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let config = EngineConfig {
         memory: rng.random_range(5..14) * PagedCache::page_bytes(decoder.config()),
         streams: rng.random_range(1..7),
         chunk: rng.random_range(1..40),
+        drafts: rng.random_range(0..8),
     };
     let mut engine = engine(decoder, config);
     let mut left = rng.random_range(2..9);
@@ -95,7 +97,7 @@ fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> bool {
         }
         assert_eq!(bits(found.logprobs), bits(expected.logprobs[..count].to_vec()), "{what}");
     }
-    engine.preemptions() > 0
+    (engine.preemptions() > 0, engine.speculation().accepted > 0)
 }
 
 fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
@@ -103,16 +105,19 @@ fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
 }
 
 fn check(schedules: u64) {
-    let mut preempted = 0;
+    let (mut preempted, mut speculated) = (0, 0);
     for (kind, decoder) in decoders().iter().enumerate() {
         // It forgets between requests what it knows of them, for it has no memory to spare.
         let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config());
-        let mut alone = engine(decoder, EngineConfig { memory, ..EngineConfig::default() });
+        let mut alone = engine(decoder, EngineConfig { memory, drafts: 0, ..EngineConfig::default() });
         for seed in 0..schedules / 4 {
-            preempted += usize::from(run(decoder, &mut alone, seed * 4 + kind as u64));
+            let (gave_way, guessed) = run(decoder, &mut alone, seed * 4 + kind as u64);
+            preempted += u64::from(gave_way);
+            speculated += u64::from(guessed);
         }
     }
-    assert!(preempted as u64 > schedules / 50, "memory ran short in {preempted} of {schedules} schedules");
+    assert!(preempted > schedules / 50, "memory ran short in {preempted} of {schedules} schedules");
+    assert!(speculated > schedules / 50, "guesses came true in {speculated} of {schedules} schedules");
 }
 
 #[test]

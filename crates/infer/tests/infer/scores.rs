@@ -1,6 +1,6 @@
 //! Scores against full forwards.
 
-use fireclay_infer::{Given, InferError, SamplingConfig, score, score_completions};
+use fireclay_infer::{Given, InferError, SamplingConfig, ScoreLimits, completion_logprobs, score, score_completions};
 
 use crate::{
     CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, inference, last_logits, log_softmax, prompt,
@@ -51,13 +51,33 @@ fn what_cannot_be_scored_is_refused() {
     assert_eq!(error, InferError::UnknownId { id: 99, position: 2, row: 0, vocab_size: VOCABULARY });
 }
 
+fn rows(rows: usize) -> ScoreLimits {
+    ScoreLimits { rows, ..ScoreLimits::default() }
+}
+
+#[test]
+fn memory_bounds_the_sequences_of_a_forward_pass() {
+    let decoder = decoder();
+    let all = ScoreLimits { rows: 8, memory: usize::MAX }.bytes(decoder.config(), 8, 12);
+    let row = ScoreLimits { rows: 1, memory: 0 }.bytes(decoder.config(), 8, 12);
+    assert_eq!(all, 8 * row);
+    let limits = ScoreLimits { rows: 8, memory: 3 * row };
+    assert_eq!([limits.rows_of(decoder.config(), 12), limits.rows_of(decoder.config(), 6)], [3, 6]);
+    assert_eq!(limits.bytes(decoder.config(), 2, 12), 2 * row);
+}
+
 #[test]
 fn completions_of_different_lengths_score_as_alone() {
     for (name, decoder) in decoders() {
         let given = |length: usize, start: usize| Given { ids: prompt(length), start };
         let sequences = [given(5, 1), given(CONTEXT + 1, 20), given(2, 1), given(12, 11), given(9, 3)];
-        for batch in [1, 2, 5] {
-            let scores = score_completions(&inference(&decoder), &sequences, batch).unwrap();
+        for limits in [rows(1), rows(2), rows(5), ScoreLimits { rows: 5, memory: 1 }] {
+            let scores = score_completions(&inference(&decoder), &sequences, limits).unwrap();
+            // In training the same is said, and at temperature 1 by the head that losses use.
+            let of_training = completion_logprobs(&decoder, &sequences, 1.0, limits).unwrap();
+            for (scores, of_training) in scores.iter().zip(&of_training) {
+                assert_close(name, &scores.iter().map(|score| score.logprob).collect::<Vec<_>>(), of_training);
+            }
             for (Given { ids, start }, scores) in sequences.iter().zip(&scores) {
                 let logprobs: Vec<f32> = scores.iter().map(|score| score.logprob).collect();
                 assert_close(name, &logprobs, &expected(&decoder, ids, |_| 0)[start - 1..]);
@@ -71,7 +91,8 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
     for (name, decoder) in decoders() {
         let ids = [prompt(6), complete(&decoder, &prompt(6), &SamplingConfig::greedy(8)).unwrap().ids].concat();
         let all = |ids: &[u32]| {
-            let scores = score_completions(&inference(&decoder), &[Given { ids: ids.to_vec(), start: 6 }], 1).unwrap();
+            let scores =
+                score_completions(&inference(&decoder), &[Given { ids: ids.to_vec(), start: 6 }], rows(1)).unwrap();
             scores[0].iter().map(|score| score.greedy).collect::<Vec<_>>()
         };
         assert_eq!(all(&ids), [true; 8], "{name}");
@@ -84,6 +105,6 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
 #[test]
 fn a_completion_that_has_no_room_is_refused() {
     let long = Given { ids: prompt(CONTEXT + 2), start: 3 };
-    let error = score_completions(&inference(&decoder()), &[long], 1).unwrap_err();
+    let error = score_completions(&inference(&decoder()), &[long], rows(1)).unwrap_err();
     assert_eq!(error, InferError::PromptTooLong { row: 0, tokens: CONTEXT + 2, context: CONTEXT });
 }

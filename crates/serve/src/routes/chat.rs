@@ -11,6 +11,7 @@ use crate::app::{App, blocking, now};
 use crate::asked::{MOST_LOGPROBS, count, request};
 use crate::body::{Body, Json};
 use crate::error::ApiError;
+use crate::format;
 use crate::generation::{Generation, Piece, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{messages, render_options};
@@ -54,7 +55,7 @@ request! {
         #[serde(default)]
         #[schema(value_type = Object)]
         pub chat_template_kwargs: Map<String, Value>,
-        /// `{"type": "text"}`.
+        /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
         #[serde(default)]
         #[schema(value_type = Option<Object>)]
         pub response_format: Option<Value>,
@@ -86,7 +87,7 @@ impl Body for ChatRequest {
 
 impl ChatRequest {
     fn check(&self) -> Result<(), ApiError> {
-        check_format(self.response_format.as_ref(), "response_format")?;
+        format::constraint(self.response_format.as_ref(), "response_format")?;
         if self.parallel_tool_calls == Some(false) {
             return Err(ApiError::unsupported(
                 "parallel_tool_calls",
@@ -108,21 +109,6 @@ impl ChatRequest {
     }
 }
 
-/// Refuses answers in a form that is not held to.
-///
-/// # Errors
-/// 400 for anything but text.
-pub fn check_format(format: Option<&Value>, field: &str) -> Result<(), ApiError> {
-    let Some(format) = format else { return Ok(()) };
-    match format["type"].as_str() {
-        Some("text") => Ok(()),
-        Some(kind) => {
-            Err(ApiError::unsupported(field, &format!("{kind} is not enforced by this server; ask for text")))
-        }
-        None => Err(ApiError::invalid(format!("`{field}`: its `type` is missing")).with_param(field)),
-    }
-}
-
 /// Answer a conversation
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "chat", request_body = ChatRequest,
     responses((status = 200, description = "A chat completion, or with `stream` server-sent chunks of it"),
@@ -137,6 +123,13 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
         let (model, asked) = (Arc::clone(&model), asked.clone());
         blocking(move || prompt(&model, &asked)).await?
     };
+    let constraint = format::compiled(&model, asked.response_format.as_ref(), "response_format").await?;
+    if with_tools && constraint.is_some() {
+        return Err(ApiError::unsupported(
+            "response_format",
+            "with tools, whose calls are another form; leave one out",
+        ));
+    }
     let wanted = asked.max_completion_tokens.or(asked.max_tokens);
     model.check_room(prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
@@ -146,6 +139,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
         let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
         let mut request = model.request(prompt.clone(), config, &stops, true)?;
         request.top_logprobs = asked.top_logprobs.unwrap_or(0);
+        request.constraint.clone_from(&constraint);
         requests.push((request, model.reply_text(&stops)));
     }
     let generation = app.generate(&model, requests, places);

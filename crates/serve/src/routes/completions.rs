@@ -8,11 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::chat::{check_format, usage};
+use super::chat::usage;
 use crate::app::{App, blocking, now};
 use crate::asked::{MOST_LOGPROBS, count, request};
 use crate::body::{Body, Json};
 use crate::error::ApiError;
+use crate::format;
 use crate::generation::{Generation, Piece, Said, Tokens, Whole};
 use crate::logprobs::{token_text, top_map};
 use crate::model::{COMPLETION_TEMPERATURE, Served};
@@ -49,7 +50,7 @@ request! {
         /// Tell each token's log-probability, and so many of the most probable in its place; with `echo` also of the prompt's.
         #[serde(default)]
         pub logprobs: Option<usize>,
-        /// `{"type": "text"}`.
+        /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
         #[serde(default)]
         #[schema(value_type = Option<Object>)]
         pub response_format: Option<Value>,
@@ -92,6 +93,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
         let (model, asked) = (Arc::clone(&model), asked.prompt.clone());
         blocking(move || encode(&model, asked)).await?
     };
+    let constraint = format::compiled(&model, asked.response_format.as_ref(), "response_format").await?;
     let wanted = asked.max_tokens.unwrap_or(MAX_TOKENS);
     let scores = asked.logprobs.is_some() && asked.echo;
     let mut requests = vec![];
@@ -103,6 +105,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
             let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
             let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
             request.top_logprobs = asked.logprobs.unwrap_or(0);
+            request.constraint.clone_from(&constraint);
             request.prompt_logprobs = scores || most == 0;
             requests.push((request, model.raw_text(&stops)));
         }
@@ -128,7 +131,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
 }
 
 fn check(asked: &CompletionRequest) -> Result<(), ApiError> {
-    check_format(asked.response_format.as_ref(), "response_format")?;
+    format::constraint(asked.response_format.as_ref(), "response_format")?;
     if asked.logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
         return Err(ApiError::invalid(format!("`logprobs`: {MOST_LOGPROBS} are the most")).with_param("logprobs"));
     }

@@ -7,6 +7,7 @@ mod completions;
 mod connections;
 mod conversations;
 mod crowd;
+mod formats;
 mod refusals;
 mod responses;
 mod tokens;

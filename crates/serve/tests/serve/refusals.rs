@@ -15,8 +15,7 @@ async fn what_is_not_done_is_refused_by_name() {
         ("functions", json!([])),
         ("web_search_options", json!({})),
         ("reasoning_effort", json!("low")),
-        ("response_format", json!({"type": "json_object"})),
-        ("response_format", json!({"type": "json_schema", "json_schema": {}})),
+        ("response_format", json!({"type": "grammar"})),
         ("parallel_tool_calls", json!(false)),
     ] {
         let error = bad(&router, CHAT, chat("?", json!({field: value})), 400).await;
@@ -40,7 +39,7 @@ async fn what_is_not_done_is_refused_by_name() {
         ("background", json!(true)),
         ("reasoning", json!({})),
         ("truncation", json!("auto")),
-        ("text", json!({"format": {"type": "json_object"}})),
+        ("text", json!({"format": {"type": "grammar"}})),
     ] {
         let error = bad(&router, "/v1/responses", json!({"model": "tiny", "input": "a", field: value}), 400).await;
         assert!(error["param"].as_str().unwrap().starts_with(field), "{error}");

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use crate::asked::{Choosing, StreamOptions};
 use crate::body::Body;
 use crate::error::ApiError;
+use crate::format;
 use crate::items;
-use crate::routes::chat::check_format;
 use crate::routes::conversations::check_metadata;
 use crate::store::{NewMessage, Role};
 
@@ -83,7 +83,7 @@ pub struct ResponseRequest {
     /// True: a reply may have several calls.
     #[serde(default)]
     pub parallel_tool_calls: Option<bool>,
-    /// `{"format": {"type": "text"}}`.
+    /// `{"format": {"type": "text"}}`; of type `json_object`; or of type `json_schema`, with `name` and `schema`.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub text: Option<Map<String, Value>>,
@@ -98,6 +98,9 @@ pub struct ResponseRequest {
     #[allow(dead_code, reason = "known, and without effect")]
     pub stream_options: Option<StreamOptions>,
 }
+
+/// The field that asks for a form.
+pub const TEXT_FORMAT: &str = "text.format";
 
 impl Body for ResponseRequest {
     const REFUSED: &'static [(&'static str, &'static str)] = &[
@@ -122,7 +125,7 @@ impl ResponseRequest {
             if let Some(field) = text.keys().find(|field| field.as_str() != "format") {
                 return Err(ApiError::unsupported(&format!("text.{field}"), "say it in the instructions"));
             }
-            check_format(text.get("format"), "text.format")?;
+            format::constraint(text.get("format"), TEXT_FORMAT)?;
         }
         if self.parallel_tool_calls == Some(false) {
             return Err(ApiError::unsupported(
@@ -144,6 +147,11 @@ impl ResponseRequest {
             Some(0) => Err(ApiError::invalid("`max_output_tokens`: give 1 or more").with_param("max_output_tokens")),
             _ => Ok(()),
         }
+    }
+
+    /// The form of the reply, if one is asked for.
+    pub fn format(&self) -> Option<&Value> {
+        self.text.as_ref()?.get("format").filter(|format| !format.is_null())
     }
 
     /// Whether the turn is kept.
@@ -194,7 +202,7 @@ impl ResponseRequest {
             "reasoning": {"effort": null, "summary": null},
             "store": self.is_stored(),
             "temperature": temperature,
-            "text": {"format": {"type": "text"}},
+            "text": {"format": self.format().unwrap_or(&json!({"type": "text"}))},
             "tool_choice": self.tool_choice.clone().unwrap_or_else(|| "auto".into()),
             "tools": self.tools,
             "top_p": top_p.unwrap_or(1.0),

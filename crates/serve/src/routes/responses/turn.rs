@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::request::{ConversationId, ResponseRequest};
+use super::request::{ConversationId, ResponseRequest, TEXT_FORMAT};
 use crate::app::{App, blocking};
 use crate::error::ApiError;
+use crate::format;
 use crate::generation::{End, Generation, Piece};
 use crate::items::{as_chat, item, status};
 use crate::model::CHAT_TEMPERATURE;
@@ -93,6 +94,10 @@ impl Turn {
         let system = instructions.iter().map(|text| fireclay_tokenizer::Message::new("system", text));
         let chat: Vec<_> = system.chain(before.iter().map(as_chat)).chain(said.iter().map(of_new)).collect();
         let with_tools = tools.is_some();
+        let constraint = format::compiled(&model, asked.format(), TEXT_FORMAT).await?;
+        if with_tools && constraint.is_some() {
+            return Err(ApiError::unsupported(TEXT_FORMAT, "with tools, whose calls are another form; leave one out"));
+        }
         let prompt = {
             let model = Arc::clone(&model);
             blocking(move || encode(&model, &chat, tools, Map::new())).await?
@@ -101,7 +106,8 @@ impl Turn {
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
         let config = asked.choosing().config(&model, most, CHAT_TEMPERATURE)?;
         let mut body = asked.told(config.temperature, config.top_p);
-        let request = model.request(prompt, config, &[], true)?;
+        let mut request = model.request(prompt, config, &[], true)?;
+        request.constraint = constraint;
         let stored = asked.is_stored();
         let (id, reply) = if stored {
             let conversation = if let Some(id) = conversation {

@@ -1,0 +1,243 @@
+//! Constrained decoding: completions that follow a JSON schema, a regular expression, a grammar or a list of choices.
+//!
+//! The `llguidance` crate parses the constraint and computes, before each token, the set of tokens that can follow. Both have limits
+//! ([`ConstraintCompiler::compile`]), so that a constraint may come from a stranger.
+
+use std::fmt;
+use std::sync::Arc;
+
+use llguidance::api::{GrammarWithLexer, ParserLimits, TopLevelGrammar};
+use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie};
+use llguidance::{JsonCompileOptions, Matcher, ParserFactory, earley::SlicedBiasComputer};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::InferError;
+
+/// What a completion's text must match, from its first character to its last.
+///
+/// A completion that reaches its token limit first is cut off, and does not match.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Constraint {
+    /// JSON that is valid under this JSON schema, its keys in the order of the schema. Keywords that cannot be enforced are refused, and so is a
+    /// `oneOf` whose alternatives are not visibly disjoint. Numbers may be larger than an f64, strings and arrays as long as the schema allows.
+    JsonSchema(Value),
+    /// A regular expression in the syntax of the `regex` crate, without lookaround.
+    Regex(String),
+    /// A context-free grammar in `llguidance`'s variant of Lark; it begins with the rule `start`.
+    Lark(String),
+    /// One of these texts.
+    Choices(Vec<String>),
+}
+
+impl Constraint {
+    /// JSON whose outermost value is an object.
+    #[must_use]
+    pub fn json_object() -> Self {
+        Self::JsonSchema(serde_json::json!({"type": "object"}))
+    }
+
+    /// Bytes of the constraint's source.
+    fn size(&self) -> usize {
+        match self {
+            Self::JsonSchema(schema) => schema.to_string().len(),
+            Self::Regex(source) | Self::Lark(source) => source.len(),
+            Self::Choices(choices) => choices.iter().map(String::len).sum(),
+        }
+    }
+
+    fn grammar(&self) -> Result<TopLevelGrammar, InferError> {
+        let grammar = match self {
+            Self::JsonSchema(schema) => GrammarWithLexer::from_json_schema(with_options(schema)),
+            Self::Regex(regex) => GrammarWithLexer::from_regex(regex),
+            Self::Lark(grammar) => GrammarWithLexer::from_lark(grammar.clone()),
+            Self::Choices(choices) => GrammarWithLexer::from_lark(alternatives(choices)?),
+        };
+        Ok(TopLevelGrammar::from_grammar(grammar))
+    }
+}
+
+/// White space between two JSON tokens: models indent, but one that only indents would never end.
+const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,32}";
+
+/// The schema with our settings for the compiler, unless it has its own.
+fn with_options(schema: &Value) -> Value {
+    let mut schema = match schema {
+        Value::Bool(true) => Value::Object(serde_json::Map::new()),
+        other => other.clone(),
+    };
+    if schema.as_object().is_some_and(|schema| !schema.contains_key("x-guidance")) {
+        let options =
+            JsonCompileOptions { whitespace_pattern: Some(WHITE_SPACE.into()), ..JsonCompileOptions::default() };
+        options.apply_to(&mut schema);
+    }
+    schema
+}
+
+/// A Lark rule with one alternative for each choice. Lark writes strings as JSON does.
+fn alternatives(choices: &[String]) -> Result<String, InferError> {
+    if choices.is_empty() || choices.iter().any(String::is_empty) {
+        return Err(refused("a choice needs text, and there must be at least one"));
+    }
+    let quoted: Vec<String> = choices.iter().map(|choice| Value::from(choice.as_str()).to_string()).collect();
+    Ok(format!("start: {}", quoted.join(" | ")))
+}
+
+fn refused(reason: impl fmt::Display) -> InferError {
+    // The rest of a message is the parser's state, or where a panic came from.
+    let reason = reason.to_string();
+    let reason = reason.lines().next().unwrap_or_default();
+    InferError::Constraint { reason: reason.chars().take(300).collect() }
+}
+
+/// Compiles constraints for one vocabulary. Made once a model: that takes up to a second for 150,000 tokens.
+pub struct ConstraintCompiler {
+    factory: ParserFactory,
+    /// Tokens of the vocabulary.
+    tokens: usize,
+}
+
+impl fmt::Debug for ConstraintCompiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConstraintCompiler").field("tokens", &self.tokens).finish_non_exhaustive()
+    }
+}
+
+/// Longest source of a constraint, in bytes.
+const MOST_SOURCE: usize = 256 << 10;
+
+/// Bounds for one constraint: about 20 ms to compile and 20 ms a mask at worst, and 40 MB of lexer states.
+fn limits() -> ParserLimits {
+    ParserLimits {
+        max_items_in_row: 1_000,
+        initial_lexer_fuel: 1_000_000,
+        step_lexer_fuel: 200_000,
+        step_max_items: 50_000,
+        max_lexer_states: 20_000,
+        max_grammar_size: 200_000,
+        precompute_large_lexemes: true,
+        verbose_errors: false,
+    }
+}
+
+impl ConstraintCompiler {
+    /// A compiler for tokens with these bytes, in the order of their ids. `None` is a token that is no part of a text: a special token, or one that
+    /// ends a text. A constrained completion has none of them but at its end.
+    ///
+    /// # Panics
+    /// When the vocabulary has more than 2³² − 2 tokens.
+    #[must_use]
+    pub fn new<'a>(tokens: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
+        // 0xFF is in no text, and means something else to the parser.
+        let text = |token: Option<&'a [u8]>| token.filter(|bytes| !bytes.contains(&0xFF)).unwrap_or_default().to_vec();
+        let mut words: Vec<Vec<u8>> = tokens.into_iter().map(text).collect();
+        let tokens = words.len();
+        // One more token stands for every token that may end the text.
+        words.push(b"\xFF<|end|>".to_vec());
+        let size = u32::try_from(words.len()).expect("ids are of 32 bits");
+        let trie = TokTrie::from(&TokRxInfo::new(size, size - 1), &words);
+        let env: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+        let slices = SlicedBiasComputer::general_slices();
+        let factory = ParserFactory::new(&env, InferenceCapabilities::default(), &slices);
+        let mut factory = factory.expect("the slices are valid regular expressions");
+        *factory.limits_mut() = limits();
+        factory.quiet();
+        Self { factory, tokens }
+    }
+
+    /// Compiles a constraint.
+    ///
+    /// # Errors
+    /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, asks for what cannot be enforced, allows no text but
+    /// the empty one or none that has only this vocabulary's tokens, or takes more than the limits of time and memory: 1,000,000 steps
+    /// to build the lexer, 200,000 symbols of grammar, 20,000 lexer states.
+    pub fn compile(&self, constraint: &Constraint) -> Result<CompiledConstraint, InferError> {
+        if constraint.size() > MOST_SOURCE {
+            return Err(refused(format!("it has {} bytes, and {MOST_SOURCE} are the most", constraint.size())));
+        }
+        let parser = self.factory.create_parser(constraint.grammar()?).map_err(refused)?;
+        let mut compiled =
+            CompiledConstraint { matcher: Matcher::new(Ok(parser)), end: self.tokens, mask: None, ended: false };
+        compiled.prepare()?;
+        match compiled.mask.iter().flat_map(SimpleVob::iter).any(|id| (id as usize) < self.tokens) {
+            true => Ok(compiled),
+            false => Err(refused("no text of this model's tokens meets it")),
+        }
+    }
+}
+
+/// A constraint with the place in it that a completion has reached.
+pub struct CompiledConstraint {
+    matcher: Matcher,
+    /// The bit of a mask that says whether the text may end.
+    end: usize,
+    /// The tokens that may follow, once computed.
+    mask: Option<SimpleVob>,
+    ended: bool,
+}
+
+impl Clone for CompiledConstraint {
+    fn clone(&self) -> Self {
+        // A shallow clone would wait for the other's lexer.
+        Self { matcher: self.matcher.deep_clone(), end: self.end, mask: self.mask.clone(), ended: self.ended }
+    }
+}
+
+impl fmt::Debug for CompiledConstraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompiledConstraint").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl CompiledConstraint {
+    /// Computes the next mask, unless it is there. This is the work that is done beside the forward pass.
+    pub(crate) fn prepare(&mut self) -> Result<(), InferError> {
+        if self.mask.is_none() && !self.ended {
+            self.mask = Some(self.matcher.compute_mask().map_err(refused)?);
+        }
+        Ok(())
+    }
+
+    /// Sets the logits `[V]` of tokens that cannot follow to −∞; those of `stops`, which end the text, stay where it may end, and where `keep_on`
+    /// does not say that it should go on if it can. Whether a token is left.
+    pub(crate) fn mask(
+        &mut self,
+        logits: &mut [f32],
+        stops: impl Iterator<Item = u32>,
+        keep_on: bool,
+    ) -> Result<bool, InferError> {
+        self.prepare()?;
+        let mask = self.mask.as_ref().expect("computed, for the text has not ended");
+        let may_end = mask.get(self.end);
+        let stops: Vec<(u32, f32)> = stops.filter_map(|id| logits.get(id as usize).map(|&logit| (id, logit))).collect();
+        let mut possible = false;
+        for (id, logit) in logits.iter_mut().enumerate() {
+            if id < self.end && mask.get(id) {
+                possible |= logit.is_finite();
+            } else {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        if may_end && !(keep_on && possible) {
+            for (id, logit) in stops {
+                logits[id as usize] = logit;
+                possible |= logit.is_finite();
+            }
+        }
+        Ok(possible)
+    }
+
+    /// Goes on by the token that was drawn. Whether the text can only end now, so that no further token is needed.
+    pub(crate) fn follow(&mut self, id: u32) -> Result<bool, InferError> {
+        let is_text = (id as usize) < self.end && self.mask.take().is_some_and(|mask| mask.get(id as usize));
+        if is_text {
+            self.matcher.consume_token(id).map_err(refused)?;
+        }
+        self.ended = !is_text || self.matcher.is_stopped();
+        Ok(self.ended)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Prompt-lookup speculation: guesses of the next tokens from the request's own tokens ([`Drafts`]).
+//!
+//! Where the newest tokens have stood before, what came behind them then may come again: in quotes, code, lists, corrections of a text. Such guesses
+//! are computed in one step with the newest token, and each is kept as long as the token that the request draws there is the one guessed. What is
+//! drawn is thus drawn from the same logits, with the same random numbers, as without guesses: the tokens are the same, at any temperature, wherever
+//! a product's result does not depend on the number of its rows (`flex`); elsewhere their distribution is, within rounding.
+//!
+//! Guesses cost time, so that a request makes as many as its own share of right ones pays for, and pauses when that is none.
+
+/// Newest tokens that must have stood before, the longer first.
+const LENGTHS: [usize; 2] = [4, 2];
+/// Tokens that are looked through, the newest first.
+const REACH: usize = 8192;
+/// What one more row of a step costs, as a share of a step of one row.
+const ROW_COST: f64 = 0.2;
+/// Weight of the newest guess in the share of right ones.
+const NEWEST: f64 = 0.15;
+/// Tokens without guesses after bad ones, at first and at most.
+const PAUSES: (usize, usize) = (8, 256);
+
+/// The guesses of one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Drafts {
+    /// Those of this step.
+    pub tokens: Vec<u32>,
+    /// How many guesses come true, of those whose predecessors did.
+    share: f64,
+    /// Tokens until the next guess, and those of the next pause.
+    pause: usize,
+    next_pause: usize,
+}
+
+impl Default for Drafts {
+    fn default() -> Self {
+        Self { tokens: vec![], share: 0.5, pause: 0, next_pause: PAUSES.0 }
+    }
+}
+
+impl Drafts {
+    /// Guesses what follows `tokens`: at most `most` tokens, and only as many as are likely to be worth their time in a step of `rows` requests.
+    pub fn guess(&mut self, tokens: &[u32], most: usize, rows: usize) -> usize {
+        self.tokens.clear();
+        if self.pause > 0 {
+            self.pause -= 1;
+            return 0;
+        }
+        let worth = worth(rows);
+        // The next guess is right with share, the one behind it with share², …
+        let paying = if self.share >= 1.0 { most } else { (worth.ln() / self.share.ln()) as usize };
+        if paying == 0 {
+            self.pause = self.next_pause;
+            self.next_pause = (2 * self.next_pause).min(PAUSES.1);
+            // The one guess after the pause is a trial.
+            self.share = self.share.max(worth + 0.01);
+            return 0;
+        }
+        let Some(begin) = LENGTHS.iter().find_map(|&length| behind_last(tokens, length)) else { return 0 };
+        for index in begin..begin + paying.min(most) {
+            // Behind the end stand the guesses themselves, so that what goes in circles goes on so.
+            let token = tokens.get(index).or_else(|| self.tokens.get(index - tokens.len()));
+            self.tokens.push(*token.expect("guesses begin before the end"));
+        }
+        self.tokens.len()
+    }
+
+    /// Learns that the first `right` guesses of this step came true, and whether the one behind them was seen to be wrong.
+    pub fn learn(&mut self, right: usize, wrong: bool) {
+        for _ in 0..right {
+            self.share += NEWEST * (1.0 - self.share);
+        }
+        if wrong {
+            self.share -= NEWEST * self.share;
+        }
+        if right > 0 {
+            self.next_pause = PAUSES.0;
+        }
+        self.tokens.clear();
+    }
+}
+
+/// How likely a guess must be for its row to bring more tokens than its time costs, in a step of `rows` requests.
+fn worth(rows: usize) -> f64 {
+    let all = ROW_COST * rows as f64;
+    all / (1.0 - ROW_COST + all)
+}
+
+/// The place behind the newest earlier occurrence of the last `length` tokens.
+fn behind_last(tokens: &[u32], length: usize) -> Option<usize> {
+    let end = tokens.len();
+    let pattern = tokens.get(end.checked_sub(length)?..)?;
+    let first = end.saturating_sub(REACH);
+    (first..end - length).rev().find(|&at| tokens[at..at + length] == *pattern).map(|at| at + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guesses(tokens: &[u32], most: usize) -> Vec<u32> {
+        let mut drafts = Drafts { share: 1.0, ..Drafts::default() };
+        drafts.guess(tokens, most, 1);
+        drafts.tokens
+    }
+
+    #[test]
+    fn what_followed_before_is_guessed() {
+        assert_eq!(guesses(&[1, 2, 3, 4, 9, 1, 2], 2), [3, 4]);
+        // The longer match counts, though the shorter one is newer.
+        assert_eq!(guesses(&[5, 6, 1, 2, 3, 8, 1, 2, 7, 5, 6, 1, 2], 1), [3]);
+        assert_eq!(guesses(&[4, 5, 4, 5], 5), [4, 5, 4, 5, 4]);
+        assert_eq!(guesses(&[1, 2, 3], 4), []);
+        assert_eq!(guesses(&[1], 4), []);
+        assert_eq!(guesses(&[], 4), []);
+    }
+
+    #[test]
+    fn good_guesses_grow_and_bad_ones_pause() {
+        let tokens = [1, 2, 3, 1, 2, 3, 1, 2];
+        let mut drafts = Drafts::default();
+        let first = drafts.guess(&tokens, 8, 1);
+        drafts.learn(first, false);
+        for _ in 0..20 {
+            let count = drafts.guess(&tokens, 8, 1);
+            drafts.learn(count, false);
+        }
+        assert!(first < 8 && drafts.guess(&tokens, 8, 1) == 8);
+        let mut made = 0;
+        for _ in 0..1000 {
+            let count = drafts.guess(&tokens, 8, 1);
+            made += count;
+            drafts.learn(0, count > 0);
+        }
+        assert!(made < 100, "{made} guesses in 1000 steps without a right one");
+    }
+
+    #[test]
+    fn in_a_crowd_a_guess_must_be_likelier() {
+        assert!(worth(1) < 0.25 && worth(8) > 0.6 && worth(256) > 0.95 && worth(256) < 1.0);
+        let mut drafts = Drafts::default();
+        assert_eq!(drafts.guess(&[1, 2, 1, 2], 8, 64), 0);
+    }
+}

@@ -1,0 +1,76 @@
+//! Answers in the form that was asked for.
+
+use serde_json::{Value, json};
+
+use crate::{bad, chat, good, post, routes};
+
+const CHAT: &str = "/v1/chat/completions";
+
+fn schema() -> Value {
+    json!({"type": "object", "properties": {
+        "hot": {"type": "boolean"}, "glaze": {"enum": ["celadon", "tenmoku"]}, "cone": {"type": "integer", "minimum": 1, "maximum": 13}},
+        "required": ["hot", "glaze", "cone"], "additionalProperties": false})
+}
+
+fn check(text: &str) {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let object = value.as_object().unwrap();
+    assert_eq!(object.keys().collect::<Vec<_>>(), ["hot", "glaze", "cone"], "{text}");
+    assert!(object["hot"].is_boolean() && (1..=13).contains(&object["cone"].as_i64().unwrap()), "{text}");
+    assert!(["celadon", "tenmoku"].contains(&object["glaze"].as_str().unwrap()), "{text}");
+}
+
+#[tokio::test]
+async fn answers_follow_a_schema_on_every_route() {
+    let (router, _server) = routes().await;
+    let format = json!({"type": "json_schema", "json_schema": {"name": "pot", "strict": true, "schema": schema()}});
+    let asked = json!({"max_tokens": 200, "n": 3, "temperature": 1, "seed": 3, "response_format": format});
+    let answer = good(&router, CHAT, chat("?", asked.clone())).await;
+    for choice in answer["choices"].as_array().unwrap() {
+        assert_eq!(choice["finish_reason"], "stop", "{choice}");
+        check(choice["message"]["content"].as_str().unwrap());
+    }
+    let streamed =
+        post(&router, CHAT, chat("?", json!({"max_tokens": 200, "stream": true, "response_format": format}))).await;
+    let delta = |event: Value| event["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
+    check(&streamed.events().into_iter().filter_map(delta).collect::<String>());
+    let raw =
+        json!({"model": "tiny", "prompt": "the kiln", "max_tokens": 200, "temperature": 0, "response_format": format});
+    check(good(&router, "/v1/completions", raw).await["choices"][0]["text"].as_str().unwrap());
+    let format = json!({"type": "json_schema", "name": "pot", "schema": schema()});
+    let asked = json!({"model": "tiny", "input": "?", "max_output_tokens": 200, "text": {"format": format}});
+    let response = good(&router, "/v1/responses", asked).await;
+    check(response["output"][0]["content"][0]["text"].as_str().unwrap());
+    assert_eq!(response["text"]["format"]["name"], "pot");
+}
+
+#[tokio::test]
+async fn an_object_is_an_object() {
+    let (router, _server) = routes().await;
+    let asked = json!({"max_tokens": 12, "response_format": {"type": "json_object"}});
+    let answer = good(&router, CHAT, chat("?", asked)).await;
+    assert!(answer["choices"][0]["message"]["content"].as_str().unwrap().starts_with('{'), "{answer}");
+}
+
+#[tokio::test]
+async fn schemas_that_cannot_be_held_to_are_refused() {
+    let (router, _server) = routes().await;
+    for (format, expect) in [
+        (json!({"type": "json_schema"}), "`schema` is missing"),
+        (json!({"type": "json_schema", "json_schema": 3}), "must be an object"),
+        (json!({"type": "json_schema", "json_schema": {"schema": {}, "strange": 1}}), "strange"),
+        (
+            json!({"type": "json_schema", "json_schema": {"schema": {"type": "integer", "minimum": 2, "maximum": 1}}}),
+            "nsatisfiable",
+        ),
+        (
+            json!({"type": "json_schema", "json_schema": {"schema": {"type": "object", "dependentSchemas": {}}}}),
+            "dependentSchemas",
+        ),
+        (json!({}), "`type` is missing"),
+    ] {
+        let error = bad(&router, CHAT, chat("?", json!({"response_format": format})), 400).await;
+        assert!(error["message"].as_str().unwrap().contains(expect), "{error}");
+        assert_eq!(error["param"], "response_format", "{error}");
+    }
+}
