@@ -73,7 +73,22 @@ fn plan_says_what_train_would_do_and_does_nothing() {
     assert!(plan["parameters"].as_u64().unwrap() > 1_000_000, "{plan}");
     assert!(plan["tokens"].as_u64().unwrap() >= 20 * plan["parameters"].as_u64().unwrap(), "{plan}");
     assert!(plan["memory"]["total"].as_u64().unwrap() > 0 && plan["seconds"].as_f64().unwrap() > 0.0, "{plan}");
+    assert!(plan["kv_cache"].as_u64().unwrap() > 0, "{plan}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+    let mut command = fireclay();
+    command.current_dir(folder.path()).args([
+        "plan",
+        "--set",
+        "ppo.cache_mib=3",
+        "--set",
+        "ppo.rollout_batch=4",
+        "--json",
+    ]);
+    let plan: serde_json::Value = serde_json::from_str(&succeed(&mut command)).unwrap();
+    let ppo = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "ppo").unwrap();
+    let bytes = |what: &str| ppo["rollouts"][what].as_u64().unwrap();
+    assert!((1..=3 << 20).contains(&bytes("kv_cache")) && (1..=3 << 20).contains(&bytes("scoring")), "{ppo}");
+    assert_eq!(bytes("streams"), 4);
 }
 
 #[test]

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use burn::tensor::Device;
+use fireclay_infer::{Engine, EngineConfig};
+use fireclay_model::DecoderConfig;
 use fireclay_report::format::grouped;
 use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
 use crate::error::user;
 use crate::recipe::Recipe;
-use crate::stages;
+use crate::stages::{self, TrainingStage};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +40,8 @@ pub struct Plan {
     pub memory: MemoryEstimate,
     /// The stage that needs most.
     pub memory_stage: &'static str,
+    /// Bytes of keys and values that samples, evaluation and the battery set aside, at most.
+    pub kv_cache: u64,
     /// Bytes that are free on this machine; none for a device with memory of its own.
     pub memory_available: Option<u64>,
     /// Seconds of training in all, without evaluations, samples and checkpoints.
@@ -57,6 +61,32 @@ pub struct StagePlan {
     pub tokens_per_step: u64,
     /// Seconds of training.
     pub seconds: f64,
+    /// What answering and scoring take, of a stage that answers prompts.
+    pub rollouts: Option<RolloutMemory>,
+}
+
+/// Bytes that a stage takes while its policy answers, beside the weights; the gradients' memory is free then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RolloutMemory {
+    /// Keys and values: set aside for a step's answers, and never exceeded.
+    pub kv_cache: u64,
+    /// Answers that are drawn at once, at most.
+    pub streams: usize,
+    /// The forward pass of the reference over these answers.
+    pub scoring: u64,
+}
+
+impl RolloutMemory {
+    fn of(section: &dyn TrainingStage, decoder: &DecoderConfig) -> Option<Self> {
+        let (rollouts, train) = (section.rollouts()?, section.train());
+        let answers = train.batch * rollouts.group_size;
+        let tokens = train.context.min(decoder.context);
+        Some(Self {
+            kv_cache: Engine::cache_bytes(decoder, &rollouts.engine(answers)) as u64,
+            streams: rollouts.engine(answers).streams,
+            scoring: rollouts.scoring().bytes(decoder, answers, tokens) as u64,
+        })
+    }
 }
 
 impl Plan {
@@ -84,6 +114,7 @@ impl Plan {
                 steps: train.steps,
                 tokens_per_step: (load.consumed * train.context) as u64,
                 seconds: time_estimate(&decoder, &load.work(train), peak).seconds,
+                rollouts: RolloutMemory::of(section, &decoder),
             });
         }
         Ok(Self {
@@ -105,6 +136,7 @@ impl Plan {
             tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
             memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
             memory_stage,
+            kv_cache: Engine::cache_bytes(&decoder, &EngineConfig::default()) as u64,
             memory_available: is_cpu(device_name).then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
             stages,
@@ -155,7 +187,7 @@ impl fmt::Display for Plan {
             grouped(self.parameters as f64),
             self.vocab_size
         )?;
-        for StagePlan { name, steps, tokens_per_step, seconds } in &self.stages {
+        for StagePlan { name, steps, tokens_per_step, seconds, .. } in &self.stages {
             let tokens = steps.saturating_mul(*tokens_per_step);
             writeln!(
                 f,
@@ -187,6 +219,12 @@ impl fmt::Display for Plan {
         match self.memory_available {
             Some(available) => writeln!(f, ", {} free", bytes(available))?,
             None => writeln!(f)?,
+        }
+        writeln!(f, "generating KV cache of samples and evaluations: {} at most", bytes(self.kv_cache))?;
+        for (name, rollouts) in self.stages.iter().filter_map(|stage| Some((stage.name, stage.rollouts?))) {
+            let RolloutMemory { kv_cache, streams, scoring } = rollouts;
+            let (cache, scoring) = (bytes(kv_cache), bytes(scoring));
+            writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
         write!(f, "time       about {} on {}", duration(self.seconds), self.device)
     }

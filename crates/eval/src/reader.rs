@@ -1,6 +1,6 @@
 //! A model as evaluators use it.
 
-use fireclay_infer::{Given, TokenScore, score_completions};
+use fireclay_infer::{Given, ScoreLimits, TokenScore, score_completions};
 use fireclay_model::InferenceDecoder;
 use fireclay_tokenizer::Tokenizer;
 
@@ -56,7 +56,8 @@ impl Reader<'_> {
             let (ids, start) = keep_end(ids, start, longest);
             given.push(Given { ids, start });
         }
-        Ok(Scored { answers: score_completions(self.decoder, &given, self.batch)?, truncated })
+        let limits = ScoreLimits { rows: self.batch, memory: self.memory };
+        Ok(Scored { answers: score_completions(self.decoder, &given, limits)?, truncated })
     }
 
     fn beginning(&self) -> Result<u32, EvalError> {

@@ -172,17 +172,6 @@ impl Padded {
     }
 }
 
-/// What a decoder says of the completions' tokens at a temperature, in one forward pass, one completion behind the other: `[N]` each. It carries
-/// gradients where the decoder does; the head is computed for the tokens of completions alone.
-///
-/// # Panics
-/// When there is no sequence, or it is longer than the decoder's context.
-#[must_use]
-pub fn completion_log_probabilities(decoder: &impl Scorer, batch: &Padded, temperature: f64) -> LogProbabilities {
-    let hidden_btd = decoder.hidden(batch.inputs(&decoder.device()));
-    decoder.log_probabilities(batch.predictors_of(hidden_btd), batch.targets().to_vec(), temperature)
-}
-
 /// log p of every token of the completions at a temperature, without gradients.
 ///
 /// # Errors
@@ -197,7 +186,8 @@ pub fn completion_logprobs(
     limits: ScoreLimits,
 ) -> Result<Vec<Vec<f32>>, InferError> {
     in_batches(decoder, sequences, limits, |batch| {
-        host(completion_log_probabilities(decoder, batch, temperature).chosen.detach())
+        let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&decoder.device())));
+        host(decoder.log_probabilities(hidden_nd, batch.targets().to_vec(), temperature).chosen.detach())
     })
 }
 

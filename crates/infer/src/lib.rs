@@ -62,7 +62,7 @@ pub mod score;
 pub mod completions;
 mod error;
 
-pub use completions::{Given, ScoreLimits, TokenScore, completion_logprobs, score_completions};
+pub use completions::{Given, Padded, ScoreLimits, TokenScore, completion_logprobs, score_completions};
 pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler};
 pub use distribution::{Distribution, Sampled, Sampler, Seen};
 pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};

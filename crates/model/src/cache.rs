@@ -7,13 +7,9 @@ use crate::config::DecoderConfig;
 
 /// Keys and values of every layer, in memory allocated once for `capacity` tokens.
 /// [`Decoder::forward`](crate::Decoder::forward) appends to it.
-///
-/// Rows of a batch whose prompts differ in length are padded on the left: [`with_padding`](Self::with_padding) says how
-/// many of a row's first tokens are padding, which nothing attends to and which take no position.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layers: Vec<LayerCache>,
-    padding: Vec<usize>,
     capacity: usize,
     length: usize,
 }
@@ -35,22 +31,10 @@ impl Cache {
         let layers = (0..config.layers)
             .map(|_| LayerCache { keys: Tensor::zeros(shape, &device), values: Tensor::zeros(shape, &device) })
             .collect();
-        Self { layers, padding: vec![0; batch], capacity, length: 0 }
+        Self { layers, capacity, length: 0 }
     }
 
-    /// Declares the first `padding[b]` tokens of row `b` to be padding.
-    ///
-    /// # Panics
-    /// When tokens were already added, or `padding` has not one number a row.
-    #[must_use]
-    pub fn with_padding(mut self, padding: Vec<usize>) -> Self {
-        assert!(self.length == 0, "padding is declared before the first forward pass");
-        assert_eq!(padding.len(), self.padding.len(), "one padding length a row");
-        self.padding = padding;
-        self
-    }
-
-    /// Tokens seen so far, padding included.
+    /// Tokens seen so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
@@ -66,12 +50,6 @@ impl Cache {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
-    }
-
-    /// Padding tokens at the start of each row.
-    #[must_use]
-    pub fn padding(&self) -> &[usize] {
-        &self.padding
     }
 
     /// Writes a layer's new keys and values `[B, kv heads, T, K]` behind those it has and returns all of them.

@@ -160,10 +160,7 @@ impl Decoder {
     #[must_use]
     pub fn hidden(&self, ids: Tensor<2, Int>, cache: Option<&mut Cache>) -> Tensor<3> {
         let time = ids.dims()[1];
-        let layout = match &cache {
-            Some(cache) => Layout::padded(cache.len(), time, cache.padding()),
-            None => Layout::padded(0, time, &[]),
-        };
+        let layout = Layout::plain(cache.as_ref().map_or(0, |cache| cache.len()), time);
         self.hidden_in(ids, &layout, cache)
     }
 

@@ -2,7 +2,7 @@
 
 use fireclay_kernels::attention::Mask;
 
-/// The new tokens of one forward pass. A row can hold several texts (packed conversations), or padding and then a text. Either way a
+/// The new tokens of one forward pass. A row can hold several texts (packed conversations). A
 /// token knows where its own text begins: it sees nothing before that, and its position counts from there.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -15,11 +15,9 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Tokens from `start` on, in rows whose first `padding[row]` tokens are padding; no numbers: no padding. A padding token is a
-    /// text of its own, so that no row of the softmax is empty, and nothing real looks at it.
-    pub(crate) fn padded(start: usize, time: usize, padding: &[usize]) -> Self {
-        let row = |padding: usize| (start..start + time).map(move |index| padding.min(index));
-        Self::new(start, time, padding.iter().flat_map(|&padding| row(padding)).collect())
+    /// Tokens from `start` on, in rows of one text each.
+    pub(crate) fn plain(start: usize, time: usize) -> Self {
+        Self { start, time, origins: vec![0; time] }
     }
 
     /// Rows of `time` tokens, in which a text begins wherever the number in `segments` `[B, T]` changes.
@@ -35,12 +33,10 @@ impl Layout {
                 origins.push(origin);
             }
         }
-        Self::new(0, time, origins)
-    }
-
-    fn new(start: usize, time: usize, origins: Vec<usize>) -> Self {
-        let plain = origins.iter().all(|&origin| origin == 0);
-        Self { start, time, origins: if plain { vec![0; time] } else { origins } }
+        if origins.iter().all(|&origin| origin == 0) {
+            return Self::plain(0, time);
+        }
+        Self { start: 0, time, origins }
     }
 
     /// Rows that are told apart: B, or 1 where all are alike.
@@ -85,16 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn padding_takes_no_position_and_is_seen_by_itself_alone() {
-        let layout = Layout::padded(1, 3, &[2, 0]);
-        assert_eq!(layout.positions(), [0, 0, 1, 1, 2, 3]);
-        let rows = [&[1][..], &[2], &[2, 3], &[0, 1], &[0, 1, 2], &[0, 1, 2, 3]];
-        assert_eq!(seen(&layout, None).unwrap(), rows);
-    }
-
-    #[test]
     fn rows_of_one_text_need_no_mask() {
-        for layout in [Layout::padded(2, 2, &[0, 0]), Layout::padded(2, 2, &[]), Layout::packed(3, 4, &[5; 12])] {
+        for layout in [Layout::plain(2, 2), Layout::packed(3, 4, &[5; 12])] {
             assert!(layout.rows() == 1 && seen(&layout, None).is_none() && seen(&layout, Some(4)).is_none());
             assert_eq!(seen(&layout, Some(3)).unwrap().last().unwrap(), &[1, 2, 3]);
         }

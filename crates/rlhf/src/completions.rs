@@ -7,6 +7,7 @@
 //! [padding](crate::completions). Padding stands behind a sequence, where causal attention never looks.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use fireclay_infer::{Given, Padded};
 use fireclay_model::{Decoder, LogProbabilities, ScoreModel};
 
 use crate::padding::by_length;
@@ -14,8 +15,7 @@ use crate::padding::by_length;
 /// Prompts with their completions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sequences {
-    ids: Vec<Vec<u32>>,
-    starts: Vec<usize>,
+    given: Vec<Given>,
 }
 
 impl Sequences {
@@ -25,34 +25,40 @@ impl Sequences {
     /// When a prompt is empty, or a completion: a model cannot say how probable nothing is.
     #[must_use]
     pub fn new(sequences: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Self {
-        let (ids, starts): (Vec<_>, Vec<_>) = sequences.into_iter().unzip();
-        for (ids, &start) in ids.iter().zip(&starts) {
-            assert!(start > 0 && start < ids.len(), "a completion from token {start} of {} tokens", ids.len());
+        let given: Vec<Given> = sequences.into_iter().map(|(ids, start)| Given { ids, start }).collect();
+        for Given { ids, start } in &given {
+            assert!((1..ids.len()).contains(start), "a completion from token {start} of {} tokens", ids.len());
         }
-        Self { ids, starts }
+        Self { given }
+    }
+
+    /// The sequences.
+    #[must_use]
+    pub fn given(&self) -> &[Given] {
+        &self.given
     }
 
     /// How many there are (B).
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.given.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.given.is_empty()
     }
 
     /// Tokens of all of them, padding not counted.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.ids.iter().map(|ids| ids.len() as u64).sum()
+        self.given.iter().map(|given| given.ids.len() as u64).sum()
     }
 
     /// Tokens in each completion.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
-        self.ids.iter().zip(&self.starts).map(|(ids, start)| ids.len() - start)
+        self.given.iter().map(Given::completion_tokens)
     }
 
     /// C: tokens in the longest completion.
@@ -63,19 +69,26 @@ impl Sequences {
 
     /// The rows that a model reads together.
     fn batches(&self) -> Vec<Vec<usize>> {
-        by_length(&self.ids.iter().map(Vec::len).collect::<Vec<_>>())
+        by_length(&self.given.iter().map(|given| given.ids.len()).collect::<Vec<_>>())
     }
 
-    /// These rows, each without its last `left_out` tokens, padded with 0 to the longest: `[rows, time]`.
-    fn padded(&self, rows: &[usize], left_out: usize, device: &Device) -> Tensor<2, Int> {
-        let time = rows.iter().map(|&row| self.ids[row].len() - left_out).max().unwrap_or(0);
+    /// These rows, each without its last token, and what predicts their completions.
+    fn padded(&self, rows: &[usize]) -> Padded {
+        Padded::new(rows.iter().map(|&row| &self.given[row]))
+    }
+
+    /// These rows as they are, padded with 0 to the longest, and the place of each row's last token:
+    /// `[rows, time]`, `[rows]`.
+    fn whole(&self, rows: &[usize], device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
+        let time = rows.iter().map(|&row| self.given[row].ids.len()).max().unwrap_or(0);
         let padded = |&row: &usize| {
-            let ids = &self.ids[row][..self.ids[row].len() - left_out];
+            let ids = &self.given[row].ids;
             let padding = std::iter::repeat_n(0, time - ids.len());
             ids.iter().map(|&id| id as i32).chain(padding).collect::<Vec<_>>()
         };
         let ids: Vec<i32> = rows.iter().flat_map(padded).collect();
-        Tensor::from_data(TensorData::new(ids, [rows.len(), time]), device)
+        let last = rows.iter().enumerate().map(|(b, &row)| b * time + self.given[row].ids.len() - 1);
+        (Tensor::from_data(TensorData::new(ids, [rows.len(), time]), device), indices(last, device))
     }
 
     /// 1 where a completion has a token, 0 behind its end: `[B, C]`.
@@ -91,20 +104,6 @@ impl Sequences {
         let row = |(b, length)| (0..longest).map(move |c| if c < length { value(b, c) } else { 0.0 });
         let values: Vec<f32> = self.lengths().enumerate().flat_map(row).collect();
         Tensor::from_data(TensorData::new(values, [self.len(), longest]), device)
-    }
-
-    /// Where in `[rows · time]` the tokens stand that predict the tokens of these rows' completions, one after another.
-    fn predictors(&self, rows: &[usize], time: usize, device: &Device) -> Tensor<1, Int> {
-        let places = rows.iter().enumerate().flat_map(|(b, &row)| {
-            let last = b * time + self.ids[row].len() - 1;
-            b * time + self.starts[row] - 1..last
-        });
-        indices(places, device)
-    }
-
-    /// The tokens of these rows' completions, one after another.
-    fn targets(&self, rows: &[usize]) -> impl Iterator<Item = u32> {
-        rows.iter().flat_map(|&row| &self.ids[row][self.starts[row]..]).copied()
     }
 
     /// Numbers of all tokens of all completions, in the order of the batches, `[N]`; a completion a
@@ -168,14 +167,13 @@ pub fn token_scores(
 /// What the head, which is computed before the completions' tokens alone, says of them: `[N]`, in the order of the batches.
 fn of_tokens(decoder: &Decoder, sequences: &Sequences, batches: &[Vec<usize>], temperature: f64) -> LogProbabilities {
     let device = decoder.device();
-    let hidden = |rows: &Vec<usize>| {
-        let hidden_btd = decoder.hidden(sequences.padded(rows, 1, &device), None);
-        let [batch, time, width] = hidden_btd.dims();
-        hidden_btd.reshape([batch * time, width]).select(0, sequences.predictors(rows, time, &device))
-    };
-    let hidden_nd = Tensor::cat(batches.iter().map(hidden).collect(), 0);
-    let targets = batches.iter().flat_map(|rows| sequences.targets(rows)).collect();
-    decoder.log_probabilities(hidden_nd, targets, temperature)
+    let (mut hidden_nd, mut targets) = (vec![], vec![]);
+    for rows in batches {
+        let batch = sequences.padded(rows);
+        hidden_nd.push(batch.predictors_of(decoder.hidden(batch.inputs(&device), None)));
+        targets.extend_from_slice(batch.targets());
+    }
+    decoder.log_probabilities(Tensor::cat(hidden_nd, 0), targets, temperature)
 }
 
 /// A critic's value before each token of the completions: of the tokens before it. `[B, C]`
@@ -184,9 +182,9 @@ pub fn token_values(critic: &ScoreModel, sequences: &Sequences) -> Tensor<2> {
     let device = critic.device();
     let batches = sequences.batches();
     let values = |rows: &Vec<usize>| {
-        let scores_bt = critic.forward(sequences.padded(rows, 1, &device));
-        let [batch, time] = scores_bt.dims();
-        scores_bt.reshape([batch * time]).select(0, sequences.predictors(rows, time, &device))
+        let batch = sequences.padded(rows);
+        let scores_bt = critic.forward(batch.inputs(&device));
+        batch.predictors_of(scores_bt.unsqueeze_dim::<3>(2)).squeeze_dim::<1>(1)
     };
     sequences.in_rows(Tensor::cat(batches.iter().map(values).collect(), 0), &batches)
 }
@@ -197,10 +195,10 @@ pub fn final_scores(model: &ScoreModel, sequences: &Sequences) -> Tensor<1> {
     let device = model.device();
     let batches = sequences.batches();
     let scores = |rows: &Vec<usize>| {
-        let scores_bt = model.forward(sequences.padded(rows, 0, &device));
+        let (ids_bt, last_b) = sequences.whole(rows, &device);
+        let scores_bt = model.forward(ids_bt);
         let [batch, time] = scores_bt.dims();
-        let last = rows.iter().enumerate().map(|(b, &row)| b * time + sequences.ids[row].len() - 1);
-        scores_bt.reshape([batch * time]).select(0, indices(last, &device))
+        scores_bt.reshape([batch * time]).select(0, last_b)
     };
     let in_batches = Tensor::cat(batches.iter().map(scores).collect(), 0);
     let mut places = vec![0; sequences.len()];

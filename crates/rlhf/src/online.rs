@@ -102,7 +102,7 @@ pub struct Online<'a> {
 
 /// Dialogues kept as samples at each evaluation.
 const SAMPLES: usize = 8;
-const SHOWS: [&str; 6] = ["reward_mean", "kl", "entropy", "response_length", "finished", "battery"];
+const SHOWS: [&str; 7] = ["reward_mean", "kl", "ratio_error", "entropy", "response_length", "finished", "battery"];
 
 /// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage.
 /// Resuming is exact, as [`fit`](fireclay_train::fit())'s: what is asked and what is drawn depend
@@ -151,7 +151,7 @@ pub fn online<M: Trainable>(
 
         // Judge: the reward, and how far each answer is from what the reference would say.
         add_rewards(&mut groups, reward)?;
-        add_reference_logprobs(&mut groups, &reference, rollouts.temperature, rollouts.rollout_batch);
+        add_reference_logprobs(&mut groups, &reference, rollouts.temperature, rollouts.scoring())?;
         time.lap("scoring");
         drop(valid);
 
@@ -296,7 +296,7 @@ impl HeldOut<'_> {
         // The same random numbers each time, of a seed that training does not use.
         let mut drawn = rollout(policy, self.prompts, self.tokenizer, &single, !self.seed, 0)?;
         add_rewards(&mut drawn, self.reward)?;
-        add_reference_logprobs(&mut drawn, self.reference, single.temperature, single.rollout_batch);
+        add_reference_logprobs(&mut drawn, self.reference, single.temperature, single.scoring())?;
         let mut best = greedy(policy, self.prompts, self.tokenizer, &single)?;
         add_rewards(&mut best, self.reward)?;
 

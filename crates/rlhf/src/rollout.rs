@@ -3,13 +3,15 @@
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::Task;
-use fireclay_infer::{Completion, Engine, EngineConfig, FinishReason, InferError, SamplingConfig};
+use fireclay_infer::{
+    Completion, Engine, EngineConfig, FinishReason, InferError, SamplingConfig, ScoreLimits, completion_logprobs,
+};
 use fireclay_model::{Decoder, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainError;
 use serde::{Deserialize, Serialize};
 
-use crate::completions::{Sequences, host, token_logprobs};
+use crate::completions::Sequences;
 
 /// How a policy is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +25,8 @@ pub struct RolloutConfig {
     pub temperature: f64,
     /// Completions that are generated at once, at most.
     pub rollout_batch: usize,
-    /// Most memory for the keys and values of what is generated, in MiB. With less, fewer completions are generated at once; they stay the same.
+    /// Most memory for the keys and values of what is generated, and then for scoring it by the reference, in MiB. With less, fewer completions are
+    /// generated or scored at once; they stay the same.
     pub cache_mib: usize,
 }
 
@@ -54,6 +57,25 @@ impl RolloutConfig {
             return Err(TrainError::Config { key: "temperature", value, expected: "a positive number" });
         }
         Ok(())
+    }
+}
+
+impl RolloutConfig {
+    /// What the engine that draws `completions` completions may use.
+    #[must_use]
+    pub fn engine(&self, completions: usize) -> EngineConfig {
+        let streams = self.rollout_batch.min(completions.max(1));
+        EngineConfig { memory: self.cache_bytes(), streams, ..EngineConfig::default() }
+    }
+
+    /// How much the reference scores at once.
+    #[must_use]
+    pub fn scoring(&self) -> ScoreLimits {
+        ScoreLimits { rows: self.rollout_batch, memory: self.cache_bytes() }
+    }
+
+    fn cache_bytes(&self) -> usize {
+        self.cache_mib.saturating_mul(1 << 20)
     }
 }
 
@@ -182,12 +204,7 @@ fn generate(
     sampling: &SamplingConfig,
     config: &RolloutConfig,
 ) -> Result<Vec<Trajectory>, InferError> {
-    let limits = EngineConfig {
-        memory: config.cache_mib.saturating_mul(1 << 20),
-        streams: config.rollout_batch,
-        ..EngineConfig::default()
-    };
-    let completions = Engine::new(policy, limits)?.complete_all(prompts, sampling)?;
+    let completions = Engine::new(policy, config.engine(prompts.len()))?.complete_all(prompts, sampling)?;
     let trajectory = |(prompt, completion): (&Vec<u32>, Completion)| Trajectory {
         prompt: prompt.clone(),
         text: tokenizer.decode(completion.ids_before_stop()),
@@ -200,30 +217,36 @@ fn generate(
     Ok(prompts.iter().zip(completions).map(trajectory).collect())
 }
 
-/// Fills in what `reference` thinks of every trajectory, `at_once` at a time.
-pub fn add_reference_logprobs(groups: &mut [Group], reference: &Decoder, temperature: f64, at_once: usize) {
-    let mut all: Vec<&mut Trajectory> = groups.iter_mut().flat_map(|group| &mut group.trajectories).collect();
-    for chunk in all.chunks_mut(at_once) {
-        let sequences = sequences(chunk.iter().map(|trajectory| &**trajectory));
-        let logprobs = host(token_logprobs(reference, &sequences, temperature));
-        let rows = logprobs.chunks_exact(sequences.longest_completion());
-        for (trajectory, row) in chunk.iter_mut().zip(rows) {
-            trajectory.reference_logprobs = row[..trajectory.completion.len()].to_vec();
-        }
-    }
+/// Fills in what `reference` thinks of every trajectory.
+///
+/// # Errors
+/// [`InferError::NotFinite`] when that is no number.
+pub fn add_reference_logprobs(
+    groups: &mut [Group],
+    reference: &Decoder,
+    temperature: f64,
+    limits: ScoreLimits,
+) -> Result<(), InferError> {
+    let all = || groups.iter().flat_map(|group| &group.trajectories);
+    let scores = completion_logprobs(reference, sequences(all()).given(), temperature, limits)?;
+    let trajectories = groups.iter_mut().flat_map(|group| &mut group.trajectories);
+    trajectories.zip(scores).for_each(|(trajectory, scores)| trajectory.reference_logprobs = scores);
+    Ok(())
 }
 
-/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart from rounding, when `policy` is the one that drew them.
-#[must_use]
-pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> f64 {
-    let sequences = sequences(groups.iter().flat_map(|group| &group.trajectories));
-    let logprobs = host(token_logprobs(policy, &sequences, temperature));
-    let rows = logprobs.chunks_exact(sequences.longest_completion());
-    let trajectories = groups.iter().flat_map(|group| &group.trajectories);
-    let errors = trajectories.zip(rows).flat_map(|(trajectory, row)| {
-        row.iter().zip(&trajectory.logprobs).map(|(now, then)| ((f64::from(*now) - f64::from(*then)).exp() - 1.0).abs())
+/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart from rounding, when `policy`
+/// is the one that drew them.
+///
+/// # Errors
+/// [`InferError::NotFinite`] when a probability is no number.
+pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> Result<f64, InferError> {
+    let trajectories = || groups.iter().flat_map(|group| &group.trajectories);
+    let scores = completion_logprobs(policy, sequences(trajectories()).given(), temperature, ScoreLimits::default())?;
+    let errors = trajectories().zip(&scores).flat_map(|(trajectory, scores)| {
+        let pairs = scores.iter().zip(&trajectory.logprobs);
+        pairs.map(|(now, then)| ((f64::from(*now) - f64::from(*then)).exp() - 1.0).abs())
     });
-    errors.fold(0.0, f64::max)
+    Ok(errors.fold(0.0, f64::max))
 }
 
 /// What a rollout was like, beside its rewards.

@@ -152,6 +152,10 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
         }
     }
 
+    fn rollouts(&self) -> Option<&RolloutConfig> {
+        Some(&self.rollouts)
+    }
+
     fn reached(&self, summary: &Summary) -> Vec<String> {
         let number = |name: &str| summary.metrics.get(name).copied();
         let mut all = reached(summary);

@@ -1,6 +1,7 @@
 //! The trait of a stage that trains a network.
 
 use anyhow::Result;
+use fireclay_rlhf::RolloutConfig;
 use fireclay_train::{Outcome, StageRun, Summary, TrainConfig};
 use serde_json::Value;
 
@@ -50,6 +51,11 @@ pub trait TrainingStage {
     /// Work and memory of a step, for the plan.
     fn load(&self) -> Load {
         Load::of_batches(self.train())
+    }
+
+    /// How its policy is asked, where it answers prompts.
+    fn rollouts(&self) -> Option<&RolloutConfig> {
+        None
     }
 
     /// What a finished stage reached, in a few words each.

@@ -56,28 +56,6 @@ fn rounded_weights_are_near_the_whole_ones() {
 }
 
 #[test]
-fn left_padding_changes_nothing() {
-    let device = device();
-    for (name, config) in configs() {
-        let decoder = config.init(2, &device);
-        let ids = tokens(1, 9, &device);
-        let alone = decoder.forward(ids.clone(), None);
-        // The same row beside a longer one: three padding tokens before it.
-        let long = tokens(1, 12, &device);
-        let padded = Tensor::cat(vec![tokens(1, 3, &device), ids], 1);
-        let both = Tensor::cat(vec![padded, long.clone()], 0);
-        let mut cache = Cache::new(&config, 2, 12, &device).with_padding(vec![3, 0]);
-        let first = decoder.forward(both.clone().narrow(1, 0, 7), Some(&mut cache));
-        let rest: Vec<_> = (7..12).map(|t| decoder.forward(both.clone().narrow(1, t, 1), Some(&mut cache))).collect();
-        let together = Tensor::cat([vec![first], rest].concat(), 1);
-        let difference = distance(alone, together.clone().narrow(0, 0, 1).narrow(1, 3, 9));
-        assert!(difference < 1e-4, "{name}, padded row: {difference}");
-        let difference = distance(decoder.forward(long, None), together.narrow(0, 1, 1));
-        assert!(difference < 1e-4, "{name}, full row: {difference}");
-    }
-}
-
-#[test]
 fn a_token_sees_only_what_is_before_it() {
     let device = device();
     for (name, config) in configs() {

@@ -2,6 +2,7 @@
 
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::{AnswerCheck, Task};
+use fireclay_infer::ScoreLimits;
 use fireclay_rlhf::rollout::{add_reference_logprobs, greedy, largest_ratio_error};
 use fireclay_rlhf::{RolloutConfig, rollout};
 use fireclay_tokenizer::{Message, Tokenizer};
@@ -32,7 +33,7 @@ fn the_first_ratio_is_one() {
     for temperature in [1.0, 0.7] {
         let config = RolloutConfig { group_size: 8, max_tokens: 24, temperature, ..RolloutConfig::default() };
         let groups = rollout(&policy, &tasks(&tokenizer), &tokenizer, &config, 3, 0).unwrap();
-        let error = largest_ratio_error(&policy, &groups, temperature);
+        let error = largest_ratio_error(&policy, &groups, temperature).unwrap();
         assert!(error < 1e-3, "at temperature {temperature} the largest |ratio - 1| is {error}");
     }
 }
@@ -44,7 +45,8 @@ fn a_reference_that_is_the_policy_is_no_way_off() {
     let config = RolloutConfig { group_size: 2, max_tokens: 12, ..RolloutConfig::default() };
     let mut groups = rollout(&policy, &tasks(&tokenizer), &tokenizer, &config, 3, 0).unwrap();
     // Two at a time, so that neighbours of other lengths are in the batch.
-    add_reference_logprobs(&mut groups, &policy, 1.0, 2);
+    let limits = ScoreLimits { rows: 2, ..ScoreLimits::default() };
+    add_reference_logprobs(&mut groups, &policy, 1.0, limits).unwrap();
     for trajectory in groups.iter().flat_map(|group| &group.trajectories) {
         assert_eq!(trajectory.reference_logprobs.len(), trajectory.completion.len());
         assert!(trajectory.kl().abs() < 1e-3, "KL {}", trajectory.kl());
