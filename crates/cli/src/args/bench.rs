@@ -1,5 +1,7 @@
 //! Flags of `bench`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use fireclay_model::{Precision, WeightStorage};
 
@@ -36,6 +38,7 @@ The decoder has learned positions, layer norm and ReLU, an untied head and no dr
 Example:
   fireclay bench generate --batch 1 --context 1024 --width 768 --heads 12 --layers 12 --vocab 50257 --preset gpt2 \
   --weights int8
+  fireclay bench generate --streams 8 --model SmolLM2-135M-Instruct --weights int8 --steps 128
 
 The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. \
 `bandwidth_share` is
@@ -130,6 +133,18 @@ pub struct BenchGenerateArgs {
     /// How the weights are stored
     #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
+    /// Measure so many requests with prompts of 20 to 400 tokens, one after the other and at once
+    #[arg(long, value_name = "N")]
+    pub streams: Option<usize>,
+    /// Measure a conversation of 4,000 tokens in so many turns: the time to the first token of each
+    #[arg(long, value_name = "N", conflicts_with = "streams")]
+    pub turns: Option<usize>,
+    /// With --streams or --turns: a run, stage, checkpoint or Hugging Face model directory, instead of a shape
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// With --streams or --turns: tokens that a request may guess from its own and verify in one step; 0: none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub drafts: usize,
 }
 
 /// `bench ops`

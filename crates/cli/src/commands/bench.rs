@@ -10,6 +10,7 @@ use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
+use super::bench_streams;
 use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 use crate::device;
 use crate::error::user;
@@ -21,7 +22,14 @@ use crate::error::user;
 pub fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Train(args) => print(args, |shape, device| Ok(json!(bench_train(shape, device)?))),
-        BenchCommand::Generate(args) => print(&args.train, |shape, device| generate(args, shape, device)),
+        BenchCommand::Generate(args) => print(&args.train, |shape, device| match (args.streams, args.turns) {
+            (Some(streams), _) => bench_streams::streams(args, streams, shape, device),
+            (None, Some(turns)) => bench_streams::turns(args, turns, shape, device),
+            (None, None) if args.model.is_some() => {
+                Err(user("--model needs --streams or --turns; give one of them".into()))
+            }
+            (None, None) => generate(args, shape, device),
+        }),
         BenchCommand::Ops(args) => operations(*args),
     }
 }
@@ -105,14 +113,8 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
 
 /// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.
 fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<Value> {
-    let preset = match args.preset {
-        BenchPreset::Modern => DecoderConfig::modern,
-        BenchPreset::Gpt2 => DecoderConfig::gpt2,
-    };
-    let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
-    config.validate()?;
-    let format = args.weights;
-    let decoder = InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), format);
+    let (decoder, format) = (fresh_decoder(args, shape, device)?, args.weights);
+    let config = decoder.config().clone();
     let length = (shape.context / 2).max(1);
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
@@ -139,6 +141,17 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
         "memory_bytes_per_s": bandwidth,
         "bandwidth_share": bytes * steps_per_s / bandwidth,
     }))
+}
+
+/// A decoder of the shape, with weights that were never trained.
+pub(super) fn fresh_decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<InferenceDecoder> {
+    let preset = match args.preset {
+        BenchPreset::Modern => DecoderConfig::modern,
+        BenchPreset::Gpt2 => DecoderConfig::gpt2,
+    };
+    let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
+    config.validate()?;
+    Ok(InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), args.weights))
 }
 
 /// Bytes of the weights that every step reads: all but an embedding that is not the head too.

@@ -13,4 +13,5 @@ pub mod export;
 pub mod report;
 pub mod watch;
 pub mod bench;
+mod bench_streams;
 pub mod completions;
