@@ -57,7 +57,7 @@ def rewritten(path, kind, out):
 
 def prompts(streams, vocabulary):
     def length(row):
-        return (SHORTEST + LONGEST) // 2 if streams == 1 else SHORTEST + (row * 5 % streams) * (LONGEST - SHORTEST) // (streams - 1)
+        return (SHORTEST + LONGEST) // 2 if streams == 1 else SHORTEST + (streams - 1 - row) * (LONGEST - SHORTEST) // (streams - 1)
 
     return [[((row * LONGEST + i) * 7919 + 13) % vocabulary for i in range(length(row))] for row in range(streams)]
 

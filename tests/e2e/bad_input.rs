@@ -165,7 +165,7 @@ fn generation_refuses_what_cannot_be() {
     fail(&mut generate(&["--ids", "1 two"]), 2, &["two"]);
     fail(&mut generate(&["--prompt", "a", "--temperature", "-1"]), 2, &["temperature"]);
     fail(&mut generate(&["--prompt", &"word ".repeat(200)]), 2, &["32"]);
-    fail(&mut generate(&["--prompt", "a", "--regex", "("]), 2, &["constraint"]);
+    fail(&mut generate(&["--prompt", "a", "--regex", "("]), 2, &["constrain"]);
     fail(&mut generate(&["--prompt", "a", "--json-schema", "no-such-file"]), 2, &["--json-schema", "no-such-file"]);
     fail(&mut generate(&["--prompt", "a", "--regex", "a", "--choice", "b"]), 2, &["cannot be used with"]);
 }

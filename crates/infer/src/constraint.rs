@@ -87,7 +87,10 @@ fn alternatives(choices: &[String]) -> Result<String, InferError> {
 fn refused(reason: impl fmt::Display) -> InferError {
     // The rest of a message is the parser's state, or where a panic came from.
     let reason = reason.to_string();
-    let reason = reason.lines().next().unwrap_or_default();
+    let reason = match reason.lines().next().unwrap_or_default() {
+        stuck if stuck.starts_with("NoExtension") => "no text of this model's tokens meets it",
+        reason => reason,
+    };
     InferError::Constraint { reason: reason.chars().take(300).collect() }
 }
 

@@ -25,9 +25,7 @@ pub fn run(command: &BenchCommand) -> Result<()> {
         BenchCommand::Generate(args) => print(&args.train, |shape, device| match (args.streams, args.turns) {
             (Some(streams), _) => bench_streams::streams(args, streams, shape, device),
             (None, Some(turns)) => bench_streams::turns(args, turns, shape, device),
-            (None, None) if args.model.is_some() => {
-                Err(user("--model needs --streams or --turns; give one of them".into()))
-            }
+            (None, None) if args.model.is_some() => Err(user("--model needs --streams or --turns; give one of them")),
             (None, None) => generate(args, shape, device),
         }),
         BenchCommand::Ops(args) => operations(*args),

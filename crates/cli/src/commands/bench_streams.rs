@@ -1,4 +1,5 @@
-//! `fireclay bench generate --streams` and `--turns`: requests as a server gets them, alone, in a crowd, and as a conversation.
+//! `fireclay bench generate --streams` and `--turns`: requests as a server gets them, alone, in a crowd, and as a
+//! conversation.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -57,7 +58,7 @@ fn room(context: usize, least: usize, answer: usize) -> Result<usize> {
 
 /// A conversation of 4,000 tokens, three quarters of it questions: the time to the first token of every turn, on one engine.
 pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
-    if turns < 2 || turns > CONVERSATION / 4 {
+    if !(2..=CONVERSATION / 4).contains(&turns) {
         return Err(user(format!("--turns {turns}: give 2 to {}", CONVERSATION / 4)));
     }
     let decoder = decoder(args, shape, device)?;
@@ -78,7 +79,8 @@ pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device:
     Ok(json!({"turns": turns, "first_token_s": first, "last_by_second": first[turns - 1] / first[1]}))
 }
 
-/// The same requests one after the other and then at once: greedy, `steps` tokens each, whatever they are. Prompts are fixed ids that share nothing.
+/// The same requests one after the other and then at once: greedy, `steps` tokens each, whatever they are. Prompts are
+/// fixed ids that share nothing.
 pub fn streams(args: &BenchGenerateArgs, streams: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
     if streams == 0 || streams > 1 << 12 {
         return Err(user(format!("--streams {streams}: give 1 to 4096")));
@@ -120,11 +122,11 @@ pub fn streams(args: &BenchGenerateArgs, streams: usize, shape: &BenchShape, dev
     }))
 }
 
-/// Prompts of lengths from the shortest to the longest, in no order. `scripts/peers/llamacpp_generate.py` has the same.
+/// Prompts of lengths from the longest to the shortest. `scripts/peers/llamacpp_generate.py` has the same.
 fn prompts(streams: usize, longest: usize, vocab: usize) -> Vec<Vec<u32>> {
     let length = |row: usize| match streams {
         1 => PROMPTS.0.midpoint(longest),
-        _ => PROMPTS.0 + (row * 5 % streams) * (longest - PROMPTS.0) / (streams - 1),
+        _ => PROMPTS.0 + (streams - 1 - row) * (longest - PROMPTS.0) / (streams - 1),
     };
     let id = |row: usize, i: usize| ((row * PROMPTS.1 + i) * 7919 + 13) % vocab;
     (0..streams).map(|row| (0..length(row)).map(|i| id(row, i) as u32).collect()).collect()
@@ -166,12 +168,10 @@ mod tests {
     #[test]
     fn prompts_are_of_all_lengths_and_share_nothing() {
         let prompts = prompts(8, 400, 49152);
-        let mut lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-        assert_ne!(lengths, {
-            lengths.sort_unstable();
-            lengths.clone()
-        });
-        assert_eq!((lengths[0], lengths[7]), (20, 400));
+        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        assert!(!lengths.is_sorted(), "{lengths:?}");
+        let (least, most) = (lengths.iter().min(), lengths.iter().max());
+        assert_eq!((least, most), (Some(&20), Some(&400)));
         assert!((1..8).all(|row| prompts[row][..16] != prompts[0][..16]));
         assert_eq!(super::prompts(1, 400, 100)[0].len(), 210);
     }

@@ -21,13 +21,16 @@ fn answer(engine: &mut Engine, count: usize, rng: &mut ChaCha8Rng) {
     while left > 0 || engine.is_busy() {
         while left > 0 && rng.random_range(0..3) > 0 {
             let shared = (0..rng.random_range(0..2 * PAGE as u32)).map(|i| i % VOCABULARY as u32);
-            let own = (0..rng.random_range(1..12)).map(|_| rng.random_range(0..VOCABULARY as u32));
+            let mut prompt: Vec<u32> = shared.collect();
+            prompt.extend((0..rng.random_range(1..12)).map(|_| rng.random_range(0..VOCABULARY as u32)));
             let sampling = SamplingConfig { max_tokens: rng.random_range(1..12), ..SamplingConfig::default() };
-            newest = Some(engine.add(Request::new(shared.chain(own).collect(), sampling)).unwrap());
+            newest = Some(engine.add(Request::new(prompt, sampling)).unwrap());
             left -= 1;
         }
-        if rng.random_range(0..50) == 0 {
-            newest.take().map(|id| engine.cancel(id));
+        if rng.random_range(0..50) == 0
+            && let Some(id) = newest.take()
+        {
+            engine.cancel(id);
         }
         for event in engine.step() {
             if let Event::Failed(_, error) = event {
@@ -49,19 +52,21 @@ fn check(requests: usize) {
     answer(&mut engine, requests - requests / 10, &mut rng);
     let found = engine.memory();
     assert!(found.used == 0 && found.cached <= found.pages && found.pages == 64, "{found:?}");
-    if let (Some(before), Some(after)) = (before, resident()) {
+    // Other tests that run in this process take memory too.
+    let alone = requests >= 100_000;
+    if let (true, Some(before), Some(after)) = (alone, before, resident()) {
         let grown = after.saturating_sub(before);
         assert!(grown < 8 << 20, "{grown} bytes more after {requests} requests, {before} before");
     }
 }
 
 #[test]
-fn memory_stays_flat() {
+fn every_page_comes_back() {
     check(4_000);
 }
 
 #[test]
-#[ignore = "a minute or two: a day's worth of requests"]
+#[ignore = "half a minute, and alone in its process: a day's worth of requests"]
 fn memory_stays_flat_for_a_hundred_thousand_requests() {
     check(100_000);
 }

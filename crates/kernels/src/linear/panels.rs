@@ -129,11 +129,41 @@ impl Panels {
         let y = SharedOutput::new(rows * self.outputs);
         // One row alone wants as many independent sums as can be.
         match rows {
+            1 if one_row::is_fast() => self.one_row(x, bias, &y),
             1 => self.tasks::<PANEL>(x, rows, bias, &y),
             _ => self.tasks::<HALF>(x, rows, bias, &y),
         }
         // SAFETY: the tasks cover every output of every row.
         unsafe { y.finish() }
+    }
+
+    /// One row's outputs, a panel at a time. The chains of sums are those of [`sums`](Self::sums), so the bits are too.
+    fn one_row(&self, x: &[f32], bias: Option<&[f32]>, y: &SharedOutput) {
+        let task = |panel: usize| {
+            let column = panel * PANEL;
+            let width = PANEL.min(self.outputs - column);
+            let mut sums = [0.0; PANEL];
+            if let Some(bias) = bias {
+                sums[..width].copy_from_slice(&bias[column..column + width]);
+            }
+            let (rows, place) = (panel * self.inputs..(panel + 1) * self.inputs, PANEL * self.inputs);
+            let place = panel * place..(panel + 1) * place;
+            match &self.values {
+                Values::F32(values) => one_row::sum(x, values[place].as_chunks().0, &mut sums),
+                Values::Bf16(values) => one_row::sum_bf16(x, values[place].as_chunks().0, &mut sums),
+                Values::Int8 { values, scales } => {
+                    one_row::sum_int8(x, values[place].as_chunks().0, &scales[rows], &mut sums);
+                }
+            }
+            // SAFETY: each task has its own outputs.
+            unsafe { y.write(column, &sums[..width], 1.0) };
+        };
+        let panels = self.outputs.div_ceil(PANEL);
+        if self.inputs * self.outputs < SERIAL {
+            (0..panels).for_each(task);
+        } else {
+            (0..panels).into_par_iter().for_each(task);
+        }
     }
 
     /// Computes `W` outputs of some rows at a time.
@@ -186,6 +216,67 @@ impl Panels {
             Product { a: &x[input..], layout, b, b_stride, c: sums, c_stride: W, m: count, n: W, inner, add: true }
                 .run();
         }
+    }
+}
+
+/// The product of one row with a panel: weights are widened in registers, so that memory alone sets the pace.
+mod one_row {
+    use half::bf16;
+
+    use super::PANEL;
+    use crate::simd::vectorize;
+
+    /// Whether the compiler makes vectors of these loops that multiply and add in one rounding, as [`Product`](super::Product) does.
+    pub fn is_fast() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
+    }
+
+    pub fn sum(x: &[f32], weights: &[[f32; PANEL]], sums: &mut [f32; PANEL]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut all = *sums;
+                for (x, weights) in x.iter().zip(weights) {
+                    for (sum, weight) in all.iter_mut().zip(weights) {
+                        *sum = x.mul_add(*weight, *sum);
+                    }
+                }
+                *sums = all;
+            },
+        );
+    }
+
+    pub fn sum_bf16(x: &[f32], weights: &[[bf16; PANEL]], sums: &mut [f32; PANEL]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut all = *sums;
+                for (x, weights) in x.iter().zip(weights) {
+                    for (sum, weight) in all.iter_mut().zip(weights) {
+                        *sum = x.mul_add(f32::from_bits(u32::from(weight.to_bits()) << 16), *sum);
+                    }
+                }
+                *sums = all;
+            },
+        );
+    }
+
+    pub fn sum_int8(x: &[f32], weights: &[[i8; PANEL]], scales: &[f32], sums: &mut [f32; PANEL]) {
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut all = *sums;
+                for ((x, weights), scale) in x.iter().zip(weights).zip(scales) {
+                    for (sum, weight) in all.iter_mut().zip(weights) {
+                        *sum = x.mul_add(f32::from(*weight) * scale, *sum);
+                    }
+                }
+                *sums = all;
+            },
+        );
     }
 }
 
