@@ -101,6 +101,7 @@ fn bare(name: &str) -> &str {
 #[test]
 fn the_trait_table_names_every_trait_and_its_implementers() {
     let mut found: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    let mut private = BTreeSet::new();
     let mut implementations = vec![];
     for name in crates() {
         for file in sources(&name).into_iter().filter(|file| is_library(file)) {
@@ -109,17 +110,23 @@ fn the_trait_table_names_every_trait_and_its_implementers() {
                     let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
                     found.insert((rest[..end].to_owned(), name.clone()), BTreeSet::new());
                 }
+                if let Some(rest) = line.strip_prefix("trait ") {
+                    let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+                    private.insert((rest[..end].to_owned(), name.clone()));
+                }
                 if let Some((of, who)) = line.split_once(" for ").filter(|(of, _)| of.starts_with("impl")) {
                     let of = of.trim_start_matches("impl").trim();
                     // Type parameters stand before the trait.
                     let of = if of.starts_with('<') { of.split_once("> ").map_or("", |(_, of)| of) } else { of };
-                    implementations.push((bare(of).to_owned(), bare(who).to_owned()));
+                    implementations.push(((bare(of).to_owned(), name.clone()), bare(who).to_owned()));
                 }
             }
         }
     }
+    // A private trait hides a public one of the same name in another crate.
+    implementations.retain(|(of, _)| !private.contains(of));
     for ((name, _), implementers) in &mut found {
-        let mine = implementations.iter().filter(|(of, _)| of == name).map(|(_, who)| who.clone());
+        let mine = implementations.iter().filter(|((of, _), _)| of == name).map(|(_, who)| who.clone());
         // One letter is a type parameter: an implementation for every type that fits.
         implementers.extend(mine.filter(|who| who.len() > 1));
     }
