@@ -37,13 +37,15 @@ fn crates() -> Vec<String> {
     names
 }
 
+/// Every Rust file below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files = entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect()
+}
+
 /// Every Rust file of a crate's library or binary, relative to the workspace.
 fn sources(name: &str) -> Vec<PathBuf> {
-    fn below(folder: &Path) -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-        let files = entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] });
-        files.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect()
-    }
     let files = below(&root().join("crates").join(name).join("src")).into_iter();
     files.map(|path| path.strip_prefix(root()).expect("in the workspace").to_owned()).collect()
 }
@@ -168,4 +170,16 @@ fn unsafe_code_stands_where_the_page_says() {
     }
     let unused: Vec<_> = places.iter().filter(|place| !used.contains(*place)).collect();
     assert!(unused.is_empty(), "no `unsafe` in {unused:?}: docs/architecture.md, `Places of unsafe`");
+}
+
+#[test]
+fn no_test_passes_by_saying_that_it_was_skipped() {
+    let of_crates = crates().into_iter().map(|name| root().join("crates").join(name).join("tests"));
+    for folder in of_crates.chain([root().join("tests")]).filter(|folder| folder.is_dir()) {
+        for file in below(&folder) {
+            let code = code(&file);
+            let says = code.lines().find(|line| line.contains("println!(\"skip"));
+            assert_eq!(says, None, "{}: let the test be ignored, with what it needs, or fail", file.display());
+        }
+    }
 }
