@@ -1,4 +1,5 @@
-//! What people and disks get wrong: one line that says what, where and how to mend it; exit code 2; nothing saved is lost.
+//! What people and disks get wrong: one line that says what, where and how to mend it; exit code 2; nothing saved is
+//! lost.
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;

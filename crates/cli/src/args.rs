@@ -48,7 +48,8 @@ Examples:
   fireclay serve --model runs/tiny                 the same over HTTP, with OpenAI's API
   fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
-`fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything else.";
+`fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything \
+else.";
 
 /// Train your own GPT from raw text, and let it write.
 #[derive(Debug, Parser)]
@@ -203,7 +204,8 @@ Examples:
 --model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
 The prompt is continued as raw text: chat models see no chat template here.
 The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.
-How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, top_p, top_k,
+How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, \
+top_p, top_k,
 repetition_penalty). After --prompt, only tokens are drawn that leave the text valid UTF-8; after --ids, any.")]
 pub struct GenerateArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
@@ -257,7 +259,8 @@ Examples:
   fireclay score --model runs/tiny --text held-out.txt
   fireclay score --model SmolLM2-135M --ids \"12 7 301\" --json
 
-The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in windows that
+The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in \
+windows that
 move on by half a context, so that every later token is predicted from at least half a context.")]
 pub struct ScoreArgs {
     /// A run, stage, checkpoint or Hugging Face model directory

@@ -39,7 +39,8 @@ impl Reader<'_> {
         Ok(self.leading.into_iter().chain(self.tokenizer.try_encode(text)?).collect())
     }
 
-    /// Scores answers: ids, and where the answer begins in them. One that begins at once is put behind the token that begins a document.
+    /// Scores answers: ids, and where the answer begins in them. One that begins at once is put behind the token that
+    /// begins a document.
     ///
     /// # Errors
     /// When nothing can stand before an answer, or the model's logits are not numbers.

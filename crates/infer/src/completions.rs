@@ -1,7 +1,7 @@
 //! How probable given completions are: many short sequences at once, and of each only its end.
 //!
-//! This is the one way in which completions are scored: evaluation, references and the losses of training cut sequences into batches, pad
-//! them and pick what predicts a completion's tokens here.
+//! This is the one way in which completions are scored: evaluation, references and the losses of training cut sequences
+//! into batches, pad them and pick what predicts a completion's tokens here.
 
 use burn::tensor::{Device, Int, Tensor, activation::log_softmax};
 use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, LogProbabilities};
@@ -66,8 +66,8 @@ impl ScoreLimits {
     }
 }
 
-/// Bytes of a sequence's numbers in a forward pass: what one block holds at its peak (the residual stream, queries, keys, values and merged heads, the
-/// feed-forward layer), and the ids.
+/// Bytes of a sequence's numbers in a forward pass: what one block holds at its peak (the residual stream, queries,
+/// keys, values and merged heads, the feed-forward layer), and the ids.
 fn bytes_of_row(config: &DecoderConfig, tokens: usize) -> usize {
     let attention = 2 * config.query_width() + 2 * config.kv_width();
     let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
@@ -125,7 +125,8 @@ impl Scorer for InferenceDecoder {
     }
 }
 
-/// Sequences as one batch: every token but a sequence's last, padded on the right, where causal attention never looks from.
+/// Sequences as one batch: every token but a sequence's last, padded on the right, where causal attention never looks
+/// from.
 #[derive(Clone, Debug)]
 pub struct Padded {
     inputs: Vec<u32>,
@@ -157,7 +158,8 @@ impl Padded {
         tensor(&self.inputs, self.shape, device)
     }
 
-    /// Of values before each input, those that predict the completions' tokens, one completion behind the other: `[B, T, D]` → `[N, D]`
+    /// Of values before each input, those that predict the completions' tokens, one completion behind the other:
+    /// `[B, T, D]` → `[N, D]`
     #[must_use]
     pub fn predictors_of(&self, values_btd: Tensor<3>) -> Tensor<2> {
         let [rows, time, width] = values_btd.dims();
@@ -194,7 +196,8 @@ pub fn completion_logprobs(
 /// The scores of every token of the completions, in their order, at temperature 1.
 ///
 /// # Errors
-/// [`InferError`] when a sequence has an id that is not in the vocabulary or more than `context + 1` tokens, or a result is not a number.
+/// [`InferError`] when a sequence has an id that is not in the vocabulary or more than `context + 1` tokens, or a
+/// result is not a number.
 ///
 /// # Panics
 /// When a completion begins at its sequence's first token or behind its last.

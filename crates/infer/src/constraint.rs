@@ -1,7 +1,7 @@
 //! Constrained decoding: completions that follow a JSON schema, a regular expression, a grammar or a list of choices.
 //!
-//! The `llguidance` crate parses the constraint and computes, before each token, the set of tokens that can follow. Both have limits
-//! ([`ConstraintCompiler::compile`]), so that a constraint may come from a stranger.
+//! The `llguidance` crate parses the constraint and computes, before each token, the set of tokens that can follow.
+//! Both have limits ([`ConstraintCompiler::compile`]), so that a constraint may come from a stranger.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,8 +20,9 @@ use crate::InferError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Constraint {
-    /// JSON that is valid under this JSON schema, its keys in the order of the schema. Keywords that cannot be enforced are refused, and so is a
-    /// `oneOf` whose alternatives are not visibly disjoint. Numbers may be larger than an f64, strings and arrays as long as the schema allows.
+    /// JSON that is valid under this JSON schema, its keys in the order of the schema. Keywords that cannot be enforced
+    /// are refused, and so is a `oneOf` whose alternatives are not visibly disjoint. Numbers may be larger than an f64,
+    /// strings and arrays as long as the schema allows.
     JsonSchema(Value),
     /// A regular expression in the syntax of the `regex` crate, without lookaround.
     Regex(String),
@@ -125,8 +126,8 @@ fn limits() -> ParserLimits {
 }
 
 impl ConstraintCompiler {
-    /// A compiler for tokens with these bytes, in the order of their ids. `None` is a token that is no part of a text: a special token, or one that
-    /// ends a text. A constrained completion has none of them but at its end.
+    /// A compiler for tokens with these bytes, in the order of their ids. `None` is a token that is no part of a text:
+    /// a special token, or one that ends a text. A constrained completion has none of them but at its end.
     ///
     /// # Panics
     /// When the vocabulary has more than 2³² − 2 tokens.
@@ -152,9 +153,10 @@ impl ConstraintCompiler {
     /// Compiles a constraint.
     ///
     /// # Errors
-    /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, asks for what cannot be enforced, allows no text but
-    /// the empty one or none that has only this vocabulary's tokens, or takes more than the limits of time and memory: 1,000,000 steps
-    /// to build the lexer, 200,000 symbols of grammar, 20,000 lexer states.
+    /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, asks for what cannot be
+    /// enforced, allows no text but the empty one or none that has only this vocabulary's tokens, or takes more than
+    /// the limits of time and memory: 1,000,000 steps to build the lexer, 200,000 symbols of grammar, 20,000 lexer
+    /// states.
     pub fn compile(&self, constraint: &Constraint) -> Result<CompiledConstraint, InferError> {
         if constraint.size() > MOST_SOURCE {
             return Err(refused(format!("it has {} bytes, and {MOST_SOURCE} are the most", constraint.size())));
@@ -202,8 +204,8 @@ impl CompiledConstraint {
         Ok(())
     }
 
-    /// Sets the logits `[V]` of tokens that cannot follow to −∞; those of `stops`, which end the text, stay where it may end, and where `keep_on`
-    /// does not say that it should go on if it can. Whether a token is left.
+    /// Sets the logits `[V]` of tokens that cannot follow to −∞; those of `stops`, which end the text, stay where it
+    /// may end, and where `keep_on` does not say that it should go on if it can. Whether a token is left.
     pub(crate) fn mask(
         &mut self,
         logits: &mut [f32],

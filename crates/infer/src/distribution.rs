@@ -74,8 +74,8 @@ impl Sampler {
         self.sample_masked(logits, logits, seen.into())
     }
 
-    /// [`sample`](Self::sample) where some logits of `masked` are −∞, so that their tokens cannot be drawn, and at least one is finite. The
-    /// log-probability under the model is that of the untouched `logits`.
+    /// [`sample`](Self::sample) where some logits of `masked` are −∞, so that their tokens cannot be drawn, and at
+    /// least one is finite. The log-probability under the model is that of the untouched `logits`.
     pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: Seen) -> Option<Sampled> {
         let normaliser = log_sum_exp(logits)?;
         let distribution = Distribution::new(masked, seen, &self.config);
@@ -96,8 +96,9 @@ fn descending(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 impl Distribution {
-    /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens that were `seen`, temperature, top-k, top-p,
-    /// min-p, typical-p. Each filter sees the probabilities that the ones before it left, renormalised.
+    /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens that were `seen`,
+    /// temperature, top-k, top-p, min-p, typical-p. Each filter sees the probabilities that the ones before it left,
+    /// renormalised.
     ///
     /// # Panics
     /// When `logits` is empty.
@@ -135,7 +136,8 @@ impl Distribution {
         if let Some(p) = config.typical_p.filter(|&p| p < 1.0) {
             keep_typical(&mut candidates, f64::from(p), weight);
         }
-        // Drawing in the order of ids: a rounding error in a logit then moves the borders between tokens a little, but never swaps tokens.
+        // Drawing in the order of ids: a rounding error in a logit then moves the borders between tokens a little, but
+        // never swaps tokens.
         candidates.sort_unstable_by_key(|&(_, id)| id);
         let weights: Vec<f64> = candidates.iter().map(weight).collect();
         let total: f64 = weights.iter().sum();
@@ -157,8 +159,8 @@ impl Distribution {
         &self.probabilities
     }
 
-    /// The token at `draw` in [0, 1) when the tokens share that interval by their probabilities, in the order of their ids; and its
-    /// probability.
+    /// The token at `draw` in [0, 1) when the tokens share that interval by their probabilities, in the order of their
+    /// ids; and its probability.
     #[must_use]
     pub fn at(&self, draw: f64) -> (u32, f64) {
         let mut end = 0.0;
@@ -208,7 +210,8 @@ fn sorted(ids: &[u32]) -> Vec<u32> {
     ids
 }
 
-/// Keeps the fewest candidates that have the share `p` of the total weight together, those first whose surprise is nearest to the expected one.
+/// Keeps the fewest candidates that have the share `p` of the total weight together, those first whose surprise is
+/// nearest to the expected one.
 fn keep_typical(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidate) -> f64) {
     let total: f64 = candidates.iter().map(&weight).sum();
     let surprise = |candidate: &Candidate| -(weight(candidate) / total).ln();
@@ -228,7 +231,8 @@ fn keep_typical(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candid
     candidates.truncate(reached.map_or(candidates.len(), |last| last + 1));
 }
 
-/// The `count` most probable tokens and their log-probabilities, the most probable first and of equal ones the lowest id.
+/// The `count` most probable tokens and their log-probabilities, the most probable first and of equal ones the lowest
+/// id.
 pub(crate) fn top_logprobs(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
     let count = count.min(logits.len());
     let Some(normaliser) = (count > 0).then(|| log_sum_exp(logits)).flatten() else { return vec![] };

@@ -24,7 +24,8 @@ pub enum InferError {
     },
     /// An id that is not in the model's vocabulary.
     #[error(
-        "token id {id} (number {position} of sequence {row}) is not below the model's vocabulary size {vocab_size}; use the model's own tokenizer"
+        "token id {id} (number {position} of sequence {row}) is not below the model's vocabulary size {vocab_size}; \
+         use the model's own tokenizer"
     )]
     UnknownId {
         /// The id.
@@ -48,7 +49,8 @@ pub enum InferError {
     },
     /// A request that may need more memory than the engine has.
     #[error(
-        "prompt {row} and its completion may take {tokens} tokens, whose keys and values take {bytes} bytes, and {memory} are allowed; raise the memory, or generate fewer tokens"
+        "prompt {row} and its completion may take {tokens} tokens, whose keys and values take {bytes} bytes, and \
+         {memory} are allowed; raise the memory, or generate fewer tokens"
     )]
     TooLittleMemory {
         /// Which prompt of the call, from 0.
@@ -68,7 +70,8 @@ pub enum InferError {
     },
     /// Logits that are not numbers, so that nothing can be drawn from them.
     #[error(
-        "the model's logits after {tokens} tokens are not finite; its weights are damaged or its training diverged: load another checkpoint"
+        "the model's logits after {tokens} tokens are not finite; its weights are damaged or its training diverged: \
+         load another checkpoint"
     )]
     NotFinite {
         /// Tokens the model had seen.

@@ -35,7 +35,8 @@ pub struct Completion {
     pub stop_tokens: usize,
     /// How many bytes of the first of these tokens stand before the stop string.
     pub kept_bytes: usize,
-    /// The most probable tokens in each token's place, with their log-probabilities under the model, if they were asked for.
+    /// The most probable tokens in each token's place, with their log-probabilities under the model, if they were asked
+    /// for.
     pub top_logprobs: Vec<Vec<(u32, f32)>>,
     /// What the model thinks of each token of the prompt after the first, if it was asked for.
     pub prompt_scores: Vec<TokenScores>,
@@ -102,15 +103,15 @@ impl Timing {
     }
 }
 
-/// Completes one prompt, by an [`Engine`] made for it. `on_token` gets every token with its log-probability under the model as soon as it is chosen, a
-/// stop sequence's tokens included; when it breaks, the completion ends there.
+/// Completes one prompt, by an [`Engine`] made for it. `on_token` gets every token with its log-probability under the
+/// model as soon as it is chosen, a stop sequence's tokens included; when it breaks, the completion ends there.
 ///
-/// Prompt and completion together never exceed the model's context unless [`slide`](SamplingConfig::slide) is set. A prompt that fills the
-/// context gives an empty completion that ends for its [length](FinishReason::Length).
+/// Prompt and completion together never exceed the model's context unless [`slide`](SamplingConfig::slide) is set. A
+/// prompt that fills the context gives an empty completion that ends for its [length](FinishReason::Length).
 ///
 /// # Errors
-/// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id that is not in the
-/// vocabulary, or the model's logits are not finite.
+/// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id that
+/// is not in the vocabulary, or the model's logits are not finite.
 ///
 /// # Panics
 /// When the decoder tracks gradients: every step's activations would be kept. Pass `decoder.valid()`.
@@ -123,7 +124,8 @@ pub fn generate(
     engine(decoder, 1)?.complete(Request::new(prompt.to_vec(), config.clone()), on_token)
 }
 
-/// Completes several prompts at once, by an [`Engine`] made for them. Prompt `r` draws from stream `config.stream + r`, and gets what it gets alone.
+/// Completes several prompts at once, by an [`Engine`] made for them. Prompt `r` draws from stream `config.stream + r`,
+/// and gets what it gets alone.
 ///
 /// # Errors
 /// As [`generate`]; a prompt at fault is named by its index.

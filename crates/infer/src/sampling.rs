@@ -8,16 +8,16 @@ use crate::InferError;
 
 /// How tokens are chosen, and when to stop.
 ///
-/// The filters apply in the order of the fields, which is `transformers`' order. The default draws from the model's own distribution
-/// (temperature 1, no filter), so that both log-probabilities of a token agree; [`greedy`](Self::greedy) takes the most probable
-/// token each time. For text that is meant to be read, a temperature of 0.7 to 0.9 is usual.
+/// The filters apply in the order of the fields, which is `transformers`' order. The default draws from the model's own
+/// distribution (temperature 1, no filter), so that both log-probabilities of a token agree; [`greedy`](Self::greedy)
+/// takes the most probable token each time. For text that is meant to be read, a temperature of 0.7 to 0.9 is usual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingConfig {
     /// Added to the logits of these tokens, before all else.
     pub logit_bias: BTreeMap<u32, f32>,
-    /// Logits of tokens that the prompt or the completion already has are divided by this where positive, and multiplied where negative
-    /// (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
+    /// Logits of tokens that the prompt or the completion already has are divided by this where positive, and
+    /// multiplied where negative (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
     pub repetition_penalty: f32,
     /// Subtracted from the logits of tokens that the completion already has, however often; 0 changes nothing.
     pub presence_penalty: f32,
@@ -27,16 +27,19 @@ pub struct SamplingConfig {
     pub temperature: f32,
     /// Only the `k` largest logits stay (Fan et al. 2018); of equal ones the lowest ids, so that exactly `k` stay.
     pub top_k: Option<usize>,
-    /// Only the fewest most probable tokens whose probabilities reach `p` together stay (Holtzman et al. 2020); 1 changes nothing.
+    /// Only the fewest most probable tokens whose probabilities reach `p` together stay (Holtzman et al. 2020); 1
+    /// changes nothing.
     pub top_p: Option<f32>,
-    /// Only tokens at least `min_p` times as probable as the most probable one stay (Nguyen et al. 2024); 0 changes nothing.
+    /// Only tokens at least `min_p` times as probable as the most probable one stay (Nguyen et al. 2024); 0 changes
+    /// nothing.
     pub min_p: Option<f32>,
-    /// Only the fewest tokens stay whose probabilities reach `p` together, those first whose `−log p` is nearest to the entropy (Meister et al.
-    /// 2022, "Locally Typical Sampling"); 1 changes nothing.
+    /// Only the fewest tokens stay whose probabilities reach `p` together, those first whose `−log p` is nearest to the
+    /// entropy (Meister et al. 2022, "Locally Typical Sampling"); 1 changes nothing.
     pub typical_p: Option<f32>,
     /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide).
     pub max_tokens: usize,
-    /// A completion that ends in one of these sequences is finished. They stay part of it, with their log-probabilities.
+    /// A completion that ends in one of these sequences is finished. They stay part of it, with their
+    /// log-probabilities.
     pub stop: Vec<Vec<u32>>,
     /// Tokens that end a text. Like stop sequences of one token, unless they are ignored.
     pub eos: Vec<u32>,
@@ -44,13 +47,13 @@ pub struct SamplingConfig {
     pub ignore_eos: bool,
     /// Before so many tokens nothing stops a completion, and no token is drawn that would alone.
     pub min_tokens: usize,
-    /// When the model's context is full, go on with its newest half instead of stopping; tokens are then predicted from fewer than all
-    /// before them, and so are their log-probabilities.
+    /// When the model's context is full, go on with its newest half instead of stopping; tokens are then predicted from
+    /// fewer than all before them, and so are their log-probabilities.
     pub slide: bool,
     /// Seed of the random numbers. The same seed, stream and logits give the same tokens.
     pub seed: u64,
-    /// Which of the seed's streams of random numbers a request draws from. Where several prompts are completed by one call, prompt `r` draws from
-    /// `stream + r`.
+    /// Which of the seed's streams of random numbers a request draws from. Where several prompts are completed by one
+    /// call, prompt `r` draws from `stream + r`.
     pub stream: u64,
 }
 

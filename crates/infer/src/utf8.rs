@@ -1,7 +1,8 @@
 //! Text that is always valid UTF-8: [`Utf8Guard`].
 //!
-//! Byte-level tokens may hold a part of a character. The bytes of one before the next may follow it are a finite automaton of eight states
-//! (Unicode 15, table 3-7), so what a token does to a text is eight numbers, known before the first token is drawn.
+//! Byte-level tokens may hold a part of a character. The bytes of one before the next may follow it are a finite
+//! automaton of eight states (Unicode 15, table 3-7), so what a token does to a text is eight numbers, known before the
+//! first token is drawn.
 
 /// Between characters, or what the bytes of an unfinished character ask for next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +56,21 @@ impl State {
     }
 }
 
-/// Which tokens of a vocabulary may follow a text so that it stays, and ends as, valid UTF-8. Made once a vocabulary; a step then costs one look at
-/// each token.
+/// Which tokens of a vocabulary may follow a text so that it stays, and ends as, valid UTF-8. Made once a vocabulary; a
+/// step then costs one look at each token.
 #[derive(Clone, Debug)]
 pub struct Utf8Guard {
     /// For every token, the state that it leads to from each state.
     after: Vec<[State; STATES]>,
-    /// Fewest tokens from each state to the end of its character, `usize::MAX` where none lead there; and of [`BROKEN`].
+    /// Fewest tokens from each state to the end of its character, `usize::MAX` where none lead there; and of
+    /// [`BROKEN`].
     to_end: [usize; STATES + 1],
 }
 
 impl Utf8Guard {
-    /// A guard for the tokens with these bytes, in the order of their ids. `None` is a token that may only stand between characters: a special
-    /// token, or one that ends a text. So are tokens without bytes, and ids behind the last.
+    /// A guard for the tokens with these bytes, in the order of their ids. `None` is a token that may only stand
+    /// between characters: a special token, or one that ends a text. So are tokens without bytes, and ids behind the
+    /// last.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
         let of = |token| std::array::from_fn(|state| State(state as u8).after_token(token));
@@ -91,8 +94,8 @@ impl Utf8Guard {
         self.after.get(id as usize).map_or_else(|| state.after_token(None), |after| after[state.index()])
     }
 
-    /// Sets the logits `[V]` of all tokens to −∞ that would break the text, or leave a character that `left` tokens, this one included, cannot
-    /// end. Whether a token is still possible.
+    /// Sets the logits `[V]` of all tokens to −∞ that would break the text, or leave a character that `left` tokens,
+    /// this one included, cannot end. Whether a token is still possible.
     pub(crate) fn mask(&self, state: State, left: usize, logits: &mut [f32]) -> bool {
         let allowed = self.to_end.map(|tokens| tokens < left);
         let mut possible = false;

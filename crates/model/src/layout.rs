@@ -10,7 +10,8 @@ pub(crate) struct Layout {
     pub(crate) start: usize,
     /// New tokens in each row (T).
     pub(crate) time: usize,
-    /// `[rows, T]`: the index in its row at which each new token's text begins. One row stands for all where they are alike.
+    /// `[rows, T]`: the index in its row at which each new token's text begins. One row stands for all where they are
+    /// alike.
     origins: Vec<usize>,
 }
 

@@ -143,14 +143,16 @@ pub struct CompletionScores {
     pub entropies: Tensor<2>,
 }
 
-/// Log-probabilities of the completions' tokens under `decoder` at a temperature: those of a softmax of `logits / temperature`. `[B, C]`
+/// Log-probabilities of the completions' tokens under `decoder` at a temperature: those of a softmax of
+/// `logits / temperature`. `[B, C]`
 #[must_use]
 pub fn token_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64) -> Tensor<2> {
     let batches = sequences.batches();
     sequences.in_rows(of_tokens(decoder, sequences, &batches, temperature).chosen, &batches)
 }
 
-/// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log they need none.
+/// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log
+/// they need none.
 #[must_use]
 pub fn token_scores(
     decoder: &Decoder,
@@ -164,7 +166,8 @@ pub fn token_scores(
     CompletionScores { logprobs: sequences.in_rows(chosen, &batches), entropies: sequences.in_rows(entropy, &batches) }
 }
 
-/// What the head, which is computed before the completions' tokens alone, says of them: `[N]`, in the order of the batches.
+/// What the head, which is computed before the completions' tokens alone, says of them: `[N]`, in the order of the
+/// batches.
 fn of_tokens(decoder: &Decoder, sequences: &Sequences, batches: &[Vec<usize>], temperature: f64) -> LogProbabilities {
     let device = decoder.device();
     let (mut hidden_nd, mut targets) = (vec![], vec![]);

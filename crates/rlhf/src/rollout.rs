@@ -25,8 +25,8 @@ pub struct RolloutConfig {
     pub temperature: f64,
     /// Completions that are generated at once, at most.
     pub rollout_batch: usize,
-    /// Most memory for the keys and values of what is generated, and then for scoring it by the reference, in MiB. With less, fewer completions are
-    /// generated or scored at once; they stay the same.
+    /// Most memory for the keys and values of what is generated, and then for scoring it by the reference, in MiB. With
+    /// less, fewer completions are generated or scored at once; they stay the same.
     pub cache_mib: usize,
 }
 
@@ -137,8 +137,8 @@ pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> 
     Sequences::new(trajectories.into_iter().map(sequence))
 }
 
-/// Draws `config.group_size` completions of each task. `seed` and `stream` choose the random numbers: the same give the same completions.
-/// Rewards and reference log-probabilities are still to be filled in.
+/// Draws `config.group_size` completions of each task. `seed` and `stream` choose the random numbers: the same give the
+/// same completions. Rewards and reference log-probabilities are still to be filled in.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt does not fit the context or logits are not finite.
@@ -234,8 +234,8 @@ pub fn add_reference_logprobs(
     Ok(())
 }
 
-/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart from rounding, when `policy`
-/// is the one that drew them.
+/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart
+/// from rounding, when `policy` is the one that drew them.
 ///
 /// # Errors
 /// [`InferError::NotFinite`] when a probability is no number.

@@ -60,7 +60,8 @@ impl Means {
         }
     }
 
-    /// Before the policy's first update every ratio is 1 but for rounding, for the answers are its own. Keeps the largest
+    /// Before the policy's first update every ratio is 1 but for rounding, for the answers are its own. Keeps the
+    /// largest
     /// |ratio − 1| of the passes until then; later ones change nothing. All `[B, C]`
     pub(crate) fn ratio_error(&mut self, logprobs_bc: &Tensor<2>, old_bc: &Tensor<2>, mask_bc: &Tensor<2>) {
         if self.policy_updated {

@@ -17,11 +17,12 @@ pub struct Keys(Vec<(Hash, String)>);
 const SHORTEST: usize = 16;
 
 impl Keys {
-    /// Reads a file with one key a line, behind it, if wished, a name: `KEY NAME`. Keys of one name share an account; a key without a name has
-    /// an account of its own. Empty lines and those that begin with `#` are skipped.
+    /// Reads a file with one key a line, behind it, if wished, a name: `KEY NAME`. Keys of one name share an account; a
+    /// key without a name has an account of its own. Empty lines and those that begin with `#` are skipped.
     ///
     /// # Errors
-    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; keys themselves are never told.
+    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; keys themselves
+    /// are never told.
     pub fn read(path: &Path) -> Result<Self, ServeError> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)

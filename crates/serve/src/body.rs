@@ -21,8 +21,8 @@ pub trait Body: DeserializeOwned {
     const WITHOUT_EFFECT: &'static [&'static str] = &[];
 }
 
-/// The body of a request with `Content-Type: application/json`. Asking for that type keeps other sites' pages from sending requests with a
-/// browser's help.
+/// The body of a request with `Content-Type: application/json`. Asking for that type keeps other sites' pages from
+/// sending requests with a browser's help.
 pub struct Json<T>(pub T);
 
 impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {

@@ -9,7 +9,8 @@ use crate::app::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
 
-/// Fields of a `json_schema` format. A name and a description tell the model nothing here, and every schema is held to strictly.
+/// Fields of a `json_schema` format. A name and a description tell the model nothing here, and every schema is held to
+/// strictly.
 const OF_SCHEMA: [&str; 4] = ["name", "description", "schema", "strict"];
 
 /// What a format asks of the answer; `None` for any text.
@@ -48,7 +49,8 @@ fn schema(format: &Value, field: &str) -> Result<Constraint, ApiError> {
 /// Compiles what a format asks of the answer, on a thread that may be busy.
 ///
 /// # Errors
-/// As [`constraint`], and 400 when the schema cannot be met or enforced, or the model's tokenizer cannot be constrained.
+/// As [`constraint`], and 400 when the schema cannot be met or enforced, or the model's tokenizer cannot be
+/// constrained.
 pub async fn compiled(
     model: &Arc<Served>,
     format: Option<&Value>,

@@ -1,4 +1,5 @@
-//! From a job's tokens to what clients are told, piece by piece: [`Generation`]. Streams and whole answers are made of the same pieces.
+//! From a job's tokens to what clients are told, piece by piece: [`Generation`]. Streams and whole answers are made of
+//! the same pieces.
 
 use fireclay_infer::{Completion, FinishReason, Request, Token};
 use fireclay_text::ReplyText;

@@ -19,7 +19,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait where no more connections can be accepted, as when file descriptors run out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Answers connections, as many at once as the limits say, until `closing` comes; then waits for the requests that are being answered, until `ended` comes.
+/// Answers connections, as many at once as the limits say, until `closing` comes; then waits for the requests that are
+/// being answered, until `ended` comes.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

@@ -36,8 +36,8 @@ pub fn token_entry(model: &Served, said: &Said) -> Value {
     object
 }
 
-/// A place's most probable tokens as raw completions have them: a map from text to log-probability, with the chosen one in it. Of tokens with
-/// the same text the more probable one counts.
+/// A place's most probable tokens as raw completions have them: a map from text to log-probability, with the chosen one
+/// in it. Of tokens with the same text the more probable one counts.
 pub fn top_map(model: &Served, top: &[(u32, f32)], chosen: (u32, f32)) -> Value {
     let mut map = Map::new();
     for &(id, logprob) in top.iter().chain([&chosen]) {

@@ -30,7 +30,8 @@ pub async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: 
     }
 }
 
-/// Answers only under the server's own names, where nothing else keeps a stranger's page from reaching it by a name that leads here.
+/// Answers only under the server's own names, where nothing else keeps a stranger's page from reaching it by a name
+/// that leads here.
 pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !app.hosts.is_empty() && !app.hosts.contains(&name_of(host).to_ascii_lowercase()) {

@@ -107,7 +107,8 @@ impl Served {
         Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
     }
 
-    /// What compiles constraints for this model, made when it is first asked for. None where its tokens are not plain bytes.
+    /// What compiles constraints for this model, made when it is first asked for. None where its tokens are not plain
+    /// bytes.
     pub fn constraints(&self) -> Option<&ConstraintCompiler> {
         self.constraints.get_or_init(|| self.text.constraint_compiler()).as_ref()
     }

@@ -98,7 +98,8 @@ impl Server {
         let Config { host, port, keys, no_auth, database, threads, limits, watched } = config;
         if !host.is_loopback() && keys.is_empty() && !no_auth {
             return Err(ServeError::Setting(format!(
-                "--host {host}: other machines could use this server without a key; give --api-key-file, or --no-auth if that is meant"
+                "--host {host}: other machines could use this server without a key; give --api-key-file, or --no-auth \
+                 if that is meant"
             )));
         }
         if models.is_empty() && watched.is_none() {

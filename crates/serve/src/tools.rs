@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn calls_are_taken_out_of_the_words() {
-        let text = "Let me see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>\n<tool_call>{\"name\": \"g\"}";
+        let text = "Let me \
+                    see.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>\n<tool_call>{\"name\": \"g\"}";
         assert_eq!(names(text), (Some("Let me see.".into()), vec!["f({\"x\":1})".into(), "g({})".into()]));
         assert_eq!(names("<tool_call>{\"name\": \"f\"}</tool_call>"), (None, vec!["f({})".into()]));
     }

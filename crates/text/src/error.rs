@@ -15,7 +15,8 @@ pub enum TextError {
     },
     /// There is no chat template.
     #[error(
-        "{}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text with `generate`; \
+        "{}: the tokenizer has no chat template, so this is a base model; fine-tune it, or let it continue a text \
+         with `generate`; \
          if it is a chat model, put its chat_template.jinja there", .dir.display()
     )]
     NoChatTemplate {
@@ -23,7 +24,8 @@ pub enum TextError {
         dir: PathBuf,
     },
     /// Its completions cannot be constrained.
-    #[error("{}: this tokenizer's tokens are not plain bytes, so completions cannot be constrained; generate without it", .dir.display())]
+    #[error("{}: this tokenizer's tokens are not plain bytes, so completions cannot be constrained; generate without \
+             it", .dir.display())]
     NoConstraints {
         /// The model's folder.
         dir: PathBuf,

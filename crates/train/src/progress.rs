@@ -26,8 +26,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A line for `steps` steps of which `done` are made, with the loss and the metrics called `shows`. Standard error must be a terminal
-    /// for it to be live.
+    /// A line for `steps` steps of which `done` are made, with the loss and the metrics called `shows`. Standard error
+    /// must be a terminal for it to be live.
     #[must_use]
     pub fn new(steps: u64, done: u64, shows: &[&'static str], quiet: bool) -> Self {
         let live = !quiet && stderr().is_terminal();

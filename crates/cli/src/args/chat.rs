@@ -28,7 +28,8 @@ Only replies go to standard output. The model's own chat template is used; a mod
 learnt to answer.
 When the conversation fills the context, its oldest exchanges are dropped, never the system message.
 A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is near.
-How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, top_p, top_k,
+How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, \
+top_p, top_k,
 repetition_penalty). A run may suggest what to ask: at most eight lines of suggestions.txt in its folder.
 The same seed and the same lines give the same replies.")]
 pub struct ChatArgs {

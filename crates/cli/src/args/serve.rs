@@ -17,11 +17,14 @@ Examples:
   curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'
 
-The API is OpenAI's: chat completions, completions with echo and log-probabilities, responses, conversations; /openapi.json lists its routes.
-A page to talk to the models is at /. Without an API key file the server answers this machine only. After Ctrl-C running answers have --grace seconds to finish.
+The API is OpenAI's: chat completions, completions with echo and log-probabilities, responses, conversations; \
+/openapi.json lists its routes.
+A page to talk to the models is at /. Without an API key file the server answers this machine only. After Ctrl-C \
+running answers have --grace seconds to finish.
 Sampling settings come from the request, else from the model's generation_config.json. docs/serve.md says more.")]
 pub struct ServeArgs {
-    /// A run, stage, checkpoint or Hugging Face model directory, and its name in requests [default name: the folder's]; may be repeated
+    /// A run, stage, checkpoint or Hugging Face model directory, and its name in requests [default name: the folder's];
+    /// may be repeated
     #[arg(long, value_name = "[NAME=]DIR", num_args = 1.., required = true)]
     pub model: Vec<String>,
     /// Address to listen on; any but a loopback address needs --api-key-file

@@ -255,7 +255,8 @@ impl Session<'_> {
         let limit = prompt_limit(context, self.settings.config.max_tokens);
         match self.conversation.fit(text, limit, |messages| Ok(self.model.chat_prompt(messages)?))? {
             Fit::TooLong { tokens } => Err(user(format!(
-                "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the context is {context}, \
+                "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the \
+                 context is {context}, \
                  and {} of it are the reply's; shorten it",
                 context - limit
             ))),
@@ -263,7 +264,8 @@ impl Session<'_> {
                 // Once a conversation: from then on, nearly every message drops one.
                 if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
                     self.terminal.note(format_args!(
-                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: {dropped}, and more as it goes on"
+                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: \
+                         {dropped}, and more as it goes on"
                     ));
                 }
                 Ok(ids)

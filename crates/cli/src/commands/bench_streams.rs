@@ -56,7 +56,8 @@ fn room(context: usize, least: usize, answer: usize) -> Result<usize> {
     })
 }
 
-/// A conversation of 4,000 tokens, three quarters of it questions: the time to the first token of every turn, on one engine.
+/// A conversation of 4,000 tokens, three quarters of it questions: the time to the first token of every turn, on one
+/// engine.
 pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
     if !(2..=CONVERSATION / 4).contains(&turns) {
         return Err(user(format!("--turns {turns}: give 2 to {}", CONVERSATION / 4)));

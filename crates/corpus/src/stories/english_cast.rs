@@ -203,8 +203,8 @@ pub fn is_listed(word: &str) -> bool {
         || roles.into_iter().any(|role| role == word)
 }
 
-/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy it,
-/// and cannot choose among those that it knows; validation asks for others that it does not know.
+/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy
+/// it, and cannot choose among those that it knows; validation asks for others that it does not know.
 const MADE_UP: usize = 35;
 
 fn animal(split: Split, dice: &mut Dice) -> String {

@@ -6,8 +6,8 @@ use super::{Engine, Event, Request, RequestId};
 use crate::{Completion, InferError, SamplingConfig};
 
 impl Engine {
-    /// Completes one request. `on_token` gets every token with its log-probability under the model as soon as it is chosen, a stop sequence's
-    /// tokens included; when it breaks, the completion ends there.
+    /// Completes one request. `on_token` gets every token with its log-probability under the model as soon as it is
+    /// chosen, a stop sequence's tokens included; when it breaks, the completion ends there.
     ///
     /// # Errors
     /// As [`add`](Self::add), and when the model's logits are not finite.
@@ -23,7 +23,8 @@ impl Engine {
         Ok(completions.pop().expect("one completion a request"))
     }
 
-    /// Completes several prompts; prompt `r` draws from stream `config.stream + r`. What one gets does not depend on the others.
+    /// Completes several prompts; prompt `r` draws from stream `config.stream + r`. What one gets does not depend on
+    /// the others.
     ///
     /// # Errors
     /// As [`complete`](Self::complete); a prompt at fault is named by its index.
@@ -38,8 +39,8 @@ impl Engine {
         self.complete_requests(requests(prompts, config), &mut |_, _, _| ControlFlow::Continue(()))
     }
 
-    /// Completes several requests. `on_token` gets the request's index, the token and its log-probability under the model; when it breaks, that
-    /// completion ends there.
+    /// Completes several requests. `on_token` gets the request's index, the token and its log-probability under the
+    /// model; when it breaks, that completion ends there.
     ///
     /// # Errors
     /// As [`complete_all`](Self::complete_all).

@@ -1,11 +1,13 @@
 //! Prompt-lookup speculation: guesses of the next tokens from the request's own tokens ([`Drafts`]).
 //!
-//! Where the newest tokens have stood before, what came behind them then may come again: in quotes, code, lists, corrections of a text. Such guesses
-//! are computed in one step with the newest token, and each is kept as long as the token that the request draws there is the one guessed. What is
-//! drawn is thus drawn from the same logits, with the same random numbers, as without guesses: the tokens are the same, at any temperature, wherever
-//! a product's result does not depend on the number of its rows (`flex`); elsewhere their distribution is, within rounding.
+//! Where the newest tokens have stood before, what came behind them then may come again: in quotes, code, lists,
+//! corrections of a text. Such guesses are computed in one step with the newest token, and each is kept as long as the
+//! token that the request draws there is the one guessed. What is drawn is thus drawn from the same logits, with the
+//! same random numbers, as without guesses: the tokens are the same, at any temperature, wherever a product's result
+//! does not depend on the number of its rows (`flex`); elsewhere their distribution is, within rounding.
 //!
-//! Guesses cost time, so that a request makes as many as its own share of right ones pays for, and pauses when that is none.
+//! Guesses cost time, so that a request makes as many as its own share of right ones pays for, and pauses when that is
+//! none.
 
 /// Newest tokens that must have stood before, the longer first.
 const LENGTHS: [usize; 2] = [4, 2];
@@ -37,7 +39,8 @@ impl Default for Drafts {
 }
 
 impl Drafts {
-    /// Guesses what follows `tokens`: at most `most` tokens, and only as many as are likely to be worth their time in a step of `rows` requests.
+    /// Guesses what follows `tokens`: at most `most` tokens, and only as many as are likely to be worth their time in a
+    /// step of `rows` requests.
     pub fn guess(&mut self, tokens: &[u32], most: usize, rows: usize) -> usize {
         self.tokens.clear();
         if self.pause > 0 {
@@ -63,7 +66,8 @@ impl Drafts {
         self.tokens.len()
     }
 
-    /// Learns that the first `right` guesses of this step came true, and whether the one behind them was seen to be wrong.
+    /// Learns that the first `right` guesses of this step came true, and whether the one behind them was seen to be
+    /// wrong.
     pub fn learn(&mut self, right: usize, wrong: bool) {
         for _ in 0..right {
             self.share += NEWEST * (1.0 - self.share);

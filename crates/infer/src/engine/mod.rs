@@ -24,13 +24,15 @@ pub use sequence::Token;
 /// What an engine may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Most bytes of keys and values. They are set aside when the engine is made, unless all streams together need fewer, and never exceeded.
+    /// Most bytes of keys and values. They are set aside when the engine is made, unless all streams together need
+    /// fewer, and never exceeded.
     pub memory: usize,
     /// Requests that are computed at once, at most.
     pub streams: usize,
     /// Tokens of prompts that are read in one step, at most.
     pub chunk: usize,
-    /// Tokens that a request may guess from its own tokens and verify in one step, at most; 0: none. Its tokens stay the same.
+    /// Tokens that a request may guess from its own tokens and verify in one step, at most; 0: none. Its tokens stay
+    /// the same.
     pub drafts: usize,
 }
 
@@ -56,8 +58,9 @@ pub struct Request {
     pub stop_strings: Option<Arc<StopStrings>>,
     /// How many of the most probable tokens are told with each token.
     pub top_logprobs: usize,
-    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed again. With
-    /// [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is done.
+    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed
+    /// again. With [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is
+    /// done.
     pub prompt_logprobs: bool,
 }
 
@@ -112,19 +115,20 @@ pub struct Memory {
     pub cached: usize,
 }
 
-/// Answers many requests at once. They can be added and cancelled between any two steps; each [`step`](Self::step) gives a token to every request whose
-/// prompt is read.
+/// Answers many requests at once. They can be added and cancelled between any two steps; each [`step`](Self::step)
+/// gives a token to every request whose prompt is read.
 ///
-/// Keys and values lie in pages. Requests that begin with the same tokens share them, whether they are answered together (several answers to
-/// one prompt) or one after another (the turns of a conversation). What a request gets depends on nothing but itself: on the CPU backend its
-/// tokens and log-probabilities are the same, to the last bit, alone and among others, however its neighbours come and go and however little
-/// memory there is.
+/// Keys and values lie in pages. Requests that begin with the same tokens share them, whether they are answered
+/// together (several answers to one prompt) or one after another (the turns of a conversation). What a request gets
+/// depends on nothing but itself: on the CPU backend its tokens and log-probabilities are the same, to the last bit,
+/// alone and among others, however its neighbours come and go and however little memory there is.
 pub struct Engine {
     decoder: InferenceDecoder,
     config: EngineConfig,
     cache: PagedCache,
     pool: PagePool,
-    /// Requests that were not begun, or not begun again, in the order in which they came; all came later than those running.
+    /// Requests that were not begun, or not begun again, in the order in which they came; all came later than those
+    /// running.
     waiting: VecDeque<Sequence>,
     /// In the order in which they came.
     running: Vec<Sequence>,
@@ -213,8 +217,9 @@ impl Engine {
     /// Adds a request behind all others.
     ///
     /// # Errors
-    /// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id that is not in the
-    /// vocabulary, or prompt and completion may need more memory than there is. It names the prompt 0.
+    /// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id
+    /// that is not in the vocabulary, or prompt and completion may need more memory than there is. It names the prompt
+    /// 0.
     pub fn add(&mut self, request: Request) -> Result<RequestId, InferError> {
         self.check(&request, 0)?;
         self.next_id += 1;
@@ -264,7 +269,8 @@ impl Engine {
         Some(sequence.into_completion())
     }
 
-    /// Computes the next tokens. What happened comes in the order in which the requests came, a request's last token before its end.
+    /// Computes the next tokens. What happened comes in the order in which the requests came, a request's last token
+    /// before its end.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.events);
         let counts = self.schedule();
@@ -301,8 +307,8 @@ impl Engine {
         events
     }
 
-    /// The last layer of the tokens that are computed in this step. `[N, D]` Beside it, on other threads, the constraints of those requests that draw
-    /// a token say which tokens can follow.
+    /// The last layer of the tokens that are computed in this step. `[N, D]` Beside it, on other threads, the
+    /// constraints of those requests that draw a token say which tokens can follow.
     fn compute(&mut self, counts: &[usize]) -> Tensor<2> {
         let (mut ids, mut texts) = (vec![], vec![]);
         for (sequence, &count) in self.running.iter().zip(counts).filter(|(_, count)| **count > 0) {

@@ -1,7 +1,8 @@
 //! Which page belongs to whom: [`PagePool`].
 //!
-//! A page that holds [`PAGE`] tokens of a text is known by these tokens and by the page before it, compared token by token. A text that begins the
-//! same way shares it. Pages that nobody uses stay known until their memory is needed; those that were given back first go first.
+//! A page that holds [`PAGE`] tokens of a text is known by these tokens and by the page before it, compared token by
+//! token. A text that begins the same way shares it. Pages that nobody uses stay known until their memory is needed;
+//! those that were given back first go first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -88,8 +89,8 @@ impl PagePool {
         (found, before)
     }
 
-    /// Makes known what a page in use holds, or is about to hold before anyone reads it. Where another page is known for the same, this one stays
-    /// unknown.
+    /// Makes known what a page in use holds, or is about to hold before anyone reads it. Where another page is known
+    /// for the same, this one stays unknown.
     pub fn make_known(&mut self, page: u32, before: Known, tokens: [u32; PAGE]) -> Known {
         if let Some(&other) = self.known.get(&(before, tokens)) {
             return self.pages[other as usize].content.expect("a known page").0;

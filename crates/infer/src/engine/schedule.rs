@@ -1,8 +1,9 @@
 //! Who is computed next, and with which pages.
 //!
-//! Requests begin in the order in which they came. One that has begun gets a token in every step once its prompt is read; prompts are read in the
-//! same order, at most [`EngineConfig::chunk`](super::EngineConfig::chunk) tokens a step, so that a long one does not hold up the others' tokens. When
-//! pages run out, the request that came last gives back its own and waits to be computed again. The oldest one is never held up, so that all end.
+//! Requests begin in the order in which they came. One that has begun gets a token in every step once its prompt is
+//! read; prompts are read in the same order, at most [`EngineConfig::chunk`](super::EngineConfig::chunk) tokens a step,
+//! so that a long one does not hold up the others' tokens. When pages run out, the request that came last gives back
+//! its own and waits to be computed again. The oldest one is never held up, so that all end.
 
 use fireclay_model::PagedCache;
 
@@ -29,8 +30,8 @@ impl Engine {
         counts
     }
 
-    /// Lets a request guess tokens behind the `count` that are computed next, if they are its last. Guesses take no page that others need in
-    /// this step.
+    /// Lets a request guess tokens behind the `count` that are computed next, if they are its last. Guesses take no
+    /// page that others need in this step.
     fn draft(&mut self, index: usize, count: usize) -> usize {
         let (rows, context) = (self.running.len(), self.decoder.config().context);
         let sequence = &mut self.running[index];
@@ -46,7 +47,8 @@ impl Engine {
         drafts
     }
 
-    /// Frees the pages that `count` more tokens of a request need, if need be those of requests that came later, and at last its own: `false`.
+    /// Frees the pages that `count` more tokens of a request need, if need be those of requests that came later, and at
+    /// last its own: `false`.
     fn make_room(&mut self, index: usize, count: usize) -> bool {
         let needed = self.running[index].pages_for(count);
         while self.pool.available() < needed {

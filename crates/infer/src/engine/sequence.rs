@@ -71,7 +71,8 @@ pub struct Token {
     pub logprob: f32,
     /// Its log-probability under the distribution that it was drawn from.
     pub sampling_logprob: f32,
-    /// The most probable tokens in its place with their log-probabilities under the model, as many as the request asked for.
+    /// The most probable tokens in its place with their log-probabilities under the model, as many as the request asked
+    /// for.
     pub top: Vec<(u32, f32)>,
 }
 
@@ -133,7 +134,8 @@ impl Sequence {
         if missing == 1 { 1 } else { missing.min(limit) }
     }
 
-    /// Guesses the tokens behind the newest one, at most `most` of them, in a step of `rows` requests. How many they are.
+    /// Guesses the tokens behind the newest one, at most `most` of them, in a step of `rows` requests. How many they
+    /// are.
     pub fn draft(&mut self, most: usize, rows: usize, context: usize) -> usize {
         let room = context.saturating_sub(self.window().len());
         let most = most.min(self.remaining().saturating_sub(1)).min(room);
@@ -179,7 +181,8 @@ impl Sequence {
         PagedCache::pages_of(self.computed + count).saturating_sub(self.pages.len())
     }
 
-    /// Takes pages for `count` more tokens, and makes known those that they fill; guesses may be among the tokens, and fill none.
+    /// Takes pages for `count` more tokens, and makes known those that they fill; guesses may be among the tokens, and
+    /// fill none.
     pub fn take(&mut self, count: usize, pool: &mut PagePool) {
         self.times.begun.get_or_insert_with(Instant::now);
         let end = self.computed + count;
@@ -241,8 +244,8 @@ impl Sequence {
         !self.only_scored
     }
 
-    /// Draws tokens from the logits of the newest token and of the guesses behind it, as long as these come true. The tokens, and what went wrong behind
-    /// them.
+    /// Draws tokens from the logits of the newest token and of the guesses behind it, as long as these come true. The
+    /// tokens, and what went wrong behind them.
     pub fn advance_all<'a>(
         &mut self,
         logits: impl Iterator<Item = &'a [f32]>,
@@ -352,7 +355,8 @@ impl Sequence {
             return Ok(self.sampler.sample_masked(logits, masked, seen));
         };
         if !guard.mask(*state, left, masked) {
-            // The prompt ends inside a character, and too few tokens are left to end it: the completion stops. What a constraint asks for comes first.
+            // The prompt ends inside a character, and too few tokens are left to end it: the completion stops. What a
+            // constraint asks for comes first.
             match &mut self.constraint {
                 Some(constraint) => {
                     masked.copy_from_slice(logits);

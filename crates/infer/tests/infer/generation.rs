@@ -114,7 +114,8 @@ fn a_sliding_context_goes_on_from_its_newest_half() {
         let completion = complete(&decoder, &prompt(20), &config).unwrap();
         assert_eq!(completion.ids.len(), 40, "{name}");
         let sequence = [prompt(20), completion.ids].concat();
-        // What each token was predicted from: everything until 24 tokens were seen, then the newest 12 growing to 24 again.
+        // What each token was predicted from: everything until 24 tokens were seen, then the newest 12 growing to 24
+        // again.
         let mut start = 0;
         for length in 20..sequence.len() {
             if length - start > CONTEXT {
@@ -164,7 +165,8 @@ fn complete_utf8(decoder: &Decoder, prompt: &[u32], config: &SamplingConfig, gua
     engine(decoder, EngineConfig::default()).complete(request, &mut |_, _| ControlFlow::Continue(())).unwrap()
 }
 
-/// The vocabulary as bytes: letters, the first bytes of characters of two and three, continuation bytes, and a special token.
+/// The vocabulary as bytes: letters, the first bytes of characters of two and three, continuation bytes, and a special
+/// token.
 fn bytes_of(id: usize) -> Option<&'static [u8]> {
     match id {
         0..=25 => Some(&b"abcdefghijklmnopqrstuvwxyz"[id..=id]),

@@ -1,4 +1,5 @@
-//! Generation and scoring against the decoder's own logits. The backend is the one compiled in, or `FIRECLAY_TEST_DEVICE`.
+//! Generation and scoring against the decoder's own logits. The backend is the one compiled in, or
+//! `FIRECLAY_TEST_DEVICE`.
 
 mod generation;
 mod batches;

@@ -44,8 +44,8 @@ fn alone(engine: &mut Engine, request: Request) -> Completion {
     engine.complete(request, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap()
 }
 
-/// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one gave way to another, and
-/// whether a guess came true.
+/// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one
+/// gave way to another, and whether a guess came true.
 fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let config = EngineConfig {

@@ -226,7 +226,8 @@ mod one_row {
     use super::PANEL;
     use crate::simd::vectorize;
 
-    /// Whether the compiler makes vectors of these loops that multiply and add in one rounding, as [`Product`](super::Product) does.
+    /// Whether the compiler makes vectors of these loops that multiply and add in one rounding, as
+    /// [`Product`](super::Product) does.
     pub fn is_fast() -> bool {
         #[cfg(target_arch = "x86_64")]
         return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");

@@ -55,7 +55,8 @@ request! {
         #[serde(default)]
         #[schema(value_type = Object)]
         pub chat_template_kwargs: Map<String, Value>,
-        /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
+        /// `{"type": "text"}`, `{"type": "json_object"}`, or
+        /// `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
         #[serde(default)]
         #[schema(value_type = Option<Object>)]
         pub response_format: Option<Value>,

@@ -47,10 +47,12 @@ request! {
         /// Begin the answer with the prompt.
         #[serde(default)]
         pub echo: bool,
-        /// Tell each token's log-probability, and so many of the most probable in its place; with `echo` also of the prompt's.
+        /// Tell each token's log-probability, and so many of the most probable in its place; with `echo` also of the
+        /// prompt's.
         #[serde(default)]
         pub logprobs: Option<usize>,
-        /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
+        /// `{"type": "text"}`, `{"type": "json_object"}`, or
+        /// `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
         #[serde(default)]
         #[schema(value_type = Option<Object>)]
         pub response_format: Option<Value>,

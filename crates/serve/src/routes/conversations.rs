@@ -226,7 +226,8 @@ async fn message(app: &App, account: &str, conversation: &str, id: &str) -> Resu
 
 /// Read one message
 #[utoipa::path(get, path = "/v1/conversations/{conversation}/items/{item}", tag = "conversations",
-    params(("conversation" = String, Path, description = "The conversation's id"), ("item" = String, Path, description = "The item's id")),
+    params(("conversation" = String, Path, description = "The conversation's \
+        id"), ("item" = String, Path, description = "The item's id")),
     responses((status = 200, description = "An item"), (status = 404, description = "An error object")))]
 pub async fn read_item(
     State(app): State<Arc<App>>,
@@ -239,7 +240,8 @@ pub async fn read_item(
 
 /// Delete one message
 #[utoipa::path(delete, path = "/v1/conversations/{conversation}/items/{item}", tag = "conversations",
-    params(("conversation" = String, Path, description = "The conversation's id"), ("item" = String, Path, description = "The item's id")),
+    params(("conversation" = String, Path, description = "The conversation's \
+        id"), ("item" = String, Path, description = "The item's id")),
     responses((status = 200, description = "The conversation"), (status = "4XX", description = "An error object")))]
 pub async fn delete_item(
     State(app): State<Arc<App>>,

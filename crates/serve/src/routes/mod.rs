@@ -28,7 +28,8 @@ use crate::{ui, watch};
 /// The document that `/openapi.json` is.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Fireclay", description = "Models over HTTP, as OpenAI's API has it, and the conversations that people have with them."),
+    info(title = "Fireclay", description = "Models over HTTP, as OpenAI's API has it, and the conversations that \
+        people have with them."),
     paths(
         chat::create,
         completions::create,
@@ -76,7 +77,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 /// This document
-#[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, description = "An OpenAPI document")))]
+#[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, description = "An OpenAPI \
+    document")))]
 async fn openapi() -> Response {
     axum::Json(document()).into_response()
 }

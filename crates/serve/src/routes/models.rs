@@ -31,7 +31,8 @@ pub async fn list(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Read one model
-#[utoipa::path(get, path = "/v1/models/{model}", tag = "models", params(("model" = String, Path, description = "The model's name")),
+#[utoipa::path(get, path = "/v1/models/{model}", tag = "models", params(("model" = String, Path, description = "The \
+    model's name")),
     responses((status = 200, description = "A model"), (status = 404, description = "An error object")))]
 pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Response, ApiError> {
     Ok(axum::Json(object(&*app.model(&name)?)).into_response())
@@ -62,7 +63,8 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Numbers for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, description = "Prometheus' text format")))]
+#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, description = "Prometheus' text \
+    format")))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], app.metrics.text(&app.models)).into_response()

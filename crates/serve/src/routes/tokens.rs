@@ -74,7 +74,8 @@ fn model(app: &App, name: Option<&str>) -> Result<Arc<Served>, ApiError> {
 
 /// Turn text into token ids
 #[utoipa::path(post, path = "/tokenize", tag = "tokens", request_body = TokenizeRequest,
-    responses((status = 200, description = "`tokens`, `count`, `max_model_len`"), (status = "4XX", description = "An error object")))]
+    responses((status = 200, description = "`tokens`, `count`, \
+        `max_model_len`"), (status = "4XX", description = "An error object")))]
 pub async fn tokenize(State(app): State<Arc<App>>, Json(asked): Json<TokenizeRequest>) -> Result<Response, ApiError> {
     let model = model(&app, asked.model.as_deref())?;
     let (context, served, strings) = (model.context, Arc::clone(&model), asked.return_token_strs);
@@ -125,7 +126,8 @@ pub async fn detokenize(
 
 /// What a model's tokenizer is like
 #[utoipa::path(get, path = "/tokenizer_info", tag = "tokens", params(OfModel),
-    responses((status = 200, description = "Special tokens, chat template, sizes"), (status = "4XX", description = "An error object")))]
+    responses((status = 200, description = "Special tokens, chat template, \
+        sizes"), (status = "4XX", description = "An error object")))]
 pub async fn info(
     State(app): State<Arc<App>>,
     asked: Result<Query<OfModel>, axum::extract::rejection::QueryRejection>,

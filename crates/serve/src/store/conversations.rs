@@ -181,7 +181,8 @@ impl Store {
 /// Takes the conversation's row for this transaction, and notes that it changes.
 pub(super) async fn touch(transaction: &mut sqlx::AnyConnection, account: &str, id: &str) -> Result<(), StoreError> {
     // A clock that was set back does not take a conversation back in the list.
-    let sql = "UPDATE conversations SET updated = CASE WHEN updated < $3 THEN $3 ELSE updated + 1 END WHERE id = $1 AND account = $2";
+    let sql = "UPDATE conversations SET updated = CASE WHEN updated < $3 THEN $3 ELSE updated + 1 END WHERE id = $1 \
+               AND account = $2";
     let update = sqlx::query(sql).bind(id).bind(account).bind(now());
     match update.execute(transaction).await?.rows_affected() {
         0 => Err(StoreError::not_found("conversation", id)),

@@ -172,7 +172,8 @@ pub struct Outcome {
 macro_rules! select_messages {
     ($rest:literal) => {
         concat!(
-            "SELECT m.id, m.conversation, m.parent, m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, m.status, ",
+            "SELECT m.id, m.conversation, m.parent, m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, \
+             m.status, ",
             "m.instructions, m.model, m.finish_reason, m.usage, m.created, r.verdict, r.better, r.created AS rated ",
             "FROM messages m LEFT JOIN ratings r ON r.message = m.id ",
             $rest

@@ -2,12 +2,12 @@
 //!
 //! A [`Conversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form a
 //! tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
-//! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account, and
-//! another account's ids are answered as unknown ones are.
+//! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account,
+//! and another account's ids are answered as unknown ones are.
 //!
-//! A reply is stored twice at most in its life: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when
-//! it is complete. Once `finish_reply` has returned, the reply survives a crash of the process, so tell the client only then. A
-//! reply in progress whose writer died is marked incomplete when the database is next opened.
+//! A reply is stored twice at most in its life: [`Store::begin_reply`] before the first token, [`Store::finish_reply`]
+//! when it is complete. Once `finish_reply` has returned, the reply survives a crash of the process, so tell the client
+//! only then. A reply in progress whose writer died is marked incomplete when the database is next opened.
 //!
 //! Reading order: `conversations`, `messages`, `writing`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
 

@@ -7,8 +7,8 @@
 //! | a reply was generated again or rewritten, and the conversation went on from one of them only | that one over each sibling that nothing follows, `kept_branch` | none |
 //!
 //! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only completed
-//! replies of text count, and only siblings made under the same system prompt are compared. Where a person edited their own
-//! message, the prompts differ, and the replies to them are not compared.
+//! replies of text count, and only siblings made under the same system prompt are compared. Where a person edited their
+//! own message, the prompts differ, and the replies to them are not compared.
 
 use std::collections::HashSet;
 use std::fs;
@@ -93,7 +93,8 @@ impl Store {
     }
 }
 
-/// Exports the preferences of the database at `place`, as [`Store::export_preferences`] does, for callers that are not async.
+/// Exports the preferences of the database at `place`, as [`Store::export_preferences`] does, for callers that are not
+/// async.
 ///
 /// # Errors
 /// [`StoreError::Open`] when there is no database, [`StoreError::Write`] when a file cannot be written.

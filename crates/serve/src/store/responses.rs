@@ -7,8 +7,8 @@ use super::{Store, StoreError, messages, new_id, now};
 
 /// A response of the Responses API: the reply it made, and what else was said about it.
 ///
-/// What `previous_response_id` continues from is the reply's message: `Parent::Message(response.message)`. Where that has
-/// followers already, the continuation is a branch.
+/// What `previous_response_id` continues from is the reply's message: `Parent::Message(response.message)`. Where that
+/// has followers already, the continuation is a branch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Response {
     /// `resp_…`

@@ -28,7 +28,8 @@ pub const FILE_VERSION: u32 = 1;
 ///
 /// Two messages of the same `parent` are branches, in the file's order; a parent stands before its children. Ids have
 /// meaning within the file only: an import makes new ones. Times are milliseconds since 1970 and, as everything but
-/// `object`, `version` and `messages` with their `id`, `role` and `content`, may be left out. Unknown fields are refused.
+/// `object`, `version` and `messages` with their `id`, `role` and `content`, may be left out. Unknown fields are
+/// refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConversationFile {
@@ -153,8 +154,8 @@ impl Store {
     /// Stores a file as a new conversation, all of it or, on an error, nothing.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] for another object or version, an id that occurs twice, a parent that does not stand before
-    /// its child, a leaf that is no message, a rating of something else than a reply.
+    /// [`StoreError::Invalid`] for another object or version, an id that occurs twice, a parent that does not stand
+    /// before its child, a leaf that is no message, a rating of something else than a reply.
     pub async fn import_conversation(&self, account: &str, file: ConversationFile) -> Result<Conversation, StoreError> {
         let (conversation, messages) = fresh(file)?;
         let mut transaction = self.begin().await?;

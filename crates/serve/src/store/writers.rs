@@ -1,8 +1,9 @@
 //! Which stores are alive: a reply in progress whose writer is dead will never be finished.
 //!
-//! Each open store has a number, its *writer*. While it lives it holds a lock that the operating system (or `PostgreSQL`)
-//! takes away when the process dies, however it dies: a locked file `DATABASE-writer-NUMBER` beside `SQLite`'s database, an
-//! advisory lock in `PostgreSQL`. Several processes may share a database, and each sees exactly which others are alive.
+//! Each open store has a number, its *writer*. While it lives it holds a lock that the operating system (or
+//! `PostgreSQL`) takes away when the process dies, however it dies: a locked file `DATABASE-writer-NUMBER` beside
+//! `SQLite`'s database, an advisory lock in `PostgreSQL`. Several processes may share a database, and each sees exactly
+//! which others are alive.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -5,11 +5,12 @@ use super::messages::{blank, columns, insert, name, of_conversation, read, set_l
 use super::{Message, NewMessage, Outcome, Parent, Role, Status, Store, StoreError};
 
 impl Store {
-    /// Adds messages one behind the other and makes the last the leaf: all of them or, on an error, none. A conversation
-    /// without a title takes it from the first of the user's.
+    /// Adds messages one behind the other and makes the last the leaf: all of them or, on an error, none. A
+    /// conversation without a title takes it from the first of the user's.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Invalid`] behind a reply in progress.
+    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Invalid`] behind a reply in
+    /// progress.
     pub async fn append(
         &self,
         account: &str,
@@ -130,7 +131,8 @@ impl Store {
     /// Deletes one message; what followed it follows its parent.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Invalid`] while it is in progress.
+    /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Invalid`] while it is in
+    /// progress.
     pub async fn delete_message(&self, account: &str, conversation: &str, id: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         touch(&mut transaction, account, conversation).await?;

@@ -70,6 +70,7 @@ pub trait Replies: Send + Sync {
     /// Begins a reply.
     ///
     /// # Errors
-    /// When the model is unknown, the conversation is too long, a setting is out of range, or there are too many requests.
+    /// When the model is unknown, the conversation is too long, a setting is out of range, or there are too many
+    /// requests.
     fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>>;
 }

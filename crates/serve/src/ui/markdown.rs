@@ -1,7 +1,7 @@
 //! Markdown that a model wrote, as HTML that can do nothing.
 //!
-//! Three fences, each of which would do: HTML in the Markdown becomes text, pictures become links, and what is left goes
-//! through an allow-list of elements, attributes and schemes. The page's content-security policy is the fourth.
+//! Three fences, each of which would do: HTML in the Markdown becomes text, pictures become links, and what is left
+//! goes through an allow-list of elements, attributes and schemes. The page's content-security policy is the fourth.
 
 use std::sync::LazyLock;
 
@@ -160,7 +160,8 @@ mod tests {
     fn html_is_text_and_pictures_are_links() {
         check("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>");
         check("a <img src=x onerror=alert(1)> b", "<p>a &lt;img src=x onerror=alert(1)&gt; b</p>");
-        let link = "<p><a href=\"https://evil.example/p.png\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">x</a></p>";
+        let link = "<p><a href=\"https://evil.example/p.png\" target=\"_blank\" rel=\"noopener noreferrer \
+                    nofollow\">x</a></p>";
         check("![x](https://evil.example/p.png)", link);
     }
 

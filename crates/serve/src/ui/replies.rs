@@ -29,7 +29,8 @@ const SAVED_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct ReplyBody {
     /// One of the models' ids.
     model: String,
-    /// The message to go on from: with `text` any finished one, null for a new beginning; without, the user's message to answer.
+    /// The message to go on from: with `text` any finished one, null for a new beginning; without, the user's message
+    /// to answer.
     #[serde(default)]
     parent: Option<String>,
     /// What the user says; missing to answer `parent` again.
