@@ -75,6 +75,29 @@ async function completions() {
   passed(`completions: ${JSON.stringify(text)}; echo with ${scored.logprobs.tokens.length} log-probabilities`);
 }
 
+const pot = {
+  type: 'object',
+  properties: { hot: { type: 'boolean' }, glaze: { enum: ['celadon', 'tenmoku'] }, cone: { type: 'integer', minimum: 1, maximum: 13 } },
+  required: ['hot', 'glaze', 'cone'],
+  additionalProperties: false,
+};
+
+function isAPot(text) {
+  const { hot, glaze, cone, ...more } = JSON.parse(text);
+  assert(typeof hot === 'boolean' && pot.properties.glaze.enum.includes(glaze) && cone >= 1 && cone <= 13, text);
+  assert.deepEqual(more, {});
+}
+
+async function formats() {
+  const messages = [{ role: 'user', content: question }];
+  const response_format = { type: 'json_schema', json_schema: { name: 'pot', strict: true, schema: pot } };
+  const reply = await client.chat.completions.create({ model, messages, response_format, max_tokens: 200 });
+  isAPot(reply.choices[0].message.content);
+  const text = { format: { type: 'json_schema', name: 'pot', strict: true, schema: pot } };
+  isAPot((await client.responses.create({ model, input: question, text, max_output_tokens: 200, store: false })).output_text);
+  passed('answers by a JSON schema: chat, responses');
+}
+
 async function responses() {
   const settings = { model, temperature: 0, max_output_tokens: 24 };
   const first = await client.responses.create({ ...settings, input: question });
@@ -163,5 +186,5 @@ async function atOnce() {
 }
 
 console.log(`openai ${VERSION}, model ${model}`);
-for (const check of [models, chat, completions, responses, conversations, refusals, atOnce]) await check();
+for (const check of [models, chat, completions, formats, responses, conversations, refusals, atOnce]) await check();
 console.log('all passed');
