@@ -60,7 +60,7 @@ impl Constraint {
 }
 
 /// White space between two JSON tokens: models indent, but one that only indents would never end.
-const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,32}";
+const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,20}";
 
 /// The schema with our settings for the compiler, unless it has its own.
 fn with_options(schema: &Value) -> Value {

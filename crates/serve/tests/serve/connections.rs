@@ -29,8 +29,9 @@ async fn ask_at(address: SocketAddr, path: &str, body: &Value) -> TcpStream {
     stream
 }
 
+/// Four answers of many tokens, drawn, so that none can be guessed.
 fn endless(stream: bool) -> Value {
-    chat("?", json!({"ignore_eos": true, "max_tokens": 2000, "n": 4, "stream": stream}))
+    chat("?", json!({"ignore_eos": true, "max_tokens": 2000, "n": 4, "stream": stream, "temperature": 1, "seed": 3}))
 }
 
 /// The response to its end.
@@ -119,7 +120,7 @@ async fn a_reader_that_takes_nothing_is_disconnected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_lets_streams_finish() {
     let (address, stop, runs) = running(config()).await;
-    let connection = ask(address, &chat("?", json!({"ignore_eos": true, "max_tokens": 300, "stream": true}))).await;
+    let connection = ask(address, &merged(endless(true), json!({"n": 1, "max_tokens": 1500}))).await;
     wait_for(address, USED, |pages| pages > 0).await;
     stop.send(()).unwrap();
     let text = read(connection).await;

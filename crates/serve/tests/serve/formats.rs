@@ -24,21 +24,21 @@ fn check(text: &str) {
 async fn answers_follow_a_schema_on_every_route() {
     let (router, _server) = routes().await;
     let format = json!({"type": "json_schema", "json_schema": {"name": "pot", "strict": true, "schema": schema()}});
-    let asked = json!({"max_tokens": 200, "n": 3, "temperature": 1, "seed": 3, "response_format": format});
+    let asked = json!({"max_tokens": 1500, "n": 3, "temperature": 1, "seed": 3, "response_format": format});
     let answer = good(&router, CHAT, chat("?", asked.clone())).await;
     for choice in answer["choices"].as_array().unwrap() {
         assert_eq!(choice["finish_reason"], "stop", "{choice}");
         check(choice["message"]["content"].as_str().unwrap());
     }
     let streamed =
-        post(&router, CHAT, chat("?", json!({"max_tokens": 200, "stream": true, "response_format": format}))).await;
+        post(&router, CHAT, chat("?", json!({"max_tokens": 1500, "stream": true, "response_format": format}))).await;
     let delta = |event: Value| event["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
     check(&streamed.events().into_iter().filter_map(delta).collect::<String>());
     let raw =
-        json!({"model": "tiny", "prompt": "the kiln", "max_tokens": 200, "temperature": 0, "response_format": format});
+        json!({"model": "tiny", "prompt": "the kiln", "max_tokens": 1500, "temperature": 0, "response_format": format});
     check(good(&router, "/v1/completions", raw).await["choices"][0]["text"].as_str().unwrap());
     let format = json!({"type": "json_schema", "name": "pot", "schema": schema()});
-    let asked = json!({"model": "tiny", "input": "?", "max_output_tokens": 200, "text": {"format": format}});
+    let asked = json!({"model": "tiny", "input": "?", "max_output_tokens": 1500, "text": {"format": format}});
     let response = good(&router, "/v1/responses", asked).await;
     check(response["output"][0]["content"][0]["text"].as_str().unwrap());
     assert_eq!(response["text"]["format"]["name"], "pot");
