@@ -174,7 +174,7 @@ fn a_server_killed_in_the_middle_of_a_stream_loses_nothing_that_was_finished() {
         assert_eq!(status, 200, "round {round}: {whole}");
         told.push(whole["output"][0].clone());
         let stream = json!({"model": "tiny", "input": "Go on", "conversation": conversation, "stream": true,
-            "max_output_tokens": 10});
+            "max_output_tokens": 40, "temperature": 1});
         let (id, finished) = read_a_little(server.send("POST", "/v1/responses", &stream));
         drop(server);
         assert!(id.is_some(), "round {round}: the stream began");
