@@ -93,8 +93,11 @@ fn the_server_says_what_chat_says_and_remembers_it() {
         let said = said.strip_suffix('\n').unwrap();
         assert!(!said.is_empty() && text.starts_with(said), "{text:?} and {said:?}");
     }
-    let (_, first) =
-        server.ask("POST", "/v1/responses", &json!({"model": "tiny", "input": "Hello", "max_output_tokens": 4}));
+    let (_, first) = server.ask(
+        "POST",
+        "/v1/responses",
+        &json!({"model": "tiny", "input": "Hello", "max_output_tokens": 4, "temperature": 0}),
+    );
     let id = first["id"].as_str().unwrap().to_owned();
     let (code, err) = server.stop();
     assert_eq!(code, Some(0), "{err}");
