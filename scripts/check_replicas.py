@@ -95,8 +95,8 @@ def main():
     parser.add_argument("--binary", default="target/release/fireclay")
     parser.add_argument("--model", required=True)
     parser.add_argument("--db", default=os.environ.get("FIRECLAY_TEST_POSTGRES", "") + "/postgres")
-    parser.add_argument("--conversations", type=int, default=125)
-    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--conversations", type=int, default=200)
+    parser.add_argument("--turns", type=int, default=5)
     args = parser.parse_args()
     replicas = [Replica(args.binary, args.model, args.db) for _ in range(2)]
     try:
