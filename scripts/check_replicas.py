@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Starts two servers on one PostgreSQL database, sends the turns of conversations to either of them, and looks for lost and doubled messages.
+"""Starts two servers on one database, sends the turns of conversations to either of them, and looks for lost and doubled messages.
 
     cargo build --release --features postgres
     scripts/with_postgres.sh scripts/check_replicas.py --binary target/release/fireclay --model runs/tiny
+    scripts/check_replicas.py --model runs/tiny --db /tmp/replicas.sqlite       # a file, which several processes may use too
 
 Each conversation goes on by its id, each turn at a server chosen by chance, while the others do the same. A turn must see all of those before it, and
 in the end both servers must tell the same messages: what was said and answered, each once, in its order. Besides, both servers add messages to one
