@@ -90,7 +90,8 @@ fn what_is_wrong_is_named() {
     check(&tensor(&[0], 0), "does not fit the file");
     check(&tensor(&[33], 2), "does not fit the file");
     check(&tensor(&[256], 10), "Q2_K, which is not read; use a file in F32");
-    check(&tensor(&[40], 0), "outside the file");
+    check(&tensor(&[40], 0), "does not fit the file");
+    check(&tensor(&[20], 0), "outside the file");
     let odd = NewTensor { name: "x".into(), shape: vec![2, 40], kind: NumberType::Q8_0 };
     let error = written(&[], &[(odd, vec![0.0; 80])]).expect_err("a refusal").to_string();
     assert!(error.contains("rows that are not whole blocks"), "{error}");

@@ -89,7 +89,7 @@ fn other_types_are_rounded_and_no_more() {
         (NumberType::F32, 1e-6),
         (NumberType::F16, 5e-3),
         (NumberType::Bf16, 5e-2),
-        (NumberType::Q8_0, 5e-2),
+        (NumberType::Q8_0, 1e-1),
         (NumberType::Q4_0, 0.7),
     ] {
         let again = through(&decoder, kind, &path);

@@ -271,7 +271,7 @@ fn configurations_that_no_adapter_can_have_are_refused() {
     check(&modern, targets("proj"), &["no linear map \"proj\""]);
     check(&modern, targets(""), &["no linear map \"\""]);
     check(&modern, targets("attention_norm"), &["no linear map \"attention_norm\""]);
-    let fused = "in a GPT-2, where queries, keys and values are one map; choose among attention.output, \
+    let fused = "in a model whose checkpoints keep several maps as one; choose among attention.output, \
                  feed_forward.up, \
                  feed_forward.down";
     check(&gpt2, targets("attention.query"), &["\"attention.query\" cannot have", fused]);
