@@ -135,7 +135,7 @@ fn stretched(plane: usize, frequency: f64, dims: usize, theta: f64, scaling: &Ro
                 (first, last) = (first.floor(), last.ceil());
             }
             (first, last) = (first.max(0.0), last.min(dims as f64 - 1.0));
-            if last - first < f64::EPSILON {
+            if (last - first).abs() < f64::EPSILON {
                 last += 0.001;
             }
             let divided = ((plane as f64 - first) / (last - first)).clamp(0.0, 1.0);

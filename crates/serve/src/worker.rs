@@ -178,7 +178,9 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
 
     /// Takes what was sent, and makes a step.
     fn turn(&mut self, first: Option<Order>) {
-        first.into_iter().for_each(|order| self.obey(order));
+        if let Some(order) = first {
+            self.obey(order);
+        }
         while let Ok(order) = self.orders.try_recv() {
             self.obey(order);
         }

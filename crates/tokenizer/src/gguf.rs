@@ -192,8 +192,8 @@ impl Reader<'_> {
                 settings.set_special(role, &pieces[id].text);
             }
         }
-        let stop = ["eos", "eot", "eom"].into_iter().filter_map(id).map(|id| id as u32).collect();
-        settings.set_stop_ids(stop);
+        let stop: Vec<u32> = ["eos", "eot", "eom"].into_iter().filter_map(id).map(|id| id as u32).collect();
+        settings.set_stop_ids(&stop);
         let sentencepiece = self.file.text("tokenizer.ggml.model") == Some("llama");
         let llama3 = matches!(self.file.text("tokenizer.ggml.pre"), Some("llama-bpe" | "llama3" | "llama-v3"));
         let adds_bos = self.file.flag("tokenizer.ggml.add_bos_token").unwrap_or(sentencepiece || llama3);
@@ -258,21 +258,20 @@ impl Tokenizer {
                 None => merge.as_str().unwrap_or_default().to_owned(),
             })
             .collect();
-        let mut entries = match split_of(&json) {
-            Some(name) => vec![
+        let mut entries = if let Some(name) = split_of(&json) {
+            vec![
                 ("tokenizer.ggml.model", Entry::Text("gpt2".into())),
                 ("tokenizer.ggml.pre", Entry::Text(name.into())),
                 ("tokenizer.ggml.merges", Entry::Texts(merges)),
-            ],
-            None => {
-                let prefix = sentencepiece_prefix(&json).ok_or_else(|| refused("it splits text in another way"))?;
-                vec![
-                    ("tokenizer.ggml.model", Entry::Text("llama".into())),
-                    ("tokenizer.ggml.pre", Entry::Text("default".into())),
-                    ("tokenizer.ggml.scores", Entry::F32s(scores(&tokens, &merges))),
-                    ("tokenizer.ggml.add_space_prefix", Entry::Bool(prefix)),
-                ]
-            }
+            ]
+        } else {
+            let prefix = sentencepiece_prefix(&json).ok_or_else(|| refused("it splits text in another way"))?;
+            vec![
+                ("tokenizer.ggml.model", Entry::Text("llama".into())),
+                ("tokenizer.ggml.pre", Entry::Text("default".into())),
+                ("tokenizer.ggml.scores", Entry::F32s(scores(&tokens, &merges))),
+                ("tokenizer.ggml.add_space_prefix", Entry::Bool(prefix)),
+            ]
         };
         let (texts, kinds): (Vec<String>, Vec<i32>) =
             tokens.into_iter().map(|(text, kind)| (text, kind.number())).unzip();

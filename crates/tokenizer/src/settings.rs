@@ -105,7 +105,7 @@ impl Settings {
     }
 
     /// Replaces the ids that end a text.
-    pub(crate) fn set_stop_ids(&mut self, ids: Vec<u32>) {
+    pub(crate) fn set_stop_ids(&mut self, ids: &[u32]) {
         self.config.insert(STOP_IDS.to_owned(), json!(ids));
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Member {
 
 /// The files in an archive, by name. Hidden ones, and those that would lie outside a folder, are left out.
 pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
-    let failed = |reason: String| DataError::read(path, io::Error::other(reason));
+    let failed = |reason: String| DataError::read(path, io::Error::new(io::ErrorKind::InvalidData, reason));
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let mut archive = ZipArchive::new(BufReader::new(file))
         .map_err(|error| failed(format!("not a whole zip archive ({error}); copy it anew")))?;

@@ -181,7 +181,7 @@ impl Reader<'_> {
                 } else if let Some(pattern) = self.file.numbers(&pattern) {
                     set("layer_types", json!(pattern.into_iter().map(|flag| kind(flag != 0.0)).collect::<Vec<_>>()));
                 } else if let Some(each) = self.file.unsigned(&pattern).filter(|each| *each > 0) {
-                    let windowed = |layer: u64| (layer + 1) % each != 0;
+                    let windowed = |layer: u64| !(layer + 1).is_multiple_of(each);
                     set("layer_types", json!((0..layers).map(|layer| kind(windowed(layer))).collect::<Vec<_>>()));
                 }
             }

@@ -44,15 +44,12 @@ impl Names {
             })
             .collect();
         let total = sizes.iter().sum();
-        let runs = match self.by_head {
-            true => {
-                let (head, group) = (config.head_dim, sizes.len() * config.head_dim);
-                (0..config.heads).map(|h| h * group + index * head..h * group + (index + 1) * head).collect()
-            }
-            false => {
-                let start = sizes[..index].iter().sum();
-                std::iter::once(start..start + sizes[index]).collect()
-            }
+        let runs = if self.by_head {
+            let (head, group) = (config.head_dim, sizes.len() * config.head_dim);
+            (0..config.heads).map(|h| h * group + index * head..h * group + (index + 1) * head).collect()
+        } else {
+            let start = sizes[..index].iter().sum();
+            std::iter::once(start..start + sizes[index]).collect()
         };
         Part { total, runs }
     }

@@ -262,7 +262,7 @@ impl WeightSource for Checkpoint {
         let outputs = *shape.last().expect("parameters have axes");
         let (total, runs) = match &place.part {
             Some(part) => (part.total, part.runs.clone()),
-            None => (outputs, vec![0..outputs]),
+            None => (outputs, std::iter::once(0..outputs).collect()),
         };
         let mut expected = shape.to_vec();
         *expected.last_mut().expect("parameters have axes") = total;
