@@ -8,6 +8,7 @@ use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, LogProbabilities}
 
 use crate::InferError;
 use crate::generate::{check_ids, host, tensor};
+use crate::padding::by_length;
 use crate::score::LOGITS_AT_ONCE;
 
 /// A sequence of token ids, and where the completion in it begins.
@@ -241,16 +242,12 @@ fn in_batches<T: Number>(
             return Err(InferError::PromptTooLong { row, tokens: ids.len(), context });
         }
     }
-    let mut by_length: Vec<usize> = (0..sequences.len()).collect();
-    by_length.sort_by_key(|&row| std::cmp::Reverse(sequences[row].ids.len()));
+    let lengths: Vec<usize> = sequences.iter().map(|given| given.ids.len()).collect();
     let mut scores: Vec<Vec<T>> = sequences.iter().map(|_| vec![]).collect();
-    let mut rest = &by_length[..];
-    while let Some(&longest) = rest.first() {
-        let at_once = limits.rows_of(decoder.config(), sequences[longest].ids.len());
-        let (rows, behind) = rest.split_at(at_once.min(rest.len()));
-        rest = behind;
+    // The longest first: if memory is short, that shows at once.
+    for rows in by_length(&lengths, |tokens| limits.rows_of(decoder.config(), tokens)).into_iter().rev() {
         let mut found = score(&Padded::new(rows.iter().map(|&row| &sequences[row]))).into_iter();
-        for &row in rows {
+        for row in rows {
             scores[row] = found.by_ref().take(sequences[row].completion_tokens()).collect();
         }
     }

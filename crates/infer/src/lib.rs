@@ -65,6 +65,7 @@ pub mod generate;
 pub mod score;
 pub mod completions;
 mod error;
+mod padding;
 
 pub use completions::{Given, Padded, ScoreLimits, TokenScore, completion_logprobs, score_completions};
 pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler};
@@ -72,6 +73,7 @@ pub use distribution::{Distribution, Sampled, Sampler, Seen};
 pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};
 pub use error::InferError;
 pub use generate::{Completion, FinishReason, Timing, TokenScores, generate, generate_batch};
+pub use padding::by_length;
 pub use sampling::SamplingConfig;
 pub use score::score;
 pub use stop::{StopStrings, TokenBytes};

@@ -3,14 +3,12 @@
 //! Shapes: B sequences, T tokens of the longest (less its last, which predicts nothing), C tokens of
 //! the longest completion, N tokens of all completions, D width.
 //!
-//! A model reads sequences of about the same length together, so that little of what it computes is
-//! [padding](crate::completions). Padding stands behind a sequence, where causal attention never looks.
+//! A model reads sequences of about the same length together ([`by_length`]), so that little of what it
+//! computes is padding. Padding stands behind a sequence, where causal attention never looks.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_infer::{Given, Padded};
+use fireclay_infer::{Given, Padded, by_length};
 use fireclay_model::{Decoder, LogProbabilities, ScoreModel};
-
-use crate::padding::by_length;
 
 /// Prompts with their completions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +67,7 @@ impl Sequences {
 
     /// The rows that a model reads together.
     fn batches(&self) -> Vec<Vec<usize>> {
-        by_length(&self.given.iter().map(|given| given.ids.len()).collect::<Vec<_>>())
+        by_length(&self.given.iter().map(|given| given.ids.len()).collect::<Vec<_>>(), |_| usize::MAX)
     }
 
     /// These rows, each without its last token, and what predicts their completions.

@@ -42,7 +42,6 @@ pub mod actor_critic;
 pub mod watch;
 mod update;
 mod numbers;
-mod padding;
 
 pub use actor_critic::ActorCritic;
 pub use battery::{Battery, StageBattery};

@@ -7,9 +7,11 @@
 /// What a pass through the model costs beside its tokens, in tokens.
 const PASS: usize = 256;
 
-/// The indices of `lengths` in batches, each of about the same length, so that the tokens of all
+/// The indices of `lengths` in batches of sequences of about the same length, so that the tokens of all
 /// batches, padding and a constant for each batch included, are fewest. Longer sequences come later.
-pub(crate) fn by_length(lengths: &[usize]) -> Vec<Vec<usize>> {
+/// `most` is how many sequences of up to a length may be in one batch; at least one always is.
+#[must_use]
+pub fn by_length(lengths: &[usize], most: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| lengths[index]);
     // best[n]: the least cost of the n shortest, and where their last batch begins.
@@ -17,7 +19,8 @@ pub(crate) fn by_length(lengths: &[usize]) -> Vec<Vec<usize>> {
     for end in 1..=order.len() {
         let longest = lengths[order[end - 1]];
         let cost = |first: usize| best[first].0 + (end - first) * longest + PASS;
-        let first = (0..end).min_by_key(|&first| cost(first)).expect("a batch has a sequence");
+        let least = end.saturating_sub(most(longest).max(1));
+        let first = (least..end).min_by_key(|&first| cost(first)).unwrap_or(least);
         best.push((cost(first), first));
     }
     let mut batches = vec![];
@@ -45,21 +48,33 @@ mod tests {
     #[test]
     fn short_and_long_sequences_are_read_apart() {
         let lengths = [100, 10, 12, 100, 11, 10, 99, 10];
-        assert_eq!(by_length(&lengths), [vec![1, 5, 7, 4, 2], vec![6, 0, 3]]);
-        assert_eq!(by_length(&[5, 7, 6]), [vec![0, 2, 1]]);
-        assert!(by_length(&[]).is_empty());
+        let any = |_| usize::MAX;
+        assert_eq!(by_length(&lengths, any), [vec![1, 5, 7, 4, 2], vec![6, 0, 3]]);
+        assert_eq!(by_length(&[5, 7, 6], any), [vec![0, 2, 1]]);
+        assert!(by_length(&[], any).is_empty());
     }
 
     proptest! {
         #[test]
         fn every_sequence_is_in_one_batch_and_padding_never_grows(lengths in prop::collection::vec(1_usize..300, 0..80)) {
-            let batches = by_length(&lengths);
+            let batches = by_length(&lengths, |_| usize::MAX);
             let mut all = batches.concat();
             prop_assert!(all.is_sorted_by_key(|&index| lengths[index]));
             all.sort_unstable();
             prop_assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
             let together = lengths.iter().max().unwrap_or(&0) * lengths.len();
             prop_assert!(tokens(&lengths, &batches) + PASS * batches.len().saturating_sub(1) <= together);
+        }
+
+        #[test]
+        fn no_batch_has_more_than_are_allowed(lengths in prop::collection::vec(1_usize..300, 0..80), tokens in 1_usize..2000) {
+            let most = |length| tokens / length;
+            let batches = by_length(&lengths, most);
+            prop_assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), lengths.len());
+            for batch in batches {
+                let longest = batch.iter().map(|&index| lengths[index]).max().unwrap_or(1);
+                prop_assert!((1..=most(longest).max(1)).contains(&batch.len()));
+            }
         }
     }
 }
