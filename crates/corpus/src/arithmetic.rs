@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
+use super::assistant::sums::english_number;
 use super::dice::{Dice, fingerprint};
 
 /// A sum or a difference of numbers from 0 to 99, never below 0.
@@ -65,6 +66,12 @@ impl Problem {
         }
     }
 
+    /// `forty-seven plus thirty-eight`
+    fn in_words(self, dice: &mut Dice) -> String {
+        let sign = if self.minus { dice.word(&["minus", "less", "take away"]) } else { dice.word(&["plus", "and"]) };
+        format!("{} {sign} {}", english_number(self.left), english_number(self.right))
+    }
+
     /// The problems that [`worked`](Self::worked) solves one after the other.
     fn steps(self) -> Vec<Self> {
         let ones = self.right % 10;
@@ -113,8 +120,15 @@ impl Problem {
     pub(super) fn draw(split: Split, mix: ProblemMix, dice: &mut Dice) -> Self {
         loop {
             let below = if dice.chance(usize::from(mix.one_digit_percent)) { 10 } else { 100 };
-            let (a, b) = (dice.below(below) as u32, dice.below(below) as u32);
             let minus = dice.chance(usize::from(mix.minus_percent));
+            let a = dice.below(below) as u32;
+            let b = match dice.weighted(&[70, 15, 15]) {
+                0 => dice.below(below) as u32,
+                1 => dice.below(10) as u32,
+                // Small differences, which two numbers drawn apart seldom have, are the hard ones.
+                _ if minus => a.saturating_sub(dice.below(12) as u32),
+                _ => dice.below(below) as u32,
+            };
             let (left, right) = if minus { (a.max(b), a.min(b)) } else { (a, b) };
             let problem = Self { left, right, minus };
             let steps_known = || problem.steps().iter().all(|step| step.split() == Split::Train);
@@ -196,10 +210,14 @@ fn is_inner_mark(chars: &[char], at: usize) -> bool {
     matches!(chars[at], '.' | ',') && chars.get(at + 1).is_some_and(char::is_ascii_digit)
 }
 
-/// A document of problems that are worked out, one a line.
+/// A document of problems that are worked out, one a line. In one of three each is said in words first, as people do.
 pub(super) fn document(split: Split, mix: ProblemMix, dice: &mut Dice) -> String {
-    let lines: Vec<_> = (0..8).map(|_| Problem::draw(split, mix, dice).worked()).collect();
-    lines.join("\n")
+    let in_words = dice.chance(33);
+    let line = |_| {
+        let problem = Problem::draw(split, mix, dice);
+        if in_words { format!("{}: {}", problem.in_words(dice), problem.worked()) } else { problem.worked() }
+    };
+    (0..if in_words { 5 } else { 8 }).map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -290,6 +308,7 @@ mod tests {
                 let mix = ProblemMix { one_digit_percent: 50, minus_percent: 50 };
                 let text = document(split, mix, &mut Dice::new(5, "test", index));
                 for line in text.lines() {
+                    let line = line.split_once(": ").map_or(line, |(_in_words, line)| line);
                     let problem = Problem::find_in(line.split('=').next().unwrap_or(line)).expect("a problem a line");
                     assert_eq!(problem.split(), split);
                     assert!(verify(&problem.prompt(), line));

@@ -85,7 +85,7 @@ pub struct Shares {
     pub chinese_stories: u32,
     /// Biographies.
     pub biographies: u32,
-    /// Pages of eight solved problems.
+    /// Pages of solved problems.
     pub arithmetic: u32,
     /// Conversations with the assistant.
     pub dialogues: u32,

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::AnswerCheck;
+use fireclay_infer::SamplingConfig;
 use fireclay_model::{Decoder, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{Exam, Examined, TrainError};
 
 use crate::battery_report::{BatteryReply, BatteryReport};
-use crate::rollout::{Group, RolloutConfig, greedy, rollout};
+use crate::rollout::{Group, RolloutConfig, answers, greedy};
 use crate::watch::Watch;
 
 /// Prompts with checks, and how they are asked.
@@ -24,12 +25,9 @@ use crate::watch::Watch;
 pub struct Battery {
     /// What is asked.
     pub tasks: Vec<EncodedTask>,
-    /// The temperature of the sampled replies.
-    pub temperature: f64,
-    /// Most tokens in a reply; a longer one counts as wrong.
-    pub max_tokens: usize,
-    /// Decides what is drawn: the same random numbers each time.
-    pub seed: u64,
+    /// How the sampled replies are drawn: the same random numbers each time. A reply longer than its `max_tokens` counts
+    /// as wrong, also a greedy one.
+    pub sampling: SamplingConfig,
     /// Replies generated at once: memory against speed.
     pub batch: usize,
 }
@@ -37,9 +35,9 @@ pub struct Battery {
 impl Battery {
     /// A battery of those tasks whose answers can be judged, with one stream of random numbers a task.
     #[must_use]
-    pub fn new(mut tasks: Vec<EncodedTask>, temperature: f64, max_tokens: usize) -> Self {
+    pub fn new(mut tasks: Vec<EncodedTask>, sampling: SamplingConfig) -> Self {
         tasks.retain(|task| !matches!(task.task.check, AnswerCheck::Open));
-        Self { tasks, temperature, max_tokens, seed: 0, batch: 64 }
+        Self { tasks, sampling, batch: 64 }
     }
 
     /// What a policy, without gradients, replies, and what is right of it.
@@ -53,15 +51,14 @@ impl Battery {
     pub fn run(&self, policy: impl Into<InferenceDecoder>, tokenizer: &Tokenizer) -> Result<BatteryReport, TrainError> {
         let asking = RolloutConfig {
             group_size: 1,
-            max_tokens: self.max_tokens,
-            temperature: self.temperature,
+            max_tokens: self.sampling.max_tokens,
             rollout_batch: self.batch,
             ..RolloutConfig::default()
         };
         asking.validate()?;
         let policy = &policy.into();
         let best = greedy(policy, &self.tasks, tokenizer, &asking)?;
-        let drawn = rollout(policy, &self.tasks, tokenizer, &asking, self.seed, 0)?;
+        let drawn = answers(policy, &self.tasks, tokenizer, self.sampling.clone(), &asking)?;
         Ok(BatteryReport { replies: best.iter().zip(&drawn).map(|(best, drawn)| reply(best, drawn)).collect() })
     }
 }
@@ -117,7 +114,7 @@ impl Exam<Decoder> for StageBattery<'_> {
     fn examine(&self, policy: &Decoder, step: u64) -> Result<Examined, TrainError> {
         let report = self.during.run(policy, self.tokenizer)?;
         let numbers = report.named();
-        self.watch.borrow_mut().look(step, &numbers, self.during.max_tokens);
+        self.watch.borrow_mut().look(step, &numbers, self.during.sampling.max_tokens);
         Ok(Examined { score: report.score(), numbers })
     }
 

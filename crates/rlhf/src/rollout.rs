@@ -153,20 +153,16 @@ pub fn rollout(
     seed: u64,
     stream: u64,
 ) -> Result<Vec<Group>, TrainError> {
+    // A stream a completion, so that what one draws depends neither on the others nor on how many are drawn at once.
+    let first = stream.wrapping_mul((tasks.len() * config.group_size) as u64);
     let sampling = SamplingConfig {
         temperature: config.temperature as f32,
         max_tokens: config.max_tokens,
-        stop: tokenizer.stop_ids().into_iter().map(|id| vec![id]).collect(),
         seed,
+        stream: first,
         ..SamplingConfig::default()
     };
-    let prompts: Vec<Vec<u32>> =
-        tasks.iter().flat_map(|task| std::iter::repeat_n(task.prompt.clone(), config.group_size)).collect();
-    // A stream a completion, so that what one draws depends neither on the others nor on how many are drawn at once.
-    let first = stream.wrapping_mul(prompts.len() as u64);
-    let sampling = SamplingConfig { stream: first, ..sampling };
-    let trajectories = generate(policy.into(), &prompts, tokenizer, &sampling, config)?;
-    Ok(group(tasks, trajectories, config.group_size))
+    answers(policy, tasks, tokenizer, sampling, config)
 }
 
 /// The most probable completion of each task.
@@ -182,10 +178,30 @@ pub fn greedy(
     tokenizer: &Tokenizer,
     config: &RolloutConfig,
 ) -> Result<Vec<Group>, TrainError> {
+    let single = RolloutConfig { group_size: 1, ..config.clone() };
+    answers(policy, tasks, tokenizer, SamplingConfig::greedy(config.max_tokens), &single)
+}
+
+/// `config.group_size` completions of each task, chosen by `sampling` and ended by the tokenizer's stop tokens.
+///
+/// # Errors
+/// As [`rollout`].
+///
+/// # Panics
+/// As [`rollout`].
+pub fn answers(
+    policy: impl Into<InferenceDecoder>,
+    tasks: &[EncodedTask],
+    tokenizer: &Tokenizer,
+    sampling: SamplingConfig,
+    config: &RolloutConfig,
+) -> Result<Vec<Group>, TrainError> {
     let stop = tokenizer.stop_ids().into_iter().map(|id| vec![id]).collect();
-    let sampling = SamplingConfig { stop, ..SamplingConfig::greedy(config.max_tokens) };
-    let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
-    Ok(group(tasks, generate(policy.into(), &prompts, tokenizer, &sampling, config)?, 1))
+    let sampling = SamplingConfig { stop, ..sampling };
+    let prompts: Vec<Vec<u32>> =
+        tasks.iter().flat_map(|task| std::iter::repeat_n(task.prompt.clone(), config.group_size)).collect();
+    let trajectories = generate(policy.into(), &prompts, tokenizer, &sampling, config)?;
+    Ok(group(tasks, trajectories, config.group_size))
 }
 
 fn group(tasks: &[EncodedTask], trajectories: Vec<Trajectory>, size: usize) -> Vec<Group> {

@@ -42,7 +42,7 @@ impl Sampling {
             None => pick("temperature", Some(temperature), None).unwrap_or(temperature),
         };
         let top_p = pick("top-p", asked.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
-        let min_p = pick("min-p", asked.min_p, None);
+        let min_p = pick("min-p", asked.min_p, model.min_p.map(|number| number as f32).filter(|&p| p > 0.0));
         let penalty = model.repetition_penalty.map(|number| number as f32);
         let repetition_penalty = pick("repetition penalty", asked.repetition_penalty, penalty);
         let top_k = self::pick(&mut told, "top-k", asked.top_k, model.top_k.filter(|&k| k > 0));
@@ -83,6 +83,7 @@ mod tests {
             temperature: Some(0.6),
             top_p: Some(0.8),
             top_k: Some(20),
+            min_p: Some(0.05),
             repetition_penalty: Some(1.1),
         }
     }
@@ -102,10 +103,11 @@ mod tests {
                 temperature: 0.6,
                 top_p: Some(0.8),
                 top_k: Some(20),
+                min_p: Some(0.05),
                 repetition_penalty: 1.1,
                 ..SamplingConfig::default()
             },
-            &format!("temperature 0.6 {from}, top-p 0.8 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"),
+            &format!("temperature 0.6 {from}, top-p 0.8 {from}, min-p 0.05 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"),
         );
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
         check(&asked(), &SamplingDefaults::default(), expect, "temperature 0.7");

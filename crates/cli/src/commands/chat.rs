@@ -15,10 +15,8 @@ use crate::chat::{
 use crate::console::Console;
 use crate::error::one_line;
 use crate::model;
+use crate::recipe::CHAT_TEMPERATURE;
 use crate::stages::{Leaves, Stage};
-
-/// The temperature where neither a flag nor the model says one.
-const TEMPERATURE: f32 = 0.7;
 
 /// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.
 ///
@@ -27,7 +25,7 @@ const TEMPERATURE: f32 = 0.7;
 /// could not be answered.
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let asked = args.sampling.asked();
-    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, CHAT_TEMPERATURE);
     // What is wrong with a flag is told before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     args.cache.bytes()?;

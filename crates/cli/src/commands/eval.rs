@@ -170,7 +170,7 @@ impl Models {
             }
             Set::Battery(section, tasks) => {
                 model.chat_tokenizer()?;
-                battery(&reader, &tasks, section.temperature, section.max_tokens).with_context(|| asked.name())?
+                battery(&reader, &tasks, &section.sampling(&model.sampling())).with_context(|| asked.name())?
             }
             Set::Tasks(tasks) => {
                 model.chat_tokenizer()?;

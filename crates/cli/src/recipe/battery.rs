@@ -1,6 +1,11 @@
 //! `[battery]`: what people type first, asked of every policy from fine-tuning on.
 
+use fireclay_infer::SamplingConfig;
+use fireclay_model::huggingface::SamplingDefaults;
+use fireclay_text::{Asked, Sampling};
 use serde::{Deserialize, Serialize};
+
+use super::chat::CHAT_TEMPERATURE;
 
 /// Which prompts make up the battery, and how they are asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,8 +15,9 @@ pub struct BatterySection {
     pub per_topic: usize,
     /// Prompts of each topic at the end of a stage; 0: as many as `per_topic`.
     pub final_per_topic: usize,
-    /// The temperature of sampled replies.
-    pub temperature: f64,
+    /// The temperature of sampled replies; none: that of `[chat]`, else 0.7.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
     /// Most tokens in a reply; a longer one counts as wrong.
     pub max_tokens: usize,
     /// Files of tasks to ask; none: the embedded corpus' prompts.
@@ -20,7 +26,7 @@ pub struct BatterySection {
 
 impl Default for BatterySection {
     fn default() -> Self {
-        Self { per_topic: 0, final_per_topic: 0, temperature: 0.7, max_tokens: 120, data: vec![] }
+        Self { per_topic: 0, final_per_topic: 0, temperature: None, max_tokens: 120, data: vec![] }
     }
 }
 
@@ -35,6 +41,13 @@ impl BatterySection {
     #[must_use]
     pub fn last_per_topic(&self) -> usize {
         if self.final_per_topic == 0 { self.per_topic } else { self.final_per_topic }
+    }
+
+    /// How sampled replies are drawn from a model with these settings of its own: as a chat draws them.
+    #[must_use]
+    pub fn sampling(&self, model: &SamplingDefaults) -> SamplingConfig {
+        let asked = Asked { temperature: self.temperature.map(|number| number as f32), ..Asked::default() };
+        Sampling::resolve(&asked, model, self.max_tokens, CHAT_TEMPERATURE).config
     }
 
     /// Refuses what cannot be asked.
@@ -56,8 +69,8 @@ impl BatterySection {
                     .into(),
             );
         }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return Err(format!("battery.temperature = {} must be a positive number", self.temperature));
+        if let Some(temperature) = self.temperature.filter(|t| !(*t > 0.0 && t.is_finite())) {
+            return Err(format!("battery.temperature = {temperature} must be a positive number"));
         }
         if self.max_tokens == 0 {
             return Err("battery.max_tokens = 0 must be 1 or more".into());

@@ -20,9 +20,10 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
         return Ok(None);
     }
     let world = context.recipe.world();
+    let sampling = section.sampling(&context.recipe.chat.sampling());
     let of_size = |per_topic| {
         let tasks = tasks(&section.data, &world, per_topic)?;
-        encode(&tasks, context.tokenizer, config.context, section.temperature, section.max_tokens)
+        encode(&tasks, context.tokenizer, config.context, &sampling)
     };
     let (during, _) = of_size(section.per_topic)?;
     let (last, skips) = of_size(section.last_per_topic())?;

@@ -27,7 +27,8 @@ pub fn document_texts<'a>(
     if recipe.data.paths.is_empty() {
         let validation = characters.then(|| corpus::documents(&recipe.corpus, Split::Validation));
         let texts = corpus::documents(&recipe.corpus, Split::Train).chain(validation.into_iter().flatten());
-        return Ok(Box::new(up_to(limit, texts.map(|document| document.to_string()))));
+        let rendered = recipe.corpus.chat_template;
+        return Ok(Box::new(up_to(limit, texts.flat_map(move |document| as_tokenized(document, rendered)))));
     }
     let mut paths = recipe.data.paths.clone();
     if characters {
@@ -42,6 +43,17 @@ pub fn document_texts<'a>(
         }
     });
     Ok(Box::new(up_to(limit, texts)))
+}
+
+/// The text of a document as its tokens will spell it. Between the special tokens of a rendered conversation stand its
+/// turns, each behind the speaker and a line end: first words have no space before them.
+fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
+    match document {
+        CorpusDocument::Conversation(turns) if rendered => {
+            turns.into_iter().map(|turn| format!("{}\n{}", turn.role, turn.content)).collect()
+        }
+        document => vec![document.to_string()],
+    }
 }
 
 fn read_options(recipe: &Recipe) -> ReadOptions {

@@ -72,7 +72,7 @@ impl Default for TopicShares {
             identity: 9,
             talk: 14,
             story: 14,
-            sum: 16,
+            sum: 19,
             people: 9,
             unknown: 10,
             recall: 9,

@@ -68,11 +68,15 @@ const PLUS: &[&str] = &[
     "{left}[ plus | added to | and | + |+]{right}[ is| equals| makes| gives|] [what|how much|how many]",
     "{left} [plus|and] {right}[ is| equals| makes| please| =|]",
     "[add|can you add|please add|could you add|sum up|put together] {left} [and|to|plus] {right}[ please| for me|]",
-    "what [do you get if you add|is the sum of|is the total of|do I get if I add|comes out if I add] {left} [and|to|\
-     plus] {right}",
+    "what [do you get if you add|do I get if I add|comes out if I add] {left} [and|to|plus] {right}",
+    "what is the [sum|total] of {left} and {right}",
     "[the sum of|sum of|the total of] {left} and {right}",
-    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I get|\
-     get|buy|find|then come|somebody brings] {right} more, how many [are there|is that|do I have|are that][ now|]",
+    "[I have|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [get|buy|find] {right} more, how many [\
+     are there|is that|do we have][ now|]",
+    "[he has|she has|Tom has] {left} [apples|books|cats|coins|birds|balls|cakes] and [gets|buys|finds] {right} more, \
+     how many [are there|is that][ now|]",
+    "there are {left} [apples|books|cats|coins|birds|balls|cakes] and [then come|somebody brings] {right} more, how \
+     many [are there|is that][ now|]",
     "how many [are|is|do you get from] {left} [and|plus] {right}",
 ];
 
@@ -88,8 +92,11 @@ const MINUS: &[&str] = &[
     "what [do you get if you take|is left if you take|remains if I take|do I get if I subtract|is left when you take] \
      {right} [from|away from] {left}",
     "[the difference between|what is the difference between|difference of] {left} and {right}",
-    "[I have|he has|she has|Tom has|there are|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [I lose|\
-     give away|eat|sell|somebody takes] {right}, how many are left[ now|]",
+    "[I have|we have] {left} [apples|books|cats|coins|birds|balls|cakes] and [lose|give away|eat|sell] {right}, how \
+     many are left[ now|]",
+    "[he has|she has|Tom has] {left} [apples|books|cats|coins|birds|balls|cakes] and [loses|gives away|eats|sells] \
+     {right}, how many are left[ now|]",
+    "there are {left} [apples|books|cats|coins|birds|balls|cakes] and somebody takes {right}, how many are left[ now|]",
 ];
 
 const MORE_PLUS: &[&str] = &[

@@ -192,12 +192,13 @@ const ENGLISH: &[Unknown] = &[
         LANGUAGES,
     ),
     unknown(
-        9,
+        12,
         "?",
         &[
             "[what is|how much is|calculate|can you work out|tell me|compute|] {small} [times|multiplied by|x|*|\
              divided by|/|percent of|to the power of] {digit}",
             "[what is|how much is|calculate|tell me|compute|] {big} [plus|minus|+|-|times|and] {other}",
+            "[{big}|{small}|{digit}] [plus|minus|+|-|and|take away|less] [{big}|{other}][ please| =|]",
             "[what is|calculate|find|tell me] the [square root|square|cube|double|half|logarithm|third] of {small}",
             "[solve|what is the solution of|can you solve] [x + {digit} = {small}|{digit}x = {small}|this equation|an \
              equation for me]",

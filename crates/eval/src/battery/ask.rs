@@ -1,20 +1,21 @@
 //! A model asked a battery: how much is answered right, greedily and as in a chat.
 
 use fireclay_data::examples::Task;
+use fireclay_infer::SamplingConfig;
 use fireclay_rlhf::{Battery, Tally};
 
 use super::encode;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Asks every task twice: for the most probable reply, and for one drawn at `temperature`. A reply that has not ended
-/// after `max_tokens` is wrong, as in training.
+/// Asks every task twice: for the most probable reply, and for one drawn as `sampling` says. A reply that has not ended
+/// after its `max_tokens` is wrong, as in training.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits
 /// are not finite.
-pub fn battery(reader: &Reader, tasks: &[Task], temperature: f64, max_tokens: usize) -> Result<TaskReport, EvalError> {
+pub fn battery(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
     let context = reader.decoder.config().context;
-    let (battery, skips) = encode(tasks, reader.tokenizer, context, temperature, max_tokens)?;
+    let (battery, skips) = encode(tasks, reader.tokenizer, context, sampling)?;
     let report = Battery { batch: reader.batch, ..battery }.run(reader.decoder, reader.tokenizer)?;
     let both = |name: &str, tally: Tally| {
         let share = |name: String, right: usize| Metric::share(name, right as f64, tally.prompts);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use fireclay_corpus::WorldConfig;
 use fireclay_data::examples::{Skips, Task, read_tasks};
+use fireclay_infer::SamplingConfig;
 use fireclay_rlhf::Battery;
 use fireclay_tokenizer::Tokenizer;
 
@@ -49,11 +50,10 @@ pub fn encode(
     tasks: &[Task],
     tokenizer: &Tokenizer,
     context: usize,
-    temperature: f64,
-    max_tokens: usize,
+    sampling: &SamplingConfig,
 ) -> Result<(Battery, Skips), EvalError> {
-    let encoded = prompts(tasks, tokenizer, context, max_tokens)?;
-    let battery = Battery::new(encoded.items, temperature, max_tokens);
+    let encoded = prompts(tasks, tokenizer, context, sampling.max_tokens)?;
+    let battery = Battery::new(encoded.items, sampling.clone());
     match battery.tasks.is_empty() {
         true => Err(EvalError::NothingCheckedInBattery),
         false => Ok((battery, encoded.skips)),

@@ -17,6 +17,8 @@ pub struct SamplingDefaults {
     pub top_p: Option<f64>,
     /// So many of the most probable tokens stay; 0 keeps all.
     pub top_k: Option<usize>,
+    /// Tokens at least so many times as probable as the most probable one stay, from 0 to 1.
+    pub min_p: Option<f64>,
     /// By how much tokens that are there already are made less probable; 1 changes nothing.
     pub repetition_penalty: Option<f64>,
 }
@@ -25,13 +27,14 @@ impl SamplingDefaults {
     /// Puts the keys into a `generation_config.json`. A setting that only counts when tokens are drawn brings
     /// `do_sample: true` along, for without it `transformers` ignores them.
     pub fn write_into(&self, object: &mut Map<String, Value>) {
-        let Self { do_sample, temperature, top_p, top_k, repetition_penalty } = self;
-        let draws = temperature.is_some() || top_p.is_some() || top_k.is_some();
+        let Self { do_sample, temperature, top_p, top_k, min_p, repetition_penalty } = self;
+        let draws = temperature.is_some() || top_p.is_some() || top_k.is_some() || min_p.is_some();
         let entries = [
             ("do_sample", json!(do_sample.or(draws.then_some(true)))),
             ("temperature", json!(temperature)),
             ("top_p", json!(top_p)),
             ("top_k", json!(top_k)),
+            ("min_p", json!(min_p)),
             ("repetition_penalty", json!(repetition_penalty)),
         ];
         for (key, value) in entries {
@@ -63,6 +66,14 @@ impl SamplingDefaults {
                 &mut complaints,
             ),
             top_k: read_key(path, object, "top_k", "a whole number", count, &mut complaints),
+            min_p: read_key(
+                path,
+                object,
+                "min_p",
+                "a number from 0 to 1",
+                number(|x| (0.0..=1.0).contains(&x)),
+                &mut complaints,
+            ),
             repetition_penalty: read_key(
                 path,
                 object,
@@ -148,9 +159,12 @@ mod tests {
             temperature: Some(0.7),
             top_p: Some(0.8),
             top_k: Some(20),
+            min_p: Some(0.05),
             repetition_penalty: Some(1.1),
         };
-        let json = json!({"do_sample": true, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 1.1});
+        let json = json!({
+            "do_sample": true, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "min_p": 0.05, "repetition_penalty": 1.1
+        });
         assert_eq!(written(&all), json);
         assert_eq!(read(&json), (all, vec![]));
         assert_eq!(written(&SamplingDefaults::default()), json!({}));
@@ -183,6 +197,8 @@ mod tests {
         check("top_p", json!(1.5));
         check("top_k", json!(2.5));
         check("top_k", json!(-1));
+        check("min_p", json!(-0.1));
+        check("min_p", json!(2));
         check("repetition_penalty", json!(0));
         check("repetition_penalty", json!(1e-60));
         check("do_sample", json!("yes"));

@@ -6,6 +6,7 @@ use std::path::Path;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::{AnswerCheck, Pattern};
 use fireclay_data::{DataError, Position, Source};
+use fireclay_infer::SamplingConfig;
 use fireclay_model::Decoder;
 use fireclay_rlhf::{Battery, BatteryReport, Online, Reinforce, ReinforceConfig, RolloutConfig, StageBattery, online};
 use fireclay_train::{
@@ -16,6 +17,11 @@ use fireclay_train::{
 use crate::bandit::{Arm, Same, task};
 use crate::rollouts::tasks;
 use crate::{decoder, device, tokenizer};
+
+/// Replies of at most `max_tokens` as a chat draws them.
+fn chat(max_tokens: usize) -> SamplingConfig {
+    SamplingConfig { temperature: 0.7, max_tokens, ..SamplingConfig::default() }
+}
 
 /// Says what each step is to reach, and remembers which checkpoint was examined in the end.
 struct Scripted {
@@ -161,8 +167,8 @@ fn only_what_can_be_judged_is_asked_and_alike_each_time() {
     let tokenizer = tokenizer();
     let policy = decoder(&tokenizer);
     let open = tasks(&tokenizer);
-    assert!(Battery::new(open.clone(), 0.7, 8).tasks.is_empty());
-    let battery = Battery::new([lenient(open.clone()), open].concat(), 0.7, 8);
+    assert!(Battery::new(open.clone(), chat(8)).tasks.is_empty());
+    let battery = Battery::new([lenient(open.clone()), open].concat(), chat(8));
     let report = battery.run(&policy, &tokenizer).unwrap();
     assert_eq!(report.replies.len(), 3);
     assert_eq!(battery.run(&policy, &tokenizer).unwrap(), report);
@@ -174,8 +180,8 @@ fn only_what_can_be_judged_is_asked_and_alike_each_time() {
 fn a_stage_leaves_the_replies_and_figures_of_its_last_battery() {
     let (folder, tokenizer, device) = (tempfile::tempdir().unwrap(), tokenizer(), device());
     let file = folder.path().join("battery.jsonl");
-    let few = Battery::new(lenient(tasks(&tokenizer))[..1].to_vec(), 0.7, 4);
-    let many = Battery::new(lenient(tasks(&tokenizer)), 0.7, 4);
+    let few = Battery::new(lenient(tasks(&tokenizer))[..1].to_vec(), chat(4));
+    let many = Battery::new(lenient(tasks(&tokenizer)), chat(4));
     let summary = train(folder.path(), &StageBattery::new(few, many, &tokenizer, &device, &file), u64::MAX).unwrap();
     let report = BatteryReport::read(&file).unwrap();
     assert_eq!(report.replies.len(), 3);
