@@ -50,6 +50,9 @@ pub struct Plan {
     pub resolved: Recipe,
 }
 
+/// How much of the context pairs and answers usually fill: a quarter, measured of the embedded corpus.
+const USUAL_FILL: f64 = 0.25;
+
 /// The numbers of one stage.
 #[derive(Clone, Debug, Serialize)]
 pub struct StagePlan {
@@ -59,6 +62,8 @@ pub struct StagePlan {
     pub steps: u64,
     /// Tokens consumed by a step; where examples differ in length, the most there may be.
     pub tokens_per_step: u64,
+    /// Whether tokens and seconds are the most there may be: rows are as long as their examples, not packed.
+    pub at_most: bool,
     /// Seconds of training.
     pub seconds: f64,
     /// What answering and scoring take, of a stage that answers prompts.
@@ -113,6 +118,7 @@ impl Plan {
                 name,
                 steps: train.steps,
                 tokens_per_step: (load.consumed * train.context) as u64,
+                at_most: !section.learns_from().is_given_text(),
                 seconds: time_estimate(&decoder, &load.work(train), peak).seconds,
                 rollouts: RolloutMemory::of(section, &decoder),
             });
@@ -187,11 +193,12 @@ impl fmt::Display for Plan {
             grouped(self.parameters as f64),
             self.vocab_size
         )?;
-        for StagePlan { name, steps, tokens_per_step, seconds, .. } in &self.stages {
+        for StagePlan { name, steps, tokens_per_step, at_most, seconds, .. } in &self.stages {
             let tokens = steps.saturating_mul(*tokens_per_step);
+            let most = if *at_most { "at most " } else { "" };
             writeln!(
                 f,
-                "{name:<11}{} steps of {} tokens: {} tokens, {:.1} a parameter, about {}",
+                "{name:<11}{} steps of {most}{} tokens: {} tokens, {:.1} a parameter, {most}about {}",
                 grouped(*steps as f64),
                 grouped(*tokens_per_step as f64),
                 grouped(tokens as f64),
@@ -226,7 +233,12 @@ impl fmt::Display for Plan {
             let (cache, scoring) = (bytes(kv_cache), bytes(scoring));
             writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
-        write!(f, "time       about {} on {}", duration(self.seconds), self.device)
+        let most: f64 = self.stages.iter().filter(|stage| stage.at_most).map(|stage| stage.seconds).sum();
+        let (least, all) = (duration(self.seconds - most * (1.0 - USUAL_FILL)), duration(self.seconds));
+        match least == all {
+            true => write!(f, "time       about {all} on {}", self.device),
+            false => write!(f, "time       about {least} to {all} on {}", self.device),
+        }
     }
 }
 
