@@ -1,7 +1,13 @@
 #!/usr/bin/env bash
-# The same model tests on every backend that a machine without a graphics card can run, and with them that the first ratio of a policy is 1; and a
-# compile check of those it cannot.
-# Needs a software Vulkan adapter for wgpu: apt-get install mesa-vulkan-drivers libvulkan1. The first wgpu build takes about 15 minutes on 2 cores.
+# The same tests on every backend that a machine without a graphics card can run: the model's (the decoder against
+# PyTorch, cached against uncached), the engine's (greedy completions against full forward passes, each row of a crowd
+# against the row alone), and that the first ratio of a policy is 1; and a compile check of backends that such a machine
+# cannot run.
+#
+#     scripts/check_backends.sh [flex|ndarray|wgpu|vulkan|compile]...       without a name: flex, ndarray, wgpu, compile
+#
+# wgpu and vulkan need a software Vulkan adapter: apt-get install mesa-vulkan-drivers libvulkan1. How long their first
+# build takes stands in docs/benchmarks.md, "Backends".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,18 +16,28 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/backends
 
 test_on() {
     local device=$1 backend=$2
-    echo "== model tests on $device"
-    local build=(--release -p fireclay-model -p fireclay-rlhf --no-default-features --features "fireclay-model/$backend,fireclay-rlhf/$backend")
-    FIRECLAY_TEST_DEVICE=$device cargo test "${build[@]}" --test model
-    FIRECLAY_TEST_DEVICE=$device cargo test "${build[@]}" --test rlhf -- rollouts
+    echo "== tests on $device"
+    local build=(--release -p fireclay-model -p fireclay-infer -p fireclay-rlhf
+        --features "fireclay-model/$backend,fireclay-infer/$backend,fireclay-rlhf/$backend" "${@:3}")
+    export FIRECLAY_TEST_DEVICE=$device
+    cargo test "${build[@]}" --test model --test infer --test rlhf --no-run
+    cargo test "${build[@]}" --test model
+    cargo test "${build[@]}" --test infer -- generation batches
+    cargo test "${build[@]}" --test rlhf -- rollouts
 }
 
-test_on flex flex
-test_on ndarray ndarray
-# Autotune and fusion stay off: on a software adapter tuning takes longer than the work.
-test_on wgpu:cpu wgpu
-
-for features in cuda vulkan; do
-    echo "== cargo check --features $features"
-    cargo check --release -p fireclay --features "$features"
+[ $# -gt 0 ] || set -- flex ndarray wgpu compile
+for backend in "$@"; do
+    case $backend in
+    # Autotune and fusion stay off: on a software adapter tuning takes longer than the work.
+    flex | ndarray) test_on "$backend" "$backend" --no-default-features ;;
+    wgpu | vulkan) test_on "$backend:cpu" "$backend" ;;
+    compile)
+        for features in cuda vulkan; do
+            echo "== cargo check --features $features"
+            cargo check --release -p fireclay --features "$features"
+        done
+        ;;
+    *) echo "$backend: give flex, ndarray, wgpu, vulkan or compile" >&2 && exit 2 ;;
+    esac
 done

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -16,12 +16,13 @@ pub fn check() -> Result<ExitCode> {
     test()
 }
 
-/// [`check`] with packages of all crates and a short training run between documentation and tests.
+/// [`check`] with packages of all crates, a short training run and a shared database between documentation and tests.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
     package()?;
     use_as_a_library()?;
     train_a_little()?;
+    share_a_database()?;
     test()
 }
 
@@ -42,11 +43,37 @@ fn use_as_a_library() -> Result<()> {
     step(cargo().args(["run", "--release", "--package", "fireclay", "--example", "library-use"]))
 }
 
+/// The run that [`train_a_little`] leaves.
+const RUN: &str = "target/ci-run";
+
 fn train_a_little() -> Result<()> {
-    let out = workspace().join("target/ci-run");
-    let words = ["train", "--steps", "20", "--fresh", "--out"].map(OsString::from);
-    let invocation = Invocation::parse(words.into_iter().chain([out.into_os_string()]))?;
+    let words = ["train", "--steps", "20", "--fresh", "--out", RUN].map(OsString::from);
+    let invocation = Invocation::parse(words.into_iter())?;
     step(invocation.command(&invocation.build()?).current_dir(workspace()))
+}
+
+/// Conversations on a `PostgreSQL` server, where Debian's package is installed: the store's tests, and two servers that
+/// answer turns of the same conversations.
+fn share_a_database() -> Result<()> {
+    if !Path::new("/usr/lib/postgresql").is_dir() {
+        eprintln!("\nPostgreSQL is not installed (Debian's package postgresql); what needs it is left out");
+        return Ok(());
+    }
+    let on_a_server = || {
+        let mut command = Command::new("scripts/with_postgres.sh");
+        command.current_dir(workspace());
+        command
+    };
+    let cargo = cargo();
+    step(
+        on_a_server()
+            .arg(cargo.get_program())
+            .args(["test", "--release", "--workspace", "--features", "postgres"])
+            .args(["--test", "store"]),
+    )?;
+    let binary = Invocation::parse(["--features", "postgres"].map(OsString::from).into_iter())?.build()?;
+    let check = ["scripts/check_replicas.py", "--model", RUN, "--conversations", "40", "--binary"];
+    step(on_a_server().args(check).arg(binary))
 }
 
 fn test() -> Result<ExitCode> {

@@ -32,7 +32,7 @@ Speed beside PyTorch's
 
 Checks, as continuous integration runs them
   cargo xtask check     formatting, clippy, documentation, tests
-  cargo xtask ci        the same, and packages of all crates and a short training run before the tests
+  cargo xtask ci        the same; before the tests packages of all crates, a short training run and a shared database
   cargo xtask build     only build the binary, and print where it is
 
 Paths are relative to the folder you are in. fireclay's exit code is passed on.";

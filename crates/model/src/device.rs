@@ -1,6 +1,6 @@
 //! Choosing where a decoder computes.
 
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "vulkan"))]
 use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
 
@@ -13,7 +13,8 @@ const BACKENDS: [&str; 8] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "webg
 /// number of a card (`cuda:0`).
 ///
 /// `cpu` is `flex` where that is compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first
-/// card of the first compiled-in GPU backend that finds one. `wgpu:cpu` asks for a software adapter.
+/// card of the first compiled-in GPU backend that finds one. `wgpu:cpu` and `vulkan:cpu` ask for a
+/// software adapter.
 ///
 /// # Errors
 /// [`ModelError::Device`] when the name is unknown, not compiled in, or not there; it lists what is.
@@ -31,6 +32,8 @@ pub fn parse(name: &str) -> Result<Device, ModelError> {
         ("flex" | "ndarray", None) => backend_cpu(backend).ok_or_else(|| not_compiled(backend)),
         #[cfg(feature = "wgpu")]
         ("wgpu", Some("cpu")) => Ok(Device::wgpu(DeviceKind::Cpu)),
+        #[cfg(feature = "vulkan")]
+        ("vulkan", Some("cpu")) => Ok(Device::vulkan(DeviceKind::Cpu)),
         (backend, index) if BACKENDS.contains(&backend) => {
             let kind = device_type(backend).ok_or_else(|| not_compiled(backend))?;
             let index: usize = match index.map(str::parse) {

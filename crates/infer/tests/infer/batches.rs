@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use fireclay_infer::{EngineConfig, FinishReason, InferError, Request, SamplingConfig, generate_batch};
 use fireclay_model::Decoder;
 
-use crate::{CONTEXT, complete, decoder, decoders, engine, prompt};
+use crate::{CONTEXT, assert_same, complete, decoder, decoders, engine, prompt};
 
 /// Prompts of unlike lengths and contents.
 fn prompts() -> Vec<Vec<u32>> {
@@ -21,8 +21,8 @@ fn check(name: &str, decoder: &Decoder, prompts: &[Vec<u32>], config: &SamplingC
         let alone = complete(decoder, prompt, &SamplingConfig { stream, ..config.clone() }).unwrap();
         assert_eq!(batched.ids, alone.ids, "{name}, row {row}");
         assert_eq!(batched.finish_reason, alone.finish_reason, "{name}, row {row}");
-        assert_eq!(batched.logprobs, alone.logprobs, "{name}, row {row}");
-        assert_eq!(batched.sampling_logprobs, alone.sampling_logprobs, "{name}, row {row}");
+        assert_same(&format!("{name}, row {row}"), &batched.logprobs, &alone.logprobs);
+        assert_same(&format!("{name}, row {row}, drawn"), &batched.sampling_logprobs, &alone.sampling_logprobs);
     }
 }
 

@@ -84,6 +84,14 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
     logits.iter().map(|&logit| f64::from(logit) - max - sum.ln()).collect()
 }
 
+/// To the last bit on the default device; within rounding on one that `FIRECLAY_TEST_DEVICE` names.
+fn assert_same(name: &str, a: &[f32], b: &[f32]) {
+    match std::env::var_os("FIRECLAY_TEST_DEVICE") {
+        None => assert_eq!(a, b, "{name}"),
+        Some(_) => assert_close(name, a, b),
+    }
+}
+
 fn assert_close(name: &str, a: &[f32], b: &[f32]) {
     assert_eq!(a.len(), b.len(), "{name}");
     for (i, (a, b)) in a.iter().zip(b).enumerate() {
