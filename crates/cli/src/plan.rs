@@ -7,7 +7,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
 use fireclay_model::DecoderConfig;
-use fireclay_report::format::grouped;
+use fireclay_report::format::{about, bytes, grouped};
 use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
@@ -203,7 +203,7 @@ impl fmt::Display for Plan {
                 grouped(*tokens_per_step as f64),
                 grouped(tokens as f64),
                 tokens as f64 / self.parameters as f64,
-                duration(*seconds)
+                about(*seconds)
             )?;
         }
         let battery = &self.resolved.battery;
@@ -234,48 +234,10 @@ impl fmt::Display for Plan {
             writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
         let most: f64 = self.stages.iter().filter(|stage| stage.at_most).map(|stage| stage.seconds).sum();
-        let (least, all) = (duration(self.seconds - most * (1.0 - USUAL_FILL)), duration(self.seconds));
+        let (least, all) = (about(self.seconds - most * (1.0 - USUAL_FILL)), about(self.seconds));
         match least == all {
             true => write!(f, "time       about {all} on {}", self.device),
             false => write!(f, "time       about {least} to {all} on {}", self.device),
         }
-    }
-}
-
-/// `3.2 GiB`
-fn bytes(number: u64) -> String {
-    let mut value = number as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{number} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
-/// `about` how long: two units at most.
-fn duration(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).round() as u64;
-    match minutes {
-        0 => format!("{:.0} seconds", seconds.max(1.0)),
-        1 => "1 minute".into(),
-        2..=119 => format!("{minutes} minutes"),
-        120..=2879 => format!("{} hours {} minutes", minutes / 60, minutes % 60),
-        _ => format!("{} days {} hours", minutes / 1440, minutes % 1440 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!(bytes(3 << 30), "3.0 GiB");
-        assert_eq!(bytes(10), "10 B");
-        assert_eq!(duration(12.4), "12 seconds");
-        assert_eq!(duration(3.0 * 3600.0), "3 hours 0 minutes");
-        assert_eq!(duration(49.0 * 3600.0), "2 days 1 hours");
     }
 }

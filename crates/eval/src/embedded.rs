@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use fireclay_corpus::arithmetic::Problem;
 use fireclay_corpus::{Check, PromptConfig, Question, Split, Topic, TopicShares, World, WorldConfig};
-use fireclay_data::examples::{AnswerCheck, Preference, Task};
+use fireclay_data::examples::{Preference, Task};
 use fireclay_tokenizer::Message;
 
 /// Problems of two digits, of which there are some two thousand.
@@ -24,7 +24,7 @@ fn about_person(question: Question) -> Task {
         messages: vec![Message::new("user", &question.text)],
         topic: Some("people".into()),
         reference: Some(question.answer.clone()),
-        check: AnswerCheck::World { question },
+        check: Check::World { question }.into(),
         origin: "corpus".into(),
     }
 }
@@ -78,6 +78,8 @@ pub fn spread<T>(items: Vec<T>, most: usize) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use fireclay_data::examples::AnswerCheck;
+
     use super::*;
 
     #[test]
@@ -96,7 +98,7 @@ mod tests {
         let problems: Vec<Problem> = arithmetic(usize::MAX)
             .iter()
             .map(|task| match &task.check {
-                AnswerCheck::Arithmetic { problem } => *problem,
+                AnswerCheck::Corpus(Check::Arithmetic { problem }) => *problem,
                 other => panic!("{other:?}"),
             })
             .collect();

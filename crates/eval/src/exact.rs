@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fireclay_corpus::{Question, World};
+use fireclay_corpus::{Check, Question, World};
 use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_infer::SamplingConfig;
 
@@ -17,7 +17,7 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 /// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits
 /// are not finite.
 pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
-    let can_be_judged = |task: &Task| task.reference.is_some() || !matches!(task.check, AnswerCheck::Open);
+    let can_be_judged = |task: &Task| task.reference.is_some() || task.check != AnswerCheck::OPEN;
     if !tasks.iter().any(can_be_judged) {
         return Err(EvalError::NothingChecked);
     }
@@ -63,14 +63,14 @@ pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -
 
 /// Problems are reported by their digits.
 fn group(check: &AnswerCheck) -> Option<&'static str> {
-    let AnswerCheck::Arithmetic { problem } = check else { return None };
+    let AnswerCheck::Corpus(Check::Arithmetic { problem }) = check else { return None };
     Some(if problem.left.max(problem.right) < 10 { "one_digit" } else { "two_digit" })
 }
 
 /// What guessing reaches where every question is about the embedded world.
 fn guessing_baseline<'a>(checks: impl Iterator<Item = &'a AnswerCheck>) -> Option<f64> {
     let question = |check: &AnswerCheck| match check {
-        AnswerCheck::World { question } => Some(question.clone()),
+        AnswerCheck::Corpus(Check::World { question }) => Some(question.clone()),
         _ => None,
     };
     let questions: Option<Vec<Question>> = checks.map(question).collect();

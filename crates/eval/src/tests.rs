@@ -138,7 +138,7 @@ fn answers_are_checked_and_compared_word_by_word() {
     let outcome = exact_match(&reader(&decoder, &tokenizer), &tasks, &sampling).unwrap();
     check(&outcome, &[("correct", 0.5), ("exact", 0.0)]);
     assert_eq!(outcome.n, 2);
-    let open = [task("a pot", AnswerCheck::Open, None)];
+    let open = [task("a pot", AnswerCheck::OPEN, None)];
     let error = exact_match(&reader(&decoder, &tokenizer), &open, &sampling).unwrap_err();
     assert!(error.to_string().contains("nothing says which answers are right"), "{error}");
 }

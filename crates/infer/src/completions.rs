@@ -188,10 +188,11 @@ pub fn completion_logprobs(
     temperature: f64,
     limits: ScoreLimits,
 ) -> Result<Vec<Vec<f32>>, InferError> {
-    in_batches(decoder, sequences, limits, |batch| {
+    let score = |batch: &Padded| {
         let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&decoder.device())));
         host(decoder.log_probabilities(hidden_nd, batch.targets().to_vec(), temperature).chosen.detach())
-    })
+    };
+    in_batches(decoder, sequences, limits, score, |logprob| *logprob)
 }
 
 /// The scores of every token of the completions, in their order, at temperature 1.
@@ -207,32 +208,16 @@ pub fn score_completions(
     sequences: &[Given],
     limits: ScoreLimits,
 ) -> Result<Vec<Vec<TokenScore>>, InferError> {
-    in_batches(decoder, sequences, limits, |batch| score_batch(decoder, batch))
+    in_batches(decoder, sequences, limits, |batch| score_batch(decoder, batch), |score| score.logprob)
 }
 
-/// A number of a token that says whether it is one.
-trait Number: Copy {
-    fn is_nan(self) -> bool;
-}
-
-impl Number for f32 {
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-}
-
-impl Number for TokenScore {
-    fn is_nan(self) -> bool {
-        self.logprob.is_nan()
-    }
-}
-
-/// Scores sequences in batches, those of similar length together.
-fn in_batches<T: Number>(
+/// Scores sequences in batches, those of similar length together; `logprob` is that of a score.
+fn in_batches<T>(
     decoder: &impl Scorer,
     sequences: &[Given],
     limits: ScoreLimits,
     score: impl Fn(&Padded) -> Vec<T>,
+    logprob: impl Fn(&T) -> f32,
 ) -> Result<Vec<Vec<T>>, InferError> {
     let context = decoder.config().context;
     for (row, Given { ids, start }) in sequences.iter().enumerate() {
@@ -251,7 +236,7 @@ fn in_batches<T: Number>(
             scores[row] = found.by_ref().take(sequences[row].completion_tokens()).collect();
         }
     }
-    match scores.iter().position(|row| row.iter().any(|score| score.is_nan())) {
+    match scores.iter().position(|row| row.iter().any(|score| logprob(score).is_nan())) {
         Some(row) => Err(InferError::NotFinite { tokens: sequences[row].ids.len() - 1 }),
         None => Ok(scores),
     }

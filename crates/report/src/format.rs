@@ -96,6 +96,18 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time that was estimated, in words: two units at most, nothing below a minute beside others.
+pub fn about(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 => format!("{:.0} seconds", seconds.max(1.0)),
+        1 => "1 minute".into(),
+        2..=119 => format!("{minutes} minutes"),
+        120..=2879 => format!("{} hours {} minutes", minutes / 60, minutes % 60),
+        _ => format!("{} days {} hours", minutes / 1440, minutes % 1440 / 60),
+    }
+}
+
 /// A size in binary units: `512 B`, `1.4 KiB`, `3.1 GiB`.
 pub fn bytes(count: u64) -> String {
     let mut size = count as f64;
@@ -121,6 +133,13 @@ pub fn table<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn estimates_are_told_in_words() {
+        assert_eq!(about(12.4), "12 seconds");
+        assert_eq!(about(3.0 * 3600.0), "3 hours 0 minutes");
+        assert_eq!(about(49.0 * 3600.0), "2 days 1 hours");
+    }
 
     #[test]
     fn markup_and_control_characters_are_made_harmless() {

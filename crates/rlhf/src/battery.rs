@@ -36,7 +36,7 @@ impl Battery {
     /// A battery of those tasks whose answers can be judged, with one stream of random numbers a task.
     #[must_use]
     pub fn new(mut tasks: Vec<EncodedTask>, sampling: SamplingConfig) -> Self {
-        tasks.retain(|task| !matches!(task.task.check, AnswerCheck::Open));
+        tasks.retain(|task| task.task.check != AnswerCheck::OPEN);
         Self { tasks, sampling, batch: 64 }
     }
 

@@ -170,6 +170,11 @@ pub struct PreferenceTraining<'a, T> {
 }
 
 impl<T: Clone> PreferenceTraining<'_, T> {
+    /// The reference rounded as the policy is, so that the two are equal before the first step.
+    pub(crate) fn rounded(&self, reference: Decoder) -> Decoder {
+        reference.with_precision(self.run.config.precision)
+    }
+
     /// Runs [`fit()`] on an objective over these examples.
     pub(crate) fn fit(
         self,
@@ -212,8 +217,6 @@ pub fn dpo(
     training: PreferenceTraining<'_, EncodedPair>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
-    // Rounded as the policy is, so that the two are equal before the first step.
-    let reference = reference.with_precision(training.run.config.precision);
-    let objective = DirectPreference { config: config.clone(), reference };
+    let objective = DirectPreference { config: config.clone(), reference: training.rounded(reference) };
     training.fit(policy, &objective, &["accuracy", "battery"])
 }

@@ -133,8 +133,6 @@ pub fn kto(
     training: PreferenceTraining<'_, EncodedRating>,
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
-    // Rounded as the policy is, so that the two are equal before the first step.
-    let reference = reference.with_precision(training.run.config.precision);
-    let objective = KahnemanTversky { config: config.clone(), reference };
+    let objective = KahnemanTversky { config: config.clone(), reference: training.rounded(reference) };
     training.fit(policy, &objective, &["accuracy", "kl", "battery"])
 }

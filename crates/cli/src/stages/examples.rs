@@ -72,7 +72,7 @@ pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context:
         let answer = conversation.messages.iter().position(|message| message.role == "assistant")?;
         let messages = conversation.messages[..answer].to_vec();
         let origin = conversation.origin.clone();
-        (answer > 0).then_some(Task { messages, topic: None, check: AnswerCheck::Open, reference: None, origin })
+        (answer > 0).then_some(Task { messages, topic: None, check: AnswerCheck::OPEN, reference: None, origin })
     };
     let tasks: Vec<Task> = validation.iter().filter_map(task).take(SAMPLES).collect();
     let encode = |tasks: &[Task]| Ok(encode_tasks(tasks, tokenizer, context / 2)?.items);

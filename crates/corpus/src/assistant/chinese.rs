@@ -1,17 +1,9 @@
 //! What people say to the assistant in Chinese, and what it replies.
 
-use super::intent::Intent;
+use super::intent::{Intent, of_topic};
 use crate::Topic;
 
-const fn chinese(
-    weight: u32,
-    mark: &'static str,
-    says: &'static [&'static str],
-    replies: &'static [&'static str],
-    marks: &'static [&'static str],
-) -> Intent {
-    Intent { topic: Topic::Chinese, weight, mark, says, replies, marks }
-}
+of_topic!(chinese, Topic::Chinese);
 
 /// Small talk of every kind.
 pub const TALK: &[Intent] = &[

@@ -26,6 +26,22 @@ pub struct Intent {
     pub marks: &'static [&'static str],
 }
 
+/// A function `$name(weight, mark, says, replies, marks)` that makes intents of a topic.
+macro_rules! of_topic {
+    ($name:ident, $topic:expr) => {
+        const fn $name(
+            weight: u32,
+            mark: &'static str,
+            says: &'static [&'static str],
+            replies: &'static [&'static str],
+            marks: &'static [&'static str],
+        ) -> $crate::assistant::intent::Intent {
+            $crate::assistant::intent::Intent { topic: $topic, weight, mark, says, replies, marks }
+        }
+    };
+}
+pub(super) use of_topic;
+
 /// An exchange of one of `intents`.
 pub fn draw(intents: &[Intent], language: Language, split: Split, dice: &mut Dice) -> Exchange {
     let weights: Vec<u32> = intents.iter().map(|intent| intent.weight).collect();

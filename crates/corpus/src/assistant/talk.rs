@@ -1,17 +1,9 @@
 //! Small talk in English: moods, thanks, praise and blame, jokes, the weather.
 
-use super::intent::Intent;
+use super::intent::{Intent, of_topic};
 use crate::Topic;
 
-const fn talk(
-    weight: u32,
-    mark: &'static str,
-    says: &'static [&'static str],
-    replies: &'static [&'static str],
-    marks: &'static [&'static str],
-) -> Intent {
-    Intent { topic: Topic::Talk, weight, mark, says, replies, marks }
-}
+of_topic!(talk, Topic::Talk);
 
 /// What may come at any time.
 pub const TALK: &[Intent] = &[

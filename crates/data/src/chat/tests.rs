@@ -348,7 +348,7 @@ fn a_rating_and_a_task_have_the_same_prompt_ids_as_a_pair() {
     assert_eq!(ratings.iter().map(|rating| rating.good).collect::<Vec<_>>(), [true, false]);
     assert_eq!((&ratings[0].ids, &ratings[1].ids), (&pairs[0].chosen, &pairs[0].rejected));
     assert!(ratings.iter().all(|rating| rating.prompt_tokens == pairs[0].prompt_tokens));
-    let task = Task { messages: prompt, topic: None, check: AnswerCheck::Open, reference: None, origin: String::new() };
+    let task = Task { messages: prompt, topic: None, check: AnswerCheck::OPEN, reference: None, origin: String::new() };
     let tasks = encode_tasks(std::slice::from_ref(&task), &tokenizer, 99).unwrap().items;
     assert_eq!(tasks, [EncodedTask { prompt: pairs[0].chosen[..pairs[0].prompt_tokens].into(), task }]);
 }
@@ -363,7 +363,7 @@ fn what_does_not_fit_the_context_is_counted() {
     assert_eq!(encoded.items, std::slice::from_ref(&short));
     let expected = format!("1 skipped: longer than the context of {context} tokens (first: p:1)");
     assert_eq!(encoded.skips.to_string(), expected);
-    let task = Task { messages: prompt, topic: None, check: AnswerCheck::Open, reference: None, origin: "t:1".into() };
+    let task = Task { messages: prompt, topic: None, check: AnswerCheck::OPEN, reference: None, origin: "t:1".into() };
     assert!(encode_tasks(std::slice::from_ref(&task), &tokenizer, short.prompt_tokens).is_ok());
     let refused = message(encode_tasks(&[task], &tokenizer, short.prompt_tokens - 1));
     assert!(refused.starts_with("tasks: not one of the 1 examples can be used: longer than"), "{refused}");

@@ -3,28 +3,12 @@
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use fireclay_corpus::arithmetic::Problem;
-use fireclay_corpus::{Check, Question, ReplyCheck};
+use fireclay_corpus::Check;
 
 /// How the answer to a [`Task`](super::Task) is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AnswerCheck {
-    /// A question about a person of the embedded corpus: the answer must state the right value and no other.
-    World {
-        /// The question, with its value.
-        question: Question,
-    },
-    /// A problem of the embedded corpus: the answer must give the right result.
-    Arithmetic {
-        /// The problem.
-        problem: Problem,
-    },
-    /// A reply of the embedded corpus' assistant: see [`ReplyCheck`].
-    Reply {
-        /// What the reply must have.
-        reply: ReplyCheck,
-    },
     /// GSM8K (Cobbe et al. 2021, <https://arxiv.org/abs/2110.14168>): the number with which the answer ends.
     ///
     /// Where the answer has `####`, it is the last number of the first line after the last `####` that has one; where
@@ -46,18 +30,19 @@ pub enum AnswerCheck {
     },
     /// The answer must be one JSON value and nothing else.
     Json,
-    /// Anything may be said: only a reward model can judge it.
-    Open,
+    /// As the embedded corpus judges answers to its own prompts, or not at all.
+    #[serde(untagged)]
+    Corpus(Check),
 }
 
 impl AnswerCheck {
+    /// Anything may be said: only a reward model can judge it.
+    pub const OPEN: Self = Self::Corpus(Check::Open);
+
     /// Whether `completion` is right, or `None` if there is no right or wrong.
     #[must_use]
     pub fn is_right(&self, completion: &str) -> Option<bool> {
         Some(match self {
-            Self::World { question } => question.answer_is_right(completion),
-            Self::Arithmetic { problem } => problem.answer_is_right(completion),
-            Self::Reply { reply } => reply.is_met_by(completion),
             Self::FinalNumber { value } => {
                 let right = Number::last_of(value);
                 right.is_some() && final_number(completion) == right
@@ -65,19 +50,14 @@ impl AnswerCheck {
             Self::Exact { text } => completion.trim() == text.trim(),
             Self::Regex { pattern } => pattern.0.is_match(completion),
             Self::Json => serde_json::from_str::<serde::de::IgnoredAny>(completion).is_ok(),
-            Self::Open => return None,
+            Self::Corpus(check) => return check.answer_is_right(completion),
         })
     }
 }
 
 impl From<Check> for AnswerCheck {
     fn from(check: Check) -> Self {
-        match check {
-            Check::World { question } => Self::World { question },
-            Check::Arithmetic { problem } => Self::Arithmetic { problem },
-            Check::Reply { reply } => Self::Reply { reply },
-            Check::Open => Self::Open,
-        }
+        Self::Corpus(check)
     }
 }
 
@@ -176,6 +156,8 @@ impl Number {
 
 #[cfg(test)]
 mod tests {
+    use fireclay_corpus::arithmetic::Problem;
+
     use super::*;
 
     #[track_caller]
@@ -219,7 +201,7 @@ mod tests {
         check(&AnswerCheck::Json, " {\"a\": [1, null]}\n", true);
         check(&AnswerCheck::Json, "{\"a\": [1, null]} and more", false);
         check(&AnswerCheck::Json, "", false);
-        assert_eq!(AnswerCheck::Open.is_right("anything"), None);
+        assert_eq!(AnswerCheck::OPEN.is_right("anything"), None);
     }
 
     #[test]
@@ -234,7 +216,7 @@ mod tests {
             AnswerCheck::FinalNumber { value: "7".into() },
             AnswerCheck::Regex { pattern: Pattern::new("a+").unwrap() },
             AnswerCheck::Json,
-            AnswerCheck::Arithmetic { problem: Problem { left: 3, right: 4, minus: false } },
+            AnswerCheck::Corpus(Check::Arithmetic { problem: Problem { left: 3, right: 4, minus: false } }),
         ];
         let text = serde_json::to_string(&checks).unwrap();
         assert!(text.contains(r#"{"kind":"regex","pattern":"a+"}"#), "{text}");

@@ -102,7 +102,7 @@ fn final_number(record: &Record) -> Result<(AnswerCheck, String), DataError> {
 fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
     let given: Vec<_> = ["answer", "regex", "json"].into_iter().filter(|key| record.has(key)).collect();
     match given.as_slice() {
-        [] => Ok((AnswerCheck::Open, None)),
+        [] => Ok((AnswerCheck::OPEN, None)),
         ["answer"] => {
             let text = record.string("answer")?.to_owned();
             Ok((AnswerCheck::Exact { text: text.clone() }, Some(text)))
@@ -111,7 +111,7 @@ fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
             Ok(pattern) => Ok((AnswerCheck::Regex { pattern }, None)),
             Err(reason) => Err(record.wrong("a regular expression under `regex`", reason)),
         },
-        ["json"] => Ok((if record.bool("json")? { AnswerCheck::Json } else { AnswerCheck::Open }, None)),
+        ["json"] => Ok((if record.bool("json")? { AnswerCheck::Json } else { AnswerCheck::OPEN }, None)),
         several => {
             Err(record.wrong("at most one of `answer`, `regex` and `json`", format!("`{}`", several.join("`, `"))))
         }

@@ -363,7 +363,7 @@ fn tasks_are_judged_as_their_keys_say() {
     check(r#"{"messages": [{"role": "user", "content": "Q"}], "regex": "^\\d+$"}"#, "12", "12a");
     check(r#"{"prompt": [{"role": "user", "content": "Q"}], "json": true}"#, "[1]", "[1");
     let open = read_file(read_tasks, "t.jsonl", r#"{"prompt": "Q"}"#).unwrap().examples.remove(0);
-    assert_eq!((open.check, open.reference), (AnswerCheck::Open, None));
+    assert_eq!((open.check, open.reference), (AnswerCheck::OPEN, None));
     let wrong = |line: &str, expected: &str| check_error(read_tasks, "t.jsonl", line, expected);
     wrong(r#"{"question": "Q", "answer": "7"}"#, "expected an `answer` that ends with `#### number`");
     wrong("{\"question\": \"Q\", \"answer\": \"#### seven\"}", "ends with `#### number`");

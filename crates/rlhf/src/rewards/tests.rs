@@ -27,13 +27,13 @@ fn correctness_is_the_tasks_own_check() {
     check(AnswerCheck::Json, "{\"kiln\": [1, 2]}", 1.0);
     check(AnswerCheck::Json, "{\"kiln\": ", 0.0);
     // What cannot be checked earns nothing.
-    check(AnswerCheck::Open, "Anything.", 0.0);
+    check(AnswerCheck::OPEN, "Anything.", 0.0);
 }
 
 #[test]
 fn form_costs_what_it_says() {
     let check = |reward: &dyn Reward, completion: &[u32], finished, expect: f64| {
-        let got = score(reward, AnswerCheck::Open, "", completion, finished);
+        let got = score(reward, AnswerCheck::OPEN, "", completion, finished);
         assert!((got - expect).abs() < 1e-12, "{completion:?}: {got}, not {expect}");
     };
     let length = LengthPenalty { most: 4 };
@@ -50,6 +50,6 @@ fn form_costs_what_it_says() {
 #[test]
 fn a_sum_is_weighted_and_leaves_out_what_has_no_weight() {
     let sum = WeightedSum::new().with(2.0, Unfinished).with(0.5, LengthPenalty { most: 1 }).with(0.0, Correctness);
-    assert!((score(&sum, AnswerCheck::Open, "", &[1, 2, 3], false) - -3.0).abs() < 1e-12);
+    assert!((score(&sum, AnswerCheck::OPEN, "", &[1, 2, 3], false) - -3.0).abs() < 1e-12);
     assert!(!sum.is_empty() && WeightedSum::new().with(0.0, Unfinished).is_empty());
 }

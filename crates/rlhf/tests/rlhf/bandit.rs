@@ -50,7 +50,7 @@ pub(crate) fn task(tokenizer: &Tokenizer) -> EncodedTask {
     let prompt = tokenizer.encode_with_specials(&tokenizer.render_chat(&messages, true).unwrap());
     EncodedTask {
         prompt,
-        task: Task { messages, topic: None, check: AnswerCheck::Open, reference: None, origin: "a test".into() },
+        task: Task { messages, topic: None, check: AnswerCheck::OPEN, reference: None, origin: "a test".into() },
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn tasks(tokenizer: &Tokenizer) -> Vec<EncodedTask> {
         .map(|question| {
             let messages = vec![Message::new("user", question)];
             let prompt = tokenizer.encode_with_specials(&tokenizer.render_chat(&messages, true).unwrap());
-            let check = AnswerCheck::Open;
+            let check = AnswerCheck::OPEN;
             EncodedTask {
                 prompt,
                 task: Task { messages, topic: None, check, reference: None, origin: "a test".into() },
