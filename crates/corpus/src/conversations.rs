@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::arithmetic::ProblemMix;
 use super::assistant::{Assistant, Exchange, TopicShares};
 use super::dice::Dice;
+use super::error::CorpusError;
 use super::flaws::{self, Corruption};
-use super::pretraining::CorpusError;
 use super::world::{World, WorldConfig};
 use super::{Split, Topic};
 
@@ -80,7 +80,7 @@ impl ConversationConfig {
         CorpusError::check_percent("conversations.one_digit_percent", self.one_digit_percent)?;
         CorpusError::check_percent("conversations.minus_percent", self.minus_percent)?;
         CorpusError::check_percent("conversations.flawed_percent", self.flawed_percent)?;
-        CorpusError::check_shares("conversations", self.shares, &self.world)
+        self.shares.check("conversations", &self.world)
     }
 
     fn assistant(&self, split: Split) -> Assistant {

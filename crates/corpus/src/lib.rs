@@ -27,6 +27,7 @@
 //! ```
 
 mod split;
+mod error;
 
 mod dice;
 mod template;
@@ -46,6 +47,7 @@ mod flaws;
 mod notes;
 
 pub mod conversations;
+mod document;
 pub mod preferences;
 pub mod prompts;
 
@@ -58,10 +60,10 @@ pub use assistant::TopicShares;
 pub use battery::battery;
 pub use check::{Check, ReplyCheck, admits_ignorance};
 pub use conversations::{Conversation, ConversationConfig, Turn, conversations};
+pub use document::CorpusDocument;
+pub use error::CorpusError;
 pub use preferences::{Corruption, PreferencePair, preferences};
-pub use pretraining::{
-    Corpus, CorpusConfig, CorpusDocument, CorpusError, DocumentKind, SamplePrompt, Shares, documents, sample_prompts,
-};
+pub use pretraining::{Corpus, CorpusConfig, DocumentKind, SamplePrompt, Shares, documents, sample_prompts};
 pub use prompts::{Prompt, PromptConfig, prompts};
 pub use split::Split;
 pub use stories::{Language, Story};

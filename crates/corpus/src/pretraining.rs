@@ -1,14 +1,13 @@
 //! The mix of documents that a model is pretrained on.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::arithmetic::{self, Problem, ProblemMix};
 use super::assistant::{Assistant, Exchange, TopicShares};
 use super::conversations::Turn;
 use super::dice::Dice;
+use super::document::CorpusDocument;
+use super::error::CorpusError;
 use super::notes::{self, Names};
 use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
@@ -36,43 +35,6 @@ impl DocumentKind {
     /// Every kind, in the order of [`Shares`].
     pub const ALL: [Self; 6] =
         [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue, Self::Recall];
-}
-
-/// A document of the embedded corpus.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum CorpusDocument {
-    /// Plain text.
-    Text(String),
-    /// A conversation, to be rendered by a chat template ([`CorpusConfig::chat_template`]).
-    Conversation(Vec<Turn>),
-}
-
-impl CorpusDocument {
-    /// Bytes of what is written or said.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Conversation(turns) => turns.iter().map(|turn| turn.content.len()).sum(),
-        }
-    }
-}
-
-impl fmt::Display for CorpusDocument {
-    /// As plain text: a conversation has a turn a line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Conversation(turns) => {
-                let lines = turns.iter().map(|turn| {
-                    let speaker = if turn.role == "user" { "User" } else { "Fireclay" };
-                    format!("{speaker}: {}", turn.content)
-                });
-                f.write_str(&lines.collect::<Vec<_>>().join("\n"))
-            }
-        }
-    }
 }
 
 /// How many documents of each kind come, in relation to each other.
@@ -150,76 +112,6 @@ impl Default for CorpusConfig {
             minus_percent: 50,
             world: WorldConfig::default(),
         }
-    }
-}
-
-/// What can be wrong with a configuration of the embedded corpus.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CorpusError {
-    /// Nothing to generate.
-    #[error("corpus.shares are all 0: give at least one of them a positive number")]
-    NoShares,
-    /// A share of more than 100 percent.
-    #[error("{option} is {percent}: it must be from 0 to 100")]
-    Percent {
-        /// Its name.
-        option: &'static str,
-        /// As given.
-        percent: u8,
-    },
-    /// No conversations or prompts to generate.
-    #[error("the shares of the {section} are all 0: give at least one of them a positive number")]
-    NoShareOf {
-        /// `conversations` or `prompts`.
-        section: &'static str,
-    },
-    /// Only questions about people, and nobody to ask about.
-    #[error(
-        "the {section} are all about people, and the {split} split has nobody to ask about: give another share a \
-         positive number, or hold out at least 1 of the {people} people and not all"
-    )]
-    NobodyToAsk {
-        /// `conversations` or `prompts`.
-        section: &'static str,
-        /// `training` or `validation`.
-        split: &'static str,
-        /// How many people there are.
-        people: usize,
-    },
-    /// More people than names, or none.
-    #[error("corpus.world.people is {0}: it must be from 1 to {most}", most = WorldConfig::MOST_PEOPLE)]
-    People(usize),
-    /// More people held out than there are.
-    #[error("corpus.world.held_out_people is {held_out}: it must be at most the number of people, {people}")]
-    HeldOut {
-        /// How many are to be held out.
-        held_out: usize,
-        /// How many there are.
-        people: usize,
-    },
-}
-
-impl CorpusError {
-    pub(super) fn check_percent(option: &'static str, percent: u8) -> Result<(), Self> {
-        if percent > 100 { Err(Self::Percent { option, percent }) } else { Ok(()) }
-    }
-
-    /// Checks that both splits of `section` have something to say.
-    pub(super) fn check_shares(section: &'static str, shares: TopicShares, world: &WorldConfig) -> Result<(), Self> {
-        let about_people = shares.people;
-        if (TopicShares { people: 0, ..shares }).weights().iter().any(|&share| share > 0) {
-            return Ok(());
-        }
-        if about_people == 0 {
-            return Err(Self::NoShareOf { section });
-        }
-        let split = match world.held_out_people {
-            0 => Split::Validation,
-            all if all == world.people => Split::Train,
-            _ => return Ok(()),
-        };
-        Err(Self::NobodyToAsk { section, split: split.name(), people: world.people })
     }
 }
 

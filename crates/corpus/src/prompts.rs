@@ -7,7 +7,7 @@ use super::assistant::{Assistant, Exchange, TopicShares};
 use super::check::Check;
 use super::conversations::Turn;
 use super::dice::Dice;
-use super::pretraining::CorpusError;
+use super::error::CorpusError;
 use super::world::{World, WorldConfig};
 use super::{Split, Topic};
 
@@ -73,7 +73,7 @@ impl PromptConfig {
         self.world.validate()?;
         CorpusError::check_percent("prompts.one_digit_percent", self.one_digit_percent)?;
         CorpusError::check_percent("prompts.minus_percent", self.minus_percent)?;
-        CorpusError::check_shares("prompts", self.shares, &self.world)
+        self.shares.check("prompts", &self.world)
     }
 
     /// What answers the prompts of `split`.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, activation::log_softmax};
 use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, LogProbabilities};
 
 use crate::InferError;
-use crate::generate::{check_ids, host, tensor};
+use crate::host::{check_ids, host, tensor};
 use crate::padding::by_length;
 use crate::score::LOGITS_AT_ONCE;
 

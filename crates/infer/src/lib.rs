@@ -5,8 +5,8 @@
 //! [`score()`] says how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no
 //! text beyond bytes: a tokenizer turns text into ids before anything here is called.
 //!
-//! Reading order: [`sampling`] → [`distribution`] → [`utf8`], [`stop`] and [`constraint`] → [`engine`] →
-//! [`generate`](mod@generate) → [`score`](mod@score) → [`completions`].
+//! Reading order: [`sampling`] → [`distribution`] → [`utf8`], [`stop`] and [`constraint`] → [`completion`] →
+//! [`engine`] → [`generate`](mod@generate) → [`score`](mod@score) → [`completions`].
 //!
 //! # A request gets what it gets alone
 //! Its tokens and log-probabilities depend on its prompt, its settings, its seed and its stream, and on nothing else:
@@ -60,19 +60,22 @@ pub mod distribution;
 pub mod utf8;
 pub mod stop;
 pub mod constraint;
+pub mod completion;
 pub mod engine;
 pub mod generate;
 pub mod score;
 pub mod completions;
 mod error;
+mod host;
 mod padding;
 
+pub use completion::{Completion, FinishReason, PromptScore, Timing};
 pub use completions::{Given, Padded, ScoreLimits, TokenScore, completion_logprobs, score_completions};
 pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler};
 pub use distribution::{Distribution, Sampled, Sampler, Seen};
 pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};
 pub use error::InferError;
-pub use generate::{Completion, FinishReason, Timing, TokenScores, generate, generate_batch};
+pub use generate::{generate, generate_batch};
 pub use padding::by_length;
 pub use sampling::SamplingConfig;
 pub use score::score;

@@ -94,6 +94,12 @@ impl SamplingConfig {
         self.temperature == 0.0
     }
 
+    /// The tokens that end a completion alone.
+    pub(crate) fn stop_ids(&self) -> impl Iterator<Item = u32> {
+        let eos = self.eos.iter().copied().filter(|_| !self.ignore_eos);
+        eos.chain(self.stop.iter().filter_map(|stop| if let [id] = stop[..] { Some(id) } else { None }))
+    }
+
     /// Checks that every setting means something.
     ///
     /// # Errors

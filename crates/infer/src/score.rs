@@ -3,7 +3,7 @@
 use fireclay_model::InferenceDecoder;
 
 use crate::InferError;
-use crate::generate::{check_ids, host, tensor};
+use crate::host::{check_ids, host, tensor};
 
 /// Logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would otherwise
 /// need gigabytes.

@@ -20,6 +20,8 @@ pub mod linear;
 pub mod log_probabilities;
 pub mod norm;
 #[cfg(feature = "flex")]
+mod cpu;
+#[cfg(feature = "flex")]
 mod op;
 mod precision;
 #[cfg(feature = "flex")]

@@ -24,7 +24,7 @@ impl Precision {
     #[must_use]
     pub fn fastest(device: &Device) -> Self {
         #[cfg(feature = "flex")]
-        if *device == Device::flex() && crate::product::bf16_is_faster() {
+        if *device == Device::flex() && crate::cpu::bf16_is_faster() {
             return Self::Bf16;
         }
         let _ = device;

@@ -12,8 +12,8 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::attention::AttentionContext;
+use crate::block::Block;
 use crate::cache::Past;
-use crate::decoder::Block;
 
 /// Forward passes whose blocks are still to be differentiated. Clones share them.
 #[derive(Clone, Default)]

@@ -4,9 +4,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::LogProbabilities;
 use fireclay_kernels::attention::paged::Text;
 
+use crate::block::Block;
 use crate::cache::{Cache, PagedCache};
 use crate::config::DecoderConfig;
-use crate::decoder::{Block, Decoder};
+use crate::decoder::Decoder;
 use crate::linear::{Linear, Precision, WeightStorage};
 
 /// A [`Decoder`] whose linear maps, the head among them, are stored as inference reads them. It can be neither trained

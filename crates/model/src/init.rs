@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::ModelError;
 use crate::attention::Attention;
+use crate::block::Block;
 use crate::config::{DecoderConfig, NormKind, NormPlace, Position, Residual};
-use crate::decoder::{Block, Decoder};
+use crate::decoder::Decoder;
 use crate::feed_forward::FeedForward;
 use crate::linear::{Linear, Precision};
 use crate::norm::Norm;

@@ -3,22 +3,25 @@
 //! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data
 //! in [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
 //!
-//! Reading order: [`config`] → [`decoder`] → [`attention`] → [`huggingface`]; then what is built on a decoder:
-//! [`score_model`] (reward models and critics) and [`lora`] (adapters).
+//! Reading order: [`config`] → [`decoder`] → [`block`] → [`attention`] → [`huggingface`]; then what is built on a
+//! decoder: [`score_model`] (reward models and critics) and [`lora`] (adapters).
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
 //! use fireclay_model::DecoderConfig;
 //!
 //! let device = fireclay_model::device::parse("cpu")?;
-//! let config = DecoderConfig::modern(/* vocabulary */ 128, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context
-//! */ 16); let decoder = config.init(/* seed */ 0, &device); let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]],
-//! &device); assert_eq!(decoder.forward(ids, None).dims(), [1, 3, 128]);
+//! let (vocabulary, width, layers, heads, context) = (128, 32, 2, 4, 16);
+//! let config = DecoderConfig::modern(vocabulary, width, layers, heads, context);
+//! let decoder = config.init(/* seed */ 0, &device);
+//! let ids = Tensor::<2, Int>::from_ints([[1, 2, 3]], &device);
+//! assert_eq!(decoder.forward(ids, None).dims(), [1, 3, 128]);
 //! # Ok::<(), fireclay_model::ModelError>(())
 //! ```
 
 pub mod config;
 pub mod decoder;
+pub mod block;
 pub mod inference;
 mod layout;
 pub mod attention;

@@ -8,8 +8,8 @@ use burn::tensor::{Tensor, TensorData};
 use fireclay_kernels::{StoredWeight, WeightStorage, linear};
 use serde::{Deserialize, Serialize};
 
+use crate::block::Block;
 use crate::config::DecoderConfig;
-use crate::decoder::Block;
 use crate::huggingface::names::{LinearMap, linear_maps};
 use crate::init::{WeightSource, uniform};
 use crate::linear::{Linear, Precision};

@@ -6,8 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::figures::label;
-use super::format::{compact, escape, grouped};
+use super::format::{compact, escape, grouped, label};
 
 /// What was measured, and of which checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,7 +7,7 @@ use fireclay_train::metrics::{MetricColumns, Point};
 use super::ReportError;
 use super::chart::{Chart, Pen, Size};
 use super::curve::{finite, smooth, smoothing_width, value_range};
-use super::format::{compact, escape, grouped};
+use super::format::{compact, escape, grouped, label};
 use super::run::RunStage;
 
 /// For a screen, and for a phone, where the same lettering takes more of the width; style.css shows one of the two.
@@ -197,31 +197,6 @@ fn describe(prefix: &str, points: &[Point]) -> String {
     text + "."
 }
 
-/// A key's name in words.
-pub fn label(key: &str) -> String {
-    match key {
-        "loss" => "Loss",
-        "val_loss" => "Validation loss",
-        "val_bits_per_byte" => "Validation, bits per byte",
-        "lr" => "Learning rate",
-        "grad_norm" => "Gradient norm",
-        "tokens_per_s" => "Tokens per second",
-        "mfu" => "Model-flops utilisation",
-        "battery" => "Battery, greedy",
-        "battery_sampled" => "Battery, sampled",
-        "battery_most_frequent" => "Battery, most frequent reply",
-        "kl" => "KL divergence",
-        "skipped" => "Skipped steps so far",
-        _ => {
-            let words = key.replace(['_', '/'], " ");
-            let mut characters = words.chars();
-            let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
-            return first + characters.as_str();
-        }
-    }
-    .to_owned()
-}
-
 /// A name as part of an `id`: what is not a letter, digit or dash becomes its number, so that names stay apart.
 pub fn identifier(name: &str) -> String {
     let one = |c: char| {
@@ -233,13 +208,6 @@ pub fn identifier(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unknown_keys_read_as_words() {
-        assert_eq!(label("clip_fraction"), "Clip fraction");
-        assert_eq!(label("lr"), "Learning rate");
-        assert_eq!(label(""), "");
-    }
 
     #[test]
     fn identifiers_hold_no_markup_and_differ() {

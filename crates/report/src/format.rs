@@ -130,6 +130,31 @@ pub fn table<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
     html + "</tbody></table>\n"
 }
 
+/// The name of a metric in words.
+pub fn label(key: &str) -> String {
+    match key {
+        "loss" => "Loss",
+        "val_loss" => "Validation loss",
+        "val_bits_per_byte" => "Validation, bits per byte",
+        "lr" => "Learning rate",
+        "grad_norm" => "Gradient norm",
+        "tokens_per_s" => "Tokens per second",
+        "mfu" => "Model-flops utilisation",
+        "battery" => "Battery, greedy",
+        "battery_sampled" => "Battery, sampled",
+        "battery_most_frequent" => "Battery, most frequent reply",
+        "kl" => "KL divergence",
+        "skipped" => "Skipped steps so far",
+        _ => {
+            let words = key.replace(['_', '/'], " ");
+            let mut characters = words.chars();
+            let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+            return first + characters.as_str();
+        }
+    }
+    .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +164,13 @@ mod tests {
         assert_eq!(about(12.4), "12 seconds");
         assert_eq!(about(3.0 * 3600.0), "3 hours 0 minutes");
         assert_eq!(about(49.0 * 3600.0), "2 days 1 hours");
+    }
+
+    #[test]
+    fn unknown_keys_read_as_words() {
+        assert_eq!(label("clip_fraction"), "Clip fraction");
+        assert_eq!(label("lr"), "Learning rate");
+        assert_eq!(label(""), "");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::ReportError;
 use super::battery;
 use super::evaluation;
-use super::figures::{self, count, identifier, label};
-use super::format::{bytes, compact, duration, escape, grouped, shell_word, table};
+use super::figures::{self, count, identifier};
+use super::format::{bytes, compact, duration, escape, grouped, label, shell_word, table};
 use super::run::{Run, RunStage};
 use super::samples;
 

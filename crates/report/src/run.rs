@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
 use super::evaluation::{self, RunEvaluation};
-use super::figures::label;
+use super::format::label;
 use super::format::shell_word;
 use super::samples::{self, ByPrompt};
 use super::{KnownStage, ReportError};

@@ -1,11 +1,9 @@
 //! What all handlers share: [`App`].
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fireclay_infer::Request;
 use fireclay_text::ReplyText;
-use fireclay_tokenizer::TokenizerError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::Limits;
@@ -33,10 +31,6 @@ pub struct App {
     /// True once answers are no longer waited for.
     pub ending: watch::Receiver<bool>,
 }
-
-/// Whose request it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account(pub String);
 
 impl App {
     /// The model of this name.
@@ -77,26 +71,4 @@ impl App {
         };
         Generation::start(model, requests, room, rules)
     }
-}
-
-/// Does what takes the CPU for a while on a thread that may be busy.
-///
-/// # Errors
-/// What `work` says; what a tokenizer says that gave up; 500 when it panicked.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => {
-            let payload = error.try_into_panic().ok();
-            let of_tokenizer = payload.and_then(|payload| payload.downcast::<TokenizerError>().ok());
-            Err(of_tokenizer.map_or_else(ApiError::defect, |error| ApiError::of_tokenizer(&error)))
-        }
-    }
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -1,4 +1,4 @@
-//! Who may ask: [`Keys`].
+//! Who may ask, [`Keys`], and who does: [`Account`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +8,10 @@ use blake3::Hash;
 
 use crate::error::{ApiError, ServeError};
 use crate::store::LOCAL;
+
+/// Whose request it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account(pub String);
 
 /// Keys of an API, and the account of each. Without keys everybody is [`LOCAL`].
 #[derive(Clone, Debug, Default)]

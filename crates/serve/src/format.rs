@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fireclay_infer::{CompiledConstraint, Constraint};
 use serde_json::{Map, Value};
 
-use crate::app::blocking;
+use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
 

@@ -11,10 +11,13 @@
 pub mod store;
 pub mod ui;
 mod watch;
+mod config;
 mod app;
 mod asked;
 mod auth;
+mod blocking;
 mod body;
+mod clock;
 mod error;
 mod format;
 mod generation;
@@ -33,9 +36,10 @@ mod tools;
 mod worker;
 
 pub use auth::Keys;
+pub use config::{Config, Limits};
 pub use error::ServeError;
 pub use items::as_chat;
-pub use server::{Config, Limits, Server};
+pub use server::Server;
 pub use watch::Watched;
 
 /// The `OpenAPI` document about the server's routes, as JSON.

@@ -74,6 +74,32 @@ pub fn render_options(model: &Served, tools: Option<Vec<Value>>, variables: Map<
     options
 }
 
+/// The ids of a conversation with tools and further variables for the template.
+///
+/// # Errors
+/// 400 when the template refuses it, or shows no tools although there are some.
+pub fn encode(
+    model: &Served,
+    messages: &[Message],
+    tools: Option<Vec<Value>>,
+    variables: Map<String, Value>,
+) -> Result<Vec<u32>, ApiError> {
+    for message in messages.iter().filter(|_| !model.has_every_text) {
+        model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
+    }
+    let without = render_options(model, None, variables.clone());
+    let plain = model.text.chat_prompt_with(messages, &without).map_err(|error| ApiError::of_text(&error));
+    let Some(tools) = tools else { return plain };
+    let options = render_options(model, Some(tools), variables);
+    let ids = model.text.chat_prompt_with(messages, &options).map_err(|error| ApiError::of_text(&error))?;
+    match plain {
+        Ok(plain) if plain == ids => {
+            Err(ApiError::unsupported("tools", "this model's chat template does not show them"))
+        }
+        _ => Ok(ids),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

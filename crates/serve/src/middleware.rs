@@ -10,7 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
-use crate::app::{Account, App};
+use crate::app::App;
+use crate::auth::Account;
 use crate::error::ApiError;
 use crate::store::new_id;
 

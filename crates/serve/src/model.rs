@@ -8,7 +8,7 @@ use fireclay_text::{Asked, ReplyText, Sampling, TextModel};
 use fireclay_tokenizer::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app::now;
+use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::worker::{Failure, Worker};
 use crate::{Limits, ServeError};
@@ -52,7 +52,7 @@ impl Served {
         let started = Worker::start(&id, threads, move || maker.engine(streams, memory));
         let (worker, context) = started.map_err(|reason| ServeError::Engine { model: id.clone(), reason })?;
         Ok(Self {
-            created: now(),
+            created: seconds(),
             context,
             stop_ids: text.stop_ids(),
             worker,

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde_json::Map;
 use tokio::sync::mpsc;
 
-use crate::app::{App, blocking};
+use crate::app::App;
 use crate::asked::Choosing;
+use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::items::as_chat;
+use crate::messages::encode;
 use crate::model::CHAT_TEMPERATURE;
-use crate::routes::chat::encode;
 use crate::store::Usage;
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 

@@ -5,13 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderValue;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use crate::app::{App, blocking};
+use crate::blocking::blocking;
 use crate::error::ApiError;
 
 /// How long a report is told again before another is made.
@@ -23,17 +21,18 @@ type Make = dyn Fn() -> Result<String, String> + Send + Sync;
 pub struct Watched {
     name: String,
     /// The report's style sheet.
-    style: &'static str,
+    pub(crate) style: &'static str,
     make: Arc<Make>,
     last: Mutex<Option<Report>>,
 }
 
 /// A report as browsers get it.
 #[derive(Clone)]
-struct Report {
+pub(crate) struct Report {
     made: Instant,
-    body: Arc<str>,
-    tag: HeaderValue,
+    pub body: Arc<str>,
+    /// Changes with the body.
+    pub tag: HeaderValue,
 }
 
 impl Watched {
@@ -53,7 +52,7 @@ impl Watched {
     }
 
     /// The last report, or a new one where that is old.
-    async fn report(&self) -> Result<Report, ApiError> {
+    pub(crate) async fn report(&self) -> Result<Report, ApiError> {
         let mut last = self.last.lock().await;
         if let Some(report) = last.as_ref().filter(|report| report.made.elapsed() < FRESH) {
             return Ok(report.clone());
@@ -76,28 +75,4 @@ impl fmt::Debug for Watched {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Watched").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The report about the run that is watched: `html`, or `waiting` where there is nothing to tell yet
-#[utoipa::path(get, path = "/ui/api/watch", tag = "page",
-    responses((status = 200, body = Object), (status = 304, description = "As it was"), (status = 404, body = Object)))]
-pub(crate) async fn report(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
-    let Report { body, tag, .. } = watched.report().await?;
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
-    let told = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::ETAG, tag),
-    ];
-    Ok(match known {
-        true => (StatusCode::NOT_MODIFIED, told).into_response(),
-        false => (told, body.to_string()).into_response(),
-    })
-}
-
-/// The report's style sheet.
-pub(crate) async fn style(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
-    Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], watched.style).into_response())
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod message;
 pub(crate) mod template;
-mod generation;
+pub(crate) mod generation;
 mod json;
 mod methods;
 mod python;
@@ -11,12 +11,14 @@ mod bounds;
 mod clock;
 mod turns;
 pub(crate) mod frame;
+mod learn;
 
 use std::ops::Range;
 
+use generation::Rendered;
 use message::Message;
 use serde_json::Value;
-use template::{ChatTemplate, RenderOptions, Rendered};
+use template::{ChatTemplate, RenderOptions};
 use turns::{Finder, Turn};
 
 use crate::error::one_line;

@@ -5,7 +5,7 @@ use std::path::Path;
 use fireclay_gguf::{Entry, GgufFile};
 use serde_json::{Map, Value, json};
 
-use crate::load::{GPT2_PATTERN, QWEN_PATTERN, RANKS_PATTERN};
+use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, RANKS_PATTERN};
 use crate::ranks::O200K_PATTERN;
 use crate::sentencepiece::{Kind, Model, Piece};
 use crate::settings::Settings;

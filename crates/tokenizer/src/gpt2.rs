@@ -7,8 +7,9 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, normalizers};
 
-use crate::load::{GPT2_PATTERN, QWEN_PATTERN, byte_level, read};
+use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
 use crate::settings::{self, Settings};
+use crate::text_file::read;
 use crate::{Tokenizer, TokenizerError};
 
 pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Tokenizer, TokenizerError> {

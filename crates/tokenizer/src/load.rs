@@ -4,24 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fireclay_gguf::GgufFile;
-use tokenizers::SplitDelimiterBehavior;
-use tokenizers::models::bpe::BPE;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 
 use crate::guard::guarded;
 use crate::settings::Settings;
+use crate::text_file::read;
 use crate::{Tokenizer, TokenizerError, gguf, gpt2, ranks, sentencepiece};
-
-/// Qwen2's words: letters with one leading mark or space, single digits, runs of punctuation, line ends, spaces.
-pub(crate) const QWEN_PATTERN: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// cl100k's words: as Qwen2's, with digits in groups of up to three.
-pub(crate) const RANKS_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// GPT-2's words, which are also the library's own.
-pub(crate) const GPT2_PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 /// The largest id of a token, some 60 times that of the largest vocabularies in use.
 const LARGEST_ID: u64 = (1 << 24) - 1;
@@ -118,27 +105,4 @@ fn check_ids(path: &Path, value: &serde_json::Value) -> Result<(), TokenizerErro
         return Err(TokenizerError::invalid(path, format!("the id {largest} is too large; {LARGEST_ID} is the most")));
     }
     Ok(())
-}
-
-pub(crate) fn read(path: &Path) -> Result<String, TokenizerError> {
-    let mut text = fs::read_to_string(path).map_err(|error| TokenizerError::read(path, error))?;
-    if text.starts_with("version https://git-lfs") {
-        let detail = "it is a pointer of Git LFS, not the file; fetch it with `git lfs pull`";
-        return Err(TokenizerError::invalid(path, detail));
-    }
-    // Some editors put a byte-order mark before the text.
-    if text.starts_with('\u{feff}') {
-        text.drain(..'\u{feff}'.len_utf8());
-    }
-    Ok(text)
-}
-
-/// A byte-level BPE tokenizer that splits words by `pattern`, perhaps with a space put before every text.
-pub(crate) fn byte_level(model: BPE, pattern: &str, prefix: bool) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let split = Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false)?;
-    let steps: Vec<PreTokenizerWrapper> = vec![split.into(), ByteLevel::new(prefix, false, false).into()];
-    let mut library = tokenizers::Tokenizer::new(model);
-    library.with_pre_tokenizer(Some(Sequence::new(steps)));
-    library.with_decoder(Some(ByteLevel::default()));
-    Ok(library)
 }

@@ -7,7 +7,7 @@ use tokenizers::{
 
 use crate::TokenizerError;
 use crate::error::one_line;
-use crate::words::{Specials, Words};
+use crate::words::{Specials, Words, covers};
 
 /// What to do with a character that the vocabulary cannot express.
 #[derive(Clone, Copy, PartialEq)]
@@ -95,11 +95,6 @@ fn tokens_of(model: &ModelWrapper, piece: &NormalizedString, unknown: Unknown) -
     tokens
 }
 
-/// A BPE model silently drops what it has no token for; its tokens then do not add up to the piece.
-pub(crate) fn covers(tokens: &[Token], piece: &str) -> bool {
-    tokens.iter().map(|token| token.offsets.1 - token.offsets.0).sum::<usize>() >= piece.len()
-}
-
 fn first_unknown(model: &ModelWrapper, piece: &str) -> Option<(char, usize)> {
     let mut buffer = [0; 4];
     let unknown = |character: char| {
@@ -123,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::bytes::byte_to_char;
-    use crate::load::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
+    use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
     use tokenizers::models::bpe::{BPE, Merges, Vocab};
     use tokenizers::{AddedToken, normalizers::NFC};
 

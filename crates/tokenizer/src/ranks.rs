@@ -7,8 +7,9 @@ use tokenizers::AddedToken;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 
 use crate::bytes::byte_to_char;
-use crate::load::{GPT2_PATTERN, RANKS_PATTERN, byte_level, read};
+use crate::patterns::{GPT2_PATTERN, RANKS_PATTERN, byte_level};
 use crate::settings::Settings;
+use crate::text_file::read;
 use crate::{Tokenizer, TokenizerError};
 
 /// o200k's words, which also break between lower and upper case.

@@ -9,7 +9,7 @@ use tokenizers::AddedToken;
 
 use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
-use crate::load::read;
+use crate::text_file::read;
 
 /// Our own key of `tokenizer_config.json`: ids that the model's files say end a text. Other programs ignore it.
 const STOP_IDS: &str = "fireclay_stop_ids";

@@ -15,8 +15,20 @@ pub struct DecodeStream {
     given: usize,
 }
 
+impl Tokenizer {
+    /// A decoder to which ids are given one at a time, special tokens written out.
+    pub fn stream(&self) -> DecodeStream {
+        DecodeStream::new(self.clone(), false)
+    }
+
+    /// A decoder to which ids are given one at a time, special tokens left out.
+    pub fn stream_skip_specials(&self) -> DecodeStream {
+        DecodeStream::new(self.clone(), true)
+    }
+}
+
 impl DecodeStream {
-    pub(crate) fn new(tokenizer: Tokenizer, skip_specials: bool) -> Self {
+    fn new(tokenizer: Tokenizer, skip_specials: bool) -> Self {
         Self { tokenizer, skip_specials, pending: Vec::new(), window: Vec::new(), given: 0 }
     }
 

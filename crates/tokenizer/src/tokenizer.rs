@@ -1,16 +1,16 @@
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use rayon::prelude::*;
 
+use crate::TokenizerError;
 use crate::bytes::TokenBytes;
 use crate::chat::frame::Frame;
 use crate::chat::template::ChatTemplate;
 use crate::guard::guarded;
 use crate::pieces::{Encoder, Unknown};
 use crate::settings::Settings;
-use crate::{DecodeStream, TokenizerError};
 
 /// Marks that end a turn or a text in well-known models. Which of them a tokenizer has is looked up in it.
 const END_MARKS: [&str; 11] = [
@@ -144,16 +144,6 @@ impl Tokenizer {
         String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
-    /// A decoder to which ids are given one at a time, special tokens written out.
-    pub fn stream(&self) -> DecodeStream {
-        DecodeStream::new(self.clone(), false)
-    }
-
-    /// A decoder to which ids are given one at a time, special tokens left out.
-    pub fn stream_skip_specials(&self) -> DecodeStream {
-        DecodeStream::new(self.clone(), true)
-    }
-
     /// The largest id plus one: how many rows an embedding table needs.
     pub fn vocab_size(&self) -> usize {
         self.inner.vocab_size
@@ -266,7 +256,7 @@ impl Tokenizer {
     /// Identifies what decides the ids: vocabulary, merges, normaliser, pre-tokeniser, decoder and added tokens. The
     /// same after saving and loading; the chat template and truncation settings have no part in it.
     pub fn hash(&self) -> [u8; 32] {
-        *self.inner.hash.get_or_init(|| crate::save::hash(&self.inner.library))
+        *self.inner.hash.get_or_init(|| crate::hash::hash(&self.inner.library))
     }
 
     /// The same tokenizer whose padding token is not the one that answers end with, for models that read a text's score
@@ -291,22 +281,9 @@ impl Tokenizer {
         Self::new(self.inner.library.clone(), settings)
     }
 
-    /// What the (default) chat template puts around an answer.
-    ///
-    /// # Panics
-    /// Without a template.
-    pub(crate) fn frame(&self) -> Arc<Frame> {
-        self.frame_of(self.chat_template().expect("there is a chat template"))
-    }
-
-    pub(crate) fn frame_of(&self, template: &ChatTemplate) -> Arc<Frame> {
-        let frames = || self.inner.frames.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, frame)) = frames().iter().find(|(known, _)| known.is(template)) {
-            return Arc::clone(frame);
-        }
-        let frame = Arc::new(Frame::of(template, self));
-        frames().push((template.clone(), Arc::clone(&frame)));
-        frame
+    /// What the chat templates used so far put around an answer.
+    pub(crate) fn frames(&self) -> MutexGuard<'_, Vec<(ChatTemplate, Arc<Frame>)>> {
+        self.inner.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tokens beyond the model's vocabulary, special or not, as they are spelled.

@@ -10,7 +10,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
 use crate::chat::template::ChatTemplate;
 use crate::error::one_line;
-use crate::load::{QWEN_PATTERN, RANKS_PATTERN, byte_level};
+use crate::patterns::{QWEN_PATTERN, RANKS_PATTERN, byte_level};
 use crate::settings::Settings;
 use crate::{CHATML, Tokenizer, TokenizerError};
 

@@ -15,8 +15,7 @@ use tokenizers::utils::SysRegex;
 use tokenizers::{Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper, SplitDelimiterBehavior};
 
 use crate::bytes::byte_to_char;
-use crate::load::GPT2_PATTERN;
-use crate::pieces::covers;
+use crate::patterns::GPT2_PATTERN;
 
 /// Longer words are too rare to be worth remembering.
 const REMEMBERED_BYTES: usize = 64;
@@ -185,4 +184,9 @@ impl Spellings {
                     && self.all.iter().any(|spelling| bytes[at..].starts_with(spelling.as_bytes()))
             })
     }
+}
+
+/// A BPE model silently drops what it has no token for; its tokens then do not add up to the piece.
+pub(crate) fn covers(tokens: &[tokenizers::Token], piece: &str) -> bool {
+    tokens.iter().map(|token| token.offsets.1 - token.offsets.0).sum::<usize>() >= piece.len()
 }

@@ -3,7 +3,7 @@
 use fireclay_model::{Checkpoints, Precision};
 use serde::{Deserialize, Serialize};
 
-use crate::{OptimizerConfig, Schedule, TrainError, UpdateRule};
+use crate::{OptimizerConfig, TrainError, UpdateRule};
 
 /// The keys that every training stage of a recipe shares. One step consumes `batch · context · accumulate` tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,6 +213,28 @@ impl TrainConfig {
             decay_vectors: false,
             clip: self.clip,
         }
+    }
+}
+
+/// What the learning rate does after the warm-up, which rises from 0 in a straight line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Half a cosine from the peak to the minimum at the last step (Loshchilov and Hutter 2017, SGDR, without
+    /// restarts).
+    #[default]
+    Cosine,
+    /// Warm-up, stable, decay: the peak until the last `decay_fraction` of all steps, then a straight line to the
+    /// minimum (Hu et al. 2024, `MiniCPM`). A run can be made longer until its decay begins.
+    Wsd,
+    /// The peak to the end.
+    Constant,
+}
+
+impl Default for OptimizerConfig {
+    /// What GPTs are trained with.
+    fn default() -> Self {
+        TrainConfig::default().optimizer()
     }
 }
 

@@ -1,17 +1,15 @@
 //! The training loop of every stage that learns from given examples: pretraining, fine-tuning,
 //! reward models, direct preference optimisation.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use fireclay_data::Source;
 use fireclay_model::Checkpoints;
-use serde::{Deserialize, Serialize};
 
 use crate::exam::{Exam, examine};
 use crate::{
-    Best, Evaluation, ModuleGradients, Objective, Optimizer, Sample, Session, StageRun, StepMetrics, StepTaken,
-    TrainConfig, TrainError, Trainable, TrainerState, matmul_peak,
+    Evaluation, ModuleGradients, Objective, Optimizer, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken,
+    Summary, TrainConfig, TrainError, Trainable, TrainerState, matmul_peak,
 };
 
 /// Measures a model, without gradients; `None` where there is nothing to measure it on.
@@ -38,39 +36,6 @@ pub struct Fit<'a, M, B> {
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
     /// What the live line shows beside the loss, by the names of the objective's metrics.
     pub shows: &'a [&'static str],
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// All steps are made; the stage is marked done.
-    Finished(Summary),
-    /// It was asked to stop, and saved. Running again goes on from there.
-    Interrupted(Summary),
-}
-
-/// Where a stage stands. [`DONE`](crate::stage::done) holds it as JSON.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Steps made.
-    pub step: u64,
-    /// Tokens consumed.
-    pub tokens: u64,
-    /// Seconds spent, over all runs.
-    pub seconds: f64,
-    /// Loss on the validation split at the last evaluation, nats a token.
-    pub val_loss: Option<f64>,
-    /// The same in bits per byte of text.
-    pub val_bits_per_byte: Option<f64>,
-    /// The other numbers of the last evaluation.
-    #[serde(default)]
-    pub metrics: std::collections::BTreeMap<String, f64>,
-    /// The best checkpoint, and by what.
-    pub best: Option<Best>,
-    /// Steps skipped because something was not finite.
-    pub skipped: u64,
-    /// The newest checkpoint, relative to the stage's folder.
-    pub checkpoint: PathBuf,
 }
 
 /// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage,
@@ -240,27 +205,5 @@ impl Measured {
         let Some(evaluation) = &self.evaluation else { return line };
         line.extra.extend(evaluation.metrics.iter().map(|(name, &value)| (format!("val_{name}"), value)));
         StepMetrics { val_loss: Some(evaluation.loss), val_bits_per_byte: evaluation.bits_per_byte, ..line }
-    }
-}
-
-impl Summary {
-    /// Where a stage stands whose last evaluation was `evaluation`.
-    #[must_use]
-    pub fn new(state: &TrainerState, evaluation: Option<Evaluation>) -> Self {
-        let (val_loss, val_bits_per_byte, metrics) = match evaluation {
-            Some(found) => (Some(found.loss), found.bits_per_byte, found.metrics),
-            None => (state.val_loss, None, std::collections::BTreeMap::new()),
-        };
-        Self {
-            step: state.step,
-            tokens: state.tokens,
-            seconds: state.seconds,
-            val_loss,
-            val_bits_per_byte,
-            metrics,
-            best: state.best,
-            skipped: state.skipped,
-            checkpoint: format!("checkpoints/step-{:06}", state.step).into(),
-        }
     }
 }

@@ -1,23 +1,6 @@
 //! The learning rate, step by step.
 
-use serde::{Deserialize, Serialize};
-
-use crate::TrainConfig;
-
-/// What the learning rate does after the warm-up, which rises from 0 in a straight line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// Half a cosine from the peak to the minimum at the last step (Loshchilov and Hutter 2017, SGDR, without
-    /// restarts).
-    #[default]
-    Cosine,
-    /// Warm-up, stable, decay: the peak until the last `decay_fraction` of all steps, then a straight line to the
-    /// minimum (Hu et al. 2024, `MiniCPM`). A run can be made longer until its decay begins.
-    Wsd,
-    /// The peak to the end.
-    Constant,
-}
+use crate::{Schedule, TrainConfig};
 
 impl Schedule {
     /// The rate of the update that makes step `step`, counted from 1 to `config.steps`.

@@ -19,33 +19,13 @@ use std::time::Instant;
 
 use fireclay_data::{Position, Source};
 use fireclay_model::Checkpoints;
-use fireclay_tokenizer::Tokenizer;
-use serde_json::Value;
 
 use crate::checkpoint::{self, Parts, Start};
 use crate::exam::{Exam, conclude};
 use crate::log::Log;
 use crate::optimizer::Optimizers;
 use crate::progress::Progress;
-use crate::{
-    Interrupt, Outcome, Sample, StageDir, StepMetrics, Summary, TrainConfig, TrainError, Trainable, TrainerState,
-};
-
-/// The surroundings of a training stage, whatever it learns from.
-pub struct StageRun<'a> {
-    /// How to train.
-    pub config: &'a TrainConfig,
-    /// Settings beside `config` that must not change when the stage is resumed; `Null` where there are none.
-    pub settings: Value,
-    /// Saved with every checkpoint; turns samples into text.
-    pub tokenizer: &'a Tokenizer,
-    /// The folder that everything is written to.
-    pub stage: &'a mut StageDir,
-    /// Says when to save and leave early.
-    pub interrupt: &'a Interrupt,
-    /// No progress line.
-    pub quiet: bool,
-}
+use crate::{Outcome, Sample, StageRun, StepMetrics, Summary, TrainError, Trainable, TrainerState};
 
 /// A training stage under way. The loop keeps the model; everything else that outlives a step is here.
 pub struct Session<'a, M: Trainable> {

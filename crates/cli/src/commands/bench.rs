@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, InferenceDecoder, WeightStorage};
+use fireclay_model::{DecoderConfig, INT8_BLOCK, WeightStorage};
 use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
-use super::bench_streams;
-use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
+use super::bench_streams::{self, fresh_decoder};
+use crate::args::{BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchTrainArgs, ShapeArgs};
 use crate::device;
 use crate::error::user;
 
@@ -139,17 +139,6 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
         "memory_bytes_per_s": bandwidth,
         "bandwidth_share": bytes * steps_per_s / bandwidth,
     }))
-}
-
-/// A decoder of the shape, with weights that were never trained.
-pub(super) fn fresh_decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<InferenceDecoder> {
-    let preset = match args.preset {
-        BenchPreset::Modern => DecoderConfig::modern,
-        BenchPreset::Gpt2 => DecoderConfig::gpt2,
-    };
-    let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
-    config.validate()?;
-    Ok(InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), args.weights))
 }
 
 /// Bytes of the weights that every step reads: all but an embedding that is not the head too.

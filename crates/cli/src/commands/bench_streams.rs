@@ -7,12 +7,11 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, Event, Request, RequestId, SamplingConfig};
-use fireclay_model::InferenceDecoder;
+use fireclay_model::{DecoderConfig, InferenceDecoder};
 use fireclay_train::{BenchShape, peak_memory};
 use serde_json::{Value, json};
 
-use super::bench::fresh_decoder;
-use crate::args::BenchGenerateArgs;
+use crate::args::{BenchGenerateArgs, BenchPreset};
 use crate::error::user;
 use crate::model_dir;
 
@@ -43,6 +42,17 @@ fn decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Res
     let Some(path) = &args.model else { return fresh_decoder(args, shape, device) };
     let decoder = fireclay_model::load(&model_dir::resolve(path)?, device)?;
     Ok(InferenceDecoder::new(decoder.with_precision(shape.precision), args.weights))
+}
+
+/// A decoder of the shape, with weights that were never trained.
+pub(super) fn fresh_decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<InferenceDecoder> {
+    let preset = match args.preset {
+        BenchPreset::Modern => DecoderConfig::modern,
+        BenchPreset::Gpt2 => DecoderConfig::gpt2,
+    };
+    let config = preset(shape.vocab, shape.width, shape.layers, shape.heads, shape.context);
+    config.validate()?;
+    Ok(InferenceDecoder::new(config.init(0, device).with_precision(shape.precision), args.weights))
 }
 
 /// Tokens of the longest prompt that leaves room for `answer` tokens.

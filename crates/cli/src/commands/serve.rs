@@ -6,16 +6,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use fireclay_serve::{Config, Keys, Limits, Server};
+use fireclay_serve::{Config, Keys, Limits, Server, Watched};
 use fireclay_text::TextModel;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
-use super::watch::watched;
 use crate::args::ServeArgs;
-use crate::error::user;
+use crate::error::{one_line, user};
 use crate::model;
 
 /// Threads that answer requests, beside those that compute.
@@ -113,6 +112,19 @@ fn load(named: &str, args: &ServeArgs) -> Result<(String, TextModel)> {
         return Err(user(format!("--model {named}: this folder has no name; give one: --model NAME={path}")));
     }
     Ok((name, model::load(Path::new(path), &args.load)?))
+}
+
+/// The run in this folder, whose report is read anew when it is asked for.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn watched(run: &Path) -> Result<Watched> {
+    if !run.is_dir() {
+        return Err(user(format!("{}: no such folder; give a run directory, as `train --out` has it", run.display())));
+    }
+    let path = run.to_owned();
+    let report = move || super::report::body(&path).map_err(|error| one_line(&error));
+    Ok(Watched::new(model::name_of(run), fireclay_report::STYLE, report))
 }
 
 /// A database's place without a password.

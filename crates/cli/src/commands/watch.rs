@@ -1,14 +1,10 @@
 //! `fireclay watch`: a page about a run while it trains.
 
-use std::path::Path;
-
 use anyhow::Result;
-use fireclay_serve::{Config, Keys, Limits, Server, Watched};
+use fireclay_serve::{Config, Keys, Limits, Server};
 
-use super::serve::{runtime, stopped};
+use super::serve::{runtime, stopped, watched};
 use crate::args::WatchArgs;
-use crate::error::{one_line, user};
-use crate::model;
 
 /// Shows the run until Ctrl-C or SIGTERM.
 ///
@@ -31,17 +27,4 @@ pub fn run(args: &WatchArgs) -> Result<()> {
         server.run(stopped()?).await;
         Ok(())
     })
-}
-
-/// The run in this folder, whose report is read anew when it is asked for.
-///
-/// # Errors
-/// When there is no such folder.
-pub fn watched(run: &Path) -> Result<Watched> {
-    if !run.is_dir() {
-        return Err(user(format!("{}: no such folder; give a run directory, as `train --out` has it", run.display())));
-    }
-    let path = run.to_owned();
-    let report = move || super::report::body(&path).map_err(|error| one_line(&error));
-    Ok(Watched::new(model::name_of(run), fireclay_report::STYLE, report))
 }

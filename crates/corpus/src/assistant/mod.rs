@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::arithmetic::ProblemMix;
 use super::check::Check;
 use super::dice::Dice;
+use super::error::CorpusError;
 use super::stories::Language;
-use super::world::World;
+use super::world::{World, WorldConfig};
 use super::{Split, Topic};
 
 /// Something that is said to the assistant, and a good answer.
@@ -83,6 +84,23 @@ impl Default for TopicShares {
 }
 
 impl TopicShares {
+    /// Checks that both splits of `section` have something to say.
+    pub(crate) fn check(self, section: &'static str, world: &WorldConfig) -> Result<(), CorpusError> {
+        let about_people = self.people;
+        if (Self { people: 0, ..self }).weights().iter().any(|&share| share > 0) {
+            return Ok(());
+        }
+        if about_people == 0 {
+            return Err(CorpusError::NoShareOf { section });
+        }
+        let split = match world.held_out_people {
+            0 => Split::Validation,
+            all if all == world.people => Split::Train,
+            _ => return Ok(()),
+        };
+        Err(CorpusError::NobodyToAsk { section, split: split.name(), people: world.people })
+    }
+
     /// Only one topic.
     #[must_use]
     pub fn only(topic: Topic) -> Self {

@@ -1,10 +1,8 @@
-//! Who the English stories are about. What is held out is only ever in stories of the validation split.
+//! Who the English stories may be about. What is held out is only ever in stories of the validation split.
 
-use super::english_words::TRAITS;
-use super::{Pronoun, made_up};
+use super::Pronoun;
 use crate::Split;
 use crate::dice::Dice;
-use crate::template::Bindings;
 
 /// Words of the training split, and words that only the validation split has.
 pub struct Divided<T: 'static> {
@@ -162,38 +160,6 @@ pub fn with_article(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
-/// Binds the hero and the friend of a story of `split`.
-pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
-    let (group, kind, pronoun) = match dice.weighted(&[60, 14, 14, 12]) {
-        0 => ("animal", animal(split, dice), None),
-        1 => ("child", "girl".to_string(), Some(Pronoun::She)),
-        2 => ("child", "boy".to_string(), Some(Pronoun::He)),
-        _ => {
-            let &(role, pronoun) = dice.pick(ROLES.of(split));
-            ("role", role.to_string(), pronoun)
-        }
-    };
-    let pronoun = if matches!(kind.as_str(), "cow" | "hen") { Some(Pronoun::She) } else { pronoun };
-    let pronoun = pronoun.unwrap_or(if dice.chance(50) { Pronoun::She } else { Pronoun::He });
-    bindings.set("hero", hero_name(split, pronoun, dice));
-    let described = with_article(&format!("{} {kind}", dice.word(TRAITS)));
-    bindings.set("group", group);
-    bindings.set("akind", with_article(&kind));
-    bindings.set("described", described);
-    bindings.set_row(match pronoun {
-        Pronoun::She => &[("he", "she"), ("him", "her"), ("his", "her")],
-        _ => &[("he", "he"), ("him", "him"), ("his", "his")],
-    });
-    if kind == "robot" {
-        bindings.set("elder", "inventor");
-    }
-    let friend = friend_kind(split, &kind, dice);
-    bindings.set("kind", kind);
-    bindings.set("friend", format!("the {friend}"));
-    bindings.set("afriend", with_article(&friend));
-    bindings.set("friendkind", friend);
-}
-
 /// Whether a hero's name or kind is one of the lists.
 pub fn is_listed(word: &str) -> bool {
     let lists = [SHE, HE, ANIMALS].into_iter().flat_map(|list| [list.training, list.held_out]);
@@ -201,38 +167,6 @@ pub fn is_listed(word: &str) -> bool {
     matches!(word, "girl" | "boy")
         || lists.flatten().any(|&listed| listed == word)
         || roles.into_iter().any(|role| role == word)
-}
-
-/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy
-/// it, and cannot choose among those that it knows; validation asks for others that it does not know.
-const MADE_UP: usize = 35;
-
-fn animal(split: Split, dice: &mut Dice) -> String {
-    if split == Split::Train && dice.chance(MADE_UP) {
-        return made_up::word(dice);
-    }
-    dice.word(ANIMALS.of(split)).to_string()
-}
-
-/// Of two friends in validation, one is of a kind known from training: the request may mix what is known and what is
-/// not.
-fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
-    let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
-    loop {
-        let friend = animal(split, dice);
-        if friend != hero {
-            return friend;
-        }
-    }
-}
-
-/// A common name or a made-up one.
-pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    if !dice.chance(MADE_UP) {
-        let names = if pronoun == Pronoun::She { SHE } else { HE };
-        return dice.word(names.of(split)).to_string();
-    }
-    made_up::name(split, pronoun, dice)
 }
 
 /// One of the names that come first in their lists, of which there are few.

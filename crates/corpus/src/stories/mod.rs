@@ -19,6 +19,7 @@ mod english_shapes;
 mod english_words;
 mod grammar;
 mod made_up;
+mod english_hero;
 #[allow(dead_code, reason = "for documents that begin with what they are about")]
 mod titles;
 
@@ -139,7 +140,7 @@ const ENGLISH: Grammar = Grammar {
     openings: english_words::OPENINGS,
     shapes: &[english_shapes::SHAPES, english_more_shapes::MORE_SHAPES, english_adventures::ADVENTURES],
     common: english_words::COMMON,
-    cast: english_cast::english_cast,
+    cast: english_hero::english_cast,
     gap: " ",
 };
 
@@ -207,7 +208,7 @@ impl Story {
 /// The name of somebody who may be the hero of an English story of `split`.
 pub(super) fn name(split: Split, dice: &mut Dice) -> String {
     let pronoun = if dice.chance(50) { Pronoun::She } else { Pronoun::He };
-    english_cast::hero_name(split, pronoun, dice)
+    english_hero::hero_name(split, pronoun, dice)
 }
 
 /// A name that nobody has.

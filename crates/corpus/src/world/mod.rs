@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::dice::{Dice, fingerprint};
-use super::pretraining::CorpusError;
+use super::error::CorpusError;
 use super::template::{Bindings, capitalise};
 
 /// What is known of a person.
@@ -64,7 +64,7 @@ impl WorldConfig {
     pub fn validate(&self) -> Result<(), CorpusError> {
         let Self { people, held_out_people: held_out, .. } = *self;
         if !(1..=Self::MOST_PEOPLE).contains(&people) {
-            return Err(CorpusError::People(people));
+            return Err(CorpusError::People { people, most: Self::MOST_PEOPLE });
         }
         if held_out > people {
             return Err(CorpusError::HeldOut { held_out, people });

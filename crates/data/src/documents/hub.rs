@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::files::Known;
+use super::format::Known;
 use crate::DataError;
 
 #[derive(Debug, PartialEq, Eq)]

@@ -12,13 +12,14 @@
 //! Text is passed on exactly as written: line ends are kept (CRLF too), and only a byte-order mark at the very start of
 //! a file is dropped.
 
-mod files;
+mod format;
 mod archive;
 pub(crate) mod input;
 mod text;
 pub(crate) mod lines;
 pub(crate) mod json_lines;
 mod hub;
+mod files;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "parquet")]
@@ -29,10 +30,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use files::Compression;
-pub(crate) use files::{Format, Known};
 pub use files::{SourceFile, SourceFiles};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
+use format::Compression;
+pub(crate) use format::{Format, Known};
 #[cfg(feature = "parquet")]
 pub(crate) use rows::for_each_row;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::beside::with_beside;
+use super::prompt::{ASKED, asked, prompt_under};
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, reason, trees};
@@ -37,13 +38,10 @@ impl From<corpus::Conversation> for Conversation {
 }
 
 const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` \
-                        or \
-     `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
+                        or `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
 
 /// Keys of whole conversations.
 const WHOLE: [&str; 3] = ["messages", "conversations", "conversation"];
-/// Keys of what is asked.
-pub(super) const ASKED: [&str; 4] = ["prompt", "question", "instruction", "query"];
 /// Keys of what is answered.
 const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
 
@@ -68,7 +66,10 @@ pub fn read_conversations(paths: &[String]) -> Result<Examples<Conversation>, Da
 
 fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), DataError> {
     if record.has("message_tree_id") {
-        return trees::conversations(record, found);
+        for messages in trees::conversations(record, &mut found.skips)? {
+            add(record, messages, found);
+        }
+        return Ok(());
     }
     if record.has("instruction") && record.has("instances") {
         for instance in record.array("instances")? {
@@ -84,7 +85,7 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     let messages = if let Some(key) = record.first_of(&WHOLE) {
         record.messages(key)?
     } else if let Some(key) = record.first_of(&ASKED) {
-        let mut messages = prompt(record, key)?;
+        let mut messages = prompt_under(record, key)?;
         // A key that is there but null is an answer that is missing, not another form.
         let answer = record.first_of(&ANSWERED);
         let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
@@ -101,16 +102,8 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     Ok(())
 }
 
-/// What is asked under `key`: text, or messages; with an instruction's input.
-pub(super) fn prompt(record: &Record, key: &str) -> Result<Vec<Message>, DataError> {
-    if key == "instruction" {
-        return Ok(vec![asked(record.string(key)?, record)?]);
-    }
-    record.text_or_messages(key, "user")
-}
-
 /// Keeps a conversation, or counts why it cannot be learned from.
-pub(super) fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversation>) {
+fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversation>) {
     let origin = record.origin();
     for message in &messages {
         if !KNOWN_ROLES.contains(&message.role.as_str()) {
@@ -133,11 +126,4 @@ const KNOWN_ROLES: [&str; 5] = ["user", "assistant", "system", "developer", "too
 /// Whether a message neither says anything nor calls a tool.
 pub(super) fn is_empty(message: &Message) -> bool {
     message.content.trim().is_empty() && !message.calls_tools()
-}
-
-/// An instruction with its input, if there is any, on lines of its own.
-fn asked(instruction: &str, record: &Record) -> Result<Message, DataError> {
-    let input = record.optional_string("input")?.unwrap_or_default();
-    let asked = if input.trim().is_empty() { instruction.to_owned() } else { format!("{instruction}\n\n{input}") };
-    Ok(Message::new("user", asked))
 }

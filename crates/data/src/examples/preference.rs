@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::beside::with_beside;
-use super::conversation::{self, ASKED};
+use super::conversation;
+use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, Rating, human_assistant, reason, trees};
@@ -64,8 +65,7 @@ impl From<PreferencePair> for Preference {
 }
 
 const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages \
-                        so \
-     far under `conversations`), or `message_tree_id` with `prompt`";
+                        so far under `conversations`), or `message_tree_id` with `prompt`";
 
 /// Reads preference pairs.
 ///
@@ -87,7 +87,11 @@ pub fn read_preferences(paths: &[String]) -> Result<Examples<Preference>, DataEr
 
 fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataError> {
     if record.has("message_tree_id") {
-        return trees::preferences(record, found);
+        for (prompt, chosen, rejected, ranks) in trees::ranked(record, &mut found.skips)? {
+            let kind = Some(format!("{ranks} {} lower", if ranks == 1 { "rank" } else { "ranks" }));
+            add(Preference { prompt, chosen, rejected, margin: None, kind, origin: record.origin() }, found);
+        }
+        return Ok(());
     }
     if !(record.has("chosen") && record.has("rejected")) {
         return Err(record.unknown(EXPECTED));
@@ -113,22 +117,6 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
     Ok(())
 }
 
-/// The prompt, under whichever of its keys; text may itself be a dialogue of `Human:` and `Assistant:`. `None` if there
-/// is none.
-pub(super) fn prompt(record: &Record) -> Result<Option<Vec<Message>>, DataError> {
-    let Some(key) = record.first_of(&ASKED) else {
-        let whole = record.first_of(&["conversations", "messages", "conversation"]);
-        return whole.map(|key| record.messages(key)).transpose();
-    };
-    if let Some(mut messages) = record.object[key].as_str().and_then(human_assistant::messages) {
-        record.value(key);
-        // "\n\nAssistant:" at the end asks for the answer.
-        messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
-        return Ok(Some(messages));
-    }
-    conversation::prompt(record, key).map(Some)
-}
-
 /// The prompt and the answer to it that lies under `key`, which may begin with the prompt itself.
 fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
     let messages = match &record.object[key] {
@@ -147,7 +135,7 @@ fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>,
 }
 
 /// Keeps a pair, or counts why it cannot be learned from.
-pub(super) fn add(pair: Preference, found: &mut Examples<Preference>) {
+fn add(pair: Preference, found: &mut Examples<Preference>) {
     match reason_to_skip(&pair) {
         Some(reason) => found.skips.add(reason, pair.origin),
         None => found.examples.push(pair),
@@ -155,20 +143,11 @@ pub(super) fn add(pair: Preference, found: &mut Examples<Preference>) {
 }
 
 fn reason_to_skip(pair: &Preference) -> Option<&'static str> {
-    if let Some(reason) = prompt_fault(&pair.prompt) {
+    if let Some(reason) = fault(&pair.prompt) {
         return Some(reason);
     }
     if pair.chosen.trim().is_empty() || pair.rejected.trim().is_empty() {
         return Some(reason::EMPTY_ANSWER);
     }
     (pair.chosen.trim() == pair.rejected.trim()).then_some(reason::EQUAL)
-}
-
-/// Why nothing can be answered to a prompt.
-pub(super) fn prompt_fault(prompt: &[Message]) -> Option<&'static str> {
-    let Some(last) = prompt.last() else { return Some(reason::EMPTY_PROMPT) };
-    if last.role == "assistant" {
-        return Some(reason::NOTHING_TO_ANSWER);
-    }
-    prompt.iter().all(|message| message.content.trim().is_empty()).then_some(reason::EMPTY_PROMPT)
 }

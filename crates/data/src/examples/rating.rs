@@ -4,7 +4,7 @@ use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
 use super::beside::with_beside;
-use super::preference::{prompt, prompt_fault};
+use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
 use super::reason;
 use super::record::Record;
@@ -48,7 +48,7 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
         _ => record.bool("label")?,
     };
     let origin = record.origin();
-    let fault = prompt_fault(&prompt).or(match answers.as_slice() {
+    let fault = fault(&prompt).or(match answers.as_slice() {
         [answer] if answer.role != "assistant" => Some(reason::NOT_AN_ANSWER),
         [answer] if answer.content.trim().is_empty() => Some(reason::EMPTY_ANSWER),
         [_] => None,

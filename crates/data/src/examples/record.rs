@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use fireclay_tokenizer::Message;
 use serde_json::{Map, Value};
 
-use super::turn;
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
@@ -110,28 +108,6 @@ impl Record {
     pub fn strings(&self, key: &str) -> Result<Vec<String>, DataError> {
         let strings = self.array(key)?.iter().map(|value| value.as_str().map(str::to_owned));
         strings.collect::<Option<_>>().ok_or_else(|| self.wrong(format!("strings under `{key}`"), "something else"))
-    }
-
-    /// The messages under `key`: an array of messages, one message, or a string, which is one message of `role`.
-    pub fn text_or_messages(&self, key: &str, role: &str) -> Result<Vec<Message>, DataError> {
-        match self.value(key) {
-            Some(Value::String(text)) => Ok(vec![Message::new(role, text)]),
-            Some(Value::Array(_)) => self.messages(key),
-            Some(Value::Object(object)) => Ok(vec![turn::message(self, key, object.clone())?]),
-            _ => Err(self.wrong_under(key, "a string or an array of messages")),
-        }
-    }
-
-    /// The array of messages under `key`, each as `{role, content}` or as `{from, value}`.
-    pub fn messages(&self, key: &str) -> Result<Vec<Message>, DataError> {
-        let messages = self.array(key)?.iter().enumerate().map(|(index, value)| {
-            let place = format!("{key}[{index}]");
-            match value {
-                Value::Object(object) => turn::message(self, &place, object.clone()),
-                other => Err(self.wrong(format!("an object with `role` and `content` as `{place}`"), kind(other))),
-            }
-        });
-        messages.collect()
     }
 }
 

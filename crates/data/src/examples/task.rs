@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::beside::with_beside;
 use super::check::{FINAL_MARK, Number};
 use super::conversation;
-use super::preference::prompt_fault;
+use super::prompt::{fault, prompt_under};
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{AnswerCheck, CORPUS, Pattern};
@@ -73,7 +73,7 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
     } else if let Some(key) = record.first_of(&["conversations", "conversation", "instruction", "query"]) {
         let (check, reference) = check(record)?;
         let messages = match key {
-            "instruction" | "query" => conversation::prompt(record, key)?,
+            "instruction" | "query" => prompt_under(record, key)?,
             _ => record.messages(key)?,
         };
         (messages, check, reference)
@@ -83,7 +83,7 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
     let messages = with_beside(record, messages)?;
     let origin = record.origin();
     let topic = record.string("topic").ok().map(str::to_owned);
-    match prompt_fault(&messages) {
+    match fault(&messages) {
         Some(reason) => found.skips.add(reason, origin),
         None => found.examples.push(Task { messages, check, topic, reference, origin }),
     }

@@ -4,9 +4,6 @@
 use fireclay_tokenizer::Message;
 use serde::Deserialize;
 
-use super::conversation::{self, Conversation};
-use super::preference::{self, Preference};
-use super::read::Examples;
 use super::record::Record;
 use super::{Skips, reason};
 use crate::DataError;
@@ -70,67 +67,66 @@ fn root(record: &Record, skips: &mut Skips) -> Result<Option<Node>, DataError> {
 
 /// Every path from the root to a last answer on which each answer is the best-ranked one. Prompts that nobody answers
 /// are counted and left off.
-pub(super) fn conversations(record: &Record, found: &mut Examples<Conversation>) -> Result<(), DataError> {
-    if let Some(root) = root(record, &mut found.skips)? {
-        walk_best(record, &root, &mut Vec::new(), found);
+pub(super) fn conversations(record: &Record, skips: &mut Skips) -> Result<Vec<Vec<Message>>, DataError> {
+    let mut paths = Vec::new();
+    if let Some(root) = root(record, skips)? {
+        walk_best(&record.origin(), &root, &mut Vec::new(), skips, &mut paths);
     }
-    Ok(())
+    Ok(paths)
 }
 
 /// Whether the prompt was answered.
-fn walk_best(record: &Record, prompt: &Node, so_far: &mut Vec<Message>, found: &mut Examples<Conversation>) -> bool {
-    let origin = record.origin();
-    let answers = prompt.kept_replies(Role::Assistant, &origin, &mut found.skips);
+fn walk_best(
+    origin: &str,
+    prompt: &Node,
+    so_far: &mut Vec<Message>,
+    skips: &mut Skips,
+    paths: &mut Vec<Vec<Message>>,
+) -> bool {
+    let answers = prompt.kept_replies(Role::Assistant, origin, skips);
     let Some(best) = answers.first() else {
-        found.skips.add(reason::UNANSWERED, origin);
+        skips.add(reason::UNANSWERED, origin);
         return false;
     };
     so_far.extend([prompt.message(), best.message()]);
     let mut goes_on = false;
-    for next in best.kept_replies(Role::Prompter, &origin, &mut found.skips) {
-        goes_on |= walk_best(record, next, so_far, found);
+    for next in best.kept_replies(Role::Prompter, origin, skips) {
+        goes_on |= walk_best(origin, next, so_far, skips, paths);
     }
     if !goes_on {
-        conversation::add(record, so_far.clone(), found);
+        paths.push(so_far.clone());
     }
     so_far.truncate(so_far.len() - 2);
     true
 }
 
+/// A prompt, an answer, one that is ranked lower, and by how many ranks.
+type Ranked = (Vec<Message>, String, String, u32);
+
 /// For every prompt, each ranked answer against each that is ranked lower. The pairs of a prompt follow each other.
-pub(super) fn preferences(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataError> {
-    if let Some(root) = root(record, &mut found.skips)? {
-        walk_ranked(record, &root, &mut Vec::new(), found);
+pub(super) fn ranked(record: &Record, skips: &mut Skips) -> Result<Vec<Ranked>, DataError> {
+    let mut pairs = Vec::new();
+    if let Some(root) = root(record, skips)? {
+        walk_ranked(&record.origin(), &root, &mut Vec::new(), skips, &mut pairs);
     }
-    Ok(())
+    Ok(pairs)
 }
 
-fn walk_ranked(record: &Record, prompt: &Node, so_far: &mut Vec<Message>, found: &mut Examples<Preference>) {
-    let origin = record.origin();
+fn walk_ranked(origin: &str, prompt: &Node, so_far: &mut Vec<Message>, skips: &mut Skips, pairs: &mut Vec<Ranked>) {
     so_far.push(prompt.message());
-    let answers = prompt.kept_replies(Role::Assistant, &origin, &mut found.skips);
+    let answers = prompt.kept_replies(Role::Assistant, origin, skips);
     for (place, better) in answers.iter().enumerate() {
         for worse in &answers[place + 1..] {
             let (Some(high), Some(low)) = (better.rank, worse.rank) else { continue };
-            if high == low {
-                continue;
+            if high < low {
+                pairs.push((so_far.clone(), better.text.clone(), worse.text.clone(), low - high));
             }
-            let ranks = if low - high == 1 { "rank" } else { "ranks" };
-            let pair = Preference {
-                prompt: so_far.clone(),
-                chosen: better.text.clone(),
-                rejected: worse.text.clone(),
-                margin: None,
-                kind: Some(format!("{} {ranks} lower", low - high)),
-                origin: origin.clone(),
-            };
-            preference::add(pair, found);
         }
     }
     for answer in answers {
         so_far.push(answer.message());
-        for next in answer.kept_replies(Role::Prompter, &origin, &mut found.skips) {
-            walk_ranked(record, next, so_far, found);
+        for next in answer.kept_replies(Role::Prompter, origin, skips) {
+            walk_ranked(origin, next, so_far, skips, pairs);
         }
         so_far.pop();
     }

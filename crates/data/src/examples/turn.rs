@@ -1,4 +1,4 @@
-//! One message of a conversation, in the spellings that data sets have.
+//! Messages of a conversation, in the spellings that data sets have.
 
 use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
@@ -6,6 +6,30 @@ use serde_json::{Map, Value, json};
 use super::record::Record;
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
+
+impl Record {
+    /// The messages under `key`: an array of messages, one message, or a string, which is one message of `role`.
+    pub fn text_or_messages(&self, key: &str, role: &str) -> Result<Vec<Message>, DataError> {
+        match self.value(key) {
+            Some(Value::String(text)) => Ok(vec![Message::new(role, text)]),
+            Some(Value::Array(_)) => self.messages(key),
+            Some(Value::Object(object)) => Ok(vec![message(self, key, object.clone())?]),
+            _ => Err(self.wrong_under(key, "a string or an array of messages")),
+        }
+    }
+
+    /// The array of messages under `key`, each as `{role, content}` or as `{from, value}`.
+    pub fn messages(&self, key: &str) -> Result<Vec<Message>, DataError> {
+        let messages = self.array(key)?.iter().enumerate().map(|(index, value)| {
+            let place = format!("{key}[{index}]");
+            match value {
+                Value::Object(object) => message(self, &place, object.clone()),
+                other => Err(self.wrong(format!("an object with `role` and `content` as `{place}`"), kind(other))),
+            }
+        });
+        messages.collect()
+    }
+}
 
 /// The role by one of its names, whatever their case; `None` for names that mean nothing here.
 fn role(name: &str) -> Option<&'static str> {
@@ -20,7 +44,7 @@ fn role(name: &str) -> Option<&'static str> {
 }
 
 /// The message that an object holds: `{role, content}` or `{from, value}`. `place` is where it stands.
-pub(super) fn message(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
+fn message(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
     let has = |key: &str| object.get(key).is_some_and(|value| !value.is_null());
     let message =
         if has("from") && !has("role") { share_gpt(record, place, object)? } else { openai(record, place, object)? };

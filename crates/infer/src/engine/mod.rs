@@ -1,25 +1,25 @@
 //! Many requests at once: [`Engine`].
 
-mod complete;
-mod drafts;
+mod request;
 mod pages;
-mod schedule;
+mod drafts;
 mod sequence;
+mod schedule;
+mod complete;
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Text};
 use rayon::prelude::*;
 
-use crate::generate::{Completion, FinishReason, check_ids, host, tensor};
+use crate::host::{check_ids, host, tensor};
 use crate::score::LOGITS_AT_ONCE;
-use crate::{CompiledConstraint, InferError, SamplingConfig, StopStrings, Utf8Guard};
+use crate::{Completion, FinishReason, InferError, SamplingConfig};
 use pages::PagePool;
+pub use request::{Event, Request, RequestId, Token};
 use sequence::Sequence;
-pub use sequence::Token;
 
 /// What an engine may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,58 +41,6 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self { memory: 1 << 30, streams: 256, chunk: 512, drafts: 8 }
     }
-}
-
-/// A prompt to complete, and how.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The prompt.
-    pub prompt: Vec<u32>,
-    /// How its tokens are chosen.
-    pub sampling: SamplingConfig,
-    /// Keeps prompt and completion valid UTF-8.
-    pub guard: Option<Arc<Utf8Guard>>,
-    /// What the completion must match.
-    pub constraint: Option<CompiledConstraint>,
-    /// Texts that end the completion.
-    pub stop_strings: Option<Arc<StopStrings>>,
-    /// How many of the most probable tokens are told with each token.
-    pub top_logprobs: usize,
-    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed
-    /// again. With [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is
-    /// done.
-    pub prompt_logprobs: bool,
-}
-
-impl Request {
-    /// A request for a completion, and nothing else.
-    #[must_use]
-    pub fn new(prompt: Vec<u32>, sampling: SamplingConfig) -> Self {
-        Self {
-            prompt,
-            sampling,
-            guard: None,
-            constraint: None,
-            stop_strings: None,
-            top_logprobs: 0,
-            prompt_logprobs: false,
-        }
-    }
-}
-
-/// A request that an engine has. Later ones are larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(u64);
-
-/// What became of a request in a step.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// It has one more token.
-    Token(RequestId, Token),
-    /// It is finished, and the engine forgets it.
-    Finished(RequestId, Completion),
-    /// It cannot go on, and the engine forgets it.
-    Failed(RequestId, InferError),
 }
 
 /// What became of the tokens that requests guessed.

@@ -1,5 +1,7 @@
 //! One request while it is answered.
 
+mod draw;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,12 +9,11 @@ use fireclay_model::{PAGE, PagedCache};
 
 use super::drafts::Drafts;
 use super::pages::{Known, NO_PAGE, PagePool};
-use super::{Request, RequestId};
-use crate::distribution::{Sampled, Seen, top_logprobs};
-use crate::generate::{Completion, FinishReason, Timing, TokenScores};
+use super::request::{Request, RequestId};
+use crate::distribution::top_logprobs;
 use crate::stop::StopWatch;
 use crate::utf8::State;
-use crate::{CompiledConstraint, InferError, Sampler, SamplingConfig, Utf8Guard};
+use crate::{CompiledConstraint, Completion, FinishReason, PromptScore, Sampler, SamplingConfig, Timing, Utf8Guard};
 
 /// A prompt and what was generated behind it so far.
 pub(crate) struct Sequence {
@@ -47,7 +48,7 @@ pub(crate) struct Sequence {
     logprobs: Vec<f32>,
     sampling_logprobs: Vec<f32>,
     tops: Vec<Vec<(u32, f32)>>,
-    prompt_scores: Vec<TokenScores>,
+    prompt_scores: Vec<PromptScore>,
     pub finish: Option<FinishReason>,
     stop_tokens: usize,
     kept_bytes: usize,
@@ -60,20 +61,6 @@ struct Times {
     begun: Option<Instant>,
     first: Option<Instant>,
     last: Option<Instant>,
-}
-
-/// A token that was drawn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Token {
-    /// The token.
-    pub id: u32,
-    /// Its log-probability under the model: temperature 1, no filter.
-    pub logprob: f32,
-    /// Its log-probability under the distribution that it was drawn from.
-    pub sampling_logprob: f32,
-    /// The most probable tokens in its place with their log-probabilities under the model, as many as the request asked
-    /// for.
-    pub top: Vec<(u32, f32)>,
 }
 
 impl Sequence {
@@ -233,7 +220,7 @@ impl Sequence {
         let id = self.tokens[self.prompt_scores.len() + 1];
         let normaliser = crate::distribution::log_sum_exp(logits).unwrap_or(f64::NAN);
         let logprob = (f64::from(logits[id as usize]) - normaliser) as f32;
-        self.prompt_scores.push(TokenScores { logprob, top: top_logprobs(logits, self.top) });
+        self.prompt_scores.push(PromptScore { logprob, top: top_logprobs(logits, self.top) });
     }
 
     /// Once its prompt is read: whether a token is to be drawn. Otherwise it is finished.
@@ -242,135 +229,6 @@ impl Sequence {
             self.finish = Some(FinishReason::Length);
         }
         !self.only_scored
-    }
-
-    /// Draws tokens from the logits of the newest token and of the guesses behind it, as long as these come true. The
-    /// tokens, and what went wrong behind them.
-    pub fn advance_all<'a>(
-        &mut self,
-        logits: impl Iterator<Item = &'a [f32]>,
-        context: usize,
-    ) -> (Vec<Token>, Option<InferError>) {
-        let drafts = std::mem::take(&mut self.drafts.tokens);
-        let (mut tokens, mut guesses, mut right, mut wrong) = (vec![], drafts.iter(), 0, false);
-        for logits in logits {
-            let token = match self.advance(logits, context) {
-                Ok(token) => token,
-                Err(error) => return (tokens, Some(error)),
-            };
-            let id = token.id;
-            tokens.push(token);
-            match guesses.next() {
-                Some(&guess) if guess == id => right += 1,
-                Some(_) => wrong = true,
-                None => {}
-            }
-            if wrong || self.finish.is_some() || right < tokens.len() {
-                break;
-            }
-            // The guess was computed as the token that it turned out to be.
-            self.computed += 1;
-        }
-        self.drafts.learn(right, wrong);
-        (tokens, None)
-    }
-
-    /// Whether a constraint says which tokens can follow.
-    pub fn is_constrained(&self) -> bool {
-        self.constraint.is_some()
-    }
-
-    /// Computes which tokens can follow. What goes wrong is told when the token is drawn.
-    pub fn prepare_mask(&mut self) {
-        if let Some(constraint) = &mut self.constraint {
-            drop(constraint.prepare());
-        }
-    }
-
-    /// Chooses the next token from its logits and sees whether the completion is finished.
-    pub fn advance(&mut self, logits: &[f32], context: usize) -> Result<Token, InferError> {
-        let sampled = self.sample(logits, context)?.ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
-        let matched = match &mut self.constraint {
-            Some(constraint) => constraint.follow(sampled.id)?,
-            None => false,
-        };
-        let top = top_logprobs(logits, self.top);
-        self.tokens.push(sampled.id);
-        self.logprobs.push(sampled.logprob);
-        self.sampling_logprobs.push(sampled.sampling_logprob);
-        if self.top > 0 {
-            self.tops.push(top.clone());
-        }
-        let full = self.remaining() == 0 || (!self.config.slide && self.tokens.len() >= context);
-        self.finish = match self.stops(sampled.id) || matched {
-            true => Some(FinishReason::Stop),
-            false => full.then_some(FinishReason::Length),
-        };
-        let now = Instant::now();
-        self.times.first.get_or_insert(now);
-        self.times.last = Some(now);
-        let Sampled { id, logprob, sampling_logprob } = sampled;
-        Ok(Token { id, logprob, sampling_logprob, top })
-    }
-
-    /// Whether the completion ends in what stops it, and how many of its tokens that is.
-    fn stops(&mut self, id: u32) -> bool {
-        let in_text = self.stop_watch.as_mut().and_then(|watch| watch.push(id));
-        let generated = self.tokens.len() - self.prompt_tokens;
-        if generated < self.config.min_tokens {
-            return false;
-        }
-        let ends = !self.config.ignore_eos && self.config.eos.contains(&id);
-        let sequence = self.config.stop.iter().filter(|stop| self.generated().ends_with(stop)).map(Vec::len).max();
-        self.stop_tokens = sequence.unwrap_or(usize::from(ends));
-        if self.stop_tokens == 0
-            && let Some(found) = in_text
-        {
-            (self.stop_tokens, self.kept_bytes) = (found.tokens.min(generated), found.kept_bytes);
-        }
-        self.stop_tokens > 0
-    }
-
-    /// Chooses among all tokens, or among those that are allowed.
-    fn sample(&mut self, logits: &[f32], context: usize) -> Result<Option<Sampled>, InferError> {
-        let seen = Seen { tokens: &self.tokens, prompt: self.prompt_tokens };
-        let too_early = self.tokens.len() - self.prompt_tokens < self.config.min_tokens;
-        if self.guard.is_none() && self.constraint.is_none() && !too_early {
-            return Ok(self.sampler.sample(logits, seen));
-        }
-        let left = self.remaining().min(if self.config.slide { usize::MAX } else { context - self.tokens.len() });
-        let masked = &mut self.masked;
-        masked.clear();
-        masked.extend_from_slice(logits);
-        if let Some(constraint) = &mut self.constraint {
-            if !constraint.mask(masked, stop_ids(&self.config), too_early)? {
-                return Err(InferError::Constraint { reason: "no token of this model can follow".into() });
-            }
-        } else if too_early {
-            for id in stop_ids(&self.config) {
-                masked.get_mut(id as usize).into_iter().for_each(|logit| *logit = f32::NEG_INFINITY);
-            }
-        }
-        let Some((guard, state)) = &mut self.guard else {
-            return Ok(self.sampler.sample_masked(logits, masked, seen));
-        };
-        if !guard.mask(*state, left, masked) {
-            // The prompt ends inside a character, and too few tokens are left to end it: the completion stops. What a
-            // constraint asks for comes first.
-            match &mut self.constraint {
-                Some(constraint) => {
-                    masked.copy_from_slice(logits);
-                    constraint.mask(masked, stop_ids(&self.config), too_early)?;
-                }
-                None if allow_stop(masked, &self.config) => {}
-                None => masked.copy_from_slice(logits),
-            }
-        }
-        let sampled = self.sampler.sample_masked(logits, masked, seen);
-        if let Some(sampled) = &sampled {
-            *state = guard.follow(*state, sampled.id);
-        }
-        Ok(sampled)
     }
 
     /// What was generated, however it ended.
@@ -399,22 +257,4 @@ impl Sequence {
             prompt_scores: self.prompt_scores,
         }
     }
-}
-
-/// The tokens that stop a completion alone.
-fn stop_ids(config: &SamplingConfig) -> impl Iterator<Item = u32> {
-    let eos = config.eos.iter().copied().filter(|_| !config.ignore_eos);
-    eos.chain(config.stop.iter().filter_map(|stop| if let [id] = stop[..] { Some(id) } else { None }))
-}
-
-/// Allows the tokens that stop a completion alone. Whether there are any.
-fn allow_stop(masked: &mut [f32], config: &SamplingConfig) -> bool {
-    let mut any = false;
-    for id in stop_ids(config) {
-        if let Some(logit) = masked.get_mut(id as usize) {
-            *logit = 0.0;
-            any = true;
-        }
-    }
-    any
 }

@@ -17,7 +17,7 @@ use crate::Precision;
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked, apply};
-use crate::product::round_to_bf16;
+use crate::product::{Number, round_to_bf16};
 use crate::simd::vectorize;
 
 /// Outputs in a panel; the scale of an int8 block is theirs.
@@ -108,7 +108,7 @@ impl Panels {
                 Values::Bf16(values) => {
                     for (out, row) in out.iter_mut().zip(values[place.clone()].chunks_exact(PANEL)) {
                         for (out, value) in out.iter_mut().zip(&row[first..first + W]) {
-                            *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+                            *out = value.widen();
                         }
                     }
                 }
@@ -150,7 +150,7 @@ impl Panels {
             let place = panel * place..(panel + 1) * place;
             match &self.values {
                 Values::F32(values) => one_row::sum(x, values[place].as_chunks().0, &mut sums),
-                Values::Bf16(values) => one_row::sum_bf16(x, values[place].as_chunks().0, &mut sums),
+                Values::Bf16(values) => one_row::sum(x, values[place].as_chunks().0, &mut sums),
                 Values::Int8 { values, scales } => {
                     one_row::sum_int8(x, values[place].as_chunks().0, &scales[rows], &mut sums);
                 }
@@ -221,9 +221,8 @@ impl Panels {
 
 /// The product of one row with a panel: weights are widened in registers, so that memory alone sets the pace.
 mod one_row {
-    use half::bf16;
-
     use super::PANEL;
+    use crate::product::Number;
     use crate::simd::vectorize;
 
     /// Whether the compiler makes vectors of these loops that multiply and add in one rounding, as
@@ -235,29 +234,14 @@ mod one_row {
         return false;
     }
 
-    pub fn sum(x: &[f32], weights: &[[f32; PANEL]], sums: &mut [f32; PANEL]) {
+    pub fn sum<E: Number>(x: &[f32], weights: &[[E; PANEL]], sums: &mut [f32; PANEL]) {
         vectorize(
             #[inline(always)]
             || {
                 let mut all = *sums;
                 for (x, weights) in x.iter().zip(weights) {
                     for (sum, weight) in all.iter_mut().zip(weights) {
-                        *sum = x.mul_add(*weight, *sum);
-                    }
-                }
-                *sums = all;
-            },
-        );
-    }
-
-    pub fn sum_bf16(x: &[f32], weights: &[[bf16; PANEL]], sums: &mut [f32; PANEL]) {
-        vectorize(
-            #[inline(always)]
-            || {
-                let mut all = *sums;
-                for (x, weights) in x.iter().zip(weights) {
-                    for (sum, weight) in all.iter_mut().zip(weights) {
-                        *sum = x.mul_add(f32::from_bits(u32::from(weight.to_bits()) << 16), *sum);
+                        *sum = x.mul_add(weight.widen(), *sum);
                     }
                 }
                 *sums = all;

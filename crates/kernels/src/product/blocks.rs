@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use super::Start;
 use super::lane::Lane;
 use super::number::Number;
-use super::pack::Vectors;
 use super::scratch::Scratch;
-use super::tile::{LANES, PANEL, TILE_ROWS, Target, multiply};
+use super::tile::{PANEL, TILE_ROWS, Target, multiply};
+use super::vectors::{LANES, Vectors};
 
 /// Elements of k between two packings: a piece of 96 vectors of bf16 that long, or 48 of f32, is as
 /// large as `PIECE_LANES` allows.

@@ -6,8 +6,7 @@ use std::arch::x86_64::*;
 use std::mem::transmute;
 
 use super::number::Number;
-use super::pack::{Vectors, load};
-use super::tile::LANES;
+use super::vectors::{LANES, Vectors, load};
 
 /// Elements along k between the one that is read and the one that is fetched from memory.
 const AHEAD: usize = 32;

@@ -8,6 +8,7 @@
 use std::mem::MaybeUninit;
 
 use crate::Precision;
+use crate::cpu::has_native_bf16;
 
 #[cfg(target_arch = "x86_64")]
 mod blocks;
@@ -23,6 +24,8 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 mod transpose;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 
 pub use number::Number;
 pub(crate) use transpose::RightSide;
@@ -69,35 +72,6 @@ impl<'a, E> MatRef<'a, E> {
                 .is_some_and(|last| last < self.data.len())
         }
     }
-}
-
-/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`] is emulated: the same numbers but for the
-/// order of sums, and slower than [`Precision::F32`].
-pub fn has_native_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Whether products in bf16 are the faster ones on this CPU: AVX512-BF16 is on AMD's, and slower than f32 on Intel's.
-#[must_use]
-pub fn bf16_is_faster() -> bool {
-    has_native_bf16() && !is_intel()
-}
-
-#[cfg(target_arch = "x86_64")]
-fn is_intel() -> bool {
-    // The maker's name stands in EBX, EDX, ECX of leaf 0, in this order.
-    let leaf = std::arch::x86_64::__cpuid(0);
-    [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn is_intel() -> bool {
-    false
 }
 
 /// C ← A·B, or C ← C + A·B, on the threads of rayon's current pool; C is `[a.rows, b.cols]`, row after row. The result
@@ -159,14 +133,14 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
     }
     #[cfg(target_arch = "x86_64")]
     if a.cols > 0 && has_native_bf16() {
-        let rows = pack::Vectors {
+        let rows = vectors::Vectors {
             data: a.data.as_ptr(),
             count: a.rows,
             depth: a.cols,
             stride: a.row_stride,
             depth_stride: a.col_stride,
         };
-        let columns = pack::Vectors {
+        let columns = vectors::Vectors {
             data: b.data.as_ptr(),
             count: b.cols,
             depth: b.rows,

@@ -35,6 +35,7 @@ pub trait Number: Copy + Send + Sync {
 }
 
 impl Number for f32 {
+    #[inline(always)]
     fn widen(self) -> f32 {
         self
     }
@@ -61,8 +62,10 @@ impl Number for f32 {
 }
 
 impl Number for bf16 {
+    #[inline(always)]
     fn widen(self) -> f32 {
-        self.to_f32()
+        // Its bits are the upper half of the number's in f32.
+        f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
     fn matrix_in_f32<'a>(matrix: MatRef<'a, Self>, copy: &'a mut Vec<f32>) -> MatRef<'a> {

@@ -9,37 +9,13 @@ use std::arch::x86_64::*;
 
 use super::lane::Lane;
 use super::number::Number;
-use super::tile::{LANES, PANEL};
-
-/// One operand seen as vectors along k: the rows of A, or the columns of B.
-#[derive(Clone, Copy)]
-pub(super) struct Vectors<E = f32> {
-    pub data: *const E,
-    pub count: usize,
-    pub depth: usize,
-    /// From one vector to the next.
-    pub stride: usize,
-    /// From one element of a vector to the next.
-    pub depth_stride: usize,
-}
-
-// SAFETY: it is only read through, and what it points at is borrowed for the whole product.
-unsafe impl<E> Send for Vectors<E> {}
-// SAFETY: as above.
-unsafe impl<E> Sync for Vectors<E> {}
+use super::tile::PANEL;
+use super::vectors::{LANES, Vectors};
 
 /// Up to 16 vectors by up to 16 lanes, as registers.
 type Block = [__m512i; LANES];
 
 impl<E: Number> Vectors<E> {
-    /// The same vectors from `start` on, `count` of them, cut to `depth` elements from `from` on.
-    pub fn part(self, start: usize, count: usize, from: usize, depth: usize) -> Self {
-        debug_assert!(start + count <= self.count && from + depth <= self.depth, "a part lies inside the whole");
-        // Wrapping, since an empty part may begin where there is no memory.
-        let data = self.data.wrapping_add(start * self.stride + from * self.depth_stride);
-        Self { data, count, depth, ..self }
-    }
-
     /// The steps along k that the vectors take when packed.
     pub fn steps<L: Lane>(&self) -> usize {
         self.depth.div_ceil(L::DEPTH)
@@ -115,26 +91,6 @@ impl<E: Number> Vectors<E> {
                     }
                 }
             }
-        }
-    }
-}
-
-/// The first `count` (at most 16) of the elements at `data`, then zeros.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512 {
-    // SAFETY: the caller has `count` elements there.
-    unsafe {
-        if stride != 1 {
-            let mut elements = [0f32; LANES];
-            for (i, element) in elements.iter_mut().enumerate().take(count) {
-                *element = data.add(i * stride).read().widen();
-            }
-            _mm512_loadu_ps(elements.as_ptr())
-        } else if count >= LANES {
-            E::load(data)
-        } else {
-            E::load_first(data, count)
         }
     }
 }

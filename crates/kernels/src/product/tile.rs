@@ -5,9 +5,8 @@ use std::arch::x86_64::*;
 
 use super::Start;
 use super::lane::Lane;
+use super::vectors::LANES;
 
-/// Lanes of 32 bits in a vector register.
-pub(super) const LANES: usize = 16;
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;
 /// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step

@@ -6,8 +6,9 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::{MatRef, has_native_bf16};
+use super::MatRef;
 use crate::Precision;
+use crate::cpu::has_native_bf16;
 use crate::host::written;
 
 /// Rows and columns that are exchanged together: a cache line of each.

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, blocking, now};
+use crate::app::App;
 use crate::asked::{MOST_LOGPROBS, count, request};
+use crate::blocking::blocking;
 use crate::body::{Body, Json};
+use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
 use crate::generation::{Generation, Piece, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
-use crate::messages::{messages, render_options};
+use crate::messages::{encode, messages};
 use crate::model::{CHAT_TEMPERATURE, Served};
 use crate::sse;
 use crate::store::new_id;
@@ -144,7 +145,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
         requests.push((request, model.reply_text(&stops)));
     }
     let generation = app.generate(&model, requests, places);
-    let answer = Answer { id: new_id("chatcmpl"), created: now(), with_tools, logprobs: asked.logprobs, model };
+    let answer = Answer { id: new_id("chatcmpl"), created: seconds(), with_tools, logprobs: asked.logprobs, model };
     if asked.stream {
         let (n, usage) = (n, asked.includes_usage());
         return Ok(sse::stream(move |events| async move { answer.stream(&events, generation, n, usage).await }));
@@ -158,32 +159,6 @@ fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiEr
     let messages = messages(&asked.messages)?;
     let tools = tools::offered(asked.tools.clone(), asked.tool_choice.as_ref())?;
     Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
-}
-
-/// The ids of a conversation with tools and further variables for the template.
-///
-/// # Errors
-/// 400 when the template refuses it, or shows no tools although there are some.
-pub fn encode(
-    model: &Served,
-    messages: &[Message],
-    tools: Option<Vec<Value>>,
-    variables: Map<String, Value>,
-) -> Result<Vec<u32>, ApiError> {
-    for message in messages.iter().filter(|_| !model.has_every_text) {
-        model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
-    }
-    let without = render_options(model, None, variables.clone());
-    let plain = model.text.chat_prompt_with(messages, &without).map_err(|error| ApiError::of_text(&error));
-    let Some(tools) = tools else { return plain };
-    let options = render_options(model, Some(tools), variables);
-    let ids = model.text.chat_prompt_with(messages, &options).map_err(|error| ApiError::of_text(&error))?;
-    match plain {
-        Ok(plain) if plain == ids => {
-            Err(ApiError::unsupported("tools", "this model's chat template does not show them"))
-        }
-        _ => Ok(ids),
-    }
 }
 
 /// What an answer's JSON needs besides its pieces.

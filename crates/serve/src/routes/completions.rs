@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::chat::usage;
-use crate::app::{App, blocking, now};
+use crate::app::App;
 use crate::asked::{MOST_LOGPROBS, count, request};
+use crate::blocking::blocking;
 use crate::body::{Body, Json};
+use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
 use crate::generation::{Generation, Piece, Said, Tokens, Whole};
@@ -116,7 +118,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
     let generation = app.generate(&model, requests, places).telling_ends();
     let answer = Answer {
         id: new_id("cmpl"),
-        created: now(),
+        created: seconds(),
         n,
         echoes: prompts.iter().map(|prompt| Echo::new(&model, prompt, asked.echo)).collect(),
         prompts: prompts.into_iter().map(|prompt| prompt.ids).collect(),

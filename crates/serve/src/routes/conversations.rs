@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::app::{Account, App};
+use crate::app::App;
+use crate::auth::Account;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
 use crate::items::{self, item};

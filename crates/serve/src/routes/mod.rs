@@ -6,6 +6,7 @@ pub mod conversations;
 pub mod models;
 pub mod responses;
 pub mod tokens;
+pub mod watch;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::middleware::{authorize, check_host, observe, panicked, secure};
 use crate::page::PageReplies;
-use crate::{ui, watch};
+use crate::ui;
 
 /// The document that `/openapi.json` is.
 #[derive(OpenApi)]

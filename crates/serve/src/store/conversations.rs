@@ -3,7 +3,8 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::any::{Any, AnyRow};
 
-use super::{Store, StoreError, new_id, now};
+use super::{Store, StoreError, new_id};
+use crate::clock::milliseconds;
 
 /// A conversation without its messages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,7 +88,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn create_conversation(&self, account: &str, new: NewConversation) -> Result<Conversation, StoreError> {
-        let now = now();
+        let now = milliseconds();
         let conversation = Conversation {
             id: new_id("conv"),
             title: new.title,
@@ -183,7 +184,7 @@ pub(super) async fn touch(transaction: &mut sqlx::AnyConnection, account: &str, 
     // A clock that was set back does not take a conversation back in the list.
     let sql = "UPDATE conversations SET updated = CASE WHEN updated < $3 THEN $3 ELSE updated + 1 END WHERE id = $1 \
                AND account = $2";
-    let update = sqlx::query(sql).bind(id).bind(account).bind(now());
+    let update = sqlx::query(sql).bind(id).bind(account).bind(milliseconds());
     match update.execute(transaction).await?.rows_affected() {
         0 => Err(StoreError::not_found("conversation", id)),
         _ => Ok(()),

@@ -4,7 +4,10 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::conversations::json;
-use super::{MessageRating, StoreError, new_id, now};
+use super::rating::{self, MessageRating};
+use super::variants::{name, named};
+use super::{StoreError, new_id};
+use crate::clock::milliseconds;
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,7 +199,7 @@ pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, stat
         model: None,
         finish_reason: None,
         usage: None,
-        created: now(),
+        created: milliseconds(),
         rating: None,
     }
 }
@@ -294,7 +297,7 @@ pub(super) fn of_row(row: &AnyRow) -> Result<Message, StoreError> {
         finish_reason: row.try_get("finish_reason")?,
         usage: optional(row, "usage")?,
         created: row.try_get("created")?,
-        rating: super::ratings::of_row(row)?,
+        rating: rating::of_row(row)?,
     })
 }
 
@@ -303,17 +306,4 @@ fn optional<T: for<'a> Deserialize<'a>>(row: &AnyRow, column: &str) -> Result<Op
     let text: Option<String> = row.try_get(column)?;
     let parsed = text.map(|text| serde_json::from_str(&text)).transpose();
     parsed.map_err(|_| StoreError::Corrupt(format!("`{column}` of a message")))
-}
-
-/// A role, status or verdict as its column has it.
-pub(super) fn name(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(Value::String(name)) => name,
-        other => unreachable!("a variant without fields is a string, not {other:?}"),
-    }
-}
-
-pub(super) fn named<T: for<'a> Deserialize<'a>>(name: String) -> Result<T, StoreError> {
-    let corrupt = format!("role, status or verdict `{name}`");
-    serde_json::from_value(Value::String(name)).map_err(|_| StoreError::Corrupt(corrupt))
 }

@@ -15,6 +15,8 @@ mod error;
 mod ids;
 mod writers;
 mod conversations;
+mod variants;
+mod rating;
 mod messages;
 mod writing;
 mod tree;
@@ -24,7 +26,7 @@ mod transfer;
 mod preferences;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -35,7 +37,7 @@ pub use error::StoreError;
 pub use ids::new_id;
 pub use messages::{Content, Message, NewMessage, Outcome, Parent, Role, Status, Usage};
 pub use preferences::{PreferenceExport, PreferencePair, RatedReply, export_preferences, preferences_of};
-pub use ratings::{MessageRating, Verdict};
+pub use rating::{MessageRating, Verdict};
 pub use responses::Response;
 pub use transfer::{ConversationFile, FILE_OBJECT, FILE_VERSION, MessageFile};
 pub use tree::Tree;
@@ -236,10 +238,4 @@ fn migrations() -> Vec<Migration> {
         Migration::new(index as i64 + 1, name.into(), MigrationType::Simple, sql, false)
     };
     versions.into_iter().enumerate().map(migration).collect()
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,44 +1,7 @@
-use serde::{Deserialize, Serialize};
-use sqlx::Row;
-use sqlx::any::AnyRow;
-
-use super::messages::{self, name, named};
-use super::{Role, Status, Store, StoreError, now};
-
-/// Thumbs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// A good reply.
-    Up,
-    /// A bad one.
-    Down,
-}
-
-/// What a person thinks of a reply: a verdict, a better answer, or both.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MessageRating {
-    /// Thumb up or down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    /// What the reply should have been.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub better: Option<String>,
-}
-
-impl MessageRating {
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        if self.better.as_ref().is_some_and(|better| better.trim().is_empty()) {
-            return Err(StoreError::invalid("the better answer is empty; leave it out instead"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.verdict.is_none() && self.better.is_none()
-    }
-}
+use super::rating::MessageRating;
+use super::variants::name;
+use super::{Role, Status, Store, StoreError, messages};
+use crate::clock::milliseconds;
 
 impl Store {
     /// Rates a reply in place of an earlier rating; one without verdict and better answer takes the rating away.
@@ -75,18 +38,8 @@ pub(super) async fn insert(
         .bind(message)
         .bind(rating.verdict.map(name))
         .bind(&rating.better)
-        .bind(now())
+        .bind(milliseconds())
         .execute(connection)
         .await?;
     Ok(())
-}
-
-/// The rating in a message's row, if there is one.
-pub(super) fn of_row(row: &AnyRow) -> Result<Option<MessageRating>, StoreError> {
-    let rated: Option<i64> = row.try_get("rated")?;
-    if rated.is_none() {
-        return Ok(None);
-    }
-    let verdict: Option<String> = row.try_get("verdict")?;
-    Ok(Some(MessageRating { verdict: verdict.map(named).transpose()?, better: row.try_get("better")? }))
 }

@@ -3,7 +3,8 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 
 use super::conversations::json;
-use super::{Store, StoreError, messages, new_id, now};
+use super::{Store, StoreError, messages, new_id};
+use crate::clock::milliseconds;
 
 /// A response of the Responses API: the reply it made, and what else was said about it.
 ///
@@ -41,7 +42,7 @@ impl Store {
             conversation: stored.conversation,
             message: stored.id,
             body,
-            created: now(),
+            created: milliseconds(),
         };
         sqlx::query("INSERT INTO responses (id, message, body, created) VALUES ($1, $2, $3, $4)")
             .bind(&response.id)

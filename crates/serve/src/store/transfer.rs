@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::conversations::{self, title_of};
 use super::messages::{self, Message};
-use super::{Content, Conversation, MessageRating, Role, Status, Store, StoreError, Tree, Usage, new_id, now, ratings};
+use super::{Content, Conversation, MessageRating, Role, Status, Store, StoreError, Tree, Usage, new_id, ratings};
+use crate::clock::milliseconds;
 
 /// `object` of a file.
 pub const FILE_OBJECT: &str = "fireclay.conversation";
@@ -181,7 +182,7 @@ fn fresh(file: ConversationFile) -> Result<(Conversation, Vec<Message>), StoreEr
         let why = format!("`version` is {}; this version reads {FILE_VERSION}", file.version);
         return Err(StoreError::invalid(why));
     }
-    let (id, now) = (new_id("conv"), now());
+    let (id, now) = (new_id("conv"), milliseconds());
     let mut ids: HashMap<String, String> = HashMap::new();
     let mut messages = Vec::with_capacity(file.messages.len());
     for message in file.messages {

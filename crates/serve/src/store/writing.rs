@@ -1,7 +1,8 @@
 use sqlx::{AnyConnection, Row};
 
 use super::conversations::{self, json, title_of, touch};
-use super::messages::{blank, columns, insert, name, of_conversation, read, set_leaf, without_nul};
+use super::messages::{blank, columns, insert, of_conversation, read, set_leaf, without_nul};
+use super::variants::name;
 use super::{Message, NewMessage, Outcome, Parent, Role, Status, Store, StoreError};
 
 impl Store {

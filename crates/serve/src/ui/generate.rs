@@ -15,9 +15,9 @@ pub struct PageModel {
     pub context: usize,
 }
 
-/// How tokens are chosen; `None` leaves it to the model.
+/// The sampling settings of the page; `None` leaves one to the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sampling {
+pub struct PageSampling {
     /// 0 is greedy.
     pub temperature: Option<f32>,
     /// The nucleus.
@@ -40,12 +40,14 @@ pub struct ReplyRequest {
     /// The messages from the beginning to the user's last.
     pub messages: Vec<Message>,
     /// How tokens are chosen.
-    pub sampling: Sampling,
+    pub sampling: PageSampling,
 }
 
 /// A piece of a reply.
 #[derive(Clone, Debug)]
 pub enum Generated {
+    /// So many exchanges at the conversation's beginning have no room in the context, and are not read. It comes first.
+    LeftOut(usize),
     /// More text.
     Text(String),
     /// The end: nothing follows.

@@ -23,10 +23,10 @@ use tokio::sync::Notify;
 
 use crate::store::Store;
 
-pub use crate::app::Account;
+pub use crate::auth::Account;
 pub use crate::error::ApiError;
 pub use assets::paths as asset_paths;
-pub use generate::{Generated, Generation, PageModel, Replies, ReplyRequest, Sampling};
+pub use generate::{Generated, Generation, PageModel, PageSampling, Replies, ReplyRequest};
 pub use markdown::render;
 
 /// What the page's routes share.

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
 use super::routes::shown;
-use super::{Account, ApiError, Generated, Generation, ReplyRequest, RunningReply, Sampling, Ui};
+use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, RunningReply, Ui};
 use crate::body::{Body, Json as Given};
 use crate::store::{Message, NewMessage, Outcome, Parent, Role, Status, Usage};
 
@@ -56,13 +56,14 @@ pub(super) struct ReplyBody {
 impl Body for ReplyBody {}
 
 impl ReplyBody {
-    fn sampling(&self) -> Sampling {
+    fn sampling(&self) -> PageSampling {
         let Self { temperature, top_p, top_k, max_tokens, seed, .. } = *self;
-        Sampling { temperature, top_p, top_k, max_tokens, seed }
+        PageSampling { temperature, top_p, top_k, max_tokens, seed }
     }
 }
 
-/// A reply, as events: `{"type": "started", "user", "reply"}`, `{"type": "delta", "text"}` and, once it is stored,
+/// A reply, as events: `{"type": "started", "user", "reply"}`, `{"type": "left_out", "exchanges"}` where the
+/// conversation outgrew the context, `{"type": "delta", "text"}` and, once it is stored,
 /// `{"type": "done", "message", "conversation"}`. A message that is edited is said again behind its own parent; a reply
 /// that is generated again is asked for behind the message it answers.
 #[utoipa::path(post, path = "/ui/api/conversations/{id}/replies", tag = "page", params(("id" = String, Path)),
@@ -163,6 +164,11 @@ impl Writing {
                 next = generation.recv() => next,
             };
             match next {
+                Some(Generated::LeftOut(exchanges)) => {
+                    if !self.tell(&json!({"type": "left_out", "exchanges": exchanges})).await {
+                        return cancelled();
+                    }
+                }
                 Some(Generated::Text(text)) => {
                     self.text.push_str(&text);
                     if !self.tell(&json!({"type": "delta", "text": text})).await {

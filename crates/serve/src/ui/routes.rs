@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{Account, ApiError, Ui, markdown};
-use crate::app::blocking;
+use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
 use crate::store::{
     Conversation, ConversationChange, ConversationFile, ConversationList, ListQuery, Message, MessageRating,

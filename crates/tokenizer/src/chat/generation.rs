@@ -8,10 +8,17 @@ use std::ops::Range;
 use minijinja::State;
 use serde_json::Value as Json;
 
-use super::template::Rendered;
-
 pub(crate) const FILTER: &str = "__fireclay_generation";
 pub(crate) const MARK_VARIABLE: &str = "__fireclay_mark";
+
+/// A rendered conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text, which [`Tokenizer::encode_with_specials`](crate::Tokenizer::encode_with_specials) turns into ids.
+    pub text: String,
+    /// The bytes inside `{% generation %}` blocks, in order.
+    pub generated: Vec<Range<usize>>,
+}
 
 /// The source with its generation tags rewritten, and whether it had any.
 pub(crate) fn accept(source: &str) -> (String, bool) {

@@ -1,4 +1,3 @@
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,6 +6,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
+use super::generation::Rendered;
 use super::message::{TOOLS, VARIABLES};
 use super::{Message, bounds, clock, generation, json, methods, percent};
 use crate::TokenizerError;
@@ -45,15 +45,6 @@ pub struct RenderOptions {
     pub variables: Map<String, Json>,
     /// The moment that `strftime_now` tells; the present if `None`.
     pub now: Option<SystemTime>,
-}
-
-/// A rendered conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rendered {
-    /// The text, which [`Tokenizer::encode_with_specials`](crate::Tokenizer::encode_with_specials) turns into ids.
-    pub text: String,
-    /// The bytes inside `{% generation %}` blocks, in order.
-    pub generated: Vec<Range<usize>>,
 }
 
 impl ChatTemplate {

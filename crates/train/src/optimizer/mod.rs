@@ -56,13 +56,6 @@ pub struct OptimizerConfig {
     pub precision: Precision,
 }
 
-impl Default for OptimizerConfig {
-    /// What GPTs are trained with.
-    fn default() -> Self {
-        crate::TrainConfig::default().optimizer()
-    }
-}
-
 /// For every parameter w with gradient g, at update t, with learning rate η, by `AdamW`:
 ///
 /// ```text

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::app::{Account, App};
+use crate::app::App;
+use crate::auth::Account;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::sse;

@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::request::{ConversationId, ResponseRequest, TEXT_FORMAT};
-use crate::app::{App, blocking};
+use crate::app::App;
+use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::format;
 use crate::generation::{End, Generation, Piece};
 use crate::items::{as_chat, item, status};
+use crate::messages::encode;
 use crate::model::CHAT_TEMPERATURE;
-use crate::routes::chat::encode;
 use crate::sse::{Events, Gone};
 use crate::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Usage, new_id};
 use crate::tools;
@@ -338,7 +339,7 @@ fn unstored(model: &str) -> Message {
         model: Some(model.into()),
         finish_reason: None,
         usage: None,
-        created: (crate::app::now() * 1000) as i64,
+        created: (crate::clock::milliseconds()),
         rating: None,
     }
 }

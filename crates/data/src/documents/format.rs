@@ -1,0 +1,86 @@
+//! What a file is, by its name.
+
+use std::path::Path;
+
+/// How a file says what it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    JsonLines,
+    Json,
+    Yaml,
+    Parquet,
+}
+
+/// The formats that a reader takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    formats: &'static [Format],
+    /// As messages list them.
+    pub(crate) names: &'static str,
+}
+
+impl Known {
+    /// Documents of plain text.
+    pub(crate) const DOCUMENTS: Self = Self {
+        formats: &[Format::Text, Format::JsonLines, Format::Parquet],
+        names: ".txt, .jsonl (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
+    };
+    /// Labelled examples.
+    pub(crate) const EXAMPLES: Self = Self {
+        formats: &[Format::JsonLines, Format::Json, Format::Parquet],
+        names: ".jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
+    };
+    /// Documents or examples, whichever the content says.
+    pub(crate) const ANYTHING: Self = Self {
+        formats: &[Format::Text, Format::JsonLines, Format::Json, Format::Parquet],
+        names: ".txt, .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
+    };
+    /// Conversations, which `ChatterBot` writes as YAML.
+    pub(crate) const CONVERSATIONS: Self = Self {
+        formats: &[Format::JsonLines, Format::Json, Format::Yaml, Format::Parquet],
+        names: ".jsonl, .json and .yml (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
+    };
+
+    /// What a file's name says it is; `None` when it is nothing that the reader takes.
+    pub(super) fn format_of(self, path: &Path) -> Option<(Format, Compression)> {
+        format_of(path).filter(|(format, _)| self.formats.contains(format))
+    }
+}
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Lz4,
+    Brotli,
+    /// A member of a `.zip` archive: where its bytes begin, how many they are, and whether they are deflated. The path
+    /// is the archive's with the member's name behind it.
+    Member {
+        start: u64,
+        length: u64,
+        deflated: bool,
+    },
+}
+
+fn format_of(path: &Path) -> Option<(Format, Compression)> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let known = [
+        (".gz", Compression::Gzip),
+        (".zst", Compression::Zstd),
+        (".lz4", Compression::Lz4),
+        (".br", Compression::Brotli),
+    ];
+    let compressed = known.into_iter().find_map(|(end, compression)| Some((name.strip_suffix(end)?, compression)));
+    let (name, compression) = compressed.unwrap_or((&name, Compression::None));
+    match name.rsplit_once('.')?.1 {
+        "txt" => Some((Format::Text, compression)),
+        "json" => Some((Format::Json, compression)),
+        "yml" | "yaml" => Some((Format::Yaml, compression)),
+        "jsonl" => Some((Format::JsonLines, compression)),
+        "parquet" if compression == Compression::None => Some((Format::Parquet, compression)),
+        _ => None,
+    }
+}

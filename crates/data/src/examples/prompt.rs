@@ -1,0 +1,50 @@
+//! What an example asks: under which keys it lies, and why nothing can be answered to it.
+
+use fireclay_tokenizer::Message;
+
+use super::record::Record;
+use super::{human_assistant, reason};
+use crate::DataError;
+
+/// Keys of what is asked.
+pub(super) const ASKED: [&str; 4] = ["prompt", "question", "instruction", "query"];
+
+/// The prompt, under whichever of its keys; text may itself be a dialogue of `Human:` and `Assistant:`. `None` if there
+/// is none.
+pub(super) fn prompt(record: &Record) -> Result<Option<Vec<Message>>, DataError> {
+    let Some(key) = record.first_of(&ASKED) else {
+        let whole = record.first_of(&["conversations", "messages", "conversation"]);
+        return whole.map(|key| record.messages(key)).transpose();
+    };
+    if let Some(mut messages) = record.object[key].as_str().and_then(human_assistant::messages) {
+        record.value(key);
+        // "\n\nAssistant:" at the end asks for the answer.
+        messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
+        return Ok(Some(messages));
+    }
+    prompt_under(record, key).map(Some)
+}
+
+/// What is asked under `key`: text, or messages; with an instruction's input.
+pub(super) fn prompt_under(record: &Record, key: &str) -> Result<Vec<Message>, DataError> {
+    if key == "instruction" {
+        return Ok(vec![asked(record.string(key)?, record)?]);
+    }
+    record.text_or_messages(key, "user")
+}
+
+/// An instruction with its input, if there is any, on lines of its own.
+pub(super) fn asked(instruction: &str, record: &Record) -> Result<Message, DataError> {
+    let input = record.optional_string("input")?.unwrap_or_default();
+    let asked = if input.trim().is_empty() { instruction.to_owned() } else { format!("{instruction}\n\n{input}") };
+    Ok(Message::new("user", asked))
+}
+
+/// Why nothing can be answered to a prompt.
+pub(super) fn fault(prompt: &[Message]) -> Option<&'static str> {
+    let Some(last) = prompt.last() else { return Some(reason::EMPTY_PROMPT) };
+    if last.role == "assistant" {
+        return Some(reason::NOTHING_TO_ANSWER);
+    }
+    prompt.iter().all(|message| message.content.trim().is_empty()).then_some(reason::EMPTY_PROMPT)
+}

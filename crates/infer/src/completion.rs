@@ -1,0 +1,98 @@
+//! Completions.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a completion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// It ends in a stop sequence, a token that ends a text, or a stop string.
+    Stop,
+    /// It has `max_tokens` tokens, or fills the model's context.
+    Length,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What was generated behind a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// The tokens generated, a stop sequence at the end included.
+    pub ids: Vec<u32>,
+    /// Each token's log-probability under the model: temperature 1, no filter.
+    pub logprobs: Vec<f32>,
+    /// Each token's log-probability under the distribution that it was drawn from.
+    pub sampling_logprobs: Vec<f32>,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// How many of `ids`, at the end, are what stopped it: a stop sequence, or the tokens that a stop string lies in.
+    pub stop_tokens: usize,
+    /// How many bytes of the first of these tokens stand before the stop string.
+    pub kept_bytes: usize,
+    /// The most probable tokens in each token's place, with their log-probabilities under the model, if they were asked
+    /// for.
+    pub top_logprobs: Vec<Vec<(u32, f32)>>,
+    /// What the model thinks of each token of the prompt after the first, if it was asked for.
+    pub prompt_scores: Vec<PromptScore>,
+    /// Tokens in the prompt.
+    pub prompt_tokens: usize,
+    /// How many of them, from the first on, were known from other requests when it began.
+    pub cached_tokens: usize,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+impl Completion {
+    /// What was there after `count` tokens; the same where there are no more.
+    #[must_use]
+    pub(crate) fn first(mut self, count: usize) -> Self {
+        if count < self.ids.len() {
+            self.ids.truncate(count);
+            self.logprobs.truncate(count);
+            self.sampling_logprobs.truncate(count);
+            self.top_logprobs.truncate(count);
+            (self.finish_reason, self.stop_tokens, self.kept_bytes) = (FinishReason::Cancelled, 0, 0);
+        }
+        self
+    }
+
+    /// The tokens without the stop sequence.
+    #[must_use]
+    pub fn ids_before_stop(&self) -> &[u32] {
+        &self.ids[..self.ids.len() - self.stop_tokens]
+    }
+}
+
+/// What a model thinks of a token of a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromptScore {
+    /// Its log-probability.
+    pub logprob: f32,
+    /// The most probable tokens in its place with their log-probabilities, as many as the request asked for.
+    pub top: Vec<(u32, f32)>,
+}
+
+/// Where the time of a request went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Seconds from when it was begun to its first token.
+    pub prefill_seconds: f64,
+    /// Seconds from the first token to the last.
+    pub decode_seconds: f64,
+    /// 1, or 0 when there is no token.
+    pub prefill_outputs: usize,
+    /// Tokens after the first.
+    pub decode_outputs: usize,
+}
+
+impl Timing {
+    /// Tokens generated a second, prefill left out unless there was nothing else; 0 when nothing was generated.
+    #[must_use]
+    pub fn tokens_per_s(&self) -> f64 {
+        let (tokens, seconds) = match self.decode_outputs {
+            0 => (self.prefill_outputs, self.prefill_seconds),
+            tokens => (tokens, self.decode_seconds),
+        };
+        if tokens == 0 { 0.0 } else { tokens as f64 / seconds.max(1e-9) }
+    }
+}

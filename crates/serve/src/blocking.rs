@@ -1,0 +1,22 @@
+//! Work that would keep the threads that answer requests: [`blocking`].
+
+use fireclay_tokenizer::TokenizerError;
+
+use crate::error::ApiError;
+
+/// Does what takes the CPU for a while on a thread that may be busy.
+///
+/// # Errors
+/// What `work` says; what a tokenizer says that gave up; 500 when it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => {
+            let payload = error.try_into_panic().ok();
+            let of_tokenizer = payload.and_then(|payload| payload.downcast::<TokenizerError>().ok());
+            Err(of_tokenizer.map_or_else(ApiError::defect, |error| ApiError::of_tokenizer(&error)))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A server's settings: [`Config`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Keys, Watched};
+
+/// Where and how to serve.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+    /// Who may ask.
+    pub keys: Keys,
+    /// Whether to answer other machines without keys.
+    pub no_auth: bool,
+    /// The conversations' database: see [`Store::open`](crate::store::Store::open).
+    pub database: String,
+    /// Threads that each model computes on.
+    pub threads: usize,
+    /// What requests may take.
+    pub limits: Limits,
+    /// A run to show while it trains, on the page `/watch`.
+    pub watched: Option<Arc<Watched>>,
+}
+
+/// What requests may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Answers of a model that are computed at once.
+    pub streams: usize,
+    /// Answers of a model that wait besides; more are refused with 429.
+    pub queue: usize,
+    /// Most tokens of an answer.
+    pub max_tokens: usize,
+    /// Bytes of keys and values of each model.
+    pub cache_memory: usize,
+    /// Most bytes of a request's body.
+    pub body: usize,
+    /// Most time of an answer.
+    pub timeout: Duration,
+    /// How long answers may go on once the server was told to stop.
+    pub grace: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take nothing of what is sent to it.
+    pub reader: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams: 32,
+            queue: 64,
+            max_tokens: usize::MAX,
+            cache_memory: 1 << 30,
+            body: 4 << 20,
+            timeout: Duration::from_mins(10),
+            grace: Duration::from_secs(10),
+            connections: 1024,
+            reader: Duration::from_secs(30),
+        }
+    }
+}
