@@ -11,6 +11,7 @@ mod formats;
 mod refusals;
 mod responses;
 mod tokens;
+mod tools;
 mod watch;
 
 use std::net::{IpAddr, Ipv4Addr};

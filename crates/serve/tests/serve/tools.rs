@@ -1,0 +1,206 @@
+use std::fs;
+use std::path::Path;
+
+use axum::Router;
+use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage, huggingface};
+use fireclay_serve::Server;
+use fireclay_text::TextModel;
+use fireclay_tokenizer::{ChatTemplate, Message, Tokenizer};
+use serde_json::{Value, json};
+
+use crate::{CONTEXT, bad, chat, config, good, merged, model, post};
+
+const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
+
+/// ChatML that shows tools and calls as Hermes and Qwen do.
+const TEMPLATE: &str = r"{%- if tools -%}
+{{- '<|im_start|>system\nYou may call ' + (tools | tojson) + '<|im_end|>\n' -}}
+{%- endif -%}
+{%- for message in messages -%}
+{{- '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') -}}
+{%- if message['tool_calls'] -%}
+{%- for call in message['tool_calls'] -%}
+{{- '<tool_call>' + (call['function'] | tojson) + '</tool_call>' -}}
+{%- endfor -%}
+{%- endif -%}
+{{- '<|im_end|>\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+{{- '<|im_start|>assistant\n' -}}
+{%- endif -%}";
+
+const QUESTION: &str = "Is the kiln hot?";
+const CALLING: &str = "Let me see.<tool_call>{\"name\": \"heat\", \"arguments\": {\"of\": \"kiln\"}}</tool_call>";
+const RESULT: &str = "1200 degrees";
+const ANSWER: &str = "The kiln is hot.";
+
+fn tools() -> Value {
+    json!([{"type": "function", "function": {"name": "heat", "parameters": {"type": "object"}}}])
+}
+
+/// The conversation after the call, for chat completions.
+fn after(call: &Value) -> Value {
+    json!([{"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": RESULT}])
+}
+
+/// A decoder whose next token depends on the position alone: a GPT-2 whose embedding of a position is far longer than
+/// all else, and points at the token that is to follow. Each reply is given with the length of the prompt before it.
+fn scripted(tokenizer: &Tokenizer, replies: &[(usize, &str)]) -> InferenceDecoder {
+    let device = fireclay_model::device::parse("cpu").unwrap();
+    let width = 64;
+    let fresh = DecoderConfig::gpt2(tokenizer.vocab_size(), width, 1, 4, CONTEXT).init(7, &device);
+    let dir = tempfile::tempdir().unwrap();
+    huggingface::save(&fresh, dir.path()).unwrap();
+    let file = dir.path().join("model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let [tokens, positions] = ["wte.weight", "wpe.weight"].map(|name| start_of(&bytes, name));
+    let row = width * size_of::<f32>();
+    for &(prompt, reply) in replies {
+        let ids = tokenizer.encode_with_specials(&format!("{reply}<|im_end|>"));
+        for (position, id) in (prompt - 1..).zip(ids) {
+            let from = tokens + id as usize * row;
+            let longer: Vec<u8> = bytes[from..from + row]
+                .chunks_exact(4)
+                .flat_map(|number| (100.0 * f32::from_le_bytes(number.try_into().unwrap())).to_le_bytes())
+                .collect();
+            let to = positions + position * row;
+            bytes[to..to + row].copy_from_slice(&longer);
+        }
+    }
+    fs::write(&file, bytes).unwrap();
+    InferenceDecoder::new(fireclay_model::load(dir.path(), &device).unwrap(), WeightStorage::F32)
+}
+
+/// Where the numbers of a tensor begin in the bytes of a safetensors file.
+fn start_of(bytes: &[u8], name: &str) -> usize {
+    let begin = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..begin]).unwrap();
+    let (_, tensor) = header.as_object().unwrap().iter().find(|(key, _)| key.ends_with(name)).unwrap();
+    assert_eq!(tensor["dtype"], "F32");
+    begin + tensor["data_offsets"][0].as_u64().unwrap() as usize
+}
+
+/// A server whose model calls the tool when it is asked [`QUESTION`], and says [`ANSWER`] once it has the result.
+async fn calling() -> (Router, Server) {
+    let tokenizer = model().tokenizer().unwrap().with_chat_template(ChatTemplate::new(TEMPLATE).unwrap());
+    let length = |messages: &Value| {
+        let messages: Vec<Message> = messages
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| Message::from_object(m.as_object().unwrap().clone()).unwrap())
+            .collect();
+        let mut options = tokenizer.render_options();
+        (options.add_generation_prompt, options.tools) = (true, tools().as_array().cloned());
+        tokenizer.encode_with_specials(&tokenizer.render_chat_with(&messages, &options).unwrap().text).len()
+    };
+    let call = json!({"id": "call_x", "type": "function", "function": {"name": "heat", "arguments": {"of": "kiln"}}});
+    let asked = length(&json!([{"role": "user", "content": QUESTION}]));
+    let decoder = scripted(&tokenizer, &[(asked, CALLING), (length(&after(&call)), ANSWER)]);
+    let model = TextModel { decoder, tokenizer: Some(tokenizer), dir: Path::new("no-such-folder").into() };
+    let server = Server::bind(config(), vec![("tiny".into(), model)]).await.unwrap_or_else(|error| panic!("{error}"));
+    (server.router(), server)
+}
+
+fn with_tools(more: Value) -> Value {
+    chat(QUESTION, merged(json!({"tools": tools(), "max_tokens": 200}), more))
+}
+
+/// Checks a call, and gives it back.
+fn checked(call: &Value) -> Value {
+    assert!(call["id"].as_str().unwrap().starts_with("call_"), "{call}");
+    assert_eq!((call["type"].as_str(), call["function"]["name"].as_str()), (Some("function"), Some("heat")));
+    let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+    assert_eq!(arguments, json!({"of": "kiln"}));
+    call.clone()
+}
+
+#[tokio::test]
+async fn a_tool_is_called_and_its_result_answered() {
+    let (router, _server) = calling().await;
+    let first = good(&router, CHAT, with_tools(json!({}))).await;
+    let (choice, plain) = (&first["choices"][0], good(&router, CHAT, chat(QUESTION, json!({}))).await);
+    assert!(first["usage"]["prompt_tokens"].as_u64() > plain["usage"]["prompt_tokens"].as_u64(), "tools are shown");
+    assert_eq!(
+        (choice["finish_reason"].as_str(), choice["message"]["content"].as_str()),
+        (Some("tool_calls"), Some("Let me see."))
+    );
+    let calls = choice["message"]["tool_calls"].as_array().unwrap();
+    assert_eq!(calls.len(), 1);
+    let messages = after(&checked(&calls[0]));
+    let second = good(&router, CHAT, with_tools(json!({"messages": messages}))).await;
+    let choice = &second["choices"][0];
+    assert_eq!((choice["finish_reason"].as_str(), choice["message"]["content"].as_str()), (Some("stop"), Some(ANSWER)));
+    assert_eq!(choice["message"].get("tool_calls"), None);
+}
+
+#[tokio::test]
+async fn a_streamed_call_is_that_of_the_whole_reply() {
+    let (router, _server) = calling().await;
+    let events = post(&router, CHAT, with_tools(json!({"stream": true}))).await.events();
+    let deltas = || events.iter().map(|event| &event["choices"][0]["delta"]);
+    let words: String = deltas().filter_map(|delta| delta["content"].as_str()).collect();
+    assert_eq!(words, "Let me see.");
+    let calls: Vec<&Value> = deltas().filter_map(|delta| delta["tool_calls"].as_array()).flatten().collect();
+    assert_eq!((calls.len(), &calls[0]["index"]), (1, &json!(0)));
+    checked(calls[0]);
+    assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
+}
+
+#[tokio::test]
+async fn a_response_has_a_call_as_an_item_and_goes_on_with_its_result() {
+    let (router, _server) = calling().await;
+    let flat = json!([{"type": "function", "name": "heat", "parameters": {"type": "object"}}]);
+    let asked = |input: Value, more: Value| {
+        merged(
+            json!({"model": "tiny", "input": input, "tools": flat, "temperature": 0, "max_output_tokens": 200}),
+            more,
+        )
+    };
+    let first = good(&router, RESPONSES, asked(QUESTION.into(), json!({}))).await;
+    assert_eq!((first["status"].as_str(), first["output"].as_array().unwrap().len()), (Some("completed"), 2));
+    assert_eq!(first["output"][0]["content"][0]["text"], "Let me see.");
+    let call = &first["output"][1];
+    assert_eq!((call["type"].as_str(), call["name"].as_str()), (Some("function_call"), Some("heat")));
+    assert_eq!(serde_json::from_str::<Value>(call["arguments"].as_str().unwrap()).unwrap(), json!({"of": "kiln"}));
+    let result = json!([{"type": "function_call_output", "call_id": call["call_id"], "output": RESULT}]);
+    let second = good(&router, RESPONSES, asked(result, json!({"previous_response_id": first["id"]}))).await;
+    assert_eq!(second["output"][0]["content"][0]["text"], ANSWER);
+
+    let events = post(&router, RESPONSES, asked(QUESTION.into(), json!({"stream": true}))).await.events();
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let expect = [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.output_item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "response.output_item.done",
+        "response.completed",
+    ];
+    assert_eq!(kinds, expect);
+    assert_eq!(events[9]["delta"], call["arguments"]);
+    assert_eq!(events[12]["response"]["output"][1]["arguments"], call["arguments"]);
+}
+
+#[tokio::test]
+async fn a_tool_that_cannot_be_is_refused_by_its_place() {
+    let (router, _server) = calling().await;
+    for (more, param) in [
+        (json!({"tools": [{"type": "web_search"}]}), "tools[0]"),
+        (json!({"tools": [{"type": "function", "function": {}}]}), "tools[0]"),
+        (json!({"tool_choice": "required"}), "tool_choice"),
+        (json!({"response_format": {"type": "json_object"}}), "response_format"),
+    ] {
+        assert_eq!(bad(&router, CHAT, with_tools(more), 400).await["param"], param);
+    }
+}
