@@ -321,6 +321,22 @@ try {
     await page.waitForSelector('.message');
   });
 
+  await check('a conversation that outgrows the context goes on, and the page says so', async () => {
+    await page.locator('.conversation').last().click();
+    await page.waitForFunction(() => /of \d+/.test(document.querySelector('#context').textContent));
+    const context = Number((await page.locator('#context').textContent()).match(/of (\d+)/)[1]);
+    const exchange = [['user', 'clay '.repeat(context / 8)], ['assistant', 'Yes.']];
+    await importFile(file(Array(12).fill(exchange).flat(), 'Too long'));
+    await say('Hello!');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 26);
+    await finished();
+    assert.match(await page.locator('#left-out').textContent(), /first \d+ exchanges/);
+    await shot('left-out-light');
+    await deleteOpen();
+    await page.locator('.conversation').first().click();
+    await page.waitForSelector('.message.assistant');
+  });
+
   await check('the theme can be changed and is remembered', async () => {
     await page.click('#theme');
     await page.reload();

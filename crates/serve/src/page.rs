@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use fireclay_text::{ChatHistory, Fit, prompt_limit};
 use serde_json::Map;
 use tokio::sync::mpsc;
 
@@ -12,8 +13,8 @@ use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::items::as_chat;
 use crate::messages::encode;
-use crate::model::CHAT_TEMPERATURE;
-use crate::store::Usage;
+use crate::model::{CHAT_TEMPERATURE, Served};
+use crate::store::{Message, Usage};
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 
 /// Pieces of a reply that may wait for the page's route.
@@ -37,13 +38,10 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     let ReplyRequest { model, instructions, messages, sampling } = request;
     let model = app.model(&model)?;
     let places = model.admit(1)?;
-    let system = instructions.into_iter().map(|text| fireclay_tokenizer::Message::new("system", text));
-    let chat: Vec<_> = system.chain(messages.iter().map(as_chat)).collect();
-    let prompt = {
-        let model = Arc::clone(&model);
-        blocking(move || encode(&model, &chat, None, Map::new())).await?
+    let (prompt, left_out) = {
+        let (model, wanted) = (Arc::clone(&model), sampling.max_tokens);
+        blocking(move || prompt(&model, instructions, &messages, wanted)).await?
     };
-    model.check_room(prompt.len(), 1)?;
     let choosing = Choosing {
         temperature: sampling.temperature,
         top_p: sampling.top_p,
@@ -56,6 +54,9 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     let request = model.request(prompt, config, &[], true)?;
     let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
     let (sender, receiver) = mpsc::channel(WAITING);
+    if left_out > 0 {
+        sender.try_send(Generated::LeftOut(left_out)).expect("the channel is new, and its receiver is here");
+    }
     tokio::spawn(async move {
         loop {
             let piece = tokio::select! {
@@ -85,6 +86,31 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
         }
     });
     Ok(receiver)
+}
+
+/// The ids of a conversation, and how many of its oldest exchanges are left out so that a reply has room behind it.
+fn prompt(
+    model: &Served,
+    instructions: Option<String>,
+    messages: &[Message],
+    wanted: Option<usize>,
+) -> Result<(Vec<u32>, usize), ApiError> {
+    let mut chat: Vec<_> = messages.iter().map(as_chat).collect();
+    let question = chat.pop().ok_or_else(|| ApiError::invalid("there is nothing to answer"))?;
+    let mut history = ChatHistory::behind(instructions, chat);
+    let limit = prompt_limit(model.context, wanted.unwrap_or(usize::MAX));
+    let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
+    match history.fit(&question, limit, encoded)? {
+        Fit::Prompt { ids, dropped } => Ok((ids, dropped)),
+        // Alone it may still leave room for a short reply.
+        Fit::TooLong { tokens } => {
+            model.check_room(tokens, 1)?;
+            match history.fit(&question, tokens, encoded)? {
+                Fit::Prompt { ids, dropped } => Ok((ids, dropped)),
+                Fit::TooLong { .. } => unreachable!("it has as many tokens as may be"),
+            }
+        }
+    }
 }
 
 impl Usage {

@@ -4,7 +4,6 @@
 mod terminal;
 mod editor;
 mod input;
-mod conversation;
 mod stored;
 mod reply;
 mod opening_quote;
@@ -13,7 +12,6 @@ mod suggestions;
 mod session;
 mod stored_commands;
 
-pub use conversation::Conversation;
 pub use session::{Session, Settings, check_system};
 pub use stored::Stored;
 pub use suggestions::{lines as suggestion_lines, suggestions};

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use fireclay_infer::{Completion, Engine, FinishReason, Request, SamplingConfig, Utf8Guard};
 use fireclay_serve::store::Usage;
-use fireclay_text::{ReplyText, TextModel};
+use fireclay_text::{ChatHistory, Fit, ReplyText, TextModel, prompt_limit};
 use fireclay_tokenizer::Message;
 use serde_json::{Value, json};
 
-use super::conversation::{Conversation, Fit};
 use super::input::{HELP, Input};
 use super::reply::Reply;
 use super::stored::{Asked, Stored, as_messages};
@@ -45,7 +44,7 @@ pub struct Session<'a> {
     /// Who asks.
     pub terminal: Terminal,
     /// What was said, as far as the model can read it.
-    pub conversation: Conversation,
+    pub conversation: ChatHistory,
     /// What was said, in the database; `None` where nothing is kept.
     pub stored: Option<Stored>,
     /// Exchanges of this conversation were dropped, and that was told.
@@ -95,7 +94,7 @@ impl Session<'_> {
             Input::Nothing | Input::Quit => Ok(()),
             Input::Say(text) => self.say(&text),
             Input::New => {
-                self.begin_anew(Conversation::new(self.conversation.system().map(Into::into)));
+                self.begin_anew(ChatHistory::new(self.conversation.system().map(Into::into)));
                 self.terminal.hint("a new conversation");
                 Ok(())
             }
@@ -138,7 +137,7 @@ impl Session<'_> {
     }
 
     /// Puts another conversation in the place of this one.
-    pub fn begin_anew(&mut self, conversation: Conversation) {
+    pub fn begin_anew(&mut self, conversation: ChatHistory) {
         self.conversation = conversation;
         self.outgrown = false;
         if let Some(stored) = &mut self.stored {
@@ -149,7 +148,7 @@ impl Session<'_> {
     fn set_system(&mut self, text: String) -> Result<()> {
         match check_system(self.model, &text) {
             Ok(()) => {
-                self.begin_anew(Conversation::new(Some(text)));
+                self.begin_anew(ChatHistory::new(Some(text)));
                 self.terminal.hint("a new conversation with this system message");
                 Ok(())
             }
@@ -164,7 +163,7 @@ impl Session<'_> {
                 None => false,
                 Some(path) => {
                     let system = self.conversation.system().map(Into::into);
-                    self.conversation = Conversation::behind(system, as_messages(&path));
+                    self.conversation = ChatHistory::behind(system, as_messages(&path));
                     true
                 }
             },
@@ -253,7 +252,7 @@ impl Session<'_> {
         self.model.chat_tokenizer()?.try_encode(text)?;
         let context = self.engine.context();
         let limit = prompt_limit(context, self.settings.config.max_tokens);
-        match self.conversation.fit(text, limit, |messages| Ok(self.model.chat_prompt(messages)?))? {
+        match self.conversation.fit(&Message::new("user", text), limit, |messages| self.model.chat_prompt(messages))? {
             Fit::TooLong { tokens } => Err(user(format!(
                 "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the \
                  context is {context}, \
@@ -318,22 +317,4 @@ fn write_object(object: &Value) -> Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{object}")?;
     Ok(out.flush()?)
-}
-
-/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply
-/// may need, or less where replies are shorter than that.
-fn prompt_limit(context: usize, max_tokens: usize) -> usize {
-    context - max_tokens.min(context.div_ceil(4))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quarter_of_the_context_is_the_replys() {
-        assert_eq!(prompt_limit(8192, 512), 7680);
-        assert_eq!(prompt_limit(256, 512), 192);
-        assert_eq!(prompt_limit(1, 512), 0);
-    }
 }

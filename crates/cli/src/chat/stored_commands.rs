@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use fireclay_serve::store::{Message, Role};
+use fireclay_text::ChatHistory;
 
-use super::conversation::Conversation;
 use super::input::Rating;
 use super::session::{Session, check_system};
 use super::stored::{Stored, as_messages};
@@ -45,7 +45,7 @@ impl Session<'_> {
             stored(&mut self.stored)?.begin_anew();
             return Err(error.context("this model cannot have the conversation's system message"));
         }
-        self.conversation = Conversation::behind(conversation.persona, as_messages(&path));
+        self.conversation = ChatHistory::behind(conversation.persona, as_messages(&path));
         self.outgrown = false;
         Ok((conversation.title, path))
     }

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::Sampling;
+use fireclay_text::{ChatHistory, Sampling};
 
 use crate::args::{ChatArgs, DATABASE};
 use crate::chat::{
-    Conversation, Session, Settings, Stored, Terminal, check_system, is_interactive, suggestion_lines, suggestions,
-    tell, width,
+    Session, Settings, Stored, Terminal, check_system, is_interactive, suggestion_lines, suggestions, tell, width,
 };
 use crate::console::Console;
 use crate::error::one_line;
@@ -49,7 +48,7 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     }
     let guard = model.utf8_guard();
     let settings = Settings { config, stop_ids, guard, json: args.json, suggestions };
-    let conversation = Conversation::new(args.system.clone());
+    let conversation = ChatHistory::new(args.system.clone());
     let model = &model;
     let mut session = Session { engine, model, settings, terminal, conversation, stored, outgrown: false, failed: 0 };
     if let Some(id) = &args.conversation {

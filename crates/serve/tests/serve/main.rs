@@ -8,6 +8,7 @@ mod connections;
 mod conversations;
 mod crowd;
 mod formats;
+mod page;
 mod refusals;
 mod responses;
 mod tokens;

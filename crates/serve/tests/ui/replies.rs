@@ -147,3 +147,16 @@ async fn a_request_that_is_refused_leaves_nothing_behind() {
     }
     assert!(server.store.tree(ANN, &id).await.unwrap().messages.is_empty());
 }
+
+#[tokio::test]
+async fn what_the_context_has_no_room_for_is_told() {
+    let server = Server::new().await;
+    let id = server.conversation().await;
+    let mut events = server.reply(&id, json!({"model": "tiny", "parent": null, "text": "Hi"})).await;
+    events.expect("started").await;
+    let asked = server.puppet.last();
+    asked.say.send(Generated::LeftOut(3)).await.unwrap();
+    asked.say.send(end()).await.unwrap();
+    assert_eq!(events.expect("left_out").await["exchanges"], 3);
+    events.expect("done").await;
+}

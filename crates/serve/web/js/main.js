@@ -89,6 +89,8 @@ function figures() {
   $('speed').textContent = last && seconds > 0 && completion_tokens > 1 ? t('speed', ((completion_tokens - 1) / seconds).toFixed(0)) : '';
   const used = prompt_tokens + completion_tokens;
   $('context').textContent = !last ? '' : window_ ? t('context', used, window_) : t('contextOnly', used);
+  const { leftOut = 0 } = thread.tree ?? {};
+  $('left-out').textContent = leftOut === 0 ? '' : t('leftOut', leftOut);
 }
 
 // Sending

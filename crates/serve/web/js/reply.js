@@ -66,6 +66,8 @@ async function stream(mine, conversation, request) {
       if (shown()) thread.put(...(event.user ? [event.user] : []), event.reply);
       $('announce').textContent = t('thinking');
       stick(true);
+    } else if (event.type === 'left_out') {
+      if (shown()) thread.tree.leftOut = event.exchanges;
     } else if (event.type === 'delta') {
       mine.text += event.text;
       render();

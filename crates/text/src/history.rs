@@ -1,16 +1,14 @@
-//! What was said so far, and how much of it fits the model's context.
-
-use anyhow::Result;
 use fireclay_tokenizer::Message;
 
-/// A system message, if there is one, and exchanges: a user's message and what follows it up to the next.
+/// What a conversation said so far: a system message, if there is one, and exchanges, each a user's message and what
+/// follows it up to the next. Where it outgrows the model's context, the oldest exchanges are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conversation {
+pub struct ChatHistory {
     system: Option<String>,
     exchanges: Vec<Vec<Message>>,
 }
 
-/// How a question fits behind the conversation.
+/// How a question fits behind a [`ChatHistory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// The ids of what is left of the conversation, the question and the opening of a reply.
@@ -27,7 +25,14 @@ pub enum Fit {
     },
 }
 
-impl Conversation {
+/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply
+/// may need, or less where replies are shorter than that.
+#[must_use]
+pub fn prompt_limit(context: usize, max_tokens: usize) -> usize {
+    context - max_tokens.min(context.div_ceil(4))
+}
+
+impl ChatHistory {
     /// One in which nothing was said yet.
     pub fn new(system: Option<String>) -> Self {
         Self { system, exchanges: vec![] }
@@ -65,12 +70,12 @@ impl Conversation {
     ///
     /// # Errors
     /// When `encode` fails; nothing is dropped then.
-    pub fn fit(
+    pub fn fit<E>(
         &mut self,
-        question: &str,
+        question: &Message,
         limit: usize,
-        encode: impl Fn(&[Message]) -> Result<Vec<u32>>,
-    ) -> Result<Fit> {
+        encode: impl Fn(&[Message]) -> Result<Vec<u32>, E>,
+    ) -> Result<Fit, E> {
         let alone = encode(&self.messages(self.exchanges.len(), question))?;
         if alone.len() > limit {
             return Ok(Fit::TooLong { tokens: alone.len() });
@@ -88,19 +93,23 @@ impl Conversation {
     }
 
     /// The system message, the exchanges without the first `dropped`, and the question.
-    fn messages(&self, dropped: usize, question: &str) -> Vec<Message> {
+    fn messages(&self, dropped: usize, question: &Message) -> Vec<Message> {
         let mut messages: Vec<Message> = self.system.iter().map(|text| Message::new("system", text)).collect();
         messages.extend(self.exchanges[dropped..].iter().flatten().cloned());
-        messages.push(Message::new("user", question));
+        messages.push(question.clone());
         messages
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use anyhow::bail;
+    use std::convert::Infallible;
 
     use super::*;
+
+    fn question() -> Message {
+        Message::new("user", "?")
+    }
 
     /// A message costs one token and one for each of its bytes, and the opening of a reply costs one: the id is the
     /// byte.
@@ -110,8 +119,8 @@ mod tests {
     }
 
     /// "S" as the system message, then an exchange of 2 + 3 and one of 3 + 2 tokens.
-    fn conversation() -> Conversation {
-        let mut conversation = Conversation::new(Some("S".into()));
+    fn conversation() -> ChatHistory {
+        let mut conversation = ChatHistory::new(Some("S".into()));
         conversation.add("1", "ab".into());
         conversation.add("22", "c".into());
         conversation
@@ -124,7 +133,11 @@ mod tests {
             Ok((text, dropped)) => Fit::Prompt { ids: text.bytes().map(u32::from).collect(), dropped },
             Err(tokens) => Fit::TooLong { tokens },
         };
-        assert_eq!(conversation.fit("?", limit, |messages| Ok(encode(messages))).unwrap(), expect, "{limit}");
+        assert_eq!(
+            conversation.fit(&question(), limit, |messages| Ok::<_, Infallible>(encode(messages))).unwrap(),
+            expect,
+            "{limit}"
+        );
         let left = if let Fit::Prompt { dropped, .. } = expect { 2 - dropped } else { 2 };
         assert_eq!(conversation.exchanges[..], self::conversation().exchanges[2 - left..], "{limit}");
         assert_eq!(conversation.system(), Some("S"));
@@ -149,16 +162,16 @@ mod tests {
     #[test]
     fn an_error_drops_nothing() {
         let mut conversation = conversation();
-        conversation.fit("?", 100, |_| bail!("the template refuses")).unwrap_err();
+        conversation.fit(&question(), 100, |_| Err::<Vec<u32>, _>("the template refuses")).unwrap_err();
         assert_eq!(conversation, self::conversation());
     }
 
     #[test]
     fn stored_messages_are_exchanges_that_begin_with_the_users() {
-        let said = conversation().messages(0, "?")[1..5].to_vec();
-        assert_eq!(Conversation::behind(Some("S".into()), said), conversation());
+        let said = conversation().messages(0, &question())[1..5].to_vec();
+        assert_eq!(ChatHistory::behind(Some("S".into()), said), conversation());
         let roles = ["assistant", "user", "assistant", "tool", "assistant", "user"];
-        let conversation = Conversation::behind(None, roles.map(|role| Message::new(role, "")));
+        let conversation = ChatHistory::behind(None, roles.map(|role| Message::new(role, "")));
         assert_eq!(conversation.exchanges.iter().map(Vec::len).collect::<Vec<_>>(), [1, 4, 1]);
     }
 
@@ -166,9 +179,16 @@ mod tests {
     fn what_was_said_can_be_taken_back() {
         let mut conversation = conversation();
         assert!(conversation.undo());
-        assert_eq!(conversation.messages(0, "?").len(), 4);
+        assert_eq!(conversation.messages(0, &question()).len(), 4);
         assert!(conversation.undo() && !conversation.undo());
-        assert_eq!(conversation, Conversation::new(Some("S".into())));
-        assert_eq!(Conversation::default().messages(0, "?"), [Message::new("user", "?")]);
+        assert_eq!(conversation, ChatHistory::new(Some("S".into())));
+        assert_eq!(ChatHistory::default().messages(0, &question()), [question()]);
+    }
+
+    #[test]
+    fn a_quarter_of_the_context_is_the_replys() {
+        assert_eq!(prompt_limit(8192, 512), 7680);
+        assert_eq!(prompt_limit(256, 512), 192);
+        assert_eq!(prompt_limit(1, 512), 0);
     }
 }
