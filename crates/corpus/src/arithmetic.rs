@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
-use super::assistant::sums::english_number;
 use super::dice::{Dice, fingerprint};
+use super::number_words::english_number;
 
 /// A sum or a difference of numbers from 0 to 99, never below 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -33,6 +33,7 @@ mod dice;
 mod template;
 mod typing;
 mod wording;
+mod number_words;
 
 pub mod arithmetic;
 pub mod stories;

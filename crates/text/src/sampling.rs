@@ -107,7 +107,9 @@ mod tests {
                 repetition_penalty: 1.1,
                 ..SamplingConfig::default()
             },
-            &format!("temperature 0.6 {from}, top-p 0.8 {from}, min-p 0.05 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"),
+            &format!(
+                "temperature 0.6 {from}, top-p 0.8 {from}, min-p 0.05 {from}, repetition penalty 1.1 {from}, top-k 20 {from}"
+            ),
         );
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
         check(&asked(), &SamplingDefaults::default(), expect, "temperature 0.7");

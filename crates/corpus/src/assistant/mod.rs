@@ -9,7 +9,7 @@ mod people;
 pub(super) mod possessions;
 mod recall;
 mod story;
-pub(super) mod sums;
+mod sums;
 mod talk;
 mod things;
 mod unknown;
