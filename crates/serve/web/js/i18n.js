@@ -15,7 +15,7 @@ const WORDS = {
     good: 'Good reply', bad: 'Bad reply', better: 'Give a better answer', betterTitle: 'A better answer', betterText: 'What should the reply have been? Training can learn from it.',
     previous: 'Previous version', next: 'Next version', you: 'You said', assistant: 'The model said', cut: 'Stopped.', cutLength: 'Cut off: the longest reply was reached.',
     interrupted: 'Interrupted: the server stopped.', failed: 'An error ended this reply.', thinking: 'The model is writing.', done: 'Reply finished:', speed: '{0} tokens/s', context: '{0} of {1} tokens of context',
-    contextOnly: '{0} tokens of context', leftOut: 'Too long for the context: the first {0} exchanges are no longer read.', keyTitle: 'API key', keyText: 'This server asks for an API key.', keyWrong: 'The server refused this key.', signIn: 'Sign in', none: 'No conversation yet', noneFound: 'Nothing found',
+    contextOnly: '{0} tokens of context', leftOut: 'The context is full; exchanges left out at the beginning: {0}', keyTitle: 'API key', keyText: 'This server asks for an API key.', keyWrong: 'The server refused this key.', signIn: 'Sign in', none: 'No conversation yet', noneFound: 'Nothing found',
     offline: 'The server does not answer.', more: 'More', today: 'Today', yesterday: 'Yesterday', earlier: 'Earlier', imported: 'Imported.', busy: 'Wait for the reply to end, or stop it.', badFile: 'This file is not JSON.',
     kSend: 'Send the message', kLine: 'New line', kStop: 'Stop the reply', kNew: 'New chat', kSearch: 'Search', kSidebar: 'Show or hide the conversations', kFocus: 'To the message box', kHelp: 'This list', kEdit: 'Edit your last message', kCopy: 'Copy the last reply',
   },
