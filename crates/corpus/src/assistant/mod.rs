@@ -73,7 +73,7 @@ impl Default for TopicShares {
             identity: 9,
             talk: 14,
             story: 14,
-            sum: 19,
+            sum: 16,
             people: 9,
             unknown: 10,
             recall: 9,

@@ -169,10 +169,18 @@ pub fn is_listed(word: &str) -> bool {
         || roles.into_iter().any(|role| role == word)
 }
 
+/// So many names come first in each of their lists, and are common.
+const COMMON: usize = 24;
+
 /// One of the names that come first in their lists, of which there are few.
 pub fn common_name(split: Split, dice: &mut Dice) -> &'static str {
     let names = if dice.chance(50) { SHE } else { HE }.of(split);
-    dice.word(&names[..names.len().min(24)])
+    dice.word(&names[..names.len().min(COMMON)])
+}
+
+/// Whether it is one of training's names that [`common_name`] gives.
+pub fn is_common_name(name: &str) -> bool {
+    [SHE, HE].iter().any(|names| names.training[..COMMON].contains(&name))
 }
 
 /// One of the animals that come first in their list.

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::dice::Dice;
 use super::template::capitalise;
-pub(super) use english_cast::{common_animal, common_name, with_article};
+pub(super) use english_cast::{common_animal, common_name, is_common_name, with_article};
 use grammar::Grammar;
 pub(super) use made_up::word as made_up_word;
 pub(super) use titles::titled;
