@@ -3,6 +3,7 @@ use std::path::Path;
 
 use fireclay_model::gguf::{GgufOptions, NumberType, save_gguf};
 use fireclay_model::huggingface::{TokenIds, load_config, load_token_ids};
+use fireclay_model::parameters::NamedParameter;
 use fireclay_model::{Decoder, Family, load};
 
 use crate::parity::{FAMILIES, fixture};
@@ -82,20 +83,65 @@ fn other_types_are_rounded_and_no_more() {
         ..fireclay_model::DecoderConfig::llama(61, 64, 2, 4, 24)
     };
     let decoder = config.init(1, &device());
-    let logits = decoder.forward(tokens(1, 12, &device()), None);
-    let size = logits.clone().abs().max().into_scalar::<f32>();
     let mut sizes = vec![];
-    for (kind, most) in [
-        (NumberType::F32, 1e-6),
-        (NumberType::F16, 5e-3),
-        (NumberType::Bf16, 5e-2),
-        (NumberType::Q8_0, 1e-1),
-        (NumberType::Q4_0, 0.7),
-    ] {
+    for kind in [NumberType::F32, NumberType::F16, NumberType::Bf16, NumberType::Q8_0, NumberType::Q4_0] {
         let again = through(&decoder, kind, &path);
-        let difference = distance(logits.clone(), again.forward(tokens(1, 12, &device()), None)) / size;
-        assert!(difference < most, "{}: {difference}", kind.name());
+        for (ours, theirs) in decoder.named_parameters().into_iter().zip(again.named_parameters()) {
+            let rounding = match (kind, ours.data.shape().len()) {
+                (_, 1) => NumberType::F32,
+                (NumberType::Q4_0, _) if ours.name == "token_embedding" || ours.name == "head.weight" => {
+                    NumberType::Q8_0
+                }
+                (kind, _) => kind,
+            };
+            check_rounding(&ours, &theirs, rounding);
+        }
         sizes.push(std::fs::metadata(&path).expect("there").len());
     }
     assert!(sizes[1] < sizes[0] && sizes[3] < sizes[1] && sizes[4] < sizes[3], "{sizes:?}");
+}
+
+/// Holds every weight to the rounding of its block, which is 32 inputs of an output.
+fn check_rounding(ours: &NamedParameter, theirs: &NamedParameter, kind: NumberType) {
+    let numbers = |parameter: &NamedParameter| parameter.data.as_slice::<f32>().expect("f32").to_vec();
+    let (a, b) = (numbers(ours), numbers(theirs));
+    let shape = &ours.data.shape();
+    let (a, b) = match shape.len() == 2 && ours.name != "token_embedding" {
+        true => [a, b].map(|numbers| by_output(&numbers, shape[0], shape[1])).into(),
+        false => (a, b),
+    };
+    let size = if shape.len() == 2 { 32 } else { 1 };
+    assert!(a.len() % size == 0 && a.len() == b.len(), "{}: whole blocks", ours.name);
+    for (block, again) in a.chunks(size).zip(b.chunks(size)) {
+        let largest = block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+        for (x, y) in block.iter().zip(again) {
+            let most = largest_error(kind, *x, largest);
+            assert!((x - y).abs() <= most, "{} in {}: {x} became {y}, {most} allowed", ours.name, kind.name());
+        }
+    }
+}
+
+fn by_output(numbers: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
+    (0..outputs).flat_map(|o| (0..inputs).map(move |i| numbers[i * outputs + o])).collect()
+}
+
+/// How far the rounding of a format can take x, in a block whose largest magnitude is `largest`. A 16-bit scale is off
+/// by 2^−11 of itself, or by 2^−25 where it is subnormal; f32 arithmetic by far less, for which 2^−20 of the block's
+/// size is left.
+fn largest_error(kind: NumberType, x: f32, largest: f32) -> f32 {
+    let half = |x: f32| (x.abs() * 2f32.powi(-11)).max(2f32.powi(-25));
+    let arithmetic = largest * 2f32.powi(-20);
+    match kind {
+        NumberType::F32 => 0.0,
+        NumberType::F16 => half(x),
+        NumberType::Bf16 => x.abs() * 2f32.powi(-8),
+        // Half a step, and at most 127 times what the scale is off.
+        NumberType::Q8_0 => 0.5 * largest / 127.0 + 127.0 * half(largest / 127.0) + arithmetic,
+        // The steps go from −8 to 7: a number as large as the largest, of the other sign, is a whole step off.
+        NumberType::Q4_0 => {
+            let step = largest / 8.0;
+            if x.abs() <= 7.5 * step { 0.5 * step + 8.0 * half(step) + arithmetic } else { step + 8.0 * half(step) }
+        }
+        other => panic!("{} is not written", other.name()),
+    }
 }
