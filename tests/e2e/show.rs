@@ -79,6 +79,33 @@ fn pairs_text_and_the_embedded_corpus() {
 }
 
 #[test]
+fn any_stage_shows_what_it_learns_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = tokenizer(folder.path());
+    let show = |more: &[&str]| {
+        let mut command = fireclay();
+        command.args(["data", "show", "--json", "--context=256", "--batch=3", "--model"]).arg(&run).args(more);
+        command
+    };
+    for (stage, kind) in [
+        ("pretrain", "text"),
+        ("sft", "conversations"),
+        ("reward", "preferences"),
+        ("dpo", "preferences"),
+        ("kto", "ratings"),
+        ("ppo", "prompts"),
+        ("grpo", "prompts"),
+    ] {
+        let shown: Value = serde_json::from_str(&succeed(&mut show(&["--stage", stage]))).unwrap();
+        assert_eq!(shown["kind"], kind, "{stage}");
+        assert_eq!(shown["rows"].as_array().map(Vec::len), Some(3), "{stage}");
+        let learned = shown["loss_share"].as_f64().unwrap() > 0.0;
+        assert_eq!(learned, kind != "prompts", "{stage}: a policy learns from answers that are not there yet");
+    }
+    fail(&mut show(&["--stage=tokenizer"]), 2, &["--stage tokenizer", "choose among pretrain, sft"]);
+}
+
+#[test]
 fn mistakes_are_told_in_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let run = tokenizer(folder.path());

@@ -22,6 +22,7 @@ Examples:
   fireclay data show --tokenizer gpt2-chat/ --data chats.jsonl --context 512
   fireclay data show --model runs/tiny --kind preferences --batch 3
   fireclay data show --model runs/tiny --kind text --json
+  fireclay data show --model runs/tiny --stage ppo           the first batch of any stage
 
 On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
 breaks are shown as ⏎.")]
@@ -69,6 +70,9 @@ pub struct DataShowArgs {
     /// What the data are
     #[arg(long, value_enum, default_value_t = DataKind::Conversations)]
     pub kind: DataKind,
+    /// The stage of the run whose first batch is shown, in its own order
+    #[arg(long, value_name = "STAGE", requires = "model", conflicts_with_all = ["data", "kind", "tokenizer"])]
+    pub stage: Option<String>,
     /// Tokens in a row [default: the run's, or 256]
     #[arg(long, value_name = "N")]
     pub context: Option<usize>,

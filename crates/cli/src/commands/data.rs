@@ -15,7 +15,7 @@ use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
 use crate::recipe::{ConversationData, PreferenceData, Recipe};
-use crate::show::{Paint, ShownRow, conversations, preferences, row, text};
+use crate::show::{Paint, ShownRow, answers, conversations, preferences, row, text};
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
 
@@ -60,15 +60,34 @@ fn show(args: &DataShowArgs) -> Result<()> {
     let recipe = recipe(args)?;
     let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
     let tokenizer = load_tokenizer(path)?;
-    let stage = recipe.as_ref().and_then(|recipe| stage_of(args.kind, recipe));
+    let stage = match &args.stage {
+        Some(name) => Some(named_stage(name, recipe.as_ref())?),
+        None => recipe.as_ref().and_then(|recipe| stage_of(args.kind, recipe)),
+    };
     let shape = Shape::new(args, stage.map(|(_, section)| section))?;
-    if !matches!(args.kind, DataKind::Text) {
+    let learns = stage.filter(|_| args.stage.is_some()).map(|(stage, section)| (stage, section.learns_from()));
+    let kind = match learns {
+        Some((_, LearnsFrom::Text)) => DataKind::Text,
+        Some((_, LearnsFrom::Pairs(_))) => DataKind::Preferences,
+        _ => args.kind,
+    };
+    if !matches!(kind, DataKind::Text) {
         tokenizer.chat_complaints().iter().for_each(|complaint| tracing::warn!("{complaint}"));
     }
-    let (kind, rows) = match args.kind {
-        DataKind::Conversations => ("conversations", of_conversations(args, stage, &tokenizer, &shape)?),
-        DataKind::Preferences => ("preferences", of_preferences(args, stage, &tokenizer, &shape)?),
-        DataKind::Text => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
+    let (kind, rows) = match (learns, kind) {
+        (Some((stage, LearnsFrom::Ratings(data))), _) => {
+            let (train, _) = examples::ratings(data, &tokenizer, shape.context, stage)?;
+            ("ratings", answers::ratings(&first(train, &shape)?, &tokenizer))
+        }
+        (Some((stage, LearnsFrom::Prompts(data))), _) => {
+            let answer = stage_section(stage, recipe.as_ref()).and_then(TrainingStage::rollouts);
+            let longest = shape.context.saturating_sub(answer.map_or(0, |rollouts| rollouts.max_tokens)).max(1);
+            let (train, _) = examples::tasks(data, &tokenizer, longest, stage)?;
+            ("prompts", answers::prompts(&first(train, &shape)?, &tokenizer))
+        }
+        (_, DataKind::Conversations) => ("conversations", of_conversations(args, stage, &tokenizer, &shape)?),
+        (_, DataKind::Preferences) => ("preferences", of_preferences(args, stage, &tokenizer, &shape)?),
+        (_, DataKind::Text) => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
     };
     let mut out = io::stdout();
     if args.json {
@@ -85,6 +104,32 @@ fn recipe(args: &DataShowArgs) -> Result<Option<Recipe>> {
     let Some(path) = &args.model else { return Ok(None) };
     let dir = model_dir::resolve(path).unwrap_or_else(|_| path.clone());
     run_recipe::near(path, &dir)
+}
+
+/// The stage of a run by its name.
+fn named_stage<'a>(name: &str, recipe: Option<&'a Recipe>) -> Result<(Stage, &'a dyn TrainingStage)> {
+    let found = Stage::named(name).and_then(|stage| Some((stage, stage_section(stage, recipe)?)));
+    found.ok_or_else(|| match recipe {
+        Some(recipe) => {
+            let names: Vec<&str> = recipe.training().into_iter().map(|(stage, _)| stage.name()).collect();
+            user(format!("--stage {name}: no stage that learns from examples; choose among {}", names.join(", ")))
+        }
+        None => user(format!("--stage {name}: --model is no run, whose recipe would say what it learns from")),
+    })
+}
+
+fn stage_section(stage: Stage, recipe: Option<&Recipe>) -> Option<&dyn TrainingStage> {
+    recipe?.training_stage(stage)
+}
+
+/// What a stage learns first of these examples, in its order.
+fn first<T: Clone + Send + serde::Serialize>(examples: Vec<T>, shape: &Shape) -> Result<Vec<T>> {
+    let mut source = Shuffled::new("examples", examples, shape.batch, shape.seed)?;
+    let mut found = vec![];
+    for _ in 0..shape.count {
+        found.extend(source.next_batch()?);
+    }
+    Ok(found)
 }
 
 /// The first stage that learns from such examples: of those that the recipe runs, or else of all.
@@ -180,11 +225,7 @@ fn of_preferences(
 /// The pairs that the stage learns first, in its order.
 fn first_pairs(stage: Stage, data: &PreferenceData, tokenizer: &Tokenizer, shape: &Shape) -> Result<Vec<ShownRow>> {
     let (train, _) = examples::pairs(data, tokenizer, shape.context, stage)?;
-    let mut source = Shuffled::new("examples", train, shape.batch, shape.seed)?;
-    let mut pairs = vec![];
-    for _ in 0..shape.count {
-        pairs.extend(source.next_batch()?);
-    }
+    let pairs = first(train, shape)?;
     Ok(preferences::rows(&pairs, tokenizer))
 }
 

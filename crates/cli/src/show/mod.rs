@@ -1,11 +1,12 @@
 //! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends,
 //! and how much is padding.
 //!
-//! Reading order: [`row`] → [`conversations`], [`preferences`], [`text`] → [`paint`].
+//! Reading order: [`row`] → [`conversations`], [`preferences`], [`answers`], [`text`] → [`paint`].
 
 pub mod row;
 pub mod conversations;
 pub mod preferences;
+pub mod answers;
 pub mod text;
 pub mod paint;
 
