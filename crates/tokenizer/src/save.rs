@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use crate::settings::Settings;
@@ -48,5 +49,11 @@ fn create(dir: &Path) -> Result<(), TokenizerError> {
 
 fn write(path: &Path, text: &str) -> Result<(), TokenizerError> {
     let failed = |source| TokenizerError::Io { action: "write", path: path.to_owned(), source };
-    fs::write(path, text).map_err(failed)
+    // Synced, so that what says that the files are whole is never older than they.
+    let whole = || {
+        let mut file = fs::File::create(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    whole().map_err(failed)
 }

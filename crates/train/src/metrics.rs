@@ -63,7 +63,7 @@ pub fn read_metrics(file: &Path) -> Result<Vec<StepMetrics>, TrainError> {
 
 pub(crate) fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, TrainError> {
     let text = fs::read_to_string(file).map_err(TrainError::read(file))?;
-    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// A file of JSON lines, each with a `step`, that forgets what lies behind the checkpoint a run resumes from.
@@ -75,7 +75,7 @@ pub(crate) struct JsonLines {
 
 impl JsonLines {
     /// Opens the file for appending, after cutting it off behind its last whole line of a step up to `last`;
-    /// all of it where `last` is none.
+    /// all of it where `last` is none. A damaged line before that stays as it is.
     pub(crate) fn open(path: PathBuf, last: Option<u64>) -> Result<Self, TrainError> {
         #[derive(Deserialize)]
         struct Step {
@@ -83,15 +83,15 @@ impl JsonLines {
         }
         let open = || -> std::io::Result<File> {
             let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
-            let mut keep = 0;
+            let (mut keep, mut end) = (0, 0);
             let mut lines = BufReader::new(&file);
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line)? > 0 {
+                end += line.len() as u64;
                 let step = serde_json::from_slice(&line).map(|Step { step }| step).ok();
-                if !(line.ends_with(b"\n") && step.is_some_and(|step| last.is_some_and(|last| step <= last))) {
-                    break;
+                if line.ends_with(b"\n") && step.is_some_and(|step| last.is_some_and(|last| step <= last)) {
+                    keep = end;
                 }
-                keep += line.len() as u64;
                 line.clear();
             }
             file.set_len(keep)?;
@@ -131,6 +131,22 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
         drop(JsonLines::open(path.clone(), None).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_damaged_line_hides_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let line = |step| StepMetrics { step, loss: Some(0.5), ..StepMetrics::default() };
+        let mut log = JsonLines::open(path.clone(), None).unwrap();
+        (1..=5).for_each(|step| log.write(&line(step)).unwrap());
+        let text = fs::read_to_string(&path).unwrap().replace("{\"step\":2", "{\"st\0\0p\":2");
+        fs::write(&path, &text).unwrap();
+        let steps = || read_metrics(&path).unwrap().into_iter().map(|line| line.step).collect::<Vec<_>>();
+        assert_eq!(steps(), [1, 3, 4, 5]);
+        drop(JsonLines::open(path.clone(), Some(4)).unwrap());
+        assert_eq!(steps(), [1, 3, 4]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), text[..text.len() / 5 * 4]);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! Muon updates, and the number of updates in its metadata.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Moments, Optimizer, OptimizerConfig};
@@ -16,33 +18,40 @@ const SECOND: &str = "exp_avg_sq";
 const MOMENTUM: &str = "momentum_buffer";
 
 impl Optimizer {
-    /// Writes the state to `file`.
+    /// Writes the state to `file`, one tensor on the host at a time.
     ///
     /// # Errors
     /// [`TrainError::Io`] when it cannot be written.
     pub fn save(&self, file: &Path) -> Result<(), TrainError> {
-        let host: Vec<(String, &[usize], TensorData)> = self
+        let tensors: Vec<(String, &Moments, &Tensor<1>)> = self
             .moments
             .iter()
             .flat_map(|(name, moments)| {
-                let entry = |kind, tensor: &Tensor<1>| (format!("{kind}.{name}"), &moments.shape[..], tensor.to_data());
+                let entry = |kind, tensor| (format!("{kind}.{name}"), moments, tensor);
                 match &moments.second {
                     Some(second) => vec![entry(FIRST, &moments.first), entry(SECOND, second)],
                     None => vec![entry(MOMENTUM, &moments.first)],
                 }
             })
             .collect();
-        let views: Result<Vec<_>, _> = host
-            .iter()
-            .map(|(name, shape, data)| {
-                TensorView::new(Dtype::F32, shape.to_vec(), data.as_bytes()).map(|view| (name, view))
-            })
-            .collect();
+        let mut end = 0;
+        let infos = tensors.iter().map(|(name, moments, tensor)| {
+            let start = end;
+            end += 4 * tensor.dims()[0];
+            (name.clone(), TensorInfo { dtype: Dtype::F32, shape: moments.shape.clone(), data_offsets: (start, end) })
+        });
         let metadata = HashMap::from([("step".to_owned(), self.step.to_string())]);
-        views
-            .and_then(|views| safetensors::serialize_to_file(views, Some(metadata), file))
-            .map_err(std::io::Error::other)
-            .map_err(TrainError::write(file))
+        let header = Metadata::new(Some(metadata), infos.collect()).expect("offsets follow from the shapes");
+        let mut header = serde_json::to_vec(&header).expect("a header is plain data");
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let write = || -> std::io::Result<()> {
+            let mut out = BufWriter::new(File::create(file)?);
+            out.write_all(&(header.len() as u64).to_le_bytes())?;
+            out.write_all(&header)?;
+            tensors.iter().try_for_each(|(_, _, tensor)| out.write_all(tensor.to_data().as_bytes()))?;
+            out.flush()
+        };
+        write().map_err(TrainError::write(file))
     }
 
     /// Reads what [`save`](Self::save) wrote.
