@@ -275,3 +275,43 @@ fn examples_that_teach_nothing_are_counted_and_broken_ones_are_named_with_their_
     succeed(&mut assistant(&other, "tokenizer,pretrain", &["--steps=2", "--quiet"]));
     fail(&mut assistant(&other, "sft", &["--steps=2", &format!("--set=sft.data=[{silent:?}]")]), 2, &["silent.jsonl"]);
 }
+
+/// Whatever is read, made or measured before the first step: a kill there costs nothing but time.
+#[test]
+#[ignore = "minutes long: it kills every stage twenty times"]
+fn twenty_kills_in_the_first_moments_of_every_stage_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    let mut random = 88_172_645_463_325_252u64; // xorshift64 (Marsaglia 2003), always from the same seed
+    for stage in ALL.split(',') {
+        let of = |out: &Path| assistant(out, stage, &["--steps=3", "--quiet"]);
+        let started = Instant::now();
+        succeed(&mut of(&whole));
+        let most = started.elapsed().min(Duration::from_secs(2));
+        let mut kills = 0;
+        while kills < 20 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let mut child = of(&cut).spawn().expect("the binary starts");
+            sleep(most.mul_f64((random % 1000) as f64 / 1000.0));
+            let running = child.try_wait().unwrap().is_none();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            match running {
+                true => kills += 1,
+                // It had finished; the stage is cut off again from its beginning.
+                false => std::fs::remove_dir_all(cut.join(stage)).unwrap(),
+            }
+        }
+        succeed(&mut of(&cut));
+        if stage == "tokenizer" {
+            let read = |out: &Path| std::fs::read(out.join("tokenizer/tokenizer.json")).unwrap();
+            assert!(read(&whole) == read(&cut), "the tokenizer, to the last bit");
+            continue;
+        }
+        let (whole, cut) = (outcome(&whole, stage), outcome(&cut, stage));
+        assert_eq!(whole.0, cut.0, "{stage}: every step's loss, to the last bit");
+        assert!(whole.1 == cut.1, "{stage}: weights and moments, to the last bit");
+    }
+}

@@ -16,6 +16,8 @@ mod preferences;
 mod brought;
 mod hostile;
 mod export;
+mod merge;
+mod disturbed;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -13,6 +13,7 @@ mod constraint;
 mod data;
 mod eval;
 mod export;
+mod merge;
 mod sampling;
 mod serve;
 mod tokenizer;
@@ -31,6 +32,7 @@ pub use constraint::ConstraintArgs;
 pub use data::{DataArgs, DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 pub use eval::EvalArgs;
 pub use export::{ExportArgs, GGUF_TYPES};
+pub use merge::MergeArgs;
 pub use sampling::SamplingArgs;
 pub use serve::ServeArgs;
 pub use tokenizer::{
@@ -118,6 +120,8 @@ Example:
     Report(ReportArgs),
     /// Write a model as one GGUF file, which llama.cpp opens
     Export(ExportArgs),
+    /// Write adapters and the model under them as one plain model directory
+    Merge(MergeArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Print a completion script for a shell

@@ -97,6 +97,7 @@ fn run(command: Command, console: Console) -> Result<()> {
         Command::Watch(args) => commands::watch::run(&args),
         Command::Report(args) => commands::report::run(&args),
         Command::Export(args) => commands::export::run(&args),
+        Command::Merge(args) => commands::merge::run(&args),
         Command::Bench(args) => commands::bench::run(&args.command),
         Command::Completions(args) => commands::completions::run(&args),
     }

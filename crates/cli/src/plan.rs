@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
-use fireclay_model::DecoderConfig;
+use fireclay_model::gguf::{is_gguf, tensor_bytes};
+use fireclay_model::{DecoderConfig, LoraConfig};
 use fireclay_report::format::{about, bytes, grouped};
-use fireclay_train::{MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
+use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
 use crate::error::user;
@@ -110,7 +111,9 @@ impl Plan {
         let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
         for (name, section) in running {
             let (load, train) = (section.load(), section.train());
-            let needed = load.memory(train, &decoder);
+            let begins_with_model = model.filter(|_| stages.is_empty());
+            let adapters = section.lora().map(|lora| adapter_memory(lora, &decoder, begins_with_model)).transpose()?;
+            let needed = load.memory(train, &decoder, adapters.as_ref());
             if memory.as_ref().is_none_or(|most| needed.total >= most.total) {
                 (memory, memory_stage) = (Some(needed), name);
             }
@@ -166,6 +169,16 @@ impl Plan {
             _ => Ok(()),
         }
     }
+}
+
+/// What adapters and the weights under them take; `model` is the folder or file that these are read from.
+fn adapter_memory(lora: &LoraConfig, decoder: &DecoderConfig, model: Option<&Path>) -> Result<AdapterMemory> {
+    let frozen = match (lora.weights, model) {
+        (None, Some(model)) if is_gguf(model) => tensor_bytes(model)?,
+        (format, _) => format.unwrap_or_default().bytes(decoder.num_params() as u64),
+    };
+    let size = lora.size(decoder)?;
+    Ok(AdapterMemory { frozen, numbers: size.numbers as u64, kept_per_token: (size.maps * lora.rank) as u64 })
 }
 
 fn is_cpu(device_name: &str) -> bool {

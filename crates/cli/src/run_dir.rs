@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use fireclay_train::Schedule;
 use toml::{Table, Value};
 
 use crate::console::say;
 use crate::error::user;
 use crate::machine::machine;
 use crate::recipe::Recipe;
-use crate::stages::Stage;
+use crate::stages::{Stage, TrainingStage};
 
 /// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
 const FREE_KEYS: [&str; 4] = ["description", "stages", "data.needs", "samples.prompts"];
@@ -24,7 +25,13 @@ fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
         return true;
     }
     let stage = Stage::named(section).and_then(|stage| recipe.training_stage(stage));
-    stage.is_some_and(|stage| stage.is_free(rest) || !path.join(section).join("metrics.jsonl").exists())
+    // How far a stage goes may change as long as its schedule so far is the same, which its checkpoint says; a cosine
+    // of another length never is.
+    let length = matches!(rest, "steps" | "decay_fraction");
+    let lengthened = |stage: &dyn TrainingStage| length && stage.train().schedule != Schedule::Cosine;
+    stage.is_some_and(|stage| {
+        lengthened(stage) || stage.is_free(rest) || !path.join(section).join("metrics.jsonl").exists()
+    })
 }
 
 /// An opened run directory.

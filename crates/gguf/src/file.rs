@@ -184,6 +184,19 @@ impl GgufFile {
         &self.map[tensor.bytes.clone()]
     }
 
+    /// Appends the numbers of some rows of a tensor of two axes.
+    ///
+    /// # Panics
+    /// When it has fewer rows.
+    pub fn widen_rows(&self, tensor: &TensorInfo, rows: Range<usize>, into: &mut Vec<f32>) {
+        let &[count, width] = &tensor.shape[..] else { panic!("a tensor of {} axes", tensor.shape.len()) };
+        assert!(rows.end <= count, "rows up to {} of {count}", rows.end);
+        // A row is whole blocks, as was checked when the header was read.
+        let row = width / tensor.kind.block_numbers() * tensor.kind.block_bytes();
+        let bytes = &self.bytes(tensor)[rows.start * row..rows.end * row];
+        blocks::widen(tensor.kind, bytes, into);
+    }
+
     /// A tensor's numbers, row by row.
     #[must_use]
     pub fn widened(&self, tensor: &TensorInfo) -> Vec<f32> {

@@ -35,7 +35,7 @@ pub use attention::{attention, softcapped_attention};
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;
-pub use linear::{StoredWeight, WeightStorage, linear, linears};
+pub use linear::{BlockWeight, StoredWeight, WeightStorage, linear, linears};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::{add_norm, norm, norm_rotary};
 pub use precision::Precision;

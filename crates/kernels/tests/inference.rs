@@ -1,9 +1,15 @@
 //! Kernels for inference: against their references, and that a row's result depends on no other row, to the last bit.
 #![cfg(feature = "flex")]
 
-use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::paged::{PAGE, PageShape, Pages, Text};
-use fireclay_kernels::{Precision, StoredWeight, WeightStorage};
+use fireclay_kernels::cross_entropy::Targets;
+use fireclay_kernels::{
+    BlockWeight, Head, Precision, StoredWeight, WeightStorage, cross_entropy, embedding, linear, log_probabilities,
+};
 
 /// Numbers in −2..2, the same every time (splitmix64).
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -29,13 +35,107 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
     numbers.iter().map(|x| x.to_bits()).collect()
 }
 
+/// A weight in "blocks" of one f32 number each.
+#[derive(Debug)]
+struct Rows {
+    dims: [usize; 2],
+    rows: Vec<f32>,
+}
+
+impl BlockWeight for Rows {
+    fn dims(&self) -> [usize; 2] {
+        self.dims
+    }
+
+    fn widen(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
+        into.extend_from_slice(&self.rows[outputs.start * self.dims[0]..outputs.end * self.dims[0]]);
+    }
+}
+
+/// `weight` in each format in which it is not trained, and in blocks.
+fn stored_in_every_way(weight: &Tensor<2>) -> Vec<(String, StoredWeight)> {
+    let rows = Rows { dims: weight.dims(), rows: host(weight.clone().transpose()) };
+    let blocks = StoredWeight::of_blocks(Arc::new(rows), &Device::flex());
+    let formats = [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8];
+    let stored = formats.map(|format| (format!("{format:?}"), StoredWeight::new(weight.clone(), format)));
+    stored.into_iter().chain([("blocks".to_owned(), blocks)]).collect()
+}
+
+fn near(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let size = theirs.iter().fold(1e-3f32, |size, x| size.max(x.abs()));
+    let worst = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= 3e-5 * size, "{what}: {worst} of {size}");
+}
+
+#[test]
+fn gradients_flow_through_a_stored_weight_as_through_the_same_numbers() {
+    // The last has several slabs of outputs.
+    for [inputs, outputs] in [[1, 1], [19, 130], [300, 64], [1030, 1100]] {
+        for (name, stored) in stored_in_every_way(&tensor([inputs, outputs], 1)) {
+            let widened = Tensor::from_inner(stored.widened());
+            let through = |map: &dyn Fn(Tensor<2>, Tensor<1>) -> Tensor<2>| {
+                let x = Tensor::from_inner(tensor([7, inputs], 3)).require_grad();
+                let bias = Tensor::from_inner(tensor([outputs], 5)).require_grad();
+                let y = map(x.clone(), bias.clone());
+                let factors = Tensor::from_inner(tensor([7, outputs], 4));
+                let gradients = (y.clone() * factors).sum().backward();
+                let [dx, dbias] = [host(x.grad(&gradients).expect("dx")), host(bias.grad(&gradients).expect("db"))];
+                [host(y.inner()), dx, dbias]
+            };
+            let ours = through(&|x, bias| stored.linear(x, Some(bias), Precision::F32));
+            let theirs = through(&|x, bias| linear(x, widened.clone(), Some(bias), Precision::F32));
+            for (what, (ours, theirs)) in ["y", "dx", "db"].into_iter().zip(ours.iter().zip(&theirs)) {
+                near(ours, theirs, &format!("{what} of {inputs} × {outputs}, {name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stored_head_gives_losses_and_gradients_of_the_same_numbers() {
+    let (width, vocabulary, rows) = (24, 1300, 300);
+    for (name, stored) in stored_in_every_way(&tensor([width, vocabulary], 1)) {
+        let widened = Tensor::from_inner(stored.widened());
+        let ids: Vec<u32> = (0..rows as u32).map(|row| row * 7 % vocabulary as u32).collect();
+        let weights: Vec<f32> = (0..rows).map(|row| (row % 3) as f32 / 100.0).collect();
+        let both = |head: Head| {
+            let hidden = || Tensor::from_inner(tensor([rows, width], 3)).require_grad();
+            let (first, second) = (hidden(), hidden());
+            let targets = Targets { ids: ids.clone(), weights: weights.clone() };
+            let loss = cross_entropy(first.clone(), head.clone(), targets, Precision::F32);
+            let scores = log_probabilities(second.clone(), head, ids.clone(), 0.7, Precision::F32);
+            let score = scores.chosen.clone().mean() + scores.entropy.clone().mean();
+            let (of_loss, of_score) = (loss.clone().backward(), score.backward());
+            [
+                host(loss.inner()),
+                host(first.grad(&of_loss).expect("a gradient")),
+                host(scores.chosen.inner()),
+                host(second.grad(&of_score).expect("a gradient")),
+            ]
+        };
+        let (ours, theirs) = (both(Head::Stored(stored)), both(Head::Matrix(widened)));
+        for (what, (ours, theirs)) in ["loss", "dloss", "log p", "dlog p"].into_iter().zip(ours.iter().zip(&theirs)) {
+            near(ours, theirs, &format!("{what} of a head, {name}"));
+        }
+    }
+}
+
+#[test]
+fn the_outputs_of_a_stored_weight_are_an_embedding() {
+    for (name, stored) in stored_in_every_way(&tensor([37, 500], 1)) {
+        let ids = Tensor::<2, Int>::from_data([[0, 499, 64], [63, 64, 250]], &Device::flex());
+        let expected = embedding(stored.widened().transpose(), ids.clone());
+        assert_eq!(host(stored.embedding(ids)), host(expected), "{name}");
+    }
+}
+
 #[test]
 fn a_row_of_a_product_depends_on_no_other() {
     // The last is shared by threads and takes several blocks of inputs.
     for [inputs, outputs] in [[1, 1], [19, 130], [300, 64], [260, 1100]] {
         let (weight, bias) = (tensor([inputs, outputs], 1), tensor([outputs], 2));
-        for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8] {
-            let stored = StoredWeight::new(weight.clone(), format);
+        for (name, stored) in stored_in_every_way(&weight) {
             for precision in [Precision::F32, Precision::Bf16] {
                 let x = tensor([140, inputs], 3);
                 let product = |x| host(stored.linear(x, Some(bias.clone()), precision));
@@ -43,7 +143,7 @@ fn a_row_of_a_product_depends_on_no_other() {
                 for (first, count) in [(0, 1), (139, 1), (3, 2), (5, 4), (7, 8), (60, 13), (1, 137)] {
                     let some = product(x.clone().narrow(0, first, count));
                     let expected = &all[first * outputs..(first + count) * outputs];
-                    assert_eq!(bits(&some), bits(expected), "{inputs} × {outputs}, {format:?}: {first}, {count}");
+                    assert_eq!(bits(&some), bits(expected), "{inputs} × {outputs}, {name}: {first}, {count}");
                 }
             }
         }

@@ -164,7 +164,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             std::fs::remove_dir_all(&dir)?;
         }
 
-        let lora = LoraConfig { rank: 3, alpha: 4.5, targets: vec![] };
+        let lora = LoraConfig { rank: 3, alpha: 4.5, ..LoraConfig::default() };
         let adapted = shaken(decoder.with_lora(&lora, 3)?);
         let dir = root.join(format!("lora-{name}"));
         save_adapter(&adapted, &dir, Some(&name))?;

@@ -66,7 +66,7 @@ impl Attention {
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         let maps = [&self.query, &self.key, &self.value];
-        if maps.iter().any(|map| map.lora.is_some()) {
+        if !maps.iter().all(|map| map.is_whole()) {
             self.query = self.query.stored(format);
             self.key = self.key.stored(format);
             self.value = self.value.stored(format);

@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::{Mask, paged::Text};
 use fireclay_kernels::cross_entropy::Targets;
-use fireclay_kernels::{Head, LogProbabilities, cross_entropy, embedding, linear, log_probabilities};
+use fireclay_kernels::{Head, LogProbabilities, StoredWeight, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::AttentionContext;
 use crate::block::Block;
@@ -22,8 +22,11 @@ use crate::position::{Lengths, rotary_angles, sinusoids};
 /// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// `[V, D]`
+    /// `[V, D]`; empty where it is stored.
     pub(crate) token_embedding: Param<Tensor<2>>,
+    /// The embedding in a format that is not trained: a map whose outputs are the tokens, `[D, V]`.
+    #[module(skip)]
+    pub(crate) stored_embedding: Option<StoredWeight>,
     /// `[context, D]`, where positions are learned.
     pub(crate) position_embedding: Option<Param<Tensor<2>>>,
     pub(crate) blocks: Vec<Block>,
@@ -239,9 +242,10 @@ impl Decoder {
         if self.config.variant.logit_softcap.is_some() {
             return None;
         }
-        match &self.head {
-            Some(head) => head.plain_weight().map(Head::Matrix),
-            None => Some(Head::Embedding(self.token_embedding.val())),
+        match (&self.head, &self.stored_embedding) {
+            (Some(head), _) => head.as_head(),
+            (None, Some(stored)) => Some(Head::Stored(stored.clone())),
+            (None, None) => Some(Head::Embedding(self.token_embedding.val())),
         }
     }
 
@@ -253,9 +257,10 @@ impl Decoder {
     pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
         let [batch, time, width] = hidden_btd.dims();
         let hidden_nd = self.before_head(hidden_btd.reshape([batch * time, width]));
-        let logits_nv = match &self.head {
-            Some(head) => head.forward(hidden_nd, self.precision),
-            None => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
+        let logits_nv = match (&self.head, &self.stored_embedding) {
+            (Some(head), _) => head.forward(hidden_nd, self.precision),
+            (None, Some(stored)) => stored.linear(hidden_nd, None, self.precision),
+            (None, None) => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
         };
         let logits_nv = match self.config.variant.logit_softcap {
             Some(cap) => (logits_nv / cap).tanh() * cap,
@@ -266,7 +271,10 @@ impl Decoder {
 
     /// The embeddings of tokens. `[B, T]` → `[B, T, D]`
     fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let x_btd = embedding(self.token_embedding.val(), ids);
+        let x_btd = match &self.stored_embedding {
+            Some(stored) => stored.embedding(ids),
+            None => embedding(self.token_embedding.val(), ids),
+        };
         match self.config.variant.embedding_multiplier {
             1.0 => x_btd,
             multiplier => x_btd * multiplier,

@@ -50,7 +50,10 @@ impl InferenceDecoder {
             (format, _) => (decoder.merged(), format),
         };
         let head = decoder.head.take();
-        let head = head.unwrap_or_else(|| Linear::new(decoder.token_embedding.val().transpose(), None));
+        let head = head.unwrap_or_else(|| match &decoder.stored_embedding {
+            Some(stored) => Linear::of_stored(stored.clone(), None, &decoder.device()),
+            None => Linear::new(decoder.token_embedding.val().transpose(), None),
+        });
         decoder.head = Some(head.stored(format));
         let stored = |block: Block| Block {
             attention: block.attention.stored(format),

@@ -2,6 +2,7 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
+use fireclay_kernels::{StoredWeight, WeightStorage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,7 +20,35 @@ use crate::norm::Norm;
 pub(crate) trait WeightSource {
     /// The numbers of one parameter, row by row.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError>;
+
+    /// A linear map's weight, or the token embedding as a map whose outputs are the tokens, in a form in which it is
+    /// not trained. `shape` is the parameter's. None: it is made of its numbers.
+    fn stored(&mut self, _name: &str, _shape: [usize; 2], _: &Device) -> Result<Option<StoredWeight>, ModelError> {
+        Ok(None)
+    }
 }
+
+/// A source whose matrices are rounded to a format in which they are not trained, one after another.
+pub(crate) struct Rounded<'a, S> {
+    pub source: &'a mut S,
+    pub format: WeightStorage,
+}
+
+impl<S: WeightSource> WeightSource for Rounded<'_, S> {
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        self.source.numbers(name, shape)
+    }
+
+    fn stored(&mut self, name: &str, shape: [usize; 2], device: &Device) -> Result<Option<StoredWeight>, ModelError> {
+        let numbers = self.source.numbers(name, &shape)?;
+        let matrix = Tensor::<2>::from_data(TensorData::new(numbers, shape), &device.clone().inner());
+        let matrix = if name == EMBEDDING { matrix.transpose() } else { matrix };
+        Ok(Some(StoredWeight::new(matrix, self.format)))
+    }
+}
+
+/// The token embedding's name.
+pub(crate) const EMBEDDING: &str = "token_embedding";
 
 impl DecoderConfig {
     /// A decoder with fresh weights, the same for the same seed on every backend.
@@ -47,8 +76,14 @@ pub(crate) fn build(
 ) -> Result<Decoder, ModelError> {
     let mut builder = Builder { config, source, device };
     let width = config.width;
+    let stored_embedding = builder.source.stored(EMBEDDING, [config.vocab_size, width], device)?;
+    let token_embedding = match stored_embedding {
+        Some(_) => Tensor::zeros([0, 0], device),
+        None => builder.tensor(EMBEDDING, [config.vocab_size, width])?,
+    };
     Ok(Decoder {
-        token_embedding: Param::from_tensor(builder.tensor("token_embedding", [config.vocab_size, width])?),
+        token_embedding: Param::from_tensor(token_embedding),
+        stored_embedding,
         position_embedding: match config.position {
             Position::Learned => {
                 Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?))
@@ -150,12 +185,15 @@ impl<S: WeightSource> Builder<'_, S> {
     }
 
     fn linear(&mut self, at: &str, shape: [usize; 2], bias: bool) -> Result<Linear, ModelError> {
-        let weight = self.tensor(&format!("{at}.weight"), shape)?;
+        let name = format!("{at}.weight");
         let bias = match bias {
             true => Some(self.tensor(&format!("{at}.bias"), [shape[1]])?),
             false => None,
         };
-        Ok(Linear::new(weight, bias))
+        Ok(match self.source.stored(&name, shape, self.device)? {
+            Some(stored) => Linear::of_stored(stored, bias, self.device),
+            None => Linear::new(self.tensor(&name, shape)?, bias),
+        })
     }
 
     fn norm(&mut self, at: &str) -> Result<Norm, ModelError> {
@@ -187,7 +225,7 @@ impl WeightSource for FreshWeights<'_> {
             return Ok(vec![0.0; count]);
         }
         let writes_residual = name.ends_with("attention.output.weight") || name.ends_with("feed_forward.down.weight");
-        let std = if name == "token_embedding" {
+        let std = if name == EMBEDDING {
             let sinusoidal = self.config.position == Position::Sinusoidal;
             self.config.embedding_std.unwrap_or(if sinusoidal { 1.0 } else { self.config.init_std })
         } else if writes_residual {

@@ -49,10 +49,10 @@ pub use fireclay_kernels::LogProbabilities;
 pub use fireclay_kernels::attention::paged::{PAGE, Text};
 pub use fireclay_kernels::cross_entropy::Targets;
 pub use fireclay_kernels::linear::INT8_BLOCK;
-pub use huggingface::{load, load_adapter, load_score_model, save, save_adapter, save_score_model};
+pub use huggingface::{load, load_adapter, load_frozen, load_score_model, save, save_adapter, save_score_model};
 pub use inference::InferenceDecoder;
 pub use linear::{Precision, WeightStorage};
-pub use lora::LoraConfig;
+pub use lora::{AdapterSize, LoraConfig};
 pub use score_model::{RewardScale, ScoreModel};
 
 /// The example of README.md, compiled as a test.

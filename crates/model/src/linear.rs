@@ -1,9 +1,9 @@
 //! A linear map, and the number format its product is computed in.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use fireclay_kernels::{Head, StoredWeight, linears};
 pub use fireclay_kernels::{Precision, WeightStorage, linear};
-use fireclay_kernels::{StoredWeight, linears};
 
 use crate::lora::Adapter;
 
@@ -15,7 +15,7 @@ pub struct Linear {
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
     pub(crate) lora: Option<Adapter>,
-    /// The weight in a format for inference.
+    /// The weight in a format that is not trained.
     #[module(skip)]
     stored: Option<StoredWeight>,
 }
@@ -25,6 +25,58 @@ impl Linear {
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
         Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None, stored: None }
+    }
+
+    /// A map whose weight is not trained.
+    #[must_use]
+    pub(crate) fn of_stored(weight: StoredWeight, bias: Option<Tensor<1>>, device: &Device) -> Self {
+        Self { stored: Some(weight), ..Self::new(Tensor::zeros([0, 0], device), bias) }
+    }
+
+    /// Inputs and outputs.
+    #[must_use]
+    pub(crate) fn dims(&self) -> [usize; 2] {
+        self.stored.as_ref().map_or_else(|| self.weight.dims(), StoredWeight::dims)
+    }
+
+    /// Whether its weight is what it is without adapters, and is trained.
+    #[must_use]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.lora.is_none() && self.stored.is_none()
+    }
+
+    /// Whether the weight is in a format that is not trained.
+    #[must_use]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// What it multiplies with, without the adapter. `[inputs, outputs]`
+    fn bare_weight(&self) -> Tensor<2> {
+        match &self.stored {
+            Some(stored) => on_device_of(stored.widened(), &self.weight.device()),
+            None => self.weight.val(),
+        }
+    }
+
+    /// What it multiplies with, the adapter's part added. `[inputs, outputs]`
+    #[must_use]
+    pub(crate) fn merged_weight(&self) -> Tensor<2> {
+        match &self.lora {
+            Some(adapter) => (self.bare_weight() + adapter.delta()).detach(),
+            None => self.bare_weight(),
+        }
+    }
+
+    /// The map with its adapter in its weight, which is trained.
+    #[must_use]
+    pub(crate) fn merged(mut self) -> Self {
+        if !self.is_whole() {
+            let weight = self.merged_weight();
+            (self.lora, self.stored) = (None, None);
+            self.weight = Param::from_tensor(weight);
+        }
+        self
     }
 
     /// The map whose results are `factor` times these.
@@ -52,18 +104,23 @@ impl Linear {
         self
     }
 
-    /// The map with its weight in another format, for inference.
+    /// The map with its weight in another format, for inference; one that is stored already stays as it is.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        self.stored = Some(StoredWeight::new(self.weight.val(), format));
+        if self.stored.is_none() {
+            self.stored = Some(StoredWeight::new(self.weight.val(), format));
+        }
         self.lora = self.lora.map(|adapter| adapter.stored(format));
         self.emptied()
     }
 
-    /// The weight, if the map is nothing but a product with it.
-    pub(crate) fn plain_weight(&self) -> Option<Tensor<2>> {
-        let plain = self.bias.is_none() && self.lora.is_none() && self.stored.is_none();
-        plain.then(|| self.weight.val())
+    /// The map as a head, if it is nothing but a product with its weight.
+    pub(crate) fn as_head(&self) -> Option<Head> {
+        let plain = self.bias.is_none() && self.lora.is_none();
+        plain.then(|| match &self.stored {
+            Some(stored) => Head::Stored(stored.clone()),
+            None => Head::Matrix(self.weight.val()),
+        })
     }
 
     /// # Shapes
@@ -90,11 +147,17 @@ impl Linear {
     #[must_use]
     pub(crate) fn forward_all<const M: usize>(maps: [&Self; M], x: Tensor<2>, precision: Precision) -> [Tensor<2>; M] {
         let biases = maps.iter().filter(|map| map.bias.is_some()).count();
-        let plain = maps.iter().all(|map| map.lora.is_none() && map.stored.is_none());
+        let plain = maps.iter().all(|map| map.is_whole());
         if !plain || (biases > 0 && biases < M) {
             return maps.map(|map| map.forward(x.clone(), precision));
         }
         let bias = |map: &Self| map.bias.as_ref().expect("all have one").val();
         linears(x, maps.map(|map| map.weight.val()), (biases == M).then(|| maps.map(bias)), precision)
     }
+}
+
+/// A tensor without gradients, as others on `device` are.
+#[must_use]
+pub(crate) fn on_device_of<const R: usize>(tensor: Tensor<R>, device: &Device) -> Tensor<R> {
+    if device.is_autodiff() { Tensor::from_inner(tensor) } else { tensor }
 }

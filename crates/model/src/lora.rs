@@ -3,6 +3,8 @@
 //! An adapted map computes `y = x·W + (alpha / rank)·(x·A)·B` with A `[inputs, rank]` and B `[rank, outputs]`. W and
 //! everything else is frozen: it has no gradient, and stays so through burn's `valid` and `train`.
 
+use std::collections::BTreeMap;
+
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 use fireclay_kernels::{StoredWeight, WeightStorage, linear};
@@ -12,7 +14,7 @@ use crate::block::Block;
 use crate::config::DecoderConfig;
 use crate::huggingface::names::{LinearMap, linear_maps};
 use crate::init::{WeightSource, uniform};
-use crate::linear::{Linear, Precision};
+use crate::linear::{Linear, Precision, on_device_of};
 use crate::{Decoder, ModelError};
 
 /// Which maps get adapters, and of what size.
@@ -26,12 +28,16 @@ pub struct LoraConfig {
     /// The maps in every block that get adapters, by our names (`attention.query`, `feed_forward.up`) or by those of
     /// the family's checkpoints (`q_proj`, `mlp.c_fc`). None: all that can have them.
     pub targets: Vec<String>,
+    /// How the frozen weights are kept while the adapters are trained (Dettmers et al. 2023, `QLoRA`). None: as the
+    /// model has them, a GGUF file's in its blocks, all others as f32.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightStorage>,
 }
 
 impl Default for LoraConfig {
     /// Rank 16 and alpha 32 on all linear maps in the blocks (Dettmers et al. 2023, section 4, adapt all of them).
     fn default() -> Self {
-        Self { rank: 16, alpha: 32.0, targets: vec![] }
+        Self { rank: 16, alpha: 32.0, targets: vec![], weights: None }
     }
 }
 
@@ -76,6 +82,33 @@ impl LoraConfig {
     }
 }
 
+impl LoraConfig {
+    /// Numbers in the adapters of a decoder of `config`, and the adapted maps of all its blocks.
+    ///
+    /// # Errors
+    /// As [`maps`](Self::maps).
+    pub fn size(&self, config: &DecoderConfig) -> Result<AdapterSize, ModelError> {
+        let maps = self.maps(config)?;
+        let (width, ffn) = (config.width, config.ffn_width);
+        let both = |name: &str| match name {
+            "attention.query" | "attention.output" => width + config.query_width(),
+            "attention.key" | "attention.value" => width + config.kv_width(),
+            _ => width + ffn,
+        };
+        let in_block: usize = maps.iter().map(|name| both(name)).sum();
+        Ok(AdapterSize { numbers: config.layers * self.rank * in_block, maps: config.layers * maps.len() })
+    }
+}
+
+/// How large the adapters of a decoder are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterSize {
+    /// Numbers in all A and B.
+    pub numbers: usize,
+    /// Maps that have one.
+    pub maps: usize,
+}
+
 /// What one linear map has beside its weight.
 #[derive(Module, Debug)]
 pub struct Adapter {
@@ -110,7 +143,7 @@ impl Adapter {
     }
 
     /// What it adds to the weight. `[inputs, outputs]`
-    fn delta(&self) -> Tensor<2> {
+    pub(crate) fn delta(&self) -> Tensor<2> {
         self.a.val().matmul(self.b.val()) * self.scale
     }
 }
@@ -156,7 +189,7 @@ impl Decoder {
         let mut decoder = self.no_grad();
         for (layer, block) in decoder.blocks.iter_mut().enumerate() {
             for (name, map) in block.linear_maps().filter(|(name, _)| maps.contains(name)) {
-                let [inputs, outputs] = map.weight.dims();
+                let [inputs, outputs] = map.dims();
                 let mut matrix = |factor: &str, shape: [usize; 2]| {
                     let numbers = source.numbers(&format!("blocks.{layer}.{name}.lora.{factor}"), &shape)?;
                     Ok::<_, ModelError>(Param::from_tensor(Tensor::from_data(TensorData::new(numbers, shape), &device)))
@@ -175,30 +208,71 @@ impl Decoder {
         self.lora.is_some()
     }
 
-    /// The same decoder with `W + (alpha / rank)·A·B` for weights and no adapters, trainable as a whole. One without
-    /// adapters is given as it is.
+    /// The same decoder with `W + (alpha / rank)·A·B` for weights, all in f32, and no adapters, trainable as a whole.
+    /// One without adapters whose weights are trained is given as it is.
     #[must_use]
     pub fn merged(&self) -> Self {
-        self.clone().detached(|weight, adapter| weight.map(|weight| (weight + adapter.delta()).detach()))
+        let mut decoder = self.clone();
+        let device = self.device();
+        let had_lora = decoder.lora.take().is_some();
+        if let Some(stored) = decoder.stored_embedding.take() {
+            let embedding = on_device_of(stored.widened().transpose(), &device);
+            decoder.token_embedding = Param::from_tensor(embedding);
+        } else if !had_lora && !decoder.has_stored_maps() {
+            return decoder;
+        }
+        decoder.head = decoder.head.map(Linear::merged);
+        for (_, map) in decoder.blocks.iter_mut().flat_map(Block::linear_maps) {
+            *map = map.clone().merged();
+        }
+        decoder.set_require_grad(true)
     }
 
-    /// The decoder as it was before it got adapters, trainable as a whole.
+    fn has_stored_maps(&mut self) -> bool {
+        let mut maps = self.blocks.iter_mut().flat_map(Block::linear_maps).map(|(_, map)| &*map);
+        maps.any(Linear::is_stored) || self.head.as_ref().is_some_and(Linear::is_stored)
+    }
+
+    /// The decoder as it was before it got adapters, trainable as a whole but for weights that are not kept as f32.
     #[must_use]
-    pub fn without_lora(self) -> Self {
-        self.detached(|weight, _| weight)
-    }
-
-    /// Takes off the adapters, with `settle` to say what becomes of the weights that had them.
-    fn detached(mut self, settle: impl Fn(Param<Tensor<2>>, Adapter) -> Param<Tensor<2>>) -> Self {
+    pub fn without_lora(mut self) -> Self {
         if self.lora.take().is_none() {
             return self;
         }
         for (_, map) in self.blocks.iter_mut().flat_map(Block::linear_maps) {
-            if let Some(adapter) = map.lora.take() {
-                map.weight = settle(map.weight.clone(), adapter);
-            }
+            map.lora = None;
         }
         self.set_require_grad(true)
+    }
+
+    /// The decoder with embedding and matrices in a format in which they are not trained.
+    #[must_use]
+    pub(crate) fn with_stored_weights(mut self, format: WeightStorage) -> Self {
+        let device = self.device();
+        if self.stored_embedding.is_none() {
+            let embedding = self.token_embedding.val().transpose();
+            self.stored_embedding = Some(StoredWeight::new(embedding, format));
+            self.token_embedding = Param::from_tensor(Tensor::zeros([0, 0], &device));
+        }
+        self.head = self.head.map(|head| head.stored(format));
+        for (_, map) in self.blocks.iter_mut().flat_map(Block::linear_maps) {
+            *map = map.clone().stored(format);
+        }
+        self
+    }
+
+    /// The maps, by the names of their weights, whose weight is not what a checkpoint says: it is in another format,
+    /// or has an adapter beside it.
+    pub(crate) fn maps_to_merge(&self) -> BTreeMap<String, Linear> {
+        let mut decoder = self.clone();
+        let mut found = BTreeMap::new();
+        for (layer, block) in decoder.blocks.iter_mut().enumerate() {
+            for (name, map) in block.linear_maps().filter(|(_, map)| !map.is_whole()) {
+                found.insert(format!("blocks.{layer}.{name}.weight"), map.clone());
+            }
+        }
+        found.extend(decoder.head.filter(|head| !head.is_whole()).map(|head| ("head.weight".into(), head)));
+        found
     }
 }
 

@@ -129,6 +129,25 @@ fn hash(file: &Path) -> io::Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
+/// A checksum of a model: of `config.json` and the weights in a directory, or of a file. Hexadecimal.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn fingerprint(model: &Path) -> io::Result<String> {
+    if model.is_file() {
+        return Ok(hash(model)?.to_hex().to_string());
+    }
+    let of_model = |name: &String| {
+        let weights = Path::new(name).extension().is_some_and(|extension| extension == "safetensors");
+        weights && !name.starts_with("trainer/") || name == "config.json" || name == "adapter_config.json"
+    };
+    let mut all = blake3::Hasher::new();
+    for file in files(model)?.into_iter().filter(of_model) {
+        all.update(file.as_bytes()).update(hash(&model.join(&file))?.as_bytes());
+    }
+    Ok(all.finalize().to_hex().to_string())
+}
+
 fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
     let mut old = checkpoints(stage.path())?;
     old.truncate(old.len().saturating_sub(state.config.keep_checkpoints));

@@ -32,6 +32,34 @@ pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEst
     MemoryEstimate { weights, gradients, optimizer, activations, total }
 }
 
+/// A decoder that is frozen under adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterMemory {
+    /// Bytes of the frozen weights, in whatever format they are kept.
+    pub frozen: u64,
+    /// Numbers in the adapters.
+    pub numbers: u64,
+    /// Numbers that adapters keep of a token for the backward pass: the rank of each.
+    pub kept_per_token: u64,
+}
+
+/// Bytes that training adapters takes at its peak, as [`memory_estimate`] counts them.
+#[must_use]
+pub fn adapter_memory_estimate(
+    config: &DecoderConfig,
+    train: &TrainConfig,
+    adapters: &AdapterMemory,
+) -> MemoryEstimate {
+    let whole = memory_estimate(config, train);
+    let own = 4 * adapters.numbers;
+    let kept =
+        if train.checkpointing { adapters.kept_per_token / config.layers as u64 } else { adapters.kept_per_token };
+    let activations = whole.activations + 4 * kept * (train.batch * train.context) as u64;
+    let (weights, gradients, optimizer) = (adapters.frozen + own, own, 2 * own);
+    let total = PROCESS + weights + gradients + optimizer + activations;
+    MemoryEstimate { weights, gradients, optimizer, activations, total }
+}
+
 /// The program itself, the logits of some rows, and what the allocator keeps at hand.
 const PROCESS: u64 = 58 << 20;
 
@@ -103,6 +131,19 @@ mod tests {
         check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], 571.0);
         check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], 226.0);
         check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], 247.0);
+    }
+
+    #[test]
+    fn adapters_take_the_memory_of_what_learns_and_of_the_frozen_blocks() {
+        let config = DecoderConfig::modern(4096, 384, 6, 6, 256);
+        let train = TrainConfig { batch: 1, context: 64, ..TrainConfig::default() };
+        let numbers = config.num_params() as u64;
+        let adapters = AdapterMemory { frozen: numbers / 2, numbers: numbers / 100, kept_per_token: 16 * 42 };
+        let (whole, adapted) = (memory_estimate(&config, &train), adapter_memory_estimate(&config, &train, &adapters));
+        assert_eq!(adapted.gradients, 4 * adapters.numbers);
+        assert_eq!(adapted.weights, adapters.frozen + 4 * adapters.numbers);
+        assert_eq!(adapted.activations, whole.activations + 4 * 64 * 16 * 42);
+        assert!(adapted.total < whole.total / 2, "{adapted:?} of {whole:?}");
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub mod evaluate;
 pub mod sample;
 pub mod state;
 pub mod checkpoint;
+pub mod inherited;
 pub mod stage;
 pub mod metrics;
 mod log;
@@ -78,10 +79,13 @@ pub mod error;
 pub use bench::{BenchReport, BenchShape, bench_train};
 pub use config::{Schedule, TrainConfig};
 pub use error::TrainError;
-pub use estimate::{MemoryEstimate, TimeEstimate, memory_estimate, time_estimate};
+pub use estimate::{
+    AdapterMemory, MemoryEstimate, TimeEstimate, adapter_memory_estimate, memory_estimate, time_estimate,
+};
 pub use evaluate::{Evaluation, evaluate, evaluate_objective};
 pub use exam::{Exam, Examined};
 pub use fit::{Evaluate, Fit, ShowSamples, fit};
+pub use inherited::Inherited;
 pub use interrupt::Interrupt;
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, Objective};

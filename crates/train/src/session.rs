@@ -88,6 +88,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         let progress = Progress::new(run.config.steps, state.step, shows, run.quiet);
         let log = Log::open(run.stage, from, progress)?;
         let clock = Clock::new(state.seconds);
+        run.interrupt.set_saving(true);
         Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from }, model))
     }
 

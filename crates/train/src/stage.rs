@@ -17,27 +17,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::TrainError;
 use crate::trainable::ADAPTER;
-
-/// Files of a model directory, and the keys that checkpoints keep of them: all where there are none.
-const INHERITED: [(&str, &[&str]); 2] = [
-    ("generation_config.json", &[]),
-    ("config.json", &["bos_token_id", "eos_token_id", "pad_token_id", DTYPE, TORCH_DTYPE]),
-];
-
-/// The number format in which a model's makers want it opened, in both spellings. The weights of a checkpoint are f32
-/// in any case, so that it resumes exactly.
-const DTYPE: &str = "dtype";
-const TORCH_DTYPE: &str = "torch_dtype";
+use crate::{Inherited, TrainError};
 
 /// A stage's folder, locked against other runs until this is dropped.
 #[derive(Debug)]
 pub struct StageDir {
     path: PathBuf,
     _lock: File,
-    /// What the model that the stage begins with says in these files, by their names.
-    inherited: Vec<(&'static str, Map<String, Value>)>,
+    /// What the model that the stage begins with says beside its weights.
+    inherited: Inherited,
     /// The model that the stage begins with.
     base: Option<PathBuf>,
 }
@@ -63,53 +52,30 @@ impl StageDir {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.map_err(TrainError::write(&left))?;
         }
-        Ok(Self { path, _lock: lock, inherited: vec![], base: None })
+        Ok(Self { path, _lock: lock, inherited: Inherited::default(), base: None })
     }
 
     /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before
     /// [`inheriting`](Self::inheriting), whose settings yield to them.
     #[must_use]
     pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
-        let mut keys = Map::new();
-        sampling.write_into(&mut keys);
-        self.inherited.push((INHERITED[0].0, keys));
+        self.inherited = self.inherited.drawn_by(sampling);
         self
     }
 
-    /// Has checkpoints keep what the `generation_config.json` of `base` says, sampling settings say, and of its
-    /// `config.json` the token ids, and the number format to open it in, where the checkpoint has no word of its own. A
-    /// file that is not there or is no JSON says nothing.
+    /// Has checkpoints keep what the directory `base` says, where the checkpoint has no word of its own; see
+    /// [`Inherited::of`]. The weights of a checkpoint are f32 whatever number format it says, so that it resumes
+    /// exactly.
     #[must_use]
     pub fn inheriting(mut self, base: &Path) -> Self {
         self.base = Some(fs::canonicalize(base).unwrap_or_else(|_| base.to_path_buf()));
-        for (file, keys) in INHERITED {
-            let text = fs::read(base.join(file)).unwrap_or_default();
-            if let Ok(Value::Object(mut object)) = serde_json::from_slice(&text) {
-                object.retain(|key, value| !value.is_null() && (keys.is_empty() || keys.contains(&key.as_str())));
-                for (one, other) in [(DTYPE, TORCH_DTYPE), (TORCH_DTYPE, DTYPE)] {
-                    if let Some(format) = object.get(other).cloned().filter(|_| !object.contains_key(one)) {
-                        object.insert(one.into(), format);
-                    }
-                }
-                self.inherited.push((file, object));
-            }
-        }
+        self.inherited = self.inherited.of(base);
         self
     }
 
     /// Adds what is inherited to the files of a checkpoint that is being written.
     pub(crate) fn hand_down(&self, checkpoint: &Path) -> std::io::Result<()> {
-        for (name, inherited) in &self.inherited {
-            let file = checkpoint.join(name);
-            let Ok(text) = fs::read(&file) else { continue };
-            let mut own: Map<String, Value> = serde_json::from_slice(&text)?;
-            for (key, value) in inherited {
-                if own.get(key).is_none_or(Value::is_null) || key == DTYPE || key == TORCH_DTYPE {
-                    own.insert(key.clone(), value.clone());
-                }
-            }
-            fs::write(&file, serde_json::to_string_pretty(&own)? + "\n")?;
-        }
+        self.inherited.hand_down(checkpoint)?;
         self.name_base(checkpoint)
     }
 

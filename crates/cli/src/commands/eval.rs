@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
-use crate::error::user;
+use crate::error::{one_line, user};
 use crate::eval::{EvalTask, Set, parse_tasks};
 use crate::judge::{Judge, is_reward_model};
 use crate::recipe::Recipe;
@@ -66,14 +66,17 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         outcomes.push(outcome);
     }
     let tasks: Vec<Value> = outcomes.iter().map(TaskReport::json).collect();
-    if run_recipe::is_run(&args.model) {
-        keep(&args.model, &dir, &tasks)?;
-    }
     let mut out = io::stdout();
     if args.json {
         writeln!(out, "{}", json!({"model": args.model.display().to_string(), "tasks": tasks}))?;
     } else {
         writeln!(out, "{}", table(&outcomes))?;
+    }
+    // The figures are printed by now: a run that cannot be written loses nothing but its copy.
+    if run_recipe::is_run(&args.model)
+        && let Err(error) = keep(&args.model, &dir, &tasks)
+    {
+        tracing::warn!("the figures are not kept beside the run: {}", one_line(&error));
     }
     Ok(())
 }

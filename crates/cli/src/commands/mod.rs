@@ -10,6 +10,7 @@ pub mod score;
 pub mod serve;
 pub mod eval;
 pub mod export;
+pub mod merge;
 pub mod report;
 pub mod watch;
 pub mod bench;

@@ -62,6 +62,14 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
                     tell(stage.name(), verdict.line);
                     verdict.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 }
+                if interrupt.requested() && recipe.stages.last() != Some(&stage) {
+                    return Err(Interrupted(format!(
+                        "interrupted behind {}; saved in {}: the same command goes on from there",
+                        stage.name(),
+                        run.path().display()
+                    ))
+                    .into());
+                }
             }
             Outcome::Interrupted(summary) => {
                 let message = format!(

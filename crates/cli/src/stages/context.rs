@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use fireclay_model::{Decoder, LoraConfig};
+use fireclay_model::{Decoder, LoraConfig, load_frozen};
 use fireclay_tokenizer::Tokenizer;
+use fireclay_train::checkpoint::fingerprint;
 use fireclay_train::{Interrupt, TrainConfig, check_fit};
 use serde_json::Value;
 
-use super::Stage;
+use super::judge::reward_model_dir;
+use super::{LearnsFrom, Stage, TrainingStage};
 use crate::error::user;
 use crate::model_dir;
 use crate::recipe::Recipe;
@@ -89,7 +91,11 @@ impl Context<'_> {
     /// As [`base`](Self::base), when its files are damaged, when the stage's context or the
     /// tokenizer does not fit it, or when the adapters do not.
     pub fn decoder(&self, lora: Option<&LoraConfig>, config: &TrainConfig) -> Result<Decoder> {
-        let decoder = fireclay_model::load(self.base()?, self.device)?;
+        let base = self.base()?;
+        let decoder = match lora {
+            Some(lora) => load_frozen(base, self.device, lora.weights)?,
+            None => fireclay_model::load(base, self.device)?,
+        };
         check_fit(config, &decoder, self.tokenizer).map_err(|error| user(format!("{}.{error}", self.stage.name())))?;
         let seed = config.seed;
         Ok(match lora {
@@ -98,15 +104,25 @@ impl Context<'_> {
         })
     }
 
-    /// The settings that the stage must be resumed with: its own, the model that it begins with, and the battery.
+    /// The settings that the stage must be resumed with: its own, the model that it begins with, the reward model, and
+    /// the battery.
     ///
     /// # Errors
-    /// As [`base`](Self::base).
-    pub fn settings(&self, own: Value) -> Result<Value> {
+    /// As [`base`](Self::base), and when a model's files cannot be read.
+    pub fn settings(&self, training: &dyn TrainingStage) -> Result<Value> {
+        let own = training.settings();
         let Value::Object(mut settings) = own else { return Ok(own) };
         let base = self.base()?;
-        let base = base.strip_prefix(self.run.path()).unwrap_or(&base).display().to_string();
-        settings.insert("begins_with".into(), base.into());
+        // What is neither frozen under adapters nor compared with is not looked at again.
+        let needed = training.lora().is_some() || !training.learns_from().is_given_text();
+        let named = if needed { self.with_checksum(&base)? } else { self.within_run(&base) };
+        settings.insert("begins_with".into(), named.into());
+        if let LearnsFrom::Prompts(data) = training.learns_from()
+            && data.rewards.learned != 0.0
+            && let Ok(judge) = reward_model_dir(self, data)
+        {
+            settings.insert("judged_by".into(), self.with_checksum(&judge)?.into());
+        }
         let battery = &self.recipe.battery;
         if battery.is_on() && self.stage.has_battery() {
             // It decides which checkpoint is best. How many are asked at the end may change.
@@ -115,6 +131,17 @@ impl Context<'_> {
             settings.insert("battery".into(), asked);
         }
         Ok(Value::Object(settings))
+    }
+
+    /// A path as the run sees it.
+    fn within_run(&self, path: &Path) -> String {
+        path.strip_prefix(self.run.path()).unwrap_or(path).display().to_string()
+    }
+
+    /// A model's path, and a checksum of its files.
+    fn with_checksum(&self, model: &Path) -> Result<String> {
+        let checksum = fingerprint(model).with_context(|| model.display().to_string())?;
+        Ok(format!("{} (checksum {})", self.within_run(model), &checksum[..16]))
     }
 
     /// Refuses a tokenizer without a chat template, and warns of one that shows answers without their end.

@@ -91,7 +91,12 @@ pub(super) fn shards(
 
 fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool, progress: bool) -> Result<ShardSet> {
     if begun {
-        return Ok(ShardSet::open(dir, tokenizer)?);
+        match ShardSet::open(dir, tokenizer) {
+            // Somebody deleted them, as is advised where they are damaged: they are made again, and the place in them
+            // is refused if the text has changed.
+            Err(DataError::Incomplete { .. }) => {}
+            other => return Ok(other?),
+        }
     }
     let fraction = recipe.data.validation_fraction;
     let split = ValidationSplit::Auto { fraction, seed: 0 };

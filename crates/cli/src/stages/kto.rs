@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
+use fireclay_model::LoraConfig;
 use fireclay_rlhf::{KtoConfig, PreferenceTraining, kto};
 use fireclay_train::{Exam, Outcome, StageRun, TrainConfig};
 use serde_json::{Value, json};
@@ -32,6 +33,10 @@ impl TrainingStage for KtoSection {
 
     fn learns_from(&self) -> LearnsFrom<'_> {
         LearnsFrom::Ratings(&self.data)
+    }
+
+    fn lora(&self) -> Option<&LoraConfig> {
+        self.adapters.lora.as_ref()
     }
 
     fn settings(&self) -> Value {

@@ -1,7 +1,7 @@
 //! What a stage asks of the machine.
 
 use fireclay_model::DecoderConfig;
-use fireclay_train::{MemoryEstimate, TrainConfig, memory_estimate};
+use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, adapter_memory_estimate, memory_estimate};
 
 /// Work and memory of a training step, in sequences of the stage's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub struct Load {
     pub computed: usize,
     /// Sequences whose activations are in memory at the same time.
     pub at_once: usize,
-    /// Models of the decoder's size that stand beside it: references, critics, reward models.
+    /// Models of the decoder's size that stand beside it: a reference, which is the frozen model itself where adapters
+    /// are trained, critics, reward models.
     pub models_beside: u64,
     /// How many of these are trained.
     pub trained_beside: u64,
@@ -32,12 +33,25 @@ impl Load {
         TrainConfig { batch: self.computed, ..train.clone() }
     }
 
-    /// Bytes, by what they hold.
+    /// Bytes, by what they hold; of `adapters` alone where only they learn.
     #[must_use]
-    pub fn memory(&self, train: &TrainConfig, decoder: &DecoderConfig) -> MemoryEstimate {
-        let own = memory_estimate(decoder, &TrainConfig { batch: self.at_once, ..train.clone() });
-        let (models, trained) = (self.models_beside, self.trained_beside);
-        let (weights, gradients, optimizer) = (models * own.weights, trained * own.gradients, trained * own.optimizer);
+    pub fn memory(
+        &self,
+        train: &TrainConfig,
+        decoder: &DecoderConfig,
+        adapters: Option<&AdapterMemory>,
+    ) -> MemoryEstimate {
+        let train = TrainConfig { batch: self.at_once, ..train.clone() };
+        let whole = memory_estimate(decoder, &train);
+        let (own, models) = match adapters {
+            Some(adapters) => {
+                (adapter_memory_estimate(decoder, &train, adapters), self.models_beside.saturating_sub(1))
+            }
+            None => (whole, self.models_beside),
+        };
+        let trained = self.trained_beside;
+        let (weights, gradients, optimizer) =
+            (models * whole.weights, trained * whole.gradients, trained * whole.optimizer);
         MemoryEstimate {
             weights: own.weights + weights,
             gradients: own.gradients + gradients,

@@ -30,7 +30,7 @@ mod motto;
 mod toy;
 
 use anyhow::Result;
-use fireclay_train::{Outcome, StageDir, StageRun, stage};
+use fireclay_train::{Outcome, StageDir, StageRun, Summary, stage};
 
 pub use battery::verdict;
 pub use context::Context;
@@ -51,13 +51,13 @@ pub use table::{Leaves, Stage};
 pub use tokenizer::{at_its_moment, tokenizer, vocab_size};
 pub use training_stage::{LearnsFrom, TrainingStage};
 
-/// Runs or resumes a stage in the folder of its name; one that is done already is only told of.
+/// Runs or resumes a stage in the folder of its name; one that has made all its steps already is only told of.
 ///
 /// # Errors
 /// As [`TrainingStage::run`], and when another run works in the folder.
 pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome> {
     let folder = context.run.folder(context.stage.name());
-    if let Some(summary) = stage::done(&folder)? {
+    if let Some(summary) = stage::done::<Summary>(&folder)?.filter(|done| done.step >= training.train().steps) {
         return Ok(Outcome::Finished(summary));
     }
     if !matches!(training.learns_from(), LearnsFrom::Text) {
@@ -70,11 +70,13 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     }
     let run = StageRun {
         config: training.train(),
-        settings: context.settings(training.settings())?,
+        settings: context.settings(training)?,
         tokenizer: context.tokenizer,
         stage: &mut stage,
         interrupt: context.interrupt,
         quiet: context.quiet,
     };
-    training.run(context, run)
+    let outcome = training.run(context, run);
+    context.interrupt.set_saving(false);
+    outcome
 }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
-use fireclay_model::Decoder;
+use fireclay_model::{Decoder, LoraConfig};
 use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
 use fireclay_train::{Exam, Outcome, StageRun, Summary, TrainConfig, TrainError, Trainable};
 use serde::de::{Deserialize, Deserializer};
@@ -107,6 +107,10 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
 
     fn learns_from(&self) -> LearnsFrom<'_> {
         LearnsFrom::Prompts(&self.data)
+    }
+
+    fn lora(&self) -> Option<&LoraConfig> {
+        self.adapters.lora.as_ref()
     }
 
     fn settings(&self) -> Value {

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fireclay_data::chat::{ChatSource, EncodedChats, chat_validation};
 use fireclay_data::examples::Conversation;
+use fireclay_model::LoraConfig;
 use fireclay_rlhf::{Sft, sft};
 use fireclay_train::{Exam, Outcome, StageRun, TrainConfig};
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ impl TrainingStage for SftSection {
 
     fn learns_from(&self) -> LearnsFrom<'_> {
         LearnsFrom::Conversations(&self.data)
+    }
+
+    fn lora(&self) -> Option<&LoraConfig> {
+        self.adapters.lora.as_ref()
     }
 
     fn settings(&self) -> Value {

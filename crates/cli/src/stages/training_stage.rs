@@ -1,6 +1,7 @@
 //! The trait of a stage that trains a network.
 
 use anyhow::Result;
+use fireclay_model::LoraConfig;
 use fireclay_rlhf::RolloutConfig;
 use fireclay_train::{Outcome, StageRun, Summary, TrainConfig};
 use serde_json::Value;
@@ -51,6 +52,11 @@ pub trait TrainingStage {
     /// Work and memory of a step, for the plan.
     fn load(&self) -> Load {
         Load::of_batches(self.train())
+    }
+
+    /// The adapters that it trains, where it does not train the weights themselves.
+    fn lora(&self) -> Option<&LoraConfig> {
+        None
     }
 
     /// How its policy is asked, where it answers prompts.

@@ -13,7 +13,7 @@ use crate::host::{CHUNK, contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_max, row_sum, vectorize};
 
-/// The loss of `[hidden, head]`.
+/// The loss of `[hidden, head]`, or of `[hidden]` where the head is stored.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     pub targets: Targets,
@@ -23,9 +23,9 @@ pub(super) struct CrossEntropy {
 impl Kernel for CrossEntropy {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let hidden = contiguous(inputs.remove(0));
-        let head = inputs.remove(0);
+        let head = inputs.pop();
         let wanted = [0, 1].map(|input| tracked.input(input));
-        let mut work = LogitRows::new(&hidden, &head, self.how, wanted);
+        let mut work = LogitRows::new(&hidden, head.as_ref(), &self.how, wanted);
         let counted: Vec<usize> = (0..row_count(&hidden)).filter(|&row| self.targets.weights[row] != 0.0).collect();
         let (mut loss, mut piece) = (0.0, Piece::default());
         for rows in counted.chunks(work.at_a_time()) {

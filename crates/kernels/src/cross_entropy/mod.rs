@@ -36,9 +36,9 @@ pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: Targets, precision:
     assert!(targets.ids.iter().all(|&id| (id as usize) < vocabulary), "a target is not in the vocabulary");
     #[cfg(feature = "flex")]
     if crate::op::on_host(&hidden) {
-        let (head, tied) = head.into_parts();
-        let kernel = cpu::CrossEntropy { targets, how: crate::head::cpu::Multiply { tied, precision } };
-        return crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
+        let (how, head) = head.into_parts(precision);
+        let inputs = std::iter::once(hidden).chain(head).map(Tensor::into_dispatch);
+        return crate::op::apply(cpu::CrossEntropy { targets, how }, inputs.collect::<Vec<_>>());
     }
     reference::cross_entropy(hidden, head, &targets, precision)
 }

@@ -1,33 +1,42 @@
 //! Logits of some rows at a time, and what their gradients say of hidden states and head.
 
+use std::sync::Arc;
+
 use burn_flex::FlexTensor;
 
 use crate::Precision;
 use crate::host::{dims, tensor, values};
-use crate::linear::matrix;
-use crate::product::{MatRef, RightSide, product};
+use crate::linear::{Panels, matrix};
+use crate::product::{MatRef, RightSide, product, round_to_bf16};
 
 /// How a head is to be multiplied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Multiply {
     /// Whether the head is an embedding `[V, D]`, to be transposed.
     pub tied: bool,
+    /// The head, where it is no tensor but a stored weight.
+    pub stored: Option<Arc<Panels>>,
     pub precision: Precision,
 }
 
 /// Hidden states with a head, and the gradients of both so far.
 pub(crate) struct LogitRows<'a> {
-    how: Multiply,
+    how: &'a Multiply,
     /// `[N, D]`
     hidden: &'a [f32],
-    /// `[D, V]`
-    head: RightSide<'a>,
-    /// `[V, D]`, if the gradient of the hidden states is wanted.
-    head_transposed: Option<RightSide<'a>>,
+    head: Factor<'a>,
     /// `[N, D]`, if wanted.
     hidden_gradient: Option<Vec<f32>>,
     /// `[D, V]`, or `[V, D]` where the head is an embedding; if wanted.
     head_gradient: Option<Vec<f32>>,
+}
+
+/// What the hidden states are multiplied with.
+enum Factor<'a> {
+    /// `[D, V]`, and `[V, D]`, if the gradient of the hidden states is wanted.
+    Tensor(RightSide<'a>, Option<RightSide<'a>>),
+    /// `[D, V]`, without a gradient.
+    Stored(&'a Panels),
 }
 
 /// The hidden states and the logits of the rows that are at hand; their memory serves one set of rows after the other.
@@ -39,31 +48,44 @@ pub(crate) struct Piece {
 }
 
 impl<'a> LogitRows<'a> {
-    /// Rows of `hidden`, which is contiguous. Gradients of either input are kept only if wanted.
-    pub fn new(hidden: &'a FlexTensor, head: &'a FlexTensor, how: Multiply, wanted: [bool; 2]) -> Self {
-        let mut head = matrix(head);
+    /// Rows of `hidden`, which is contiguous; `head` is there unless it is stored. Gradients of either input are kept
+    /// only if wanted.
+    pub fn new(hidden: &'a FlexTensor, head: Option<&'a FlexTensor>, how: &'a Multiply, wanted: [bool; 2]) -> Self {
+        let hidden = values(hidden);
+        let hidden_gradient = wanted[0].then(|| vec![0.0; hidden.len()]);
+        if let Some(stored) = &how.stored {
+            return Self { how, hidden, head: Factor::Stored(stored), hidden_gradient, head_gradient: None };
+        }
+        let mut head = matrix(head.expect("a head that is not stored is an input"));
         if how.tied {
             head = head.transposed();
         }
-        let hidden = values(hidden);
+        let transposed = wanted[0].then(|| head.transposed().as_right_side(how.precision));
         Self {
             how,
             hidden,
-            head: head.as_right_side(how.precision),
-            head_transposed: wanted[0].then(|| head.transposed().as_right_side(how.precision)),
-            hidden_gradient: wanted[0].then(|| vec![0.0; hidden.len()]),
+            hidden_gradient,
             head_gradient: wanted[1].then(|| vec![0.0; head.rows * head.cols]),
+            head: Factor::Tensor(head.as_right_side(how.precision), transposed),
+        }
+    }
+
+    /// D and V.
+    fn dims(&self) -> [usize; 2] {
+        match &self.head {
+            Factor::Tensor(head, _) => [head.matrix().rows, head.matrix().cols],
+            Factor::Stored(head) => head.dims(),
         }
     }
 
     /// D
     fn width(&self) -> usize {
-        self.head.matrix().rows
+        self.dims()[0]
     }
 
     /// V
     pub fn vocabulary(&self) -> usize {
-        self.head.matrix().cols
+        self.dims()[1]
     }
 
     /// Rows whose logits are held at once: few, so that they stay in the cache, but enough for the
@@ -79,18 +101,37 @@ impl<'a> LogitRows<'a> {
         for row in rows {
             piece.chosen.extend_from_slice(&self.hidden[row * width..][..width]);
         }
-        piece.logits.resize(rows.len() * self.vocabulary(), 0.0);
-        let chosen = MatRef::row_major(&piece.chosen, rows.len(), width);
-        product(chosen, self.head.matrix(), &mut piece.logits, false, self.how.precision);
+        match &self.head {
+            Factor::Tensor(head, _) => {
+                piece.logits.resize(rows.len() * self.vocabulary(), 0.0);
+                let chosen = MatRef::row_major(&piece.chosen, rows.len(), width);
+                product(chosen, head.matrix(), &mut piece.logits, false, self.how.precision);
+            }
+            Factor::Stored(head) => {
+                if self.how.precision == Precision::Bf16 {
+                    piece.chosen.iter_mut().for_each(|x| *x = round_to_bf16(*x));
+                }
+                // Freed first, so that it is not in memory twice.
+                piece.logits = vec![];
+                piece.logits = head.multiply(&piece.chosen, rows.len(), None);
+            }
+        }
     }
 
     /// Adds the gradients that follow from a piece whose logits have become their own gradients.
     pub fn add_gradients(&mut self, rows: &[usize], piece: &Piece) {
         let (width, vocabulary) = (self.width(), self.vocabulary());
         let gradients = MatRef::row_major(&piece.logits, rows.len(), vocabulary);
-        if let (Some(all), Some(head)) = (&mut self.hidden_gradient, &self.head_transposed) {
-            let mut of_hidden = vec![0.0; rows.len() * width];
-            product(gradients, head.matrix(), &mut of_hidden, false, self.how.precision);
+        if let Some(all) = &mut self.hidden_gradient {
+            let of_hidden = match &self.head {
+                Factor::Tensor(_, head) => {
+                    let head = head.as_ref().expect("the transpose is there where this gradient is wanted");
+                    let mut of_hidden = vec![0.0; rows.len() * width];
+                    product(gradients, head.matrix(), &mut of_hidden, false, self.how.precision);
+                    of_hidden
+                }
+                Factor::Stored(head) => head.input_gradient(&piece.logits, rows.len(), self.how.precision),
+            };
             for (of_hidden, row) in of_hidden.chunks_exact(width).zip(rows) {
                 all[row * width..][..width].copy_from_slice(of_hidden);
             }

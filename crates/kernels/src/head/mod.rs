@@ -6,7 +6,7 @@ pub(crate) mod cpu;
 
 use burn::tensor::Tensor;
 
-use crate::Precision;
+use crate::{Precision, StoredWeight};
 
 /// What a head of `[D, V]` is multiplied from.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub enum Head {
     Matrix(Tensor<2>),
     /// The token embedding, `[V, D]`, whose transpose is the head.
     Embedding(Tensor<2>),
+    /// `[D, V]`, in a format that is not trained.
+    Stored(StoredWeight),
 }
 
 impl Head {
@@ -23,6 +25,7 @@ impl Head {
         match self {
             Self::Matrix(head) => head.dims()[1],
             Self::Embedding(embedding) => embedding.dims()[0],
+            Self::Stored(head) => head.dims()[1],
         }
     }
 
@@ -31,16 +34,22 @@ impl Head {
         let head = match self {
             Self::Matrix(head) => head,
             Self::Embedding(embedding) => embedding.transpose(),
+            Self::Stored(head) => return head.linear(hidden, None, precision),
         };
         precision.result(precision.operand(hidden).matmul(precision.operand(head)))
     }
 
-    /// The tensor, and whether it is an embedding.
+    /// How kernels multiply with it, and the tensor that they are given for it, which a stored head has not.
     #[cfg(feature = "flex")]
-    pub(crate) fn into_parts(self) -> (Tensor<2>, bool) {
+    pub(crate) fn into_parts(self, precision: Precision) -> (cpu::Multiply, Option<Tensor<2>>) {
+        let how = |tied, stored| cpu::Multiply { tied, stored, precision };
         match self {
-            Self::Matrix(head) => (head, false),
-            Self::Embedding(embedding) => (embedding, true),
+            Self::Matrix(head) => (how(false, None), Some(head)),
+            Self::Embedding(embedding) => (how(true, None), Some(embedding)),
+            Self::Stored(head) => {
+                let panels = head.panels().expect("the hidden states are on the host, and so is the head");
+                (how(false, Some(panels.clone())), None)
+            }
         }
     }
 }

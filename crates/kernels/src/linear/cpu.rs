@@ -141,7 +141,7 @@ pub(crate) fn matrix(x: &FlexTensor) -> MatRef<'_> {
 
 /// The sum of each column of `rows`: of parts of the rows, and then of these in order, so that it
 /// does not depend on the threads.
-fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
+pub(super) fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
     let part = |rows: &[f32]| {
         let mut sums = vec![0.0f32; width];
         vectorize(

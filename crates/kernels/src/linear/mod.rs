@@ -1,5 +1,6 @@
 //! The linear map, and the formats that its weight can be stored in.
 
+mod blocks;
 #[cfg(feature = "flex")]
 mod cpu;
 #[cfg(feature = "flex")]
@@ -7,13 +8,18 @@ mod few_rows;
 #[cfg(feature = "flex")]
 mod panels;
 pub mod reference;
+#[cfg(feature = "flex")]
+mod slabs;
 mod storage;
 #[cfg(feature = "flex")]
 mod view;
 
+pub use blocks::BlockWeight;
 use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 pub(crate) use cpu::matrix;
+#[cfg(feature = "flex")]
+pub(crate) use panels::Panels;
 pub use storage::{INT8_BLOCK, StoredWeight, WeightStorage};
 
 use crate::Precision;

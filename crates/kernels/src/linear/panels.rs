@@ -1,10 +1,12 @@
-//! Weights laid out for inference, and the product with them.
+//! Weights that are not trained, laid out for the product with them.
 //!
 //! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one
 //! another, so that one token's product reads memory from end to end. Every result is one chain of fused multiply-adds
 //! over the inputs in their order, beginning with the bias. So a row's result depends neither on the number of rows,
-//! nor on its place among them, nor on the number of threads: batches of any size give the same bits.
+//! nor on its place among them, nor on the number of threads: batches of any size give the same bits. A weight that is
+//! kept in blocks of another format is widened and laid out so while it is multiplied.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
@@ -12,7 +14,8 @@ use burn_flex::FlexTensor;
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{INT8_BLOCK, WeightStorage};
+use super::cpu::column_sums;
+use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::host::{contiguous, dims, tensor, values};
@@ -31,15 +34,15 @@ const ROWS: usize = 128;
 /// Multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 18;
 
-/// A weight `[I, O]` for inference.
+/// A weight `[I, O]` that is not trained.
 #[derive(Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     inputs: usize,
     outputs: usize,
     values: Values,
 }
 
-/// `[panels, I, PANEL]`, the last panel filled up with zeros.
+/// `[panels, I, PANEL]`, the last panel filled up with zeros; or blocks.
 #[derive(Debug)]
 enum Values {
     F32(Vec<f32>),
@@ -49,6 +52,7 @@ enum Values {
         values: Vec<i8>,
         scales: Vec<f32>,
     },
+    Blocks(Arc<dyn BlockWeight>),
 }
 
 impl Panels {
@@ -79,18 +83,43 @@ impl Panels {
         Self { inputs, outputs, values }
     }
 
+    /// A weight that stays in its blocks.
+    pub fn of_blocks(blocks: Arc<dyn BlockWeight>) -> Self {
+        let [inputs, outputs] = blocks.dims();
+        Self { inputs, outputs, values: Values::Blocks(blocks) }
+    }
+
+    /// I and O.
+    pub fn dims(&self) -> [usize; 2] {
+        [self.inputs, self.outputs]
+    }
+
     /// The weight that it stands for, in f32.
     pub fn widened(&self) -> Tensor<2> {
-        let mut weight = vec![0.0; self.inputs * self.outputs];
+        let mut rows = Vec::with_capacity(self.inputs * self.outputs);
+        self.widen_outputs(0..self.outputs, &mut rows);
+        let device = burn::tensor::Device::flex();
+        Tensor::<2>::from_data(TensorData::new(rows, [self.outputs, self.inputs]), &device).transpose()
+    }
+
+    /// Appends the weights of some outputs, each output's inputs one after another.
+    pub fn widen_outputs(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
+        if let Values::Blocks(blocks) = &self.values {
+            return blocks.widen(outputs, into);
+        }
         let mut block = [0.0; PANEL];
-        for panel in 0..self.outputs.div_ceil(PANEL) {
-            let width = PANEL.min(self.outputs - panel * PANEL);
+        let start = into.len();
+        into.resize(start + outputs.len() * self.inputs, 0.0);
+        let into = &mut into[start..];
+        for panel in outputs.start / PANEL..outputs.end.div_ceil(PANEL) {
+            let wanted = outputs.start.max(panel * PANEL)..outputs.end.min((panel + 1) * PANEL);
             for input in 0..self.inputs {
                 self.widen::<PANEL>(panel, 0, input, 1, &mut block);
-                weight[input * self.outputs + panel * PANEL..][..width].copy_from_slice(&block[..width]);
+                for output in wanted.clone() {
+                    into[(output - outputs.start) * self.inputs + input] = block[output - panel * PANEL];
+                }
             }
         }
-        Tensor::from_data(TensorData::new(weight, [self.inputs, self.outputs]), &burn::tensor::Device::flex())
     }
 
     /// The weights of `count` inputs from `input` on, of `W` outputs from `first` of a panel on.
@@ -120,21 +149,26 @@ impl Panels {
                         }
                     }
                 }
+                Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
             },
         );
     }
 
     /// `x·W + b` of `[rows, I]`.
-    fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+    pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
         let y = SharedOutput::new(rows * self.outputs);
         // One row alone wants as many independent sums as can be.
         match rows {
-            1 if one_row::is_fast() => self.one_row(x, bias, &y),
+            1 if one_row::is_fast() && !self.is_in_blocks() => self.one_row(x, bias, &y),
             1 => self.tasks::<PANEL>(x, rows, bias, &y),
             _ => self.tasks::<HALF>(x, rows, bias, &y),
         }
         // SAFETY: the tasks cover every output of every row.
         unsafe { y.finish() }
+    }
+
+    fn is_in_blocks(&self) -> bool {
+        matches!(self.values, Values::Blocks(_))
     }
 
     /// One row's outputs, a panel at a time. The chains of sums are those of [`sums`](Self::sums), so the bits are too.
@@ -154,6 +188,7 @@ impl Panels {
                 Values::Int8 { values, scales } => {
                     one_row::sum_int8(x, values[place].as_chunks().0, &scales[rows], &mut sums);
                 }
+                Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
             }
             // SAFETY: each task has its own outputs.
             unsafe { y.write(column, &sums[..width], 1.0) };
@@ -204,17 +239,40 @@ impl Panels {
             sums.chunks_exact_mut(W).for_each(|row| row[..bias.len()].copy_from_slice(bias));
         }
         let (panel, first) = (column / PANEL, column % PANEL);
+        let mut rows = vec![];
+        if let Values::Blocks(blocks) = &self.values {
+            blocks.widen(column..self.outputs.min(column + W), &mut rows);
+        }
         for input in (0..self.inputs).step_by(INPUTS) {
             let inner = INPUTS.min(self.inputs - input);
-            let (b, b_stride) = if let Values::F32(values) = &self.values {
-                (&values[(panel * self.inputs + input) * PANEL + first..], PANEL)
-            } else {
-                self.widen::<W>(panel, first, input, inner, &mut block[..inner * W]);
-                (&*block, W)
+            let (b, b_stride) = match &self.values {
+                Values::F32(values) => (&values[(panel * self.inputs + input) * PANEL + first..], PANEL),
+                Values::Blocks(_) => {
+                    by_input::<W>(&rows, self.inputs, input, &mut block[..inner * W]);
+                    (&*block, W)
+                }
+                _ => {
+                    self.widen::<W>(panel, first, input, inner, &mut block[..inner * W]);
+                    (&*block, W)
+                }
             };
             let layout = Left::Rows(self.inputs);
             Product { a: &x[input..], layout, b, b_stride, c: sums, c_stride: W, m: count, n: W, inner, add: true }
                 .run();
+        }
+    }
+}
+
+/// The weights of the inputs from `first` on, of the outputs in `rows`, whose inputs lie together: `[inputs, W]`, filled
+/// up with zeros.
+fn by_input<const W: usize>(rows: &[f32], inputs: usize, first: usize, out: &mut [f32]) {
+    let (out, count) = (out.as_chunks_mut::<W>().0, rows.len() / inputs);
+    if count < W {
+        out.as_flattened_mut().fill(0.0);
+    }
+    for (output, row) in rows.chunks_exact(inputs).enumerate() {
+        for (out, weight) in out.iter_mut().zip(&row[first..]) {
+            out[output] = *weight;
         }
     }
 }
@@ -289,8 +347,7 @@ struct PanelLinear {
 }
 
 impl Kernel for PanelLinear {
-    fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
-        assert!(!tracked.any(), "weights in panels are for inference");
+    fn forward(&self, inputs: Vec<FlexTensor>, _tracked: Tracked) -> Forward {
         let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let (rows, bias) = (dims(&inputs[0])[0], inputs.get(1).map(values));
         let x = values(&inputs[0]);
@@ -304,7 +361,10 @@ impl Kernel for PanelLinear {
         Forward { output: tensor(y, [rows, self.weight.outputs]), saved: vec![] }
     }
 
-    fn backward(&self, _saved: Vec<FlexTensor>, _gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        unreachable!("no gradient is tracked through weights in panels")
+    fn backward(&self, _saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let (dy, outputs) = (contiguous(gradient), self.weight.outputs);
+        let dx = wanted[0].then(|| self.weight.input_gradient_of(&dy, self.precision));
+        let dbias = (wanted.get(1) == Some(&true)).then(|| tensor(column_sums(values(&dy), outputs), [outputs]));
+        [dx, dbias].into_iter().take(wanted.len()).collect()
     }
 }

@@ -1,21 +1,21 @@
-//! The formats that a weight can be stored in for inference.
+//! The formats that a weight can be stored in while it is not trained: for inference, or under adapters.
 
-#[cfg(feature = "flex")]
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::quantization::{QuantScheme, QuantStore, QuantValue, ScaleDtype};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, module};
 use serde::{Deserialize, Serialize};
 
-use super::linear;
 #[cfg(feature = "flex")]
 use super::panels::Panels;
+use super::{BlockWeight, linear};
 use crate::Precision;
 
 /// Values of a row that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
-/// How weights are stored for inference. What they are multiplied with, and the sums, are f32 all the same.
+/// How weights are stored that are not trained. What they are multiplied with, and the sums, are f32 all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {
@@ -32,9 +32,20 @@ pub enum WeightStorage {
 impl WeightStorage {
     /// Every format with the name that flags give it.
     pub const NAMED: [(&'static str, Self); 3] = [("f32", Self::F32), ("bf16", Self::Bf16), ("int8", Self::Int8)];
+
+    /// Bytes that so many numbers take.
+    #[must_use]
+    pub fn bytes(self, numbers: u64) -> u64 {
+        match self {
+            Self::F32 => 4 * numbers,
+            Self::Bf16 => 2 * numbers,
+            Self::Int8 => numbers + 4 * numbers.div_ceil(INT8_BLOCK as u64),
+        }
+    }
 }
 
-/// A weight `[I, O]` in one of the formats. It has no gradient.
+/// A weight `[I, O]` in one of the formats, or in blocks of another. It has no gradient; that of its input flows
+/// through.
 #[derive(Clone, Debug)]
 pub struct StoredWeight {
     outputs: usize,
@@ -67,6 +78,20 @@ impl StoredWeight {
         Self { outputs, values }
     }
 
+    /// A weight that stays in its blocks on the CPU; elsewhere it is widened to f32.
+    #[must_use]
+    pub fn of_blocks(blocks: Arc<dyn BlockWeight>, device: &Device) -> Self {
+        let [inputs, outputs] = blocks.dims();
+        #[cfg(feature = "flex")]
+        if *device == Device::flex() {
+            return Self { outputs, values: Values::Panels(Arc::new(Panels::of_blocks(blocks))) };
+        }
+        let mut rows = Vec::with_capacity(inputs * outputs);
+        blocks.widen(0..outputs, &mut rows);
+        let rows = Tensor::<2>::from_data(TensorData::new(rows, [outputs, inputs]), &device.clone().inner());
+        Self { outputs, values: Values::Tensor(Box::new(rows.transpose())) }
+    }
+
     /// The values that it stands for, in f32.
     ///
     /// # Shapes
@@ -90,6 +115,10 @@ impl StoredWeight {
     #[must_use]
     pub fn linear(&self, x: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
         match &self.values {
+            // The gradient of x goes through the widened weight.
+            Values::Tensor(_) if x.device().is_autodiff() => {
+                linear(x, Tensor::from_inner(self.widened()), bias, precision)
+            }
             Values::Tensor(tensor) if is_quantized(tensor) => {
                 let y = linear(x, (**tensor).clone(), None, precision).narrow(1, 0, self.outputs);
                 match bias {
@@ -100,6 +129,74 @@ impl StoredWeight {
             Values::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
             #[cfg(feature = "flex")]
             Values::Panels(panels) => super::panels::linear(x, panels, bias, precision),
+        }
+    }
+}
+
+impl StoredWeight {
+    /// The weights of the outputs that `ids` name, as an embedding has them: its rows are this weight's outputs.
+    ///
+    /// # Shapes
+    /// ids `[B, T]` → `[B, T, I]`
+    ///
+    /// # Panics
+    /// When an id is not below O (on the host; elsewhere as the backend has it).
+    #[must_use]
+    pub fn embedding(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        match &self.values {
+            Values::Tensor(_) => {
+                let table = self.widened().transpose();
+                let table = if ids.device().is_autodiff() { Tensor::from_inner(table) } else { table };
+                module::embedding(table, ids)
+            }
+            #[cfg(feature = "flex")]
+            Values::Panels(panels) => {
+                let (device, [batch, time]) = (ids.device(), ids.dims());
+                let ids: Vec<usize> =
+                    ids.into_data().iter::<i64>().map(|id| usize::try_from(id).expect("an id")).collect();
+                let shape = [batch, time, panels.dims()[0]];
+                Tensor::from_data(TensorData::new(panels.outputs(&ids), shape), &device)
+            }
+        }
+    }
+
+    /// The weights of some outputs in f32, each output's inputs one after another: `[outputs, I]`.
+    ///
+    /// # Panics
+    /// When there are fewer outputs.
+    #[must_use]
+    pub fn widened_outputs(&self, outputs: Range<usize>) -> Vec<f32> {
+        match &self.values {
+            Values::Tensor(_) => {
+                let rows = self.widened().narrow(1, outputs.start, outputs.len()).transpose();
+                rows.into_data().convert::<f32>().try_into_vec().expect("converted to f32")
+            }
+            #[cfg(feature = "flex")]
+            Values::Panels(panels) => {
+                let mut rows = Vec::with_capacity(outputs.len() * panels.dims()[0]);
+                panels.widen_outputs(outputs, &mut rows);
+                rows
+            }
+        }
+    }
+
+    /// I and O.
+    #[must_use]
+    pub fn dims(&self) -> [usize; 2] {
+        let inputs = match &self.values {
+            Values::Tensor(tensor) => tensor.dims()[0],
+            #[cfg(feature = "flex")]
+            Values::Panels(panels) => panels.dims()[0],
+        };
+        [inputs, self.outputs]
+    }
+
+    /// Where the host has it.
+    #[cfg(feature = "flex")]
+    pub(crate) fn panels(&self) -> Option<&Arc<Panels>> {
+        match &self.values {
+            Values::Panels(panels) => Some(panels),
+            Values::Tensor(_) => None,
         }
     }
 }

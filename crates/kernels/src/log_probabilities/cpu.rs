@@ -12,7 +12,8 @@ use crate::host::{contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
 
-/// The log-probabilities, and behind them the entropies, of `[hidden, head]`: `[2, N]`.
+/// The log-probabilities, and behind them the entropies, of `[hidden, head]`, or of `[hidden]` where the head
+/// is stored: `[2, N]`.
 #[derive(Debug)]
 pub(super) struct LogProbabilities {
     pub ids: Vec<u32>,
@@ -23,8 +24,8 @@ pub(super) struct LogProbabilities {
 impl Kernel for LogProbabilities {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let hidden = contiguous(inputs.remove(0));
-        let head = inputs.remove(0);
-        let work = LogitRows::new(&hidden, &head, self.how, [false; 2]);
+        let head = inputs.pop();
+        let work = LogitRows::new(&hidden, head.as_ref(), &self.how, [false; 2]);
         let all: Vec<usize> = (0..row_count(&hidden)).collect();
         let (mut results, mut piece) = (Vec::with_capacity(all.len()), Piece::default());
         for rows in all.chunks(work.at_a_time()) {
@@ -37,13 +38,14 @@ impl Kernel for LogProbabilities {
         }
         let both: Vec<f32> = results.iter().map(|row| row.0).chain(results.iter().map(|row| row.1)).collect();
         let output = tensor(both, [2, all.len()]);
-        Forward { output, saved: if tracked.any() { vec![hidden, head] } else { vec![] } }
+        Forward { output, saved: if tracked.any() { std::iter::once(hidden).chain(head).collect() } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let gradient = contiguous(gradient);
         let (of_chosen, of_entropy) = values(&gradient).split_at(self.ids.len());
-        let mut work = LogitRows::new(&saved[0], &saved[1], self.how, [wanted[0], wanted[1]]);
+        let wanted_of_head = wanted.get(1) == Some(&true);
+        let mut work = LogitRows::new(&saved[0], saved.get(1), &self.how, [wanted[0], wanted_of_head]);
         let mut piece = Piece::default();
         // Padding has no gradient, and needs no logits.
         let all: Vec<usize> =
@@ -55,7 +57,7 @@ impl Kernel for LogProbabilities {
             });
             work.add_gradients(rows, &piece);
         }
-        work.into_gradients().into()
+        work.into_gradients().into_iter().take(wanted.len()).collect()
     }
 }
 

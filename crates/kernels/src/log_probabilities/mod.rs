@@ -44,10 +44,10 @@ pub fn log_probabilities(
     assert!(temperature > 0.0, "a temperature of {temperature}");
     #[cfg(feature = "flex")]
     if crate::op::on_host(&hidden) {
-        let (head, tied) = head.into_parts();
-        let how = crate::head::cpu::Multiply { tied, precision };
+        let (how, head) = head.into_parts(precision);
+        let inputs = std::iter::once(hidden).chain(head).map(Tensor::into_dispatch);
         let kernel = cpu::LogProbabilities { ids, inverse_temperature: (1.0 / temperature) as f32, how };
-        let both: Tensor<2> = crate::op::apply(kernel, [hidden.into_dispatch(), head.into_dispatch()]);
+        let both: Tensor<2> = crate::op::apply(kernel, inputs.collect::<Vec<_>>());
         let of = |row| both.clone().narrow(0, row, 1).squeeze_dim::<1>(0);
         return LogProbabilities { chosen: of(0), entropy: of(1) };
     }

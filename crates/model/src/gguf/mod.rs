@@ -6,6 +6,7 @@ mod read;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 pub use fireclay_gguf::NumberType;
@@ -15,7 +16,8 @@ pub use write::{GgufOptions, save_gguf};
 
 use crate::config::DecoderConfig;
 use crate::huggingface::TokenIds;
-use crate::init::build;
+use crate::init::{Rounded, build};
+use crate::linear::WeightStorage;
 use crate::{Decoder, ModelError};
 
 /// Whether a path is a GGUF file, and not a model directory.
@@ -25,12 +27,30 @@ pub fn is_gguf(path: &Path) -> bool {
 }
 
 pub(crate) fn load(path: &Path, device: &Device) -> Result<Decoder, ModelError> {
-    let file = GgufFile::open(path)?;
+    load_frozen(path, device, Some(WeightStorage::F32))
+}
+
+/// The decoder in the file, with its matrices in a format in which they are not trained, unless that is f32; none: as
+/// the file has them.
+pub(crate) fn load_frozen(path: &Path, device: &Device, format: Option<WeightStorage>) -> Result<Decoder, ModelError> {
+    let file = Arc::new(GgufFile::open(path)?);
     let config = config::read(&file)?;
-    let mut weights = read::Weights::new(&file, &config);
-    let decoder = build(&config, &mut weights, device)?;
+    let mut weights = read::Weights::new(&file, &config, format.is_none());
+    let decoder = match format {
+        None | Some(WeightStorage::F32) => build(&config, &mut weights, device)?,
+        Some(format) => build(&config, &mut Rounded { source: &mut weights, format }, device)?,
+    };
     weights.refuse_unused()?;
     Ok(decoder)
+}
+
+/// Bytes of the tensors in a file.
+///
+/// # Errors
+/// When it is no GGUF file, or not a whole one.
+pub fn tensor_bytes(path: &Path) -> Result<u64, ModelError> {
+    let file = GgufFile::open(path)?;
+    Ok(file.tensors().map(|(_, tensor)| file.bytes(tensor).len() as u64).sum())
 }
 
 pub(crate) fn load_config(path: &Path) -> Result<DecoderConfig, ModelError> {

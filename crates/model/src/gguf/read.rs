@@ -1,28 +1,60 @@
 //! The tensors of a GGUF file as a decoder's parameters.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
 
-use fireclay_gguf::GgufFile;
+use burn::tensor::Device;
+use fireclay_gguf::{GgufFile, NumberType, TensorInfo};
+use fireclay_kernels::{BlockWeight, StoredWeight};
 
 use crate::ModelError;
 use crate::config::DecoderConfig;
 use crate::huggingface::names::{Place, place_in_gguf};
 use crate::huggingface::transpose;
-use crate::init::WeightSource;
+use crate::init::{EMBEDDING, WeightSource};
 
 /// Tensors that say something about positions, which `config.rs` reads.
 const OF_POSITIONS: [&str; 3] = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /// The weights of a decoder in a file.
 pub(super) struct Weights<'a> {
-    file: &'a GgufFile,
+    file: &'a Arc<GgufFile>,
     config: &'a DecoderConfig,
     used: BTreeSet<String>,
+    /// Whether matrices of few bits stay in the file, in which form they are not trained.
+    in_blocks: bool,
 }
 
 impl<'a> Weights<'a> {
-    pub(super) fn new(file: &'a GgufFile, config: &'a DecoderConfig) -> Self {
-        Self { file, config, used: BTreeSet::new() }
+    pub(super) fn new(file: &'a Arc<GgufFile>, config: &'a DecoderConfig, in_blocks: bool) -> Self {
+        Self { file, config, used: BTreeSet::new(), in_blocks }
+    }
+
+    /// The tensor that has a parameter of this shape, and where in it.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&'a TensorInfo, Place), ModelError> {
+        let place = place_in_gguf(self.config, name);
+        let tensor = &place.tensor;
+        let Some(info) = self.file.tensor(tensor) else {
+            let missing = format!("tensor {tensor:?} is missing; the file is not whole: copy it anew");
+            return Err(self.file.error(missing).into());
+        };
+        let mut expected = shape.to_vec();
+        let outputs = expected.last_mut().expect("parameters have axes");
+        *outputs = place.part.as_ref().map_or(*outputs, |part| part.total);
+        if place.transposed {
+            expected.reverse();
+        }
+        match info.shape == expected {
+            true => Ok((info, place)),
+            false => Err(self
+                .file
+                .error(format!(
+                    "tensor {tensor:?} has shape {:?} but the metadata makes it {expected:?}; copy the file anew",
+                    info.shape
+                ))
+                .into()),
+        }
     }
 
     /// Refuses tensors that no parameter was made of.
@@ -42,29 +74,7 @@ impl<'a> Weights<'a> {
 
 impl WeightSource for Weights<'_> {
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let Place { tensor, transposed, part } = place_in_gguf(self.config, name);
-        let Some(info) = self.file.tensor(&tensor) else {
-            return Err(self
-                .file
-                .error(format!("tensor {tensor:?} is missing; the file is not whole: copy it anew"))
-                .into());
-        };
-        let outputs = *shape.last().expect("parameters have axes");
-        let total = part.as_ref().map_or(outputs, |part| part.total);
-        let mut expected = shape.to_vec();
-        *expected.last_mut().expect("parameters have axes") = total;
-        if transposed {
-            expected.reverse();
-        }
-        if info.shape != expected {
-            return Err(self
-                .file
-                .error(format!(
-                    "tensor {tensor:?} has shape {:?} but the metadata makes it {expected:?}; copy the file anew",
-                    info.shape
-                ))
-                .into());
-        }
+        let (info, Place { tensor, transposed, part }) = self.find(name, shape)?;
         let mut numbers = self.file.widened(info);
         if let Some(part) = part {
             // Outputs are the rows of a transposed tensor.
@@ -83,5 +93,47 @@ impl WeightSource for Weights<'_> {
         }
         self.used.insert(tensor);
         Ok(numbers)
+    }
+
+    fn stored(&mut self, name: &str, shape: [usize; 2], device: &Device) -> Result<Option<StoredWeight>, ModelError> {
+        let (info, Place { tensor, transposed, part }) = self.find(name, &shape)?;
+        // Rows are outputs; those of an embedding are tokens.
+        let outputs_are_rows = transposed || name == EMBEDDING;
+        if !self.in_blocks || info.kind == NumberType::F32 || !outputs_are_rows {
+            return Ok(None);
+        }
+        let dims = if transposed { shape } else { [shape[1], shape[0]] };
+        let rows = part.map(|part| part.runs.into_iter().flatten().collect());
+        self.used.insert(tensor);
+        let blocks = Blocks { file: self.file.clone(), tensor: info.clone(), dims, rows };
+        Ok(Some(StoredWeight::of_blocks(Arc::new(blocks), device)))
+    }
+}
+
+/// A weight in the file, an output's inputs lying together.
+#[derive(Debug)]
+struct Blocks {
+    file: Arc<GgufFile>,
+    tensor: TensorInfo,
+    /// Inputs and outputs.
+    dims: [usize; 2],
+    /// The row of the tensor that each output is; none: the first is the first.
+    rows: Option<Vec<usize>>,
+}
+
+impl BlockWeight for Blocks {
+    fn dims(&self) -> [usize; 2] {
+        self.dims
+    }
+
+    fn widen(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
+        match &self.rows {
+            None => self.file.widen_rows(&self.tensor, outputs, into),
+            Some(rows) => {
+                for &row in &rows[outputs] {
+                    self.file.widen_rows(&self.tensor, row..row + 1, into);
+                }
+            }
+        }
     }
 }

@@ -30,7 +30,8 @@ pub(crate) use weights::transpose;
 use weights::{Checkpoint, write_atomically};
 
 use crate::config::{DecoderConfig, Position};
-use crate::init::build;
+use crate::init::{Rounded, build};
+use crate::linear::WeightStorage;
 use crate::{Decoder, ModelError, gguf};
 
 /// What [`save_with`] writes beside the weights, and in which number format those are.
@@ -71,13 +72,44 @@ pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelErro
     Ok(decoder)
 }
 
+/// Reads a decoder as [`load`] does, to be given adapters: its embedding and its matrices, which are frozen then, are
+/// kept in a format of fewer bits. `None`: as the model has them, a GGUF file's in its blocks, all others as f32.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_frozen(
+    dir: impl AsRef<Path>,
+    device: &Device,
+    format: Option<WeightStorage>,
+) -> Result<Decoder, ModelError> {
+    let dir = dir.as_ref();
+    if gguf::is_gguf(dir) {
+        return gguf::load_frozen(dir, device, format);
+    }
+    let Some(format) = format.filter(|format| *format != WeightStorage::F32) else { return load(dir, device) };
+    if adapter_base(dir)?.is_some() {
+        return Ok(load(dir, device)?.with_stored_weights(format));
+    }
+    let config = load_config(dir)?;
+    let mut weights = Checkpoint::open(dir, &config)?;
+    let config = described(config, &mut weights)?;
+    let decoder = build(&config, &mut Rounded { source: &mut weights, format }, device)?;
+    weights.refuse_unused()?;
+    Ok(decoder)
+}
+
 /// The decoder that `config` describes, of the tensors in `weights`.
-fn body(mut config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Result<Decoder, ModelError> {
+fn body(config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Result<Decoder, ModelError> {
+    build(&described(config, weights)?, weights, device)
+}
+
+/// What the decoder in `weights` is made of.
+fn described(mut config: DecoderConfig, weights: &mut Checkpoint) -> Result<DecoderConfig, ModelError> {
     // Another program may have trained the table since we marked it as sines: then it is a learned one.
     if config.position == Position::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
         config.position = Position::Learned;
     }
-    build(&config, weights, device)
+    Ok(config)
 }
 
 /// Reads what a model directory's `config.json` says the decoder is made of, without its weights.
@@ -145,7 +177,7 @@ pub fn save_with(decoder: &Decoder, dir: impl AsRef<Path>, options: &SaveOptions
     let mut generation = options.tokens.generation_config();
     options.sampling.write_into(&mut generation);
     write_json(&dir.join("generation_config.json"), &Value::Object(generation))?;
-    weights::write_model(&decoder.merged(), decoder.config(), &dir.join("model.safetensors"), options.format)?;
+    weights::write_decoder(decoder, &dir.join("model.safetensors"), options.format)?;
     write_json(&dir.join("config.json"), &config_json::to_json(decoder.config(), &options.tokens, options.format))
 }
 

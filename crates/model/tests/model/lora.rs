@@ -18,11 +18,11 @@ use crate::{configs, device, distance, tokens};
 const FIXTURES: [&str; 3] = ["gpt2", "qwen2", "qwen3"];
 
 fn lora() -> LoraConfig {
-    LoraConfig { rank: 3, alpha: 5.0, targets: vec![] }
+    LoraConfig { rank: 3, alpha: 5.0, ..LoraConfig::default() }
 }
 
 /// Adapters that do something: fresh ones compute nothing, B being 0.
-fn adapted(decoder: Decoder) -> Decoder {
+pub fn adapted(decoder: Decoder) -> Decoder {
     struct Fill(Vec<String>);
     impl ModuleMapper for Fill {
         fn enter_module(&mut self, name: &str, _: &str) {
@@ -47,21 +47,21 @@ fn adapted(decoder: Decoder) -> Decoder {
 }
 
 /// Mean −log p of the next token of `ids` `[B, T]`.
-fn loss(decoder: &Decoder, ids: Tensor<2, burn::tensor::Int>) -> Tensor<1> {
+pub fn loss(decoder: &Decoder, ids: Tensor<2, burn::tensor::Int>) -> Tensor<1> {
     let next = ids.dims()[1] - 1;
     let logits = decoder.forward(ids.clone().narrow(1, 0, next), None);
     -log_softmax(logits, 2).gather(2, ids.narrow(1, 1, next).unsqueeze_dim(2)).mean()
 }
 
 /// The parameters that have a gradient, by name.
-struct Learning<'a> {
+pub struct Learning<'a> {
     gradients: &'a Gradients,
     path: Vec<String>,
     found: Vec<(String, Vec<f32>)>,
 }
 
 impl<'a> Learning<'a> {
-    fn of(module: &impl Module, gradients: &'a Gradients) -> Vec<(String, Vec<f32>)> {
+    pub fn of(module: &impl Module, gradients: &'a Gradients) -> Vec<(String, Vec<f32>)> {
         let mut learning = Self { gradients, path: vec![], found: vec![] };
         module.visit(&mut learning);
         learning.found
@@ -148,7 +148,7 @@ fn fresh_adapters_change_nothing() {
 
 #[test]
 fn fresh_adapters_are_uniform_as_pefts() {
-    let config = LoraConfig { rank: 16, alpha: 32.0, targets: vec!["attention.query".into()] };
+    let config = LoraConfig { targets: vec!["attention.query".into()], ..LoraConfig::default() };
     let parameters = |seed| {
         let decoder = DecoderConfig::modern(9, 64, 1, 4, 8).init(1, &device()).with_lora(&config, seed);
         Collect::of(&decoder.unwrap_or_else(|error| panic!("{error}")), None)

@@ -5,6 +5,7 @@ mod inference;
 mod segments;
 mod score_model;
 mod lora;
+mod frozen;
 mod training;
 mod parity;
 mod checkpoints;

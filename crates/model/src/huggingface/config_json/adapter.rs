@@ -39,7 +39,7 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
     }
     let targets = fields.texts("target_modules")?.unwrap_or_default();
     let targets = targets.iter().map(|target| in_block(target).to_owned()).collect();
-    let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets };
+    let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets, weights: None };
     if config.targets.is_empty() {
         return Err(fields.error("target_modules is empty; list the maps that the adapters are for".into()));
     }

@@ -120,10 +120,7 @@ fn alike(a: &Value, b: &Value, rounding: f64) -> bool {
 /// The `config.json` of a configuration that [`check_representable`] accepts.
 pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightFormat) -> Value {
     let names = FamilyKeys::of(config.family);
-    let dtype = match format {
-        WeightFormat::F32 => "float32",
-        WeightFormat::Bf16 => "bfloat16",
-    };
+    let dtype = format.name();
     let mut object = Map::new();
     let mut set = |key: &str, value: Value| object.insert(key.into(), value);
     set("architectures", json!([names.language_model]));

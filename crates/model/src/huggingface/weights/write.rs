@@ -7,7 +7,8 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use half::bf16;
+use fireclay_kernels::StoredWeight;
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
@@ -15,6 +16,8 @@ use super::read::transpose;
 use super::{WeightFormat, write_atomically};
 use crate::config::{DecoderConfig, Position};
 use crate::huggingface::names::{Part, Place, is_adapter, place, place_in_gguf};
+use crate::init::EMBEDDING;
+use crate::linear::Linear;
 use crate::position::sinusoids;
 use crate::{Decoder, ModelError};
 
@@ -26,6 +29,10 @@ enum Source {
     Sinusoids(usize, usize),
     /// A vector on the host.
     Numbers(Vec<f32>),
+    /// The weight of a map, its adapter merged into it.
+    Map(Linear),
+    /// An embedding that is stored as a map to its rows.
+    Rows(StoredWeight),
 }
 
 impl Source {
@@ -35,6 +42,8 @@ impl Source {
             Self::Vector(tensor) => tensor.dims().to_vec(),
             Self::Sinusoids(rows, width) => vec![*rows, *width],
             Self::Numbers(numbers) => vec![numbers.len()],
+            Self::Map(map) => map.dims().to_vec(),
+            Self::Rows(stored) => stored.dims().into_iter().rev().collect(),
         }
     }
 
@@ -45,6 +54,8 @@ impl Source {
             Self::Vector(tensor) => host(tensor.to_data()),
             Self::Sinusoids(rows, width) => sinusoids(&(0..*rows).collect::<Vec<_>>(), *width),
             Self::Numbers(numbers) => numbers.clone(),
+            Self::Map(map) => host(map.merged_weight().into_data()),
+            Self::Rows(stored) => stored.widened_outputs(0..stored.dims()[1]),
         }
     }
 }
@@ -73,6 +84,15 @@ impl Stored {
             shape.reverse();
         }
         shape
+    }
+
+    /// Writes the numbers as the file has them, row by row: those of an embedding in blocks a few rows at a time, for it
+    /// may be larger than all that is in memory.
+    fn write(&self, mut write: impl FnMut(&[f32]) -> io::Result<()>) -> io::Result<()> {
+        const ROWS: usize = 1024;
+        let [(None, Source::Rows(stored))] = &self.parts[..] else { return write(&self.numbers()) };
+        let rows = stored.dims()[1];
+        (0..rows).step_by(ROWS).try_for_each(|first| write(&stored.widened_outputs(first..rows.min(first + ROWS))))
     }
 
     /// The numbers as the file has them, row by row.
@@ -108,14 +128,45 @@ fn scatter(part_numbers: &[f32], part: &Part, each: usize, whole: &mut [f32]) {
     assert!(rest.is_empty(), "a part has the outputs that its runs name");
 }
 
-/// Writes all weights of a decoder or score model without adapters, one tensor on the host at a time.
+/// Writes all weights of a score model, one tensor on the host at a time.
 pub(in crate::huggingface) fn write_model(
     model: &impl Module,
     config: &DecoderConfig,
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    let mut parameters = Collect::of(model);
+    write_whole(Collect::of(model), config, path, format)
+}
+
+/// Writes all weights of a decoder, one tensor on the host at a time; each adapter is merged into its weight then.
+pub(in crate::huggingface) fn write_decoder(
+    decoder: &Decoder,
+    path: &Path,
+    format: WeightFormat,
+) -> Result<(), ModelError> {
+    let mut parameters = Collect::of(decoder);
+    parameters.retain(|(name, _)| !is_adapter(name));
+    let mut maps = decoder.maps_to_merge();
+    for (name, source) in &mut parameters {
+        match &decoder.stored_embedding {
+            Some(stored) if name == EMBEDDING => *source = Source::Rows(stored.clone()),
+            _ => {
+                if let Some(map) = maps.remove(name) {
+                    *source = Source::Map(map);
+                }
+            }
+        }
+    }
+    assert!(maps.is_empty(), "every map is a parameter");
+    write_whole(parameters, decoder.config(), path, format)
+}
+
+fn write_whole(
+    mut parameters: Vec<(String, Source)>,
+    config: &DecoderConfig,
+    path: &Path,
+    format: WeightFormat,
+) -> Result<(), ModelError> {
     if config.position == Position::Sinusoidal {
         parameters.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
     }
@@ -144,6 +195,7 @@ fn write(
     let (dtype, size) = match format {
         WeightFormat::F32 => (Dtype::F32, 4),
         WeightFormat::Bf16 => (Dtype::BF16, 2),
+        WeightFormat::F16 => (Dtype::F16, 2),
     };
     let mut end = 0;
     let infos = tensors.iter().map(|tensor| {
@@ -159,7 +211,7 @@ fn write(
     write_atomically(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
-        tensors.iter().try_for_each(|tensor| write_numbers(file, &tensor.numbers(), format))
+        tensors.iter().try_for_each(|tensor| tensor.write(|numbers| write_numbers(file, numbers, format)))
     })
 }
 
@@ -169,6 +221,13 @@ fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightForm
         WeightFormat::Bf16 => {
             numbers.iter().try_for_each(|&number| file.write_all(&bf16::from_f32(number).to_le_bytes()))
         }
+        WeightFormat::F16 => numbers.iter().try_for_each(|&number| {
+            let rounded = f16::from_f32(number);
+            match rounded.is_finite() || !number.is_finite() {
+                true => file.write_all(&rounded.to_le_bytes()),
+                false => Err(io::Error::other(format!("{number} is more than float16 holds; choose bfloat16"))),
+            }
+        }),
     }
 }
 
@@ -211,7 +270,10 @@ impl ModuleVisitor for Collect {
         let tensor = param.val();
         let source = match R {
             1 => Source::Vector(tensor.reshape([-1])),
-            2 => Source::Matrix(tensor.clone().reshape([tensor.dims()[0] as i32, -1])),
+            2 => {
+                let [rows, columns] = [tensor.dims()[0], tensor.dims()[1]];
+                Source::Matrix(tensor.reshape([rows, columns]))
+            }
             _ => unreachable!("a decoder's parameters are vectors and matrices"),
         };
         let name = self.path.join(".");

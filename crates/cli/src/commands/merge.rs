@@ -1,0 +1,69 @@
+//! `fireclay merge`: adapters and the model under them as one plain model directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use fireclay_model::huggingface::{SaveOptions, WeightFormat, adapter_base, load_sampling, load_token_ids, save_with};
+use fireclay_model::{load_adapter, load_frozen};
+use fireclay_text::tokenizer_near;
+use fireclay_train::Inherited;
+
+use crate::args::MergeArgs;
+use crate::error::user;
+use crate::{device, model_dir};
+
+/// Writes the folder.
+///
+/// # Errors
+/// When there are no adapters, their base is not there, the folder is in use, or the disk refuses.
+pub fn run(args: &MergeArgs) -> Result<()> {
+    let out = &args.out;
+    if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
+        return Err(user(format!("--out {}: there is something already; name a folder that is empty", out.display())));
+    }
+    let found = model_dir::resolve(&args.model)?;
+    let (adapter, base) = adapter_of(&found)?;
+    let inherited = Inherited::default().of(&found).of(&base);
+    let named = inherited.number_format().and_then(WeightFormat::named);
+    let format = args.dtype.or(named).unwrap_or_default();
+    let (device, _) = device::choose(Some("cpu"))?;
+    // The base stays as it is kept, and each weight is merged as it is written.
+    let decoder = load_adapter(load_frozen(&base, &device, None)?, &adapter)?;
+    let tokenizer = tokenizer_near(&found)?;
+    let mut tokens = load_token_ids(&found)?;
+    if let Some(tokenizer) = &tokenizer {
+        for id in tokenizer.end_ids() {
+            if !tokens.eos.contains(&id) {
+                tokens.eos.push(id);
+            }
+        }
+    }
+    let sampling = load_sampling(&found).0;
+    save_with(&decoder, out, &SaveOptions { tokens, sampling, format })?;
+    inherited.without_number_format().hand_down(out).with_context(|| out.display().to_string())?;
+    if let Some(tokenizer) = tokenizer {
+        tokenizer.save(out)?;
+    }
+    crate::console::say(format!(
+        "{}: {} with the adapters of {} merged into it, in {}",
+        out.display(),
+        base.display(),
+        adapter.display(),
+        format.name()
+    ));
+    Ok(())
+}
+
+/// The folder of the adapters in or at `found`, and the model that they are for.
+fn adapter_of(found: &Path) -> Result<(PathBuf, PathBuf)> {
+    for folder in [found.to_path_buf(), found.join("adapter")] {
+        if let Some(base) = adapter_base(&folder)? {
+            return Ok((folder, base));
+        }
+    }
+    Err(user(format!(
+        "{}: no adapters here; give a folder with adapter_config.json, or a run that trained with lora",
+        found.display()
+    )))
+}
