@@ -10,11 +10,10 @@ use fireclay_train::checkpoint::fingerprint;
 use fireclay_train::{Interrupt, TrainConfig, check_fit};
 use serde_json::Value;
 
-use super::judge::reward_model_dir;
 use super::{LearnsFrom, Stage, TrainingStage};
 use crate::error::user;
 use crate::model_dir;
-use crate::recipe::Recipe;
+use crate::recipe::{PromptData, Recipe};
 use crate::run_dir::RunDir;
 
 /// What a training stage works with.
@@ -104,6 +103,21 @@ impl Context<'_> {
         })
     }
 
+    /// The folder of the reward model: the recipe's, or that of this run's stage `reward`.
+    ///
+    /// # Errors
+    /// When there is none, or the stage is not finished.
+    pub fn reward_model_dir(&self, data: &PromptData) -> Result<PathBuf> {
+        if let Some(path) = &data.rewards.model {
+            return model_dir::resolve_reward(Path::new(path));
+        }
+        let folder = self.run.folder(Stage::Reward.name());
+        if !folder.join("DONE").exists() {
+            return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
+        }
+        model_dir::resolve(&folder)
+    }
+
     /// The settings that the stage must be resumed with: its own, the model that it begins with, the reward model, and
     /// the battery.
     ///
@@ -119,7 +133,7 @@ impl Context<'_> {
         settings.insert("begins_with".into(), named.into());
         if let LearnsFrom::Prompts(data) = training.learns_from()
             && data.rewards.learned != 0.0
-            && let Ok(judge) = reward_model_dir(self, data)
+            && let Ok(judge) = self.reward_model_dir(data)
         {
             settings.insert("judged_by".into(), self.with_checksum(&judge)?.into());
         }

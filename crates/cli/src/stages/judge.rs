@@ -1,6 +1,6 @@
 //! The rewards of an online stage: a weighted sum, with a reward model in it if the recipe says so.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use fireclay_model::ScoreModel;
@@ -11,7 +11,6 @@ use fireclay_train::TrainConfig;
 
 use super::{Context, Stage};
 use crate::error::user;
-use crate::model_dir;
 use crate::recipe::PromptData;
 
 /// Answers that a reward model judges at once.
@@ -29,7 +28,7 @@ pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Res
         .with(weights.repetition, RepetitionPenalty { n: weights.repetition_run })
         .with(weights.length, LengthPenalty { most: weights.most_tokens });
     if weights.learned != 0.0 {
-        let dir = reward_model_dir(context, data).map_err(|error| {
+        let dir = context.reward_model_dir(data).map_err(|error| {
             user(format!("the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0"))
         })?;
         check_same_tokenizer(&dir, context.tokenizer)?;
@@ -47,21 +46,6 @@ pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Res
 #[must_use]
 pub fn has_reward_model(context: &Context, data: &PromptData) -> bool {
     data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
-}
-
-/// The folder of the reward model: the recipe's, or that of this run's stage `reward`.
-///
-/// # Errors
-/// When there is none, or the stage is not finished.
-pub fn reward_model_dir(context: &Context, data: &PromptData) -> Result<PathBuf> {
-    if let Some(path) = &data.rewards.model {
-        return model_dir::resolve_reward(Path::new(path));
-    }
-    let folder = context.run.folder(Stage::Reward.name());
-    if !folder.join("DONE").exists() {
-        return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
-    }
-    model_dir::resolve(&folder)
 }
 
 /// A reward model reads prompts and answers whole.

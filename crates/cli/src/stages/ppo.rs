@@ -7,7 +7,7 @@ use fireclay_rlhf::{ActorCritic, Ppo, PpoConfig, RewardModel};
 use fireclay_train::{Outcome, StageRun, TrainConfig, TrainError};
 
 use super::Context;
-use super::judge::{check_context, has_reward_model, reward_model_dir};
+use super::judge::{check_context, has_reward_model};
 use super::online::{OnlineAlgorithm, OnlineSection, Updates};
 use crate::error::user;
 
@@ -31,7 +31,7 @@ impl OnlineAlgorithm for PpoConfig {
         let policy = section.policy(context)?;
         let critic = match has_reward_model(context, &section.data) {
             true => {
-                let dir = reward_model_dir(context, &section.data)?;
+                let dir = context.reward_model_dir(&section.data)?;
                 let RewardModel { model, scale } = RewardModel::load(&dir, context.device)?;
                 check_context(context, &dir, &model, config)?;
                 // It predicts rewards, which are in units of the scores' deviation.
