@@ -9,13 +9,11 @@ use crate::{code, crates, is_library, sources};
 type Name = Vec<String>;
 
 /// Circles that stand, each by its crate and its files.
-const STANDING: [(&str, &[&str]); 3] = [
+const STANDING: [(&str, &[&str]); 2] = [
     // A recipe is made of stages, and a stage is given the recipe and its run.
     ("cli", &["recipe::sections", "run_dir", "stages::context", "stages::training_stage"]),
     // A map may have an adapter beside it, and adapters are put beside the maps of a decoder.
     ("model", &["attention", "block", "checkpointing", "decoder", "feed_forward", "init", "linear", "lora"]),
-    // A weight in panels is one of the formats, and is made of another.
-    ("kernels", &["linear::panels", "linear::storage"]),
 ];
 
 #[test]

@@ -5,6 +5,7 @@ mod blocks;
 mod cpu;
 #[cfg(feature = "flex")]
 mod few_rows;
+mod format;
 #[cfg(feature = "flex")]
 mod panels;
 pub mod reference;
@@ -18,9 +19,10 @@ pub use blocks::BlockWeight;
 use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 pub(crate) use cpu::matrix;
+pub use format::{INT8_BLOCK, WeightStorage};
 #[cfg(feature = "flex")]
 pub(crate) use panels::Panels;
-pub use storage::{INT8_BLOCK, StoredWeight, WeightStorage};
+pub use storage::StoredWeight;
 
 use crate::Precision;
 

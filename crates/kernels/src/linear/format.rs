@@ -1,0 +1,35 @@
+//! The formats that a weight can be stored in while it is not trained.
+
+use serde::{Deserialize, Serialize};
+
+/// Values of a row that share a scale in [`WeightStorage::Int8`].
+pub const INT8_BLOCK: usize = 64;
+
+/// How weights are stored that are not trained. What they are multiplied with, and the sums, are f32 all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WeightStorage {
+    /// 32 bits, as they were trained.
+    #[default]
+    F32,
+    /// Rounded to bfloat16: half the memory.
+    Bf16,
+    /// 8-bit integers, [`INT8_BLOCK`] of which share an f32 scale, the largest magnitude among them
+    /// being 127: 8.5 bits a weight.
+    Int8,
+}
+
+impl WeightStorage {
+    /// Every format with the name that flags give it.
+    pub const NAMED: [(&'static str, Self); 3] = [("f32", Self::F32), ("bf16", Self::Bf16), ("int8", Self::Int8)];
+
+    /// Bytes that so many numbers take.
+    #[must_use]
+    pub fn bytes(self, numbers: u64) -> u64 {
+        match self {
+            Self::F32 => 4 * numbers,
+            Self::Bf16 => 2 * numbers,
+            Self::Int8 => numbers + 4 * numbers.div_ceil(INT8_BLOCK as u64),
+        }
+    }
+}
