@@ -66,15 +66,15 @@ impl Attention {
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         let maps = [&self.query, &self.key, &self.value];
-        if !maps.iter().all(|map| map.is_whole()) {
-            self.query = self.query.stored(format);
-            self.key = self.key.stored(format);
-            self.value = self.value.stored(format);
-        } else {
+        if maps.iter().all(|map| map.is_whole()) {
             self.joined = Some(Linear::joined(&maps).stored(format));
             self.query = self.query.emptied();
             self.key = self.key.emptied();
             self.value = self.value.emptied();
+        } else {
+            self.query = self.query.stored(format);
+            self.key = self.key.stored(format);
+            self.value = self.value.stored(format);
         }
         self.output = self.output.stored(format);
         self
