@@ -22,6 +22,9 @@ impl Optimizer {
     ///
     /// # Errors
     /// [`TrainError::Io`] when it cannot be written.
+    ///
+    /// # Panics
+    /// Never: the header follows from the moments' shapes.
     pub fn save(&self, file: &Path) -> Result<(), TrainError> {
         let tensors: Vec<(String, &Moments, &Tensor<1>)> = self
             .moments
