@@ -94,7 +94,9 @@ def same_continuations(binary, directory, kind, count, margin):
             asked = {"prompt": text, "max_tokens": count, "temperature": 0.0, "top_k": 1, "seed": 1, "repeat_penalty": 1.0}
             theirs = server.handle_completions(asked)["choices"][0]["text"]
             ours = json.loads(fireclay(binary, "generate", "--model", file, "--prompt", text, "--max-tokens", str(count), "--temperature", "0", "--json"))["text"]
-            good = ours == theirs
+            # The last token of theirs may be half of a character, which ours never is.
+            whole = theirs.rstrip("\ufffd")
+            good = ours == theirs or (whole != theirs and ours.startswith(whole))
             print("same  " if good else "parts ", kind, repr(text[:40]), "→", repr(ours[:60]))
             if not good:
                 nats, place = part_by(binary, file, text, ours, theirs)
