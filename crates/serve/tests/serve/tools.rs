@@ -13,7 +13,7 @@ use crate::{CONTEXT, bad, chat, config, good, merged, model, post};
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
 
-/// ChatML that shows tools and calls as Hermes and Qwen do.
+/// `ChatML` that shows tools and calls as Hermes and Qwen do.
 const TEMPLATE: &str = r"{%- if tools -%}
 {{- '<|im_start|>system\nYou may call ' + (tools | tojson) + '<|im_end|>\n' -}}
 {%- endif -%}
