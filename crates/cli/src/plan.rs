@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
 use fireclay_model::gguf::{is_gguf, tensor_bytes};
 use fireclay_model::{DecoderConfig, LoraConfig};
-use fireclay_report::format::{about, bytes, grouped};
+use fireclay_report::format::{about, about_between, bytes, grouped};
 use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
 
@@ -247,10 +247,7 @@ impl fmt::Display for Plan {
             writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
         let most: f64 = self.stages.iter().filter(|stage| stage.at_most).map(|stage| stage.seconds).sum();
-        let (least, all) = (about(self.seconds - most * (1.0 - USUAL_FILL)), about(self.seconds));
-        match least == all {
-            true => write!(f, "time       about {all} on {}", self.device),
-            false => write!(f, "time       about {least} to {all} on {}", self.device),
-        }
+        let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
+        write!(f, "time       about {time} on {}", self.device)
     }
 }

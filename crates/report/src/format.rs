@@ -108,6 +108,16 @@ pub fn about(seconds: f64) -> String {
     }
 }
 
+/// A time that was estimated to lie between two: `12 to 17 minutes`, one where both read the same.
+pub fn about_between(least: f64, most: f64) -> String {
+    let (least, most) = (about(least), about(most));
+    match least.strip_suffix(" minutes") {
+        _ if least == most => most,
+        Some(minutes) if most.ends_with(" minutes") && !most.contains("hours") => format!("{minutes} to {most}"),
+        _ => format!("{least} to {most}"),
+    }
+}
+
 /// A size in binary units: `512 B`, `1.4 KiB`, `3.1 GiB`.
 pub fn bytes(count: u64) -> String {
     let mut size = count as f64;
@@ -164,6 +174,10 @@ mod tests {
         assert_eq!(about(12.4), "12 seconds");
         assert_eq!(about(3.0 * 3600.0), "3 hours 0 minutes");
         assert_eq!(about(49.0 * 3600.0), "2 days 1 hours");
+        assert_eq!(about_between(700.0, 1000.0), "12 to 17 minutes");
+        assert_eq!(about_between(1000.0, 1001.0), "17 minutes");
+        assert_eq!(about_between(30.0, 100.0), "30 seconds to 2 minutes");
+        assert_eq!(about_between(7000.0, 8000.0), "117 minutes to 2 hours 13 minutes");
     }
 
     #[test]
