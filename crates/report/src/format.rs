@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(about(49.0 * 3600.0), "2 days 1 hours");
         assert_eq!(about_between(700.0, 1000.0), "12 to 17 minutes");
         assert_eq!(about_between(1000.0, 1001.0), "17 minutes");
-        assert_eq!(about_between(30.0, 100.0), "30 seconds to 2 minutes");
+        assert_eq!(about_between(20.0, 100.0), "20 seconds to 2 minutes");
         assert_eq!(about_between(7000.0, 8000.0), "117 minutes to 2 hours 13 minutes");
     }
 
