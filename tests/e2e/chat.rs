@@ -123,12 +123,13 @@ fn commands_change_what_the_model_reads() {
 fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
-    let (_, err) = chat(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\n", &["--verbose"]);
+    let (_, err) = chat(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", &["--verbose"]);
     assert_eq!(err.matches("outgrew the context of 128 tokens; oldest exchanges dropped: 1").count(), 1, "{err}");
-    let again = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n/new\none\ntwo\nthree\nfour\nfive\nsix\nseven\n";
+    let again =
+        "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n/new\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
     assert_eq!(chat(&model, again, &[]).1.matches("outgrew").count(), 2, "once a conversation");
-    let read = prompts(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\n");
-    assert!(read.len() == 7 && read.iter().all(|&tokens| tokens <= 120), "{read:?}");
+    let read = prompts(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n");
+    assert!(read.len() == 8 && read.iter().all(|&tokens| tokens <= 120), "{read:?}");
 
     // The others are answered as if it had not been there.
     let long = "long ".repeat(100);
