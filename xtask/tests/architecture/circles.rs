@@ -76,7 +76,7 @@ fn resolve(module: &[String], path: &[String], parsed: &BTreeMap<&Name, Paths>, 
             module[..module.len().checked_sub(up)?].to_vec()
         }
         _ => {
-            let child = [module, &[first.clone()]].concat();
+            let child = [module, std::slice::from_ref(first)].concat();
             match parsed[&module.to_vec()]
                 .imported
                 .iter()
@@ -91,7 +91,7 @@ fn resolve(module: &[String], path: &[String], parsed: &BTreeMap<&Name, Paths>, 
         }
     };
     while let Some((part, behind)) = rest.split_first() {
-        let inner = [&*place, &[part.clone()]].concat();
+        let inner = [&*place, std::slice::from_ref(part)].concat();
         if parsed.contains_key(&inner) {
             (place, rest) = (inner, behind);
             continue;

@@ -153,7 +153,7 @@ fn what_is_saved_is_the_merged_model_and_adapters_come_back() {
         save_adapter(&trained, &dir, None).unwrap_or_else(|error| panic!("{error}"));
         let again = load_adapter(trained.clone().without_lora(), &dir);
         let again = again.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(distance(again.forward(ids(), None), logits.clone()), 0.0, "{name}");
+        assert!(distance(again.forward(ids(), None), logits.clone()) < 1e-9, "{name}");
         // Samples and evaluations go through the decoder for inference.
         let inference = InferenceDecoder::from(&trained);
         let difference = distance(inference.forward(ids(), None), logits);
