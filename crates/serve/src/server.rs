@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for
-    /// [`Limits::grace`], and are then ended with an error that says so.
+    /// [`Limits::grace`](crate::Limits::grace), and are then ended with an error that says so.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = self.router();
         let Self { app, listener, closing, ending, .. } = self;
