@@ -1,7 +1,7 @@
 //! What this CPU can do.
 
-/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`](crate::Precision::Bf16) is emulated: the same numbers but for the
-/// order of sums, and slower than [`Precision::F32`](crate::Precision::F32).
+/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`](crate::Precision::Bf16) is emulated: the same
+/// numbers but for the order of sums, and slower than [`Precision::F32`](crate::Precision::F32).
 pub fn has_native_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f")
