@@ -13,8 +13,6 @@ use crate::error::ApiError;
 use crate::worker::{Failure, Worker};
 use crate::{Limits, ServeError};
 
-/// The temperature of chat where neither the request nor the model says one, as in the terminal's chat.
-pub const CHAT_TEMPERATURE: f32 = 0.7;
 /// The temperature of raw completions where neither says one, as in `generate`.
 pub const COMPLETION_TEMPERATURE: f32 = 0.8;
 

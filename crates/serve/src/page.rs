@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use fireclay_text::{ChatHistory, Fit, prompt_limit};
+use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, Fit, prompt_limit};
 use serde_json::Map;
 use tokio::sync::mpsc;
 
@@ -13,7 +13,7 @@ use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::items::as_chat;
 use crate::messages::encode;
-use crate::model::{CHAT_TEMPERATURE, Served};
+use crate::model::Served;
 use crate::store::{Message, Usage};
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 

@@ -19,7 +19,7 @@ pub use export::{Receipt, export_gguf};
 pub use history::{ChatHistory, Fit, prompt_limit};
 pub use model::{TextModel, tokenizer_near};
 pub use reply::{Piece, ReplyText};
-pub use sampling::{Asked, Sampling};
+pub use sampling::{Asked, CHAT_TEMPERATURE, Sampling};
 
 /// The example of README.md, compiled as a test.
 #[cfg(doctest)]

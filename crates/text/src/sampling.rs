@@ -3,6 +3,9 @@ use std::fmt::Display;
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
 
+/// The temperature of a chat where neither the user nor the model says one.
+pub const CHAT_TEMPERATURE: f32 = 0.7;
+
 /// How somebody asks for tokens to be chosen: by a command's flags, or in a request. What is not given is the model's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::{ChatHistory, Sampling};
+use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, Sampling};
 
 use crate::args::{ChatArgs, DATABASE};
 use crate::chat::{
@@ -14,7 +14,6 @@ use crate::chat::{
 use crate::console::Console;
 use crate::error::one_line;
 use crate::model;
-use crate::recipe::CHAT_TEMPERATURE;
 use crate::stages::{Leaves, Stage};
 
 /// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.

@@ -2,10 +2,8 @@
 
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::{Asked, Sampling};
+use fireclay_text::{Asked, CHAT_TEMPERATURE, Sampling};
 use serde::{Deserialize, Serialize};
-
-use super::chat::CHAT_TEMPERATURE;
 
 /// Which prompts make up the battery, and how they are asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

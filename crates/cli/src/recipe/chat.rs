@@ -3,9 +3,6 @@
 use fireclay_model::huggingface::SamplingDefaults;
 use serde::{Deserialize, Serialize};
 
-/// The temperature of a chat where neither the user nor the model says one.
-pub const CHAT_TEMPERATURE: f32 = 0.7;
-
 /// Sampling settings that checkpoints have in `generation_config.json`, from fine-tuning on. An absent key leaves the
 /// setting to the program that loads the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ mod depth;
 mod error;
 
 pub use battery::BatterySection;
-pub use chat::{CHAT_TEMPERATURE, ChatSection};
+pub use chat::ChatSection;
 pub use data::{Adapters, ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use fireclay_text::CHAT_TEMPERATURE;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::format;
 use crate::generation::{Generation, Piece, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{encode, messages};
-use crate::model::{CHAT_TEMPERATURE, Served};
+use crate::model::Served;
 use crate::sse;
 use crate::store::new_id;
 use crate::tools;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
+use fireclay_text::CHAT_TEMPERATURE;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
@@ -15,7 +16,6 @@ use crate::format;
 use crate::generation::{End, Generation, Piece};
 use crate::items::{as_chat, item, status};
 use crate::messages::encode;
-use crate::model::CHAT_TEMPERATURE;
 use crate::sse::{Events, Gone};
 use crate::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Usage, new_id};
 use crate::tools;
@@ -339,7 +339,7 @@ fn unstored(model: &str) -> Message {
         model: Some(model.into()),
         finish_reason: None,
         usage: None,
-        created: (crate::clock::milliseconds()),
+        created: crate::clock::milliseconds(),
         rating: None,
     }
 }
