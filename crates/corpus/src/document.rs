@@ -10,7 +10,8 @@ use super::conversations::Turn;
 pub enum CorpusDocument {
     /// Plain text.
     Text(String),
-    /// A conversation, to be rendered by a chat template ([`CorpusConfig::chat_template`](super::CorpusConfig::chat_template)).
+    /// A conversation, to be rendered by a chat template
+    /// ([`CorpusConfig::chat_template`](super::CorpusConfig::chat_template)).
     Conversation(Vec<Turn>),
 }
 
