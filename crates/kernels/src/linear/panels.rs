@@ -130,23 +130,19 @@ impl Panels {
             #[inline(always)]
             || match &self.values {
                 Values::F32(values) => {
-                    for (out, row) in out.iter_mut().zip(values[place.clone()].chunks_exact(PANEL)) {
+                    for (out, row) in out.iter_mut().zip(values[place.clone()].as_chunks::<PANEL>().0) {
                         out.copy_from_slice(&row[first..first + W]);
                     }
                 }
                 Values::Bf16(values) => {
-                    for (out, row) in out.iter_mut().zip(values[place.clone()].chunks_exact(PANEL)) {
-                        for (out, value) in out.iter_mut().zip(&row[first..first + W]) {
-                            *out = value.widen();
-                        }
+                    for (out, row) in out.iter_mut().zip(values[place.clone()].as_chunks::<PANEL>().0) {
+                        *out = mapped(&row[first..], Number::widen);
                     }
                 }
                 Values::Int8 { values, scales } => {
-                    let rows = values[place.clone()].chunks_exact(PANEL).zip(&scales[start..]);
+                    let rows = values[place.clone()].as_chunks::<PANEL>().0.iter().zip(&scales[start..]);
                     for (out, (row, scale)) in out.iter_mut().zip(rows) {
-                        for (out, value) in out.iter_mut().zip(&row[first..first + W]) {
-                            *out = f32::from(*value) * scale;
-                        }
+                        *out = mapped(&row[first..], |weight: i8| f32::from(weight) * *scale);
                     }
                 }
                 Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
@@ -321,6 +317,18 @@ mod one_row {
             },
         );
     }
+}
+
+/// The first W weights by `widen`, returned by value: the compiler makes no vectors of a loop whose output may overlap
+/// its input.
+#[inline(always)]
+fn mapped<E: Copy, const W: usize>(weights: &[E], widen: impl Fn(E) -> f32) -> [f32; W] {
+    let weights: &[E; W] = weights.first_chunk().expect("outputs of a panel");
+    let mut wide = [0.0; W];
+    for lane in 0..W {
+        wide[lane] = widen(weights[lane]);
+    }
+    wide
 }
 
 /// A block of 64 numbers and the scale of it.

@@ -75,11 +75,15 @@ impl Product<'_> {
                     (self.a.as_ptr().wrapping_add(a), self.b.as_ptr().wrapping_add(column), self.c.as_mut_ptr().add(c));
                 let left = (self.n - column) / lanes;
                 column += lanes
-                    * match left {
-                        // One row alone: as many independent chains of sums as can be, and B is read once.
-                        4.. if M == 1 => block::<S, COLUMNS, M, 4>(simd, a, b, c, strides, self.inner, self.add),
-                        3 | 5 | 6.. => block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add),
-                        2.. => block::<S, COLUMNS, M, 2>(simd, a, b, c, strides, self.inner, self.add),
+                    * match (M, left) {
+                        // Few rows: as many independent chains of sums as hide the latency of a multiplication.
+                        (1, 8..) => block::<S, COLUMNS, M, 8>(simd, a, b, c, strides, self.inner, self.add),
+                        (1 | 2, 4..) => block::<S, COLUMNS, M, 4>(simd, a, b, c, strides, self.inner, self.add),
+                        // Two and two rather than three and one, whose chains would be too few.
+                        (_, 3 | 5..) if M < 3 || S::REGISTER_COUNT >= 32 => {
+                            block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add)
+                        }
+                        (_, 2..) => block::<S, COLUMNS, M, 2>(simd, a, b, c, strides, self.inner, self.add),
                         _ => block::<S, COLUMNS, M, 1>(simd, a, b, c, strides, self.inner, self.add),
                     };
             }
@@ -89,19 +93,27 @@ impl Product<'_> {
     #[inline(always)]
     fn all<S: Simd, const COLUMNS: bool>(mut self, simd: S) {
         let mut row = 0;
+        // 8 × 3 sums of 32 registers, 6 × 2 of 16; eight rows are four and four rather than six and two.
         if S::REGISTER_COUNT >= 32 {
             while self.m - row >= 8 {
                 self.rows::<S, COLUMNS, 8>(simd, row);
                 row += 8;
+            }
+        } else {
+            while self.m - row >= 6 && self.m - row != 8 {
+                self.rows::<S, COLUMNS, 6>(simd, row);
+                row += 6;
             }
         }
         while self.m - row >= 4 {
             self.rows::<S, COLUMNS, 4>(simd, row);
             row += 4;
         }
-        while row < self.m {
-            self.rows::<S, COLUMNS, 1>(simd, row);
-            row += 1;
+        match self.m - row {
+            1 => self.rows::<S, COLUMNS, 1>(simd, row),
+            2 => self.rows::<S, COLUMNS, 2>(simd, row),
+            3 => self.rows::<S, COLUMNS, 3>(simd, row),
+            _ => {}
         }
     }
 }
