@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, RANKS_PATTERN};
 use crate::ranks::O200K_PATTERN;
-use crate::sentencepiece::{Kind, Model, Piece};
+use crate::sentencepiece::{Kind, Model, Normalization, Piece, Split};
 use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError};
 
@@ -76,7 +76,9 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
         Some("gpt2") => reader.byte_level(&pieces)?,
         Some("llama") => {
             let dummy_prefix = file.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
-            Model { pieces: pieces.clone(), dummy_prefix, prefix_everywhere: true }.json()
+            let normalization = Normalization { dummy_prefix, prefix_everywhere: true, ..Normalization::default() };
+            let model = Model { pieces: pieces.clone(), split: Split::Bpe, normalization };
+            model.json().map_err(|reason| reader.invalid(reason))?
         }
         other => {
             return Err(reader.invalid(format!(

@@ -1,9 +1,12 @@
 //! `SentencePiece` models: from `tokenizer.model`, or from the pieces that a GGUF file has.
 
+mod proto;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tokenizers::normalizers::Precompiled;
 
 use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError};
@@ -12,6 +15,9 @@ use crate::{Tokenizer, TokenizerError};
 const LONGEST_MERGED: usize = 256;
 /// A word's beginning in the vocabulary.
 const SPACE: char = '▁';
+/// By how much the score of a piece that no text is split into is below all others: more than any text that looks like
+/// it loses when it is split.
+const UNREACHABLE: f64 = 1e4;
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,23 +64,82 @@ pub(crate) struct Piece {
     pub kind: Kind,
 }
 
-/// A BPE model of `SentencePiece`.
-#[derive(Debug)]
-pub(crate) struct Model {
-    pub pieces: Vec<Piece>,
+/// How a text is split into pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// Pairs are merged, the one whose whole has the highest score first.
+    Bpe,
+    /// The pieces whose scores have the highest sum.
+    Unigram,
+}
+
+/// What is done to a text before it is split.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Normalization {
+    /// A map from sequences of characters to others, as `SentencePiece` stores it; empty: none.
+    pub charsmap: Vec<u8>,
+    /// Whether spaces at both ends are removed, and of several in a row all but one.
+    pub removes_spaces: bool,
     /// Whether a space is put before a text.
     pub dummy_prefix: bool,
     /// Whether that happens behind special tokens too.
     pub prefix_everywhere: bool,
 }
 
+/// A model of `SentencePiece`.
+#[derive(Debug)]
+pub(crate) struct Model {
+    pub pieces: Vec<Piece>,
+    pub split: Split,
+    pub normalization: Normalization,
+}
+
+impl Normalization {
+    /// The library's normaliser and pre-tokenizer.
+    ///
+    /// # Errors
+    /// When the map is none.
+    fn json(&self) -> Result<(Value, Value), String> {
+        let replace =
+            |pattern: Value, content: &str| json!({"type": "Replace", "pattern": pattern, "content": content});
+        let mut steps = vec![];
+        if !self.charsmap.is_empty() {
+            let damaged = || "its map of characters is damaged; fetch it again".to_owned();
+            let (length, rest) = self.charsmap.split_first_chunk::<4>().ok_or_else(damaged)?;
+            // The library sets aside what the map says of itself.
+            if u32::from_le_bytes(*length) as usize > rest.len() {
+                return Err(damaged());
+            }
+            let map = Precompiled::from(&self.charsmap).map_err(|_| damaged())?;
+            steps.push(serde_json::to_value(map).map_err(|_| damaged())?);
+        }
+        if self.removes_spaces {
+            steps.push(replace(json!({"Regex": " {2,}"}), " "));
+            steps.push(replace(json!({"Regex": r"\A +| +\z"}), ""));
+        }
+        if self.dummy_prefix && self.prefix_everywhere {
+            steps.push(json!({"type": "Prepend", "prepend": SPACE}));
+        }
+        let first_only = self.dummy_prefix && !self.prefix_everywhere;
+        if !first_only {
+            steps.push(replace(json!({"String": " "}), &SPACE.to_string()));
+        }
+        let normalizer = match steps.len() {
+            0 => Value::Null,
+            1 => steps.remove(0),
+            _ => json!({"type": "Sequence", "normalizers": steps}),
+        };
+        let metaspace = json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": false});
+        Ok((normalizer, if first_only { metaspace } else { Value::Null }))
+    }
+}
+
 impl Model {
     /// The tokenizer as the library's file would say it.
-    pub(crate) fn json(&self) -> Value {
-        let mut vocabulary = serde_json::Map::new();
-        for (id, piece) in self.pieces.iter().enumerate() {
-            vocabulary.entry(piece.text.clone()).or_insert_with(|| json!(id));
-        }
+    ///
+    /// # Errors
+    /// Says what the model lacks.
+    pub(crate) fn json(&self) -> Result<Value, String> {
         let added = self.pieces.iter().enumerate().filter(|(_, piece)| {
             matches!(piece.kind, Kind::Control | Kind::Unknown | Kind::UserDefined) && !piece.text.is_empty()
         });
@@ -84,36 +149,59 @@ impl Model {
                        "normalized": false, "special": piece.kind != Kind::UserDefined})
             })
             .collect();
-        let unknown = self.pieces.iter().find(|piece| piece.kind == Kind::Unknown).map(|piece| &piece.text);
-        let space = json!({"type": "Replace", "pattern": {"String": " "}, "content": SPACE});
-        let prepend = json!({"type": "Prepend", "prepend": SPACE});
-        let (normalizer, pre_tokenizer) = match (self.dummy_prefix, self.prefix_everywhere) {
-            (true, true) => (json!({"type": "Sequence", "normalizers": [prepend, space]}), Value::Null),
-            (true, false) => (
-                Value::Null,
-                json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": false}),
-            ),
-            (false, _) => (space, Value::Null),
-        };
+        let (normalizer, pre_tokenizer) = self.normalization.json()?;
         let mut decoders = vec![
             json!({"type": "Replace", "pattern": {"String": SPACE}, "content": " "}),
             json!({"type": "ByteFallback"}),
             json!({"type": "Fuse"}),
         ];
-        if self.dummy_prefix {
+        if self.normalization.dummy_prefix || self.normalization.removes_spaces {
             decoders.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
         }
-        json!({
+        Ok(json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
             "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "post_processor": null,
             "decoder": {"type": "Sequence", "decoders": decoders},
-            "model": {
-                "type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": true,
-                "byte_fallback": self.pieces.iter().any(|piece| piece.kind == Kind::Byte),
-                "ignore_merges": false, "vocab": vocabulary, "merges": self.merges(),
+            "model": match self.split {
+                Split::Bpe => self.bpe(),
+                Split::Unigram => self.unigram()?,
             },
+        }))
+    }
+
+    fn unknown(&self) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.kind == Kind::Unknown)
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.kind == Kind::Byte)
+    }
+
+    fn bpe(&self) -> Value {
+        let mut vocabulary = serde_json::Map::new();
+        for (id, piece) in self.pieces.iter().enumerate() {
+            vocabulary.entry(piece.text.clone()).or_insert_with(|| json!(id));
+        }
+        json!({
+            "type": "BPE", "dropout": null, "unk_token": self.unknown().map(|id| &self.pieces[id].text),
+            "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": true,
+            "byte_fallback": self.has_bytes(), "ignore_merges": false, "vocab": vocabulary, "merges": self.merges(),
         })
+    }
+
+    /// The library takes every piece for one that a text may be split into; the score of those that are not sees to it
+    /// that none is. What cannot be expressed costs more than they.
+    fn unigram(&self) -> Result<Value, String> {
+        let reachable = |piece: &Piece| matches!(piece.kind, Kind::Normal | Kind::UserDefined);
+        let scores = self.pieces.iter().filter(|piece| reachable(piece)).map(|piece| f64::from(piece.score));
+        let least = scores.fold(0.0, f64::min);
+        if !least.is_finite() {
+            return Err("the score of a piece is no number; fetch it again".to_owned());
+        }
+        let score = |piece: &Piece| if reachable(piece) { f64::from(piece.score) } else { least - UNREACHABLE };
+        let vocabulary: Vec<Value> = self.pieces.iter().map(|piece| json!([piece.text, score(piece)])).collect();
+        let unknown = self.unknown().ok_or("it has no unknown piece; fetch it again")?;
+        Ok(json!({"type": "Unigram", "unk_id": unknown, "vocab": vocabulary, "byte_fallback": self.has_bytes()}))
     }
 
     /// What is merged into what, the best first: `SentencePiece` takes the pair whose whole has the highest score.
@@ -139,7 +227,7 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let bytes = std::fs::read(path).map_err(|error| TokenizerError::read(path, error))?;
     let mut settings = Settings::read(path.parent().unwrap_or(Path::new(".")))?.of_file(path);
     let invalid = |detail: String| TokenizerError::invalid(path, detail);
-    let model = parse(&bytes, settings.stated("legacy") != Some(false)).map_err(invalid)?;
+    let model = proto::parse(&bytes, settings.stated("legacy") != Some(false)).map_err(invalid)?;
     for (role, kind, usual) in [
         ("unk_token", Kind::Unknown, "<unk>"),
         ("bos_token", Kind::Control, "<s>"),
@@ -150,7 +238,7 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
             settings.set_special(role, &piece.text);
         }
     }
-    let text = model.json().to_string();
+    let text = model.json().map_err(invalid)?.to_string();
     let mut library: tokenizers::Tokenizer = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     settings.read_added_tokens(folder)?;
@@ -168,131 +256,4 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
         }
     }
     Ok(Tokenizer::new(library, settings))
-}
-
-/// The model in the bytes of a file: messages of `sentencepiece_model.proto`.
-fn parse(bytes: &[u8], prefix_everywhere: bool) -> Result<Model, String> {
-    const UNIGRAM: u64 = 1;
-    const BPE: u64 = 2;
-    let damaged = || "it is no SentencePiece model, or was cut off; fetch it again".to_owned();
-    let mut pieces = vec![];
-    // What the format takes where nothing is said.
-    let (mut model_type, mut dummy_prefix, mut extra_spaces, mut charsmap) = (UNIGRAM, true, true, false);
-    for field in Fields(bytes) {
-        match field.ok_or_else(damaged)? {
-            (1, Wire::Bytes(piece)) => {
-                let mut read = Piece { text: String::new(), score: 0.0, kind: Kind::Normal };
-                for field in Fields(piece) {
-                    match field.ok_or_else(damaged)? {
-                        (1, Wire::Bytes(text)) => text_of(text).ok_or_else(damaged)?.clone_into(&mut read.text),
-                        (2, Wire::Fixed(bits)) => read.score = f32::from_bits(bits),
-                        (3, Wire::Number(kind)) => read.kind = Kind::of(kind).ok_or_else(damaged)?,
-                        _ => {}
-                    }
-                }
-                pieces.push(read);
-            }
-            (2, Wire::Bytes(trainer)) => {
-                for field in Fields(trainer) {
-                    if let (3, Wire::Number(kind)) = field.ok_or_else(damaged)? {
-                        model_type = kind;
-                    }
-                }
-            }
-            (3, Wire::Bytes(normalizer)) => {
-                for field in Fields(normalizer) {
-                    match field.ok_or_else(damaged)? {
-                        (2, Wire::Bytes(map)) => charsmap = !map.is_empty(),
-                        (3, Wire::Number(flag)) => dummy_prefix = flag != 0,
-                        (4, Wire::Number(flag)) => extra_spaces = flag != 0,
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    let refused = match (model_type, charsmap, extra_spaces) {
-        _ if pieces.is_empty() => return Err(damaged()),
-        (BPE, false, false) => None,
-        (UNIGRAM, ..) => Some("a unigram model"),
-        (BPE, true, _) => Some("a model that normalises its text"),
-        (BPE, ..) => Some("a model that removes spaces"),
-        _ => Some("a model of words or characters"),
-    };
-    match refused {
-        None => Ok(Model { pieces, dummy_prefix, prefix_everywhere }),
-        Some(what) => Err(format!(
-            "it is {what} of SentencePiece, which is not read (BPE as Llama's and Gemma's is); open it in \
-             transformers and save it, which writes tokenizer.json"
-        )),
-    }
-}
-
-fn text_of(bytes: &[u8]) -> Option<&str> {
-    std::str::from_utf8(bytes).ok()
-}
-
-/// A value of protocol buffers' wire format.
-enum Wire<'a> {
-    Number(u64),
-    Fixed(u32),
-    Bytes(&'a [u8]),
-    Other,
-}
-
-/// The fields of a message, one after another; `None` once where it is damaged.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Option<(u64, Wire<'a>)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        Some(field)
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn field(&mut self) -> Option<(u64, Wire<'a>)> {
-        let tag = self.number()?;
-        let wire = match tag & 7 {
-            0 => Wire::Number(self.number()?),
-            1 => {
-                self.take(8)?;
-                Wire::Other
-            }
-            2 => {
-                let length = self.number()?;
-                Wire::Bytes(self.take(usize::try_from(length).ok()?)?)
-            }
-            5 => Wire::Fixed(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
-            _ => return None,
-        };
-        Some((tag >> 3, wire))
-    }
-
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.take(1)?[0];
-            number |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return Some(number);
-            }
-        }
-        None
-    }
 }
