@@ -19,7 +19,7 @@ fn shared() -> PathBuf {
 
 fn read(shards: &ShardSet, split: Split) -> Vec<u32> {
     let mut ids = vec![0; shards.tokens(split) as usize];
-    shards.read(split, 0, &mut ids);
+    shards.read(split, 0, &mut ids).unwrap();
     ids
 }
 

@@ -57,7 +57,10 @@ fn evaluate_split(
     let batches = fireclay_data::validation(shards, config.batch, config.context)?;
     let limit = if config.eval_batches == 0 { usize::MAX } else { config.eval_batches };
     let bytes_per_token = batches.bytes_per_token();
-    Ok(Some(evaluate(decoder, batches.take(limit), bytes_per_token)))
+    let mut damaged = None;
+    let readable = batches.take(limit).map_while(|batch| batch.map_err(|error| damaged = Some(error)).ok());
+    let evaluation = evaluate(decoder, readable, bytes_per_token);
+    damaged.map_or(Ok(Some(evaluation)), |error| Err(error.into()))
 }
 
 /// Refuses settings that do not fit the decoder.

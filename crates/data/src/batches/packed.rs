@@ -115,7 +115,7 @@ impl Epoch {
 impl Source for PackedSource {
     fn next_batch(&mut self) -> Result<Batch, DataError> {
         let starts: Vec<u64> = (0..self.batch).map(|_| self.next_start()).collect();
-        Ok(self.windows.batch(&starts))
+        self.windows.batch(&starts)
     }
 
     fn position(&self) -> Position {

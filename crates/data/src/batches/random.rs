@@ -48,7 +48,7 @@ impl Source for RandomWindows {
         let draws = self.drawn..self.drawn + self.batch as u64;
         let starts: Vec<u64> = draws.map(|draw| below(places, split_mix(self.seed, draw))).collect();
         self.drawn += self.batch as u64;
-        Ok(self.windows.batch(&starts))
+        self.windows.batch(&starts)
     }
 
     fn position(&self) -> Position {

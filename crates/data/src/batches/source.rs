@@ -85,18 +85,21 @@ impl Windows {
     }
 
     /// A batch of the windows that start at `starts`.
-    pub(super) fn batch(&self, starts: &[u64]) -> Batch {
+    ///
+    /// # Errors
+    /// When their tokens are damaged.
+    pub(super) fn batch(&self, starts: &[u64]) -> Result<Batch, DataError> {
         let (batch, context) = (starts.len(), self.context);
         let mut ids = Vec::with_capacity(batch * context);
         let mut targets = Vec::with_capacity(batch * context);
         let mut window = vec![0; context + 1];
         for &start in starts {
-            self.tokens.read(self.split, start, &mut window);
+            self.tokens.read(self.split, start, &mut window)?;
             ids.extend_from_slice(&window[..context]);
             targets.extend_from_slice(&window[1..]);
         }
         let segments = self.tokens.document_end().map(|end| segments(&ids, context, end));
-        Batch { batch, context, ids, targets, weights: None, segments }
+        Ok(Batch { batch, context, ids, targets, weights: None, segments })
     }
 
     /// Identifies the order that `kind` and `seed` give to these windows.

@@ -79,7 +79,7 @@ proptest! {
         let batches = validation(&counting(0, tokens), batch, context).unwrap();
         prop_assert_eq!(batches.target_tokens(), u64::from(tokens) - 1);
         let promised = batches.len();
-        let batches: Vec<Batch> = batches.collect();
+        let batches: Vec<Batch> = batches.collect::<Result<_, _>>().unwrap();
         prop_assert_eq!(batches.len(), promised);
         let mut predicted = Vec::new();
         for part in &batches {
@@ -154,7 +154,7 @@ fn random_windows_reach_both_ends_evenly() {
 
 #[test]
 fn a_short_validation_split_is_padded() {
-    let batches: Vec<Batch> = validation(&counting(0, 4), 2, 8).unwrap().collect();
+    let batches: Vec<Batch> = validation(&counting(0, 4), 2, 8).unwrap().collect::<Result<_, _>>().unwrap();
     let [batch] = batches.as_slice() else { panic!("{batches:?}") };
     assert_eq!(batch.targets, [1, 2, 3, 0, 0, 0, 0, 0]);
     assert_eq!(batch.weights.as_deref(), Some([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0].as_slice()));
@@ -221,7 +221,7 @@ proptest! {
         let tokens = ShardSet::from_ids(ids.clone(), ids).with_documents_apart(END);
         let mut batches = vec![packed(&tokens, batch, context, seed).next_batch().unwrap()];
         batches.push(random(&tokens, batch, context, seed).next_batch().unwrap());
-        batches.extend(validation(&tokens, batch, context).unwrap());
+        batches.extend(validation(&tokens, batch, context).unwrap().map(Result::unwrap));
         for batch in batches {
             let segments = batch.segments.unwrap();
             prop_assert_eq!(segments.len(), batch.ids.len());

@@ -57,11 +57,11 @@ impl ValidationBatches {
     }
 
     /// The window that is cut short by the end of the split, padded.
-    fn padded(&self, start: u64) -> Batch {
+    fn padded(&self, start: u64) -> Result<Batch, DataError> {
         let context = self.windows.context;
         let targets = (self.target_tokens() - start) as usize;
         let short = Windows { context: targets, ..self.windows.clone() };
-        let mut batch = short.batch(&[start]);
+        let mut batch = short.batch(&[start])?;
         batch.context = context;
         batch.ids.resize(context, 0);
         batch.targets.resize(context, 0);
@@ -71,25 +71,16 @@ impl ValidationBatches {
         }
         let weights = (0..context).map(|at| if at < targets { 1.0 } else { 0.0 });
         batch.weights = Some(weights.collect());
-        batch
+        Ok(batch)
     }
-}
 
-impl Iterator for ValidationBatches {
-    type Item = Batch;
-
-    fn next(&mut self) -> Option<Batch> {
+    /// The windows from `first` up to `end`, of which `whole` are not cut short.
+    fn windows(&self, first: u64, end: u64, whole: u64) -> Result<Batch, DataError> {
         let context = self.windows.context as u64;
-        let whole = self.target_tokens() / context;
-        let end = self.windows_in_all().min(self.at + self.batch as u64);
-        if self.at == end {
-            return None;
-        }
-        let starts: Vec<u64> = (self.at..end.min(whole)).map(|window| window * context).collect();
-        self.at = end;
-        let mut batch = self.windows.batch(&starts);
+        let starts: Vec<u64> = (first..end.min(whole)).map(|window| window * context).collect();
+        let mut batch = self.windows.batch(&starts)?;
         if end > whole {
-            let short = self.padded(whole * context);
+            let short = self.padded(whole * context)?;
             let mut weights = vec![1.0; batch.ids.len()];
             weights.extend(short.weights.into_iter().flatten());
             batch.batch += 1;
@@ -100,7 +91,18 @@ impl Iterator for ValidationBatches {
             }
             batch.weights = Some(weights);
         }
-        Some(batch)
+        Ok(batch)
+    }
+}
+
+impl Iterator for ValidationBatches {
+    type Item = Result<Batch, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let whole = self.target_tokens() / self.windows.context as u64;
+        let end = self.windows_in_all().min(self.at + self.batch as u64);
+        let first = std::mem::replace(&mut self.at, end);
+        (first < end).then(|| self.windows(first, end, whole))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

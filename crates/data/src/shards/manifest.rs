@@ -34,6 +34,10 @@ pub(super) struct Entry {
     pub documents: u64,
     pub text_bytes: u64,
     pub checksum: String,
+    /// BLAKE3 of each [`BLOCK_BYTES`](super::blocks::BLOCK_BYTES) of its tokens. Sets written before these were have
+    /// none.
+    #[serde(default)]
+    pub blocks: Vec<String>,
 }
 
 impl Manifest {

@@ -7,12 +7,14 @@
 //! document has none.
 //!
 //! A shard is written under a temporary name, synced and renamed; the manifest comes last. A folder
-//! without a manifest is therefore never mistaken for a whole set, and opening one verifies the
-//! length and the BLAKE3 checksum of everything in it.
+//! without a manifest is therefore never mistaken for a whole set. Opening one verifies headers and
+//! lengths; the tokens are verified in blocks of 1 MiB, each against its BLAKE3 checksum in the
+//! manifest before the first of them is given out.
 
 mod tokenize;
 mod split;
 mod header;
+mod blocks;
 mod writer;
 mod manifest;
 mod set;

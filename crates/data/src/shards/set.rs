@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fireclay_tokenizer::Tokenizer;
 use memmap2::Mmap;
 
+use super::blocks::Blocks;
 use super::manifest::{Entry, Manifest, hex};
 use super::{Header, Split, Width};
 use crate::DataError;
@@ -36,16 +37,17 @@ struct Tokens {
 }
 
 enum Shard {
-    Mapped { map: Mmap, width: Width },
+    Mapped { map: Mmap, width: Width, blocks: Blocks },
     Owned(Vec<u32>),
 }
 
 impl ShardSet {
-    /// Maps the shards in `dir`, after verifying all of them: format version, length, checksum, and
-    /// that `tokenizer` is the one that wrote them. Every byte is read once for this.
+    /// Maps the shards in `dir`, after verifying headers, lengths, and that `tokenizer` is the one
+    /// that wrote them. The tokens are not read for this: [`read`](Self::read) verifies those that it
+    /// gives out.
     ///
     /// # Errors
-    /// When the set is missing, incomplete, damaged, or another tokenizer's.
+    /// When the set is missing, incomplete, damaged there, or another tokenizer's.
     pub fn open(dir: impl AsRef<Path>, tokenizer: &Tokenizer) -> Result<Self, DataError> {
         Self::open_hash(dir.as_ref(), Some(tokenizer.hash()))
     }
@@ -148,10 +150,13 @@ impl ShardSet {
 
     /// Copies the tokens from index `start` on into `ids`.
     ///
+    /// # Errors
+    /// When they are damaged. A block of tokens is compared with its checksum when the first of it is read.
+    ///
     /// # Panics
     /// When the range reaches past the end of the split.
-    pub fn read(&self, split: Split, start: u64, ids: &mut [u32]) {
-        self.split(split).read(start, ids);
+    pub fn read(&self, split: Split, start: u64, ids: &mut [u32]) -> Result<(), DataError> {
+        self.split(split).read(start, ids)
     }
 
     pub(crate) fn fingerprint(&self, split: Split) -> [u8; 32] {
@@ -173,7 +178,7 @@ impl Tokens {
         Self { shards, starts, len, documents, text_bytes, fingerprint }
     }
 
-    fn read(&self, start: u64, ids: &mut [u32]) {
+    fn read(&self, start: u64, ids: &mut [u32]) -> Result<(), DataError> {
         let end = start.checked_add(ids.len() as u64);
         assert!(
             end.is_some_and(|end| end <= self.len),
@@ -188,27 +193,31 @@ impl Tokens {
             let inside = (at - self.starts[shard]) as usize;
             let count = rest.len().min(self.shards[shard].len() - inside);
             let (now, later) = rest.split_at_mut(count);
-            self.shards[shard].read(inside, now);
+            self.shards[shard].read(inside, now)?;
             at += count as u64;
             rest = later;
             shard += 1;
         }
+        Ok(())
     }
 }
 
 impl Shard {
     fn len(&self) -> usize {
         match self {
-            Self::Mapped { map, width } => (map.len() - Header::BYTES) / width.bytes(),
+            Self::Mapped { map, width, .. } => (map.len() - Header::BYTES) / width.bytes(),
             Self::Owned(ids) => ids.len(),
         }
     }
 
-    fn read(&self, start: usize, out: &mut [u32]) {
+    fn read(&self, start: usize, out: &mut [u32]) -> Result<(), DataError> {
         match self {
             Self::Owned(ids) => out.copy_from_slice(&ids[start..start + out.len()]),
-            Self::Mapped { map, width } => {
-                let bytes = &map[Header::BYTES + start * width.bytes()..][..out.len() * width.bytes()];
+            Self::Mapped { map, width, blocks } => {
+                let tokens = &map[Header::BYTES..];
+                let range = start * width.bytes()..(start + out.len()) * width.bytes();
+                blocks.verify(tokens, range.clone())?;
+                let bytes = &tokens[range];
                 match width {
                     Width::U16 => {
                         for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
@@ -223,6 +232,7 @@ impl Shard {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -234,7 +244,7 @@ fn open_shard(dir: &Path, entry: &Entry, manifest: &Manifest) -> Result<(Shard, 
         }
         _ => DataError::read(&path, error),
     })?;
-    let header = verify(&mut file, &path)?;
+    let header = header_of(&mut file, &path)?;
     let agrees = header.tokens == entry.tokens
         && header.documents == entry.documents
         && header.text_bytes == entry.text_bytes
@@ -251,11 +261,12 @@ fn open_shard(dir: &Path, entry: &Entry, manifest: &Manifest) -> Result<(Shard, 
     if map.len() as u64 != header.file_bytes().unwrap_or(0) {
         return Err(DataError::damaged(&path, "its length changed while it was being opened"));
     }
-    Ok((Shard::Mapped { map, width: header.width }, header))
+    let blocks = Blocks::of(entry, &header, &path)?;
+    Ok((Shard::Mapped { map, width: header.width, blocks }, header))
 }
 
-/// Reads a whole shard (through a buffer, so that verifying does not fill memory with mapped pages).
-fn verify(file: &mut File, path: &Path) -> Result<Header, DataError> {
+/// Reads the header of a shard, which is as long as the header says.
+fn header_of(file: &mut File, path: &Path) -> Result<Header, DataError> {
     let failed = |error| DataError::read(path, error);
     let length = file.metadata().map_err(failed)?.len();
     let mut start = Vec::with_capacity(Header::BYTES);
@@ -264,11 +275,6 @@ fn verify(file: &mut File, path: &Path) -> Result<Header, DataError> {
     if header.file_bytes() != Some(length) {
         let expected = header.file_bytes().map_or("more".into(), |bytes| bytes.to_string());
         return Err(DataError::damaged(path, format!("{length} bytes long where {expected} were written")));
-    }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file).map_err(failed)?;
-    if *hasher.finalize().as_bytes() != header.checksum {
-        return Err(DataError::damaged(path, "its tokens do not agree with their checksum"));
     }
     Ok(header)
 }

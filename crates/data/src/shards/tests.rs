@@ -24,7 +24,7 @@ fn options(split: ValidationSplit) -> TokenizeOptions {
 
 fn ids(shards: &ShardSet, split: Split) -> Vec<u32> {
     let mut ids = vec![0; shards.tokens(split) as usize];
-    shards.read(split, 0, &mut ids);
+    shards.read(split, 0, &mut ids).unwrap();
     ids
 }
 
@@ -178,7 +178,7 @@ proptest! {
             prop_assert_eq!(shards.text_bytes(split), all.len() as u64);
             for start in 0..all.len() {
                 let mut part = vec![0; (all.len() - start).min(7)];
-                shards.read(split, start as u64, &mut part);
+                shards.read(split, start as u64, &mut part).unwrap();
                 prop_assert_eq!(&part, &all[start..start + part.len()]);
             }
         }
@@ -215,23 +215,88 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Opens a set and reads all of it, as training would.
+fn read_all(dir: &Path, tokenizer: &Tokenizer) -> Result<(), DataError> {
+    let shards = ShardSet::open(dir, tokenizer)?;
+    [Split::Train, Split::Validation].into_iter().try_for_each(|split| {
+        let mut ids = vec![0; shards.tokens(split) as usize];
+        shards.read(split, 0, &mut ids)
+    })
+}
+
 #[test]
 fn every_flipped_byte_is_noticed() {
     let tokenizer = characters();
     let dir = written(&tokenizer);
-    ShardSet::open(dir.path(), &tokenizer).unwrap();
+    read_all(dir.path(), &tokenizer).unwrap();
     let path = dir.path().join("train-00001.bin");
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&path, bytes).unwrap();
-        let message = message(ShardSet::open(dir.path(), &tokenizer));
+        let message = message(read_all(dir.path(), &tokenizer));
         assert!(
             message.contains("train-00001.bin: damaged") && message.contains("tokenise the text again"),
             "{message}"
         );
     }
+}
+
+/// Three blocks of the training split, the second of which is damaged.
+#[test]
+fn damage_is_found_when_its_block_is_read_and_not_before() {
+    let tokenizer = characters();
+    let dir = tempfile::tempdir().unwrap();
+    let block = blocks::BLOCK_BYTES as u64 / 2;
+    let mut writer = ShardWriter::create(dir.path(), &tokenizer).unwrap();
+    let piece: Vec<u32> = (0..block / 2).map(|at| (at * at % 40) as u32).collect();
+    for _ in 0..5 {
+        writer.push(Split::Train, &piece, false, 1).unwrap();
+    }
+    writer.push(Split::Validation, &piece[..100], false, 1).unwrap();
+    writer.finish().unwrap();
+    let path = dir.path().join("train-00000.bin");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[Header::BYTES + blocks::BLOCK_BYTES + 7] ^= 1;
+    fs::write(&path, bytes).unwrap();
+
+    let shards = ShardSet::open(dir.path(), &tokenizer).unwrap();
+    let read = |start: u64, count: usize| shards.read(Split::Train, start, &mut vec![0; count]);
+    read(0, block as usize).unwrap();
+    read(2 * block, block as usize / 2).unwrap();
+    // Also where the damaged token itself is not asked for, and however often.
+    for (start, count) in [(block, 1), (2 * block - 1, 1), (block - 1, 2), (2 * block - 1, 2), (0, piece.len() * 5)] {
+        let message = message(read(start, count));
+        assert!(message.contains("train-00000.bin: damaged: its tokens do not agree"), "{message}");
+    }
+    let mut source = crate::PackedSource::new(&shards, Split::Train, 1, 1024, 0).unwrap();
+    let found = (0..piece.len() * 5 / 1024).find_map(|_| crate::Source::next_batch(&mut source).err());
+    assert!(message(Err::<(), _>(found.unwrap())).contains("damaged"));
+}
+
+/// A manifest of an earlier version has one checksum for each shard.
+#[test]
+fn sets_without_checksums_of_blocks_are_verified_whole() {
+    let tokenizer = characters();
+    let dir = written(&tokenizer);
+    let path = dir.path().join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for split in ["train", "validation"] {
+        for entry in manifest[split].as_array_mut().unwrap() {
+            assert_eq!(entry.as_object_mut().unwrap().remove("blocks").unwrap().as_array().unwrap().len(), 1);
+        }
+    }
+    fs::write(&path, manifest.to_string()).unwrap();
+    read_all(dir.path(), &tokenizer).unwrap();
+    let shard = dir.path().join("val-00000.bin");
+    let mut bytes = fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    assert!(message(read_all(dir.path(), &tokenizer)).contains("val-00000.bin: damaged"));
+    manifest["train"][0]["blocks"] = serde_json::json!(["0", "1"]);
+    fs::write(&path, manifest.to_string()).unwrap();
+    assert!(message(ShardSet::open(dir.path(), &tokenizer)).contains("a checksum for each of its blocks"));
 }
 
 #[test]
@@ -351,7 +416,10 @@ fn the_same_sources_are_tokenised_once() {
     let mut bytes = fs::read(&shard).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&shard, bytes).unwrap();
-    assert!(message(run(&options)).contains("damaged"));
+    let damaged = run(&options).unwrap();
+    assert!(damaged.reused);
+    let count = damaged.shards.tokens(Split::Train);
+    assert!(message(damaged.shards.read(Split::Train, 0, &mut vec![0; count as usize])).contains("damaged"));
 }
 
 #[test]

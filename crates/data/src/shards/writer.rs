@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fireclay_tokenizer::Tokenizer;
 
+use super::blocks::BlockHasher;
 use super::manifest::{self, Entry, Manifest, hex};
 use super::{Header, ShardSet, Split, Width, prefix, sync_dir};
 use crate::DataError;
@@ -47,6 +48,7 @@ struct OpenShard {
     name: String,
     temporary: PathBuf,
     hasher: blake3::Hasher,
+    blocks: BlockHasher,
     header: Header,
     bytes: Vec<u8>,
 }
@@ -128,7 +130,7 @@ impl ShardWriter {
         writer.append(ids, dir, tokenizer, width, most)
     }
 
-    /// Completes the set and opens it, which verifies every shard once more.
+    /// Completes the set and opens it.
     ///
     /// # Errors
     /// When something cannot be written, or does not read back as it was written.
@@ -190,7 +192,15 @@ impl OpenShard {
         };
         let file = created().map_err(|error| DataError::write(&temporary, error))?;
         let header = Header { width, tokens: 0, documents: 0, text_bytes: 0, tokenizer, checksum: [0; 32] };
-        Ok(Self { file, name, temporary, hasher: blake3::Hasher::new(), header, bytes: Vec::new() })
+        Ok(Self {
+            file,
+            name,
+            temporary,
+            hasher: blake3::Hasher::new(),
+            blocks: BlockHasher::default(),
+            header,
+            bytes: Vec::new(),
+        })
     }
 
     fn append(&mut self, ids: &[u32]) -> Result<(), DataError> {
@@ -200,6 +210,7 @@ impl OpenShard {
             Width::U32 => ids.iter().for_each(|&id| self.bytes.extend(id.to_le_bytes())),
         }
         self.hasher.update(&self.bytes);
+        self.blocks.update(&self.bytes);
         self.header.tokens += ids.len() as u64;
         self.file.write_all(&self.bytes).map_err(|error| DataError::write(&self.temporary, error))
     }
@@ -222,6 +233,7 @@ impl OpenShard {
             documents: header.documents,
             text_bytes: header.text_bytes,
             checksum: hex(&header.checksum),
+            blocks: self.blocks.finish(),
         })
     }
 }
