@@ -10,9 +10,11 @@ mod percent;
 mod bounds;
 mod clock;
 mod turns;
+mod outline;
 pub(crate) mod frame;
 mod learn;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use generation::Rendered;
@@ -202,6 +204,19 @@ impl Tokenizer {
     /// turns that no token ends, and words that open a reply but no answer. Empty if there is no template.
     pub fn chat_complaints(&self) -> Vec<String> {
         self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
+    }
+
+    /// Fields of the messages that say something to nobody: neither this library reads them nor does the chat template
+    /// mention them.
+    pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
+        let mentioned = |name: &str| {
+            let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
+            templates.map(ChatTemplate::source).any(|source| source.contains(name))
+        };
+        let reasons = template::REASONING.iter().any(|name| mentioned(name));
+        let read = |key: &str| message::READ.contains(&key) || template::REASONING.contains(&key) && reasons;
+        let keys = messages.iter().flat_map(|message| message.extra.keys());
+        keys.map(String::as_str).filter(|key| !read(key) && !mentioned(key)).collect()
     }
 
     /// The token with which the chat template ends the assistant's turns, if it does so with one.

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 pub(super) const TOOLS: &str = "tools";
 /// The field of a first message that holds variables for the template.
 pub(super) const VARIABLES: &str = "chat_template_kwargs";
+/// Fields that are read here, or told of where a template leaves them out, or only give a message a name.
+pub(super) const READ: [&str; 8] = [TOOLS, VARIABLES, "weight", "train", "tool_calls", "name", "id", "tool_call_id"];
 
 /// One message of a conversation, in the form that chat models and their data sets have agreed on.
 #[derive(Clone, Debug, Default, PartialEq)]

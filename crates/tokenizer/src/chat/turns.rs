@@ -4,11 +4,20 @@
 //! the token that ends it. Both are found by rendering: the conversation before the turn with the opening of a reply,
 //! and the conversation up to the turn's end. Where an earlier turn renders differently once later ones follow
 //! (reasoning that is dropped, say), what changes when other words stand in the turn's place tells where it lies.
+//!
+//! That takes several renderings of the conversation for each turn. In a long conversation an [`Outline`] tells where
+//! the turns are, and some of them are found both ways: the outline counts where they agree.
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::Message;
+use super::outline::Outline;
 use super::template::REASONING;
+
+/// The turns of the assistant that are each found by rendering; of more, an outline finds most.
+const FEW_TURNS: usize = 6;
 
 /// A turn in the rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +47,56 @@ pub(super) struct Finder<'a> {
 impl Finder<'_> {
     /// The turns of the assistant in order. A turn of which the template shows nothing is missing.
     pub(super) fn turns(&self) -> Vec<Turn> {
+        let answers = self.messages.iter().filter(|message| message.role == "assistant").count();
+        if answers > FEW_TURNS
+            && let Some(outline) = Outline::of(self.messages, self.whole, self.render)
+            && let Some(turns) = self.outlined_turns(&outline)
+        {
+            return turns;
+        }
+        self.turns_by(|index, from| self.turn(index, from))
+    }
+
+    /// The turns as `find` tells them, given a message's index and where the turn before ends.
+    fn turns_by(&self, mut find: impl FnMut(usize, usize) -> Option<Turn>) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::new();
         for (index, _) in self.messages.iter().enumerate().filter(|(_, message)| message.role == "assistant") {
             let from = turns.last().map_or(0, |turn| turn.text.end);
-            turns.extend(self.turn(index, from).filter(|turn| !turn.text.is_empty()));
+            turns.extend(find(index, from).filter(|turn| !turn.text.is_empty()));
         }
         turns
+    }
+
+    /// The turns by an outline, and those that it does not tell by rendering. `None` where the first or the last turn
+    /// of a kind, those that only say something and the others, is another when it is found by rendering.
+    fn outlined_turns(&self, outline: &Outline) -> Option<Vec<Turn>> {
+        let mut outlined: Vec<(usize, Turn)> = vec![];
+        let turns = self.turns_by(|index, from| match self.outlined(outline, index, from) {
+            Some(turn) => {
+                outlined.push((from, turn.clone()));
+                Some(turn)
+            }
+            None => self.turn(index, from),
+        });
+        let agrees = |(from, turn): &(usize, Turn)| self.turn(turn.message, *from).as_ref() == Some(turn);
+        let mut kinds = [true, false].map(|plain| {
+            outlined.iter().filter(move |(_, turn)| self.messages[turn.message].extra.is_empty() == plain)
+        });
+        let same =
+            kinds.iter_mut().all(|turns| turns.next().is_none_or(agrees) && turns.next_back().is_none_or(agrees));
+        same.then_some(turns)
+    }
+
+    /// The turn of the message at `index`, behind the only opening of a reply before its words, up to the first token
+    /// that ends turns behind them.
+    fn outlined(&self, outline: &Outline, index: usize, from: usize) -> Option<Turn> {
+        let said = outline.said[index].clone()?;
+        let before = self.whole.get(from..said.start).filter(|_| !self.opening.is_empty())?;
+        let at = before.find(self.opening).filter(|&at| before.rfind(self.opening) == Some(at))?;
+        let behind = self.whole.get(said.end..outline.next_words(index).unwrap_or(self.whole.len()))?;
+        let (end, token) = first_of(behind, self.stops)?;
+        let text = from + at + self.opening.len()..said.end + end + token;
+        Some(Turn { message: index, text, end: token })
     }
 
     /// The turn of the message at `index`, which lies behind the byte `from`.
@@ -129,9 +182,12 @@ impl Finder<'_> {
     }
 }
 
-/// Words that no text has: U+FDD1 is a code point that Unicode promises never to make a character.
+/// What stand-ins begin and end with: a code point that Unicode promises never to make a character.
+pub(super) const STAND_IN: char = '\u{FDD1}';
+
+/// Words that no text has.
 pub(super) fn stand_in(number: u64) -> String {
-    format!("\u{FDD1}{number}\u{FDD1}")
+    format!("{STAND_IN}{number}{STAND_IN}")
 }
 
 /// Puts other words in the place of all that a message says.
@@ -148,14 +204,19 @@ fn replace_words(message: &mut Message, words: &str) {
 
 /// Puts another name in the place of each function that a message calls; whether it calls any.
 pub(super) fn replace_calls(message: &mut Message, name: &str) -> bool {
-    let Some(calls) = message.extra.get_mut("tool_calls").and_then(|calls| calls.as_array_mut()) else { return false };
-    for call in calls.iter_mut() {
-        let inner = if call.get("function").is_some() { &mut call["function"] } else { call };
-        if let Some(own) = inner.get_mut("name") {
-            *own = name.into();
-        }
+    for own in call_names(message) {
+        *own = name.into();
     }
-    !calls.is_empty()
+    message.calls_tools()
+}
+
+/// The names of the functions that a message calls.
+pub(super) fn call_names(message: &mut Message) -> impl Iterator<Item = &mut Value> {
+    let calls = message.extra.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten();
+    calls.filter_map(|call| match call.get("function") {
+        Some(_) => call["function"].get_mut("name"),
+        None => call.get_mut("name"),
+    })
 }
 
 /// The first place where any of `marks` stands, and the longest of those that do.
@@ -168,4 +229,101 @@ pub(super) fn first_of(text: &str, marks: &[String]) -> Option<(usize, usize)> {
 pub(super) fn common_prefix(a: &str, b: &str) -> usize {
     let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     (0..=same).rev().find(|&at| b.is_char_boundary(at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{ChatTemplate, RenderOptions, Tokenizer};
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+
+    /// Conversations of `turns` turns: words alone, calls and their answers, reasoning, and words that templates trim.
+    fn conversations(turns: usize) -> [Vec<Message>; 4] {
+        let ask = |turn: usize| Message::new("user", format!("Question {turn}, what?"));
+        let answer = |turn: usize| Message::new("assistant", format!("Answer {turn}."));
+        let with = |mut message: Message, key: &str, value: Value| {
+            message.extra.insert(key.into(), value);
+            message
+        };
+        let call = |turn: usize| {
+            let arguments = json!({"number": turn});
+            json!([{"type": "function", "function": {"name": format!("look_{turn}"), "arguments": arguments}}])
+        };
+        [
+            (0..turns).flat_map(|turn| [ask(turn), answer(turn)]).collect(),
+            (0..turns / 2)
+                .flat_map(|turn| {
+                    let called = with(Message::new("assistant", ""), "tool_calls", call(turn));
+                    [ask(turn), called, Message::new("tool", format!("{turn}")), answer(turn)]
+                })
+                .collect(),
+            (0..turns)
+                .flat_map(|turn| {
+                    [ask(turn), with(answer(turn), "reasoning_content", format!("Thought {turn}.").into())]
+                })
+                .collect(),
+            (0..turns)
+                .flat_map(|turn| {
+                    let said = format!(" \n{} says <|im_end|> {turn}\n", if turn % 3 == 0 { "She" } else { "<b>" });
+                    [ask(turn), Message::new("assistant", said)]
+                })
+                .collect(),
+        ]
+    }
+
+    /// How many renderings find the turns of a conversation, if they are those that rendering each alone finds; `None`
+    /// where the template refuses it.
+    fn renderings(tokenizer: &Tokenizer, template: &ChatTemplate, messages: &[Message]) -> Option<usize> {
+        let options = tokenizer.render_options();
+        let whole = template.render(messages, &options).ok()?;
+        let count = Cell::new(0);
+        let render = |messages: &[Message], add_generation_prompt: bool| {
+            count.set(count.get() + 1);
+            template.render(messages, &RenderOptions { add_generation_prompt, ..options.clone() }).ok()
+        };
+        let frame = tokenizer.frame_of(template);
+        let stops = tokenizer.stop_tokens(frame.end);
+        let finder = Finder { messages, whole: &whole, stops: &stops, opening: &frame.opening, render: &render };
+        let turns = finder.turns();
+        let used = count.get();
+        let one_by_one = finder.turns_by(|index, from| finder.turn(index, from));
+        assert_eq!(turns, one_by_one, "{}\n{whole}", template.source());
+        Some(used)
+    }
+
+    #[test]
+    fn long_conversations_have_the_turns_that_rendering_each_alone_finds() {
+        let chat: Value =
+            serde_json::from_str(&std::fs::read_to_string(format!("{FIXTURES}/chat.json")).unwrap()).unwrap();
+        let tokenizer = Tokenizer::load(format!("{FIXTURES}/tokenizer.json")).unwrap();
+        let mut compared = 0;
+        for (name, source) in chat["templates"].as_object().unwrap() {
+            let template = ChatTemplate::new(source.as_str().unwrap()).unwrap();
+            for messages in conversations(12) {
+                compared += usize::from(renderings(&tokenizer, &template, &messages).is_some());
+            }
+            assert!(compared > 0, "{name}");
+        }
+        assert!(compared >= 20, "{compared}");
+    }
+
+    #[test]
+    fn renderings_do_not_grow_with_the_turns() {
+        let tokenizer = Tokenizer::load(format!("{FIXTURES}/tokenizer.json")).unwrap();
+        let template = "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' }}\
+            {%- if m.reasoning_content and loop.last %}{{- '<think>' + m.reasoning_content + '</think>' }}{%- endif %}\
+            {{- m.content }}{%- for call in m.tool_calls %}{{- '<call>' + call.function.name + ' ' + \
+            (call.function.arguments | tojson) }}{%- endfor %}{{- '<|im_end|>\\n' }}{%- endfor %}\
+            {%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
+        let template = ChatTemplate::new(template).unwrap();
+        for messages in conversations(40) {
+            let used = renderings(&tokenizer, &template, &messages).unwrap();
+            assert!(used <= 20, "{used} renderings of {} messages", messages.len());
+        }
+    }
 }

@@ -218,6 +218,21 @@ fn messages_that_are_not_to_be_learned_carry_no_loss() {
 }
 
 #[test]
+fn fields_that_neither_the_template_nor_anybody_else_reads_are_told() {
+    let mut messages = chat();
+    for (message, field) in [(1, "loss"), (1, "weight"), (2, "name"), (3, "reasoning_content")] {
+        messages[message].extra.insert(field.into(), json!(1));
+    }
+    let unread = |template: &str| -> Vec<String> {
+        let tokenizer = tokenizer(template, unchanged);
+        tokenizer.unread_fields(&messages).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(unread(&plain()), ["loss", "reasoning_content"]);
+    // Reasoning is given under each of its names.
+    assert_eq!(unread(&format!("{}{{# m.thinking #}}", plain())), ["loss"]);
+}
+
+#[test]
 fn an_end_token_in_an_answer_does_not_end_it() {
     let tokenizer = tokenizer(&plain(), unchanged);
     let messages = [Message::new("user", "?"), Message::new("assistant", "say <|im_end|> twice")];

@@ -1,0 +1,82 @@
+//! Where the words of every message lie in a rendered conversation, found by rendering it once more with other words.
+
+use std::ops::Range;
+
+use super::Message;
+use super::template::REASONING;
+use super::turns::{STAND_IN, call_names, stand_in};
+
+/// The bytes of a rendered conversation that each message says.
+pub(super) struct Outline {
+    /// By message, from the first to the last byte of its words, its reasoning and the names that it calls; `None`
+    /// where it says nothing or the template shows nothing of it.
+    pub(super) said: Vec<Option<Range<usize>>>,
+}
+
+impl Outline {
+    /// The outline of `whole`, which `render` makes of the messages. `None` where the template does anything with words
+    /// but to show them as they are, or trimmed: then more differs between the renderings than the words.
+    pub(super) fn of(
+        messages: &[Message],
+        whole: &str,
+        render: &dyn Fn(&[Message], bool) -> Option<String>,
+    ) -> Option<Self> {
+        if whole.contains(STAND_IN) {
+            return None;
+        }
+        let mut replaced = messages.to_vec();
+        let mut originals: Vec<(usize, String)> = vec![];
+        for (index, message) in replaced.iter_mut().enumerate() {
+            replace_each(message, &mut |words| {
+                originals.push((index, words.to_owned()));
+                stand_in(originals.len() as u64 - 1)
+            });
+        }
+        let rendered = render(&replaced, false)?;
+        let mut said = vec![None; messages.len()];
+        let mut at = 0;
+        let mut parts = rendered.split(STAND_IN);
+        let first = parts.next().unwrap_or_default();
+        let mut rest = whole.strip_prefix(first)?;
+        at += first.len();
+        while let Some(number) = parts.next() {
+            let (message, original) = originals.get(number.parse::<usize>().ok()?)?;
+            let behind = parts.next()?;
+            let shown = [original, original.trim_end(), original.trim_start(), original.trim()].into_iter();
+            let mut shown = shown.filter_map(|shown| Some((shown, rest.strip_prefix(shown)?.strip_prefix(behind)?)));
+            let (shown, later) = shown.next()?;
+            let words = at..at + shown.len();
+            said[*message] = Some(match said[*message].take() {
+                Some(Range { start, .. }) => start..words.end,
+                None => words.clone(),
+            });
+            at = words.end + behind.len();
+            rest = later;
+        }
+        rest.is_empty().then_some(Self { said })
+    }
+
+    /// Where the words of the messages behind `index` begin.
+    pub(super) fn next_words(&self, index: usize) -> Option<usize> {
+        Some(self.said[index + 1..].iter().flatten().next()?.start)
+    }
+}
+
+/// Puts other words in the place of everything that a message says. What is empty stays so: templates ask for that.
+fn replace_each(message: &mut Message, other: &mut dyn FnMut(&str) -> String) {
+    if !message.content.trim().is_empty() {
+        message.content = other(&message.content);
+    }
+    for key in REASONING {
+        if let Some(value) = message.extra.get_mut(key)
+            && let Some(words) = value.as_str().filter(|words| !words.trim().is_empty())
+        {
+            *value = other(words).into();
+        }
+    }
+    for name in call_names(message) {
+        if let Some(words) = name.as_str().filter(|words| !words.is_empty()) {
+            *name = other(words).into();
+        }
+    }
+}
