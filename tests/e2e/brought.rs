@@ -48,6 +48,26 @@ fn a_fine_tuned_model_lists_its_turn_end_among_the_ids_that_end_a_text() {
     }
 }
 
+#[test]
+fn validation_of_which_nothing_can_be_used_ends_no_fine_tuning() {
+    let folder = tempfile::tempdir().unwrap();
+    // Too long for the context, all but two; one in twenty is held out.
+    let chat = |words: &str| {
+        format!(
+            "{{\"messages\": [{{\"role\": \"user\", \"content\": \"{words}\"}}, {{\"role\": \"assistant\", \"content\": \"ok\"}}]}}\n"
+        )
+    };
+    let mut lines: Vec<String> = (0..60).map(|at| chat(&format!("a question {at} ").repeat(40))).collect();
+    lines.extend([chat("Hi"), chat("Bye")]);
+    let data = conversations(folder.path(), &lines.concat());
+    let out = folder.path().join("run");
+    let output = run(train(&out, &SFT).args([&data, "--set=sft.validation_fraction=0.05"]));
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("sft: nothing is left for validation: "), "{said}");
+    assert!(out.join("sft/DONE").exists());
+}
+
 #[cfg(unix)]
 #[test]
 fn a_log_that_nobody_reads_ends_no_training() {

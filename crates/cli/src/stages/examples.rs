@@ -40,6 +40,11 @@ pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
     if chats.cut() > 0 {
         tracing::warn!("{stage}: {} conversations are cut at the context of {context} tokens", chats.cut());
     }
+    for (field, count) in chats.unread() {
+        tracing::warn!(
+            "{stage}: the chat template does not mention the field `{field}` of messages ({count} conversations)"
+        );
+    }
     if chats.hidden_tools() > 0 {
         tracing::warn!("{stage}: the chat template shows none of the tools of {} conversations", chats.hidden_tools());
     }

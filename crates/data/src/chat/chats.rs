@@ -1,5 +1,6 @@
 //! Conversations as ids.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fireclay_tokenizer::{EncodedChat, Message, Tokenizer};
@@ -18,6 +19,7 @@ pub struct EncodedChats {
     cut: u64,
     hidden: u64,
     hidden_tools: u64,
+    unread: BTreeMap<String, u64>,
 }
 
 impl EncodedChats {
@@ -57,7 +59,12 @@ impl EncodedChats {
         let hidden_tools = items.iter().filter(|(chat, _)| chat.hides_tools).count() as u64;
         let hidden = items.iter().map(|(chat, _)| chat.hidden as u64).sum();
         let chats = items.into_iter().map(|(chat, _)| chat).collect();
-        Ok(Self { chats, context, padding: tokenizer.pad_id().unwrap_or(0), skips, cut, hidden, hidden_tools })
+        let mut unread = BTreeMap::new();
+        for field in conversations.iter().flat_map(|conversation| tokenizer.unread_fields(&conversation.messages)) {
+            *unread.entry(field.to_owned()).or_default() += 1;
+        }
+        let padding = tokenizer.pad_id().unwrap_or(0);
+        Ok(Self { chats, context, padding, skips, cut, hidden, hidden_tools, unread })
     }
 
     /// How many conversations there are.
@@ -100,6 +107,12 @@ impl EncodedChats {
     #[must_use]
     pub fn hidden_tools(&self) -> u64 {
         self.hidden_tools
+    }
+
+    /// Fields of messages that nobody reads, the chat template neither, each with how many conversations have it.
+    #[must_use]
+    pub fn unread(&self) -> &BTreeMap<String, u64> {
+        &self.unread
     }
 
     /// What was left out, and why.

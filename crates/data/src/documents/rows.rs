@@ -149,6 +149,50 @@ mod tests {
         RecordBatch::try_from_iter(columns).unwrap()
     }
 
+    /// Writes rows of columns into a file, and gives its path.
+    fn written(folder: &std::path::Path, columns: Vec<(&str, ArrayRef)>) -> [String; 1] {
+        let path = folder.join("a.parquet");
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        [path.to_string_lossy().into_owned()]
+    }
+
+    fn texts(texts: [&str; 2]) -> ArrayRef {
+        Arc::new(StringArray::from(texts.to_vec()))
+    }
+
+    #[test]
+    fn every_kind_of_example_is_read_from_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let fields: Fields = ["role", "content"].map(|name| Field::new(name, DataType::Utf8, true)).to_vec().into();
+        let words = StringArray::from(vec!["Hi", "Hello", "Bye", "See you"]);
+        let roles = StringArray::from(vec!["user", "assistant", "user", "assistant"]);
+        let messages = StructArray::new(fields.clone(), vec![Arc::new(roles), Arc::new(words)], None);
+        let item = Arc::new(Field::new("item", DataType::Struct(fields), true));
+        let list = ListArray::new(item, OffsetBuffer::new(vec![0, 2, 4].into()), Arc::new(messages), None);
+
+        let columns: Vec<(&str, ArrayRef)> = vec![("messages", Arc::new(list)), ("system", texts(["S", "T"]))];
+        let read = crate::examples::read_conversations(&written(folder.path(), columns)).unwrap().examples;
+        let said = |at: usize| read[at].messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>();
+        assert_eq!([said(0), said(1)], [["S", "Hi", "Hello"], ["T", "Bye", "See you"]]);
+
+        let asked = || ("prompt", texts(["Hi", "Bye"]));
+        let columns = vec![asked(), ("chosen", texts(["a", "b"])), ("rejected", texts(["c", "d"]))];
+        let read = crate::examples::read_preferences(&written(folder.path(), columns)).unwrap().examples;
+        assert_eq!((read.len(), read[1].chosen.as_str(), read[1].rejected.as_str()), (2, "b", "d"));
+
+        let labels: ArrayRef = Arc::new(arrow::array::BooleanArray::from(vec![true, false]));
+        let columns = vec![asked(), ("completion", texts(["a", "b"])), ("label", labels)];
+        let read = crate::examples::read_ratings(&written(folder.path(), columns)).unwrap().examples;
+        assert_eq!((read[0].good, read[1].good, read[1].completion.as_str()), (true, false, "b"));
+
+        let columns = vec![asked(), ("answer", texts(["a", "b"]))];
+        let read = crate::examples::read_tasks(&written(folder.path(), columns)).unwrap().examples;
+        assert_eq!((read.len(), read[1].messages[0].content.as_str()), (2, "Bye"));
+    }
+
     #[test]
     fn rows_are_objects_without_the_nulls_of_columns() {
         let folder = tempfile::tempdir().unwrap();

@@ -36,6 +36,16 @@ const FORMS: &[(&str, &str, &str)] = &[
     ),
     (
         "conversations",
+        "a key of ShareGPT and one of OpenAI",
+        r#"{"conversations": [{"from": "human", "content": "Hi"}, {"role": "assistant", "value": "Hello"}]}"#,
+    ),
+    (
+        "conversations",
+        "OpenAI's `function_call`",
+        r#"{"messages": [{"role": "user", "content": "Warm?"}, {"role": "assistant", "content": null, "function_call": {"name": "temp", "arguments": "{}"}}, {"role": "function", "name": "temp", "content": "9"}, {"role": "assistant", "content": "9 °C"}]}"#,
+    ),
+    (
+        "conversations",
         "a list of messages",
         r#"[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]"#,
     ),

@@ -43,11 +43,19 @@ fn role(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The message that an object holds: `{role, content}` or `{from, value}`. `place` is where it stands.
-fn message(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
-    let has = |key: &str| object.get(key).is_some_and(|value| !value.is_null());
-    let message =
-        if has("from") && !has("role") { share_gpt(record, place, object)? } else { openai(record, place, object)? };
+/// The message that an object holds: `{role, content}` or `{from, value}`, or one key of each. `place` is where it
+/// stands.
+fn message(record: &Record, place: &str, mut object: Map<String, Value>) -> Result<Message, DataError> {
+    let has = |object: &Map<String, Value>, key: &str| object.get(key).is_some_and(|value| !value.is_null());
+    let from = has(&object, "from") && !has(&object, "role");
+    let (own, other) = if from { ("value", "content") } else { ("content", "value") };
+    if !has(&object, own)
+        && let Some(text) = object.get(other).filter(|text| text.is_string()).cloned()
+    {
+        object.shift_remove(other);
+        object.insert(own.into(), text);
+    }
+    let message = if from { share_gpt(record, place, object)? } else { openai(record, place, object)? };
     check_weight(record, place, &message)?;
     Ok(message)
 }
@@ -62,6 +70,12 @@ fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Resul
         }
         None => return Err(record.wrong(format!("`role` in `{place}`"), describe_keys(&object))),
         Some(other) => return Err(record.wrong(format!("a string as `{place}.role`"), kind(other))),
+    }
+    // A call as OpenAI had it before there could be several.
+    let calls = object.get("tool_calls").is_some_and(|calls| !calls.is_null());
+    if !calls && let Some(call) = object.get("function_call").filter(|call| call.is_object()).cloned() {
+        object.shift_remove("function_call");
+        object.insert("tool_calls".into(), json!([{"type": "function", "function": call}]));
     }
     if !object.contains_key("content") && !object.contains_key("tool_calls") {
         return Err(record.wrong(format!("`content` in `{place}`"), describe_keys(&object)));
