@@ -97,3 +97,79 @@ fn tokenizers_that_make_the_library_panic_are_errors_that_name_the_file() {
         assert!(error.contains("tokenizer.json") && !error.contains('\n'), "{error}");
     }
 }
+
+/// Numbers that are the same each time (xorshift, Marsaglia 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+
+    /// Puts another value somewhere into a JSON value.
+    fn change(&mut self, value: &mut Value) {
+        let deeper = self.below(6) > 0;
+        let inside = match value {
+            Value::Object(entries) if deeper && !entries.is_empty() => {
+                let at = self.below(entries.len());
+                entries.values_mut().nth(at)
+            }
+            Value::Array(items) if deeper && !items.is_empty() => {
+                let at = self.below(items.len());
+                items.get_mut(at)
+            }
+            _ => None,
+        };
+        match inside {
+            Some(inside) => self.change(inside),
+            None => {
+                let values = [json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!(""), json!("▁".repeat(99))];
+                let more =
+                    [json!([]), json!({}), json!(true), json!({"type": "Unigram"}), json!([["a", -1]]), json!(0)];
+                *value = [values, more].concat().swap_remove(self.below(12));
+            }
+        }
+    }
+}
+
+#[test]
+fn three_hundred_mutated_tokenizers_are_errors_or_other_tokenizers() {
+    let source = std::fs::read_to_string(format!("{FIXTURES}/tokenizer.json")).unwrap();
+    let whole: Value = serde_json::from_str(&source).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let mut opened = 0;
+    for index in 0..300_u64 {
+        let mut dice = Dice(0x9e37_79b9 + index * 7919);
+        if index % 2 == 0 {
+            let mut json = whole.clone();
+            dice.change(&mut json);
+            std::fs::write(&path, json.to_string()).unwrap();
+        } else {
+            let mut bytes = source.clone().into_bytes();
+            for _ in 0..=dice.below(4) {
+                let at = dice.below(bytes.len());
+                bytes[at] = [0, 0xff, b'9', b'"', b'{', b']'][dice.below(6)];
+            }
+            bytes.truncate(bytes.len() - dice.below(2) * dice.below(source.len()));
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let begun = Instant::now();
+        match Tokenizer::load(&path) {
+            Ok(tokenizer) => {
+                opened += 1;
+                let told = tokenizer.try_encode("the kiln 热 <|im_end|>").map(|ids| tokenizer.decode(&ids));
+                assert!(told.is_ok() || !told.unwrap_err().to_string().contains('\n'), "{index}");
+            }
+            Err(error) => {
+                let message = error.to_string();
+                assert!(message.contains("tokenizer.json") && !message.contains('\n'), "{index}: {message}");
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{index}: {:?}", begun.elapsed());
+    }
+    assert!(opened > 20 && opened < 280, "{opened} opened");
+}
