@@ -98,10 +98,14 @@ fn mention(person: &Person, split: Split, dice: &mut Dice) -> Exchange {
 
 const MENTIONS: &[&str] = &[
     "[can I ask you|may I ask you|I want to ask you|I would like to ask|let me ask you|I have a question|I need to \
-     know something|I want to hear something] about {name}",
-    "[I met|I saw|I talked to|I was with|I had tea with|I am going to see|I will visit|I played with] {name} [today|\
-     this morning|yesterday|in town|again]",
-    "[I like|I know|I miss|I am a friend of|we were talking about|let us talk about|I am looking for] {name}",
+     know something|I want to hear something|I would like to hear something|I want to know something|I want to learn \
+     something|I want to talk|let us talk|can we talk|I am curious|I heard something|somebody told me something] about \
+     {name}[ today| now|]",
+    "[I met|I saw|I talked to|I was with|I had tea with|I am going to see|I will visit|I played with|I walked with|I \
+     went to see|I had lunch with|we met|we saw|I called|I wrote to] {name} [today|this morning|yesterday|in town|again|\
+     last night|on sunday]",
+    "[I like|I know|I miss|I am a friend of|we were talking about|let us talk about|I am looking for|I think of|my \
+     friend is|my neighbour is|I want to see] {name}[ a lot| very much|]",
 ];
 
 const KNOWN: &[&str] = &[
@@ -110,10 +114,13 @@ const KNOWN: &[&str] = &[
 ];
 
 const WHO_IS: &[&str] = &[
-    "[who is|tell me who is|so who is|and who is|do you know who is|please tell me who is] {name}[ please|]",
+    "[who is|tell me who is|so who is|and who is|do you know who is|please tell me who is|\
+     can you tell me who is|now who is|hey, who is|I want to know who is|who exactly is] {name}[ please| then|]",
     "[tell me|tell me something|say something|I want to know more|what can you tell me|what do you know|can you tell \
-     me something|do you know anything] about {name}[ please|]",
-    "[do you know|have you met|have you heard of|describe|introduce] {name}[ please| to me|]",
+     me something|do you know anything|tell me more|please tell me something|what do people say|say a few words] about \
+     {name}[ please| now|]",
+    "[do you know|have you met|have you heard of|describe|introduce|please describe|can you describe|can you \
+     introduce|do you remember|did you meet] {name}[ please| to me| for me|]",
 ];
 
 /// How a first question asks for each attribute, in the order of [`Attribute::ALL`].
@@ -123,63 +130,73 @@ const QUESTIONS: [&[&str]; 5] = [
          does|can you tell me where] {name} [live|live now|live these days]",
         "[what is|tell me|do you know|name|say] {name}'s [home town|town|home]",
         "[which town|what town|where] is {name} from",
-        "[where|in which town|in which place] is {name}'s [home|house]",
-        "where can I find {name}",
+        "[where|in which town|in which place|in what town|tell me where|do you know where] is {name}'s [home|house|place|\
+         home town]",
+        "[where can I find|where do I find|where can I visit|where can we meet|where can I meet|where would I find] \
+         {name}[ now| today|]",
+        "[in which town|in what town|where] [is {name} at home|can {name} be found|do I have to go to see {name}]",
     ],
     &[
         "[what is|tell me|do you know|name|say] {name}'s [job|work|profession|trade|occupation]",
         "what does {name} [do|do for a living|do all day|work as|do for work|do at work]",
         "[what work|which work|what kind of work|which job] does {name} [do|have]",
         "[what|as what|how] does {name} [work as|earn money|earn a living|make a living]",
-        "what is {name} by [trade|profession]",
+        "[what is|tell me what is|do you know what is] {name} by [trade|profession|occupation]",
+        "[how does|with what does|from what does] {name} [live|earn money|pay for food|make a living]",
     ],
     &[
         "[what|which|what kind of] [pet|animal] does {name} [have|keep|own|have at home]",
         "[what is|tell me|do you know|name|say] {name}'s [pet|animal]",
         "[does {name} have a pet|has {name} got a pet|does {name} keep an animal|does {name} have an animal]",
-        "[what|which] [pet|animal] lives with {name}",
+        "[what|which|what kind of] [pet|animal] [lives with|belongs to|stays with|sleeps in the house of] {name}",
+        "[is there|tell me, is there|do you know if there is] [a pet|an animal] [with|in the house of] {name}",
     ],
     &[
         "what does {name} [like to eat|eat|love to eat|eat every day|like best to eat|eat most|enjoy eating|like for \
          dinner]",
         "[what is|tell me|do you know|name|say] {name}'s [favourite food|favourite dish|best food|favourite meal]",
         "[which|what] food does {name} [like best|like|love|like most|eat|prefer]",
-        "[what should I cook|what can I cook|what shall I cook] for {name}",
+        "[what should I cook|what can I cook|what shall I cook|what could I make|what should I make|what can I bake|what \
+         shall we cook|what food can I bring] for {name}[ today| tonight|]",
     ],
     &[
         "[what is|tell me|do you know|name|say] {name}'s [favourite colour|best colour|colour]",
         "[which|what] colour does {name} [like best|like|love|like most|prefer|wear]",
         "what [colour are|is the colour of] {name}'s clothes",
-        "[which|what] is the favourite colour of {name}",
+        "[which|what|tell me what|do you know what] is the [favourite colour|best colour] of {name}",
+        "[in what colour|in which colour] does {name} [dress|paint the door|like flowers|like clothes]",
     ],
 ];
 
 /// How a later question asks about the same person.
 const FOLLOW_UPS: [&[&str]; 5] = [
     &[
-        "[and|so|now|ok, and|also|then|] where does {he} live[ now|]",
-        "[and|so|] where is {he} from",
-        "[and|so|] [what is|which is] {his} [home town|town]",
+        "[and|so|now|ok, and|also|then|tell me,|good, and|] [where does {he} live|in which town does {he} live|where is \
+         {his} home|where is {his} house|which town does {he} live in|where can I find {him}][ now|]",
+        "[and|so|now|ok, and|also|then|good, and|] [where|which town|what town] is {he} from",
+        "[and|so|now|ok, and|tell me,|] [what is|which is|tell me] {his} [home town|town|home]",
     ],
     &[
-        "[and|so|now|ok, and|also|] what [is {his} job|is {his} work|does {he} do|does {he} work as|work does {he} do|\
-         does {he} do for a living]",
-        "[and|] {his} job",
+        "[and|so|now|ok, and|also|then|tell me,|good, and|] what [is {his} job|is {his} work|does {he} do|does {he} work \
+         as|work does {he} do|does {he} do for a living|job does {he} have|is {his} profession|does {he} do all day]",
+        "[and|tell me|now] {his} [job|work|profession]",
     ],
     &[
-        "[and|so|now|ok, and|also|] [what pet does {he} have|which pet does {he} have|does {he} have a pet|what is \
-         {his} pet|has {he} got an animal|which animal does {he} keep]",
-        "[and|] {his} pet",
+        "[and|so|now|ok, and|also|then|tell me,|good, and|] [what pet does {he} have|which pet does {he} have|does {he} \
+         have a pet|what is {his} pet|has {he} got an animal|which animal does {he} keep|what animal lives with {him}|\
+         has {he} got a pet|does {he} keep an animal]",
+        "[and|tell me|now] {his} [pet|animal]",
     ],
     &[
-        "[and|so|now|ok, and|also|] what [does {he} like to eat|does {he} eat|is {his} favourite food|food does {he} \
-         like|does {he} love to eat]",
-        "[and|] {his} favourite food",
+        "[and|so|now|ok, and|also|then|tell me,|good, and|] what [does {he} like to eat|does {he} eat|is {his} favourite \
+         food|food does {he} like|does {he} love to eat|can I cook for {him}|is {his} best food|food does {he} like best]",
+        "[and|tell me|now] {his} favourite [food|dish]",
     ],
     &[
-        "[and|so|now|ok, and|also|] [what is {his} favourite colour|which colour does {he} like|what colour does {he} \
-         like best|which colour does {he} wear]",
-        "[and|] {his} favourite colour",
+        "[and|so|now|ok, and|also|then|tell me,|good, and|] [what is {his} favourite colour|which colour does {he} like|\
+         what colour does {he} like best|which colour does {he} wear|what is {his} colour|which colour does {he} like \
+         most|what colour are {his} clothes]",
+        "[and|tell me|now] {his} [favourite colour|colour]",
     ],
 ];
 

@@ -192,7 +192,7 @@ const ENGLISH: &[Unknown] = &[
         LANGUAGES,
     ),
     unknown(
-        12,
+        8,
         "?",
         &[
             "[what is|how much is|calculate|can you work out|tell me|compute|] {small} [times|multiplied by|x|*|\

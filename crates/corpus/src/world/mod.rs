@@ -100,7 +100,10 @@ impl Person {
     pub(super) fn bindings(&self, attribute: Attribute) -> Bindings {
         let mut bindings = Bindings::default();
         bindings.set_row(&[("name", self.name), ("value", self.value(attribute))]);
-        bindings.set_row(if self.is_she { &[("he", "she"), ("his", "her")] } else { &[("he", "he"), ("his", "his")] });
+        bindings.set_row(match self.is_she {
+            true => &[("he", "she"), ("his", "her"), ("him", "her")],
+            false => &[("he", "he"), ("his", "his"), ("him", "him")],
+        });
         bindings
     }
 }
