@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the tests of fireclay-kernels, the crate that has `unsafe`, under the address sanitizer: reads and writes outside of what was allocated end a
-# test at once. The sanitizer is an unstable option, which a stable compiler takes with RUSTC_BOOTSTRAP; it builds everything anew, so it takes some
-# minutes and a folder of its own (the first argument, or target/addresses).
+# Runs the tests of fireclay-kernels, the crate that has `unsafe`, under the address sanitizer: an access outside of
+# allocated memory ends a test at once. The sanitizer is an unstable option, which a stable compiler takes with
+# RUSTC_BOOTSTRAP. It rebuilds all dependencies, which takes some minutes and a folder of its own (the first argument,
+# or target/addresses).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
