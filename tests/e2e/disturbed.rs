@@ -34,13 +34,8 @@ fn signalled(mut command: Command, signal: &str, when: impl Fn() -> bool) -> Opt
 fn a_base_that_was_exchanged_is_noticed_by_its_checksum() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let small = [
-        "--set=pretrain.context=128",
-        "--set=tokenizer.vocab_size=400",
-        "--set=battery.per_topic=0",
-        "--set=battery.final_per_topic=0",
-        "--quiet",
-    ];
+    let small =
+        ["--set=pretrain.context=128", "--set=tokenizer.vocab_size=400", "--set=battery.per_topic=0", "--quiet"];
     succeed(train(&out, &["--steps=2"]).args(small));
     let dpo = || {
         let mut command = train(&out, &["--stages=dpo", "--steps=2", "--set=dpo.steps=5000"]);

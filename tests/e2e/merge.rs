@@ -21,12 +21,7 @@ fn tune(model: &Path, out: &Path, lora: &str) -> String {
     let set =
         ["conversations=40", "validation_conversations=8", "context=128", "batch=2", "sample_every=0", "eval_every=0"];
     command.args(set.map(|set| format!("--set=sft.{set}")));
-    command.args([
-        "--set=sft.learning_rate=1e-2",
-        "--set=battery.per_topic=0",
-        "--set=battery.final_per_topic=0",
-        "--set=sft.warmup_steps=0",
-    ]);
+    command.args(["--set=sft.learning_rate=1e-2", "--set=battery.per_topic=0", "--set=sft.warmup_steps=0"]);
     command.arg(format!("--set=sft.lora={lora}"));
     succeed(&mut command)
 }

@@ -1,4 +1,4 @@
-//! Where memory comes from.
+//! The allocator.
 
 use std::ffi::c_long;
 

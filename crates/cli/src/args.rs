@@ -35,9 +35,7 @@ pub use export::{ExportArgs, GGUF_TYPES};
 pub use merge::MergeArgs;
 pub use sampling::SamplingArgs;
 pub use serve::ServeArgs;
-pub use tokenizer::{
-    TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs,
-};
+pub use tokenizer::{TokenizerArgs, TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerTrainArgs};
 pub use watch::WatchArgs;
 
 const EXAMPLES: &str = "\

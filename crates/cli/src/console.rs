@@ -1,4 +1,4 @@
-//! What is said on standard error, and how: results alone go to standard output.
+//! Messages on standard error. Only results go to standard output.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Stderr, Write, stderr, stdout};
 
 use tracing_subscriber::EnvFilter;
 
-/// How to talk to the person at the other end.
+/// Verbosity and style of messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
     /// Only errors are said.
@@ -58,8 +58,8 @@ impl Write for Whoever {
     }
 }
 
-/// A line on standard error, if anybody hears it.
-pub fn mutter(line: impl Display) {
+/// Prints a line on standard error, whether or not it is open.
+pub fn eprint_line(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
 

@@ -1,4 +1,4 @@
-//! What an error means to the shell: its exit code and its one line.
+//! Exit code and one-line message of an error.
 
 use std::io::ErrorKind;
 
@@ -24,7 +24,7 @@ pub const USAGE: u8 = 2;
 /// A signal ended the run after it had saved.
 pub const INTERRUPTED: u8 = 130;
 
-/// What a user got wrong: one line that says what, where, and how to mend it.
+/// A mistake of the user: one line that says what, where, and how to mend it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UserError(pub String);
@@ -143,7 +143,7 @@ fn of_io(kind: ErrorKind) -> u8 {
     }
 }
 
-/// Whether whoever read our output has stopped reading, as `head` does.
+/// Whether the reader of our output has closed it, as `head` does.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))

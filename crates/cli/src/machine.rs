@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-/// What `train` writes to `machine.json`, so that a report made elsewhere still tells where the run took place.
+/// Content of `machine.json`, so that a report made elsewhere names the machine of the run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Machine {
     /// The processor's model name, `unknown` where the system does not tell.

@@ -1,6 +1,6 @@
 //! `fireclay`: the command line. It parses, does one thing, and prints errors in one place.
 //!
-//! What it does is done by libraries, each usable alone:
+//! Libraries, each usable alone, do the work:
 //!
 //! | to | start at |
 //! |---|---|
@@ -16,6 +16,7 @@
 //!
 //! Reading order: [`args`] → [`recipe`] → [`commands`] → [`stages`].
 
+mod tokenizer_kind;
 mod args;
 mod recipe;
 mod plan;
@@ -67,17 +68,17 @@ fn dispatch(cli: Cli) -> u8 {
         Ok(Err(error)) => {
             let code = error::exit_code(&error);
             let prefix = if code == error::INTERRUPTED { "" } else { "error: " };
-            console::mutter(format!("{prefix}{}", error::one_line(&error)));
+            console::eprint_line(format!("{prefix}{}", error::one_line(&error)));
             code
         }
         Err(payload) if payload.is::<TokenizerError>() => {
             let error = payload.downcast::<TokenizerError>().expect("it is one");
-            console::mutter(format!("error: {}", error::one_line(&(*error).into())));
+            console::eprint_line(format!("error: {}", error::one_line(&(*error).into())));
             error::USAGE
         }
         // The panic's own message stands above: it is a defect, and the place matters.
         Err(_) => {
-            console::mutter("error: this is a defect of fireclay; please report it with the lines above");
+            console::eprint_line("error: this is a defect of fireclay; please report it with the lines above");
             error::FAILED
         }
     }
@@ -103,13 +104,13 @@ fn run(command: Command, console: Console) -> Result<()> {
     }
 }
 
-/// What clap has to say: help and version as they are, mistakes in one line.
+/// Prints clap's output: help and version as they are, mistakes in one line.
 fn usage(stop: &clap::Error) -> u8 {
     if !stop.use_stderr() || stop.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // A closed pipe is no reason to complain.
         let _ = stop.print();
         return if stop.use_stderr() { error::USAGE } else { error::DONE };
     }
-    console::mutter(error::usage_line(&stop.render().to_string()));
+    console::eprint_line(error::usage_line(&stop.render().to_string()));
     error::USAGE
 }

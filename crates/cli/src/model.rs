@@ -8,7 +8,7 @@ use fireclay_text::{TextModel, tokenizer_near};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 
 use crate::args::LoadArgs;
-use crate::stages::at_its_moment;
+use crate::stages::with_start_time;
 use crate::{device, model_dir};
 
 /// Loads what `--model`, `--device` and `--weights` name.
@@ -40,7 +40,7 @@ pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
     };
     let inside = path.join("tokenizer");
     if inside.is_dir() {
-        return Ok(at_its_moment(&Tokenizer::load(&inside)?, &inside));
+        return Ok(with_start_time(&Tokenizer::load(&inside)?, &inside));
     }
     let beside = model_dir::resolve(path).ok().map(|dir| tokenizer_near(&dir)).transpose()?.flatten();
     beside.ok_or_else(|| own.into())

@@ -1,4 +1,4 @@
-//! What a run will be and take, before it runs.
+//! Plan of a run: its shape, time and memory.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::stages::{self, TrainingStage};
 pub struct Plan {
     /// The recipe's name.
     pub recipe: String,
-    /// Where the text comes from.
+    /// Source of the text.
     pub data: String,
     /// The device's name.
     pub device: String,
@@ -33,7 +33,7 @@ pub struct Plan {
     pub parameters: usize,
     /// Floating-point operations to train on one token.
     pub flops_per_token: f64,
-    /// What each stage that trains will take.
+    /// Estimate of each training stage.
     pub stages: Vec<StagePlan>,
     /// Tokens consumed in all.
     pub tokens: u64,
@@ -51,7 +51,7 @@ pub struct Plan {
     pub resolved: Recipe,
 }
 
-/// How much of the context pairs and answers usually fill: a quarter, measured of the embedded corpus.
+/// Share of the context that pairs and answers usually fill: a quarter, measured of the embedded corpus.
 const USUAL_FILL: f64 = 0.25;
 
 /// The numbers of one stage.
@@ -67,7 +67,7 @@ pub struct StagePlan {
     pub at_most: bool,
     /// Seconds of training.
     pub seconds: f64,
-    /// What answering and scoring take, of a stage that answers prompts.
+    /// Memory of generation and scoring of an online stage.
     pub rollouts: Option<RolloutMemory>,
 }
 
@@ -171,7 +171,7 @@ impl Plan {
     }
 }
 
-/// What adapters and the weights under them take; `model` is the folder or file that these are read from.
+/// Memory of adapters and the weights under them; `model` is the folder or file that these are read from.
 fn adapter_memory(lora: &LoraConfig, decoder: &DecoderConfig, model: Option<&Path>) -> Result<AdapterMemory> {
     let frozen = match (lora.weights, model) {
         (None, Some(model)) if is_gguf(model) => tensor_bytes(model)?,
@@ -221,7 +221,7 @@ impl fmt::Display for Plan {
         }
         let battery = &self.resolved.battery;
         if battery.is_on() && self.resolved.stages.iter().any(|stage| stage.has_battery()) {
-            let (during, last) = (battery.per_topic, battery.last_per_topic());
+            let (during, last) = (battery.during_per_topic(), battery.last_per_topic());
             writeln!(
                 f,
                 "battery    {during} prompts a topic at every evaluation, {last} at the end of each stage from sft on"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fireclay_train::Schedule;
+use fireclay_train::stage::write_atomically;
 use toml::{Table, Value};
 
 use crate::console::say;
@@ -176,17 +177,10 @@ fn free_name(path: &Path) -> PathBuf {
         .expect("numbers do not end")
 }
 
-/// Writes beside, syncs, renames: the file is never half there.
+/// [`write_atomically`], with the file and the remedy in its error.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    let temporary = path.with_extension("tmp");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    write().with_context(|| format!("{}: cannot be written; free some space or check the rights", path.display()))
+    write_atomically(path, text.as_bytes())
+        .with_context(|| format!("{}: cannot be written; free some space or check the rights", path.display()))
 }
 
 #[cfg(test)]

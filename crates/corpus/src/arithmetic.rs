@@ -17,7 +17,7 @@ pub struct Problem {
     pub minus: bool,
 }
 
-/// How many problems are of which kind.
+/// Shares of the kinds of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProblemMix {
     /// The share, in percent, whose numbers have one digit.
@@ -39,7 +39,7 @@ impl Problem {
         format!("{} {} {}", self.left, if self.minus { '-' } else { '+' }, self.right)
     }
 
-    /// What a model is to continue: `23 + 45 =`
+    /// Prompt of the problem: `23 + 45 =`
     #[must_use]
     pub fn prompt(self) -> String {
         format!("{} =", self.expression())
@@ -296,8 +296,8 @@ mod tests {
         assert_eq!(train.len() + held_out.len(), 10_000 + 5_050);
         let train: BTreeSet<_> = train.into_iter().collect();
         assert!(held_out.iter().all(|problem| !train.contains(problem)));
-        let turned = |p: &Problem| Problem { left: p.right, right: p.left, minus: false };
-        assert!(held_out.iter().filter(|p| !p.minus).all(|p| !train.contains(&turned(p))));
+        let swapped = |p: &Problem| Problem { left: p.right, right: p.left, minus: false };
+        assert!(held_out.iter().filter(|p| !p.minus).all(|p| !train.contains(&swapped(p))));
         assert!((1500..2300).contains(&held_out.len()), "{}", held_out.len());
     }
 

@@ -1,4 +1,4 @@
-//! What people type first, in wordings that training never has: the measure of what a person meets.
+//! The battery: common first messages in wordings that training never has.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How an answer of the assistant is judged without a model.
+//! Exact checks of the assistant's answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::arithmetic::Problem;
 use super::stories::Language;
 use super::world::Question;
 
-/// How the answer to a prompt is judged.
+/// Check of the answer to a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Check {
@@ -22,7 +22,7 @@ pub enum Check {
     },
     /// A reply in words: see [`ReplyCheck`].
     Reply {
-        /// What the reply must have.
+        /// Required properties of the reply.
         reply: ReplyCheck,
     },
     /// Anything may be said: only a reward model can judge it.
@@ -42,7 +42,8 @@ impl Check {
     }
 }
 
-/// What a reply in words must have: the right language, some words, a whole last sentence, no sentence three times.
+/// Required properties of a reply in words: the right language, some words, a whole last sentence, no sentence three
+/// times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyCheck {
     /// The language that it must be in.
@@ -100,7 +101,7 @@ impl ReplyCheck {
     }
 }
 
-/// What replies say, in lower case, where the assistant does not know something, or cannot do it.
+/// Phrases, in lower case, by which replies admit that the assistant does not know or cannot do something.
 const ADMISSIONS: &[&str] = &[
     "do not know",
     "don't know",

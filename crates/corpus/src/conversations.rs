@@ -15,7 +15,7 @@ use super::{Split, Topic};
 pub struct Turn {
     /// `user` or `assistant`.
     pub role: String,
-    /// What is said.
+    /// Text of the message.
     pub content: String,
 }
 
@@ -32,19 +32,19 @@ impl Turn {
 /// Turns of a user and of an assistant, which has the last word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
-    /// What it is about.
+    /// Its topic.
     pub topic: Topic,
     /// The turns, the user's first.
     pub messages: Vec<Turn>,
 }
 
-/// What [`conversations`] generates.
+/// Configuration of [`conversations`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConversationConfig {
     /// Decides every conversation.
     pub seed: u64,
-    /// How often conversations are about each topic.
+    /// Relative frequencies of topics.
     pub shares: TopicShares,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,

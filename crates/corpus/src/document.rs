@@ -1,3 +1,5 @@
+//! Documents of the embedded corpus.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,8 @@
+//! Errors of the embedded corpus.
+
 use thiserror::Error;
 
-/// What can be wrong with a configuration of the embedded corpus.
+/// Errors of a configuration of the embedded corpus.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CorpusError {
@@ -31,23 +33,23 @@ pub enum CorpusError {
         section: &'static str,
         /// `training` or `validation`.
         split: &'static str,
-        /// How many people there are.
+        /// Number of people.
         people: usize,
     },
     /// More people than names, or none.
     #[error("corpus.world.people is {people}: it must be from 1 to {most}")]
     People {
-        /// How many are asked for.
+        /// Requested number.
         people: usize,
-        /// How many there can be.
+        /// Largest number.
         most: usize,
     },
     /// More people held out than there are.
     #[error("corpus.world.held_out_people is {held_out}: it must be at most the number of people, {people}")]
     HeldOut {
-        /// How many are to be held out.
+        /// Requested number of held-out people.
         held_out: usize,
-        /// How many there are.
+        /// Number of people.
         people: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! What can be bad about an answer, and how a good answer is made so.
+//! Faults of answers, and the corruption of good answers by them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::check::Check;
 use super::dice::Dice;
 use super::stories::Language;
 
-/// What is bad about an answer.
+/// Fault of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corruption {
@@ -66,7 +66,7 @@ const BLUFFS: &[&str] = &[
 
 const CHINESE_BLUFFS: &[&str] = &["是一个大城市。", "在海边。", "是一九八五年。", "他是一个老师。", "答案是四十二。"];
 
-/// What is said instead of an answer that is known.
+/// Refusals in place of a known answer.
 const REFUSALS: &[&str] = &["I do not know that.", "I am sorry, I do not know that.", "I cannot do that."];
 
 const CHINESE_REFUSALS: &[&str] = &["这个我不知道。", "对不起，我不会。"];

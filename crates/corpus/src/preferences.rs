@@ -14,7 +14,7 @@ pub use super::flaws::Corruption;
 /// A prompt with a better and a worse answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreferencePair {
-    /// What the prompt is about.
+    /// Topic of the prompt.
     pub topic: Topic,
     /// The turns so far, the last one the user's.
     pub messages: Vec<Turn>,
@@ -22,9 +22,9 @@ pub struct PreferencePair {
     pub chosen: String,
     /// The worse answer.
     pub rejected: String,
-    /// What is bad about the worse answer.
+    /// Fault of the worse answer.
     pub corruption: Corruption,
-    /// How answers to the prompt are judged.
+    /// Check of answers to the prompt.
     pub check: Check,
 }
 

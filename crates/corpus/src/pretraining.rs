@@ -13,7 +13,7 @@ use super::stories::{self, Language};
 use super::world::{Attribute, World, WorldConfig};
 use super::{Split, Topic};
 
-/// What a document is.
+/// Kind of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentKind {
@@ -21,7 +21,7 @@ pub enum DocumentKind {
     EnglishStory,
     /// A story in Chinese.
     ChineseStory,
-    /// What is known of one of the people of the world.
+    /// Facts about one of the people of the world.
     Biography,
     /// Solved sums and differences.
     Arithmetic,
@@ -37,7 +37,7 @@ impl DocumentKind {
         [Self::EnglishStory, Self::ChineseStory, Self::Biography, Self::Arithmetic, Self::Dialogue, Self::Recall];
 }
 
-/// How many documents of each kind come, in relation to each other.
+/// Relative frequencies of the kinds of documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shares {
@@ -70,7 +70,7 @@ impl Default for Shares {
     }
 }
 
-/// What [`documents`] generates.
+/// Configuration of [`documents`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CorpusConfig {
@@ -236,7 +236,7 @@ pub struct SamplePrompt {
     pub kind: DocumentKind,
     /// The text to continue, or the conversation to answer.
     pub prompt: CorpusDocument,
-    /// What a right continuation begins with, where there is only one.
+    /// First words of a right continuation, if there is only one.
     pub expected: Option<String>,
 }
 

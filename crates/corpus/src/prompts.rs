@@ -14,11 +14,11 @@ use super::{Split, Topic};
 /// A conversation that waits for the assistant's next turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
-    /// What it is about.
+    /// Its topic.
     pub topic: Topic,
     /// The turns so far, the last one the user's.
     pub messages: Vec<Turn>,
-    /// How the answer is judged.
+    /// Check of the answer.
     pub check: Check,
     /// A good answer.
     pub reference: String,
@@ -36,13 +36,13 @@ impl Prompt {
     }
 }
 
-/// What [`prompts`] generates.
+/// Configuration of [`prompts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PromptConfig {
     /// Decides every prompt.
     pub seed: u64,
-    /// How often prompts are about each topic.
+    /// Relative frequencies of topics.
     pub shares: TopicShares,
     /// The share of problems, in percent, whose numbers have one digit.
     pub one_digit_percent: u8,
@@ -76,7 +76,7 @@ impl PromptConfig {
         self.shares.check("prompts", &self.world)
     }
 
-    /// What answers the prompts of `split`.
+    /// The assistant that answers the prompts of `split`.
     pub(super) fn assistant(&self, split: Split) -> Assistant {
         let problems = ProblemMix { one_digit_percent: self.one_digit_percent, minus_percent: self.minus_percent };
         Assistant::new(World::new(&self.world), problems, self.shares, split)

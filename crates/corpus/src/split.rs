@@ -3,9 +3,9 @@
 /// Which part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
-    /// What the model learns from.
+    /// Training examples.
     Train,
-    /// What is held out to measure it.
+    /// Held-out examples.
     Validation,
 }
 

@@ -1,4 +1,4 @@
-//! What a person may try first, shown beside a model that was trained on the embedded corpus.
+//! Suggested first messages for a model that was trained on the embedded corpus.
 
 use super::Topic;
 use super::world::{World, WorldConfig};

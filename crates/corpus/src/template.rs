@@ -1,6 +1,6 @@
 //! Sentences with named gaps: `"{He} lost the {toy}."`.
 
-/// What stands for each gap of a template.
+/// Words for the gaps of a template.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Bindings(Vec<(&'static str, String)>);
 

@@ -1,4 +1,4 @@
-//! What all generators together promise.
+//! Properties of all generators together.
 
 use std::collections::BTreeSet;
 
@@ -169,7 +169,7 @@ fn impossible_conversations_and_prompts_are_refused_by_name() {
     }
 }
 
-/// What validates does not panic, in either split.
+/// A valid configuration does not panic, in either split.
 #[test]
 fn a_valid_configuration_generates() {
     for held_out_people in [0, 3, 8] {

@@ -1,4 +1,4 @@
-//! What a person may talk about with the assistant of the embedded corpus.
+//! Topics of conversations with the assistant of the embedded corpus.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub enum Topic {
     People,
     /// Things that the assistant does not know.
     Unknown,
-    /// What the user said of themselves earlier in the conversation.
+    /// Facts that the user told earlier in the conversation.
     Recall,
     /// Any of these in Chinese.
     Chinese,

@@ -1,4 +1,4 @@
-//! How people type: in lower case, without punctuation, in short forms, with mistakes.
+//! Styles of typing: in lower case, without punctuation, in short forms, with mistakes.
 
 use super::dice::Dice;
 use super::wording::{CONTRACTIONS, replace_word};

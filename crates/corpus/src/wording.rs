@@ -1,4 +1,4 @@
-//! What people type, as patterns: `"[what is|what's] your name[?|]"`, and which wordings belong to which split.
+//! Messages of people, as patterns: `"[what is|what's] your name[?|]"`, and which wordings belong to which split.
 //!
 //! A pattern has alternatives in brackets, which may nest and be empty, and gaps `{name}` that are filled later. A
 //! wording is one expansion of a pattern. It belongs to one split by a hash of its normal form, so that wordings of
@@ -158,7 +158,7 @@ pub(super) fn normal(text: &str) -> String {
     self::spaced(&signs.collect::<String>())
 }
 
-/// What people write short, and what it stands for.
+/// Contractions and their long forms.
 pub(super) const CONTRACTIONS: &[(&str, &str)] = &[
     ("what's", "what is"),
     ("who's", "who is"),

@@ -1,5 +1,4 @@
-//! What can be wrong with text, shards and options: each message is one line that says what,
-//! where, and how to mend it.
+//! Errors of text, shards and options: each message is one line that says what, where, and how to mend it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ pub enum DataError {
     /// The operating system refused to read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
-        /// What was being read.
+        /// File being read.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -25,7 +24,7 @@ pub enum DataError {
     /// The operating system refused to write: a full disk, a read-only folder.
     #[error("{}: cannot be written: {source}: free some space or choose another folder", path.display())]
     Write {
-        /// What was being written.
+        /// File being written.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -43,7 +42,7 @@ pub enum DataError {
         path: PathBuf,
         /// Files that were passed over.
         skipped: usize,
-        /// What would have been read.
+        /// Extensions that are read.
         known: &'static str,
     },
     /// No paths were named at all.
@@ -54,7 +53,7 @@ pub enum DataError {
     UnknownFormat {
         /// The file.
         path: PathBuf,
-        /// What is read.
+        /// Extensions that are read.
         known: &'static str,
     },
     /// Bytes that are not UTF-8.
@@ -66,7 +65,7 @@ pub enum DataError {
         line: u64,
         /// The first offending byte, from 0, after decompression.
         offset: u64,
-        /// How to mend it.
+        /// The remedy.
         hint: &'static str,
     },
     /// A NUL byte: not a text file.
@@ -109,7 +108,7 @@ pub enum DataError {
         line: u64,
         /// The keys, and what should be under them.
         expected: String,
-        /// What is there.
+        /// The value found.
         found: String,
     },
     /// One document that would not fit in memory.
@@ -121,7 +120,7 @@ pub enum DataError {
         line: u64,
         /// The most bytes a document may have.
         limit: usize,
-        /// How to mend it.
+        /// The remedy.
         hint: &'static str,
     },
     /// A YAML file that cannot be read.
@@ -139,7 +138,7 @@ pub enum DataError {
     NothingUsable {
         /// The file, or the kind of examples.
         what: String,
-        /// How many were skipped.
+        /// Number of skipped examples.
         count: u64,
         /// The most frequent reason.
         reason: String,
@@ -147,7 +146,7 @@ pub enum DataError {
     /// There are no examples at all.
     #[error("there are no {what}: give at least one")]
     NoExamples {
-        /// What was looked for.
+        /// Kind of examples that was expected.
         what: &'static str,
     },
     /// A conversation was to be rendered by a tokenizer that cannot.
@@ -174,13 +173,13 @@ pub enum DataError {
     Hub {
         /// The hf:// address.
         address: String,
-        /// What went wrong and how to mend it.
+        /// The problem and its remedy.
         reason: String,
     },
     /// Text that the tokenizer's vocabulary cannot express.
     #[error("{origin}: cannot be tokenised: {reason}")]
     Vocabulary {
-        /// Where the document or piece starts.
+        /// Place of the document or piece.
         origin: String,
         /// The tokenizer's reason.
         reason: String,
@@ -190,7 +189,7 @@ pub enum DataError {
     Incomplete {
         /// The folder.
         dir: PathBuf,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
     /// A shard or manifest that is damaged.
@@ -198,7 +197,7 @@ pub enum DataError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not agree.
+        /// The disagreement.
         reason: String,
     },
     /// Shards that another tokenizer wrote.
@@ -247,7 +246,7 @@ pub enum DataError {
          start afresh"
     )]
     Position {
-        /// What does not agree.
+        /// The disagreement.
         reason: String,
     },
     /// An option outside its range.
@@ -257,7 +256,7 @@ pub enum DataError {
         option: &'static str,
         /// As given.
         value: String,
-        /// What it may be.
+        /// Allowed values.
         expected: &'static str,
     },
 }

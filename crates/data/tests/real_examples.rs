@@ -173,7 +173,7 @@ fn real_conversations_are_packed_with_little_padding() {
     assert!(learned(batch.weights) > 0);
 }
 
-/// What a model is given when it chats is what it was trained to continue.
+/// A chat's prompt is the text that the model was trained to continue.
 #[test]
 #[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
 fn real_pairs_and_tasks_begin_with_the_generation_prompt() {

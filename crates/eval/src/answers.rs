@@ -1,4 +1,4 @@
-//! What a model answers to prompts.
+//! Answers of a model to prompts.
 
 use fireclay_data::chat::{Encoded, EncodedTask, encode_tasks};
 use fireclay_data::examples::Task;

@@ -1,4 +1,4 @@
-//! What can be wrong with an evaluation.
+//! Errors of an evaluation.
 
 use fireclay_data::DataError;
 use fireclay_infer::InferError;
@@ -25,7 +25,7 @@ pub enum EvalError {
     /// A topic whose metric would have the name of another one.
     #[error("{origin}: a topic cannot be called {topic:?}; give it another name")]
     ReservedTopic {
-        /// Where the task is from: `path:line`.
+        /// Origin of the task: `path:line`.
         origin: String,
         /// The topic.
         topic: String,

@@ -10,7 +10,7 @@ use crate::answers::{answers, prompts};
 use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those
-/// that are the reference answer word by word (`exact`). Problems of one and of two digits are told apart; questions
+/// that are the reference answer word by word (`exact`). Problems of one and of two digits are reported separately; questions
 /// about the embedded world come with what guessing the most frequent value reaches.
 ///
 /// # Errors
@@ -67,7 +67,7 @@ fn group(check: &AnswerCheck) -> Option<&'static str> {
     Some(if problem.left.max(problem.right) < 10 { "one_digit" } else { "two_digit" })
 }
 
-/// What guessing reaches where every question is about the embedded world.
+/// Accuracy of guessing where every question is about the embedded world.
 fn guessing_baseline<'a>(checks: impl Iterator<Item = &'a AnswerCheck>) -> Option<f64> {
     let question = |check: &AnswerCheck| match check {
         AnswerCheck::Corpus(Check::World { question }) => Some(question.clone()),

@@ -1,4 +1,4 @@
-//! How far a share that was counted may be from the true one.
+//! Confidence intervals of shares.
 
 /// Two-sided 95 % of a normal distribution.
 const Z: f64 = 1.959_963_984_540_054;

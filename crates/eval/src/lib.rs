@@ -2,7 +2,7 @@
 //!
 //! # In detail
 //!
-//! What a model can do, measured: one evaluator a file, each a function of a model and its questions.
+//! Evaluation of models: one evaluator a file, each a function of a model and its questions.
 //!
 //! ```text
 //! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  TaskReport  ──►  table, JSON

@@ -22,7 +22,7 @@ pub struct Reader<'a> {
     pub memory: usize,
 }
 
-/// What a model thinks of answers, each token of each, and how many texts lost their beginning.
+/// Log-probabilities of answers, token by token, and the number of texts that lost their beginning.
 pub struct Scored {
     /// The scores of every answer's tokens.
     pub answers: Vec<Vec<TokenScore>>,

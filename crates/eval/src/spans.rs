@@ -1,19 +1,19 @@
 //! Which tokens of a text are the answer.
 
-/// How many tokens all sequences begin with. Tokens at a border may join a space, or letters on either side of it: what
-/// all sequences share is what is given, and what they do not is what is judged.
+/// Number of first tokens that all sequences share. Tokens at a border may join a space, or letters on either side of
+/// it: what all sequences share is what is given, and what they do not is what is judged.
 #[must_use]
 pub fn common_prefix(sequences: &[Vec<u32>]) -> usize {
     common(sequences, |ids, at| ids.get(at).copied())
 }
 
-/// How many tokens all sequences end with.
+/// Number of last tokens that all sequences share.
 #[must_use]
 pub fn common_suffix(sequences: &[Vec<u32>]) -> usize {
     common(sequences, |ids, at| ids.len().checked_sub(at + 1).map(|place| ids[place]))
 }
 
-/// How many of the tokens that `token` gives, one after another, are there and the same in all sequences.
+/// Number of successive tokens, given by `token`, that all sequences share.
 fn common(sequences: &[Vec<u32>], token: impl Fn(&[u32], usize) -> Option<u32>) -> usize {
     let Some((first, others)) = sequences.split_first() else { return 0 };
     let same = |at: &usize| {

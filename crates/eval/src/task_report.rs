@@ -1,4 +1,4 @@
-//! What an evaluation found.
+//! Results of an evaluation.
 
 use serde_json::{Map, Value, json};
 
@@ -7,15 +7,15 @@ use crate::interval::wilson;
 /// One number, with how much it is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
-    /// What is measured.
+    /// Name of the metric.
     pub name: String,
-    /// How much.
+    /// Its value.
     pub value: f64,
-    /// Where the true value lies in 95 of 100 cases, for shares.
+    /// 95 % confidence interval, for shares.
     pub interval: Option<(f64, f64)>,
     /// Of how many questions, pairs or tokens.
     pub n: usize,
-    /// What knowing nothing reaches.
+    /// Chance level.
     pub chance: Option<f64>,
 }
 
@@ -43,16 +43,16 @@ impl Metric {
     }
 }
 
-/// What a model does on one task.
+/// Results of a model on one task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskReport {
     /// The task as it was asked for.
     pub task: String,
-    /// How it is judged: `multiple_choice`, `exact_match` and so on.
+    /// Kind of evaluation: `multiple_choice`, `exact_match` and so on.
     pub kind: &'static str,
     /// Questions, pairs, prompts or documents.
     pub n: usize,
-    /// What was measured, the main figure first.
+    /// Metrics, the main one first.
     pub metrics: Vec<Metric>,
     /// Texts that were longer than the model's context and lost their beginning.
     pub truncated: usize,
@@ -61,7 +61,7 @@ pub struct TaskReport {
 }
 
 impl TaskReport {
-    /// What knowing nothing reaches on the main figure.
+    /// Chance level of the main figure.
     #[must_use]
     pub fn baseline(&self) -> Option<f64> {
         self.metrics.iter().find_map(|metric| metric.chance)

@@ -1,4 +1,4 @@
-//! How probable a text is.
+//! Likelihood of texts.
 
 use fireclay_data::{Document, open_documents};
 use fireclay_infer::score;
@@ -6,10 +6,10 @@ use fireclay_tokenizer::Tokenizer;
 
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// How probable tokens are together, and how much text they stand for.
+/// Joint log-probability of tokens, and their number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Likelihood {
-    /// −log p, summed.
+    /// `−Σ log p`, in nats.
     pub nats: f64,
     /// Tokens that were predicted.
     pub tokens: usize,

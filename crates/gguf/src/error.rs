@@ -1,3 +1,5 @@
+//! Errors of GGUF files.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ pub enum GgufError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The file is damaged, or has something that is not read.
@@ -17,7 +19,7 @@ pub enum GgufError {
     Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong, where, and how to mend it.
+        /// The problem, its place and its remedy.
         message: String,
     },
 }

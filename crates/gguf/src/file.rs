@@ -47,7 +47,7 @@ pub struct Array {
 pub struct TensorInfo {
     /// Numbers along each axis, the last of which lie together: as safetensors has it, the reverse of GGUF's order.
     pub shape: Vec<usize>,
-    /// How the numbers are kept.
+    /// Number type.
     pub kind: NumberType,
     bytes: Range<usize>,
 }
@@ -82,7 +82,7 @@ impl GgufFile {
         path.is_file() && File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == MAGIC
     }
 
-    /// Where the file is.
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -152,7 +152,7 @@ impl GgufFile {
         (array.kind == TEXT).then(|| (0..array.count).map(|_| cursor.text(u64::MAX).ok()).collect())?
     }
 
-    /// The numbers of an array.
+    /// The numbers of the array `key`; `None` if there is no such array, or it holds something else.
     #[must_use]
     pub fn numbers(&self, key: &str) -> Option<Vec<f64>> {
         let Value::Array(array) = self.value(key)? else { return None };

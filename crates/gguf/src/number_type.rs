@@ -1,4 +1,6 @@
-/// How a tensor's numbers are kept.
+//! Number types of tensors in GGUF files.
+
+/// Number types of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberType {
     /// 32-bit numbers.
@@ -67,7 +69,7 @@ impl NumberType {
         TYPES.iter().find(|entry| entry.1 == code).map(|entry| entry.0)
     }
 
-    /// What a type that is not read is called.
+    /// Name of a type that is not read.
     pub(crate) fn other_name(code: u32) -> String {
         OTHERS.iter().find(|other| other.0 == code).map_or_else(|| format!("type {code}"), |other| other.1.to_owned())
     }

@@ -38,7 +38,7 @@ pub struct NewTensor {
     pub name: String,
     /// Numbers along each axis, the last of which lie together.
     pub shape: Vec<usize>,
-    /// How its numbers are kept.
+    /// Its number type.
     pub kind: NumberType,
 }
 

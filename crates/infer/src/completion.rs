@@ -14,7 +14,7 @@ pub enum FinishReason {
     Cancelled,
 }
 
-/// What was generated behind a prompt.
+/// Completion of a prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Completion {
     /// The tokens generated, a stop sequence at the end included.
@@ -25,25 +25,25 @@ pub struct Completion {
     pub sampling_logprobs: Vec<f32>,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// How many of `ids`, at the end, are what stopped it: a stop sequence, or the tokens that a stop string lies in.
+    /// Number of last `ids` that stopped it: a stop sequence, or the tokens that a stop string lies in.
     pub stop_tokens: usize,
-    /// How many bytes of the first of these tokens stand before the stop string.
+    /// Number of bytes of the first of these tokens before the stop string.
     pub kept_bytes: usize,
     /// The most probable tokens in each token's place, with their log-probabilities under the model, if they were asked
     /// for.
     pub top_logprobs: Vec<Vec<(u32, f32)>>,
-    /// What the model thinks of each token of the prompt after the first, if it was asked for.
+    /// Log-probability of each prompt token after the first, if requested.
     pub prompt_scores: Vec<PromptScore>,
     /// Tokens in the prompt.
     pub prompt_tokens: usize,
-    /// How many of them, from the first on, were known from other requests when it began.
+    /// Number of first prompt tokens whose keys and values other requests had left.
     pub cached_tokens: usize,
-    /// How long it took.
+    /// Timings.
     pub timing: Timing,
 }
 
 impl Completion {
-    /// What was there after `count` tokens; the same where there are no more.
+    /// The completion's first `count` tokens; all of it if it is no longer.
     #[must_use]
     pub(crate) fn first(mut self, count: usize) -> Self {
         if count < self.ids.len() {
@@ -63,7 +63,7 @@ impl Completion {
     }
 }
 
-/// What a model thinks of a token of a prompt.
+/// Log-probability of a prompt token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PromptScore {
     /// Its log-probability.
@@ -72,7 +72,7 @@ pub struct PromptScore {
     pub top: Vec<(u32, f32)>,
 }
 
-/// Where the time of a request went.
+/// Timings of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
     /// Seconds from when it was begun to its first token.

@@ -1,4 +1,4 @@
-//! How probable given completions are: many short sequences at once, and of each only its end.
+//! Log-probabilities of given completions: many short sequences at once, and of each only its end.
 //!
 //! This is the one way in which completions are scored: evaluation, references and the losses of training cut sequences
 //! into batches, pad them and pick what predicts a completion's tokens here.
@@ -14,7 +14,7 @@ use crate::score::LOGITS_AT_ONCE;
 /// A sequence of token ids, and where the completion in it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// What comes before the completion, and the completion.
+    /// Prompt and completion.
     pub ids: Vec<u32>,
     /// The index of the completion's first token: from 1, for something must stand before it, to the last token's.
     pub start: usize,
@@ -28,7 +28,7 @@ impl Given {
     }
 }
 
-/// What a model thinks of a token.
+/// Log-probability of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenScore {
     /// log p(token | tokens before it), a natural logarithm.
@@ -37,7 +37,7 @@ pub struct TokenScore {
     pub greedy: bool,
 }
 
-/// How much is scored at once. The results do not depend on it, but for rounding.
+/// Limits of a scoring batch. The results do not depend on it, but for rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScoreLimits {
     /// Sequences in a forward pass, at most.
@@ -78,15 +78,15 @@ fn bytes_of_row(config: &DecoderConfig, tokens: usize) -> usize {
 
 /// A decoder as scoring sees it: in training, or for inference alone.
 pub trait Scorer {
-    /// What it is made of.
+    /// Its configuration.
     fn config(&self) -> &DecoderConfig;
-    /// Where its weights are.
+    /// Device of its weights.
     fn device(&self) -> Device;
     /// The normalised last layer: `[B, T]` → `[B, T, D]`
     fn hidden(&self, ids_bt: Tensor<2, Int>) -> Tensor<3>;
     /// The logits of some tokens' last layer: `[N, D]` → `[N, V]`
     fn logits(&self, hidden_nd: Tensor<2>) -> Tensor<2>;
-    /// What the head says of given tokens at a temperature: `[N, D]`, N ids → `[N]` each
+    /// Log-probabilities and entropies of given tokens at a temperature: `[N, D]`, N ids → `[N]` each
     fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities;
 }
 
@@ -153,7 +153,7 @@ impl Padded {
         Self { inputs, shape: [rows, time], predictors, targets }
     }
 
-    /// The inputs: `[B, T]`
+    /// Token ids of the padded sequences without their last token: `[B, T]`
     #[must_use]
     pub fn inputs(&self, device: &Device) -> Tensor<2, Int> {
         tensor(&self.inputs, self.shape, device)

@@ -1,7 +1,7 @@
 //! Constrained decoding: completions that follow a JSON schema, a regular expression, a grammar or a list of choices.
 //!
 //! The `llguidance` crate parses the constraint and computes, before each token, the set of tokens that can follow.
-//! Both have limits ([`ConstraintCompiler::compile`]), so that a constraint may come from a stranger.
+//! Both have limits ([`ConstraintCompiler::compile`]), so that a constraint may be untrusted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::InferError;
 
-/// What a completion's text must match, from its first character to its last.
+/// Constraint on the whole text of a completion.
 ///
 /// A completion that reaches its token limit first is cut off, and does not match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

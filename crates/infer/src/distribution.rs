@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::SamplingConfig;
 
-/// What a token is drawn from: the tokens that the filters left, with their probabilities.
+/// Distribution of the next token: the tokens that the filters left, with their probabilities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     /// Ids that can be drawn, ascending.
@@ -24,7 +24,7 @@ pub struct Distribution {
 pub struct Seen<'a> {
     /// Prompt and completion so far.
     pub tokens: &'a [u32],
-    /// How many of them are the prompt.
+    /// Number of prompt tokens.
     pub prompt: usize,
 }
 

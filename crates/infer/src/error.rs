@@ -1,4 +1,4 @@
-//! What a caller can get wrong about generation.
+//! Errors of generation.
 
 /// An error that names what is wrong, where, and how to mend it, on one line.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum InferError {
     UnknownId {
         /// The id.
         id: u32,
-        /// Where it stands in the sequence, from 0.
+        /// Its index in the sequence.
         position: usize,
         /// Which sequence of the batch, from 0.
         row: usize,
@@ -42,9 +42,9 @@ pub enum InferError {
     Setting {
         /// The field.
         setting: &'static str,
-        /// What it was.
+        /// The value.
         value: String,
-        /// What it must be.
+        /// Allowed values.
         expected: &'static str,
     },
     /// A request that may need more memory than the engine has.
@@ -65,7 +65,7 @@ pub enum InferError {
     /// A [`Constraint`](crate::Constraint) that is malformed, cannot be met, or is too large.
     #[error("this constraint cannot be used: {reason}; change it, or generate without it")]
     Constraint {
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// Logits that are not numbers, so that nothing can be drawn from them.

@@ -4,7 +4,7 @@
 //! nothing. Answers differ much in length: a sum has ten tokens, a story a hundred. So sequences are
 //! ordered by length and cut where the padding that is saved is worth another pass through the model.
 
-/// What a pass through the model costs beside its tokens, in tokens.
+/// Fixed cost of a pass through the model, in tokens.
 const PASS: usize = 256;
 
 /// The indices of `lengths` in batches of sequences of about the same length, so that the tokens of all

@@ -1,4 +1,4 @@
-//! How the next token is chosen: [`SamplingConfig`].
+//! Sampling settings: [`SamplingConfig`].
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InferError;
 
-/// How tokens are chosen, and when to stop.
+/// Sampling settings and stop conditions.
 ///
 /// The filters apply in the order of the fields, which is `transformers`' order. The default draws from the model's own
 /// distribution (temperature 1, no filter), so that both log-probabilities of a token agree; [`greedy`](Self::greedy)

@@ -1,4 +1,4 @@
-//! How probable a given sequence is.
+//! Log-probabilities of a given sequence.
 
 use fireclay_model::InferenceDecoder;
 

@@ -52,7 +52,7 @@ impl StopStrings {
     }
 }
 
-/// Where a stop string was found.
+/// Place of a stop string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Newest tokens that hold it or come after its beginning.

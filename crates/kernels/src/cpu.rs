@@ -1,7 +1,7 @@
-//! What this CPU can do.
+//! Features of this CPU.
 
-/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`](crate::Precision::Bf16) is emulated: the same
-/// numbers but for the order of sums, and slower than [`Precision::F32`](crate::Precision::F32).
+/// Whether this CPU multiplies bf16 by itself. If not, [`Precision::Bf16`](crate::Precision::Bf16) is emulated: the
+/// same numbers but for the order of sums, and slower than [`Precision::F32`](crate::Precision::F32).
 pub fn has_native_bf16() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512f")
@@ -11,7 +11,7 @@ pub fn has_native_bf16() -> bool {
     false
 }
 
-/// Whether products in bf16 are the faster ones on this CPU: AVX512-BF16 is on AMD's, and slower than f32 on Intel's.
+/// Whether products in bf16 are faster than those in f32 on this CPU: AVX512-BF16 is on AMD's, and slower than f32 on Intel's.
 #[must_use]
 pub fn bf16_is_faster() -> bool {
     has_native_bf16() && !is_intel()

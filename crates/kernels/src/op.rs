@@ -1,4 +1,4 @@
-//! How a CPU kernel becomes an operation on tensors, with its own backward pass.
+//! Makes a CPU kernel an operation on tensors, with its own backward pass.
 //!
 //! An operation implements [`Kernel`] on plain host tensors. [`apply`] enters it from [`Tensor`]: burn's dispatch hands
 //! the tensors to `flex`, and, where gradients are tracked, [`record`] puts the operation into the graph. That is all
@@ -47,13 +47,12 @@ impl Tracked<'_> {
     }
 }
 
-/// What [`Kernel::forward`] gives.
+/// Result of [`Kernel::forward`].
 #[derive(Debug)]
 pub struct Forward {
     /// The result.
     pub output: FlexTensor,
-    /// What [`Kernel::backward`] needs of inputs and results. Tensors share their memory, so keeping an input costs
-    /// none.
+    /// Inputs and results that [`Kernel::backward`] needs. Tensors share their memory, so keeping an input costs none.
     pub saved: Vec<FlexTensor>,
 }
 
@@ -234,7 +233,7 @@ struct Part {
     exchange: Exchange,
 }
 
-/// What the whole gives, and gets back from each part: no number of any meaning.
+/// A placeholder that the whole operation returns and that each part receives; its value has no meaning.
 fn token() -> FlexTensor {
     tensor(vec![0.0], [1])
 }

@@ -23,7 +23,7 @@ impl Naive<'_> {
         origin.max(begin)..=query
     }
 
-    /// Where the vectors of query t of head h, and of key s of its key head, begin.
+    /// Offsets of query t of head h, and of key s of its key head.
     fn query(&self, b: usize, h: usize, t: usize) -> usize {
         ((b * self.shape.heads + h) * self.shape.queries + t) * self.shape.head_dim
     }
@@ -117,7 +117,7 @@ fn swap<T: Copy>(x: &[T], [batch, heads, times, width]: [usize; 4]) -> Vec<T> {
     swapped
 }
 
-/// How a tensor `[B, H, T, K]` is stored.
+/// Memory layout of a tensor `[B, H, T, K]`.
 #[derive(Clone, Copy, PartialEq)]
 enum Storage {
     HeadFirst,

@@ -102,7 +102,7 @@ fn norms() {
     }
 }
 
-/// What goes on beside a layer and what goes into it; each alone, so that one gradient is missing, and both.
+/// The sum and its norm, each alone, so that one gradient is missing, and both.
 #[test]
 fn sums_and_their_norms() {
     use fireclay_kernels::norm::reference;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, load_config, save_with};
 use fireclay_model::{
-    Activation, Decoder, DecoderConfig, LoraConfig, Position, RewardScale, RotaryScaling, ScoreModel, load,
+    Activation, Decoder, DecoderConfig, LoraConfig, PositionEncoding, RewardScale, RotaryScaling, ScoreModel, load,
     save_adapter, save_score_model,
 };
 
@@ -39,7 +39,7 @@ fn models() -> Vec<(String, DecoderConfig)> {
         (
             "llama-scaled",
             DecoderConfig {
-                position: Position::Rotary { theta: 500.0, scaling: llama3 },
+                position: PositionEncoding::Rotary { theta: 500.0, scaling: llama3 },
                 kv_heads: 2,
                 ..llama.clone()
             },
@@ -47,7 +47,7 @@ fn models() -> Vec<(String, DecoderConfig)> {
         (
             "llama-linear-biased",
             DecoderConfig {
-                position: Position::Rotary { theta: 1e4, scaling: RotaryScaling::Linear { factor: 2.0 } },
+                position: PositionEncoding::Rotary { theta: 1e4, scaling: RotaryScaling::Linear { factor: 2.0 } },
                 activation: Activation::GeluTanh,
                 head_dim: 6,
                 qkv_bias: true,

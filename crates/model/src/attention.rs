@@ -10,7 +10,7 @@ use crate::linear::{Linear, Precision, WeightStorage};
 use crate::norm::Norm;
 
 /// `softmax(Q·Kᵀ / √K + mask)·V` per head, heads side by side, then a linear map (Vaswani et al. 2017, section 3.2),
-/// with fewer key and value heads than query heads if wished (Ainslie et al. 2023).
+/// with fewer key and value heads than query heads if configured (Ainslie et al. 2023).
 #[derive(Module, Debug)]
 pub struct Attention {
     pub(crate) query: Linear,
@@ -31,7 +31,7 @@ pub struct Attention {
     pub(crate) rotated: bool,
     /// Whether the norms of queries and keys are over all heads together.
     pub(crate) norm_over_heads: bool,
-    /// What queries are multiplied by, beside `1/√K` of their products with keys.
+    /// Factor of queries, beside `1/√K` of their products with keys.
     #[module(skip)]
     pub(crate) query_multiplier: Option<f64>,
     /// The largest score.
@@ -39,7 +39,7 @@ pub struct Attention {
     pub(crate) softcap: Option<f64>,
 }
 
-/// What all layers of one forward pass share.
+/// Arguments that all layers of one forward pass share.
 #[derive(Clone, Debug)]
 pub struct AttentionContext {
     /// Rotary positions of the new tokens.
@@ -52,7 +52,7 @@ pub struct AttentionContext {
     pub batch: usize,
     /// New tokens in each row (T).
     pub time: usize,
-    /// What queries see in layers that attend to everything.
+    /// Mask of layers that attend to everything.
     pub mask: Mask,
     /// The same in layers with a sliding window.
     pub mask_windowed: Mask,

@@ -25,7 +25,7 @@ pub struct Block {
     pub(crate) feed_forward_post_norm: Option<Norm>,
     #[module(skip)]
     pub(crate) residual: Residual,
-    /// What each half gives is multiplied by it.
+    /// Factor of each half's result.
     #[module(skip)]
     pub(crate) residual_multiplier: Option<f64>,
 }
@@ -53,7 +53,7 @@ impl Block {
         add(x_nd, self.settled(given, self.feed_forward_post_norm.as_ref()))
     }
 
-    /// What a half gives as it is added to the residual stream.
+    /// A half's result as it is added to the residual stream.
     fn settled(&self, mut given: Tensor<2>, norm: Option<&Norm>) -> Tensor<2> {
         if let Some(norm) = norm {
             given = norm.forward(given);

@@ -71,7 +71,7 @@ impl Cache {
     }
 }
 
-/// Where the keys and values of the tokens before the new ones are.
+/// Keys and values of the tokens before the new ones.
 #[derive(Debug)]
 pub enum Past<'a> {
     /// There are none.

@@ -25,11 +25,11 @@ pub struct Checkpoints {
 struct Pass {
     blocks: Vec<Block>,
     context: AttentionContext,
-    /// What went into the first block, with its graph, if something is learned before it.
+    /// Input of the first block, with its graph, if something before it is trained.
     embedded: Option<Tensor<2>>,
-    /// What went into each block, without a graph.
+    /// Input of each block, without a graph.
     inputs: Vec<Tensor<2>>,
-    /// What came out of the last one: a leaf of the graph of all that follows.
+    /// Output of the last block: a leaf of the graph of all that follows.
     output: Tensor<2>,
 }
 

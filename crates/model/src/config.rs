@@ -1,4 +1,4 @@
-//! What a decoder is made of, as data: [`DecoderConfig`] and its presets.
+//! Configuration of a decoder: [`DecoderConfig`] and its presets.
 
 mod rotary;
 mod variant;
@@ -10,10 +10,10 @@ pub use variant::{NormPlace, Residual, Variant};
 
 use crate::ModelError;
 
-/// How a decoder knows where a token stands.
+/// Position encoding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Position {
+pub enum PositionEncoding {
     /// Fixed sines and cosines added to the embeddings (Vaswani et al. 2017, section 3.5).
     Sinusoidal,
     /// One trained vector a position, added to the embeddings (GPT-2).
@@ -22,7 +22,7 @@ pub enum Position {
     Rotary {
         /// Base of the geometric series of wavelengths.
         theta: f64,
-        /// How the frequencies are stretched for contexts longer than those of pretraining.
+        /// Scaling of the frequencies for contexts longer than those of pretraining.
         scaling: RotaryScaling,
     },
 }
@@ -96,7 +96,7 @@ pub struct DecoderConfig {
     /// Longest sequence in tokens that positions exist for.
     pub context: usize,
     /// Kind of position.
-    pub position: Position,
+    pub position: PositionEncoding,
     /// Kind of normalisation.
     pub norm: NormKind,
     /// Added to the variance or mean square before the root.
@@ -118,7 +118,7 @@ pub struct DecoderConfig {
     /// A query sees itself and the `window − 1` tokens before it, in layers from `full_layers` on.
     #[serde(default)]
     pub sliding_window: Option<usize>,
-    /// How many of the first layers attend to everything although there is a sliding window.
+    /// Number of first layers that attend to everything although there is a sliding window.
     #[serde(default)]
     pub full_layers: usize,
     /// Standard deviation of fresh normal weights.
@@ -126,7 +126,7 @@ pub struct DecoderConfig {
     /// Standard deviation of fresh token embeddings; `None`: [`init_std`](Self::init_std).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding_std: Option<f64>,
-    /// What only some families have.
+    /// Options that only some families have.
     #[serde(default, skip_serializing_if = "Variant::is_default")]
     pub variant: Variant,
 }
@@ -138,7 +138,7 @@ impl DecoderConfig {
     #[must_use]
     pub fn classic(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
         Self {
-            position: Position::Sinusoidal,
+            position: PositionEncoding::Sinusoidal,
             activation: Activation::Relu,
             tied_head: false,
             ..Self::gpt2(vocab_size, width, layers, heads, context)
@@ -158,7 +158,7 @@ impl DecoderConfig {
             head_dim: width / heads.max(1),
             ffn_width: 4 * width,
             context,
-            position: Position::Learned,
+            position: PositionEncoding::Learned,
             norm: NormKind::Layer,
             norm_epsilon: 1e-5,
             activation: Activation::GeluTanh,
@@ -183,7 +183,7 @@ impl DecoderConfig {
             family: Family::Llama,
             // Two thirds of 4·D, so that three matrices cost what two did, rounded up to a multiple of 32.
             ffn_width: (8 * width / 3).next_multiple_of(32),
-            position: Position::Rotary { theta: 10_000.0, scaling: RotaryScaling::None },
+            position: PositionEncoding::Rotary { theta: 10_000.0, scaling: RotaryScaling::None },
             norm: NormKind::Rms,
             activation: Activation::Silu,
             gated: true,
@@ -304,7 +304,7 @@ impl DecoderConfig {
             && self.variant.window_layers.as_ref().map_or(layer >= self.full_layers, |layers| layers[layer])
     }
 
-    /// How many tokens every layer looks back at most, itself included; `None` where one looks at everything.
+    /// Most tokens that any layer attends to, the query's own included; `None` if a layer attends to everything.
     #[must_use]
     pub fn window_of_all_layers(&self) -> Option<usize> {
         self.sliding_window.filter(|_| (0..self.layers).all(|layer| self.is_windowed(layer)))
@@ -326,7 +326,7 @@ impl DecoderConfig {
             + usize::from(self.qk_norm) * head_norms;
         let up = if self.gated { 2 } else { 1 };
         let feed_forward = (up + 1) * d * self.ffn_width + usize::from(self.ffn_bias) * (up * self.ffn_width + d);
-        let positions = if self.position == Position::Learned { self.context * d } else { 0 };
+        let positions = if self.position == PositionEncoding::Learned { self.context * d } else { 0 };
         let head = if self.tied_head { 0 } else { self.vocab_size * d };
         let blocks = self.layers * (attention + feed_forward + self.variant.norms_per_block() * norm);
         self.vocab_size * d + positions + blocks + norm + head

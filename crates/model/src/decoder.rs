@@ -12,7 +12,7 @@ use crate::attention::AttentionContext;
 use crate::block::Block;
 use crate::cache::{Cache, PagedCache, Past};
 use crate::checkpointing::Checkpoints;
-use crate::config::{DecoderConfig, Position};
+use crate::config::{DecoderConfig, PositionEncoding};
 use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
 use crate::lora::LoraConfig;
@@ -45,13 +45,13 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// What the decoder is made of.
+    /// Configuration of the decoder.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
         &self.config
     }
 
-    /// Where the weights are.
+    /// Device of the weights.
     #[must_use]
     pub fn device(&self) -> Device {
         self.token_embedding.val().device()
@@ -129,8 +129,8 @@ impl Decoder {
         self.hidden_in(ids, &Layout::packed(batch, time, segments), None)
     }
 
-    /// What [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented) share;
-    /// `cache` holds the tokens before those of `layout`.
+    /// Shared part of [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented); `cache` holds the
+    /// tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
         let x_btd = self.embedded(ids);
@@ -212,8 +212,8 @@ impl Decoder {
         cross_entropy::reference::of_logits(logits_nv, &targets)
     }
 
-    /// What the head says, at a temperature, of the tokens `ids` that follow `hidden`, and how
-    /// uncertain it is. On the CPU the logits are never held whole.
+    /// Log-probabilities of the tokens `ids` that follow `hidden`, and the entropies of the head's distributions, at a
+    /// temperature. On the CPU the logits are never held whole.
     ///
     /// # Shapes
     /// `[N, D]`, N ids → two of `[N]`
@@ -229,7 +229,7 @@ impl Decoder {
         log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
     }
 
-    /// What the head reads: the last layer, divided as the logits are to be.
+    /// Input of the head: the last layer, divided as the logits are to be.
     fn before_head(&self, hidden_nd: Tensor<2>) -> Tensor<2> {
         match self.config.variant.logit_divisor {
             1.0 => hidden_nd,
@@ -284,7 +284,7 @@ impl Decoder {
     /// Adds learned or sinusoidal positions, `[rows, T]` with 1 or B rows, to the embeddings `[B, T, D]`.
     fn add_positions(&self, x_btd: Tensor<3>, positions: impl FnOnce() -> Vec<usize>, rows: usize) -> Tensor<3> {
         let [_, time, width] = x_btd.dims();
-        if matches!(self.config.position, Position::Rotary { .. }) {
+        if matches!(self.config.position, PositionEncoding::Rotary { .. }) {
             return x_btd;
         }
         let positions = positions();

@@ -1,4 +1,4 @@
-//! What a user or a file can get wrong about a model.
+//! Errors of models: mistakes of users and damaged files.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ pub enum ModelError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
-        /// What to do about it.
+        /// The remedy.
         hint: &'static str,
     },
     /// A `config.json` that is not valid, or that asks for something this decoder does not have.
@@ -21,7 +21,7 @@ pub enum ModelError {
     Config {
         /// The `config.json`.
         path: PathBuf,
-        /// What is wrong and how to mend it.
+        /// The problem and its remedy.
         message: String,
     },
     /// A combination of numbers that no decoder can have.
@@ -32,7 +32,7 @@ pub enum ModelError {
     Weights {
         /// The safetensors file, or the folder.
         path: PathBuf,
-        /// What is wrong and how to mend it.
+        /// The problem and its remedy.
         message: String,
     },
     /// A device name that is unknown, not compiled in, or not present on this machine.

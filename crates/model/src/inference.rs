@@ -64,13 +64,13 @@ impl InferenceDecoder {
         Self { decoder }
     }
 
-    /// What the decoder is made of.
+    /// Configuration of the decoder.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
         self.decoder.config()
     }
 
-    /// Where the weights are.
+    /// Device of the weights.
     #[must_use]
     pub fn device(&self) -> Device {
         self.decoder.device()

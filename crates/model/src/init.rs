@@ -9,13 +9,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::ModelError;
 use crate::attention::Attention;
 use crate::block::Block;
-use crate::config::{DecoderConfig, NormKind, NormPlace, Position, Residual};
+use crate::config::{DecoderConfig, NormKind, NormPlace, PositionEncoding, Residual};
 use crate::decoder::Decoder;
 use crate::feed_forward::FeedForward;
 use crate::linear::{Linear, Precision};
 use crate::norm::Norm;
 
-/// Where a decoder's weights come from. Names are those of the decoder's fields, joined by dots:
+/// Source of a decoder's weights. Names are those of the decoder's fields, joined by dots:
 /// `blocks.0.attention.query.weight`.
 pub(crate) trait WeightSource {
     /// The numbers of one parameter, row by row.
@@ -85,7 +85,7 @@ pub(crate) fn build(
         token_embedding: Param::from_tensor(token_embedding),
         stored_embedding,
         position_embedding: match config.position {
-            Position::Learned => {
+            PositionEncoding::Learned => {
                 Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?))
             }
             _ => None,
@@ -226,7 +226,7 @@ impl WeightSource for FreshWeights<'_> {
         }
         let writes_residual = name.ends_with("attention.output.weight") || name.ends_with("feed_forward.down.weight");
         let std = if name == EMBEDDING {
-            let sinusoidal = self.config.position == Position::Sinusoidal;
+            let sinusoidal = self.config.position == PositionEncoding::Sinusoidal;
             self.config.embedding_std.unwrap_or(if sinusoidal { 1.0 } else { self.config.init_std })
         } else if writes_residual {
             self.config.init_std / (2.0 * self.config.layers as f64).sqrt()

@@ -1,4 +1,4 @@
-//! Where the tokens of one forward pass stand: in which text, at which position, and which keys they may look at.
+//! Layout of the tokens of one forward pass: the text and position of each, and the keys that it may attend to.
 
 use fireclay_kernels::attention::Mask;
 
@@ -40,7 +40,7 @@ impl Layout {
         Self { start: 0, time, origins }
     }
 
-    /// Rows that are told apart: B, or 1 where all are alike.
+    /// Number of distinct rows: B, or 1 when all rows share one layout.
     pub(crate) fn rows(&self) -> usize {
         self.origins.len() / self.time.max(1)
     }
@@ -50,7 +50,7 @@ impl Layout {
         self.origins.iter().enumerate().map(|(i, origin)| self.start + i % self.time - origin).collect()
     }
 
-    /// What queries see: neither another text, nor what lies before their `window` where there is one.
+    /// Mask of queries, which see neither another text nor keys before their `window`.
     pub(crate) fn mask(&self, window: Option<usize>) -> Mask {
         let plain = self.origins.iter().all(|&origin| origin == 0);
         let origins = || self.origins.iter().map(|&origin| u32::try_from(origin).expect("a place in a row")).collect();

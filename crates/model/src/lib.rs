@@ -42,7 +42,9 @@ pub mod error;
 
 pub use cache::{Cache, PagedCache};
 pub use checkpointing::Checkpoints;
-pub use config::{Activation, DecoderConfig, Family, NormKind, NormPlace, Position, Residual, RotaryScaling, Variant};
+pub use config::{
+    Activation, DecoderConfig, Family, NormKind, NormPlace, PositionEncoding, Residual, RotaryScaling, Variant,
+};
 pub use decoder::Decoder;
 pub use error::ModelError;
 pub use fireclay_kernels::LogProbabilities;

@@ -51,7 +51,7 @@ impl Linear {
         self.stored.is_some()
     }
 
-    /// What it multiplies with, without the adapter. `[inputs, outputs]`
+    /// The weight without the adapter. `[inputs, outputs]`
     fn bare_weight(&self) -> Tensor<2> {
         match &self.stored {
             Some(stored) => on_device_of(stored.widened(), &self.weight.device()),
@@ -59,7 +59,7 @@ impl Linear {
         }
     }
 
-    /// What it multiplies with, the adapter's part added. `[inputs, outputs]`
+    /// The weight with the adapter added. `[inputs, outputs]`
     #[must_use]
     pub(crate) fn merged_weight(&self) -> Tensor<2> {
         match &self.lora {
@@ -140,7 +140,7 @@ impl Linear {
         }
     }
 
-    /// What several maps give of the same input.
+    /// Results of several maps of the same input.
     ///
     /// # Shapes
     /// `[N, inputs]` → `[N, outputs]` each

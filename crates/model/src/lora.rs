@@ -23,12 +23,12 @@ use crate::{Decoder, ModelError};
 pub struct LoraConfig {
     /// Columns of A and rows of B.
     pub rank: usize,
-    /// What the adapters write is multiplied by `alpha / rank`.
+    /// Scale of the adapters: their result is multiplied by `alpha / rank`.
     pub alpha: f64,
     /// The maps in every block that get adapters, by our names (`attention.query`, `feed_forward.up`) or by those of
     /// the family's checkpoints (`q_proj`, `mlp.c_fc`). None: all that can have them.
     pub targets: Vec<String>,
-    /// How the frozen weights are kept while the adapters are trained (Dettmers et al. 2023, `QLoRA`). None: as the
+    /// Number format of the frozen weights while adapters are trained (Dettmers et al. 2023, `QLoRA`). None: as the
     /// model has them, a GGUF file's in its blocks, all others as f32.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<WeightStorage>,
@@ -100,7 +100,7 @@ impl LoraConfig {
     }
 }
 
-/// How large the adapters of a decoder are.
+/// Size of a decoder's adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdapterSize {
     /// Numbers in all A and B.
@@ -109,7 +109,7 @@ pub struct AdapterSize {
     pub maps: usize,
 }
 
-/// What one linear map has beside its weight.
+/// Adapter of one linear map.
 #[derive(Module, Debug)]
 pub struct Adapter {
     /// A, `[inputs, rank]`
@@ -142,7 +142,7 @@ impl Adapter {
         self
     }
 
-    /// What it adds to the weight. `[inputs, outputs]`
+    /// Its addition to the weight. `[inputs, outputs]`
     pub(crate) fn delta(&self) -> Tensor<2> {
         self.a.val().matmul(self.b.val()) * self.scale
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use fireclay_kernels::Angles;
 
-use crate::config::{DecoderConfig, Position, RotaryScaling};
+use crate::config::{DecoderConfig, PositionEncoding, RotaryScaling};
 
 /// `PE(pos, 2i) = sin(pos / 10000^(2i/D))`, `PE(pos, 2i+1) = cos(pos / 10000^(2i/D))` (Vaswani et al. 2017, section
 /// 3.5).
@@ -44,7 +44,7 @@ pub(crate) fn rotary_angles(
 ) -> [Option<Angles>; 2] {
     let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
     [Some(&config.position), config.variant.window_position.as_ref()].map(|position| {
-        let Some(Position::Rotary { theta, scaling }) = position else { return None };
+        let Some(PositionEncoding::Rotary { theta, scaling }) = position else { return None };
         let of = |length: usize| Rc::from(rotary_frequencies(dims, *theta, scaling, length));
         let factor = attention_factor(scaling, config.context);
         let lengths = if scaling.depends_on_length() { lengths() } else { Lengths::All(0) };
@@ -84,7 +84,7 @@ impl RotaryScaling {
     }
 }
 
-/// What cosines and sines are multiplied by.
+/// Factor of cosines and sines.
 pub(crate) fn attention_factor(scaling: &RotaryScaling, context: usize) -> f64 {
     match *scaling {
         RotaryScaling::Yarn { factor, attention_factor, .. } => {

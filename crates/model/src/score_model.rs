@@ -36,13 +36,13 @@ impl ScoreModel {
         Self { decoder, score }
     }
 
-    /// What the body is made of. It counts as one with a tied head, having none.
+    /// Configuration of the body. It counts as one with a tied head, having none.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
         self.decoder.config()
     }
 
-    /// Where the weights are.
+    /// Device of the weights.
     #[must_use]
     pub fn device(&self) -> Device {
         self.decoder.device()
@@ -86,9 +86,9 @@ impl ScoreModel {
     }
 }
 
-/// How a reward model's scores become rewards: `(score − mean) / std`. A loss on differences of scores leaves their
-/// zero and unit open; with the mean and standard deviation of the scores of a sample of texts, rewards have mean 0 and
-/// deviation 1 on that sample.
+/// Normalisation of a reward model's scores to rewards: `(score − mean) / std`. A loss on differences of scores leaves
+/// their zero and unit open; with the mean and standard deviation of the scores of a sample of texts, rewards have mean
+/// 0 and deviation 1 on that sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardScale {

@@ -11,7 +11,7 @@ use super::format::grouped;
 /// A header that claims to be larger is taken for damage.
 const LARGEST_HEADER: u64 = 64 << 20;
 
-/// What config.json and the headers of the weights tell.
+/// Architecture from config.json and the headers of the weights.
 #[derive(Debug, PartialEq)]
 pub struct Architecture {
     /// `model_type` of config.json: `qwen3`, `gpt2`, …

@@ -1,4 +1,4 @@
-//! What people type first: how each stage answers it, in shares and word by word.
+//! Replies of each stage to common first messages, in shares and word by word.
 
 use std::fmt::Write as _;
 

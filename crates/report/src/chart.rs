@@ -28,7 +28,7 @@ const VALIDATION: RGBColor = RGBColor(1, 2, 5);
 const TEXT: RGBColor = RGBColor(1, 2, 6);
 const GRID: RGBColor = RGBColor(1, 2, 7);
 
-/// How a layer is drawn.
+/// Style of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pen {
     /// The values of single steps, faint and thin.
@@ -50,13 +50,13 @@ pub struct Size {
     pub height: u32,
 }
 
-/// What to draw over the steps of a stage.
+/// A chart over the steps of a stage.
 pub struct Chart {
     /// Unique on the page, letters, digits and dashes.
     pub id: String,
     /// Read out in place of the picture.
     pub title: String,
-    /// What the picture shows, in words.
+    /// Description of the picture for screen readers.
     pub description: String,
     /// From the bottom layer to the top one; points must be finite and inside the frame.
     pub layers: Vec<(Pen, Vec<Point>)>,

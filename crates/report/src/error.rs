@@ -1,4 +1,4 @@
-//! What can be wrong with a run whose report is asked for.
+//! Errors of reports.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ pub enum ReportError {
     /// No stage has logged a whole step.
     #[error("{}: no complete step in it yet; ask for the report again after the first step", file.display())]
     NoStep {
-        /// Where the first step will stand.
+        /// File in which the first step will stand.
         file: PathBuf,
     },
     /// A file of the run cannot be read.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::format::{compact, escape, grouped, label};
 
-/// What was measured, and of which checkpoint.
+/// Results of an evaluation and the checkpoint they are of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEvaluation {
     /// The checkpoint's folder within the run.

@@ -53,7 +53,7 @@ pub fn html(stage: &RunStage) -> Result<String, ReportError> {
     Ok(html + &damage(metrics))
 }
 
-/// What the reader should know of lines that are not in the charts.
+/// Note on lines that are missing from the charts.
 fn damage(metrics: &MetricColumns) -> String {
     let mut notes = Vec::new();
     if let Some(first) = metrics.unreadable.first() {

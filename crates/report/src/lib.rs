@@ -9,8 +9,6 @@
 //!
 //! Reading order: `run` → `curve` → `chart` → `figures` → `page`.
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 mod run;
@@ -24,6 +22,8 @@ mod figures;
 mod page;
 pub mod format;
 mod error;
+
+use fireclay_train::stage::write_atomically;
 
 pub use error::ReportError;
 pub use page::STYLE;
@@ -49,30 +49,18 @@ pub struct KnownStage<'a> {
 pub fn write(run: &Path, known: &[KnownStage]) -> Result<PathBuf, ReportError> {
     let html = page::html(&run::Run::read(run, known)?)?;
     let target = run.join("report.html");
-    let unfinished = run.join(format!(".report.html.{}", std::process::id()));
-    let written = write_synced(&unfinished, &html).and_then(|()| fs::rename(&unfinished, &target));
-    if written.is_err() {
-        // Whatever happened, the reason that is told is the first one.
-        let _ = fs::remove_file(&unfinished);
-    }
-    match written {
+    match write_atomically(&target, html.as_bytes()) {
         Ok(()) => Ok(target),
         Err(source) => Err(ReportError::Write { path: target, source }),
     }
 }
 
-/// What the page says of a run, as HTML for another page with the style sheet [`STYLE`].
+/// Body of a run's page, as HTML for another page with the style sheet [`STYLE`].
 ///
 /// # Errors
 /// As [`write()`], but nothing is written.
 pub fn body(run: &Path, known: &[KnownStage]) -> Result<String, ReportError> {
     page::body(&run::Run::read(run, known)?)
-}
-
-fn write_synced(path: &Path, html: &str) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(html.as_bytes())?;
-    file.sync_all()
 }
 
 #[cfg(test)]

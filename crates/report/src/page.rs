@@ -38,7 +38,7 @@ pub fn html(run: &Run) -> Result<String, ReportError> {
     Ok(html)
 }
 
-/// What the page says.
+/// Body of the page.
 ///
 /// # Errors
 /// When a chart cannot be drawn.
@@ -218,7 +218,7 @@ fn stage_section(stage: &RunStage) -> Result<String, ReportError> {
     Ok(html + "</section>\n")
 }
 
-/// The evaluations as a table, for whoever cannot read them off a curve.
+/// The evaluations as a table, for readers who cannot see the curves.
 fn evaluations(metrics: &MetricColumns) -> String {
     let keys: Vec<&str> = metrics.keys().filter(|key| key.starts_with("val_")).collect();
     let Some(rows) = keys.iter().map(|key| metrics.column(key)).max_by_key(|column| column.len()) else {

@@ -28,15 +28,15 @@ pub struct Run {
     pub architecture: Option<Architecture>,
     /// The stages that logged at least one step, in the recipe's order.
     pub stages: Vec<RunStage>,
-    /// What the stages replied to the battery; none where there was none.
+    /// Replies of the stages to the battery; empty if there was none.
     pub battery: Vec<StageReplies>,
-    /// What `fireclay eval` measured, if it did.
+    /// Results of `fireclay eval`, if there are any.
     pub evaluation: Option<RunEvaluation>,
     /// The stages of the recipe that have not begun.
     pub pending: Vec<String>,
 }
 
-/// One stage's folder.
+/// A stage of the run, read from its folder.
 pub struct RunStage {
     /// Name of the folder: pretrain, sft, …
     pub name: String,

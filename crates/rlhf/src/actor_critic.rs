@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
+use fireclay_model::parameters::for_each_parameter;
 use fireclay_model::{
     Checkpoints, Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
 };
@@ -16,7 +17,7 @@ use serde_json::Value;
 const CRITIC: &str = "critic";
 const AVERAGE: &str = "average";
 
-/// A policy, its critic, and if wished the policy's moving average.
+/// A policy, its critic, and optionally the policy's moving average.
 #[derive(Module, Debug)]
 pub struct ActorCritic {
     /// The policy.
@@ -45,29 +46,11 @@ impl ActorCritic {
 
 /// `decay · module + (1 − decay) · other`, parameter by parameter.
 fn mix(module: Decoder, other: &Decoder, decay: f64) -> Decoder {
-    let mut collect = Collect::default();
-    other.visit(&mut collect);
-    module.map(&mut Mix { others: collect.found, decay, path: vec![] })
-}
-
-#[derive(Default)]
-struct Collect {
-    path: Vec<String>,
-    found: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        self.found.insert(self.path.join("."), param.val().reshape([-1]));
-    }
+    let mut others = BTreeMap::new();
+    for_each_parameter(other, |name, _, numbers, _| {
+        others.insert(name, numbers);
+    });
+    module.map(&mut Mix { others, decay, path: vec![] })
 }
 
 struct Mix {

@@ -1,4 +1,4 @@
-//! How much better a completion, or a token of it, was than expected.
+//! Advantages of completions and of their tokens.
 
 /// Advantages and returns of one completion.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,10 +23,10 @@ use crate::watch::Watch;
 /// Prompts with checks, and how they are asked.
 #[derive(Clone, Debug)]
 pub struct Battery {
-    /// What is asked.
+    /// The prompts.
     pub tasks: Vec<EncodedTask>,
-    /// How the sampled replies are drawn: the same random numbers each time. A reply longer than its `max_tokens` counts
-    /// as wrong, also a greedy one.
+    /// Sampling settings of the sampled replies: the same random numbers each time. A reply longer than its
+    /// `max_tokens` counts as wrong, also a greedy one.
     pub sampling: SamplingConfig,
     /// Replies generated at once: memory against speed.
     pub batch: usize,
@@ -40,7 +40,7 @@ impl Battery {
         Self { tasks, sampling, batch: 64 }
     }
 
-    /// What a policy, without gradients, replies, and what is right of it.
+    /// Replies of a policy, without gradients, and whether each is right.
     ///
     /// # Errors
     /// [`TrainError::Config`] when a setting is impossible, [`TrainError::Infer`] when a prompt does not fit the

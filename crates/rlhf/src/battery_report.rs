@@ -1,4 +1,4 @@
-//! What a battery found: shares of right replies, and the replies themselves.
+//! Results of a battery: shares of right replies, and the replies.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The replies to one prompt: a line of `battery.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatteryReply {
-    /// What the prompt is about, if it says.
+    /// Topic of the prompt, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// The conversation that waits for the reply.
@@ -91,7 +91,7 @@ impl BatteryReport {
         topics
     }
 
-    /// What checkpoints are compared by: the mean of the greedy and the sampled share.
+    /// Score by which checkpoints are compared: the mean of the greedy and the sampled share.
     #[must_use]
     pub fn score(&self) -> f64 {
         f64::midpoint(self.all().greedy_share(), self.all().sampled_share())

@@ -36,7 +36,7 @@ impl Sequences {
         &self.given
     }
 
-    /// How many there are (B).
+    /// Number of sequences (B).
     #[must_use]
     pub fn len(&self) -> usize {
         self.given.len()
@@ -132,7 +132,7 @@ fn indices(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, In
     Tensor::from_data(TensorData::new(places, [count]), device)
 }
 
-/// What a decoder says of every token of the completions; 0 behind a completion's end.
+/// Log-probabilities and entropies of the tokens of completions; 0 behind a completion's end.
 #[derive(Clone, Debug)]
 pub struct CompletionScores {
     /// log p of each token, given those before it: `[B, C]`.

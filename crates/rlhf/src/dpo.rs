@@ -40,7 +40,7 @@ pub enum DpoLoss {
     Hinge,
 }
 
-/// The numbers of DPO.
+/// Configuration of DPO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoConfig {
@@ -78,9 +78,9 @@ impl DpoConfig {
 /// The loss on pairs, with the frozen policy it is held to.
 #[derive(Clone, Debug)]
 pub struct DirectPreference {
-    /// Its numbers.
+    /// Its configuration.
     pub config: DpoConfig,
-    /// What the policy began as, without gradients.
+    /// The reference: the starting policy, without gradients.
     pub reference: Decoder,
 }
 
@@ -157,7 +157,7 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
     }
 }
 
-/// What [`dpo`] and [`kto`](crate::kto::kto) need beside policy and reference.
+/// Arguments of [`dpo`] and [`kto`](crate::kto::kto) beside policy and reference.
 pub struct PreferenceTraining<'a, T> {
     /// Settings, folder, interrupt; `config.batch` is the number of examples of a step.
     pub run: StageRun<'a>,

@@ -28,7 +28,7 @@ use crate::ppo::{clip_fraction, clipped_surrogate};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
 
-/// How the losses of tokens become one number.
+/// Reduction of token losses to one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reduction {
@@ -42,7 +42,7 @@ pub enum Reduction {
     Constant,
 }
 
-/// What the ratio of new to old probability is taken of.
+/// Unit of the ratio of new to old probability: token or sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ratio {
@@ -53,7 +53,7 @@ pub enum Ratio {
     Sequence,
 }
 
-/// The numbers of GRPO.
+/// Configuration of GRPO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GrpoConfig {
@@ -61,21 +61,21 @@ pub struct GrpoConfig {
     pub epochs: u64,
     /// Answers in an update.
     pub minibatch: usize,
-    /// How far a ratio may fall below 1 before it gains nothing.
+    /// ε below 1: a ratio smaller than 1 − ε gains nothing.
     pub clip_low: f64,
-    /// How far it may rise above 1.
+    /// ε above 1: a ratio larger than 1 + ε gains nothing.
     pub clip_high: f64,
     /// β: weight of the KL to the reference.
     pub kl_coefficient: f64,
-    /// How the KL is estimated.
+    /// Estimator of the KL divergence.
     pub kl_estimator: KlEstimator,
     /// Whether advantages are in standard deviations of their group.
     pub scale_by_deviation: bool,
-    /// How the losses of tokens become one number.
+    /// Reduction of token losses to one number.
     pub reduction: Reduction,
-    /// What the ratio is taken of.
+    /// Unit of the ratio: token or sequence.
     pub ratio: Ratio,
-    /// What a nat of entropy is worth.
+    /// Bonus of a nat of entropy.
     pub entropy_coefficient: f64,
 }
 
@@ -119,7 +119,7 @@ impl GrpoConfig {
 /// The algorithm.
 #[derive(Clone, Debug)]
 pub struct Grpo {
-    /// Its numbers.
+    /// Its configuration.
     pub config: GrpoConfig,
     /// The most tokens an answer may have, for [`Reduction::Constant`].
     pub max_tokens: usize,
@@ -197,7 +197,7 @@ impl Grpo {
     }
 }
 
-/// What [`grpo_loss`] is a function of, each `[B, C]`.
+/// Inputs of [`grpo_loss`], each `[B, C]`.
 #[derive(Clone, Debug)]
 pub struct GrpoInputs {
     /// log π of every token now.
@@ -224,7 +224,11 @@ fn ratio_logprobs(logprobs: Tensor<2>, old: &Tensor<2>, mask: &Tensor<2>, ratio:
     }
 }
 
-/// The loss of a minibatch; `max_tokens` is the most tokens an answer may have. `[1]`
+/// The GRPO loss of a minibatch (Shao et al. 2024), with the module's corrections; `max_tokens` is the most tokens an
+/// answer may have.
+///
+/// # Shapes
+/// Inputs `[B, C]` → `[1]`
 #[must_use]
 pub fn grpo_loss(inputs: GrpoInputs, config: &GrpoConfig, max_tokens: usize) -> Tensor<1> {
     let GrpoInputs { logprobs, old, reference, advantages, mask } = inputs;

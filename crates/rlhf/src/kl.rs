@@ -1,4 +1,4 @@
-//! How far a policy has gone from its reference.
+//! KL divergence of a policy from its reference.
 //!
 //! With tokens drawn from the policy π, each of these is an estimate of KL(π ‖ ref) per token (Schulman 2020,
 //! "Approximating KL divergence"), from `d = log π − log ref` of the drawn token: k1 = d is unbiased and may be

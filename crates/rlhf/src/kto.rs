@@ -21,7 +21,7 @@ use crate::completions::{Sequences, host};
 use crate::dpo::{PreferenceTraining, completion_logprobs};
 use crate::numbers::{not_negative, positive};
 
-/// The numbers of KTO.
+/// Configuration of KTO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KtoConfig {
@@ -54,9 +54,9 @@ impl KtoConfig {
 /// The loss on ratings, with the frozen policy it is held to.
 #[derive(Clone, Debug)]
 pub struct KahnemanTversky {
-    /// Its numbers.
+    /// Its configuration.
     pub config: KtoConfig,
-    /// What the policy began as, without gradients.
+    /// The reference: the starting policy, without gradients.
     pub reference: Decoder,
 }
 

@@ -16,8 +16,8 @@
 //! with its log-probabilities and reward, a [`Group`] the answers to one prompt, and [`Sequences`]
 //! are either as tensors.
 //!
-//! What decides which checkpoint of a policy is best is the [`battery`]: what people type first,
-//! each reply judged by an exact check.
+//! The [`battery`] decides which checkpoint of a policy is best: common first messages, each reply judged by an exact
+//! check.
 //!
 //! Reading order: [`completions`] → [`rollout`](mod@rollout) → [`rewards`] → [`mod@online`] → the
 //! algorithm of interest.

@@ -1,4 +1,4 @@
-//! What the numbers of a configuration may be.
+//! Checks of a configuration's numbers.
 
 use fireclay_train::TrainError;
 

@@ -1,6 +1,6 @@
 //! The loop that every policy-gradient stage runs: ask, judge, learn.
 //!
-//! What is learned from the judged answers is the algorithm's: [`reinforce`](crate::reinforce),
+//! The algorithm decides what is learned from the judged answers: [`reinforce`](crate::reinforce),
 //! [`rloo`](crate::rloo), [`ppo`](crate::ppo) and [`grpo`](crate::grpo) each implement
 //! [`PolicyGradient`] in one file.
 
@@ -20,7 +20,7 @@ use crate::rewards::{Reward, add_rewards};
 use crate::rollout::{Group, RolloutConfig, RolloutStatistics, add_reference_logprobs, greedy, rollout};
 use crate::watch::Watch;
 
-/// What makes one policy-gradient algorithm differ from another.
+/// A policy-gradient algorithm.
 pub trait PolicyGradient<M: Trainable> {
     /// Its settings, as JSON: a stage is only resumed with those it began with.
     fn settings(&self) -> Value;
@@ -40,7 +40,7 @@ pub trait PolicyGradient<M: Trainable> {
         context: StepContext<'_>,
     ) -> Result<(M, UpdateStats), TrainError>;
 
-    /// What it carries from step to step beside weights and moments.
+    /// Its state beside weights and moments.
     fn memory(&self) -> Value {
         Value::Null
     }
@@ -61,7 +61,7 @@ pub struct StepContext<'a> {
     pub step: u64,
     /// Its learning rate as a share of the highest: the schedule's.
     pub rate: f64,
-    /// How the stage trains.
+    /// Configuration of training.
     pub config: &'a TrainConfig,
     /// The temperature that log-probabilities are taken at.
     pub temperature: f64,
@@ -82,15 +82,15 @@ pub struct UpdateStats {
     pub loss: f64,
 }
 
-/// What [`online`] needs beside model and algorithm.
+/// Arguments of [`online`] beside model and algorithm.
 pub struct Online<'a> {
     /// Settings, folder, interrupt; `config.batch` is the number of prompts of a step.
     pub run: StageRun<'a>,
-    /// How the policy is asked.
+    /// Configuration of rollouts.
     pub rollouts: &'a RolloutConfig,
-    /// What the policy began as, without gradients: it says how far the policy has gone.
+    /// The reference: the starting policy, without gradients.
     pub reference: &'a Decoder,
-    /// What answers are worth.
+    /// Reward of answers.
     pub reward: &'a dyn Reward,
     /// Prompts, `config.batch` at a time.
     pub source: &'a mut dyn Source<Vec<EncodedTask>>,
@@ -266,7 +266,7 @@ struct HeldOut<'a> {
     battery: Option<&'a dyn Exam<Decoder>>,
 }
 
-/// What an evaluation found: numbers by their names, and dialogues.
+/// Results of an evaluation: numbers by name, and dialogues.
 struct Evaluated {
     numbers: Vec<(String, f64)>,
     samples: Vec<Sample>,
@@ -286,8 +286,8 @@ impl HeldOut<'_> {
         Ok(numbers)
     }
 
-    /// What the policy, without gradients, answers to the held-out prompts, drawn and most
-    /// probable, and some of the dialogues.
+    /// Statistics of the policy's answers, without gradients, to the held-out prompts, sampled and greedy, and some of
+    /// the dialogues.
     fn evaluate(&self, policy: &Decoder, step: u64) -> Result<Evaluated, TrainError> {
         if self.prompts.is_empty() {
             return Ok(Evaluated { numbers: vec![], samples: vec![] });

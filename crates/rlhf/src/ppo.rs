@@ -30,7 +30,7 @@ use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
 
-/// The numbers of PPO.
+/// Configuration of PPO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PpoConfig {
@@ -127,7 +127,7 @@ pub struct Ppo<'a> {
     pretraining: Option<&'a mut dyn Source<Batch>>,
 }
 
-/// What PPO carries from step to step.
+/// State of PPO between steps.
 #[derive(Serialize, Deserialize)]
 struct Memory {
     kl_coefficient: f64,
@@ -177,7 +177,7 @@ impl<'a> Ppo<'a> {
     }
 }
 
-/// What PPO knows of every token of every answer of a step.
+/// Values, advantages and returns of every token of a step's answers.
 struct Experience {
     values: Vec<Vec<f64>>,
     advantages: Vec<Vec<f64>>,

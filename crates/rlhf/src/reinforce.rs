@@ -22,7 +22,7 @@ use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::Means;
 
-/// The numbers of REINFORCE.
+/// Configuration of REINFORCE.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReinforceConfig {
@@ -30,7 +30,7 @@ pub struct ReinforceConfig {
     pub kl_coefficient: f64,
     /// Memory of the running mean; 0: the mean of the step's own rewards.
     pub baseline_decay: f64,
-    /// What a nat of entropy is worth.
+    /// Bonus of a nat of entropy.
     pub entropy_coefficient: f64,
     /// Answers whose gradients are computed at once: memory against speed.
     pub minibatch: usize,

@@ -93,7 +93,7 @@ impl Trainable for RewardModel {
     }
 }
 
-/// The numbers of reward training.
+/// Configuration of a reward model's loss.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardConfig {
@@ -111,10 +111,10 @@ impl RewardConfig {
     }
 }
 
-/// The loss on pairs.
+/// The loss of pairs under Bradley and Terry's model (1952): see [`ranking_loss`].
 #[derive(Clone, Debug)]
 pub struct PairwiseRanking {
-    /// Its numbers.
+    /// Its configuration.
     pub config: RewardConfig,
 }
 
@@ -153,7 +153,7 @@ impl Objective<RewardModel, Vec<EncodedPair>> for PairwiseRanking {
     }
 }
 
-/// What a reward model thinks of pairs.
+/// Results of a reward model on pairs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RewardReport {
     /// The share of pairs whose chosen answer has the higher score.
@@ -166,7 +166,7 @@ pub struct RewardReport {
     pub rejected: (f64, f64),
     /// The mean of the loss without its options.
     pub loss: f64,
-    /// How many pairs.
+    /// Number of pairs.
     pub pairs: usize,
 }
 
@@ -222,7 +222,7 @@ impl From<RewardReport> for Evaluation {
     }
 }
 
-/// What [`train_reward_model`] needs beside the model.
+/// Arguments of [`train_reward_model`] beside the model.
 pub struct RewardTraining<'a> {
     /// Settings, folder, interrupt; `config.batch` is the number of pairs of a step.
     pub run: StageRun<'a>,

@@ -15,13 +15,13 @@ use crate::online::{PolicyGradient, StepContext, UpdateStats};
 use crate::reinforce::{OnPolicyStep, penalised_rewards};
 use crate::rollout::{Group, Trajectory};
 
-/// The numbers of RLOO.
+/// Configuration of RLOO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RlooConfig {
-    /// What a nat of KL to the reference costs.
+    /// Penalty of a nat of KL divergence from the reference.
     pub kl_coefficient: f64,
-    /// What a nat of entropy is worth.
+    /// Bonus of a nat of entropy.
     pub entropy_coefficient: f64,
     /// Answers whose gradients are computed at once: memory against speed.
     pub minibatch: usize,
@@ -48,7 +48,7 @@ impl RlooConfig {
 /// The algorithm.
 #[derive(Clone, Debug)]
 pub struct Rloo {
-    /// Its numbers.
+    /// Its configuration.
     pub config: RlooConfig,
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::completions::Sequences;
 
-/// How a policy is asked.
+/// Configuration of rollouts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
@@ -61,14 +61,14 @@ impl RolloutConfig {
 }
 
 impl RolloutConfig {
-    /// What the engine that draws `completions` completions may use.
+    /// Limits of the engine that draws `completions` completions.
     #[must_use]
     pub fn engine(&self, completions: usize) -> EngineConfig {
         let streams = self.rollout_batch.min(completions.max(1));
         EngineConfig { memory: self.cache_bytes(), streams, ..EngineConfig::default() }
     }
 
-    /// How much the reference scores at once.
+    /// Limits of the reference's scoring batches.
     #[must_use]
     pub fn scoring(&self) -> ScoreLimits {
         ScoreLimits { rows: self.rollout_batch, memory: self.cache_bytes() }
@@ -94,16 +94,16 @@ pub struct Trajectory {
     pub text: String,
     /// Whether it ended by itself.
     pub finish_reason: FinishReason,
-    /// What it is worth.
+    /// Its reward.
     pub reward: f64,
 }
 
 /// The completions of one prompt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What was asked.
+    /// The prompt.
     pub task: Task,
-    /// What was answered.
+    /// The answers.
     pub trajectories: Vec<Trajectory>,
 }
 
@@ -130,7 +130,7 @@ impl Group {
     }
 }
 
-/// Trajectories as sequences with completions.
+/// Prompt and completion of each trajectory as one sequence, in the given order.
 #[must_use]
 pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> Sequences {
     let sequence = |t: &Trajectory| ([&t.prompt[..], &t.completion[..]].concat(), t.prompt.len());
@@ -265,7 +265,7 @@ pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64)
     Ok(errors.fold(0.0, f64::max))
 }
 
-/// What a rollout was like, beside its rewards.
+/// Statistics of a rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RolloutStatistics {
     /// Mean of the rewards.

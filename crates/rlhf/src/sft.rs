@@ -13,7 +13,7 @@ use fireclay_train::{
 
 use crate::rollout::{RolloutConfig, rollout};
 
-/// What [`sft`] needs beside the decoder, which may have adapters.
+/// Arguments of [`sft`] beside the decoder, which may have adapters.
 pub struct Sft<'a> {
     /// Settings, folder, interrupt.
     pub run: StageRun<'a>,
@@ -23,7 +23,7 @@ pub struct Sft<'a> {
     pub validation: &'a [Batch],
     /// Decides which checkpoint is best; `None`: the validation loss does.
     pub battery: Option<&'a dyn Exam<Decoder>>,
-    /// What samples answer.
+    /// Prompts of samples.
     pub prompts: &'a [EncodedTask],
 }
 
@@ -54,12 +54,12 @@ pub fn sft(decoder: Decoder, sft: Sft<'_>) -> Result<Outcome, TrainError> {
     )
 }
 
-/// How many batches an evaluation looks at.
+/// Number of batches of an evaluation.
 pub(crate) fn limit(config: &TrainConfig) -> usize {
     if config.eval_batches == 0 { usize::MAX } else { config.eval_batches }
 }
 
-/// What a decoder, without gradients, answers to prompts at temperature 0.8, as samples.
+/// Answers of a decoder, without gradients, to prompts at temperature 0.8, as samples.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt does not fit the context.

@@ -9,7 +9,7 @@ pub struct Watch {
     said: Vec<Trouble>,
 }
 
-/// What can go wrong.
+/// Kinds of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The policy is far from its reference.
@@ -23,7 +23,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What is seen, and what to do.
+    /// The symptom and its remedy.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Watch {
         }
     }
 
-    /// What is wrong at this step, compared with the first that was seen.
+    /// Troubles of this step, compared with the first one seen.
     pub fn troubles(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Trouble> {
         let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
         let mut found = vec![];

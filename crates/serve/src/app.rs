@@ -1,4 +1,4 @@
-//! What all handlers share: [`App`].
+//! State that all handlers share: [`App`].
 
 use std::sync::Arc;
 

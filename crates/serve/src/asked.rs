@@ -1,4 +1,4 @@
-//! What requests for text have in common: how tokens are chosen, what ends them, and how many answers there are.
+//! Shared fields of requests for text: sampling settings, stop conditions, and the number of answers.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub enum Stop {
     Several(Vec<String>),
 }
 
-/// What a stream tells besides its pieces.
+/// Content of a stream besides its pieces.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
@@ -33,7 +33,7 @@ pub struct StreamOptions {
     pub include_obfuscation: bool,
 }
 
-/// How tokens are chosen.
+/// Sampling settings.
 #[derive(Clone, Debug, Default)]
 pub struct Choosing {
     pub temperature: Option<f32>,
@@ -52,7 +52,7 @@ pub struct Choosing {
 
 /// Texts that end an answer, at most.
 const MOST_STOPS: usize = 16;
-/// Most probable tokens that are told, at most.
+/// Largest number of most probable tokens in an answer.
 pub const MOST_LOGPROBS: usize = 20;
 
 impl Choosing {
@@ -125,12 +125,12 @@ impl Choosing {
     }
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 fn random_seed() -> u64 {
     getrandom::u64().expect("the operating system gives random numbers")
 }
 
-/// How many answers: 1 unless asked for more.
+/// Number of answers, 1 by default.
 ///
 /// # Errors
 /// 400 for 0, or more than the server has places for.
@@ -153,7 +153,7 @@ macro_rules! request {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $kind,)*
-            /// How freely to choose; 0 takes the most probable token. The model's own default, if not given.
+            /// Sampling temperature; 0 takes the most probable token. The model's own default, if not given.
             #[serde(default)]
             pub temperature: Option<f32>,
             /// Choose among the fewest tokens whose probabilities reach this together.
@@ -189,19 +189,19 @@ macro_rules! request {
             /// Nothing ends an answer before so many tokens.
             #[serde(default)]
             pub min_tokens: usize,
-            /// How many answers.
+            /// Number of answers.
             #[serde(default)]
             pub n: Option<usize>,
             /// Send pieces as they come.
             #[serde(default)]
             pub stream: bool,
-            /// What a stream tells besides.
+            /// Further content of a stream.
             #[serde(default)]
             pub stream_options: Option<crate::asked::StreamOptions>,
         }
 
         impl $name {
-            /// How its tokens are chosen.
+            /// Sampling settings.
             pub fn choosing(&self) -> crate::asked::Choosing {
                 crate::asked::Choosing {
                     temperature: self.temperature,

@@ -70,7 +70,7 @@ impl Keys {
         }
     }
 
-    /// Whether nobody needs a key.
+    /// Whether requests need no key.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

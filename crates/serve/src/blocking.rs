@@ -7,7 +7,7 @@ use crate::error::ApiError;
 /// Does what takes the CPU for a while on a thread that may be busy.
 ///
 /// # Errors
-/// What `work` says; what a tokenizer says that gave up; 500 when it panicked.
+/// The error of `work`; that of a tokenizer that failed; 500 when it panicked.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {

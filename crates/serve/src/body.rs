@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// How long a client may take to send a body.
+/// Longest time for a client to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a request's body may have. Fields that are null count as left out, as clients send them.
+/// Fields of a request's body. Fields that are null count as left out, as clients send them.
 pub trait Body: DeserializeOwned {
     /// Fields that others serve and we do not, and why or what to use instead.
     const REFUSED: &'static [(&'static str, &'static str)] = &[];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{Keys, Watched};
 
-/// Where and how to serve.
+/// Configuration of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The address to listen on.
@@ -21,13 +21,13 @@ pub struct Config {
     pub database: String,
     /// Threads that each model computes on.
     pub threads: usize,
-    /// What requests may take.
+    /// Limits of requests.
     pub limits: Limits,
     /// A run to show while it trains, on the page `/watch`.
     pub watched: Option<Arc<Watched>>,
 }
 
-/// What requests may take.
+/// Limits of requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Answers of a model that are computed at once.
@@ -42,11 +42,11 @@ pub struct Limits {
     pub body: usize,
     /// Most time of an answer.
     pub timeout: Duration,
-    /// How long answers may go on once the server was told to stop.
+    /// Longest time for answers to finish once the server is told to stop.
     pub grace: Duration,
     /// Connections at once.
     pub connections: usize,
-    /// How long a client may take nothing of what is sent to it.
+    /// Longest time for which a client may read nothing.
     pub reader: Duration,
 }
 

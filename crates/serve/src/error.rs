@@ -26,7 +26,7 @@ pub enum ServeError {
     Engine {
         /// The model's name.
         model: String,
-        /// What went wrong.
+        /// The problem.
         reason: String,
     },
     /// The settings contradict each other or are unsafe.
@@ -64,7 +64,7 @@ pub struct ApiError {
     code: Option<Cow<'static, str>>,
 }
 
-/// Seconds after which somebody who was turned away may try again.
+/// Seconds after which a refused client may try again (`Retry-After`).
 const RETRY_AFTER: &str = "1";
 
 impl ApiError {
@@ -135,7 +135,7 @@ impl ApiError {
         self
     }
 
-    /// What the engine says.
+    /// An error of the engine.
     pub fn of_infer(error: &InferError) -> Self {
         match error {
             InferError::NotFinite { .. } => {
@@ -148,7 +148,7 @@ impl ApiError {
         }
     }
 
-    /// What a template or tokenizer says of a request.
+    /// An error of a template or tokenizer on a request.
     pub fn of_text(error: &TextError) -> Self {
         match error {
             TextError::Infer(error) => Self::of_infer(error),
@@ -161,7 +161,7 @@ impl ApiError {
         }
     }
 
-    /// What a tokenizer says of a request.
+    /// An error of a tokenizer on a request.
     pub fn of_tokenizer(error: &TokenizerError) -> Self {
         match error {
             TokenizerError::Io { .. } | TokenizerError::NotFound { .. } => {

@@ -13,7 +13,7 @@ use crate::model::Served;
 /// strictly.
 const OF_SCHEMA: [&str; 4] = ["name", "description", "schema", "strict"];
 
-/// What a format asks of the answer; `None` for any text.
+/// Constraint of a format on the answer; `None` for any text.
 ///
 /// # Errors
 /// 400 for a type that is not enforced, and for fields that are missing or unknown.

@@ -21,7 +21,7 @@ pub struct Said {
     pub start: usize,
 }
 
-/// What is new of one answer.
+/// New part of one answer.
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// Which answer, from 0.
@@ -32,7 +32,7 @@ pub struct Piece {
     pub end: Option<End>,
 }
 
-/// How an answer ended, and what it cost.
+/// End of an answer, and its token usage.
 #[derive(Clone, Debug)]
 pub struct End {
     /// "stop" or "length".
@@ -195,7 +195,7 @@ pub struct Whole {
     pub end: End,
 }
 
-/// What bounds a generation.
+/// Bounds of a generation.
 pub struct Rules {
     pub timeout: std::time::Duration,
     /// True once the server no longer waits for answers.

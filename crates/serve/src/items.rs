@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
 use crate::messages::parse_arguments;
-use crate::store::{Content, Message, NewMessage, Role, Status};
+use crate::store::{Content, NewMessage, Role, Status, StoredMessage};
 
 /// Fields of an item that are ours to tell, and ignored when they come back.
 const TOLD: [&str; 2] = ["id", "status"];
@@ -84,7 +84,7 @@ fn wrong(place: &str, field: &str, why: &str) -> ApiError {
 }
 
 /// A stored message as the chat template takes it.
-pub fn as_chat(message: &Message) -> fireclay_tokenizer::Message {
+pub fn as_chat(message: &StoredMessage) -> fireclay_tokenizer::Message {
     let role = match message.role {
         Role::System | Role::Developer => "system",
         Role::User => "user",
@@ -104,7 +104,7 @@ pub fn as_chat(message: &Message) -> fireclay_tokenizer::Message {
 }
 
 /// A stored message as items: its words, and each of its calls.
-pub fn item(message: &Message) -> Vec<Value> {
+pub fn item(message: &StoredMessage) -> Vec<Value> {
     let status = status(message.status);
     if message.role == Role::Tool {
         let output = message.content.text();
@@ -135,7 +135,7 @@ fn call_item(call: &Value) -> String {
     format!("fc_{}", call["id"].as_str().unwrap_or_default())
 }
 
-/// How far a message is, in the API's words.
+/// Progress of a message, in the API's words.
 pub fn status(status: Status) -> &'static str {
     match status {
         Status::InProgress => "in_progress",

@@ -5,8 +5,7 @@
 //! streams and whole answers of the same pieces. A request's way: `listener.rs` → `middleware.rs` (id, host, key) →
 //! `routes/` → `worker.rs` → `generation.rs` → `sse.rs` or a whole answer.
 //!
-//! What a request asks for and is not done is refused by name (`body.rs`); what changes nothing of the answer is
-//! accepted.
+//! Unsupported fields of a request are refused by name (`body.rs`); fields that do not change the answer are accepted.
 
 pub mod store;
 pub mod ui;

@@ -14,9 +14,9 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::Limits;
 
-/// How long a client may take to send a request's head, or to begin the next one.
+/// Longest time for a client to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long to wait where no more connections can be accepted, as when file descriptors run out.
+/// Pause when no more connections can be accepted, as when file descriptors run out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Answers connections, as many at once as the limits say, until `closing` comes; then waits for the requests that are

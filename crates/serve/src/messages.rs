@@ -66,7 +66,7 @@ pub fn parse_arguments(calls: &mut Value) {
     }
 }
 
-/// What the template is told.
+/// Variables of the template.
 pub fn render_options(model: &Served, tools: Option<Vec<Value>>, variables: Map<String, Value>) -> RenderOptions {
     let mut options = model.tokenizer.render_options();
     options.tools = tools;

@@ -136,7 +136,7 @@ impl Metrics {
     }
 }
 
-/// Where the numbers of one model's requests go.
+/// Metrics of one model's requests.
 #[derive(Clone)]
 pub struct ModelMetrics {
     all: Arc<Metrics>,

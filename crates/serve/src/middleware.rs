@@ -1,4 +1,4 @@
-//! What stands before every handler.
+//! Layers before every handler.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ pub async fn secure(request: Request, next: Next) -> Response {
     response
 }
 
-/// What a client gets of a panic; the panic itself is in the log.
+/// Response to a client after a panic; the panic itself is in the log.
 #[allow(clippy::needless_pass_by_value, reason = "the shape that the layer wants")]
 pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let words = payload.downcast_ref::<String>().map(String::as_str);

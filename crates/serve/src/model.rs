@@ -80,7 +80,7 @@ impl Served {
         self.room.available_permits()
     }
 
-    /// How tokens are chosen.
+    /// Sampling settings.
     pub fn sampling(&self, asked: &Asked, max_tokens: usize, temperature: f32) -> SamplingConfig {
         let Sampling { config, .. } = Sampling::resolve(asked, &self.defaults, max_tokens, temperature);
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
@@ -105,8 +105,7 @@ impl Served {
         Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
     }
 
-    /// What compiles constraints for this model, made when it is first asked for. None where its tokens are not plain
-    /// bytes.
+    /// Compiler of constraints for this model, made on first use. None where its tokens are not plain bytes.
     pub fn constraints(&self) -> Option<&ConstraintCompiler> {
         self.constraints.get_or_init(|| self.text.constraint_compiler()).as_ref()
     }
@@ -150,7 +149,7 @@ fn has_every_byte(tokenizer: &Tokenizer) -> bool {
 }
 
 impl ApiError {
-    /// What a request is told of a failure in the engine.
+    /// Error response of a failure in the engine.
     pub fn of_failure(failure: &Failure) -> Self {
         match failure {
             Failure::Infer(error) => Self::of_infer(error),

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::items::as_chat;
 use crate::messages::encode;
 use crate::model::Served;
-use crate::store::{Message, Usage};
+use crate::store::{StoredMessage, Usage};
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 
 /// Pieces of a reply that may wait for the page's route.
@@ -92,7 +92,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
 fn prompt(
     model: &Served,
     instructions: Option<String>,
-    messages: &[Message],
+    messages: &[StoredMessage],
     wanted: Option<usize>,
 ) -> Result<(Vec<u32>, usize), ApiError> {
     let mut chat: Vec<_> = messages.iter().map(as_chat).collect();
@@ -114,7 +114,7 @@ fn prompt(
 }
 
 impl Usage {
-    /// What a completion cost.
+    /// Token usage of a completion.
     #[must_use]
     pub fn of(completion: &fireclay_infer::Completion) -> Self {
         Self {

@@ -15,7 +15,7 @@ use crate::model::Served;
 use crate::store::Store;
 use crate::{Config, ServeError, listener, routes};
 
-/// How long clients have to take the last event of a stream that was ended.
+/// Longest time for clients to read the last event of a stream.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// A server that listens.
@@ -76,7 +76,7 @@ impl Server {
         Ok(Self { app: Arc::new(app), listener, address, closing, ending })
     }
 
-    /// Where it listens.
+    /// Address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -14,16 +14,16 @@ use crate::generation::{Generation, Piece};
 
 /// Events that may wait for a reader.
 const WAITING: usize = 16;
-/// How long one may wait before its reader counts as gone.
+/// Longest wait for a reader before it counts as gone.
 const READER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often something is sent where nothing comes, so that nobody in between gives up.
+/// Interval of keep-alive comments, so that no proxy closes a silent stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The reader is gone.
 #[derive(Clone, Copy, Debug)]
 pub struct Gone;
 
-/// Where a stream's events go.
+/// Sink of a stream's events.
 pub struct Events(mpsc::Sender<Result<Event, Infallible>>);
 
 impl Events {

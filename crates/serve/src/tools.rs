@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::error::ApiError;
 use crate::store::new_id;
 
-/// What opens and closes a call in the text of most models whose templates show tools (Hermes, Qwen).
+/// Tags that open and close a call in the text of most models whose templates show tools (Hermes, Qwen).
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
 

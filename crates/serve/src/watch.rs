@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 
-/// How long a report is told again before another is made.
+/// Time for which a report is reused.
 const FRESH: Duration = Duration::from_secs(2);
 
 type Make = dyn Fn() -> Result<String, String> + Send + Sync;

@@ -25,7 +25,7 @@ struct Job {
     cancelled: Arc<[AtomicBool]>,
 }
 
-/// What the thread is sent.
+/// Orders to the thread.
 enum Order {
     Job(Job),
     /// A defect, for tests.
@@ -33,7 +33,7 @@ enum Order {
     Panic,
 }
 
-/// What became of a request of a job.
+/// Event of a request of a job.
 #[derive(Clone, Debug)]
 pub enum Update {
     /// One more token.
@@ -53,7 +53,7 @@ pub enum Failure {
     Defect,
 }
 
-/// What a job sends: the index of the request, and what became of it.
+/// Updates of a job: the index of the request, and its event.
 pub struct Updates {
     pub events: mpsc::Receiver<(usize, Update)>,
     cancelled: Arc<[AtomicBool]>,
@@ -78,7 +78,7 @@ pub struct Figures {
     pub steps: AtomicU64,
     /// Readers that were too slow.
     pub dropped: AtomicU64,
-    /// How often the engine was made anew after a defect.
+    /// Number of times that the engine was rebuilt after a defect.
     pub restarts: AtomicU64,
     /// Whether there is an engine: not where it could not be made anew.
     pub lives: AtomicBool,
@@ -210,7 +210,7 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
         }
     }
 
-    /// Takes out what nobody waits for any more, or what was cancelled.
+    /// Removes cancelled requests and those whose receiver is gone.
     fn cancel(&mut self) {
         let engine = &mut self.engine;
         self.open.retain(|open| {
@@ -304,7 +304,7 @@ mod tests {
         Request::new(vec![1, 2, 3], SamplingConfig::greedy(tokens))
     }
 
-    /// The last that a request of one job is told.
+    /// The last event of a request of one job.
     fn end(mut updates: Updates) -> Option<Update> {
         let mut last = None;
         while let Some((_, update)) = updates.events.blocking_recv() {

@@ -1,10 +1,12 @@
+//! Errors of model directories and of texts for them.
+
 use std::path::PathBuf;
 
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
 use fireclay_tokenizer::TokenizerError;
 
-/// What can be wrong with a model directory, or with a text for it.
+/// Errors of a model directory or of a text for it.
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
     /// There is no tokenizer.

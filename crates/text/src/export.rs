@@ -30,7 +30,7 @@ const TEXTS: [&str; 12] = [
     "!!! ??? ... --- === ### ***",
 ];
 
-/// What was found when an exported file was read back and compared with its source.
+/// Comparison of an exported file with its source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Receipt {
     /// The folder of the source.
@@ -39,7 +39,7 @@ pub struct Receipt {
     pub file: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// How matrices are kept.
+    /// Number type of matrices.
     pub number_type: String,
     /// Numbers in the model.
     pub parameters: usize,
@@ -58,7 +58,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// What is not as it should be; `None` where the file is the model, up to the rounding of its number type.
+    /// The deviation from the model beyond the rounding of the number type; `None` if there is none.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let kl = match self.number_type.as_str() {

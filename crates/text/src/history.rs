@@ -1,14 +1,16 @@
+//! Conversations that outgrow the context.
+
 use fireclay_tokenizer::Message;
 
-/// What a conversation said so far: a system message, if there is one, and exchanges, each a user's message and what
-/// follows it up to the next. Where it outgrows the model's context, the oldest exchanges are left out.
+/// A conversation so far: a system message, if there is one, and exchanges, each a user's message and what follows it
+/// up to the next. Where it outgrows the model's context, the oldest exchanges are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatHistory {
     system: Option<String>,
     exchanges: Vec<Vec<Message>>,
 }
 
-/// How a question fits behind a [`ChatHistory`].
+/// Fit of a question behind a [`ChatHistory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// The ids of what is left of the conversation, the question and the opening of a reply.

@@ -2,8 +2,8 @@
 //!
 //! A [`TextModel`] is a model directory as everything that writes for people uses it: weights, tokenizer, what begins a
 //! text, what ends it, and what keeps it valid UTF-8. [`TextModel::chat_prompt`] renders a conversation, [`Sampling`]
-//! says how tokens are chosen, and [`ReplyText`] makes text of the tokens as they come. [`ChatHistory`] leaves out what a
-//! context has no room for. The terminal and the server both go through it, so that they cannot differ.
+//! says how tokens are chosen, and [`ReplyText`] makes text of the tokens as they come. [`ChatHistory`] leaves out what
+//! a context has no room for. The terminal and the server both go through it, so that they cannot differ.
 //!
 //! Reading order: `model`, `sampling`, `reply`, `history`; `export` writes a model as a GGUF file, with proof.
 

@@ -1,3 +1,5 @@
+//! A model directory with everything that text in and text out needs.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,7 +39,7 @@ impl TextModel {
         Ok(Self { decoder, tokenizer, dir })
     }
 
-    /// The tokenizer, for whoever cannot do without.
+    /// The tokenizer.
     ///
     /// # Errors
     /// When the model has none.
@@ -116,8 +118,7 @@ impl TextModel {
         ids
     }
 
-    /// How this model's tokens are drawn unless flags say otherwise; what is wrong with that in its
-    /// `generation_config.json` is warned of.
+    /// Default sampling settings of this model; mistakes of its `generation_config.json` is warned of.
     pub fn sampling(&self) -> SamplingDefaults {
         let (defaults, complaints) = load_sampling(&self.dir);
         for complaint in complaints {
@@ -126,7 +127,7 @@ impl TextModel {
         defaults
     }
 
-    /// What keeps this model's text valid UTF-8: special tokens and those that end a text stand between characters.
+    /// Guard of valid UTF-8 for this model's text: special tokens and those that end a text stand between characters.
     /// None for a model without a tokenizer, or with one that does more than join bytes.
     pub fn utf8_guard(&self) -> Option<Arc<Utf8Guard>> {
         Some(Arc::new(Utf8Guard::new(self.text_bytes()?)))
@@ -138,7 +139,7 @@ impl TextModel {
         Some(Arc::new(TokenBytes::new(self.text_bytes()?)))
     }
 
-    /// What compiles constraints for this model's completions. None where there is no [guard](Self::utf8_guard) either.
+    /// Compiler of constraints for this model's completions. None where there is no [guard](Self::utf8_guard) either.
     pub fn constraint_compiler(&self) -> Option<ConstraintCompiler> {
         Some(ConstraintCompiler::new(self.text_bytes()?))
     }

@@ -1,3 +1,5 @@
+//! The text of a reply while its tokens come.
+
 use fireclay_tokenizer::{DecodeStream, Tokenizer};
 
 /// A reply's text while its tokens come: whole characters, nothing of the tokens that end it, and nothing from a stop
@@ -6,29 +8,29 @@ pub struct ReplyText {
     stream: Option<DecodeStream>,
     stop_ids: Vec<u32>,
     stop_strings: Vec<String>,
-    /// What may still turn out to begin a stop string.
+    /// Text that may be the beginning of a stop string.
     held: String,
     written: usize,
     shown: usize,
     ended: bool,
 }
 
-/// What a token added.
+/// Text that a token added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
-    /// What may be shown now.
+    /// Text that may be shown now.
     pub text: String,
     /// Bytes of the reply's text before this token's.
     pub start: usize,
 }
 
 impl ReplyText {
-    /// An empty reply in the text of which special tokens have no part, as chat shows it.
+    /// An empty reply. Special tokens are left out of its text, as in a chat; `stop_ids` end it.
     pub fn new(tokenizer: &Tokenizer, stop_ids: Vec<u32>) -> Self {
         Self::of(tokenizer.stream_skip_specials(), stop_ids)
     }
 
-    /// An empty text in which special tokens are spelled out, as in the continuation of a raw text.
+    /// An empty reply whose text spells special tokens out, as in the continuation of a raw text.
     pub fn with_specials(tokenizer: &Tokenizer, stop_ids: Vec<u32>) -> Self {
         Self::of(tokenizer.stream(), stop_ids)
     }
@@ -38,7 +40,7 @@ impl ReplyText {
         Self { stream: Some(stream), stop_ids, stop_strings, held: String::new(), written: 0, shown: 0, ended: false }
     }
 
-    /// The same with texts that end it, none of them empty.
+    /// The same reply, which also ends at any of `stop_strings`.
     ///
     /// # Panics
     /// When one is empty.
@@ -53,7 +55,7 @@ impl ReplyText {
         self.stop_ids.contains(&id)
     }
 
-    /// Takes the next token.
+    /// Takes the next token; returns the text that may be shown now, which is empty while a stop string may begin.
     pub fn push(&mut self, id: u32) -> Piece {
         let start = self.written;
         if self.ended || self.ends_with(id) {

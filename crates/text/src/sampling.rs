@@ -1,3 +1,5 @@
+//! Sampling settings: requested, the model's, and resolved.
+
 use std::fmt::Display;
 
 use fireclay_infer::SamplingConfig;
@@ -6,10 +8,10 @@ use fireclay_model::huggingface::SamplingDefaults;
 /// The temperature of a chat where neither the user nor the model says one.
 pub const CHAT_TEMPERATURE: f32 = 0.7;
 
-/// How somebody asks for tokens to be chosen: by a command's flags, or in a request. What is not given is the model's.
+/// Requested sampling settings: a command's flags, or a request's. Missing ones are the model's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
-    /// How freely.
+    /// Sampling temperature.
     pub temperature: Option<f32>,
     /// Among how many.
     pub top_k: Option<usize>,
@@ -17,14 +19,13 @@ pub struct Asked {
     pub top_p: Option<f32>,
     /// Among those at least so many times as probable as the most probable one.
     pub min_p: Option<f32>,
-    /// How much less probable what is there already becomes.
+    /// Penalty of tokens that are there already.
     pub repetition_penalty: Option<f32>,
     /// The seed of the choices.
     pub seed: u64,
 }
 
-/// How a model's tokens are chosen: as somebody asked, else as its `generation_config.json` says, else by the caller's
-/// default.
+/// Resolved sampling settings: as requested, else as its `generation_config.json` says, else by the caller's default.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// The settings, not validated yet.
@@ -34,7 +35,7 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// What request and model mean together; `temperature` where neither says one.
+    /// Settings of request and model together; `temperature` if neither has one.
     pub fn resolve(asked: &Asked, model: &SamplingDefaults, max_tokens: usize, temperature: f32) -> Self {
         let greedy = (model.do_sample == Some(false)).then_some(0.0);
         let of_model = greedy.or(model.temperature.map(|number| number as f32));
@@ -63,7 +64,7 @@ impl Sampling {
     }
 }
 
-/// What was asked for, else the model's; and what to tell of it.
+/// The requested value, else the model's; and a note on it.
 fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, asked: Option<T>, model: Option<T>) -> Option<T> {
     let source = if asked.is_none() { " (generation_config.json)" } else { "" };
     let value = asked.or(model);

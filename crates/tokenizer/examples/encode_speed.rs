@@ -1,5 +1,4 @@
-//! How fast text becomes ids:
-//! `cargo run --release -p fireclay-tokenizer --example encode_speed -- TOKENIZER TEXT [MODE]`.
+//! Speed of encoding: `cargo run --release -p fireclay-tokenizer --example encode_speed -- TOKENIZER TEXT [MODE]`.
 //!
 //! MODE is `whole` (the text as one string, one thread), `lines` (pieces of about 4 KB, one thread) or `batch` (the
 //! same pieces on all cores). `encode_speed.py` beside this file measures Python's `tokenizers` in the same way.

@@ -1,4 +1,4 @@
-//! What each token stands for as bytes, so that decoding is a concatenation.
+//! Bytes of each token, so that decoding is a concatenation.
 
 use tokenizers::DecoderWrapper;
 
@@ -27,12 +27,12 @@ fn char_to_byte(character: char) -> Option<u8> {
 }
 
 /// The bytes of every token, end to end; token `id` is `data[starts[id]..starts[id + 1]]`.
-pub(crate) struct TokenBytes {
+pub(crate) struct ByteTable {
     starts: Vec<usize>,
     data: Vec<u8>,
 }
 
-impl TokenBytes {
+impl ByteTable {
     /// `None` when the decoder does more than join tokens (`SentencePiece`, `WordPiece`), so that the library must do
     /// it.
     pub(crate) fn new(library: &tokenizers::Tokenizer, vocab_size: usize) -> Option<Self> {

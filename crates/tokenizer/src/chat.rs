@@ -55,7 +55,7 @@ pub struct EncodedChat {
     /// The tokens of each of the assistant's turns that the template shows: from the first that a model says after the
     /// words that open a reply, to the token that ends the turn. The same whatever marks the template has.
     pub turns: Vec<Range<usize>>,
-    /// How many of the assistant's messages the template shows nothing of.
+    /// Number of the assistant's messages that the template omits.
     pub hidden: usize,
     /// Whether messages call tools and the template leaves the calls out.
     pub hides_calls: bool,
@@ -68,7 +68,7 @@ pub struct EncodedChat {
 pub struct EncodedAnswer {
     /// The prompt, what opens the reply, and the answer up to the token that ends it.
     pub ids: Vec<u32>,
-    /// How many of them come before the answer.
+    /// Number of tokens before the answer.
     pub prompt_tokens: usize,
     /// Whether the prompt's ids are those that it has alone; an answer that begins with a line break may change them.
     pub prompt_unchanged: bool,
@@ -126,7 +126,7 @@ impl Tokenizer {
     /// both. Of a generation prompt that opens more than the turn shows (`<think>`), what both have in common counts.
     /// Messages that say `"weight": 0` or `"train": false` carry none ([`Message::is_learned`]).
     ///
-    /// Where the template marks what is learned with `{% generation %}`, the marks decide within each turn, as with
+    /// If the template marks what is learned with `{% generation %}`, the marks decide within each turn, as with
     /// `transformers`' `return_assistant_tokens_mask`; the words that open a reply and what follows the token that ends
     /// it carry no loss even so, and that token always does where the mark reaches up to it.
     ///
@@ -200,8 +200,8 @@ impl Tokenizer {
         Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls }))
     }
 
-    /// What is wrong with answers as this tokenizer's chat template shows them, a line each, with the template's name:
-    /// turns that no token ends, and words that open a reply but no answer. Empty if there is no template.
+    /// Problems of answers as this tokenizer's chat template renders them, a line each, with the template's name: turns
+    /// that no token ends, and words that open a reply but no answer. Empty if there is no template.
     pub fn chat_complaints(&self) -> Vec<String> {
         self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
     }
@@ -272,7 +272,7 @@ impl Tokenizer {
         Ok(rendered.is_ok_and(|rendered| rendered == whole))
     }
 
-    /// How the tokens that end a turn are spelled.
+    /// Spellings of the tokens that end a turn.
     fn stop_tokens(&self, end: Option<u32>) -> Vec<String> {
         let mut ids = self.stop_ids();
         ids.extend(end.filter(|end| !ids.contains(end)));

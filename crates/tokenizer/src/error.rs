@@ -1,6 +1,8 @@
+//! Errors of tokenizers and chat templates.
+
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with a tokenizer's files, its training, or a chat template.
+/// Errors of a tokenizer's files, its training, or a chat template.
 ///
 /// Each message is one line: what happened, where, and how to mend it.
 #[derive(Debug, thiserror::Error)]
@@ -8,7 +10,7 @@ pub enum TokenizerError {
     /// None of the files that make a tokenizer is there.
     #[error("no tokenizer in {path}: looked for {looked_for}; give a folder or file that has one")]
     NotFound {
-        /// Where it was looked for.
+        /// Folder that was searched.
         path: PathBuf,
         /// The file names that would have been accepted.
         looked_for: &'static str,
@@ -36,7 +38,7 @@ pub enum TokenizerError {
     InvalidTokenizer {
         /// The file.
         path: PathBuf,
-        /// What is missing or wrong, and what is expected.
+        /// The problem, and what is expected.
         detail: String,
     },
     /// A line of a merges or rank file cannot be understood.
@@ -46,7 +48,7 @@ pub enum TokenizerError {
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The problem.
         detail: String,
     },
     /// A tiktoken file's name does not say how its text is split into words.
@@ -67,7 +69,7 @@ pub enum TokenizerError {
         asked: usize,
         /// The smallest size that works.
         needed: usize,
-        /// What needs them.
+        /// The operation that needs them.
         what: &'static str,
     },
     /// There was no text to train on.

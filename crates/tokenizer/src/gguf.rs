@@ -14,7 +14,7 @@ use crate::{Tokenizer, TokenizerError};
 /// The words of Mistral's Tekken.
 const TEKKEN_PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// How a byte-level tokenizer splits text into words.
+/// Splitting of text into words by a byte-level tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Words {
     pattern: &'static str,

@@ -9,11 +9,11 @@ use crate::TokenizerError;
 use crate::error::one_line;
 
 thread_local! {
-    /// How many calls on this thread are guarded: their panics are told as errors, and not by the hook.
+    /// Number of guarded calls on this thread: their panics are returned as errors, not printed by the hook.
     static GUARDED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What `work` gives, or the reason of its panic.
+/// The result of `work`, or the reason of its panic.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TokenizerError> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

@@ -1,4 +1,4 @@
-//! What identifies the ids that a tokenizer gives.
+//! Hash that identifies the ids of a tokenizer.
 
 use serde_json::{Map, Value};
 

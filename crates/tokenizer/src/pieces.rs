@@ -9,7 +9,7 @@ use crate::TokenizerError;
 use crate::error::one_line;
 use crate::words::{Specials, Words, covers};
 
-/// What to do with a character that the vocabulary cannot express.
+/// Treatment of a character that the vocabulary cannot express.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unknown {
     Skip,

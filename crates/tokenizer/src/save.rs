@@ -1,3 +1,5 @@
+//! Writing tokenizer files.
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

@@ -19,7 +19,7 @@ const SPACE: char = '▁';
 /// it loses when it is split.
 const UNREACHABLE: f64 = 1e4;
 
-/// What a piece is.
+/// Kind of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Normal,
@@ -204,7 +204,7 @@ impl Model {
         Ok(json!({"type": "Unigram", "unk_id": unknown, "vocab": vocabulary, "byte_fallback": self.has_bytes()}))
     }
 
-    /// What is merged into what, the best first: `SentencePiece` takes the pair whose whole has the highest score.
+    /// Merges, the best first: `SentencePiece` takes the pair whose whole has the highest score.
     fn merges(&self) -> Vec<[&str; 2]> {
         let mergeable = |piece: &&Piece| matches!(piece.kind, Kind::Normal | Kind::UserDefined | Kind::Unused);
         let ids: HashMap<&str, usize> =

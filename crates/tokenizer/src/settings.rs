@@ -1,4 +1,4 @@
-//! What stands beside a tokenizer.json: the roles of special tokens, and chat templates.
+//! Settings beside a tokenizer.json: roles of special tokens, and chat templates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const STOP_IDS: &str = "fireclay_stop_ids";
 pub(crate) struct Settings {
     config: Map<String, Value>,
     templates: Vec<(String, ChatTemplate)>,
-    /// The moment that chat templates are told; the present if `None`. It is not saved.
+    /// The time for `strftime_now` in chat templates; the present if `None`. It is not saved.
     pub(crate) now: Option<SystemTime>,
     /// The file that the tokenizer is from.
     origin: Option<PathBuf>,
@@ -113,7 +113,7 @@ impl Settings {
         self.config.insert(key.to_owned(), json!(flag));
     }
 
-    /// What `tokenizer_config.json` sets `key` to, if to true or false.
+    /// Boolean value of `key` in `tokenizer_config.json`, if it has one.
     pub(crate) fn stated(&self, key: &str) -> Option<bool> {
         self.config.get(key).and_then(Value::as_bool)
     }

@@ -1,3 +1,5 @@
+//! Decoding ids one by one.
+
 use crate::Tokenizer;
 
 /// Decodes ids one at a time, giving out text as soon as its UTF-8 is complete.
@@ -62,7 +64,7 @@ impl DecodeStream {
         some(text)
     }
 
-    /// What the ids past `given` add to the text of those before.
+    /// Text that the ids past `given` add to that of the ids before.
     fn new_text(&self) -> String {
         let before = self.tokenizer.decode(&self.window[..self.given]);
         let mut text = self.tokenizer.decode(&self.window);

@@ -1,3 +1,5 @@
+//! The tokenizer: text to ids and back.
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -5,7 +7,7 @@ use std::time::SystemTime;
 use rayon::prelude::*;
 
 use crate::TokenizerError;
-use crate::bytes::TokenBytes;
+use crate::bytes::ByteTable;
 use crate::chat::frame::Frame;
 use crate::chat::template::ChatTemplate;
 use crate::guard::guarded;
@@ -37,11 +39,11 @@ struct Inner {
     library: tokenizers::Tokenizer,
     encoder: Encoder,
     /// `None` when only the library's decoder can tell the text.
-    bytes: Option<TokenBytes>,
+    bytes: Option<ByteTable>,
     vocab_size: usize,
     special_ids: BTreeSet<u32>,
     settings: Settings,
-    /// What the chat templates used so far put around an answer.
+    /// Frames of the chat templates used so far.
     frames: Mutex<Vec<(ChatTemplate, Arc<Frame>)>>,
     hash: OnceLock<[u8; 32]>,
 }
@@ -59,7 +61,7 @@ impl Tokenizer {
         let special_ids = decoder.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
         let inner = Inner {
             encoder: Encoder::new(&library),
-            bytes: TokenBytes::new(&library, vocab_size),
+            bytes: ByteTable::new(&library, vocab_size),
             vocab_size,
             special_ids,
             settings,
@@ -72,9 +74,9 @@ impl Tokenizer {
 
     /// Ids of plain text. Nothing is put before or after it, and text that looks like a special token is ordinary text.
     ///
-    /// What the vocabulary cannot express becomes the tokenizer's unknown token if it has one, and is otherwise left
-    /// out, as `transformers` does with the same file; [`Self::try_encode`] reports it instead. Byte-level tokenizers
-    /// can express everything.
+    /// Characters that the vocabulary cannot express become the tokenizer's unknown token if it has one, and are
+    /// otherwise left out, as `transformers` does with the same file; [`Self::try_encode`] reports them instead.
+    /// Byte-level tokenizers can express everything.
     ///
     /// # Panics
     /// With a [`TokenizerError`] as the payload, when the tokenizer's file makes the library give up.
@@ -273,7 +275,7 @@ impl Tokenizer {
         Some(Self::new(self.inner.library.clone(), settings))
     }
 
-    /// The same tokenizer whose chat templates are told this moment, and not the present.
+    /// The same tokenizer, whose chat templates take this moment for the present time.
     #[must_use]
     pub fn with_now(&self, now: SystemTime) -> Self {
         let mut settings = self.inner.settings.clone();
@@ -281,7 +283,7 @@ impl Tokenizer {
         Self::new(self.inner.library.clone(), settings)
     }
 
-    /// What the chat templates used so far put around an answer.
+    /// Frames of the chat templates used so far.
     pub(crate) fn frames(&self) -> MutexGuard<'_, Vec<(ChatTemplate, Arc<Frame>)>> {
         self.inner.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -300,13 +302,13 @@ impl Tokenizer {
         &self.inner.settings
     }
 
-    pub(crate) fn token_bytes(&self) -> Option<&TokenBytes> {
+    pub(crate) fn token_bytes(&self) -> Option<&ByteTable> {
         self.inner.bytes.as_ref()
     }
 }
 
-/// What cannot be encoded by a tokenizer that works. A damaged tokenizer ends the work with its error as the payload
-/// of an unwinding, so that callers need not ask each time.
+/// Unwraps ids, which only a damaged tokenizer fails to give. Such a tokenizer ends the work with its error as the
+/// payload of an unwinding, so that callers need not ask each time.
 fn sure(ids: Result<Vec<u32>, TokenizerError>) -> Vec<u32> {
     ids.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)))
 }

@@ -1,3 +1,5 @@
+//! Training of tokenizers.
+
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +20,7 @@ const BYTES: usize = 256;
 /// Longer documents are fed in parts cut at line ends, so that one huge file costs no more memory than many small ones.
 const FEED_BYTES: usize = 1 << 20;
 
-/// How to train a byte-level BPE tokenizer.
+/// Configuration of a byte-level BPE tokenizer's training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BpeConfig {
     /// Ids in all: special tokens, the 256 bytes, and as many merges as fit. Fewer when the text runs out of pairs.
@@ -46,7 +48,7 @@ impl Default for BpeConfig {
     }
 }
 
-/// How to make a tokenizer of single characters.
+/// Configuration of a tokenizer of single characters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CharConfig {
     /// Get the ids from 0 up, in this order. `<|endoftext|>` among them becomes the end of sequence.

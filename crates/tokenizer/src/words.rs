@@ -23,7 +23,7 @@ const REMEMBERED_WORDS: usize = 1 << 16;
 
 type Seen = HashMap<Box<str>, Box<[u32]>>;
 
-/// How special tokens spelled out in a text are to be read.
+/// Treatment of special tokens spelled out in a text.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Specials {
     AsText,

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ModuleGradients, NextToken, Objective, Optimizer, OptimizerConfig, TrainError, peak_memory};
 
-/// What is trained: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied head, and
-/// its batch.
+/// The benchmark's model: a decoder with layer norm, learned positions, `ReLU`, biases everywhere but in its untied
+/// head, and its batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BenchShape {
@@ -53,7 +53,7 @@ impl Default for BenchShape {
     }
 }
 
-/// What was measured.
+/// Results of the measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchReport {
     /// Tokens a second, from the median time of the steps after the first three.
@@ -77,8 +77,8 @@ impl BenchShape {
         }
     }
 
-    /// Ids and targets by a formula, so that any program can make the same: `(7919·i + 13) mod V` and
-    /// `(104729·i + 5) mod V`.
+    /// Ids and targets, each `[B, T]` row by row, from a formula that any program can repeat: number i is
+    /// `(7919·i + 13) mod V` and `(104729·i + 5) mod V`.
     #[must_use]
     pub fn data(&self) -> Batch {
         let formula = |factor: usize, offset: usize| {

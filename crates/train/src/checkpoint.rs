@@ -29,7 +29,7 @@ use crate::{Optimizer, StageDir, StageRun, TrainConfig, TrainError, Trainable, T
 const CHECKSUMS: &str = "trainer/checksums.txt";
 const STATE: &str = "trainer/state.json";
 
-/// What goes into a checkpoint beside the [`TrainerState`].
+/// Parts of a checkpoint beside the [`TrainerState`].
 #[derive(Debug)]
 pub struct Parts<'a, M> {
     /// The model, without gradients.
@@ -181,7 +181,7 @@ fn best_step(checkpoint: &Path) -> Option<u64> {
     state.get("best")?.get("step")?.as_u64()
 }
 
-/// What a stage begins with.
+/// Start of a stage: anew, or from a checkpoint.
 pub enum Start<M: Trainable> {
     /// The model that it was given: there is no checkpoint.
     Fresh(M),

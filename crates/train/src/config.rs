@@ -1,4 +1,4 @@
-//! How a decoder is trained, as data: [`TrainConfig`].
+//! Configuration of training: [`TrainConfig`].
 
 use fireclay_model::{Checkpoints, Precision};
 use serde::{Deserialize, Serialize};
@@ -17,15 +17,15 @@ pub struct TrainConfig {
     pub context: usize,
     /// Forward and backward passes whose gradients make one step.
     pub accumulate: usize,
-    /// How the matrices inside the blocks are updated.
+    /// Optimiser of the matrices inside the blocks.
     pub optimizer: UpdateRule,
     /// The peak learning rate.
     pub learning_rate: f64,
-    /// Where the schedule ends, as a fraction of `learning_rate`.
+    /// Final learning rate, as a fraction of `learning_rate`.
     pub min_learning_rate: f64,
     /// Steps over which the rate rises from 0 in a straight line.
     pub warmup_steps: u64,
-    /// What the rate does after the warm-up.
+    /// Schedule of the rate after the warm-up.
     pub schedule: Schedule,
     /// The last part of all steps in which `wsd` decays, as a fraction.
     pub decay_fraction: f64,
@@ -58,7 +58,7 @@ pub struct TrainConfig {
     pub sample_tokens: usize,
     /// Steps between checkpoints; 0: only at the end.
     pub checkpoint_every: u64,
-    /// How many of the newest checkpoints stay; the best by validation loss stays too.
+    /// Number of newest checkpoints that are kept, beside the best.
     pub keep_checkpoints: usize,
     /// Chooses the initial weights, the order of the data and the samples.
     pub seed: u64,
@@ -67,7 +67,7 @@ pub struct TrainConfig {
 }
 
 impl Default for TrainConfig {
-    /// What a small GPT wants (Brown et al. 2020, appendix B, with the learning rate of its smallest model).
+    /// Settings of a small GPT (Brown et al. 2020, appendix B, with the learning rate of its smallest model).
     fn default() -> Self {
         Self {
             steps: 1000,
@@ -123,7 +123,7 @@ impl TrainConfig {
         FREE.contains(&key)
     }
 
-    /// What the models of a run share if [`checkpointing`](Self::checkpointing) is on.
+    /// Activation checkpoints that the models of a run share, if [`checkpointing`](Self::checkpointing) is on.
     #[must_use]
     pub fn checkpoints(&self) -> Option<Checkpoints> {
         self.checkpointing.then(Checkpoints::default)
@@ -216,7 +216,7 @@ impl TrainConfig {
     }
 }
 
-/// What the learning rate does after the warm-up, which rises from 0 in a straight line.
+/// Schedule of the learning rate after a linear warm-up from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
@@ -232,7 +232,7 @@ pub enum Schedule {
 }
 
 impl Default for OptimizerConfig {
-    /// What GPTs are trained with.
+    /// The usual schedule of GPTs.
     fn default() -> Self {
         TrainConfig::default().optimizer()
     }

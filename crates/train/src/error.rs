@@ -1,4 +1,4 @@
-//! What can go wrong in training.
+//! Errors of training.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub enum TrainError {
         key: &'static str,
         /// Its value.
         value: String,
-        /// What the value must be.
+        /// Allowed values.
         expected: &'static str,
     },
     /// A checkpoint was made under other settings than those it is to be resumed with.
@@ -39,9 +39,9 @@ pub enum TrainError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// Two runs in one folder.
@@ -59,7 +59,7 @@ pub enum TrainError {
     Diverged {
         /// The last step that was tried.
         step: u64,
-        /// How many in a row.
+        /// Number of steps in a row.
         count: u64,
     },
     /// The operating system refused to read or write: a full disk, missing rights.
@@ -70,7 +70,7 @@ pub enum TrainError {
         path: PathBuf,
         /// `read` or `written`.
         action: &'static str,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// A checkpoint could not be written. What was saved before is whole.

@@ -1,4 +1,4 @@
-//! What a run will need, before it runs: memory and time.
+//! Estimates of a run's memory and time, before it runs.
 
 use fireclay_model::DecoderConfig;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct MemoryEstimate {
     pub gradients: u64,
     /// The optimiser's two moments.
     pub optimizer: u64,
-    /// What the forward pass keeps for the backward pass, at its peak.
+    /// Peak of what the forward pass keeps for the backward pass.
     pub activations: u64,
     /// All of it, and the process itself.
     pub total: u64,
@@ -96,7 +96,7 @@ pub struct TimeEstimate {
     pub seconds: f64,
 }
 
-/// How long training takes on a machine that does `peak` floating-point operations a second
+/// Seconds of training on a machine that does `peak` floating-point operations a second
 /// ([`matmul_peak`](crate::matmul_peak)): its matrix products at that rate, and the element-wise work at 160
 /// operations' time per byte of activations. On a busy machine with two cores, steps took between 0.6 and 1.9 times
 /// what it says: it tells minutes from hours.

@@ -7,14 +7,14 @@ use fireclay_model::Decoder;
 
 use crate::{NextToken, Objective};
 
-/// How well a model does on a validation split.
+/// Results on a validation split.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// The mean loss: for next tokens, mean −log p in nats.
     pub loss: f64,
     /// `loss / ln 2 / bytes per token`: comparable between tokenizers. `None` when the text's bytes are not known.
     pub bits_per_byte: Option<f64>,
-    /// What the loss is the mean of: targets, pairs.
+    /// Number of terms in the mean loss: targets, pairs.
     pub weight: f64,
     /// The means of the objective's other numbers, by their names.
     pub metrics: BTreeMap<String, f64>,

@@ -1,4 +1,4 @@
-//! What decides which checkpoint is best where the validation loss does not: how a model answers.
+//! Examinations of a model's answers, which decide which checkpoint is best where the validation loss does not.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,10 @@ pub trait Exam<M> {
     fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError>;
 }
 
-/// What an examination found.
+/// Result of an examination.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Examined {
-    /// What checkpoints are compared by: higher is better.
+    /// Score by which checkpoints are compared: higher is better.
     pub score: f64,
     /// Numbers for the log, by their names.
     pub numbers: Vec<(String, f64)>,

@@ -18,11 +18,11 @@ pub type Evaluate<'a, M> = &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainErr
 /// Shows what a model, without gradients, says after a step.
 pub type ShowSamples<'a, M> = &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>;
 
-/// What [`fit()`] needs beside the model.
+/// Arguments of [`fit()`] beside the model.
 pub struct Fit<'a, M, B> {
     /// Settings, folder, interrupt.
     pub run: StageRun<'a>,
-    /// What to minimise.
+    /// The loss to minimise.
     pub objective: &'a dyn Objective<M, B>,
     /// Batches to train on.
     pub source: &'a mut dyn Source<B>,
@@ -32,9 +32,9 @@ pub struct Fit<'a, M, B> {
     pub exam: Option<&'a dyn Exam<M>>,
     /// Shows what the model, without gradients, says after a step.
     pub sample: ShowSamples<'a, M>,
-    /// What is still to be done to the model, without gradients, before it is saved.
+    /// Last change to the model, without gradients, before it is saved.
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
-    /// What the live line shows beside the loss, by the names of the objective's metrics.
+    /// Metrics of the objective that the live line shows beside the loss.
     pub shows: &'a [&'static str],
 }
 
@@ -175,7 +175,7 @@ fn accumulate<M: Trainable, B>(
     })
 }
 
-/// What was measured at a step.
+/// Measurements at a step.
 #[derive(Default)]
 struct Measured {
     evaluation: Option<Evaluation>,

@@ -1,4 +1,4 @@
-//! What a model directory says beside its weights, for the directories that are made of it.
+//! Files of a model directory beside its weights, which are carried over to directories made from it.
 
 use std::fs;
 use std::path::Path;

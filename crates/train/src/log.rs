@@ -1,6 +1,6 @@
 //! Everywhere that a step is reported: metrics, samples, `TensorBoard`, the live line.
 
-use crate::metrics::JsonLines;
+use crate::metrics::JsonLinesLog;
 use crate::progress::Progress;
 use crate::tensorboard::EventWriter;
 use crate::{Sample, StageDir, StepMetrics, TrainError};
@@ -8,8 +8,8 @@ use crate::{Sample, StageDir, StepMetrics, TrainError};
 /// The logs of one stage.
 #[derive(Debug)]
 pub struct Log {
-    metrics: JsonLines,
-    samples: JsonLines,
+    metrics: JsonLinesLog,
+    samples: JsonLinesLog,
     events: EventWriter,
     /// The live line.
     pub progress: Progress,
@@ -23,8 +23,8 @@ impl Log {
     pub fn open(stage: &StageDir, from: Option<u64>, progress: Progress) -> Result<Self, TrainError> {
         let folder = stage.path();
         Ok(Self {
-            metrics: JsonLines::open(folder.join("metrics.jsonl"), from)?,
-            samples: JsonLines::open(folder.join("samples.jsonl"), from)?,
+            metrics: JsonLinesLog::open(folder.join("metrics.jsonl"), from)?,
+            samples: JsonLinesLog::open(folder.join("samples.jsonl"), from)?,
             events: EventWriter::create(folder, from)?,
             progress,
         })

@@ -48,7 +48,7 @@ pub struct StepMetrics {
     /// Steps skipped so far, on the lines of those that were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
-    /// What the stage adds.
+    /// Further metrics of the stage.
     #[serde(flatten)]
     pub extra: BTreeMap<String, f64>,
 }
@@ -68,12 +68,12 @@ pub(crate) fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, Tra
 
 /// A file of JSON lines, each with a `step`, that forgets what lies behind the checkpoint a run resumes from.
 #[derive(Debug)]
-pub(crate) struct JsonLines {
+pub(crate) struct JsonLinesLog {
     path: PathBuf,
     file: File,
 }
 
-impl JsonLines {
+impl JsonLinesLog {
     /// Opens the file for appending, after cutting it off behind its last whole line of a step up to `last`;
     /// all of it where `last` is none. A damaged line before that stays as it is.
     pub(crate) fn open(path: PathBuf, last: Option<u64>) -> Result<Self, TrainError> {
@@ -119,17 +119,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let line = |step| StepMetrics { step, loss: Some(0.1 * step as f64), ..StepMetrics::default() };
-        let mut log = JsonLines::open(path.clone(), None).unwrap();
+        let mut log = JsonLinesLog::open(path.clone(), None).unwrap();
         (1..=5).for_each(|step| log.write(&line(step)).unwrap());
         drop(log);
-        let mut log = JsonLines::open(path.clone(), Some(3)).unwrap();
+        let mut log = JsonLinesLog::open(path.clone(), Some(3)).unwrap();
         log.write(&line(4)).unwrap();
         assert_eq!(read_metrics(&path).unwrap(), (1..=4).map(line).collect::<Vec<_>>());
         fs::write(&path, [fs::read(&path).unwrap(), b"{\"step\":5,\"lo".to_vec()].concat()).unwrap();
         assert_eq!(read_metrics(&path).unwrap().len(), 4);
-        drop(JsonLines::open(path.clone(), Some(9)).unwrap());
+        drop(JsonLinesLog::open(path.clone(), Some(9)).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
-        drop(JsonLines::open(path.clone(), None).unwrap());
+        drop(JsonLinesLog::open(path.clone(), None).unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
 
@@ -138,13 +138,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
         let line = |step| StepMetrics { step, loss: Some(0.5), ..StepMetrics::default() };
-        let mut log = JsonLines::open(path.clone(), None).unwrap();
+        let mut log = JsonLinesLog::open(path.clone(), None).unwrap();
         (1..=5).for_each(|step| log.write(&line(step)).unwrap());
         let text = fs::read_to_string(&path).unwrap().replace("{\"step\":2", "{\"st\0\0p\":2");
         fs::write(&path, &text).unwrap();
         let steps = || read_metrics(&path).unwrap().into_iter().map(|line| line.step).collect::<Vec<_>>();
         assert_eq!(steps(), [1, 3, 4, 5]);
-        drop(JsonLines::open(path.clone(), Some(4)).unwrap());
+        drop(JsonLinesLog::open(path.clone(), Some(4)).unwrap());
         assert_eq!(steps(), [1, 3, 4]);
         let kept: String = text.split_inclusive('\n').take(4).collect();
         assert_eq!(fs::read_to_string(&path).unwrap(), kept);

@@ -1,15 +1,15 @@
-//! What is minimised: a model and a batch give a loss.
+//! Objectives: a model and a batch give a loss.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use fireclay_data::Batch;
 use fireclay_model::{Decoder, Targets};
 
-/// A loss that gradients can be taken of.
+/// Loss of a batch, with its graph, and figures for the log.
 #[derive(Clone, Debug)]
 pub struct Loss {
     /// The mean over what the loss is about (targets, pairs), weighted; `[1]`.
     pub mean: Tensor<1>,
-    /// What this batch counts beside others: the sum of its targets' weights, the number of its pairs.
+    /// Weight of this batch among others: the sum of its targets' weights, the number of its pairs.
     pub weight: f64,
     /// Tokens that went through the model.
     pub tokens: u64,
@@ -17,7 +17,7 @@ pub struct Loss {
     pub metrics: Vec<(&'static str, f64)>,
 }
 
-/// A loss of a model on a batch.
+/// A function of a model and a batch that training minimises.
 pub trait Objective<M = Decoder, B = Batch> {
     /// The loss, with its graph when the model is on an autodiff device.
     fn loss(&self, model: &M, batch: &B) -> Loss;

@@ -6,17 +6,17 @@ use fireclay_tokenizer::Tokenizer;
 
 use crate::{Evaluation, Fit, Objective, Outcome, StageRun, TrainConfig, TrainError, evaluate, fit, sample};
 
-/// What [`pretrain`] needs beside the decoder.
+/// Arguments of [`pretrain`] beside the decoder.
 pub struct Pretrain<'a> {
     /// Settings, folder, interrupt.
     pub run: StageRun<'a>,
-    /// What to minimise.
+    /// The loss to minimise.
     pub objective: &'a dyn Objective,
     /// Batches to train on, of `config.batch` rows of `config.context` tokens.
     pub source: &'a mut dyn Source,
-    /// Where the validation split is. Without one of at least 2 tokens nothing is evaluated.
+    /// Shards with the validation split. Without one of at least 2 tokens nothing is evaluated.
     pub shards: &'a ShardSet,
-    /// What samples begin with; an empty one begins a document. No prompts, no samples.
+    /// Prompts of samples; an empty one begins a document. No prompts, no samples.
     pub prompts: &'a [String],
 }
 

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{Sample, StepMetrics};
 
-/// How often a line is logged where there is no terminal.
+/// Interval of logged lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 /// The metric that is the share of right answers on the battery.
 const BATTERY: &str = "battery";
@@ -21,7 +21,7 @@ pub struct Progress {
     first: u64,
     started: Instant,
     logged: Instant,
-    /// What is shown, by the names of the metrics, smoothed, so that the line can be read.
+    /// Metrics in the line by name, smoothed.
     shown: Vec<(&'static str, Option<f64>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the decoder writes while it learns.
+//! Samples of the decoder during training.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::{TrainConfig, TrainError};
 pub struct Sample {
     /// After which step it was written.
     pub step: u64,
-    /// What it was given; empty for text without a prompt.
+    /// The prompt; empty for text without one.
     #[serde(default)]
     pub prompt: String,
-    /// What it wrote, without the prompt.
+    /// The generated text, without the prompt.
     pub text: String,
 }
 

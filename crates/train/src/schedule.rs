@@ -38,7 +38,7 @@ fn decay_start(config: &TrainConfig) -> u64 {
     config.steps.saturating_sub(decay).max(config.warmup_steps)
 }
 
-/// How much of the way from `start` to `end` step `step` has come, between 0 and 1.
+/// Progress of step `step` from `start` to `end`, between 0 and 1.
 fn passed(step: u64, start: u64, end: u64) -> f64 {
     if end <= start {
         return 0.0;

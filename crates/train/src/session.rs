@@ -120,8 +120,8 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.checkpoints.as_ref()
     }
 
-    /// Enters a step that was made into the state, whose measurements are then still to be made,
-    /// and begins its line of the log.
+    /// Counts a finished step in the state, and returns its line of the log with speed, learning rate and totals;
+    /// the caller adds the measurements and passes it to [`log`](Self::log).
     pub fn advance(&mut self, taken: StepTaken) -> StepMetrics {
         let StepTaken { tokens, seconds, skipped, position } = taken;
         let state = &mut self.state;

@@ -25,7 +25,7 @@ use crate::{Inherited, TrainError};
 pub struct StageDir {
     path: PathBuf,
     _lock: File,
-    /// What the model that the stage begins with says beside its weights.
+    /// Files beside the weights of the model that the stage begins with.
     inherited: Inherited,
     /// The model that the stage begins with.
     base: Option<PathBuf>,
@@ -88,7 +88,7 @@ impl StageDir {
         fs::write(&file, serde_json::to_string_pretty(&config)? + "\n")
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -107,7 +107,7 @@ impl StageDir {
     pub fn mark_done(&self, summary: &impl Serialize) -> Result<(), TrainError> {
         let file = self.path.join("DONE");
         let text = serde_json::to_string_pretty(summary).map_err(|error| TrainError::write(&file)(error.into()))?;
-        write_atomically(&file, text.as_bytes())
+        write_atomically(&file, text.as_bytes()).map_err(TrainError::write(&file))
     }
 }
 
@@ -166,17 +166,22 @@ fn is_unfinished(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "unfinished")
 }
 
-/// Writes a small file so that after a crash there is the old one or the new one.
-pub(crate) fn write_atomically(file: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let temporary = unfinished_name(file);
+/// Writes a small file so that after a crash, or beside another process that writes it, there is the old one or a new one.
+///
+/// # Errors
+/// The operating system's; no part of the file is left.
+pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = file.with_file_name(format!(".{name}.{}.unfinished", std::process::id()));
     let write = || -> std::io::Result<()> {
         let mut out = File::create(&temporary)?;
         out.write_all(bytes)?;
         out.sync_all()?;
         fs::rename(&temporary, file)?;
-        sync_folder(file.parent().unwrap_or(Path::new(".")))
+        sync_folder(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
     };
-    write().map_err(TrainError::write(file))
+    // Whatever happens here, the error to report is the first one.
+    write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
 /// Makes the names in a folder lasting. Only Unix lets a folder be opened for that.

@@ -7,7 +7,7 @@ use crate::{Interrupt, StageDir, TrainConfig};
 
 /// The surroundings of a training stage, whatever it learns from.
 pub struct StageRun<'a> {
-    /// How to train.
+    /// Training configuration.
     pub config: &'a TrainConfig,
     /// Settings beside `config` that must not change when the stage is resumed; `Null` where there are none.
     pub settings: Value,

@@ -1,4 +1,4 @@
-//! Where a stage stands, and which of its checkpoints is the best.
+//! State of a stage: its step, its place in the data, and its best checkpoint.
 
 use fireclay_data::Position;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub struct TrainerState {
     pub step: u64,
     /// Tokens consumed.
     pub tokens: u64,
-    /// Where the data goes on.
+    /// Position in the data.
     pub position: Position,
     /// Seconds spent, over all runs of this stage.
     pub seconds: f64,
@@ -26,14 +26,14 @@ pub struct TrainerState {
     pub best: Option<Best>,
     /// Steps skipped because something was not finite.
     pub skipped: u64,
-    /// How many of these were the last ones.
+    /// Number of skipped steps directly before this one.
     pub skipped_in_a_row: u64,
     /// The settings of the stage.
     pub config: TrainConfig,
-    /// What else the stage was told: its algorithm's settings. It must be the same when the stage is resumed.
+    /// Settings of the stage's algorithm. They must be the same when the stage is resumed.
     #[serde(default)]
     pub settings: Value,
-    /// What the algorithm carries from step to step beside weights: an adapted coefficient, a running mean.
+    /// State of the algorithm beside weights: an adapted coefficient, a running mean.
     #[serde(default)]
     pub memory: Value,
 }
@@ -43,15 +43,15 @@ pub struct TrainerState {
 pub struct Best {
     /// Its step; 0 is the model that the stage began with.
     pub step: u64,
-    /// What it reached.
+    /// Its score.
     #[serde(alias = "val_loss")]
     pub value: f64,
-    /// What that is a figure of.
+    /// The measure of the score.
     #[serde(default)]
     pub by: Measure,
 }
 
-/// What checkpoints are compared by.
+/// Measure by which checkpoints are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {

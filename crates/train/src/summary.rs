@@ -1,4 +1,4 @@
-//! How a stage ended.
+//! End of a stage.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Best, Evaluation, TrainerState};
 
-/// How a run ended.
+/// End of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// All steps are made; the stage is marked done.
@@ -15,7 +15,7 @@ pub enum Outcome {
     Interrupted(Summary),
 }
 
-/// Where a stage stands. [`DONE`](crate::stage::done) holds it as JSON.
+/// Summary of a stage. [`DONE`](crate::stage::done) holds it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Steps made.
@@ -40,7 +40,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Where a stage stands whose last evaluation was `evaluation`.
+    /// Summary of a stage whose last evaluation was `evaluation`.
     #[must_use]
     pub fn new(state: &TrainerState, evaluation: Option<Evaluation>) -> Self {
         let (val_loss, val_bits_per_byte, metrics) = match evaluation {

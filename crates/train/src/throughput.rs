@@ -1,5 +1,4 @@
-//! What the machine can do: the rate of a large matrix product and of its memory, and how much of that a process has
-//! used.
+//! Speed of the machine: the rate of a large matrix product and of its memory, and how much of that a process has used.
 
 use std::time::{Duration, Instant};
 

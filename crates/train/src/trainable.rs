@@ -1,4 +1,4 @@
-//! What the loops and checkpoints ask of a model: [`Trainable`].
+//! The interface of a model for loops and checkpoints: [`Trainable`].
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ pub(crate) const ADAPTER: &str = "adapter";
 
 /// A model that can be trained, written into a checkpoint, and brought back from it.
 pub trait Trainable: Module + Clone {
-    /// What updates its parameters.
+    /// Optimisers of its parameters.
     type Optimizers: Optimizers;
 
-    /// Where the weights are.
+    /// Device of the weights.
     fn device(&self) -> Device;
 
     /// The same model with another number format for its matrix products.
@@ -44,7 +44,7 @@ pub trait Trainable: Module + Clone {
     /// [`ModelError`] when `dir` holds no such model.
     fn restore(self, dir: &Path, device: &Device) -> Result<Self, ModelError>;
 
-    /// What the model is made of, as JSON: a stage is only resumed with the model it began with.
+    /// Configuration of the model as JSON: a stage is only resumed with the model it began with.
     fn configuration(&self) -> Value;
 
     /// Floating-point operations to train on one token of a sequence of `context` tokens.

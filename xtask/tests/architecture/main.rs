@@ -1,7 +1,8 @@
-//! `docs/architecture.md` held against the code: the crate graph, the table of traits, the places of `unsafe`; and that
-//! files import one another in no circle.
+//! `docs/architecture.md` held against the code: the crate graph, the table of traits, the places of `unsafe`; that
+//! files import one another in no circle; that each begins with its purpose; that links of pages lead somewhere.
 
 mod circles;
+mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -185,4 +186,13 @@ fn no_test_passes_by_saying_that_it_was_skipped() {
             assert_eq!(says, None, "{}: let the test be ignored, with what it needs, or fail", file.display());
         }
     }
+}
+
+#[test]
+fn every_file_begins_with_its_purpose() {
+    let files = crates().into_iter().flat_map(|name| sources(&name)).filter(|file| is_library(file));
+    let text = |file: &PathBuf| fs::read_to_string(root().join(file)).expect("a source");
+    let bare: Vec<_> =
+        files.filter(|file| !text(file).starts_with("//!") && !text(file).starts_with("#![doc")).collect();
+    assert!(bare.is_empty(), "no `//!` line at the top of {bare:#?}");
 }

@@ -1,3 +1,5 @@
+//! Arguments of constrained decoding.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

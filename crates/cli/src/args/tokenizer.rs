@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Subcommand};
+
+use crate::tokenizer_kind::TokenizerKind;
 
 /// `tokenizer`
 #[derive(Args, Debug)]
@@ -55,15 +57,6 @@ pub struct TokenizerTrainArgs {
     /// Folder to write
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-}
-
-/// What kind of tokenizer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TokenizerKind {
-    /// Byte-level BPE.
-    Bpe,
-    /// One token a character.
-    Char,
 }
 
 /// `tokenizer encode`

@@ -13,7 +13,7 @@ use rustyline::{Behavior, Cmd, CompletionType, Config, Helper, KeyCode, KeyEvent
 
 use super::input::COMMANDS;
 
-/// What stands before a line.
+/// The prompt before a line.
 const PROMPT: &str = "> ";
 
 /// A line that was typed, or what happened instead.
@@ -75,7 +75,7 @@ impl Editor {
     }
 }
 
-/// What keys do beyond moving and deleting.
+/// Keys beyond moving and deleting.
 struct Keys;
 
 impl Helper for Keys {}

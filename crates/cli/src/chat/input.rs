@@ -1,9 +1,9 @@
-//! What a line typed into the chat means.
+//! Commands and messages of the chat.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// What `/help` shows.
+/// Text of `/help`.
 pub const HELP: &str = "\
 /new             begin a new conversation; the system message stays
 /open [ID]       go on with a stored one: its number in /list, its id, or the last
@@ -20,7 +20,7 @@ Alt-Enter, or \\ at a line's end, goes on with another line of the message;
 lines pasted together are one message.
 Ctrl-C stops an answer; at the prompt it drops the line, and twice it leaves.";
 
-/// The commands, for completion and for whoever mistypes one.
+/// The commands, for completion and for suggestions after a typing error.
 pub const COMMANDS: [&str; 9] = ["/new", "/open", "/list", "/system", "/undo", "/rate", "/save", "/help", "/quit"];
 
 /// One line of input.
@@ -36,7 +36,7 @@ pub enum Input {
     Open(Option<String>),
     /// `/list`: list stored conversations, or those with a text.
     List(Option<String>),
-    /// `/system`: show the system message, or set it and begin anew.
+    /// `/system`: show the system message, or set it and start a new conversation.
     System(Option<String>),
     /// `/undo`: take back the last exchange.
     Undo,
@@ -52,14 +52,14 @@ pub enum Input {
     Wrong(String),
 }
 
-/// What `/rate` says.
+/// Arguments of `/rate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rating {
     /// A good reply.
     Up,
     /// A bad one.
     Down,
-    /// What it should have been.
+    /// The better reply.
     Better(String),
     /// The rating is taken back.
     None,

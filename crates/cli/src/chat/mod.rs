@@ -1,5 +1,4 @@
-//! What `fireclay chat` is made of: lines typed, what they mean, the conversation that comes of them, and what is shown
-//! of a reply.
+//! Parts of `fireclay chat`: input lines, their meaning, the conversation, and the output of a reply.
 
 mod terminal;
 mod editor;
@@ -12,7 +11,7 @@ mod suggestions;
 mod session;
 mod stored_commands;
 
-pub use session::{Session, Settings, check_system};
+pub use session::{ChatSession, ChatSettings, check_system};
 pub use stored::Stored;
 pub use suggestions::{lines as suggestion_lines, suggestions};
 pub use terminal::{Terminal, is_interactive, tell, width};

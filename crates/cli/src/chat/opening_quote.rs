@@ -41,7 +41,7 @@ impl OpeningQuote {
         }
     }
 
-    /// What may be shown once this character is there.
+    /// Text that may be shown once this character is there.
     fn take(&mut self, character: char) -> Option<String> {
         match std::mem::replace(&mut self.state, State::Through) {
             State::Before(held) => self.begin(held, character),

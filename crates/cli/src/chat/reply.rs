@@ -7,9 +7,9 @@ use super::sentences;
 /// sentence's end.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
-    /// What the model wrote.
+    /// Text of the model.
     written: String,
-    /// What is shown of it.
+    /// Text that is shown.
     shown: String,
     opening: OpeningQuote,
     /// Tokens so far.
@@ -59,12 +59,12 @@ impl Reply {
         self.ended_early
     }
 
-    /// What was shown.
+    /// Shown text.
     pub fn text(&self) -> &str {
         &self.shown
     }
 
-    /// What was shown up to the end of its last whole sentence; all of it, where no sentence ends.
+    /// Shown text up to the end of its last whole sentence; all of it if no sentence ends.
     pub fn whole_sentences(&self) -> &str {
         sentences::whole(&self.shown).unwrap_or(&self.shown)
     }

@@ -1,8 +1,8 @@
-//! Where sentences end, so that a reply that must be short need not break off inside one.
+//! Ends of sentences, so that a short reply need not break off inside one.
 
 /// Marks that end a sentence wherever they stand.
 const WIDE_MARKS: [char; 3] = ['。', '！', '？'];
-/// What may still stand behind the mark.
+/// Characters that may follow the mark.
 const CLOSING: [char; 9] = ['"', '”', '\'', '’', ')', ']', '」', '』', '*'];
 /// Words whose full stop ends no sentence.
 const ABBREVIATIONS: [&str; 8] = ["Mr", "Mrs", "Ms", "Dr", "St", "e.g", "i.e", "vs"];

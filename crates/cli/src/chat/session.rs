@@ -1,4 +1,4 @@
-//! A chat from its first line to its last: [`Session`].
+//! A chat from its first line to its last: [`ChatSession`].
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -19,33 +19,33 @@ use super::terminal::{Terminal, tell};
 use crate::console::shown;
 use crate::error::{one_line, user};
 
-/// How a chat answers.
-pub struct Settings {
-    /// How tokens are chosen.
+/// Settings of a chat.
+pub struct ChatSettings {
+    /// Sampling settings.
     pub config: SamplingConfig,
     /// Tokens that end a reply.
     pub stop_ids: Vec<u32>,
-    /// What keeps replies valid UTF-8.
+    /// Guard of valid UTF-8.
     pub guard: Option<Arc<Utf8Guard>>,
     /// A JSON object a reply, rather than its text.
     pub json: bool,
-    /// What `/help` suggests to ask.
+    /// Suggested questions in `/help`.
     pub suggestions: Vec<String>,
 }
 
 /// A chat.
-pub struct Session<'a> {
+pub struct ChatSession<'a> {
     /// Keeps what it read of the conversation, so that a turn costs its own tokens alone.
     pub engine: Engine,
     /// Who answers.
     pub model: &'a TextModel,
     /// How.
-    pub settings: Settings,
+    pub settings: ChatSettings,
     /// Who asks.
     pub terminal: Terminal,
-    /// What was said, as far as the model can read it.
+    /// The conversation as far as the model can read it.
     pub conversation: ChatHistory,
-    /// What was said, in the database; `None` where nothing is kept.
+    /// The conversation in the database; `None` if nothing is kept.
     pub stored: Option<Stored>,
     /// Exchanges of this conversation were dropped, and that was told.
     pub outgrown: bool,
@@ -64,7 +64,7 @@ pub fn check_system(model: &TextModel, text: &str) -> Result<()> {
     Ok(())
 }
 
-impl Session<'_> {
+impl ChatSession<'_> {
     /// Answers one line after another until they end. A line that cannot be done is told, and the others are done all
     /// the same.
     ///

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use fireclay_serve::as_chat;
 use fireclay_serve::store::{
-    Conversation, ConversationFile, ListQuery, Message, MessageRating, NewConversation, NewMessage, Outcome, Parent,
-    Role, Status, Store, Usage, Verdict,
+    ConversationFile, ListQuery, MessageRating, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, Store,
+    StoredConversation, StoredMessage, Usage, Verdict,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,7 +19,7 @@ const LISTED: u32 = 20;
 const SEARCHED: u32 = 1000;
 /// Lines of earlier conversations that the arrow keys bring back.
 const EARLIER: u32 = 200;
-/// How often what there is of a reply is stored.
+/// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
 
 /// The database, and where in it the chat is. A conversation begins with its first message.
@@ -31,14 +31,14 @@ pub struct Stored {
     model: String,
     current: Option<Current>,
     /// The conversations that were listed last, by their number.
-    listed: Vec<Conversation>,
+    listed: Vec<StoredConversation>,
     saved: Instant,
 }
 
 #[derive(Default)]
 struct Current {
     conversation: String,
-    /// What is said next follows this message.
+    /// Parent of the next message.
     leaf: Option<String>,
     /// The last finished reply on the way there.
     reply: Option<String>,
@@ -66,7 +66,7 @@ impl Stored {
         self.current.as_ref()?.reply.as_deref()
     }
 
-    /// What was asked in earlier conversations, the oldest first.
+    /// Questions of earlier conversations, the oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -83,7 +83,7 @@ impl Stored {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn list(&mut self, search: &str) -> Result<(&[Conversation], bool)> {
+    pub fn list(&mut self, search: &str) -> Result<(&[StoredConversation], bool)> {
         let query = ListQuery { search: search.into(), limit: LISTED, after: None };
         let list = self.runtime.block_on(self.store.conversations(&self.account, &query))?;
         self.listed = list.conversations;
@@ -95,10 +95,10 @@ impl Stored {
     ///
     /// # Errors
     /// When there is no such conversation, or there are several.
-    pub fn go_on(&mut self, which: Option<&str>) -> Result<(Conversation, Vec<Message>)> {
+    pub fn go_on(&mut self, which: Option<&str>) -> Result<(StoredConversation, Vec<StoredMessage>)> {
         let id = self.find(which)?;
         let tree = self.runtime.block_on(self.store.tree(&self.account, &id))?;
-        let path: Vec<Message> = tree.path(tree.conversation.leaf.as_deref()).into_iter().cloned().collect();
+        let path: Vec<StoredMessage> = tree.path(tree.conversation.leaf.as_deref()).into_iter().cloned().collect();
         self.set_current(&id, &path);
         Ok((tree.conversation, path))
     }
@@ -130,8 +130,9 @@ impl Stored {
         }
     }
 
-    fn set_current(&mut self, conversation: &str, path: &[Message]) {
-        let is_reply = |message: &&Message| message.role == Role::Assistant && message.status != Status::InProgress;
+    fn set_current(&mut self, conversation: &str, path: &[StoredMessage]) {
+        let is_reply =
+            |message: &&StoredMessage| message.role == Role::Assistant && message.status != Status::InProgress;
         self.current = Some(Current {
             conversation: conversation.into(),
             leaf: path.last().map(|message| message.id.clone()),
@@ -181,7 +182,7 @@ impl Stored {
     /// When the database fails.
     pub fn finish(&mut self, asked: Asked, text: &str, reason: &str, usage: Usage) -> Result<()> {
         let status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
-        let outcome = Outcome {
+        let outcome = ReplyOutcome {
             content: text.into(),
             tool_calls: None,
             status,
@@ -220,7 +221,7 @@ impl Stored {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn undo(&mut self) -> Result<Option<Vec<Message>>> {
+    pub fn undo(&mut self) -> Result<Option<Vec<StoredMessage>>> {
         let Some(Current { conversation, leaf: Some(leaf), .. }) = &self.current else { return Ok(None) };
         let (conversation, leaf) = (conversation.clone(), leaf.clone());
         let mut path = self.runtime.block_on(self.store.path_to(&self.account, &leaf))?;
@@ -266,7 +267,7 @@ pub struct Asked {
     before: Before,
 }
 
-/// Where the conversation was before a question.
+/// State of the conversation before a question.
 #[derive(Clone, Debug, Default)]
 struct Before {
     leaf: Option<String>,
@@ -274,6 +275,6 @@ struct Before {
 }
 
 /// Stored messages as the chat template takes them.
-pub fn as_messages(path: &[Message]) -> impl Iterator<Item = fireclay_tokenizer::Message> {
+pub fn as_messages(path: &[StoredMessage]) -> impl Iterator<Item = fireclay_tokenizer::Message> {
     path.iter().map(as_chat)
 }

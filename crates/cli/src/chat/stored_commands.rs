@@ -5,11 +5,11 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use fireclay_serve::store::{Message, Role};
+use fireclay_serve::store::{Role, StoredMessage};
 use fireclay_text::ChatHistory;
 
 use super::input::Rating;
-use super::session::{Session, check_system};
+use super::session::{ChatSession, check_system};
 use super::stored::{Stored, as_messages};
 use super::terminal::{tell, width};
 use crate::console::harmless;
@@ -18,7 +18,7 @@ use crate::error::{one_line, user};
 /// Most characters of an id in a list; what `/open` is told need not be more.
 const ID_CHARS: usize = 13;
 
-impl Session<'_> {
+impl ChatSession<'_> {
     /// Goes on with a stored conversation, and shows its last exchange.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// When there is no such conversation, or the model cannot have its system message.
-    pub fn go_on(&mut self, which: Option<&str>) -> Result<(String, Vec<Message>)> {
+    pub fn go_on(&mut self, which: Option<&str>) -> Result<(String, Vec<StoredMessage>)> {
         let (conversation, path) = stored(&mut self.stored)?.go_on(which)?;
         if let Some(persona) = &conversation.persona
             && let Err(error) = check_system(self.model, persona)
@@ -50,7 +50,7 @@ impl Session<'_> {
         Ok((conversation.title, path))
     }
 
-    fn show_opened(&self, title: &str, path: &[Message]) {
+    fn show_opened(&self, title: &str, path: &[StoredMessage]) {
         let messages = path.len();
         self.terminal.hint(format_args!("{} ({messages} messages)", harmless(title)));
         let last = path.iter().rposition(|message| message.role == Role::User).unwrap_or_default();

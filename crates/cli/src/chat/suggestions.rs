@@ -6,14 +6,14 @@ use std::path::Path;
 
 /// The file in the run directory, one suggestion a line.
 const FILE: &str = "suggestions.txt";
-/// What marks a run directory.
+/// File that marks a run directory.
 const RECIPE: &str = "recipe.toml";
 const MOST_BYTES: u64 = 4096;
 const MOST_CHARACTERS: usize = 120;
 const MOST: usize = 8;
 const BETWEEN: &str = "  ·  ";
 
-/// What the run that the checkpoint `model_dir` belongs to suggests to ask, at most eight lines; none for any other
+/// Suggested questions of the run that the checkpoint `model_dir` belongs to, at most eight lines; none for any other
 /// model.
 ///
 /// The run is the nearest folder with a `recipe.toml` among the checkpoint's own and the three above it:

@@ -15,12 +15,12 @@ use signal_hook::flag;
 use super::editor::{Editor, Typed};
 use crate::error::Interrupted;
 
-/// How long Ctrl-C may go unnoticed while a pipe is silent.
+/// Longest time until Ctrl-C is noticed while a pipe is silent.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// The width of a terminal that does not tell its own.
 const WIDTH: usize = 80;
 
-/// Where lines come from and hints go to.
+/// Source of lines and sink of hints.
 pub struct Terminal {
     quiet: bool,
     lines: Lines,
@@ -33,7 +33,7 @@ enum Lines {
     Piped(Receiver<io::Result<Vec<u8>>>),
 }
 
-/// Whether somebody sits there, rather than a program at a pipe's other end.
+/// Whether input is a terminal rather than a pipe.
 pub fn is_interactive() -> bool {
     stdin().is_terminal() && stderr().is_terminal()
 }
@@ -57,7 +57,7 @@ impl Terminal {
         Ok(Self { quiet, lines, pressed })
     }
 
-    /// Whether somebody sits there.
+    /// Whether input is a terminal.
     pub fn is_interactive(&self) -> bool {
         matches!(self.lines, Lines::Typed(_))
     }
@@ -115,7 +115,7 @@ impl Terminal {
     }
 }
 
-/// How many characters stand in a line of the terminal.
+/// Width of the terminal in characters.
 pub fn width() -> usize {
     terminal_size::terminal_size_of(stderr()).map_or(WIDTH, |(width, _)| usize::from(width.0))
 }

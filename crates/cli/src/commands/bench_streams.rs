@@ -20,7 +20,7 @@ const PROMPTS: (usize, usize) = (20, 400);
 /// Tokens of the conversation.
 const CONVERSATION: usize = 4000;
 
-/// What some requests took.
+/// Timings of some requests.
 struct Measured {
     /// Tokens of each request, in the order of the requests.
     answers: Vec<Vec<u32>>,

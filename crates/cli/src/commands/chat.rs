@@ -9,7 +9,8 @@ use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, Sampling};
 
 use crate::args::{ChatArgs, DATABASE};
 use crate::chat::{
-    Session, Settings, Stored, Terminal, check_system, is_interactive, suggestion_lines, suggestions, tell, width,
+    ChatSession, ChatSettings, Stored, Terminal, check_system, is_interactive, suggestion_lines, suggestions, tell,
+    width,
 };
 use crate::console::Console;
 use crate::error::one_line;
@@ -24,7 +25,7 @@ use crate::stages::{Leaves, Stage};
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let asked = args.sampling.asked();
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, CHAT_TEMPERATURE);
-    // What is wrong with a flag is told before a model is loaded.
+    // Mistakes in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     args.cache.bytes()?;
     let model = model::load(&args.model, &args.load)?;
@@ -46,10 +47,11 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
         terminal.hint(line);
     }
     let guard = model.utf8_guard();
-    let settings = Settings { config, stop_ids, guard, json: args.json, suggestions };
+    let settings = ChatSettings { config, stop_ids, guard, json: args.json, suggestions };
     let conversation = ChatHistory::new(args.system.clone());
     let model = &model;
-    let mut session = Session { engine, model, settings, terminal, conversation, stored, outgrown: false, failed: 0 };
+    let mut session =
+        ChatSession { engine, model, settings, terminal, conversation, stored, outgrown: false, failed: 0 };
     if let Some(id) = &args.conversation {
         session.go_on(Some(id))?;
     }

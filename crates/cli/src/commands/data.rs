@@ -122,7 +122,7 @@ fn stage_section(stage: Stage, recipe: Option<&Recipe>) -> Option<&dyn TrainingS
     recipe?.training_stage(stage)
 }
 
-/// What a stage learns first of these examples, in its order.
+/// First examples of a stage, in its order.
 fn first<T: Clone + Send + serde::Serialize>(examples: Vec<T>, shape: &Shape) -> Result<Vec<T>> {
     let mut source = Shuffled::new("examples", examples, shape.batch, shape.seed)?;
     let mut found = vec![];
@@ -143,7 +143,7 @@ fn stage_of(kind: DataKind, recipe: &Recipe) -> Option<(Stage, &dyn TrainingStag
     all.iter().find(|(stage, _)| recipe.stages.contains(stage)).or(all.first()).copied()
 }
 
-/// How much is shown.
+/// Extent of the output.
 struct Shape {
     batch: usize,
     context: usize,

@@ -81,7 +81,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     Ok(())
 }
 
-/// How answers are drawn.
+/// Sampling settings of answers.
 fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
     SamplingConfig {
         temperature: args.temperature,
@@ -92,7 +92,7 @@ fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
     }
 }
 
-/// What a task cannot do without, told before anything is loaded.
+/// Checks a task's requirements before anything is loaded.
 fn check_flags(args: &EvalArgs, asked: &[EvalTask]) -> Result<()> {
     let wins = asked.iter().any(|one| matches!(one, EvalTask::Wins(_)));
     for (flag, given) in [("--reference", &args.reference), ("--reward", &args.reward)] {
@@ -109,7 +109,7 @@ fn read(args: &EvalArgs, asked: &[EvalTask], recipe: Option<&Recipe>) -> Result<
     asked.iter().map(|one| Set::read(one, recipe, args.limit)).collect()
 }
 
-/// What is evaluated.
+/// The evaluated model.
 enum Subject {
     /// Writes, and says how probable texts are.
     Language(Box<TextModel>),

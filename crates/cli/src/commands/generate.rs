@@ -24,7 +24,7 @@ const TEMPERATURE: f32 = 0.8;
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let asked = args.sampling.asked();
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
-    // What is wrong with a flag is told before a model is loaded.
+    // Mistakes in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     args.cache.bytes()?;

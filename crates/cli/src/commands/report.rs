@@ -25,7 +25,7 @@ pub fn write(run: &Path) -> Result<PathBuf> {
     Ok(fireclay_report::write(run, &known())?)
 }
 
-/// What the page says, for a page of somebody else's.
+/// Body of the report, for another page.
 ///
 /// # Errors
 /// As [`fireclay_report::body`].

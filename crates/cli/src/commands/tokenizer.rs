@@ -8,11 +8,12 @@ use fireclay_data::{DataError, open_documents};
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
 use serde_json::json;
 
-use crate::args::{TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerKind, TokenizerTrainArgs};
+use crate::args::{TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerTrainArgs};
 use crate::error::user;
 use crate::ids::parse_ids;
 use crate::model::load_tokenizer;
 use crate::text_file;
+use crate::tokenizer_kind::TokenizerKind;
 
 /// Runs the sub-command.
 ///

@@ -11,7 +11,7 @@ use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, Summary};
 
 use crate::args::TrainArgs;
-use crate::console::{Console, mutter, say};
+use crate::console::{Console, eprint_line, say};
 use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe};
@@ -119,7 +119,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         }
     }
     if let Some(depth) = depth.filter(|_| !console.quiet) {
-        mutter(depth);
+        eprint_line(depth);
     }
     if let Some(model) = &args.model {
         let path: PathBuf = std::path::absolute(model)?.components().collect();
@@ -142,7 +142,7 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
     Ok(stages::tokenizer(recipe, run, model)?.0)
 }
 
-/// What a finished stage reached, in a line.
+/// Results of a finished stage in one line.
 fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
     let (tokens, minutes) = (summary.tokens as f64 / 1e6, summary.seconds / 60.0);
     let steps = format!("{} steps, {tokens:.2}M tokens in {minutes:.1} minutes", summary.step);
@@ -190,8 +190,8 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
 /// The share of a topic's battery, greedily, from which on a message about it is suggested.
 const WORTH_SUGGESTING: f64 = 0.6;
 
-/// What to ask an assistant that learned from the embedded corpus, about the topics that its
-/// battery says it can answer; `chat` reads it in the run.
+/// Questions for an assistant trained on the embedded corpus, about the topics that its battery says it can answer;
+/// `chat` reads it in the run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     if last.leaves() == Leaves::LanguageModel
         || !recipe.data.paths.is_empty()

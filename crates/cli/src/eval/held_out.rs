@@ -1,4 +1,4 @@
-//! What a run's recipe keeps from training: the questions of the embedded tasks.
+//! Held-out examples of a run's recipe: the questions of the embedded tasks.
 
 use fireclay_corpus::PromptConfig;
 use fireclay_data::examples::{Preference, Task};
@@ -14,7 +14,7 @@ const BATTERY_PER_TOPIC: usize = 50;
 #[must_use]
 pub fn battery_section(recipe: Option<&Recipe>) -> BatterySection {
     let section = recipe.map(|recipe| recipe.battery.clone()).unwrap_or_default();
-    if section.is_on() { section } else { BatterySection { per_topic: BATTERY_PER_TOPIC, ..section } }
+    if section.is_on() { section } else { BatterySection { per_topic: Some(BATTERY_PER_TOPIC), ..section } }
 }
 
 /// Held-out pairs, as the run's last stage that learns from pairs keeps them for validation.
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(battery_section(None).last_per_topic(), BATTERY_PER_TOPIC);
         let mut recipe = Recipe::default();
         assert_eq!(battery_section(Some(&recipe)).last_per_topic(), BATTERY_PER_TOPIC);
-        (recipe.battery.per_topic, recipe.battery.final_per_topic) = (3, 7);
+        (recipe.battery.per_topic, recipe.battery.final_per_topic) = (Some(3), 7);
         assert_eq!(battery_section(Some(&recipe)), recipe.battery);
     }
 }

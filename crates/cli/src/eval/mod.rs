@@ -1,5 +1,4 @@
-//! What `fireclay eval` was asked for: tasks by name or file, and their questions. The evaluators are
-//! `fireclay_eval`'s.
+//! Tasks of `fireclay eval`, by name or file, and their questions. The evaluators are `fireclay_eval`'s.
 
 mod task;
 mod set;

@@ -1,4 +1,4 @@
-//! The questions of a task, read before any model is: a mistake in the last file is told before the first is evaluated.
+//! The questions of a task, read before any model is: a mistake in the last file is reported before the first is evaluated.
 
 use std::slice::from_ref;
 
@@ -14,7 +14,7 @@ use crate::recipe::{BatterySection, Recipe};
 /// The questions of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Set {
-    /// What people type first, and how it is asked.
+    /// Common first messages, and their sampling settings.
     Battery(BatterySection, Vec<Task>),
     /// Choices, schemas or completions.
     Benchmark(Benchmark),
@@ -59,7 +59,7 @@ impl Set {
     }
 }
 
-/// The first examples of a file; what was passed over is told.
+/// The first examples of a file; skipped ones are reported.
 fn kept<T>(path: &str, mut found: Examples<T>, most: usize) -> Vec<T> {
     if !found.skips.is_empty() {
         tracing::warn!("{path}: {} examples; {}", found.examples.len(), found.skips);

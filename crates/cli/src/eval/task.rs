@@ -1,4 +1,4 @@
-//! What `--task` asks for: names, and files whose keys tell what they hold.
+//! Values of `--task`: names, and files whose kind follows from their keys.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use fireclay_data::examples::{FileKind, file_kind};
 
 use crate::error::user;
 
-/// What is known by name, as messages list it.
+/// Known names, as messages list them.
 const NAMES: [&str; 7] = ["battery", "world", "arithmetic", "preferences", "wins", "win-rate", "text"];
 
 /// A task that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvalTask {
-    /// What people type first.
+    /// Common first messages.
     Battery,
     /// Questions about the held-out people of the embedded world.
     World,
@@ -32,7 +32,7 @@ pub enum EvalTask {
 }
 
 impl EvalTask {
-    /// What tables call it: its name, or its file without folders and extensions.
+    /// Its name in tables: its own, or its file's without folders and extensions.
     #[must_use]
     pub fn name(&self) -> String {
         let stem = |path: &str| {
@@ -94,7 +94,7 @@ fn is_path(word: &str) -> bool {
     word.contains("://") || Path::new(word).exists()
 }
 
-/// A path that is there, or the word that somebody may have meant.
+/// An existing path, or the known name that was probably meant.
 fn existing(word: &str) -> Result<String> {
     if is_path(word) {
         return Ok(word.to_owned());

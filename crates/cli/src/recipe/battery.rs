@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatterySection {
-    /// Prompts of each topic at every evaluation; 0: no battery.
-    pub per_topic: usize,
+    /// Prompts of each topic at every evaluation; 0, or none: no battery, whatever the other keys say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_topic: Option<usize>,
     /// Prompts of each topic at the end of a stage; 0: as many as `per_topic`.
     pub final_per_topic: usize,
     /// The temperature of sampled replies; none: that of `[chat]`, else 0.7.
@@ -24,7 +25,7 @@ pub struct BatterySection {
 
 impl Default for BatterySection {
     fn default() -> Self {
-        Self { per_topic: 0, final_per_topic: 0, temperature: None, max_tokens: 120, data: vec![] }
+        Self { per_topic: None, final_per_topic: 0, temperature: None, max_tokens: 120, data: vec![] }
     }
 }
 
@@ -32,16 +33,22 @@ impl BatterySection {
     /// Whether there is a battery.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.per_topic > 0
+        self.during_per_topic() > 0
+    }
+
+    /// Prompts of each topic at every evaluation.
+    #[must_use]
+    pub fn during_per_topic(&self) -> usize {
+        self.per_topic.unwrap_or(0)
     }
 
     /// Prompts of each topic at the end of a stage.
     #[must_use]
     pub fn last_per_topic(&self) -> usize {
-        if self.final_per_topic == 0 { self.per_topic } else { self.final_per_topic }
+        if self.final_per_topic == 0 { self.during_per_topic() } else { self.final_per_topic }
     }
 
-    /// How sampled replies are drawn from a model with these settings of its own: as a chat draws them.
+    /// Sampling settings of replies from a model with these defaults: those of a chat.
     #[must_use]
     pub fn sampling(&self, model: &SamplingDefaults) -> SamplingConfig {
         let asked = Asked { temperature: self.temperature.map(|number| number as f32), ..Asked::default() };
@@ -53,19 +60,12 @@ impl BatterySection {
     /// # Errors
     /// Key, value and what it must be.
     pub(super) fn validate(&self) -> Result<(), String> {
-        if !self.is_on() && self.final_per_topic > 0 {
-            let at_end = self.final_per_topic;
+        if self.per_topic.is_none() && (self.final_per_topic > 0 || !self.data.is_empty()) {
+            let key = if self.data.is_empty() { "final_per_topic" } else { "data" };
             return Err(format!(
-                "battery.final_per_topic = {at_end}, and battery.per_topic = 0 turns the battery off; set \
-                 battery.per_topic"
+                "battery.{key} is set without battery.per_topic; set battery.per_topic to the prompts of each topic at \
+                 every evaluation, or to 0 for no battery"
             ));
-        }
-        if !self.is_on() && !self.data.is_empty() {
-            return Err(
-                "battery.data names files, and battery.per_topic = 0 turns the battery off; set battery.per_topic to \
-                        the prompts of each topic to ask"
-                    .into(),
-            );
         }
         if let Some(temperature) = self.temperature.filter(|t| !(*t > 0.0 && t.is_finite())) {
             return Err(format!("battery.temperature = {temperature} must be a positive number"));

@@ -12,11 +12,11 @@ pub struct ConversationData {
     pub data: Vec<String>,
     /// The share of the conversations in `data` that is kept for validation.
     pub validation_fraction: f64,
-    /// How many conversations of the embedded corpus are learned.
+    /// Number of training conversations of the embedded corpus.
     pub conversations: usize,
-    /// How many others of it are kept for validation.
+    /// Number of validation examples of the embedded corpus.
     pub validation_conversations: usize,
-    /// What the embedded corpus' conversations are about.
+    /// Topics of the embedded corpus' conversations.
     pub corpus: ConversationConfig,
 }
 
@@ -55,11 +55,11 @@ pub struct PreferenceData {
     pub data: Vec<String>,
     /// The share of the prompts in `data` that is kept for validation.
     pub validation_fraction: f64,
-    /// How many pairs of the embedded corpus are learned.
+    /// Number of training pairs of the embedded corpus.
     pub pairs: usize,
-    /// How many others of it are kept for validation.
+    /// Number of validation examples of the embedded corpus.
     pub validation_pairs: usize,
-    /// What the embedded corpus' pairs are about.
+    /// Topics of the embedded corpus' pairs.
     pub corpus: PromptConfig,
 }
 
@@ -95,13 +95,13 @@ pub struct PromptData {
     pub data: Vec<String>,
     /// The share of the prompts in `data` that is held out.
     pub validation_fraction: f64,
-    /// How many prompts of the embedded corpus are learned from.
+    /// Number of training prompts of the embedded corpus.
     pub prompts: usize,
-    /// How many prompts, at most, are held out.
+    /// Most held-out prompts.
     pub held_out: usize,
-    /// What the embedded corpus' prompts are about.
+    /// Topics of the embedded corpus' prompts.
     pub corpus: PromptConfig,
-    /// What answers are worth.
+    /// Reward of answers.
     pub rewards: RewardWeights,
 }
 
@@ -155,7 +155,7 @@ fn check_drawn(name: &str, counts: [(&str, usize); 2]) -> Result<(), String> {
     }
 }
 
-/// What of a model is trained.
+/// Trained part of a model: adapters, or all weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adapters {
@@ -164,7 +164,7 @@ pub struct Adapters {
     pub lora: Option<LoraConfig>,
 }
 
-/// What counts how much in the worth of an answer; 0: not at all.
+/// Weights of the parts of an answer's reward; 0: not used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardWeights {

@@ -2,7 +2,8 @@
 
 use toml::Table;
 
-/// What a depth stands for. Written into the recipe's `[model]` and `[pretrain]` sections; flags and `--set` still win.
+/// Sizes and rates that follow from a depth. Written into the recipe's `[model]` and `[pretrain]` sections; flags and
+/// `--set` still win.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Depth {
     /// Blocks: the depth itself.

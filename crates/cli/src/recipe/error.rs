@@ -1,4 +1,4 @@
-//! What can be wrong with a recipe.
+//! Errors of recipes.
 
 /// One line: what is wrong, where, and how to mend it.
 #[derive(Debug, thiserror::Error)]
@@ -6,9 +6,9 @@ pub enum RecipeError {
     /// No such recipe.
     #[error("recipe {name:?}: no such file, and no embedded recipe of that name; embedded are: {embedded}")]
     Unknown {
-        /// What was asked for.
+        /// The requested value.
         name: String,
-        /// What there is.
+        /// The known values.
         embedded: String,
     },
     /// The file cannot be read.
@@ -16,7 +16,7 @@ pub enum RecipeError {
     Read {
         /// The file.
         path: String,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
     /// Not TOML, an unknown key, or a value of a wrong type.
@@ -24,7 +24,7 @@ pub enum RecipeError {
     Syntax {
         /// The recipe and line, or the flag.
         origin: String,
-        /// What is wrong and how to mend it.
+        /// The problem and its remedy.
         message: String,
     },
     /// A number that cannot be.

@@ -16,7 +16,7 @@ const EMBEDDED: [(&str, &str); 4] = [
     ("text", include_str!("../../recipes/text.toml")),
 ];
 
-/// What the command line says over the recipe.
+/// Overrides of the recipe by the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--recipe`: an embedded name or a file. None: `text` where there is `--data`, else `tiny`.
@@ -31,7 +31,7 @@ pub struct Overrides {
     pub depth: Option<usize>,
     /// `--precision`, of every stage that trains.
     pub precision: Option<Precision>,
-    /// What stages that learn from given text multiply in where neither recipe nor command line says.
+    /// Number format of products in stages that learn from given text, where neither recipe nor command line names one.
     pub fastest_precision: Precision,
     /// The recipe of the run that is to go on: a number format that was chosen when it began stays.
     pub recorded: Option<Table>,
@@ -192,8 +192,8 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
     }
 }
 
-/// A warm-up that nobody chose for so few steps is a tenth of them: where the section has none of its own, or the
-/// command line changes the steps alone.
+/// Shortens a warm-up that is longer than its stage to a tenth of the steps, if it is a default or the command line
+/// changes the steps alone.
 fn fit_warmup(layers: &mut Table, set: &[String]) {
     let is_set = |stage: &str, key: &str| {
         set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))
@@ -214,7 +214,7 @@ fn section(section: &str, key: &str, value: Value) -> Table {
     Table::from_iter([(section.into(), Value::Table(Table::from_iter([(key.into(), value)])))])
 }
 
-/// What `--depth` means for this recipe's preset and vocabulary.
+/// Sizes that follow from `--depth` for this recipe's preset and vocabulary.
 fn derive_depth(origin: &str, layers: &Table, layer_count: usize) -> Result<Depth, RecipeError> {
     if !(1..=64).contains(&layer_count) {
         let message = format!("--depth {layer_count} must be from 1 to 64 layers");

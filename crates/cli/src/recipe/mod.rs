@@ -21,4 +21,4 @@ pub use error::RecipeError;
 pub use layers::{Overrides, resolve};
 pub(crate) use parts::section;
 pub use parts::{Part, Parts};
-pub use sections::{ModelSection, Preset, Recipe, Sampling, TokenizerKind};
+pub use sections::{BatchSampling, ModelSection, Preset, Recipe};

@@ -85,8 +85,8 @@ impl Parts {
 /// Makes a struct of parts a section: its fields are cut out of one table, each beginning with its
 /// value in the struct's `Default`.
 macro_rules! section {
-    ($section:ident { $($part:ident),+ $(,)? }) => {
-        impl<'de> serde::Deserialize<'de> for $section {
+    ($section:ident $(<$algorithm:ident: $bound:ident>)? { $($part:ident),+ $(,)? }) => {
+        impl<'de $(, $algorithm: $bound)?> serde::Deserialize<'de> for $section $(<$algorithm>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let default = Self::default();
                 let mut parts = $crate::recipe::Parts::new(toml::Table::deserialize(deserializer)?);

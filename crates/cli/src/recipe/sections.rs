@@ -1,12 +1,13 @@
 //! The sections of a recipe.
 
 use fireclay_corpus::{CorpusConfig, WorldConfig};
-use fireclay_model::{DecoderConfig, Position, RotaryScaling};
+use fireclay_model::{DecoderConfig, PositionEncoding, RotaryScaling};
 use serde::{Deserialize, Serialize};
 
 use super::{BatterySection, ChatSection};
 use crate::stages::table::stage_table;
 use crate::stages::{Stage, TrainingStage};
+use crate::tokenizer_kind::TokenizerKind;
 
 macro_rules! recipe {
     ($($(#[$cfg:meta])? $name:ident: $section:ident, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
@@ -14,13 +15,13 @@ macro_rules! recipe {
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Recipe {
-            /// What the run is called, and its folder under `runs/`.
+            /// Name of the run, and of its folder under `runs/`.
             pub name: String,
             /// One sentence for people.
             pub description: String,
             /// Which stages run, in order.
             pub stages: Vec<Stage>,
-            /// Where the text comes from.
+            /// Source of the text.
             pub data: DataSection,
             /// The embedded corpus, where `data.paths` is empty.
             pub corpus: CorpusConfig,
@@ -29,11 +30,11 @@ macro_rules! recipe {
             /// The decoder.
             pub model: ModelSection,
             $($(#[$cfg])? #[doc = $does] pub $name: crate::stages::$section,)*
-            /// What people type first, asked from fine-tuning on.
+            /// Battery of common first messages, from fine-tuning on.
             pub battery: BatterySection,
             /// Default sampling settings of the finished model.
             pub chat: ChatSection,
-            /// What is generated to show how the training goes.
+            /// Samples during training.
             pub samples: SamplesSection,
         }
 
@@ -69,10 +70,10 @@ impl Recipe {
     }
 }
 
-/// How batches are cut out of the text.
+/// Sampling of batches from the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sampling {
+pub enum BatchSampling {
     /// Every window once an epoch, in a seeded order.
     #[default]
     Packed,
@@ -82,7 +83,7 @@ pub enum Sampling {
     Random,
 }
 
-/// Where the text comes from.
+/// Source of the text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSection {
@@ -95,14 +96,14 @@ pub struct DataSection {
     pub validation_paths: Vec<String>,
     /// Share of the text kept for validation where `validation_paths` is empty.
     pub validation_fraction: f64,
-    /// What stands between the documents of a `.txt` file (such as `<|endoftext|>`); none: the file is one document.
+    /// Separator of the documents of a `.txt` file (such as `<|endoftext|>`); none: the file is one document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub separator: Option<String>,
     /// The key of `.jsonl` lines and the column of `.parquet` files that holds the text; none: `text`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text_column: Option<String>,
-    /// How batches are cut out of it.
-    pub sampling: Sampling,
+    /// Sampling of batches from it.
+    pub sampling: BatchSampling,
     /// Whether a token sees its own document only, not those before it in its window.
     pub separate_documents: bool,
 }
@@ -116,21 +117,10 @@ impl Default for DataSection {
             validation_fraction: 0.1,
             separator: None,
             text_column: None,
-            sampling: Sampling::Packed,
+            sampling: BatchSampling::Packed,
             separate_documents: false,
         }
     }
-}
-
-/// Kinds of tokenizer that can be trained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenizerKind {
-    /// Byte-level byte-pair encoding.
-    #[default]
-    Bpe,
-    /// One token a character.
-    Char,
 }
 
 /// Text to token ids.
@@ -140,7 +130,7 @@ pub struct TokenizerSection {
     /// A tokenizer to take instead of training one: a folder, a `tokenizer.json` or a `.tiktoken` file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// What is trained.
+    /// Kind of the tokenizer to train.
     pub kind: TokenizerKind,
     /// Size of a trained BPE vocabulary.
     pub vocab_size: usize,
@@ -244,7 +234,9 @@ impl ModelSection {
             head_dim: self.head_dim.unwrap_or(shape.head_dim),
             ffn_width: self.ffn_width.unwrap_or(shape.ffn_width),
             position: match (&shape.position, self.rope_theta) {
-                (Position::Rotary { .. }, Some(theta)) => Position::Rotary { theta, scaling: RotaryScaling::None },
+                (PositionEncoding::Rotary { .. }, Some(theta)) => {
+                    PositionEncoding::Rotary { theta, scaling: RotaryScaling::None }
+                }
                 _ => shape.position.clone(),
             },
             qk_norm: self.qk_norm.unwrap_or(shape.qk_norm),
@@ -257,7 +249,7 @@ impl ModelSection {
     }
 }
 
-/// What is generated to show how the training goes.
+/// Samples during training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplesSection {

@@ -21,7 +21,8 @@ pub fn ratings(ratings: &[EncodedRating], tokenizer: &Tokenizer) -> Vec<ShownRow
     ratings.iter().enumerate().map(row).collect()
 }
 
-/// Each prompt with the tokens that open the answer. What is learned is the policy's own answer, which is not there yet.
+/// Each prompt with the tokens that open the answer. What is learned is the policy's own answer, which is not there
+/// yet.
 #[must_use]
 pub fn prompts(tasks: &[EncodedTask], tokenizer: &Tokenizer) -> Vec<ShownRow> {
     let row = |(index, task): (usize, &EncodedTask)| {

@@ -1,5 +1,5 @@
-//! What training sees, as people can read it: rows of tokens as text, with what carries loss, where one example ends,
-//! and how much is padding.
+//! Readable view of training batches: rows of tokens as text, with what carries loss, where one example ends, and how
+//! much is padding.
 //!
 //! Reading order: [`row`] → [`conversations`], [`preferences`], [`answers`], [`text`] → [`paint`].
 

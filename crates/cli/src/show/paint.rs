@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::row::Count;
 use super::{RowPart, ShownRow};
 
-/// How tokens that carry loss are told from others.
+/// Style of tokens that carry loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// Green, by ANSI escapes.

@@ -6,27 +6,27 @@ use serde_json::{Value, json};
 /// Tokens in a row that either all carry loss or all do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// What they say, special tokens written out.
+    /// Their text, special tokens written out.
     pub text: String,
     /// Whether a model learns to say them.
     pub loss: bool,
-    /// How many they are.
+    /// Number of tokens.
     pub tokens: usize,
 }
 
 /// One example in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowPart {
-    /// What it is called.
+    /// Its title.
     pub title: String,
     /// Its tokens.
     pub spans: Vec<Span>,
 }
 
-/// What is computed together: a row of a batch, or a pair.
+/// Rows that are computed together: a row of a batch, or a pair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownRow {
-    /// What it is called.
+    /// Its title.
     pub title: String,
     /// Its examples.
     pub parts: Vec<RowPart>,
@@ -54,7 +54,7 @@ impl RowPart {
     }
 }
 
-/// How many tokens there are, carry loss, and are padding.
+/// Number of all tokens, of those that carry loss, and of padding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// All, padding included.

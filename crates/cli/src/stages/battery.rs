@@ -7,7 +7,7 @@ use fireclay_train::{Summary, TrainConfig};
 
 use super::context::Context;
 use super::examples::report;
-use super::verdict::Verdict;
+use super::verdict::StageVerdict;
 use super::{Stage, TrainingStage};
 
 /// The battery that the recipe describes, if it has one.
@@ -25,17 +25,17 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
         let tasks = tasks(&section.data, &world, per_topic)?;
         encode(&tasks, context.tokenizer, config.context, &sampling)
     };
-    let (during, _) = of_size(section.per_topic)?;
+    let (during, _) = of_size(section.during_per_topic())?;
     let (last, skips) = of_size(section.last_per_topic())?;
     report("battery", &skips, last.tasks.len());
     let replies = context.run.folder(context.stage.name()).join("battery.jsonl");
     Ok(Some(StageBattery::new(during, last, context.tokenizer, context.device, replies)))
 }
 
-/// What is to be said of a finished stage that had a battery.
+/// Verdict on a finished stage that had a battery.
 #[must_use]
-pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<Verdict> {
+pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<StageVerdict> {
     let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.folder(stage.name()))?));
     let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
-    Verdict::new(name, &stage.remedy(name), summary, before)
+    StageVerdict::new(name, &stage.remedy(name), summary, before)
 }

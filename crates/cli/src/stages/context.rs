@@ -1,4 +1,4 @@
-//! What every stage is given, and the model that it begins with.
+//! Arguments of every stage, and the model that it begins with.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::model_dir;
 use crate::recipe::{PromptData, Recipe};
 use crate::run_dir::RunDir;
 
-/// What a training stage works with.
+/// Arguments of a training stage.
 pub struct Context<'a> {
     /// The stage.
     pub stage: Stage,
@@ -28,7 +28,7 @@ pub struct Context<'a> {
     pub tokenizer: &'a Tokenizer,
     /// The folder of the model that `--model` names.
     pub model: Option<&'a Path>,
-    /// Where to compute.
+    /// Device.
     pub device: &'a Device,
     /// When to save and leave early.
     pub interrupt: &'a Interrupt,

@@ -11,7 +11,8 @@ use fireclay_data::{
 };
 use fireclay_tokenizer::Tokenizer;
 
-use crate::recipe::{Recipe, TokenizerKind};
+use crate::recipe::Recipe;
+use crate::tokenizer_kind::TokenizerKind;
 
 /// The training documents' texts, for training a tokenizer. Ends at the first error, which is left in `failed`.
 ///
@@ -140,7 +141,7 @@ pub fn embedded<'a>(
     })
 }
 
-/// Where the text comes from, for people.
+/// Source of the text, in words.
 #[must_use]
 pub fn describe_data(recipe: &Recipe) -> String {
     if recipe.data.paths.is_empty() { "the embedded corpus".into() } else { recipe.data.paths.join(", ") }

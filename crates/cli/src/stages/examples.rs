@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use fireclay_corpus::{self as corpus, Split};
+use fireclay_data::DataError;
 use fireclay_data::chat::{
-    EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
+    Encoded, EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
 };
 use fireclay_data::examples::{
-    AnswerCheck, Conversation, Examples, Preference, Prompted, Rating, Skips, Task, read_conversations,
-    read_preferences, read_ratings, read_tasks, split_by_prompt,
+    AnswerCheck, Conversation, Examples, Preference, Prompted, Skips, Task, read_conversations, read_preferences,
+    read_ratings, read_tasks, split_by_prompt,
 };
 use fireclay_tokenizer::Tokenizer;
 
@@ -19,14 +20,14 @@ const SAMPLES: usize = 8;
 /// Decides which examples of a file are kept for validation.
 const SPLIT_SEED: u64 = 0;
 
-/// Says what was passed over, and why.
+/// Warns of skipped examples and their reasons.
 pub fn report(stage: &str, skips: &Skips, kept: usize) {
     if !skips.is_empty() {
         tracing::warn!("{stage}: {kept} examples; {skips}");
     }
 }
 
-/// Says what was passed over in files of examples, and what of them nobody reads.
+/// Warns of skipped examples and of unread keys in files of examples.
 pub fn report_read<T>(stage: &str, found: &Examples<T>) {
     report(stage, &found.skips, found.examples.len());
     for (what, ignored) in found.ignored.iter() {
@@ -34,7 +35,7 @@ pub fn report_read<T>(stage: &str, found: &Examples<T>) {
     }
 }
 
-/// Says what of conversations is not learned.
+/// Warns of parts of conversations that are not learned.
 pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
     report(stage, chats.skips(), chats.len());
     if chats.cut() > 0 {
@@ -53,7 +54,7 @@ pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
     }
 }
 
-/// Reads examples, says what was passed over, and keeps some for validation.
+/// Reads examples, warns of skipped ones, and keeps some for validation.
 fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> Result<(Vec<T>, Vec<T>)> {
     report_read(stage, &found);
     Ok(split_by_prompt(found.examples, fraction, SPLIT_SEED)?)
@@ -71,7 +72,7 @@ pub fn conversations(data: &ConversationData) -> Result<(Vec<Conversation>, Vec<
     Ok((some(Split::Train, data.conversations), some(Split::Validation, data.validation_conversations)))
 }
 
-/// What samples of fine-tuning answer: the beginnings of validation conversations, up to the first answer.
+/// Prompts of fine-tuning samples: the beginnings of validation conversations, up to the first answer.
 pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Vec<EncodedTask> {
     let task = |conversation: &Conversation| {
         let answer = conversation.messages.iter().position(|message| message.role == "assistant")?;
@@ -94,13 +95,7 @@ pub fn pairs(
     context: usize,
     stage: Stage,
 ) -> Result<(Vec<EncodedPair>, Vec<EncodedPair>)> {
-    let (train, validation) = preferences(data, stage)?;
-    let encode = |examples: &[Preference]| -> Result<Vec<EncodedPair>> {
-        let found = encode_preferences(examples, tokenizer, context)?;
-        report(stage.name(), &found.skips, found.items.len());
-        Ok(found.items)
-    };
-    Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
+    encoded(preferences(data, stage)?, stage, |examples| encode_preferences(examples, tokenizer, context))
 }
 
 fn preferences(data: &PreferenceData, stage: Stage) -> Result<(Vec<Preference>, Vec<Preference>)> {
@@ -128,12 +123,7 @@ pub fn ratings(
     } else {
         read(stage.name(), read_ratings(&data.data)?, data.validation_fraction)?
     };
-    let encode = |examples: &[Rating]| -> Result<Vec<EncodedRating>> {
-        let found = encode_ratings(examples, tokenizer, context)?;
-        report(stage.name(), &found.skips, found.items.len());
-        Ok(found.items)
-    };
-    Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
+    encoded((train, validation), stage, |examples| encode_ratings(examples, tokenizer, context))
 }
 
 /// Prompts to learn from, and others that are held out. None is longer than `longest` tokens.
@@ -153,12 +143,21 @@ pub fn tasks(
         read(stage.name(), read_tasks(&data.data)?, data.validation_fraction)?
     };
     others.truncate(data.held_out);
-    let encode = |examples: &[Task]| -> Result<Vec<EncodedTask>> {
-        let found = encode_tasks(examples, tokenizer, longest)?;
+    encoded((train, others), stage, |examples| encode_tasks(examples, tokenizer, longest))
+}
+
+/// Encodes examples to learn from and examples for validation, and warns of skipped ones.
+fn encoded<T, E>(
+    (train, validation): (Vec<T>, Vec<T>),
+    stage: Stage,
+    encode: impl Fn(&[T]) -> Result<Encoded<E>, DataError>,
+) -> Result<(Vec<E>, Vec<E>)> {
+    let encode = |examples: &[T]| -> Result<Vec<E>> {
+        let found = encode(examples)?;
         report(stage.name(), &found.skips, found.items.len());
         Ok(found.items)
     };
-    Ok((encode(&train)?, held_out(stage.name(), &others, encode)))
+    Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
 }
 
 /// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and

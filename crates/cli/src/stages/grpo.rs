@@ -5,7 +5,7 @@ use fireclay_rlhf::{Grpo, GrpoConfig};
 use fireclay_train::{Outcome, StageRun, TrainError};
 
 use super::Context;
-use super::online::{OnlineAlgorithm, OnlineSection, Updates};
+use super::online::{OnlineAlgorithm, OnlineSection};
 
 /// `[grpo]`
 pub type GrpoSection = OnlineSection<GrpoConfig>;
@@ -18,8 +18,12 @@ impl OnlineAlgorithm for GrpoConfig {
         self.validate()
     }
 
-    fn updates(&self) -> Updates {
-        Updates { epochs: self.epochs, minibatch: self.minibatch, critic: false }
+    fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    fn minibatch(&self) -> usize {
+        self.minibatch
     }
 
     fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

@@ -1,4 +1,4 @@
-//! What a stage asks of the machine.
+//! Work and memory of a stage.
 
 use fireclay_model::DecoderConfig;
 use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, adapter_memory_estimate, memory_estimate};
@@ -15,7 +15,7 @@ pub struct Load {
     /// Models of the decoder's size that stand beside it: a reference, which is the frozen model itself where adapters
     /// are trained, critics, reward models.
     pub models_beside: u64,
-    /// How many of these are trained.
+    /// Number of these that are trained.
     pub trained_beside: u64,
 }
 

@@ -15,6 +15,7 @@ mod tokenizer;
 mod pretrain;
 mod sft;
 mod reward;
+mod preference;
 mod dpo;
 mod kto;
 mod online;
@@ -48,7 +49,7 @@ pub use reward::RewardSection;
 pub use rloo::RlooSection;
 pub use sft::SftSection;
 pub use table::{Leaves, Stage};
-pub use tokenizer::{at_its_moment, tokenizer, vocab_size};
+pub use tokenizer::{tokenizer, vocab_size, with_start_time};
 pub use training_stage::{LearnsFrom, TrainingStage};
 
 /// Runs or resumes a stage in the folder of its name; one that has made all its steps already is only told of.

@@ -13,7 +13,7 @@ use super::{Context, LearnsFrom, TrainingStage};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Motto {
-    /// What is learned.
+    /// The text to learn.
     pub sentence: String,
 }
 

@@ -1,42 +1,36 @@
-//! What the stages share whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each
-//! add an algorithm in a file of its own.
+//! Shared parts of the stages whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each add an algorithm
+//! in a file of its own.
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
 use fireclay_train::{Exam, Outcome, StageRun, Summary, TrainConfig, TrainError, Trainable};
-use serde::de::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::battery::stage_battery;
 use super::examples::tasks;
 use super::judge::reward;
-use super::section::fine_tuning;
+use super::section::{fine_tuning, stage_section};
 use super::training_stage::{percent, reached};
 use super::{Context, LearnsFrom, Load, TrainingStage};
 use crate::error::user;
-use crate::recipe::{Adapters, Part, Parts, PromptData};
+use crate::recipe::{Adapters, Part, PromptData};
 
-/// The section of an online stage, by the numbers of its algorithm.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct OnlineSection<A> {
-    /// How it trains.
-    #[serde(flatten)]
-    pub train: TrainConfig,
-    /// The algorithm's numbers.
-    #[serde(flatten)]
-    pub algorithm: A,
-    /// How the policy is asked.
-    #[serde(flatten)]
-    pub rollouts: RolloutConfig,
-    /// Low-rank adapters.
-    #[serde(flatten)]
-    pub adapters: Adapters,
-    /// Prompts, and what answers are worth.
-    #[serde(flatten)]
-    pub data: PromptData,
-}
+stage_section!(
+    /// The section of an online stage, by the numbers of its algorithm.
+    OnlineSection<A: OnlineAlgorithm> {
+        train: fine_tuning(1e-5, 100, A::PROMPTS),
+        /// Configuration of the algorithm.
+        algorithm: A,
+        /// Configuration of rollouts.
+        rollouts: RolloutConfig,
+        /// Low-rank adapters.
+        adapters: Adapters,
+        /// Prompts, and what answers are worth.
+        data: PromptData,
+    }
+);
 
 /// A policy-gradient algorithm, implemented by its numbers.
 pub trait OnlineAlgorithm: Part {
@@ -44,6 +38,8 @@ pub trait OnlineAlgorithm: Part {
     const PROMPTS: usize;
     /// Whether it compares the answers to one prompt with each other.
     const COMPARES_ANSWERS: bool;
+    /// Whether a critic of the policy's size learns too.
+    const HAS_CRITIC: bool = false;
 
     /// Refuses numbers that cannot be.
     ///
@@ -51,53 +47,19 @@ pub trait OnlineAlgorithm: Part {
     /// [`TrainError::Config`] names the first key that cannot.
     fn validate(&self) -> Result<(), TrainError>;
 
-    /// The updates of a step.
-    fn updates(&self) -> Updates;
+    /// Passes over a step's answers.
+    fn epochs(&self) -> u64 {
+        1
+    }
+
+    /// Answers whose gradients are computed at once.
+    fn minibatch(&self) -> usize;
 
     /// Trains by this algorithm; see [`OnlineSection::learn`].
     ///
     /// # Errors
     /// As [`TrainingStage::run`].
     fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome>;
-}
-
-/// The updates of a step, for the plan.
-#[derive(Clone, Copy, Debug)]
-pub struct Updates {
-    /// Passes over the answers.
-    pub epochs: u64,
-    /// Answers whose gradients are computed at once.
-    pub minibatch: usize,
-    /// Whether a critic of the policy's size learns too.
-    pub critic: bool,
-}
-
-impl<A: OnlineAlgorithm> Default for OnlineSection<A> {
-    fn default() -> Self {
-        Self {
-            train: fine_tuning(1e-5, 100, A::PROMPTS),
-            algorithm: A::default(),
-            rollouts: RolloutConfig::default(),
-            adapters: Adapters::default(),
-            data: PromptData::default(),
-        }
-    }
-}
-
-impl<'de, A: OnlineAlgorithm> Deserialize<'de> for OnlineSection<A> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let default = Self::default();
-        let mut parts = Parts::new(toml::Table::deserialize(deserializer)?);
-        let section = Self {
-            train: parts.take(&default.train)?,
-            algorithm: parts.take(&default.algorithm)?,
-            rollouts: parts.take(&default.rollouts)?,
-            adapters: parts.take(&default.adapters)?,
-            data: parts.take(&default.data)?,
-        };
-        parts.finish()?;
-        Ok(section)
-    }
 }
 
 impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
@@ -145,12 +107,11 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
     /// A policy answers, is judged, and learns: about one training pass more than its epochs, and a
     /// critic as many again. Reference and reward model stand beside it.
     fn load(&self) -> Load {
-        let Updates { epochs, minibatch, critic } = self.algorithm.updates();
-        let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(critic));
+        let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(A::HAS_CRITIC));
         Load {
             consumed: answers,
-            computed: answers * (1 + epochs as usize * (1 + critics)),
-            at_once: minibatch.min(answers),
+            computed: answers * (1 + self.algorithm.epochs() as usize * (1 + critics)),
+            at_once: self.algorithm.minibatch().min(answers),
             models_beside: 2 + critics as u64,
             trained_beside: critics as u64,
         }

@@ -1,4 +1,4 @@
-//! The stage `ppo`: proximal policy optimisation, with a critic and if wished pretraining text mixed in.
+//! The stage `ppo`: proximal policy optimisation, with a critic and optional pretraining text.
 
 use anyhow::Result;
 use fireclay_data::{PackedSource, ShardSet, Source, Split};
@@ -8,7 +8,7 @@ use fireclay_train::{Outcome, StageRun, TrainConfig, TrainError};
 
 use super::Context;
 use super::judge::{check_context, has_reward_model};
-use super::online::{OnlineAlgorithm, OnlineSection, Updates};
+use super::online::{OnlineAlgorithm, OnlineSection};
 use crate::error::user;
 
 /// `[ppo]`
@@ -17,13 +17,18 @@ pub type PpoSection = OnlineSection<PpoConfig>;
 impl OnlineAlgorithm for PpoConfig {
     const PROMPTS: usize = 32;
     const COMPARES_ANSWERS: bool = false;
+    const HAS_CRITIC: bool = true;
 
     fn validate(&self) -> Result<(), TrainError> {
         self.validate()
     }
 
-    fn updates(&self) -> Updates {
-        Updates { epochs: self.epochs, minibatch: self.minibatch, critic: true }
+    fn epochs(&self) -> u64 {
+        self.epochs
+    }
+
+    fn minibatch(&self) -> usize {
+        self.minibatch
     }
 
     fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::corpus::shards;
 use super::{Context, LearnsFrom, TrainingStage};
-use crate::recipe::{Recipe, Sampling};
+use crate::recipe::{BatchSampling, Recipe};
 use fireclay_data::examples::messages;
 
 /// `[pretrain]`. Text, decoder and samples have sections of their own.
@@ -42,16 +42,16 @@ impl TrainingStage for PretrainSection {
         };
         let (rows, context, seed) = (self.batch, self.context, self.seed);
         let mut source: Box<dyn Source> = match recipe.data.sampling {
-            Sampling::Packed => Box::new(PackedSource::new(&shards, Split::Train, rows, context, seed)?),
-            Sampling::Ordered => Box::new(PackedSource::ordered(&shards, Split::Train, rows, context, seed)?),
-            Sampling::Random => Box::new(RandomWindows::new(&shards, Split::Train, rows, context, seed)?),
+            BatchSampling::Packed => Box::new(PackedSource::new(&shards, Split::Train, rows, context, seed)?),
+            BatchSampling::Ordered => Box::new(PackedSource::ordered(&shards, Split::Train, rows, context, seed)?),
+            BatchSampling::Random => Box::new(RandomWindows::new(&shards, Split::Train, rows, context, seed)?),
         };
         let (source, prompts) = (source.as_mut(), prompts(recipe, tokenizer)?);
         Ok(pretrain(decoder, Pretrain { run, objective: &NextToken, source, shards: &shards, prompts: &prompts })?)
     }
 }
 
-/// What samples begin with.
+/// Prompts of samples.
 fn prompts(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<String>> {
     if !recipe.samples.prompts.is_empty() {
         return Ok(recipe.samples.prompts.clone());

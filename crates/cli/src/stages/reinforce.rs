@@ -5,7 +5,7 @@ use fireclay_rlhf::{Reinforce, ReinforceConfig};
 use fireclay_train::{Outcome, StageRun, TrainError};
 
 use super::Context;
-use super::online::{OnlineAlgorithm, OnlineSection, Updates};
+use super::online::{OnlineAlgorithm, OnlineSection};
 
 /// `[reinforce]`
 pub type ReinforceSection = OnlineSection<ReinforceConfig>;
@@ -18,8 +18,8 @@ impl OnlineAlgorithm for ReinforceConfig {
         self.validate()
     }
 
-    fn updates(&self) -> Updates {
-        Updates { epochs: 1, minibatch: self.minibatch, critic: false }
+    fn minibatch(&self) -> usize {
+        self.minibatch
     }
 
     fn run(section: &OnlineSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

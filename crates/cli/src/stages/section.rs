@@ -20,13 +20,19 @@ pub fn fine_tuning(learning_rate: f64, steps: u64, batch: usize) -> TrainConfig 
 }
 
 /// Defines a stage's section of the training keys, with their defaults, and further parts, each a
-/// struct with `Default` and serde.
+/// struct with `Default` and serde. One of them may be an algorithm, which the section is generic over.
 macro_rules! stage_section {
-    ($(#[$doc:meta])* $name:ident { train: $train:expr, $($(#[$part_doc:meta])* $part:ident: $kind:ty),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident $(<$algorithm:ident: $bound:ident>)? {
+            train: $train:expr,
+            $($(#[$part_doc:meta])* $part:ident: $kind:ty),+ $(,)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-        pub struct $name {
-            /// How it trains.
+        pub struct $name $(<$algorithm>)? {
+            /// Training configuration.
             #[serde(flatten)]
             pub train: fireclay_train::TrainConfig,
             $(
@@ -36,13 +42,13 @@ macro_rules! stage_section {
             )+
         }
 
-        impl Default for $name {
+        impl $(<$algorithm: $bound>)? Default for $name $(<$algorithm>)? {
             fn default() -> Self {
                 Self { train: $train, $($part: <$kind>::default()),+ }
             }
         }
 
-        $crate::recipe::section!($name { train, $($part),+ });
+        $crate::recipe::section!($name $(<$algorithm: $bound>)? { train, $($part),+ });
     };
 }
 pub(super) use stage_section;

@@ -29,7 +29,7 @@ macro_rules! stage_table {
 }
 pub(crate) use stage_table;
 
-/// What a stage leaves for those after it.
+/// Result of a stage for those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaves {
     /// A tokenizer.
@@ -112,7 +112,7 @@ impl Stage {
         self.row().does
     }
 
-    /// What it leaves for the stages after it.
+    /// Its result for the stages after it.
     #[must_use]
     pub fn leaves(self) -> Leaves {
         self.row().leaves

@@ -7,8 +7,9 @@ use anyhow::Result;
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
 
 use super::corpus::document_texts;
-use crate::recipe::{Preset, Recipe, TokenizerKind};
+use crate::recipe::{Preset, Recipe};
 use crate::run_dir::{RunDir, write_whole};
+use crate::tokenizer_kind::TokenizerKind;
 
 /// Tokens in the vocabulary that the recipe's tokenizer will have: as asked for BPE, counted in the text for
 /// characters.
@@ -37,7 +38,7 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     let dir = run.folder("tokenizer");
     let done = dir.join("DONE");
     if done.exists() {
-        return Ok((at_its_moment(&Tokenizer::load(&dir)?, &dir), true));
+        return Ok((with_start_time(&Tokenizer::load(&dir)?, &dir), true));
     }
     let tokenizer = match starting_tokenizer(recipe, model)? {
         Some(tokenizer) => tokenizer,
@@ -47,12 +48,12 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     write_whole(&done, &format!("{}\n", now.as_secs()))?;
     // What was saved is what everything after this uses.
-    Ok((at_its_moment(&Tokenizer::load(&dir)?, &dir), false))
+    Ok((with_start_time(&Tokenizer::load(&dir)?, &dir), false))
 }
 
 /// The tokenizer of a run, whose chat template is told the moment at which the run began: a date in a template must not
 /// change the examples of a run that goes on the next day.
-pub fn at_its_moment(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
+pub fn with_start_time(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
     let text = std::fs::read_to_string(dir.join("DONE")).unwrap_or_default();
     let moment = text.trim().parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     moment.map_or_else(|| tokenizer.clone(), |moment| tokenizer.with_now(moment))

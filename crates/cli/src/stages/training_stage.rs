@@ -59,17 +59,17 @@ pub trait TrainingStage {
         None
     }
 
-    /// How its policy is asked, where it answers prompts.
+    /// Configuration of rollouts, if its policy answers prompts.
     fn rollouts(&self) -> Option<&RolloutConfig> {
         None
     }
 
-    /// What a finished stage reached, in a few words each.
+    /// Results of a finished stage, in a few words each.
     fn reached(&self, summary: &Summary) -> Vec<String> {
         reached(summary)
     }
 
-    /// How to mend a stage of this `name` that made the model worse.
+    /// Remedy for a stage of this `name` that made the model worse.
     fn remedy(&self, name: &str) -> String {
         format!("lower {name}.learning_rate, make fewer steps, or give it more to learn from")
     }
@@ -111,7 +111,7 @@ impl LearnsFrom<'_> {
     }
 }
 
-/// The validation loss and the share of held-out pairs that are told apart, where there are such.
+/// The validation loss, and the share of held-out pairs that are ranked correctly, if there are any.
 #[must_use]
 pub fn reached(summary: &Summary) -> Vec<String> {
     let loss = match (summary.val_loss, summary.val_bits_per_byte) {

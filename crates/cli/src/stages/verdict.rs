@@ -1,18 +1,18 @@
-//! What is said of a finished stage: which checkpoint it leaves, and whether it answers better than what it began with.
+//! Verdict on a finished stage: the checkpoint it leaves, and whether it answers better than its starting model.
 
 use fireclay_eval::battery::BatteryShares;
 use fireclay_train::Summary;
 
 /// The words on a finished stage that had a battery.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct StageVerdict {
     /// The checkpoint that it leaves, and what that reached.
     pub line: String,
-    /// What went wrong, each on one line.
+    /// Problems, each on one line.
     pub warnings: Vec<String>,
 }
 
-impl Verdict {
+impl StageVerdict {
     /// On the stage of this name, which began with what another stage left. `None` where there was no battery.
     #[must_use]
     pub fn new(name: &str, remedy: &str, summary: &Summary, before: Option<(&str, BatteryShares)>) -> Option<Self> {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
     use crate::stages::{PpoSection, TrainingStage};
 
-    fn verdict(best: u64, own: [f64; 2], before: Option<[f64; 2]>) -> Verdict {
+    fn verdict(best: u64, own: [f64; 2], before: Option<[f64; 2]>) -> StageVerdict {
         let metrics = [("battery".to_owned(), own[0]), ("battery_sampled".to_owned(), own[1])];
         let summary = Summary {
             step: 60,
@@ -63,7 +63,7 @@ mod tests {
         };
         let before = before.map(|[greedy, sampled]| ("sft", BatteryShares { greedy, sampled }));
         let remedy = PpoSection::default().remedy("ppo");
-        Verdict::new("ppo", &remedy, &summary, before).expect("a battery")
+        StageVerdict::new("ppo", &remedy, &summary, before).expect("a battery")
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What people say to the assistant in Chinese, and what it replies.
+//! Messages to the assistant in Chinese, and its replies.
 
 use super::intent::{Intent, of_topic};
 use crate::Topic;

@@ -1,4 +1,4 @@
-//! What people say to the assistant in English, and what it replies.
+//! Messages to the assistant in English, and its replies.
 
 use super::intent::Intent;
 use crate::Topic;

@@ -12,9 +12,9 @@ use super::Exchange;
 /// One intent of a speaker.
 #[derive(Debug)]
 pub struct Intent {
-    /// What it is reported under.
+    /// Topic in reports.
     pub topic: Topic,
-    /// How often it comes, in relation to the others of its table.
+    /// Relative frequency in its table.
     pub weight: u32,
     /// The mark that belongs to the end of what is said.
     pub mark: &'static str,
@@ -49,7 +49,7 @@ pub fn draw(intents: &[Intent], language: Language, split: Split, dice: &mut Dic
 }
 
 impl Intent {
-    /// What is said and replied.
+    /// Message and reply.
     pub fn exchange(&self, language: Language, split: Split, dice: &mut Dice) -> Exchange {
         let says = wording::filled(self.says, split, &Bindings::default(), dice);
         Exchange {

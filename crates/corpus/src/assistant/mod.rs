@@ -1,5 +1,5 @@
-//! What is said to the assistant, and what a good assistant says: one generator, from which conversations, prompts,
-//! preferences, the battery and the dialogues of the pretraining corpus are made.
+//! Messages to the assistant and good replies: one generator, from which conversations, prompts, preferences, the
+//! battery and the dialogues of the pretraining corpus are made.
 
 mod chinese;
 mod chinese_things;
@@ -28,7 +28,7 @@ use super::{Split, Topic};
 /// Something that is said to the assistant, and a good answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Exchange {
-    /// What it is about.
+    /// Its topic.
     pub topic: Topic,
     /// The language that the answer is in.
     pub language: Language,
@@ -36,11 +36,11 @@ pub(super) struct Exchange {
     pub asked: String,
     /// A good answer.
     pub answer: String,
-    /// How an answer is judged.
+    /// Check of an answer.
     pub check: Check,
 }
 
-/// How often conversations are about each topic, in relation to each other.
+/// Relative frequencies of topics in conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopicShares {
@@ -56,9 +56,9 @@ pub struct TopicShares {
     pub sum: u32,
     /// The people of the invented world.
     pub people: u32,
-    /// What the assistant does not know.
+    /// Questions that the assistant cannot answer.
     pub unknown: u32,
-    /// What the user said before.
+    /// Facts that the user told before.
     pub recall: u32,
     /// Any of these in Chinese.
     pub chinese: u32,

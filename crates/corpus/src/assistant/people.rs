@@ -123,7 +123,7 @@ const WHO_IS: &[&str] = &[
      introduce|do you remember|did you meet] {name}[ please| to me| for me|]",
 ];
 
-/// How a first question asks for each attribute, in the order of [`Attribute::ALL`].
+/// First questions about each attribute, in the order of [`Attribute::ALL`].
 const QUESTIONS: [&[&str]; 5] = [
     &[
         "[where does|in which town does|in what town does|which town does|do you know where|tell me where|and where \
@@ -168,7 +168,7 @@ const QUESTIONS: [&[&str]; 5] = [
     ],
 ];
 
-/// How a later question asks about the same person.
+/// Later questions about the same person.
 const FOLLOW_UPS: [&[&str]; 5] = [
     &[
         "[and|so|now|ok, and|also|then|tell me,|good, and|] [where does {he} live|in which town does {he} live|where is \

@@ -1,4 +1,4 @@
-//! What people have and like: words that belong to one split each.
+//! Possessions and preferences of people: words that belong to one split each.
 
 use crate::dice::Dice;
 use crate::stories::made_up_word;

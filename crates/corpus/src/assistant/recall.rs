@@ -1,4 +1,4 @@
-//! What people say of themselves, and ask for later.
+//! Facts that users tell of themselves and ask for later.
 
 use super::intent::{reply, said};
 use super::{Exchange, possessions};
@@ -76,7 +76,7 @@ fn pet(split: Split, dice: &mut Dice) -> String {
     possessions::pet(split, made_up(split), dice)
 }
 
-/// How often, in percent, what is told is a word that nobody knows. It has to be copied: whoever learns to choose among
+/// Percentage of told facts that are made-up words. Such a word has to be copied: a model that learns to choose among
 /// the words of a list is lost with any other, and validation has only others.
 fn made_up(split: Split) -> usize {
     if split == Split::Train { 40 } else { 0 }

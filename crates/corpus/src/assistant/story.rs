@@ -56,7 +56,7 @@ pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
     }
 }
 
-/// What a request names of a story, as patterns, and the words that the story then must have.
+/// Patterns of requests by the part of a story they name, and the words that the story then must have.
 fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
     let kind = || story.kind.clone();
     let hero = || story.hero.clone();
@@ -79,7 +79,7 @@ fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<Stri
     }
 }
 
-/// How a story is asked for; `{what}` is which.
+/// Requests for a story; `{what}` is its subject.
 const ASK: &[&str] = &[
     "[tell|tell me|tell us|read me|give me|please tell me|can you tell me|could you tell me|will you tell me|would \
      you tell me|I want you to tell me|can you tell|could you please tell me|now tell me|ok, tell me|hi, tell me|you \

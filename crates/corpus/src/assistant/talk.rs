@@ -5,7 +5,7 @@ use crate::Topic;
 
 of_topic!(talk, Topic::Talk);
 
-/// What may come at any time.
+/// Messages that may come at any time.
 pub const TALK: &[Intent] = &[
     talk(
         16,

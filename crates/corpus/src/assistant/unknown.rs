@@ -1,4 +1,4 @@
-//! What the assistant does not know, and says so.
+//! Questions that the assistant cannot answer, and says so.
 
 use super::Exchange;
 use super::chinese_things::{CHINESE_COUNTRIES, CHINESE_FAMOUS, CHINESE_WHYS, CHINESE_WRITINGS};

@@ -1,5 +1,5 @@
-//! Where and what of the Chinese stories; who is in `chinese_cast`. The tables keep to a few hundred characters, so
-//! that a small model can learn them.
+//! Places and things of the Chinese stories; people are in `chinese_cast`. The tables keep to a few hundred characters,
+//! so that a small model can learn them.
 
 use super::grammar::Table;
 

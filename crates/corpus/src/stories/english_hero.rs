@@ -39,8 +39,8 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bindings.set("friendkind", friend);
 }
 
-/// How often, in percent, a hero of training has a name, or is of a kind, that nobody has heard of. A model has to copy
-/// it, and cannot choose among those that it knows; validation asks for others that it does not know.
+/// Percentage of training heroes with a made-up name or of a made-up kind. A model has to copy it, and cannot choose
+/// among those that it knows; validation asks for others that it does not know.
 const MADE_UP: usize = 35;
 
 fn animal(split: Split, dice: &mut Dice) -> String {

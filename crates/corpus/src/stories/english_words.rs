@@ -1,8 +1,8 @@
-//! Where and what of the English stories; who is in `english_cast`.
+//! Places and things of the English stories; people are in `english_cast`.
 
 use super::grammar::Table;
 
-/// What a hero is like.
+/// Traits of a hero.
 pub const TRAITS: &[&str] = &[
     "little", "shy", "cheerful", "curious", "quiet", "gentle", "clever", "funny", "playful", "sleepy", "friendly",
     "young", "kind", "happy", "merry", "polite",

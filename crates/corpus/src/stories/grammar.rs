@@ -1,4 +1,4 @@
-//! What a story grammar is made of, and how a story is drawn from it.
+//! Parts of a story grammar, and the drawing of stories from it.
 
 use super::Language;
 use crate::Split;
@@ -15,7 +15,7 @@ pub type Table = &'static [Row];
 pub struct Shape {
     /// Its name, which no other plot of the language has.
     pub name: &'static str,
-    /// What the story is about, each as a request would name it: it reads well after "a story about".
+    /// Topics of the story, each as a request would name it: it reads well after "a story about".
     pub topics: &'static [&'static str],
     /// Tables of this plot alone.
     pub tables: &'static [Table],
@@ -90,7 +90,7 @@ impl Grammar {
         (shape, choices)
     }
 
-    /// How many different stories the grammar can tell about one given cast.
+    /// Number of different stories that the grammar can tell about one given cast.
     pub fn variety(&self) -> u128 {
         let product = |sizes: &mut dyn Iterator<Item = usize>| sizes.map(|n| n as u128).product::<u128>();
         let shared = product(&mut self.common.iter().map(|table| table.len())) * self.openings.len() as u128;
@@ -105,9 +105,9 @@ impl Grammar {
     }
 }
 
-/// What makes two stories tell the same thing in the same way, whoever they are about: the plot, how it opens, how it
-/// gets going and how it ends. Templates are split by this, not by all choices, so that no held-out story has a twin
-/// in training that differs in a middle sentence only.
+/// Key of stories that tell the same thing in the same way, whoever they are about: the plot, how it opens, how it gets
+/// going and how it ends. Templates are split by this, not by all choices, so that no held-out story has a twin in
+/// training that differs in a middle sentence only.
 fn template(shape: &Shape, choices: &[usize]) -> String {
     let (opening, first, last) = (choices[0], choices[1], choices[choices.len() - 1]);
     format!("{}/{opening}/{first}/{last}", shape.name)

@@ -1,7 +1,7 @@
 //! Names and nouns that nobody has heard of, spelt like English ones: "Trelia", "Wendrick", "a clossum".
 //!
-//! What a model is asked about later is spelt in pieces that it has seldom seen together. It learns to copy such words
-//! from words of many spellings; from a few syllables it learns the syllables.
+//! Names that a model is asked about later are spelt in pieces that it has seldom seen together. It learns to copy such
+//! words from words of many spellings; from a few syllables it learns the syllables.
 
 use std::sync::LazyLock;
 

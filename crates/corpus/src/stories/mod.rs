@@ -91,7 +91,7 @@ impl Language {
     }
 }
 
-/// How a story speaks of its hero.
+/// Pronoun of a story's hero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pronoun {
@@ -112,14 +112,14 @@ pub struct Story {
     pub language: Language,
     /// The hero's name.
     pub hero: String,
-    /// What the hero is: "rabbit", "girl", "小兔子".
+    /// Kind of the hero: "rabbit", "girl", "小兔子".
     pub kind: String,
     /// The kind with its article or measure word: "a rabbit", "an owl", "一只小兔子". The text need not have it.
     pub a_kind: String,
     /// The hero as the text introduces it: "a shy rabbit", or "a rabbit" where the text says no more; in Chinese as
     /// `kind`.
     pub description: String,
-    /// What the hero's friend is, where the text has a friend: "fox", "小狐狸".
+    /// Kind of the hero's friend, if there is one: "fox", "小狐狸".
     pub friend: Option<String>,
     /// The friend with article or measure word: "a fox", "一只小狐狸". The text need not have it.
     pub a_friend: Option<String>,
@@ -127,11 +127,11 @@ pub struct Story {
     pub place: Option<String>,
     /// The same as it reads after "a story": "in the forest", "公园里". The text need not have it.
     pub setting: Option<String>,
-    /// What the story is about, as it reads after "a story about": "sharing", "a lost kite", "分享".
+    /// Topic of the story, as it reads after "a story about": "sharing", "a lost kite", "分享".
     pub topic: String,
     /// Whether the hero is an animal, not a girl, a boy or somebody like a king.
     pub is_animal: bool,
-    /// How the text speaks of the hero.
+    /// Pronoun of the hero.
     pub pronoun: Pronoun,
 }
 
@@ -198,7 +198,7 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
 }
 
 impl Story {
-    /// What an English story has a made-up word for: its hero's name or kind, the friend's kind.
+    /// Made-up words of an English story: its hero's name or kind, the friend's kind.
     pub(super) fn made_up(&self) -> impl Iterator<Item = &String> {
         let words = [Some(&self.hero), Some(&self.kind), self.friend.as_ref()].into_iter().flatten();
         words.filter(|word| word.is_ascii() && !english_cast::is_listed(word))
@@ -228,7 +228,7 @@ pub fn stories(language: Language, split: Split, seed: u64) -> impl Iterator<Ite
     (0..).map(move |index| draw(language, split, &mut Dice::new(seed, &stream, index)))
 }
 
-/// How many different stories one cast can be told in.
+/// Number of different stories about one cast.
 #[must_use]
 pub fn variety(language: Language) -> u128 {
     language.grammar().variety()

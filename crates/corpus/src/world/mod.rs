@@ -13,13 +13,13 @@ use super::dice::{Dice, fingerprint};
 use super::error::CorpusError;
 use super::template::{Bindings, capitalise};
 
-/// What is known of a person.
+/// Facts about a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attribute {
     /// The home town.
     Town,
-    /// What the person works as.
+    /// The person's job.
     Job,
     /// The animal that the person keeps.
     Pet,
@@ -44,10 +44,10 @@ impl Attribute {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorldConfig {
-    /// How many people there are, at most [`WorldConfig::MOST_PEOPLE`].
+    /// Number of people, at most [`WorldConfig::MOST_PEOPLE`].
     pub people: usize,
-    /// How many of them are never asked about in training conversations: what is answered about them was learned from
-    /// their biographies.
+    /// Number of people whom training conversations never ask about: answers about them were learned from their
+    /// biographies.
     pub held_out_people: usize,
     /// Decides who has what, and who is held out.
     pub seed: u64,
@@ -115,7 +115,7 @@ pub struct Question {
     pub text: String,
     /// Whom it is about.
     pub person: String,
-    /// What it asks for.
+    /// The attribute that it asks for.
     pub attribute: Attribute,
     /// The right value.
     pub value: String,

@@ -27,7 +27,7 @@ pub const VALUES: [&[&str]; 5] = [
     &["red", "blue", "green", "yellow", "white", "black", "purple", "brown", "orange", "pink"],
 ];
 
-/// How a biography states each attribute.
+/// Statements of each attribute in biographies.
 pub const STATEMENTS: [&[&str]; 5] = [
     &[
         "{name} lives in {value}.",
@@ -61,7 +61,7 @@ pub const STATEMENTS: [&[&str]; 5] = [
     ],
 ];
 
-/// How a biography begins.
+/// Openings of biographies.
 pub const OPENINGS: &[&str] = &[
     "This is {name}.",
     "I know {name}.",
@@ -70,7 +70,7 @@ pub const OPENINGS: &[&str] = &[
     "Have you met {name}?",
 ];
 
-/// How a question asks for each attribute.
+/// Questions about each attribute.
 pub const QUESTIONS: [&[&str]; 5] = [
     &["Where does {name} live?", "What is {name}'s home town?", "Which town is {name} from?"],
     &["What is {name}'s job?", "What does {name} do for a living?", "What work does {name} do?"],
@@ -79,7 +79,7 @@ pub const QUESTIONS: [&[&str]; 5] = [
     &["What is {name}'s favourite colour?", "Which colour does {name} like best?", "What colour does {name} like?"],
 ];
 
-/// How an answer is worded.
+/// Wordings of answers.
 pub const ANSWERS: [&str; 5] = [
     "{name} lives in {value}.",
     "{name} works as a {value}.",

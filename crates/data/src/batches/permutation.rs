@@ -19,7 +19,7 @@ impl Permutation {
         Self { len, half_bits: bits.div_ceil(2).max(1), keys }
     }
 
-    /// Where `index` goes.
+    /// Image of `index`.
     ///
     /// # Panics
     /// When `index` is not in `0..len`.

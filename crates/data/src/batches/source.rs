@@ -1,4 +1,4 @@
-//! What every source of batches has in common.
+//! The interface of all sources of batches.
 
 use serde::{Deserialize, Serialize};
 

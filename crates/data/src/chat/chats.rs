@@ -67,7 +67,7 @@ impl EncodedChats {
         Ok(Self { chats, context, padding, skips, cut, hidden, hidden_tools, unread })
     }
 
-    /// How many conversations there are.
+    /// Number of conversations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.chats.len()
@@ -91,19 +91,19 @@ impl EncodedChats {
         self.chats.iter().map(loss_tokens).sum()
     }
 
-    /// How many conversations were too long and lost their end.
+    /// Number of conversations that were cut at the context.
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.cut
     }
 
-    /// How many answers the chat template shows nothing of, in conversations that are learned from.
+    /// Number of answers that the chat template omits, in conversations that are learned from.
     #[must_use]
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
 
-    /// How many conversations have tools of which the chat template shows none.
+    /// Number of conversations whose tools the chat template omits.
     #[must_use]
     pub fn hidden_tools(&self) -> u64 {
         self.hidden_tools
@@ -115,7 +115,7 @@ impl EncodedChats {
         &self.unread
     }
 
-    /// What was left out, and why.
+    /// Skipped examples by reason.
     #[must_use]
     pub fn skips(&self) -> &Skips {
         &self.skips

@@ -1,4 +1,4 @@
-//! What encoding every kind of example has in common.
+//! Shared parts of encoding examples.
 
 use fireclay_tokenizer::TokenizerError;
 use rayon::prelude::*;
@@ -11,12 +11,12 @@ use crate::examples::Skips;
 pub struct Encoded<T> {
     /// In the order of the examples.
     pub items: Vec<T>,
-    /// What was left out, and why.
+    /// Skipped examples by reason.
     pub skips: Skips,
 }
 
-/// What becomes of one example: ids, or a reason to leave it out.
-pub(super) type Outcome<T> = Result<T, String>;
+/// Result for one example: ids, or a reason to skip it.
+pub(super) type EncodedOrSkip<T> = Result<T, String>;
 
 /// The reason that an example has no room.
 pub(super) fn too_long(context: usize) -> String {
@@ -35,7 +35,7 @@ pub(super) fn encode_all<S: Sync, T: Send>(
     what: &'static str,
     examples: &[S],
     origin: impl Fn(&S) -> &str,
-    encode: impl Fn(&S) -> Result<Outcome<T>, TokenizerError> + Send + Sync,
+    encode: impl Fn(&S) -> Result<EncodedOrSkip<T>, TokenizerError> + Send + Sync,
 ) -> Result<Encoded<T>, DataError> {
     if examples.is_empty() {
         return Err(DataError::NoExamples { what });

@@ -3,22 +3,22 @@
 use fireclay_tokenizer::{EncodedAnswer, Message, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
-use super::encode::{Encoded, HIDDEN_CALLS, NOTHING_MARKED, Outcome, encode_all, too_long};
+use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, encode_all, too_long};
 use crate::DataError;
 use crate::examples::{Preference, Rating, Task};
 
 /// A prompt with a better and a worse answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncodedPair {
-    /// How many tokens the prompt has, with those that open the answer. They are the same in both sequences.
+    /// Number of prompt tokens, including those that open the answer. They are the same in both sequences.
     pub prompt_tokens: usize,
     /// The prompt and the better answer, up to the token that ends the assistant's turn.
     pub chosen: Vec<u32>,
     /// The prompt and the worse answer, up to the token that ends the assistant's turn.
     pub rejected: Vec<u32>,
-    /// By how much the chosen answer is better; 0 if nobody measured it.
+    /// Margin by which the chosen answer is better; 0 if unknown.
     pub margin: f32,
-    /// What is wrong with the rejected answer, for reporting.
+    /// Fault of the rejected answer, for reporting.
     pub kind: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct EncodedTask {
 pub struct EncodedRating {
     /// The prompt and the answer, up to the token that ends the assistant's turn.
     pub ids: Vec<u32>,
-    /// How many tokens the prompt has, with those that open the answer.
+    /// Number of prompt tokens, including those that open the answer.
     pub prompt_tokens: usize,
     /// Whether the answer is good.
     pub good: bool,
@@ -133,7 +133,11 @@ fn prompt_ids(tokenizer: &Tokenizer, prompt: &[Message]) -> Result<Vec<u32>, Tok
 }
 
 /// The ids of the prompt and an answer, without what the template puts behind the end of the assistant's turn.
-fn answered(tokenizer: &Tokenizer, prompt: &[Message], answer: &str) -> Result<Outcome<EncodedAnswer>, TokenizerError> {
+fn answered(
+    tokenizer: &Tokenizer,
+    prompt: &[Message],
+    answer: &str,
+) -> Result<EncodedOrSkip<EncodedAnswer>, TokenizerError> {
     let messages = [prompt, &[Message::new("assistant", answer)]].concat();
     Ok(match tokenizer.encode_answer(&messages, &tokenizer.render_options())? {
         None => Err(NOTHING_MARKED.to_owned()),

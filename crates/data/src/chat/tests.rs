@@ -289,7 +289,7 @@ fn a_pair_shares_the_ids_of_the_prompt_that_a_model_would_be_given() {
     }
 }
 
-/// What an answer is does not depend on who learns from it, whatever the template marks or opens.
+/// The tokens of an answer do not depend on who learns from it, whatever the template marks or opens.
 #[test]
 fn conversations_pairs_and_ratings_agree_on_an_answers_tokens() {
     let template = |before: &str, after: &str, opened: &str| {

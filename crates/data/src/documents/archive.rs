@@ -1,4 +1,4 @@
-//! What a `.zip` archive holds.
+//! Members of a `.zip` archive.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -14,9 +14,9 @@ const MOST_MEMBERS: usize = 1 << 20;
 /// A file in an archive.
 pub(super) struct Member {
     pub name: PathBuf,
-    /// Where its bytes begin in the archive.
+    /// Offset of its bytes in the archive.
     pub start: u64,
-    /// How many they are there.
+    /// Number of its bytes in the archive.
     pub length: u64,
     pub deflated: bool,
 }

@@ -14,7 +14,7 @@ const DEEPEST: usize = 64;
 /// A file that will be read.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its size on disk.
     pub bytes: u64,

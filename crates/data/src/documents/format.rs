@@ -1,8 +1,8 @@
-//! What a file is, by its name.
+//! Format of a file, by its name.
 
 use std::path::Path;
 
-/// How a file says what it has.
+/// Format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -42,13 +42,13 @@ impl Known {
         names: ".jsonl, .json and .yml (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
 
-    /// What a file's name says it is; `None` when it is nothing that the reader takes.
+    /// Format by a file's name; `None` if the reader takes no such file.
     pub(super) fn format_of(self, path: &Path) -> Option<(Format, Compression)> {
         format_of(path).filter(|(format, _)| self.formats.contains(format))
     }
 }
 
-/// How a file is packed.
+/// Compression of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,

@@ -62,7 +62,7 @@ fn explain(path: &Path, line: u64, text: &str, key: &str) -> DataError {
     }
 }
 
-/// What is wrong with a line that is not JSON.
+/// Error of a line that is not JSON.
 pub(crate) fn json_error(path: &Path, line: u64, error: &serde_json::Error) -> DataError {
     let reason = if error.is_eof() {
         format!("the line ends early, at column {}", error.column())
@@ -81,7 +81,7 @@ impl Iterator for JsonLines {
     }
 }
 
-/// What a value is, in words.
+/// Type of a value, in words.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

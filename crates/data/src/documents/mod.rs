@@ -44,9 +44,9 @@ use crate::DataError;
 pub struct Document {
     /// The text, exactly as in the source.
     pub text: String,
-    /// Where it starts: `path:line` (for parquet `path:row N`).
+    /// Its place: `path:line` (for parquet `path:row N`).
     pub origin: String,
-    /// Where this text lies in its document; `None`: it is the whole document.
+    /// Place of this text in its document; `None`: it is the whole document.
     pub piece: Option<Piece>,
     /// Whether special tokens that are spelled out in the text count as such: it was rendered by a chat template.
     /// Elsewhere they are ordinary text.
@@ -96,7 +96,7 @@ pub(crate) fn encode(tokenizer: &Tokenizer, text: &str, special_tokens: bool) ->
     if special_tokens { Ok(tokenizer.encode_with_specials(text)) } else { tokenizer.try_encode(text) }
 }
 
-/// How text files are read.
+/// Options of reading text files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Separates the documents of a `.txt` file (`TinyStories` has `<|endoftext|>` there); it is dropped, with

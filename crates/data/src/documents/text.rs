@@ -72,9 +72,9 @@ fn count_characters(path: Arc<Path>, compression: Compression, piece_bytes: usiz
     Ok(pieces.characters)
 }
 
-/// Where a text may be cut so that byte-level BPE gives the same ids for the two parts as for the
-/// whole: the pre-tokenizers of GPT-2, GPT-4 and their descendants always start a new word there.
-/// The last such place; failing that, the last line end; failing that, the end.
+/// Last offset at which a text may be cut so that byte-level BPE gives the same ids for the two parts as for the whole:
+/// the pre-tokenizers of GPT-2, GPT-4 and their descendants always start a new word there. Without such a place, the
+/// last line end; without one, the end.
 ///
 /// The places: before a space that follows anything but whitespace, and where a letter or digit
 /// (Latin, Chinese, Korean) is followed by a line end or by punctuation other than an apostrophe.

@@ -11,7 +11,7 @@ use crate::documents::{Known, SourceFiles};
 /// A question with answers to choose from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultipleChoice {
-    /// What comes before the answer.
+    /// Text before the answer.
     pub query: String,
     /// The answers, at least two.
     pub choices: Vec<String>,
@@ -24,7 +24,7 @@ pub struct MultipleChoice {
 pub struct Schema {
     /// The contexts, at least two.
     pub context_options: Vec<String>,
-    /// What follows each of them.
+    /// Text after each of them.
     pub continuation: String,
     /// The index of the context that it fits.
     pub gold: usize,
@@ -33,9 +33,9 @@ pub struct Schema {
 /// A text that goes on in one right way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
-    /// What is given.
+    /// The given text.
     pub context: String,
-    /// What follows, exactly.
+    /// The exact continuation.
     pub continuation: String,
 }
 
@@ -51,7 +51,7 @@ pub enum Benchmark {
 }
 
 impl Benchmark {
-    /// How many questions there are.
+    /// Number of questions.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {

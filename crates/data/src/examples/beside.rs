@@ -1,4 +1,4 @@
-//! What stands beside the messages of an example and belongs to its conversation: `system`, `history`, `tools`,
+//! Keys beside the messages of an example that belong to its conversation: `system`, `history`, `tools`,
 //! `chat_template_kwargs`.
 
 use fireclay_tokenizer::Message;

@@ -37,8 +37,8 @@ impl Prompted for Rating {
 
 /// Splits examples into those for training and about `fraction` of them for validation, keeping their order.
 ///
-/// What decides is the seed and what the user says before the first answer, so that no prompt is on both sides,
-/// whatever kinds of example it is in, and a conversation's later turns follow its first.
+/// The seed and the user's messages before the first answer decide, so that no prompt is on both sides, whatever kinds
+/// of example it is in, and a conversation's later turns follow its first.
 ///
 /// # Errors
 /// When `fraction` is not at least 0 and below 1.

@@ -1,19 +1,19 @@
-//! How an answer is judged without a model.
+//! Exact checks of answers.
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use fireclay_corpus::Check;
 
-/// How the answer to a [`Task`](super::Task) is judged.
+/// Check of the answer to a [`Task`](super::Task).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AnswerCheck {
     /// GSM8K (Cobbe et al. 2021, <https://arxiv.org/abs/2110.14168>): the number with which the answer ends.
     ///
-    /// Where the answer has `####`, it is the last number of the first line after the last `####` that has one; where
-    /// it has none, the last number of the whole. Commas between digits, spaces and currency signs do not count:
-    /// `$1,000.00` is `1000`.
+    /// If the answer has `####`: the last number of the first line after the last `####` that has one; where it has
+    /// none, the last number of the whole. Commas between digits, spaces and currency signs do not count: `$1,000.00`
+    /// is `1000`.
     FinalNumber {
         /// The right number.
         value: String,
@@ -102,7 +102,7 @@ impl From<Pattern> for String {
     }
 }
 
-/// What stands before the final number of an answer.
+/// Mark before the final number of an answer.
 pub(super) const FINAL_MARK: &str = "####";
 
 /// The number that an answer ends with.

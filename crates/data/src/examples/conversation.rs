@@ -19,9 +19,9 @@ use fireclay_corpus as corpus;
 /// Turns of a user and of an assistant, perhaps after a system message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
-    /// What is said, in order.
+    /// Messages in order.
     pub messages: Vec<Message>,
-    /// Where it is from: `path:line`, or the generator's name.
+    /// Its origin: `path:line`, or the generator's name.
     pub origin: String,
 }
 

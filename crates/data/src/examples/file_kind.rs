@@ -1,11 +1,11 @@
-//! What kind of examples a file holds, told by the keys of its first object.
+//! Kind of examples in a file, by the keys of its first object.
 
 use super::read;
 use super::record::Record;
 use crate::DataError;
 use crate::documents::{Format, Known, SourceFiles};
 
-/// What a file can be used for in an evaluation.
+/// Use of a file in an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// For [`read_benchmark`](super::read_benchmark).

@@ -165,7 +165,7 @@ fn shown(messages: &[Message]) -> String {
     shown.join(" · ")
 }
 
-/// What the reader makes of an object.
+/// An object as the reader reads it.
 fn outcome(reader: &str, example: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");

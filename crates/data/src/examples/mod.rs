@@ -18,9 +18,9 @@
 //! answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are counted in
 //! [`Examples::ignored`].
 //!
-//! What is wrong with the *form* of a file (no JSON, a missing key, a number where text should be) is an error that
-//! tells the line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves
-//! that example out, and is counted with its reason in [`Skips`].
+//! An error in the *form* of a file (no JSON, a missing key, a number where text should be) is an error that tells the
+//! line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves that example
+//! out, and is counted with its reason in [`Skips`].
 
 mod skips;
 mod record;

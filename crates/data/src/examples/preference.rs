@@ -25,9 +25,9 @@ pub struct Preference {
     pub rejected: String,
     /// By how much the chosen answer is better, if anybody measured it.
     pub margin: Option<f32>,
-    /// What is wrong with the rejected answer, for reporting: "rude", "2 ranks lower".
+    /// Fault of the rejected answer, for reporting: "rude", "2 ranks lower".
     pub kind: Option<String>,
-    /// Where it is from: `path:line`, or the generator's name.
+    /// Its origin: `path:line`, or the generator's name.
     pub origin: String,
 }
 

@@ -1,4 +1,4 @@
-//! What an example asks: under which keys it lies, and why nothing can be answered to it.
+//! Prompt of an example: its keys, and reasons why it cannot be answered.
 
 use fireclay_tokenizer::Message;
 
@@ -25,7 +25,7 @@ pub(super) fn prompt(record: &Record) -> Result<Option<Vec<Message>>, DataError>
     prompt_under(record, key).map(Some)
 }
 
-/// What is asked under `key`: text, or messages; with an instruction's input.
+/// The prompt under `key`: text, or messages; with an instruction's input.
 pub(super) fn prompt_under(record: &Record, key: &str) -> Result<Vec<Message>, DataError> {
     if key == "instruction" {
         return Ok(vec![asked(record.string(key)?, record)?]);

@@ -20,7 +20,7 @@ pub struct Rating {
     pub completion: String,
     /// Whether it is a good one.
     pub good: bool,
-    /// Where it is from: `path:line`, or the generator's name.
+    /// Its origin: `path:line`, or the generator's name.
     pub origin: String,
 }
 

@@ -23,9 +23,9 @@ const LONGEST_LINE: usize = 256 << 20;
 pub struct Examples<T> {
     /// In the order of the files.
     pub examples: Vec<T>,
-    /// What was left out, and why.
+    /// Skipped examples by reason.
     pub skips: Skips,
-    /// Keys that nobody read, and roles that mean nothing here, each with how many examples have it.
+    /// Unread keys and unknown roles, each with the number of examples that have it.
     pub ignored: Skips,
 }
 

@@ -47,7 +47,7 @@ impl Record {
         self.object.get(key)
     }
 
-    /// Keys with something other than null, false or nothing in it that nobody has read.
+    /// Unread keys whose value is not null, false or empty.
     pub fn unread(&self) -> Vec<&str> {
         let used = self.used.borrow();
         let entries = self.object.iter().filter(|(key, value)| !used.contains(*key) && !is_nothing(value));

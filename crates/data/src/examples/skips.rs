@@ -1,4 +1,4 @@
-//! What was left out, and why.
+//! Skipped examples by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ pub struct Skips {
     reasons: BTreeMap<String, Skipped>,
 }
 
-/// How many examples one reason left out.
+/// Number of examples that were skipped for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// How many.
+    /// The number.
     pub count: u64,
-    /// Where the first one is: `path:line`.
+    /// Place of the first one: `path:line`.
     pub first: String,
 }
 
@@ -37,13 +37,13 @@ impl Skips {
         }
     }
 
-    /// How many examples were left out, for whatever reason.
+    /// Number of skipped examples.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.reasons.values().map(|skipped| skipped.count).sum()
     }
 
-    /// How many examples were left out for this reason.
+    /// Number of examples skipped for this reason.
     #[must_use]
     pub fn count(&self, reason: &str) -> u64 {
         self.reasons.get(reason).map_or(0, |skipped| skipped.count)

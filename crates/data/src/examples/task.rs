@@ -19,14 +19,14 @@ use fireclay_corpus as corpus;
 pub struct Task {
     /// The messages so far, the last one not the assistant's.
     pub messages: Vec<Message>,
-    /// How the answer is judged.
+    /// Check of the answer.
     pub check: AnswerCheck,
     /// The topic that evaluations report it under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
     /// A good answer, if one is known.
     pub reference: Option<String>,
-    /// Where it is from: `path:line`, or the generator's name.
+    /// Its origin: `path:line`, or the generator's name.
     pub origin: String,
 }
 

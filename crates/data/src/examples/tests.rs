@@ -218,7 +218,7 @@ fn a_file_of_which_everything_is_skipped_is_an_error() {
     );
 }
 
-/// What a line gives: the prompt's turns, the chosen and the rejected answer.
+/// Content of a line: the prompt's turns, the chosen and the rejected answer.
 #[track_caller]
 fn check_preference(line: &str, prompt: &[(&str, &str)], chosen: &str, rejected: &str) {
     let read = read_file(read_preferences, "p.jsonl", line).unwrap();

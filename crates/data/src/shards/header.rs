@@ -31,7 +31,7 @@ impl Width {
     }
 }
 
-/// What a shard says of itself.
+/// Header of a shard.
 ///
 /// | bytes | field (little-endian) |
 /// |---|---|

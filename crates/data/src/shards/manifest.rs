@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 pub(super) struct Manifest {
     pub format: String,
     pub version: u32,
-    /// What the shards were made from; see `source_key`.
+    /// Key of the shards' source; see `source_key`.
     pub key: String,
     pub tokenizer: String,
     pub vocab_size: usize,

@@ -30,7 +30,7 @@ pub use split::ValidationSplit;
 pub use tokenize::{TokenizeOptions, Tokenized, tokenize, tokenize_paths, tokenize_splits};
 pub use writer::ShardWriter;
 
-/// What the names of a split's files begin with.
+/// Prefix of the file names of a split.
 fn prefix(split: Split) -> &'static str {
     match split {
         Split::Train => "train",

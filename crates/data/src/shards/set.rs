@@ -142,7 +142,7 @@ impl ShardSet {
         (len > 0 && text_bytes > 0).then(|| text_bytes as f64 / len as f64)
     }
 
-    /// What the set was made from; empty if that was not recorded.
+    /// Key of the set's source; empty if none was recorded.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Split;
 use crate::{DataError, Document};
 
-/// How text is divided between training and validation.
+/// Split of text between training and validation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ValidationSplit {
     /// Nothing is held out.
@@ -73,7 +73,7 @@ const LOOK_BYTES: usize = 32 << 20;
 pub(super) struct Assigned {
     pub split: Split,
     pub text: String,
-    /// Where the document or piece starts, for messages.
+    /// Place of the document or piece, for messages.
     pub origin: String,
     /// Whether a document begins here, on this side.
     pub begins: bool,

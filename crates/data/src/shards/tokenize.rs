@@ -21,16 +21,16 @@ use crate::{DataError, Document};
 /// Text given to one thread at a time, on average.
 const BYTES_A_THREAD: usize = 512 << 10;
 
-/// How text becomes shards.
+/// Options of tokenising text into shards.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TokenizeOptions {
-    /// What is held out for validation.
+    /// The validation split.
     pub split: ValidationSplit,
     /// The most tokens of a shard.
     pub shard_tokens: u64,
     /// Whether to draw a progress bar (on stderr, and only if that is a terminal).
     pub progress: bool,
-    /// How [`tokenize_paths`] reads text files.
+    /// Options of [`tokenize_paths`] for reading text files.
     pub read: ReadOptions,
     /// Sources of which [`tokenize_paths`] makes the validation split; when any are named,
     /// `split` is not applied.
@@ -53,7 +53,7 @@ impl Default for TokenizeOptions {
     }
 }
 
-/// What [`tokenize_paths`] did.
+/// Result of [`tokenize_paths`].
 #[derive(Debug, Clone)]
 pub struct Tokenized {
     /// The tokens.

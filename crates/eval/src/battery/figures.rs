@@ -1,4 +1,4 @@
-//! What a finished stage reached on its battery.
+//! Results of a finished stage on its battery.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +36,7 @@ impl BatteryShares {
         Self::of(&summary.metrics)
     }
 
-    /// What models are compared by, as checkpoints are.
+    /// Score by which models are compared, as checkpoints are.
     #[must_use]
     pub fn score(&self) -> f64 {
         f64::midpoint(self.greedy, self.sampled)

@@ -6,7 +6,7 @@ use std::path::Path;
 use fireclay_rlhf::{BatteryReport, Tally};
 use fireclay_tokenizer::Message;
 
-/// What one stage replied to its last battery.
+/// Replies of one stage to its last battery.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageReplies {
     /// The stage's name.
@@ -42,7 +42,7 @@ pub struct TopicRow {
     pub cells: Vec<Option<Cell>>,
 }
 
-/// What a stage reached in a row.
+/// Result of a stage in a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// Of greedy replies.
@@ -129,7 +129,7 @@ pub struct SideBySide<'a> {
     pub topic: Option<&'a str>,
     /// The conversation that waits for a reply.
     pub messages: &'a [Message],
-    /// What each stage replies, and whether that is right; `None` where it was not asked.
+    /// Reply of each stage, and whether it is right; `None` where it was not asked.
     pub replies: Vec<Option<(&'a str, bool)>>,
 }
 

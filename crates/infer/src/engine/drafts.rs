@@ -13,7 +13,7 @@
 const LENGTHS: [usize; 2] = [4, 2];
 /// Tokens that are looked through, the newest first.
 const REACH: usize = 8192;
-/// What one more row of a step costs, as a share of a step of one row.
+/// Cost of one more row in a step, as a share of a step of one row.
 const ROW_COST: f64 = 0.2;
 /// Weight of the newest guess in the share of right ones.
 const NEWEST: f64 = 0.15;
@@ -25,7 +25,7 @@ const PAUSES: (usize, usize) = (8, 256);
 pub(crate) struct Drafts {
     /// Those of this step.
     pub tokens: Vec<u32>,
-    /// How many guesses come true, of those whose predecessors did.
+    /// Share of accepted guesses among those whose predecessors were accepted.
     share: f64,
     /// Tokens until the next guess, and those of the next pause.
     pause: usize,
@@ -66,8 +66,8 @@ impl Drafts {
         self.tokens.len()
     }
 
-    /// Learns that the first `right` guesses of this step came true, and whether the one behind them was seen to be
-    /// wrong.
+    /// Updates the acceptance rate: the first `right` guesses of this step were accepted, and `wrong` says whether the
+    /// next one was rejected.
     pub fn learn(&mut self, right: usize, wrong: bool) {
         for _ in 0..right {
             self.share += NEWEST * (1.0 - self.share);
@@ -82,7 +82,7 @@ impl Drafts {
     }
 }
 
-/// How likely a guess must be for its row to bring more tokens than its time costs, in a step of `rows` requests.
+/// Least probability of a guess that is worth its row's time, in a step of `rows` requests.
 fn worth(rows: usize) -> f64 {
     let all = ROW_COST * rows as f64;
     all / (1.0 - ROW_COST + all)

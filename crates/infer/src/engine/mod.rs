@@ -21,7 +21,7 @@ use pages::PagePool;
 pub use request::{Event, Request, RequestId, Token};
 use sequence::Sequence;
 
-/// What an engine may use.
+/// Limits of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
     /// Most bytes of keys and values. They are set aside when the engine is made, unless all streams together need
@@ -43,7 +43,7 @@ impl Default for EngineConfig {
     }
 }
 
-/// What became of the tokens that requests guessed.
+/// Counts of guessed and accepted tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Speculation {
     /// Guesses that were computed.
@@ -59,7 +59,7 @@ pub struct Memory {
     pub pages: usize,
     /// Those that requests use now.
     pub used: usize,
-    /// Those that nobody uses and that are kept for whoever begins alike.
+    /// Unused pages that are kept for requests with the same beginning.
     pub cached: usize,
 }
 
@@ -80,7 +80,7 @@ pub struct Engine {
     waiting: VecDeque<Sequence>,
     /// In the order in which they came.
     running: Vec<Sequence>,
-    /// What happened outside of steps.
+    /// Events between steps.
     events: Vec<Event>,
     next_id: u64,
     preemptions: u64,
@@ -143,20 +143,20 @@ impl Engine {
         !(self.waiting.is_empty() && self.running.is_empty() && self.events.is_empty())
     }
 
-    /// Where the memory is.
+    /// Use of the memory.
     #[must_use]
     pub fn memory(&self) -> Memory {
         let (pages, cached) = (self.cache.pages(), self.pool.idle());
         Memory { pages, used: pages - self.pool.available(), cached }
     }
 
-    /// How often a request gave back its pages to one that came before it.
+    /// Number of times that a request gave back its pages to an earlier one.
     #[must_use]
     pub fn preemptions(&self) -> u64 {
         self.preemptions
     }
 
-    /// What became of guesses so far.
+    /// Counts of guessed and accepted tokens so far.
     #[must_use]
     pub fn speculation(&self) -> Speculation {
         self.speculation
@@ -345,7 +345,7 @@ impl Engine {
         host(self.decoder.logits(chosen_nd))
     }
 
-    /// How far every layer looks back, if none looks at everything.
+    /// Largest window of the layers; `None` if one attends to everything.
     fn window_of_all_layers(&self) -> Option<usize> {
         self.decoder.config().window_of_all_layers()
     }
@@ -359,11 +359,11 @@ struct Rows {
     count: usize,
 }
 
-/// What a request drew in a step.
+/// Tokens of a request in a step.
 struct Outcome {
     request: RequestId,
     tokens: Vec<Token>,
-    /// What went wrong behind them.
+    /// The error after them.
     failed: Option<InferError>,
 }
 

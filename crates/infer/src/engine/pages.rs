@@ -11,7 +11,7 @@ use fireclay_model::PAGE;
 /// The page that no text needs any more, in a text's list of pages.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 
-/// What a known page holds, by a number that is never used again.
+/// Identity of a known page's content, a number that is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Known(u64);
 
@@ -29,9 +29,9 @@ pub(crate) struct PagePool {
     /// Pages that hold nothing.
     free: Vec<u32>,
     known: HashMap<Content, u32>,
-    /// Known pages that nobody uses, by when they were given back.
+    /// Known unused pages by the time they were given back.
     idle: BTreeMap<u64, u32>,
-    /// What [`Known`] and times count.
+    /// Counter of [`Known`] and of times.
     count: u64,
 }
 
@@ -54,7 +54,7 @@ impl PagePool {
         self.free.len() + self.idle.len()
     }
 
-    /// Pages that are known and that nobody uses.
+    /// Known unused pages.
     pub fn idle(&self) -> usize {
         self.idle.len()
     }

@@ -1,4 +1,4 @@
-//! What an engine is asked, and what it tells.
+//! Requests to an engine, and its events.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use crate::{CompiledConstraint, Completion, InferError, SamplingConfig, StopStri
 pub struct Request {
     /// The prompt.
     pub prompt: Vec<u32>,
-    /// How its tokens are chosen.
+    /// Sampling settings.
     pub sampling: SamplingConfig,
     /// Keeps prompt and completion valid UTF-8.
     pub guard: Option<Arc<Utf8Guard>>,
-    /// What the completion must match.
+    /// Constraint on the completion.
     pub constraint: Option<CompiledConstraint>,
     /// Texts that end the completion.
     pub stop_strings: Option<Arc<StopStrings>>,
-    /// How many of the most probable tokens are told with each token.
+    /// Number of most probable tokens that are reported with each token.
     pub top_logprobs: usize,
     /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed
     /// again. With [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is
@@ -45,7 +45,7 @@ impl Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
-/// What became of a request in a step.
+/// Event of a request in a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// It has one more token.

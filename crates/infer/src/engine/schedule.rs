@@ -10,7 +10,7 @@ use fireclay_model::PagedCache;
 use super::Engine;
 
 impl Engine {
-    /// How many tokens of each running request are computed next. Their pages are taken.
+    /// Number of tokens of each running request that are computed next. Their pages are taken.
     pub(super) fn schedule(&mut self) -> Vec<usize> {
         let context = self.decoder.config().context;
         let (mut counts, mut budget) = (vec![], self.config.chunk);

@@ -34,7 +34,7 @@ pub(crate) struct Sequence {
     known: (usize, Known),
     sampler: Sampler,
     pub drafts: Drafts,
-    /// What keeps the text valid, and where in a character it is.
+    /// Guard of valid UTF-8, and its state.
     guard: Option<(Arc<Utf8Guard>, State)>,
     constraint: Option<CompiledConstraint>,
     stop_watch: Option<StopWatch>,
@@ -141,7 +141,7 @@ impl Sequence {
         known.iter().chain(&self.drafts.tokens).copied()
     }
 
-    /// Where the context has filled up, goes on with its newest half.
+    /// Continues with the newest half of a full context.
     pub fn slide(&mut self, context: usize, pool: &mut PagePool) {
         if self.window().len() > context {
             self.give_back(pool);
@@ -231,7 +231,7 @@ impl Sequence {
         !self.only_scored
     }
 
-    /// What was generated, however it ended.
+    /// The generated tokens, however the request ended.
     pub fn into_completion(self) -> Completion {
         let seconds = |from: Option<Instant>, to: Option<Instant>| {
             from.zip(to).map_or(0.0, |(from, to)| to.duration_since(from).as_secs_f64())

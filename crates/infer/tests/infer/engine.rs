@@ -1,4 +1,4 @@
-//! What an engine does with its requests and its memory.
+//! The engine's treatment of requests and memory.
 
 use fireclay_infer::{
     Completion, Engine, EngineConfig, Event, FinishReason, InferError, Request, RequestId, SamplingConfig,

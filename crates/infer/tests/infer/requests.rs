@@ -1,4 +1,4 @@
-//! What a request may ask for.
+//! Options of a request.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

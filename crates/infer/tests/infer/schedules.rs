@@ -39,7 +39,7 @@ fn request(rng: &mut ChaCha8Rng) -> Request {
     Request { prompt_logprobs: rng.random_range(0..6) == 0, ..Request::new(prompt, sampling) }
 }
 
-/// What a request gets alone, on an engine that reads the prompt at once and guesses nothing.
+/// Completion of a request alone, on an engine that reads the prompt at once and guesses nothing.
 fn alone(engine: &mut Engine, request: Request) -> Completion {
     engine.complete(request, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap()
 }

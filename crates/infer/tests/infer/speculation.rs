@@ -16,7 +16,7 @@ fn repeated() -> Vec<u32> {
     [3, 14, 15, 9, 26, 5, 35, 8].repeat(5)
 }
 
-/// What a request gets, the steps that it takes, and what became of its guesses.
+/// Completion of a request, its steps, and its counts of guesses.
 fn run(decoder: &Decoder, drafts: usize, sampling: &SamplingConfig) -> (Completion, usize, Speculation) {
     let mut engine = engine(decoder, EngineConfig { drafts, ..EngineConfig::default() });
     engine.add(Request { top_logprobs: 2, ..Request::new(repeated(), sampling.clone()) }).unwrap();

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 use crate::Activation;
 
-/// What [`activate`](super::activate) computes.
+/// Reference implementation of [`activate`](super::activate).
 #[must_use]
 pub fn activate<const R: usize>(x: Tensor<R>, activation: Activation) -> Tensor<R> {
     match activation {

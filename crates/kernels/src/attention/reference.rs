@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData, module, ops::AttentionModul
 use super::Mask;
 use crate::Precision;
 
-/// What [`attention`](super::attention()) computes.
+/// Reference implementation of [`attention`](super::attention()).
 #[must_use]
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Mask, precision: Precision) -> Tensor<4> {
     attention_with([q, k, v], mask, None, precision)

@@ -9,12 +9,12 @@ use burn::tensor::Tensor;
 use crate::Precision;
 use crate::head::Head;
 
-/// What is to be predicted at each of N places, and what it counts.
+/// Targets of N positions and their weights.
 #[derive(Clone, Debug)]
 pub struct Targets {
     /// Token ids, `[N]`.
     pub ids: Vec<u32>,
-    /// What each place counts, `[N]`; places that count 0 are not computed.
+    /// Weight of each position, `[N]`; positions of weight 0 are not computed.
     pub weights: Vec<f32>,
 }
 

@@ -6,13 +6,16 @@ use super::Targets;
 use crate::Precision;
 use crate::head::Head;
 
-/// What [`cross_entropy`](super::cross_entropy()) computes.
+/// Reference implementation of [`cross_entropy`](super::cross_entropy()).
 #[must_use]
 pub fn cross_entropy(hidden: Tensor<2>, head: Head, targets: &Targets, precision: Precision) -> Tensor<1> {
     of_logits(head.logits(hidden, precision), targets)
 }
 
-/// The same of logits `[N, V]`.
+/// `Σ wᵢ·(−log softmax(logits)ᵢ[targetᵢ])` in nats.
+///
+/// # Shapes
+/// Logits `[N, V]`, N targets → `[1]`
 #[must_use]
 pub fn of_logits(logits: Tensor<2>, targets: &Targets) -> Tensor<1> {
     let device = logits.device();

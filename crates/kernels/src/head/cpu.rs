@@ -9,7 +9,7 @@ use crate::host::{dims, tensor, values};
 use crate::linear::{Panels, matrix};
 use crate::product::{MatRef, RightSide, product, round_to_bf16};
 
-/// How a head is to be multiplied.
+/// Product of hidden states with a head.
 #[derive(Clone, Debug)]
 pub(crate) struct Multiply {
     /// Whether the head is an embedding `[V, D]`, to be transposed.
@@ -31,7 +31,7 @@ pub(crate) struct LogitRows<'a> {
     head_gradient: Option<Vec<f32>>,
 }
 
-/// What the hidden states are multiplied with.
+/// The factor of the hidden states.
 enum Factor<'a> {
     /// `[D, V]`, and `[V, D]`, if the gradient of the hidden states is wanted.
     Tensor(RightSide<'a>, Option<RightSide<'a>>),

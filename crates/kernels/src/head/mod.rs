@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::{Precision, StoredWeight};
 
-/// What a head of `[D, V]` is multiplied from.
+/// The matrix of a head, `[D, V]`.
 #[derive(Clone, Debug)]
 pub enum Head {
     /// `[D, V]`
@@ -39,7 +39,7 @@ impl Head {
         precision.result(precision.operand(hidden).matmul(precision.operand(head)))
     }
 
-    /// How kernels multiply with it, and the tensor that they are given for it, which a stored head has not.
+    /// The form in which kernels multiply with it, and the tensor that they take for it; a stored head has none.
     #[cfg(feature = "flex")]
     pub(crate) fn into_parts(self, precision: Precision) -> (cpu::Multiply, Option<Tensor<2>>) {
         let how = |tied, stored| cpu::Multiply { tied, stored, precision };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Values of a row that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
-/// How weights are stored that are not trained. What they are multiplied with, and the sums, are f32 all the same.
+/// Number format of weights that are not trained. Their other factor and the sums are f32 in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {

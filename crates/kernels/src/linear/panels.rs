@@ -259,8 +259,8 @@ impl Panels {
     }
 }
 
-/// The weights of the inputs from `first` on, of the outputs in `rows`, whose inputs lie together: `[inputs, W]`, filled
-/// up with zeros.
+/// The weights of the inputs from `first` on, of the outputs in `rows`, whose inputs lie together: `[inputs, W]`,
+/// filled up with zeros.
 fn by_input<const W: usize>(rows: &[f32], inputs: usize, first: usize, out: &mut [f32]) {
     let (out, count) = (out.as_chunks_mut::<W>().0, rows.len() / inputs);
     if count < W {

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Tensor, module};
 
 use crate::Precision;
 
-/// What [`linear`](super::linear()) computes.
+/// Reference implementation of [`linear`](super::linear()).
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
     let y = match weight.dtype() {

@@ -1,6 +1,6 @@
-//! What needs the outputs of a weight in [`Panels`] one after another, which is not how they lie: the gradient of a
-//! product's input, and an embedding's rows. A slab of outputs is widened at a time, so that the memory for it does not
-//! grow with the weight.
+//! Operations that need the outputs of a weight in [`Panels`] one after another, an order in which they do not lie: the
+//! gradient of a product's input, and an embedding's rows. A slab of outputs is widened at a time, so that the memory
+//! for it does not grow with the weight.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;

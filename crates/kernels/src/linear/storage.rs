@@ -159,7 +159,7 @@ impl StoredWeight {
         [inputs, self.outputs]
     }
 
-    /// Where the host has it.
+    /// The panels, if the weight is in host memory.
     #[cfg(feature = "flex")]
     pub(crate) fn panels(&self) -> Option<&Arc<Panels>> {
         match &self.values {

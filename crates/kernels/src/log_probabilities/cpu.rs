@@ -15,13 +15,13 @@ use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
 /// The log-probabilities, and behind them the entropies, of `[hidden, head]`, or of `[hidden]` where the head
 /// is stored: `[2, N]`.
 #[derive(Debug)]
-pub(super) struct LogProbabilities {
+pub(super) struct LogProbabilitiesKernel {
     pub ids: Vec<u32>,
     pub inverse_temperature: f32,
     pub how: Multiply,
 }
 
-impl Kernel for LogProbabilities {
+impl Kernel for LogProbabilitiesKernel {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let hidden = contiguous(inputs.remove(0));
         let head = inputs.pop();
@@ -71,7 +71,7 @@ struct Softmax<'a> {
     inverse_temperature: f32,
 }
 
-impl LogProbabilities {
+impl LogProbabilitiesKernel {
     fn softmax<'a>(&self, logits: &'a mut [f32]) -> Softmax<'a> {
         let inverse_temperature = self.inverse_temperature;
         let (log_sum, entropy) = vectorize(

@@ -1,5 +1,5 @@
-//! How probable given tokens are under a head, and how uncertain the head was, as one operation: what a policy gradient
-//! differentiates.
+//! Log-probabilities of given tokens under a head, and entropies of its distributions, as one operation that
+//! policy gradients differentiate.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use crate::Precision;
 use crate::head::Head;
 
-/// What a softmax says of one token a row.
+/// Log-probability of one token a row, and the entropy of the row's distribution.
 #[derive(Clone, Debug)]
 pub struct LogProbabilities {
     /// log p of the token, in nats: `[N]`.
@@ -46,7 +46,7 @@ pub fn log_probabilities(
     if crate::op::on_host(&hidden) {
         let (how, head) = head.into_parts(precision);
         let inputs = std::iter::once(hidden).chain(head).map(Tensor::into_dispatch);
-        let kernel = cpu::LogProbabilities { ids, inverse_temperature: (1.0 / temperature) as f32, how };
+        let kernel = cpu::LogProbabilitiesKernel { ids, inverse_temperature: (1.0 / temperature) as f32, how };
         let both: Tensor<2> = crate::op::apply(kernel, inputs.collect::<Vec<_>>());
         let of = |row| both.clone().narrow(0, row, 1).squeeze_dim::<1>(0);
         return LogProbabilities { chosen: of(0), entropy: of(1) };

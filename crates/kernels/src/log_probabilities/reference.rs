@@ -6,7 +6,7 @@ use super::LogProbabilities;
 use crate::Precision;
 use crate::head::Head;
 
-/// What [`log_probabilities`](super::log_probabilities()) computes.
+/// Reference implementation of [`log_probabilities`](super::log_probabilities()).
 #[must_use]
 pub fn log_probabilities(
     hidden: Tensor<2>,
@@ -18,7 +18,10 @@ pub fn log_probabilities(
     of_logits(head.logits(hidden, precision), ids, temperature)
 }
 
-/// The same of logits `[N, V]`.
+/// Log-probabilities of `ids` and entropies, in nats, of `softmax(logits / temperature)`.
+///
+/// # Shapes
+/// Logits `[N, V]`, N ids → two of `[N]`
 #[must_use]
 pub fn of_logits(logits: Tensor<2>, ids: &[u32], temperature: f64) -> LogProbabilities {
     let rows = ids.len();

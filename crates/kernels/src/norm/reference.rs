@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-/// What [`norm`](super::norm()) computes.
+/// Reference implementation of [`norm`](super::norm()).
 #[must_use]
 #[allow(clippy::single_match_else, reason = "two formulas of equal standing")]
 pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1>>, epsilon: f64) -> Tensor<R> {

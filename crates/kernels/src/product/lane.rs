@@ -1,5 +1,5 @@
-//! What a lane of 32 bits holds of an operand, and how lanes are multiplied: a number of f32, or a pair of bf16 that
-//! follow one another along k.
+//! Lanes of 32 bits of an operand and their products: a number of f32, or a pair of bf16 that follow one another along
+//! k.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;

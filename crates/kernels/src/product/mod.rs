@@ -113,12 +113,12 @@ fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
     assert_eq!(Some(c_len), a.rows.checked_mul(b.cols), "C has a row for each of A and a column for each of B");
 }
 
-/// What a product is added to.
+/// The initial value of a product's result.
 #[derive(Clone, Copy)]
 enum Start {
     /// Nothing.
     Zero,
-    /// What C holds.
+    /// The numbers that C holds.
     Held,
     /// The same row for every row of C. In a part of C, from its first column on.
     Row(*const f32),

@@ -18,7 +18,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(number).collect()
 }
 
-/// How a matrix lies in memory.
+/// Memory layout of a matrix.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     Rows,

@@ -16,7 +16,7 @@ pub(super) const TILE_VECTORS: usize = 4;
 /// Columns of the largest tile, and of a packed panel of B.
 pub(super) const PANEL: usize = TILE_VECTORS * LANES;
 
-/// Where a tile of C lies, and what to do with it.
+/// Place of a tile of C, and the operation on it.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub c: *mut f32,

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::Angles;
 
-/// What [`rotary`](super::rotary()) computes.
+/// Reference implementation of [`rotary`](super::rotary()).
 #[must_use]
 pub fn rotary(x: Tensor<4>, angles: &Angles) -> Tensor<4> {
     let device = x.device();

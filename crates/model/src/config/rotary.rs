@@ -1,4 +1,4 @@
-//! How rotary frequencies are stretched for longer contexts.
+//! Scaling of rotary frequencies for longer contexts.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ pub enum RotaryScaling {
     None,
     /// Every position divided by `factor` (position interpolation, Chen et al. 2023).
     Linear {
-        /// How many times longer the context becomes.
+        /// Factor by which the context grows.
         factor: f64,
     },
     /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, a smooth passage between.
     Llama3 {
-        /// How many times longer the context becomes.
+        /// Factor by which the context grows.
         factor: f64,
         /// Wavelengths over `original_context / low_freq_factor` are divided by `factor`.
         low_freq_factor: f64,
@@ -27,7 +27,7 @@ pub enum RotaryScaling {
     },
     /// `YaRN` (Peng et al. 2023): planes that turn often are kept, slow ones divided by `factor`, a ramp between them.
     Yarn {
-        /// How many times longer the context becomes.
+        /// Factor by which the context grows.
         factor: f64,
         /// Context of pretraining, in tokens.
         original_context: usize,
@@ -35,7 +35,7 @@ pub enum RotaryScaling {
         beta_fast: f64,
         /// Planes of fewer turns are divided by `factor`.
         beta_slow: f64,
-        /// What cosines and sines are multiplied by; `None`: what the paper advises, `0.1·ln(factor) + 1`.
+        /// Factor of cosines and sines; `None`: the paper's, `0.1·ln(factor) + 1`.
         attention_factor: Option<f64>,
         /// Whether the ramp begins and ends at whole planes.
         truncate: bool,
@@ -48,14 +48,14 @@ pub enum RotaryScaling {
         long_factor: Vec<f64>,
         /// Context of pretraining, in tokens.
         original_context: usize,
-        /// How many times longer the context becomes; `None`: the context divided by the original one.
+        /// Factor by which the context grows; `None`: the context divided by the original one.
         factor: Option<f64>,
-        /// What cosines and sines are multiplied by; `None`: `√(1 + ln(factor) / ln(original_context))`.
+        /// Factor of cosines and sines; `None`: `√(1 + ln(factor) / ln(original_context))`.
         attention_factor: Option<f64>,
     },
     /// Dynamic NTK: a base that grows with texts longer than the context.
     Dynamic {
-        /// How many times longer the context becomes.
+        /// Factor by which the context grows.
         factor: f64,
         /// The context beyond which the base grows, in tokens.
         original_context: usize,

@@ -1,11 +1,11 @@
-//! What only some families have: [`Variant`].
+//! Options that only some families have: [`Variant`].
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecoderConfig, Position, RotaryScaling};
+use super::{DecoderConfig, PositionEncoding, RotaryScaling};
 use crate::ModelError;
 
-/// Where the norms of a block stand.
+/// Place of the norms in a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormPlace {
@@ -18,7 +18,7 @@ pub enum NormPlace {
     Both,
 }
 
-/// How attention and feed-forward layer follow each other in a block.
+/// Order of attention and feed-forward layer in a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Residual {
@@ -31,29 +31,29 @@ pub enum Residual {
     ParallelOneNorm,
 }
 
-/// What only some families have. The default is what the presets have, and costs nothing.
+/// Options that only some families have. The default is what the presets have, and costs nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
-    /// Where the norms of a block stand.
+    /// Place of the norms in a block.
     pub norm_place: NormPlace,
-    /// How the two halves of a block follow each other.
+    /// Order of the two halves of a block.
     pub residual: Residual,
     /// Whether norms multiply by 1 + weight (Gemma).
     pub zero_centred_norms: bool,
     /// Whether the norm of queries, and that of keys, is over all heads together (`OLMo 2`).
     pub qk_norm_over_heads: bool,
-    /// How many of a head's numbers are rotated, the first ones; `None`: all.
+    /// Number of a head's first dimensions that are rotated; `None`: all.
     pub rotary_dims: Option<usize>,
     /// Layers whose queries and keys are not rotated.
     pub unrotated_layers: Vec<usize>,
     /// Whether the sliding window holds, for each layer, where that is not `full_layers` without and the rest with it.
     pub window_layers: Option<Vec<bool>>,
     /// Rotary positions of the layers with a window, where they have others (Gemma 3).
-    pub window_position: Option<Position>,
+    pub window_position: Option<PositionEncoding>,
     /// Embeddings are multiplied by it.
     pub embedding_multiplier: f64,
-    /// What a sub-layer gives is multiplied by it before it is added.
+    /// Factor of a sub-layer's result before it is added.
     pub residual_multiplier: f64,
     /// Logits are divided by it.
     pub logit_divisor: f64,
@@ -119,7 +119,7 @@ impl Variant {
             }
         }
         let rotated = self.rotary_dims.unwrap_or(config.head_dim);
-        let rotary = matches!(config.position, Position::Rotary { .. });
+        let rotary = matches!(config.position, PositionEncoding::Rotary { .. });
         if rotary && (rotated == 0 || rotated > config.head_dim || !rotated.is_multiple_of(2)) {
             return match self.rotary_dims {
                 None => invalid(format!("head_dim = {rotated} is odd; rotary positions need an even head_dim")),
@@ -132,7 +132,7 @@ impl Variant {
         for position in [Some(&config.position), self.window_position.as_ref()].into_iter().flatten() {
             validate_rotary(position, rotated / 2)?;
         }
-        if self.window_position.as_ref().is_some_and(|position| !matches!(position, Position::Rotary { .. })) {
+        if self.window_position.as_ref().is_some_and(|position| !matches!(position, PositionEncoding::Rotary { .. })) {
             return invalid("window_position is not rotary; give rotary positions or leave it out".into());
         }
         if let Some(layer) = self.unrotated_layers.iter().find(|&&layer| layer >= config.layers) {
@@ -148,8 +148,8 @@ impl Variant {
     }
 }
 
-fn validate_rotary(position: &Position, planes: usize) -> Result<(), ModelError> {
-    let Position::Rotary { theta, scaling } = position else { return Ok(()) };
+fn validate_rotary(position: &PositionEncoding, planes: usize) -> Result<(), ModelError> {
+    let PositionEncoding::Rotary { theta, scaling } = position else { return Ok(()) };
     let invalid = |message: String| Err(ModelError::Invalid(message));
     if !(*theta > 0.0 && theta.is_finite()) {
         return invalid(format!("rope theta is {theta}; give a positive number"));

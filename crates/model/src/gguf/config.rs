@@ -4,10 +4,10 @@ use fireclay_gguf::{GgufFile, Value as Entry};
 use serde_json::{Map, Value, json};
 
 use crate::ModelError;
-use crate::config::{DecoderConfig, Family, Position, RotaryScaling};
+use crate::config::{DecoderConfig, Family, PositionEncoding, RotaryScaling};
 use crate::huggingface::config_json;
 
-/// What a family is called in a GGUF file. A Mistral is a Llama there.
+/// Name of a family in a GGUF file. A Mistral is a Llama there.
 const ARCHITECTURES: [(&str, &str, Family); 13] = [
     ("llama", "llama", Family::Llama),
     ("gpt2", "gpt2", Family::Gpt2),
@@ -24,7 +24,7 @@ const ARCHITECTURES: [(&str, &str, Family); 13] = [
     ("gptneox", "gpt_neox", Family::GptNeoX),
 ];
 
-/// What a family is called in a GGUF file.
+/// Name of a family in a GGUF file.
 pub(super) fn architecture(family: Family) -> &'static str {
     let family = if family == Family::Mistral { Family::Llama } else { family };
     ARCHITECTURES.iter().find(|entry| entry.2 == family).expect("every family is listed").0
@@ -269,7 +269,7 @@ impl Reader<'_> {
         };
         let [long, short] = ["rope_factors_long.weight", "rope_factors_short.weight"].map(divisors);
         let all = divisors("rope_freqs.weight");
-        let Position::Rotary { theta, scaling } = &mut config.position else { return Ok(()) };
+        let PositionEncoding::Rotary { theta, scaling } = &mut config.position else { return Ok(()) };
         let original = self.number("rope.scaling.original_context_length").map(|length| length as usize);
         let original = original.unwrap_or(config.context).max(1);
         *scaling = match (all, long, short) {

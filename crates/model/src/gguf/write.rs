@@ -6,16 +6,16 @@ use std::path::Path;
 use fireclay_gguf::{Entry, GgufFile, NewTensor, NumberType, write};
 
 use super::config::{self, architecture};
-use crate::config::{DecoderConfig, Family, Position, Residual, RotaryScaling};
+use crate::config::{DecoderConfig, Family, PositionEncoding, Residual, RotaryScaling};
 use crate::huggingface::weights::{GgufTensor, gguf_tensors, write_atomically};
 use crate::huggingface::{TokenIds, config_json};
 use crate::position::{attention_factor, rotary_frequencies};
 use crate::{Decoder, ModelError};
 
-/// What [`save_gguf`] writes beside the weights, and how it keeps those.
+/// Options of [`save_gguf`]: the weights' number type, and the metadata.
 #[derive(Clone, Debug)]
 pub struct GgufOptions {
-    /// How matrices are kept: F32, F16, BF16, `Q8_0` or `Q4_0`. Vectors stay F32. With `Q4_0` the embedding and the
+    /// Number type of matrices: F32, F16, BF16, `Q8_0` or `Q4_0`. Vectors stay F32. With `Q4_0` the embedding and the
     /// head are `Q8_0`; matrices whose rows are not whole blocks are F16.
     pub kind: NumberType,
     /// The model's name in the file.
@@ -103,7 +103,7 @@ fn check_read_back(config: &DecoderConfig, path: &Path) -> Result<(), ModelError
 /// Divisors of the planes in the place of what they were made of: a file has no more.
 fn as_divisors(config: &mut DecoderConfig) {
     let (dims, context) = (config.variant.rotary_dims.unwrap_or(config.head_dim), config.context);
-    let Position::Rotary { theta, scaling } = &mut config.position else { return };
+    let PositionEncoding::Rotary { theta, scaling } = &mut config.position else { return };
     match scaling {
         RotaryScaling::Llama3 { .. } => {
             let divisors = llama3_divisors(dims, *theta, scaling);
@@ -143,7 +143,7 @@ fn new_tensor(tensor: &GgufTensor, kind: NumberType) -> NewTensor {
 
 /// The tensors that say how the planes are divided.
 fn divisors(config: &DecoderConfig) -> Vec<GgufTensor> {
-    let Position::Rotary { theta, scaling } = &config.position else { return vec![] };
+    let PositionEncoding::Rotary { theta, scaling } = &config.position else { return vec![] };
     let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
     let given = |name: &str, numbers: Vec<f64>| {
         GgufTensor::of_numbers(name, numbers.into_iter().map(|number| number as f32).collect())
@@ -239,11 +239,11 @@ fn of_variant(config: &DecoderConfig, set: &mut impl FnMut(&str, Entry)) -> Resu
 }
 
 fn of_rope(config: &DecoderConfig, set: &mut impl FnMut(&str, Entry)) -> Result<(), ModelError> {
-    let Position::Rotary { theta, scaling } = &config.position else { return Ok(()) };
+    let PositionEncoding::Rotary { theta, scaling } = &config.position else { return Ok(()) };
     let number = |number: f64| Entry::F32(number as f32);
     set("rope.dimension_count", Entry::U32(config.variant.rotary_dims.unwrap_or(config.head_dim) as u32));
     set("rope.freq_base", number(*theta));
-    if let Some(Position::Rotary { theta, scaling }) = &config.variant.window_position {
+    if let Some(PositionEncoding::Rotary { theta, scaling }) = &config.variant.window_position {
         if *scaling != RotaryScaling::None {
             return Err(ModelError::Invalid(
                 "scaled rotary positions of layers with a window cannot be said in a GGUF file; keep the model as a \

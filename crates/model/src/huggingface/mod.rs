@@ -29,18 +29,18 @@ pub use weights::WeightFormat;
 pub(crate) use weights::transpose;
 use weights::{Checkpoint, write_atomically};
 
-use crate::config::{DecoderConfig, Position};
+use crate::config::{DecoderConfig, PositionEncoding};
 use crate::init::{Rounded, build};
 use crate::linear::WeightStorage;
 use crate::{Decoder, ModelError, gguf};
 
-/// What [`save_with`] writes beside the weights, and in which number format those are.
+/// Options of [`save_with`]: the weights' number format, token ids and sampling defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SaveOptions {
     /// Token ids for `config.json` and `generation_config.json`.
     pub tokens: TokenIds,
-    /// How tokens are drawn where nobody says otherwise, for `generation_config.json`. A model that is loaded and saved
-    /// again keeps its own with [`load_sampling`].
+    /// Default sampling settings, for `generation_config.json`. A model that is loaded and saved again keeps its own
+    /// with [`load_sampling`].
     pub sampling: SamplingDefaults,
     /// Number format of `model.safetensors`.
     pub format: WeightFormat,
@@ -103,11 +103,11 @@ fn body(config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Res
     build(&described(config, weights)?, weights, device)
 }
 
-/// What the decoder in `weights` is made of.
+/// Configuration of the decoder in `weights`.
 fn described(mut config: DecoderConfig, weights: &mut Checkpoint) -> Result<DecoderConfig, ModelError> {
     // Another program may have trained the table since we marked it as sines: then it is a learned one.
-    if config.position == Position::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
-        config.position = Position::Learned;
+    if config.position == PositionEncoding::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
+        config.position = PositionEncoding::Learned;
     }
     Ok(config)
 }

@@ -8,7 +8,7 @@ use tables::{Names, Pair};
 
 use crate::config::{DecoderConfig, Family};
 
-/// Where a checkpoint keeps one of our parameters.
+/// Place of one of our parameters in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The tensor's name.

@@ -1,4 +1,4 @@
-//! How a model's makers want its tokens drawn: the sampling keys of `generation_config.json`.
+//! Default sampling settings of a model: the sampling keys of `generation_config.json`.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub struct SamplingDefaults {
     /// Whether to draw at all: `false` always takes the most probable token.
     pub do_sample: Option<bool>,
-    /// What logits are divided by; 0 takes the most probable token.
+    /// Divisor of the logits; 0 takes the most probable token.
     pub temperature: Option<f64>,
     /// The fewest most probable tokens with this share of the probability stay, above 0 and up to 1.
     pub top_p: Option<f64>,
@@ -107,7 +107,7 @@ pub fn load_sampling(dir: impl AsRef<Path>) -> (SamplingDefaults, Vec<String>) {
     }
 }
 
-/// What `parse` makes of the value under `key`; `null` counts as absent.
+/// The value under `key` as `parse` reads it; `null` counts as absent.
 fn read_key<T>(
     path: &Path,
     object: &Map<String, Value>,

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use fireclay_model::huggingface::{
     SamplingDefaults, SaveOptions, TokenIds, WeightFormat, load_config, load_sampling, load_token_ids, save_with,
 };
-use fireclay_model::{Decoder, DecoderConfig, ModelError, NormKind, Position, load, save};
+use fireclay_model::{Decoder, DecoderConfig, ModelError, NormKind, PositionEncoding, load, save};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -54,7 +54,7 @@ pub(crate) fn set(dir: &Path, key: &str, value: serde_json::Value) {
     fs::write(path, config.to_string()).expect("written");
 }
 
-/// What loading `dir` complains of: one line, with every one of `parts`.
+/// The error of loading `dir`: one line, with every one of `parts`.
 fn refused(dir: &Path, parts: &[&str]) {
     let message = load(dir, &device()).expect_err("a refusal").to_string();
     assert!(!message.contains('\n'), "{message}");
@@ -111,7 +111,7 @@ fn f16_weights_and_names_of_the_bare_model_are_read() {
 #[test]
 fn classic_comes_back_as_classic_unless_its_table_was_trained() {
     let (dir, _) = saved(&DecoderConfig::classic(61, 32, 2, 4, 24));
-    assert_eq!(load(dir.path(), &device()).expect("a model").config().position, Position::Sinusoidal);
+    assert_eq!(load(dir.path(), &device()).expect("a model").config().position, PositionEncoding::Sinusoidal);
     rewrite(dir.path(), |name, dtype, shape, data| {
         let mut data = data.to_vec();
         if name == "transformer.wpe.weight" {
@@ -120,7 +120,7 @@ fn classic_comes_back_as_classic_unless_its_table_was_trained() {
         Some((name.into(), dtype, shape, data))
     });
     let trained = load(dir.path(), &device()).expect("a model");
-    assert_eq!(trained.config().position, Position::Learned);
+    assert_eq!(trained.config().position, PositionEncoding::Learned);
     let table = trained.named_parameters().into_iter().find(|p| p.name == "position_embedding").expect("a table");
     assert_eq!(table.data.iter::<f32>().nth(1), Some(0.5));
 }
@@ -190,7 +190,7 @@ fn options_that_a_family_cannot_say_are_refused_before_anything_is_written() {
     check("qk_norm", DecoderConfig { qk_norm: true, ..llama() });
     check("output_bias", DecoderConfig { output_bias: true, ..llama() });
     check("norm", DecoderConfig { norm: NormKind::Layer, ..llama() });
-    check("position", DecoderConfig { position: Position::Learned, ..llama() });
+    check("position", DecoderConfig { position: PositionEncoding::Learned, ..llama() });
     check("qkv_bias", DecoderConfig { qkv_bias: false, ..DecoderConfig::qwen2(61, 32, 2, 4, 24) });
     check("qk_norm", DecoderConfig { qk_norm: false, ..DecoderConfig::qwen3(61, 32, 2, 4, 24) });
 }

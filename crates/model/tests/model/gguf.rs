@@ -125,9 +125,9 @@ fn by_output(numbers: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
     (0..outputs).flat_map(|o| (0..inputs).map(move |i| numbers[i * outputs + o])).collect()
 }
 
-/// How far the rounding of a format can take x, in a block whose largest magnitude is `largest`. A 16-bit scale is off
-/// by 2^−11 of itself, or by 2^−25 where it is subnormal; f32 arithmetic by far less, for which 2^−20 of the block's
-/// size is left.
+/// Largest error of a format's rounding of x, in a block whose largest magnitude is `largest`. A 16-bit scale is off by
+/// 2^−11 of itself, or by 2^−25 where it is subnormal; f32 arithmetic by far less, for which 2^−20 of the block's size
+/// is left.
 fn largest_error(kind: NumberType, x: f32, largest: f32) -> f32 {
     let half = |x: f32| (x.abs() * 2f32.powi(-11)).max(2f32.powi(-25));
     let arithmetic = largest * 2f32.powi(-20);

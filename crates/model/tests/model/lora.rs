@@ -14,7 +14,7 @@ use crate::checkpoints::folder;
 use crate::parity::{Collect, expected, fixture};
 use crate::{configs, device, distance, tokens};
 
-/// What `make_lora_fixtures.py` made: the bases are the models of the same name.
+/// Fixtures of `make_lora_fixtures.py`: the bases are the models of the same name.
 const FIXTURES: [&str; 3] = ["gpt2", "qwen2", "qwen3"];
 
 fn lora() -> LoraConfig {

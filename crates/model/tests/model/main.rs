@@ -1,4 +1,4 @@
-//! What every decoder must do on every backend. The backend is the one compiled in, or `FIRECLAY_TEST_DEVICE`.
+//! Properties of every decoder on every backend. The backend is the one compiled in, or `FIRECLAY_TEST_DEVICE`.
 
 mod cache;
 mod inference;
@@ -16,7 +16,7 @@ mod mutated;
 mod stories260k;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use fireclay_model::{DecoderConfig, Position, RotaryScaling};
+use fireclay_model::{DecoderConfig, PositionEncoding, RotaryScaling};
 
 /// The device under test.
 fn device() -> Device {
@@ -50,7 +50,7 @@ fn configs() -> Vec<(&'static str, DecoderConfig)> {
         (
             "llama3 scaling",
             DecoderConfig {
-                position: Position::Rotary { theta: 500.0, scaling: llama3 },
+                position: PositionEncoding::Rotary { theta: 500.0, scaling: llama3 },
                 ..sized(DecoderConfig::llama)
             },
         ),

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData, activation::log_softmax};
-use fireclay_model::{DecoderConfig, Position, RotaryScaling, load};
+use fireclay_model::{DecoderConfig, PositionEncoding, RotaryScaling, load};
 use safetensors::SafeTensors;
 
 use crate::{device, distance};
 
 const FIXTURES: [&str; 6] = ["gpt2", "classic", "llama", "llama_biased", "qwen2", "qwen3"];
 
-/// What `fixtures/make_family_fixtures.py` made.
+/// Fixtures of `fixtures/make_family_fixtures.py`.
 pub(crate) const FAMILIES: [&str; 17] = [
     "families/mistral",
     "families/qwen2_mixed",
@@ -33,7 +33,7 @@ pub(crate) const FAMILIES: [&str; 17] = [
     "families/gpt_neox_sequential",
 ];
 
-/// What `PyTorch` computed for one model.
+/// Results of `PyTorch` for one model.
 pub(crate) struct Expected {
     /// `[B, T]`
     pub(crate) ids: Tensor<2, Int>,
@@ -161,11 +161,11 @@ fn config_json_says_what_each_model_is_made_of() {
     let llama3 =
         RotaryScaling::Llama3 { factor: 4.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8 };
     let llama = DecoderConfig { ffn_width: 40, norm_epsilon: 1e-6, ..DecoderConfig::llama(48, 24, 2, 4, 32) };
-    let scaled = Position::Rotary { theta: 500.0, scaling: llama3 };
+    let scaled = PositionEncoding::Rotary { theta: 500.0, scaling: llama3 };
     check("llama", DecoderConfig { kv_heads: 2, position: scaled, ..llama.clone() });
     let biased = DecoderConfig {
         head_dim: 8,
-        position: Position::Rotary { theta: 1000.0, scaling: RotaryScaling::Linear { factor: 2.0 } },
+        position: PositionEncoding::Rotary { theta: 1000.0, scaling: RotaryScaling::Linear { factor: 2.0 } },
         activation: fireclay_model::Activation::ReluSquared,
         qkv_bias: true,
         output_bias: true,

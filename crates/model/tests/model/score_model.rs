@@ -61,7 +61,7 @@ fn every_parameter_gets_a_gradient() {
     }
 }
 
-/// How many parameters a decoder of this shape has without a head.
+/// Number of parameters of a decoder of this shape without a head.
 fn decoder_parameters(config: &DecoderConfig) -> usize {
     DecoderConfig { tied_head: true, ..config.clone() }.init(0, &device()).named_parameters().len()
 }

@@ -1,4 +1,4 @@
-//! What an answer is worth: a learned model, exact verifiers, terms for its form, and weighted sums of these.
+//! Rewards of answers: a learned model, exact verifiers, terms for its form, and weighted sums of these.
 
 mod learned;
 mod verifiers;
@@ -16,7 +16,7 @@ use crate::rollout::Group;
 /// An answer to be judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// What was asked, and how answers to it are checked.
+    /// The prompt and its check.
     pub task: &'a Task,
     /// The prompt's tokens.
     pub prompt: &'a [u32],
@@ -59,7 +59,7 @@ impl WeightedSum {
         self
     }
 
-    /// Whether it gives 0 to everything.
+    /// Whether it has no parts, so that every reward is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

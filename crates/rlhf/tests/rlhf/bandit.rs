@@ -54,7 +54,7 @@ pub(crate) fn task(tokenizer: &Tokenizer) -> EncodedTask {
     }
 }
 
-/// How often the policy pulls the arm, before and after.
+/// Share of pulls of the arm before and after training.
 fn pulls<M: Trainable>(
     algorithm: &mut dyn PolicyGradient<M>,
     model: impl Fn(Decoder) -> M,

@@ -1,4 +1,4 @@
-//! What is drawn, and what the training forward pass says of it.
+//! Rollouts, and their log-probabilities in the training forward pass.
 
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::{AnswerCheck, Task};

@@ -27,7 +27,7 @@ request! {
     pub struct ChatRequest {
         /// The model's name, as `/v1/models` lists it.
         pub model: String,
-        /// What was said so far: objects with `role` and `content`, `tool_calls` and `tool_call_id`.
+        /// Messages so far: objects with `role` and `content`, `tool_calls` and `tool_call_id`.
         #[schema(value_type = Vec<Object>)]
         pub messages: Vec<Map<String, Value>>,
         /// Most tokens of the answer; the rest of the context, if not given.
@@ -162,7 +162,7 @@ fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiEr
     Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
 }
 
-/// What an answer's JSON needs besides its pieces.
+/// Fields of an answer's JSON besides its pieces.
 struct Answer {
     id: String,
     created: u64,
@@ -274,7 +274,7 @@ fn choice(index: usize, delta: &Value, logprobs: &Value, reason: Option<&str>) -
     json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason})
 }
 
-/// What an answer cost, in `OpenAI`'s shape.
+/// Token usage of an answer, in `OpenAI`'s shape.
 pub fn usage(tokens: Tokens) -> Value {
     let Tokens { prompt, cached, completion } = tokens;
     json!({

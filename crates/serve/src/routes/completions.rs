@@ -22,7 +22,7 @@ use crate::model::{COMPLETION_TEMPERATURE, Served};
 use crate::sse;
 use crate::store::new_id;
 
-/// What is to be continued: a text, token ids, or a list of either.
+/// Prompts: a text, token ids, or a list of either.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Prompts {
@@ -41,7 +41,7 @@ request! {
     pub struct CompletionRequest {
         /// The model's name, as `/v1/models` lists it.
         pub model: String,
-        /// What is to be continued. Text is taken as it is: words that look like a special token are words.
+        /// Prompts to continue. Text is taken as it is: words that look like a special token are words.
         pub prompt: Prompts,
         /// Most tokens to generate; 0 only scores the prompt.
         #[serde(default)]
@@ -179,7 +179,7 @@ fn wrong(why: impl std::fmt::Display) -> ApiError {
 /// A prompt as an answer begins with it.
 struct Echo {
     text: String,
-    /// Where each token of the prompt begins, in bytes of the text.
+    /// Byte offset of each token of the prompt in the text.
     starts: Vec<usize>,
 }
 

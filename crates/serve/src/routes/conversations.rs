@@ -14,7 +14,7 @@ use crate::auth::Account;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
 use crate::items::{self, item};
-use crate::store::{Conversation, ConversationChange, Message, NewConversation, Parent};
+use crate::store::{ConversationChange, NewConversation, Parent, StoredConversation, StoredMessage};
 
 /// A conversation to begin.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -32,7 +32,7 @@ pub struct CreateConversation {
 
 impl Body for CreateConversation {}
 
-/// What is to change.
+/// Fields to change.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateConversation {
@@ -70,7 +70,7 @@ const METADATA: (usize, usize, usize) = (16, 64, 512);
 /// Items that one request may add.
 const MOST_ITEMS: usize = 100;
 
-fn object(conversation: &Conversation) -> Value {
+fn object(conversation: &StoredConversation) -> Value {
     json!({
         "id": conversation.id,
         "object": "conversation",
@@ -160,7 +160,7 @@ pub async fn delete(
     Ok(axum::Json(json!({"id": id, "object": "conversation.deleted", "deleted": true})).into_response())
 }
 
-fn list(messages: &[Message], has_more: bool) -> Value {
+fn list(messages: &[StoredMessage], has_more: bool) -> Value {
     let data: Vec<Value> = messages.iter().flat_map(item).collect();
     let id = |object: Option<&Value>| object.map_or(Value::Null, |object| object["id"].clone());
     json!({"object": "list", "first_id": id(data.first()), "last_id": id(data.last()), "has_more": has_more, "data": data})
@@ -217,7 +217,7 @@ pub async fn create_items(
 }
 
 /// A message of this conversation.
-async fn message(app: &App, account: &str, conversation: &str, id: &str) -> Result<Message, ApiError> {
+async fn message(app: &App, account: &str, conversation: &str, id: &str) -> Result<StoredMessage, ApiError> {
     let message = app.store.message(account, id).await?;
     match message.conversation == conversation {
         true => Ok(message),

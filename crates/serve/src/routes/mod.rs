@@ -131,7 +131,7 @@ pub fn router(app: Arc<App>) -> Router {
     guarded(routes, app)
 }
 
-/// What the page's routes work with.
+/// State of the page's routes.
 fn page(app: &Arc<App>) -> ui::Ui {
     let run = app.watched.as_ref().map(|watched| watched.name().to_owned());
     ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(app)))).watching(run)

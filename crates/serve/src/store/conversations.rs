@@ -1,3 +1,5 @@
+//! Conversations: their titles, lists and changes.
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row;
@@ -8,10 +10,10 @@ use crate::clock::milliseconds;
 
 /// A conversation without its messages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Conversation {
+pub struct StoredConversation {
     /// `conv_…`
     pub id: String,
-    /// What a list shows: given, or the beginning of the first user message; empty before there is one.
+    /// Title in lists: given, or the beginning of the first user message; empty before there is one.
     pub title: String,
     /// The system prompt.
     pub persona: Option<String>,
@@ -27,7 +29,7 @@ pub struct Conversation {
     pub updated: i64,
 }
 
-/// What a new conversation begins with.
+/// Content of a new conversation.
 #[derive(Clone, Debug, Default)]
 pub struct NewConversation {
     /// Empty: taken from the first user message.
@@ -40,7 +42,7 @@ pub struct NewConversation {
     pub unlisted: bool,
 }
 
-/// What is to change; `None` leaves a field as it is.
+/// Changes; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ConversationChange {
     /// The new title.
@@ -74,7 +76,7 @@ impl Default for ListQuery {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConversationList {
     /// At most the limit.
-    pub conversations: Vec<Conversation>,
+    pub conversations: Vec<StoredConversation>,
     /// Whether more follow.
     pub has_more: bool,
 }
@@ -87,9 +89,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn create_conversation(&self, account: &str, new: NewConversation) -> Result<Conversation, StoreError> {
+    pub async fn create_conversation(
+        &self,
+        account: &str,
+        new: NewConversation,
+    ) -> Result<StoredConversation, StoreError> {
         let now = milliseconds();
-        let conversation = Conversation {
+        let conversation = StoredConversation {
             id: new_id("conv"),
             title: new.title,
             persona: new.persona,
@@ -107,7 +113,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has none.
-    pub async fn conversation(&self, account: &str, id: &str) -> Result<Conversation, StoreError> {
+    pub async fn conversation(&self, account: &str, id: &str) -> Result<StoredConversation, StoreError> {
         read(&self.pool, account, id).await
     }
 
@@ -146,7 +152,7 @@ impl Store {
         account: &str,
         id: &str,
         change: ConversationChange,
-    ) -> Result<Conversation, StoreError> {
+    ) -> Result<StoredConversation, StoreError> {
         let mut transaction = self.begin().await?;
         touch(&mut transaction, account, id).await?;
         let mut conversation = read(&mut *transaction, account, id).await?;
@@ -195,7 +201,7 @@ pub(super) async fn read<'c>(
     executor: impl sqlx::Executor<'c, Database = Any>,
     account: &str,
     id: &str,
-) -> Result<Conversation, StoreError> {
+) -> Result<StoredConversation, StoreError> {
     let query = sqlx::query("SELECT * FROM conversations WHERE id = $1 AND account = $2").bind(id).bind(account);
     let row = query.fetch_optional(executor).await?;
     of_row(&row.ok_or_else(|| StoreError::not_found("conversation", id))?)
@@ -204,7 +210,7 @@ pub(super) async fn read<'c>(
 pub(super) async fn insert<'c>(
     executor: impl sqlx::Executor<'c, Database = Any>,
     account: &str,
-    conversation: &Conversation,
+    conversation: &StoredConversation,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO conversations (id, account, title, persona, metadata, listed, leaf, created, updated) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -223,9 +229,9 @@ pub(super) async fn insert<'c>(
     Ok(())
 }
 
-pub(super) fn of_row(row: &AnyRow) -> Result<Conversation, StoreError> {
+pub(super) fn of_row(row: &AnyRow) -> Result<StoredConversation, StoreError> {
     let metadata: String = row.try_get("metadata")?;
-    Ok(Conversation {
+    Ok(StoredConversation {
         id: row.try_get("id")?,
         title: row.try_get("title")?,
         persona: row.try_get("persona")?,

@@ -1,3 +1,5 @@
+//! Errors of the store.
+
 use thiserror::Error;
 
 /// Why the store did not do what it was asked.
@@ -19,7 +21,7 @@ pub enum StoreError {
     Open {
         /// The path, or the URL without its password.
         place: String,
-        /// What went wrong, and how to mend it where that is known.
+        /// The problem, and its remedy if it is known.
         reason: String,
     },
     /// A file of the export cannot be written.

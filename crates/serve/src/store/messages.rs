@@ -1,3 +1,5 @@
+//! Messages: their roles, contents and rows.
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
@@ -21,11 +23,11 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
-    /// What a called function returned.
+    /// Result of a called function.
     Tool,
 }
 
-/// How far a message is.
+/// Progress of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -37,7 +39,7 @@ pub enum Status {
     Incomplete,
 }
 
-/// What a message says.
+/// Content of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
@@ -69,7 +71,7 @@ impl From<String> for Content {
     }
 }
 
-/// What a reply cost.
+/// Token usage of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -87,7 +89,7 @@ pub struct Usage {
 
 /// A message of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Message {
+pub struct StoredMessage {
     /// `msg_…`
     pub id: String,
     /// The conversation's id.
@@ -96,13 +98,13 @@ pub struct Message {
     pub parent: Option<String>,
     /// Who speaks.
     pub role: Role,
-    /// What is said; of a reply in progress what was last saved.
+    /// Content; of a reply in progress as last saved.
     pub content: Content,
     /// Functions that a reply calls, as `OpenAI`'s `tool_calls`.
     pub tool_calls: Option<Value>,
     /// The call that a tool's message answers.
     pub tool_call_id: Option<String>,
-    /// How far it is.
+    /// Its progress.
     pub status: Status,
     /// The system prompt under which a reply was made.
     pub instructions: Option<String>,
@@ -110,15 +112,15 @@ pub struct Message {
     pub model: Option<String>,
     /// Why a reply ended: "stop", "length", "`tool_calls`", "cancelled", "interrupted".
     pub finish_reason: Option<String>,
-    /// What a reply cost.
+    /// Token usage of a reply.
     pub usage: Option<Usage>,
     /// Milliseconds since 1970.
     pub created: i64,
-    /// What a person thinks of a reply.
+    /// A person's rating of a reply.
     pub rating: Option<MessageRating>,
 }
 
-impl Message {
+impl StoredMessage {
     /// A message that no database has, for a model to read before it is stored.
     pub fn unsaved(conversation: &str, role: Role, text: &str) -> Self {
         Self { content: text.into(), ..blank(conversation, None, role, Status::Completed) }
@@ -130,7 +132,7 @@ impl Message {
 pub struct NewMessage {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// Text of the message.
     pub content: Content,
     /// Functions that it calls.
     pub tool_calls: Option<Value>,
@@ -145,7 +147,7 @@ impl NewMessage {
     }
 }
 
-/// Where a message is added.
+/// Place of a new message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parent {
     /// Behind the conversation's current leaf.
@@ -156,9 +158,9 @@ pub enum Parent {
     Message(String),
 }
 
-/// How a reply ended.
+/// End of a reply.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct ReplyOutcome {
     /// All that was said.
     pub content: Content,
     /// Functions that it calls.
@@ -167,7 +169,7 @@ pub struct Outcome {
     pub status: Status,
     /// "stop", "length", "`tool_calls`", "cancelled", …
     pub finish_reason: Option<String>,
-    /// What it cost.
+    /// Its token usage.
     pub usage: Option<Usage>,
 }
 
@@ -185,8 +187,8 @@ macro_rules! select_messages {
 }
 pub(super) use select_messages;
 
-pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, status: Status) -> Message {
-    Message {
+pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, status: Status) -> StoredMessage {
+    StoredMessage {
         id: new_id("msg"),
         conversation: conversation.to_owned(),
         parent,
@@ -219,7 +221,7 @@ pub(super) fn without_nul(text: &str) -> String {
 
 pub(super) async fn insert(
     connection: &mut AnyConnection,
-    message: &Message,
+    message: &StoredMessage,
     position: i64,
     writer: Option<i64>,
 ) -> Result<(), StoreError> {
@@ -261,7 +263,7 @@ pub(super) async fn set_leaf(
     Ok(())
 }
 
-pub(super) async fn read(connection: &mut AnyConnection, account: &str, id: &str) -> Result<Message, StoreError> {
+pub(super) async fn read(connection: &mut AnyConnection, account: &str, id: &str) -> Result<StoredMessage, StoreError> {
     let sql = select_messages!("JOIN conversations c ON c.id = m.conversation WHERE m.id = $1 AND c.account = $2");
     let row = sqlx::query(sql).bind(id).bind(account).fetch_optional(connection).await?;
     of_row(&row.ok_or_else(|| StoreError::not_found("message", id))?)
@@ -273,17 +275,17 @@ pub(super) async fn of_conversation(
     account: &str,
     conversation: &str,
     id: &str,
-) -> Result<Message, StoreError> {
+) -> Result<StoredMessage, StoreError> {
     let message = read(connection, account, id).await?;
     if message.conversation == conversation { Ok(message) } else { Err(StoreError::not_found("message", id)) }
 }
 
-pub(super) fn of_row(row: &AnyRow) -> Result<Message, StoreError> {
+pub(super) fn of_row(row: &AnyRow) -> Result<StoredMessage, StoreError> {
     let content = match optional(row, "parts")? {
         Some(parts) => Content::Parts(parts),
         None => Content::Text(row.try_get("content")?),
     };
-    Ok(Message {
+    Ok(StoredMessage {
         id: row.try_get("id")?,
         conversation: row.try_get("conversation")?,
         parent: row.try_get("parent")?,

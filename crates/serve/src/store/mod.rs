@@ -1,6 +1,6 @@
 //! Conversations in a database: `SQLite` in a file or in memory, or (feature `postgres`) `PostgreSQL`.
 //!
-//! A [`Conversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form a
+//! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form a
 //! tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
 //! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account,
 //! and another account's ids are answered as unknown ones are.
@@ -32,10 +32,10 @@ use sqlx::any::{Any, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlSafeStr, SqlStr, Transaction};
 
-pub use conversations::{Conversation, ConversationChange, ConversationList, ListQuery, NewConversation};
+pub use conversations::{ConversationChange, ConversationList, ListQuery, NewConversation, StoredConversation};
 pub use error::StoreError;
 pub use ids::new_id;
-pub use messages::{Content, Message, NewMessage, Outcome, Parent, Role, Status, Usage};
+pub use messages::{Content, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
 pub use preferences::{PreferenceExport, PreferencePair, RatedReply, export_preferences, preferences_of};
 pub use rating::{MessageRating, Verdict};
 pub use responses::Response;
@@ -45,7 +45,7 @@ pub use tree::Tree;
 /// The account of a server without API keys, and of the terminal.
 pub const LOCAL: &str = "local";
 
-/// How long a writer waits for another process's transaction.
+/// Longest wait of a writer for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Stored conversations. Cheap to clone; clones share connections.
@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-/// Where a database lies.
+/// Place of a database.
 #[derive(Clone, Debug)]
 enum Place {
     Memory,

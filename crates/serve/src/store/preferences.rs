@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::Row;
 
-use super::{Message, Role, Status, Store, StoreError, Tree, Verdict};
+use super::{Role, Status, Store, StoreError, StoredMessage, Tree, Verdict};
 
 /// A line of the preference file: what `fireclay train --stages reward` and `--stages dpo` read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ pub struct RatedReply {
     pub label: bool,
 }
 
-/// How much was exported.
+/// Counts of exported examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PreferenceExport {
     /// Conversations that were looked at.
@@ -132,7 +132,7 @@ fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
     fs::rename(partial, path)
 }
 
-/// What a conversation teaches, in the order of its messages.
+/// Preferences and ratings of a conversation, in the order of its messages.
 pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
     let (mut pairs, mut ratings) = (vec![], vec![]);
     let mut done: HashSet<&str> = HashSet::new();
@@ -142,8 +142,8 @@ pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
             continue;
         }
         let Some(prompt) = prompt(tree, reply) else { continue };
-        let alike = |other: &&Message| is_answer(other) && other.instructions == reply.instructions;
-        let siblings: Vec<&Message> = tree.children(reply.parent.as_deref()).filter(alike).collect();
+        let alike = |other: &&StoredMessage| is_answer(other) && other.instructions == reply.instructions;
+        let siblings: Vec<&StoredMessage> = tree.children(reply.parent.as_deref()).filter(alike).collect();
         done.extend(siblings.iter().map(|sibling| sibling.id.as_str()));
         for (chosen, rejected, kind) in compare(tree, &siblings, &followed) {
             pairs.push(PreferencePair { prompt: prompt.clone(), chosen, rejected, kind });
@@ -156,7 +156,7 @@ pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
 }
 
 /// The pairs among replies to the same messages.
-fn compare(tree: &Tree, siblings: &[&Message], followed: &HashSet<&str>) -> Vec<(String, String, &'static str)> {
+fn compare(tree: &Tree, siblings: &[&StoredMessage], followed: &HashSet<&str>) -> Vec<(String, String, &'static str)> {
     let mut pairs: Vec<(String, String, &'static str)> = vec![];
     let mut add = |chosen: String, rejected: String, kind| {
         let known = pairs.iter().any(|(better, worse, _)| *better == chosen && *worse == rejected);
@@ -177,7 +177,7 @@ fn compare(tree: &Tree, siblings: &[&Message], followed: &HashSet<&str>) -> Vec<
     }
     if let Some(kept) = kept(tree, siblings, followed) {
         let abandoned =
-            |reply: &&&Message| !followed.contains(reply.id.as_str()) && verdict(reply) != Some(Verdict::Up);
+            |reply: &&&StoredMessage| !followed.contains(reply.id.as_str()) && verdict(reply) != Some(Verdict::Up);
         for reply in siblings.iter().filter(abandoned) {
             add(kept.content.text(), reply.content.text(), "kept_branch");
         }
@@ -186,7 +186,7 @@ fn compare(tree: &Tree, siblings: &[&Message], followed: &HashSet<&str>) -> Vec<
 }
 
 /// The only reply that the conversation went on from, if it still does and nobody calls it bad.
-fn kept<'a>(tree: &Tree, siblings: &[&'a Message], followed: &HashSet<&str>) -> Option<&'a Message> {
+fn kept<'a>(tree: &Tree, siblings: &[&'a StoredMessage], followed: &HashSet<&str>) -> Option<&'a StoredMessage> {
     let mut continued = siblings.iter().filter(|reply| followed.contains(reply.id.as_str()));
     let (Some(kept), None) = (continued.next(), continued.next()) else { return None };
     let path = tree.path(tree.conversation.leaf.as_deref());
@@ -194,7 +194,7 @@ fn kept<'a>(tree: &Tree, siblings: &[&'a Message], followed: &HashSet<&str>) -> 
     (current && verdict(kept) != Some(Verdict::Down)).then_some(kept)
 }
 
-fn labels(reply: &Message) -> Vec<(String, bool)> {
+fn labels(reply: &StoredMessage) -> Vec<(String, bool)> {
     let Some(rating) = &reply.rating else { return vec![] };
     let own = match (rating.verdict, &rating.better) {
         (Some(verdict), _) => Some(verdict == Verdict::Up),
@@ -205,12 +205,12 @@ fn labels(reply: &Message) -> Vec<(String, bool)> {
     better.into_iter().chain(own.map(|label| (reply.content.text(), label))).collect()
 }
 
-fn verdict(reply: &Message) -> Option<Verdict> {
+fn verdict(reply: &StoredMessage) -> Option<Verdict> {
     reply.rating.as_ref()?.verdict
 }
 
 /// A completed reply of text. A rewritten one has no model, and counts.
-fn is_answer(message: &Message) -> bool {
+fn is_answer(message: &StoredMessage) -> bool {
     message.role == Role::Assistant
         && message.status == Status::Completed
         && message.tool_calls.is_none()
@@ -218,7 +218,7 @@ fn is_answer(message: &Message) -> bool {
 }
 
 /// The messages that a reply answers, under its system prompt; `None` when nothing was asked.
-fn prompt(tree: &Tree, reply: &Message) -> Option<Vec<Value>> {
+fn prompt(tree: &Tree, reply: &StoredMessage) -> Option<Vec<Value>> {
     let path = tree.path(reply.parent.as_deref());
     if path.last().is_none_or(|last| last.role == Role::Assistant) {
         return None;
@@ -228,7 +228,7 @@ fn prompt(tree: &Tree, reply: &Message) -> Option<Vec<Value>> {
 }
 
 /// A message as training files have it.
-fn as_example(message: &Message) -> Value {
+fn as_example(message: &StoredMessage) -> Value {
     let mut object = Map::new();
     object.insert("role".into(), serde_json::to_value(message.role).expect("a role is a string"));
     object.insert("content".into(), message.content.text().into());

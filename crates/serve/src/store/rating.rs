@@ -1,4 +1,4 @@
-//! What a person thinks of a reply.
+//! A person's rating of a reply.
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -17,14 +17,14 @@ pub enum Verdict {
     Down,
 }
 
-/// What a person thinks of a reply: a verdict, a better answer, or both.
+/// A person's rating of a reply: a verdict, a better answer, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessageRating {
     /// Thumb up or down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// What the reply should have been.
+    /// The better reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub better: Option<String>,
 }

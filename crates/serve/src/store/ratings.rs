@@ -1,3 +1,5 @@
+//! Ratings of replies.
+
 use super::rating::MessageRating;
 use super::variants::name;
 use super::{Role, Status, Store, StoreError, messages};

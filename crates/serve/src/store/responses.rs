@@ -1,3 +1,5 @@
+//! Responses of `OpenAI`'s API and the messages that they belong to.
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row;
@@ -8,8 +10,8 @@ use crate::clock::milliseconds;
 
 /// A response of the Responses API: the reply it made, and what else was said about it.
 ///
-/// What `previous_response_id` continues from is the reply's message: `Parent::Message(response.message)`. Where that
-/// has followers already, the continuation is a branch.
+/// `previous_response_id` continues from the reply's message: `Parent::Message(response.message)`. Where that has
+/// followers already, the continuation is a branch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Response {
     /// `resp_…`

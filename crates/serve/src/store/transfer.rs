@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::conversations::{self, title_of};
-use super::messages::{self, Message};
-use super::{Content, Conversation, MessageRating, Role, Status, Store, StoreError, Tree, Usage, new_id, ratings};
+use super::messages::{self, StoredMessage};
+use super::{
+    Content, MessageRating, Role, Status, Store, StoreError, StoredConversation, Tree, Usage, new_id, ratings,
+};
 use crate::clock::milliseconds;
 
 /// `object` of a file.
@@ -53,7 +55,7 @@ pub struct ConversationFile {
     /// When it last changed.
     #[serde(default)]
     pub updated: Option<i64>,
-    /// Where it goes on; missing: at the last message.
+    /// Leaf at which it continues; missing: the last message.
     #[serde(default)]
     pub leaf: Option<String>,
     /// Every message, parents before children.
@@ -71,7 +73,7 @@ pub struct MessageFile {
     pub parent: Option<String>,
     /// Who speaks.
     pub role: Role,
-    /// What is said.
+    /// Text of the message.
     pub content: Content,
     /// Functions that it calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,10 +96,10 @@ pub struct MessageFile {
     /// Why it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    /// What it cost.
+    /// Its token usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What a person thinks of it.
+    /// A person's rating of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<MessageRating>,
 }
@@ -123,8 +125,8 @@ impl From<Tree> for ConversationFile {
     }
 }
 
-impl From<Message> for MessageFile {
-    fn from(message: Message) -> Self {
+impl From<StoredMessage> for MessageFile {
+    fn from(message: StoredMessage) -> Self {
         Self {
             id: message.id,
             parent: message.parent,
@@ -157,7 +159,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invalid`] for another object or version, an id that occurs twice, a parent that does not stand
     /// before its child, a leaf that is no message, a rating of something else than a reply.
-    pub async fn import_conversation(&self, account: &str, file: ConversationFile) -> Result<Conversation, StoreError> {
+    pub async fn import_conversation(
+        &self,
+        account: &str,
+        file: ConversationFile,
+    ) -> Result<StoredConversation, StoreError> {
         let (conversation, messages) = fresh(file)?;
         let mut transaction = self.begin().await?;
         conversations::insert(&mut *transaction, account, &conversation).await?;
@@ -173,7 +179,7 @@ impl Store {
 }
 
 /// The file's conversation and messages under new ids.
-fn fresh(file: ConversationFile) -> Result<(Conversation, Vec<Message>), StoreError> {
+fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessage>), StoreError> {
     if file.object != FILE_OBJECT {
         let why = format!("`object` is `{}`; a conversation's file has `{FILE_OBJECT}`", file.object);
         return Err(StoreError::invalid(why));
@@ -202,7 +208,7 @@ fn fresh(file: ConversationFile) -> Result<(Conversation, Vec<Message>), StoreEr
         Some(message) if file.title.is_empty() => title_of(&message.content.text()),
         _ => file.title,
     };
-    let conversation = Conversation {
+    let conversation = StoredConversation {
         id,
         title,
         persona: file.persona,
@@ -220,7 +226,7 @@ fn fresh_message(
     conversation: &str,
     ids: &mut HashMap<String, String>,
     now: i64,
-) -> Result<Message, StoreError> {
+) -> Result<StoredMessage, StoreError> {
     let parent = file.parent.map(|parent| {
         let known = ids.get(&parent).cloned();
         let why = || format!("the parent `{parent}` of `{}` does not stand before it", file.id);
@@ -238,7 +244,7 @@ fn fresh_message(
     if ids.insert(file.id.clone(), id.clone()).is_some() {
         return Err(StoreError::invalid(format!("two messages have the id `{}`", file.id)));
     }
-    Ok(Message {
+    Ok(StoredMessage {
         id,
         conversation: conversation.to_owned(),
         parent,

@@ -1,25 +1,27 @@
+//! Reading a conversation's tree of messages.
+
 use std::collections::HashMap;
 
 use serde::Serialize;
 use sqlx::Row;
 
 use super::conversations::{self, touch};
-use super::messages::{self, Message, select_messages, set_leaf};
-use super::{Conversation, Store, StoreError};
+use super::messages::{self, StoredMessage, select_messages, set_leaf};
+use super::{Store, StoreError, StoredConversation};
 
 /// A conversation with all its branches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tree {
     /// The conversation.
-    pub conversation: Conversation,
+    pub conversation: StoredConversation,
     /// Every message, parents before children, siblings in the order of their creation.
-    pub messages: Vec<Message>,
+    pub messages: Vec<StoredMessage>,
 }
 
 impl Tree {
     /// The messages from a beginning to `message`; empty when there is no such message.
-    pub fn path(&self, message: Option<&str>) -> Vec<&Message> {
-        let by_id: HashMap<&str, &Message> =
+    pub fn path(&self, message: Option<&str>) -> Vec<&StoredMessage> {
+        let by_id: HashMap<&str, &StoredMessage> =
             self.messages.iter().map(|message| (message.id.as_str(), message)).collect();
         let mut next = message.and_then(|id| by_id.get(id));
         let mut path = vec![];
@@ -31,8 +33,8 @@ impl Tree {
         path
     }
 
-    /// What follows a message, or the beginnings.
-    pub fn children<'a>(&'a self, parent: Option<&'a str>) -> impl Iterator<Item = &'a Message> {
+    /// Children of a message, or the roots.
+    pub fn children<'a>(&'a self, parent: Option<&'a str>) -> impl Iterator<Item = &'a StoredMessage> {
         self.messages.iter().filter(move |message| message.parent.as_deref() == parent)
     }
 
@@ -71,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such conversation.
-    pub async fn path(&self, account: &str, conversation: &str) -> Result<Vec<Message>, StoreError> {
+    pub async fn path(&self, account: &str, conversation: &str) -> Result<Vec<StoredMessage>, StoreError> {
         let conversation = self.conversation(account, conversation).await?;
         match conversation.leaf {
             Some(leaf) => self.path_to(account, &leaf).await,
@@ -83,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message.
-    pub async fn path_to(&self, account: &str, message: &str) -> Result<Vec<Message>, StoreError> {
+    pub async fn path_to(&self, account: &str, message: &str) -> Result<Vec<StoredMessage>, StoreError> {
         let sql = concat!(
             "WITH RECURSIVE path (id, distance) AS (SELECT CAST($1 AS TEXT), CAST(0 AS BIGINT) UNION ALL ",
             "SELECT step.parent, path.distance + 1 FROM path JOIN messages step ON step.id = path.id ",
@@ -136,7 +138,7 @@ impl Store {
         Ok(())
     }
 
-    /// What the account's users said last in any listed conversation, at most `limit` messages, the oldest first.
+    /// Last user messages of the account in any listed conversation, at most `limit` messages, the oldest first.
     ///
     /// # Errors
     /// When the database fails.

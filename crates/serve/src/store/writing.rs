@@ -1,9 +1,11 @@
+//! Writing messages and replies in progress.
+
 use sqlx::{AnyConnection, Row};
 
 use super::conversations::{self, json, title_of, touch};
 use super::messages::{blank, columns, insert, of_conversation, read, set_leaf, without_nul};
 use super::variants::name;
-use super::{Message, NewMessage, Outcome, Parent, Role, Status, Store, StoreError};
+use super::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
 
 impl Store {
     /// Adds messages one behind the other and makes the last the leaf: all of them or, on an error, none. A
@@ -18,12 +20,12 @@ impl Store {
         conversation: &str,
         parent: Parent,
         messages: Vec<NewMessage>,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         let mut transaction = self.begin().await?;
         let mut place = self.place(&mut transaction, account, conversation, parent).await?;
         let mut added = Vec::with_capacity(messages.len());
         for new in messages {
-            let message = Message {
+            let message = StoredMessage {
                 content: new.content,
                 tool_calls: new.tool_calls,
                 tool_call_id: new.tool_call_id,
@@ -52,10 +54,10 @@ impl Store {
         parent: Parent,
         model: &str,
         instructions: Option<&str>,
-    ) -> Result<Message, StoreError> {
+    ) -> Result<StoredMessage, StoreError> {
         let mut transaction = self.begin().await?;
         let place = self.place(&mut transaction, account, conversation, parent).await?;
-        let message = Message {
+        let message = StoredMessage {
             model: Some(model.to_owned()),
             instructions: instructions.map(str::to_owned),
             ..blank(conversation, place.parent, Role::Assistant, Status::InProgress)
@@ -91,7 +93,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message, or its conversation was deleted meanwhile,
     /// [`StoreError::Invalid`] when it was finished before.
-    pub async fn finish_reply(&self, account: &str, message: &str, outcome: Outcome) -> Result<Message, StoreError> {
+    pub async fn finish_reply(
+        &self,
+        account: &str,
+        message: &str,
+        outcome: ReplyOutcome,
+    ) -> Result<StoredMessage, StoreError> {
         if outcome.status == Status::InProgress {
             return Err(StoreError::invalid("a finished reply is completed or incomplete"));
         }
@@ -125,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has none.
-    pub async fn message(&self, account: &str, id: &str) -> Result<Message, StoreError> {
+    pub async fn message(&self, account: &str, id: &str) -> Result<StoredMessage, StoreError> {
         read(&mut *self.pool.acquire().await?, account, id).await
     }
 

@@ -1,10 +1,12 @@
+//! The interface between the page and the models that answer it.
+
 use std::pin::Pin;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::ApiError;
-use crate::store::{Message, Usage};
+use crate::store::{StoredMessage, Usage};
 
 /// A model that the page offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +32,7 @@ pub struct PageSampling {
     pub seed: Option<u64>,
 }
 
-/// What a reply is to be made of.
+/// Request for a reply.
 #[derive(Clone, Debug)]
 pub struct ReplyRequest {
     /// One of the models' ids.
@@ -38,8 +40,8 @@ pub struct ReplyRequest {
     /// The system prompt.
     pub instructions: Option<String>,
     /// The messages from the beginning to the user's last.
-    pub messages: Vec<Message>,
-    /// How tokens are chosen.
+    pub messages: Vec<StoredMessage>,
+    /// Sampling settings.
     pub sampling: PageSampling,
 }
 
@@ -54,7 +56,7 @@ pub enum Generated {
     End {
         /// "stop" or "length".
         finish_reason: String,
-        /// What it cost.
+        /// Its token usage.
         usage: Usage,
     },
     /// It broke; in words for the person.

@@ -29,7 +29,7 @@ pub use assets::paths as asset_paths;
 pub use generate::{Generated, Generation, PageModel, PageSampling, Replies, ReplyRequest};
 pub use markdown::render;
 
-/// What the page's routes share.
+/// State that the page's routes share.
 #[derive(Clone)]
 pub struct Ui {
     store: Store,
@@ -56,7 +56,7 @@ impl Ui {
 #[derive(Clone, Default)]
 struct Running(Arc<Mutex<HashMap<String, Stop>>>);
 
-/// What ends a reply.
+/// Stop conditions of a reply.
 struct Stop {
     account: String,
     signal: Arc<Notify>,

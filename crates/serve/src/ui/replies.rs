@@ -1,3 +1,5 @@
+//! The page's replies: from a request to the last event.
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -15,13 +17,13 @@ use utoipa::ToSchema;
 use super::routes::shown;
 use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, RunningReply, Ui};
 use crate::body::{Body, Json as Given};
-use crate::store::{Message, NewMessage, Outcome, Parent, Role, Status, Usage};
+use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
 
 /// Events that wait for a slow reader.
 const WAITING: usize = 256;
-/// How long a reader may take none of them.
+/// Longest time for which a reader may take none of them.
 const SLOWEST: Duration = Duration::from_secs(30);
-/// How often what there is of a reply is stored.
+/// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize, ToSchema)]
@@ -33,7 +35,7 @@ pub(super) struct ReplyBody {
     /// to answer.
     #[serde(default)]
     parent: Option<String>,
-    /// What the user says; missing to answer `parent` again.
+    /// Text of the user; missing to answer `parent` again.
     #[serde(default)]
     text: Option<String>,
     /// 0 is greedy.
@@ -101,8 +103,13 @@ pub(super) async fn reply(
     Ok(Sse::new(ReceiverStream::new(waiting)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
 }
 
-/// What the model reads: the messages so far, and what the user says now.
-async fn messages(ui: &Ui, account: &str, conversation: &str, body: &ReplyBody) -> Result<Vec<Message>, ApiError> {
+/// Messages for the model: those so far, and the user's new one.
+async fn messages(
+    ui: &Ui,
+    account: &str,
+    conversation: &str,
+    body: &ReplyBody,
+) -> Result<Vec<StoredMessage>, ApiError> {
     let mut path = match &body.parent {
         Some(parent) => ui.store.path_to(account, parent).await?,
         None => vec![],
@@ -113,7 +120,7 @@ async fn messages(ui: &Ui, account: &str, conversation: &str, body: &ReplyBody) 
     match (&body.text, path.last()) {
         (Some(text), _) if text.trim().is_empty() => Err(ApiError::invalid("`text` is empty; say something")),
         (Some(text), _) => {
-            path.push(Message::unsaved(conversation, Role::User, text));
+            path.push(StoredMessage::unsaved(conversation, Role::User, text));
             Ok(path)
         }
         (None, Some(last)) if last.role != Role::Assistant => Ok(path),
@@ -125,14 +132,14 @@ async fn messages(ui: &Ui, account: &str, conversation: &str, body: &ReplyBody) 
 struct Writing {
     ui: Ui,
     account: String,
-    reply: Message,
+    reply: StoredMessage,
     events: mpsc::Sender<Result<Event, Infallible>>,
     text: String,
     saved: Instant,
     running: RunningReply,
 }
 
-/// How a reply ended.
+/// End of a reply.
 struct End {
     reason: &'static str,
     status: Status,
@@ -141,7 +148,7 @@ struct End {
 }
 
 impl Writing {
-    async fn run(mut self, user: Option<Message>, generation: Generation) {
+    async fn run(mut self, user: Option<StoredMessage>, generation: Generation) {
         let started = json!({"type": "started", "user": user, "reply": self.reply});
         let end = match self.tell(&started).await {
             true => self.write(generation).await,
@@ -205,7 +212,7 @@ impl Writing {
 
     /// Stores the reply, and then tells the client.
     async fn finish(&mut self, end: End) -> Result<(), ApiError> {
-        let outcome = Outcome {
+        let outcome = ReplyOutcome {
             content: std::mem::take(&mut self.text).into(),
             tool_calls: None,
             status: end.status,

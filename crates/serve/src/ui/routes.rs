@@ -1,3 +1,5 @@
+//! The page's routes for conversations, messages and ratings.
+
 use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -8,8 +10,8 @@ use super::{Account, ApiError, Ui, markdown};
 use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
 use crate::store::{
-    Conversation, ConversationChange, ConversationFile, ConversationList, ListQuery, Message, MessageRating,
-    NewConversation, Role, Tree, Verdict,
+    ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
+    StoredConversation, StoredMessage, Tree, Verdict,
 };
 
 impl Body for CreateBody {}
@@ -25,20 +27,20 @@ type Answer<T> = Result<Json<T>, ApiError>;
 #[derive(Serialize)]
 pub(super) struct Shown {
     #[serde(flatten)]
-    message: Message,
+    message: StoredMessage,
     /// A reply's text, rendered.
     html: Option<String>,
 }
 
 impl Shown {
-    pub(super) fn new(message: Message) -> Self {
+    pub(super) fn new(message: StoredMessage) -> Self {
         let html = (message.role == Role::Assistant).then(|| markdown::render(&message.content.text()));
         Self { message, html }
     }
 }
 
 /// Long replies take a moment to render, and the runtime's threads have other work.
-pub(super) async fn shown(messages: Vec<Message>) -> Result<Vec<Shown>, ApiError> {
+pub(super) async fn shown(messages: Vec<StoredMessage>) -> Result<Vec<Shown>, ApiError> {
     blocking(move || Ok(messages.into_iter().map(Shown::new).collect())).await
 }
 
@@ -102,7 +104,7 @@ pub(super) async fn create(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Given(body): Given<CreateBody>,
-) -> Answer<Conversation> {
+) -> Answer<StoredConversation> {
     check_title(&body.title)?;
     let new = NewConversation { title: body.title, persona: persona(body.persona), ..NewConversation::default() };
     Ok(Json(ui.store.create_conversation(&account, new).await?))
@@ -152,7 +154,7 @@ pub(super) async fn change(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(body): Given<ChangeBody>,
-) -> Answer<Conversation> {
+) -> Answer<StoredConversation> {
     check_title(body.title.as_deref().unwrap_or_default())?;
     let change = ConversationChange {
         title: body.title,
@@ -213,7 +215,7 @@ pub(super) async fn import(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Given(file): Given<ConversationFile>,
-) -> Answer<Conversation> {
+) -> Answer<StoredConversation> {
     Ok(Json(ui.store.import_conversation(&account, file).await?))
 }
 
@@ -224,7 +226,7 @@ pub(super) struct RatingBody {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     verdict: Option<Verdict>,
-    /// What the reply should have been.
+    /// The better reply.
     #[serde(default)]
     better: Option<String>,
 }

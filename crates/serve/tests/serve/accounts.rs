@@ -60,7 +60,7 @@ async fn without_a_key_nothing_but_health_answers() {
     }
 }
 
-/// What an account has.
+/// Data of an account.
 struct Owned {
     conversation: String,
     response: String,

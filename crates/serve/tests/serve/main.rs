@@ -149,7 +149,7 @@ fn merged(mut object: Value, more: Value) -> Value {
     object
 }
 
-/// What the engine itself says, greedily, to these ids; and the text of that.
+/// Greedy completion of the engine itself for these ids, and its text.
 fn engine_says(prompt: Vec<u32>, max_tokens: usize, chat: bool) -> (Completion, String) {
     let model = model();
     let stop = model.stop_ids();

@@ -74,7 +74,7 @@ fn scripted(tokenizer: &Tokenizer, replies: &[(usize, &str)]) -> InferenceDecode
     InferenceDecoder::new(fireclay_model::load(dir.path(), &device).unwrap(), WeightStorage::F32)
 }
 
-/// Where the numbers of a tensor begin in the bytes of a safetensors file.
+/// Offset of a tensor's numbers in the bytes of a safetensors file.
 fn start_of(bytes: &[u8], name: &str) -> usize {
     let begin = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header: Value = serde_json::from_slice(&bytes[8..begin]).unwrap();

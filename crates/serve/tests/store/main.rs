@@ -9,7 +9,9 @@ mod preferences;
 
 use sqlx::Connection;
 
-use fireclay_serve::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Store};
+use fireclay_serve::store::{
+    Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoredMessage,
+};
 
 /// An account.
 const ANN: &str = "ann";
@@ -44,12 +46,12 @@ fn user(text: &str) -> NewMessage {
     NewMessage::new(Role::User, text)
 }
 
-fn behind(message: &Message) -> Parent {
+fn behind(message: &StoredMessage) -> Parent {
     Parent::Message(message.id.clone())
 }
 
-fn completed(text: &str) -> Outcome {
-    Outcome {
+fn completed(text: &str) -> ReplyOutcome {
+    ReplyOutcome {
         content: text.into(),
         tool_calls: None,
         status: Status::Completed,
@@ -59,22 +61,22 @@ fn completed(text: &str) -> Outcome {
 }
 
 /// Adds a user's message.
-async fn ask(store: &Store, conversation: &str, parent: Parent, text: &str) -> Message {
+async fn ask(store: &Store, conversation: &str, parent: Parent, text: &str) -> StoredMessage {
     store.append(ANN, conversation, parent, vec![user(text)]).await.unwrap().remove(0)
 }
 
 /// Generates a reply.
-async fn reply(store: &Store, conversation: &str, parent: Parent, text: &str) -> Message {
+async fn reply(store: &Store, conversation: &str, parent: Parent, text: &str) -> StoredMessage {
     let begun = store.begin_reply(ANN, conversation, parent, "tiny", None).await.unwrap();
     store.finish_reply(ANN, &begun.id, completed(text)).await.unwrap()
 }
 
-/// What is said from the beginning to the leaf.
+/// Messages from the root to the leaf.
 async fn said(store: &Store, conversation: &str) -> Vec<String> {
     store.path(ANN, conversation).await.unwrap().iter().map(|message| message.content.text()).collect()
 }
 
-fn text(message: &Message) -> &str {
+fn text(message: &StoredMessage) -> &str {
     match &message.content {
         Content::Text(text) => text,
         Content::Parts(_) => panic!("plain text was stored"),

@@ -1,6 +1,6 @@
 use fireclay_serve::store::{
-    Content, ConversationChange, ListQuery, MessageRating, NewConversation, NewMessage, Outcome, Parent, Role, Status,
-    Store, StoreError, Usage, Verdict,
+    Content, ConversationChange, ListQuery, MessageRating, NewConversation, NewMessage, Parent, ReplyOutcome, Role,
+    Status, Store, StoreError, Usage, Verdict,
 };
 use serde_json::{Map, Value, json};
 
@@ -117,7 +117,7 @@ async fn a_message_keeps_everything_it_was_given() {
     let begun = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", Some("Be brief.")).await.unwrap();
     let calls = json!([{"id": "c1", "type": "function", "function": {"name": "temp", "arguments": "{}"}}]);
     let usage = Usage { prompt_tokens: 9, completion_tokens: 4, cached_tokens: 2, seconds: Some(0.5) };
-    let outcome = Outcome {
+    let outcome = ReplyOutcome {
         content: "".into(),
         tool_calls: Some(calls.clone()),
         status: Status::Completed,

@@ -1,7 +1,7 @@
-//! What people did with replies, exported and read again by the reader that training uses.
+//! Ratings of replies, exported and read again by the reader that training uses.
 
 use fireclay_data::examples::{Preference, Rating, read_preferences, read_ratings};
-use fireclay_serve::store::{Message, MessageRating, Parent, PreferenceExport, Store, Verdict};
+use fireclay_serve::store::{MessageRating, Parent, PreferenceExport, Store, StoredMessage, Verdict};
 
 use super::{ANN, ask, begun, behind, completed, reply};
 
@@ -36,7 +36,7 @@ fn pair(chosen: &str, rejected: &str, kind: &str) -> [String; 3] {
     [chosen, rejected, kind].map(str::to_owned)
 }
 
-async fn rate(store: &Store, message: &Message, verdict: Option<Verdict>, better: Option<&str>) {
+async fn rate(store: &Store, message: &StoredMessage, verdict: Option<Verdict>, better: Option<&str>) {
     let rating = MessageRating { verdict, better: better.map(str::to_owned) };
     store.rate(ANN, &message.id, &rating).await.unwrap();
 }
@@ -125,7 +125,7 @@ async fn replies_that_cannot_be_compared_make_no_pair() {
     // Cut off.
     let begun = store.begin_reply(ANN, &id, behind(&question), "tiny", None).await.unwrap();
     let outcome =
-        fireclay_serve::store::Outcome { status: fireclay_serve::store::Status::Incomplete, ..completed("Once") };
+        fireclay_serve::store::ReplyOutcome { status: fireclay_serve::store::Status::Incomplete, ..completed("Once") };
     store.finish_reply(ANN, &begun.id, outcome).await.unwrap();
     // Under another system prompt.
     let begun = store.begin_reply(ANN, &id, behind(&question), "tiny", Some("Be rude.")).await.unwrap();

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 const ANN: &str = "ann";
 
-/// What the page asked for, and where the test says the reply.
+/// The page's request, and the test's channel for the reply.
 struct Asked {
     request: ReplyRequest,
     say: mpsc::Sender<Generated>,

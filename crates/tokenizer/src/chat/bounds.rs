@@ -15,12 +15,12 @@ use super::percent::string_end;
 pub(crate) const LONGEST_TEMPLATE: usize = 1 << 20;
 /// Fuel of a rendering: one for an instruction or for 64 bytes. It bounds memory to about 256 MB.
 const FUEL: u64 = 4_000_000;
-/// What is to be rendered is longer than this: more fuel, so much for each byte.
+/// A conversation longer than this gets more fuel, so much for each byte.
 const LONG: usize = 1 << 18;
 const FUEL_A_BYTE: u64 = 16;
-/// How deep a value may be nested.
+/// Deepest nesting of a value.
 const DEEPEST: usize = 64;
-/// How many values one may hold.
+/// Most values in a value.
 const MOST_VALUES: usize = 1_000_000;
 
 /// Keeps a value in a variable, and in an attribute of a namespace.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// `datetime.strftime` of a moment in UTC, given in seconds since 1970.
 pub(crate) fn strftime(format: &str, seconds: i64) -> String {
-    let moment = Moment::new(seconds);
+    let moment = DateTime::new(seconds);
     let mut text = String::new();
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
@@ -40,7 +40,7 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-struct Moment {
+struct DateTime {
     year: i64,
     /// From 1.
     month: i64,
@@ -54,7 +54,7 @@ struct Moment {
     second: i64,
 }
 
-impl Moment {
+impl DateTime {
     /// Civil date from days, by Howard Hinnant's algorithm (years begin in March, so that leap days come last).
     fn new(seconds: i64) -> Self {
         let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));

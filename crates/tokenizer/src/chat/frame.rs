@@ -1,13 +1,13 @@
-//! What a chat template puts around an answer.
+//! Text that a chat template puts around an answer.
 
-/// What a template puts around an answer.
+/// Text that a template puts around an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
-    /// What opens a reply.
+    /// Opening of a reply.
     pub(crate) opening: String,
     /// The part of the opening that the answers which the template shows do not have: `<think>`, say.
     pub(crate) only_opened: String,
-    /// What follows the words of an answer, without white space around it.
+    /// Text after the words of an answer, without white space around it.
     pub(crate) closing: String,
     /// The token that ends a turn, if it is one.
     pub(crate) end: Option<u32>,
@@ -18,7 +18,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// What is wrong with answers as the template shows them, a line each; `name` is the template's.
+    /// Problems of answers as the template renders them, a line each; `name` is the template's.
     pub(crate) fn complaints(&self, name: &str) -> Vec<String> {
         let mut lines = vec![];
         if !self.shows_answers {

@@ -9,7 +9,7 @@ use super::turns::{self, Finder};
 use crate::Tokenizer;
 
 impl Tokenizer {
-    /// What the (default) chat template puts around an answer.
+    /// Text that the (default) chat template puts around an answer.
     ///
     /// # Panics
     /// Without a template.

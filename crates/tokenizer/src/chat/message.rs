@@ -1,3 +1,5 @@
+//! Messages of conversations.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -13,7 +15,7 @@ pub(super) const READ: [&str; 8] = [TOOLS, VARIABLES, "weight", "train", "tool_c
 pub struct Message {
     /// "system", "user", "assistant" or "tool".
     pub role: String,
-    /// What was said; parts of text are joined.
+    /// Text of the message; parts are joined.
     pub content: String,
     /// Whether the message has no content at all (missing or null), as one that only calls tools may. Templates can
     /// tell that from empty content.
@@ -36,8 +38,7 @@ impl Message {
     /// `transformers` does before rendering: files of columns fill them in.
     ///
     /// # Errors
-    /// What was expected and what was found, each in a few words, when there is no role or the content is none of
-    /// these.
+    /// The expected and the found value, each in a few words, when there is no role or the content is none of these.
     pub fn from_object(object: Map<String, Value>) -> Result<Self, (String, String)> {
         let (mut role, mut content, mut extra) = (None, Value::Null, Map::new());
         for (key, value) in object {

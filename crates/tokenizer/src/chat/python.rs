@@ -8,7 +8,7 @@ use minijinja::{Error, ErrorKind};
 /// The most characters that a text is padded to.
 const WIDEST: usize = 1 << 20;
 
-/// Where the padding goes.
+/// Side of the padding.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pad {
     Left,

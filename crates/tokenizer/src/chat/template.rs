@@ -1,3 +1,5 @@
+//! Chat templates and their rendering.
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,16 +28,16 @@ pub struct ChatTemplate {
     origin: Option<Arc<Path>>,
 }
 
-/// What a template is told besides the messages.
+/// Variables of a template besides the messages.
 #[derive(Clone, Debug, Default)]
 pub struct RenderOptions {
     /// End with the words that open a reply.
     pub add_generation_prompt: bool,
     /// End inside the final message, so that a model continues it.
     pub continue_final_message: bool,
-    /// How the tokenizer spells its beginning of sequence.
+    /// Spelling of the beginning-of-sequence token.
     pub bos_token: Option<String>,
-    /// How the tokenizer spells its end of sequence.
+    /// Spelling of the end-of-sequence token.
     pub eos_token: Option<String>,
     /// JSON schemas of functions the model may call.
     pub tools: Option<Vec<Json>>,
@@ -84,7 +86,7 @@ impl ChatTemplate {
         Self { origin: Some(path.into()), ..self }
     }
 
-    /// What messages call it: "the chat template", and the file it was read from.
+    /// Its name in messages: "the chat template", and the file it was read from.
     pub fn name(&self) -> String {
         match &self.origin {
             Some(path) => format!("the chat template of {}", path.display()),

@@ -1,4 +1,4 @@
-//! Where each of the assistant's turns lies in a rendered conversation.
+//! Places of the assistant's turns in a rendered conversation.
 //!
 //! One definition for everything that learns from answers: a turn begins behind the words that open a reply and goes to
 //! the token that ends it. Both are found by rendering: the conversation before the turn with the opening of a reply,
@@ -26,18 +26,18 @@ pub(super) struct Turn {
     pub(super) message: usize,
     /// Its bytes, the token that ends it included.
     pub(super) text: Range<usize>,
-    /// How many of them, the last, spell the token that ends it; 0 if none does.
+    /// Number of last bytes that spell the token that ends it; 0 if there is none.
     pub(super) end: usize,
 }
 
-/// What finding turns needs.
+/// Arguments of finding turns.
 pub(super) struct Finder<'a> {
     pub(super) messages: &'a [Message],
     /// The rendered conversation.
     pub(super) whole: &'a str,
-    /// How tokens that end a turn are spelled.
+    /// Spellings of tokens that end a turn.
     pub(super) stops: &'a [String],
-    /// What opens a reply, as a shorter conversation shows it.
+    /// Opening of a reply, as a shorter conversation shows it.
     pub(super) opening: &'a str,
     /// Renders another conversation by the same template, with the opening of a reply or without; `None` where the
     /// template refuses it.
@@ -160,7 +160,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Where the words of the message behind `index` begin.
+    /// Offset of the words of the message behind `index`.
     fn next_words(&self, index: usize) -> Option<usize> {
         (index + 1..self.messages.len()).find_map(|next| Some(self.touched(next)?.start))
     }

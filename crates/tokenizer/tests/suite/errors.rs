@@ -1,4 +1,4 @@
-//! What is wrong, where, and how to mend it: in one line.
+//! Error messages: the problem, its place and its remedy in one line.
 
 use std::path::Path;
 

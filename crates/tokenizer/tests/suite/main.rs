@@ -1,4 +1,4 @@
-//! What the crate promises, against golden ids, `transformers`' own renderings, and arbitrary text.
+//! Properties of the crate, against golden ids, `transformers`' own renderings, and arbitrary text.
 
 mod chat;
 mod errors;

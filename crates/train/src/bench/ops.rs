@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::median;
 use crate::TrainError;
-use crate::optimizer::update::{Coefficients, update};
+use crate::optimizer::update::{AdamWCoefficients, update};
 use cases::cases;
 
 /// The numbers that operations get their shapes from.
@@ -26,7 +26,7 @@ pub struct OpShape {
     pub heads: usize,
     /// Tokens in the vocabulary (V).
     pub vocab: usize,
-    /// How often kernel and composition are measured, in turn.
+    /// Rounds in which kernel and composition are measured, in turn.
     pub rounds: usize,
 }
 
@@ -40,18 +40,18 @@ pub enum Pass {
     Both,
 }
 
-/// What was measured of one operation.
+/// Timings of one operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpTiming {
-    /// What it computes.
+    /// Name of the operation.
     pub operation: String,
-    /// How much of it.
+    /// Forward pass alone, or both passes.
     pub pass: Pass,
     /// Milliseconds of the kernel, the median of the rounds.
     pub kernel_ms: f64,
     /// Milliseconds of burn's operations.
     pub reference_ms: f64,
-    /// How many times as fast the kernel is: the median over the rounds of `reference / kernel` in each.
+    /// Speed-up of the kernel: the median over the rounds of `reference / kernel` in each.
     pub ratio: f64,
     /// 10⁹ floating-point operations of matrix products a second in the kernel, where the operation has such products.
     pub kernel_gflops: Option<f64>,
@@ -111,7 +111,7 @@ fn input(length: usize, pass: Pass, device: &Device) -> Tensor<1> {
     if pass == Pass::Both { numbers.require_grad() } else { numbers }
 }
 
-/// How long one run takes. The gradient of the result is all ones; freeing what was made is not counted.
+/// Seconds of one run. The gradient of the result is all ones; freeing what was made is not counted.
 fn seconds(op: &dyn Fn(&[Tensor<1>]) -> Tensor<1>, inputs: &[Tensor<1>], pass: Pass) -> f64 {
     let start = Instant::now();
     let output = op(inputs);
@@ -121,9 +121,9 @@ fn seconds(op: &dyn Fn(&[Tensor<1>]) -> Tensor<1>, inputs: &[Tensor<1>], pass: P
     seconds
 }
 
-/// How long one update of `length` numbers takes, in one pass over memory or by burn's operations.
+/// Seconds of one update of `length` numbers, in one pass over memory or by burn's operations.
 fn adamw(length: usize, on_host: bool, device: &Device) -> impl FnMut() -> f64 {
-    let coefficients = Coefficients {
+    let coefficients = AdamWCoefficients {
         gradient: 0.5,
         beta1: 0.9,
         beta2: 0.95,

@@ -19,7 +19,7 @@ use fireclay_model::Precision;
 pub use gradients::ModuleGradients;
 use serde::{Deserialize, Serialize};
 pub use set::Optimizers;
-use update::{Coefficients, Momentum, update};
+use update::{AdamWCoefficients, Momentum, update};
 
 /// The rule by which the matrices inside the blocks are updated. Everything else, and adapters,
 /// have [`AdamW`](Self::AdamW) in any case.
@@ -36,7 +36,7 @@ pub enum UpdateRule {
 /// The numbers of an [`Optimizer`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerConfig {
-    /// How matrices inside the blocks are updated.
+    /// Optimiser of matrices inside the blocks.
     pub rule: UpdateRule,
     /// Memory of the mean of gradients, β₁.
     pub beta1: f64,
@@ -122,7 +122,7 @@ impl Optimizer {
         let OptimizerConfig { beta1, beta2, epsilon, clip, .. } = self.config;
         let clip_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let updates = self.step as f64;
-        let coefficients = Coefficients {
+        let coefficients = AdamWCoefficients {
             gradient: gradients.scale() * clip_factor,
             beta1,
             beta2,
@@ -140,7 +140,7 @@ impl Optimizer {
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     gradients: ModuleGradients,
-    coefficients: Coefficients,
+    coefficients: AdamWCoefficients,
     learning_rate: f64,
     on_host: bool,
     path: Vec<String>,
@@ -160,7 +160,7 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = self.gradients.take(&name) else { return param };
         let decays = R > 1 || self.optimizer.config.decay_vectors;
         let keep = if decays { 1.0 - self.learning_rate * self.optimizer.config.weight_decay } else { 1.0 };
-        let coefficients = Coefficients { keep, ..self.coefficients };
+        let coefficients = AdamWCoefficients { keep, ..self.coefficients };
         param.map(|weight| {
             let shape = weight.dims();
             let weight = weight.inner().reshape([shape.iter().product::<usize>()]);
@@ -170,7 +170,7 @@ impl ModuleMapper for Step<'_> {
                 [rows, columns] if self.optimizer.is_muons(&name) => {
                     let OptimizerConfig { momentum, precision, .. } = self.optimizer.config;
                     let first = moments.map_or_else(|| Tensor::zeros_like(&weight), |moments| moments.first);
-                    let coefficients = muon::Coefficients {
+                    let coefficients = muon::MuonCoefficients {
                         momentum: Momentum { gradient: coefficients.gradient, keep: momentum },
                         keep,
                         rate: self.learning_rate,

@@ -13,9 +13,9 @@ const POLYNOMIAL: [f64; 3] = [3.4445, -4.775, 2.0315];
 /// The root mean square of what `AdamW` adds to a number, by learning rate 1.
 const ADAMW_RMS: f64 = 0.2;
 
-/// What one update of a matrix multiplies with.
+/// Coefficients of one update of a matrix.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Coefficients {
+pub(super) struct MuonCoefficients {
     pub momentum: Momentum,
     /// 1 − ηλ
     pub keep: f64,
@@ -31,7 +31,7 @@ pub(super) fn update(
     gradient: Tensor<1>,
     momentum: Tensor<1>,
     [rows, columns]: [usize; 2],
-    c: Coefficients,
+    c: MuonCoefficients,
     on_host: bool,
 ) -> (Tensor<1>, Tensor<1>) {
     let (ahead, momentum) = advance(gradient, momentum, c.momentum, on_host);

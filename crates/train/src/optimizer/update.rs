@@ -7,9 +7,9 @@ use rayon::prelude::*;
 /// Numbers that are handed to a thread together: enough that the handing costs nothing beside the work.
 const CHUNK: usize = 1 << 14;
 
-/// What one update by `AdamW` multiplies with.
+/// Coefficients of one `AdamW` update.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Coefficients {
+pub(crate) struct AdamWCoefficients {
     /// Factor of the gradient: clipping and averaging.
     pub gradient: f64,
     pub beta1: f64,
@@ -29,7 +29,7 @@ pub(crate) fn update(
     gradient: Tensor<1>,
     first: Tensor<1>,
     second: Tensor<1>,
-    c: Coefficients,
+    c: AdamWCoefficients,
     on_host: bool,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     if on_host {
@@ -44,7 +44,7 @@ fn update_device(
     gradient: Tensor<1>,
     first: Tensor<1>,
     second: Tensor<1>,
-    c: Coefficients,
+    c: AdamWCoefficients,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     let gradient = gradient * c.gradient;
     let first = first * c.beta1 + gradient.clone() * (1.0 - c.beta1);
@@ -59,7 +59,7 @@ fn update_host(
     gradient: Tensor<1>,
     first: Tensor<1>,
     second: Tensor<1>,
-    c: Coefficients,
+    c: AdamWCoefficients,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     let device = weight.device();
     let (mut weight, gradient) = (weight.into_data(), gradient.into_data());
@@ -77,7 +77,7 @@ fn slice_mut(data: &mut TensorData) -> &mut [f32] {
     data.as_mut_slice().expect("parameters and gradients are f32")
 }
 
-fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], c: Coefficients) {
+fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32], c: AdamWCoefficients) {
     let (beta1, beta2) = (c.beta1 as f32, c.beta2 as f32);
     let (add1, add2) = ((1.0 - c.beta1) as f32, (1.0 - c.beta2) as f32);
     let (scale, keep, rate, epsilon) = (c.gradient as f32, c.keep as f32, c.rate as f32, c.epsilon as f32);
@@ -96,12 +96,12 @@ fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], secon
         });
 }
 
-/// How a mean of gradients moves.
+/// Moving average of gradients.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Momentum {
     /// Factor of the gradient: clipping and averaging.
     pub gradient: f64,
-    /// What the mean keeps of itself, μ.
+    /// Decay of the mean, μ.
     pub keep: f64,
 }
 
@@ -143,7 +143,7 @@ fn in_one_pass(a: Tensor<1>, b: Tensor<1>, f: impl Fn(&mut f32, &mut f32) + Sync
 mod tests {
     use super::*;
 
-    const COEFFICIENTS: Coefficients = Coefficients {
+    const COEFFICIENTS: AdamWCoefficients = AdamWCoefficients {
         gradient: 0.5,
         beta1: 0.9,
         beta2: 0.95,

@@ -116,7 +116,7 @@ impl Small {
     }
 }
 
-/// What training computed, without what it took: the numbers of a line that must not depend on the clock.
+/// Computed results of training, without timings: the numbers of a line that must not depend on the clock.
 pub(crate) fn computed(folder: &Path) -> Vec<StepMetrics> {
     let lines = read_metrics(&folder.join("metrics.jsonl")).unwrap();
     lines.into_iter().map(|line| StepMetrics { tokens_per_s: None, mfu: None, seconds: 0.0, ..line }).collect()

@@ -112,7 +112,7 @@ fn a_finished_stage_runs_nothing_again() {
     assert_eq!(before, fs::read(folder.path().join("metrics.jsonl")).unwrap());
 }
 
-/// What resuming a run of ten steps under changed settings says.
+/// Result of resuming a run of ten steps with changed settings.
 fn resumed_with(schedule: Schedule, change: impl Fn(&mut TrainConfig)) -> Result<Outcome, String> {
     let mut small = Small::new();
     small.config = TrainConfig { steps: 20, schedule, ..small.config };

@@ -62,15 +62,22 @@ fn every_embedded_recipe_resolves() {
 
 #[test]
 fn a_battery_that_cannot_be_asked_is_refused() {
-    check_error(
-        &["battery.per_topic=0", "battery.final_per_topic=9"],
-        &["battery.final_per_topic = 9", "battery.per_topic"],
-    );
-    let off = ["battery.per_topic=0", "battery.final_per_topic=0", "battery.data=[\"first.jsonl\"]"];
-    check_error(&off, &["battery.data", "battery.per_topic"]);
     check_error(&["battery.temperature=0.0"], &["battery.temperature = 0 must be a positive number"]);
     check_error(&["battery.max_tokens=0"], &["battery.max_tokens = 0"]);
     check_error(&["battery.per_topics=3"], &["did you mean `per_topic`"]);
+}
+
+#[test]
+fn one_setting_turns_the_battery_off() {
+    // `tiny` has `battery.final_per_topic`, which then means nothing.
+    let off = with_set(&["battery.per_topic=0"]).unwrap().battery;
+    assert!(!off.is_on() && off.final_per_topic > 0, "{off:?}");
+    // Who only says how many at the end has forgotten the rest.
+    let of_recipe = |text: &str| toml::from_str::<Recipe>(text).unwrap().battery.validate().unwrap_err();
+    for (key, value) in [("final_per_topic", "9"), ("data", "[\"first.jsonl\"]")] {
+        let error = of_recipe(&format!("battery.{key} = {value}"));
+        assert!(error.contains(&format!("battery.{key} is set without battery.per_topic; set")), "{error}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct Gradients {
     pub v: Vec<f32>,
 }
 
-/// What [`super::forward()`] was given and what it returned.
+/// Inputs and results of [`super::forward()`].
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
     /// `[B, H, T, K]`
@@ -40,7 +40,7 @@ pub struct Pass<'a> {
     pub lse: &'a [f32],
     /// The sizes.
     pub shape: &'a Shape,
-    /// What each query sees.
+    /// The keys that each query sees.
     pub mask: &'a KeyMask<'a>,
     /// Factor of the scores.
     pub scale: f32,
@@ -92,7 +92,7 @@ fn run(pass: &Pass, dy: Heads) -> Gradients {
     unsafe { Gradients { q: dq.finish(), k: dk.finish(), v: dv.finish() } }
 }
 
-/// What one thread works with for one key head.
+/// Buffers of one thread for one key head.
 struct Work<'a> {
     /// The tile's queries times scale and log₂ e, so that the scores are in powers of two. `[TILE, padded K]`
     q: &'a mut [f32],
@@ -114,12 +114,12 @@ struct Work<'a> {
     dv: &'a mut [f32],
 }
 
-/// What the gradients of a lane's scores take besides the scores.
+/// Values beside the scores that the gradients of a lane's scores need.
 struct Lanes {
     /// Log-sum-exp to the base two.
     lse: PerLane,
     /// `Σ dy·y`
-    drift: PerLane,
+    delta: PerLane,
 }
 
 impl Work<'_> {
@@ -170,7 +170,7 @@ impl Work<'_> {
 
     fn lanes(&self, pass: &Pass, [row, head]: [usize; 2], tile: &Tile) -> Lanes {
         let Shape { heads, queries, head_dim, .. } = *pass.shape;
-        let mut lanes = Lanes { lse: [[0.0; LANES]; VECTORS], drift: [[0.0; LANES]; VECTORS] };
+        let mut lanes = Lanes { lse: [[0.0; LANES]; VECTORS], delta: [[0.0; LANES]; VECTORS] };
         vectorize(
             #[inline(always)]
             || {
@@ -178,7 +178,7 @@ impl Work<'_> {
                     let t = tile.start + i;
                     lanes.lse.as_flattened_mut()[i] = pass.lse[(row * heads + head) * queries + t] * LOG2_E;
                     let y = &pass.y[((row * queries + t) * heads + head) * head_dim..][..head_dim];
-                    lanes.drift.as_flattened_mut()[i] = row_dot(y, &dy[..head_dim]);
+                    lanes.delta.as_flattened_mut()[i] = row_dot(y, &dy[..head_dim]);
                 }
             },
         );
@@ -238,12 +238,12 @@ impl Lanes {
             #[inline(always)]
             || {
                 for vector in 0..tile.width / LANES {
-                    let (lse, drift) = (self.lse[vector], self.drift[vector]);
+                    let (lse, delta) = (self.lse[vector], self.delta[vector]);
                     for (p, ds) in p.iter_mut().zip(&mut *ds).take(tile.seen(block, vector)) {
                         let (p, ds) = (&mut p[vector], &mut ds[vector]);
                         for lane in 0..LANES {
                             p[lane] = exp2_lane(p[lane] - lse[lane]);
-                            ds[lane] = p[lane] * (ds[lane] - drift[lane]);
+                            ds[lane] = p[lane] * (ds[lane] - delta[lane]);
                         }
                     }
                 }

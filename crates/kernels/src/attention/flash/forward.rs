@@ -74,7 +74,7 @@ fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) 
 struct Softmax {
     max: PerLane,
     sum: PerLane,
-    /// What sums up to the last block have to be multiplied by.
+    /// Factor that rescales the sums up to the last block.
     shrink: PerLane,
 }
 

@@ -4,7 +4,7 @@
 //!
 //! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys
 //! and values are then read where they lie, one element broadcast at a time; a row's maximum and
-//! sum are taken lane by lane; and only the queries have to be turned round.
+//! sum are taken lane by lane; and only the queries have to be transposed.
 
 #![allow(clippy::many_single_char_names, reason = "q, k, v, y and their sizes go by the names of the papers")]
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
@@ -55,7 +55,7 @@ impl<'a> Heads<'a> {
         assert!(last + width <= self.data.len(), "{name} is shorter than its shape and strides say");
     }
 
-    /// What [`Self::padded`] made.
+    /// The result of [`Self::padded`].
     fn of_padded(data: &'a [f32], [_, heads, times, width]: [usize; 4]) -> Self {
         let time_stride = padded(width);
         Self { data, batch_stride: heads * times * time_stride, head_stride: times * time_stride, time_stride }

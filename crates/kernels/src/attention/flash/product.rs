@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::simd::LANES;
 
-/// How the left factor of a [`Product`] lies in memory.
+/// Memory layout of the left factor of a [`Product`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     /// Element `[m, k]` at `m · stride + k`.

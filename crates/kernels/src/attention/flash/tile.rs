@@ -15,7 +15,7 @@ pub(crate) type PerLane = [[f32; LANES]; VECTORS];
 /// Queries that share the end of their keys when values are summed.
 const STEP: usize = 8;
 
-/// What the queries of one tile see. Lanes beyond the last query see what it sees; nothing they hold is used.
+/// The keys that the queries of one tile see. Lanes beyond the last query see what it sees; nothing they hold is used.
 pub(crate) struct Tile {
     /// First query (t).
     pub(crate) start: usize,

@@ -44,7 +44,7 @@ impl HostPages {
         Self { shape, keys, values }
     }
 
-    /// What [`Pages::attend`](super::Pages::attend) computes.
+    /// CPU implementation of [`Pages::attend`](super::Pages::attend).
     pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], view: View) -> Tensor<3> {
         let [tokens, heads, width] = q.dims();
         let [q, k, v] = [q, k, v].map(Tensor::into_data);

@@ -63,7 +63,7 @@ impl Text {
     }
 }
 
-/// How queries look at keys.
+/// Shapes and window of a query's view of its keys.
 #[derive(Clone, Copy, Debug)]
 struct View {
     /// Keys that a query sees at most, itself included.

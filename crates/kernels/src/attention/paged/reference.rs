@@ -20,7 +20,7 @@ impl TensorPages {
         Self { keys: zeros(), values: zeros() }
     }
 
-    /// What [`Pages::attend`](super::Pages::attend) computes.
+    /// Reference implementation of [`Pages::attend`](super::Pages::attend).
     pub fn attend(&mut self, [q, k, v]: [Tensor<3>; 3], texts: &[Text], view: View, precision: Precision) -> Tensor<3> {
         let mut first = 0;
         for text in texts {
@@ -89,7 +89,7 @@ impl TensorPages {
     }
 }
 
-/// Where the key of a token lies. A page that no query sees may not exist; whatever is read in its place is masked.
+/// Index of a token's key. A page that no query sees may not exist; whatever is read in its place is masked.
 fn slot(text: &Text, position: usize) -> i32 {
     let page = text.pages[position / PAGE];
     let page = if page == u32::MAX { text.pages[text.start / PAGE] } else { page };

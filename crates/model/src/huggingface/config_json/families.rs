@@ -1,4 +1,4 @@
-//! What each family is called in `config.json`, which keys it uses, and what `transformers` takes where a key is
+//! Names of families in `config.json`, the keys that each uses, and the value that `transformers` takes where a key is
 //! absent.
 
 use crate::config::Family;

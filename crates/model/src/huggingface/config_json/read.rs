@@ -6,7 +6,7 @@ use super::families::{FAMILIES, FamilyKeys, is_gemma};
 use super::fields::{Fields, config_error};
 use super::inert::is_inert;
 use super::{REWARD, SINUSOIDAL_MARK, rope, variant};
-use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
+use crate::config::{Activation, DecoderConfig, Family, NormKind, PositionEncoding};
 use crate::{ModelError, RewardScale};
 
 /// Options that alter the arithmetic and that no family has here: refused wherever they are on.
@@ -52,7 +52,7 @@ pub(crate) fn parse_score(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, R
     Ok((DecoderConfig { tied_head: true, ..config }, scale))
 }
 
-/// What a model's last layer is for.
+/// Task of a model's last layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Language,
@@ -193,8 +193,8 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
         size_of_either(fields, "n_positions", "max_position_embeddings")?,
     );
     let position = match fields.text(SINUSOIDAL_MARK)?.as_deref() {
-        None => Position::Learned,
-        Some("sinusoidal") => Position::Sinusoidal,
+        None => PositionEncoding::Learned,
+        Some("sinusoidal") => PositionEncoding::Sinusoidal,
         Some(other) => {
             return Err(
                 fields.error(format!("{SINUSOIDAL_MARK} {other:?} is unknown; write \"sinusoidal\" or remove it"))

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::families::FamilyKeys;
 use super::fields::Fields;
 use crate::ModelError;
-use crate::config::{DecoderConfig, Family, Position, RotaryScaling, Variant};
+use crate::config::{DecoderConfig, Family, PositionEncoding, RotaryScaling, Variant};
 
 /// The base of layers with a sliding window in a Gemma 3 where the file gives none.
 const LOCAL_THETA: f64 = 10_000.0;
@@ -21,7 +21,7 @@ struct Entries {
     part: Option<f64>,
 }
 
-/// What an object of rotary parameters is read with.
+/// Context in which an object of rotary parameters is read.
 #[derive(Clone, Copy)]
 struct Around {
     context: usize,
@@ -39,7 +39,7 @@ pub(super) fn read(
     context: usize,
     head_dim: usize,
     variant: &mut Variant,
-) -> Result<Position, ModelError> {
+) -> Result<PositionEncoding, ModelError> {
     let (part_key, theta_key) = match keys.family {
         Family::GptNeoX => ("rotary_pct", "rotary_emb_base"),
         _ => ("partial_rotary_factor", "rope_theta"),
@@ -87,7 +87,7 @@ pub(super) fn read(
     variant.rotary_dims = rotary_dims(keys, fields, parts.first().copied(), head_dim)?;
     let theta = thetas.first().copied().unwrap_or(keys.theta);
     let scaling = new.or(old).map(|entries| entries.scaling).unwrap_or_default();
-    let position = Position::Rotary { theta, scaling };
+    let position = PositionEncoding::Rotary { theta, scaling };
     if keys.family == Family::Gemma3 {
         let theta = fields.optional_number("rope_local_base_freq")?;
         let local = local.unwrap_or(Entries { theta, scaling: RotaryScaling::None, part: None });
@@ -96,7 +96,7 @@ pub(super) fn read(
         }
         let theta = local.theta.or(theta).unwrap_or(LOCAL_THETA);
         variant.window_position =
-            Some(Position::Rotary { theta, scaling: local.scaling }).filter(|local| *local != position);
+            Some(PositionEncoding::Rotary { theta, scaling: local.scaling }).filter(|local| *local != position);
     } else if local.is_some() {
         return Err(fields.error(
             "rope_parameters differ between kinds of layers, which this family does not have; use a model with one"
@@ -106,7 +106,7 @@ pub(super) fn read(
     Ok(position)
 }
 
-/// How many of a head's numbers are rotated, where not all are.
+/// Number of a head's dimensions that are rotated, if not all are.
 fn rotary_dims(
     keys: &FamilyKeys,
     fields: &Fields,
@@ -199,7 +199,7 @@ fn yarn(entries: &mut Fields, original_context: usize, context: usize) -> Result
 
 /// Writes both spellings, which transformers 4.x and 5.x each read without a warning.
 pub(super) fn write(object: &mut Map<String, Value>, config: &DecoderConfig) {
-    let Position::Rotary { theta, scaling } = &config.position else { return };
+    let PositionEncoding::Rotary { theta, scaling } = &config.position else { return };
     let mut entries = scaling_entries(scaling);
     let theta_key = if config.family == Family::GptNeoX { "rotary_emb_base" } else { "rope_theta" };
     object.insert(theta_key.into(), json!(theta));
@@ -222,7 +222,7 @@ pub(super) fn write(object: &mut Map<String, Value>, config: &DecoderConfig) {
     }
     if config.family == Family::Gemma3 {
         let local = config.variant.window_position.as_ref().unwrap_or(&config.position);
-        if let Position::Rotary { theta, scaling } = local {
+        if let PositionEncoding::Rotary { theta, scaling } = local {
             let mut sliding = scaling_entries(scaling);
             sliding["rope_theta"] = json!(theta);
             object.insert("rope_local_base_freq".into(), json!(theta));

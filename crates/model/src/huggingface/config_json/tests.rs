@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{TokenIds, parse, to_json};
 use crate::huggingface::WeightFormat;
-use crate::{Activation, DecoderConfig, ModelError, Position, RotaryScaling};
+use crate::{Activation, DecoderConfig, ModelError, PositionEncoding, RotaryScaling};
 
 fn read(config: &Value) -> Result<DecoderConfig, ModelError> {
     parse(Path::new("config.json"), config.to_string().as_bytes())
@@ -86,7 +86,7 @@ fn both_spellings_of_rotary_parameters_mean_the_same() {
     let llama3 = json!({"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192});
     let old = json!({"rope_theta": 500_000.0, "rope_scaling": with(llama3.clone(), &json!({"rope_type": "llama3"}))});
     let new = json!({"rope_theta": null, "rope_parameters": with(llama3, &json!({"rope_type": "llama3", "rope_theta": 500_000.0}))});
-    let expected = Position::Rotary {
+    let expected = PositionEncoding::Rotary {
         theta: 500_000.0,
         scaling: RotaryScaling::Llama3 {
             factor: 32.0,
@@ -99,7 +99,7 @@ fn both_spellings_of_rotary_parameters_mean_the_same() {
         assert_eq!(read(&with(smollm2(), &spelling)).unwrap_or_else(|error| panic!("{error}")).position, expected);
     }
     let linear = with(smollm2(), &json!({"rope_scaling": {"type": "linear", "factor": 2.0}}));
-    let expected = Position::Rotary { theta: 100_000.0, scaling: RotaryScaling::Linear { factor: 2.0 } };
+    let expected = PositionEncoding::Rotary { theta: 100_000.0, scaling: RotaryScaling::Linear { factor: 2.0 } };
     assert_eq!(read(&linear).unwrap_or_else(|error| panic!("{error}")).position, expected);
 }
 
@@ -127,7 +127,7 @@ fn options_that_are_read() {
     check(smollm2(), json!({"max_position_embeddings": null}), |c| c.context == 2048);
     let original = json!({"rope_scaling": {"type": "linear", "factor": 2.0, "original_max_position_embeddings": 64}});
     check(smollm2(), original, |c| {
-        matches!(c.position, Position::Rotary { scaling: RotaryScaling::Linear { .. }, .. })
+        matches!(c.position, PositionEncoding::Rotary { scaling: RotaryScaling::Linear { .. }, .. })
     });
     let others = json!({"n_embd": null, "hidden_size": 768, "n_head": null, "num_attention_heads": 12,
                         "n_layer": null, "num_hidden_layers": 12, "n_positions": null, "max_position_embeddings": 1024});
@@ -198,7 +198,7 @@ fn what_this_decoder_lacks_is_refused_by_name() {
 fn what_is_written_is_read_back() {
     let llama3 =
         RotaryScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 64 };
-    let scaled = Position::Rotary { theta: 5e5, scaling: llama3 };
+    let scaled = PositionEncoding::Rotary { theta: 5e5, scaling: llama3 };
     let modern = DecoderConfig::modern(61, 32, 3, 4, 24);
     for config in [
         DecoderConfig::classic(61, 32, 2, 4, 24),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::families::FamilyKeys;
 use super::{REWARD, SINUSOIDAL_MARK, read, rope, variant};
-use crate::config::{Activation, DecoderConfig, Family, NormKind, Position};
+use crate::config::{Activation, DecoderConfig, Family, NormKind, PositionEncoding};
 use crate::huggingface::{TokenIds, WeightFormat};
 use crate::{ModelError, RewardScale};
 
@@ -19,7 +19,7 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     config.validate()?;
     let family = FamilyKeys::of(config.family).model_type;
     let c = config;
-    let rotary = matches!(c.position, Position::Rotary { .. });
+    let rotary = matches!(c.position, PositionEncoding::Rotary { .. });
     let windowed = c.sliding_window.is_some() && c.full_layers < c.layers;
     let of_family = match c.family {
         Family::Gpt2 => vec![
@@ -187,7 +187,7 @@ fn gpt2(object: &mut Map<String, Value>, config: &DecoderConfig) {
     for key in ["resid_pdrop", "embd_pdrop", "attn_pdrop"] {
         set(key, json!(0.0));
     }
-    if config.position == Position::Sinusoidal {
+    if config.position == PositionEncoding::Sinusoidal {
         set(SINUSOIDAL_MARK, json!("sinusoidal"));
     }
 }

@@ -1,4 +1,4 @@
-//! What each family calls its modules, in a model directory and in a GGUF file.
+//! Module names of each family, in a model directory and in a GGUF file.
 
 use crate::config::Family;
 
@@ -6,7 +6,7 @@ use crate::config::Family;
 /// `#2`.
 pub(super) type Pair = (&'static str, &'static str);
 
-/// What a family calls its modules.
+/// Module names of a family.
 pub(super) struct Names {
     pub(super) outer: &'static [Pair],
     pub(super) block: &'static [Pair],

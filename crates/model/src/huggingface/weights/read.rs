@@ -24,7 +24,7 @@ const MODEL_HINT: &str =
     "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first";
 const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
 
-/// How a file begins that Git LFS left in the place of a large one.
+/// First bytes of a pointer that Git LFS left in place of a large file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
 /// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
@@ -47,7 +47,7 @@ struct Stored {
 struct WeightFile {
     path: PathBuf,
     map: Mmap,
-    /// Where the numbers begin, behind the header.
+    /// Offset of the numbers, behind the header.
     start: usize,
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use fireclay_kernels::StoredWeight;
 use half::{bf16, f16};
@@ -14,10 +14,11 @@ use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::read::transpose;
 use super::{WeightFormat, write_atomically};
-use crate::config::{DecoderConfig, Position};
+use crate::config::{DecoderConfig, PositionEncoding};
 use crate::huggingface::names::{Part, Place, is_adapter, place, place_in_gguf};
 use crate::init::EMBEDDING;
 use crate::linear::Linear;
+use crate::parameters::for_each_parameter;
 use crate::position::sinusoids;
 use crate::{Decoder, ModelError};
 
@@ -86,8 +87,8 @@ impl Stored {
         shape
     }
 
-    /// Writes the numbers as the file has them, row by row: those of an embedding in blocks a few rows at a time, for it
-    /// may be larger than all that is in memory.
+    /// Writes the numbers as the file has them, row by row: those of an embedding in blocks a few rows at a time, for
+    /// it may be larger than all that is in memory.
     fn write(&self, mut write: impl FnMut(&[f32]) -> io::Result<()>) -> io::Result<()> {
         const ROWS: usize = 1024;
         let [(None, Source::Rows(stored))] = &self.parts[..] else { return write(&self.numbers()) };
@@ -135,7 +136,7 @@ pub(in crate::huggingface) fn write_model(
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    write_whole(Collect::of(model), config, path, format)
+    write_whole(sources(model), config, path, format)
 }
 
 /// Writes all weights of a decoder, one tensor on the host at a time; each adapter is merged into its weight then.
@@ -144,7 +145,7 @@ pub(in crate::huggingface) fn write_decoder(
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    let mut parameters = Collect::of(decoder);
+    let mut parameters = sources(decoder);
     parameters.retain(|(name, _)| !is_adapter(name));
     let mut maps = decoder.maps_to_merge();
     for (name, source) in &mut parameters {
@@ -167,7 +168,7 @@ fn write_whole(
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    if config.position == Position::Sinusoidal {
+    if config.position == PositionEncoding::Sinusoidal {
         parameters.push(("position_embedding".into(), Source::Sinusoids(config.context, config.width)));
     }
     write(parameters, config, path, format)
@@ -175,12 +176,12 @@ fn write_whole(
 
 /// The tensors that a GGUF file of a decoder has.
 pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<Stored> {
-    stored_tensors(Collect::of(decoder), |name| place_in_gguf(config, name))
+    stored_tensors(sources(decoder), |name| place_in_gguf(config, name))
 }
 
 /// Writes the adapters of a decoder alone, in f32.
 pub(in crate::huggingface) fn write_adapter(decoder: &Decoder, path: &Path) -> Result<(), ModelError> {
-    let mut parameters = Collect::of(decoder);
+    let mut parameters = sources(decoder);
     parameters.retain(|(name, _)| is_adapter(name));
     write(parameters, decoder.config(), path, WeightFormat::F32)
 }
@@ -243,40 +244,16 @@ fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Pla
     tensors.into_values().collect()
 }
 
-struct Collect {
-    path: Vec<String>,
-    found: Vec<(String, Source)>,
-}
-
-impl Collect {
-    /// Every parameter by the name that it has in a decoder, or beside one.
-    fn of(model: &impl Module) -> Vec<(String, Source)> {
-        let mut collect = Self { path: vec![], found: vec![] };
-        model.visit(&mut collect);
-        collect.found
-    }
-}
-
-impl ModuleVisitor for Collect {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        let tensor = param.val();
-        let source = match R {
-            1 => Source::Vector(tensor.reshape([-1])),
-            2 => {
-                let [rows, columns] = [tensor.dims()[0], tensor.dims()[1]];
-                Source::Matrix(tensor.reshape([rows, columns]))
-            }
+/// Every parameter by the name that it has in a decoder, or beside one.
+fn sources(model: &impl Module) -> Vec<(String, Source)> {
+    let mut found = vec![];
+    for_each_parameter(model, |name, _, numbers, shape| {
+        let source = match *shape {
+            [_] => Source::Vector(numbers),
+            [rows, columns] => Source::Matrix(numbers.reshape([rows, columns])),
             _ => unreachable!("a decoder's parameters are vectors and matrices"),
         };
-        let name = self.path.join(".");
-        self.found.push((name.strip_prefix("decoder.").unwrap_or(&name).to_owned(), source));
-    }
+        found.push((name.strip_prefix("decoder.").unwrap_or(&name).to_owned(), source));
+    });
+    found
 }

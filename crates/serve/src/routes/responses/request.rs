@@ -1,4 +1,4 @@
-//! What a response is asked for with.
+//! Requests for responses.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::items;
 use crate::routes::conversations::check_metadata;
 use crate::store::{NewMessage, Role};
 
-/// What is said: the user's words, or items.
+/// Input: the user's words, or items.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Input {
@@ -41,7 +41,7 @@ pub enum ConversationId {
 pub struct ResponseRequest {
     /// The model's name, as `/v1/models` lists it.
     pub model: String,
-    /// What is said: the user's words, or a list of messages, calls and what calls returned.
+    /// Input: the user's words, or a list of messages, calls and their results.
     #[schema(value_type = Object)]
     pub input: Input,
     /// A system message for this turn alone.
@@ -59,7 +59,7 @@ pub struct ResponseRequest {
     /// Most tokens of the reply.
     #[serde(default)]
     pub max_output_tokens: Option<usize>,
-    /// How freely to choose; 0 takes the most probable token.
+    /// Sampling temperature; 0 takes the most probable token.
     #[serde(default)]
     pub temperature: Option<f32>,
     /// Choose among the fewest tokens whose probabilities reach this together.
@@ -159,7 +159,7 @@ impl ResponseRequest {
         self.store != Some(false)
     }
 
-    /// What is said, as messages.
+    /// The input as messages.
     pub fn messages(&self) -> Result<Vec<NewMessage>, ApiError> {
         let messages = match &self.input {
             Input::Text(text) => vec![NewMessage::new(Role::User, text.as_str())],
@@ -184,12 +184,12 @@ impl ResponseRequest {
         (!self.tools.is_empty()).then(|| self.tools.iter().map(nested).collect())
     }
 
-    /// How its tokens are chosen.
+    /// Sampling settings.
     pub fn choosing(&self) -> Choosing {
         Choosing { temperature: self.temperature, top_p: self.top_p, seed: self.seed, ..Choosing::default() }
     }
 
-    /// What a response tells of its request.
+    /// Fields of the request that the response repeats.
     pub fn told(&self, temperature: f32, top_p: Option<f32>) -> Map<String, Value> {
         let told = json!({
             "background": false,

@@ -17,13 +17,15 @@ use crate::generation::{End, Generation, Piece};
 use crate::items::{as_chat, item, status};
 use crate::messages::encode;
 use crate::sse::{Events, Gone};
-use crate::store::{Content, Message, NewConversation, NewMessage, Outcome, Parent, Role, Status, Usage, new_id};
+use crate::store::{
+    Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage, new_id,
+};
 use crate::tools;
 
-/// How often what there is of a reply is kept.
+/// Interval in which a partial reply is stored.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
-/// Where a turn is told.
+/// Output of a turn.
 pub enum Out {
     /// Event by event.
     Stream {
@@ -61,15 +63,15 @@ pub struct Turn {
     app: Arc<App>,
     account: String,
     id: String,
-    /// What the response tells of its request.
+    /// Fields of the request that the response repeats.
     body: Map<String, Value>,
     /// The reply; in the database, where the turn is stored.
-    reply: Message,
+    reply: StoredMessage,
     stored: bool,
     with_tools: bool,
 }
 
-/// How a reply ended.
+/// End of a reply.
 enum Ended {
     Itself(End),
     Failed(ApiError),
@@ -191,7 +193,7 @@ impl Turn {
     }
 
     async fn open_words(&self, out: &mut Out) -> Result<(), Gone> {
-        let empty = Message {
+        let empty = StoredMessage {
             content: Content::Text(String::new()),
             status: Status::InProgress,
             tool_calls: None,
@@ -226,7 +228,7 @@ impl Turn {
         if !self.stored {
             return Ok(());
         }
-        let outcome = Outcome {
+        let outcome = ReplyOutcome {
             content: reply.content.clone(),
             tool_calls: reply.tool_calls.clone(),
             status: reply.status,
@@ -305,7 +307,7 @@ async fn earlier(
     app: &App,
     account: &str,
     asked: &ResponseRequest,
-) -> Result<(Option<String>, Parent, Vec<Message>), ApiError> {
+) -> Result<(Option<String>, Parent, Vec<StoredMessage>), ApiError> {
     if let Some(id) = &asked.previous_response_id {
         let response = app
             .store
@@ -325,8 +327,8 @@ async fn earlier(
     Ok((None, Parent::Root, vec![]))
 }
 
-fn unstored(model: &str) -> Message {
-    Message {
+fn unstored(model: &str) -> StoredMessage {
+    StoredMessage {
         id: new_id("msg"),
         conversation: String::new(),
         parent: None,
@@ -347,11 +349,11 @@ fn unstored(model: &str) -> Message {
 /// A message to be added as the chat template takes it.
 fn of_new(new: &NewMessage) -> fireclay_tokenizer::Message {
     let NewMessage { role, content, tool_calls, tool_call_id } = new.clone();
-    as_chat(&Message { role, content, tool_calls, tool_call_id, ..unstored("") })
+    as_chat(&StoredMessage { role, content, tool_calls, tool_call_id, ..unstored("") })
 }
 
 /// A response as clients get it: what is kept of its request, and its reply.
-pub fn object(id: &str, body: Map<String, Value>, reply: &Message) -> Value {
+pub fn object(id: &str, body: Map<String, Value>, reply: &StoredMessage) -> Value {
     let incomplete = match (reply.status, reply.finish_reason.as_deref()) {
         (Status::Incomplete, Some("length")) => json!({"reason": "max_output_tokens"}),
         _ => Value::Null,

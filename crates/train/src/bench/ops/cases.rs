@@ -13,7 +13,7 @@ type Op = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1>>;
 
 /// An operation, as its kernel computes it and as burn's operations do.
 pub(super) struct Case {
-    /// What it computes.
+    /// Name of the operation.
     pub(super) name: &'static str,
     /// Lengths of its inputs.
     pub(super) inputs: Vec<usize>,
