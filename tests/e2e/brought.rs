@@ -61,7 +61,7 @@ fn validation_of_which_nothing_can_be_used_ends_no_fine_tuning() {
     lines.extend([chat("Hi"), chat("Bye")]);
     let data = conversations(folder.path(), &lines.concat());
     let out = folder.path().join("run");
-    let output = run(train(&out, &SFT).args([&data, "--set=sft.validation_fraction=0.05"]));
+    let output = run(train(&out, &SFT).arg(&data).arg("--set=sft.validation_fraction=0.05"));
     let said = text(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("sft: nothing is left for validation: "), "{said}");
