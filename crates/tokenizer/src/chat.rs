@@ -9,6 +9,7 @@ mod python;
 mod percent;
 mod bounds;
 mod clock;
+mod stand_in;
 mod turns;
 mod outline;
 pub(crate) mod frame;
@@ -257,7 +258,7 @@ impl Tokenizer {
     fn hides_calls(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
         let Some(calling) = messages.iter().rposition(Message::calls_tools) else { return Ok(false) };
         let mut other = messages.to_vec();
-        let replaced = turns::replace_calls(&mut other[calling], &turns::stand_in(0));
+        let replaced = stand_in::replace_calls(&mut other[calling], &stand_in::stand_in(0));
         let changed = self.template_for(options)?.render(&other, options);
         Ok(replaced && changed.is_ok_and(|changed| changed == whole))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Message;
 use super::frame::Frame;
+use super::stand_in::stand_in;
 use super::template::{ChatTemplate, RenderOptions};
 use super::turns::{self, Finder};
 use crate::Tokenizer;
@@ -35,7 +36,7 @@ impl Frame {
             let options = RenderOptions { add_generation_prompt, ..options.clone() };
             template.render_marked(messages, &options).ok()
         };
-        let [asked, answered] = [0, 1].map(turns::stand_in);
+        let [asked, answered] = [0, 1].map(stand_in);
         let chat = [Message::new("user", &asked), Message::new("assistant", &answered)];
         let Some(whole) = render(&chat, false) else { return Self { shows_answers: true, ..Self::default() } };
         let Some(at) = whole.text.find(&answered) else { return Self::default() };
@@ -54,7 +55,7 @@ impl Frame {
         }
         let stops: Vec<String> = end.iter().filter_map(|&id| tokenizer.id_to_token(id)).collect();
         let marks_are_turns = template.marks_generation() && {
-            let twice = [&chat[..], &[Message::new("user", &asked), Message::new("assistant", turns::stand_in(2))]];
+            let twice = [&chat[..], &[Message::new("user", &asked), Message::new("assistant", stand_in(2))]];
             let twice = twice.concat();
             render(&twice, false).is_some_and(|whole| {
                 let plain = |messages: &[Message], opened: bool| Some(render(messages, opened)?.text);

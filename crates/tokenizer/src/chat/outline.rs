@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::Message;
+use super::stand_in::{STAND_IN, call_names, stand_in};
 use super::template::REASONING;
-use super::turns::{STAND_IN, call_names, stand_in};
 
 /// The bytes of a rendered conversation that each message says.
 pub(super) struct Outline {

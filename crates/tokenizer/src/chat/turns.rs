@@ -10,11 +10,9 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use super::Message;
 use super::outline::Outline;
-use super::template::REASONING;
+use super::stand_in::{replace_words, stand_in};
 
 /// The turns of the assistant that are each found by rendering; of more, an outline finds most.
 const FEW_TURNS: usize = 6;
@@ -182,43 +180,6 @@ impl Finder<'_> {
     }
 }
 
-/// What stand-ins begin and end with: a code point that Unicode promises never to make a character.
-pub(super) const STAND_IN: char = '\u{FDD1}';
-
-/// Words that no text has.
-pub(super) fn stand_in(number: u64) -> String {
-    format!("{STAND_IN}{number}{STAND_IN}")
-}
-
-/// Puts other words in the place of all that a message says.
-fn replace_words(message: &mut Message, words: &str) {
-    words.clone_into(&mut message.content);
-    message.no_content = false;
-    for key in REASONING {
-        if let Some(reasoning) = message.extra.get_mut(key).filter(|value| value.is_string()) {
-            *reasoning = words.into();
-        }
-    }
-    replace_calls(message, words);
-}
-
-/// Puts another name in the place of each function that a message calls; whether it calls any.
-pub(super) fn replace_calls(message: &mut Message, name: &str) -> bool {
-    for own in call_names(message) {
-        *own = name.into();
-    }
-    message.calls_tools()
-}
-
-/// The names of the functions that a message calls.
-pub(super) fn call_names(message: &mut Message) -> impl Iterator<Item = &mut Value> {
-    let calls = message.extra.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten();
-    calls.filter_map(|call| match call.get("function") {
-        Some(_) => call["function"].get_mut("name"),
-        None => call.get_mut("name"),
-    })
-}
-
 /// The first place where any of `marks` stands, and the longest of those that do.
 pub(super) fn first_of(text: &str, marks: &[String]) -> Option<(usize, usize)> {
     let places = marks.iter().filter_map(|mark| Some((text.find(mark.as_str())?, mark.len())));
@@ -235,7 +196,7 @@ pub(super) fn common_prefix(a: &str, b: &str) -> usize {
 mod tests {
     use std::cell::Cell;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::{ChatTemplate, RenderOptions, Tokenizer};

@@ -1,0 +1,43 @@
+//! Stand-ins: words that no text has, put in the place of a message's own to find where a rendering shows them.
+
+use serde_json::Value;
+
+use super::Message;
+use super::template::REASONING;
+
+/// First and last character of a stand-in: a code point that Unicode promises never to make a character.
+pub(super) const STAND_IN: char = '\u{FDD1}';
+
+/// Words that no text has.
+pub(super) fn stand_in(number: u64) -> String {
+    format!("{STAND_IN}{number}{STAND_IN}")
+}
+
+/// Puts other words in the place of all that a message says.
+pub(super) fn replace_words(message: &mut Message, words: &str) {
+    words.clone_into(&mut message.content);
+    message.no_content = false;
+    for key in REASONING {
+        if let Some(reasoning) = message.extra.get_mut(key).filter(|value| value.is_string()) {
+            *reasoning = words.into();
+        }
+    }
+    replace_calls(message, words);
+}
+
+/// Puts another name in the place of each function that a message calls; whether it calls any.
+pub(super) fn replace_calls(message: &mut Message, name: &str) -> bool {
+    for own in call_names(message) {
+        *own = name.into();
+    }
+    message.calls_tools()
+}
+
+/// The names of the functions that a message calls.
+pub(super) fn call_names(message: &mut Message) -> impl Iterator<Item = &mut Value> {
+    let calls = message.extra.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten();
+    calls.filter_map(|call| match call.get("function") {
+        Some(_) => call["function"].get_mut("name"),
+        None => call.get_mut("name"),
+    })
+}
