@@ -156,7 +156,9 @@ impl Model {
             json!({"type": "Fuse"}),
         ];
         if self.normalization.dummy_prefix || self.normalization.removes_spaces {
-            decoders.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
+            // SentencePiece removes all of them where it would have removed them from the text.
+            let most = if self.normalization.removes_spaces { 1024 } else { 1 };
+            decoders.push(json!({"type": "Strip", "content": " ", "start": most, "stop": 0}));
         }
         Ok(json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,

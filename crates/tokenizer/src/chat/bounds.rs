@@ -4,6 +4,8 @@
 //! minijinja's fuel bounds work and memory. What it does not bound is how deep values are nested: a list put into
 //! itself over and over, or a namespace that holds itself, ends the process when it is printed or dropped. So every
 //! value that `{% set %}` keeps goes through a filter, which refuses such values.
+//!
+//! In the same way a loop over `none` is an error, as in Python; minijinja takes it for an empty list.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
@@ -26,10 +28,16 @@ const MOST_VALUES: usize = 1_000_000;
 /// Keeps a value in a variable, and in an attribute of a namespace.
 const KEPT: &str = "__fireclay_kept";
 const KEPT_IN_NAMESPACE: &str = "__fireclay_kept_in_namespace";
+/// Gives what a loop goes through.
+const LOOPED: &str = "__fireclay_looped";
 
 pub(crate) fn add_to(environment: &mut Environment) {
     environment.add_filter(KEPT, |value: Value| bounded(value, false));
     environment.add_filter(KEPT_IN_NAMESPACE, |value: Value| bounded(value, true));
+    environment.add_filter(LOOPED, |value: Value| match value.is_none() {
+        true => Err(Error::new(ErrorKind::InvalidOperation, "'none' is not iterable")),
+        false => Ok(value),
+    });
     environment.set_fuel(Some(FUEL));
 }
 
@@ -91,7 +99,7 @@ fn is_namespace(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
 }
 
-/// The source with the filter behind what each `{% set … = … %}` keeps.
+/// The source with the filters behind what each `{% set … = … %}` keeps and each `{% for … in name %}` goes through.
 pub(crate) fn accept(source: &str) -> String {
     let mut accepted = String::with_capacity(source.len());
     let mut rest = source;
@@ -99,7 +107,8 @@ pub(crate) fn accept(source: &str) -> String {
         let (before, from) = rest.split_at(open);
         accepted.push_str(before);
         let end = tag_end(from);
-        accepted.push_str(&set_tag(&from[..end]).unwrap_or_else(|| from[..end].to_owned()));
+        let tag = &from[..end];
+        accepted.push_str(&set_tag(tag).or_else(|| for_tag(tag)).unwrap_or_else(|| tag.to_owned()));
         rest = &from[end..];
     }
     accepted.push_str(rest);
@@ -120,11 +129,32 @@ fn tag_end(from: &str) -> usize {
     from.len()
 }
 
-/// The tag with the filter, if it sets something to a value.
-fn set_tag(tag: &str) -> Option<String> {
+/// What stands in a tag, between its signs for white space.
+fn inside(tag: &str) -> Option<(&str, &str, &str)> {
     let inner = tag.strip_prefix("{%")?.strip_suffix("%}")?;
     let (left, inner) = inner.split_at(usize::from(inner.starts_with(['-', '+'])));
     let (inner, right) = inner.split_at(inner.len() - usize::from(inner.ends_with(['-', '+'])));
+    Some((left, inner, right))
+}
+
+/// The tag with the filter, if it is a loop through a variable or a field of one.
+fn for_tag(tag: &str) -> Option<String> {
+    let (left, inner, right) = inside(tag)?;
+    let (targets, from) = inner.trim_start().strip_prefix("for ")?.split_once(" in ")?;
+    let from = from.trim_start();
+    let end = from.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(from.len());
+    let (name, rest) = from.split_at(end);
+    let alone = ["", "if ", "recursive"].iter().any(|next| match *next {
+        "" => rest.trim().is_empty(),
+        next => rest.starts_with(char::is_whitespace) && rest.trim_start().starts_with(next),
+    });
+    let named = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    (alone && named).then(|| format!("{{%{left} for {targets} in {name}|{LOOPED}{rest} {right}%}}"))
+}
+
+/// The tag with the filter, if it sets something to a value.
+fn set_tag(tag: &str) -> Option<String> {
+    let (left, inner, right) = inside(tag)?;
     let assignment = inner.trim_start().strip_prefix("set")?;
     if !assignment.starts_with(char::is_whitespace) {
         return None;
@@ -145,11 +175,17 @@ mod tests {
     #[test]
     fn what_is_set_goes_through_the_filter() {
         let check = |source: &str, expected: &str| {
-            let expected = expected.replace("NS", KEPT_IN_NAMESPACE).replace("KEPT", KEPT);
+            let expected = expected.replace("NS", KEPT_IN_NAMESPACE).replace("KEPT", KEPT).replace("LOOPED", LOOPED);
             assert_eq!(accept(source), expected, "{source}");
         };
         check("{%- set x = a == 1 -%}", "{%- set x = ( a == 1 )|KEPT -%}");
         check("{% set ns.x = '%}' %}b", "{% set ns.x = ( '%}' )|NS %}b");
+        check("{%- for t in tools -%}", "{%- for t in tools|LOOPED  -%}");
+        check("{% for k, v in a.b if k %}", "{% for k, v in a.b|LOOPED if k  %}");
+        check(
+            "{% for i in range(3) %}{% for m in ms[1:] %}{% for m in ms|list %}",
+            "{% for i in range(3) %}{% for m in ms[1:] %}{% for m in ms|list %}",
+        );
         check("{% set x %}=1{% endset %}{% settle x = 1 %}", "{% set x %}=1{% endset %}{% settle x = 1 %}");
     }
 }

@@ -171,5 +171,5 @@ fn three_hundred_mutated_tokenizers_are_errors_or_other_tokenizers() {
         }
         assert!(begun.elapsed() < Duration::from_secs(10), "{index}: {:?}", begun.elapsed());
     }
-    assert!(opened > 20 && opened < 280, "{opened} opened");
+    assert!(opened > 5 && opened < 280, "{opened} opened");
 }

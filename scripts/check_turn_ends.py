@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Fine-tunes a tiny model with each of many chat templates, and asks whether its greedy replies end by themselves, here and in transformers.
+
+usage: check_turn_ends.py [--fireclay PATH] [--steps 200] [--only NAME[,NAME]] [FOLDER...]
+Needs: pip install torch transformers jinja2 trl
+
+Templates are every `*.jinja` of TRL's package and of the folders named. Where a template has `{% generation %}` marks, it is tried without them too. The tokenizer
+has a token for each byte and one for each mark that the template spells out, as the template's own model has. Each model learns four short conversations; then
+`fireclay chat` and transformers' `generate` answer two of their questions from the saved checkpoint. Both must stop before the limit of tokens, with the same reply.
+A template of which `fireclay train` says that no token ends its turns, or that it shows no answers, is listed and not counted.
+Exits with 1 where one goes on. Not part of CI: it takes ten minutes or so.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CONVERSATIONS = [
+    [("user", "Hi"), ("assistant", "Hello.")],
+    [("user", "Is it hot?"), ("assistant", "Yes, very.")],
+    [("user", "Bye"), ("assistant", "See you.")],
+    [("user", "Hi"), ("assistant", "Hello."), ("user", "Is it hot?"), ("assistant", "Yes, very.")],
+]
+QUESTIONS = ["Hi", "Is it hot?"]
+MARKS = re.compile(r"<[|｜][^|｜<>'\"\n]{1,40}[|｜]>|</?[a-z_]{3,30}>|<\|?[a-z_]{3,30}\|?>|\[/?[A-Z_]{3,30}\]")
+GENERATION = re.compile(r"\{%[-+]?\s*(?:end)?generation\s*[-+]?%\}")
+LIMIT = 48
+
+
+def base_model(folder, source):
+    """Saves a tiny llama whose tokenizer has the template's marks; how many tokens the longest conversation has."""
+    import tokenizers
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    marks = sorted(set(MARKS.findall(source)) | {"<s>", "</s>"})
+    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    core = tokenizers.Tokenizer(tokenizers.models.BPE({token: index for index, token in enumerate(marks + alphabet)}, []))
+    core.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = tokenizers.decoders.ByteLevel()
+    core.add_special_tokens([tokenizers.AddedToken(token, normalized=False, special=True) for token in marks])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", chat_template=source)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=len(marks) + len(alphabet), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4,
+        max_position_embeddings=16384, tie_word_embeddings=True, bos_token_id=marks.index("<s>"), eos_token_id=marks.index("</s>"))
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return max(len(tokenizer.apply_chat_template(messages(conversation))["input_ids"]) for conversation in CONVERSATIONS)
+
+
+def messages(conversation):
+    return [{"role": role, "content": content} for role, content in conversation]
+
+
+def replies_of_transformers(folder):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    for question in QUESTIONS:
+        given = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        with torch.no_grad():
+            ids = model.generate(**given, do_sample=False, max_new_tokens=LIMIT)[0, given["input_ids"].shape[1] :].tolist()
+        ends = model.generation_config.eos_token_id
+        ended = ids[-1] in (ends if isinstance(ends, list) else [ends])
+        yield tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=True), ended
+
+
+def replies_of_fireclay(binary, folder):
+    call = [binary, "chat", "--json", "--quiet", "--temperature", "0", "--max-tokens", str(LIMIT), "--model", folder]
+    for question in QUESTIONS:
+        done = subprocess.run(call, input=question + "\n", capture_output=True, text=True, check=True)
+        reply = json.loads(done.stdout)
+        yield reply["reply"], reply["finish_reason"] == "stop"
+
+
+def check(binary, name, source, steps):
+    """A line about the template, and whether its model ends its replies: `None` where training says that it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        base, out, data = (os.path.join(folder, part) for part in ("base", "run", "chats.jsonl"))
+        longest = base_model(base, source)
+        with open(data, "w") as file:
+            for conversation in CONVERSATIONS:
+                file.write(json.dumps({"messages": messages(conversation)}) + "\n")
+        settings = ["sft.batch=2", f"sft.context={longest + 256}", "sft.learning_rate=5e-3", "sft.validation_fraction=0.0", "sft.warmup_steps=10", "sft.precision='f32'",
+                    f"sft.data=['{data}']"]
+        call = [binary, "train", "--model", base, "--stages", "sft", "--steps", str(steps), "--out", out, "--seed", "1"]
+        done = subprocess.run(call + [word for setting in settings for word in ("--set", setting)], capture_output=True, text=True)
+        told = [line for line in done.stderr.splitlines() if "chat template" in line and ("ends no turn" in line or "ends a turn" in line or "shows nothing" in line)]
+        if told:
+            return f"told   {name}: {told[0].strip()}", None
+        if done.returncode != 0:
+            return f"FAILED {name}: {done.stderr.strip().splitlines()[-1]}", False
+        saved = os.path.join(out, "sft", "checkpoints", f"step-{steps:06}")
+        ours, theirs = list(replies_of_fireclay(binary, saved)), list(replies_of_transformers(saved))
+        good = all(ended for _, ended in ours + theirs) and [text.strip() for text, _ in ours] == [text.strip() for text, _ in theirs]
+        return f"{'ok    ' if good else 'FAILED'} {name}: here {ours}, transformers {theirs}", good
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--fireclay", default="target/release/fireclay")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    spec = importlib.util.find_spec("trl")
+    folders = args.folders + ([Path(spec.origin).parent / "chat_templates"] if spec else [])
+    only = [name for name in args.only.split(",") if name]
+    results = []
+    for file in sorted(file for folder in folders for file in Path(folder).glob("*.jinja")):
+        if only and file.stem not in only:
+            continue
+        source = file.read_text()
+        plain = GENERATION.sub("", source)
+        for name, text in [(file.stem, source)] + ([(file.stem + ", marks removed", plain)] if plain != source else []):
+            line, good = check(args.fireclay, name, text, args.steps)
+            print(line, flush=True)
+            results.append(good)
+    print(f"{results.count(True)} end by themselves, {results.count(False)} do not, {results.count(None)} are told of")
+    sys.exit(1 if False in results or not results else 0)
+
+
+main()
