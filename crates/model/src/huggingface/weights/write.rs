@@ -250,6 +250,8 @@ fn sources(model: &impl Module) -> Vec<(String, Source)> {
     for_each_parameter(model, |name, _, numbers, shape| {
         let source = match *shape {
             [_] => Source::Vector(numbers),
+            // In a new shape 0 would mean "as before".
+            [rows, columns] if rows * columns == 0 => Source::Matrix(Tensor::empty([rows, columns], &numbers.device())),
             [rows, columns] => Source::Matrix(numbers.reshape([rows, columns])),
             _ => unreachable!("a decoder's parameters are vectors and matrices"),
         };
