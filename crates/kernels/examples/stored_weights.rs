@@ -1,6 +1,6 @@
-//! The speed of products with stored weights, by rows at once: milliseconds for all weights of a decoder of SmolLM2's
-//! shape (width 576, 30 blocks, a vocabulary of 49,152), GFLOP/s, and the stored gigabytes read per second, each at its
-//! best of some rounds: `cargo run --release -p fireclay-kernels --example stored_weights [-- [FORMAT…] [ROWS…]]`.
+//! The speed of products with stored weights, by rows at once: milliseconds for all weights of a decoder as large as
+//! `SmolLM2-135M` (width 576, 30 blocks, a vocabulary of 49,152), GFLOP/s, and the stored gigabytes read per second, each
+//! at its best of some rounds: `cargo run --release -p fireclay-kernels --example stored_weights [-- [FORMAT…] [ROWS…]]`.
 #![cfg(feature = "flex")]
 
 use std::time::Instant;

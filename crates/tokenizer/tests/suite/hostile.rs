@@ -123,14 +123,12 @@ impl Dice {
             }
             _ => None,
         };
-        match inside {
-            Some(inside) => self.change(inside),
-            None => {
-                let values = [json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!(""), json!("▁".repeat(99))];
-                let more =
-                    [json!([]), json!({}), json!(true), json!({"type": "Unigram"}), json!([["a", -1]]), json!(0)];
-                *value = [values, more].concat().swap_remove(self.below(12));
-            }
+        if let Some(inside) = inside {
+            self.change(inside);
+        } else {
+            let values = [json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!(""), json!("▁".repeat(99))];
+            let more = [json!([]), json!({}), json!(true), json!({"type": "Unigram"}), json!([["a", -1]]), json!(0)];
+            *value = [values, more].concat().swap_remove(self.below(12));
         }
     }
 }
