@@ -214,8 +214,8 @@ impl Tokenizer {
             let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
             templates.map(ChatTemplate::source).any(|source| source.contains(name))
         };
-        let reasons = template::REASONING.iter().any(|name| mentioned(name));
-        let read = |key: &str| message::READ.contains(&key) || template::REASONING.contains(&key) && reasons;
+        let reasons = || template::REASONING.iter().any(|name| mentioned(name));
+        let read = |key: &str| message::READ.contains(&key) || template::REASONING.contains(&key) && reasons();
         let keys = messages.iter().flat_map(|message| message.extra.keys());
         keys.map(String::as_str).filter(|key| !read(key) && !mentioned(key)).collect()
     }

@@ -48,7 +48,8 @@ impl StageDir {
             Err(TryLockError::WouldBlock) => return Err(TrainError::Locked { dir: path }),
             Err(TryLockError::Error(error)) => return Err(TrainError::write(&lock_file)(error)),
         }
-        for left in entries(&checkpoints)?.into_iter().filter(|path| is_unfinished(path)) {
+        let left_behind = entries(&path)?.into_iter().chain(entries(&checkpoints)?);
+        for left in left_behind.filter(|path| is_unfinished(path)) {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.map_err(TrainError::write(&left))?;
         }
@@ -208,13 +209,15 @@ mod tests {
     fn what_a_crash_left_is_never_seen_and_then_removed() {
         let folder = tempfile::tempdir().unwrap();
         let unfinished = unfinished_name(&folder.path().join("checkpoints/step-000300"));
+        let half_a_file = folder.path().join(".DONE.4711.unfinished");
+        fs::write(&half_a_file, "{").unwrap();
         for path in [folder.path().join("checkpoints/step-000200"), unfinished.clone()] {
             fs::create_dir_all(path).unwrap();
         }
         let steps = |path: &Path| checkpoints(path).unwrap().into_iter().map(|(step, _)| step).collect::<Vec<_>>();
         assert_eq!(steps(folder.path()), [200]);
         StageDir::open(folder.path()).unwrap();
-        assert!(!unfinished.exists());
+        assert!(!unfinished.exists() && !half_a_file.exists());
         assert_eq!(steps(folder.path()), [200]);
     }
 

@@ -79,7 +79,8 @@ impl Product<'_> {
                         // Few rows: as many independent chains of sums as hide the latency of a multiplication.
                         (1, 8..) => block::<S, COLUMNS, M, 8>(simd, a, b, c, strides, self.inner, self.add),
                         (1 | 2, 4..) => block::<S, COLUMNS, M, 4>(simd, a, b, c, strides, self.inner, self.add),
-                        // Two and two rather than three and one, whose chains would be too few.
+                        // Four vectors are two and two: three and one would leave one with too few sums. With three rows
+                        // or more, three vectors need more than 16 registers.
                         (_, 3 | 5..) if M < 3 || S::REGISTER_COUNT >= 32 => {
                             block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add)
                         }
