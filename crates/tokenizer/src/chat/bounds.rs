@@ -144,10 +144,9 @@ fn for_tag(tag: &str) -> Option<String> {
     let from = from.trim_start();
     let end = from.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(from.len());
     let (name, rest) = from.split_at(end);
-    let alone = ["", "if ", "recursive"].iter().any(|next| match *next {
-        "" => rest.trim().is_empty(),
-        next => rest.starts_with(char::is_whitespace) && rest.trim_start().starts_with(next),
-    });
+    let next = rest.trim_start();
+    let goes_on = rest.len() > next.len() && (next.starts_with("if ") || next.starts_with("recursive"));
+    let alone = next.is_empty() || goes_on;
     let named = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
     (alone && named).then(|| format!("{{%{left} for {targets} in {name}|{LOOPED}{rest} {right}%}}"))
 }
