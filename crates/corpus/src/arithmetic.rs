@@ -122,7 +122,7 @@ impl Problem {
             let below = if dice.chance(usize::from(mix.one_digit_percent)) { 10 } else { 100 };
             let minus = dice.chance(usize::from(mix.minus_percent));
             let a = dice.below(below) as u32;
-            let b = match dice.weighted(&[70, 15, 15]) {
+            let b = match dice.weighted(&[62, 23, 15]) {
                 0 => dice.below(below) as u32,
                 1 => dice.below(10) as u32,
                 // Small differences, which two numbers drawn apart seldom have, are the hard ones.

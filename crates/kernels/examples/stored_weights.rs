@@ -32,7 +32,7 @@ fn main() {
         let maps: Vec<StoredWeight> = MAPS
             .iter()
             .flat_map(|&(shape, count)| (0..count).map(move |_| shape))
-            .map(|shape| StoredWeight::new(random(shape), format))
+            .map(|shape| StoredWeight::for_inference(random(shape), format))
             .collect();
         let weights: usize = maps.iter().map(|map| map.dims().iter().product::<usize>()).sum();
         for &rows in &rows {

@@ -130,12 +130,30 @@ fn the_outputs_of_a_stored_weight_are_an_embedding() {
     }
 }
 
+/// The inputs of 8-bit weights have 16 bits for inference: about as much again as rounding to f32 leaves of a sum.
+#[test]
+fn inputs_rounded_for_inference_give_nearly_the_same_product() {
+    for [inputs, outputs] in [[1, 1], [19, 130], [300, 64], [1030, 1100]] {
+        let weight = tensor([inputs, outputs], 1);
+        let (x, bias) = (tensor([9, inputs], 3), tensor([outputs], 2));
+        let exact = StoredWeight::new(weight.clone(), WeightStorage::Int8);
+        let rounded = StoredWeight::for_inference(weight, WeightStorage::Int8);
+        assert_eq!(bits(&host(exact.widened())), bits(&host(rounded.widened())));
+        let product = |weight: &StoredWeight| host(weight.linear(x.clone(), Some(bias.clone()), Precision::F32));
+        let (ours, theirs) = (product(&rounded), product(&exact));
+        let size = theirs.iter().fold(1e-3f32, |size, x| size.max(x.abs()));
+        let worst = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(worst <= 1e-4 * size, "{inputs} × {outputs}: {worst} of {size}");
+    }
+}
+
 #[test]
 fn a_row_of_a_product_depends_on_no_other() {
     // The last is shared by threads and takes several blocks of inputs.
     for [inputs, outputs] in [[1, 1], [19, 130], [300, 64], [260, 1100]] {
         let (weight, bias) = (tensor([inputs, outputs], 1), tensor([outputs], 2));
-        for (name, stored) in stored_in_every_way(&weight) {
+        let rounded = StoredWeight::for_inference(weight.clone(), WeightStorage::Int8);
+        for (name, stored) in stored_in_every_way(&weight).into_iter().chain([("rounded".to_owned(), rounded)]) {
             for precision in [Precision::F32, Precision::Bf16] {
                 let x = tensor([140, inputs], 3);
                 let product = |x| host(stored.linear(x, Some(bias.clone()), precision));

@@ -106,11 +106,21 @@ impl Linear {
 
     /// The map with its weight in another format, for inference; one that is stored already stays as it is.
     #[must_use]
-    pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
+    pub(crate) fn stored(self, format: WeightStorage) -> Self {
+        self.stored_by(|weight| StoredWeight::for_inference(weight, format))
+    }
+
+    /// The map with its weight in another format, under adapters that are trained.
+    #[must_use]
+    pub(crate) fn frozen(self, format: WeightStorage) -> Self {
+        self.stored_by(|weight| StoredWeight::new(weight, format))
+    }
+
+    fn stored_by(mut self, store: impl Fn(Tensor<2>) -> StoredWeight) -> Self {
         if self.stored.is_none() {
-            self.stored = Some(StoredWeight::new(self.weight.val(), format));
+            self.stored = Some(store(self.weight.val()));
         }
-        self.lora = self.lora.map(|adapter| adapter.stored(format));
+        self.lora = self.lora.map(|adapter| adapter.stored_by(store));
         self.emptied()
     }
 

@@ -135,10 +135,10 @@ impl Adapter {
         linear(low, self.b.val(), None, precision) * self.scale
     }
 
-    /// The adapter with its matrices in another format, for inference.
+    /// The adapter with its matrices in another format, in which they are not trained.
     #[must_use]
-    pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        self.stored = Some([&self.a, &self.b].map(|matrix| StoredWeight::new(matrix.val(), format)));
+    pub(crate) fn stored_by(mut self, store: impl Fn(Tensor<2>) -> StoredWeight) -> Self {
+        self.stored = Some([&self.a, &self.b].map(|matrix| store(matrix.val())));
         self
     }
 
@@ -254,9 +254,9 @@ impl Decoder {
             self.stored_embedding = Some(StoredWeight::new(embedding, format));
             self.token_embedding = Param::from_tensor(Tensor::zeros([0, 0], &device));
         }
-        self.head = self.head.map(|head| head.stored(format));
+        self.head = self.head.map(|head| head.frozen(format));
         for (_, map) in self.blocks.iter_mut().flat_map(Block::linear_maps) {
-            *map = map.clone().stored(format);
+            *map = map.clone().frozen(format);
         }
         self
     }

@@ -49,8 +49,7 @@ pub struct Overrides {
 pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeError> {
     let default = if overrides.data.is_empty() { "tiny" } else { "text" };
     let name = overrides.recipe.as_deref().unwrap_or(default);
-    let (origin, text) = read(name)?;
-    let mut layers = parse(&text).map_err(|error| RecipeError::in_file(&origin, &text, &error))?;
+    let (origin, mut layers) = read_extended(name)?;
 
     let mut depth = None;
     if let Some(layer_count) = overrides.depth {
@@ -88,6 +87,36 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     recipe.model.path = recipe.model.path.as_deref().map(absolute);
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
     Ok((recipe, depth))
+}
+
+/// A recipe's origin, and what is written in it over what is written in those it extends.
+fn read_extended(name: &str) -> Result<(String, Table), RecipeError> {
+    let (origin, text) = read(name)?;
+    let mut layers = parse(&text).map_err(|error| RecipeError::in_file(&origin, &text, &error))?;
+    let mut seen = vec![name.to_owned()];
+    while let Some(Value::String(base)) = layers.remove("extends") {
+        let base = beside(seen.last().map_or(name, String::as_str), &base);
+        if seen.contains(&base) {
+            let message = format!("extends = {base:?} comes back to a recipe that extends this one");
+            return Err(RecipeError::Syntax { origin, message });
+        }
+        let (base_origin, text) = read(&base)?;
+        let mut under = parse(&text).map_err(|error| RecipeError::in_file(&base_origin, &text, &error))?;
+        // A run of this recipe is not to land in the folder of the other's.
+        under.remove("name");
+        merge(&mut under, layers);
+        layers = under;
+        seen.push(base);
+    }
+    Ok((origin, layers))
+}
+
+/// The recipe that a recipe `name` means by `base`: an embedded one, or a file beside its own.
+fn beside(name: &str, base: &str) -> String {
+    if EMBEDDED.iter().any(|(embedded, _)| *embedded == base) {
+        return base.to_owned();
+    }
+    Path::new(name).parent().map_or_else(|| base.to_owned(), |folder| folder.join(base).to_string_lossy().into_owned())
 }
 
 /// A recipe's origin and text: an embedded one by name, or a file.

@@ -1,7 +1,7 @@
 //! Recipes: what a run does, as TOML.
 //!
-//! A recipe is read, resolved and validated once. Later layers win: the recipe file, then what
-//! `--depth` derives, then flags such as `--steps`, then `--set`. What comes out has every number
+//! A recipe is read, resolved and validated once. Later layers win: the recipe that it extends, the
+//! recipe file, then what `--depth` derives, then flags such as `--steps`, then `--set`. What comes out has every number
 //! filled in and is written into the run directory, where it is a recipe itself.
 
 mod sections;

@@ -19,6 +19,9 @@ macro_rules! recipe {
             pub name: String,
             /// One sentence for people.
             pub description: String,
+            /// The recipe that this one changes: an embedded name, or a file beside this one. A resolved recipe has none.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub extends: Option<String>,
             /// Which stages run, in order.
             pub stages: Vec<Stage>,
             /// Source of the text.

@@ -10,13 +10,15 @@ use crate::{Split, Topic, wording};
 
 /// Up to `most` exchanges: the first names a person, the others say "he" or "she", or turn to somebody else.
 ///
-/// Now and then the first only mentions somebody. In training that may be anybody, also people whom no training
-/// conversation asks about: what is held out is what is known of them, not that they are known.
+/// Often the first only mentions somebody. In training half of the mentioned are people whom no training conversation
+/// asks about: what is held out is what is known of them, not that they are known.
 pub fn exchanges(world: &World, split: Split, most: usize, dice: &mut Dice) -> Vec<Exchange> {
     let people: Vec<_> = world.people_of(split).collect();
     let mut person = *dice.pick(&people);
-    if dice.chance(20) {
-        let mentioned = if split == Split::Train { dice.pick(world.people()) } else { person };
+    if dice.chance(30) {
+        let others: Vec<_> = world.people_of(Split::Validation).collect();
+        let of_others = split == Split::Train && !others.is_empty() && dice.chance(50);
+        let mentioned = if of_others { *dice.pick(&others) } else { person };
         let exchange = mention(mentioned, split, dice);
         if !people.contains(&mentioned) || most == 1 {
             return vec![exchange];

@@ -60,7 +60,9 @@ pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
 fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
     let kind = || story.kind.clone();
     let hero = || story.hero.clone();
-    match (dice.weighted(&[22, 26, 14, 8, 14, 8, 8]), &story.friend, &story.place) {
+    // Stories that have a friend or a place are asked for by it often, since not all have.
+    let [two, place] = [if story.friend.is_some() { 24 } else { 0 }, if story.place.is_some() { 14 } else { 0 }];
+    match (dice.weighted(&[16, 22, 14, 10, two, place, 6]), &story.friend, &story.place) {
         (2, ..) => (OF_KIND_AND_NAME, vec![kind(), hero()]),
         (3, ..) => (OF_NAME, vec![hero()]),
         (4, Some(friend), _) => (OF_TWO, vec![kind(), friend.clone()]),
@@ -72,7 +74,7 @@ fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<Stri
 }
 
 fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
-    match dice.below(3) {
+    match dice.weighted(&[18, 37, 45]) {
         0 => (chinese::ANY_STORY, vec![]),
         1 => (chinese::STORY_OF_KIND, vec![story.kind.clone()]),
         _ => (chinese::STORY_OF_HERO, vec![story.kind.clone(), story.hero.clone()]),

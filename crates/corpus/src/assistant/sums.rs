@@ -31,16 +31,21 @@ pub fn follow_up(mix: ProblemMix, split: Split, dice: &mut Dice) -> Exchange {
 
 fn asked(problem: Problem, patterns: &[&str], language: Language, split: Split, dice: &mut Dice) -> Exchange {
     let wording = wording::draw(patterns, split, dice);
-    // Nobody writes "seven+five".
-    let in_words = !wording.contains(['+', '-', '=']) && dice.chance(30);
-    let number = |number: u32| match (in_words, language) {
+    // Nobody writes "seven+five", and few "12加三十".
+    let in_words = match dice.weighted(if wording.contains(['+', '-', '=']) { &[1] } else { &[68, 24, 4, 4] }) {
+        0 => [false, false],
+        1 => [true, true],
+        2 => [true, false],
+        _ => [false, true],
+    };
+    let number = |number: u32, in_words: bool| match (in_words, language) {
         (false, _) => number.to_string(),
         (true, Language::English) => english_number(number),
         (true, Language::Chinese) => chinese_number(number),
     };
     let mut bindings = Bindings::default();
-    bindings.set("left", number(problem.left));
-    bindings.set("right", number(problem.right));
+    bindings.set("left", number(problem.left, in_words[0]));
+    bindings.set("right", number(problem.right, in_words[1]));
     let says = bindings.fill(&wording);
     if split == Split::Train && wording::is_held_out(&says) {
         return asked(problem, patterns, language, split, dice);

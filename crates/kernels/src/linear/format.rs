@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Values of a row that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
-/// Number format of weights that are not trained. Their other factor and the sums are f32 in any case.
+/// Number format of weights that are not trained. Sums are f32 in any case, and so is the other factor, but
+/// with 8-bit weights [for inference](super::StoredWeight::for_inference): there it has 16 bits on the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {

@@ -7,6 +7,8 @@ mod cpu;
 mod few_rows;
 mod format;
 #[cfg(feature = "flex")]
+mod int8;
+#[cfg(feature = "flex")]
 mod panels;
 pub mod reference;
 #[cfg(feature = "flex")]

@@ -2,9 +2,10 @@
 //!
 //! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one
 //! another, so that one token's product reads memory from end to end. Every result is one chain of fused multiply-adds
-//! over the inputs in their order, beginning with the bias. So a row's result depends neither on the number of rows,
-//! nor on its place among them, nor on the number of threads: batches of any size give the same bits. A weight that is
-//! kept in blocks of another format is widened and laid out so while it is multiplied.
+//! over the inputs in their order, beginning with the bias; or, for inference with 8-bit weights, sums of integers
+//! ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its place among them, nor on
+//! the number of threads: batches of any size give the same bits. A weight that is kept in blocks of another format is
+//! widened and laid out so while it is multiplied.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::cpu::column_sums;
+use super::int8::{self, Pairs, Rounded};
 use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
@@ -47,9 +49,10 @@ pub(crate) struct Panels {
 enum Values {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
-    /// A value is to be multiplied by its block's scale `[panels, I]`.
+    /// `[panels, I / 2]`, a pair of inputs after the other. A value is to be multiplied by its block's scale
+    /// `[panels, I]`.
     Int8 {
-        values: Vec<i8>,
+        values: Vec<Pairs>,
         scales: Vec<f32>,
     },
     Blocks(Arc<dyn BlockWeight>),
@@ -76,8 +79,8 @@ impl Panels {
                 Values::Bf16(rounded.into_flattened())
             }
             WeightStorage::Int8 => {
-                let (values, scales): (Vec<[i8; PANEL]>, Vec<f32>) = blocks.map(|block| rounded(&block)).unzip();
-                Values::Int8 { values: values.into_flattened(), scales }
+                let (rows, scales): (Vec<[i8; PANEL]>, Vec<f32>) = blocks.map(|block| rounded(&block)).unzip();
+                Values::Int8 { values: rows.par_chunks(inputs).flat_map_iter(int8::pairs).collect(), scales }
             }
         };
         Self { inputs, outputs, values }
@@ -140,9 +143,12 @@ impl Panels {
                     }
                 }
                 Values::Int8 { values, scales } => {
-                    let rows = values[place.clone()].as_chunks::<PANEL>().0.iter().zip(&scales[start..]);
-                    for (out, (row, scale)) in out.iter_mut().zip(rows) {
-                        *out = mapped(&row[first..], |weight: i8| f32::from(weight) * *scale);
+                    let pairs = &values[panel * self.inputs.div_ceil(2)..];
+                    for (out, (at, scale)) in out.iter_mut().zip((input..input + count).zip(&scales[start..])) {
+                        // The upper or the lower of two bytes, by shifts that are the same in every lane.
+                        let left = 8 * (1 - at % 2);
+                        let weight = |pair: [i8; 2]| i16::from_le_bytes(pair.map(i8::cast_unsigned)) << left >> 8;
+                        *out = mapped(&pairs[at / 2][first..], |pair| f32::from(weight(pair)) * *scale);
                     }
                 }
                 Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
@@ -150,90 +156,99 @@ impl Panels {
         );
     }
 
-    /// `x·W + b` of `[rows, I]`.
+    /// `x·W + b` of `[rows, I]`, in f32.
     pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
         let y = SharedOutput::new(rows * self.outputs);
         // One row alone wants as many independent sums as can be.
-        match rows {
-            1 if one_row::is_fast() && !self.is_in_blocks() => self.one_row(x, bias, &y),
-            1 => self.tasks::<PANEL>(x, rows, bias, &y),
+        match (rows, &self.values) {
+            (1, Values::F32(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
+            (1, Values::Bf16(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
+            (1, _) => self.tasks::<PANEL>(x, rows, bias, &y),
             _ => self.tasks::<HALF>(x, rows, bias, &y),
         }
         // SAFETY: the tasks cover every output of every row.
         unsafe { y.finish() }
     }
 
-    fn is_in_blocks(&self) -> bool {
-        matches!(self.values, Values::Blocks(_))
-    }
-
-    /// One row's outputs, a panel at a time. The chains of sums are those of [`sums`](Self::sums), so the bits are too.
-    fn one_row(&self, x: &[f32], bias: Option<&[f32]>, y: &SharedOutput) {
-        let task = |panel: usize| {
-            let column = panel * PANEL;
-            let width = PANEL.min(self.outputs - column);
-            let mut sums = [0.0; PANEL];
-            if let Some(bias) = bias {
-                sums[..width].copy_from_slice(&bias[column..column + width]);
-            }
-            let (rows, place) = (panel * self.inputs..(panel + 1) * self.inputs, PANEL * self.inputs);
-            let place = panel * place..(panel + 1) * place;
-            match &self.values {
-                Values::F32(values) => one_row::sum(x, values[place].as_chunks().0, &mut sums),
-                Values::Bf16(values) => one_row::sum(x, values[place].as_chunks().0, &mut sums),
-                Values::Int8 { values, scales } => {
-                    one_row::sum_int8(x, values[place].as_chunks().0, &scales[rows], &mut sums);
-                }
-                Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
-            }
-            // SAFETY: each task has its own outputs.
-            unsafe { y.write(column, &sums[..width], 1.0) };
-        };
-        let panels = self.outputs.div_ceil(PANEL);
-        if self.inputs * self.outputs < SERIAL {
-            (0..panels).for_each(task);
-        } else {
-            (0..panels).into_par_iter().for_each(task);
-        }
-    }
-
-    /// Computes `W` outputs of some rows at a time.
-    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &SharedOutput) {
-        let (columns, bands) = (self.outputs.div_ceil(W), rows.div_ceil(ROWS));
-        let task = |index: usize| {
-            let (column, first) = (index % columns * W, index / columns * ROWS);
+    /// [`multiply`](Self::multiply), but with 8-bit weights in integers, x rounded to 16 bits.
+    fn multiply_rounded(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+        let Values::Int8 { values, scales } = &self.values else { return self.multiply(x, rows, bias) };
+        let y = SharedOutput::new(rows * self.outputs);
+        let (panels, bands, pairs) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS), self.inputs.div_ceil(2));
+        self.each(rows, panels * bands, |index| {
+            let (panel, first) = (index % panels, index / panels * ROWS);
             let count = ROWS.min(rows - first);
-            let width = W.min(self.outputs - column);
-            buffers::with([INPUTS * W, count * W], |[block, sums]| {
-                self.sums::<W>(&x[first * self.inputs..], count, column, bias, block, sums);
-                for (row, sums) in sums.chunks_exact(W).enumerate() {
-                    // SAFETY: each task has its own outputs of its own rows.
-                    unsafe { y.write((first + row) * self.outputs + column, &sums[..width], 1.0) };
+            let (values, scales) = (&values[panel * pairs..][..pairs], &scales[panel * self.inputs..][..self.inputs]);
+            let x = &x[first * self.inputs..(first + count) * self.inputs];
+            buffers::with([count * PANEL], |[sums]| {
+                self.begin::<PANEL>(panel * PANEL, bias, sums);
+                let mut rounded = Rounded::default();
+                for (values, input) in values.chunks(int8::INPUTS / 2).zip((0..self.inputs).step_by(int8::INPUTS)) {
+                    let inputs = input..self.inputs.min(input + int8::INPUTS);
+                    rounded.set(x, self.inputs, inputs.clone(), &scales[inputs]);
+                    int8::add_products(&rounded, values, sums);
                 }
+                self.write::<PANEL>(first, panel * PANEL, sums, &y);
             });
-        };
+        });
+        // SAFETY: the tasks cover every output of every row.
+        unsafe { y.finish() }
+    }
+
+    /// Runs tasks on all threads if that pays.
+    fn each(&self, rows: usize, tasks: usize, task: impl Fn(usize) + Send + Sync) {
         if rows * self.inputs * self.outputs < SERIAL {
-            (0..columns * bands).for_each(task);
+            (0..tasks).for_each(task);
         } else {
-            (0..columns * bands).into_par_iter().for_each(task);
+            (0..tasks).into_par_iter().for_each(task);
         }
     }
 
-    /// `W` outputs from `column` on of `count` rows. `[count, W]`
-    fn sums<const W: usize>(
-        &self,
-        x: &[f32],
-        count: usize,
-        column: usize,
-        bias: Option<&[f32]>,
-        block: &mut [f32],
-        sums: &mut [f32],
-    ) {
+    /// Sums of `W` outputs from `column` on: each row's bias. `[count, W]`
+    fn begin<const W: usize>(&self, column: usize, bias: Option<&[f32]>, sums: &mut [f32]) {
         sums.fill(0.0);
         if let Some(bias) = bias {
             let bias = &bias[column..self.outputs.min(column + W)];
             sums.chunks_exact_mut(W).for_each(|row| row[..bias.len()].copy_from_slice(bias));
         }
+    }
+
+    /// Writes sums of `W` outputs from `column` on, of rows from `first` on, but for those that fill up a panel.
+    fn write<const W: usize>(&self, first: usize, column: usize, sums: &[f32], y: &SharedOutput) {
+        let width = W.min(self.outputs - column);
+        for (row, sums) in sums.chunks_exact(W).enumerate() {
+            // SAFETY: each task has its own outputs of its own rows.
+            unsafe { y.write((first + row) * self.outputs + column, &sums[..width], 1.0) };
+        }
+    }
+
+    /// One row's outputs, a panel at a time. The chains of sums are those of [`sums`](Self::sums), so the bits are too.
+    fn one_row<E: Number>(&self, x: &[f32], values: &[E], bias: Option<&[f32]>, y: &SharedOutput) {
+        self.each(1, self.outputs.div_ceil(PANEL), |panel| {
+            let mut sums = [0.0; PANEL];
+            self.begin::<PANEL>(panel * PANEL, bias, &mut sums);
+            let weights = &values[panel * self.inputs * PANEL..][..self.inputs * PANEL];
+            one_row::sum(x, weights.as_chunks().0, &mut sums);
+            self.write::<PANEL>(0, panel * PANEL, &sums, y);
+        });
+    }
+
+    /// Computes `W` outputs of some rows at a time.
+    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &SharedOutput) {
+        let (columns, bands) = (self.outputs.div_ceil(W), rows.div_ceil(ROWS));
+        self.each(rows, columns * bands, |index: usize| {
+            let (column, first) = (index % columns * W, index / columns * ROWS);
+            let count = ROWS.min(rows - first);
+            buffers::with([INPUTS * W, count * W], |[block, sums]| {
+                self.begin::<W>(column, bias, sums);
+                self.sums::<W>(&x[first * self.inputs..], count, column, block, sums);
+                self.write::<W>(first, column, sums, y);
+            });
+        });
+    }
+
+    /// Adds the products of `count` rows to the sums of `W` outputs from `column` on. `[count, W]`
+    fn sums<const W: usize>(&self, x: &[f32], count: usize, column: usize, block: &mut [f32], sums: &mut [f32]) {
         let (panel, first) = (column / PANEL, column % PANEL);
         let mut rows = vec![];
         if let Values::Blocks(blocks) = &self.values {
@@ -302,21 +317,6 @@ mod one_row {
             },
         );
     }
-
-    pub fn sum_int8(x: &[f32], weights: &[[i8; PANEL]], scales: &[f32], sums: &mut [f32; PANEL]) {
-        vectorize(
-            #[inline(always)]
-            || {
-                let mut all = *sums;
-                for ((x, weights), scale) in x.iter().zip(weights).zip(scales) {
-                    for (sum, weight) in all.iter_mut().zip(weights) {
-                        *sum = x.mul_add(f32::from(*weight) * scale, *sum);
-                    }
-                }
-                *sums = all;
-            },
-        );
-    }
 }
 
 /// The first W weights by `widen`, returned by value: the compiler makes no vectors of a loop whose output may overlap
@@ -338,9 +338,15 @@ fn rounded(block: &[f32; PANEL]) -> ([i8; PANEL], f32) {
     (block.map(|x| (x / scale).round() as i8), scale)
 }
 
-/// `x·W + b`; at bf16 precision x is rounded first.
-pub(super) fn linear(x: Tensor<2>, weight: &Arc<Panels>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
-    let kernel = PanelLinear { weight: weight.clone(), precision };
+/// `x·W + b`; at bf16 precision x is rounded first. With 8-bit weights it may be rounded to 16 bits instead of f32.
+pub(super) fn linear(
+    x: Tensor<2>,
+    weight: &Arc<Panels>,
+    bias: Option<Tensor<1>>,
+    precision: Precision,
+    rounds_inputs: bool,
+) -> Tensor<2> {
+    let kernel = PanelLinear { weight: weight.clone(), precision, rounds_inputs };
     match bias {
         Some(bias) => apply(kernel, [x.into_dispatch(), bias.into_dispatch()]),
         None => apply(kernel, [x.into_dispatch()]),
@@ -352,19 +358,24 @@ pub(super) fn linear(x: Tensor<2>, weight: &Arc<Panels>, bias: Option<Tensor<1>>
 struct PanelLinear {
     weight: Arc<Panels>,
     precision: Precision,
+    rounds_inputs: bool,
 }
 
 impl Kernel for PanelLinear {
     fn forward(&self, inputs: Vec<FlexTensor>, _tracked: Tracked) -> Forward {
         let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let (rows, bias) = (dims(&inputs[0])[0], inputs.get(1).map(values));
-        let x = values(&inputs[0]);
-        let y = match self.precision {
-            Precision::F32 => self.weight.multiply(x, rows, bias),
+        let rounded: Vec<f32>;
+        let x = match self.precision {
+            Precision::F32 => values(&inputs[0]),
             Precision::Bf16 => {
-                let x: Vec<f32> = x.iter().map(|&x| round_to_bf16(x)).collect();
-                self.weight.multiply(&x, rows, bias)
+                rounded = values(&inputs[0]).iter().map(|&x| round_to_bf16(x)).collect();
+                &rounded
             }
+        };
+        let y = match self.rounds_inputs {
+            true => self.weight.multiply_rounded(x, rows, bias),
+            false => self.weight.multiply(x, rows, bias),
         };
         Forward { output: tensor(y, [rows, self.weight.outputs]), saved: vec![] }
     }

@@ -18,6 +18,8 @@ use crate::Precision;
 pub struct StoredWeight {
     outputs: usize,
     values: Values,
+    /// Whether products with 8-bit weights round their other factor.
+    rounds_inputs: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -36,14 +38,22 @@ impl StoredWeight {
         let outputs = weight.dims()[1];
         #[cfg(feature = "flex")]
         if crate::op::on_host(&weight) {
-            return Self { outputs, values: Values::Panels(Arc::new(Panels::of(weight, format))) };
+            let values = Values::Panels(Arc::new(Panels::of(weight, format)));
+            return Self { outputs, values, rounds_inputs: false };
         }
         let values = match format {
             WeightStorage::F32 => Values::Tensor(Box::new(weight)),
             WeightStorage::Bf16 => Values::Tensor(Box::new(weight.cast(FloatDType::BF16))),
             WeightStorage::Int8 => Values::Tensor(Box::new(quantized(&weight))),
         };
-        Self { outputs, values }
+        Self { outputs, values, rounds_inputs: false }
+    }
+
+    /// [`new`](Self::new) for inference: on the CPU, products with 8-bit weights round x to 16 bits, 128 inputs by the
+    /// largest of them, which takes half the time. That is off by a hundredth of what rounding the weights is.
+    #[must_use]
+    pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
+        Self { rounds_inputs: true, ..Self::new(weight, format) }
     }
 
     /// A weight that stays in its blocks on the CPU; elsewhere it is widened to f32.
@@ -52,12 +62,13 @@ impl StoredWeight {
         let [inputs, outputs] = blocks.dims();
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
-            return Self { outputs, values: Values::Panels(Arc::new(Panels::of_blocks(blocks))) };
+            let values = Values::Panels(Arc::new(Panels::of_blocks(blocks)));
+            return Self { outputs, values, rounds_inputs: false };
         }
         let mut rows = Vec::with_capacity(inputs * outputs);
         blocks.widen(0..outputs, &mut rows);
         let rows = Tensor::<2>::from_data(TensorData::new(rows, [outputs, inputs]), &device.clone().inner());
-        Self { outputs, values: Values::Tensor(Box::new(rows.transpose())) }
+        Self { outputs, values: Values::Tensor(Box::new(rows.transpose())), rounds_inputs: false }
     }
 
     /// The values that it stands for, in f32.
@@ -96,7 +107,7 @@ impl StoredWeight {
             }
             Values::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => super::panels::linear(x, panels, bias, precision),
+            Values::Panels(panels) => super::panels::linear(x, panels, bias, precision, self.rounds_inputs),
         }
     }
 }

@@ -169,6 +169,32 @@ fn a_mistake_in_a_file_is_reported_with_its_line() {
 }
 
 #[test]
+fn a_recipe_changes_the_one_that_it_extends() {
+    let folder = std::env::temp_dir().join(format!("fireclay-extends-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    let read = |name: &str| {
+        let recipe = Some(folder.join(name).to_string_lossy().into_owned());
+        resolve(&Overrides { recipe, ..Overrides::default() }).map(|(recipe, _)| recipe)
+    };
+    write("mine.toml", "extends = \"middle.toml\"\n[pretrain]\nsteps = 77");
+    write("middle.toml", "extends = \"tiny\"\nname = \"middle\"\n[pretrain]\nsteps = 5\nbatch = 3");
+    write("round.toml", "extends = \"about.toml\"");
+    write("about.toml", "extends = \"round.toml\"");
+    write("nowhere.toml", "extends = \"tinny\"");
+
+    let (tiny, _) = resolve(&Overrides::default()).unwrap();
+    let mine = read("mine.toml").unwrap();
+    assert_eq!((mine.name.as_str(), mine.pretrain.train().steps, mine.pretrain.train().batch), ("mine", 77, 3));
+    assert_eq!((mine.stages, mine.corpus, mine.extends), (tiny.stages, tiny.corpus, None));
+    let round = read("round.toml").unwrap_err().to_string();
+    assert!(round.contains("extends") && round.contains("comes back"), "{round}");
+    let nowhere = read("nowhere.toml").unwrap_err().to_string();
+    assert!(nowhere.contains("tinny") && nowhere.contains("no such file"), "{nowhere}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn an_unknown_recipe_lists_the_embedded_ones() {
     let recipe = Some("tinny".into());
     let message = resolve(&Overrides { recipe, ..Overrides::default() }).unwrap_err().to_string();
