@@ -61,11 +61,12 @@ fn recipe() {
 }
 
 #[test]
-fn a_model_that_does_not_fit_in_memory_is_refused_unless_told() {
+fn what_does_not_fit_in_memory_or_in_a_day_is_refused_unless_told() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let huge = ["--set=model.width=65536", "--set=model.heads=512", "--set=model.layers=100"];
     fail(&mut train(&out, &huge), 2, &["memory", "--allow-memory"]);
+    fail(&mut train(&out, &["--steps", "99999999999"]), 2, &["hours", "--allow-long"]);
 }
 
 #[test]

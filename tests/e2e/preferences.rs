@@ -30,7 +30,7 @@ fn ratings_become_preference_and_rating_files() {
         command
     };
     let counted: Value = serde_json::from_str(&succeed(export().arg("--json"))).unwrap();
-    assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3}));
+    assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0}));
     let said = succeed(&mut export());
     assert!(said.contains("preferences.jsonl: 2 pairs of 1 conversations"), "{said}");
     // The program reads the pairs as training does.

@@ -181,6 +181,9 @@ pub struct TrainArgs {
     /// Train although the plan does not fit in memory
     #[arg(long)]
     pub allow_memory: bool,
+    /// Train although the plan takes more than a day
+    #[arg(long)]
+    pub allow_long: bool,
 }
 
 /// `plan`
@@ -373,7 +376,7 @@ mod tests {
     fn every_train_command_can_be_planned() {
         let flags =
             ["--recipe=r", "--stages=tokenizer,pretrain", "--steps=3", "--depth=4", "--model=m", "--device=cpu"];
-        let more = ["--precision=bf16", "--seed=1", "--set=a.b=1", "--fresh", "--allow-memory"];
+        let more = ["--precision=bf16", "--seed=1", "--set=a.b=1", "--fresh", "--allow-memory", "--allow-long"];
         for command in ["train", "plan"] {
             Cli::try_parse_from(["fireclay", command].iter().chain(&flags).chain(&more)).unwrap();
         }

@@ -153,18 +153,23 @@ impl Plan {
         })
     }
 
-    /// Refuses what will not fit.
+    /// Refuses what will not fit into memory or into a day.
     ///
     /// # Errors
-    /// When more memory is needed than is free and `allowed` is not set.
-    pub fn check_memory(&self, allowed: bool) -> Result<()> {
+    /// When more memory is needed than is free, or more time than a day, and the flag that allows it is not set.
+    pub fn check(&self, allow_memory: bool, allow_long: bool) -> Result<()> {
+        const DAY: f64 = 24.0 * 60.0 * 60.0;
         match self.memory_available {
-            Some(available) if self.memory.total > available && !allowed => Err(user(format!(
+            Some(available) if self.memory.total > available && !allow_memory => Err(user(format!(
                 "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model \
                  smaller, or give --allow-memory",
                 bytes(self.memory.total),
                 bytes(available),
                 stage = self.memory_stage
+            ))),
+            _ if self.seconds > DAY && !allow_long => Err(user(format!(
+                "this would take about {}; give it fewer steps or a smaller model, or give --allow-long",
+                about(self.seconds)
             ))),
             _ => Ok(()),
         }

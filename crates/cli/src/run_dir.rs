@@ -117,8 +117,13 @@ impl RunDir {
         let show = |table: &[(String, Value)]| {
             table.iter().find(|(k, _)| k == key).map_or_else(|| "not set".into(), |(_, value)| value.to_string())
         };
+        let cosine = key.strip_suffix(".steps").and_then(Stage::named).and_then(|stage| recipe.training_stage(stage));
+        let cosine = match cosine.is_some_and(|stage| stage.train().schedule == Schedule::Cosine) {
+            true => " (a cosine of other length is another schedule from its first step on)",
+            false => "",
+        };
         Err(user(format!(
-            "{}: holds a run with {key} = {}, now it is {}; give --fresh to begin again (the old run is moved aside) \
+            "{}: holds a run with {key} = {}, now it is {}{cosine}; give --fresh to begin again (the old run is moved aside) \
              or --out for another folder",
             self.path.display(),
             show(&before),

@@ -59,8 +59,9 @@ impl Constraint {
     }
 }
 
-/// White space between two JSON tokens: models indent, but one that only indents would never end.
-const WHITE_SPACE: &str = r"[\x20\x0A\x0D\x09]{1,20}";
+/// White space between two JSON tokens: one space at most. Where a model may indent, a small one writes nothing else
+/// until its tokens are used up.
+const WHITE_SPACE: &str = r"\x20";
 
 /// The schema with our settings for the compiler, unless it has its own.
 fn with_options(schema: &Value) -> Value {

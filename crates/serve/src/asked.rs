@@ -67,7 +67,7 @@ impl Choosing {
         };
         let asked = Asked {
             temperature: self.temperature,
-            top_k: self.top_k.filter(|&k| k > 0),
+            top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,
             repetition_penalty: self.repetition_penalty,

@@ -190,6 +190,9 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::NotFound { .. } => Self::not_found(error.to_string()),
             StoreError::Invalid(_) => Self::invalid(error.to_string()),
+            StoreError::Busy(_) => {
+                Self::refused(StatusCode::CONFLICT, error.to_string()).with_code("conversation_busy")
+            }
             error => {
                 tracing::error!("{error}");
                 Self::defect()
@@ -206,6 +209,10 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        if self.status == StatusCode::GATEWAY_TIMEOUT {
+            // The same request would take as long again, and in a conversation say everything twice.
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -49,7 +49,11 @@ impl Sampling {
         let min_p = pick("min-p", asked.min_p, model.min_p.map(|number| number as f32).filter(|&p| p > 0.0));
         let penalty = model.repetition_penalty.map(|number| number as f32);
         let repetition_penalty = pick("repetition penalty", asked.repetition_penalty, penalty);
-        let top_k = self::pick(&mut told, "top-k", asked.top_k, model.top_k.filter(|&k| k > 0));
+        // 0 asks for all tokens, whatever the model's own setting.
+        let top_k = match asked.top_k {
+            Some(0) => None,
+            asked => self::pick(&mut told, "top-k", asked, model.top_k.filter(|&k| k > 0)),
+        };
         let config = SamplingConfig {
             repetition_penalty: repetition_penalty.unwrap_or(1.0),
             temperature,

@@ -8,6 +8,7 @@ mod methods;
 mod python;
 mod percent;
 mod bounds;
+mod source;
 mod clock;
 mod stand_in;
 mod turns;

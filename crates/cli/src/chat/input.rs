@@ -85,7 +85,9 @@ impl Input {
             "system" => return Self::System(text()),
             "open" => return Self::Open(text()),
             "list" => return Self::List(text()),
-            "rate" => return text().map_or_else(|| needs("rate", "up, down, none or a better answer"), Self::rate),
+            "rate" => {
+                return text().map_or_else(|| Self::rate(String::new()), Self::rate);
+            }
             "save" => return text().map_or_else(|| needs("save", "a file's name"), Self::Save),
             "new" => Self::New,
             "undo" => Self::Undo,
@@ -106,19 +108,20 @@ impl Input {
         }
     }
 
+    /// A single word that is no verdict is more likely mistyped than a better answer.
     fn rate(text: String) -> Self {
-        Self::Rate(match text.as_str() {
+        let wanted = || needs("rate", "up, down, none, or a better answer in quotation marks");
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::trim);
+        Self::Rate(match text.to_lowercase().as_str() {
             "up" => Rating::Up,
             "down" => Rating::Down,
             "none" => Rating::None,
-            quoted if quoted.len() > 1 && quoted.starts_with('"') && quoted.ends_with('"') => {
-                let answer = quoted[1..quoted.len() - 1].trim();
-                if answer.is_empty() {
-                    return needs("rate", "up, down, none or a better answer");
-                }
-                Rating::Better(answer.into())
-            }
-            _ => Rating::Better(text),
+            _ => match quoted {
+                Some("") => return wanted(),
+                Some(answer) => Rating::Better(answer.into()),
+                None if text.contains(char::is_whitespace) => Rating::Better(text),
+                None => return wanted(),
+            },
         })
     }
 }
@@ -204,7 +207,9 @@ mod tests {
         check("/rate  down ", Rating::Down);
         check("/rate none", Rating::None);
         check("/rate It is 12.", Rating::Better("It is 12.".into()));
-        check("/rate \"up\"", Rating::Better("up".into()));
+        check("/rate \"Up\"", Rating::Better("Up".into()));
+        check("/rate Up", Rating::Up);
+        assert!(matches!(Input::parse("/rate dwon"), Input::Wrong(why) if why.contains("quotation marks")));
         check("/rate \"one\ntwo\"", Rating::Better("one\ntwo".into()));
         check("/rate \"Yes\" is right", Rating::Better("\"Yes\" is right".into()));
     }

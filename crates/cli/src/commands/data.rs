@@ -52,6 +52,13 @@ fn export(args: &ExportPreferencesArgs) -> Result<()> {
             )?,
         }
     }
+    if made.left_out > 0 {
+        writeln!(
+            out,
+            "{} ratings are left out: of replies that call functions, were cut off but are called good, or answer nothing",
+            made.left_out
+        )?;
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
         return Ok(());
     }
     say(&plan);
-    if let Err(error) = plan.check_memory(false) {
+    if let Err(error) = plan.check(false, false) {
         say(format!("note       {error}"));
     }
     say(format!("\n{}", toml::to_string(&recipe)?));

@@ -32,7 +32,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     if !console.quiet {
         say(&plan);
     }
-    plan.check_memory(args.allow_memory)?;
+    plan.check(args.allow_memory, args.allow_long)?;
 
     let run = RunDir::prepare(&out, &recipe, &device_name, args.fresh)?;
     let tell = |what: &str, message: String| {
@@ -149,6 +149,12 @@ fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
     [vec![steps], training.reached(summary)].concat().join(", ")
 }
 
+/// Whether a stage of the run has left a model that talks.
+fn has_policy(run: &RunDir) -> bool {
+    let talks = |stage: &&Stage| matches!(stage.leaves(), Leaves::LanguageModel | Leaves::Assistant);
+    Stage::ALL.iter().filter(talks).any(|stage| run.folder(stage.name()).join("metrics.jsonl").exists())
+}
+
 /// Samples of the last stage, where everything is, and what to do next.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     let policies = recipe.stages.iter().rev().copied();
@@ -177,6 +183,8 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
             let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
             format!("generate --model {} --prompt {prompt:?}", run.path().display())
         }
+        // A reward model answers nothing.
+        _ if !has_policy(run) => format!("eval --model {} --task preferences", run.folder(last.name()).display()),
         _ => format!("chat --model {}", run.path().display()),
     };
     say(format!("next       {program} {next}"));

@@ -50,7 +50,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     let default = if overrides.data.is_empty() { "tiny" } else { "text" };
     let name = overrides.recipe.as_deref().unwrap_or(default);
     let (origin, mut layers) = read_extended(name)?;
-
+    let written = layers.clone();
     let mut depth = None;
     if let Some(layer_count) = overrides.depth {
         let derived = derive_depth(&origin, &layers, layer_count)?;
@@ -65,6 +65,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
         merge(&mut layers, parse_assignment(assignment)?);
     }
     fit_warmup(&mut layers, &overrides.set);
+    keep_warmup(&mut layers, &written, overrides);
 
     share_context(&mut layers);
     choose_precision(&mut layers, overrides.fastest_precision, overrides.recorded.as_ref());
@@ -224,19 +225,40 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
 /// Shortens a warm-up that is longer than its stage to a tenth of the steps, if it is a default or the command line
 /// changes the steps alone.
 fn fit_warmup(layers: &mut Table, set: &[String]) {
-    let is_set = |stage: &str, key: &str| {
-        set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))
-    };
     for (stage, default) in Recipe::default().training() {
         let name = stage.name();
         let Some(Value::Table(section)) = layers.get_mut(name) else { continue };
         let Some(steps) = section.get("steps").and_then(Value::as_integer) else { continue };
         let written = section.get("warmup_steps").and_then(Value::as_integer);
-        let chosen = is_set(name, "warmup_steps") || (written.is_some() && !is_set(name, "steps"));
+        let chosen = is_set(set, name, "warmup_steps") || (written.is_some() && !is_set(set, name, "steps"));
         if !chosen && written.unwrap_or(default.train().warmup_steps as i64) > steps {
             section.insert("warmup_steps".into(), Value::Integer(steps / 10));
         }
     }
+}
+
+/// A stage that is lengthened keeps the warm-up that it began with, where nobody chose another: the default follows the
+/// number of steps.
+fn keep_warmup(layers: &mut Table, written: &Table, overrides: &Overrides) {
+    let Some(recorded) = &overrides.recorded else { return };
+    let number = |table: &Table, stage: &str, key: &str| table.get(stage)?.get(key)?.as_integer();
+    for (stage, _) in Recipe::default().training() {
+        let name = stage.name();
+        let (Some(before), Some(warmup)) = (number(recorded, name, "steps"), number(recorded, name, "warmup_steps"))
+        else {
+            continue;
+        };
+        let lengthened = number(layers, name, "steps").is_some_and(|steps| steps > before);
+        let chosen = is_set(&overrides.set, name, "warmup_steps") || number(written, name, "warmup_steps").is_some();
+        if lengthened && !chosen {
+            merge(layers, section(name, "warmup_steps", Value::Integer(warmup)));
+        }
+    }
+}
+
+/// Whether the command line sets a key of a stage.
+fn is_set(set: &[String], stage: &str, key: &str) -> bool {
+    set.iter().any(|assignment| assignment.split('=').next().is_some_and(|k| k.trim() == format!("{stage}.{key}")))
 }
 
 fn section(section: &str, key: &str, value: Value) -> Table {

@@ -113,7 +113,13 @@ impl SourceFiles {
                     let modified = of_archive.modified;
                     self.files.push(SourceFile { path: named, bytes: length, modified, format, compression });
                 }
-                _ => self.skipped += 1,
+                // An empty file says nothing, and other kinds of files may lie beside the data.
+                None => self.skipped += 1,
+                Some(_) if member.length == 0 => self.skipped += 1,
+                Some(_) => {
+                    let why = "packed inside an archive, or parquet in it, which is not read; unpack the archive";
+                    return Err(DataError::read(&named, std::io::Error::other(why)));
+                }
             }
         }
         Ok(self.files.len() - before)

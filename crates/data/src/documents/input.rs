@@ -1,7 +1,7 @@
 //! Bytes of a file: decompressed, counted, and with errors that say where.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,13 +52,35 @@ pub(crate) fn open(path: &Path, compression: Compression, counter: Option<Arc<At
             Compression::None => Box::new(file),
             Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
             Compression::Zstd => Box::new(zstd::Decoder::with_buffer(file).map_err(failed)?),
-            Compression::Lz4 => Box::new(FrameDecoder::new(file)),
+            Compression::Lz4 => Box::new(Frames { decoder: Some(FrameDecoder::new(file)) }),
             Compression::Brotli => Box::new(Decompressor::new(file, 64 << 10)),
             Compression::Member { length, deflated: false, .. } => Box::new(file.take(length)),
             Compression::Member { length, deflated: true, .. } => Box::new(DeflateDecoder::new(file.take(length))),
         },
         compressed: compression != Compression::None,
     })
+}
+
+/// The frames of an lz4 file, of which there may be several, one behind the other.
+struct Frames<R: BufRead> {
+    /// None behind the last.
+    decoder: Option<FrameDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(decoder) = &mut self.decoder {
+            let read = decoder.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let mut rest = self.decoder.take().expect("it was just read from").into_inner();
+            if !rest.fill_buf()?.is_empty() {
+                self.decoder = Some(FrameDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
 }
 
 impl Input {

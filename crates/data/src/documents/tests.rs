@@ -339,6 +339,10 @@ fn packed_texts_and_archives_are_read() {
     let story = "The kiln is hot.\n".repeat(40) + "热\n";
     let dir = folder(&[("a.txt.br", &fixture("story.txt.br")), ("b.txt.lz4", &fixture("story.txt.lz4"))]);
     assert_eq!(texts(dir.path()), [story.clone(), story.clone()]);
+    // An lz4 file may have several frames, as `cat a.lz4 b.lz4` makes one.
+    let two = [fixture("story.txt.lz4"), fixture("story.txt.lz4")].concat();
+    assert_eq!(texts(folder(&[("a.txt.lz4", &two)]).path()), [story.repeat(2)]);
+    check_error("a.txt.lz4", &[two, b"something else".to_vec()].concat(), &["a.txt.lz4"]);
     let dir = folder(&[("in/stories.zip", &fixture("stories.zip")), ("in/x.txt", b"beside")]);
     // An archive is a folder: its files by name, hidden ones and those outside it left out.
     let expected = ["first", "second", &story, "beside"];

@@ -38,7 +38,8 @@ impl Prompted for Rating {
 /// Splits examples into those for training and about `fraction` of them for validation, keeping their order.
 ///
 /// The seed and the user's messages before the first answer decide, so that no prompt is on both sides, whatever kinds
-/// of example it is in, and a conversation's later turns follow its first.
+/// of example it is in, and a conversation's later turns follow its first. Examples that all begin alike are for
+/// training.
 ///
 /// # Errors
 /// When `fraction` is not at least 0 and below 1.
@@ -51,7 +52,9 @@ pub fn split_by_prompt<T: Prompted>(examples: Vec<T>, fraction: f64, seed: u64) 
         });
     }
     let held_out = |example: &T| place(example.opening(), seed) < fraction;
-    Ok(examples.into_iter().partition(|example| !held_out(example)))
+    let (train, validation): (Vec<T>, Vec<T>) = examples.into_iter().partition(|example| !held_out(example));
+    // Nothing is held out of examples that all begin alike: there would be nothing to learn from.
+    Ok(if train.is_empty() { (validation, vec![]) } else { (train, validation) })
 }
 
 /// A number from 0 to 1 that depends on the seed and the user's first words only.
@@ -92,6 +95,14 @@ mod tests {
                 prop_assert!(train.iter().all(|kept| kept.messages[0] != held_out.messages[0]));
             }
             prop_assert_eq!(split_by_prompt(all, fraction, seed).unwrap(), (train, validation));
+        }
+    }
+
+    #[test]
+    fn examples_that_all_begin_alike_are_learned() {
+        let all: Vec<_> = (0..60).map(|index| conversation("the same", &index.to_string())).collect();
+        for seed in 0..20 {
+            assert_eq!(split_by_prompt(all.clone(), 0.5, seed).unwrap(), (all.clone(), vec![]));
         }
     }
 

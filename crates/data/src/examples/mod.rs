@@ -58,6 +58,7 @@ mod reason {
     pub const EMPTY_PROMPT: &str = "the prompt is empty";
     pub const DELETED: &str = "a message was deleted";
     pub const UNANSWERED: &str = "nobody answers the user's last message";
+    pub const CALLS: &str = "an answer calls tools, which pairs and ratings do not learn";
     pub const EQUAL: &str = "the chosen and the rejected answer are equal";
     pub const OTHER_PROMPTS: &str = "the prompts of the chosen and the rejected answer differ";
     pub const NOT_AN_ANSWER: &str = "the last message is not the assistant's";

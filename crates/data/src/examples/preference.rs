@@ -110,6 +110,8 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
         found.skips.add(reason::NOT_AN_ANSWER, origin);
     } else if chosen != rejected {
         found.skips.add(reason::OTHER_PROMPTS, origin);
+    } else if last_chosen.calls_tools() || last_rejected.calls_tools() {
+        found.skips.add(reason::CALLS, origin);
     } else {
         let (prompt, chosen, rejected) = (chosen, last_chosen.content, last_rejected.content);
         add(Preference { prompt, chosen, rejected, margin, kind, origin }, found);

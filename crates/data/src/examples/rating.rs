@@ -50,6 +50,7 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
     let origin = record.origin();
     let fault = fault(&prompt).or(match answers.as_slice() {
         [answer] if answer.role != "assistant" => Some(reason::NOT_AN_ANSWER),
+        [answer] if answer.calls_tools() => Some(reason::CALLS),
         [answer] if answer.content.trim().is_empty() => Some(reason::EMPTY_ANSWER),
         [_] => None,
         [] => Some(reason::EMPTY_ANSWER),

@@ -286,6 +286,9 @@ fn what_cannot_be_learned_from_is_counted() {
     let check = |bad: &str, reason: &str| check_skip(read_preferences, good, bad, reason);
     check(r#"{"prompt": "Hi", "chosen": "same", "rejected": " same"}"#, reason::EQUAL);
     check(r#"{"prompt": "Hi", "chosen": "x", "rejected": ""}"#, reason::EMPTY_ANSWER);
+    let call =
+        r#"{"role": "assistant", "content": "Look", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}"#;
+    check(&format!(r#"{{"prompt": "Hi", "chosen": [{call}], "rejected": "x"}}"#), reason::CALLS);
     check(r#"{"prompt": "Hi", "chosen": [], "rejected": []}"#, reason::NOT_AN_ANSWER);
     check(r#"{"prompt": " ", "chosen": "x", "rejected": "y"}"#, reason::EMPTY_PROMPT);
     check(r#"{"chosen": "Human: a\n\nAssistant: b", "rejected": "Human: c\n\nAssistant: d"}"#, reason::OTHER_PROMPTS);

@@ -134,6 +134,9 @@ fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataErr
 
 /// Answers are learned or they are not.
 fn check_weight(record: &Record, place: &str, message: &Message) -> Result<(), DataError> {
+    if let Some(train) = message.extra.get("train").filter(|train| !train.is_boolean() && !train.is_null()) {
+        return Err(record.wrong(format!("true or false as `{place}.train`"), train.to_string()));
+    }
     match message.extra.get("weight") {
         None => Ok(()),
         Some(weight) if [Some(0.0), Some(1.0)].contains(&weight.as_f64()) => Ok(()),

@@ -16,6 +16,9 @@ pub enum StoreError {
     /// The request contradicts what is stored, or is malformed.
     #[error("{0}")]
     Invalid(String),
+    /// A reply of the conversation is in progress.
+    #[error("{0}")]
+    Busy(String),
     /// The database cannot be opened.
     #[error("cannot open the database {place}: {reason}")]
     Open {
@@ -65,6 +68,6 @@ impl StoreError {
 
     /// Whether the caller can mend it: an unknown id, a contradiction, a path that cannot be opened.
     pub fn is_user_error(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Invalid(_) | Self::Open { .. })
+        matches!(self, Self::NotFound { .. } | Self::Invalid(_) | Self::Busy(_) | Self::Open { .. })
     }
 }

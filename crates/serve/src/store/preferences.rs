@@ -6,8 +6,8 @@
 //! | of replies to the same messages some got a thumb up, some down | each up over each down, `rated` | up true, down false |
 //! | a reply was generated again or rewritten, and the conversation went on from one of them only | that one over each sibling that nothing follows, `kept_branch` | none |
 //!
-//! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only completed
-//! replies of text count, and only siblings made under the same system prompt are compared. Where a person edited their
+//! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only
+//! replies of text count that were completed, or that were cut off and are called bad or have a better answer, and only siblings made under the same system prompt are compared. Where a person edited their
 //! own message, the prompts differ, and the replies to them are not compared.
 
 use std::collections::HashSet;
@@ -54,6 +54,8 @@ pub struct PreferenceExport {
     pub pairs: usize,
     /// Lines of `ratings.jsonl`.
     pub ratings: usize,
+    /// Ratings that training cannot use.
+    pub left_out: usize,
 }
 
 impl Store {
@@ -75,6 +77,7 @@ impl Store {
             };
             let (more_pairs, more_ratings) = preferences_of(&tree);
             export.conversations += 1;
+            export.left_out += left_out(&tree);
             export.pairs += more_pairs.len();
             export.ratings += more_ratings.len();
             for pair in &more_pairs {
@@ -209,10 +212,22 @@ fn verdict(reply: &StoredMessage) -> Option<Verdict> {
     reply.rating.as_ref()?.verdict
 }
 
-/// A completed reply of text. A rewritten one has no model, and counts.
+/// Ratings that training cannot use: of replies that call functions or say nothing, that were cut off and are called
+/// good, or that answer nothing.
+fn left_out(tree: &Tree) -> usize {
+    let rated = tree.messages.iter().filter(|message| message.rating.as_ref().is_some_and(|rating| !rating.is_empty()));
+    rated.filter(|message| !is_answer(message) || prompt(tree, message).is_none()).count()
+}
+
+/// A reply of text that was completed, or that was cut off or stopped and is called bad or has a better answer. A
+/// rewritten one has no model, and counts.
 fn is_answer(message: &StoredMessage) -> bool {
+    let rating = message.rating.as_ref();
+    let corrected = rating.is_some_and(|rating| {
+        rating.verdict != Some(Verdict::Up) && (rating.verdict.is_some() || rating.better.is_some())
+    });
     message.role == Role::Assistant
-        && message.status == Status::Completed
+        && (message.status == Status::Completed || (message.status == Status::Incomplete && corrected))
         && message.tool_calls.is_none()
         && !message.content.text().trim().is_empty()
 }

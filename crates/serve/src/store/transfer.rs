@@ -189,6 +189,10 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
         return Err(StoreError::invalid(why));
     }
     let (id, now) = (new_id("conv"), milliseconds());
+    let times = [("created", file.created), ("updated", file.updated)];
+    for (name, time) in times.into_iter().chain(file.messages.iter().map(|message| ("created", message.created))) {
+        check_time(name, time, now)?;
+    }
     let mut ids: HashMap<String, String> = HashMap::new();
     let mut messages = Vec::with_capacity(file.messages.len());
     for message in file.messages {
@@ -219,6 +223,18 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
         updated: file.updated.unwrap_or(now),
     };
     Ok((conversation, messages))
+}
+
+/// Times order conversations, and are added to: those that lie before 1970 or in the future are refused, but for clocks
+/// that differ by a day.
+fn check_time(name: &str, time: Option<i64>, now: i64) -> Result<(), StoreError> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    match time {
+        Some(time) if !(0..=now + DAY).contains(&time) => Err(StoreError::invalid(format!(
+            "`{name}` is {time}, which is no time up to now; give milliseconds since 1970, or leave it out"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn fresh_message(

@@ -12,7 +12,7 @@ impl Store {
     /// conversation without a title takes it from the first of the user's.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Invalid`] behind a reply in
+    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Busy`] behind a reply in
     /// progress.
     pub async fn append(
         &self,
@@ -139,14 +139,14 @@ impl Store {
     /// Deletes one message; what followed it follows its parent.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Invalid`] while it is in
+    /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Busy`] while it is in
     /// progress.
     pub async fn delete_message(&self, account: &str, conversation: &str, id: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         touch(&mut transaction, account, conversation).await?;
         let message = of_conversation(&mut transaction, account, conversation, id).await?;
         if message.status == Status::InProgress {
-            return Err(StoreError::invalid(format!("the reply `{id}` is in progress; stop it first")));
+            return Err(StoreError::Busy(format!("the reply `{id}` is in progress; stop it first")));
         }
         let parent = message.parent.as_deref();
         for sql in
@@ -177,7 +177,7 @@ impl Store {
             let message = of_conversation(&mut *transaction, account, conversation, id).await?;
             if message.status == Status::InProgress {
                 let why = format!("the reply `{id}` is in progress; wait for its end or stop it first");
-                return Err(StoreError::invalid(why));
+                return Err(StoreError::Busy(why));
             }
         }
         let sql = "SELECT COALESCE(MAX(position), 0) AS last FROM messages WHERE conversation = $1";

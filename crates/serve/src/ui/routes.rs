@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Account, ApiError, Ui, markdown};
 use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
+use crate::routes::conversations::check_metadata;
 use crate::store::{
     ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
     StoredConversation, StoredMessage, Tree, Verdict,
@@ -216,6 +217,8 @@ pub(super) async fn import(
     Extension(Account(account)): Extension<Account>,
     Given(file): Given<ConversationFile>,
 ) -> Answer<StoredConversation> {
+    check_title(&file.title)?;
+    check_metadata(&file.metadata)?;
     Ok(Json(ui.store.import_conversation(&account, file).await?))
 }
 

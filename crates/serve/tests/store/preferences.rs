@@ -140,6 +140,27 @@ async fn replies_that_cannot_be_compared_make_no_pair() {
 }
 
 #[tokio::test]
+async fn a_cut_reply_that_is_corrected_or_called_bad_counts_and_other_ratings_of_it_are_counted_as_left_out() {
+    let (store, id) = begun().await;
+    let question = ask(&store, &id, Parent::Root, "a story?").await;
+    let cut = fireclay_serve::store::ReplyOutcome {
+        status: fireclay_serve::store::Status::Incomplete,
+        ..completed("Once upon")
+    };
+    let begun = store.begin_reply(ANN, &id, behind(&question), "tiny", None).await.unwrap();
+    let reply = store.finish_reply(ANN, &begun.id, cut).await.unwrap();
+    rate(&store, &reply, Some(Verdict::Up), None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let counted = store.export_preferences(folder.path()).await.unwrap();
+    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 0, left_out: 1 });
+    rate(&store, &reply, Some(Verdict::Down), Some("Once there was a fox. The end.")).await;
+    let (pairs, ratings) = summary(&store).await;
+    assert_eq!(pairs, [pair("Once there was a fox. The end.", "Once upon", "better_answer")]);
+    assert_eq!(ratings.len(), 2);
+    assert_eq!(store.export_preferences(folder.path()).await.unwrap().left_out, 0);
+}
+
+#[tokio::test]
 async fn an_export_without_lines_removes_the_files_of_an_earlier_one() {
     let (store, id) = begun().await;
     ask(&store, &id, Parent::Root, "a?").await;
@@ -148,7 +169,7 @@ async fn an_export_without_lines_removes_the_files_of_an_earlier_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a/new/folder");
     let counted = store.export_preferences(&out).await.unwrap();
-    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 1 });
+    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 1, left_out: 0 });
     assert!(out.join("ratings.jsonl").is_file() && !out.join("preferences.jsonl").exists());
     rate(&store, &answer, None, None).await;
     store.export_preferences(&out).await.unwrap();

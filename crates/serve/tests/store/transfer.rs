@@ -50,6 +50,20 @@ async fn an_exported_conversation_is_imported_as_it_was_under_new_ids() {
     assert_eq!(said(&store, &id).await, ["2+2?", "4", "thanks"]);
 }
 
+#[tokio::test]
+async fn times_that_cannot_be_are_refused() {
+    let store = memory().await;
+    for (name, time) in [("updated", i64::MAX), ("created", -1), ("updated", 9_000_000_000_000_000_000)] {
+        let mut file = smallest();
+        file[name] = time.into();
+        let refused = store.import_conversation(ANN, serde_json::from_value(file).unwrap()).await.unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    let mut file = smallest();
+    file["messages"][0]["created"] = i64::MAX.into();
+    store.import_conversation(ANN, serde_json::from_value(file).unwrap()).await.unwrap_err();
+}
+
 fn smallest() -> Value {
     json!({"object": "fireclay.conversation", "version": 1, "messages": [
         {"id": "a", "role": "user", "content": "Hello there"},

@@ -35,6 +35,11 @@ async function call(method, path, body, signal, known) {
     asking ??= askForKey(key !== null).finally(() => { asking = null; });
     const answer = await asking;
     if (answer === null) throw new ServerError(401, await reason(response));
+    // A header takes nothing else, and no key has anything else.
+    if (!/^[\x21-\x7e]+$/.test(answer)) {
+      localStorage.removeItem(KEY);
+      continue;
+    }
     localStorage.setItem(KEY, answer);
   }
 }

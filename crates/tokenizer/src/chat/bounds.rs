@@ -11,10 +11,16 @@ use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 use serde_json::{Map, Value as Json};
 
-use super::percent::string_end;
+use super::source::{Part, parts};
 
 /// The longest template, in bytes: ten times the longest that are in use.
 pub(crate) const LONGEST_TEMPLATE: usize = 1 << 20;
+/// The longest tag or expression, in bytes: six times the longest that are in use.
+const LONGEST_TAG: usize = 1 << 14;
+/// Most `elif` of a template.
+const MOST_BRANCHES: usize = 500;
+/// Stack of the thread that compiles a template: 4 KiB for each byte of the longest tag.
+pub(crate) const COMPILER_STACK: usize = LONGEST_TAG << 12;
 /// Fuel of a rendering: one for an instruction or for 64 bytes. It bounds memory to about 256 MB.
 const FUEL: u64 = 4_000_000;
 /// A conversation longer than this gets more fuel, so much for each byte.
@@ -101,32 +107,33 @@ fn is_namespace(value: &Value) -> bool {
 
 /// The source with the filters behind what each `{% set … = … %}` keeps and each `{% for … in name %}` goes through.
 pub(crate) fn accept(source: &str) -> String {
-    let mut accepted = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(open) = rest.find("{%") {
-        let (before, from) = rest.split_at(open);
-        accepted.push_str(before);
-        let end = tag_end(from);
-        let tag = &from[..end];
-        accepted.push_str(&set_tag(tag).or_else(|| for_tag(tag)).unwrap_or_else(|| tag.to_owned()));
-        rest = &from[end..];
-    }
-    accepted.push_str(rest);
-    accepted
+    let rewritten = |part: Part| match part {
+        Part::Tag(tag) => set_tag(tag).or_else(|| for_tag(tag)).unwrap_or_else(|| tag.to_owned()),
+        part => part.source().to_owned(),
+    };
+    parts(source).into_iter().map(rewritten).collect()
 }
 
-/// Behind the tag at the start of `from`.
-fn tag_end(from: &str) -> usize {
-    let bytes = from.as_bytes();
-    let mut at = 2;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\'' | b'"' => at = string_end(from, at),
-            b'%' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
-            _ => at += 1,
+/// Refuses tags and expressions that are nested too deep for the compiler, which goes down by recursion: it has room for
+/// one level a byte of the longest.
+///
+/// # Errors
+/// What is too long, and the line that it begins in.
+pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
+    let (mut line, mut branches) = (1, 0);
+    for part in parts(source) {
+        if let Part::Tag(inner) | Part::Expression(inner) = part {
+            if inner.len() > LONGEST_TAG {
+                return Err((line, format!("a tag has {} bytes; {LONGEST_TAG} are the most", inner.len())));
+            }
+            branches += usize::from(inside(inner).is_some_and(|(_, inner, _)| inner.trim_start().starts_with("elif")));
+            if branches > MOST_BRANCHES {
+                return Err((line, format!("it has more than {MOST_BRANCHES} `elif`")));
+            }
         }
+        line += part.source().matches('\n').count();
     }
-    from.len()
+    Ok(())
 }
 
 /// What stands in a tag, between its signs for white space.

@@ -8,6 +8,8 @@ use std::ops::Range;
 use minijinja::State;
 use serde_json::Value as Json;
 
+use super::source::{Part, parts};
+
 pub(crate) const FILTER: &str = "__fireclay_generation";
 pub(crate) const MARK_VARIABLE: &str = "__fireclay_mark";
 
@@ -22,28 +24,23 @@ pub struct Rendered {
 
 /// The source with its generation tags rewritten, and whether it had any.
 pub(crate) fn accept(source: &str) -> (String, bool) {
-    let mut accepted = String::with_capacity(source.len());
     let mut any = false;
-    let mut rest = source;
-    while let Some(open) = rest.find("{%") {
-        accepted.push_str(&rest[..open]);
-        rest = &rest[open..];
-        if let Some((tag, length)) = generation_tag(rest) {
-            any = true;
-            // No white space may come between the two tags, so each side keeps its own trimming.
-            let (first, second) = match tag.name {
-                "generation" => ("with".to_owned(), format!("filter {FILTER}")),
-                _ => ("endfilter".to_owned(), "endwith".to_owned()),
-            };
-            let Tag { left, right, .. } = tag;
-            accepted.extend(["{%", left, " ", &first, " %}{% ", &second, " ", right, "%}"]);
-            rest = &rest[length..];
-        } else {
-            accepted.push_str("{%");
-            rest = &rest[2..];
-        }
-    }
-    accepted.push_str(rest);
+    let rewritten = |part: Part| {
+        let tag = match part {
+            Part::Tag(source) => generation_tag(source),
+            _ => None,
+        };
+        let Some(tag) = tag else { return part.source().to_owned() };
+        any = true;
+        // No white space may come between the two tags, so each side keeps its own trimming.
+        let (first, second) = match tag.name {
+            "generation" => ("with".to_owned(), format!("filter {FILTER}")),
+            _ => ("endfilter".to_owned(), "endwith".to_owned()),
+        };
+        let Tag { left, right, .. } = tag;
+        ["{%", left, " ", &first, " %}{% ", &second, " ", right, "%}"].concat()
+    };
+    let accepted = parts(source).into_iter().map(rewritten).collect();
     (accepted, any)
 }
 
@@ -53,15 +50,13 @@ struct Tag<'a> {
     right: &'a str,
 }
 
-/// The tag at the start of `source`, if it is one of the two, and its length.
-fn generation_tag(source: &str) -> Option<(Tag<'_>, usize)> {
-    let inside = source.strip_prefix("{%")?;
-    let end = inside.find("%}")?;
-    let tag = &inside[..end];
+/// The tag, if it is one of the two.
+fn generation_tag(source: &str) -> Option<Tag<'_>> {
+    let tag = source.strip_prefix("{%")?.strip_suffix("%}")?;
     let (left, tag) = tag.split_at(usize::from(tag.starts_with(['-', '+'])));
     let (tag, right) = tag.split_at(tag.len() - usize::from(tag.ends_with(['-', '+'])));
     let name = tag.trim();
-    matches!(name, "generation" | "endgeneration").then_some((Tag { left, name, right }, end + 4))
+    matches!(name, "generation" | "endgeneration").then_some(Tag { left, name, right })
 }
 
 /// The filter: what was said, between marks.
@@ -120,6 +115,7 @@ mod tests {
         check("{%- generation -%}", "{%- with %}{% filter MARK -%}");
         check("{%-endgeneration+%}", "{%- endfilter %}{% endwith +%}");
         assert!(!accept("{% if generation %}{{ x }}{% endif %}{%").1);
+        assert!(!accept("{# {% generation %} #}{% raw %}{% generation %}{% endraw %}{{ '{% generation %}' }}").1);
     }
 
     #[test]

@@ -6,6 +6,9 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value as Json;
 
+/// Most spaces of a level of `indent`.
+const DEEPEST_INDENT: usize = 64;
+
 /// `apply_chat_template`'s own `tojson`: Python's `json.dumps`, HTML left alone.
 #[allow(clippy::needless_pass_by_value, reason = "filters take their arguments by value")]
 pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
@@ -15,6 +18,10 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let json = serde_json::to_value(value)
         .map_err(|error| Error::new(ErrorKind::InvalidOperation, "the value has no JSON form").with_source(error))?;
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|indent| indent > DEEPEST_INDENT) {
+        let why = format!("tojson: an indent of more than {DEEPEST_INDENT}");
+        return Err(Error::new(ErrorKind::InvalidOperation, why));
+    }
     let separators: Option<(String, String)> = match options.get::<Option<Value>>("separators")? {
         Some(pair) if !pair.is_none() => {
             Some((pair.get_item_by_index(0)?.to_string(), pair.get_item_by_index(1)?.to_string()))

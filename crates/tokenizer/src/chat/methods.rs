@@ -34,6 +34,9 @@ fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error
 /// Those of minijinja-contrib, and a few that strings and lists have beyond them.
 fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
+        if name == "format" && python::has_wide_field(text) {
+            return Err(python::value_error("a field is too wide"));
+        }
         if let [argument, more @ ..] = args
             && let Some(pattern) = argument.as_str()
             && let Some(result) = string_method(text, name, pattern, more)

@@ -8,6 +8,15 @@ use minijinja::{Error, ErrorKind};
 /// The most characters that a text is padded to.
 const WIDEST: usize = 1 << 20;
 
+/// Whether a format such as `{:>80}` asks for a field of more than [`WIDEST`] characters.
+pub(super) fn has_wide_field(format: &str) -> bool {
+    let fields = format.split('{').skip(1).map(|rest| rest.split('}').next().unwrap_or(rest));
+    let mut numbers = fields.flat_map(|field| field.split(|c: char| !c.is_ascii_digit()));
+    numbers.any(|number| {
+        number.trim_start_matches('0').len() > 7 || number.parse().is_ok_and(|width: usize| width > WIDEST)
+    })
+}
+
 /// Side of the padding.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Pad {

@@ -71,13 +71,18 @@ impl ChatTemplate {
         environment.add_filter(generation::FILTER, generation::mark);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
-        let (compiled, marks_generation) =
-            generation::accept(&bounds::accept(&percent::accept(&source.replace("\r\n", "\n").replace('\r', "\n"))));
-        environment.add_template_owned("chat", compiled).map_err(|error| TokenizerError::TemplateSyntax {
-            origin: String::new(),
-            line: error.line().unwrap_or(0),
-            detail: message_of(&error),
-        })?;
+        let refused = |line, detail| TokenizerError::TemplateSyntax { origin: String::new(), line, detail };
+        let unix = source.replace("\r\n", "\n").replace('\r', "\n");
+        bounds::check(&unix).map_err(|(line, detail)| refused(line, detail))?;
+        let (compiled, marks_generation) = generation::accept(&bounds::accept(&percent::accept(&unix)));
+        let compile = || environment.add_template_owned("chat", compiled);
+        let compiled = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(bounds::COMPILER_STACK);
+            thread.spawn_scoped(scope, compile).map(|thread| thread.join().expect("the compiler does not panic"))
+        });
+        compiled
+            .map_err(|error| refused(0, format!("no thread to compile it: {error}")))?
+            .map_err(|error| refused(error.line().unwrap_or(0), message_of(&error)))?;
         Ok(Self { source: source.into(), environment: Arc::new(environment), marks_generation, origin: None })
     }
 

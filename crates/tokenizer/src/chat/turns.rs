@@ -146,9 +146,12 @@ impl Finder<'_> {
         if let (Some(opened), Some(before)) = (opened, before)
             && self.whole.starts_with(before.as_str())
         {
-            let common = common_prefix(opened, self.whole);
+            let common = common_prefix(opened, self.whole).min(words);
             if common >= before.len() {
-                return common.min(words);
+                // Of a conversation that the assistant begins, the template may put a system message before it.
+                let opening = Some(self.opening).filter(|opening| !opening.is_empty());
+                let later = opening.and_then(|opening| Some(self.whole[common..words].rfind(opening)? + opening.len()));
+                return common + later.unwrap_or(0);
             }
         }
         let found = self.whole.get(from..words).and_then(|between| between.rfind(self.opening));

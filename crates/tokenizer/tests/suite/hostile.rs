@@ -35,6 +35,39 @@ fn work_without_end_is_cut_off() {
 }
 
 #[test]
+fn what_is_nested_too_deep_to_compile_is_refused_and_all_else_compiles() {
+    let many = |part: &str, times: usize| part.repeat(times);
+    for deep in [
+        format!("{{{{ {}1 }}}}", many("not ", 30_000)),
+        format!("{{{{ {}1 }}}}", many("1 + ", 30_000)),
+        format!("{{{{ 'a'{} }}}}", many("|upper", 100_000)),
+        format!("{{{{ a{} }}}}", many(".b", 100_000)),
+        format!("{{% if a %}}{}{{% endif %}}", many("{% elif b %}", 10_000)),
+        format!("{{{{ {}1 }}}}", many("-", 900_000)),
+    ] {
+        let error = render(&deep).unwrap_err();
+        assert!(error.contains("the most") || error.contains("more than"), "{error}");
+    }
+    for allowed in [
+        format!("{{{{ {}1 }}}}", many("not ", 4_000)),
+        format!("{{{{ {}1 }}}}", many("-", 16_000)),
+        format!("{{{{ {}1{} }}}}", many("[", 100), many("]", 100)),
+        format!("{{% if a %}}{}{{% endif %}}", many("{% elif b %}", 400)),
+    ] {
+        // Refused or not, it comes back.
+        let _ = render(&allowed);
+    }
+}
+
+#[test]
+fn widths_are_bounded() {
+    for wide in ["{{ [[[1]]]|tojson(indent=1000000000) }}", "{{ '{:>1000000000}'.format(1) }}"] {
+        assert!(render(wide).is_err(), "{wide}");
+    }
+    assert_eq!(render("{{ '{:>3}'.format(1) }}{{ [1]|tojson(indent=1) }}").unwrap(), "  1[\n 1\n]");
+}
+
+#[test]
 fn values_that_hold_themselves_or_nest_without_end_are_refused() {
     for template in [
         "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",

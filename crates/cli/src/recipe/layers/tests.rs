@@ -36,6 +36,22 @@ fn the_fastest_format_is_for_stages_that_learn_from_given_text_and_only_where_no
 }
 
 #[test]
+fn a_run_that_is_lengthened_keeps_the_warm_up_that_nobody_chose() {
+    let recorded: Table =
+        toml::from_str("[dpo]\nsteps = 20\nwarmup_steps = 2\n[sft]\nsteps = 20\nwarmup_steps = 2").unwrap();
+    let resolved = |set: &[&str], steps| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        let overrides = Overrides { set, steps, recorded: Some(recorded.clone()), ..Overrides::default() };
+        let recipe = resolve(&overrides).unwrap().0;
+        [recipe.dpo.train().warmup_steps, recipe.sft.train().warmup_steps]
+    };
+    // The recipe names a warm-up of fine-tuning, and none of dpo.
+    assert_eq!(resolved(&["dpo.steps=40", "sft.steps=40"], None), [2, 30]);
+    assert_eq!(resolved(&["dpo.steps=40", "dpo.warmup_steps=7"], None)[0], 7);
+    assert_eq!(resolved(&[], Some(400))[0], 2);
+}
+
+#[test]
 fn a_run_goes_on_in_the_format_that_was_chosen_when_it_began() {
     let recorded: Table = toml::from_str("pretrain.precision = \"bf16\"\nsft.precision = \"f32\"").unwrap();
     let resolved = |set: &[&str], fastest_precision| {
