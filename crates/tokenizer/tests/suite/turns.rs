@@ -74,7 +74,7 @@ const CALLS: &str = "\
 {%- else %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endif %}
 {%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}";
 
-/// Before a conversation that the assistant begins, as SmolLM2's template does before any.
+/// Before a conversation that the assistant begins, as `SmolLM2`'s template does before any.
 #[test]
 fn a_default_system_message_is_not_learned() {
     let template = "{%- for m in messages %}{%- if loop.first and m.role != 'system' %}\
@@ -83,7 +83,7 @@ fn a_default_system_message_is_not_learned() {
         {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}";
     let tokenizer = tokenizer(template, unchanged);
     let greeting = Message::new("assistant", "Welcome.");
-    assert_eq!(learned(&tokenizer, &[greeting.clone()]), ["Welcome.<|im_end|>"]);
+    assert_eq!(learned(&tokenizer, std::slice::from_ref(&greeting)), ["Welcome.<|im_end|>"]);
     let whole = [&[greeting], &chat()[..]].concat();
     assert_eq!(learned(&tokenizer, &whole), ["Welcome.<|im_end|>", "First.<|im_end|>", "Second.<|im_end|>"]);
 }
