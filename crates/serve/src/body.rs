@@ -13,7 +13,8 @@ use crate::error::ApiError;
 /// Longest time for a client to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Fields of a request's body. Fields that are null count as left out, as clients send them.
+/// Fields of a request's body. Fields that are null count as left out, as clients send them, and so do empty lists
+/// in place of what is not served.
 pub trait Body: DeserializeOwned {
     /// Fields that others serve and we do not, and why or what to use instead.
     const REFUSED: &'static [(&'static str, &'static str)] = &[];
@@ -56,6 +57,8 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::invalid("the body must be a JSON object"));
     };
     object.retain(|field, value| !value.is_null() && !T::WITHOUT_EFFECT.contains(&field.as_str()));
+    let refused = |field: &str| T::REFUSED.iter().any(|(name, _)| *name == field);
+    object.retain(|field, value| !(refused(field) && value.as_array().is_some_and(Vec::is_empty)));
     if let Some((field, why)) = T::REFUSED.iter().find(|(field, _)| object.contains_key(*field)) {
         return Err(ApiError::unsupported(field, why));
     }

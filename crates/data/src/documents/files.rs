@@ -158,6 +158,13 @@ impl SourceFiles {
     }
 }
 
+/// Pointers of Git LFS have fewer bytes.
+const LFS_POINTER: u64 = 1024;
+
+fn is_lfs_pointer(path: &Path) -> std::io::Result<bool> {
+    Ok(fs::read(path)?.starts_with(b"version https://git-lfs"))
+}
+
 fn is_archive(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) && path.is_file()
 }
@@ -168,6 +175,10 @@ fn describe(path: &Path, format: Format, compression: Compression) -> Result<Sou
     if !metadata.is_file() {
         // Long documents are read twice (once to count), which a pipe does not allow.
         return Err(failed(std::io::Error::other("not a regular file: write it to a file first")));
+    }
+    if metadata.len() < LFS_POINTER && is_lfs_pointer(path).map_err(failed)? {
+        let why = "a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`";
+        return Err(failed(std::io::Error::other(why)));
     }
     let modified = metadata.modified().map_err(failed)?;
     let modified = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());

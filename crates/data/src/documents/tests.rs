@@ -354,6 +354,11 @@ fn packed_texts_and_archives_are_read() {
 
 #[test]
 fn what_is_packed_and_damaged_is_named() {
+    check_error(
+        "a.jsonl",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+        &["Git LFS", "pull"],
+    );
     for (name, file) in [("a.txt.br", "story.txt.br"), ("a.txt.lz4", "story.txt.lz4")] {
         let whole = fixture(file);
         check_error(name, &whole[..whole.len() - 20], &["a.txt"]);

@@ -130,6 +130,16 @@ fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>,
         }
         _ => record.text_or_messages(key, "assistant")?,
     };
+    // System messages may stand in one of the two only.
+    let systems = |messages: &[Message]| messages.iter().take_while(|message| message.role == "system").count();
+    let (own, asked) = (systems(&messages), systems(prompt));
+    if !prompt[asked..].is_empty() && messages[own..].starts_with(&prompt[asked..]) {
+        let leading = if own > 0 { &messages[..own] } else { &prompt[..asked] };
+        if own > 0 && asked > 0 && messages[..own] != prompt[..asked] {
+            return Err(record.wrong("one system message", format!("another one under `{key}`")));
+        }
+        return Ok([leading, &messages[own..]].concat());
+    }
     if messages.starts_with(prompt) {
         return Ok(messages);
     }

@@ -245,6 +245,15 @@ fn every_form_of_preference_is_recognised() {
     for line in lines {
         check_preference(&line, &hi, "good", "bad");
     }
+    // A system message in the prompt, in the answers, or in both.
+    let system = message("system", "Be kind.");
+    for line in [
+        format!(r#"{{"prompt": "Hi", "chosen": [{system}, {user}, {good}], "rejected": [{system}, {user}, {bad}]}}"#),
+        format!(r#"{{"prompt": [{system}, {user}], "chosen": [{user}, {good}], "rejected": [{user}, {bad}]}}"#),
+        format!(r#"{{"prompt": [{system}, {user}], "chosen": [{system}, {user}, {good}], "rejected": "bad"}}"#),
+    ] {
+        check_preference(&line, &[("system", "Be kind."), ("user", "Hi")], "good", "bad");
+    }
     let dialogue = "\\n\\nHuman: a\\n\\nAssistant: b\\n\\nHuman: c\\n\\nAssistant:";
     check_preference(
         &format!(r#"{{"chosen": "{dialogue} d", "rejected": "{dialogue} e"}}"#),

@@ -159,6 +159,13 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
 fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiError> {
     let messages = messages(&asked.messages)?;
     let tools = tools::offered(asked.tools.clone(), asked.tool_choice.as_ref())?;
+    // Variables that the conversation itself decides.
+    const OWN: [&str; 6] =
+        ["messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
+    if let Some(name) = asked.chat_template_kwargs.keys().find(|name| OWN.contains(&name.as_str())) {
+        let message = format!("`chat_template_kwargs`: `{name}` is set by the server; leave it out");
+        return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
+    }
     Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
 }
 

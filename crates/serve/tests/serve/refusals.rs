@@ -12,7 +12,7 @@ async fn what_is_not_done_is_refused_by_name() {
     let (router, _server) = routes().await;
     for (field, value) in [
         ("audio", json!({"voice": "a"})),
-        ("functions", json!([])),
+        ("functions", json!([{"name": "f"}])),
         ("web_search_options", json!({})),
         ("reasoning_effort", json!("low")),
         ("response_format", json!({"type": "grammar"})),
@@ -31,8 +31,11 @@ async fn what_is_not_done_is_refused_by_name() {
         bad(&router, CHAT, chat("?", json!({"stream_options": {"x": 1}})), 400).await["param"],
         "stream_options.x"
     );
-    let harmless = json!({"user": "me", "metadata": {"a": "b"}, "store": true, "audio": null, "response_format": {"type": "text"}});
+    let harmless = json!({"user": "me", "metadata": {"a": "b"}, "store": true, "audio": null, "functions": [], "response_format": {"type": "text"}});
     good(&router, CHAT, chat("?", harmless)).await;
+    let own = json!({"chat_template_kwargs": {"add_generation_prompt": false}});
+    let error = bad(&router, CHAT, chat("?", own), 400).await;
+    assert!(error["message"].as_str().unwrap().contains("add_generation_prompt"), "{error}");
     let error = bad(&router, "/v1/completions", json!({"model": "tiny", "prompt": "a", "suffix": "b"}), 400).await;
     assert_eq!(error["param"], "suffix");
     for (field, value) in [

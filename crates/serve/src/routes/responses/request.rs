@@ -201,14 +201,19 @@ impl ResponseRequest {
             "previous_response_id": self.previous_response_id,
             "reasoning": {"effort": null, "summary": null},
             "store": self.is_stored(),
-            "temperature": temperature,
+            "temperature": decimal(temperature),
             "text": {"format": self.format().unwrap_or(&json!({"type": "text"}))},
             "tool_choice": self.tool_choice.clone().unwrap_or_else(|| "auto".into()),
             "tools": self.tools,
-            "top_p": top_p.unwrap_or(1.0),
+            "top_p": decimal(top_p.unwrap_or(1.0)),
             "truncation": "disabled",
         });
         let Value::Object(told) = told else { unreachable!("it was written as an object") };
         told
     }
+}
+
+/// A setting as a person wrote it: 0.7 and not 0.699999988079071.
+fn decimal(setting: f32) -> f64 {
+    setting.to_string().parse().unwrap_or_else(|_| f64::from(setting))
 }
