@@ -155,14 +155,15 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     Ok(axum::Json(answer.whole(&choices)).into_response())
 }
 
+/// Variables of a chat template that the conversation itself decides.
+const OWN_VARIABLES: [&str; 6] =
+    ["messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
+
 /// The ids of a conversation, and whether tools were shown to the model.
 fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiError> {
     let messages = messages(&asked.messages)?;
     let tools = tools::offered(asked.tools.clone(), asked.tool_choice.as_ref())?;
-    // Variables that the conversation itself decides.
-    const OWN: [&str; 6] =
-        ["messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
-    if let Some(name) = asked.chat_template_kwargs.keys().find(|name| OWN.contains(&name.as_str())) {
+    if let Some(name) = asked.chat_template_kwargs.keys().find(|name| OWN_VARIABLES.contains(&name.as_str())) {
         let message = format!("`chat_template_kwargs`: `{name}` is set by the server; leave it out");
         return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
     }
