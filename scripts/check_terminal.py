@@ -19,7 +19,7 @@ import time
 import pexpect
 import pyte
 
-WIDTH, HEIGHT = 100, 40
+WIDTH, HEIGHT = 140, 40
 UP, ALT_ENTER, CTRL_C, CTRL_D = "\x1b[A", "\x1b\r", "\x03", "\x04"
 
 
