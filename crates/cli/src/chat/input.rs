@@ -85,9 +85,7 @@ impl Input {
             "system" => return Self::System(text()),
             "open" => return Self::Open(text()),
             "list" => return Self::List(text()),
-            "rate" => {
-                return text().map_or_else(|| Self::rate(String::new()), Self::rate);
-            }
+            "rate" => return Self::rate(rest.to_owned()),
             "save" => return text().map_or_else(|| needs("save", "a file's name"), Self::Save),
             "new" => Self::New,
             "undo" => Self::Undo,

@@ -95,22 +95,20 @@ fn expression_end(from: &str) -> usize {
     from.len()
 }
 
-/// Behind the `endraw` of the tag at the start of `from`, if that is `raw`.
+/// Behind the `endraw` of the tag at the start of `from`, if that is `raw`. Each byte is looked at a few times at most,
+/// whatever stands there.
 fn raw_end(from: &str, length: usize) -> Option<usize> {
-    let name = |tag: &str| tag.trim_matches(['{', '}', '%', '-', '+']).trim().to_owned();
+    fn name(tag: &str) -> &str {
+        let inside = tag.strip_prefix("{%").unwrap_or(tag);
+        let inside = inside.strip_prefix(['-', '+']).unwrap_or(inside).trim_start();
+        inside.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default()
+    }
     if name(&from[..length]) != "raw" {
         return None;
     }
-    let mut at = length;
-    while let Some(open) = from[at..].find("{%") {
-        let start = at + open;
-        let end = from[start..].find("%}").map_or(from.len(), |end| start + end + 2);
-        if name(&from[start..end]) == "endraw" {
-            return Some(end);
-        }
-        at = start + 2;
-    }
-    Some(from.len())
+    let mut tags = from[length..].match_indices("{%").map(|(at, _)| length + at);
+    let start = tags.find(|&start| name(&from[start..]) == "endraw");
+    Some(start.map_or(from.len(), |start| from[start..].find("%}").map_or(from.len(), |end| start + end + 2)))
 }
 
 #[cfg(test)]

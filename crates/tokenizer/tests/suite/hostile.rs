@@ -53,6 +53,8 @@ fn what_is_nested_too_deep_to_compile_is_refused_and_all_else_compiles() {
         format!("{{{{ {}1 }}}}", many("-", 16_000)),
         format!("{{{{ {}1{} }}}}", many("[", 100), many("]", 100)),
         format!("{{% if a %}}{}{{% endif %}}", many("{% elif b %}", 400)),
+        format!("{{% raw %}}{}%}}", many("{%", 500_000)),
+        format!("{{% raw %}}{}", many("{% ", 300_000)),
     ] {
         // Refused or not, it comes back.
         let _ = render(&allowed);
