@@ -4,22 +4,22 @@ use std::ffi::c_long;
 
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 
-/// Tensors are freed and made anew all the time; the system's allocator would hand their pages back and take them
-/// again, cleared, each time.
+/// Training frees and allocates tensors all the time; the system's allocator would return their pages and get them
+/// again, zeroed, each time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay`, which `libmimalloc-sys` has no name for: milliseconds until freed memory goes back to the
+/// `mi_option_purge_delay`, for which `libmimalloc-sys` has no name: milliseconds until freed memory is returned to the
 /// system.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Keeps freed memory for a minute. By default it is kept for a second, less than a training step of a large model
-/// takes, so that each step would get its memory anew, cleared by the kernel: a quarter of the time for 135 million
-/// parameters. `MIMALLOC_PURGE_DELAY` still has the last word.
+/// Keeps freed memory for a minute. The default is a second, less than a training step of a large model, so that each
+/// step would allocate its memory again, zeroed by the kernel: a quarter of the time for 135 million parameters.
+/// `MIMALLOC_PURGE_DELAY` takes precedence.
 pub fn keep_freed_memory() {
     const MINUTE: c_long = 60_000;
     #[allow(unsafe_code, reason = "a foreign function that takes two numbers")]
-    // SAFETY: the option exists in mimalloc 3; setting it is no data race.
+    // SAFETY: the option exists in mimalloc 3; setting it is not a data race.
     unsafe {
         mi_option_set_default(PURGE_DELAY, MINUTE);
     }

@@ -1,4 +1,4 @@
-//! The command line as typed. What it means is decided in [`commands`](crate::commands).
+//! The command line as typed. [`commands`](crate::commands) resolves and validates it.
 #![allow(
     clippy::doc_markdown,
     rustdoc::bare_urls,
@@ -25,6 +25,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use fireclay_model::{Precision, WeightStorage};
+
+use crate::recipe::embedded;
 
 pub use bench::{BenchArgs, BenchCommand, BenchGenerateArgs, BenchOpsArgs, BenchPreset, BenchTrainArgs, ShapeArgs};
 pub use chat::{ChatArgs, DATABASE};
@@ -55,21 +57,21 @@ else.";
 #[derive(Debug, Parser)]
 #[command(name = "fireclay", version, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// What is said on the way.
+    /// Verbosity of messages.
     #[command(flatten)]
     pub talk: TalkArgs,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// How much is said on standard error. Results go to standard output.
+/// Verbosity of messages on standard error. Results go to standard output.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct TalkArgs {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
     pub quiet: bool,
-    /// Say more about what happens
+    /// Print more messages
     #[arg(short, long, global = true, display_order = 901)]
     pub verbose: bool,
 }
@@ -81,7 +83,7 @@ pub struct ReportArgs {
     pub run: PathBuf,
 }
 
-/// One command each.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the stages of a recipe: from raw text to an aligned assistant
@@ -137,11 +139,15 @@ Examples:
 The same command again resumes where the last one was cut off; Ctrl-C saves first.
 Stages that are done are skipped.";
 
-/// `train`, and what `plan` shares with it
+fn recipe_help() -> String {
+    let embedded = embedded().collect::<Vec<_>>().join(", ");
+    format!("An embedded recipe ({embedded}) or a TOML file [default: tiny, or text with --data]")
+}
+
+/// Arguments of `train`, shared by `plan`
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// An embedded recipe (tiny, tiny-grpo, text, shakespeare-char) or a TOML file [default: tiny, or text with --data]
-    #[arg(long, value_name = "NAME|FILE")]
+    #[arg(long, value_name = "NAME|FILE", help = recipe_help())]
     pub recipe: Option<String>,
     /// Text to learn from: files, folders or hf://datasets/…; may be repeated
     #[arg(long, value_name = "PATH", num_args = 1.., action = ArgAction::Append)]
@@ -175,7 +181,7 @@ pub struct TrainArgs {
     /// Any key of the recipe, for example pretrain.learning_rate=1e-3; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Begin anew; what the run directory holds is moved aside
+    /// Start again from the beginning; an existing run is moved aside
     #[arg(long)]
     pub fresh: bool,
     /// Train although the plan does not fit in memory
@@ -209,8 +215,7 @@ Examples:
 --model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
 The prompt is continued as raw text: chat models see no chat template here.
 The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.
-How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, \
-top_p, top_k,
+The flags say how tokens are chosen, else the model's generation_config.json (do_sample, temperature, top_p, top_k,
 repetition_penalty). After --prompt, only tokens are drawn that leave the text valid UTF-8; after --ids, any.")]
 pub struct GenerateArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
@@ -231,22 +236,22 @@ pub struct GenerateArgs {
     /// Most tokens to generate
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub max_tokens: usize,
-    /// How to choose.
+    /// Sampling settings.
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// What to match.
+    /// Constraint.
     #[command(flatten)]
     pub constraint: ConstraintArgs,
-    /// Go on after the end-of-text token
+    /// Continue after the end-of-text token
     #[arg(long)]
     pub ignore_stop: bool,
-    /// When the context is full, go on from its newest half
+    /// When the context is full, continue from its newest half
     #[arg(long)]
     pub slide: bool,
     /// Print the prompt before the text
     #[arg(long, conflicts_with = "json")]
     pub echo: bool,
-    /// Where, and in which form.
+    /// Device and weight format.
     #[command(flatten)]
     pub load: LoadArgs,
     /// KV cache memory.
@@ -264,9 +269,8 @@ Examples:
   fireclay score --model runs/tiny --text held-out.txt
   fireclay score --model SmolLM2-135M --ids \"12 7 301\" --json
 
-The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in \
-windows that
-move on by half a context, so that every later token is predicted from at least half a context.")]
+The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in
+windows that move on by half a context, so that every later token is predicted from at least half a context.")]
 pub struct ScoreArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
     #[arg(long, value_name = "DIR")]
@@ -277,7 +281,7 @@ pub struct ScoreArgs {
     /// Token ids instead of text, separated by spaces or commas
     #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
     pub ids: Option<String>,
-    /// Where, and in which form.
+    /// Device and weight format.
     #[command(flatten)]
     pub load: LoadArgs,
     /// Print one JSON object: {"tokens", "logprobs", "loss", "bits_per_byte"}
@@ -285,28 +289,23 @@ pub struct ScoreArgs {
     pub json: bool,
 }
 
-/// How a model is loaded.
+/// Device and weight format of a model.
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// How the weights are stored: bf16 halves the memory and the time of a token, int8 nearly
+    /// Weight format: bf16 halves the memory and the time of a token, int8 nearly
     /// halves them again, each a little less exact
     #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
 }
 
 impl LoadArgs {
-    /// The same with weights as they were trained.
+    /// The same flags with weights in f32.
     pub fn exact(&self) -> Self {
         Self { weights: WeightStorage::F32, ..self.clone() }
-    }
-
-    /// How the weights are stored.
-    pub fn weights(&self) -> WeightStorage {
-        self.weights
     }
 }
 
@@ -322,7 +321,7 @@ impl CacheArgs {
     /// The memory in bytes.
     ///
     /// # Errors
-    /// When it is none, or more than any machine has.
+    /// When it is 0, or more than any machine has.
     pub fn bytes(self) -> anyhow::Result<usize> {
         let expected = "give 1 to 1048576 MiB";
         match self.cache_memory {

@@ -9,13 +9,13 @@ use tracing_subscriber::EnvFilter;
 /// Verbosity and style of messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
-    /// Only errors are said.
+    /// Whether only errors are printed.
     pub quiet: bool,
 }
 
 impl Console {
-    /// Sets up logging for the whole program: warnings of every crate, notes of our own, or as `--quiet` and
-    /// `--verbose` say. Colours only on a terminal and without `NO_COLOR` (no-color.org).
+    /// Sets up logging for the whole program: warnings of every crate and notes of our own, or as `--quiet` and
+    /// `--verbose` set it. Colours only on a terminal and without `NO_COLOR` (no-color.org).
     pub fn new(quiet: bool, verbose: bool) -> Self {
         let colour = colours(stderr().is_terminal());
         let filter = match (quiet, verbose) {
@@ -23,11 +23,11 @@ impl Console {
             (_, true) => "info,fireclay=debug",
             _ => "warn,fireclay=info",
         };
-        // Fails only where a logger is set already, which is then as good.
+        // Fails only if a logger is already set, which is then used.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(filter))
             .with_writer(|| Whoever(stderr()))
-            // It would report on standard error that standard error cannot be written, and panic.
+            // The default hook would report on standard error that standard error cannot be written, and panic.
             .log_internal_errors(false)
             .with_ansi(colour)
             .with_target(verbose)
@@ -43,7 +43,7 @@ pub fn colours(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Standard error, where what cannot be said is not said: nothing that is only said may end a run.
+/// Standard error that ignores write errors: a message must not end a run.
 struct Whoever(Stderr);
 
 impl Write for Whoever {
@@ -58,12 +58,12 @@ impl Write for Whoever {
     }
 }
 
-/// Prints a line on standard error, whether or not it is open.
+/// Prints a line on standard error, and ignores errors.
 pub fn eprint_line(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// Text of a model or a file as standard output may have it: unchanged, but on a terminal without characters that could
+/// Text of a model or a file for standard output: unchanged, but on a terminal without control characters, which could
 /// move the cursor, ring the bell, or do worse.
 pub fn shown(text: &str) -> Cow<'_, str> {
     if stdout().is_terminal() { harmless(text) } else { Cow::Borrowed(text) }
@@ -83,7 +83,7 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(picture).collect())
 }
 
-/// A line on standard output. Whoever reads it may have gone, as `head` does: that does not stop the work.
+/// Prints a line on standard output. A closed pipe, as with `head`, does not stop the work.
 pub fn say(line: impl Display) {
     let _ = writeln!(stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Which device a command computes on.
+//! The device of a command.
 
 use anyhow::Result;
 use burn::tensor::{DType, Device};
@@ -6,7 +6,7 @@ use fireclay_model::device;
 
 use crate::error::user;
 
-/// Whether a backend for graphics cards was compiled in.
+/// Whether a GPU backend was compiled in.
 const HAS_GPU_BACKEND: bool = cfg!(any(
     feature = "wgpu",
     feature = "vulkan",
@@ -16,11 +16,11 @@ const HAS_GPU_BACKEND: bool = cfg!(any(
     feature = "rocm"
 ));
 
-/// The device of `--device`, and its name. Without the flag it is a graphics card if this build has a backend for them
-/// and the machine has one, and the CPU otherwise.
+/// The device of `--device`, and its name. Without the flag it is a GPU if this build has a GPU backend and the machine
+/// has a GPU, and the CPU otherwise.
 ///
 /// # Errors
-/// When a device is asked for that is not there; the message lists what is.
+/// When the requested device is not present; the message lists the available ones.
 pub fn choose(asked: Option<&str>) -> Result<(Device, String)> {
     if let Some(name) = asked {
         return Ok((device::parse(name)?, name.into()));
@@ -34,10 +34,10 @@ pub fn choose(asked: Option<&str>) -> Result<(Device, String)> {
     Ok((device::parse("cpu")?, "cpu".into()))
 }
 
-/// That a device computes in bfloat16, which `asked` wants.
+/// Checks that a device supports bfloat16, if `asked` requests it.
 ///
 /// # Errors
-/// When it does not.
+/// When it does not support it.
 pub fn check_bf16(asked: &str, device: &Device) -> Result<()> {
     match device.supports_dtype(DType::BF16) {
         true => Ok(()),

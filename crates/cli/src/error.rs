@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use fireclay_data::DataError;
 use fireclay_eval::EvalError;
 use fireclay_infer::InferError;
+use fireclay_kernels::bench::ImpossibleShape;
 use fireclay_model::ModelError;
 use fireclay_report::ReportError;
 use fireclay_serve::ServeError;
@@ -49,7 +50,8 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Interrupted>() {
         return Some(INTERRUPTED);
     }
-    if cause.is::<UserError>() || cause.is::<RecipeError>() || cause.is::<InferError>() {
+    if cause.is::<UserError>() || cause.is::<RecipeError>() || cause.is::<InferError>() || cause.is::<ImpossibleShape>()
+    {
         return Some(USAGE);
     }
     if let Some(error) = cause.downcast_ref::<TrainError>() {

@@ -7,7 +7,7 @@ use crate::error::user;
 /// Ids separated by spaces, commas or line ends; brackets around them are ignored, so that a JSON list may be pasted.
 ///
 /// # Errors
-/// Names what is no id, and `origin`, the flag or file it came from.
+/// Names the invalid id, and `origin`, the flag or file it came from.
 pub fn parse_ids(origin: &str, text: &str) -> Result<Vec<u32>> {
     let ids = text
         .split(|c: char| c.is_whitespace() || ",[]".contains(c))

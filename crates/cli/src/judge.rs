@@ -1,4 +1,4 @@
-//! A reward model as commands use it.
+//! Loading of reward models for commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::{device, model_dir};
 
 /// A loaded reward model.
 pub struct Judge {
-    /// Scores, and how they become rewards.
+    /// The score model, with the scale of its rewards.
     pub model: RewardModel,
     /// Its own tokenizer.
     pub tokenizer: Tokenizer,
@@ -23,7 +23,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Loads what `flag`, with the folder `path`, and `--device` name; a run stands for its stage `reward`.
+    /// Loads the reward model in the folder `path` of `flag` onto `--device`; a run stands for its stage `reward`.
     ///
     /// # Errors
     /// When there is no reward model or it has no tokenizer, or there is no such device.

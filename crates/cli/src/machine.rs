@@ -6,13 +6,13 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// Content of `machine.json`, so that a report made elsewhere names the machine of the run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Machine {
-    /// The processor's model name, `unknown` where the system does not tell.
+    /// The processor's model name, `unknown` if the system does not report it.
     pub cpu: String,
-    /// Physical cores, where the system tells.
+    /// Physical cores, if the system reports them.
     pub cores: Option<usize>,
-    /// Threads that run at the same time.
+    /// Number of hardware threads.
     pub threads: usize,
-    /// Memory in bytes, where the system tells.
+    /// Memory in bytes, if the system reports it.
     pub memory_bytes: Option<u64>,
     /// Operating system and architecture.
     pub os: String,
@@ -23,7 +23,7 @@ pub struct Machine {
     pub device: Option<String>,
 }
 
-/// Looks at this machine.
+/// Describes this machine.
 #[must_use]
 pub fn machine() -> Machine {
     let wanted =

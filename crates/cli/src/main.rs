@@ -71,6 +71,7 @@ fn dispatch(cli: Cli) -> u8 {
             console::eprint_line(format!("{prefix}{}", error::one_line(&error)));
             code
         }
+        // Encoding does not fail with a sound tokenizer, so it gives no `Result`: a damaged one unwinds with its error.
         Err(payload) if payload.is::<TokenizerError>() => {
             let error = payload.downcast::<TokenizerError>().expect("it is one");
             console::eprint_line(format!("error: {}", error::one_line(&(*error).into())));

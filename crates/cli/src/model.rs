@@ -17,13 +17,13 @@ use crate::{device, model_dir};
 /// When there is no model, one of its files is damaged, or there is no such device.
 pub fn load(path: &Path, how: &LoadArgs) -> Result<TextModel> {
     let (device, _) = device::choose(how.device.as_deref())?;
-    if how.weights() == WeightStorage::Bf16 {
+    if how.weights == WeightStorage::Bf16 {
         device::check_bf16("--weights bf16", &device)?;
     }
-    Ok(TextModel::load(model_dir::resolve(path)?, &device, how.weights())?)
+    Ok(TextModel::load(model_dir::resolve(path)?, &device, how.weights)?)
 }
 
-/// A model's name where none is given: the last part of its path, however that is written.
+/// A model's default name: the last part of its path.
 pub fn name_of(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.into());
     whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())

@@ -1,4 +1,4 @@
-//! From `--model DIR` to a folder with weights: a run, a stage, a checkpoint, or any Hugging Face model.
+//! Resolves `--model DIR` to a folder with weights: a run, a stage, a checkpoint, or any Hugging Face model.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,14 @@ fn policy_stages() -> impl Iterator<Item = &'static str> {
     Stage::ALL.iter().filter(|stage| stage.leaves_policy()).map(|stage| stage.name())
 }
 
-/// The folder with `config.json` and weights that `path` stands for, or the GGUF file that it is.
+/// The folder with `config.json` and weights for `path`, or `path` itself if it is a GGUF file.
 ///
-/// A run directory stands for its finished stage that answers the battery best, the last where
-/// there are no figures (the last that has a checkpoint, where none is finished), and a stage for
-/// its best checkpoint, or its newest where none is marked as best.
+/// A run directory stands for the finished stage with the best battery score, or the last one if that has no score (if
+/// none is finished, the last one with a checkpoint). A stage stands for its best checkpoint, or its newest if none is
+/// marked as best.
 ///
 /// # Errors
-/// One line that names what was looked for.
+/// One line that names the missing files.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     if !path.exists() {
@@ -58,7 +58,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The folder of the reward model that `path` stands for: as [`resolve`], but a run stands for its stage `reward`.
+/// The folder of the reward model for `path`: as [`resolve`], but a run stands for its stage `reward`.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -67,7 +67,7 @@ pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
     resolve(if stage.join("checkpoints").is_dir() { &stage } else { path })
 }
 
-/// A finished stage: what it reached on its battery, its folder and the checkpoint that it left.
+/// A finished stage: its battery shares, its folder and its final checkpoint.
 type Finished = (Option<BatteryShares>, PathBuf, PathBuf);
 
 /// The checkpoint that a run stands for.
@@ -90,8 +90,8 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(checkpoint))
 }
 
-/// The stage that answers the battery best, the last of equal ones; the last of all where that has
-/// no figures. Says so if it is not the last.
+/// The stage with the best battery score, the last of equal ones; the last of all if that has no score. Logs a message
+/// if it is not the last.
 fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let last = finished.last()?;
     let score = |stage: &Finished| stage.0.as_ref().map(BatteryShares::score);
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// Makes the named files, whose contents may follow a `=`, and resolves `path` among them.
+    /// Creates the named files, whose contents may follow a `=`, and resolves `path` among them.
     fn check(files: &[&str], path: &str, expect: Result<&str, &str>) {
         let root = tempfile::tempdir().unwrap();
         for file in files {
@@ -155,7 +155,7 @@ mod tests {
         check(&started, "run", Ok("run/pretrain/checkpoints/step-001000"));
         let finished = [&started[..], &["run/sft/DONE"]].concat();
         check(&finished, "run", Ok("run/sft/checkpoints/step-000001"));
-        // Nobody can talk to a reward model.
+        // A reward model cannot chat.
         let reward = [&finished[..], &["run/reward/checkpoints/step-000001/config.json", "run/reward/DONE"]].concat();
         check(&reward, "run", Ok("run/sft/checkpoints/step-000001"));
     }

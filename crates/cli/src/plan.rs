@@ -37,13 +37,13 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// Tokens consumed in all.
     pub tokens: u64,
-    /// Bytes, by what they hold, of the stage that needs most.
+    /// Memory of the stage that needs most, in bytes.
     pub memory: MemoryEstimate,
     /// The stage that needs most.
     pub memory_stage: &'static str,
-    /// Bytes of keys and values that samples, evaluation and the battery set aside, at most.
+    /// Largest memory of keys and values for samples, evaluation and the battery, in bytes.
     pub kv_cache: u64,
-    /// Bytes that are free on this machine; none for a device with memory of its own.
+    /// Free memory of this machine in bytes; `None` for a device with its own memory.
     pub memory_available: Option<u64>,
     /// Seconds of training in all, without evaluations, samples and checkpoints.
     pub seconds: f64,
@@ -51,7 +51,7 @@ pub struct Plan {
     pub resolved: Recipe,
 }
 
-/// Share of the context that pairs and answers usually fill: a quarter, measured of the embedded corpus.
+/// Share of the context that pairs and answers usually fill: a quarter, measured on the embedded corpus.
 const USUAL_FILL: f64 = 0.25;
 
 /// The numbers of one stage.
@@ -59,11 +59,11 @@ const USUAL_FILL: f64 = 0.25;
 pub struct StagePlan {
     /// Its name.
     pub name: &'static str,
-    /// Optimiser steps; of a stage that answers prompts, rounds of asking and learning.
+    /// Optimiser steps; for an online stage, rounds of sampling and learning.
     pub steps: u64,
-    /// Tokens consumed by a step; where examples differ in length, the most there may be.
+    /// Tokens consumed by a step; if examples differ in length, the largest possible number.
     pub tokens_per_step: u64,
-    /// Whether tokens and seconds are the most there may be: rows are as long as their examples, not packed.
+    /// Whether tokens and seconds are upper bounds: rows are as long as their examples, not packed.
     pub at_most: bool,
     /// Seconds of training.
     pub seconds: f64,
@@ -71,12 +71,12 @@ pub struct StagePlan {
     pub rollouts: Option<RolloutMemory>,
 }
 
-/// Bytes that a stage takes while its policy answers, beside the weights; the gradients' memory is free then.
+/// Memory of a stage during sampling, in bytes, without the weights; the gradients' memory is free then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RolloutMemory {
-    /// Keys and values: set aside for a step's answers, and never exceeded.
+    /// Keys and values: allocated for a step's answers, and never exceeded.
     pub kv_cache: u64,
-    /// Answers that are drawn at once, at most.
+    /// Largest number of answers that are generated at once.
     pub streams: usize,
     /// The forward pass of the reference over these answers.
     pub scoring: u64,
@@ -96,7 +96,7 @@ impl RolloutMemory {
 }
 
 impl Plan {
-    /// Counts and measures: the device's matrix products run for a quarter of a second.
+    /// Makes the plan. Measures the device's matrix products for a quarter of a second.
     ///
     /// # Errors
     /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
@@ -153,7 +153,7 @@ impl Plan {
         })
     }
 
-    /// Refuses what will not fit into memory or into a day.
+    /// Refuses a run that exceeds the free memory or takes more than a day.
     ///
     /// # Errors
     /// When more memory is needed than is free, or more time than a day, and the flag that allows it is not set.
@@ -190,7 +190,7 @@ fn is_cpu(device_name: &str) -> bool {
     matches!(device_name, "cpu" | "flex" | "ndarray")
 }
 
-/// None where the system does not say.
+/// `None` if the system does not report it.
 fn available_memory() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();

@@ -1,4 +1,4 @@
-//! The run directory: the resolved recipe, the machine, and a folder a stage.
+//! The run directory: the resolved recipe, the machine, and one folder per stage.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::machine::machine;
 use crate::recipe::Recipe;
 use crate::stages::{Stage, TrainingStage};
 
-/// Keys that may change when a run goes on: they decide what is shown and kept, not what is learned.
+/// Keys that may change when a run resumes: they affect output and checkpoints, not training.
 const FREE_KEYS: [&str; 4] = ["description", "stages", "data.needs", "samples.prompts"];
 
-/// Whether `key` may change when a run goes on in `path`: any key of a stage may that has not begun.
+/// Whether `key` may change when the run in `path` resumes: all keys of stages that have not begun may.
 fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
     let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
-    // Each stage holds to the battery that it began with.
+    // Each stage keeps the battery that it began with.
     if section == "battery" || FREE_KEYS.contains(&key) {
         return true;
     }
     let stage = Stage::named(section).and_then(|stage| recipe.training_stage(stage));
-    // How far a stage goes may change as long as its schedule so far is the same, which its checkpoint says; a cosine
-    // of another length never is.
+    // The number of steps of a stage may change if its schedule so far is the same, which its checkpoint verifies; a
+    // cosine of another length is never the same.
     let length = matches!(rest, "steps" | "decay_fraction");
     let lengthened = |stage: &dyn TrainingStage| length && stage.train().schedule != Schedule::Cosine;
     stage.is_some_and(|stage| {
@@ -44,8 +44,8 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory, or takes the one that is there when it was made by the same recipe.
-    /// With `fresh`, what is there is moved aside.
+    /// Creates the directory, or opens an existing one of the same recipe. With `fresh`, an existing run is moved
+    /// aside.
     ///
     /// # Errors
     /// When another run is working in the directory, it holds a run of another recipe (the first
@@ -63,7 +63,7 @@ impl RunDir {
         let run = Self { path: path.to_owned(), _lock: Arc::new(lock) };
         let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
         let file = run.recipe_file();
-        // Until the first stage has left something, nothing depends on the recipe.
+        // Before the first stage has written anything, nothing depends on the recipe.
         let trained = || Stage::ALL.iter().any(|stage| stage.trains() && run.folder(stage.name()).exists());
         if file.exists() && (run.folder(Stage::Tokenizer.name()).join("DONE").exists() || trained()) {
             let before =
@@ -147,7 +147,7 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// Whether there is a run to move aside; anything else is not ours to move.
+/// Whether there is a run to move aside; nothing else is moved.
 fn is_run(path: &Path) -> Result<bool> {
     if path.join("recipe.toml").exists() {
         return Ok(true);

@@ -12,7 +12,8 @@ pub fn is_run(path: &Path) -> bool {
     path.join("recipe.toml").is_file()
 }
 
-/// The recipe of the run that `path` is or `checkpoint` lies in: `RUN/stage/checkpoints/step-N`. `None` for other
+/// The recipe of the run `path`, or of the run that contains `checkpoint`: `RUN/stage/checkpoints/step-N`. `None` for
+/// other
 /// models.
 ///
 /// # Errors

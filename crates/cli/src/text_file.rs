@@ -1,4 +1,4 @@
-//! Text that a flag names.
+//! Text from a file or standard input.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 
 use crate::error::user;
 
-/// A file's text, or standard input's where there is no file. A byte-order mark is dropped.
+/// The text of a file, or of standard input if there is no file. A byte-order mark is dropped.
 ///
 /// # Errors
-/// When it cannot be read, or is not UTF-8: then the first byte that is not is named.
+/// When it cannot be read, or is not UTF-8: then the first invalid byte is named.
 pub fn read(path: Option<&Path>) -> Result<String> {
     let origin = path.map_or_else(|| "standard input".into(), |path| path.display().to_string());
     let bytes = path.map_or_else(read_stdin, std::fs::read);

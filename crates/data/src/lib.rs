@@ -12,8 +12,7 @@
 //! - [`examples`] reads labelled examples: conversations, preferences, tasks, ratings and benchmarks.
 //! - [`chat`] turns them into ids by the tokenizer's chat template, and packs whole conversations into batches.
 //!
-//! [`fireclay_corpus`] generates all of it, for a first run without any files; what it generates becomes examples by
-//! `From`.
+//! [`fireclay_corpus`] generates all of it, for a first run without any files; `From` converts its output to examples.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Source, Split};

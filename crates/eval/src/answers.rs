@@ -18,8 +18,8 @@ pub struct ModelAnswer {
     pub finished: bool,
 }
 
-/// Tasks as prompts by the tokenizer's chat template. Prompts that leave no room for an answer in `context` tokens are
-/// left out: room is `max_tokens`, or a quarter of the context where that is less.
+/// Encodes tasks as prompts by the tokenizer's chat template. Prompts that leave no room for an answer in `context`
+/// tokens are skipped: the room is `max_tokens`, or a quarter of the context if that is less.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, or every prompt is too long.
@@ -33,10 +33,10 @@ pub fn prompts(
     Ok(encode_tasks(tasks, tokenizer, longest)?)
 }
 
-/// The model's answers, in the order of the tasks. What is drawn depends on the seed and the task's place alone.
+/// The model's answers, in the order of the tasks. Random numbers depend only on the seed and the task's index.
 ///
 /// # Errors
-/// When a setting means nothing, or the model's logits are not finite.
+/// When a setting is invalid, or the model's logits are not finite.
 pub fn answers(
     reader: &Reader,
     tasks: &[EncodedTask],

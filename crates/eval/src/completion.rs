@@ -1,4 +1,4 @@
-//! Texts that go on in one right way, as in LAMBADA: does the model go on so, and how probable is it to?
+//! Texts with one right continuation, as in LAMBADA: whether the model gives it, and its log-probability.
 
 use fireclay_data::examples::Completion;
 
@@ -7,7 +7,7 @@ use crate::spans::common_prefix;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
 /// Counts how often every token of the continuation is the most probable one, given the context and the tokens before
-/// it: then greedy decoding writes exactly it.
+/// it: then greedy decoding generates exactly the continuation.
 ///
 /// Context and continuation are joined by a space and encoded together; the continuation begins where the ids differ
 /// from those of the context alone.

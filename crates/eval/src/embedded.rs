@@ -1,4 +1,4 @@
-//! Questions of the embedded corpus that no stage has learned from.
+//! Questions of the embedded corpus that are not used in training.
 
 use std::collections::BTreeSet;
 

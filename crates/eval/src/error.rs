@@ -5,18 +5,18 @@ use fireclay_infer::InferError;
 use fireclay_tokenizer::TokenizerError;
 use fireclay_train::TrainError;
 
-/// Why a model could not be evaluated: one line that says what, where, and how to mend it.
+/// Error of an evaluation: one line with the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// No question says which answer is right.
+    /// No question has a right answer.
     #[error(
         "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two \
          models \
          with --task wins"
     )]
     NothingChecked,
-    /// No prompt of a battery says which reply is right.
+    /// No prompt of a battery has a right reply.
     #[error(
         "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of \
          battery.data"

@@ -1,4 +1,4 @@
-//! Questions whose answers can be checked: is the answer right?
+//! Questions whose answers can be checked.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use fireclay_infer::SamplingConfig;
 use crate::answers::{answers, prompts};
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Asks every question by the chat template, and counts answers that pass the task's own check (`correct`) and those
-/// that are the reference answer word by word (`exact`). Problems of one and of two digits are reported separately; questions
-/// about the embedded world come with what guessing the most frequent value reaches.
+/// Answers every question by the chat template, and counts answers that pass the task's own check (`correct`) and those
+/// that equal the reference answer word by word (`exact`). Problems of one and of two digits are reported separately;
+/// for questions about the embedded world, the chance level is that of guessing the most frequent value.
 ///
 /// # Errors
 /// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits
@@ -67,7 +67,7 @@ fn group(check: &AnswerCheck) -> Option<&'static str> {
     Some(if problem.left.max(problem.right) < 10 { "one_digit" } else { "two_digit" })
 }
 
-/// Accuracy of guessing where every question is about the embedded world.
+/// Accuracy of guessing, if every question is about the embedded world.
 fn guessing_baseline<'a>(checks: impl Iterator<Item = &'a AnswerCheck>) -> Option<f64> {
     let question = |check: &AnswerCheck| match check {
         AnswerCheck::Corpus(Check::World { question }) => Some(question.clone()),

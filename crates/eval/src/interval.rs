@@ -3,8 +3,7 @@
 /// Two-sided 95 % of a normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Wilson's 95 % interval (1927) for a share, of which `right` of `n` were counted; a half counts where draws do. From
-/// 0 to 1 without questions.
+/// Wilson's 95 % interval (1927) for a share of `right` out of `n`; draws count half. From 0 to 1 without questions.
 ///
 /// ```text
 /// (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n)

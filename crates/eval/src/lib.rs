@@ -2,7 +2,7 @@
 //!
 //! # In detail
 //!
-//! Evaluation of models: one evaluator a file, each a function of a model and its questions.
+//! Evaluation of models: one evaluator per file, each a function of a model and its questions.
 //!
 //! ```text
 //! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  TaskReport  ──►  table, JSON
@@ -10,14 +10,14 @@
 //!
 //! | questions | evaluator | judged by |
 //! |---|---|---|
-//! | [`MultipleChoice`](fireclay_data::examples::MultipleChoice) | [`multiple_choice()`] | which choice is the most probable |
-//! | [`Schema`](fireclay_data::examples::Schema) | [`schema()`] | behind which context the ending is the most probable |
+//! | [`MultipleChoice`](fireclay_data::examples::MultipleChoice) | [`multiple_choice()`] | whether the right choice is the most probable |
+//! | [`Schema`](fireclay_data::examples::Schema) | [`schema()`] | whether the ending is the most probable after the right context |
 //! | [`Completion`](fireclay_data::examples::Completion) | [`completion()`] | whether greedy decoding writes the continuation |
 //! | [`Task`](fireclay_data::examples::Task) | [`exact_match`] | whether the answer passes the task's check |
-//! | [`Task`](fireclay_data::examples::Task) | [`win_rate`] | which of two models' answers a reward model prefers |
-//! | [`Preference`](fireclay_data::examples::Preference) | [`preferences_by_likelihood`], [`preferences_by_reward`] | which of two answers the model prefers |
-//! | documents | [`text()`] | how probable they are: loss, perplexity, bits per byte |
-//! | what people type first | [`battery::battery`] | the share of right replies |
+//! | [`Task`](fireclay_data::examples::Task) | [`win_rate`] | the reward model's preference between two models' answers |
+//! | [`Preference`](fireclay_data::examples::Preference) | [`preferences_by_likelihood`], [`preferences_by_reward`] | whether the model prefers the chosen answer |
+//! | documents | [`text()`] | loss, perplexity, bits per byte |
+//! | common first messages | [`battery::battery`] | the share of right replies |
 //!
 //! [`embedded`] has the embedded corpus' held-out questions. A [`TaskReport`] has [`Metric`]s, a share with its 95 %
 //! interval ([`wilson`]) and the chance level; [`table()`] shows several.

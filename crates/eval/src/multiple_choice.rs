@@ -1,4 +1,4 @@
-//! Questions with answers to choose from: which answer is the most probable after the question?
+//! Multiple-choice questions: whether the right answer is the most probable one after the question.
 
 use fireclay_data::examples::MultipleChoice;
 
@@ -6,11 +6,11 @@ use crate::reader::{Scored, mean, sum};
 use crate::spans::common_prefix;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Scores every choice behind its question, and counts how often the right one is the most probable, as a whole and a
+/// Scores every choice after its question, and counts how often the right one is the most probable, as a whole and per
 /// token.
 ///
-/// Question and choice are joined by a space and encoded together, and of these ids a question's choices are judged
-/// from the first that they do not share, as in DataComp-LM's CORE and nanochat.
+/// Question and choice are joined by a space and encoded together. Of these ids, a question's choices are judged from
+/// the first one in which they differ, as in DataComp-LM's CORE and nanochat.
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
@@ -19,7 +19,7 @@ pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<
     for question in questions {
         let encode = |choice: &String| reader.encode(&format!("{} {choice}", question.query));
         let choices = question.choices.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
-        // Of a choice that another one begins with, the last token is left to judge.
+        // If a choice is a prefix of another one, its last token is judged.
         let shortest = choices.iter().map(Vec::len).min().unwrap_or(1);
         let start = common_prefix(&choices).min(shortest.saturating_sub(1));
         rows.extend(choices.into_iter().map(|ids| (ids, start)));
@@ -47,7 +47,7 @@ pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<
     })
 }
 
-/// The index of the largest number, and of equal ones the first.
+/// The index of the largest number; of equal ones, the first.
 pub(super) fn best(values: impl Iterator<Item = f64>) -> Option<usize> {
     let larger = |best: (usize, f64), next: (usize, f64)| if next.1 > best.1 { next } else { best };
     values.enumerate().reduce(larger).map(|(index, _)| index)

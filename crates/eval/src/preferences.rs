@@ -1,4 +1,4 @@
-//! Pairs of answers, one preferred: does a model prefer the same one?
+//! Preference pairs: whether a model prefers the chosen answer.
 
 use fireclay_data::chat::{Encoded, EncodedPair, encode_preferences};
 use fireclay_data::examples::Preference;
@@ -8,11 +8,10 @@ use fireclay_tokenizer::Tokenizer;
 use crate::reader::{mean, sum};
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// A coin prefers as people do in half of the cases.
+/// Chance level of a random choice.
 const COIN: f64 = 0.5;
 
-/// Counts the pairs whose chosen answer a reward model gives the higher reward, in all and by what is wrong with the
-/// rejected one.
+/// Counts the pairs whose chosen answer has the higher reward, in total and by kind of the rejected answer.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, or no pair fits the model's context.
@@ -37,9 +36,9 @@ pub fn preferences_by_reward(
     Ok(TaskReport { kind: "preferences", n, metrics, left_out: skips.total(), ..TaskReport::default() })
 }
 
-/// Counts the pairs whose chosen answer is the more probable, as a whole and a token; with a reference also those whose
-/// implicit reward is the higher, which is β·(log π − log π′) of the answer, π′ the reference (Rafailov et al. 2023): β
-/// does not change which is higher.
+/// Counts the pairs whose chosen answer is the more probable, as a whole and per token; with a reference also those
+/// whose implicit reward is the higher: β·(log π − log π′) of the answer, with π′ the reference (Rafailov et al. 2023).
+/// β does not affect the comparison.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, no pair fits the contexts, or a model's logits are not numbers.

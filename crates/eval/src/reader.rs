@@ -1,4 +1,4 @@
-//! A model as evaluators use it.
+//! A model with its tokenizer, for evaluators.
 
 use fireclay_infer::{Given, ScoreLimits, TokenScore, score_completions};
 use fireclay_model::InferenceDecoder;
@@ -14,11 +14,11 @@ pub struct Reader<'a> {
     pub decoder: &'a InferenceDecoder,
     /// Its own tokenizer.
     pub tokenizer: &'a Tokenizer,
-    /// The token that stands before every text (a BOS token, for Llama).
+    /// The token before every text (a BOS token, for Llama).
     pub leading: Option<u32>,
-    /// Sequences computed at once.
+    /// Number of sequences computed at once.
     pub batch: usize,
-    /// Most bytes that are kept of what was read.
+    /// Largest memory of a forward pass in bytes, without the weights.
     pub memory: usize,
 }
 
@@ -31,7 +31,7 @@ pub struct Scored {
 }
 
 impl Reader<'_> {
-    /// The ids of a text, as the model was trained to see it.
+    /// The ids of a text, with the leading token of the model.
     ///
     /// # Errors
     /// When a character is not in the tokenizer's vocabulary.
@@ -39,11 +39,11 @@ impl Reader<'_> {
         Ok(self.leading.into_iter().chain(self.tokenizer.try_encode(text)?).collect())
     }
 
-    /// Scores answers: ids, and where the answer begins in them. One that begins at once is put behind the token that
-    /// begins a document.
+    /// Scores answers: ids, and the index at which the answer begins. If that is 0, the token that begins a document is
+    /// put before it.
     ///
     /// # Errors
-    /// When nothing can stand before an answer, or the model's logits are not numbers.
+    /// When there is no token to put before an answer, or the model's logits are not numbers.
     pub fn score(&self, answers: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Result<Scored, EvalError> {
         let longest = self.decoder.config().context + 1;
         let mut truncated = 0;
@@ -72,7 +72,7 @@ pub fn sum(scores: &[TokenScore]) -> f64 {
     scores.iter().map(|score| f64::from(score.logprob)).sum()
 }
 
-/// The mean of log p over an answer's tokens.
+/// The mean log p per token of an answer.
 #[must_use]
 pub fn mean(scores: &[TokenScore]) -> f64 {
     sum(scores) / scores.len() as f64

@@ -1,4 +1,4 @@
-//! Contexts to choose from, as in the Winograd schemas: after which is the given ending the most probable?
+//! Winograd schemas: whether the given ending is the most probable after the right context.
 
 use fireclay_data::examples::Schema;
 
@@ -7,10 +7,10 @@ use crate::reader::{Scored, sum};
 use crate::spans::common_suffix;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Scores the ending behind each context, and counts how often it is the most probable behind the right one.
+/// Scores the ending after each context, and counts how often it is the most probable after the right one.
 ///
-/// Context and ending are joined by a space and encoded together; the ending is the ids that all of a question's texts
-/// end with, so that as many tokens are compared behind each.
+/// Context and ending are joined by a space and encoded together. The longest common suffix of the ids of a question's
+/// texts is scored, so that each context has the same number of tokens.
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.

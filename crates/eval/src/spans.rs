@@ -1,13 +1,13 @@
-//! Which tokens of a text are the answer.
+//! The tokens of a text that are judged.
 
-/// Number of first tokens that all sequences share. Tokens at a border may join a space, or letters on either side of
-/// it: what all sequences share is what is given, and what they do not is what is judged.
+/// Length of the common prefix of all sequences. A token at a border may include a space or letters of both sides: the
+/// common prefix is given, and the tokens after it are judged.
 #[must_use]
 pub fn common_prefix(sequences: &[Vec<u32>]) -> usize {
     common(sequences, |ids, at| ids.get(at).copied())
 }
 
-/// Number of last tokens that all sequences share.
+/// Length of the common suffix of all sequences.
 #[must_use]
 pub fn common_suffix(sequences: &[Vec<u32>]) -> usize {
     common(sequences, |ids, at| ids.len().checked_sub(at + 1).map(|place| ids[place]))
@@ -23,9 +23,8 @@ fn common(sequences: &[Vec<u32>], token: impl Fn(&[u32], usize) -> Option<u32>) 
     (0..first.len()).take_while(same).count()
 }
 
-/// The newest `longest` tokens, and where the answer begins in them: what does not fit is cut off at the left. An
-/// answer that fills everything loses its own beginning, for something must stand before the first token that is
-/// judged.
+/// The newest `longest` tokens, and the index at which the answer begins in them; the text is truncated on the left. An
+/// answer that fills everything loses its own first tokens, because a token must precede the first one that is judged.
 #[must_use]
 pub fn keep_end(mut ids: Vec<u32>, start: usize, longest: usize) -> (Vec<u32>, usize) {
     let cut = ids.len().saturating_sub(longest);

@@ -1,4 +1,4 @@
-//! Reports on tasks as people read them.
+//! Reports on tasks as a table.
 
 use crate::{Metric, TaskReport};
 
@@ -16,7 +16,7 @@ pub fn table(outcomes: &[TaskReport]) -> String {
     let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
     let line = |row: &[String; 6]| {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| match column {
-            // Words stand left, numbers right.
+            // Words are left-aligned, numbers right-aligned.
             0 | 1 => format!("{cell:<width$}"),
             _ => format!("{cell:>width$}"),
         });

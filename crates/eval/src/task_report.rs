@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::interval::wilson;
 
-/// One number, with how much it is worth.
+/// One number, with its interval and chance level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Name of the metric.
@@ -13,14 +13,14 @@ pub struct Metric {
     pub value: f64,
     /// 95 % confidence interval, for shares.
     pub interval: Option<(f64, f64)>,
-    /// Of how many questions, pairs or tokens.
+    /// Number of questions, pairs or tokens.
     pub n: usize,
     /// Chance level.
     pub chance: Option<f64>,
 }
 
 impl Metric {
-    /// The share of `n` questions that came out right, of which a draw may count half.
+    /// The share of `n` questions that were right; a draw may count half.
     pub fn share(name: impl Into<String>, right: f64, n: usize) -> Self {
         let value = if n == 0 { 0.0 } else { right / n as f64 };
         Self { name: name.into(), value, interval: Some(wilson(right, n)), n, chance: None }
@@ -31,12 +31,12 @@ impl Metric {
         Self::share(name, judged.iter().filter(|&&right| right).count() as f64, judged.len())
     }
 
-    /// A number that is no share.
+    /// A number that is not a share.
     pub fn number(name: impl Into<String>, value: f64, n: usize) -> Self {
         Self { name: name.into(), value, interval: None, n, chance: None }
     }
 
-    /// The same, with what knowing nothing reaches.
+    /// The same, with a chance level.
     #[must_use]
     pub fn by_chance(self, chance: f64) -> Self {
         Self { chance: Some(chance), ..self }
@@ -56,7 +56,7 @@ pub struct TaskReport {
     pub metrics: Vec<Metric>,
     /// Texts that were longer than the model's context and lost their beginning.
     pub truncated: usize,
-    /// Questions that could not be asked.
+    /// Number of skipped questions.
     pub left_out: u64,
 }
 

@@ -13,7 +13,7 @@ pub struct Likelihood {
     pub nats: f64,
     /// Tokens that were predicted.
     pub tokens: usize,
-    /// Bytes of the text that they stand for.
+    /// Bytes of their text.
     pub bytes: usize,
 }
 
@@ -51,8 +51,8 @@ impl Likelihood {
     }
 }
 
-/// Scores the documents of files, each on its own, as `fireclay score` does: at most `limit` of them. Those of fewer
-/// than two tokens are left out.
+/// Scores the documents of files, each on its own, like `fireclay score`: at most `limit` of them. Those of fewer than
+/// two tokens are skipped.
 ///
 /// # Errors
 /// When a file is missing or damaged, nothing in it can be scored, or the model's logits are not numbers.

@@ -1,4 +1,4 @@
-//! Two models answer the same prompts, and a reward model judges: how often is one better than the other?
+//! Win rate: two models answer the same prompts, and a reward model judges.
 
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::Task;

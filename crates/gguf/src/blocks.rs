@@ -1,4 +1,4 @@
-//! Blocks of numbers widened to f32, as ggml's reference does it.
+//! Widens blocks of numbers to f32, like ggml's reference.
 
 use half::{bf16, f16};
 

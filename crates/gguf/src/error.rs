@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a GGUF file could not be read or written.
+/// Error of reading or writing a GGUF file.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufError {
     /// The system refused.
@@ -14,7 +14,7 @@ pub enum GgufError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// The file is damaged, or has something that is not read.
+    /// The file is damaged, or has a part that is not supported.
     #[error("{}: {message}", path.display())]
     Invalid {
         /// The file.
@@ -25,7 +25,7 @@ pub enum GgufError {
 }
 
 impl GgufError {
-    /// The file is damaged, or says something that its reader cannot use.
+    /// An error for a file that is damaged or has content that its reader does not support.
     #[must_use]
     pub fn invalid(path: &Path, message: impl Into<String>) -> Self {
         // Names from the file may have line ends and control characters.

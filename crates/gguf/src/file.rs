@@ -1,4 +1,4 @@
-//! Reading: the header of a mapped file, and its tensors when they are asked for.
+//! Reading: the header of a mapped file, and its tensors on demand.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,9 +10,9 @@ use memmap2::Mmap;
 use crate::{GgufError, NumberType, blocks};
 
 const MAGIC: &[u8] = b"GGUF";
-/// Entries of an array at most, as many as the largest vocabulary has that is read.
+/// Largest number of entries of an array: that of the largest supported vocabulary.
 const LARGEST_ARRAY: u64 = 1 << 24;
-/// Bytes of a name at most; ggml allows 64 for tensors and 65535 for keys.
+/// Largest number of bytes of a name; ggml allows 64 for tensors and 65535 for keys.
 const LONGEST_NAME: u64 = 65_535;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
@@ -20,17 +20,17 @@ const REMEDY: &str = "the file is damaged or was cut off: copy it anew from wher
 /// One entry of the metadata.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A number without sign.
+    /// An unsigned integer.
     Unsigned(u64),
-    /// A number with one.
+    /// A signed integer.
     Signed(i64),
-    /// A number with a fraction.
+    /// A floating-point number.
     Float(f64),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
     /// A text.
     Text(String),
-    /// Several of one kind, which stay in the file until they are asked for.
+    /// An array of one type, which is read from the file on demand.
     Array(Array),
 }
 
@@ -45,14 +45,14 @@ pub struct Array {
 /// A tensor in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
-    /// Numbers along each axis, the last of which lie together: as safetensors has it, the reverse of GGUF's order.
+    /// Size of each axis, the last one contiguous, as in safetensors; GGUF's order is the reverse.
     pub shape: Vec<usize>,
     /// Number type.
     pub kind: NumberType,
     bytes: Range<usize>,
 }
 
-/// A mapped file whose header is sound and whose tensors lie inside it.
+/// A mapped file whose header is valid and whose tensors are inside it.
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
@@ -65,7 +65,7 @@ impl GgufFile {
     /// Maps a file and reads its header.
     ///
     /// # Errors
-    /// When it cannot be opened, is no GGUF file, is not whole, or has tensors of a type that is not read.
+    /// When it cannot be opened, is not a GGUF file, is truncated, or has tensors of an unsupported type.
     pub fn open(path: &Path) -> Result<Self, GgufError> {
         let map = File::open(path)
             .and_then(|file| map(&file))
@@ -74,7 +74,7 @@ impl GgufFile {
         Ok(Self { path: path.to_owned(), map, metadata: header.metadata, tensors: header.tensors })
     }
 
-    /// Whether a file begins as GGUF files do.
+    /// Whether a file begins with the magic of GGUF files.
     #[must_use]
     pub fn is_gguf(path: &Path) -> bool {
         use std::io::Read;
@@ -135,7 +135,7 @@ impl GgufFile {
         }
     }
 
-    /// Yes or no.
+    /// A boolean of the metadata.
     #[must_use]
     pub fn flag(&self, key: &str) -> Option<bool> {
         match *self.value(key)? {
@@ -187,7 +187,7 @@ impl GgufFile {
     /// Appends the numbers of some rows of a tensor of two axes.
     ///
     /// # Panics
-    /// When it has fewer rows.
+    /// If it has fewer rows.
     pub fn widen_rows(&self, tensor: &TensorInfo, rows: Range<usize>, into: &mut Vec<f32>) {
         let &[count, width] = &tensor.shape[..] else { panic!("a tensor of {} axes", tensor.shape.len()) };
         assert!(rows.end <= count, "rows up to {} of {count}", rows.end);
@@ -280,7 +280,7 @@ struct NewInfo {
     size: u64,
 }
 
-/// A place in the header.
+/// A read position in the header.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -310,7 +310,7 @@ impl<'a> Cursor<'a> {
             return Err(format!("a name of {length} bytes; {REMEDY}"));
         }
         let bytes = self.take(length)?;
-        // Some vocabularies have tokens that are not UTF-8; their readers see a mark in the place of what is not.
+        // Some vocabularies have tokens that are not UTF-8; invalid bytes become U+FFFD.
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 

@@ -1,8 +1,8 @@
 //! GGUF files (ggml's `docs/gguf.md`, versions 2 and 3, little-endian): metadata and tensors, read and written.
 //!
-//! A file may be a stranger's: every length is checked against the file before memory is taken for it, and what is
-//! wrong is one line that names the file. Reading maps the file; numbers are widened when they are asked for. This
-//! crate knows neither models nor tokenizers.
+//! Files may come from untrusted sources: every length is checked against the file before memory is allocated for it,
+//! and every error is one line that names the file. Reading maps the file; numbers are widened on demand. This crate
+//! knows neither models nor tokenizers.
 
 mod error;
 mod file;

@@ -42,7 +42,7 @@ const TYPES: [(NumberType, u32, &str, usize, usize); 11] = [
     (NumberType::Bf16, 30, "BF16", 1, 2),
 ];
 
-/// Names of types that exist and are not read.
+/// Names of types that exist but are not supported.
 const OTHERS: [(u32, &str); 18] = [
     (9, "Q8_1"),
     (10, "Q2_K"),
@@ -69,7 +69,7 @@ impl NumberType {
         TYPES.iter().find(|entry| entry.1 == code).map(|entry| entry.0)
     }
 
-    /// Name of a type that is not read.
+    /// Name of a type that is not supported.
     pub(crate) fn other_name(code: u32) -> String {
         OTHERS.iter().find(|other| other.0 == code).map_or_else(|| format!("type {code}"), |other| other.1.to_owned())
     }

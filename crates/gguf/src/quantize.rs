@@ -1,4 +1,4 @@
-//! Numbers as blocks, as ggml's reference rounds them.
+//! Quantises numbers to blocks, with the rounding of ggml's reference.
 
 use half::{bf16, f16};
 

@@ -7,11 +7,11 @@ use crate::{NumberType, quantize};
 /// An entry of the metadata of a new file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
-    /// A number without sign.
+    /// An unsigned integer.
     U32(u32),
-    /// A number.
+    /// A floating-point number.
     F32(f32),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
     /// A text.
     Text(String),
@@ -21,7 +21,7 @@ pub enum Entry {
     I32s(Vec<i32>),
     /// Numbers.
     F32s(Vec<f32>),
-    /// Yes or no, several times.
+    /// Booleans.
     Bools(Vec<bool>),
 }
 
@@ -36,7 +36,7 @@ impl From<bool> for Entry {
 pub struct NewTensor {
     /// Its name.
     pub name: String,
-    /// Numbers along each axis, the last of which lie together.
+    /// Size of each axis, the last one contiguous.
     pub shape: Vec<usize>,
     /// Its number type.
     pub kind: NumberType,
@@ -44,11 +44,12 @@ pub struct NewTensor {
 
 const ALIGNMENT: usize = 32;
 
-/// Writes a file of version 3. `numbers` is asked for each tensor's numbers, row by row, in the order of `tensors`.
+/// Writes a file of version 3. `numbers` returns each tensor's numbers, row by row, and is called in the order of
+/// `tensors`.
 ///
 /// # Errors
-/// What `out` or `numbers` says; [`io::ErrorKind::InvalidInput`] for a type that is not written (F32, F16, BF16, `Q8_0`
-/// and `Q4_0` are), a row that is not whole blocks, or numbers that are not as many as the shape says.
+/// Errors of `out` and `numbers`; [`io::ErrorKind::InvalidInput`] for a type that is not written (F32, F16, BF16,
+/// `Q8_0` and `Q4_0` are), a row that is not whole blocks, or a number of values that differs from the shape.
 pub fn write(
     out: &mut impl Write,
     metadata: &[(String, Entry)],
@@ -92,7 +93,7 @@ fn refused(tensor: &NewTensor, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("tensor {:?} {what} ({})", tensor.name, tensor.kind.name()))
 }
 
-/// Bytes of a tensor.
+/// Size of a tensor in bytes.
 fn size(tensor: &NewTensor) -> io::Result<usize> {
     let row = *tensor.shape.last().ok_or_else(|| refused(tensor, "has no axis"))?;
     if !row.is_multiple_of(tensor.kind.block_numbers()) {

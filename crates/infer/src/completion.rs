@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// It ends in a stop sequence, a token that ends a text, or a stop string.
+    /// It ends in a stop sequence, an end-of-text token, or a stop string.
     Stop,
     /// It has `max_tokens` tokens, or fills the model's context.
     Length,
@@ -25,18 +25,17 @@ pub struct Completion {
     pub sampling_logprobs: Vec<f32>,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// Number of last `ids` that stopped it: a stop sequence, or the tokens that a stop string lies in.
+    /// Number of tokens at the end of `ids` that stopped it: a stop sequence, or the tokens that contain a stop string.
     pub stop_tokens: usize,
-    /// Number of bytes of the first of these tokens before the stop string.
+    /// Number of bytes before the stop string in the first of these tokens.
     pub kept_bytes: usize,
-    /// The most probable tokens in each token's place, with their log-probabilities under the model, if they were asked
-    /// for.
+    /// The most probable tokens at each position, with their log-probabilities under the model, if requested.
     pub top_logprobs: Vec<Vec<(u32, f32)>>,
     /// Log-probability of each prompt token after the first, if requested.
     pub prompt_scores: Vec<PromptScore>,
     /// Tokens in the prompt.
     pub prompt_tokens: usize,
-    /// Number of first prompt tokens whose keys and values other requests had left.
+    /// Number of tokens at the beginning of the prompt whose keys and values were in the cache.
     pub cached_tokens: usize,
     /// Timings.
     pub timing: Timing,
@@ -68,25 +67,25 @@ impl Completion {
 pub struct PromptScore {
     /// Its log-probability.
     pub logprob: f32,
-    /// The most probable tokens in its place with their log-probabilities, as many as the request asked for.
+    /// The most probable tokens at its position with their log-probabilities; the request sets their number.
     pub top: Vec<(u32, f32)>,
 }
 
 /// Timings of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Seconds from when it was begun to its first token.
+    /// Seconds from the beginning of its computation to its first token.
     pub prefill_seconds: f64,
     /// Seconds from the first token to the last.
     pub decode_seconds: f64,
-    /// 1, or 0 when there is no token.
+    /// 1, or 0 if no token was generated.
     pub prefill_outputs: usize,
-    /// Tokens after the first.
+    /// Number of tokens after the first.
     pub decode_outputs: usize,
 }
 
 impl Timing {
-    /// Tokens generated a second, prefill left out unless there was nothing else; 0 when nothing was generated.
+    /// Generated tokens per second, without prefill if there are several; 0 if nothing was generated.
     #[must_use]
     pub fn tokens_per_s(&self) -> f64 {
         let (tokens, seconds) = match self.decode_outputs {

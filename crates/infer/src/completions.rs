@@ -1,7 +1,7 @@
-//! Log-probabilities of given completions: many short sequences at once, and of each only its end.
+//! Log-probabilities of given completions: the last part of many short sequences at once.
 //!
-//! This is the one way in which completions are scored: evaluation, references and the losses of training cut sequences
-//! into batches, pad them and pick what predicts a completion's tokens here.
+//! All completions are scored here: evaluation, reference models and training losses cut sequences into batches, pad
+//! them and select the predictions of a completion's tokens by this module.
 
 use burn::tensor::{Device, Int, Tensor, activation::log_softmax};
 use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, LogProbabilities};
@@ -11,12 +11,13 @@ use crate::host::{check_ids, host, tensor};
 use crate::padding::by_length;
 use crate::score::LOGITS_AT_ONCE;
 
-/// A sequence of token ids, and where the completion in it begins.
+/// A sequence of token ids, with the index at which its completion begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
     /// Prompt and completion.
     pub ids: Vec<u32>,
-    /// The index of the completion's first token: from 1, for something must stand before it, to the last token's.
+    /// The index of the completion's first token: at least 1, for a token must precede it, and at most the last
+    /// token's.
     pub start: usize,
 }
 
@@ -33,16 +34,16 @@ impl Given {
 pub struct TokenScore {
     /// log p(token | tokens before it), a natural logarithm.
     pub logprob: f32,
-    /// Whether no other token is more probable (of equal ones the lowest id): greedy decoding would choose it.
+    /// Whether greedy decoding would choose it: no other token is more probable (of equal ones, the lowest id counts).
     pub greedy: bool,
 }
 
-/// Limits of a scoring batch. The results do not depend on it, but for rounding.
+/// Limits of a scoring batch. Results depend on them only by rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScoreLimits {
-    /// Sequences in a forward pass, at most.
+    /// Largest number of sequences in a forward pass.
     pub rows: usize,
-    /// Bytes that a forward pass takes beside the weights, at most; a single sequence may take more.
+    /// Largest memory of a forward pass in bytes, without the weights; a single sequence may take more.
     pub memory: usize,
 }
 
@@ -54,21 +55,21 @@ impl Default for ScoreLimits {
 }
 
 impl ScoreLimits {
-    /// Sequences of up to `tokens` tokens in one forward pass.
+    /// Number of sequences of up to `tokens` tokens in one forward pass.
     #[must_use]
     pub fn rows_of(self, config: &DecoderConfig, tokens: usize) -> usize {
         (self.memory / bytes_of_row(config, tokens)).clamp(1, self.rows.max(1))
     }
 
-    /// Bytes that scoring `sequences` sequences of up to `tokens` tokens takes, beside the weights.
+    /// Memory in bytes, without the weights, for scoring `sequences` sequences of up to `tokens` tokens.
     #[must_use]
     pub fn bytes(self, config: &DecoderConfig, sequences: usize, tokens: usize) -> usize {
         self.rows_of(config, tokens).min(sequences) * bytes_of_row(config, tokens)
     }
 }
 
-/// Bytes of a sequence's numbers in a forward pass: what one block holds at its peak (the residual stream, queries,
-/// keys, values and merged heads, the feed-forward layer), and the ids.
+/// Memory of a sequence in a forward pass, in bytes: the peak of one block (the residual stream, queries, keys, values
+/// and merged heads, the feed-forward layer), and the ids.
 fn bytes_of_row(config: &DecoderConfig, tokens: usize) -> usize {
     let attention = 2 * config.query_width() + 2 * config.kv_width();
     let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
@@ -76,15 +77,15 @@ fn bytes_of_row(config: &DecoderConfig, tokens: usize) -> usize {
     size_of::<f32>() * numbers * tokens.max(1)
 }
 
-/// A decoder as scoring sees it: in training, or for inference alone.
+/// A decoder that scoring can use: one in training, or one for inference alone.
 pub trait Scorer {
     /// Its configuration.
     fn config(&self) -> &DecoderConfig;
     /// Device of its weights.
     fn device(&self) -> Device;
-    /// The normalised last layer: `[B, T]` → `[B, T, D]`
+    /// The hidden states after the final norm: `[B, T]` → `[B, T, D]`
     fn hidden(&self, ids_bt: Tensor<2, Int>) -> Tensor<3>;
-    /// The logits of some tokens' last layer: `[N, D]` → `[N, V]`
+    /// The logits of hidden states: `[N, D]` → `[N, V]`
     fn logits(&self, hidden_nd: Tensor<2>) -> Tensor<2>;
     /// Log-probabilities and entropies of given tokens at a temperature: `[N, D]`, N ids → `[N]` each
     fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities;
@@ -126,8 +127,8 @@ impl Scorer for InferenceDecoder {
     }
 }
 
-/// Sequences as one batch: every token but a sequence's last, padded on the right, where causal attention never looks
-/// from.
+/// Sequences as one batch: every token but the last of each sequence, padded on the right, where causal attention does
+/// not reach.
 #[derive(Clone, Debug)]
 pub struct Padded {
     inputs: Vec<u32>,
@@ -137,7 +138,7 @@ pub struct Padded {
 }
 
 impl Padded {
-    /// The batch of these sequences, of which there is one at least.
+    /// The batch of these sequences, at least one.
     #[must_use]
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a Given> + Clone) -> Self {
         let longest = sequences.clone().into_iter().map(|given| given.ids.len()).max().unwrap_or(1);
@@ -159,7 +160,7 @@ impl Padded {
         tensor(&self.inputs, self.shape, device)
     }
 
-    /// Of values before each input, those that predict the completions' tokens, one completion behind the other:
+    /// From values for each input, selects those that predict the completions' tokens, one completion after the other:
     /// `[B, T, D]` → `[N, D]`
     #[must_use]
     pub fn predictors_of(&self, values_btd: Tensor<3>) -> Tensor<2> {
@@ -168,7 +169,7 @@ impl Padded {
         values_btd.reshape([rows * time, width]).select(0, places)
     }
 
-    /// The tokens of all completions, one behind the other: N.
+    /// The tokens of all completions, one after the other: N.
     #[must_use]
     pub fn targets(&self) -> &[u32] {
         &self.targets
@@ -211,7 +212,7 @@ pub fn score_completions(
     in_batches(decoder, sequences, limits, |batch| score_batch(decoder, batch), |score| score.logprob)
 }
 
-/// Scores sequences in batches, those of similar length together; `logprob` is that of a score.
+/// Scores sequences in batches, those of similar length together; `logprob` returns the log-probability of a score.
 fn in_batches<T>(
     decoder: &impl Scorer,
     sequences: &[Given],
@@ -229,7 +230,7 @@ fn in_batches<T>(
     }
     let lengths: Vec<usize> = sequences.iter().map(|given| given.ids.len()).collect();
     let mut scores: Vec<Vec<T>> = sequences.iter().map(|_| vec![]).collect();
-    // The longest first: if memory is short, that shows at once.
+    // The longest first: if there is too little memory, this fails at once.
     for rows in by_length(&lengths, |tokens| limits.rows_of(decoder.config(), tokens)).into_iter().rev() {
         let mut found = score(&Padded::new(rows.iter().map(|&row| &sequences[row]))).into_iter();
         for row in rows {
@@ -242,7 +243,7 @@ fn in_batches<T>(
     }
 }
 
-/// The scores of a batch, one completion behind the other.
+/// The scores of a batch, one completion after the other.
 fn score_batch(decoder: &impl Scorer, batch: &Padded) -> Vec<TokenScore> {
     let device = decoder.device();
     let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&device)));

@@ -1,7 +1,7 @@
 //! Constrained decoding: completions that follow a JSON schema, a regular expression, a grammar or a list of choices.
 //!
-//! The `llguidance` crate parses the constraint and computes, before each token, the set of tokens that can follow.
-//! Both have limits ([`ConstraintCompiler::compile`]), so that a constraint may be untrusted.
+//! The `llguidance` crate parses the constraint and computes, before each token, the set of allowed next tokens. Both
+//! have limits ([`ConstraintCompiler::compile`]), so that a constraint may be untrusted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::InferError;
 
 /// Constraint on the whole text of a completion.
 ///
-/// A completion that reaches its token limit first is cut off, and does not match.
+/// A completion that reaches its token limit first is truncated, and may not match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Constraint {
-    /// JSON that is valid under this JSON schema, its keys in the order of the schema. Keywords that cannot be enforced
-    /// are refused, and so is a `oneOf` whose alternatives are not visibly disjoint. Numbers may be larger than an f64,
-    /// strings and arrays as long as the schema allows.
+    /// JSON that is valid under this JSON schema, with its keys in the order of the schema. Keywords that cannot be
+    /// enforced are refused, and so is a `oneOf` whose alternatives are not known to be disjoint. Numbers may be larger
+    /// than an f64, strings and arrays as long as the schema allows.
     JsonSchema(Value),
     /// A regular expression in the syntax of the `regex` crate, without lookaround.
     Regex(String),
@@ -39,7 +39,7 @@ impl Constraint {
         Self::JsonSchema(serde_json::json!({"type": "object"}))
     }
 
-    /// Bytes of the constraint's source.
+    /// Size of the constraint's source in bytes.
     fn size(&self) -> usize {
         match self {
             Self::JsonSchema(schema) => schema.to_string().len(),
@@ -59,11 +59,11 @@ impl Constraint {
     }
 }
 
-/// White space between two JSON tokens: one space at most. Where a model may indent, a small one writes nothing else
-/// until its tokens are used up.
+/// White space between two JSON tokens: at most one space. If indentation is allowed, a small model may write nothing
+/// else until its tokens are used up.
 const WHITE_SPACE: &str = r"\x20";
 
-/// The schema with our settings for the compiler, unless it has its own.
+/// The schema with our compiler options, unless it has its own.
 fn with_options(schema: &Value) -> Value {
     let mut schema = match schema {
         Value::Bool(true) => Value::Object(serde_json::Map::new()),
@@ -87,7 +87,7 @@ fn alternatives(choices: &[String]) -> Result<String, InferError> {
 }
 
 fn refused(reason: impl fmt::Display) -> InferError {
-    // The rest of a message is the parser's state, or where a panic came from.
+    // The rest of a message is the parser's state, or the location of a panic.
     let reason = reason.to_string();
     let reason = match reason.lines().next().unwrap_or_default() {
         stuck if stuck.starts_with("NoExtension") => "no text of this model's tokens meets it",
@@ -96,10 +96,10 @@ fn refused(reason: impl fmt::Display) -> InferError {
     InferError::Constraint { reason: reason.chars().take(300).collect() }
 }
 
-/// Compiles constraints for one vocabulary. Made once a model: that takes up to a second for 150,000 tokens.
+/// Compiles constraints for one vocabulary. Make one per model: this takes up to a second for 150,000 tokens.
 pub struct ConstraintCompiler {
     factory: ParserFactory,
-    /// Tokens of the vocabulary.
+    /// Number of tokens in the vocabulary.
     tokens: usize,
 }
 
@@ -127,14 +127,14 @@ fn limits() -> ParserLimits {
 }
 
 impl ConstraintCompiler {
-    /// A compiler for tokens with these bytes, in the order of their ids. `None` is a token that is no part of a text:
-    /// a special token, or one that ends a text. A constrained completion has none of them but at its end.
+    /// A compiler for tokens with these bytes, in the order of their ids. `None` is a token that is not text: a special
+    /// token, or one that ends a text. A constrained completion can have one only at its end.
     ///
     /// # Panics
     /// When the vocabulary has more than 2³² − 2 tokens.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
-        // 0xFF is in no text, and means something else to the parser.
+        // 0xFF is not valid in UTF-8, and has another meaning for the parser.
         let text = |token: Option<&'a [u8]>| token.filter(|bytes| !bytes.contains(&0xFF)).unwrap_or_default().to_vec();
         let mut words: Vec<Vec<u8>> = tokens.into_iter().map(text).collect();
         let tokens = words.len();
@@ -154,10 +154,9 @@ impl ConstraintCompiler {
     /// Compiles a constraint.
     ///
     /// # Errors
-    /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, asks for what cannot be
-    /// enforced, allows no text but the empty one or none that has only this vocabulary's tokens, or takes more than
-    /// the limits of time and memory: 1,000,000 steps to build the lexer, 200,000 symbols of grammar, 20,000 lexer
-    /// states.
+    /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, has a part that cannot be
+    /// enforced, allows only the empty text or no text of this vocabulary's tokens, or exceeds the limits of time and
+    /// memory: 1,000,000 steps to build the lexer, 200,000 grammar symbols, 20,000 lexer states.
     pub fn compile(&self, constraint: &Constraint) -> Result<CompiledConstraint, InferError> {
         if constraint.size() > MOST_SOURCE {
             return Err(refused(format!("it has {} bytes, and {MOST_SOURCE} are the most", constraint.size())));
@@ -173,19 +172,19 @@ impl ConstraintCompiler {
     }
 }
 
-/// A constraint with the place in it that a completion has reached.
+/// A constraint with the parser state of one completion.
 pub struct CompiledConstraint {
     matcher: Matcher,
     /// The bit of a mask that says whether the text may end.
     end: usize,
-    /// The tokens that may follow, once computed.
+    /// The allowed next tokens, once computed.
     mask: Option<SimpleVob>,
     ended: bool,
 }
 
 impl Clone for CompiledConstraint {
     fn clone(&self) -> Self {
-        // A shallow clone would wait for the other's lexer.
+        // A shallow clone would share a lock on the lexer.
         Self { matcher: self.matcher.deep_clone(), end: self.end, mask: self.mask.clone(), ended: self.ended }
     }
 }
@@ -197,7 +196,7 @@ impl fmt::Debug for CompiledConstraint {
 }
 
 impl CompiledConstraint {
-    /// Computes the next mask, unless it is there. This is the work that is done beside the forward pass.
+    /// Computes the next mask, unless it is known. This work runs in parallel with the forward pass.
     pub(crate) fn prepare(&mut self) -> Result<(), InferError> {
         if self.mask.is_none() && !self.ended {
             self.mask = Some(self.matcher.compute_mask().map_err(refused)?);
@@ -205,8 +204,8 @@ impl CompiledConstraint {
         Ok(())
     }
 
-    /// Sets the logits `[V]` of tokens that cannot follow to −∞; those of `stops`, which end the text, stay where it
-    /// may end, and where `keep_on` does not say that it should go on if it can. Whether a token is left.
+    /// Sets the logits `[V]` of tokens that cannot follow to −∞. Those of `stops`, which end the text, are kept if the
+    /// text may end, unless `keep_on` asks to continue if possible. Returns whether a token is left.
     pub(crate) fn mask(
         &mut self,
         logits: &mut [f32],
@@ -234,7 +233,7 @@ impl CompiledConstraint {
         Ok(possible)
     }
 
-    /// Goes on by the token that was drawn. Whether the text can only end now, so that no further token is needed.
+    /// Advances by the token that was drawn. Returns whether the text can only end now, so that no token is needed.
     pub(crate) fn follow(&mut self, id: u32) -> Result<bool, InferError> {
         let is_text = (id as usize) < self.end && self.mask.take().is_some_and(|mask| mask.get(id as usize));
         if is_text {

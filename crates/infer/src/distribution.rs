@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::SamplingConfig;
 
-/// Distribution of the next token: the tokens that the filters left, with their probabilities.
+/// Distribution of the next token: the tokens that remain after the filters, with their probabilities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     /// Ids that can be drawn, ascending.
@@ -19,7 +19,7 @@ pub struct Distribution {
     probabilities: Vec<f64>,
 }
 
-/// The tokens before the one that is to be drawn.
+/// The tokens before the one to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// Prompt and completion so far.
@@ -52,7 +52,7 @@ pub struct Sampled {
     pub sampling_logprob: f32,
 }
 
-/// Chooses one row's tokens, with that row's own random numbers.
+/// Draws one row's tokens, with that row's own random numbers.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     config: SamplingConfig,
@@ -68,14 +68,14 @@ impl Sampler {
         Self { config: config.clone(), rng }
     }
 
-    /// Chooses the token after `seen` from its `[V]` logits. One random number is used a token, none
-    /// when greedy. `None` when a logit is NaN or +∞, or all are −∞.
+    /// Draws the token after `seen` from its `[V]` logits. Uses one random number per token, none if greedy. `None` if
+    /// a logit is NaN or +∞, or all are −∞.
     pub fn sample<'a>(&mut self, logits: &[f32], seen: impl Into<Seen<'a>>) -> Option<Sampled> {
         self.sample_masked(logits, logits, seen.into())
     }
 
-    /// [`sample`](Self::sample) where some logits of `masked` are −∞, so that their tokens cannot be drawn, and at
-    /// least one is finite. The log-probability under the model is that of the untouched `logits`.
+    /// [`sample`](Self::sample) with `masked` logits, of which some are −∞, so that their tokens cannot be drawn, and
+    /// at least one is finite. The log-probability under the model uses the unmasked `logits`.
     pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: Seen) -> Option<Sampled> {
         let normaliser = log_sum_exp(logits)?;
         let distribution = Distribution::new(masked, seen, &self.config);
@@ -96,9 +96,9 @@ fn descending(a: &Candidate, b: &Candidate) -> Ordering {
 }
 
 impl Distribution {
-    /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens that were `seen`,
-    /// temperature, top-k, top-p, min-p, typical-p. Each filter sees the probabilities that the ones before it left,
-    /// renormalised.
+    /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens in `seen`, temperature,
+    /// top-k, top-p, min-p, typical-p. Each filter sees the renormalised probabilities of the tokens that the filters
+    /// before it left.
     ///
     /// # Panics
     /// When `logits` is empty.
@@ -111,7 +111,7 @@ impl Distribution {
             let first = logits.iter().position(|&logit| logit >= best).unwrap_or(0);
             return Self { ids: vec![first as u32], probabilities: vec![1.0] };
         }
-        // Adding zero turns −0 into 0, so that the two are equal here as well.
+        // Adding zero turns −0 into 0, so that the two compare as equal.
         let mut candidates: Vec<Candidate> = logits.iter().map(|&logit| logit + 0.0).zip(0..).collect();
         if !plain {
             adjust(&mut candidates, seen.into(), config);
@@ -120,7 +120,7 @@ impl Distribution {
         if config.is_greedy() {
             return Self { ids: vec![best.1], probabilities: vec![1.0] };
         }
-        // Relative to the most probable token, so nothing overflows and a filter need not renormalise for the next.
+        // Relative to the most probable token, so that nothing overflows and filters need not renormalise.
         let weight =
             |&(logit, _): &Candidate| ((f64::from(logit) - f64::from(best.0)) / f64::from(config.temperature)).exp();
         if let Some(k) = config.top_k.filter(|&k| k < candidates.len()) {
@@ -136,7 +136,7 @@ impl Distribution {
         if let Some(p) = config.typical_p.filter(|&p| p < 1.0) {
             keep_typical(&mut candidates, f64::from(p), weight);
         }
-        // Drawing in the order of ids: a rounding error in a logit then moves the borders between tokens a little, but
+        // Drawing in the order of ids: then a rounding error in a logit moves the borders between tokens a little, but
         // never swaps tokens.
         candidates.sort_unstable_by_key(|&(_, id)| id);
         let weights: Vec<f64> = candidates.iter().map(weight).collect();
@@ -159,7 +159,7 @@ impl Distribution {
         &self.probabilities
     }
 
-    /// The token at `draw` in [0, 1) when the tokens share that interval by their probabilities, in the order of their
+    /// The token at `draw` in [0, 1) if the tokens divide this interval by their probabilities, in the order of their
     /// ids; and its probability.
     #[must_use]
     pub fn at(&self, draw: f64) -> (u32, f64) {
@@ -174,7 +174,7 @@ impl Distribution {
                 break;
             }
         }
-        // Where rounding lets the sum end below `draw`, the last token that is possible at all.
+        // If the sum stays below `draw` by rounding: the last token with a positive probability.
         last
     }
 }
@@ -186,7 +186,7 @@ fn leaves_logits(config: &SamplingConfig) -> bool {
     *repetition_penalty == 1.0 && *presence_penalty == 0.0 && *frequency_penalty == 0.0 && logit_bias.is_empty()
 }
 
-/// Adds the biases, and moves the logits of tokens already seen by the penalties.
+/// Adds the biases, and applies the penalties to the logits of tokens already seen.
 fn adjust(candidates: &mut [Candidate], seen: Seen, config: &SamplingConfig) {
     for (&id, bias) in &config.logit_bias {
         candidates.get_mut(id as usize).into_iter().for_each(|(logit, _)| *logit += bias);
@@ -210,8 +210,8 @@ fn sorted(ids: &[u32]) -> Vec<u32> {
     ids
 }
 
-/// Keeps the fewest candidates that have the share `p` of the total weight together, those first whose surprise is
-/// nearest to the expected one.
+/// Keeps the fewest candidates whose weights reach the share `p` of the total, those first whose surprisal is nearest
+/// to the entropy.
 fn keep_typical(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidate) -> f64) {
     let total: f64 = candidates.iter().map(&weight).sum();
     let surprise = |candidate: &Candidate| -(weight(candidate) / total).ln();
@@ -231,8 +231,8 @@ fn keep_typical(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candid
     candidates.truncate(reached.map_or(candidates.len(), |last| last + 1));
 }
 
-/// The `count` most probable tokens and their log-probabilities, the most probable first and of equal ones the lowest
-/// id.
+/// The `count` most probable tokens and their log-probabilities, in descending order; of equal ones, the lowest id
+/// first.
 pub(crate) fn top_logprobs(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
     let count = count.min(logits.len());
     let Some(normaliser) = (count > 0).then(|| log_sum_exp(logits)).flatten() else { return vec![] };
@@ -243,10 +243,10 @@ pub(crate) fn top_logprobs(logits: &[f32], count: usize) -> Vec<(u32, f32)> {
     candidates.into_iter().map(|(logit, id)| (id, (f64::from(logit) - normaliser) as f32)).collect()
 }
 
-/// Keeps the fewest most probable candidates that have the share `p` of the total weight together.
+/// Keeps the fewest most probable candidates whose weights reach the share `p` of the total.
 fn keep_top_p(candidates: &mut Vec<Candidate>, p: f64, weight: impl Fn(&Candidate) -> f64) {
     let target = p * candidates.iter().map(&weight).sum::<f64>();
-    // A few hundred tokens are mostly enough, and sorting a whole vocabulary costs more than all the rest.
+    // A few hundred tokens are usually enough; sorting the whole vocabulary costs more than everything else here.
     let mut sorted = 256;
     loop {
         let all = sorted >= candidates.len();

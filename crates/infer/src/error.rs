@@ -7,19 +7,19 @@ pub enum InferError {
     /// A prompt without any token: there is nothing to predict from.
     #[error("prompt {row} is empty; begin it with at least one token, such as the one that separates documents")]
     EmptyPrompt {
-        /// Which prompt of the batch, from 0.
+        /// Index of the prompt in the batch, from 0.
         row: usize,
     },
-    /// A prompt that the model has no positions for.
+    /// A prompt that is longer than the model's context.
     #[error(
         "prompt {row} has {tokens} tokens but the model's context is {context}; shorten it, or let the context slide"
     )]
     PromptTooLong {
-        /// Which prompt of the batch, from 0.
+        /// Index of the prompt in the batch, from 0.
         row: usize,
         /// Tokens in the prompt.
         tokens: usize,
-        /// Tokens the model can look at.
+        /// The model's context in tokens.
         context: usize,
     },
     /// An id that is not in the model's vocabulary.
@@ -32,12 +32,12 @@ pub enum InferError {
         id: u32,
         /// Its index in the sequence.
         position: usize,
-        /// Which sequence of the batch, from 0.
+        /// Index of the sequence in the batch, from 0.
         row: usize,
-        /// Ids in the vocabulary.
+        /// Number of ids in the vocabulary.
         vocab_size: usize,
     },
-    /// A setting of [`SamplingConfig`](crate::SamplingConfig) that means nothing.
+    /// A setting of [`SamplingConfig`](crate::SamplingConfig) that is invalid.
     #[error("{setting} = {value}; {expected}")]
     Setting {
         /// The field.
@@ -53,11 +53,11 @@ pub enum InferError {
          {memory} are allowed; raise the memory, or generate fewer tokens"
     )]
     TooLittleMemory {
-        /// Which prompt of the call, from 0.
+        /// Index of the prompt in the call, from 0.
         row: usize,
-        /// Tokens that prompt and completion may have.
+        /// Largest number of tokens of prompt and completion.
         tokens: usize,
-        /// Bytes that these take.
+        /// Bytes of their keys and values.
         bytes: usize,
         /// Bytes that the engine may use.
         memory: usize,
@@ -74,7 +74,7 @@ pub enum InferError {
          load another checkpoint"
     )]
     NotFinite {
-        /// Tokens the model had seen.
+        /// Number of tokens that the model had seen.
         tokens: usize,
     },
     /// A sequence too short to score.

@@ -6,18 +6,19 @@ use fireclay_model::Decoder;
 
 use crate::{Completion, Engine, EngineConfig, InferError, Request, SamplingConfig};
 
-/// Completes one prompt, by an [`Engine`] made for it. `on_token` gets every token with its log-probability under the
-/// model as soon as it is chosen, a stop sequence's tokens included; when it breaks, the completion ends there.
+/// Completes one prompt with its own [`Engine`]. `on_token` gets every token with its log-probability under the model
+/// as soon as it is drawn, including the tokens of a stop sequence; if it breaks, the completion ends there.
 ///
 /// Prompt and completion together never exceed the model's context unless [`slide`](SamplingConfig::slide) is set. A
-/// prompt that fills the context gives an empty completion that ends for its [length](crate::FinishReason::Length).
+/// prompt that fills the context gives an empty completion with the finish reason
+/// [length](crate::FinishReason::Length).
 ///
 /// # Errors
-/// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id that
+/// [`InferError`] when a setting is invalid, the prompt is empty, longer than the model's context or has an id that
 /// is not in the vocabulary, or the model's logits are not finite.
 ///
 /// # Panics
-/// When the decoder tracks gradients: every step's activations would be kept. Pass `decoder.valid()`.
+/// When the decoder tracks gradients, since every step's activations would be kept. Pass `decoder.valid()`.
 pub fn generate(
     decoder: &Decoder,
     prompt: &[u32],
@@ -27,8 +28,8 @@ pub fn generate(
     engine(decoder, 1)?.complete(Request::new(prompt.to_vec(), config.clone()), on_token)
 }
 
-/// Completes several prompts at once, by an [`Engine`] made for them. Prompt `r` draws from stream `config.stream + r`,
-/// and gets what it gets alone.
+/// Completes several prompts at once with their own [`Engine`]. Prompt `r` draws from stream `config.stream + r`, and
+/// gets the same result as alone.
 ///
 /// # Errors
 /// As [`generate`]; a prompt at fault is named by its index.

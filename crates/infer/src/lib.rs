@@ -1,23 +1,23 @@
 //! Generation: token ids in, token ids and log-probabilities out.
 //!
-//! An [`Engine`] answers many requests at once: they come and go between its steps, and share the keys and values of
-//! what they begin with alike. [`generate()`] and [`generate_batch`] complete prompts by an engine of their own.
-//! [`score()`] says how probable a given sequence is, and [`score_completions`] the ends of many. The crate knows no
-//! text beyond bytes: a tokenizer turns text into ids before anything here is called.
+//! An [`Engine`] answers many requests at once: requests come and go between its steps, and share the keys and values
+//! of common prefixes. [`generate()`] and [`generate_batch`] complete prompts with their own engine. [`score()`] gives
+//! the log-probabilities of a given sequence, and [`score_completions`] those of many completions. The crate handles no
+//! text beyond bytes: a tokenizer turns text into ids first.
 //!
 //! Reading order: [`sampling`] → [`distribution`] → [`utf8`], [`stop`] and [`constraint`] → [`completion`] →
 //! [`engine`] → [`generate`](mod@generate) → [`score`](mod@score) → [`completions`].
 //!
-//! # A request gets what it gets alone
-//! Its tokens and log-probabilities depend on its prompt, its settings, its seed and its stream, and on nothing else:
-//! not on other requests, not on when it was added, not on how much memory there is. On the CPU backend (`flex`) that
-//! holds to the last bit, because every product of an [`InferenceDecoder`](fireclay_model::InferenceDecoder) and every
-//! sum of its attention is computed in one order that follows from the request alone, and all else is computed token by
-//! token. On other backends it holds within rounding, so that two almost equally probable tokens may change places.
+//! # Requests do not influence each other
+//! A request's tokens and log-probabilities depend only on its prompt, its settings, its seed and its stream: not on
+//! other requests, nor on when it was added, nor on the size of the memory. On the CPU backend (`flex`) this holds to
+//! the last bit, because every product of an [`InferenceDecoder`](fireclay_model::InferenceDecoder) and every sum of
+//! its attention has an order that follows from the request alone, and everything else is computed token by token. On
+//! other backends it holds up to rounding, so that two almost equally probable tokens may swap.
 //!
 //! # Two log-probabilities
 //! A token x is drawn from the *sampling* distribution: the model's logits after biases, penalties, temperature and
-//! filters. Two numbers are kept for it, both natural logarithms:
+//! filters. Two log-probabilities of it are kept, both natural logarithms:
 //!
 //! - [`Completion::logprobs`]: log p(x | tokens before it) under the *model*, the softmax of its untouched logits, at
 //!   temperature 1. This is what [`score()`] gives for the same tokens.

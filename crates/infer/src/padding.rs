@@ -1,20 +1,20 @@
-//! Which sequences a model reads together.
+//! Batches of sequences of similar length.
 //!
-//! A tensor of sequences is as long as its longest, and what stands behind the others is computed for
-//! nothing. Answers differ much in length: a sum has ten tokens, a story a hundred. So sequences are
-//! ordered by length and cut where the padding that is saved is worth another pass through the model.
+//! A batch is as long as its longest sequence, and the padding of the others is computed for nothing. Answers differ
+//! much in length: a sum has ten tokens, a story a hundred. So sequences are sorted by length and split into batches
+//! wherever the saved padding is worth another forward pass.
 
-/// Fixed cost of a pass through the model, in tokens.
+/// Fixed cost of a forward pass, in tokens.
 const PASS: usize = 256;
 
-/// The indices of `lengths` in batches of sequences of about the same length, so that the tokens of all
-/// batches, padding and a constant for each batch included, are fewest. Longer sequences come later.
-/// `most` is how many sequences of up to a length may be in one batch; at least one always is.
+/// Partitions the indices of `lengths` into batches of sequences of similar length, so that the total number of tokens,
+/// with padding and a constant for each batch, is smallest. Longer sequences come later. `most` returns the largest
+/// number of sequences of up to a given length in one batch; at least one is always allowed.
 #[must_use]
 pub fn by_length(lengths: &[usize], most: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| lengths[index]);
-    // best[n]: the least cost of the n shortest, and where their last batch begins.
+    // best[n]: the smallest cost of the n shortest sequences, and the beginning of their last batch.
     let mut best = vec![(0, 0)];
     for end in 1..=order.len() {
         let longest = lengths[order[end - 1]];

@@ -25,16 +25,16 @@ pub struct SamplingConfig {
     pub frequency_penalty: f32,
     /// Logits are divided by this; 0 is greedy: the largest logit wins, and of equal ones the lowest id.
     pub temperature: f32,
-    /// Only the `k` largest logits stay (Fan et al. 2018); of equal ones the lowest ids, so that exactly `k` stay.
+    /// Keeps only the `k` largest logits (Fan et al. 2018); of equal ones the lowest ids, so that exactly `k` stay.
     pub top_k: Option<usize>,
-    /// Only the fewest most probable tokens whose probabilities reach `p` together stay (Holtzman et al. 2020); 1
+    /// Keeps only the fewest most probable tokens whose probabilities sum to at least `p` (Holtzman et al. 2020); 1
     /// changes nothing.
     pub top_p: Option<f32>,
-    /// Only tokens at least `min_p` times as probable as the most probable one stay (Nguyen et al. 2024); 0 changes
+    /// Keeps only tokens at least `min_p` times as probable as the most probable one (Nguyen et al. 2024); 0 changes
     /// nothing.
     pub min_p: Option<f32>,
-    /// Only the fewest tokens stay whose probabilities reach `p` together, those first whose `−log p` is nearest to the
-    /// entropy (Meister et al. 2022, "Locally Typical Sampling"); 1 changes nothing.
+    /// Keeps only the fewest tokens whose probabilities sum to at least `p`, those first whose `−log p` is nearest to
+    /// the entropy (Meister et al. 2022, "Locally Typical Sampling"); 1 changes nothing.
     pub typical_p: Option<f32>,
     /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide).
     pub max_tokens: usize,
@@ -43,17 +43,17 @@ pub struct SamplingConfig {
     pub stop: Vec<Vec<u32>>,
     /// Tokens that end a text. Like stop sequences of one token, unless they are ignored.
     pub eos: Vec<u32>,
-    /// Whether a token that ends a text is one like any other.
+    /// Whether end-of-text tokens are treated like any other token.
     pub ignore_eos: bool,
-    /// Before so many tokens nothing stops a completion, and no token is drawn that would alone.
+    /// Minimum number of tokens: before it nothing stops a completion, and no end-of-text token is drawn.
     pub min_tokens: usize,
-    /// When the model's context is full, go on with its newest half instead of stopping; tokens are then predicted from
-    /// fewer than all before them, and so are their log-probabilities.
+    /// When the model's context is full, continue with its newest half instead of stopping; the following tokens, and
+    /// their log-probabilities, are then predicted from fewer than all tokens before them.
     pub slide: bool,
     /// Seed of the random numbers. The same seed, stream and logits give the same tokens.
     pub seed: u64,
-    /// Which of the seed's streams of random numbers a request draws from. Where several prompts are completed by one
-    /// call, prompt `r` draws from `stream + r`.
+    /// Random stream of the seed from which a request draws. If one call completes several prompts, prompt `r` draws
+    /// from `stream + r`.
     pub stream: u64,
 }
 
@@ -82,7 +82,7 @@ impl Default for SamplingConfig {
 }
 
 impl SamplingConfig {
-    /// The most probable token each time.
+    /// Settings that take the most probable token each time.
     #[must_use]
     pub fn greedy(max_tokens: usize) -> Self {
         Self { temperature: 0.0, max_tokens, ..Self::default() }
@@ -94,16 +94,16 @@ impl SamplingConfig {
         self.temperature == 0.0
     }
 
-    /// The tokens that end a completion alone.
+    /// The tokens that end a completion by themselves.
     pub(crate) fn stop_ids(&self) -> impl Iterator<Item = u32> {
         let eos = self.eos.iter().copied().filter(|_| !self.ignore_eos);
         eos.chain(self.stop.iter().filter_map(|stop| if let [id] = stop[..] { Some(id) } else { None }))
     }
 
-    /// Checks that every setting means something.
+    /// Checks that every setting is valid.
     ///
     /// # Errors
-    /// [`InferError::Setting`] names the first that does not, and what it must be.
+    /// [`InferError::Setting`] names the first invalid setting and its allowed values.
     pub fn validate(&self) -> Result<(), InferError> {
         let check = |good: bool, setting, value: &dyn ToString, expected| match good {
             true => Ok(()),

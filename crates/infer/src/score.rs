@@ -5,15 +5,15 @@ use fireclay_model::InferenceDecoder;
 use crate::InferError;
 use crate::host::{check_ids, host, tensor};
 
-/// Logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would otherwise
-/// need gigabytes.
+/// Number of logits computed at once: 16 Mi numbers, 64 MiB. The head of a large vocabulary over a long context would
+/// otherwise need gigabytes.
 pub(crate) const LOGITS_AT_ONCE: usize = 1 << 24;
 
 /// log p(token | tokens before it) under the model for each token after the first: `ids.len() − 1` natural logarithms.
 ///
-/// A sequence of more than `context + 1` tokens is scored in windows of `context` tokens that move on by half a context
-/// (rounded up): tokens of the first window are predicted from all before them, later ones from at least half a context
-/// (rounded down) of tokens before them.
+/// A sequence of more than `context + 1` tokens is scored in windows of `context` tokens that advance by half a context
+/// (rounded up): tokens of the first window are predicted from all tokens before them, later ones from at least half a
+/// context (rounded down).
 ///
 /// # Errors
 /// [`InferError`] when there are fewer than two tokens, an id is not in the vocabulary, or a result is not a number.

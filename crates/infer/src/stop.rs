@@ -1,4 +1,4 @@
-//! Texts that end a completion, wherever they lie across its tokens: [`StopStrings`].
+//! Texts that end a completion, also across token borders: [`StopStrings`].
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::InferError;
 pub struct TokenBytes(Vec<Box<[u8]>>);
 
 impl TokenBytes {
-    /// Of tokens in the order of their ids; `None` is a token that is no text.
+    /// The bytes of tokens in the order of their ids; `None` is a token that is not text.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
         Self(tokens.into_iter().map(|bytes| bytes.unwrap_or_default().into()).collect())
@@ -28,7 +28,7 @@ pub struct StopStrings {
 }
 
 impl StopStrings {
-    /// These texts, in completions of these tokens.
+    /// Stop strings for completions of these tokens.
     ///
     /// # Errors
     /// [`InferError::Setting`] when a text is empty.
@@ -55,17 +55,17 @@ impl StopStrings {
 /// Place of a stop string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Newest tokens that hold it or come after its beginning.
+    /// Number of newest tokens from the one in which it begins.
     pub tokens: usize,
-    /// Bytes of the first of them that stand before it.
+    /// Number of bytes before it in the first of these tokens.
     pub kept_bytes: usize,
 }
 
-/// Looks at a completion's text as it grows. It keeps no more of it than a stop string can be long.
+/// Searches a completion's text as it grows. It keeps only as much text as the longest stop string needs.
 #[derive(Clone, Debug)]
 pub(crate) struct StopWatch {
     strings: Arc<StopStrings>,
-    /// The end of the text, and how many bytes of it each of the newest tokens has.
+    /// The end of the text, and the number of bytes of each of the newest tokens.
     tail: Vec<u8>,
     lengths: Vec<usize>,
 }
@@ -75,7 +75,7 @@ impl StopWatch {
         Self { strings, tail: vec![], lengths: vec![] }
     }
 
-    /// Takes one more token. The stop string that begins first, if there is one.
+    /// Adds a token. Returns the stop string that begins first, if there is one.
     pub fn push(&mut self, id: u32) -> Option<Found> {
         let bytes = self.strings.tokens.of(id);
         self.tail.extend_from_slice(bytes);
@@ -94,7 +94,7 @@ impl StopWatch {
         found
     }
 
-    /// Drops the oldest tokens that no stop string to come can reach.
+    /// Drops the oldest tokens, which no later stop string can include.
     fn forget(&mut self) {
         let longest = self.strings.longest();
         let mut dropped = 0;
@@ -120,7 +120,7 @@ mod tests {
         StopWatch::new(Arc::new(StopStrings::new(strings, Arc::new(tokens)).unwrap()))
     }
 
-    /// After how many tokens a stop string is found, and where.
+    /// Checks the number of tokens after which a stop string is found, and its place.
     fn check(strings: &[&str], ids: &[u32], expect: Option<(usize, usize, usize)>) {
         let mut watch = watch(strings);
         let found = ids.iter().enumerate().find_map(|(i, &id)| Some((i + 1, watch.push(id)?)));

@@ -1,10 +1,9 @@
 //! Text that is always valid UTF-8: [`Utf8Guard`].
 //!
-//! Byte-level tokens may hold a part of a character. The bytes of one before the next may follow it are a finite
-//! automaton of eight states (Unicode 15, table 3-7), so what a token does to a text is eight numbers, known before the
-//! first token is drawn.
+//! Byte-level tokens may hold a part of a character. UTF-8 validity is a finite automaton of eight states (Unicode 15,
+//! table 3-7), so the effect of a token is eight numbers, which are computed before the first token is drawn.
 
-/// Between characters, or what the bytes of an unfinished character ask for next.
+/// State of the automaton: between characters, or the bytes that an unfinished character needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(u8);
 
@@ -56,21 +55,21 @@ impl State {
     }
 }
 
-/// Which tokens of a vocabulary may follow a text so that it stays, and ends as, valid UTF-8. Made once a vocabulary; a
-/// step then costs one look at each token.
+/// Tokens of a vocabulary that may follow a text so that it stays, and ends as, valid UTF-8. Make one per vocabulary; a
+/// step then looks at each token once.
 #[derive(Clone, Debug)]
 pub struct Utf8Guard {
-    /// For every token, the state that it leads to from each state.
+    /// For every token, the next state from each state.
     after: Vec<[State; STATES]>,
-    /// Fewest tokens from each state to the end of its character, `usize::MAX` where none lead there; and of
-    /// [`BROKEN`].
+    /// Smallest number of tokens from each state to the end of its character, `usize::MAX` if there is none; the last
+    /// entry is that of [`BROKEN`].
     to_end: [usize; STATES + 1],
 }
 
 impl Utf8Guard {
-    /// A guard for the tokens with these bytes, in the order of their ids. `None` is a token that may only stand
-    /// between characters: a special token, or one that ends a text. So are tokens without bytes, and ids behind the
-    /// last.
+    /// A guard for the tokens with these bytes, in the order of their ids. `None` is a token that may only occur
+    /// between characters: a special token, or one that ends a text. Tokens without bytes, and ids after the last, are
+    /// treated the same.
     #[must_use]
     pub fn new<'a>(tokens: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
         let of = |token| std::array::from_fn(|state| State(state as u8).after_token(token));
@@ -78,24 +77,24 @@ impl Utf8Guard {
         Self { to_end: distances(&after), after }
     }
 
-    /// The state behind these tokens.
+    /// The state after these tokens.
     pub(crate) fn state_after(&self, ids: &[u32]) -> State {
         ids.iter().fold(BETWEEN, |state, &id| self.follow(state, id))
     }
 
-    /// The state behind one more token, whatever it is: one that breaks the text begins it anew.
+    /// The state after one more token; an invalid one restarts between characters.
     pub(crate) fn follow(&self, state: State, id: u32) -> State {
         let unbroken = |state| (state != BROKEN).then_some(state);
         unbroken(self.next(state, id)).or_else(|| unbroken(self.next(BETWEEN, id))).unwrap_or(BETWEEN)
     }
 
-    /// The state behind one more token.
+    /// The state after one more token.
     fn next(&self, state: State, id: u32) -> State {
         self.after.get(id as usize).map_or_else(|| state.after_token(None), |after| after[state.index()])
     }
 
-    /// Sets the logits `[V]` of all tokens to −∞ that would break the text, or leave a character that `left` tokens,
-    /// this one included, cannot end. Whether a token is still possible.
+    /// Sets to −∞ the logits `[V]` of all tokens that would make the text invalid, or leave a character that cannot be
+    /// completed in `left` tokens, this one included. Returns whether a token is still possible.
     pub(crate) fn mask(&self, state: State, left: usize, logits: &mut [f32]) -> bool {
         let allowed = self.to_end.map(|tokens| tokens < left);
         let mut possible = false;
@@ -110,11 +109,11 @@ impl Utf8Guard {
     }
 }
 
-/// Fewest tokens from each state to [`BETWEEN`].
+/// Smallest number of tokens from each state to [`BETWEEN`].
 fn distances(after: &[[State; STATES]]) -> [usize; STATES + 1] {
     let mut to_end = [usize::MAX; STATES + 1];
     to_end[BETWEEN.index()] = 0;
-    // A shortest way has fewer steps than there are states.
+    // A shortest path has fewer steps than there are states.
     for _ in 1..STATES {
         for after in after {
             for (state, next) in after.iter().enumerate() {

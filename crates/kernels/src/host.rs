@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::simd::vectorize;
 
-/// Elements that are worth handing to another thread: some microseconds of work.
+/// Number of elements for which using another thread pays off: some microseconds of work.
 pub(crate) const CHUNK: usize = 1 << 14;
 
 /// A contiguous tensor of `values`.
@@ -18,13 +18,13 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
 }
 
-/// The gradient of what nothing depends on.
+/// A tensor of zeros: the gradient of a tensor that nothing depends on.
 pub(crate) fn zeros(shape: impl Into<Shape>) -> FlexTensor {
     let shape = shape.into();
     tensor(vec![0.0; shape.num_elements()], shape)
 }
 
-/// The same tensor with its elements one after another.
+/// The same tensor in contiguous memory.
 pub(crate) fn contiguous(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() { x } else { x.to_contiguous() }
 }
@@ -46,7 +46,7 @@ pub(crate) fn rows_and_width(x: &FlexTensor) -> (usize, usize) {
     (dims[..dims.len().saturating_sub(1)].iter().product(), width)
 }
 
-/// A vector of `len` numbers, all of which `fill` writes.
+/// A vector of `len` numbers that `fill` initialises.
 ///
 /// # Safety
 /// `fill` writes every element.
@@ -58,8 +58,8 @@ pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32
     vector
 }
 
-/// A vector of `len` numbers in pieces of `chunk`: `fill` is called with the index of a piece's first element, on any
-/// thread.
+/// A vector of `len` numbers, initialised in pieces of `chunk`: `fill` is called with the index of a piece's first
+/// element, on any thread.
 ///
 /// # Safety
 /// `fill` writes every element of its piece.
@@ -97,7 +97,7 @@ pub(crate) unsafe fn two_written_in_chunks(
     [first, second]
 }
 
-/// Rows that make up a piece of about [`CHUNK`] elements.
+/// Number of rows in a piece of about [`CHUNK`] elements.
 pub(crate) fn rows_a_chunk(width: usize) -> usize {
     (CHUNK / width.max(1)).max(1)
 }

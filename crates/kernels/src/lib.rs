@@ -1,16 +1,18 @@
-//! Operations of a decoder that are worth a kernel of their own on the CPU, each with its backward pass.
+//! Operations of a decoder that have their own CPU kernel, each with its backward pass.
 //!
-//! An operation is a folder: `mod.rs` says what it computes and chooses, `reference.rs` composes it of burn's
-//! operations, which is what every backend but `flex` runs and burn differentiates, and `cpu.rs` computes it on slices,
-//! forwards and backwards. `op.rs` is what makes a tensor operation of such a kernel. Two parts are no operations:
-//! `product` multiplies matrices, `simd` has functions on vectors of numbers.
+//! An operation is a folder. `mod.rs` documents it and chooses the implementation. `reference.rs` composes it of burn's
+//! operations: every backend but `flex` runs this, and burn differentiates it. `cpu.rs` computes it on slices, forward
+//! and backward. `op.rs` turns such a kernel into an operation on tensors. Other modules are not operations: `product`
+//! multiplies matrices, `simd` has functions on vectors of numbers, `optimizer` the arithmetic of updates, and `bench`
+//! measures each kernel beside its reference.
 //!
-//! A result does not depend on the number of threads. Of products by the `gemm` crate, on CPUs for which `product` has
-//! no kernel, that is tested and not promised.
+//! A result does not depend on the number of threads. For products by the `gemm` crate, on CPUs for which `product` has
+//! no kernel, this is tested but not guaranteed.
 
 pub mod activation;
 pub mod add;
 pub mod attention;
+pub mod bench;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod head;
@@ -19,6 +21,7 @@ mod host;
 pub mod linear;
 pub mod log_probabilities;
 pub mod norm;
+pub mod optimizer;
 #[cfg(feature = "flex")]
 mod cpu;
 #[cfg(feature = "flex")]

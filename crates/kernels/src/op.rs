@@ -1,8 +1,8 @@
-//! Makes a CPU kernel an operation on tensors, with its own backward pass.
+//! Turns a CPU kernel into an operation on tensors, with its own backward pass.
 //!
-//! An operation implements [`Kernel`] on plain host tensors. [`apply`] enters it from [`Tensor`]: burn's dispatch hands
-//! the tensors to `flex`, and, where gradients are tracked, [`record`] puts the operation into the graph. That is all
-//! the glue there is, for every operation.
+//! An operation implements [`Kernel`] on plain host tensors. [`apply`] calls it on [`Tensor`]s: burn's dispatch passes
+//! the tensors to `flex`, and, if gradients are tracked, [`record`] adds the operation to the graph. Every operation
+//! uses this same code.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,7 +18,7 @@ use burn_flex::{Flex, FlexTensor};
 
 use crate::host::tensor;
 
-/// An operation of several f32 tensors on the host that gives one.
+/// An operation from several f32 tensors in host memory to one.
 pub trait Kernel: fmt::Debug + Send + Sync + 'static {
     /// The result. `tracked` says which inputs' gradients a backward pass may ask for; if any,
     /// [`saved`](Forward::saved) is kept for it.
@@ -28,7 +28,7 @@ pub trait Kernel: fmt::Debug + Send + Sync + 'static {
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>>;
 }
 
-/// Which inputs of a kernel gradients may be asked of.
+/// Inputs of a kernel that may need a gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracked<'a>(&'a [bool]);
 
@@ -52,11 +52,11 @@ impl Tracked<'_> {
 pub struct Forward {
     /// The result.
     pub output: FlexTensor,
-    /// Inputs and results that [`Kernel::backward`] needs. Tensors share their memory, so keeping an input costs none.
+    /// Inputs and results that [`Kernel::backward`] needs. Tensors share memory, so keeping an input costs none.
     pub saved: Vec<FlexTensor>,
 }
 
-/// A backend whose tensors are host memory.
+/// A backend whose tensors are in host memory.
 pub trait HostBackend: Backend {
     /// [`Kernel::forward`].
     fn forward(
@@ -90,7 +90,7 @@ impl HostBackend for Flex {
     }
 }
 
-/// Kernels of as many tensors as are named, as functions of backends; and the choice among them.
+/// Defines a backend function for kernels of each listed number of tensors, and dispatches among them.
 macro_rules! kernels {
     ($($count:literal: $name:ident($($input:ident),+);)+) => {
         /// Kernels of one to seven tensors.
@@ -98,7 +98,7 @@ macro_rules! kernels {
         #[backend_extension(Flex, Autodiff)]
         pub trait Kernels: Backend {
             $(
-                /// A kernel of so many tensors.
+                /// Runs a kernel of this number of tensors.
                 fn $name($($input: FloatTensor<Self>,)+ kernel: Arc<dyn Kernel>) -> FloatTensor<Self>;
             )+
         }
@@ -119,7 +119,7 @@ macro_rules! kernels {
             )+
         }
 
-        /// Computes a kernel on whatever backend the tensors are of.
+        /// Computes a kernel on the backend of the tensors.
         fn dispatch(inputs: Vec<DispatchTensor>, kernel: Arc<dyn Kernel>) -> DispatchTensor {
             let count = inputs.len();
             let mut inputs = inputs.into_iter();
@@ -147,7 +147,7 @@ kernels! {
     7: kernel7(a, b, c, d, e, f, g);
 }
 
-/// Computes a kernel, and leaves in the graph how its gradients are computed.
+/// Computes a kernel and records its backward pass in the graph.
 #[allow(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
 fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     kernel: Arc<dyn Kernel>,
@@ -196,20 +196,20 @@ pub(crate) fn on_host<const R: usize>(x: &Tensor<R>) -> bool {
     x.device() == Device::flex() && x.dtype() == DType::F32
 }
 
-/// Computes `kernel` of some tensors.
+/// Applies `kernel` to tensors.
 pub(crate) fn apply<const R: usize>(kernel: impl Kernel, inputs: impl Into<Vec<DispatchTensor>>) -> Tensor<R> {
     Tensor::from_dispatch(dispatch(inputs.into(), Arc::new(kernel)))
 }
 
-/// An operation of several tensors that gives several. burn's graph knows operations of one result, so it is made of a
-/// [`Whole`], whose result stands for all of them, and a [`Part`] for each, which depends on it. Tensors go from one to
-/// the other beside the graph.
+/// An operation from several tensors to several. A node of burn's graph has one result, so the operation consists of a
+/// [`Whole`], whose result stands for all of them, and a [`Part`] for each, which depends on it. Tensors pass from one
+/// to the other outside the graph.
 pub trait KernelOfSeveral: fmt::Debug + Send + Sync + 'static {
     /// The results, and what the backward pass needs, as [`Kernel::forward`].
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>);
 
     /// The gradient of each input that is `wanted`, from those of the results; results that nothing depends on have
-    /// none. An input that only these come from has zeros: the graph goes on behind it.
+    /// none. An input on which only such results depend gets zeros, because the graph continues before it.
     fn backward(
         &self,
         saved: Vec<FlexTensor>,
@@ -218,7 +218,7 @@ pub trait KernelOfSeveral: fmt::Debug + Send + Sync + 'static {
     ) -> Vec<Option<FlexTensor>>;
 }
 
-/// Results on their way to the parts, later gradients on their way back.
+/// Slots for results on the way to the parts, and later for gradients on the way back.
 type Exchange = Arc<Mutex<Vec<Option<FlexTensor>>>>;
 
 #[derive(Debug)]
@@ -267,7 +267,7 @@ impl Kernel for Part {
     }
 }
 
-/// Computes a kernel that gives M tensors of some tensors.
+/// Applies a kernel with M results to tensors.
 pub(crate) fn apply_for_several<const R: usize, const M: usize>(
     kernel: impl KernelOfSeveral,
     inputs: impl Into<Vec<DispatchTensor>>,

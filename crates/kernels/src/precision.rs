@@ -10,17 +10,17 @@ pub enum Precision {
     /// 32-bit products.
     #[default]
     F32,
-    /// Operands rounded to bfloat16; sums in f32 on the CPU and as the backend has it elsewhere.
+    /// Operands rounded to bfloat16; sums in f32 on the CPU, and in the backend's format elsewhere.
     Bf16,
 }
 
 impl Precision {
-    /// Every format with the name that recipes and flags give it.
+    /// Every format with its name in recipes and flags.
     pub const NAMED: [(&'static str, Self); 2] = [("f32", Self::F32), ("bf16", Self::Bf16)];
 
-    /// The format in which this machine's CPU trains fastest, by what was measured of its maker's CPUs
-    /// (docs/benchmarks.md): bf16 on AMD's with AVX512-BF16, f32 on Intel's, where the same
-    /// instructions are slower than f32. f32 on any other device, about which nothing is known here.
+    /// The format in which this machine's CPU trains fastest, by measurements of each vendor's CPUs
+    /// (docs/benchmarks.md): bf16 on AMD CPUs with AVX512-BF16, and f32 on Intel CPUs, where the same instructions are
+    /// slower than f32. f32 on any other device, for which there are no measurements here.
     #[must_use]
     pub fn fastest(device: &Device) -> Self {
         #[cfg(feature = "flex")]

@@ -1,15 +1,15 @@
 //! Elementary functions on 16 lanes, in plain Rust that LLVM turns into vector instructions.
 //!
-//! Everything here is branch-free and inlined, so a loop over it becomes AVX-512, AVX2 or NEON code wherever it stands
-//! inside [`vectorize`]. Sums and maxima go through 16 partial results in a fixed order, so a row gives the same number
-//! on every CPU that has fused multiply-add.
+//! Everything here is branch-free and inlined, so that a loop over it inside [`vectorize`] compiles to AVX-512, AVX2 or
+//! NEON code. Sums and maxima use 16 partial results in a fixed order, so a row gives the same number on every CPU that
+//! has fused multiply-add.
 
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
 #![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
 
 use pulp::{Arch, NullaryFnOnce};
 
-/// Lanes worked on together: one AVX-512 register, two of AVX2, four of NEON.
+/// Number of lanes processed together: one AVX-512 register, two of AVX2, four of NEON.
 pub const LANES: usize = 16;
 
 /// Runs `op` compiled for the best instruction set of this CPU. The closure, and what it calls, has to be
@@ -19,8 +19,7 @@ pub fn vectorize<R>(op: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Inlined(op))
 }
 
-/// A closure called through `FnMut`, which keeps it inlined; through `FnOnce` it would be called from a shim that is
-/// not.
+/// A closure that is called through `FnMut`, so that it is inlined; `FnOnce` would call it through a shim that is not.
 struct Inlined<F>(F);
 
 impl<R, F: FnMut() -> R> NullaryFnOnce for Inlined<F> {
@@ -32,7 +31,7 @@ impl<R, F: FnMut() -> R> NullaryFnOnce for Inlined<F> {
     }
 }
 
-/// Adding and then subtracting `1.5·2²³` rounds to the nearest integer, which stands in the low bits of the sum.
+/// Adding and then subtracting `1.5·2²³` rounds to the nearest integer, which is in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 /// `2^r` on [-1/2, 1/2] is `1 + r·c₀ + r²·c₁ + …` within 2.0e-9 (a minimax fit).
 const EXP2: [f32; 6] =
@@ -107,13 +106,13 @@ fn polynomial<const N: usize>(x: f32, coefficients: &[f32; N]) -> f32 {
     sum
 }
 
-/// The larger of two numbers; `b` where either is NaN. Unlike [`f32::max`] one instruction.
+/// The larger of two numbers; `b` where either is NaN. Unlike [`f32::max`], this is one instruction.
 #[inline(always)]
 pub fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// The largest element, -∞ of none; a NaN may be passed over.
+/// The largest element; -∞ if there is none. A NaN may be ignored.
 #[inline(always)]
 pub fn row_max(x: &[f32]) -> f32 {
     let (chunks, rest) = x.as_chunks::<LANES>();

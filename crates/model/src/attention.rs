@@ -1,4 +1,6 @@
 //! Multi-head causal self-attention.
+//!
+//! Held against transformers, family by family, by `tests/model/parity.rs`.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -17,7 +19,7 @@ pub struct Attention {
     pub(crate) key: Linear,
     pub(crate) value: Linear,
     pub(crate) output: Linear,
-    /// Query, key and value in one map, as [`Attention::stored`] leaves them for inference.
+    /// Query, key and value in one map; [`Attention::stored`] joins them for inference.
     #[module(skip)]
     pub(crate) joined: Option<Linear>,
     pub(crate) query_norm: Option<Norm>,
@@ -25,16 +27,16 @@ pub struct Attention {
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
-    /// Whether the configuration's sliding window holds in this layer.
+    /// Whether this layer has the configuration's sliding window.
     pub(crate) windowed: bool,
-    /// Whether queries and keys are rotated, where positions are rotary.
+    /// Whether queries and keys are rotated, if positions are rotary.
     pub(crate) rotated: bool,
     /// Whether the norms of queries and keys are over all heads together.
     pub(crate) norm_over_heads: bool,
-    /// Factor of queries, beside `1/√K` of their products with keys.
+    /// Factor of queries, in addition to the factor `1/√K` of the scores.
     #[module(skip)]
     pub(crate) query_multiplier: Option<f64>,
-    /// The largest score.
+    /// Soft-cap of the scores; `None`: no cap.
     #[module(skip)]
     pub(crate) softcap: Option<f64>,
 }
@@ -42,27 +44,32 @@ pub struct Attention {
 /// Arguments that all layers of one forward pass share.
 #[derive(Clone, Debug)]
 pub struct AttentionContext {
-    /// Rotary positions of the new tokens.
-    pub angles: Option<Angles>,
-    /// Those of layers with a sliding window, where they have others.
-    pub angles_windowed: Option<Angles>,
     /// Number format of the products.
     pub precision: Precision,
     /// Rows in the batch (B).
     pub batch: usize,
     /// New tokens in each row (T).
     pub time: usize,
-    /// Mask of layers that attend to everything.
+    /// Of layers that attend to everything.
+    pub full: View,
+    /// Of layers with a sliding window.
+    pub windowed: View,
+}
+
+/// Tokens that a layer attends to, and their positions.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Rotary positions of the new tokens.
+    pub angles: Option<Angles>,
+    /// Mask of keys and values in rows.
     pub mask: Mask,
-    /// The same in layers with a sliding window.
-    pub mask_windowed: Mask,
-    /// The window of these layers, where keys and values lie in pages.
+    /// Sliding window over keys and values in pages.
     pub window: Option<usize>,
 }
 
 impl Attention {
-    /// The layer with its weights in another format. Queries, keys and values are one product then: threads that decode
-    /// a token wait for one another at each.
+    /// The layer with its weights in another format. Queries, keys and values become one product, because threads that
+    /// decode a token synchronise at each product.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
         let maps = [&self.query, &self.key, &self.value];
@@ -94,10 +101,8 @@ impl Attention {
         [split(q, heads[0]), split(k, heads[1]), split(v, heads[2])]
     }
 
-    /// Queries or keys, `[B, T, heads, K]`, normalised and rotated as far as this layer does so.
-    fn placed(&self, x: Tensor<4>, norm: Option<&Norm>, context: &AttentionContext) -> Tensor<4> {
-        let windowed = context.angles_windowed.as_ref().filter(|_| self.windowed);
-        let angles = windowed.or(context.angles.as_ref()).filter(|_| self.rotated);
+    /// Queries or keys, `[B, T, heads, K]`, normalised and rotated if this layer does so.
+    fn norm_and_rotate(&self, x: Tensor<4>, norm: Option<&Norm>, angles: Option<&Angles>) -> Tensor<4> {
         let [batch, time, heads, width] = x.dims();
         match (norm, angles) {
             (Some(norm), angles) if self.norm_over_heads => {
@@ -126,27 +131,29 @@ impl Attention {
     #[must_use]
     pub fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
         let AttentionContext { precision, batch, time, .. } = *context;
+        let View { angles, mask, window } = if self.windowed { &context.windowed } else { &context.full };
+        let angles = angles.as_ref().filter(|_| self.rotated);
         let [q_bthk, k_bthk, v_bthk] = self.projections(x_nd, context);
-        let q_bthk = self.placed(q_bthk, self.query_norm.as_ref(), context);
-        let k_bthk = self.placed(k_bthk, self.key_norm.as_ref(), context);
+        let q_bthk = self.norm_and_rotate(q_bthk, self.query_norm.as_ref(), angles);
+        let k_bthk = self.norm_and_rotate(k_bthk, self.key_norm.as_ref(), angles);
         let q_bthk = match self.query_multiplier {
             Some(multiplier) => q_bthk * multiplier,
             None => q_bthk,
         };
-        let mask = if self.windowed { &context.mask_windowed } else { &context.mask };
-        let in_rows = [q_bthk, k_bthk, v_bthk].map(|x| x.swap_dims(1, 2));
+        let q_k_v = [q_bthk, k_bthk, v_bthk];
+        // Rows are read by head, pages by token.
+        let by_head = |q_k_v: [Tensor<4>; 3]| q_k_v.map(|x| x.swap_dims(1, 2));
         let rows_width = [batch * time, self.heads * self.head_dim];
         let y_nd = match past {
-            Past::Nothing => self.attend(in_rows, mask, precision).reshape(rows_width),
+            Past::Nothing => self.attend(by_head(q_k_v), mask, precision).reshape(rows_width),
             Past::Cache(cache, layer) => {
-                let [q, k, v] = in_rows;
+                let [q, k, v] = by_head(q_k_v);
                 let (k, v) = cache.append(layer, k, v);
                 self.attend([q, k, v], mask, precision).reshape(rows_width)
             }
             Past::Pages(pages, texts) => {
-                let of_tokens = in_rows.map(|x| x.swap_dims(1, 2).flatten::<3>(0, 1));
-                let window = context.window.filter(|_| self.windowed);
-                pages.attend(of_tokens, texts, window, precision).reshape(rows_width)
+                let by_token = q_k_v.map(|x| x.flatten::<3>(0, 1));
+                pages.attend(by_token, texts, *window, precision).reshape(rows_width)
             }
         };
         self.output.forward(y_nd, precision)

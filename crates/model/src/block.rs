@@ -1,4 +1,6 @@
-//! A block: attention and a feed-forward layer, each added to what came in. N = B·T, D width.
+//! A block: attention and a feed-forward layer, each added to the residual stream. N = B·T, D width.
+//!
+//! Held against transformers, family by family, by `tests/model/parity.rs`.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -8,6 +10,7 @@ use crate::attention::{Attention, AttentionContext};
 use crate::cache::Past;
 use crate::config::Residual;
 use crate::feed_forward::FeedForward;
+use crate::linear::Linear;
 use crate::norm::Norm;
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`; or what [`Variant`](crate::config::Variant) makes of it.
@@ -31,36 +34,56 @@ pub struct Block {
 }
 
 impl Block {
+    /// # Shapes
+    /// `[N, D]` → `[N, D]`; `past` holds the tokens before them.
     pub(crate) fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {
-        let attention_norm = |x_nd: Tensor<2>| match &self.attention_norm {
-            Some(norm) => norm.forward_beside(x_nd, None),
+        let [x_nd, normed] = match &self.attention_norm {
+            Some(norm) => norm.add_norm(x_nd, None),
             None => [x_nd.clone(), x_nd],
         };
-        let [x_nd, normal] = attention_norm(x_nd);
-        let shared = (self.residual == Residual::ParallelOneNorm).then(|| normal.clone());
-        let attended = self.attention.forward(normal, context, past);
-        let attended = self.settled(attended, self.attention_post_norm.as_ref());
-        let (x_nd, normal) = match (self.residual, &self.feed_forward_norm) {
-            (Residual::Sequential, Some(norm)) => norm.forward_beside(x_nd, Some(attended)).into(),
-            (Residual::Sequential, None) => {
+        let shared = (self.residual == Residual::ParallelOneNorm).then(|| normed.clone());
+        let attended = self.attention.forward(normed, context, past);
+        let attended = self.scaled(attended, self.attention_post_norm.as_ref());
+        let (x_nd, normed) = match (self.residual, &self.feed_forward_norm, shared) {
+            // x + attention(norm(x)), and its norm, in one pass
+            (Residual::Sequential, Some(norm), _) => norm.add_norm(x_nd, Some(attended)).into(),
+            (Residual::Sequential, None, _) => {
                 let x_nd = add(x_nd, attended);
                 (x_nd.clone(), x_nd)
             }
-            (Residual::Parallel, Some(norm)) => (add(x_nd.clone(), attended), norm.forward(x_nd)),
-            _ => (add(x_nd, attended), shared.expect("parallel halves without a norm each share one")),
+            (Residual::Parallel, Some(norm), _) => (add(x_nd.clone(), attended), norm.forward(x_nd)),
+            (Residual::ParallelOneNorm, None, Some(normed)) => (add(x_nd, attended), normed),
+            (residual, norm, _) => unreachable!("{residual:?} halves of a block with {norm:?}"),
         };
-        let given = self.feed_forward.forward(normal, context.precision);
-        add(x_nd, self.settled(given, self.feed_forward_post_norm.as_ref()))
+        // x + feed_forward(norm(x))
+        let ff_out = self.feed_forward.forward(normed, context.precision);
+        add(x_nd, self.scaled(ff_out, self.feed_forward_post_norm.as_ref()))
     }
 
-    /// A half's result as it is added to the residual stream.
-    fn settled(&self, mut given: Tensor<2>, norm: Option<&Norm>) -> Tensor<2> {
+    /// A half's result through its norm, if it has one, times the residual multiplier.
+    fn scaled(&self, mut half: Tensor<2>, norm: Option<&Norm>) -> Tensor<2> {
         if let Some(norm) = norm {
-            given = norm.forward(given);
+            half = norm.forward(half);
         }
         match self.residual_multiplier {
-            Some(multiplier) => given * multiplier,
-            None => given,
+            Some(multiplier) => half * multiplier,
+            None => half,
         }
+    }
+
+    /// The linear maps by our names.
+    pub(crate) fn linear_maps(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
+        let Self { attention, feed_forward, .. } = self;
+        [
+            ("attention.query", Some(&mut attention.query)),
+            ("attention.key", Some(&mut attention.key)),
+            ("attention.value", Some(&mut attention.value)),
+            ("attention.output", Some(&mut attention.output)),
+            ("feed_forward.gate", feed_forward.gate.as_mut()),
+            ("feed_forward.up", Some(&mut feed_forward.up)),
+            ("feed_forward.down", Some(&mut feed_forward.down)),
+        ]
+        .into_iter()
+        .filter_map(|(name, map)| Some((name, map?)))
     }
 }

@@ -34,32 +34,32 @@ impl Cache {
         Self { layers, capacity, length: 0 }
     }
 
-    /// Tokens seen so far.
+    /// Number of tokens seen so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether nothing was seen yet.
+    /// Whether no token was seen yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Tokens there is room for.
+    /// Number of tokens that fit.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Writes a layer's new keys and values `[B, kv heads, T, K]` behind those it has and returns all of them.
+    /// Writes a layer's new keys and values `[B, kv heads, T, K]` after the existing ones and returns all of them.
     pub(crate) fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let [batch, heads, time, width] = keys.dims();
         let end = self.length + time;
         assert!(end <= self.capacity, "a cache for {} tokens got {end}", self.capacity);
         let place = [0..batch, 0..heads, self.length..end, 0..width];
         let cache = &mut self.layers[layer];
-        // `slice_assign` writes in place as long as nothing else holds the tensor: hence the two statements.
+        // `slice_assign` writes in place if the tensor has no other owner: hence the two statements.
         replace(&mut cache.keys, |all| all.slice_assign(place.clone(), keys));
         replace(&mut cache.values, |all| all.slice_assign(place, values));
         (cache.keys.clone().narrow(2, 0, end), cache.values.clone().narrow(2, 0, end))
@@ -74,7 +74,7 @@ impl Cache {
 /// Keys and values of the tokens before the new ones.
 #[derive(Debug)]
 pub enum Past<'a> {
-    /// There are none.
+    /// There are no earlier tokens.
     Nothing,
     /// In a cache of rows of equal length, and this layer's index in it.
     Cache(&'a mut Cache, usize),
@@ -82,10 +82,9 @@ pub enum Past<'a> {
     Pages(&'a mut Pages, &'a [Text]),
 }
 
-/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page is the same number in
-/// every layer.
-/// [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; which text has which pages is its caller's
-/// to say.
+/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page has the same number in
+/// every layer. [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; the caller assigns pages to
+/// texts.
 #[derive(Debug)]
 pub struct PagedCache {
     pub(crate) layers: Vec<Pages>,
@@ -93,7 +92,7 @@ pub struct PagedCache {
 }
 
 impl PagedCache {
-    /// A cache of so many pages.
+    /// An empty cache with the given number of pages.
     #[must_use]
     pub fn new(config: &DecoderConfig, pages: usize, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
@@ -103,19 +102,19 @@ impl PagedCache {
         Self { layers, pages }
     }
 
-    /// Pages.
+    /// Number of pages.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.pages
     }
 
-    /// Bytes of one page in all layers.
+    /// Size of one page in bytes, over all layers.
     #[must_use]
     pub fn page_bytes(config: &DecoderConfig) -> usize {
         config.layers * PageShape { pages: 1, kv_heads: config.kv_heads, head_dim: config.head_dim }.bytes()
     }
 
-    /// Pages that `tokens` tokens take.
+    /// Number of pages that `tokens` tokens need.
     #[must_use]
     pub fn pages_of(tokens: usize) -> usize {
         tokens.div_ceil(PAGE)

@@ -1,9 +1,9 @@
-//! Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): of each block the
-//! forward pass keeps only what went in, and the backward pass computes the block once more. A third more work, for
-//! memory that hardly grows with the layers.
+//! Activation checkpointing (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): the forward pass keeps
+//! only the input of each block, and the backward pass recomputes the block. This costs a third more work, and memory
+//! hardly grows with the number of layers.
 //!
-//! The graph that burn keeps ends where the blocks do. Whoever calls `backward` calls [`Checkpoints::backward`] after
-//! it, which goes on through the blocks, the last one first, with a graph for each.
+//! burn's graph ends at the output of the last block. After calling `backward`, call [`Checkpoints::backward`], which
+//! continues through the blocks, the last one first, with a graph for each.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::attention::AttentionContext;
 use crate::block::Block;
 use crate::cache::Past;
 
-/// Forward passes whose blocks are still to be differentiated. Clones share them.
+/// Forward passes whose blocks are not differentiated yet. Clones share them.
 #[derive(Clone, Default)]
 pub struct Checkpoints {
     pending: Arc<Mutex<Vec<Pass>>>,
@@ -40,8 +40,8 @@ impl fmt::Debug for Checkpoints {
 }
 
 impl Checkpoints {
-    /// `x` `[N, D]` through the blocks, to be differentiated later; `learned`, if something is learned that x depends
-    /// on.
+    /// Runs `x` `[N, D]` through the blocks, to be differentiated later. `learned` says whether x depends on a trained
+    /// parameter.
     pub(crate) fn forward(
         &self,
         blocks: &[Block],
@@ -62,12 +62,12 @@ impl Checkpoints {
         output
     }
 
-    /// Goes on where `gradients`, of a loss of these passes, end: `found` gets those of each block and of what stands
-    /// before the first, in which a parameter may occur that occurs in `gradients` too; the gradient is then the sum.
-    /// Passes that the loss does not depend on are forgotten.
+    /// Continues the backward pass of a loss of these forward passes, whose `gradients` end at the last block. Calls
+    /// `found` with the gradients of each block and of the operations before the first one. A parameter in them may
+    /// also be in `gradients`; its gradient is then the sum. Passes that the loss does not depend on are dropped.
     ///
     /// # Panics
-    /// When a block does not depend on its input, which none can.
+    /// If a block does not depend on its input, which cannot happen.
     pub fn backward(&self, gradients: &mut Gradients, mut found: impl FnMut(Gradients)) {
         let passes = std::mem::take(&mut *self.lock());
         for Pass { blocks, context, embedded, inputs, output } in passes {
@@ -89,7 +89,7 @@ impl Checkpoints {
     }
 }
 
-/// The gradients behind `y`, of which the loss has this gradient.
+/// Backpropagates from `y`, given the gradient of the loss with respect to it.
 fn resumed(y: Tensor<2>, gradient: Tensor<2>) -> Gradients {
     (y * Tensor::from_inner(gradient)).sum().backward()
 }

@@ -27,7 +27,7 @@ pub enum PositionEncoding {
     },
 }
 
-/// Which normalisation stands on each sub-layer's input.
+/// Kind of normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormKind {
@@ -37,7 +37,7 @@ pub enum NormKind {
     Rms,
 }
 
-/// Whose `config.json` and weight names a checkpoint of this decoder carries.
+/// Model family: determines the `config.json` and the weight names of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
@@ -55,7 +55,7 @@ pub enum Family {
     Gemma,
     /// `Gemma2ForCausalLM`.
     Gemma2,
-    /// `Gemma3ForCausalLM`, which reads text alone.
+    /// `Gemma3ForCausalLM`, the text-only model.
     Gemma3,
     /// `Phi3ForCausalLM`.
     Phi3,
@@ -71,13 +71,13 @@ pub enum Family {
     GptNeoX,
 }
 
-/// Everything that decides a decoder's shape and arithmetic. [`init`](Self::init) makes one with fresh weights,
-/// [`load`](crate::load) one from a checkpoint.
+/// All settings of a decoder's shape and arithmetic. [`init`](Self::init) makes a decoder with fresh weights,
+/// [`load`](crate::load) reads one from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
 pub struct DecoderConfig {
-    /// Whose checkpoint layout it is saved in.
+    /// Family whose checkpoint layout it is saved in.
     pub family: Family,
     /// Tokens in the vocabulary (V).
     pub vocab_size: usize,
@@ -93,7 +93,7 @@ pub struct DecoderConfig {
     pub head_dim: usize,
     /// Width inside the feed-forward layer.
     pub ffn_width: usize,
-    /// Longest sequence in tokens that positions exist for.
+    /// Length of the longest sequence, in tokens.
     pub context: usize,
     /// Kind of position.
     pub position: PositionEncoding,
@@ -248,7 +248,7 @@ impl DecoderConfig {
                 return invalid(format!("{name} is 0; give a positive number"));
             }
         }
-        // Far beyond any model there is, and small enough that no count of parameters overflows.
+        // Far beyond any existing model, and small enough that no parameter count overflows.
         for (name, value, most) in [
             ("vocab_size", self.vocab_size, 1 << 24),
             ("width", self.width, 1 << 20),
@@ -297,14 +297,14 @@ impl DecoderConfig {
         self.kv_heads * self.head_dim
     }
 
-    /// Whether the sliding window holds in a layer.
+    /// Whether a layer has the sliding window.
     #[must_use]
     pub fn is_windowed(&self, layer: usize) -> bool {
         self.sliding_window.is_some()
             && self.variant.window_layers.as_ref().map_or(layer >= self.full_layers, |layers| layers[layer])
     }
 
-    /// Most tokens that any layer attends to, the query's own included; `None` if a layer attends to everything.
+    /// Largest number of tokens that any layer attends to, the query's own included; `None`: a layer attends to all.
     #[must_use]
     pub fn window_of_all_layers(&self) -> Option<usize> {
         self.sliding_window.filter(|_| (0..self.layers).all(|layer| self.is_windowed(layer)))
@@ -332,9 +332,9 @@ impl DecoderConfig {
         self.vocab_size * d + positions + blocks + norm + head
     }
 
-    /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 a
-    /// matrix parameter (2 forward, 4 backward) and 12·L·H·K·T for the attention products
-    /// (Chowdhery et al. 2022, `PaLM`, appendix B). Embedding look-ups are free; the head counts.
+    /// Floating-point operations to train on one token of a sequence of `context` tokens: 6 per matrix parameter (2
+    /// forward, 4 backward) and 12·L·H·K·T for the attention products (Chowdhery et al. 2022, `PaLM`, appendix B).
+    /// Embedding look-ups are not counted; the head is.
     #[must_use]
     pub fn flops_per_token(&self, context: usize) -> f64 {
         let d = self.width;

@@ -1,4 +1,4 @@
-//! The decoder: embeddings and positions, blocks of attention and feed-forward, a last norm, and the head.
+//! The decoder: embeddings and positions, blocks of attention and feed-forward, a final norm, and the head.
 //!
 //! Shapes: B batch, T time, D width, V vocabulary, N = B·T.
 
@@ -8,7 +8,7 @@ use fireclay_kernels::attention::{Mask, paged::Text};
 use fireclay_kernels::cross_entropy::Targets;
 use fireclay_kernels::{Head, LogProbabilities, StoredWeight, cross_entropy, embedding, linear, log_probabilities};
 
-use crate::attention::AttentionContext;
+use crate::attention::{AttentionContext, View};
 use crate::block::Block;
 use crate::cache::{Cache, PagedCache, Past};
 use crate::checkpointing::Checkpoints;
@@ -22,12 +22,12 @@ use crate::position::{Lengths, rotary_angles, sinusoids};
 /// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// `[V, D]`; empty where it is stored.
+    /// `[V, D]`; empty if `stored_embedding` has it.
     pub(crate) token_embedding: Param<Tensor<2>>,
-    /// The embedding in a format that is not trained: a map whose outputs are the tokens, `[D, V]`.
+    /// The embedding in a format that cannot be trained: a map whose outputs are the tokens, `[D, V]`.
     #[module(skip)]
     pub(crate) stored_embedding: Option<StoredWeight>,
-    /// `[context, D]`, where positions are learned.
+    /// `[context, D]`, if positions are learned.
     pub(crate) position_embedding: Option<Param<Tensor<2>>>,
     pub(crate) blocks: Vec<Block>,
     pub(crate) norm: Norm,
@@ -39,7 +39,7 @@ pub struct Decoder {
     pub(crate) precision: Precision,
     #[module(skip)]
     pub(crate) checkpoints: Option<Checkpoints>,
-    /// Of the adapters, where there are any; its targets by our names.
+    /// Configuration of the adapters, if there are any; targets have our names.
     #[module(skip)]
     pub(crate) lora: Option<LoraConfig>,
 }
@@ -64,15 +64,16 @@ impl Decoder {
         self
     }
 
-    /// With `checkpoints`, forward passes that track gradients keep of each block only its input;
-    /// whoever takes gradients calls [`Checkpoints::backward`] after `backward`.
+    /// With `checkpoints`, forward passes that track gradients keep only the input of each block. Call
+    /// [`Checkpoints::backward`] after `backward`.
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
         self.checkpoints = checkpoints;
         self
     }
 
-    /// Logits of the token after each of `ids`, which stand behind the tokens in `cache`; they are added to it.
+    /// Logits of the token after each of `ids`, which follow the tokens in `cache`; their keys and values are added to
+    /// it.
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T, V]`
@@ -98,7 +99,7 @@ impl Decoder {
         self.logits(self.hidden_segmented(ids, segments))
     }
 
-    /// The normalised last layer, which [`logits`](Self::logits) and value heads read.
+    /// The hidden states after the final norm, which [`logits`](Self::logits) and value heads read.
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T, D]`
@@ -112,41 +113,38 @@ impl Decoder {
         self.hidden_in(ids, &layout, cache)
     }
 
-    /// The normalised last layer of rows that hold several texts each, as when short conversations
-    /// are packed. A text begins wherever the number in `segments`, row by row, changes; its tokens
-    /// see no other text and its positions begin at 0, so every text gets what a forward pass of it
-    /// alone gives.
+    /// The hidden states after the final norm, for rows that hold several texts each, such as packed short
+    /// conversations. A text begins wherever the number in `segments`, row by row, changes. Its tokens see no other
+    /// text and its positions begin at 0, so every text gets the same result as in a forward pass of its own.
     ///
     /// # Shapes
     /// `[B, T]`, segments `[B, T]` → `[B, T, D]`
     ///
     /// # Panics
-    /// When `segments` has not one number a token, or when positions are learned or sinusoidal and
-    /// a text is longer than `config().context`.
+    /// When `segments` does not have one number per token, or when positions are learned or sinusoidal and a text is
+    /// longer than `config().context`.
     #[must_use]
     pub fn hidden_segmented(&self, ids: Tensor<2, Int>, segments: &[u32]) -> Tensor<3> {
         let [batch, time] = ids.dims();
         self.hidden_in(ids, &Layout::packed(batch, time, segments), None)
     }
 
-    /// Shared part of [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented); `cache` holds the
+    /// The part shared by [`hidden`](Self::hidden) and [`hidden_segmented`](Self::hidden_segmented); `cache` holds the
     /// tokens before those of `layout`.
     fn hidden_in(&self, ids: Tensor<2, Int>, layout: &Layout, mut cache: Option<&mut Cache>) -> Tensor<3> {
         let [batch, time] = ids.dims();
         let x_btd = self.embedded(ids);
         let x_btd = self.add_positions(x_btd, || layout.positions(), layout.rows());
-        // Attention sees only differences of rotary positions, so they need not begin anew with every text.
+        // Attention sees only differences of rotary positions, so they need not restart at 0 with every text.
         let lengths = || Lengths::All(layout.positions().iter().max().map_or(0, |last| last + 1));
-        let [angles, angles_windowed] = rotary_angles(&self.config, &(layout.start..layout.start + time), lengths);
+        let [full, windowed] = rotary_angles(&self.config, &(layout.start..layout.start + time), lengths);
+        let view = |angles, window| View { angles, mask: layout.mask(window), window: None };
         let context = AttentionContext {
-            angles,
-            angles_windowed,
             precision: self.precision,
             batch,
             time,
-            mask: layout.mask(None),
-            mask_windowed: layout.mask(self.config.sliding_window),
-            window: None,
+            full: view(full, None),
+            windowed: view(windowed, self.config.sliding_window),
         };
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         match &self.checkpoints {
@@ -168,23 +166,21 @@ impl Decoder {
         self.norm.forward(x_nd).reshape([batch, time, self.config.width])
     }
 
-    /// The normalised last layer of the new tokens of several texts, whose keys and values lie in pages. `[N, D]`
+    /// The hidden states after the final norm of the new tokens of several texts, with the KV cache in pages. `[N, D]`
     pub(crate) fn hidden_in_pages(&self, ids_n: Tensor<1, Int>, texts: &[Text], cache: &mut PagedCache) -> Tensor<2> {
         let positions = || texts.iter().flat_map(|text| text.start..text.len());
         let time = ids_n.dims()[0];
         let x_1td = self.embedded(ids_n.unsqueeze_dim(0));
         let x_1td = self.add_positions(x_1td, || positions().collect(), 1);
-        // A token's result must not depend on how its text is cut into steps: each counts as the last of its text.
-        let [angles, angles_windowed] = rotary_angles(&self.config, &positions(), || Lengths::UpToEach);
+        // A token's result must not depend on the steps of its text: each token counts as the last of its text.
+        let [full, windowed] = rotary_angles(&self.config, &positions(), || Lengths::UpToEach);
+        let view = |angles, window| View { angles, window, mask: Mask::default() };
         let context = AttentionContext {
-            angles,
-            angles_windowed,
             precision: self.precision,
             batch: 1,
             time,
-            mask: Mask::default(),
-            mask_windowed: Mask::default(),
-            window: self.config.sliding_window,
+            full: view(full, None),
+            windowed: view(windowed, self.config.sliding_window),
         };
         let mut x_nd = x_1td.reshape([time, self.config.width]);
         for (block, pages) in self.blocks.iter().zip(&mut cache.layers) {
@@ -193,14 +189,14 @@ impl Decoder {
         self.norm.forward(x_nd)
     }
 
-    /// `Σ wᵢ·(−log p(targetᵢ) + z·log² Zᵢ)` of what the head predicts from `hidden`, in nats. On the CPU the logits are
-    /// never held whole.
+    /// Weighted cross-entropy `Σ −wᵢ·log p(targetᵢ)` of the head's predictions from `hidden`, in nats. On the CPU the
+    /// logits are never in memory as a whole.
     ///
     /// # Shapes
-    /// `[B, T, D]`, of which B·T targets and weights, row after row → `[1]`
+    /// `[B, T, D]`, with B·T targets and weights, row by row → `[1]`
     ///
     /// # Panics
-    /// When there is not one target and one weight a token, or a target is not in the vocabulary.
+    /// When there is not one target and one weight per token, or a target is not in the vocabulary.
     #[must_use]
     pub fn cross_entropy(&self, hidden_btd: Tensor<3>, targets: Targets) -> Tensor<1> {
         let [batch, time, width] = hidden_btd.dims();
@@ -213,13 +209,13 @@ impl Decoder {
     }
 
     /// Log-probabilities of the tokens `ids` that follow `hidden`, and the entropies of the head's distributions, at a
-    /// temperature. On the CPU the logits are never held whole.
+    /// temperature. On the CPU the logits are never in memory as a whole.
     ///
     /// # Shapes
     /// `[N, D]`, N ids → two of `[N]`
     ///
     /// # Panics
-    /// When there is not one id a row, an id is not in the vocabulary, or the temperature is not positive.
+    /// When there is not one id per row, an id is not in the vocabulary, or the temperature is not positive.
     #[must_use]
     pub fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
         if let Some(head) = self.plain_head() {
@@ -229,7 +225,7 @@ impl Decoder {
         log_probabilities::reference::of_logits(logits_nv, &ids, temperature)
     }
 
-    /// Input of the head: the last layer, divided as the logits are to be.
+    /// Input of the head: the last hidden states, divided by the divisor of the logits.
     fn before_head(&self, hidden_nd: Tensor<2>) -> Tensor<2> {
         match self.config.variant.logit_divisor {
             1.0 => hidden_nd,
@@ -237,7 +233,7 @@ impl Decoder {
         }
     }
 
-    /// The head, if it is nothing but a product with one matrix.
+    /// The head, if it is only a product with one matrix.
     fn plain_head(&self) -> Option<Head> {
         if self.config.variant.logit_softcap.is_some() {
             return None;

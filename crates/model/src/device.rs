@@ -1,4 +1,4 @@
-//! Choosing where a decoder computes.
+//! Choice of the device.
 
 #[cfg(any(feature = "wgpu", feature = "vulkan"))]
 use burn::tensor::DeviceKind;
@@ -6,18 +6,17 @@ use burn::tensor::{Device, DeviceType};
 
 use crate::ModelError;
 
-/// Backends that can be compiled in, by the name a person types, and the feature that brings each.
+/// Backends that can be compiled in. The name on the command line is also the name of the cargo feature.
 const BACKENDS: [&str; 8] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "webgpu", "cuda", "rocm"];
 
-/// A device from its name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend and the
-/// number of a card (`cuda:0`).
+/// Returns the device of a name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend and the
+/// index of a GPU (`cuda:0`).
 ///
-/// `cpu` is `flex` where that is compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first
-/// card of the first compiled-in GPU backend that finds one. `wgpu:cpu` and `vulkan:cpu` ask for a
-/// software adapter.
+/// `cpu` is `flex` if compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first GPU of the
+/// first compiled-in GPU backend that finds one. `wgpu:cpu` and `vulkan:cpu` name a software adapter.
 ///
 /// # Errors
-/// [`ModelError::Device`] when the name is unknown, not compiled in, or not there; it lists what is.
+/// [`ModelError::Device`] when the name is unknown, not compiled in, or not present; it lists the available names.
 pub fn parse(name: &str) -> Result<Device, ModelError> {
     let (backend, index) = match name.split_once(':') {
         Some((backend, index)) => (backend, Some(index)),
@@ -47,7 +46,7 @@ pub fn parse(name: &str) -> Result<Device, ModelError> {
     }
 }
 
-/// The names that [`parse`] takes in this build on this machine.
+/// The names that [`parse`] accepts in this build on this machine.
 #[must_use]
 pub fn available() -> Vec<String> {
     let mut names = Vec::new();
@@ -111,7 +110,7 @@ fn device_type(backend: &str) -> Option<DeviceType> {
     }
 }
 
-/// The cards a backend finds. A driver that is missing altogether may panic in the backend: that, too, means no card.
+/// The GPUs that a backend finds. A backend may panic if its driver is missing: that means no GPU, too.
 fn enumerate(kind: DeviceType) -> Vec<Device> {
     std::panic::catch_unwind(move || Device::enumerate(kind).into_vec()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A file that should be there is not, or cannot be read.
+    /// A file that is missing or cannot be read.
     #[error("{path}: {source}; {hint}", path = path.display())]
     Io {
         /// The file or folder.
@@ -16,7 +16,7 @@ pub enum ModelError {
         /// The remedy.
         hint: &'static str,
     },
-    /// A `config.json` that is not valid, or that asks for something this decoder does not have.
+    /// A `config.json` that is not valid, or that needs an option this decoder does not have.
     #[error("{path}: {message}", path = path.display())]
     Config {
         /// The `config.json`.

@@ -10,34 +10,35 @@ use crate::config::DecoderConfig;
 use crate::decoder::Decoder;
 use crate::linear::{Linear, Precision, WeightStorage};
 
-/// A [`Decoder`] whose linear maps, the head among them, are stored as inference reads them. It can be neither trained
-/// nor saved.
+/// A [`Decoder`] whose linear maps, including the head, are stored in the layout that inference reads. It can be
+/// neither trained nor saved.
 ///
-/// On the CPU backend a token's results depend on nothing but the tokens that it sees, down to the last bit: neither on
-/// the texts that are computed beside it, nor on how its text is cut into steps, nor on the number of threads. Every
-/// product is one chain of fused multiply-adds in a fixed order. Other backends promise the same only within rounding.
+/// On the CPU backend a token's results depend only on the tokens that it sees, to the last bit: not on the other texts
+/// of a step, nor on the split of its text into steps, nor on the number of threads. Every product is one chain of
+/// fused multiply-adds in a fixed order. Other backends guarantee the same only up to rounding.
 #[derive(Clone, Debug)]
 pub struct InferenceDecoder {
     decoder: Decoder,
 }
 
 impl From<&Decoder> for InferenceDecoder {
-    /// The decoder with its weights as they are.
+    /// The decoder with its weights in f32.
     fn from(decoder: &Decoder) -> Self {
         Self::new(decoder.clone(), WeightStorage::F32)
     }
 }
 
 impl From<&Self> for InferenceDecoder {
-    /// The same weights, not copied.
+    /// Shares the weights.
     fn from(decoder: &Self) -> Self {
         decoder.clone()
     }
 }
 
 impl InferenceDecoder {
-    /// `decoder` with its weights in a format; embeddings, norms and biases stay f32. Adapters are settled into weights
-    /// that are rounded, and stay beside those that are not. Weights that are multiplied in bfloat16 are stored so.
+    /// Converts the weights of `decoder` to a format; embeddings, norms and biases stay f32. Adapters are merged into
+    /// weights that are quantised, and stay separate beside those that are not. Weights of a decoder with bfloat16
+    /// products are stored as bfloat16.
     ///
     /// # Panics
     /// When the decoder tracks gradients. Pass `decoder.valid()`.
@@ -76,14 +77,15 @@ impl InferenceDecoder {
         self.decoder.device()
     }
 
-    /// The normalised last layer of the new tokens of several texts, one text behind the other, which read and write
-    /// the pages of `cache` that `texts` name. A text may read what another writes in the same step.
+    /// The hidden states after the final norm of the new tokens of several texts. The tokens of one text follow those
+    /// of another; each text reads and writes its pages of `cache`, listed in `texts`. A text may read pages that
+    /// another writes in the same step.
     ///
     /// # Shapes
     /// N ids → `[N, D]`
     ///
     /// # Panics
-    /// When there is not one id a new token, a text has too few pages, or positions are learned or sinusoidal and a
+    /// When there is not one id per new token, a text has too few pages, or positions are learned or sinusoidal and a
     /// text is longer than `config().context`.
     #[must_use]
     pub fn step(&self, ids: &[u32], texts: &[Text], cache: &mut PagedCache) -> Tensor<2> {
@@ -93,7 +95,7 @@ impl InferenceDecoder {
         self.decoder.hidden_in_pages(ids, texts, cache)
     }
 
-    /// [`Decoder::forward`].
+    /// Same as [`Decoder::forward`].
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T, V]`
@@ -105,7 +107,7 @@ impl InferenceDecoder {
         self.decoder.forward(ids, cache)
     }
 
-    /// [`Decoder::hidden`].
+    /// Same as [`Decoder::hidden`].
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T, D]`
@@ -117,7 +119,7 @@ impl InferenceDecoder {
         self.decoder.hidden(ids, cache)
     }
 
-    /// The logits of some tokens' last layer.
+    /// The logits of some tokens' hidden states.
     ///
     /// # Shapes
     /// `[N, D]` → `[N, V]`
@@ -126,7 +128,7 @@ impl InferenceDecoder {
         self.decoder.logits(hidden_nd.unsqueeze_dim(0)).squeeze_dim(0)
     }
 
-    /// [`Decoder::log_probabilities`].
+    /// Same as [`Decoder::log_probabilities`].
     ///
     /// # Shapes
     /// `[N, D]`, N ids → two of `[N]`

@@ -21,14 +21,14 @@ pub(crate) trait WeightSource {
     /// The numbers of one parameter, row by row.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError>;
 
-    /// A linear map's weight, or the token embedding as a map whose outputs are the tokens, in a form in which it is
-    /// not trained. `shape` is the parameter's. None: it is made of its numbers.
+    /// A linear map's weight, or the token embedding as a map whose outputs are the tokens, in a format that cannot be
+    /// trained. `shape` is the parameter's shape. `None`: the weight is built from its numbers.
     fn stored(&mut self, _name: &str, _shape: [usize; 2], _: &Device) -> Result<Option<StoredWeight>, ModelError> {
         Ok(None)
     }
 }
 
-/// A source whose matrices are rounded to a format in which they are not trained, one after another.
+/// A source that converts its matrices, one at a time, to a format that cannot be trained.
 pub(crate) struct Rounded<'a, S> {
     pub source: &'a mut S,
     pub format: WeightStorage,
@@ -68,7 +68,7 @@ impl DecoderConfig {
     }
 }
 
-/// Makes the decoder that `config` describes of the weights that `source` has.
+/// Builds the decoder that `config` describes from the weights of `source`.
 pub(crate) fn build(
     config: &DecoderConfig,
     source: &mut impl WeightSource,
@@ -208,7 +208,7 @@ impl<S: WeightSource> Builder<'_, S> {
     }
 }
 
-/// Fresh weights. Every parameter has a random stream of its own, so one does not depend on which others there are.
+/// Fresh weights. Every parameter has its own random stream, so its values do not depend on the other parameters.
 struct FreshWeights<'a> {
     config: &'a DecoderConfig,
     seed: u64,
@@ -251,7 +251,7 @@ pub(crate) fn normal(seed: u64, name: &str, count: usize, std: f64) -> Vec<f32> 
     numbers
 }
 
-/// `count` numbers between ±`bound`, all equally likely, from the stream that `seed` and `name` choose.
+/// `count` numbers between ±`bound`, uniformly distributed, from the stream that `seed` and `name` choose.
 pub(crate) fn uniform(seed: u64, name: &str, count: usize, bound: f64) -> Vec<f32> {
     let mut unit = unit_stream(seed, name);
     (0..count).map(|_| (bound * (2.0 * unit() - 1.0)) as f32).collect()
@@ -260,7 +260,7 @@ pub(crate) fn uniform(seed: u64, name: &str, count: usize, bound: f64) -> Vec<f3
 /// Numbers from 0 up to 1, a stream for each seed and name.
 fn unit_stream(seed: u64, name: &str) -> impl FnMut() -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // FNV-1a: any fixed hash will do, it only has to give each name its own stream.
+    // FNV-1a. Any fixed hash would do: it only selects the stream of a name.
     rng.set_stream(
         name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
     );

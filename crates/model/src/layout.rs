@@ -10,8 +10,8 @@ pub(crate) struct Layout {
     pub(crate) start: usize,
     /// New tokens in each row (T).
     pub(crate) time: usize,
-    /// `[rows, T]`: the index in its row at which each new token's text begins. One row stands for all where they are
-    /// alike.
+    /// `[rows, T]`: for each new token, the index in its row at which its text begins. There is one row if all rows are
+    /// equal.
     origins: Vec<usize>,
 }
 

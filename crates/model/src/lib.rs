@@ -1,10 +1,11 @@
 //! A decoder-only Transformer on `burn`, and its checkpoints as Hugging Face model directories.
 //!
-//! One [`Decoder`] serves every preset: what differs between a GPT-2, a Llama, a Qwen and the textbook decoder is data
-//! in [`DecoderConfig`], not code. The crate knows token ids and tensors; text, optimisers and sampling live elsewhere.
+//! One [`Decoder`] serves every preset: the differences between GPT-2, Llama, Qwen and the textbook decoder are data in
+//! [`DecoderConfig`], not code. The crate works on token ids and tensors; text, optimisers and sampling are in other
+//! crates.
 //!
-//! Reading order: [`config`] → [`decoder`] → [`block`] → [`attention`] → [`huggingface`]; then what is built on a
-//! decoder: [`score_model`] (reward models and critics) and [`lora`] (adapters).
+//! Reading order: [`config`] → [`decoder`] → [`block`] → [`attention`] → [`huggingface`]; then the modules that build
+//! on a decoder: [`score_model`] (reward models and critics) and [`lora`] (adapters).
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};

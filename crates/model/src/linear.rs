@@ -1,4 +1,4 @@
-//! A linear map, and the number format its product is computed in.
+//! A linear map, with an optional adapter and in an optional storage format.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -7,15 +7,15 @@ pub use fireclay_kernels::{Precision, WeightStorage, linear};
 
 use crate::lora::Adapter;
 
-/// `y = x·W + b`, plus what an adapter adds where there is one.
+/// `y = x·W + b`, plus the result of its adapter, if any.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s. Empty where the weight is `stored`.
+    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s. Empty if the weight is `stored`.
     pub(crate) weight: Param<Tensor<2>>,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
     pub(crate) lora: Option<Adapter>,
-    /// The weight in a format that is not trained.
+    /// The weight in a format that cannot be trained.
     #[module(skip)]
     stored: Option<StoredWeight>,
 }
@@ -39,13 +39,13 @@ impl Linear {
         self.stored.as_ref().map_or_else(|| self.weight.dims(), StoredWeight::dims)
     }
 
-    /// Whether its weight is what it is without adapters, and is trained.
+    /// Whether it has no adapter and its weight can be trained.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
         self.lora.is_none() && self.stored.is_none()
     }
 
-    /// Whether the weight is in a format that is not trained.
+    /// Whether the weight is in a format that cannot be trained.
     #[must_use]
     pub(crate) fn is_stored(&self) -> bool {
         self.stored.is_some()
@@ -68,7 +68,7 @@ impl Linear {
         }
     }
 
-    /// The map with its adapter in its weight, which is trained.
+    /// The map with its adapter merged into its weight, which can be trained.
     #[must_use]
     pub(crate) fn merged(mut self) -> Self {
         if !self.is_whole() {
@@ -79,7 +79,7 @@ impl Linear {
         self
     }
 
-    /// The map whose results are `factor` times these.
+    /// The map with its results multiplied by `factor`.
     #[must_use]
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
         self.weight = self.weight.map(|weight| weight * factor);
@@ -87,8 +87,8 @@ impl Linear {
         self
     }
 
-    /// The map that gives what several give of the same input, one behind the other. None of them has an adapter, and
-    /// all or none have a bias.
+    /// One map that computes several maps of the same input; their outputs follow one another. None of them has an
+    /// adapter, and all or none have a bias.
     #[must_use]
     pub(crate) fn joined(maps: &[&Self]) -> Self {
         let weights = maps.iter().map(|map| map.weight.val()).collect();
@@ -96,7 +96,7 @@ impl Linear {
         Self::new(Tensor::cat(weights, 1), biases.map(|biases| Tensor::cat(biases, 0)))
     }
 
-    /// The map without its weight, where another has it.
+    /// The map without its weight, after it was joined into another.
     #[must_use]
     pub(crate) fn emptied(mut self) -> Self {
         let device = self.weight.device();
@@ -110,7 +110,7 @@ impl Linear {
         self.stored_by(|weight| StoredWeight::for_inference(weight, format))
     }
 
-    /// The map with its weight in another format, under adapters that are trained.
+    /// The map with its weight in another format, frozen under an adapter that is trained.
     #[must_use]
     pub(crate) fn frozen(self, format: WeightStorage) -> Self {
         self.stored_by(|weight| StoredWeight::new(weight, format))
@@ -124,7 +124,7 @@ impl Linear {
         self.emptied()
     }
 
-    /// The map as a head, if it is nothing but a product with its weight.
+    /// The map as a head, if it is only a product with its weight.
     pub(crate) fn as_head(&self) -> Option<Head> {
         let plain = self.bias.is_none() && self.lora.is_none();
         plain.then(|| match &self.stored {
@@ -134,8 +134,8 @@ impl Linear {
     }
 
     /// # Shapes
-    /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis here: a CPU multiplies one tall matrix faster than
-    /// many short ones.
+    /// `[N, inputs]` → `[N, outputs]`. Batch and time are one axis: a CPU multiplies one tall matrix faster than many
+    /// short ones.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));
@@ -166,7 +166,7 @@ impl Linear {
     }
 }
 
-/// A tensor without gradients, as others on `device` are.
+/// A tensor without gradients, on `device`.
 #[must_use]
 pub(crate) fn on_device_of<const R: usize>(tensor: Tensor<R>, device: &Device) -> Tensor<R> {
     if device.is_autodiff() { Tensor::from_inner(tensor) } else { tensor }

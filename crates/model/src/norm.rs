@@ -2,9 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use fireclay_kernels::{Angles, add_norm, norm, norm_rotary, rotary};
+use fireclay_kernels::{Angles, norm, norm_rotary, rotary};
 
-/// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
+/// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, without a bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
 #[derive(Module, Debug)]
 pub struct Norm {
@@ -22,7 +22,7 @@ impl Norm {
         Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), epsilon, zero_centred: false }
     }
 
-    /// The norm whose gain is 1 + weight, if `zero_centred`.
+    /// The norm with gain 1 + weight, if `zero_centred`.
     #[must_use]
     pub(crate) fn zero_centred(mut self, zero_centred: bool) -> Self {
         self.zero_centred = zero_centred;
@@ -48,8 +48,8 @@ impl Norm {
     /// # Shapes
     /// Each `[N, width]`
     #[must_use]
-    pub(crate) fn forward_beside(&self, x: Tensor<2>, added: Option<Tensor<2>>) -> [Tensor<2>; 2] {
-        add_norm(x, added, self.gain(), self.bias.as_ref().map(Param::val), self.epsilon)
+    pub(crate) fn add_norm(&self, x: Tensor<2>, added: Option<Tensor<2>>) -> [Tensor<2>; 2] {
+        fireclay_kernels::add_norm(x, added, self.gain(), self.bias.as_ref().map(Param::val), self.epsilon)
     }
 
     /// The norm, and then the rotation, of every head.

@@ -1,7 +1,6 @@
 //! Positions: the sinusoidal table and the rotation of queries and keys.
 //!
-//! Both are computed on the host for just the positions a forward pass needs: that is `T·K/2` sines, nothing beside the
-//! products.
+//! Both are computed on the host, only for the positions of a forward pass: `T·K/2` sines, a negligible cost.
 
 use std::f64::consts::TAU;
 use std::rc::Rc;
@@ -26,25 +25,25 @@ pub fn sinusoids(positions: &[usize], width: usize) -> Vec<f32> {
     table
 }
 
-/// By how long a text a token's frequencies are chosen, where its scaling depends on that.
+/// The text length that selects a token's frequencies, for scalings that depend on it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lengths {
-    /// All tokens are of texts of at most so many.
+    /// All tokens use this length, in tokens.
     All(usize),
-    /// Each token is the last of its text.
+    /// Each token uses the length of its text up to it.
     UpToEach,
 }
 
 /// Cosines and sines of the tokens' positions, shared by all layers of a forward pass, and those of the layers with a
-/// sliding window where they have others.
+/// sliding window, if they differ.
 pub(crate) fn rotary_angles(
     config: &DecoderConfig,
     positions: &(impl Iterator<Item = usize> + Clone),
     lengths: impl Fn() -> Lengths,
 ) -> [Option<Angles>; 2] {
     let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
-    [Some(&config.position), config.variant.window_position.as_ref()].map(|position| {
-        let Some(PositionEncoding::Rotary { theta, scaling }) = position else { return None };
+    let of_position = |position: &PositionEncoding| {
+        let PositionEncoding::Rotary { theta, scaling } = position else { return None };
         let of = |length: usize| Rc::from(rotary_frequencies(dims, *theta, scaling, length));
         let factor = attention_factor(scaling, config.context);
         let lengths = if scaling.depends_on_length() { lengths() } else { Lengths::All(0) };
@@ -55,7 +54,13 @@ pub(crate) fn rotary_angles(
             }
             Lengths::UpToEach => angles(dims / 2, factor, positions, |position| of(position + 1)),
         })
-    })
+    };
+    let full = of_position(&config.position);
+    let windowed = match &config.variant.window_position {
+        Some(position) => of_position(position),
+        None => full.clone(),
+    };
+    [full, windowed]
 }
 
 /// Cosines and sines, times `factor`, of the angles at each position.
@@ -99,7 +104,7 @@ pub(crate) fn attention_factor(scaling: &RotaryScaling, context: usize) -> f64 {
     }
 }
 
-/// Angle per position of each of the `dims / 2` planes: `θ_i = theta^(−2i/dims)`, stretched by `scaling` for texts of
+/// Angle per position of each of the `dims / 2` planes: `θ_i = theta^(−2i/dims)`, modified by `scaling` for texts of
 /// `length` tokens.
 #[must_use]
 pub fn rotary_frequencies(dims: usize, theta: f64, scaling: &RotaryScaling, length: usize) -> Vec<f64> {
@@ -115,7 +120,7 @@ pub fn rotary_frequencies(dims: usize, theta: f64, scaling: &RotaryScaling, leng
         .collect()
 }
 
-/// The frequency of one plane, stretched.
+/// The scaled frequency of one plane.
 fn stretched(plane: usize, frequency: f64, dims: usize, theta: f64, scaling: &RotaryScaling, length: usize) -> f64 {
     match *scaling {
         RotaryScaling::None | RotaryScaling::Dynamic { .. } => frequency,
@@ -127,7 +132,7 @@ fn stretched(plane: usize, frequency: f64, dims: usize, theta: f64, scaling: &Ro
             (1.0 - kept) * frequency / factor + kept * frequency
         }
         RotaryScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, .. } => {
-            // The plane that turns so often within the original context.
+            // The (fractional) plane that makes this number of turns within the original context.
             let plane_of =
                 |turns: f64| dims as f64 * (original_context as f64 / (turns * TAU)).ln() / (2.0 * theta.ln());
             let (mut first, mut last) = (plane_of(beta_fast), plane_of(beta_slow));

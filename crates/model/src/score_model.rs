@@ -1,4 +1,4 @@
-//! A decoder that gives numbers instead of tokens: reward models and critics.
+//! A decoder that outputs one number per token instead of logits: reward models and critics.
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -9,8 +9,9 @@ use crate::init::normal;
 use crate::linear::{Linear, Precision};
 use crate::{Checkpoints, Decoder, ModelError};
 
-/// A decoder's body with a linear map without bias from its last layer to one number a token. A reward model's score of
-/// a text is the one at its last token (Stiennon et al. 2020, section 3.4); a critic's values are those at all tokens.
+/// A decoder's body with a linear map, without bias, from its last hidden state to one number per token. A reward
+/// model's score of a text is the number at its last token (Stiennon et al. 2020, section 3.4); a critic's values are
+/// those at all tokens.
 #[derive(Module, Debug)]
 pub struct ScoreModel {
     pub(crate) decoder: Decoder,
@@ -18,8 +19,8 @@ pub struct ScoreModel {
 }
 
 impl ScoreModel {
-    /// The body of `decoder` under a fresh map, whose weight is normal with standard deviation 1/√(D + 1) (Stiennon et
-    /// al. 2020, appendix B.1). A head of the decoder's own is dropped, so that every parameter has a gradient.
+    /// The body of `decoder` with a fresh map, whose weight is normal with standard deviation 1/√(D + 1) (Stiennon et
+    /// al. 2020, appendix B.1). The decoder's own head, if any, is dropped, so that every parameter has a gradient.
     #[must_use]
     pub fn new(decoder: Decoder, seed: u64) -> Self {
         let width = decoder.config().width;
@@ -27,7 +28,7 @@ impl ScoreModel {
         Self::with_weight(decoder, weight)
     }
 
-    /// The body of `decoder` under a map with the weight `[D]`.
+    /// The body of `decoder` with a map of weight `[D]`.
     pub(crate) fn with_weight(mut decoder: Decoder, weight: Vec<f32>) -> Self {
         let weight = TensorData::new(weight, [decoder.config().width, 1]);
         let score = Linear::new(Tensor::from_data(weight, &decoder.device()), None);
@@ -36,7 +37,7 @@ impl ScoreModel {
         Self { decoder, score }
     }
 
-    /// Configuration of the body. It counts as one with a tied head, having none.
+    /// Configuration of the body, with a tied head, since the body has no head of its own.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
         self.decoder.config()
@@ -48,7 +49,7 @@ impl ScoreModel {
         self.decoder.device()
     }
 
-    /// The model whose scores are these divided by `unit`.
+    /// The model with its scores divided by `unit`.
     #[must_use]
     pub fn in_units_of(mut self, unit: f64) -> Self {
         self.score = self.score.scaled(1.0 / unit);
@@ -62,16 +63,15 @@ impl ScoreModel {
         self
     }
 
-    /// Number format of the body's matrix products; f32 at first. The score itself is always computed in f32: it is
-    /// what counts, and costs next to nothing.
+    /// Number format of the body's matrix products; f32 at first. The score itself is always computed in f32, which
+    /// costs almost nothing.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.decoder = self.decoder.with_precision(precision);
         self
     }
 
-    /// The score of each text as far as each of its tokens. Later tokens do not change it, so padding on the right does
-    /// no harm.
+    /// The score of each prefix of each text. Later tokens do not change it, so padding on the right has no effect.
     ///
     /// # Shapes
     /// `[B, T]` → `[B, T]`
@@ -86,15 +86,15 @@ impl ScoreModel {
     }
 }
 
-/// Normalisation of a reward model's scores to rewards: `(score − mean) / std`. A loss on differences of scores leaves
-/// their zero and unit open; with the mean and standard deviation of the scores of a sample of texts, rewards have mean
-/// 0 and deviation 1 on that sample.
+/// Normalisation of a reward model's scores to rewards: `(score − mean) / std`. A loss on differences of scores does
+/// not determine their zero and unit; with the mean and standard deviation of the scores of a sample of texts, rewards
+/// have mean 0 and standard deviation 1 on that sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RewardScale {
     /// The score whose reward is 0.
     pub mean: f64,
-    /// The difference of scores that is a difference of 1 in reward; positive.
+    /// The difference in score that corresponds to a difference of 1 in reward; positive.
     pub std: f64,
 }
 
@@ -112,7 +112,7 @@ impl RewardScale {
         (score - self.mean) / self.std
     }
 
-    /// Checks that rewards are finite numbers and rise with the score.
+    /// Checks that rewards are finite and increase with the score.
     ///
     /// # Errors
     /// [`ModelError::Invalid`] names the number that is wrong and what it must be.

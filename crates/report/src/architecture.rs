@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::format::grouped;
 
-/// A header that claims to be larger is taken for damage.
+/// Largest header in bytes; a larger one is treated as damaged.
 const LARGEST_HEADER: u64 = 64 << 20;
 
 /// Architecture from config.json and the headers of the weights.
@@ -22,7 +22,7 @@ pub struct Architecture {
     pub sizes: Vec<(&'static str, String)>,
 }
 
-/// Reads a Hugging Face model directory; `None` when it is none.
+/// Reads a Hugging Face model directory; `None` if it is not one.
 pub fn read(checkpoint: &Path) -> Option<Architecture> {
     let config: Map<String, Value> = serde_json::from_slice(&fs::read(checkpoint.join("config.json")).ok()?).ok()?;
     // The first spelling is that of llama and qwen, the second GPT-2's.

@@ -1,8 +1,8 @@
 //! One chart as inline SVG that follows the page's colours.
 //!
-//! plotters lays out and draws; it knows only fixed colours and whole pixels. So each ink is drawn in a stand-in
-//! colour that [`Chart::svg`] then replaces by a CSS variable, which changes with light, dark and print, and everything
-//! is drawn [`SCALE`] times too large inside a `viewBox`, which the page scales back.
+//! plotters computes layout and drawing, but supports only fixed colours and whole pixels. So each ink is drawn in a
+//! placeholder colour, which [`Chart::svg`] replaces by a CSS variable for light, dark and print; and everything is
+//! drawn [`SCALE`] times too large inside a `viewBox`, which the page scales back.
 
 use fireclay_train::metrics::Point;
 use plotters::prelude::*;
@@ -14,7 +14,7 @@ use super::format::{compact, escape};
 /// Units of the drawing for one CSS pixel of the intended size.
 const SCALE: u32 = 4;
 
-/// The stand-in colours and what they become; style.css defines the variables.
+/// The placeholder colours and their CSS variables, which style.css defines.
 const INKS: [(RGBColor, &str); 5] = [
     (TRAIN, "var(--train)"),
     (RAW, "var(--raw)"),
@@ -33,15 +33,15 @@ const GRID: RGBColor = RGBColor(1, 2, 7);
 pub enum Pen {
     /// The values of single steps, faint and thin.
     Raw,
-    /// The curve to read.
+    /// The main curve.
     Line,
-    /// The curve to read, each point marked: for few points.
+    /// The main curve, with each point marked: for few points.
     Marked,
     /// Like `Marked`, in the colour of validation.
     Validation,
 }
 
-/// A size in CSS pixels: what the chart is laid out for, though the page may stretch it.
+/// The size of the chart's layout in CSS pixels; the page may scale it.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Width.
@@ -54,7 +54,7 @@ pub struct Size {
 pub struct Chart {
     /// Unique on the page, letters, digits and dashes.
     pub id: String,
-    /// Read out in place of the picture.
+    /// Title for screen readers.
     pub title: String,
     /// Description of the picture for screen readers.
     pub description: String,
@@ -122,7 +122,7 @@ impl Chart {
                 Pen::Line | Pen::Marked => (TRAIN, 2 * SCALE),
                 Pen::Validation => (VALIDATION, 2 * SCALE),
             };
-            // A line of one point would not be seen.
+            // A line of one point would be invisible.
             let marked = matches!(pen, Pen::Marked | Pen::Validation) || points.len() == 1;
             chart.draw_series(LineSeries::new(points.iter().copied(), ink.stroke_width(width)))?;
             if marked {

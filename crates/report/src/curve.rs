@@ -1,8 +1,8 @@
-//! From a column of metrics to points worth drawing: smoothing, thinning, and the frame they fit in.
+//! From a column of metrics to points: smoothing, thinning, and the axis range.
 
 use fireclay_train::metrics::Point;
 
-/// Most points that any one line of a chart may have.
+/// Largest number of points of a line.
 pub const MOST_POINTS: usize = 1000;
 
 /// The finite points of a series; lines pass over the gaps, and the page says how many there are.
@@ -10,7 +10,7 @@ pub fn finite(points: &[Point]) -> Vec<Point> {
     points.iter().filter(|(_, value)| value.is_finite()).copied().collect()
 }
 
-/// The width in points of the running mean for a series: a fiftieth of it, at least 1, odd.
+/// Width of the running mean in points: a fiftieth of the series, odd, at least 1.
 pub fn smoothing_width(len: usize) -> usize {
     (len / 50) | 1
 }
@@ -34,8 +34,8 @@ pub fn smooth(points: &[Point], width: usize) -> Vec<Point> {
     points.iter().enumerate().map(mean).collect()
 }
 
-/// At most `most` points that keep the outline: the first, the last, and of each stretch between the lowest and the
-/// highest, in their order. No spike is lost, which taking each n-th point would.
+/// At most `most` points that keep the outline: the first, the last, and the lowest and highest of each interval
+/// between, in their order. Unlike taking every n-th point, this keeps all spikes.
 pub fn thin(points: &[Point], most: usize) -> Vec<Point> {
     if points.len() <= most.max(4) {
         return points.to_vec();
@@ -59,10 +59,10 @@ pub fn thin(points: &[Point], most: usize) -> Vec<Point> {
     kept
 }
 
-/// The vertical range that shows a series: all of it, unless a few outliers (beyond the 1st or 99th hundredth) would
-/// squeeze the rest into less than a third of the height; then those are left outside.
+/// The vertical range of a series: all of it, unless a few outliers (below the 1st or above the 99th percentile) would
+/// squeeze the rest into less than a third of the height; then these are outside.
 ///
-/// Returns `None` without points. `from_zero` starts a non-negative series at 0, where a ratio is what is read.
+/// Returns `None` without points. `from_zero` starts a non-negative series at 0, for ratios and rates.
 pub fn value_range(points: &[Point], from_zero: bool) -> Option<(f64, f64)> {
     let mut values: Vec<f64> = points.iter().map(|&(_, value)| value).collect();
     values.sort_by(f64::total_cmp);

@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is no report: one line that says what, where, and how to mend it.
+/// Error of a report: one line with the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
     /// The folder is missing, or holds something else than a run.
     #[error("{0}")]
     NotARun(String),
-    /// No stage has logged a whole step.
+    /// No stage has logged a complete step.
     #[error("{}: no complete step in it yet; ask for the report again after the first step", file.display())]
     NoStep {
         /// File in which the first step will stand.

@@ -1,4 +1,4 @@
-//! `RUN/eval.json` as a table: what `fireclay eval` measured last.
+//! `RUN/eval.json` as a table: the last results of `fireclay eval`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::format::{compact, escape, grouped, label};
 
-/// Results of an evaluation and the checkpoint they are of.
+/// Results of an evaluation, with the checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunEvaluation {
     /// The checkpoint's folder within the run.

@@ -1,4 +1,4 @@
-//! The figures of a stage: a large one of what is minimised, a small one of everything else that it logged.
+//! The figures of a stage: a large one of the loss, a small one of every other logged metric.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use super::run::RunStage;
 const LARGE: [Size; 2] = [Size { width: 960, height: 360 }, Size { width: 360, height: 290 }];
 const SMALL: [Size; 1] = [Size { width: 360, height: 190 }];
 
-/// Up to this many points each is marked; more are a curve, smoothed where they are many.
+/// Up to this number of points, each is marked; more form a curve, which is smoothed if there are many.
 const FEW: usize = 40;
 
 /// Keys that are the axis or a clock, not something measured.
@@ -24,7 +24,7 @@ const NOT_MEASURED: [&str; 5] = ["step", "tokens", "seconds", "epoch", "time"];
 const FIRST: [&str; 9] =
     ["loss", "reward_mean", "val_loss", "val_bits_per_byte", "lr", "grad_norm", "tokens_per_s", "mfu", "kl"];
 
-/// Ratios and rates, which mislead on an axis that does not start at 0.
+/// Ratios and rates, whose axis starts at 0.
 const FROM_ZERO: [&str; 5] = ["lr", "grad_norm", "tokens_per_s", "mfu", "response_length"];
 
 /// Figures of one stage as HTML.
@@ -34,9 +34,9 @@ const FROM_ZERO: [&str; 5] = ["lr", "grad_norm", "tokens_per_s", "mfu", "respons
 pub fn html(stage: &RunStage) -> Result<String, ReportError> {
     let metrics = &stage.metrics;
     let mut keys: Vec<&str> = metrics.keys().filter(|key| !NOT_MEASURED.contains(key)).collect();
-    // Topics are many, and have a table of their own.
+    // There are many topics; they have their own table.
     keys.retain(|key| key.strip_prefix("battery_").is_none_or(|rest| ["sampled", "most_frequent"].contains(&rest)));
-    // What is measured in training and in validation shares a chart.
+    // A metric of training and its validation counterpart share a chart.
     keys.retain(|key| key.strip_prefix("val_").is_none_or(|base| metrics.column(base).is_empty()));
     keys.sort_by_key(|key| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
     let Some((headline, others)) = keys.split_first() else {

@@ -23,7 +23,7 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// An argument as a POSIX shell takes it: bare when plain, else in single quotes.
+/// An argument for a POSIX shell: bare when plain, else in single quotes.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
@@ -84,7 +84,7 @@ fn without_tail(decimal: &str) -> &str {
     if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal }
 }
 
-/// Seconds as a person says them: `0.4 s`, `42 s`, `5 min 12 s`, `3 h 07 min`, `2 d 4 h`.
+/// A duration in words: `0.4 s`, `42 s`, `5 min 12 s`, `3 h 07 min`, `2 d 4 h`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -96,7 +96,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A time that was estimated, in words: two units at most, nothing below a minute beside others.
+/// An estimated duration in words: at most two units, and no seconds beside other units.
 pub fn about(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {

@@ -4,8 +4,8 @@
 //!
 //! One self-contained page about a run: curves, samples, replies, evaluation, recipe and machine.
 //!
-//! [`write()`] reads what training left in the run directory and nothing else; it can be asked for while training goes
-//! on. The page is one HTML file without scripts that loads nothing.
+//! [`write()`] reads only the run directory, and works while training is running. The page is one HTML file without
+//! scripts that loads nothing.
 //!
 //! Reading order: `run` → `curve` → `chart` → `figures` → `page`.
 
@@ -35,11 +35,11 @@ pub struct KnownStage<'a> {
     pub name: &'a str,
     /// Its name in words.
     pub title: &'a str,
-    /// Whether it trains a network and so logs steps; a stage that does not is never taken for unfinished.
+    /// Whether it trains a network and logs steps; a stage that does not never counts as unfinished.
     pub logs: bool,
 }
 
-/// Writes `RUN/report.html` and returns its path. The page appears whole or not at all, over an older one.
+/// Writes `RUN/report.html` and returns its path. The page is written atomically and replaces an older one.
 ///
 /// Stages stand in the order of the run's recipe, else in that of `known`. A stage that is not in `known` is shown too,
 /// under its folder's name.

@@ -1,4 +1,4 @@
-//! The page: what a reader wants to know first, then curves, samples, and how to go on.
+//! The page: a summary, then curves, samples, and next commands.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub const STYLE: &str = include_str!("style.css");
 /// Rows of a table of evaluations.
 const MOST_ROWS: usize = 20;
 
-/// The whole page; it loads nothing and runs nothing, which its policy makes browsers enforce.
+/// The whole page. It loads and runs nothing, which its content-security policy enforces.
 ///
 /// # Errors
 /// When a chart cannot be drawn.
@@ -61,7 +61,7 @@ pub fn body(run: &Run) -> Result<String, ReportError> {
     Ok(html + "</main>\n")
 }
 
-/// One sentence: what was trained, on how much, to what.
+/// One sentence: the model, the number of tokens, and the result.
 fn summary(run: &Run) -> String {
     let parameters = run.architecture.as_ref().and_then(|model| model.parameters);
     let size = parameters.map_or(String::new(), |count| format!(" of {} parameters", compact(count)));
@@ -95,13 +95,13 @@ fn summary(run: &Run) -> String {
     text
 }
 
-/// The stage whose validation loss says most of the model: the last that read text, else the last of all.
+/// The stage whose validation loss is shown: the last that read text, else the last of all.
 fn validated(run: &Run) -> Option<&RunStage> {
     let last_with = |key| run.stages.iter().rev().find(|stage| stage.metrics.last(key).is_some());
     last_with("val_bits_per_byte").or_else(|| last_with("val_loss"))
 }
 
-/// The stage whose battery came out best, the later of equal ones: what `chat` takes.
+/// The stage with the best battery score, of equal ones the later: `chat` uses it.
 fn answers_best(run: &Run) -> Option<(&str, BatteryShares)> {
     let figures = run.battery.iter().map(|replies| (replies.stage.as_str(), BatteryShares::from(replies.report.all())));
     figures.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()))
@@ -121,7 +121,7 @@ fn total(run: &Run, of: impl Fn(&RunStage) -> Option<f64>) -> Option<f64> {
     run.stages.iter().filter_map(of).reduce(|a, b| a + b)
 }
 
-/// The figures that people compare runs by.
+/// The main figures of a run.
 fn tiles(run: &Run) -> String {
     let Some(last) = run.stages.last() else {
         return String::new();
@@ -138,7 +138,7 @@ fn tiles(run: &Run) -> String {
     if let Some(tokens) = total(run, tokens) {
         tiles.push(("Tokens", compact(tokens), String::new()));
     }
-    // Where replies were judged, the loss of the last stage says nothing that they do not.
+    // If replies were judged, the loss of the last stage adds nothing.
     let losses = [("Training loss", "loss"), ("Reward", "reward_mean")];
     for (title, key) in losses.into_iter().filter(|_| answers.is_none()) {
         if let Some(value) = mean_of_last(last.metrics.column(key)) {
@@ -246,7 +246,7 @@ fn evaluations(metrics: &MetricColumns) -> String {
     html + "</tbody></table></div>\n</details>\n"
 }
 
-/// The commands that take it from here.
+/// The next commands.
 fn next_steps(run: &Run) -> String {
     let path = shell_word(&run.path.display().to_string());
     let mut commands = Vec::new();

@@ -1,4 +1,4 @@
-//! A run directory as far as its report needs it.
+//! The parts of a run directory that the report needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub struct RunStage {
 }
 
 impl Run {
-    /// Reads a run directory, also one whose training goes on or was cut off. `known` has the stages' titles and usual
+    /// Reads a run directory, also during training or after an interruption. `known` has the stages' titles and usual
     /// order.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ fn has_events(folder: &Path) -> bool {
     files.any(|file| file.file_name().to_string_lossy().starts_with("events.out.tfevents"))
 }
 
-/// Refuses what is no run, with the command that makes or names one.
+/// Refuses a folder that is not a run, with the command that makes or names one.
 fn check_is_run(path: &Path) -> Result<(), ReportError> {
     let shown = path.display();
     let word = shell_word(&shown.to_string());

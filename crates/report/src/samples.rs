@@ -1,4 +1,4 @@
-//! `samples.jsonl`: what the model wrote as it learned.
+//! `samples.jsonl`: samples of the model during training.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -33,7 +33,7 @@ fn parse(lines: impl BufRead) -> ByPrompt {
             prompts.len() - 1
         });
         let samples = &mut prompts[index].1;
-        // As in the metrics, a resumed run writes steps again, and the later record stands.
+        // As in the metrics, a resumed run writes steps again, and the later record counts.
         samples.retain(|earlier| earlier.step < sample.step);
         samples.push(sample);
     }

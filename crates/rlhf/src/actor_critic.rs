@@ -1,4 +1,4 @@
-//! The models of PPO: a policy that acts, a critic that predicts what its answers will be worth.
+//! The models of PPO: a policy, and a critic that predicts the rewards of its answers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub struct ActorCritic {
     pub actor: Decoder,
     /// Predicts, before each token, the reward that is still to come.
     pub critic: ScoreModel,
-    /// The policy's moving average, adapters merged, which is not trained.
+    /// The policy's moving average, with adapters merged; it is not trained.
     pub average: Option<Decoder>,
 }
 

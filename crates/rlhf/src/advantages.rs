@@ -5,7 +5,7 @@
 pub struct Gae {
     /// `A_t`
     pub advantages: Vec<f64>,
-    /// `A_t + V_t`: what the critic is to predict.
+    /// `A_t + V_t`: the targets of the critic.
     pub returns: Vec<f64>,
 }
 
@@ -16,7 +16,7 @@ pub struct Gae {
 /// ```
 ///
 /// # Panics
-/// When there is not one value a reward.
+/// When there is not one value per reward.
 #[must_use]
 pub fn gae(rewards: &[f64], values: &[f64], gamma: f64, lambda: f64) -> Gae {
     assert_eq!(rewards.len(), values.len(), "one value a reward");
@@ -38,8 +38,8 @@ pub fn whiten(rows: &mut [Vec<f64>]) {
     rows.iter_mut().flatten().for_each(|x| *x = (*x - mean) * scale);
 }
 
-/// For each reward of a group, what it is above the mean of the others (Kool et al. 2019; Ahmadian et al. 2024, RLOO):
-/// `A_i = r_i − Σ_{j≠i} r_j / (n − 1)`. One alone has nothing to be compared with: 0.
+/// For each reward of a group, the difference to the mean of the others (Kool et al. 2019; Ahmadian et al. 2024, RLOO):
+/// `A_i = r_i − Σ_{j≠i} r_j / (n − 1)`. A single reward gets 0.
 #[must_use]
 pub fn leave_one_out(rewards: &[f64]) -> Vec<f64> {
     let (n, sum) = (rewards.len() as f64, rewards.iter().sum::<f64>());
@@ -47,7 +47,7 @@ pub fn leave_one_out(rewards: &[f64]) -> Vec<f64> {
     rewards.iter().map(advantage).collect()
 }
 
-/// For each reward of a group, what it is above the group's mean; with `by_deviation` in standard deviations of the
+/// For each reward of a group, the difference to the group's mean; with `by_deviation` in standard deviations of the
 /// group (Shao et al. 2024, GRPO): `A_i = (r_i − mean) / (std + 1e-4)`.
 #[must_use]
 pub fn group_relative(rewards: &[f64], by_deviation: bool) -> Vec<f64> {
@@ -56,7 +56,7 @@ pub fn group_relative(rewards: &[f64], by_deviation: bool) -> Vec<f64> {
     rewards.iter().map(|r| (r - mean) * scale).collect()
 }
 
-/// Mean, and variance with the divisor n − 1; 0 and 0 of nothing.
+/// Mean, and variance with the divisor n − 1; both 0 without numbers.
 #[must_use]
 pub fn mean_and_variance(numbers: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = numbers.clone().count() as f64;

@@ -1,8 +1,8 @@
-//! The battery: what people type first, answered greedily and as a chat samples, each reply judged by its task's own
-//! check.
+//! The battery: common first messages to a chat model. Each is answered greedily and with the chat's sampling settings,
+//! and each reply is judged by the task's own check.
 //!
-//! A reward says how a policy does on the prompts that it learns from; the battery says what a person meets. It decides
-//! which checkpoint of a stage is best ([`StageBattery`]).
+//! A reward measures a policy on the prompts that it learns from; the battery measures typical use. It selects the best
+//! checkpoint of a stage ([`StageBattery`]).
 
 use std::cell::RefCell;
 use std::io::{BufWriter, Write as _};
@@ -20,27 +20,27 @@ use crate::battery_report::{BatteryReply, BatteryReport};
 use crate::rollout::{Group, RolloutConfig, answers, greedy};
 use crate::watch::Watch;
 
-/// Prompts with checks, and how they are asked.
+/// Prompts with checks, and their sampling settings.
 #[derive(Clone, Debug)]
 pub struct Battery {
     /// The prompts.
     pub tasks: Vec<EncodedTask>,
-    /// Sampling settings of the sampled replies: the same random numbers each time. A reply longer than its
-    /// `max_tokens` counts as wrong, also a greedy one.
+    /// Settings of the sampled replies, with the same random numbers each time. A reply longer than its `max_tokens`
+    /// counts as wrong, also a greedy one.
     pub sampling: SamplingConfig,
-    /// Replies generated at once: memory against speed.
+    /// Number of replies generated at once: more takes more memory and less time.
     pub batch: usize,
 }
 
 impl Battery {
-    /// A battery of those tasks whose answers can be judged, with one stream of random numbers a task.
+    /// A battery of those tasks whose answers can be judged, with one stream of random numbers per task.
     #[must_use]
     pub fn new(mut tasks: Vec<EncodedTask>, sampling: SamplingConfig) -> Self {
         tasks.retain(|task| task.task.check != AnswerCheck::OPEN);
         Self { tasks, sampling, batch: 64 }
     }
 
-    /// Replies of a policy, without gradients, and whether each is right.
+    /// Generates the replies of a policy, without gradients, and judges them.
     ///
     /// # Errors
     /// [`TrainError::Config`] when a setting is impossible, [`TrainError::Infer`] when a prompt does not fit the
@@ -80,12 +80,12 @@ fn reply(greedy: &Group, sampled: &Group) -> BatteryReply {
     }
 }
 
-/// Whether a reply passes: it ends by itself, is whole text, and the check takes it.
+/// Whether a reply passes: it ends by itself, is valid text, and passes the check.
 fn is_right(check: &AnswerCheck, text: &str, finished: bool) -> bool {
     finished && !text.contains('\u{fffd}') && check.is_right(text) == Some(true)
 }
 
-/// The battery of a stage: a small one while it trains, another of the checkpoint that it leaves.
+/// The battery of a stage: a small one during training, another for the final checkpoint.
 pub struct StageBattery<'a> {
     during: Battery,
     last: Battery,
@@ -96,8 +96,8 @@ pub struct StageBattery<'a> {
 }
 
 impl<'a> StageBattery<'a> {
-    /// `during` is asked at every evaluation, `last` at the end, whose replies are written to the file `replies`.
-    /// Checkpoints are read onto `device`.
+    /// `during` is asked at every evaluation, `last` at the end; the replies to `last` are written to the file
+    /// `replies`. Checkpoints are loaded onto `device`.
     #[must_use]
     pub fn new(
         during: Battery,
@@ -125,7 +125,7 @@ impl Exam<Decoder> for StageBattery<'_> {
     }
 }
 
-/// One JSON object a prompt.
+/// Writes one JSON object per prompt.
 fn write(file: &Path, report: &BatteryReport) -> Result<(), TrainError> {
     let write = || -> std::io::Result<()> {
         let mut out = BufWriter::new(std::fs::File::create(file)?);

@@ -7,7 +7,7 @@ use fireclay_tokenizer::Message;
 use fireclay_train::TrainError;
 use serde::{Deserialize, Serialize};
 
-/// The replies to one prompt: a line of `battery.jsonl`.
+/// The two replies to one prompt: a line of `battery.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatteryReply {
     /// Topic of the prompt, if it has one.
@@ -15,13 +15,13 @@ pub struct BatteryReply {
     pub topic: Option<String>,
     /// The conversation that waits for the reply.
     pub messages: Vec<Message>,
-    /// The most probable reply.
+    /// The greedy reply.
     pub greedy: String,
     /// Whether it is right.
     pub greedy_right: bool,
-    /// A reply as a chat draws it.
+    /// A reply with the chat's sampling settings.
     pub sampled: String,
-    /// Whether that is right.
+    /// Whether it is right.
     pub sampled_right: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct BatteryReport {
     pub replies: Vec<BatteryReply>,
 }
 
-/// Right replies among some.
+/// Number of right replies in a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Prompts.
@@ -56,7 +56,7 @@ impl Tally {
         share(self.greedy, self.prompts)
     }
 
-    /// The same of sampled replies.
+    /// The share of sampled replies that are right; 0 of no prompts.
     #[must_use]
     pub fn sampled_share(&self) -> f64 {
         share(self.sampled, self.prompts)
@@ -76,7 +76,7 @@ impl BatteryReport {
         all
     }
 
-    /// Per topic, topics as they first occur; prompts without one are in none.
+    /// Per topic, in the order of first occurrence; prompts without a topic are left out.
     #[must_use]
     pub fn by_topic(&self) -> Vec<(&str, Tally)> {
         let mut topics: Vec<(&str, Tally)> = vec![];
@@ -97,8 +97,8 @@ impl BatteryReport {
         f64::midpoint(self.all().greedy_share(), self.all().sampled_share())
     }
 
-    /// The greedy reply that most prompts get, word by word, and its share of all prompts; of equal ones the first in
-    /// the alphabet.
+    /// The greedy reply given to the most prompts, word by word, and its share of all prompts; of equal ones the first
+    /// in alphabetical order.
     #[must_use]
     pub fn most_frequent(&self) -> Option<(&str, f64)> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -109,8 +109,8 @@ impl BatteryReport {
         most.map(|(reply, count)| (reply, share(count, self.replies.len())))
     }
 
-    /// The numbers by their names: `battery`, `battery_sampled`, `battery_most_frequent`, and of every topic
-    /// `battery_TOPIC` and `battery_sampled_TOPIC`.
+    /// The metrics by name: `battery`, `battery_sampled`, `battery_most_frequent`, and for every topic `battery_TOPIC`
+    /// and `battery_sampled_TOPIC`.
     #[must_use]
     pub fn named(&self) -> Vec<(String, f64)> {
         let all = self.all();
@@ -126,7 +126,7 @@ impl BatteryReport {
         numbers
     }
 
-    /// The replies that a stage left in its `battery.jsonl`. A line that is none ends them.
+    /// Reads a stage's `battery.jsonl`, up to the first line that cannot be parsed.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read.

@@ -1,10 +1,10 @@
-//! Sequences of different lengths, and what a model says of their completions.
+//! Sequences of different lengths, and log-probabilities, values and scores of their completions.
 //!
 //! Shapes: B sequences, T tokens of the longest (less its last, which predicts nothing), C tokens of
 //! the longest completion, N tokens of all completions, D width.
 //!
-//! A model reads sequences of about the same length together ([`by_length`]), so that little of what it
-//! computes is padding. Padding stands behind a sequence, where causal attention never looks.
+//! A model reads sequences of similar length together ([`by_length`]), so that there is little padding. Padding follows
+//! a sequence, where causal attention does not reach.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_infer::{Given, Padded, by_length};
@@ -20,7 +20,7 @@ impl Sequences {
     /// Sequences, each with the index of its completion's first token.
     ///
     /// # Panics
-    /// When a prompt is empty, or a completion: a model cannot say how probable nothing is.
+    /// When a prompt or a completion is empty.
     #[must_use]
     pub fn new(sequences: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Self {
         let given: Vec<Given> = sequences.into_iter().map(|(ids, start)| Given { ids, start }).collect();
@@ -42,7 +42,7 @@ impl Sequences {
         self.given.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no sequences.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.given.is_empty()
@@ -65,18 +65,17 @@ impl Sequences {
         self.lengths().max().unwrap_or(0)
     }
 
-    /// The rows that a model reads together.
+    /// Batches of rows that a model reads together.
     fn batches(&self) -> Vec<Vec<usize>> {
         by_length(&self.given.iter().map(|given| given.ids.len()).collect::<Vec<_>>(), |_| usize::MAX)
     }
 
-    /// These rows, each without its last token, and what predicts their completions.
+    /// These rows, each without its last token, with the positions that predict their completions.
     fn padded(&self, rows: &[usize]) -> Padded {
         Padded::new(rows.iter().map(|&row| &self.given[row]))
     }
 
-    /// These rows as they are, padded with 0 to the longest, and the place of each row's last token:
-    /// `[rows, time]`, `[rows]`.
+    /// These rows, padded with 0 to the longest, and the index of each row's last token: `[rows, time]`, `[rows]`.
     fn whole(&self, rows: &[usize], device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
         let time = rows.iter().map(|&row| self.given[row].ids.len()).max().unwrap_or(0);
         let padded = |&row: &usize| {
@@ -89,13 +88,13 @@ impl Sequences {
         (Tensor::from_data(TensorData::new(ids, [rows.len(), time]), device), indices(last, device))
     }
 
-    /// 1 where a completion has a token, 0 behind its end: `[B, C]`.
+    /// 1 where a completion has a token, 0 after its end: `[B, C]`.
     #[must_use]
     pub fn mask(&self, device: &Device) -> Tensor<2> {
         self.per_token(|_, _| 1.0, device)
     }
 
-    /// `value(b, c)` for token `c` of completion `b`, 0 behind its end: `[B, C]`.
+    /// `value(b, c)` for token `c` of completion `b`, 0 after its end: `[B, C]`.
     pub fn per_token(&self, value: impl Fn(usize, usize) -> f32, device: &Device) -> Tensor<2> {
         let longest = self.longest_completion();
         let value = &value;
@@ -104,8 +103,8 @@ impl Sequences {
         Tensor::from_data(TensorData::new(values, [self.len(), longest]), device)
     }
 
-    /// Numbers of all tokens of all completions, in the order of the batches, `[N]`; a completion a
-    /// row: `[B, C]`, 0 behind its end.
+    /// Arranges the numbers of all completion tokens, in the order of the batches, `[N]`, as a row per completion: `[B,
+    /// C]`, 0 after its end.
     fn in_rows(&self, values_n: Tensor<1>, batches: &[Vec<usize>]) -> Tensor<2> {
         let (longest, count, device) = (self.longest_completion(), values_n.dims()[0], values_n.device());
         let lengths: Vec<usize> = self.lengths().collect();
@@ -115,7 +114,7 @@ impl Sequences {
             firsts[row] = first;
             first += lengths[row];
         }
-        // Behind the last value stands a 0.
+        // A 0 follows the last value.
         let places = firsts
             .iter()
             .zip(&lengths)
@@ -132,12 +131,12 @@ fn indices(places: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, In
     Tensor::from_data(TensorData::new(places, [count]), device)
 }
 
-/// Log-probabilities and entropies of the tokens of completions; 0 behind a completion's end.
+/// Log-probabilities and entropies of the tokens of completions; 0 after a completion's end.
 #[derive(Clone, Debug)]
 pub struct CompletionScores {
     /// log p of each token, given those before it: `[B, C]`.
     pub logprobs: Tensor<2>,
-    /// The entropy `−Σ p log p` of the distribution that each token was chosen from, in nats: `[B, C]`.
+    /// The entropy `−Σ p log p` of the distribution from which each token was drawn, in nats: `[B, C]`.
     pub entropies: Tensor<2>,
 }
 
@@ -149,7 +148,7 @@ pub fn token_logprobs(decoder: &Decoder, sequences: &Sequences, temperature: f64
     sequences.in_rows(of_tokens(decoder, sequences, &batches, temperature).chosen, &batches)
 }
 
-/// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`: as a number for the log
+/// [`token_logprobs`] with entropies, which carry gradients only if they are `differentiable`; as a number for the log
 /// they need none.
 #[must_use]
 pub fn token_scores(
@@ -164,8 +163,8 @@ pub fn token_scores(
     CompletionScores { logprobs: sequences.in_rows(chosen, &batches), entropies: sequences.in_rows(entropy, &batches) }
 }
 
-/// What the head, which is computed before the completions' tokens alone, says of them: `[N]`, in the order of the
-/// batches.
+/// Log-probabilities and entropies of the completions' tokens, for which alone the head is computed: `[N]`, in the
+/// order of the batches.
 fn of_tokens(decoder: &Decoder, sequences: &Sequences, batches: &[Vec<usize>], temperature: f64) -> LogProbabilities {
     let device = decoder.device();
     let (mut hidden_nd, mut targets) = (vec![], vec![]);
@@ -177,7 +176,7 @@ fn of_tokens(decoder: &Decoder, sequences: &Sequences, batches: &[Vec<usize>], t
     decoder.log_probabilities(Tensor::cat(hidden_nd, 0), targets, temperature)
 }
 
-/// A critic's value before each token of the completions: of the tokens before it. `[B, C]`
+/// A critic's value before each completion token, that is, of the prefix without it. `[B, C]`
 #[must_use]
 pub fn token_values(critic: &ScoreModel, sequences: &Sequences) -> Tensor<2> {
     let device = critic.device();
@@ -218,7 +217,7 @@ pub fn masked_mean(x_bc: Tensor<2>, mask_bc: &Tensor<2>) -> Tensor<1> {
 /// A tensor's numbers on the host.
 ///
 /// # Panics
-/// When they are no floats.
+/// When they are not floats.
 #[must_use]
 pub fn host<const R: usize>(tensor: Tensor<R>) -> Vec<f32> {
     tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32")

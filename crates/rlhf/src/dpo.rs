@@ -10,7 +10,7 @@
 //! | `ipo` | `(h̄ − 1/(2β))²`, with the mean over tokens instead of the sum (Azar et al. 2023) |
 //! | `hinge` | `max(0, 1 − β·h)` (Zhao et al. 2023, `SLiC`) |
 //!
-//! `reference_free` leaves the reference out: it is taken to be uniform.
+//! `reference_free` replaces the reference by a uniform distribution.
 
 use std::cmp::Ordering;
 
@@ -27,7 +27,7 @@ use crate::numbers::positive;
 use crate::reward::pair_sequences;
 use crate::sft::limit;
 
-/// Which function of the difference is minimised.
+/// Loss as a function of the difference h.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DpoLoss {
@@ -44,13 +44,13 @@ pub enum DpoLoss {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DpoConfig {
-    /// Which function of the difference is minimised.
+    /// Loss as a function of the difference h.
     pub loss: DpoLoss,
-    /// β: how strongly the policy is held to its reference.
+    /// β: strength of the KL constraint to the reference.
     pub beta: f64,
     /// s: the share of labels that are taken to be wrong.
     pub label_smoothing: f64,
-    /// Whether the reference is left out.
+    /// Whether the loss uses no reference.
     pub reference_free: bool,
 }
 
@@ -75,7 +75,7 @@ impl DpoConfig {
     }
 }
 
-/// The loss on pairs, with the frozen policy it is held to.
+/// The loss on pairs, with its frozen reference.
 #[derive(Clone, Debug)]
 pub struct DirectPreference {
     /// Its configuration.
@@ -121,7 +121,7 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
         let mean = self.config.loss == DpoLoss::Ipo;
         let split = |all: Tensor<1>| (all.clone().narrow(0, 0, pairs.len()), all.narrow(0, pairs.len(), pairs.len()));
         let (chosen, rejected) = split(completion_logprobs(policy, &sequences, mean));
-        // A uniform reference says the same of both.
+        // A uniform reference cancels out.
         let reference = if self.config.reference_free {
             chosen.zeros_like().detach().repeat_dim(0, 2)
         } else {
@@ -129,7 +129,7 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
             Tensor::from_data(logprobs, &policy.device())
         };
         let (ref_chosen, ref_rejected) = split(reference);
-        // What the policy thinks an answer is worth, up to a constant of the prompt.
+        // The implicit reward of an answer, up to a constant of the prompt.
         let worth = |policy: &Tensor<1>, reference: &Tensor<1>| {
             let difference = policy.clone().detach() - reference.clone();
             host(difference * self.config.beta).into_iter().map(f64::from).collect::<Vec<_>>()
@@ -165,7 +165,7 @@ pub struct PreferenceTraining<'a, T> {
     pub source: &'a mut dyn Source<Vec<T>>,
     /// Examples that are never learned from.
     pub validation: &'a [T],
-    /// Decides which checkpoint is best; `None`: the validation loss does.
+    /// Selects the best checkpoint; `None`: the validation loss does.
     pub battery: Option<&'a dyn Exam<Decoder>>,
 }
 
@@ -204,8 +204,8 @@ impl<T: Clone> PreferenceTraining<'_, T> {
     }
 }
 
-/// Aligns `policy` with preferences, or resumes exactly; see [`fit()`]. `reference`, without
-/// gradients, is what the policy began as.
+/// Aligns `policy` with preferences, or resumes exactly; see [`fit()`]. `reference`, without gradients, is the policy's
+/// starting point.
 ///
 /// # Errors
 /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or

@@ -61,9 +61,9 @@ pub struct GrpoConfig {
     pub epochs: u64,
     /// Answers in an update.
     pub minibatch: usize,
-    /// ε below 1: a ratio smaller than 1 − ε gains nothing.
+    /// Lower clip ε: a ratio below 1 − ε gives no further gain.
     pub clip_low: f64,
-    /// ε above 1: a ratio larger than 1 + ε gains nothing.
+    /// Upper clip ε: a ratio above 1 + ε gives no further gain.
     pub clip_high: f64,
     /// β: weight of the KL to the reference.
     pub kl_coefficient: f64,
@@ -75,7 +75,7 @@ pub struct GrpoConfig {
     pub reduction: Reduction,
     /// Unit of the ratio: token or sequence.
     pub ratio: Ratio,
-    /// Bonus of a nat of entropy.
+    /// Bonus per nat of entropy.
     pub entropy_coefficient: f64,
 }
 
@@ -116,7 +116,7 @@ impl GrpoConfig {
     }
 }
 
-/// The algorithm.
+/// The GRPO algorithm.
 #[derive(Clone, Debug)]
 pub struct Grpo {
     /// Its configuration.
@@ -142,10 +142,10 @@ impl PolicyGradient<Decoder> for Grpo {
         context: StepContext<'_>,
     ) -> Result<(Decoder, UpdateStats), TrainError> {
         let advantages: Vec<f64> = groups.iter().flat_map(|group| self.advantages(group)).collect();
+        let with_signal = groups.iter().filter(|group| has_signal(group)).count();
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let mut means = Means::default();
-        let undecided = groups.iter().filter(|group| self.advantages(group).iter().any(|&a| a != 0.0)).count();
-        means.add("groups_with_signal", undecided as f64 / groups.len().max(1) as f64);
+        means.add("groups_with_signal", with_signal as f64 / groups.len().max(1) as f64);
         for epoch in 0..self.config.epochs {
             for chosen in
                 minibatches(trajectories.len(), self.config.minibatch, context.config.seed, context.step, epoch)
@@ -153,14 +153,20 @@ impl PolicyGradient<Decoder> for Grpo {
                 let some: Vec<&Trajectory> = chosen.iter().map(|&index| trajectories[index]).collect();
                 let advantages: Vec<f64> = chosen.iter().map(|&index| advantages[index]).collect();
                 let loss = self.loss(&model, &some, &advantages, context.temperature, &mut means);
-                let rate = context.rate * context.config.learning_rate;
+                let rate = context.learning_rate();
                 let (stepped, result) = descend(model, optimizer, &loss, context.checkpoints, rate);
                 model = stepped;
-                means.update("loss", "grad_norm", result);
+                means.policy_update(result);
             }
         }
         Ok((model, means.into_stats()))
     }
+}
+
+/// Whether the rewards of a group differ. Where they do not, the mean of equal rewards may still be off by a rounding,
+/// and advantages so small say nothing.
+fn has_signal(group: &Group) -> bool {
+    group.trajectories.iter().any(|trajectory| trajectory.reward != group.trajectories[0].reward)
 }
 
 impl Grpo {
@@ -200,13 +206,13 @@ impl Grpo {
 /// Inputs of [`grpo_loss`], each `[B, C]`.
 #[derive(Clone, Debug)]
 pub struct GrpoInputs {
-    /// log π of every token now.
+    /// log π of every token under the current policy.
     pub logprobs: Tensor<2>,
-    /// log π of the policy that drew them.
+    /// log π under the policy that drew the tokens.
     pub old: Tensor<2>,
-    /// log π of the reference.
+    /// log π under the reference.
     pub reference: Tensor<2>,
-    /// The advantage of the answer that a token is in.
+    /// The advantage of each token's answer.
     pub advantages: Tensor<2>,
     /// 1 for tokens of answers, 0 for padding.
     pub mask: Tensor<2>,

@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Which estimate.
+/// Estimator of the KL divergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KlEstimator {
@@ -33,7 +33,7 @@ impl KlEstimator {
     }
 }
 
-/// The coefficient of a KL penalty, kept or steered towards a target (Ziegler et al. 2019, section 2.2):
+/// The coefficient of a KL penalty, constant or adapted towards a target (Ziegler et al. 2019, section 2.2):
 ///
 /// ```text
 /// e = clip(KL / target − 1, −0.2, 0.2)        β ← β · (1 + e · completions / horizon)
@@ -42,9 +42,9 @@ impl KlEstimator {
 pub struct KlCoefficient {
     /// β
     pub value: f64,
-    /// The KL to steer towards, nats a completion; 0: β stays.
+    /// Target KL in nats per completion; 0: β is constant.
     pub target: f64,
-    /// Over how many completions β may change by 20 %.
+    /// Number of completions over which β may change by 20 %.
     pub horizon: f64,
 }
 

@@ -1,4 +1,5 @@
-//! KTO: Kahneman–Tversky optimisation (Ethayarajh et al. 2024). Single thumbs, up or down, instead of pairs.
+//! KTO: Kahneman–Tversky optimisation (Ethayarajh et al. 2024). Learns from single ratings, thumb up or down, instead
+//! of pairs.
 //!
 //! With `r = log π(y|x) − log reference(y|x)` and `z`, an estimate of the KL of the policy from its
 //! reference that carries no gradient,
@@ -25,7 +26,7 @@ use crate::numbers::{not_negative, positive};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KtoConfig {
-    /// β: how strongly the policy is held to its reference.
+    /// β: strength of the KL constraint to the reference.
     pub beta: f64,
     /// Weight of thumbs up.
     pub desirable_weight: f64,
@@ -51,7 +52,7 @@ impl KtoConfig {
     }
 }
 
-/// The loss on ratings, with the frozen policy it is held to.
+/// The loss on ratings, with its frozen reference.
 #[derive(Clone, Debug)]
 pub struct KahnemanTversky {
     /// Its configuration.
@@ -60,8 +61,8 @@ pub struct KahnemanTversky {
     pub reference: Decoder,
 }
 
-/// The loss of every rating from `ratios = log π − log reference` and the KL estimate `z`; `good`
-/// says which thumbs are up. All `[B]`
+/// The loss of every rating, from `ratios = log π − log reference` and the KL estimate `z`; `good` marks thumbs up. All
+/// `[B]`
 #[must_use]
 pub fn kto_losses(ratios_b: Tensor<1>, good: &[bool], z: f64, config: &KtoConfig) -> Tensor<1> {
     let device = ratios_b.device();
@@ -81,8 +82,8 @@ impl KahnemanTversky {
         completion_logprobs(policy, sequences, false) - Tensor::from_data(reference, &policy.device())
     }
 
-    /// The KL estimate, from each prompt with the next completion that belongs to another prompt; 0
-    /// where all prompts are the same.
+    /// The KL estimate, from each prompt with the next completion that belongs to another prompt; 0 if all prompts are
+    /// equal.
     fn kl(&self, policy: &Decoder, ratings: &[EncodedRating]) -> f64 {
         let longest = policy.config().context;
         let prompt = |rating: &EncodedRating| rating.ids[..rating.prompt_tokens].to_vec();
@@ -120,8 +121,8 @@ impl Objective<Decoder, Vec<EncodedRating>> for KahnemanTversky {
     }
 }
 
-/// Aligns `policy` with ratings, or resumes exactly; see [`fit`](fireclay_train::fit()).
-/// `reference`, without gradients, is what the policy began as.
+/// Aligns `policy` with ratings, or resumes exactly; see [`fit`](fireclay_train::fit()). `reference`, without
+/// gradients, is the policy's starting point.
 ///
 /// # Errors
 /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, the disk fails, or

@@ -11,13 +11,11 @@
 //! | DPO | pairs of answers, without a reward model | [`mod@dpo`] |
 //! | KTO | thumbs up and down | [`mod@kto`] |
 //!
-//! The first two and the last two run [`fit`](fireclay_train::fit()), the others the loop of
-//! [`mod@online`]: ask, judge, learn. What they share is plain data: a [`Trajectory`] is one answer
-//! with its log-probabilities and reward, a [`Group`] the answers to one prompt, and [`Sequences`]
-//! are either as tensors.
+//! The first two and the last two run [`fit`](fireclay_train::fit()), the others the loop of [`mod@online`]: sample,
+//! judge, learn. They share plain data: a [`Trajectory`] is one answer with its log-probabilities and reward, a
+//! [`Group`] the answers to one prompt, and [`Sequences`] prepares either as tensors.
 //!
-//! The [`battery`] decides which checkpoint of a policy is best: common first messages, each reply judged by an exact
-//! check.
+//! The [`battery`] selects the best checkpoint of a policy: common first messages, each reply judged by an exact check.
 //!
 //! Reading order: [`completions`] → [`rollout`](mod@rollout) → [`rewards`] → [`mod@online`] → the
 //! algorithm of interest.

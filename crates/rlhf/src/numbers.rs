@@ -18,7 +18,7 @@ pub(crate) fn fraction(key: &'static str, value: f64) -> Result<(), TrainError> 
     check((0.0..=1.0).contains(&value), key, &value, "a fraction between 0 and 1")
 }
 
-/// A memory or a clip, which must leave something.
+/// Checks a decay rate or a clip, which must be below 1.
 pub(crate) fn below_one(key: &'static str, value: f64) -> Result<(), TrainError> {
     check((0.0..1.0).contains(&value), key, &value, "at least 0 and less than 1")
 }

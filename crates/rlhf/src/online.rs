@@ -1,8 +1,7 @@
-//! The loop that every policy-gradient stage runs: ask, judge, learn.
+//! The training loop of every policy-gradient stage: sample, judge, learn.
 //!
-//! The algorithm decides what is learned from the judged answers: [`reinforce`](crate::reinforce),
-//! [`rloo`](crate::rloo), [`ppo`](crate::ppo) and [`grpo`](crate::grpo) each implement
-//! [`PolicyGradient`] in one file.
+//! [`reinforce`](crate::reinforce), [`rloo`](crate::rloo), [`ppo`](crate::ppo) and [`grpo`](crate::grpo) each implement
+//! [`PolicyGradient`] in one file: the updates from the judged answers.
 
 use std::time::Instant;
 
@@ -31,7 +30,7 @@ pub trait PolicyGradient<M: Trainable> {
     /// Learns from judged answers of the policy.
     ///
     /// # Errors
-    /// When data that is mixed in cannot be read.
+    /// When pretraining data for the loss cannot be read.
     fn learn(
         &mut self,
         model: M,
@@ -45,28 +44,36 @@ pub trait PolicyGradient<M: Trainable> {
         Value::Null
     }
 
-    /// Takes up what [`memory`](Self::memory) gave.
+    /// Restores the state that [`memory`](Self::memory) returned.
     ///
     /// # Errors
-    /// When that is not its memory.
+    /// When the value is not such a state.
     fn recall(&mut self, _memory: &Value) -> Result<(), TrainError> {
         Ok(())
     }
 }
 
-/// The step that an algorithm learns in.
+/// The step in which an algorithm learns.
 #[derive(Clone, Copy, Debug)]
 pub struct StepContext<'a> {
     /// The step, from 1.
     pub step: u64,
-    /// Its learning rate as a share of the highest: the schedule's.
+    /// Its learning rate as a fraction of the peak, by the schedule.
     pub rate: f64,
     /// Configuration of training.
     pub config: &'a TrainConfig,
-    /// The temperature that log-probabilities are taken at.
+    /// The temperature of log-probabilities.
     pub temperature: f64,
-    /// The inputs that the model's blocks kept for the backward pass, if it has activation checkpointing.
+    /// The kept inputs of the model's blocks, if it has activation checkpointing.
     pub checkpoints: Option<&'a Checkpoints>,
+}
+
+impl StepContext<'_> {
+    /// The policy's learning rate in this step.
+    #[must_use]
+    pub fn learning_rate(&self) -> f64 {
+        self.rate * self.config.learning_rate
+    }
 }
 
 /// Figures of the updates of a step.
@@ -74,12 +81,12 @@ pub struct StepContext<'a> {
 pub struct UpdateStats {
     /// Numbers for the log: entropy, clip fraction and the like.
     pub metrics: Vec<(&'static str, f64)>,
-    /// Updates left out because a loss or a gradient was not finite.
+    /// Number of updates skipped because a loss or a gradient was not finite.
     pub skipped: u64,
-    /// Global norm of the policy's gradient, a mean over the updates.
-    pub grad_norm: f64,
-    /// The policy's loss, a mean over the updates.
-    pub loss: f64,
+    /// Global norm of the policy's gradient, a mean over the updates; `None` where the policy was not updated.
+    pub grad_norm: Option<f64>,
+    /// The policy's loss, a mean over the updates; `None` where the policy was not updated.
+    pub loss: Option<f64>,
 }
 
 /// Arguments of [`online`] beside model and algorithm.
@@ -96,17 +103,17 @@ pub struct Online<'a> {
     pub source: &'a mut dyn Source<Vec<EncodedTask>>,
     /// Prompts that are never learned from.
     pub held_out: &'a [EncodedTask],
-    /// Decides which checkpoint is best; `None`: none is marked.
+    /// Selects the best checkpoint; `None`: none is marked.
     pub battery: Option<&'a dyn Exam<Decoder>>,
 }
 
-/// Dialogues kept as samples at each evaluation.
+/// Number of dialogues stored as samples at each evaluation.
 const SAMPLES: usize = 8;
 const SHOWS: [&str; 7] = ["reward_mean", "kl", "ratio_error", "entropy", "response_length", "finished", "battery"];
 
-/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage.
-/// Resuming is exact, as [`fit`](fireclay_train::fit())'s: what is asked and what is drawn depend
-/// on seed and step alone, so that a step that was cut off anywhere is made again as it was.
+/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage. Resuming is exact, as
+/// for [`fit`](fireclay_train::fit()): prompts and random numbers depend only on seed and step, so that an interrupted
+/// step is repeated identically.
 ///
 /// # Errors
 /// [`TrainError`] when settings do not fit the checkpoint, a prompt does not fit the model, or the disk fails.
@@ -133,7 +140,7 @@ pub fn online<M: Trainable>(
         let found = held_out.measure(algorithm.policy(&valid), &mut session)?;
         session.log(StepMetrics { extra: found.iter().cloned().collect(), ..StepMetrics::default() })?;
         last_evaluation = Some(found);
-        // The model that the stage begins with may be the best that it leaves.
+        // The starting model may be the best of the stage.
         if session.save_due() {
             session.save(&valid)?;
         }
@@ -142,14 +149,14 @@ pub fn online<M: Trainable>(
     }
 
     while let Some(step) = session.next_step() {
-        // Ask: the policy completes this step's prompts.
+        // Sample: the policy completes this step's prompts.
         let mut time = Stopwatch::default();
         let tasks = source.next_batch()?;
         let valid = model.valid();
         let mut groups = rollout(algorithm.policy(&valid), &tasks, tokenizer, rollouts, config.seed, step)?;
         time.lap("generating");
 
-        // Judge: the reward, and how far each answer is from what the reference would say.
+        // Judge: the reward, and log-probabilities under the reference for the KL.
         add_rewards(&mut groups, reward)?;
         add_reference_logprobs(&mut groups, &reference, rollouts.temperature, rollouts.scoring())?;
         time.lap("scoring");
@@ -182,7 +189,7 @@ pub fn online<M: Trainable>(
         }
 
         // Log and save.
-        let (loss, grad_norm) = (Some(stats.loss), Some(stats.grad_norm));
+        let UpdateStats { loss, grad_norm, .. } = stats;
         session.log(StepMetrics { loss, grad_norm, extra: numbers.into_iter().collect(), ..line })?;
         if session.save_due() {
             session.save(&model.valid())?;
@@ -190,7 +197,7 @@ pub fn online<M: Trainable>(
     }
 
     if last_evaluation.is_none() && session.is_complete() {
-        // The run before this one made the last step, and was cut off before it could say so.
+        // The previous run made the last step, but was interrupted before it marked the stage as done.
         last_evaluation = Some(held_out.evaluate(algorithm.policy(&model.valid()), session.state.step)?.numbers);
     }
     if !session.is_saved() {
@@ -201,14 +208,16 @@ pub fn online<M: Trainable>(
     session.end(summary, battery)
 }
 
-/// The settings that must not change when a stage is resumed: the algorithm's, the rollouts', and
-/// those that the stage came with.
+/// Settings that must not change when a stage is resumed: the algorithm's, the rollouts', and those of the stage
+/// itself.
 fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
     let mut all = serde_json::Map::new();
     let rollouts = serde_json::to_value(rollouts).expect("settings are JSON");
     for part in [algorithm, rollouts, own] {
-        if let Value::Object(part) = part {
-            all.extend(part);
+        let Value::Object(part) = part else { continue };
+        for (key, value) in part {
+            assert!(!all.contains_key(&key), "two settings are named {key}");
+            all.insert(key, value);
         }
     }
     all.retain(|key, _| !RolloutConfig::is_free(key));
@@ -216,8 +225,8 @@ fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
 }
 
 impl RolloutConfig {
-    /// Whether the key of this name may change when a stage is resumed: how many answers are drawn at
-    /// once, and the memory for it, change nothing but speed.
+    /// Whether the key of this name may change when a stage is resumed: the number of answers drawn at once, and the
+    /// memory for them, affect only speed.
     #[must_use]
     pub fn is_free(key: &str) -> bool {
         matches!(key, "rollout_batch" | "cache_mib")
@@ -237,7 +246,7 @@ impl Default for Stopwatch {
 }
 
 impl Stopwatch {
-    /// Ends a part.
+    /// Ends a part of the step.
     fn lap(&mut self, name: &'static str) {
         let seconds = self.started.elapsed().as_secs_f64() - self.total();
         self.laps.push((name, seconds));
@@ -273,8 +282,8 @@ struct Evaluated {
 }
 
 impl HeldOut<'_> {
-    /// Evaluates the policy, without gradients, and asks it the battery; logs the samples, and
-    /// gives the numbers by their names.
+    /// Evaluates the policy, without gradients, and runs its battery; logs the samples, and returns the metrics by
+    /// name.
     fn measure<M: Trainable>(
         &self,
         policy: &Decoder,
@@ -293,7 +302,7 @@ impl HeldOut<'_> {
             return Ok(Evaluated { numbers: vec![], samples: vec![] });
         }
         let single = RolloutConfig { group_size: 1, ..self.rollouts.clone() };
-        // The same random numbers each time, of a seed that training does not use.
+        // The same random numbers each time, from a seed that training does not use.
         let mut drawn = rollout(policy, self.prompts, self.tokenizer, &single, !self.seed, 0)?;
         add_rewards(&mut drawn, self.reward)?;
         add_reference_logprobs(&mut drawn, self.reference, single.temperature, single.scoring())?;
@@ -313,7 +322,7 @@ impl HeldOut<'_> {
     }
 }
 
-/// A dialogue as a sample: what was said before, a turn a line, and the answer.
+/// A dialogue as a sample: the earlier turns, one per line, and the answer.
 pub(crate) fn sample(group: &Group, step: u64) -> Sample {
     let turns = group.task.messages.iter().map(|message| format!("{}: {}", message.role, message.content));
     let text = group.trajectories.first().map_or_else(String::new, |trajectory| trajectory.text.clone());

@@ -1,10 +1,10 @@
 //! PPO: proximal policy optimisation (Schulman et al. 2017) as it aligns language models (Ziegler
 //! et al. 2019; Ouyang et al. 2022).
 //!
-//! Each token of an answer is an action with a reward of its own: `−β·(log π − log reference)`, and
-//! for the last one the answer's clipped reward besides. A critic predicts what is still to come;
-//! [GAE](crate::advantages::gae) turns token rewards and predictions into an advantage for every
-//! token. With `ρ = π / π_old` the policy then minimises, for a few epochs over the same answers,
+//! Each token of an answer is an action with its own reward: `−β·(log π − log reference)`, and for the last token the
+//! answer's clipped reward in addition. A critic predicts the rewards to come; [GAE](crate::advantages::gae) computes
+//! an advantage for every token from token rewards and values. With `ρ = π / π_old` the policy then minimises, for a
+//! few epochs over the same answers,
 //!
 //! ```text
 //! L_policy = mean max(−A·ρ, −A·clip(ρ, 1 − ε, 1 + ε))  −  c·entropy  +  c'·(next-token loss on pretraining text)
@@ -38,33 +38,33 @@ pub struct PpoConfig {
     pub epochs: u64,
     /// Answers in an update.
     pub minibatch: usize,
-    /// ε: how far ρ may go from 1 before it gains nothing.
+    /// ε: a ratio ρ beyond 1 ± ε gives no further gain.
     pub clip_ratio: f64,
     /// `ε_v`, the same for values; 0: not clipped.
     pub clip_value: f64,
-    /// γ: discount of a reward that comes one token later.
+    /// γ: discount per token.
     pub gamma: f64,
-    /// λ: 1 trusts the token rewards, 0 the critic.
+    /// λ of GAE: 1 relies on the token rewards, 0 on the critic.
     pub lambda: f64,
-    /// β: what a nat of KL to the reference costs.
+    /// β: penalty per nat of KL to the reference.
     pub kl_coefficient: f64,
-    /// The KL, nats an answer, that β is steered towards; 0: β stays.
+    /// Target KL in nats per answer, towards which β is adapted; 0: β is constant.
     pub kl_target: f64,
-    /// Over how many answers β may change by 20 %.
+    /// Number of answers over which β may change by 20 %.
     pub kl_horizon: f64,
-    /// The most that an answer's reward may be, or its least with a minus; 0: no limit.
+    /// Rewards are clipped to ± this value; 0: no limit.
     pub reward_clip: f64,
-    /// Whether a step's advantages are brought to mean 0 and deviation 1.
+    /// Whether a step's advantages are normalised to mean 0 and standard deviation 1.
     pub whiten_advantages: bool,
-    /// c: what a nat of entropy is worth.
+    /// c: bonus per nat of entropy.
     pub entropy_coefficient: f64,
-    /// The critic's highest learning rate.
+    /// The critic's peak learning rate.
     pub critic_learning_rate: f64,
-    /// Steps at the beginning in which only the critic learns.
+    /// Number of initial steps in which only the critic learns.
     pub critic_warmup_steps: u64,
     /// c': weight of the next-token loss on pretraining text (PPO-ptx); 0: none.
     pub pretrain_coefficient: f64,
-    /// Memory of the policy's moving average, a step; 0: none is kept.
+    /// Decay rate of the policy's moving average, per step; 0: no average is kept.
     pub ema_decay: f64,
 }
 
@@ -120,7 +120,7 @@ impl PpoConfig {
     }
 }
 
-/// The algorithm, with its coefficient of KL and the pretraining text that is mixed in.
+/// The PPO algorithm, with its KL coefficient and the pretraining text for its loss.
 pub struct Ppo<'a> {
     config: PpoConfig,
     kl: KlCoefficient,
@@ -135,10 +135,10 @@ struct Memory {
 }
 
 impl<'a> Ppo<'a> {
-    /// Before the first step. `pretraining` is read where the configuration gives its loss a weight.
+    /// The algorithm before the first step. `pretraining` is read if the configuration gives its loss a weight.
     ///
     /// # Panics
-    /// When pretraining text is to be mixed in and there is none.
+    /// When the loss on pretraining text has a weight and there is no text.
     #[must_use]
     pub fn new(config: PpoConfig, pretraining: Option<&'a mut dyn Source<Batch>>) -> Self {
         let PpoConfig { kl_coefficient, kl_target, kl_horizon, pretrain_coefficient, .. } = config;
@@ -147,7 +147,7 @@ impl<'a> Ppo<'a> {
         Self { config, kl, pretraining }
     }
 
-    /// Values of the critic as it is, and from them advantages and returns, for every token of every answer.
+    /// Values of the current critic, and from them advantages and returns, for every token of every answer.
     fn experience(&self, model: &ActorCritic, trajectories: &[&Trajectory]) -> Experience {
         let critic = model.critic.valid();
         let mut values: Vec<Vec<f64>> = Vec::with_capacity(trajectories.len());
@@ -213,17 +213,17 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
                 let batch = Minibatch::new(&trajectories, &experience, &chosen, &model);
                 if context.step > self.config.critic_warmup_steps {
                     let loss = self.policy_loss(&model.actor, &batch, context, &mut means)?;
-                    let rate = context.rate * context.config.learning_rate;
+                    let rate = context.learning_rate();
                     let (actor, result) = descend(model.actor, &mut optimizers.actor, &loss, context.checkpoints, rate);
                     model.actor = actor;
-                    means.update("loss", "grad_norm", result);
+                    means.policy_update(result);
                 }
                 let values = token_values(&model.critic, &batch.sequences);
                 let loss = value_loss(values, batch.old_values, batch.returns, &batch.mask, self.config.clip_value);
                 let rate = context.rate * self.config.critic_learning_rate;
                 let (critic, result) = descend(model.critic, &mut optimizers.critic, &loss, context.checkpoints, rate);
                 model.critic = critic;
-                means.update("value_loss", "critic_grad_norm", result);
+                means.critic_update(result);
             }
         }
 
@@ -326,7 +326,7 @@ pub fn clipped_surrogate(
     (-advantages_bc.clone() * ratio).max_pair(-advantages_bc * clipped)
 }
 
-/// The share of tokens where the clip decides: `−A·clip(ρ) > −A·ρ`.
+/// The share of clipped tokens: `−A·clip(ρ) > −A·ρ`.
 #[must_use]
 pub fn clip_fraction(
     logprobs_bc: &Tensor<2>,

@@ -1,14 +1,14 @@
 //! REINFORCE with a baseline: the textbook policy gradient (Williams 1992).
 //!
-//! An answer y to a prompt x is worth `R = r(x, y) − β·KL(y)`. The gradient of its expectation is
-//! estimated from answers of the policy itself,
+//! An answer y to a prompt x has the return `R = r(x, y) − β·KL(y)`. The gradient of its expectation is estimated from
+//! the policy's own answers,
 //!
 //! ```text
 //! ∇ E[R] ≈ 1/n Σ_i (R_i − b) · Σ_t ∇ log π(y_it | x_i, y_i<t)
 //! ```
 //!
-//! where b, a running mean of the rewards, changes no expectation but much of the variance. One
-//! update a step: the answers are the policy's own only once.
+//! where b, a running mean of the rewards, reduces the variance and does not change the expectation. There is one
+//! update per step, because after it the answers are no longer the policy's own.
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
@@ -26,13 +26,13 @@ use crate::update::Means;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReinforceConfig {
-    /// β: what a nat of KL to the reference costs.
+    /// β: penalty per nat of KL to the reference.
     pub kl_coefficient: f64,
-    /// Memory of the running mean; 0: the mean of the step's own rewards.
+    /// Decay rate of the running mean; 0: the mean of the step's own rewards.
     pub baseline_decay: f64,
-    /// Bonus of a nat of entropy.
+    /// Bonus per nat of entropy.
     pub entropy_coefficient: f64,
-    /// Answers whose gradients are computed at once: memory against speed.
+    /// Number of answers whose gradients are computed at once: more takes more memory and less time.
     pub minibatch: usize,
 }
 
@@ -55,7 +55,7 @@ impl ReinforceConfig {
     }
 }
 
-/// The algorithm, with its baseline.
+/// The REINFORCE algorithm, with its baseline.
 #[derive(Clone, Debug)]
 pub struct Reinforce {
     config: ReinforceConfig,
@@ -63,13 +63,13 @@ pub struct Reinforce {
 }
 
 impl Reinforce {
-    /// Before the first step.
+    /// The algorithm before the first step.
     #[must_use]
     pub fn new(config: ReinforceConfig) -> Self {
         Self { config, baseline: None }
     }
 
-    /// The baseline for this step's rewards, which does not depend on them unless it is the first.
+    /// The baseline for this step's rewards; only in the first step it depends on them.
     fn baseline(&mut self, rewards: &[f64]) -> f64 {
         let mean = rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
         let before = self.baseline.unwrap_or(mean);
@@ -129,7 +129,7 @@ pub fn reinforce_loss(logprobs_bc: Tensor<2>, advantages_b: Tensor<1>, mask_bc: 
     -(logprobs_b * advantages_b).sum() / answers
 }
 
-/// One update with answers of the policy as it is.
+/// One update with answers of the current policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OnPolicyStep {
     pub(crate) minibatch: usize,
@@ -137,7 +137,7 @@ pub(crate) struct OnPolicyStep {
 }
 
 impl OnPolicyStep {
-    /// Adds up the gradients of all answers, some at a time, and makes one step.
+    /// Sums the gradients of all answers, some at a time, and makes one update.
     pub(crate) fn update(
         self,
         model: Decoder,
@@ -165,7 +165,7 @@ impl OnPolicyStep {
             if self.entropy_coefficient != 0.0 {
                 loss = loss - entropy * self.entropy_coefficient;
             }
-            // The mean over all answers, of which this piece has some.
+            // This piece's part of the mean over all answers.
             let loss = loss * (trajectories.len() as f64 / all);
             total += number(loss.clone());
             let of_piece = ModuleGradients::of_loss(&model, &loss, context.checkpoints);
@@ -180,8 +180,8 @@ impl OnPolicyStep {
         let gradients = gradients.expect("a step has answers");
         let norm = gradients.norm();
         let finite = total.is_finite() && norm.is_finite();
-        means.update("loss", "grad_norm", finite.then_some((total, norm)));
-        let rate = context.rate * context.config.learning_rate;
+        means.policy_update(finite.then_some((total, norm)));
+        let rate = context.learning_rate();
         let model = if finite { optimizer.step(model, gradients, norm, rate) } else { model };
         (model, means.into_stats())
     }

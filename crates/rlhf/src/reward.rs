@@ -1,17 +1,15 @@
-//! The reward model: what people would prefer, learned from pairs of answers of which they preferred one.
+//! The reward model: predicts human preferences, learned from pairs of answers.
 //!
-//! A score r(x, y) is read at an answer's last token. Bradley and Terry (1952) say how probable it
-//! is that one answer is preferred to another, and its negative log-likelihood is the loss
-//! (Christiano et al. 2017; Ouyang et al. 2022), with the margin m of Touvron et al. (2023) and the
-//! term that keeps scores centred of Eisenstein et al. (2023):
+//! A score r(x, y) is read at an answer's last token. The Bradley–Terry model (1952) gives the probability that one
+//! answer is preferred to another, and its negative log-likelihood is the loss (Christiano et al. 2017; Ouyang et al.
+//! 2022), with the margin m of Touvron et al. (2023) and the centring term of Eisenstein et al. (2023):
 //!
 //! ```text
 //! L = −log σ(r(x, y_c) − r(x, y_r) − m) + c·(r(x, y_c) + r(x, y_r))²
 //! ```
 //!
-//! Only differences of scores mean anything. So that a reward of 0 is an average answer and 1 a
-//! deviation better, the scores of a reference set are brought to mean 0 and deviation 1 when
-//! training ends.
+//! Only differences of scores are determined. At the end of training, the scores of a reference set are normalised to
+//! mean 0 and standard deviation 1, so that a reward of 0 is an average answer and 1 is one standard deviation better.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,12 +30,12 @@ use crate::completions::{Sequences, final_scores, host};
 use crate::numbers::not_negative;
 use crate::sft::limit;
 
-/// A model that scores texts, and how its scores become rewards.
+/// A model that scores texts, and the scale from its scores to rewards.
 #[derive(Module, Debug)]
 pub struct RewardModel {
-    /// Scores.
+    /// The score model.
     pub model: ScoreModel,
-    /// From scores to rewards.
+    /// Scale from scores to rewards.
     #[module(skip)]
     pub scale: RewardScale,
 }
@@ -49,10 +47,10 @@ impl RewardModel {
         Self { model, scale: RewardScale::default() }
     }
 
-    /// Reads a sequence-classification directory.
+    /// Loads a sequence-classification directory.
     ///
     /// # Errors
-    /// [`ModelError`] when it holds none.
+    /// [`ModelError`] when it holds no such model.
     pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
         let (model, scale) = load_score_model(dir, device)?;
         Ok(Self { model, scale })
@@ -97,7 +95,7 @@ impl Trainable for RewardModel {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardConfig {
-    /// c: weight of the term that keeps scores centred; 0: none.
+    /// c: weight of the centring term; 0: none.
     pub center_coefficient: f64,
 }
 
@@ -111,7 +109,7 @@ impl RewardConfig {
     }
 }
 
-/// The loss of pairs under Bradley and Terry's model (1952): see [`ranking_loss`].
+/// The loss of pairs under the Bradley–Terry model (1952): see [`ranking_loss`].
 #[derive(Clone, Debug)]
 pub struct PairwiseRanking {
     /// Its configuration.
@@ -158,13 +156,13 @@ impl Objective<RewardModel, Vec<EncodedPair>> for PairwiseRanking {
 pub struct RewardReport {
     /// The share of pairs whose chosen answer has the higher score.
     pub accuracy: f64,
-    /// The same for each kind of rejected answer, with the number of pairs.
+    /// The accuracy for each kind of rejected answer, with the number of pairs.
     pub by_kind: BTreeMap<String, (f64, usize)>,
     /// Mean score of chosen answers, and its standard deviation.
     pub chosen: (f64, f64),
-    /// The same of rejected answers.
+    /// Mean score of rejected answers, and its standard deviation.
     pub rejected: (f64, f64),
-    /// The mean of the loss without its options.
+    /// The mean loss without margin and centring term.
     pub loss: f64,
     /// Number of pairs.
     pub pairs: usize,
@@ -232,8 +230,8 @@ pub struct RewardTraining<'a> {
     pub source: &'a mut dyn Source<Vec<EncodedPair>>,
     /// Pairs that are never learned from.
     pub validation: &'a [EncodedPair],
-    /// Whole conversations whose scores are to have mean 0 and deviation 1 in the end; none: the
-    /// scores stay as they are.
+    /// Whole conversations whose scores are normalised to mean 0 and standard deviation 1 at the end; none: the scores
+    /// stay as they are.
     pub reference_set: &'a [Vec<u32>],
 }
 
@@ -268,7 +266,7 @@ pub fn train_reward_model(model: RewardModel, training: RewardTraining<'_>) -> R
 pub fn normalised(reward: RewardModel, reference_set: &[Vec<u32>], batch: usize) -> RewardModel {
     let mut scores = vec![];
     for some in reference_set.chunks(batch.max(1)) {
-        // Where the completion begins is of no account here: the score is read at the end.
+        // The start of the completion is irrelevant here: the score is read at the end.
         let sequences = Sequences::new(some.iter().map(|ids| (ids.clone(), 1)));
         scores.extend(host(final_scores(&reward.model, &sequences)).into_iter().map(f64::from));
     }

@@ -1,8 +1,8 @@
 //! RLOO: REINFORCE with leave-one-out baselines (Kool et al. 2019; Ahmadian et al. 2024, "Back to basics").
 //!
-//! Each prompt is answered several times, and an answer's advantage is its worth above the mean of
-//! the *other* answers' worth, which is an unbiased baseline that needs no critic and no memory.
-//! The rest is [`reinforce`](crate::reinforce).
+//! Each prompt is answered several times, and an answer's advantage is its return minus the mean return of the *other*
+//! answers, an unbiased baseline that needs neither a critic nor a running mean. The rest is
+//! [`reinforce`](crate::reinforce).
 
 use fireclay_model::Decoder;
 use fireclay_train::{Optimizer, TrainError};
@@ -19,11 +19,11 @@ use crate::rollout::{Group, Trajectory};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RlooConfig {
-    /// Penalty of a nat of KL divergence from the reference.
+    /// β: penalty per nat of KL to the reference.
     pub kl_coefficient: f64,
-    /// Bonus of a nat of entropy.
+    /// Bonus per nat of entropy.
     pub entropy_coefficient: f64,
-    /// Answers whose gradients are computed at once: memory against speed.
+    /// Number of answers whose gradients are computed at once: more takes more memory and less time.
     pub minibatch: usize,
 }
 
@@ -45,7 +45,7 @@ impl RlooConfig {
     }
 }
 
-/// The algorithm.
+/// The RLOO algorithm.
 #[derive(Clone, Debug)]
 pub struct Rloo {
     /// Its configuration.

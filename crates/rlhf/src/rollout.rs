@@ -1,4 +1,4 @@
-//! Rollouts: what a policy answers, as plain data.
+//! Rollouts: a policy's answers as plain data.
 
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
@@ -17,16 +17,16 @@ use crate::completions::Sequences;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolloutConfig {
-    /// Completions of each prompt.
+    /// Number of completions of each prompt.
     pub group_size: usize,
     /// Most tokens in a completion.
     pub max_tokens: usize,
-    /// The temperature they are drawn at, and their log-probabilities are taken at.
+    /// The sampling temperature, which also applies to log-probabilities.
     pub temperature: f64,
-    /// Completions that are generated at once, at most.
+    /// Largest number of completions that are generated at once.
     pub rollout_batch: usize,
-    /// Most memory for the keys and values of what is generated, and then for scoring it by the reference, in MiB. With
-    /// less, fewer completions are generated or scored at once; they stay the same.
+    /// Largest memory, in MiB, for keys and values during generation, and then for scoring by the reference. With less,
+    /// fewer completions are generated or scored at once; they stay the same.
     pub cache_mib: usize,
 }
 
@@ -61,7 +61,7 @@ impl RolloutConfig {
 }
 
 impl RolloutConfig {
-    /// Limits of the engine that draws `completions` completions.
+    /// Limits of the engine that generates `completions` completions.
     #[must_use]
     pub fn engine(&self, completions: usize) -> EngineConfig {
         let streams = self.rollout_batch.min(completions.max(1));
@@ -84,15 +84,15 @@ impl RolloutConfig {
 pub struct Trajectory {
     /// The prompt's tokens.
     pub prompt: Vec<u32>,
-    /// The completion's, the token that ends it included.
+    /// The completion's tokens, including the one that ends it.
     pub completion: Vec<u32>,
     /// log π of each token of the completion under the policy that drew it.
     pub logprobs: Vec<f32>,
-    /// The same under the reference.
+    /// log π of each token under the reference.
     pub reference_logprobs: Vec<f32>,
     /// The completion as text, without the token that ends it.
     pub text: String,
-    /// Whether it ended by itself.
+    /// Why it ended.
     pub finish_reason: FinishReason,
     /// Its reward.
     pub reward: f64,
@@ -137,8 +137,8 @@ pub fn sequences<'a>(trajectories: impl IntoIterator<Item = &'a Trajectory>) -> 
     Sequences::new(trajectories.into_iter().map(sequence))
 }
 
-/// Draws `config.group_size` completions of each task. `seed` and `stream` choose the random numbers: the same give the
-/// same completions. Rewards and reference log-probabilities are still to be filled in.
+/// Draws `config.group_size` completions of each task. `seed` and `stream` select the random numbers: equal ones give
+/// the same completions. Rewards and reference log-probabilities are filled in later.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt does not fit the context or logits are not finite.
@@ -153,7 +153,7 @@ pub fn rollout(
     seed: u64,
     stream: u64,
 ) -> Result<Vec<Group>, TrainError> {
-    // A stream a completion, so that what one draws depends neither on the others nor on how many are drawn at once.
+    // One stream per completion, so that its result depends neither on the others nor on the batch size.
     let first = stream.wrapping_mul((tasks.len() * config.group_size) as u64);
     let sampling = SamplingConfig {
         temperature: config.temperature as f32,
@@ -182,7 +182,7 @@ pub fn greedy(
     answers(policy, tasks, tokenizer, SamplingConfig::greedy(config.max_tokens), &single)
 }
 
-/// `config.group_size` completions of each task, chosen by `sampling` and ended by the tokenizer's stop tokens.
+/// `config.group_size` completions of each task, drawn with `sampling` and ended by the tokenizer's stop tokens.
 ///
 /// # Errors
 /// As [`rollout`].
@@ -233,10 +233,10 @@ fn generate(
     Ok(prompts.iter().zip(completions).map(trajectory).collect())
 }
 
-/// Fills in what `reference` thinks of every trajectory.
+/// Fills in the log-probabilities of every trajectory under `reference`.
 ///
 /// # Errors
-/// [`InferError::NotFinite`] when that is no number.
+/// [`InferError::NotFinite`] when one is not finite.
 pub fn add_reference_logprobs(
     groups: &mut [Group],
     reference: &Decoder,
@@ -250,11 +250,11 @@ pub fn add_reference_logprobs(
     Ok(())
 }
 
-/// The largest |ratio − 1| over all tokens, of their probability under `policy` to that when they were drawn: 0, apart
-/// from rounding, when `policy` is the one that drew them.
+/// The largest |ratio − 1| over all tokens, where the ratio is their probability under `policy` divided by that at
+/// sampling time: 0, up to rounding, if `policy` is the one that drew them.
 ///
 /// # Errors
-/// [`InferError::NotFinite`] when a probability is no number.
+/// [`InferError::NotFinite`] when a probability is not finite.
 pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> Result<f64, InferError> {
     let trajectories = || groups.iter().flat_map(|group| &group.trajectories);
     let scores = completion_logprobs(policy, sequences(trajectories()).given(), temperature, ScoreLimits::default())?;
@@ -280,12 +280,12 @@ pub struct RolloutStatistics {
     pub finished: f64,
     /// The share of right answers among those that can be checked; `None` where none can.
     pub correct: Option<f64>,
-    /// The share of answers, among the same, that are the reference answer word by word; `None` where there are none.
+    /// The share of these answers that equal the reference answer word by word; `None` if no task has one.
     pub exact: Option<f64>,
 }
 
 impl RolloutStatistics {
-    /// Of all completions of some groups.
+    /// Statistics of all completions of some groups.
     #[must_use]
     pub fn of(groups: &[Group]) -> Self {
         let all = || groups.iter().flat_map(|group| group.trajectories.iter().map(move |t| (&group.task, t)));
@@ -311,7 +311,7 @@ impl RolloutStatistics {
         }
     }
 
-    /// The numbers with their names, each behind `prefix`.
+    /// The metrics by name, with `prefix` before each name.
     #[must_use]
     pub fn named(&self, prefix: &str) -> Vec<(String, f64)> {
         let numbers = [
@@ -327,7 +327,7 @@ impl RolloutStatistics {
     }
 }
 
-/// Numbers of every token of some trajectories as a tensor, 0 behind a completion's end. `[B, C]`
+/// Per-token numbers of some trajectories as a tensor, 0 after a completion's end. `[B, C]`
 pub(crate) fn token_tensor(
     trajectories: &[&Trajectory],
     sequences: &Sequences,

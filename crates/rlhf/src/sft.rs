@@ -1,7 +1,7 @@
-//! Supervised fine-tuning: next-token prediction on conversations, of which only the assistant's words count.
+//! Supervised fine-tuning: next-token prediction on conversations, with a loss only on the assistant's turns.
 //!
-//! Conversations are packed into rows without seeing each other ([`ChatSource`]); everything else is pretraining's
-//! loop and loss.
+//! Conversations are packed into rows in which they do not see each other ([`ChatSource`]); the loop and the loss are
+//! those of pretraining.
 
 use fireclay_data::Batch;
 use fireclay_data::chat::{ChatSource, EncodedTask};
@@ -17,11 +17,11 @@ use crate::rollout::{RolloutConfig, rollout};
 pub struct Sft<'a> {
     /// Settings, folder, interrupt.
     pub run: StageRun<'a>,
-    /// Conversations to learn.
+    /// Conversations to learn from.
     pub source: &'a mut ChatSource,
-    /// Conversations that are never learned.
+    /// Conversations that are never learned from.
     pub validation: &'a [Batch],
-    /// Decides which checkpoint is best; `None`: the validation loss does.
+    /// Selects the best checkpoint; `None`: the validation loss does.
     pub battery: Option<&'a dyn Exam<Decoder>>,
     /// Prompts of samples.
     pub prompts: &'a [EncodedTask],

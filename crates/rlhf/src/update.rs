@@ -1,4 +1,4 @@
-//! One update of a model, and how a step's answers are cut into minibatches.
+//! One update of a model, and the minibatches of a step's answers.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::completions::number;
 
-/// Takes the gradient of `loss` and makes a step with it, unless something is not finite. Returns
-/// the model, and loss and gradient norm, or `None` for them when the step was left out.
+/// Computes the gradient of `loss` and makes an update, unless something is not finite. Returns the model, and loss and
+/// gradient norm, or `None` for them if the update was skipped.
 pub(crate) fn descend<M: Module>(
     model: M,
     optimizer: &mut Optimizer,
@@ -28,7 +28,7 @@ pub(crate) fn descend<M: Module>(
     (optimizer.step(model, gradients, norm, learning_rate), Some((loss, norm)))
 }
 
-/// `0 .. count` in an order that seed, step and epoch choose, in pieces of `size`; the last may be short.
+/// `0 .. count` in a random order, by seed, step and epoch, in pieces of `size`; the last may be shorter.
 pub(crate) fn minibatches(count: usize, size: usize, seed: u64, step: u64, epoch: u64) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     rng.set_stream(epoch);
@@ -37,7 +37,7 @@ pub(crate) fn minibatches(count: usize, size: usize, seed: u64, step: u64, epoch
     order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
 }
 
-/// Means of numbers that are named alike in every update.
+/// Means over updates of metrics with the same name.
 #[derive(Debug, Default)]
 pub(crate) struct Means {
     sums: Vec<(&'static str, f64, u64)>,
@@ -45,7 +45,7 @@ pub(crate) struct Means {
     ratio_error: Option<f64>,
     /// Whether the policy has been updated, or would have been.
     policy_updated: bool,
-    /// Updates left out.
+    /// Number of skipped updates.
     pub(crate) skipped: u64,
 }
 
@@ -61,8 +61,7 @@ impl Means {
     }
 
     /// Before the policy's first update every ratio is 1 but for rounding, for the answers are its own. Keeps the
-    /// largest
-    /// |ratio − 1| of the passes until then; later ones change nothing. All `[B, C]`
+    /// largest |ratio − 1| of the passes until then; later ones change nothing. All `[B, C]`
     pub(crate) fn ratio_error(&mut self, logprobs_bc: &Tensor<2>, old_bc: &Tensor<2>, mask_bc: &Tensor<2>) {
         if self.policy_updated {
             return;
@@ -72,9 +71,18 @@ impl Means {
         self.ratio_error = Some(self.ratio_error.map_or(largest, |before| before.max(largest)));
     }
 
-    /// Adds loss and norm of an update under their names, or counts it as left out.
-    pub(crate) fn update(&mut self, loss: &'static str, norm: &'static str, result: Option<(f64, f64)>) {
-        self.policy_updated |= loss == "loss";
+    /// Adds loss and gradient norm of an update of the policy, or counts it as left out.
+    pub(crate) fn policy_update(&mut self, result: Option<(f64, f64)>) {
+        self.policy_updated = true;
+        self.update("loss", "grad_norm", result);
+    }
+
+    /// The same of an update of the critic.
+    pub(crate) fn critic_update(&mut self, result: Option<(f64, f64)>) {
+        self.update("value_loss", "critic_grad_norm", result);
+    }
+
+    fn update(&mut self, loss: &'static str, norm: &'static str, result: Option<(f64, f64)>) {
         match result {
             Some((value, gradient)) => {
                 self.add(loss, value);
@@ -86,7 +94,7 @@ impl Means {
 
     pub(crate) fn into_stats(self) -> crate::online::UpdateStats {
         let all: Vec<_> = self.sums.into_iter().map(|(name, sum, count)| (name, sum / count as f64)).collect();
-        let find = |name| all.iter().find(|(other, _)| *other == name).map_or(0.0, |(_, value)| *value);
+        let find = |name| all.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
         let (loss, grad_norm) = (find("loss"), find("grad_norm"));
         let error = self.ratio_error.map(|error| ("ratio_error", error));
         let metrics =
@@ -107,12 +115,22 @@ mod tests {
         let mut means = Means::default();
         means.ratio_error(&row([-1.0, -2.0 + 1.5_f32.ln(), 9.0]), &old, &mask);
         means.ratio_error(&row([-1.0 + 0.25_f32.ln(), -2.0, 0.0]), &old, &mask);
-        means.update("value_loss", "critic_grad_norm", Some((1.0, 1.0)));
-        means.update("loss", "grad_norm", Some((1.0, 1.0)));
+        means.critic_update(Some((1.0, 1.0)));
+        means.policy_update(Some((1.0, 1.0)));
         means.ratio_error(&row([5.0, 5.0, 5.0]), &old, &mask);
         let metrics = means.into_stats().metrics;
         let (_, error) = metrics.iter().find(|(name, _)| *name == "ratio_error").unwrap();
         assert!((error - 0.75).abs() < 1e-6, "{error}");
+    }
+
+    #[test]
+    fn a_policy_that_was_not_updated_has_no_loss() {
+        let mut means = Means::default();
+        means.critic_update(Some((3.0, 2.0)));
+        means.policy_update(None);
+        let stats = means.into_stats();
+        assert_eq!((stats.loss, stats.grad_norm, stats.skipped), (None, None, 1));
+        assert_eq!(stats.metrics, [("value_loss", 3.0), ("critic_grad_norm", 2.0)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Warnings when a policy goes astray, with the likely cause.
+//! Warnings when training of a policy goes wrong, with the likely cause.
 
-/// Looks at each step's numbers, and says once what seems to go wrong.
+/// Checks each step's metrics, and reports each problem once.
 #[derive(Debug, Default)]
 pub struct Watch {
     first_entropy: Option<f64>,
@@ -9,14 +9,14 @@ pub struct Watch {
     said: Vec<Trouble>,
 }
 
-/// Kinds of trouble.
+/// Kinds of problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The policy is far from its reference.
     KlRunsAway,
-    /// The policy says the same whatever is drawn.
+    /// The policy's distribution has collapsed: samples are nearly the same.
     EntropyCollapses,
-    /// Answers grow until they are cut off.
+    /// Answers grow until they reach the token limit.
     LengthExplodes,
     /// Many prompts of the battery get the same reply.
     OneReply,
@@ -50,13 +50,13 @@ impl Trouble {
     }
 }
 
-/// A KL of one completion beyond this is far outside what alignment needs.
+/// A larger KL per completion is far outside the range that alignment needs.
 const KL_LIMIT: f64 = 50.0;
-/// One reply to more of the battery than this is no habit any more.
+/// Largest share of the battery that may get the same reply.
 const ONE_REPLY_LIMIT: f64 = 0.25;
 
 impl Watch {
-    /// Takes in the numbers of a step and warns of each trouble the first time it is seen.
+    /// Checks the metrics of a step and warns of each problem the first time it is seen.
     pub fn look(&mut self, step: u64, numbers: &[(String, f64)], max_tokens: usize) {
         for trouble in self.troubles(numbers, max_tokens) {
             if !self.said.contains(&trouble) {
@@ -66,7 +66,7 @@ impl Watch {
         }
     }
 
-    /// Troubles of this step, compared with the first one seen.
+    /// Problems of this step, compared with the first step seen.
     pub fn troubles(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Trouble> {
         let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
         let mut found = vec![];
@@ -76,7 +76,7 @@ impl Watch {
         }
         if let Some(entropy) = number("entropy") {
             let first = *self.first_entropy.get_or_insert(entropy);
-            // A policy that was certain from the start has nothing to lose.
+            // A policy with low entropy from the start cannot collapse further.
             if entropy < 0.05 * first && first > 0.1 {
                 found.push(Trouble::EntropyCollapses);
             }
@@ -127,7 +127,7 @@ mod tests {
         };
         replies(0.05, 0.6, &[Trouble::OneReply]);
         replies(0.05, 0.2, &[]);
-        // It began like that.
+        // It was like that from the beginning.
         replies(0.4, 0.6, &[]);
     }
 }

@@ -15,7 +15,7 @@ use crate::model::Served;
 use crate::store::Store;
 use crate::watch::Watched;
 
-/// Models, keys, limits, numbers and conversations.
+/// Models, keys, limits, metrics and conversations.
 pub struct App {
     pub models: Vec<Arc<Served>>,
     pub keys: Keys,
@@ -24,9 +24,9 @@ pub struct App {
     pub store: Store,
     /// The run that the page `/watch` shows.
     pub watched: Option<Arc<Watched>>,
-    /// Hosts that a request may name, in lower case; empty for all.
+    /// Allowed hosts in requests, in lower case; empty: all.
     pub hosts: Vec<String>,
-    /// True once no new requests are wanted.
+    /// True once no new requests are accepted.
     pub closing: watch::Receiver<bool>,
     /// True once answers are no longer waited for.
     pub ending: watch::Receiver<bool>,
@@ -46,18 +46,18 @@ impl App {
         })
     }
 
-    /// Places that a model has for requests, free or not.
+    /// Number of requests that a model can hold.
     pub fn places(&self) -> usize {
         self.limits.streams + self.limits.queue
     }
 
-    /// Most tokens of an answer behind a prompt of `prompt` tokens.
+    /// Most tokens of an answer after a prompt of `prompt` tokens.
     pub fn room(&self, model: &Served, prompt: usize, wanted: Option<usize>) -> usize {
         let left = model.context.saturating_sub(prompt);
         wanted.unwrap_or(left).min(left).min(self.limits.max_tokens)
     }
 
-    /// Hands requests to a model's engine.
+    /// Sends requests to a model's engine.
     pub fn generate(
         &self,
         model: &Served,

@@ -20,7 +20,7 @@ pub enum Stop {
     Several(Vec<String>),
 }
 
-/// Content of a stream besides its pieces.
+/// Options of a stream.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
@@ -50,16 +50,16 @@ pub struct Choosing {
     pub min_tokens: usize,
 }
 
-/// Texts that end an answer, at most.
+/// Largest number of stop texts.
 const MOST_STOPS: usize = 16;
-/// Largest number of most probable tokens in an answer.
+/// Largest number of most probable tokens to report per token.
 pub const MOST_LOGPROBS: usize = 20;
 
 impl Choosing {
     /// The sampler's settings; the request's first answer draws from stream 0.
     ///
     /// # Errors
-    /// 400 names the field that means nothing.
+    /// 400 names the invalid field.
     pub fn config(&self, model: &Served, max_tokens: usize, temperature: f32) -> Result<SamplingConfig, ApiError> {
         let seed = match self.seed {
             Some(seed) => seed as u64,
@@ -156,16 +156,16 @@ macro_rules! request {
             /// Sampling temperature; 0 takes the most probable token. The model's own default, if not given.
             #[serde(default)]
             pub temperature: Option<f32>,
-            /// Choose among the fewest tokens whose probabilities reach this together.
+            /// Sample among the fewest tokens whose probabilities sum to at least this.
             #[serde(default)]
             pub top_p: Option<f32>,
-            /// Choose among so many most probable tokens.
+            /// Sample among this many most probable tokens.
             #[serde(default)]
             pub top_k: Option<usize>,
-            /// Choose among tokens at least so many times as probable as the most probable one.
+            /// Sample among tokens at least this many times as probable as the most probable one.
             #[serde(default)]
             pub min_p: Option<f32>,
-            /// Make tokens that are there already less probable; 1 changes nothing.
+            /// Penalty of tokens that already occurred; 1 changes nothing.
             #[serde(default)]
             pub repetition_penalty: Option<f32>,
             /// Subtracted from the logits of tokens that the answer already has.
@@ -180,13 +180,13 @@ macro_rules! request {
             /// The same seed gives the same answer.
             #[serde(default)]
             pub seed: Option<i64>,
-            /// Texts that end an answer, and are no part of it.
+            /// Texts that end an answer, and are not part of it.
             #[serde(default)]
             pub stop: Option<crate::asked::Stop>,
-            /// Go on behind the tokens that end a text.
+            /// Continue after end-of-text tokens.
             #[serde(default)]
             pub ignore_eos: bool,
-            /// Nothing ends an answer before so many tokens.
+            /// Minimum number of tokens of an answer.
             #[serde(default)]
             pub min_tokens: usize,
             /// Number of answers.

@@ -1,4 +1,4 @@
-//! Who may ask, [`Keys`], and who does: [`Account`].
+//! API keys, [`Keys`], and the account of a request: [`Account`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,24 +9,24 @@ use blake3::Hash;
 use crate::error::{ApiError, ServeError};
 use crate::store::LOCAL;
 
-/// Whose request it is.
+/// The account of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account(pub String);
 
-/// Keys of an API, and the account of each. Without keys everybody is [`LOCAL`].
+/// API keys, and the account of each. Without keys every request belongs to [`LOCAL`].
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<(Hash, String)>);
 
-/// Characters that a key needs, so that it cannot be guessed.
+/// Smallest number of characters of a key, so that it cannot be guessed.
 const SHORTEST: usize = 16;
 
 impl Keys {
-    /// Reads a file with one key a line, behind it, if wished, a name: `KEY NAME`. Keys of one name share an account; a
-    /// key without a name has an account of its own. Empty lines and those that begin with `#` are skipped.
+    /// Reads a file with one key per line, optionally followed by a name: `KEY NAME`. Keys of one name share an
+    /// account; a key without a name has its own account. Empty lines and those that begin with `#` are skipped.
     ///
     /// # Errors
-    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; keys themselves
-    /// are never told.
+    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; the message never
+    /// contains a key.
     pub fn read(path: &Path) -> Result<Self, ServeError> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
@@ -89,7 +89,7 @@ impl Keys {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .ok_or_else(ApiError::unauthorized)?;
         let hash = blake3::hash(key.trim().as_bytes());
-        // Hashes are compared in constant time, and all of them in any case.
+        // All hashes are compared, each in constant time.
         let mut found = None;
         for (known, account) in &self.0 {
             if *known == hash {

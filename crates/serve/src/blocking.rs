@@ -1,10 +1,10 @@
-//! Work that would keep the threads that answer requests: [`blocking`].
+//! Work that would block the threads that answer requests: [`blocking`].
 
 use fireclay_tokenizer::TokenizerError;
 
 use crate::error::ApiError;
 
-/// Does what takes the CPU for a while on a thread that may be busy.
+/// Runs CPU-bound work on a thread for blocking work.
 ///
 /// # Errors
 /// The error of `work`; that of a tokenizer that failed; 500 when it panicked.

@@ -1,4 +1,4 @@
-//! JSON bodies: [`Json`], which refuses by name what it does not know.
+//! JSON bodies: [`Json`], which refuses unknown fields by name.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 
-/// Longest time for a client to send a body.
+/// Time limit for a client to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Fields of a request's body. Fields that are null count as left out, as clients send them, and so do empty lists
-/// in place of what is not served.
+/// Fields of a request's body. Null fields count as absent, because clients send them, and so do empty lists for
+/// unsupported fields.
 pub trait Body: DeserializeOwned {
-    /// Fields that others serve and we do not, and why or what to use instead.
+    /// Unsupported fields of similar APIs, with the reason or a replacement.
     const REFUSED: &'static [(&'static str, &'static str)] = &[];
-    /// Fields that change nothing of the answer, and are accepted for that reason.
+    /// Fields that are accepted because they do not change the answer.
     const WITHOUT_EFFECT: &'static [&'static str] = &[];
 }
 
-/// The body of a request with `Content-Type: application/json`. Asking for that type keeps other sites' pages from
-/// sending requests with a browser's help.
+/// The body of a request with `Content-Type: application/json`. Requiring this type prevents pages of other sites from
+/// sending requests through a browser.
 pub struct Json<T>(pub T);
 
 impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
@@ -49,7 +49,7 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
     }
 }
 
-/// A body's object as a structure.
+/// Deserialises a body's object.
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("the body is no JSON: {error}")))?;
@@ -65,7 +65,7 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     of_object(object)
 }
 
-/// An object as a structure; what does not fit is named with its place.
+/// Deserialises an object; the error names the invalid value and its place.
 pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(Value::Object(object)).map_err(|error| {
         let (path, message) = (error.path().to_string(), error.inner().to_string());

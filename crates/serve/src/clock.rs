@@ -6,12 +6,12 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// In seconds, as `OpenAI`'s API tells it.
+/// In seconds, as in `OpenAI`'s API.
 pub fn seconds() -> u64 {
     since_1970().as_secs()
 }
 
-/// In milliseconds, as conversations keep it.
+/// In milliseconds, as in stored conversations.
 pub fn milliseconds() -> i64 {
     since_1970().as_millis() as i64
 }

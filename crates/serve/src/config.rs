@@ -13,9 +13,9 @@ pub struct Config {
     pub host: IpAddr,
     /// The port; 0 for any that is free.
     pub port: u16,
-    /// Who may ask.
+    /// The API keys.
     pub keys: Keys,
-    /// Whether to answer other machines without keys.
+    /// Whether to accept requests from other machines without keys.
     pub no_auth: bool,
     /// The conversations' database: see [`Store::open`](crate::store::Store::open).
     pub database: String,
@@ -30,23 +30,23 @@ pub struct Config {
 /// Limits of requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Answers of a model that are computed at once.
+    /// Largest number of answers of a model that are computed at once.
     pub streams: usize,
-    /// Answers of a model that wait besides; more are refused with 429.
+    /// Largest number of answers of a model that wait; more are refused with 429.
     pub queue: usize,
     /// Most tokens of an answer.
     pub max_tokens: usize,
     /// Bytes of keys and values of each model.
     pub cache_memory: usize,
-    /// Most bytes of a request's body.
+    /// Largest size of a request's body in bytes.
     pub body: usize,
-    /// Most time of an answer.
+    /// Time limit of an answer.
     pub timeout: Duration,
-    /// Longest time for answers to finish once the server is told to stop.
+    /// Time limit for answers to finish after the server is told to stop.
     pub grace: Duration,
-    /// Connections at once.
+    /// Largest number of connections.
     pub connections: usize,
-    /// Longest time for which a client may read nothing.
+    /// Time limit for a client that reads nothing.
     pub reader: Duration,
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::store::StoreError;
 
-/// Why a server does not start or stops.
+/// Error of starting or running a server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A model cannot be used.
@@ -43,7 +43,7 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// Whether the caller can mend it.
+    /// Whether the caller can fix it.
     pub fn is_user_error(&self) -> bool {
         match self {
             Self::Setting(_) | Self::Listen { .. } => true,
@@ -53,7 +53,7 @@ impl ServeError {
     }
 }
 
-/// An error as a client gets it: a status, and `{"error": {"message", "type", "param", "code"}}`.
+/// An error response: a status, and `{"error": {"message", "type", "param", "code"}}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiError {
     /// The answer's status.
@@ -128,7 +128,7 @@ impl ApiError {
         self
     }
 
-    /// Gives it a code that programs can tell.
+    /// Adds a machine-readable code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
@@ -152,7 +152,7 @@ impl ApiError {
     pub fn of_text(error: &TextError) -> Self {
         match error {
             TextError::Infer(error) => Self::of_infer(error),
-            // Paths are the server's own affair.
+            // Paths of the server are not disclosed.
             TextError::NoChatTemplate { .. } => {
                 Self::invalid("this model has no chat template; use /v1/completions").with_param("model")
             }
@@ -172,7 +172,7 @@ impl ApiError {
         }
     }
 
-    /// The object that clients know.
+    /// The JSON object of the response.
     pub fn object(&self) -> Value {
         let Self { message, kind, param, code, .. } = self;
         json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
@@ -211,7 +211,7 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         if self.status == StatusCode::GATEWAY_TIMEOUT {
-            // The same request would take as long again, and in a conversation say everything twice.
+            // A retry would take as long again, and in a conversation store the messages twice.
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if self.status == StatusCode::UNAUTHORIZED {

@@ -1,4 +1,4 @@
-//! The form that an answer is asked for in: `response_format` of chat and completions, `text.format` of responses.
+//! The requested format of an answer: `response_format` of chat and completions, `text.format` of responses.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
 
-/// Fields of a `json_schema` format. A name and a description tell the model nothing here, and every schema is held to
+/// Fields of a `json_schema` format. Name and description are not shown to the model, and every schema is enforced
 /// strictly.
 const OF_SCHEMA: [&str; 4] = ["name", "description", "schema", "strict"];
 
@@ -31,7 +31,7 @@ pub fn constraint(format: Option<&Value>, field: &str) -> Result<Option<Constrai
     }
 }
 
-/// The schema of a `json_schema` format: in an object of its own, or beside the type.
+/// The schema of a `json_schema` format: nested in an object, or beside the type.
 fn schema(format: &Value, field: &str) -> Result<Constraint, ApiError> {
     let nested = format.get("json_schema");
     let holder: Option<&Map<String, Value>> = nested.unwrap_or(format).as_object();
@@ -46,7 +46,7 @@ fn schema(format: &Value, field: &str) -> Result<Constraint, ApiError> {
     }
 }
 
-/// Compiles what a format asks of the answer, on a thread that may be busy.
+/// Compiles the constraint of a format, on a thread for blocking work.
 ///
 /// # Errors
 /// As [`constraint`], and 400 when the schema cannot be met or enforced, or the model's tokenizer cannot be

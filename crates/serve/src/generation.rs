@@ -1,5 +1,5 @@
-//! From a job's tokens to what clients are told, piece by piece: [`Generation`]. Streams and whole answers are made of
-//! the same pieces.
+//! From a job's tokens to pieces of text for clients: [`Generation`]. Streams and whole answers consist of the same
+//! pieces.
 
 use fireclay_infer::{Completion, FinishReason, Request, Token};
 use fireclay_text::ReplyText;
@@ -11,7 +11,7 @@ use crate::metrics::ModelMetrics;
 use crate::model::Served;
 use crate::worker::{Update, Updates};
 
-/// A token of an answer's text, with what the model thought of it.
+/// A token of an answer's text, with its log-probabilities.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Said {
     pub id: u32,
@@ -21,10 +21,10 @@ pub struct Said {
     pub start: usize,
 }
 
-/// New part of one answer.
+/// New piece of one answer.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// Which answer, from 0.
+    /// Index of the answer, from 0.
     pub index: usize,
     pub text: String,
     pub said: Vec<Said>,
@@ -40,17 +40,17 @@ pub struct End {
     pub completion: Completion,
 }
 
-/// One answer while it comes.
+/// One answer in progress.
 struct Answer {
     text: ReplyText,
     /// Tokens whose text is held back.
     waiting: Vec<Said>,
-    /// A stop text was found that the engine did not see, and the engine was told to end.
+    /// A stop text was found that the engine did not find, and the engine was told to end.
     cut: bool,
     done: bool,
 }
 
-/// Answers of one job while they come. Dropping it cancels what is not finished.
+/// Answers of one job in progress. Dropping it cancels the unfinished ones.
 pub struct Generation {
     updates: Updates,
     answers: Vec<Answer>,
@@ -65,7 +65,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Hands the requests, each with the text that its tokens become, to the model's engine.
+    /// Sends the requests, each with the decoder of its text, to the model's engine.
     pub fn start(
         model: &Served,
         requests: Vec<(Request, ReplyText)>,
@@ -90,7 +90,7 @@ impl Generation {
         }
     }
 
-    /// The same, where the token that ends a text is told with the others. It is no part of the text in any case.
+    /// The same, but the end-of-text token is reported too. It is never part of the text.
     #[must_use]
     pub fn telling_ends(self) -> Self {
         Self { tells_ends: true, ..self }
@@ -99,14 +99,14 @@ impl Generation {
     /// The next piece; `None` when all answers are finished.
     ///
     /// # Errors
-    /// When the engine fails, the answers take too long, or the server goes down. Nothing comes afterwards.
+    /// When the engine fails, the answers take too long, or the server shuts down. No pieces follow.
     pub async fn next(&mut self) -> Option<Result<Piece, ApiError>> {
         while self.open > 0 {
             let received = tokio::select! {
                 biased;
                 update = timeout_at(self.deadline, self.updates.events.recv()) => match update {
                     Ok(Some(update)) => Ok(update),
-                    // It fell behind so far that it was dropped.
+                    // The reader was too slow, so the worker dropped the job.
                     Ok(None) => Err(ApiError::defect()),
                     Err(_) => Err(ApiError::timeout()),
                 },
@@ -203,14 +203,14 @@ pub struct Rules {
     pub metrics: ModelMetrics,
 }
 
-/// Tokens that requests cost.
+/// Token usage of requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Read, each prompt once.
+    /// Prompt tokens, each prompt once.
     pub prompt: usize,
-    /// Read, and known before.
+    /// Prompt tokens found in the cache.
     pub cached: usize,
-    /// Written.
+    /// Generated tokens.
     pub completion: usize,
 }
 

@@ -6,13 +6,13 @@ use crate::error::ApiError;
 use crate::messages::parse_arguments;
 use crate::store::{Content, NewMessage, Role, Status, StoredMessage};
 
-/// Fields of an item that are ours to tell, and ignored when they come back.
+/// Fields of an item that the server sets; ignored in requests.
 const TOLD: [&str; 2] = ["id", "status"];
 
 /// The messages of a list of items in the field `field`.
 ///
 /// # Errors
-/// 400 names the item and what is wrong with it.
+/// 400 names the item and the problem.
 pub fn parse_all(field: &str, objects: &[Map<String, Value>]) -> Result<Vec<NewMessage>, ApiError> {
     objects.iter().enumerate().map(|(index, object)| parse(&format!("{field}[{index}]"), object)).collect()
 }

@@ -1,9 +1,9 @@
-//! Models over HTTP, as `OpenAI`'s API has it, and the conversations that people have with them.
+//! Models over HTTP with `OpenAI`'s API, and stored conversations.
 //!
-//! [`Server::bind`] loads what it needs and listens; [`Server::run`] answers until it is told to stop. Each model's
-//! engine is owned by a thread (`worker.rs`); handlers send it requests and make text of its tokens (`generation.rs`),
-//! streams and whole answers of the same pieces. A request's way: `listener.rs` → `middleware.rs` (id, host, key) →
-//! `routes/` → `worker.rs` → `generation.rs` → `sse.rs` or a whole answer.
+//! [`Server::bind`] opens the database, starts an engine for each model and listens; [`Server::run`] answers until it
+//! is told to stop. One thread owns each model's engine (`worker.rs`). Handlers send it requests and turn its tokens
+//! into text (`generation.rs`); streams and whole answers consist of the same pieces. Path of a request: `listener.rs`
+//! → `middleware.rs` (id, host, key) → `routes/` → `worker.rs` → `generation.rs` → `sse.rs` or a whole answer.
 //!
 //! Unsupported fields of a request are refused by name (`body.rs`); fields that do not change the answer are accepted.
 

@@ -14,13 +14,13 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::Limits;
 
-/// Longest time for a client to send a request's head, or to begin the next one.
+/// Time limit for a client to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause when no more connections can be accepted, as when file descriptors run out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Answers connections, as many at once as the limits say, until `closing` comes; then waits for the requests that are
-/// being answered, until `ended` comes.
+/// Answers connections, up to the limit, until `closing` resolves; then waits for the requests in progress, until
+/// `ended` resolves.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -45,7 +45,7 @@ pub async fn serve(
                 continue;
             }
         };
-        // Pieces of a stream are small, and wanted at once.
+        // Pieces of a stream are small, and must not be delayed.
         let _ = stream.set_nodelay(true);
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);

@@ -15,7 +15,7 @@ fn bytes(model: &Served, id: u32) -> Vec<u8> {
     }
 }
 
-/// A token as text; one that is a part of a character as `bytes:\xe4…`, as `OpenAI` has it.
+/// A token as text; a part of a character as `bytes:\xe4…`, as in `OpenAI`'s API.
 pub fn token_text(model: &Served, id: u32) -> String {
     String::from_utf8(bytes(model, id)).unwrap_or_else(|error| {
         let mut text = String::from("bytes:");
@@ -36,8 +36,8 @@ pub fn token_entry(model: &Served, said: &Said) -> Value {
     object
 }
 
-/// A place's most probable tokens as raw completions have them: a map from text to log-probability, with the chosen one
-/// in it. Of tokens with the same text the more probable one counts.
+/// The most probable tokens at a position in the form of raw completions: a map from text to log-probability, including
+/// the chosen one. Of tokens with the same text the more probable one counts.
 pub fn top_map(model: &Served, top: &[(u32, f32)], chosen: (u32, f32)) -> Value {
     let mut map = Map::new();
     for &(id, logprob) in top.iter().chain([&chosen]) {

@@ -54,7 +54,7 @@ fn role(role: &str) -> Option<String> {
     }
 }
 
-/// Templates take a call's arguments as an object, where clients send its text.
+/// Converts the arguments of calls from JSON text, which clients send, to objects, which templates expect.
 pub fn parse_arguments(calls: &mut Value) {
     for call in calls.as_array_mut().into_iter().flatten() {
         let Some(arguments) = call.get_mut("function").and_then(|function| function.get_mut("arguments")) else {

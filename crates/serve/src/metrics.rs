@@ -1,4 +1,4 @@
-//! Numbers for Prometheus: [`Metrics`].
+//! Prometheus metrics: [`Metrics`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +44,7 @@ fn times() -> Histogram {
     Histogram::new(SECONDS)
 }
 
-/// The server's numbers.
+/// The server's metrics.
 pub struct Metrics {
     registry: Registry,
     answered: Family<Answered, Counter>,
@@ -106,12 +106,12 @@ impl Metrics {
         self.request_seconds.observe(time.as_secs_f64());
     }
 
-    /// The numbers of one model's requests.
+    /// The metrics of one model's requests.
     pub fn of_model(self: &Arc<Self>, model: &str) -> ModelMetrics {
         ModelMetrics { all: Arc::clone(self), labels: OfModel { model: model.into() } }
     }
 
-    /// All numbers in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub fn text(&self, models: &[Arc<Served>]) -> String {
         for served in models {
             let figures = &served.worker.figures;

@@ -17,7 +17,7 @@ use crate::store::new_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Lets nobody in without a key, and nobody at all once the server closes; notes whose request it is.
+/// Refuses requests without a valid key, and all requests once the server closes; records the account.
 pub async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     match app.keys.account(request.headers()) {
         Ok(account) => {
@@ -31,8 +31,8 @@ pub async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: 
     }
 }
 
-/// Answers only under the server's own names, where nothing else keeps a stranger's page from reaching it by a name
-/// that leads here.
+/// Refuses requests under another host name, if no key protects the server: defence against DNS rebinding, in which a
+/// stranger's page reaches the server by a name that resolves to it.
 pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !app.hosts.is_empty() && !app.hosts.contains(&name_of(host).to_ascii_lowercase()) {
@@ -78,7 +78,7 @@ fn request_id(request: &Request) -> HeaderValue {
     given.unwrap_or_else(|| HeaderValue::from_str(&new_id("req")).expect("an id is letters and digits"))
 }
 
-/// Headers that keep browsers from doing more with a response than it is for. A handler's own stay.
+/// Adds security headers, which restrict what browsers do with a response. A handler's own headers are kept.
 pub async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

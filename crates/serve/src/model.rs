@@ -13,10 +13,10 @@ use crate::error::ApiError;
 use crate::worker::{Failure, Worker};
 use crate::{Limits, ServeError};
 
-/// The temperature of raw completions where neither says one, as in `generate`.
+/// The default temperature of raw completions, as in `generate`.
 pub const COMPLETION_TEMPERATURE: f32 = 0.8;
 
-/// A model with the thread that computes it, and what of its text side is asked for again and again.
+/// A model with its worker thread, and cached parts of its text interface.
 pub struct Served {
     /// Its name in requests.
     pub id: String,
@@ -25,7 +25,7 @@ pub struct Served {
     /// Weights, tokenizer and folder.
     pub text: TextModel,
     pub tokenizer: Tokenizer,
-    /// Tokens that a prompt and its completion may have together.
+    /// Largest number of tokens of a prompt and its completion.
     pub context: usize,
     pub stop_ids: Vec<u32>,
     pub worker: Worker,
@@ -33,7 +33,7 @@ pub struct Served {
     token_bytes: Option<Arc<TokenBytes>>,
     constraints: OnceLock<Option<ConstraintCompiler>>,
     defaults: SamplingDefaults,
-    /// Whether every text has ids, so that none need be looked at for characters that have none.
+    /// Whether the vocabulary can encode every text, so that no text needs a check.
     pub has_every_text: bool,
     room: Arc<Semaphore>,
 }
@@ -66,7 +66,7 @@ impl Served {
         })
     }
 
-    /// A place for `requests` requests, to be kept while they are answered.
+    /// Reserves places for `requests` requests, to be kept while they are answered.
     ///
     /// # Errors
     /// 429 when there is none.
@@ -75,7 +75,7 @@ impl Served {
         Arc::clone(&self.room).try_acquire_many_owned(number).map_err(|_| ApiError::busy())
     }
 
-    /// Requests that are answered or wait.
+    /// Number of requests that are answered or wait.
     pub fn free_places(&self) -> usize {
         self.room.available_permits()
     }
@@ -86,8 +86,8 @@ impl Served {
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
     }
 
-    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; what is
-    /// compared by ids is not.
+    /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; output
+    /// that is compared by ids is not.
     ///
     /// # Errors
     /// When a stop text is empty.
@@ -105,7 +105,7 @@ impl Served {
         Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
     }
 
-    /// Compiler of constraints for this model, made on first use. None where its tokens are not plain bytes.
+    /// Compiler of constraints for this model, made on first use. `None` if its tokens are not plain bytes.
     pub fn constraints(&self) -> Option<&ConstraintCompiler> {
         self.constraints.get_or_init(|| self.text.constraint_compiler()).as_ref()
     }
@@ -115,7 +115,7 @@ impl Served {
         ReplyText::new(&self.tokenizer, self.stop_ids.clone()).stopped_by(stop.to_vec())
     }
 
-    /// The text behind a raw prompt.
+    /// The text after a raw prompt.
     pub fn raw_text(&self, stop: &[String]) -> ReplyText {
         ReplyText::with_specials(&self.tokenizer, self.stop_ids.clone()).stopped_by(stop.to_vec())
     }
@@ -123,7 +123,7 @@ impl Served {
     /// Refuses prompts that leave no room for a token.
     ///
     /// # Errors
-    /// 400 with the code that clients know.
+    /// 400 with the code `context_length_exceeded`.
     pub fn check_room(&self, prompt: usize, wanted: usize) -> Result<(), ApiError> {
         if prompt + wanted.min(1) <= self.context {
             return Ok(());
@@ -136,7 +136,7 @@ impl Served {
     }
 }
 
-/// Whether each byte is a token.
+/// Whether every byte is a token.
 fn has_every_byte(tokenizer: &Tokenizer) -> bool {
     let ids = (0..tokenizer.vocab_size() as u32).filter(|&id| !tokenizer.is_special(id));
     let mut found = [false; 256];

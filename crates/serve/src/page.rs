@@ -17,7 +17,7 @@ use crate::model::Served;
 use crate::store::{StoredMessage, Usage};
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 
-/// Pieces of a reply that may wait for the page's route.
+/// Largest number of pieces of a reply that wait for the page's route.
 const WAITING: usize = 16;
 
 /// The server's models as the page uses them.
@@ -88,7 +88,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     Ok(receiver)
 }
 
-/// The ids of a conversation, and how many of its oldest exchanges are left out so that a reply has room behind it.
+/// The ids of a conversation, and the number of oldest exchanges that are dropped to leave room for a reply.
 fn prompt(
     model: &Served,
     instructions: Option<String>,
@@ -102,7 +102,7 @@ fn prompt(
     let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
     match history.fit(&question, limit, encoded)? {
         Fit::Prompt { ids, dropped } => Ok((ids, dropped)),
-        // Alone it may still leave room for a short reply.
+        // The question alone may still leave room for a short reply.
         Fit::TooLong { tokens } => {
             model.check_room(tokens, 1)?;
             match history.fit(&question, tokens, encoded)? {

@@ -1,4 +1,4 @@
-//! A server from its settings to its end: [`Server`].
+//! The server: [`Server`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::model::Served;
 use crate::store::Store;
 use crate::{Config, ServeError, listener, routes};
 
-/// Longest time for clients to read the last event of a stream.
+/// Time limit for clients to read the last event of a stream.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// A server that listens.
@@ -32,8 +32,8 @@ impl Server {
     /// requests.
     ///
     /// # Errors
-    /// When there is neither a model nor a run to watch or two have one name, the address is not this machine's own and
-    /// there are no keys, the database or an engine cannot be had, or the port is taken.
+    /// When there is neither a model nor a run to watch, two models have one name, the address is not a loopback
+    /// address and there are no keys, the database cannot be opened, an engine cannot be started, or the port is taken.
     pub async fn bind(config: Config, models: Vec<(String, TextModel)>) -> Result<Self, ServeError> {
         let Config { host, port, keys, no_auth, database, threads, limits, watched } = config;
         if !host.is_loopback() && keys.is_empty() && !no_auth {
@@ -82,7 +82,7 @@ impl Server {
         self.address
     }
 
-    /// Its routes, to be asked without a connection.
+    /// Its routes, for requests without a connection.
     pub fn router(&self) -> Router {
         routes::router(Arc::clone(&self.app))
     }
@@ -104,8 +104,8 @@ impl Server {
         self.app.models[0].worker.figures.used.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Answers requests until `stop` comes. From then on no request is taken; those being answered may go on for
-    /// [`Limits::grace`](crate::Limits::grace), and are then ended with an error that says so.
+    /// Answers requests until `stop` resolves. From then on no request is accepted; those in progress may continue for
+    /// [`Limits::grace`](crate::Limits::grace), and are then ended with an error.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let router = self.router();
         let Self { app, listener, closing, ending, .. } = self;
@@ -129,7 +129,7 @@ impl Server {
     }
 }
 
-/// Names under which a server that only this machine reaches is asked.
+/// Host names under which a server on a loopback address accepts requests.
 fn own_names(host: IpAddr) -> Vec<String> {
     let shown = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
     let mut names = vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into(), shown];

@@ -12,9 +12,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::error::ApiError;
 use crate::generation::{Generation, Piece};
 
-/// Events that may wait for a reader.
+/// Largest number of events that wait for a reader.
 const WAITING: usize = 16;
-/// Longest wait for a reader before it counts as gone.
+/// Time limit for a reader before it counts as gone.
 const READER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Interval of keep-alive comments, so that no proxy closes a silent stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -38,7 +38,7 @@ impl Events {
         self.event(Event::default().event(name).data(value.to_string())).await
     }
 
-    /// Tells what went wrong.
+    /// Sends an error.
     pub async fn fail(&self, error: &ApiError) -> Result<(), Gone> {
         self.send(&error.object()).await
     }
@@ -64,7 +64,7 @@ impl Events {
     }
 }
 
-/// A response whose events `run` sends, on a task of its own that sees when the reader is gone.
+/// A response whose events `run` sends, on a separate task that notices when the reader is gone.
 pub fn stream<F>(run: impl FnOnce(Events) -> F) -> Response
 where
     F: Future<Output = Result<(), Gone>> + Send + 'static,

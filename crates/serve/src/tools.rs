@@ -1,4 +1,4 @@
-//! Function tools, as far as a model's chat template has them.
+//! Function tools, for models whose chat template supports them.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ pub fn offered(tools: Option<Vec<Value>>, choice: Option<&Value>) -> Result<Opti
     Ok(Some(tools))
 }
 
-/// A reply's words and its calls. What looks like a call and is none stays text.
+/// A reply's text and its calls. An invalid call stays text.
 pub fn split(with_tools: bool, text: &str) -> (Option<String>, Vec<Value>) {
     if !with_tools {
         return (Some(text.into()), vec![]);
@@ -62,7 +62,7 @@ pub fn split(with_tools: bool, text: &str) -> (Option<String>, Vec<Value>) {
     ((!words.is_empty()).then(|| words.into()), calls)
 }
 
-/// A call as `OpenAI` has it, from `{"name": …, "arguments": {…}}`.
+/// A call in `OpenAI`'s form, from `{"name": …, "arguments": {…}}`.
 fn call(body: &str) -> Option<Value> {
     let call: Value = serde_json::from_str(body.trim()).ok()?;
     let name = call["name"].as_str()?;

@@ -1,5 +1,5 @@
-//! A page that shows a run while it trains: [`Watched`]. What is told of the run is whoever's who starts the server;
-//! here it is kept for a moment, so that many watchers cost no more than one.
+//! A page that shows a run while it trains: [`Watched`]. The caller supplies the report; here it is cached briefly, so
+//! that many viewers cost no more than one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(crate) struct Report {
 }
 
 impl Watched {
-    /// The run of this name. `make` gives its report, as HTML that needs no script and no style but `style`, or says in
-    /// words why there is none yet. It is called on a thread that may be busy.
+    /// A run of this name. `make` returns its report, as HTML that needs no script and no style but `style`, or a
+    /// message why there is none yet. It is called on a thread for blocking work.
     pub fn new(
         name: String,
         style: &'static str,

@@ -1,9 +1,9 @@
 //! The thread that owns a model's engine: [`Worker`].
 //!
-//! Handlers send jobs and receive what becomes of them; the engine itself is seen by nobody else. A job whose receiver
-//! is gone, or whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic
-//! costs the jobs that are open; the engine is made anew. Where it cannot be, the thread ends, jobs fail at once, and
-//! [`Figures::lives`] says so.
+//! Handlers send jobs and receive their events; nothing else accesses the engine. A job whose receiver is gone, or
+//! whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic fails the
+//! open jobs; the engine is rebuilt. If that fails, the thread ends, jobs fail at once, and [`Figures::lives`] is
+//! false.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use fireclay_infer::{Completion, Engine, Event, InferError, Memory, Request, Req
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Events of a job that may wait for its reader.
+/// Largest number of events of a job that wait for its reader.
 const EVENTS: usize = 1024;
 
 /// Requests that are answered together, and where their events go.
@@ -28,7 +28,7 @@ struct Job {
 /// Orders to the thread.
 enum Order {
     Job(Job),
-    /// A defect, for tests.
+    /// A panic, for tests.
     #[cfg(test)]
     Panic,
 }
@@ -49,7 +49,7 @@ pub enum Update {
 pub enum Failure {
     /// The engine refuses it.
     Infer(InferError),
-    /// A defect of ours, which was logged.
+    /// A panic, which was logged.
     Defect,
 }
 
@@ -80,7 +80,7 @@ pub struct Figures {
     pub dropped: AtomicU64,
     /// Number of times that the engine was rebuilt after a defect.
     pub restarts: AtomicU64,
-    /// Whether there is an engine: not where it could not be made anew.
+    /// Whether there is an engine; false if it could not be rebuilt.
     pub lives: AtomicBool,
 }
 
@@ -92,8 +92,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread, and tells the engine's [context](Engine::context); `make` makes the engine, once now and
-    /// again after a defect. It computes on `threads` threads of its own, itself one of them.
+    /// Starts the thread, and returns the engine's [context](Engine::context). `make` builds the engine, now and again
+    /// after a panic. It computes on its own `threads` threads, including itself.
     ///
     /// # Errors
     /// When `make` fails, or the threads cannot be started.
@@ -126,7 +126,7 @@ impl Worker {
         Ok((Self { orders, figures }, context))
     }
 
-    /// Hands requests to the engine. Where there is none any more, nothing comes of them.
+    /// Sends requests to the engine. If there is none any more, their events end at once.
     pub fn submit(&self, requests: Vec<Request>) -> Updates {
         let (sender, events) = mpsc::channel(EVENTS);
         let cancelled: Arc<[AtomicBool]> = requests.iter().map(|_| AtomicBool::new(false)).collect();
@@ -176,7 +176,7 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
         }
     }
 
-    /// Takes what was sent, and makes a step.
+    /// Processes orders, and makes a step.
     fn turn(&mut self, first: Option<Order>) {
         if let Some(order) = first {
             self.obey(order);
@@ -253,7 +253,7 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
         }
     }
 
-    /// After a defect nothing in the engine is trusted; whether there is another.
+    /// Rebuilds the engine after a panic, since its state is not trusted. Returns whether that worked.
     fn restart(&mut self) -> bool {
         tracing::error!("the engine panicked; {} requests fail, and it is made anew", self.open.len());
         for open in self.open.drain(..) {
@@ -322,7 +322,7 @@ mod tests {
             let mut open = worker.submit(vec![request(60)]);
             assert!(matches!(open.events.blocking_recv(), Some((0, Update::Token(_)))));
             worker.break_down();
-            // The thread may have been quick.
+            // The thread may already have ended.
             let told = end(open);
             assert!(matches!(told, Some(Update::Failed(Failure::Defect) | Update::Finished(_))), "{told:?}");
             let again = end(worker.submit(vec![request(8)]));

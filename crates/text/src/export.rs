@@ -1,4 +1,4 @@
-//! A model as a GGUF file, and the proof that the file is the model.
+//! Export of a model as a GGUF file, and comparison of the file with the model.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{TextError, tokenizer_near};
 /// Tokens of the text on which logits are compared.
 const COMPARED: usize = 48;
 
-/// Texts that tokenizers disagree about.
+/// Texts on which tokenizers often differ.
 const TEXTS: [&str; 12] = [
     "The quick brown fox jumps over the lazy dog.",
     " leading, trailing and  double  spaces ",
@@ -43,9 +43,9 @@ pub struct Receipt {
     pub number_type: String,
     /// Numbers in the model.
     pub parameters: usize,
-    /// Texts whose ids are the same, of so many.
+    /// Number of texts with the same ids, and number of texts.
     pub same_ids: [usize; 2],
-    /// Conversations that the chat template renders to the same text, of so many; none without a template.
+    /// Number of conversations that render to the same text, and number of conversations; 0 without a template.
     pub same_chats: [usize; 2],
     /// Tokens on which logits were compared.
     pub compared_tokens: usize,
@@ -58,7 +58,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The deviation from the model beyond the rounding of the number type; `None` if there is none.
+    /// A message about deviations beyond the rounding of the number type; `None` if there are none.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let kl = match self.number_type.as_str() {
@@ -91,8 +91,8 @@ impl Receipt {
 /// Writes the model in `dir` as a GGUF file, reads that back and compares.
 ///
 /// # Errors
-/// When the model cannot be read, a GGUF file cannot say what it is made of or how its tokenizer works, or the disk
-/// refuses. What the comparison finds is in the receipt.
+/// When the model cannot be read, a GGUF file cannot express its configuration or its tokenizer, or the disk refuses.
+/// The results of the comparison are in the receipt.
 pub fn export_gguf(dir: &Path, file: &Path, kind: NumberType, device: &Device) -> Result<Receipt, TextError> {
     let decoder = load(dir, device)?;
     let tokenizer = tokenizer_near(dir)?;
@@ -188,7 +188,7 @@ fn chats() -> [Vec<Message>; 3] {
     ]
 }
 
-/// Of every token in the vocabulary after each of `ids`, row by row.
+/// Log-probabilities of every token in the vocabulary after each of `ids`, row by row.
 fn log_probabilities(decoder: &Decoder, ids: &[u32], device: &Device) -> Vec<f32> {
     let count = ids.len();
     let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();

@@ -2,45 +2,45 @@
 
 use fireclay_tokenizer::Message;
 
-/// A conversation so far: a system message, if there is one, and exchanges, each a user's message and what follows it
-/// up to the next. Where it outgrows the model's context, the oldest exchanges are left out.
+/// A conversation: an optional system message, and exchanges, each a user's message with the messages up to the next
+/// one. If it outgrows the model's context, the oldest exchanges are dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatHistory {
     system: Option<String>,
     exchanges: Vec<Vec<Message>>,
 }
 
-/// Fit of a question behind a [`ChatHistory`].
+/// Result of fitting a question after a [`ChatHistory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// The ids of what is left of the conversation, the question and the opening of a reply.
+    /// The ids of the remaining conversation, the question and the opening of a reply.
     Prompt {
         /// Token ids.
         ids: Vec<u32>,
         /// Exchanges that were dropped from the conversation's beginning.
         dropped: usize,
     },
-    /// The question is too long even alone behind the system message; the conversation is as it was.
+    /// The question is too long even with the system message alone; the conversation is unchanged.
     TooLong {
         /// Tokens of system message, question and what the template puts around them.
         tokens: usize,
     },
 }
 
-/// Tokens that system message, conversation and question may have: all but a quarter of the context, which the reply
-/// may need, or less where replies are shorter than that.
+/// Largest number of tokens of system message, conversation and question: three quarters of the context, which leaves
+/// the rest to the reply, or more if replies are shorter.
 #[must_use]
 pub fn prompt_limit(context: usize, max_tokens: usize) -> usize {
     context - max_tokens.min(context.div_ceil(4))
 }
 
 impl ChatHistory {
-    /// One in which nothing was said yet.
+    /// An empty conversation.
     pub fn new(system: Option<String>) -> Self {
         Self { system, exchanges: vec![] }
     }
 
-    /// One that goes on behind these messages.
+    /// A conversation that continues these messages.
     pub fn behind(system: Option<String>, messages: impl IntoIterator<Item = Message>) -> Self {
         let mut exchanges: Vec<Vec<Message>> = vec![];
         for message in messages {
@@ -57,18 +57,17 @@ impl ChatHistory {
         self.system.as_deref()
     }
 
-    /// Forgets the last exchange; whether there was one.
+    /// Removes the last exchange. Returns whether there was one.
     pub fn undo(&mut self) -> bool {
         self.exchanges.pop().is_some()
     }
 
-    /// Adds what was asked and answered.
+    /// Adds an exchange.
     pub fn add(&mut self, question: &str, reply: String) {
         self.exchanges.push(vec![Message::new("user", question), Message::new("assistant", reply)]);
     }
 
-    /// Drops the oldest exchanges until the rest, with the question behind it, is at most `limit` tokens as `encode`
-    /// has it.
+    /// Drops the oldest exchanges until the rest and the question have at most `limit` tokens by `encode`.
     ///
     /// # Errors
     /// When `encode` fails; nothing is dropped then.

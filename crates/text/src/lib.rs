@@ -1,11 +1,11 @@
-//! Text in, text out: what stands between a person's words and an engine's token ids.
+//! Text in, text out: the layer between text and an engine's token ids.
 //!
-//! A [`TextModel`] is a model directory as everything that writes for people uses it: weights, tokenizer, what begins a
-//! text, what ends it, and what keeps it valid UTF-8. [`TextModel::chat_prompt`] renders a conversation, [`Sampling`]
-//! says how tokens are chosen, and [`ReplyText`] makes text of the tokens as they come. [`ChatHistory`] leaves out what
-//! a context has no room for. The terminal and the server both go through it, so that they cannot differ.
+//! A [`TextModel`] is a loaded model directory: weights, tokenizer, leading token, stop ids, and UTF-8 guard.
+//! [`TextModel::chat_prompt`] renders a conversation, [`Sampling`] resolves sampling settings, and [`ReplyText`] turns
+//! tokens into text as they arrive. [`ChatHistory`] drops the exchanges that do not fit the context. The terminal and
+//! the server both use it, so that they cannot differ.
 //!
-//! Reading order: `model`, `sampling`, `reply`, `history`; `export` writes a model as a GGUF file, with proof.
+//! Reading order: `model`, `sampling`, `reply`, `history`; `export` writes a model as a GGUF file and compares the two.
 
 mod model;
 mod sampling;

@@ -1,4 +1,4 @@
-//! A model directory with everything that text in and text out needs.
+//! A model directory with its tokenizer, chat template, stop ids and sampling defaults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl TextModel {
         self.tokenizer.as_ref().ok_or_else(|| TextError::NoTokenizer { dir: self.dir.clone() })
     }
 
-    /// The tokenizer of a model that can be talked to.
+    /// The tokenizer of a chat model.
     ///
     /// # Errors
     /// When there is none, or it has no chat template.
@@ -59,7 +59,7 @@ impl TextModel {
         }
     }
 
-    /// The ids of a conversation by the chat template, and of what opens a reply.
+    /// The ids of a conversation by the chat template, with the opening of a reply.
     ///
     /// # Errors
     /// When there is no template, or it refuses the conversation.
@@ -68,8 +68,8 @@ impl TextModel {
         self.chat_prompt_with(messages, &options)
     }
 
-    /// [`chat_prompt`](Self::chat_prompt) with everything a template can be told; start from
-    /// [`render_options`](Tokenizer::render_options). What opens a reply comes at the end in any case.
+    /// [`chat_prompt`](Self::chat_prompt) with all options of a template; start from
+    /// [`render_options`](Tokenizer::render_options). The opening of a reply is always added.
     ///
     /// # Errors
     /// As [`chat_prompt`](Self::chat_prompt).
@@ -79,8 +79,8 @@ impl TextModel {
         Ok(tokenizer.encode_with_specials(&tokenizer.render_chat_with(messages, &options)?.text))
     }
 
-    /// Ids of a text that begins a document. What the tokenizer puts before every text (a BOS token, for Llama) stands
-    /// before it; an empty text is the token that separates documents.
+    /// Ids of a text that begins a document. The leading token of the model (a BOS token, for Llama) precedes it; an
+    /// empty text becomes the token that separates documents.
     ///
     /// # Errors
     /// When there is no tokenizer, the text has a character that is not in its vocabulary, or nothing can stand for an
@@ -96,13 +96,13 @@ impl TextModel {
         Ok(ids)
     }
 
-    /// The token that stands before every text of this model (a BOS token, for Llama), if one does.
+    /// The token before every text of this model (a BOS token, for Llama), if there is one.
     pub fn leading_id(&self) -> Option<u32> {
         leading_token(&self.dir, self.tokenizer.as_ref()?)
     }
 
-    /// Ids that end a text: [`Tokenizer::stop_ids`], which has those of `generation_config.json` and `config.json`
-    /// beside the tokenizer; and these files' own, where the tokenizer is from elsewhere.
+    /// Ids that end a text: [`Tokenizer::stop_ids`], which include those of the `generation_config.json` and
+    /// `config.json` beside the tokenizer; and those of the model's own files, if the tokenizer is from elsewhere.
     pub fn stop_ids(&self) -> Vec<u32> {
         let mut ids = self.tokenizer.as_ref().map_or_else(Vec::new, Tokenizer::stop_ids);
         for file in ["generation_config.json", "config.json"] {
@@ -118,7 +118,7 @@ impl TextModel {
         ids
     }
 
-    /// Default sampling settings of this model; mistakes of its `generation_config.json` is warned of.
+    /// Default sampling settings of this model; errors in its `generation_config.json` are logged as warnings.
     pub fn sampling(&self) -> SamplingDefaults {
         let (defaults, complaints) = load_sampling(&self.dir);
         for complaint in complaints {
@@ -127,19 +127,19 @@ impl TextModel {
         defaults
     }
 
-    /// Guard of valid UTF-8 for this model's text: special tokens and those that end a text stand between characters.
-    /// None for a model without a tokenizer, or with one that does more than join bytes.
+    /// Guard of valid UTF-8 for this model's text: special tokens and those that end a text are allowed only between
+    /// characters. `None` without a tokenizer, or with one that does more than join bytes.
     pub fn utf8_guard(&self) -> Option<Arc<Utf8Guard>> {
         Some(Arc::new(Utf8Guard::new(self.text_bytes()?)))
     }
 
-    /// The bytes of the tokens in whose text stop strings are looked for, those that end a text left out. None where
-    /// there is no [guard](Self::utf8_guard) either.
+    /// The bytes of the tokens, in which stop strings are searched, without those that end a text. `None` if there is
+    /// no [guard](Self::utf8_guard).
     pub fn token_bytes(&self) -> Option<Arc<TokenBytes>> {
         Some(Arc::new(TokenBytes::new(self.text_bytes()?)))
     }
 
-    /// Compiler of constraints for this model's completions. None where there is no [guard](Self::utf8_guard) either.
+    /// Compiler of constraints for this model's completions. `None` if there is no [guard](Self::utf8_guard).
     pub fn constraint_compiler(&self) -> Option<ConstraintCompiler> {
         Some(ConstraintCompiler::new(self.text_bytes()?))
     }
@@ -174,10 +174,10 @@ impl TextModel {
     }
 }
 
-/// The tokenizer of the checkpoint `dir`: in it, or in the folder `tokenizer` of the run it belongs to.
+/// The tokenizer of the checkpoint `dir`: in it, or in the folder `tokenizer` of its run.
 ///
 /// # Errors
-/// When there is one, and it is damaged.
+/// When there is one and it is damaged.
 pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>, TokenizerError> {
     let run = dir.ancestors().nth(3).map(|run| run.join("tokenizer"));
     for place in [Some(dir.to_path_buf()), run].into_iter().flatten().filter(|place| place.is_dir() || place == dir) {
@@ -186,8 +186,7 @@ pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>, TokenizerError> {
             other => return Ok(Some(other?)),
         }
     }
-    // An adapter's folder may leave the tokenizer to its base; what is wrong with that is for the reader of weights to
-    // say.
+    // An adapter's folder may leave the tokenizer to its base model. The reader of weights reports errors of that.
     match fireclay_model::huggingface::adapter_base(dir) {
         Ok(Some(base)) => tokenizer_near(&base),
         _ => Ok(None),
@@ -198,7 +197,7 @@ pub fn tokenizer_near(dir: &Path) -> Result<Option<Tokenizer>, TokenizerError> {
 /// `tokenizer.json` begins with. Only without that file does `add_bos_token` of `tokenizer_config.json` count (5.24).
 pub(crate) fn leading_token(dir: &Path, tokenizer: &Tokenizer) -> Option<u32> {
     if dir.is_file() {
-        // A GGUF file says it itself.
+        // A GGUF file has its own setting.
         return tokenizer.bos_id().filter(|_| tokenizer.adds_bos());
     }
     if let Some(mut file) = json(&dir.join("tokenizer.json")) {

@@ -1,9 +1,9 @@
-//! The text of a reply while its tokens come.
+//! The text of a reply as its tokens arrive.
 
 use fireclay_tokenizer::{DecodeStream, Tokenizer};
 
-/// A reply's text while its tokens come: whole characters, nothing of the tokens that end it, and nothing from a stop
-/// string on. What may be the beginning of a stop string is held back until it is none.
+/// A reply's text as its tokens arrive: whole characters, without the tokens that end it, and only up to a stop string.
+/// Text that may be the beginning of a stop string is held back until it is not.
 pub struct ReplyText {
     stream: Option<DecodeStream>,
     stop_ids: Vec<u32>,
@@ -25,7 +25,7 @@ pub struct Piece {
 }
 
 impl ReplyText {
-    /// An empty reply. Special tokens are left out of its text, as in a chat; `stop_ids` end it.
+    /// An empty reply. Special tokens are left out of its text, as in a chat; any of `stop_ids` ends it.
     pub fn new(tokenizer: &Tokenizer, stop_ids: Vec<u32>) -> Self {
         Self::of(tokenizer.stream_skip_specials(), stop_ids)
     }
@@ -50,7 +50,7 @@ impl ReplyText {
         Self { stop_strings, ..self }
     }
 
-    /// Whether this token ends the reply, and so is no part of it.
+    /// Whether this token ends the reply, and so is not part of it.
     pub fn ends_with(&self, id: u32) -> bool {
         self.stop_ids.contains(&id)
     }
@@ -65,7 +65,7 @@ impl ReplyText {
         Piece { text: self.take(&text), start }
     }
 
-    /// Whether a stop string has come. Nothing more is shown then.
+    /// Whether a stop string was found. No more text is returned then.
     pub fn is_stopped(&self) -> bool {
         self.ended
     }
@@ -75,12 +75,12 @@ impl ReplyText {
         self.shown
     }
 
-    /// Whether all text that came is shown.
+    /// Whether all text has been returned.
     pub fn holds_nothing(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// Ends the reply: what was held back, half a character as U+FFFD.
+    /// Ends the reply; returns the text held back, with an incomplete character as U+FFFD.
     pub fn finish(&mut self) -> String {
         let rest = self.stream.take().and_then(DecodeStream::finish).unwrap_or_default();
         if self.ended {
@@ -108,7 +108,7 @@ impl ReplyText {
         self.held.drain(..certain).collect()
     }
 
-    /// Bytes at the end of what is held that a stop string may begin with.
+    /// Number of bytes at the end of the held text that may begin a stop string.
     fn longest_beginning(&self) -> usize {
         let longest = self.stop_strings.iter().map(String::len).max().unwrap_or(0).saturating_sub(1);
         let lengths = (1..=longest.min(self.held.len())).rev();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
 
-/// The temperature of a chat where neither the user nor the model says one.
+/// The default temperature of a chat, if neither the user nor the model sets one.
 pub const CHAT_TEMPERATURE: f32 = 0.7;
 
 /// Requested sampling settings: a command's flags, or a request's. Missing ones are the model's.
@@ -13,15 +13,15 @@ pub const CHAT_TEMPERATURE: f32 = 0.7;
 pub struct Asked {
     /// Sampling temperature.
     pub temperature: Option<f32>,
-    /// Among how many.
+    /// Number of most probable tokens to keep.
     pub top_k: Option<usize>,
-    /// Among the fewest that reach this probability together.
+    /// Keeps the fewest tokens whose probabilities reach this sum.
     pub top_p: Option<f32>,
-    /// Among those at least so many times as probable as the most probable one.
+    /// Keeps tokens at least this many times as probable as the most probable one.
     pub min_p: Option<f32>,
-    /// Penalty of tokens that are there already.
+    /// Penalty of tokens that already occurred.
     pub repetition_penalty: Option<f32>,
-    /// The seed of the choices.
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
@@ -30,7 +30,7 @@ pub struct Asked {
 pub struct Sampling {
     /// The settings, not validated yet.
     pub config: SamplingConfig,
-    /// Those worth telling in a few words: `temperature 0.7 (generation_config.json), top-p 0.9`.
+    /// Summary of the settings in effect: `temperature 0.7 (generation_config.json), top-p 0.9`.
     pub told: String,
 }
 
@@ -49,7 +49,7 @@ impl Sampling {
         let min_p = pick("min-p", asked.min_p, model.min_p.map(|number| number as f32).filter(|&p| p > 0.0));
         let penalty = model.repetition_penalty.map(|number| number as f32);
         let repetition_penalty = pick("repetition penalty", asked.repetition_penalty, penalty);
-        // 0 asks for all tokens, whatever the model's own setting.
+        // 0 keeps all tokens, whatever the model's own setting.
         let top_k = match asked.top_k {
             Some(0) => None,
             asked => self::pick(&mut told, "top-k", asked, model.top_k.filter(|&k| k > 0)),

@@ -33,8 +33,8 @@ pub(crate) struct ByteTable {
 }
 
 impl ByteTable {
-    /// `None` when the decoder does more than join tokens (`SentencePiece`, `WordPiece`), so that the library must do
-    /// it.
+    /// `None` if the decoder does more than join tokens (`SentencePiece`, `WordPiece`), so that the library must
+    /// decode.
     pub(crate) fn new(library: &tokenizers::Tokenizer, vocab_size: usize) -> Option<Self> {
         let byte_level = match library.get_decoder()? {
             DecoderWrapper::ByteLevel(_) => true,
@@ -57,7 +57,7 @@ impl ByteTable {
         Some(bytes)
     }
 
-    /// Empty for ids out of the vocabulary.
+    /// The bytes of a token; empty for ids out of the vocabulary.
     pub(crate) fn of(&self, id: u32) -> &[u8] {
         let id = id as usize;
         match (self.starts.get(id), self.starts.get(id + 1)) {

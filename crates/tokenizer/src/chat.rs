@@ -29,7 +29,7 @@ use crate::error::one_line;
 use crate::guard::guarded;
 use crate::{Tokenizer, TokenizerError};
 
-/// The chat template of tokenizers trained here: `ChatML`, with the assistant's words marked as what carries loss.
+/// The chat template of tokenizers trained here: `ChatML`, with marks on the assistant's text, which carries loss.
 pub const CHATML: &str = "\
 {%- for message in messages -%}
 {%- if message['role'] == 'assistant' -%}
@@ -52,35 +52,35 @@ pub const CHATML: &str = "\
 pub struct EncodedChat {
     /// The ids of the rendered conversation.
     pub ids: Vec<u32>,
-    /// For each id, whether a model is to learn to say it: the assistant's words and the token that ends its turn.
+    /// For each id, whether it carries loss: the assistant's text and the token that ends its turn.
     pub loss: Vec<bool>,
-    /// The tokens of each of the assistant's turns that the template shows: from the first that a model says after the
-    /// words that open a reply, to the token that ends the turn. The same whatever marks the template has.
+    /// The tokens of each of the assistant's turns that the template shows: from the first token after the opening of a
+    /// reply, to the token that ends the turn. Marks in the template do not change them.
     pub turns: Vec<Range<usize>>,
     /// Number of the assistant's messages that the template omits.
     pub hidden: usize,
-    /// Whether messages call tools and the template leaves the calls out.
+    /// Whether messages call tools and the template omits the calls.
     pub hides_calls: bool,
-    /// Whether there are tools to call and the template shows none of them.
+    /// Whether there are tools and the template omits them.
     pub hides_tools: bool,
 }
 
 /// A prompt and an answer as ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedAnswer {
-    /// The prompt, what opens the reply, and the answer up to the token that ends it.
+    /// The prompt, the opening of the reply, and the answer up to the token that ends it.
     pub ids: Vec<u32>,
     /// Number of tokens before the answer.
     pub prompt_tokens: usize,
-    /// Whether the prompt's ids are those that it has alone; an answer that begins with a line break may change them.
+    /// Whether the prompt has the same ids as alone; an answer that begins with a line break may change them.
     pub prompt_unchanged: bool,
-    /// Whether messages call tools and the template leaves the calls out.
+    /// Whether messages call tools and the template omits the calls.
     pub hides_calls: bool,
 }
 
 impl Tokenizer {
-    /// The text of a conversation by the tokenizer's chat template; `add_generation_prompt` ends it with the words
-    /// that open a reply. Its ids are [`Self::encode_with_specials`] of it.
+    /// The text of a conversation by the tokenizer's chat template; `add_generation_prompt` appends the opening of a
+    /// reply. [`Self::encode_with_specials`] encodes it.
     ///
     /// As with `transformers`, a special token spelled out inside a message counts as that token.
     ///
@@ -91,8 +91,8 @@ impl Tokenizer {
         Ok(self.render_chat_with(messages, &options)?.text)
     }
 
-    /// [`Self::render_chat`] with everything a template can be told. Start from [`Self::render_options`], which
-    /// has the tokenizer's special tokens. A `tool_use` template is preferred when tools are given.
+    /// [`Self::render_chat`] with all options of a template. Start from [`Self::render_options`], which has the
+    /// tokenizer's special tokens. A `tool_use` template is preferred if tools are given.
     ///
     /// # Errors
     /// As [`Self::render_chat`].
@@ -106,7 +106,7 @@ impl Tokenizer {
         for_tools.or_else(|| self.chat_template()).ok_or(TokenizerError::NoChatTemplate)
     }
 
-    /// Options that tell a template how this tokenizer spells its special tokens, and nothing else.
+    /// Options with this tokenizer's special tokens, and defaults otherwise.
     pub fn render_options(&self) -> RenderOptions {
         let mut options = RenderOptions { now: self.settings().now, ..RenderOptions::default() };
         for (role, token) in self.settings().special_roles() {
@@ -121,16 +121,16 @@ impl Tokenizer {
         options
     }
 
-    /// The ids of a conversation, and which of them carry loss.
+    /// Encodes a conversation and marks the ids that carry loss.
     ///
-    /// Each of the assistant's turns carries loss: it begins where the conversation before it, rendered with the
-    /// opening of a reply, ends, and goes to the token that ends it, whether the turn says something, calls a tool or
-    /// both. Of a generation prompt that opens more than the turn shows (`<think>`), what both have in common counts.
-    /// Messages that say `"weight": 0` or `"train": false` carry none ([`Message::is_learned`]).
+    /// Each of the assistant's turns carries loss: from the end of the conversation before it, rendered with the
+    /// opening of a reply, to the token that ends the turn, whether the turn has text, tool calls or both. If a
+    /// generation prompt opens more than the turn shows (`<think>`), the common part is the opening. Messages with
+    /// `"weight": 0` or `"train": false` carry no loss ([`Message::is_learned`]).
     ///
-    /// If the template marks what is learned with `{% generation %}`, the marks decide within each turn, as with
-    /// `transformers`' `return_assistant_tokens_mask`; the words that open a reply and what follows the token that ends
-    /// it carry no loss even so, and that token always does where the mark reaches up to it.
+    /// If the template has `{% generation %}` marks, they decide within each turn, as with `transformers`'
+    /// `return_assistant_tokens_mask`; even so, the opening of a reply and the text after the token that ends the turn
+    /// carry no loss, and that token always does if the mark extends to it.
     ///
     /// # Errors
     /// When there is no template, or it refuses the conversation, or the text cannot be encoded.
@@ -138,7 +138,7 @@ impl Tokenizer {
         self.encode_chat_with(messages, &self.render_options())
     }
 
-    /// [`Self::encode_chat`] with everything a template can be told.
+    /// [`Self::encode_chat`] with all options of a template.
     ///
     /// # Errors
     /// As [`Self::encode_chat`].
@@ -170,8 +170,8 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a conversation whose last message is the answer to those before, without what the template puts
-    /// behind the end of the assistant's turn; `None` where the template shows nothing of the answer.
+    /// The ids of a conversation whose last message is the answer to those before, without the template's text after
+    /// the end of the assistant's turn; `None` if the template shows nothing of the answer.
     ///
     /// # Errors
     /// As [`Self::encode_chat`].
@@ -191,8 +191,8 @@ impl Tokenizer {
         let encoding = self.encoding(&rendered.text)?;
         let tokens = tokens_of(&turn.text, encoding.get_offsets());
         let ids = encoding.get_ids()[..tokens.end].to_vec();
-        // A model is given the conversation so far with the opening of a reply, of which the answer's text may lack the
-        // end.
+        // A model's input is the conversation so far with the opening of a reply; the answer's rendered text may lack
+        // the end of the opening.
         let shown = &rendered.text[..turn.text.start];
         let given = RenderOptions { add_generation_prompt: true, ..options.clone() };
         let given = self.template_for(options)?.render(&messages[..last], &given)?;
@@ -202,14 +202,13 @@ impl Tokenizer {
         Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls }))
     }
 
-    /// Problems of answers as this tokenizer's chat template renders them, a line each, with the template's name: turns
-    /// that no token ends, and words that open a reply but no answer. Empty if there is no template.
+    /// Problems of answers as this tokenizer's chat template renders them, one per line, with the template's name:
+    /// turns without an end token, and openings of a reply without an answer. Empty without a template.
     pub fn chat_complaints(&self) -> Vec<String> {
         self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
     }
 
-    /// Fields of the messages that say something to nobody: neither this library reads them nor does the chat template
-    /// mention them.
+    /// Fields of the messages that are unused: neither this library reads them nor does the chat template mention them.
     pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
         let mentioned = |name: &str| {
             let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
@@ -255,7 +254,7 @@ impl Tokenizer {
         Ok((rendered, turns))
     }
 
-    /// Whether the template leaves tool calls out: with other calls the conversation would render the same.
+    /// Whether the template omits tool calls: other calls would render the same text.
     fn hides_calls(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
         let Some(calling) = messages.iter().rposition(Message::calls_tools) else { return Ok(false) };
         let mut other = messages.to_vec();
@@ -264,7 +263,7 @@ impl Tokenizer {
         Ok(replaced && changed.is_ok_and(|changed| changed == whole))
     }
 
-    /// Whether the template shows none of the tools: without them the conversation would render the same.
+    /// Whether the template omits the tools: without them the conversation would render the same text.
     fn hides_tools(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
         if options.tools.as_ref().is_none_or(Vec::is_empty) {
             return Ok(false);
@@ -303,13 +302,13 @@ fn of_conversation(messages: &[Message], options: &RenderOptions) -> RenderOptio
     options
 }
 
-/// Whether a message has nothing but words, so that a template can show it in one way only.
+/// Whether a message has only text, so that a template can show it in one way only.
 fn is_plain(message: &Message) -> bool {
     message.extra.is_empty() && !message.no_content && !message.content.contains("<think>")
 }
 
-/// The parts of a mark that are learned: what lies in turns that are, with the token that ends the turn if the mark
-/// reaches up to it. A mark that lies in no turn stays as it is.
+/// The parts of a mark that are learned: those in learned turns, with the token that ends the turn if the mark extends
+/// to it. A mark outside all turns is kept.
 fn within(mark: &Range<usize>, turns: &[Turn], messages: &[Message], text: &str) -> Vec<Range<usize>> {
     let touches = |turn: &&Turn| turn.text.start < mark.end && mark.start < turn.text.end;
     let mut over = turns.iter().filter(touches).peekable();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Each message is one line: what happened, where, and how to mend it.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    /// None of the files that make a tokenizer is there.
+    /// There is none of the files of a tokenizer.
     #[error("no tokenizer in {path}: looked for {looked_for}; give a folder or file that has one")]
     NotFound {
         /// Folder that was searched.
@@ -41,7 +41,7 @@ pub enum TokenizerError {
         /// The problem, and what is expected.
         detail: String,
     },
-    /// A line of a merges or rank file cannot be understood.
+    /// A line of a merges or rank file cannot be parsed.
     #[error("{path}, line {line}: {detail}; the file may be cut short, fetch it again")]
     InvalidLine {
         /// The file.
@@ -51,7 +51,7 @@ pub enum TokenizerError {
         /// The problem.
         detail: String,
     },
-    /// A tiktoken file's name does not say how its text is split into words.
+    /// A tiktoken file's name is not that of a known split pattern.
     #[error(
         "{path}: a rank file does not hold its split pattern, and the name tells none; rename it to contain one of \
          {known}"

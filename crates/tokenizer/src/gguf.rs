@@ -14,11 +14,11 @@ use crate::{Tokenizer, TokenizerError};
 /// The words of Mistral's Tekken.
 const TEKKEN_PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// Splitting of text into words by a byte-level tokenizer.
+/// Pre-tokenisation of a byte-level tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Words {
     pattern: &'static str,
-    /// Whether each digit is a word, before the pattern is looked for.
+    /// Whether each digit is split off before the pattern is applied.
     digits: bool,
     /// Whether text is composed (NFC) first.
     composed: bool,
@@ -30,7 +30,7 @@ const fn words(pattern: &'static str) -> Words {
     Words { pattern, digits: false, composed: false, ignore_merges: false }
 }
 
-/// `tokenizer.ggml.pre` and what it means. Of several with one meaning, the first is written.
+/// Values of `tokenizer.ggml.pre` and their meaning. Of several with one meaning, the first is written.
 const SPLITS: [(&str, Words); 27] = [
     ("gpt-2", words(GPT2_PATTERN)),
     ("gpt2", words(GPT2_PATTERN)),
@@ -130,7 +130,7 @@ impl Reader<'_> {
                     "tokenizer.ggml.pre is {name:?}, a way to split text that is not known; use the model's own folder"
                 ))
             })?,
-            // Older files of these two do not say it, and theirs is the same.
+            // Older files of these two families lack the key, and use the same default.
             None if matches!(self.file.text("general.architecture"), Some("gpt2" | "gptneox")) => words(GPT2_PATTERN),
             None => {
                 return Err(self.invalid(
@@ -213,8 +213,8 @@ impl Reader<'_> {
 }
 
 impl Tokenizer {
-    /// Whether the token that begins a text stands before every text, as the file that the tokenizer is from says; for
-    /// files without a post-processor.
+    /// Whether the beginning-of-text token precedes every text, according to the file of the tokenizer; for files
+    /// without a post-processor.
     pub fn adds_bos(&self) -> bool {
         self.settings().flag("add_bos_token")
     }
@@ -222,7 +222,7 @@ impl Tokenizer {
     /// The tokenizer and its chat template as the metadata of a GGUF file, for a model of `vocab_size` tokens.
     ///
     /// # Errors
-    /// [`TokenizerError::InvalidTokenizer`] when a GGUF file cannot say how this tokenizer works.
+    /// [`TokenizerError::InvalidTokenizer`] when a GGUF file cannot express this tokenizer.
     pub fn gguf_metadata(&self, vocab_size: usize) -> Result<Vec<(String, Entry)>, TokenizerError> {
         let refused = |what: &str| {
             let origin = self.settings().origin().unwrap_or(Path::new("the tokenizer"));
@@ -333,7 +333,7 @@ fn sentencepiece_prefix(json: &Value) -> Option<bool> {
                 .then_some(true)
         }
         (Some("Replace"), None) => replaces(normalizer).then_some(false),
-        // Gemma's splits at spaces that are no more there, which does nothing.
+        // Gemma splits at spaces, of which there are none left; this has no effect.
         (Some("Replace"), Some("Split")) => (replaces(normalizer) && pre["pattern"]["String"] == " ").then_some(false),
         (None, Some("Metaspace")) => match pre["prepend_scheme"].as_str()? {
             "never" => Some(false),

@@ -1,5 +1,5 @@
-//! The boundary to the tokenizers library, which panics on some damaged or hostile files: a bad file must be an error
-//! all the same.
+//! The boundary to the tokenizers library, which panics on some damaged or hostile files: here its panics become
+//! errors.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};

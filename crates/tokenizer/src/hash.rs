@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 pub(crate) fn hash(library: &tokenizers::Tokenizer) -> [u8; 32] {
     let mut value = serde_json::to_value(&**library).expect("a tokenizer can be written as JSON");
     if let Value::Object(parts) = &mut value {
-        // These change what is put around the ids, or how many are kept; `encode` does neither.
+        // These keys affect only special tokens around the ids and truncation, which `encode` does not do.
         for part in ["version", "truncation", "padding", "post_processor"] {
             parts.remove(part);
         }

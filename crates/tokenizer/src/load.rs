@@ -1,4 +1,4 @@
-//! Finding out what a path holds, and reading it.
+//! Detects the format of a path, and reads the tokenizer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ fn not_found(path: &Path) -> TokenizerError {
 
 fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerError> {
     let text = read(path)?;
-    // The library's own message for a broken file names neither the file nor what is expected of it.
+    // The library's own message for a broken file names neither the file nor the expected content.
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| TokenizerError::json(path, &error))?;
     if value.get("model").is_none() {
         let detail = "it has no \"model\"; expected a tokenizer.json as the tokenizers library writes it";
@@ -95,7 +95,7 @@ fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerErro
     Ok(Tokenizer::new(library, settings))
 }
 
-/// Refuses ids that no vocabulary has: tables are as long as the largest.
+/// Refuses ids that are too large, because tables are as long as the largest id.
 fn check_ids(path: &Path, value: &serde_json::Value) -> Result<(), TokenizerError> {
     let added = value.get("added_tokens").and_then(serde_json::Value::as_array).into_iter().flatten();
     let added = added.filter_map(|token| token.get("id")?.as_u64());

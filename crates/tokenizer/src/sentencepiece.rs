@@ -11,12 +11,11 @@ use tokenizers::normalizers::Precompiled;
 use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError};
 
-/// Longer pieces are not split into what they may be merged of.
+/// Longer pieces are not split into candidate merges.
 const LONGEST_MERGED: usize = 256;
 /// A word's beginning in the vocabulary.
 const SPACE: char = '▁';
-/// By how much the score of a piece that no text is split into is below all others: more than any text that looks like
-/// it loses when it is split.
+/// Distance of the score of unusable pieces below all others: more than any realistic text loses when it is split.
 const UNREACHABLE: f64 = 1e4;
 
 /// Kind of a piece.
@@ -64,7 +63,7 @@ pub(crate) struct Piece {
     pub kind: Kind,
 }
 
-/// How a text is split into pieces.
+/// Algorithm that splits a text into pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Split {
     /// Pairs are merged, the one whose whole has the highest score first.
@@ -73,7 +72,7 @@ pub(crate) enum Split {
     Unigram,
 }
 
-/// What is done to a text before it is split.
+/// Normalisation of a text before it is split.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Normalization {
     /// A map from sequences of characters to others, as `SentencePiece` stores it; empty: none.
@@ -82,7 +81,7 @@ pub(crate) struct Normalization {
     pub removes_spaces: bool,
     /// Whether a space is put before a text.
     pub dummy_prefix: bool,
-    /// Whether that happens behind special tokens too.
+    /// Whether a space is also put after special tokens.
     pub prefix_everywhere: bool,
 }
 

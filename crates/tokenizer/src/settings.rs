@@ -11,7 +11,7 @@ use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::text_file::read;
 
-/// Our own key of `tokenizer_config.json`: ids that the model's files say end a text. Other programs ignore it.
+/// Our own key of `tokenizer_config.json`: end-of-text ids of the model's files. Other programs ignore it.
 const STOP_IDS: &str = "fireclay_stop_ids";
 
 /// The keys of `tokenizer_config.json` as they were read, so that saving loses none, and the chat templates by name.
@@ -41,15 +41,14 @@ impl Settings {
         Self { config, ..Self::default() }
     }
 
-    /// Fills in what a tokenizer without a `tokenizer_config.json` does not say; what other files say stays.
+    /// Fills in defaults for a tokenizer without a `tokenizer_config.json`; settings of other files are kept.
     pub(crate) fn fill_in(&mut self, end_of_text: Option<&str>) {
         for (key, value) in Self::generated(end_of_text, None).config {
             self.config.entry(key).or_insert(value);
         }
     }
 
-    /// Adds the ids that the model beside the tokenizer says end a text. What is wrong with its files is for the reader
-    /// of the model to say.
+    /// Adds the end-of-text ids of the model beside the tokenizer. The reader of the model reports errors in its files.
     fn add_stop_ids(&mut self, folder: &Path) {
         let mut ids = self.stop_ids();
         for file in ["generation_config.json", "config.json"] {
@@ -123,7 +122,7 @@ impl Settings {
         self.config.get(key).and_then(Value::as_bool) == Some(true)
     }
 
-    /// The same, known to stand beside this file.
+    /// The same, with the path of the tokenizer's file.
     pub(crate) fn of_file(self, path: &Path) -> Self {
         Self { origin: Some(path.to_owned()), ..self }
     }
@@ -133,14 +132,14 @@ impl Settings {
         self.origin.as_deref()
     }
 
-    /// Reads the files beside a tokenizer; those that are not there are not missed.
+    /// Reads the files beside a tokenizer; all are optional.
     pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, ..Self::default() };
         settings.add_stop_ids(folder);
         for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
             settings.config.entry(role).or_insert(token);
         }
-        // Where several are given, the latest way of writing them is the one that counts.
+        // If there are several templates, the newest format takes precedence.
         if let Some(templates) = settings.config.remove("chat_template") {
             settings.add_templates(&templates, &folder.join("tokenizer_config.json"))?;
         }

@@ -34,7 +34,7 @@ impl DecodeStream {
         Self { tokenizer, skip_specials, pending: Vec::new(), window: Vec::new(), given: 0 }
     }
 
-    /// Takes the next id; the text that is now certain, if there is any.
+    /// Adds the next id. Returns the text that is now certain, if any.
     pub fn push(&mut self, id: u32) -> Option<String> {
         if self.skip_specials && self.tokenizer.is_special(id) {
             return None;
@@ -54,7 +54,7 @@ impl DecodeStream {
         Some(text)
     }
 
-    /// Ends the text: what was held back, an incomplete character as U+FFFD.
+    /// Ends the text. Returns the text held back, with an incomplete character as U+FFFD.
     pub fn finish(mut self) -> Option<String> {
         if self.tokenizer.token_bytes().is_some() {
             return some(String::from_utf8_lossy(&self.pending).into_owned());

@@ -14,7 +14,7 @@ use crate::guard::guarded;
 use crate::pieces::{Encoder, Unknown};
 use crate::settings::Settings;
 
-/// Marks that end a turn or a text in well-known models. Which of them a tokenizer has is looked up in it.
+/// End-of-turn and end-of-text tokens of well-known models; a tokenizer may have some of them.
 const END_MARKS: [&str; 11] = [
     "<|im_end|>",
     "<|endoftext|>",
@@ -38,7 +38,7 @@ pub struct Tokenizer {
 struct Inner {
     library: tokenizers::Tokenizer,
     encoder: Encoder,
-    /// `None` when only the library's decoder can tell the text.
+    /// `None` if only the library can decode.
     bytes: Option<ByteTable>,
     vocab_size: usize,
     special_ids: BTreeSet<u32>,
@@ -101,7 +101,7 @@ impl Tokenizer {
         sure(self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Skip)))
     }
 
-    /// Ids by the library, whose panics are errors that name the tokenizer's file.
+    /// Ids by the library, with its panics as errors that name the tokenizer's file.
     fn encode_guarded(
         &self,
         encode: impl FnOnce(&Inner) -> Result<Vec<u32>, TokenizerError>,
@@ -209,8 +209,8 @@ impl Tokenizer {
         end_of_text.or_else(|| self.eos_id())
     }
 
-    /// Ids after which a reply is over: [`Self::end_ids`], and every well-known end mark among the added tokens,
-    /// flagged special or not. Whatever draws tokens stops at these.
+    /// Ids that end a reply: [`Self::end_ids`], and every well-known end token among the added tokens, special or not.
+    /// Generation stops at these.
     pub fn stop_ids(&self) -> Vec<u32> {
         let added = self.inner.library.get_added_vocabulary().get_vocab();
         let marks = END_MARKS.iter().filter_map(|mark| added.get(*mark).copied());
@@ -255,8 +255,8 @@ impl Tokenizer {
         Self::new(self.inner.library.clone(), settings)
     }
 
-    /// Identifies what decides the ids: vocabulary, merges, normaliser, pre-tokeniser, decoder and added tokens. The
-    /// same after saving and loading; the chat template and truncation settings have no part in it.
+    /// Hash of everything that determines ids: vocabulary, merges, normaliser, pre-tokeniser, decoder and added tokens.
+    /// Saving and loading keep it; the chat template and truncation settings do not affect it.
     pub fn hash(&self) -> [u8; 32] {
         *self.inner.hash.get_or_init(|| crate::hash::hash(&self.inner.library))
     }
@@ -275,7 +275,7 @@ impl Tokenizer {
         Some(Self::new(self.inner.library.clone(), settings))
     }
 
-    /// The same tokenizer, whose chat templates take this moment for the present time.
+    /// The same tokenizer, with this time as the present in chat templates.
     #[must_use]
     pub fn with_now(&self, now: SystemTime) -> Self {
         let mut settings = self.inner.settings.clone();
@@ -307,8 +307,8 @@ impl Tokenizer {
     }
 }
 
-/// Unwraps ids, which only a damaged tokenizer fails to give. Such a tokenizer ends the work with its error as the
-/// payload of an unwinding, so that callers need not ask each time.
+/// Unwraps ids; only a damaged tokenizer fails. It panics with the error as payload, so that callers need not handle it
+/// each time.
 fn sure(ids: Result<Vec<u32>, TokenizerError>) -> Vec<u32> {
     ids.unwrap_or_else(|error| std::panic::resume_unwind(Box::new(error)))
 }

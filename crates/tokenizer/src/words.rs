@@ -1,8 +1,8 @@
-//! A shorter way from text to ids for byte-level BPE, which is what nearly all training text goes through.
+//! A fast path from text to ids for byte-level BPE, the usual case for training text.
 //!
-//! The library keeps, for every byte, which character of the original text it came from; ids alone do not need that.
-//! Here the text is cut into words by the same patterns, and each word, unless it has been seen before, is given to the
-//! library's BPE. The ids are the same.
+//! The library tracks, for every byte, its character in the original text; ids alone do not need that. Here the text is
+//! split into words by the same patterns, and the library's BPE encodes each word that is not cached yet. The ids are
+//! the same.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ use tokenizers::{Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWr
 use crate::bytes::byte_to_char;
 use crate::patterns::GPT2_PATTERN;
 
-/// Longer words are too rare to be worth remembering.
+/// Longer words are too rare to be cached.
 const REMEMBERED_BYTES: usize = 64;
 const REMEMBERED_WORDS: usize = 1 << 16;
 
@@ -36,12 +36,12 @@ pub(crate) struct Words {
     nfc: bool,
     special: Spellings,
     added: Spellings,
-    /// One for each thread that has been here at the same time as others.
+    /// One cache for each thread that has used it concurrently.
     seen: Mutex<Vec<Seen>>,
 }
 
 impl Words {
-    /// `None` where the tokenizer does anything but cut by patterns and merge bytes.
+    /// `None` if the tokenizer does more than split by patterns and merge bytes.
     pub(crate) fn new(library: &tokenizers::Tokenizer) -> Option<Self> {
         bpe(library)?;
         let nfc = match library.get_normalizer() {
@@ -68,7 +68,7 @@ impl Words {
         Some(Self { patterns, nfc, special: spellings(special), added: spellings(added), seen: Mutex::new(Vec::new()) })
     }
 
-    /// `None` where the text has added tokens in it, or the library would report an error.
+    /// `None` if the text has added tokens, or the library would report an error.
     pub(crate) fn encode(&self, library: &tokenizers::Tokenizer, text: &str, specials: Specials) -> Option<Vec<u32>> {
         let bpe = bpe(library)?;
         let mentions =
@@ -105,7 +105,7 @@ impl Words {
     }
 }
 
-/// Dropout makes every encoding another, so nothing may be remembered.
+/// Dropout makes encodings random, so they must not be cached.
 fn bpe(library: &tokenizers::Tokenizer) -> Option<&BPE> {
     match library.get_model() {
         ModelWrapper::BPE(bpe) if bpe.dropout.is_none() => Some(bpe),

@@ -1,12 +1,11 @@
-//! The training step that is compared with `PyTorch`'s, and, in [`ops`], the operations it is made of.
-
-pub mod ops;
+//! The training step that is compared with `PyTorch`'s.
 
 use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_data::Batch;
+use fireclay_kernels::bench::median;
 use fireclay_model::{Activation, Checkpoints, Decoder, DecoderConfig, Precision};
 use serde::{Deserialize, Serialize};
 
@@ -158,12 +157,6 @@ pub fn bench_decoder(
     }
     let tokens_per_s = (batch.batch * batch.context) as f64 / median(&mut seconds[3..]);
     Ok(BenchReport { tokens_per_s, peak_bytes: peak_memory().unwrap_or(0), parameters, losses })
-}
-
-fn median(numbers: &mut [f64]) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    let middle = numbers.len() / 2;
-    if numbers.len() % 2 == 1 { numbers[middle] } else { 0.5 * (numbers[middle - 1] + numbers[middle]) }
 }
 
 #[cfg(test)]

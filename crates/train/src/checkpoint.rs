@@ -5,11 +5,11 @@
 //!     config.json  model.safetensors  tokenizer.json  …
 //!     trainer/state.json                step, tokens, position in the data, settings
 //!     trainer/optimizer.safetensors     moments by parameter name; a stage may have several optimisers
-//!     trainer/checksums.txt             BLAKE3 of every other file; its first line is that of its own rest
+//!     trainer/checksums.txt             BLAKE3 of every other file; the first line is the checksum of the other lines
 //! ```
 //!
-//! It is written under another name, every file is synced, then it is renamed and the rename is synced: a crash at any
-//! moment leaves the checkpoints before it whole, and an unfinished one is never seen.
+//! The folder is written under a temporary name, every file is synced, then it is renamed and the rename is synced: a
+//! crash at any moment leaves earlier checkpoints intact, and an unfinished one is never used.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -34,17 +34,17 @@ const STATE: &str = "trainer/state.json";
 pub struct Parts<'a, M> {
     /// The model, without gradients.
     pub model: &'a M,
-    /// Saved with it.
+    /// The tokenizer, saved with the model.
     pub tokenizer: &'a Tokenizer,
     /// Each optimiser with the name of its file.
     pub optimizers: &'a [(&'static str, &'a Optimizer)],
 }
 
-/// Saves a checkpoint, then removes those that need not stay: all but the last `keep_checkpoints` and the best.
+/// Saves a checkpoint, then removes all but the last `keep_checkpoints` and the best.
 ///
 /// # Errors
-/// [`TrainError::Save`] when it cannot be written: then what was saved before is whole, and the
-/// unfinished one is removed.
+/// [`TrainError::Save`] when it cannot be written: then earlier checkpoints are intact, and the unfinished one is
+/// removed.
 pub fn save<M: Trainable>(
     stage: &StageDir,
     parts: &Parts<'_, M>,
@@ -61,7 +61,7 @@ pub fn save<M: Trainable>(
         Ok(sync_folder(&stage.checkpoints_dir())?)
     });
     if let Err(source) = written {
-        // Best effort: on a full disk this is what makes room again.
+        // Best effort: on a full disk this frees space.
         let _ = fs::remove_dir_all(&unfinished);
         return Err(TrainError::Save { dir, source });
     }
@@ -98,7 +98,7 @@ fn write<M: Trainable>(
     Ok(sync_folder(dir)?)
 }
 
-/// The ids that `config.json` and `generation_config.json` tell.
+/// Token ids for `config.json` and `generation_config.json`.
 fn token_ids(tokenizer: &Tokenizer) -> TokenIds {
     TokenIds { bos: tokenizer.bos_id(), eos: tokenizer.end_ids(), pad: tokenizer.pad_id() }
 }
@@ -129,7 +129,7 @@ fn hash(file: &Path) -> io::Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-/// A checksum of a model: of `config.json` and the weights in a directory, or of a file. Hexadecimal.
+/// A checksum of a model: of `config.json` and the weights in a directory, or of a file. The result is hexadecimal.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -153,7 +153,7 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
     old.truncate(old.len().saturating_sub(state.config.keep_checkpoints));
     for (step, dir) in old {
         if state.best.is_none_or(|best| best.step != step) {
-            // Renamed first: a crash in the middle must not leave half of one under its own name.
+            // Renamed first: a crash must not leave a partly deleted checkpoint under its own name.
             let unfinished = unfinished_name(&dir);
             fs::rename(&dir, &unfinished).map_err(TrainError::write(&dir))?;
             fs::remove_dir_all(&unfinished).map_err(TrainError::write(&unfinished))?;
@@ -162,8 +162,8 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The checkpoint that a stage leaves: the one that the newest marks as best, where it is there,
-/// else the newest. Needs no lock.
+/// The final checkpoint of a stage: the one that the newest marks as best, if it exists, else the newest. Needs no
+/// lock.
 ///
 /// # Errors
 /// [`TrainError::Io`] when the folder is there but cannot be read.
@@ -175,33 +175,33 @@ pub fn left(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
     Ok(Some(best.map_or(newest, |(_, path)| path).clone()))
 }
 
-/// The best step as a checkpoint knows it.
+/// The best step according to a checkpoint.
 fn best_step(checkpoint: &Path) -> Option<u64> {
     let state: Value = serde_json::from_slice(&fs::read(checkpoint.join(STATE)).ok()?).ok()?;
     state.get("best")?.get("step")?.as_u64()
 }
 
-/// Start of a stage: anew, or from a checkpoint.
+/// Start of a stage: fresh, or from a checkpoint.
 pub enum Start<M: Trainable> {
-    /// The model that it was given: there is no checkpoint.
+    /// The given model, because there is no checkpoint.
     Fresh(M),
     /// The newest checkpoint.
     Resumed {
-        /// The weights, on the asked device.
+        /// The weights, on the requested device.
         model: M,
         /// The optimisers with their moments.
         optimizers: M::Optimizers,
-        /// The rest.
+        /// The rest of the state.
         state: Box<TrainerState>,
     },
 }
 
-/// The newest checkpoint of a stage, every byte of it verified, or `model` where there is none. A
-/// resumed stage keeps of `model` what checkpoints do not hold; the rest of it is freed.
+/// The newest checkpoint of a stage, with every byte verified, or `model` if there is none. A resumed stage takes from
+/// `model` the parts that checkpoints do not hold; the rest of it is freed.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] names the file that is not what was written and the folder to delete,
-/// [`TrainError::Changed`] the setting that is not what it was.
+/// [`TrainError::Damaged`] names the damaged file and the folder to delete, [`TrainError::Changed`] the setting that
+/// changed.
 pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Result<Start<M>, TrainError> {
     let all = checkpoints(run.stage.path())?;
     let Some((_, dir)) = all.last() else { return Ok(Start::Fresh(model)) };
@@ -234,7 +234,7 @@ pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Re
     Ok(Start::Resumed { model, optimizers, state })
 }
 
-/// Compares every file with its checksum; the error is the file and what is wrong with it.
+/// Compares every file with its checksum; the error is the file and the problem.
 fn verify(dir: &Path) -> Result<(), (String, String)> {
     let failed = |file: &str| {
         let file = file.to_owned();
@@ -256,7 +256,7 @@ fn verify(dir: &Path) -> Result<(), (String, String)> {
 fn check_unchanged(dir: &Path, config: &TrainConfig, state: &TrainerState) -> Result<(), TrainError> {
     let changed = |(key, old, new): (String, String, String)| TrainError::Changed { dir: dir.into(), key, old, new };
     let old = &state.config;
-    // The schedule below sees everything that steps and decay_fraction change.
+    // The check of the schedule below covers changes of steps and decay_fraction.
     let may_differ = |key: &str| TrainConfig::is_free(key) || key == "steps" || key == "decay_fraction";
     let mut other = differences(old, config).into_iter().filter(|(key, ..)| !may_differ(key));
     if let Some(difference) = other.next() {
@@ -279,7 +279,7 @@ fn difference<T: Serialize>(old: &T, new: &T) -> Option<(String, String, String)
 
 /// The fields in which two values of one type differ: name, old, new. Values without fields have none.
 fn differences<T: Serialize>(old: &T, new: &T) -> Vec<(String, String, String)> {
-    // By way of text, because a number read from JSON may differ from the one written in its last bit.
+    // Compared as text, because a number read from JSON may differ in its last bit from the one written.
     let fields = |value: &T| -> serde_json::Map<String, Value> {
         let text = serde_json::to_string(value).expect("settings are JSON");
         match serde_json::from_str(&text).expect("settings are JSON") {

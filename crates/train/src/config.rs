@@ -9,13 +9,13 @@ use crate::{OptimizerConfig, TrainError, UpdateRule};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Optimiser steps in all.
+    /// Total number of optimiser steps.
     pub steps: u64,
-    /// Sequences in one forward pass (B).
+    /// Number of sequences in one forward pass (B).
     pub batch: usize,
-    /// Tokens in a sequence (T).
+    /// Number of tokens in a sequence (T).
     pub context: usize,
-    /// Forward and backward passes whose gradients make one step.
+    /// Number of forward and backward passes whose gradients form one step.
     pub accumulate: usize,
     /// Optimiser of the matrices inside the blocks.
     pub optimizer: UpdateRule,
@@ -23,7 +23,7 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Final learning rate, as a fraction of `learning_rate`.
     pub min_learning_rate: f64,
-    /// Steps over which the rate rises from 0 in a straight line.
+    /// Number of steps over which the learning rate rises linearly from 0.
     pub warmup_steps: u64,
     /// Schedule of the rate after the warm-up.
     pub schedule: Schedule,
@@ -31,22 +31,22 @@ pub struct TrainConfig {
     pub decay_fraction: f64,
     /// Decay of matrices and embeddings, per step and unit of learning rate; vectors (norms, biases) do not decay.
     pub weight_decay: f64,
-    /// Memory of `AdamW`'s mean of gradients.
+    /// β₁: decay rate of `AdamW`'s running mean of gradients.
     pub beta1: f64,
-    /// Memory of `AdamW`'s mean of squared gradients.
+    /// β₂: decay rate of `AdamW`'s running mean of squared gradients.
     pub beta2: f64,
-    /// Added to the root of the mean squared gradient.
+    /// ε: added to the root of the mean squared gradient.
     pub epsilon: f64,
-    /// Memory of Muon's mean of gradients.
+    /// Decay rate of Muon's running mean of gradients.
     pub momentum: f64,
     /// The gradient is scaled down to this global norm where it is larger; 0: never.
     pub clip: f64,
-    /// Whether biases are trained; if not, they stay at the 0 of fresh weights, as if the model had none.
+    /// Whether biases are trained; if not, they keep their initial value 0, as if the model had none.
     pub train_biases: bool,
     /// Number format of the matrix products.
     pub precision: Precision,
-    /// Whether of each block only its input is kept for the backward pass, which then computes it
-    /// once more: less memory, a third more work.
+    /// Whether only the input of each block is kept for the backward pass, which then recomputes the block: less
+    /// memory, a third more work.
     pub checkpointing: bool,
     /// Steps between evaluations on the validation split; 0: only at the end.
     pub eval_every: u64,
@@ -60,9 +60,9 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// Number of newest checkpoints that are kept, beside the best.
     pub keep_checkpoints: usize,
-    /// Chooses the initial weights, the order of the data and the samples.
+    /// Seed of the initial weights, the order of the data and the samples.
     pub seed: u64,
-    /// A non-finite loss or gradient skips its step; more than this many in a row end the run.
+    /// Largest number of consecutive steps skipped for a non-finite loss or gradient; more end the run.
     pub max_skipped_steps: u64,
 }
 
@@ -101,11 +101,11 @@ impl Default for TrainConfig {
     }
 }
 
-/// The most tokens in a step, far beyond what the largest models are trained with: more is a slip, and would keep the
-/// machine busy for hours before the first step is made.
+/// Largest number of tokens in a step, far beyond that of the largest models. More is a mistake, which would keep the
+/// machine busy for hours before the first step ends.
 const LARGEST_STEP: u128 = 1 << 26;
 
-/// Keys that decide what is shown and kept, and no step's result.
+/// Keys that affect output and checkpoints but not the result of a step.
 const FREE: [&str; 7] = [
     "eval_every",
     "eval_batches",
@@ -129,10 +129,10 @@ impl TrainConfig {
         self.checkpointing.then(Checkpoints::default)
     }
 
-    /// Checks that every number is possible.
+    /// Checks that every number is valid.
     ///
     /// # Errors
-    /// [`TrainError::Config`] names the first key that is not, its value, and what it must be.
+    /// [`TrainError::Config`] names the first invalid key, its value, and the allowed values.
     pub fn validate(&self) -> Result<(), TrainError> {
         let invalid =
             |key, value: &dyn ToString, expected| Err(TrainError::Config { key, value: value.to_string(), expected });
@@ -181,13 +181,13 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Tokens that one optimiser step consumes.
+    /// Number of tokens that one optimiser step consumes.
     #[must_use]
     pub fn tokens_per_step(&self) -> u64 {
         (self.batch * self.context * self.accumulate) as u64
     }
 
-    /// Tokens that all steps consume.
+    /// Number of tokens that all steps consume.
     #[must_use]
     pub fn total_tokens(&self) -> u64 {
         self.steps.saturating_mul(self.tokens_per_step())
@@ -199,7 +199,7 @@ impl TrainConfig {
         self.schedule.learning_rate(self, step)
     }
 
-    /// The optimiser's part.
+    /// The configuration of the optimiser.
     #[must_use]
     pub fn optimizer(&self) -> OptimizerConfig {
         OptimizerConfig {

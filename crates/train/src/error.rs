@@ -7,7 +7,7 @@ use fireclay_infer::InferError;
 use fireclay_model::ModelError;
 use fireclay_tokenizer::TokenizerError;
 
-/// An error that says what, where, and how to mend it, on one line.
+/// An error whose message is one line: the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -21,7 +21,7 @@ pub enum TrainError {
         /// Allowed values.
         expected: &'static str,
     },
-    /// A checkpoint was made under other settings than those it is to be resumed with.
+    /// A checkpoint was made with other settings than those of the resumed run.
     #[error("{dir}: {key} was {old} when this stage began and is {new} now; give it its old value, or start afresh in \
              another folder", dir = dir.display())]
     Changed {
@@ -34,7 +34,7 @@ pub enum TrainError {
         /// Its value now.
         new: String,
     },
-    /// A checkpoint that does not agree with its checksums, or cannot be understood.
+    /// A checkpoint that does not agree with its checksums, or cannot be parsed.
     #[error("{file}: {problem}; {remedy}", file = file.display())]
     Damaged {
         /// The file.
@@ -51,7 +51,7 @@ pub enum TrainError {
         /// The stage's folder.
         dir: PathBuf,
     },
-    /// Losses or gradients that are not numbers, too many in a row.
+    /// Too many consecutive steps with a non-finite loss or gradient.
     #[error(
         "step {step}: the loss or its gradient was not finite {count} times in a row; lower learning_rate or clip, or \
          look at the data near here"
@@ -73,11 +73,11 @@ pub enum TrainError {
         /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A checkpoint could not be written. What was saved before is whole.
+    /// A checkpoint could not be written. Earlier checkpoints are intact.
     #[error("{dir}: the checkpoint could not be written: {source}; checkpoints saved before are whole: free some \
              space, then run again to resume", dir = dir.display())]
     Save {
-        /// The folder it should have become.
+        /// The folder of the checkpoint.
         dir: PathBuf,
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -102,7 +102,7 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// Whether what was given is at fault (exit code 2), and not the machine or the run (exit code 1).
+    /// Whether the user's input is at fault (exit code 2), not the machine or the run (exit code 1).
     #[must_use]
     pub fn is_user_error(&self) -> bool {
         match self {

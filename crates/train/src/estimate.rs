@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrainConfig;
 
-/// Bytes that training needs, by what they hold.
+/// Memory that training needs, in bytes, by purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryEstimate {
     /// The parameters, f32.
@@ -14,15 +14,15 @@ pub struct MemoryEstimate {
     pub gradients: u64,
     /// The optimiser's two moments.
     pub optimizer: u64,
-    /// Peak of what the forward pass keeps for the backward pass.
+    /// Peak of the activations that the forward pass keeps for the backward pass.
     pub activations: u64,
-    /// All of it, and the process itself.
+    /// The sum of all, and the process itself.
     pub total: u64,
 }
 
-/// Bytes that training takes at its peak, f32 on `flex`. Six decoders of 1 to 14 million parameters took what it says
-/// within 9 %; `examples/estimate.rs` measures more. The samples and evaluations of a run need less. On other devices
-/// the kernels of `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
+/// Peak memory of training in bytes, f32 on `flex`. For six decoders of 1 to 14 million parameters the estimate was
+/// within 9 % of the measurement; `examples/estimate.rs` measures more. The samples and evaluations of a run need less.
+/// On other devices the kernels of `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
@@ -39,11 +39,11 @@ pub struct AdapterMemory {
     pub frozen: u64,
     /// Numbers in the adapters.
     pub numbers: u64,
-    /// Numbers that adapters keep of a token for the backward pass: the rank of each.
+    /// Numbers per token that adapters keep for the backward pass: the sum of their ranks.
     pub kept_per_token: u64,
 }
 
-/// Bytes that training adapters takes at its peak, as [`memory_estimate`] counts them.
+/// Peak memory of training adapters, in bytes, as in [`memory_estimate`].
 #[must_use]
 pub fn adapter_memory_estimate(
     config: &DecoderConfig,
@@ -60,10 +60,10 @@ pub fn adapter_memory_estimate(
     MemoryEstimate { weights, gradients, optimizer, activations, total }
 }
 
-/// The program itself, the logits of some rows, and what the allocator keeps at hand.
+/// Bytes of the program itself, the logits of some rows, and the allocator's reserve.
 const PROCESS: u64 = 58 << 20;
 
-/// Numbers kept per token at the peak; with checkpointing the inputs of all blocks, and what one of them keeps while it
+/// Numbers kept per token at the peak; with checkpointing, the inputs of all blocks and the activations of the one that
 /// is differentiated.
 fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
     if !train.checkpointing {
@@ -73,10 +73,10 @@ fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
     numbers_per_token(&one) + (config.layers * config.width) as f64
 }
 
-/// Numbers kept per token at the peak, which is where the backward pass begins: what each operation of
-/// `fireclay-kernels` saves for it.
+/// Numbers kept per token at the peak, the beginning of the backward pass: everything that the operations of
+/// `fireclay-kernels` save for it.
 fn numbers_per_token(config: &DecoderConfig) -> f64 {
-    // The residual stream before each half of a block, and what its norm makes of it.
+    // The residual stream before each half of a block, and the output of its norm.
     let residual = 4 * config.width;
     let heads = config.query_width() + config.kv_width();
     // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each
@@ -92,19 +92,19 @@ fn numbers_per_token(config: &DecoderConfig) -> f64 {
 pub struct TimeEstimate {
     /// One optimiser step.
     pub seconds_per_step: f64,
-    /// All steps; evaluations, samples and checkpoints come on top.
+    /// All steps, without evaluations, samples and checkpoints.
     pub seconds: f64,
 }
 
-/// Seconds of training on a machine that does `peak` floating-point operations a second
-/// ([`matmul_peak`](crate::matmul_peak)): its matrix products at that rate, and the element-wise work at 160
-/// operations' time per byte of activations. On a busy machine with two cores, steps took between 0.6 and 1.9 times
-/// what it says: it tells minutes from hours.
+/// Training time on a machine that does `peak` floating-point operations a second
+/// ([`matmul_peak`](crate::matmul_peak)): matrix products at that rate, and element-wise work at the cost of 160
+/// operations per byte of activations. On a busy machine with two cores, steps took between 0.6 and 1.9 times the
+/// estimate: it distinguishes minutes from hours.
 #[must_use]
 pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> TimeEstimate {
     const OPERATIONS_PER_BYTE: f64 = 160.0;
     let tokens = train.tokens_per_step() as f64;
-    // Forwards is a third of all, and done twice.
+    // The forward pass is a third of the work, and runs twice.
     let repeated = if train.checkpointing { 4.0 / 3.0 } else { 1.0 };
     let products = config.flops_per_token(train.context) * tokens * repeated;
     let element_wise = 4.0 * numbers_per_token(config) * tokens * OPERATIONS_PER_BYTE;

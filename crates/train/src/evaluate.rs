@@ -14,14 +14,14 @@ pub struct Evaluation {
     pub loss: f64,
     /// `loss / ln 2 / bytes per token`: comparable between tokenizers. `None` when the text's bytes are not known.
     pub bits_per_byte: Option<f64>,
-    /// Number of terms in the mean loss: targets, pairs.
+    /// Number of terms in the mean loss: targets or pairs.
     pub weight: f64,
     /// The means of the objective's other numbers, by their names.
     pub metrics: BTreeMap<String, f64>,
 }
 
-/// The mean of an objective over `batches`. Give it `model.valid()`, or every activation is kept for gradients that
-/// nobody takes.
+/// The mean of an objective over `batches`. Pass `model.valid()`; otherwise every activation is kept for gradients that
+/// are never computed.
 pub fn evaluate_objective<M, B>(
     model: &M,
     objective: &dyn Objective<M, B>,
@@ -42,7 +42,7 @@ pub fn evaluate_objective<M, B>(
     Evaluation { loss: mean(sum), bits_per_byte: None, weight, metrics }
 }
 
-/// The mean next-token loss over all targets of `batches`, and in bits per byte where the average bytes of a token are
+/// The mean next-token loss over all targets of `batches`, and in bits per byte if the average bytes per token are
 /// known.
 pub fn evaluate(decoder: &Decoder, batches: impl Iterator<Item = Batch>, bytes_per_token: Option<f64>) -> Evaluation {
     let evaluation = evaluate_objective(decoder, &NextToken, batches);

@@ -1,22 +1,22 @@
-//! Examinations of a model's answers, which decide which checkpoint is best where the validation loss does not.
+//! Exams of a model's answers, which select the best checkpoint if the validation loss does not.
 
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::left;
 use crate::{StageDir, Summary, TrainError, TrainerState};
 
-/// Asks a model, and judges what it answers.
+/// Asks a model questions and judges its answers.
 pub trait Exam<M> {
-    /// Examines a model, without gradients, after a step.
+    /// Examines a model, without gradients, after step `step`.
     ///
     /// # Errors
     /// [`TrainError::Infer`] when the model cannot answer.
     fn examine(&self, model: &M, step: u64) -> Result<Examined, TrainError>;
 
-    /// Examines the checkpoint that the stage leaves, before the stage is declared finished; numbers by their names.
+    /// Examines the final checkpoint of the stage, before the stage is marked as finished. Returns numbers by name.
     ///
     /// # Errors
-    /// As [`examine`](Self::examine), and when the checkpoint cannot be read or what was answered cannot be written.
+    /// As [`examine`](Self::examine), and when the checkpoint cannot be read or the answers cannot be written.
     fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError>;
 }
 
@@ -29,7 +29,7 @@ pub struct Examined {
     pub numbers: Vec<(String, f64)>,
 }
 
-/// Examines the model of this step, where there is an exam: the state takes the score, the numbers are for the log.
+/// Examines the model of this step, if there is an exam: stores the score in the state and returns numbers for the log.
 ///
 /// # Errors
 /// As [`Exam::examine`].
@@ -44,7 +44,7 @@ pub fn examine<M>(
     Ok(numbers)
 }
 
-/// Examines the checkpoint that the stage leaves, and lays what was found over the numbers of its summary.
+/// Examines the final checkpoint of the stage; the results replace the numbers of the same name in its summary.
 ///
 /// # Errors
 /// As [`Exam::conclude`].

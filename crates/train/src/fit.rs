@@ -12,10 +12,10 @@ use crate::{
     Summary, TrainConfig, TrainError, Trainable, TrainerState, matmul_peak,
 };
 
-/// Measures a model, without gradients; `None` where there is nothing to measure it on.
+/// Evaluates a model, without gradients; `None` if there is no data for it.
 pub type Evaluate<'a, M> = &'a dyn Fn(&M) -> Result<Option<Evaluation>, TrainError>;
 
-/// Shows what a model, without gradients, says after a step.
+/// Returns samples of a model, without gradients, after a step.
 pub type ShowSamples<'a, M> = &'a dyn Fn(&M, u64) -> Result<Vec<Sample>, TrainError>;
 
 /// Arguments of [`fit()`] beside the model.
@@ -26,23 +26,23 @@ pub struct Fit<'a, M, B> {
     pub objective: &'a dyn Objective<M, B>,
     /// Batches to train on.
     pub source: &'a mut dyn Source<B>,
-    /// Measures the model, without gradients, on examples it is not trained on; `None` where there are none.
+    /// Evaluates the model, without gradients, on examples that it is not trained on; `None` if there are none.
     pub evaluate: Evaluate<'a, M>,
-    /// Decides which checkpoint is best; `None`: the validation loss does.
+    /// Selects the best checkpoint; `None`: the validation loss does.
     pub exam: Option<&'a dyn Exam<M>>,
-    /// Shows what the model, without gradients, says after a step.
+    /// Returns samples of the model, without gradients, after a step.
     pub sample: ShowSamples<'a, M>,
     /// Last change to the model, without gradients, before it is saved.
     pub finish: &'a dyn Fn(M) -> Result<M, TrainError>,
-    /// Metrics of the objective that the live line shows beside the loss.
+    /// Metrics of the objective that the progress line shows beside the loss.
     pub shows: &'a [&'static str],
 }
 
-/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage,
-/// whose weights then replace the given ones.
+/// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage, whose weights then
+/// replace those of `model`.
 ///
-/// Resuming is exact: on a deterministic backend (`flex`) a run that is cut anywhere gives the same
-/// losses and weights, to the last bit, as one that is not.
+/// Resuming is exact: on a deterministic backend (`flex`) an interrupted and resumed run gives the same losses and
+/// weights, to the last bit, as an uninterrupted one.
 ///
 /// # Errors
 /// [`TrainError`] when the settings do not fit the checkpoint, data or disk fail, or losses stay non-finite.
@@ -62,7 +62,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
             session.log(measured.on(StepMetrics::default()))?;
         }
         last_evaluation = measured.evaluation;
-        // The model that the stage begins with may be the best that it leaves. Its loss is no checkpoint's.
+        // The starting model may be the best of the stage. Its validation loss is not compared with checkpoints'.
         session.state.val_loss = None;
         if session.save_due() {
             session.save(&finish(valid)?)?;
@@ -103,7 +103,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
         if session.due(config.sample_every) && config.sample_tokens > 0 {
             match sample(&model.valid(), step) {
                 Ok(samples) => session.log_samples(&samples)?,
-                // A sample is for people to look at: what spoils it must not end the training before it is saved.
+                // Samples are only for display: an error must not end training before it is saved.
                 Err(error) => tracing::warn!("step {step}: no sample: {error}"),
             }
         }
@@ -115,7 +115,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
     }
 
     if last_evaluation.is_none() && session.is_complete() {
-        // The run before this one made the last step, and was cut off before it could say so.
+        // The previous run made the last step, but was interrupted before it marked the stage as done.
         last_evaluation = evaluate(&model.valid())?;
     }
     if !session.is_saved() {
@@ -125,7 +125,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
     session.end(summary, exam)
 }
 
-/// Loss and gradients of several batches together.
+/// Combined loss and gradients of several batches.
 struct Accumulated {
     loss: f64,
     tokens: u64,
@@ -133,8 +133,8 @@ struct Accumulated {
     gradients: ModuleGradients,
 }
 
-/// The mean loss over `config.accumulate` batches and its gradients: what one batch of all their
-/// rows would give, a batch counting as much as it weighs.
+/// The mean loss over `config.accumulate` batches and its gradients: the same as for one batch of all their rows. Each
+/// batch counts by its weight.
 fn accumulate<M: Trainable, B>(
     model: &M,
     objective: &dyn Objective<M, B>,
@@ -145,9 +145,9 @@ fn accumulate<M: Trainable, B>(
     let mut sum: Option<(f64, Accumulated)> = None;
     for _ in 0..config.accumulate {
         let loss = objective.loss(model, &source.next_batch()?);
-        // One batch alone needs no weighing.
-        let weight = if config.accumulate == 1 { 1.0 } else { loss.weight };
-        let weighted = if config.accumulate == 1 { loss.mean } else { loss.mean * weight };
+        // A single batch needs no weighting.
+        let alone = config.accumulate == 1;
+        let (weight, weighted) = if alone { (1.0, loss.mean) } else { (loss.weight, loss.mean * loss.weight) };
         let mut gradients = ModuleGradients::of_loss(model, &weighted, checkpoints);
         if !config.train_biases {
             gradients = gradients.without_biases();
@@ -159,7 +159,11 @@ fn accumulate<M: Trainable, B>(
             Some((weights, mut all)) => {
                 all.loss += value;
                 all.tokens += loss.tokens;
-                all.metrics.iter_mut().zip(metrics).for_each(|(sum, (_, value))| sum.1 += value);
+                assert_eq!(all.metrics.len(), metrics.len(), "an objective names the same metrics for every batch");
+                for (sum, (name, value)) in all.metrics.iter_mut().zip(metrics) {
+                    assert_eq!(sum.0, name, "an objective names the same metrics for every batch");
+                    sum.1 += value;
+                }
                 all.gradients.add(gradients);
                 (weights + weight, all)
             }
@@ -175,7 +179,7 @@ fn accumulate<M: Trainable, B>(
     })
 }
 
-/// Measurements at a step.
+/// Results of the evaluation and the exam at a step.
 #[derive(Default)]
 struct Measured {
     evaluation: Option<Evaluation>,
@@ -183,7 +187,7 @@ struct Measured {
 }
 
 impl Measured {
-    /// Measures a model, without gradients; the state takes what decides between checkpoints.
+    /// Evaluates a model, without gradients; stores in the state the scores that select the best checkpoint.
     fn of<M>(
         model: &M,
         evaluate: Evaluate<'_, M>,
@@ -199,7 +203,7 @@ impl Measured {
         self.evaluation.is_some() || !self.examined.is_empty()
     }
 
-    /// A line with what was found.
+    /// Adds the results to a line of metrics.
     fn on(&self, mut line: StepMetrics) -> StepMetrics {
         line.extra.extend(self.examined.iter().cloned());
         let Some(evaluation) = &self.evaluation else { return line };

@@ -1,4 +1,4 @@
-//! Files of a model directory beside its weights, which are carried over to directories made from it.
+//! Files of a model directory beside its weights, which are copied to checkpoints that are trained from it.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use fireclay_model::huggingface::SamplingDefaults;
 use serde_json::{Map, Value};
 
-/// The number format in which a model's makers want it opened, in both spellings.
+/// The keys of the number format in which a model is to be opened, in both spellings.
 const DTYPE: &str = "dtype";
 const TORCH_DTYPE: &str = "torch_dtype";
 
-/// Files of a model directory, and the keys that are kept of them: all where there are none.
+/// Files of a model directory, and the keys that are kept of them; an empty list keeps all.
 const FILES: [(&str, &[&str]); 2] = [
     ("generation_config.json", &[]),
     ("config.json", &["bos_token_id", "eos_token_id", "pad_token_id", DTYPE, TORCH_DTYPE]),
@@ -23,7 +23,7 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// These sampling settings, to which everything that is added yields.
+    /// Adds sampling settings, which take precedence over settings that are added later.
     #[must_use]
     pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
         let mut keys = Map::new();
@@ -32,8 +32,8 @@ impl Inherited {
         self
     }
 
-    /// With what the `generation_config.json` of `base` says, and of its `config.json` the token ids and the number
-    /// format to open it in. A file that is not there or is no JSON says nothing.
+    /// Adds the `generation_config.json` of `base`, and from its `config.json` the token ids and the number format. A
+    /// file that is missing or not JSON is ignored.
     #[must_use]
     pub fn of(mut self, base: &Path) -> Self {
         for (file, keys) in FILES {
@@ -51,13 +51,13 @@ impl Inherited {
         self
     }
 
-    /// The number format that the model is to be opened in: `bfloat16`, for one.
+    /// The number format in which the model is to be opened, such as `bfloat16`.
     #[must_use]
     pub fn number_format(&self) -> Option<&str> {
         self.files.iter().find_map(|(_, keys)| keys.get(DTYPE)).and_then(Value::as_str)
     }
 
-    /// Says nothing of the number format.
+    /// Removes the number format.
     #[must_use]
     pub fn without_number_format(mut self) -> Self {
         for (_, keys) in &mut self.files {
@@ -66,11 +66,11 @@ impl Inherited {
         self
     }
 
-    /// Adds it to the files of a directory that is being written, where these have no word of their own; the number
-    /// format in any case.
+    /// Writes the keys into the files of a directory that is being written. Existing keys are kept, except the number
+    /// format, which is always written.
     ///
     /// # Errors
-    /// When a file is no JSON object, or cannot be written.
+    /// When a file is not a JSON object, or cannot be written.
     pub fn hand_down(&self, dir: &Path) -> std::io::Result<()> {
         for (name, inherited) in &self.files {
             let file = dir.join(name);

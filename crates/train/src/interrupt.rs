@@ -13,7 +13,7 @@ const SIGNALS: &[i32] = &[SIGINT, SIGTERM, SIGHUP];
 #[cfg(not(unix))]
 const SIGNALS: &[i32] = &[SIGINT, SIGTERM];
 
-/// Whether the run has been asked to save and leave. Clones share the answer.
+/// Whether the run has been asked to save and exit. Clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     requested: Arc<AtomicBool>,
@@ -22,9 +22,8 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to Ctrl-C, to `kill`, and to the end of the terminal. While there is nothing to save
-    /// ([`set_saving`](Self::set_saving)), as at first, a signal ends the process at once, with code 130; so does a
-    /// second one.
+    /// Handles SIGINT, SIGTERM and SIGHUP. While there is nothing to save ([`set_saving`](Self::set_saving)), as at
+    /// first, a signal ends the process at once, with exit code 130; so does a second signal.
     ///
     /// # Errors
     /// When the operating system refuses the handlers.
@@ -32,7 +31,7 @@ impl Interrupt {
         let interrupt = Self::never();
         interrupt.set_saving(false);
         for &signal in SIGNALS {
-            // In this order: the first signal finds the flag down and only raises it.
+            // In this order: the first signal finds the flag unset and only sets it.
             signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.idle.clone())?;
             signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.requested.clone())?;
             signal_hook::flag::register(signal, interrupt.requested.clone())?;
@@ -40,19 +39,19 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Listens to nothing; [`request`](Self::request) still works.
+    /// Handles no signals; [`request`](Self::request) still works.
     #[must_use]
     pub fn never() -> Self {
         Self::default()
     }
 
-    /// Says whether there is something to save: a loop that looks at [`requested`](Self::requested) is under way.
-    /// Text that is read and tokenised is not that: it is made again.
+    /// Sets whether there is something to save: whether a loop that checks [`requested`](Self::requested) is running.
+    /// Reading and tokenising text does not count, because it can be repeated.
     pub fn set_saving(&self, saving: bool) {
         self.idle.store(!saving, Ordering::SeqCst);
     }
 
-    /// Asks, as a signal does.
+    /// Requests an interrupt, as a signal does.
     pub fn request(&self) {
         self.requested.store(true, Ordering::SeqCst);
     }

@@ -8,8 +8,8 @@
 //!   one),
 //! - a [`TrainConfig`], a [`Source`](fireclay_data::Source) of batches and the [`ShardSet`](fireclay_data::ShardSet)
 //!   with the validation split,
-//! - a [`StageRun`]: the [`StageDir`] where metrics, samples and checkpoints go, an [`Interrupt`] that says when to
-//!   save and leave, and so on.
+//! - a [`StageRun`]: the [`StageDir`] of metrics, samples and checkpoints, an [`Interrupt`] that says when to save and
+//!   exit, and other settings.
 //!
 //! ```
 //! use fireclay_data::{PackedSource, ShardSet, Split};

@@ -1,4 +1,4 @@
-//! Everywhere that a step is reported: metrics, samples, `TensorBoard`, the live line.
+//! All outputs of a step: metrics, samples, `TensorBoard`, the progress line.
 
 use crate::metrics::JsonLinesLog;
 use crate::progress::Progress;
@@ -11,12 +11,12 @@ pub struct Log {
     metrics: JsonLinesLog,
     samples: JsonLinesLog,
     events: EventWriter,
-    /// The live line.
+    /// The progress line.
     pub progress: Progress,
 }
 
 impl Log {
-    /// Opens the logs of a stage, cut off behind the step `from` that the run resumes from.
+    /// Opens the logs of a stage, truncated after the step `from` from which the run resumes.
     ///
     /// # Errors
     /// [`TrainError::Io`] when a file cannot be written.
@@ -30,7 +30,7 @@ impl Log {
         })
     }
 
-    /// Reports a step, or with step 0 what was measured before the first.
+    /// Reports a step, or with step 0 the evaluation before the first.
     ///
     /// # Errors
     /// [`TrainError::Io`] when a file cannot be written.
@@ -42,7 +42,7 @@ impl Log {
         self.events.step(line)
     }
 
-    /// Keeps samples, and shows those of steps on the way.
+    /// Stores samples, and shows them except those of the last step.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.

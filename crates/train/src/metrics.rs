@@ -14,8 +14,8 @@ mod columns;
 
 pub use columns::{MetricColumns, Point};
 
-/// One line of `metrics.jsonl`. Step 0 has only the evaluation before training; a step whose loss or gradient was not
-/// finite has `skipped`, and `null` for what was not finite.
+/// One line of `metrics.jsonl`. Step 0 has only the evaluation before training. A step with a non-finite loss or
+/// gradient has `skipped`, and `null` for the non-finite numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepMetrics {
     /// The step, from 1.
@@ -45,7 +45,7 @@ pub struct StepMetrics {
     /// The same in bits per byte of text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_bits_per_byte: Option<f64>,
-    /// Steps skipped so far, on the lines of those that were.
+    /// Number of steps skipped so far, on the lines of skipped steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
     /// Further metrics of the stage.
@@ -66,7 +66,7 @@ pub(crate) fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, Tra
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// A file of JSON lines, each with a `step`, that forgets what lies behind the checkpoint a run resumes from.
+/// A file of JSON lines, each with a `step`, that is truncated after the step from which a run resumes.
 #[derive(Debug)]
 pub(crate) struct JsonLinesLog {
     path: PathBuf,
@@ -74,8 +74,8 @@ pub(crate) struct JsonLinesLog {
 }
 
 impl JsonLinesLog {
-    /// Opens the file for appending, after cutting it off behind its last whole line of a step up to `last`;
-    /// all of it where `last` is none. A damaged line before that stays as it is.
+    /// Opens the file for appending, after truncating it after the last complete line of a step up to `last`; `None`
+    /// removes all lines. A damaged line before that is kept.
     pub(crate) fn open(path: PathBuf, last: Option<u64>) -> Result<Self, TrainError> {
         #[derive(Deserialize)]
         struct Step {
@@ -102,7 +102,7 @@ impl JsonLinesLog {
         Ok(Self { path, file })
     }
 
-    /// Appends a line at once, so that little is lost in a crash.
+    /// Appends a line immediately, so that little is lost in a crash.
     pub(crate) fn write(&mut self, value: &impl Serialize) -> Result<(), TrainError> {
         let mut line = serde_json::to_vec(value).expect("metrics are JSON");
         line.push(b'\n');

@@ -1,19 +1,19 @@
-//! Objectives: a model and a batch give a loss.
+//! Objectives: the loss of a model on a batch.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use fireclay_data::Batch;
 use fireclay_model::{Decoder, Targets};
 
-/// Loss of a batch, with its graph, and figures for the log.
+/// Loss of a batch, with its graph, and numbers for the log.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// The mean over what the loss is about (targets, pairs), weighted; `[1]`.
+    /// The weighted mean over the terms of the loss (targets or pairs); `[1]`.
     pub mean: Tensor<1>,
-    /// Weight of this batch among others: the sum of its targets' weights, the number of its pairs.
+    /// Weight of this batch among others: the sum of its targets' weights, or the number of its pairs.
     pub weight: f64,
-    /// Tokens that went through the model.
+    /// Number of tokens that the model processed.
     pub tokens: u64,
-    /// Numbers for the log, each a mean that counts as much as the loss.
+    /// Numbers for the log, each a mean with the same weight as the loss.
     pub metrics: Vec<(&'static str, f64)>,
 }
 

@@ -1,4 +1,4 @@
-//! The live line while training, or now and then a line in the log where there is no terminal.
+//! The progress line during training, or, without a terminal, a log line at intervals.
 
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 /// The metric that is the share of right answers on the battery.
 const BATTERY: &str = "battery";
 
-/// Shows how training goes on.
+/// Shows the progress of training.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -21,13 +21,13 @@ pub struct Progress {
     first: u64,
     started: Instant,
     logged: Instant,
-    /// Metrics in the line by name, smoothed.
+    /// The metrics in the line by name, smoothed.
     shown: Vec<(&'static str, Option<f64>)>,
 }
 
 impl Progress {
-    /// A line for `steps` steps of which `done` are made, with the loss and the metrics called `shows`. Standard error
-    /// must be a terminal for it to be live.
+    /// A line for `steps` steps of which `done` are made, with the loss and the metrics named in `shows`. It is live
+    /// only if standard error is a terminal.
     #[must_use]
     pub fn new(steps: u64, done: u64, shows: &[&'static str], quiet: bool) -> Self {
         let live = !quiet && stderr().is_terminal();
@@ -48,7 +48,7 @@ impl Progress {
         for (name, shown) in &mut self.shown {
             let value = if *name == "loss" { line.loss } else { line.extra.get(*name).copied() };
             if let Some(value) = value.filter(|value| value.is_finite()) {
-                // What is measured now and then is shown as it was found.
+                // Metrics that are measured at intervals are not smoothed.
                 let smooth = *name != BATTERY;
                 *shown = Some(shown.filter(|_| smooth).map_or(value, |smoothed| 0.9 * smoothed + 0.1 * value));
             }
@@ -83,7 +83,7 @@ impl Progress {
         }
     }
 
-    /// Shows a sample of a step on the way; those of the last step are the result, for the caller to show.
+    /// Shows a sample of a step before the last; the caller shows those of the last step as the result.
     pub fn sample(&self, sample: &Sample) {
         let Sample { step, prompt, text } = sample;
         if *step == self.steps {
@@ -92,7 +92,7 @@ impl Progress {
         self.say(|| tracing::info!("step {step}, sample: {prompt}\u{2502}{text}"));
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -113,7 +113,7 @@ impl Progress {
     }
 }
 
-/// A duration as a person says it: `45 s`, `12 min`, `3 h 20 min`.
+/// A duration in words: `45 s`, `12 min`, `3 h 20 min`.
 #[must_use]
 pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -124,7 +124,7 @@ pub fn in_words(duration: Duration) -> String {
     }
 }
 
-/// Three digits behind the point; one digit and its power of ten where these would all be 0.
+/// Three decimal places; scientific notation with one digit if these would all be 0.
 fn short(value: f64) -> String {
     if value != 0.0 && value.abs() < 5e-4 { format!("{value:.0e}") } else { format!("{value:.3}") }
 }

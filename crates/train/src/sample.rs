@@ -13,7 +13,7 @@ use crate::{TrainConfig, TrainError};
 /// One line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
-    /// After which step it was written.
+    /// Step after which it was generated.
     pub step: u64,
     /// The prompt; empty for text without one.
     #[serde(default)]
@@ -31,7 +31,7 @@ pub fn read_samples(file: &Path) -> Result<Vec<Sample>, TrainError> {
 }
 
 /// Completes each prompt with `config.sample_tokens` tokens, at temperature 0.8 and from the 50 most probable tokens.
-/// The same seed and step give the same random numbers. Special tokens spelled out in a prompt count as such.
+/// The same seed and step give the same random numbers. Special tokens written in a prompt are encoded as such.
 ///
 /// # Errors
 /// [`TrainError::Infer`] when a prompt is longer than the model's context.

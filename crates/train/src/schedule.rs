@@ -3,7 +3,7 @@
 use crate::{Schedule, TrainConfig};
 
 impl Schedule {
-    /// The rate of the update that makes step `step`, counted from 1 to `config.steps`.
+    /// The learning rate of step `step`, counted from 1 to `config.steps`.
     #[must_use]
     pub fn learning_rate(self, config: &TrainConfig, step: u64) -> f64 {
         let peak = config.learning_rate;
@@ -21,7 +21,7 @@ impl Schedule {
         }
     }
 
-    /// Whether two runs have the same rates up to `step` although their numbers of steps differ.
+    /// Whether two runs have the same learning rates up to `step`, although their numbers of steps differ.
     #[must_use]
     pub(crate) fn agrees_until(self, step: u64, one: &TrainConfig, other: &TrainConfig) -> bool {
         match self {

@@ -1,6 +1,6 @@
-//! The part that all training loops share: begin or resume, what is due, log, save, end.
+//! The part shared by all training loops: begin or resume, intervals, logging, saving, end.
 //!
-//! [`fit()`](crate::fit()) and the loop over own answers in `fireclay-rlhf` own model and control
+//! [`fit()`](crate::fit()) and the loop over the policy's own answers in `fireclay-rlhf` own the model and the control
 //! flow, and call this in between:
 //!
 //! ```text
@@ -27,9 +27,9 @@ use crate::optimizer::Optimizers;
 use crate::progress::Progress;
 use crate::{Outcome, Sample, StageRun, StepMetrics, Summary, TrainError, Trainable, TrainerState};
 
-/// A training stage under way. The loop keeps the model; everything else that outlives a step is here.
+/// A running training stage. The loop owns the model; all other state that outlives a step is here.
 pub struct Session<'a, M: Trainable> {
-    /// The stage's progress, as a checkpoint keeps it.
+    /// The stage's progress, as checkpoints store it.
     pub state: TrainerState,
     /// The model's optimisers.
     pub optimizers: M::Optimizers,
@@ -37,29 +37,28 @@ pub struct Session<'a, M: Trainable> {
     checkpoints: Option<Checkpoints>,
     log: Log,
     clock: Clock,
-    /// The step of the checkpoint that it was resumed from.
+    /// The step of the checkpoint from which it was resumed.
     from: Option<u64>,
     /// The step that was saved last.
     saved: Option<u64>,
 }
 
-/// One step of a loop, for the books.
+/// Statistics of one step of a loop.
 #[derive(Clone, Debug)]
 pub struct StepTaken {
     /// Tokens consumed by it.
     pub tokens: u64,
     /// Seconds that it took.
     pub seconds: f64,
-    /// Updates left out of it because a loss or a gradient was not finite.
+    /// Number of its updates that were skipped because a loss or a gradient was not finite.
     pub skipped: u64,
-    /// The place in the data behind it.
+    /// The position in the data after it.
     pub position: Position,
 }
 
 impl<'a, M: Trainable> Session<'a, M> {
-    /// Begins the stage with `model`, or resumes it from its newest checkpoint: `source` is then
-    /// moved to where it was, and `model` is dropped before the saved weights are used. Returns the
-    /// session and the model to train.
+    /// Begins the stage with `model`, or resumes it from its newest checkpoint: `source` then seeks to its saved
+    /// position, and `model` is dropped before the saved weights are used. Returns the session and the model to train.
     ///
     /// # Errors
     /// [`TrainError`] when the settings are impossible or do not fit the checkpoint, it is damaged, or the disk fails.
@@ -92,20 +91,20 @@ impl<'a, M: Trainable> Session<'a, M> {
         Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from }, model))
     }
 
-    /// Whether the stage begins, and is not resumed.
+    /// Whether the stage begins now and is not resumed.
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.from.is_none()
     }
 
-    /// Whether all steps are made.
+    /// Whether all steps are done.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state.step >= self.run.config.steps
     }
 
-    /// The step to make now, from 1. `None` when all are made or an interrupt was requested; the
-    /// progress line is then closed.
+    /// The step to make now, from 1. `None` when all are done or an interrupt was requested; the progress line is then
+    /// closed.
     pub fn next_step(&mut self) -> Option<u64> {
         if self.is_complete() || self.run.interrupt.requested() {
             self.log.progress.finish();
@@ -114,14 +113,14 @@ impl<'a, M: Trainable> Session<'a, M> {
         Some(self.state.step + 1)
     }
 
-    /// The inputs that the model's blocks kept for the backward pass, if the stage has activation checkpointing.
+    /// The kept inputs of the model's blocks, if the stage has activation checkpointing.
     #[must_use]
     pub fn checkpoints(&self) -> Option<&Checkpoints> {
         self.checkpoints.as_ref()
     }
 
-    /// Counts a finished step in the state, and returns its line of the log with speed, learning rate and totals;
-    /// the caller adds the measurements and passes it to [`log`](Self::log).
+    /// Counts a finished step in the state, and returns its line of metrics with speed, learning rate and totals; the
+    /// caller adds its results and passes the line to [`log`](Self::log).
     pub fn advance(&mut self, taken: StepTaken) -> StepMetrics {
         let StepTaken { tokens, seconds, skipped, position } = taken;
         let state = &mut self.state;
@@ -141,14 +140,14 @@ impl<'a, M: Trainable> Session<'a, M> {
         }
     }
 
-    /// Whether something that happens every so many steps (0: only at the end) happens at this one.
+    /// Whether an action with the interval `every` (0: only at the end) is due at this step.
     #[must_use]
     pub fn due(&self, every: u64) -> bool {
         let step = self.state.step;
         self.is_complete() || (step > 0 && every > 0 && step.is_multiple_of(every))
     }
 
-    /// Whether this step is to be saved: a checkpoint is due, or no step so far answered the battery better.
+    /// Whether this step is to be saved: a checkpoint is due, or the step has the best battery score so far.
     #[must_use]
     pub fn save_due(&self) -> bool {
         self.due(self.run.config.checkpoint_every) || self.state.answers_best()
@@ -169,7 +168,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         }
     }
 
-    /// Keeps samples, and shows them.
+    /// Stores samples, and shows them.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.
@@ -190,14 +189,14 @@ impl<'a, M: Trainable> Session<'a, M> {
         Ok(())
     }
 
-    /// Whether this very step is saved.
+    /// Whether the current step is saved.
     #[must_use]
     pub fn is_saved(&self) -> bool {
         self.saved == Some(self.state.step)
     }
 
-    /// Ends this run of the stage, which must be saved. If all steps are made, the exam has the
-    /// last word, and the stage is marked as done.
+    /// Ends this run of the stage, which must be saved. If all steps are done, runs the final exam and marks the stage
+    /// as done.
     ///
     /// # Errors
     /// As [`Exam::conclude`], and when the disk fails.

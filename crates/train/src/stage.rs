@@ -1,11 +1,11 @@
-//! The folder of one training stage, and who may work in it.
+//! The folder of one training stage, with a lock.
 //!
 //! ```text
 //! runs/NAME/STAGE/
 //!     metrics.jsonl  samples.jsonl  events.out.tfevents.…
-//!     checkpoints/step-000200/     a Hugging Face model directory, and in trainer/ what resuming needs
+//!     checkpoints/step-000200/     a Hugging Face model directory, with the state for resuming in trainer/
 //!     DONE                         written last: the stage's summary
-//!     lock                         held while a run works here
+//!     lock                         held while a run uses the folder
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -25,14 +25,14 @@ use crate::{Inherited, TrainError};
 pub struct StageDir {
     path: PathBuf,
     _lock: File,
-    /// Files beside the weights of the model that the stage begins with.
+    /// Inherited files of the model that the stage begins with.
     inherited: Inherited,
     /// The model that the stage begins with.
     base: Option<PathBuf>,
 }
 
 impl StageDir {
-    /// Opens the folder, making it where it is not there, and removes what a crash left half written.
+    /// Opens the folder, creating it if necessary, and removes files that a crash left unfinished.
     ///
     /// # Errors
     /// [`TrainError::Locked`] when another run works in it, [`TrainError::Io`] when it cannot be written.
@@ -57,16 +57,15 @@ impl StageDir {
     }
 
     /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before
-    /// [`inheriting`](Self::inheriting), whose settings yield to them.
+    /// [`inheriting`](Self::inheriting), so that they take precedence over inherited settings.
     #[must_use]
     pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
         self.inherited = self.inherited.drawn_by(sampling);
         self
     }
 
-    /// Has checkpoints keep what the directory `base` says, where the checkpoint has no word of its own; see
-    /// [`Inherited::of`]. The weights of a checkpoint are f32 whatever number format it says, so that it resumes
-    /// exactly.
+    /// Copies settings of the directory `base` to checkpoints, where these do not have them; see [`Inherited::of`]. The
+    /// weights of a checkpoint are f32 whatever its stated number format, so that it resumes exactly.
     #[must_use]
     pub fn inheriting(mut self, base: &Path) -> Self {
         self.base = Some(fs::canonicalize(base).unwrap_or_else(|_| base.to_path_buf()));
@@ -74,13 +73,13 @@ impl StageDir {
         self
     }
 
-    /// Adds what is inherited to the files of a checkpoint that is being written.
+    /// Adds the inherited settings to the files of a checkpoint that is being written.
     pub(crate) fn hand_down(&self, checkpoint: &Path) -> std::io::Result<()> {
         self.inherited.hand_down(checkpoint)?;
         self.name_base(checkpoint)
     }
 
-    /// Names the model that the stage begins with in the adapter's `adapter_config.json`, if there is one.
+    /// Writes the path of the starting model to the adapter's `adapter_config.json`, if there is one.
     fn name_base(&self, checkpoint: &Path) -> std::io::Result<()> {
         let file = checkpoint.join(ADAPTER).join("adapter_config.json");
         let (Some(base), Ok(text)) = (&self.base, fs::read(&file)) else { return Ok(()) };
@@ -101,7 +100,7 @@ impl StageDir {
         self.path.join("checkpoints")
     }
 
-    /// Declares the stage finished, with a summary of it.
+    /// Marks the stage as finished, with its summary.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.
@@ -112,7 +111,7 @@ impl StageDir {
     }
 }
 
-/// The summary of a finished stage; `None` where it is not finished.
+/// The summary of a finished stage; `None` if it is not finished.
 ///
 /// # Errors
 /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Damaged`] when it holds something else.
@@ -129,7 +128,8 @@ pub fn done<T: DeserializeOwned>(stage: &Path) -> Result<Option<T>, TrainError> 
     })
 }
 
-/// The whole checkpoints of a stage with their steps, oldest first. Needs no lock: an unfinished one has another name.
+/// The complete checkpoints of a stage with their steps, oldest first. Needs no lock: an unfinished one has another
+/// name.
 ///
 /// # Errors
 /// [`TrainError::Io`] when the folder is there but cannot be read.
@@ -144,7 +144,7 @@ pub fn checkpoints(stage: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
     Ok(found)
 }
 
-/// The newest whole checkpoint of a stage.
+/// The newest complete checkpoint of a stage.
 ///
 /// # Errors
 /// As [`checkpoints`].
@@ -167,10 +167,11 @@ fn is_unfinished(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "unfinished")
 }
 
-/// Writes a small file so that after a crash, or beside another process that writes it, there is the old one or a new one.
+/// Writes a small file atomically: after a crash, or while another process writes it, the file has either its old or
+/// its new contents.
 ///
 /// # Errors
-/// The operating system's; no part of the file is left.
+/// Errors of the operating system; no temporary file is left.
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let temporary = file.with_file_name(format!(".{name}.{}.unfinished", std::process::id()));
@@ -181,11 +182,11 @@ pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
         fs::rename(&temporary, file)?;
         sync_folder(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
     };
-    // Whatever happens here, the error to report is the first one.
+    // The error to report is the first one.
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
-/// Makes the names in a folder lasting. Only Unix lets a folder be opened for that.
+/// Syncs a folder, so that renames in it survive a crash. Only Unix can open a folder for that.
 pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::TrainConfig;
 
-/// Everything beside weights and moments that the next step depends on, and what the log needs.
+/// Everything but weights and moments that the next step depends on, and totals for the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainerState {
     /// Steps made, skipped ones included.
@@ -19,10 +19,10 @@ pub struct TrainerState {
     pub seconds: f64,
     /// Loss on the validation split at exactly this step.
     pub val_loss: Option<f64>,
-    /// The share of right answers on the battery at exactly this step, greedy and sampled replies counting alike.
+    /// Share of correct battery replies at exactly this step: the mean of greedy and sampled shares.
     #[serde(default)]
     pub battery: Option<f64>,
-    /// The best checkpoint: by the battery where there is one, else by validation loss.
+    /// The best checkpoint: by the battery if there is one, else by validation loss.
     pub best: Option<Best>,
     /// Steps skipped because something was not finite.
     pub skipped: u64,
@@ -58,12 +58,12 @@ pub enum Measure {
     /// Loss on the validation split, nats a token: the lowest is best, the first of equal ones.
     #[default]
     ValLoss,
-    /// The share of right answers on the battery: the highest is best, the last of equal ones.
+    /// Share of correct battery replies: the highest is best, the last of equal ones.
     Battery,
 }
 
 impl Best {
-    /// Whether this is to be kept instead of `other`. The battery decides where there is one.
+    /// Whether this is better than `other`. The battery takes precedence if there is one.
     fn beats(&self, other: &Self) -> bool {
         match (self.by, other.by) {
             (Measure::ValLoss, Measure::ValLoss) => self.value < other.value,
@@ -74,7 +74,7 @@ impl Best {
 }
 
 impl TrainerState {
-    /// Before the first step.
+    /// The state before the first step.
     #[must_use]
     pub fn new(config: &TrainConfig, position: Position) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl TrainerState {
         }
     }
 
-    /// This step as the best one, if it is better than the best so far by what was measured at it.
+    /// This step as the best one, if its score is better than the best so far.
     pub(crate) fn new_best(&self) -> Option<Best> {
         let measured = |value: Option<f64>, by| value.map(|value| Best { step: self.step, value, by });
         let here = measured(self.battery, Measure::Battery).or_else(|| measured(self.val_loss, Measure::ValLoss));
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(battery(&[0.5, 0.7, 0.6]), Some(1));
         assert_eq!(battery(&[0.5, 0.7, 0.7]), Some(2));
         assert_eq!(battery(&[0.5, 0.4, f64::NAN]), Some(0), "the model that the stage began with counts");
-        // The loss falls on, the answers do not.
+        // The loss keeps falling, but the answers do not improve.
         assert_eq!(best_of(&[(Some(2.0), Some(0.5)), (Some(1.0), Some(0.4)), (Some(0.5), None)]), Some(0));
     }
 

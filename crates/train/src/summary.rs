@@ -1,4 +1,4 @@
-//! End of a stage.
+//! Outcome and summary of a stage.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Best, Evaluation, TrainerState};
 
-/// End of a run.
+/// Outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// All steps are made; the stage is marked done.
+    /// All steps are done; the stage is marked as done.
     Finished(Summary),
-    /// It was asked to stop, and saved. Running again goes on from there.
+    /// An interrupt was requested, and the state was saved. The next run resumes from it.
     Interrupted(Summary),
 }
 
@@ -31,7 +31,7 @@ pub struct Summary {
     /// The other numbers of the last evaluation.
     #[serde(default)]
     pub metrics: std::collections::BTreeMap<String, f64>,
-    /// The best checkpoint, and by what.
+    /// The best checkpoint, and its measure.
     pub best: Option<Best>,
     /// Steps skipped because something was not finite.
     pub skipped: u64,

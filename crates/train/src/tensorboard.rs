@@ -1,7 +1,7 @@
 //! `TensorBoard` event files.
 //!
-//! A file is a row of `TFRecord`s (length, masked CRC-32C of it, bytes, masked CRC-32C of these), each a protobuf
-//! `Event`. Few fields are needed, so they are encoded here by hand: `wall_time` (1, double), `step` (2, varint),
+//! A file is a sequence of `TFRecord`s (length, masked CRC-32C of the length, bytes, masked CRC-32C of the bytes), each
+//! a protobuf `Event`. Few fields are needed, so they are encoded by hand: `wall_time` (1, double), `step` (2, varint),
 //! `file_version` (3, string), `summary` (5, message) of values (1) with `tag` (1, string) and `simple_value` (2,
 //! float), and `session_log` (7) with `status` (1).
 
@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::{StepMetrics, TrainError};
 
-/// Writes the numbers of each step where `TensorBoard` finds them.
+/// Writes the numbers of each step to a `TensorBoard` event file.
 #[derive(Debug)]
 pub struct EventWriter {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// A new event file in `folder`. When a run resumes behind step `from`, `TensorBoard` is told to forget later steps
+    /// A new event file in `folder`. When a run resumes after step `from`, `TensorBoard` is told to discard later steps
     /// of older files.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Adds the numbers that a step has.
+    /// Writes the numbers of a step.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.

@@ -1,4 +1,4 @@
-//! Speed of the machine: the rate of a large matrix product and of its memory, and how much of that a process has used.
+//! Speed of the machine: the rate of a large matrix product, memory bandwidth, and the peak memory of the process.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,20 @@ use burn::tensor::{Device, Distribution, Tensor};
 use fireclay_model::{Precision, linear::linear};
 use rayon::prelude::*;
 
-/// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of those that fit into a
-/// quarter of a second: what model-flops utilisation is measured against.
+/// Floating-point operations a second of a product of two 1,024 × 1,024 matrices, the best of the runs in a quarter of
+/// a second. Model-flops utilisation is relative to this number.
 #[must_use]
 pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
     const SIZE: usize = 1024;
     let device = device.clone().without_autodiff();
     let matrix = || Tensor::<2>::random([SIZE, SIZE], Distribution::Uniform(-1.0, 1.0), &device);
     let (a, b) = (matrix(), matrix());
-    // Reading one number waits for the product.
+    // Reading one number waits for the product to finish.
     let product = || linear(a.clone(), b.clone(), None, precision).narrow(0, 0, 1).narrow(1, 0, 1).into_data();
     let started = Instant::now();
     let mut best = f64::INFINITY;
     let mut runs = 0;
-    // The first run prepares: threads on a CPU, kernels on a card.
+    // The first run is a warm-up: threads on a CPU, kernels on a GPU.
     while runs < 2 || (runs < 64 && started.elapsed() < Duration::from_millis(250)) {
         let start = Instant::now();
         drop(product());
@@ -31,8 +31,8 @@ pub fn matmul_peak(device: &Device, precision: Precision) -> f64 {
     2.0 * (SIZE as f64).powi(3) / best
 }
 
-/// Bytes a second that all threads together read from the main memory: the best of some passes over half a gibibyte,
-/// far more than caches hold. What decoding one token at a time is measured against.
+/// Bytes a second that all threads together read from main memory: the best of some passes over half a gibibyte, far
+/// more than the caches hold. Decoding one token at a time is limited by this number.
 #[must_use]
 pub fn memory_bandwidth() -> f64 {
     const NUMBERS: usize = 1 << 26;
@@ -48,7 +48,7 @@ pub fn memory_bandwidth() -> f64 {
     (0..8).map(|_| pass()).fold(0.0, f64::max)
 }
 
-/// The most memory this process has had at once, in bytes; `None` where the system does not say (only Linux does).
+/// Peak memory of this process in bytes; `None` if the system does not report it (only Linux does).
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -36,9 +36,9 @@ pub trait Trainable: Module + Clone {
     /// [`ModelError`] when the disk refuses.
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError>;
 
-    /// The model that [`save`](Self::save) left in `dir`, on `device`. What a checkpoint does not
-    /// hold, such as the frozen weights below adapters, is taken from `self`; everything else of it
-    /// is freed before the saved weights are read.
+    /// The model that [`save`](Self::save) wrote to `dir`, on `device`. Parts that a checkpoint does not hold, such as
+    /// the frozen weights below adapters, are taken from `self`; everything else of it is freed before the saved
+    /// weights are read.
     ///
     /// # Errors
     /// [`ModelError`] when `dir` holds no such model.

@@ -9,11 +9,9 @@ use crate::{code, crates, is_library, sources};
 type Name = Vec<String>;
 
 /// Circles that stand, each by its crate and its files.
-const STANDING: [(&str, &[&str]); 2] = [
+const STANDING: [(&str, &[&str]); 1] = [
     // A recipe is made of stages, and a stage is given the recipe and its run.
     ("cli", &["recipe::sections", "run_dir", "stages::context", "stages::training_stage"]),
-    // A map may have an adapter beside it, and adapters are put beside the maps of a decoder.
-    ("model", &["attention", "block", "checkpointing", "decoder", "feed_forward", "init", "linear", "lora"]),
 ];
 
 #[test]

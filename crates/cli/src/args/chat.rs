@@ -7,7 +7,7 @@ use fireclay_serve::store::LOCAL;
 
 use super::{CacheArgs, LoadArgs, SamplingArgs};
 
-/// The database of conversations where no other is named.
+/// The default database of conversations.
 pub const DATABASE: &str = "fireclay.sqlite";
 
 /// `chat`
@@ -36,14 +36,14 @@ pub struct ChatArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// What the model is told before the conversation
+    /// System message of the conversation
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub system: Option<String>,
     /// Database of conversations, as for `serve` [default: fireclay.sqlite in a terminal or with --conversation, none
     /// in a pipe]
     #[arg(long, value_name = "PATH|URL")]
     pub db: Option<String>,
-    /// Go on with the stored conversation of this id, or of this beginning of one
+    /// Continue the stored conversation with this id or prefix of an id
     #[arg(long, value_name = "ID", conflicts_with = "system")]
     pub conversation: Option<String>,
     /// Account of the stored conversations: the name of an API key of the server, or `local`, as without keys
@@ -55,10 +55,10 @@ pub struct ChatArgs {
     /// Most tokens in a reply
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub max_tokens: usize,
-    /// How to choose.
+    /// Sampling settings.
     #[command(flatten)]
     pub sampling: SamplingArgs,
-    /// Where, and in which form.
+    /// Device and weight format.
     #[command(flatten)]
     pub load: LoadArgs,
     /// KV cache memory.

@@ -9,7 +9,7 @@ use fireclay_infer::Constraint;
 
 use crate::error::user;
 
-/// What a completion must match: one of the four, or nothing.
+/// Constraint of a completion: one of the four, or none.
 #[derive(Args, Clone, Debug, Default)]
 #[group(multiple = false)]
 pub struct ConstraintArgs {
@@ -28,7 +28,7 @@ pub struct ConstraintArgs {
 }
 
 impl ConstraintArgs {
-    /// What was asked for.
+    /// The requested constraint.
     ///
     /// # Errors
     /// When a file cannot be read, or is not JSON where it must be.

@@ -7,12 +7,12 @@ use clap::{ArgAction, Args, Subcommand, ValueEnum};
 /// `data`
 #[derive(Args, Debug)]
 pub struct DataArgs {
-    /// What to do.
+    /// The sub-command.
     #[command(subcommand)]
     pub command: DataCommand,
 }
 
-/// What can be done with data.
+/// Sub-commands of `data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Show a batch as training sees it: which tokens carry loss, where examples meet, what is padding
@@ -27,7 +27,7 @@ Examples:
 On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
 breaks are shown as ⏎.")]
     Show(DataShowArgs),
-    /// Make preference and rating files of what people did with replies in stored conversations
+    /// Write preference and rating files from ratings, better answers and branches in stored conversations
     #[command(after_help = "\
 Examples:
   fireclay data export-preferences --db chats.db --out rated/
@@ -67,7 +67,7 @@ pub struct DataShowArgs {
     /// Files or folders; may be repeated [default: the run's, or the embedded corpus]
     #[arg(long, value_name = "PATH", num_args = 1.., action = ArgAction::Append)]
     pub data: Vec<String>,
-    /// What the data are
+    /// Kind of the data
     #[arg(long, value_enum, default_value_t = DataKind::Conversations)]
     pub kind: DataKind,
     /// The stage of the run whose first batch is shown, in its own order
@@ -79,7 +79,7 @@ pub struct DataShowArgs {
     /// Rows, or pairs, in a batch [default: the run's, or 4]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// How many batches to show
+    /// Number of batches to show
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: usize,
     /// Print one JSON object: {"kind", "rows": [{"title", "parts": [{"title", "spans"}], "padding"}], "tokens",
@@ -88,13 +88,13 @@ pub struct DataShowArgs {
     pub json: bool,
 }
 
-/// What data are.
+/// Kinds of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DataKind {
-    /// For fine-tuning.
+    /// Conversations, for fine-tuning.
     Conversations,
-    /// For reward models and DPO.
+    /// Preference pairs, for reward models and DPO.
     Preferences,
-    /// For pretraining.
+    /// Text, for pretraining.
     Text,
 }

@@ -30,10 +30,10 @@ pub struct EvalArgs {
     /// A run, stage, checkpoint or Hugging Face model directory; a reward model for `preferences`
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// What to measure: names and files; may be repeated
+    /// Tasks: names and files; may be repeated
     #[arg(long, value_name = "NAME|FILE", num_args = 1.., action = ArgAction::Append, required = true)]
     pub task: Vec<String>,
-    /// The model to compare with: what it was trained from, or any other of the same tokenizer
+    /// The model to compare with: its starting model, or any other with the same tokenizer
     #[arg(long, value_name = "DIR")]
     pub reference: Option<PathBuf>,
     /// The reward model that judges `wins`; a run stands for its stage `reward`
@@ -42,19 +42,19 @@ pub struct EvalArgs {
     /// Most questions, pairs, prompts or documents of each task
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Sequences at once: memory against speed
+    /// Sequences computed at once: more takes more memory and less time
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub batch: usize,
     /// Most tokens in an answer
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub max_tokens: usize,
-    /// How freely answers are drawn: 0 always takes the most probable token
+    /// Sampling temperature of answers: 0 always takes the most probable token
     #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f32,
-    /// Seed of what is drawn
+    /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Where, and in which form.
+    /// Device and weight format.
     #[command(flatten)]
     pub load: LoadArgs,
     /// KV cache memory.

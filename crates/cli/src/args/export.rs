@@ -21,7 +21,7 @@ pub struct ExportArgs {
     /// A run, stage, checkpoint, Hugging Face model directory or GGUF file
     #[arg(long, value_name = "DIR|FILE")]
     pub model: PathBuf,
-    /// How matrices are kept
+    /// Number format of matrices
     #[arg(long, value_name = "f32|f16|bf16|q8_0|q4_0", value_parser = one_of(&GGUF_TYPES))]
     pub gguf: NumberType,
     /// The file to write [default: the model's name and the format, in this folder]

@@ -9,12 +9,12 @@ use crate::tokenizer_kind::TokenizerKind;
 /// `tokenizer`
 #[derive(Args, Debug)]
 pub struct TokenizerArgs {
-    /// What to do.
+    /// The sub-command.
     #[command(subcommand)]
     pub command: TokenizerCommand,
 }
 
-/// What can be done with a tokenizer.
+/// Sub-commands of `tokenizer`.
 #[derive(Debug, Subcommand)]
 pub enum TokenizerCommand {
     /// Make a tokenizer from text
@@ -48,7 +48,7 @@ pub struct TokenizerTrainArgs {
     /// Text to learn from: files, folders or hf://datasets/…; may be repeated
     #[arg(long, value_name = "PATH", num_args = 1.., action = ArgAction::Append, required = true)]
     pub data: Vec<String>,
-    /// bpe: byte-level BPE; char: one token a character
+    /// bpe: byte-level BPE; char: one token per character
     #[arg(long, value_enum, default_value_t = TokenizerKind::Bpe)]
     pub kind: TokenizerKind,
     /// Tokens in the vocabulary of `bpe`, specials and bytes included [default: 4096]
@@ -71,7 +71,7 @@ pub struct TokenizerEncodeArgs {
     /// A UTF-8 file with the text [default: standard input]
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Let <|endoftext|> and the like in the text count as special tokens
+    /// Encode special tokens such as <|endoftext|> in the text as such
     #[arg(long)]
     pub specials: bool,
     /// Print one JSON object: {"ids", "tokens"}
@@ -88,7 +88,7 @@ pub struct TokenizerDecodeArgs {
     /// Token ids, separated by spaces or commas [default: standard input]
     #[arg(long, value_name = "IDS", allow_hyphen_values = true)]
     pub ids: Option<String>,
-    /// Leave special tokens out of the text
+    /// Omit special tokens from the text
     #[arg(long)]
     pub skip_specials: bool,
 }

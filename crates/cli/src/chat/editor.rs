@@ -16,7 +16,7 @@ use super::input::COMMANDS;
 /// The prompt before a line.
 const PROMPT: &str = "> ";
 
-/// A line that was typed, or what happened instead.
+/// A typed line, or another event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
     /// Ended by Enter; it may have several lines.
@@ -27,19 +27,19 @@ pub enum Typed {
     End,
 }
 
-/// The prompt: a line is edited with the keys of readline, earlier ones come back with the arrows, Tab completes
-/// commands, and Alt-Enter or a backslash at a line's end goes on with another line.
+/// The prompt: lines are edited with the keys of readline, the arrows recall earlier ones, Tab completes commands, and
+/// Alt-Enter or a backslash at the end of a line continues the message on another line.
 pub struct Editor {
     lines: rustyline::Editor<Keys, MemHistory>,
 }
 
 impl Editor {
-    /// A prompt that offers these lines, the oldest first, as if they had been typed before.
+    /// A prompt with these lines as its history, the oldest first.
     ///
     /// # Errors
     /// When the terminal cannot be used.
     pub fn new(earlier: &[String]) -> Result<Self> {
-        // Only replies go to standard output where that is a file.
+        // Only replies go to standard output if that is a file.
         let behavior = if stdout().is_terminal() { Behavior::Stdio } else { Behavior::PreferTerm };
         let config = Config::builder().behavior(behavior).completion_type(CompletionType::List).build();
         let history = MemHistory::with_config(&config);
@@ -104,13 +104,13 @@ impl Validator for Keys {
     }
 }
 
-/// The commands that begin so.
+/// The commands with this prefix.
 fn commands_of(typed: &str) -> Vec<String> {
     let begins = |command: &&str| typed.starts_with('/') && command.starts_with(typed);
     COMMANDS.into_iter().filter(begins).map(|command| format!("{command} ")).collect()
 }
 
-/// The text without the backslashes that said that it goes on.
+/// The text without the backslashes that continue lines.
 fn joined(line: &str) -> String {
     line.replace("\\\n", "\n")
 }

@@ -40,7 +40,7 @@ pub enum Input {
     System(Option<String>),
     /// `/undo`: take back the last exchange.
     Undo,
-    /// `/rate`: what the person thinks of the last reply.
+    /// `/rate`: rate the last reply.
     Rate(Rating),
     /// `/save`: write the conversation to a file.
     Save(String),
@@ -48,7 +48,7 @@ pub enum Input {
     Help,
     /// `/quit`: leave.
     Quit,
-    /// No command, with one line that says what is wrong and how to mend it.
+    /// An invalid command, with one line that names the problem and the remedy.
     Wrong(String),
 }
 
@@ -66,8 +66,8 @@ pub enum Rating {
 }
 
 impl Input {
-    /// Reads a line, or several that are one message. White space at its end is no part of a message, nor is what keys
-    /// like the arrows leave in a line. Only a slash in the first column begins a command.
+    /// Parses a line, or several that are one message. Trailing white space is removed, and so are the escape sequences
+    /// that keys like the arrows leave in a line. Only a slash in the first column begins a command.
     pub fn parse(line: &str) -> Self {
         let line = without_control(line);
         let line = line.trim_end();
@@ -99,14 +99,14 @@ impl Input {
                 ));
             }
         };
-        // "/new ideas for a garden" is no wish to forget everything.
+        // "/new ideas for a garden" does not mean to start a new conversation.
         match rest {
             "" => input,
             _ => Self::Wrong(format!("/{name} stands alone on its line; to send the line as text, begin it with //")),
         }
     }
 
-    /// A single word that is no verdict is more likely mistyped than a better answer.
+    /// A single word other than a verdict is more likely a typing error than a better answer.
     fn rate(text: String) -> Self {
         let wanted = || needs("rate", "up, down, none, or a better answer in quotation marks");
         let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::trim);
@@ -128,8 +128,8 @@ fn needs(command: &str, what: &str) -> Input {
     Input::Wrong(format!("/{command} needs {what} behind it"))
 }
 
-/// The text without escape sequences, and without control characters other than tabs and line ends, of which CR LF is
-/// one.
+/// The text without escape sequences, and without control characters other than tabs and line ends (CR LF is one line
+/// end).
 fn without_control(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
@@ -144,7 +144,8 @@ fn without_control(text: &str) -> String {
     clean
 }
 
-/// Skips what belongs to an escape: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character, as
+/// Skips the rest of an escape sequence: `[`, parameters and a last character (ECMA-48, 5.4), or `O` and one character,
+/// as
 /// function keys send.
 fn skip_escape(rest: &mut Peekable<Chars>) {
     match rest.peek() {

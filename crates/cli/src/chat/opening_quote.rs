@@ -1,8 +1,8 @@
 //! A quotation mark that opens a reply and is never closed: [`OpeningQuote`].
 
-/// Passes a reply on as it comes. A quotation mark at its beginning, and what follows it, waits until its partner
-/// comes; where none comes, the mark is left out. A closing mark at the beginning has no partner and is left out at
-/// once.
+/// Passes on a reply as it arrives. A quotation mark at its beginning, and the text after it, is held back until the
+/// matching mark arrives; if there is none, the mark is removed. A closing mark at the beginning has no match and is
+/// removed at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpeningQuote {
     state: State,
@@ -16,23 +16,23 @@ impl Default for OpeningQuote {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// Nothing but this white space so far.
+    /// Only this white space so far.
     Before(String),
-    /// All of the reply, from the white space before its quotation mark on; the mark's partner did not come yet.
+    /// The whole reply, from the white space before its quotation mark on; there is no matching mark yet.
     Open { held: String, partner: char },
-    /// A mark was left out, and only white space came behind it.
+    /// A mark was removed, and only white space followed so far.
     Dropped,
-    /// Whatever comes is passed on.
+    /// All text is passed on.
     Through,
 }
 
 impl OpeningQuote {
-    /// Takes the next piece; what may be shown now.
+    /// Adds the next piece; returns the text that may be shown now.
     pub fn push(&mut self, piece: &str) -> String {
         piece.chars().filter_map(|character| self.take(character)).collect()
     }
 
-    /// Ends the reply; what was held back, without its mark.
+    /// Ends the reply; returns the text held back, without its mark.
     pub fn finish(self) -> String {
         match self.state {
             State::Before(held) => held,
@@ -41,7 +41,7 @@ impl OpeningQuote {
         }
     }
 
-    /// Text that may be shown once this character is there.
+    /// Text that may be shown after this character.
     fn take(&mut self, character: char) -> Option<String> {
         match std::mem::replace(&mut self.state, State::Through) {
             State::Before(held) => self.begin(held, character),
@@ -61,7 +61,7 @@ impl OpeningQuote {
         }
     }
 
-    /// A character behind nothing but the white space `held`.
+    /// A character after only the white space `held`.
     fn begin(&mut self, mut held: String, character: char) -> Option<String> {
         held.push(character);
         self.state = match character {

@@ -1,10 +1,10 @@
-//! A reply while it comes: what is shown of it, and where it ends when there is no room for more.
+//! A reply as it arrives: its shown text, and its end near the token limit.
 
 use super::opening_quote::OpeningQuote;
 use super::sentences;
 
-/// The text of a reply. It ends at the model's end token, or, once three quarters of its tokens are spent, at the first
-/// sentence's end.
+/// The text of a reply. It ends at the model's end token, or, after three quarters of its tokens, at the end of a
+/// sentence.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// Text of the model.
@@ -12,22 +12,22 @@ pub struct Reply {
     /// Text that is shown.
     shown: String,
     opening: OpeningQuote,
-    /// Tokens so far.
+    /// Number of tokens so far.
     tokens: usize,
-    /// Most tokens that there may be.
+    /// Largest number of tokens.
     budget: usize,
-    /// It ended for its limit, with a sentence.
+    /// Whether it ended near its limit, with a whole sentence.
     ended_early: bool,
 }
 
 impl Reply {
-    /// An empty reply of which `budget` tokens may come.
+    /// An empty reply of at most `budget` tokens.
     pub fn new(budget: usize) -> Self {
         Self { budget, ..Self::default() }
     }
 
-    /// Takes the text that one more token completes, which may be none; what may be shown now. `None` when the reply
-    /// has to end before this token: it nears its limit, and a sentence has just ended.
+    /// Adds the text that one more token completes, which may be empty; returns the text that may be shown now. `None`
+    /// if the reply has to end before this token: it is near its limit, and a sentence has just ended.
     pub fn push(&mut self, piece: &str) -> Option<String> {
         let late = self.tokens >= self.budget - self.budget / 4;
         self.ended_early |= late && sentences::ended(&self.written, piece);
@@ -38,9 +38,9 @@ impl Reply {
         Some(self.show(piece))
     }
 
-    /// Ends the reply with what no token completed; what is still to be shown.
+    /// Ends the reply with its incomplete rest; returns the text that is still to be shown.
     pub fn finish(&mut self, rest: &str) -> String {
-        // Half a character is what an interrupt leaves.
+        // An interrupt may leave an incomplete character.
         let shown = self.show(rest.trim_end_matches(char::REPLACEMENT_CHARACTER));
         let held = std::mem::take(&mut self.opening).finish();
         self.shown += &held;

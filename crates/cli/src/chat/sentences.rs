@@ -4,10 +4,10 @@
 const WIDE_MARKS: [char; 3] = ['。', '！', '？'];
 /// Characters that may follow the mark.
 const CLOSING: [char; 9] = ['"', '”', '\'', '’', ')', ']', '」', '』', '*'];
-/// Words whose full stop ends no sentence.
+/// Abbreviations, whose full stop does not end a sentence.
 const ABBREVIATIONS: [&str; 8] = ["Mr", "Mrs", "Ms", "Dr", "St", "e.g", "i.e", "vs"];
 
-/// Whether `text` has just ended a sentence, when it goes on with `next`.
+/// Whether `text` ends with a sentence, if `next` follows.
 pub fn ended(text: &str, next: &str) -> bool {
     let body = text.trim_end();
     let apart = body.len() < text.len() || next.starts_with(char::is_whitespace);

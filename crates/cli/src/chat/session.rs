@@ -1,4 +1,4 @@
-//! A chat from its first line to its last: [`ChatSession`].
+//! The chat's session: [`ChatSession`].
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub struct ChatSettings {
     pub stop_ids: Vec<u32>,
     /// Guard of valid UTF-8.
     pub guard: Option<Arc<Utf8Guard>>,
-    /// A JSON object a reply, rather than its text.
+    /// Whether to print a JSON object per reply instead of its text.
     pub json: bool,
     /// Suggested questions in `/help`.
     pub suggestions: Vec<String>,
@@ -35,29 +35,29 @@ pub struct ChatSettings {
 
 /// A chat.
 pub struct ChatSession<'a> {
-    /// Keeps what it read of the conversation, so that a turn costs its own tokens alone.
+    /// Caches the conversation, so that a turn costs only its own tokens.
     pub engine: Engine,
-    /// Who answers.
+    /// The model.
     pub model: &'a TextModel,
-    /// How.
+    /// Settings.
     pub settings: ChatSettings,
-    /// Who asks.
+    /// Input and messages.
     pub terminal: Terminal,
-    /// The conversation as far as the model can read it.
+    /// The part of the conversation that fits the context.
     pub conversation: ChatHistory,
     /// The conversation in the database; `None` if nothing is kept.
     pub stored: Option<Stored>,
-    /// Exchanges of this conversation were dropped, and that was told.
+    /// Whether the user was told that exchanges of this conversation were dropped.
     pub outgrown: bool,
-    /// Lines that could not be done.
+    /// Number of lines with an error.
     pub failed: usize,
 }
 
-/// Whether the vocabulary can express a system message (one of characters may lack some), and the template takes it
-/// (some take none).
+/// Checks that the vocabulary can express a system message (character tokenizers may lack some characters), and that
+/// the template accepts one.
 ///
 /// # Errors
-/// When one of them is not so.
+/// When one of the two fails.
 pub fn check_system(model: &TextModel, text: &str) -> Result<()> {
     model.chat_tokenizer()?.try_encode(text)?;
     model.chat_prompt(&[Message::new("system", text), Message::new("user", "?")])?;
@@ -65,8 +65,8 @@ pub fn check_system(model: &TextModel, text: &str) -> Result<()> {
 }
 
 impl ChatSession<'_> {
-    /// Answers one line after another until they end. A line that cannot be done is told, and the others are done all
-    /// the same.
+    /// Answers one line after another until the input ends. A line with an error is reported, and the others are
+    /// answered all the same.
     ///
     /// # Errors
     /// When standard output cannot be written, the database fails, Ctrl-C asked to leave, or lines of a pipe could not
@@ -116,7 +116,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Says what could not be done; the chat goes on.
+    /// Reports an error; the chat continues.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -136,7 +136,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Puts another conversation in the place of this one.
+    /// Replaces this conversation by another.
     pub fn begin_anew(&mut self, conversation: ChatHistory) {
         self.conversation = conversation;
         self.outgrown = false;
@@ -175,7 +175,7 @@ impl ChatSession<'_> {
         self.refuse("there is no exchange to take back")
     }
 
-    /// Answers a message and keeps both, or says why it cannot be answered.
+    /// Answers a message and stores both, or reports why it cannot be answered.
     fn say(&mut self, text: &str) -> Result<()> {
         let ids = match self.prompt(text) {
             Ok(ids) => ids,
@@ -211,7 +211,7 @@ impl ChatSession<'_> {
         if self.settings.json {
             write_object(&self.object(&reply, reason, &completion))?;
         }
-        // The same question again draws other random numbers.
+        // A repeated question draws other random numbers.
         self.settings.config.stream += 1;
         stopped.map(|_| ())
     }
@@ -226,7 +226,7 @@ impl ChatSession<'_> {
         object
     }
 
-    /// Says why a reply is over that the model did not end; whether it was cut off.
+    /// Reports why a reply ended if the model did not end it. Returns whether it was cut off.
     fn note_end(&self, reply: &Reply, completion: &Completion) -> bool {
         let tokens = completion.ids.len();
         let room = self.room(completion.prompt_tokens);
@@ -242,7 +242,7 @@ impl ChatSession<'_> {
         cut_off
     }
 
-    /// Most tokens of a reply behind a prompt of `tokens`.
+    /// Most tokens of a reply after a prompt of `tokens` tokens.
     fn room(&self, tokens: usize) -> usize {
         self.settings.config.max_tokens.min(self.engine.context() - tokens)
     }
@@ -260,7 +260,7 @@ impl ChatSession<'_> {
                 context - limit
             ))),
             Fit::Prompt { ids, dropped } => {
-                // Once a conversation: from then on, nearly every message drops one.
+                // Reported once per conversation: from then on, nearly every message drops one.
                 if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
                     self.terminal.note(format_args!(
                         "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: \
@@ -272,7 +272,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Writes the reply as its characters come, and ends it with a line end; for a program nothing is written yet.
+    /// Writes the reply as its characters arrive, and ends it with a line end; with `--json`, nothing is written yet.
     fn answer(&mut self, ids: &[u32], asked: Option<&Asked>) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.settings.stop_ids.clone());

@@ -13,16 +13,16 @@ use tokio::runtime::{Builder, Runtime};
 use super::input::Rating;
 use crate::error::user;
 
-/// Conversations that `/list` shows.
+/// Number of conversations that `/list` shows.
 const LISTED: u32 = 20;
-/// Conversations among which the beginning of an id is looked for.
+/// Number of conversations that are searched for a prefix of an id.
 const SEARCHED: u32 = 1000;
-/// Lines of earlier conversations that the arrow keys bring back.
+/// Number of lines of earlier conversations that the arrow keys recall.
 const EARLIER: u32 = 200;
 /// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
 
-/// The database, and where in it the chat is. A conversation begins with its first message.
+/// The database, and the chat's place in it. A conversation is stored with its first message.
 pub struct Stored {
     runtime: Runtime,
     store: Store,
@@ -74,7 +74,7 @@ impl Stored {
         Ok(self.runtime.block_on(self.store.last_questions(&self.account, EARLIER))?)
     }
 
-    /// The next message begins a conversation.
+    /// Starts a new conversation with the next message.
     pub fn begin_anew(&mut self) {
         self.current = None;
     }
@@ -90,8 +90,8 @@ impl Stored {
         Ok((&self.listed, list.has_more))
     }
 
-    /// Goes on with a conversation: a number of the last list, an id or its beginning; the last changed one, if none is
-    /// named. Returns it with what was said up to where it goes on.
+    /// Opens a conversation: by its number in the last list, its id or a prefix of it; without a name, the most
+    /// recently changed one. Returns it with its messages up to the current leaf.
     ///
     /// # Errors
     /// When there is no such conversation, or there are several.
@@ -140,7 +140,7 @@ impl Stored {
         });
     }
 
-    /// Stores a question and that it is being answered, in a new conversation if there is none.
+    /// Stores a question and a reply in progress, in a new conversation if there is none.
     ///
     /// # Errors
     /// When the database fails, or another process is answering in this conversation.
@@ -164,7 +164,7 @@ impl Stored {
         })
     }
 
-    /// Stores now and then what there is of a reply, for the case that the process dies.
+    /// Saves the partial reply at intervals, in case the process dies.
     pub fn save_progress(&mut self, asked: &Asked, text: &str) {
         if self.saved.elapsed() < SAVED_EVERY {
             return;
@@ -196,7 +196,7 @@ impl Stored {
         Ok(())
     }
 
-    /// Deletes a question that was not answered with a word.
+    /// Deletes a question that got no answer.
     ///
     /// # Errors
     /// When the database fails.
@@ -216,8 +216,8 @@ impl Stored {
         Ok(())
     }
 
-    /// Goes back to before the last question, which stays as a branch. What was said before it; none where nothing was
-    /// asked.
+    /// Moves back to before the last question, which stays as a branch. Returns the messages before it; `None` if there
+    /// is no question.
     ///
     /// # Errors
     /// When the database fails.
@@ -233,10 +233,10 @@ impl Stored {
         Ok(Some(path))
     }
 
-    /// Rates the last reply; a thumb leaves a better answer, and the other way round.
+    /// Rates the last reply; a thumb keeps an existing better answer, and a better answer keeps a thumb.
     ///
     /// # Errors
-    /// When nothing was answered yet.
+    /// When there is no reply yet.
     pub fn rate(&mut self, rating: Rating) -> Result<()> {
         let reply = self.reply().ok_or_else(|| user("there is no reply to rate yet"))?;
         let kept = self.runtime.block_on(self.store.message(&self.account, reply))?.rating.unwrap_or_default();
@@ -252,7 +252,7 @@ impl Stored {
     /// The conversation as a file.
     ///
     /// # Errors
-    /// When there is none yet.
+    /// When there is no conversation yet.
     pub fn file(&self) -> Result<ConversationFile> {
         let id = self.conversation().ok_or_else(|| user("nothing was said yet"))?;
         Ok(self.runtime.block_on(self.store.export_conversation(&self.account, id))?)

@@ -15,11 +15,11 @@ use super::terminal::{tell, width};
 use crate::console::harmless;
 use crate::error::{one_line, user};
 
-/// Most characters of an id in a list; what `/open` is told need not be more.
+/// Number of characters of an id in a list; `/open` needs no more.
 const ID_CHARS: usize = 13;
 
 impl ChatSession<'_> {
-    /// Goes on with a stored conversation, and shows its last exchange.
+    /// Opens a stored conversation, and shows its last exchange.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -33,10 +33,10 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Goes on with a stored conversation: its title, and what was said.
+    /// Opens a stored conversation. Returns its title and messages.
     ///
     /// # Errors
-    /// When there is no such conversation, or the model cannot have its system message.
+    /// When there is no such conversation, or the model does not support its system message.
     pub fn go_on(&mut self, which: Option<&str>) -> Result<(String, Vec<StoredMessage>)> {
         let (conversation, path) = stored(&mut self.stored)?.go_on(which)?;
         if let Some(persona) = &conversation.persona
@@ -103,7 +103,7 @@ impl ChatSession<'_> {
         }
     }
 
-    /// Writes the conversation to a file that is not there yet.
+    /// Writes the conversation to a new file.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -129,7 +129,7 @@ fn stored(stored: &mut Option<Stored>) -> Result<&mut Stored> {
     stored.as_mut().ok_or_else(|| user("nothing is stored here; --db FILE keeps conversations"))
 }
 
-/// A time that passed, in a few characters.
+/// A duration in a few characters.
 fn age(millis: i64) -> String {
     let minutes = millis / 60_000;
     match minutes {

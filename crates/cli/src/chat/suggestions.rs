@@ -1,4 +1,4 @@
-//! Things to ask a model that it can answer: `suggestions.txt` in its run.
+//! Questions that a model can answer: `suggestions.txt` in its run.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,9 +16,9 @@ const BETWEEN: &str = "  ·  ";
 /// Suggested questions of the run that the checkpoint `model_dir` belongs to, at most eight lines; none for any other
 /// model.
 ///
-/// The run is the nearest folder with a `recipe.toml` among the checkpoint's own and the three above it:
-/// RUN/STAGE/checkpoints/STEP. A file of more than 4 KiB or that is not UTF-8 suggests nothing, and lines of more than
-/// 120 characters are left out.
+/// The run is the nearest folder with a `recipe.toml` among the checkpoint's own folder and the three above it:
+/// RUN/STAGE/checkpoints/STEP. A file of more than 4 KiB or that is not UTF-8 is ignored, and lines of more than 120
+/// characters are skipped.
 pub fn suggestions(model_dir: &Path) -> Vec<String> {
     let Ok(dir) = model_dir.canonicalize() else { return vec![] };
     let run = dir.ancestors().take(4).find(|folder| folder.join(RECIPE).is_file());
@@ -37,8 +37,8 @@ fn parse(text: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty() && line.chars().count() <= MOST_CHARACTERS).take(MOST).collect()
 }
 
-/// The suggestions in lines of at most `width` characters, none broken unless it is longer by itself. No suggestions
-/// are no lines.
+/// The suggestions in lines of at most `width` characters; a suggestion is broken only if it is longer itself. Without
+/// suggestions there are no lines.
 pub fn lines(suggestions: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = vec![];
     for suggestion in suggestions {

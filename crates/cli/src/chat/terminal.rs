@@ -1,4 +1,4 @@
-//! The person's side of a chat: lines from a terminal or a pipe, Ctrl-C, and everything said that is no reply.
+//! Input and messages of a chat: lines from a terminal or a pipe, Ctrl-C, and all output except replies.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
@@ -15,9 +15,9 @@ use signal_hook::flag;
 use super::editor::{Editor, Typed};
 use crate::error::Interrupted;
 
-/// Longest time until Ctrl-C is noticed while a pipe is silent.
+/// Largest delay of Ctrl-C while a pipe is silent.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// The width of a terminal that does not tell its own.
+/// Width of a terminal that does not report its own.
 const WIDTH: usize = 80;
 
 /// Source of lines and sink of hints.
@@ -28,7 +28,7 @@ pub struct Terminal {
 }
 
 enum Lines {
-    /// Somebody sits there: standard input and standard error are terminals.
+    /// Whether the chat is interactive: standard input and standard error are terminals.
     Typed(Box<Editor>),
     Piped(Receiver<io::Result<Vec<u8>>>),
 }
@@ -39,15 +39,15 @@ pub fn is_interactive() -> bool {
 }
 
 impl Terminal {
-    /// Begins to read lines and to listen to Ctrl-C. A second Ctrl-C before the first was looked at, while a long
-    /// conversation is read, say, ends the process at once, with code 130. `earlier` are lines that the arrow keys
-    /// bring back.
+    /// Starts to read lines and to handle Ctrl-C. A second Ctrl-C before the first was handled, for example while a
+    /// long conversation is read, ends the process at once, with exit code 130. `earlier` are lines that the arrow keys
+    /// recall.
     ///
     /// # Errors
     /// When the operating system refuses the handlers, or the terminal cannot be used.
     pub fn open(quiet: bool, earlier: &[String]) -> Result<Self> {
         let pressed = Arc::new(AtomicBool::new(false));
-        // In this order: the first signal finds the flag down and only raises it.
+        // In this order: the first signal finds the flag unset and only sets it.
         flag::register_conditional_shutdown(SIGINT, 130, pressed.clone()).context("Ctrl-C cannot be listened to")?;
         flag::register(SIGINT, pressed.clone()).context("Ctrl-C cannot be listened to")?;
         let lines = match is_interactive() {
@@ -62,10 +62,11 @@ impl Terminal {
         matches!(self.lines, Lines::Typed(_))
     }
 
-    /// The next line or, from a terminal, lines that are one message; none at the end of input.
+    /// The next line or, from a terminal, lines that are one message; `None` at the end of input.
     ///
     /// # Errors
-    /// When input cannot be read, and [`Interrupted`] on Ctrl-C: twice at a terminal, where the first drops what is
+    /// When input cannot be read, and [`Interrupted`] on Ctrl-C: at a terminal on the second, where the first drops the
+    /// text
     /// typed.
     pub fn line(&mut self) -> Result<Option<Vec<u8>>> {
         match &mut self.lines {
@@ -90,24 +91,24 @@ impl Terminal {
         self.pressed.load(Ordering::SeqCst)
     }
 
-    /// Acts on Ctrl-C pressed during an answer: the answer ended there, and whoever sits at a terminal goes on. Whether
-    /// it was pressed.
+    /// Handles Ctrl-C pressed during an answer: the answer ended there, and an interactive chat continues. Returns
+    /// whether it was pressed.
     ///
     /// # Errors
-    /// [`Interrupted`] where nobody sits there: what feeds a pipe is meant to end.
+    /// [`Interrupted`] if the chat is not interactive: the user wants to end the pipe.
     pub fn answer_stopped(&self) -> Result<bool> {
         let pressed = self.pressed.swap(false, Ordering::SeqCst);
         if pressed && !self.is_interactive() { Err(interrupted()) } else { Ok(pressed) }
     }
 
-    /// Says what only a person needs to know.
+    /// Prints a message for interactive chats only.
     pub fn hint(&self, line: impl Display) {
         if self.is_interactive() && !self.quiet {
             tell(line);
         }
     }
 
-    /// Says what happened to the conversation.
+    /// Prints a message about the conversation.
     pub fn note(&self, line: impl Display) {
         if !self.quiet {
             tell(format_args!("note: {line}"));
@@ -120,7 +121,7 @@ pub fn width() -> usize {
     terminal_size::terminal_size_of(stderr()).map_or(WIDTH, |(width, _)| usize::from(width.0))
 }
 
-/// A line on standard error, whether or not anybody reads it.
+/// Prints a line on standard error, and ignores errors.
 pub fn tell(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }
@@ -142,7 +143,7 @@ fn next_piped(lines: &Receiver<io::Result<Vec<u8>>>, pressed: &AtomicBool) -> Re
     }
 }
 
-/// Reads in a thread of its own, one line ahead, so that Ctrl-C is noticed while nothing comes.
+/// Reads on a separate thread, one line ahead, so that Ctrl-C is noticed while no input arrives.
 fn read_lines() -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = sync_channel(0);
     thread::spawn(move || {

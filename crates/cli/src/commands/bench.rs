@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
+use fireclay_kernels::bench::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_model::{DecoderConfig, INT8_BLOCK, WeightStorage};
-use fireclay_train::bench::ops::{OpShape, OpTiming, Pass, bench_ops};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 

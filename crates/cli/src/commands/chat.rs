@@ -17,7 +17,7 @@ use crate::error::one_line;
 use crate::model;
 use crate::stages::{Leaves, Stage};
 
-/// Answers one line after another until they end. Only replies go to standard output, each as its tokens come.
+/// Answers one line after another until the input ends. Only replies go to standard output, as their tokens arrive.
 ///
 /// # Errors
 /// When a flag or the model is wrong, standard output cannot be written, Ctrl-C asked to leave, or lines of a pipe
@@ -25,7 +25,7 @@ use crate::stages::{Leaves, Stage};
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     let asked = args.sampling.asked();
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, CHAT_TEMPERATURE);
-    // Mistakes in flags are reported before a model is loaded.
+    // Errors in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     args.cache.bytes()?;
     let model = model::load(&args.model, &args.load)?;
@@ -66,8 +66,8 @@ fn greet(terminal: &Terminal, args: &ChatArgs, context: usize, told: &str, place
     ));
 }
 
-/// The database and its place: the one that is named; for a person or a conversation that goes on, the one that `serve`
-/// uses too; none for a pipe.
+/// The database and its place: the named one; else, for an interactive chat or a continued conversation, that of
+/// `serve`; none for a pipe.
 fn stored(args: &ChatArgs, console: Console) -> Result<(Option<Stored>, Option<&str>)> {
     let open = |place: &str| Stored::open(place, &args.account, model::name_of(&args.model));
     let place = args.db.as_deref();
@@ -86,7 +86,7 @@ fn stored(args: &ChatArgs, console: Console) -> Result<(Option<Stored>, Option<&
     }
 }
 
-/// Whether a checkpoint of our own comes from a stage that does not teach to answer.
+/// Whether a checkpoint comes from a stage that does not teach a model to answer.
 fn only_pretrained(dir: &Path) -> bool {
     let mut above = dir.ancestors().skip(1).map(|folder| folder.file_name().unwrap_or_default());
     let stage_leaves = |name: &OsStr| Stage::named(name.to_str()?).map(Stage::leaves);

@@ -1,4 +1,4 @@
-//! `fireclay data show`: a batch as training sees it; `data export-preferences`: from ratings to training data.
+//! `fireclay data show`: training batches as text; `data export-preferences`: training data from ratings.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -19,10 +19,10 @@ use crate::show::{Paint, ShownRow, answers, conversations, preferences, row, tex
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
 
-/// Conversations and pairs of the embedded corpus that are drawn where no run says how many.
+/// Number of conversations or pairs of the embedded corpus if no run gives it.
 const DRAWN: usize = 1000;
 
-/// Does what the command says.
+/// Runs the sub-command.
 ///
 /// # Errors
 /// When a flag, the tokenizer, the data or the database are wrong, or the output cannot be written.
@@ -129,7 +129,7 @@ fn stage_section(stage: Stage, recipe: Option<&Recipe>) -> Option<&dyn TrainingS
     recipe?.training_stage(stage)
 }
 
-/// First examples of a stage, in its order.
+/// The first examples of a stage, in its order.
 fn first<T: Clone + Send + serde::Serialize>(examples: Vec<T>, shape: &Shape) -> Result<Vec<T>> {
     let mut source = Shuffled::new("examples", examples, shape.batch, shape.seed)?;
     let mut found = vec![];
@@ -221,7 +221,7 @@ fn of_preferences(
         examples::report_read("data", &found);
         found.examples
     };
-    // Some may be too long.
+    // More than wanted, because some may be too long.
     pairs.truncate(wanted.saturating_mul(8));
     let mut found = encode_preferences(&pairs, tokenizer, shape.context)?;
     examples::report("data", &found.skips, found.items.len());
@@ -246,7 +246,7 @@ fn of_text(
         Some(recipe) if args.data.is_empty() => &recipe.data.paths,
         _ => &args.data,
     };
-    // Windows are shifted and shuffled: more than are shown.
+    // More than are shown, because windows are shifted and shuffled.
     let enough = shape.batch.saturating_mul(shape.count + 1).saturating_mul(shape.context + 1);
     let ids = if paths.is_empty() {
         let config = recipe.map(|recipe| recipe.corpus).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `fireclay eval`: what a model can do, as numbers.
+//! `fireclay eval`: evaluation of a model on tasks.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -72,7 +72,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     } else {
         writeln!(out, "{}", table(&outcomes))?;
     }
-    // The figures are printed by now: a run that cannot be written loses nothing but its copy.
+    // The results are already printed: if the run cannot be written, only the copy is lost.
     if run_recipe::is_run(&args.model)
         && let Err(error) = keep(&args.model, &dir, &tasks)
     {
@@ -111,9 +111,9 @@ fn read(args: &EvalArgs, asked: &[EvalTask], recipe: Option<&Recipe>) -> Result<
 
 /// The evaluated model.
 enum Subject {
-    /// Writes, and says how probable texts are.
+    /// Language model: generates, and scores texts.
     Language(Box<TextModel>),
-    /// Says what answers are worth.
+    /// Reward model: scores answers.
     Reward(Box<Judge>),
 }
 
@@ -224,7 +224,7 @@ fn check_same(dir: &Path, tokenizer: &Tokenizer, of_model: &Tokenizer) -> Result
     }
 }
 
-/// Writes `RUN/eval.json`. What an earlier evaluation of the same checkpoint measured on other tasks is kept.
+/// Writes `RUN/eval.json`. Results of other tasks for the same checkpoint are kept.
 fn keep(run: &Path, dir: &Path, tasks: &[Value]) -> Result<()> {
     let file = run.join("eval.json");
     let checkpoint = dir.strip_prefix(run).unwrap_or(dir).display().to_string();

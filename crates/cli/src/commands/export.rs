@@ -1,4 +1,4 @@
-//! `fireclay export`: a model in another format, with proof.
+//! `fireclay export`: a model in another format, with a comparison.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let (device, _) = device::choose(Some("cpu"))?;
     let receipt = export_gguf(&dir, &file, args.gguf, &device)?;
     if let Some(complaint) = receipt.complaint() {
-        // A file that is not the model must not be mistaken for it.
+        // A file that differs from the model must not be mistaken for it.
         std::fs::remove_file(&file)?;
         return Err(user(format!("{}: {complaint}; the file was removed, keep the model as a folder", file.display())));
     }

@@ -14,17 +14,17 @@ use crate::console::shown;
 use crate::ids::parse_ids;
 use crate::model;
 
-/// The temperature where neither a flag nor the model says one.
+/// The temperature if neither a flag nor the model sets one.
 const TEMPERATURE: f32 = 0.8;
 
-/// Completes the prompt; the text goes to standard output as it comes, or one JSON object at the end.
+/// Completes the prompt; the text goes to standard output as it is generated, or one JSON object at the end.
 ///
 /// # Errors
 /// When a flag, the prompt or the model is wrong, or standard output cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<()> {
     let asked = args.sampling.asked();
     let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
-    // Mistakes in flags are reported before a model is loaded.
+    // Errors in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
     args.cache.bytes()?;
@@ -40,7 +40,7 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
     if !args.ignore_stop {
         config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();
     }
-    // Whoever gives ids compares ids: no token is kept from them.
+    // A prompt of ids is used to compare ids: no token is excluded.
     let guard = args.prompt.as_ref().and_then(|_| model.utf8_guard());
     let constraint = constraint.map(|constraint| model.constrain(&constraint)).transpose()?;
     let mut engine = model.engine(1, args.cache.bytes()?)?;
@@ -72,7 +72,7 @@ fn stream(model: &TextModel, engine: &mut Engine, request: Request) -> Result<Co
             None if stop.contains(&id) => String::new(),
             None => format!("{id} "),
         };
-        // Nobody reads on: no need to write on either.
+        // The reader is gone: stop writing.
         written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
         if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;

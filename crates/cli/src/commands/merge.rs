@@ -28,7 +28,7 @@ pub fn run(args: &MergeArgs) -> Result<()> {
     let named = inherited.number_format().and_then(WeightFormat::named);
     let format = args.dtype.or(named).unwrap_or_default();
     let (device, _) = device::choose(Some("cpu"))?;
-    // The base stays as it is kept, and each weight is merged as it is written.
+    // The base stays in its storage format, and each weight is merged when it is written.
     let decoder = load_adapter(load_frozen(&base, &device, None)?, &adapter)?;
     let tokenizer = tokenizer_near(&found)?;
     let mut tokens = load_token_ids(&found)?;

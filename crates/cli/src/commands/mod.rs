@@ -1,4 +1,4 @@
-//! One file a command: what it does with its arguments.
+//! One file per command.
 
 pub mod train;
 pub mod plan;

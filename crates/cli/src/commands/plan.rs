@@ -1,4 +1,4 @@
-//! `fireclay plan`: what `train` would do and take.
+//! `fireclay plan`: the stages of `train`, with estimates of memory and time.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `fireclay score`: how probable a text is to a model.
+//! `fireclay score`: the log-probability of a text under a model.
 
 use std::io::{self, Write};
 

@@ -114,7 +114,7 @@ fn load(named: &str, args: &ServeArgs) -> Result<(String, TextModel)> {
     Ok((name, model::load(Path::new(path), &args.load)?))
 }
 
-/// The run in this folder, whose report is read anew when it is asked for.
+/// The run in this folder, whose report is made on demand.
 ///
 /// # Errors
 /// When there is no such folder.
@@ -135,7 +135,7 @@ fn shown(database: &str) -> String {
     }
 }
 
-/// Ready at the first Ctrl-C or SIGTERM; the next ends the process at once.
+/// Resolves at the first Ctrl-C or SIGTERM; the next one ends the process at once.
 ///
 /// # Errors
 /// When signals cannot be waited for.
@@ -146,7 +146,7 @@ pub fn stopped() -> Result<impl Future<Output = ()>> {
     thread::spawn(move || {
         for (count, signal) in signals.forever().enumerate() {
             if count > 0 {
-                // It does not return.
+                // This does not return.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
             tracing::info!("no new requests; answers may finish, and the same signal again ends them at once");

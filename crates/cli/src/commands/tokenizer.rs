@@ -40,8 +40,7 @@ fn train(args: &TokenizerTrainArgs) -> Result<()> {
     if args.out.is_file() {
         return Err(user(format!("--out {}: is a file; give a folder", args.out.display())));
     }
-    // The documents stop at the first that cannot be read; that error is kept, and wins over what training says of the
-    // rest.
+    // The documents stop at the first one that cannot be read; that error takes precedence over errors of training.
     let failure: Mutex<Option<DataError>> = Mutex::new(None);
     let texts = open_documents(&args.data)?.map_while(|document| match document {
         Ok(document) => Some(document.text),

@@ -19,10 +19,10 @@ use crate::run_dir::RunDir;
 use crate::stages::{Context, Leaves, Stage, TrainingStage};
 use crate::{device, model_dir, stages};
 
-/// Runs the stages; finished ones are skipped, a cut-off one resumes.
+/// Runs the stages; finished ones are skipped, an interrupted one resumes.
 ///
 /// # Errors
-/// One line: what, where, how to mend it. [`Interrupted`] after a signal, with everything saved.
+/// One line: the problem, its place and its remedy. [`Interrupted`] after a signal, with everything saved.
 pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     let (device, device_name) = crate::device::choose(args.device.as_deref())?;
     let (recipe, model) = resolve(args, &device, console)?;
@@ -85,7 +85,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     finish(&recipe, &run, console)
 }
 
-/// The run directory that is asked for.
+/// The requested run directory.
 fn run_path(args: &TrainArgs, recipe: &Recipe) -> PathBuf {
     args.out.clone().unwrap_or_else(|| Path::new("runs").join(&recipe.name))
 }
@@ -106,6 +106,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         set: args.set.clone(),
     };
     let (mut recipe, mut depth) = recipe::resolve(&overrides)?;
+    // The recipe names the run's folder, and what a run there recorded decides what was left open, such as precision.
     overrides.recorded = RunDir::recorded(&run_path(args, &recipe)).filter(|_| !args.fresh);
     if overrides.recorded.is_some() {
         (recipe, depth) = recipe::resolve(&overrides)?;
@@ -149,7 +150,7 @@ fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
     [vec![steps], training.reached(summary)].concat().join(", ")
 }
 
-/// Whether a stage of the run has left a model that talks.
+/// Whether a stage of the run has left a chat model.
 fn has_policy(run: &RunDir) -> bool {
     let talks = |stage: &&Stage| matches!(stage.leaves(), Leaves::LanguageModel | Leaves::Assistant);
     Stage::ALL.iter().filter(talks).any(|stage| run.folder(stage.name()).join("metrics.jsonl").exists())
@@ -183,7 +184,7 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
             let prompt = samples.first().map_or("", |sample| sample.prompt.trim_end());
             format!("generate --model {} --prompt {prompt:?}", run.path().display())
         }
-        // A reward model answers nothing.
+        // A reward model has no samples.
         _ if !has_policy(run) => format!("eval --model {} --task preferences", run.folder(last.name()).display()),
         _ => format!("chat --model {}", run.path().display()),
     };
@@ -198,8 +199,8 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
 /// The share of a topic's battery, greedily, from which on a message about it is suggested.
 const WORTH_SUGGESTING: f64 = 0.6;
 
-/// Questions for an assistant trained on the embedded corpus, about the topics that its battery says it can answer;
-/// `chat` reads it in the run.
+/// Questions for an assistant trained on the embedded corpus, about the topics that it answers well according to its
+/// battery; `chat` reads them from the run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     if last.leaves() == Leaves::LanguageModel
         || !recipe.data.paths.is_empty()

@@ -7,10 +7,10 @@ use fireclay_eval::embedded;
 use crate::recipe::{BatterySection, PreferenceData, PromptData, Recipe};
 use crate::stages::LearnsFrom;
 
-/// Prompts of each topic, where no recipe says how many.
+/// Number of prompts of each topic, if no recipe gives it.
 const BATTERY_PER_TOPIC: usize = 50;
 
-/// The battery that the run's recipe describes; where it has none, the embedded corpus'.
+/// The battery that the run's recipe describes; if it has none, that of the embedded corpus.
 #[must_use]
 pub fn battery_section(recipe: Option<&Recipe>) -> BatterySection {
     let section = recipe.map(|recipe| recipe.battery.clone()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The questions of a task, read before any model is: a mistake in the last file is reported before the first is evaluated.
+//! The questions of a task, which are read before any model is loaded: an error in the last file is reported before the
+//! first is evaluated.
 
 use std::slice::from_ref;
 
@@ -29,11 +30,10 @@ pub enum Set {
 }
 
 impl Set {
-    /// Reads or generates what was asked for, at most `limit` questions. A run's recipe says what its embedded corpus
-    /// is like.
+    /// Reads or generates the questions of a task, at most `limit`. A run's recipe configures its embedded corpus.
     ///
     /// # Errors
-    /// When a file is damaged; the message tells the line.
+    /// When a file is damaged; the message names the line.
     pub fn read(asked: &EvalTask, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Self> {
         let most = limit.unwrap_or(usize::MAX);
         Ok(match asked {

@@ -10,7 +10,7 @@ use crate::error::user;
 /// Known names, as messages list them.
 const NAMES: [&str; 7] = ["battery", "world", "arithmetic", "preferences", "wins", "win-rate", "text"];
 
-/// A task that was asked for.
+/// A requested task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvalTask {
     /// Common first messages.
@@ -52,8 +52,8 @@ impl EvalTask {
     }
 }
 
-/// Reads the words of `--task`: names and files. `text` takes the file behind it for text, whatever it holds, and
-/// `wins` takes its prompts from a file of tasks behind it.
+/// Parses the words of `--task`: names and files. `text` treats the next file as text, whatever it holds, and `wins`
+/// reads its prompts from the next file, if it is a file of tasks.
 ///
 /// # Errors
 /// When a word is neither a name nor a file, or a file holds nothing that can be asked.

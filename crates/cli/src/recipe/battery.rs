@@ -1,11 +1,11 @@
-//! `[battery]`: what people type first, asked of every policy from fine-tuning on.
+//! `[battery]`: common first messages, which every policy answers from fine-tuning on.
 
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_text::{Asked, CHAT_TEMPERATURE, Sampling};
 use serde::{Deserialize, Serialize};
 
-/// Which prompts make up the battery, and how they are asked.
+/// Prompts of the battery, and their sampling settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatterySection {

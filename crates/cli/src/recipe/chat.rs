@@ -3,7 +3,7 @@
 use fireclay_model::huggingface::SamplingDefaults;
 use serde::{Deserialize, Serialize};
 
-/// Sampling settings that checkpoints have in `generation_config.json`, from fine-tuning on. An absent key leaves the
+/// Sampling settings in the `generation_config.json` of checkpoints, from fine-tuning on. An absent key leaves the
 /// setting to the program that loads the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

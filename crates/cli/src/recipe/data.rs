@@ -1,10 +1,10 @@
-//! The examples that stages learn from, as keys of their sections, and the keys of what is trained.
+//! Keys of a stage's section for its examples, its adapters and its rewards.
 
 use fireclay_corpus::{ConversationConfig, PromptConfig};
 use fireclay_model::LoraConfig;
 use serde::{Deserialize, Serialize};
 
-/// Which conversations a model is fine-tuned on.
+/// Conversations for fine-tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConversationData {
@@ -33,7 +33,7 @@ impl Default for ConversationData {
 }
 
 impl ConversationData {
-    /// Refuses what cannot be read; `name` is the section's name.
+    /// Checks the keys; `name` is the section's name.
     ///
     /// # Errors
     /// Key, value and what it must be.
@@ -47,7 +47,7 @@ impl ConversationData {
     }
 }
 
-/// Which preferences a model learns.
+/// Preferences for a reward model, DPO or KTO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PreferenceData {
@@ -87,7 +87,7 @@ impl PreferenceData {
     }
 }
 
-/// Which prompts a policy answers.
+/// Prompts that a policy answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PromptData {
@@ -168,22 +168,22 @@ pub struct Adapters {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardWeights {
-    /// The reward model's opinion.
+    /// Weight of the reward model's score.
     pub learned: f64,
     /// A reward model other than that of this run's stage `reward`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// 1 for a right answer.
+    /// Weight of 1 for a right answer.
     pub correct: f64,
-    /// −1 for an answer that does not end by itself.
+    /// Weight of −1 for an answer that does not end by itself.
     pub unfinished: f64,
-    /// Minus the share of repeated runs of `repetition_run` tokens.
+    /// Weight of minus the share of repeated runs of `repetition_run` tokens.
     pub repetition: f64,
     /// Tokens in such a run.
     pub repetition_run: usize,
-    /// −1 for every `most_tokens` tokens over `most_tokens`.
+    /// Weight of −1 for every `most_tokens` tokens over `most_tokens`.
     pub length: f64,
-    /// Tokens that cost nothing.
+    /// Number of tokens without penalty.
     pub most_tokens: usize,
 }
 

@@ -8,17 +8,17 @@ use toml::Table;
 pub struct Depth {
     /// Blocks: the depth itself.
     pub layers: usize,
-    /// 64 a layer, so that the shape stays the same as the model grows (nanochat's rule).
+    /// Width: 64 per layer, so that the aspect ratio stays the same (nanochat's rule).
     pub width: usize,
-    /// Heads of 64.
+    /// Number of heads, of width 64.
     pub heads: usize,
     /// Tokens of context: 256 up to depth 6, then 512, from depth 12 on 1,024.
     pub context: usize,
-    /// Sequences a step. Larger models bear larger batches.
+    /// Sequences per step. Larger models need larger batches.
     pub batch: usize,
     /// Peak learning rate: 2e-3 at width 128, falling with the root of the width.
     pub learning_rate: f64,
-    /// Tokens of training: 20 a parameter (Hoffmann et al. 2022, "Chinchilla").
+    /// Tokens of training: 20 per parameter (Hoffmann et al. 2022, "Chinchilla").
     pub tokens: u64,
     /// Optimiser steps for these tokens.
     pub steps: u64,

@@ -1,6 +1,6 @@
 //! Errors of recipes.
 
-/// One line: what is wrong, where, and how to mend it.
+/// One line: the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// No such recipe.
@@ -27,7 +27,7 @@ pub enum RecipeError {
         /// The problem and its remedy.
         message: String,
     },
-    /// A number that cannot be.
+    /// An invalid number.
     #[error("recipe {name:?}: {message}")]
     Invalid {
         /// The recipe.
@@ -44,7 +44,7 @@ impl RecipeError {
         Self::at(&format!("{origin}, line {line}"), error)
     }
 
-    /// The same for what has no lines: a flag, or layers put together.
+    /// The same for text without lines: a flag, or merged layers.
     pub(super) fn at(origin: &str, error: &toml::de::Error) -> Self {
         Self::Syntax { origin: origin.into(), message: with_nearest(&error.message().replace('\n', " ")) }
     }

@@ -1,4 +1,4 @@
-//! From a recipe as written to a recipe resolved: layers of TOML, later ones winning.
+//! Resolves a recipe as written: layers of TOML, of which later ones take precedence.
 
 use std::path::Path;
 
@@ -16,10 +16,15 @@ const EMBEDDED: [(&str, &str); 4] = [
     ("text", include_str!("../../recipes/text.toml")),
 ];
 
+/// Names of the recipes inside the binary.
+pub fn embedded() -> impl Iterator<Item = &'static str> {
+    EMBEDDED.iter().map(|(name, _)| *name)
+}
+
 /// Overrides of the recipe by the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// `--recipe`: an embedded name or a file. None: `text` where there is `--data`, else `tiny`.
+    /// `--recipe`: an embedded name or a file. `None`: `text` with `--data`, else `tiny`.
     pub recipe: Option<String>,
     /// `--data`
     pub data: Vec<String>,
@@ -33,7 +38,7 @@ pub struct Overrides {
     pub precision: Option<Precision>,
     /// Number format of products in stages that learn from given text, where neither recipe nor command line names one.
     pub fastest_precision: Precision,
-    /// The recipe of the run that is to go on: a number format that was chosen when it began stays.
+    /// The recipe of the run to resume, from which a default number format is kept.
     pub recorded: Option<Table>,
     /// `--seed`
     pub seed: Option<u64>,
@@ -41,7 +46,7 @@ pub struct Overrides {
     pub set: Vec<String>,
 }
 
-/// Reads a recipe, lays the command line over it, fills in what is derived, and checks every number.
+/// Reads a recipe, applies the command line, fills in derived values, and checks every number.
 ///
 /// # Errors
 /// [`RecipeError`]: no such recipe, an unknown key (the nearest known one is named), a value of a
@@ -90,7 +95,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     Ok((recipe, depth))
 }
 
-/// A recipe's origin, and what is written in it over what is written in those it extends.
+/// A recipe's origin, and its keys merged over those of the recipes that it extends.
 fn read_extended(name: &str) -> Result<(String, Table), RecipeError> {
     let (origin, text) = read(name)?;
     let mut layers = parse(&text).map_err(|error| RecipeError::in_file(&origin, &text, &error))?;
@@ -103,7 +108,7 @@ fn read_extended(name: &str) -> Result<(String, Table), RecipeError> {
         }
         let (base_origin, text) = read(&base)?;
         let mut under = parse(&text).map_err(|error| RecipeError::in_file(&base_origin, &text, &error))?;
-        // A run of this recipe is not to land in the folder of the other's.
+        // A run of this recipe must not use the folder of the other's.
         under.remove("name");
         merge(&mut under, layers);
         layers = under;
@@ -126,7 +131,7 @@ fn read(name: &str) -> Result<(String, String), RecipeError> {
         return Ok((format!("recipe {name:?}"), (*text).to_owned()));
     }
     if !Path::new(name).exists() {
-        let embedded = EMBEDDED.map(|(name, _)| name).join(", ");
+        let embedded = embedded().collect::<Vec<_>>().join(", ");
         return Err(RecipeError::Unknown { name: name.into(), embedded });
     }
     let text = std::fs::read_to_string(name).map_err(|source| RecipeError::Read { path: name.into(), source })?;
@@ -165,7 +170,7 @@ fn flags(overrides: &Overrides) -> Table {
     if !overrides.stages.is_empty() {
         table.insert("stages".into(), strings(&overrides.stages));
     }
-    // What is said of training is said of every stage.
+    // Training flags apply to every stage.
     for stage in Stage::ALL.iter().filter(|stage| stage.trains()) {
         if let Some(steps) = overrides.steps {
             merge(&mut table, section(stage.name(), "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
@@ -223,7 +228,7 @@ fn shorten_warmup(layers: &mut Table, steps: u64) {
 }
 
 /// Shortens a warm-up that is longer than its stage to a tenth of the steps, if it is a default or the command line
-/// changes the steps alone.
+/// changes only the steps.
 fn fit_warmup(layers: &mut Table, set: &[String]) {
     for (stage, default) in Recipe::default().training() {
         let name = stage.name();
@@ -237,7 +242,7 @@ fn fit_warmup(layers: &mut Table, set: &[String]) {
     }
 }
 
-/// A stage that is lengthened keeps the warm-up that it began with, where nobody chose another: the default follows the
+/// A lengthened stage keeps the warm-up that it began with, unless it is set explicitly: the default depends on the
 /// number of steps.
 fn keep_warmup(layers: &mut Table, written: &Table, overrides: &Overrides) {
     let Some(recorded) = &overrides.recorded else { return };
@@ -278,7 +283,7 @@ fn derive_depth(origin: &str, layers: &Table, layer_count: usize) -> Result<Dept
     }))
 }
 
-/// Lays `over` on `under`, table by table.
+/// Merges `over` into `under`, table by table.
 pub(super) fn merge(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {

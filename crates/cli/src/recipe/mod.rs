@@ -1,7 +1,7 @@
-//! Recipes: what a run does, as TOML.
+//! Recipes: the definition of a run, as TOML.
 //!
-//! A recipe is read, resolved and validated once. Later layers win: the recipe that it extends, the
-//! recipe file, then what `--depth` derives, then flags such as `--steps`, then `--set`. What comes out has every number
+//! A recipe is resolved and validated in one place. Later layers take precedence: the recipe that it extends, the
+//! recipe file, the values derived from `--depth`, flags such as `--steps`, then `--set`. The result has every number
 //! filled in and is written into the run directory, where it is a recipe itself.
 
 mod sections;
@@ -18,7 +18,7 @@ pub use chat::ChatSection;
 pub use data::{Adapters, ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;
-pub use layers::{Overrides, resolve};
+pub use layers::{Overrides, embedded, resolve};
 pub(crate) use parts::section;
 pub use parts::{Part, Parts};
 pub use sections::{BatchSampling, ModelSection, Preset, Recipe};

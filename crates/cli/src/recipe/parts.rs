@@ -1,14 +1,14 @@
 //! A section of several parts: the keys that training stages share, and those of the stage's own
 //! algorithm, side by side in one TOML table.
-//!
-//! serde can flatten parts into one table, but then takes any key. Here a table is cut up by what
+//! serde can flatten parts into one table, but then accepts any key. Here a table is split by the keys of each part,
+//! and a key that no part knows is refused with the known names.
 //! each part knows, and a key that none of them knows is refused with the names that are.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
 use toml::{Table, Value};
 
-/// A part of a section, with the values that it has where the recipe is silent.
+/// A part of a section, with its defaults.
 pub trait Part: Serialize + DeserializeOwned + Default {}
 
 impl<T: Serialize + DeserializeOwned + Default> Part for T {}
@@ -43,7 +43,7 @@ fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
     known
 }
 
-/// A table that is being cut up.
+/// A table that is being split.
 pub struct Parts {
     table: Table,
     known: Vec<&'static str>,
@@ -55,7 +55,7 @@ impl Parts {
         Self { table, known: vec![] }
     }
 
-    /// Takes a part's keys out of the table; where one is missing it has its value in `default`.
+    /// Removes a part's keys from the table; missing ones get their value from `default`.
     ///
     /// # Errors
     /// When a value is of a wrong type.
@@ -82,8 +82,7 @@ impl Parts {
     }
 }
 
-/// Makes a struct of parts a section: its fields are cut out of one table, each beginning with its
-/// value in the struct's `Default`.
+/// Makes a struct of parts a section: its fields are taken from one table, with the struct's `Default` as defaults.
 macro_rules! section {
     ($section:ident $(<$algorithm:ident: $bound:ident>)? { $($part:ident),+ $(,)? }) => {
         impl<'de $(, $algorithm: $bound)?> serde::Deserialize<'de> for $section $(<$algorithm>)? {

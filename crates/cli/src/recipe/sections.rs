@@ -19,10 +19,11 @@ macro_rules! recipe {
             pub name: String,
             /// One sentence for people.
             pub description: String,
-            /// The recipe that this one changes: an embedded name, or a file beside this one. A resolved recipe has none.
+            /// The recipe that this one extends: an embedded name, or a file beside this one. A resolved recipe has
+            /// none.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub extends: Option<String>,
-            /// Which stages run, in order.
+            /// The stages to run, in order.
             pub stages: Vec<Stage>,
             /// Source of the text.
             pub data: DataSection,
@@ -65,7 +66,7 @@ impl Recipe {
         self.training().into_iter().find(|(one, _)| *one == stage).map(|(_, section)| section)
     }
 
-    /// The people of the embedded corpus that the model has read about: in pretraining, or, where that read files, in
+    /// The people of the embedded corpus that the model was trained on: those of pretraining or, if that read files, of
     /// fine-tuning.
     #[must_use]
     pub fn world(&self) -> WorldConfig {
@@ -77,10 +78,10 @@ impl Recipe {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BatchSampling {
-    /// Every window once an epoch, in a seeded order.
+    /// Every window once per epoch, in a seeded order.
     #[default]
     Packed,
-    /// Every window once an epoch, the first epoch in the order of the text.
+    /// Every window once per epoch, the first epoch in the order of the text.
     Ordered,
     /// Windows at uniformly random places (nanoGPT).
     Random,
@@ -149,7 +150,7 @@ impl Default for TokenizerSection {
     }
 }
 
-/// Which decoder [`ModelSection`] starts from.
+/// The preset from which [`ModelSection`] starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "each is named as fireclay_model::DecoderConfig's constructor, which documents it")]
@@ -163,12 +164,12 @@ pub enum Preset {
     Modern,
 }
 
-/// The decoder: a preset's shape, and what differs from it.
+/// The decoder: a preset, and changes to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of fireclay_model::DecoderConfig, which documents them")]
 pub struct ModelSection {
-    /// A model to begin with instead of fresh weights, as `--model`; it then decides everything else here.
+    /// A model to begin with instead of fresh weights, as `--model`; it then overrides all other keys here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     pub preset: Preset,

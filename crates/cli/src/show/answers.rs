@@ -5,7 +5,7 @@ use fireclay_tokenizer::Tokenizer;
 
 use super::{RowPart, ShownRow};
 
-/// Each rated answer behind its prompt; the answer is what counts.
+/// Each rated answer after its prompt; the answer carries the loss.
 #[must_use]
 pub fn ratings(ratings: &[EncodedRating], tokenizer: &Tokenizer) -> Vec<ShownRow> {
     let row = |(index, rating): (usize, &EncodedRating)| {
@@ -21,8 +21,7 @@ pub fn ratings(ratings: &[EncodedRating], tokenizer: &Tokenizer) -> Vec<ShownRow
     ratings.iter().enumerate().map(row).collect()
 }
 
-/// Each prompt with the tokens that open the answer. What is learned is the policy's own answer, which is not there
-/// yet.
+/// Each prompt with the opening of a reply. The policy learns from its own answer, which does not exist yet.
 #[must_use]
 pub fn prompts(tasks: &[EncodedTask], tokenizer: &Tokenizer) -> Vec<ShownRow> {
     let row = |(index, task): (usize, &EncodedTask)| {

@@ -30,20 +30,20 @@ pub fn rows(
     Ok(rows)
 }
 
-/// One row: its `context` ids and the last target behind them.
+/// One row: its `context` ids and the last target after them.
 fn row(batch: &Batch, row: usize, number: usize, tokenizer: &Tokenizer) -> ShownRow {
     let places = row * batch.context..(row + 1) * batch.context;
     let mut ids = batch.ids[places.clone()].to_vec();
     ids.extend(batch.targets[places.clone()].last());
     let weights = batch.weights.as_ref().map_or(&[][..], |weights| &weights[places.clone()]);
-    // A target's weight belongs to the token behind: the first token of a row is never learned.
+    // A target's weight belongs to the next token: the first token of a row is never learned.
     let loss: Vec<bool> = std::iter::once(false).chain(weights.iter().map(|&weight| weight > 0.0)).collect();
     let segments = batch.segments.as_ref().map_or(&[][..], |segments| &segments[places]);
     let mut lengths: Vec<usize> = segments.chunk_by(|a, b| a == b).map(<[u32]>::len).collect();
 
-    // Every conversation has something to learn, so a segment without is padding; and the row's last token, which has
-    // no segment, goes on with whatever it stands behind, unless nothing of it is learned and it is what rows are
-    // padded with.
+    // Every conversation has a token to learn, so a segment without one is padding. The row's last token has no
+    // segment: it belongs to the segment before it, unless that is padding, or it is the padding token and carries no
+    // loss.
     let last = lengths.last().map_or(0, |last| ids.len() - 1 - last);
     let padded = lengths.len() > 1 && !loss[last + 1..].contains(&true);
     let mut padding = if padded { lengths.pop().unwrap_or(0) + 1 } else { 0 };

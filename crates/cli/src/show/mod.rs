@@ -1,5 +1,4 @@
-//! Readable view of training batches: rows of tokens as text, with what carries loss, where one example ends, and how
-//! much is padding.
+//! Readable view of training batches: rows of tokens as text, with marks for loss, borders of examples, and padding.
 //!
 //! Reading order: [`row`] → [`conversations`], [`preferences`], [`answers`], [`text`] → [`paint`].
 

@@ -22,7 +22,7 @@ impl Paint {
         }
     }
 
-    /// Rows with their borders, and what share of the tokens is what.
+    /// Rows with their borders, and the shares of loss and padding.
     #[must_use]
     pub fn rows(self, rows: &[ShownRow]) -> String {
         let mut text = String::new();

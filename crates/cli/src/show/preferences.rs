@@ -5,7 +5,7 @@ use fireclay_tokenizer::Tokenizer;
 
 use super::{RowPart, ShownRow};
 
-/// Each pair with the chosen answer above the rejected one; the answers are what counts.
+/// Each pair with the chosen answer above the rejected one; the answers carry the loss.
 #[must_use]
 pub fn rows(pairs: &[EncodedPair], tokenizer: &Tokenizer) -> Vec<ShownRow> {
     let row = |(index, pair): (usize, &EncodedPair)| {

@@ -3,12 +3,12 @@
 use fireclay_tokenizer::Tokenizer;
 use serde_json::{Value, json};
 
-/// Tokens in a row that either all carry loss or all do not.
+/// Consecutive tokens that either all carry loss or all do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Their text, special tokens written out.
     pub text: String,
-    /// Whether a model learns to say them.
+    /// Whether they carry loss.
     pub loss: bool,
     /// Number of tokens.
     pub tokens: usize,
@@ -30,7 +30,7 @@ pub struct ShownRow {
     pub title: String,
     /// Its examples.
     pub parts: Vec<RowPart>,
-    /// Tokens behind the last example that mean nothing.
+    /// Number of padding tokens after the last example.
     pub padding: usize,
 }
 
@@ -61,12 +61,12 @@ pub struct Count {
     pub tokens: usize,
     /// Those that carry loss.
     pub loss: usize,
-    /// Those that mean nothing.
+    /// Padding.
     pub padding: usize,
 }
 
 impl Count {
-    /// Of all rows.
+    /// Counts over all rows.
     #[must_use]
     pub fn of(rows: &[ShownRow]) -> Self {
         let parts = || rows.iter().flat_map(|row| &row.parts);

@@ -31,8 +31,8 @@ pub fn ids(
     Ok(ids)
 }
 
-/// The rows of the first `count` batches of windows of `context` tokens and the one behind. All but a window's first
-/// token is learned.
+/// The rows of the first `count` batches of windows of `context` tokens and the next one. All but a window's first
+/// token are learned.
 ///
 /// # Errors
 /// When there are fewer tokens than a window has.

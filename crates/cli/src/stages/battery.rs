@@ -1,4 +1,4 @@
-//! The battery of a stage: asked while it trains, and of the checkpoint that it leaves.
+//! The battery of a stage: during training, and for its final checkpoint.
 
 use anyhow::Result;
 use fireclay_eval::battery::{BatteryShares, encode, tasks};
@@ -13,7 +13,7 @@ use super::{Stage, TrainingStage};
 /// The battery that the recipe describes, if it has one.
 ///
 /// # Errors
-/// When its files are wrong, or none of its prompts can be asked.
+/// When its files are wrong, or none of its prompts can be used.
 pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<Option<StageBattery<'a>>> {
     let section = &context.recipe.battery;
     if !section.is_on() {

@@ -1,4 +1,4 @@
-//! Arguments of every stage, and the model that it begins with.
+//! Arguments of every stage, and its starting model.
 
 use std::path::{Path, PathBuf};
 
@@ -30,9 +30,9 @@ pub struct Context<'a> {
     pub model: Option<&'a Path>,
     /// Device.
     pub device: &'a Device,
-    /// When to save and leave early.
+    /// Says when to save and exit early.
     pub interrupt: &'a Interrupt,
-    /// No progress line.
+    /// Whether to show no progress line.
     pub quiet: bool,
 }
 
@@ -76,7 +76,7 @@ impl Context<'_> {
         })
     }
 
-    /// The stage of this run whose model the stage begins with; `None` where that is from elsewhere.
+    /// The stage of this run whose model the stage begins with; `None` if it is from elsewhere.
     #[must_use]
     pub fn begins_with(&self) -> Option<Stage> {
         let base = self.base().ok()?;
@@ -84,7 +84,7 @@ impl Context<'_> {
         Stage::named(folder.as_os_str().to_str()?)
     }
 
-    /// The language model that the stage begins with, with fresh adapters if they are asked for.
+    /// The language model that the stage begins with, with fresh adapters if requested.
     ///
     /// # Errors
     /// As [`base`](Self::base), when its files are damaged, when the stage's context or the
@@ -127,7 +127,7 @@ impl Context<'_> {
         let own = training.settings();
         let Value::Object(mut settings) = own else { return Ok(own) };
         let base = self.base()?;
-        // What is neither frozen under adapters nor compared with is not looked at again.
+        // Only a model that is frozen under adapters, or used as a reference, is read again.
         let needed = training.lora().is_some() || !training.learns_from().is_given_text();
         let named = if needed { self.with_checksum(&base)? } else { self.within_run(&base) };
         settings.insert("begins_with".into(), named.into());
@@ -139,7 +139,7 @@ impl Context<'_> {
         }
         let battery = &self.recipe.battery;
         if battery.is_on() && self.stage.has_battery() {
-            // It decides which checkpoint is best. How many are asked at the end may change.
+            // It selects the best checkpoint. The number of prompts at the end may change.
             let mut asked = serde_json::to_value(battery)?;
             asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
             settings.insert("battery".into(), asked);
@@ -158,10 +158,10 @@ impl Context<'_> {
         Ok(format!("{} (checksum {})", self.within_run(model), &checksum[..16]))
     }
 
-    /// Refuses a tokenizer without a chat template, and warns of one that shows answers without their end.
+    /// Refuses a tokenizer without a chat template, and warns of a template whose answers have no end token.
     ///
     /// # Errors
-    /// When it has none: conversations could not be told from text.
+    /// When it has none.
     pub fn check_chat_template(&self) -> Result<()> {
         match self.tokenizer.chat_template() {
             Some(_) => {

@@ -14,7 +14,7 @@ use fireclay_tokenizer::Tokenizer;
 use crate::recipe::Recipe;
 use crate::tokenizer_kind::TokenizerKind;
 
-/// The training documents' texts, for training a tokenizer. Ends at the first error, which is left in `failed`.
+/// The training documents' texts, for training a tokenizer. Ends at the first error, which is stored in `failed`.
 ///
 /// # Errors
 /// When a path is missing or of an unknown kind.
@@ -46,8 +46,8 @@ pub fn document_texts<'a>(
     Ok(Box::new(up_to(limit, texts)))
 }
 
-/// The text of a document as its tokens will spell it. Between the special tokens of a rendered conversation stand its
-/// turns, each behind the speaker and a line end: first words have no space before them.
+/// The text of a document as it is tokenised. A rendered conversation is split at its special tokens: each turn follows
+/// the speaker and a line end, so that first words have no space before them.
 fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
     match document {
         CorpusDocument::Conversation(turns) if rendered => {
@@ -74,8 +74,8 @@ fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterato
     })
 }
 
-/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` goes on with the
-/// tokens it began with, whatever has become of the files since.
+/// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` keeps its tokens, even
+/// if the files have changed since.
 pub(super) fn shards(
     recipe: &Recipe,
     tokenizer: &Tokenizer,
@@ -93,8 +93,8 @@ pub(super) fn shards(
 fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool, progress: bool) -> Result<ShardSet> {
     if begun {
         match ShardSet::open(dir, tokenizer) {
-            // Somebody deleted them, as is advised where they are damaged: they are made again, and the place in them
-            // is refused if the text has changed.
+            // The tokens were deleted, as the message about damaged ones advises: they are made again, and the position
+            // in them is refused if the text has changed.
             Err(DataError::Incomplete { .. }) => {}
             other => return Ok(other?),
         }
@@ -112,8 +112,7 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
     }
     let key = format!("embedded corpus {}", serde_json::to_string(&recipe.corpus)?);
     if dir.exists() {
-        // Anything but a whole set of this very corpus and tokenizer is made anew: nothing is lost, it is generated
-        // text.
+        // Anything but a complete set of this corpus and tokenizer is generated again; nothing is lost.
         if let Some(shards) = ShardSet::open(dir, tokenizer).ok().filter(|shards| shards.key() == key) {
             return Ok(shards);
         }
@@ -124,7 +123,7 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
 }
 
-/// The documents of the embedded corpus. What is a conversation is rendered by the tokenizer's chat template.
+/// The documents of the embedded corpus. Conversations are rendered by the tokenizer's chat template.
 pub fn embedded<'a>(
     config: &CorpusConfig,
     split: Split,

@@ -1,4 +1,4 @@
-//! The examples that alignment stages learn from: files, or the embedded corpus.
+//! Examples of alignment stages: files, or the embedded corpus.
 
 use anyhow::Result;
 use fireclay_corpus::{self as corpus, Split};
@@ -15,9 +15,9 @@ use fireclay_tokenizer::Tokenizer;
 use super::Stage;
 use crate::recipe::{ConversationData, PreferenceData, PromptData};
 
-/// Samples that a stage shows.
+/// Number of samples that a stage shows.
 const SAMPLES: usize = 8;
-/// Decides which examples of a file are kept for validation.
+/// Seed of the split of files into training and validation.
 const SPLIT_SEED: u64 = 0;
 
 /// Warns of skipped examples and their reasons.
@@ -160,8 +160,7 @@ fn encoded<T, E>(
     Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))
 }
 
-/// Examples that are not learned from, encoded. That none of them can be used ends no training: it goes on without, and
-/// says so.
+/// Encodes validation examples. If none can be used, training continues without, with a warning.
 pub fn held_out<T, E>(stage: &str, examples: &[T], encode: impl Fn(&[T]) -> Result<Vec<E>>) -> Vec<E> {
     if examples.is_empty() {
         return vec![];

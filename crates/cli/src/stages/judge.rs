@@ -13,7 +13,7 @@ use super::{Context, Stage};
 use crate::error::user;
 use crate::recipe::PromptData;
 
-/// Answers that a reward model judges at once.
+/// Number of answers that a reward model judges at once.
 const JUDGED_AT_ONCE: usize = 64;
 
 /// The weighted sum that the recipe describes.
@@ -48,7 +48,7 @@ pub fn has_reward_model(context: &Context, data: &PromptData) -> bool {
     data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
 }
 
-/// A reward model reads prompts and answers whole.
+/// Checks that a reward model can read whole prompts and answers.
 ///
 /// # Errors
 /// When its context is shorter than the stage's.
@@ -66,7 +66,7 @@ pub fn check_context(context: &Context, dir: &Path, model: &ScoreModel, config: 
     )))
 }
 
-/// A reward model reads ids: another tokenizer's mean other words.
+/// Checks that the tokenizers are equal, because a reward model reads ids.
 fn check_same_tokenizer(dir: &Path, tokenizer: &Tokenizer) -> Result<()> {
     let other = Tokenizer::load(dir)?;
     match other.hash() == tokenizer.hash() {

@@ -6,21 +6,21 @@ use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, adapter_memory_
 /// Work and memory of a training step, in sequences of the stage's context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Sequences whose tokens are counted as consumed.
+    /// Number of sequences whose tokens count as consumed.
     pub consumed: usize,
-    /// Sequences that training on as many would cost as much as the step, for each of the stage's accumulated batches.
+    /// Work of the step for each accumulated batch, as the equivalent number of training sequences.
     pub computed: usize,
-    /// Sequences whose activations are in memory at the same time.
+    /// Number of sequences whose activations are in memory at the same time.
     pub at_once: usize,
-    /// Models of the decoder's size that stand beside it: a reference, which is the frozen model itself where adapters
-    /// are trained, critics, reward models.
+    /// Number of further models of the decoder's size in memory: reference, critic, reward model. With adapters, the
+    /// frozen model itself is the reference.
     pub models_beside: u64,
     /// Number of these that are trained.
     pub trained_beside: u64,
 }
 
 impl Load {
-    /// Of a stage that learns from whole batches with one model.
+    /// The load of a stage that learns from whole batches with one model.
     #[must_use]
     pub fn of_batches(train: &TrainConfig) -> Self {
         let (computed, at_once) = (train.batch, train.batch);
@@ -33,7 +33,7 @@ impl Load {
         TrainConfig { batch: self.computed, ..train.clone() }
     }
 
-    /// Bytes, by what they hold; of `adapters` alone where only they learn.
+    /// Memory in bytes; with `adapters`, only these are trained.
     #[must_use]
     pub fn memory(
         &self,

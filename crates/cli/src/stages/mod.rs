@@ -1,7 +1,7 @@
-//! The stages of a recipe, each reading what the one before left in the run directory.
+//! The stages of a recipe. Each reads the output of earlier ones in the run directory.
 //!
-//! A stage is a row of the [`table`] and a section of the recipe that implements [`TrainingStage`];
-//! everything else that goes by stage is derived from these two. `docs/add-a-stage.md` adds one.
+//! A stage is a row of the [`table`] and a section of the recipe that implements [`TrainingStage`]; everything else
+//! about stages is derived from these two. `docs/add-a-stage.md` is a guide.
 
 pub mod table;
 mod training_stage;
@@ -52,7 +52,7 @@ pub use table::{Leaves, Stage};
 pub use tokenizer::{tokenizer, vocab_size, with_start_time};
 pub use training_stage::{LearnsFrom, TrainingStage};
 
-/// Runs or resumes a stage in the folder of its name; one that has made all its steps already is only told of.
+/// Runs or resumes a stage in the folder of its name; a finished one is only reported.
 ///
 /// # Errors
 /// As [`TrainingStage::run`], and when another run works in the folder.
@@ -64,7 +64,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     if !matches!(training.learns_from(), LearnsFrom::Text) {
         context.check_chat_template()?;
     }
-    // Taken before anything is read, so that a second run in the same folder is refused at once.
+    // Locked before anything is read, so that a second run in the same folder is refused at once.
     let mut stage = StageDir::open(folder)?;
     if !matches!(training.learns_from(), LearnsFrom::Text) {
         stage = stage.drawn_by(&context.recipe.chat.sampling()).inheriting(&context.base()?);

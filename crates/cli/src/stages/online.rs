@@ -18,7 +18,7 @@ use crate::error::user;
 use crate::recipe::{Adapters, Part, PromptData};
 
 stage_section!(
-    /// The section of an online stage, by the numbers of its algorithm.
+    /// The section of an online stage, generic over the configuration of its algorithm.
     OnlineSection<A: OnlineAlgorithm> {
         train: fine_tuning(1e-5, 100, A::PROMPTS),
         /// Configuration of the algorithm.
@@ -27,32 +27,32 @@ stage_section!(
         rollouts: RolloutConfig,
         /// Low-rank adapters.
         adapters: Adapters,
-        /// Prompts, and what answers are worth.
+        /// Prompts, and weights of the rewards.
         data: PromptData,
     }
 );
 
-/// A policy-gradient algorithm, implemented by its numbers.
+/// A policy-gradient algorithm, implemented by its configuration.
 pub trait OnlineAlgorithm: Part {
-    /// Prompts of a step where the recipe is silent.
+    /// Default number of prompts of a step.
     const PROMPTS: usize;
     /// Whether it compares the answers to one prompt with each other.
     const COMPARES_ANSWERS: bool;
     /// Whether a critic of the policy's size learns too.
     const HAS_CRITIC: bool = false;
 
-    /// Refuses numbers that cannot be.
+    /// Checks that every number is valid.
     ///
     /// # Errors
-    /// [`TrainError::Config`] names the first key that cannot.
+    /// [`TrainError::Config`] names the first invalid key.
     fn validate(&self) -> Result<(), TrainError>;
 
-    /// Passes over a step's answers.
+    /// Number of passes over a step's answers.
     fn epochs(&self) -> u64 {
         1
     }
 
-    /// Answers whose gradients are computed at once.
+    /// Number of answers whose gradients are computed at once.
     fn minibatch(&self) -> usize;
 
     /// Trains by this algorithm; see [`OnlineSection::learn`].
@@ -104,8 +104,8 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
         TrainConfig::is_free(key) || RolloutConfig::is_free(key)
     }
 
-    /// A policy answers, is judged, and learns: about one training pass more than its epochs, and a
-    /// critic as many again. Reference and reward model stand beside it.
+    /// Sampling, judging and learning cost about one training pass more than the epochs, and a critic the same again.
+    /// Reference and reward model are in memory too.
     fn load(&self) -> Load {
         let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(A::HAS_CRITIC));
         Load {
@@ -141,7 +141,7 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
 }
 
 impl<A: OnlineAlgorithm> OnlineSection<A> {
-    /// The policy that the stage begins with, which is its reference too.
+    /// The starting policy of the stage, which is also its reference.
     ///
     /// # Errors
     /// As [`Context::decoder`].
@@ -149,7 +149,7 @@ impl<A: OnlineAlgorithm> OnlineSection<A> {
         context.decoder(self.adapters.lora.as_ref(), &self.train)
     }
 
-    /// Runs the loop of asking, judging and learning.
+    /// Runs the loop: sample, judge, learn.
     ///
     /// # Errors
     /// When a reward model is missing, prompts are wrong or leave no room for an answer, or training fails.

@@ -39,7 +39,7 @@ impl OnlineAlgorithm for PpoConfig {
                 let dir = context.reward_model_dir(&section.data)?;
                 let RewardModel { model, scale } = RewardModel::load(&dir, context.device)?;
                 check_context(context, &dir, &model, config)?;
-                // It predicts rewards, which are in units of the scores' deviation.
+                // It predicts rewards, which are in units of the scores' standard deviation.
                 model.in_units_of(scale.std)
             }
             false => ScoreModel::new(policy.merged(), config.seed),

@@ -30,15 +30,15 @@ stage_section!(
 
 /// A loss on judged answers, implemented by its configuration.
 pub trait PreferenceLoss: Part {
-    /// Examples of a step where the recipe is silent.
+    /// Default number of examples of a step.
     const BATCH: usize;
-    /// Fewest examples of a step.
+    /// Smallest number of examples of a step.
     const SMALLEST_BATCH: usize;
 
-    /// Refuses numbers that cannot be.
+    /// Checks that every number is valid.
     ///
     /// # Errors
-    /// [`TrainError::Config`] names the first key that cannot.
+    /// [`TrainError::Config`] names the first invalid key.
     fn validate(&self) -> Result<(), TrainError>;
 
     /// The kind of examples that `data` describes.
@@ -98,11 +98,11 @@ impl<L: PreferenceLoss> TrainingStage for PreferenceSection<L> {
     }
 }
 
-/// Examples of at most so many tokens to learn from, and others for validation, of what a section describes.
+/// Training and validation examples of a section, of at most the given number of tokens.
 type Examples<T> = fn(&PreferenceData, &Tokenizer, usize, Stage) -> Result<(Vec<T>, Vec<T>)>;
 
 impl<L: PreferenceLoss> PreferenceSection<L> {
-    /// Gives `train` the model that the stage begins with, twice (as the policy and as its reference), and the examples.
+    /// Calls `train` with the starting model twice, as the policy and as its reference, and with the examples.
     ///
     /// # Errors
     /// When there is no model, examples are wrong, or training fails.

@@ -13,7 +13,7 @@ use super::{Context, LearnsFrom, Load, TrainingStage};
 use crate::error::user;
 use crate::recipe::PreferenceData;
 
-/// The reference set of a reward model's scale has at most this many answers.
+/// Largest number of answers in the reference set of a reward model's scale.
 const REFERENCE_ANSWERS: usize = 512;
 
 stage_section!(
@@ -48,7 +48,7 @@ impl TrainingStage for RewardSection {
         self.data.data.iter_mut().collect()
     }
 
-    /// Of each pair both answers are scored.
+    /// Both answers of each pair are scored.
     fn load(&self) -> Load {
         let answers = 2 * self.train.batch;
         Load { consumed: answers, computed: answers, at_once: answers, ..Load::of_batches(&self.train) }

@@ -2,7 +2,7 @@
 
 use fireclay_train::{Schedule, TrainConfig};
 
-/// Training keys of a stage that starts from a trained model, where the recipe is silent.
+/// Default training keys of a stage that starts from a trained model.
 #[must_use]
 pub fn fine_tuning(learning_rate: f64, steps: u64, batch: usize) -> TrainConfig {
     TrainConfig {

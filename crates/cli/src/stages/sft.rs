@@ -1,4 +1,4 @@
-//! The stage `sft`: next-token prediction on conversations, of which the assistant's words count.
+//! The stage `sft`: next-token prediction on conversations, with a loss on the assistant's turns.
 
 use anyhow::Result;
 use fireclay_data::chat::{ChatSource, EncodedChats, chat_validation};

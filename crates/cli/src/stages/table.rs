@@ -1,6 +1,5 @@
-//! The table of stages, from which everything else that goes by stage is derived: the sections of a
-//! recipe, `--stages`, the order of a run's folders, the report's titles, which checkpoints are
-//! language models.
+//! The table of stages, from which everything else about stages is derived: the sections of a recipe, `--stages`, the
+//! order of a run's folders, the report's titles, and the checkpoints that are language models.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +35,7 @@ pub enum Leaves {
     Tokenizer,
     /// A decoder that continues text.
     LanguageModel,
-    /// A decoder that answers: it is asked the battery.
+    /// A decoder that answers: it is tested on the battery.
     Assistant,
     /// A model that scores answers.
     ScoreModel,
@@ -54,7 +53,7 @@ struct Row {
 
 macro_rules! stage_enum {
     ($($(#[$cfg:meta])? $name:ident: $section:ident, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
-        /// One step of the road from text to a chat model.
+        /// One stage from text to a chat model.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "lowercase")]
         pub enum Stage {
@@ -106,7 +105,7 @@ impl Stage {
         self.row().title
     }
 
-    /// One sentence on it.
+    /// One sentence about it.
     #[cfg(test)]
     fn does(self) -> &'static str {
         self.row().does
@@ -124,13 +123,13 @@ impl Stage {
         self != Self::Tokenizer
     }
 
-    /// Whether it leaves a language model: the tokenizer and the reward model are none.
+    /// Whether it leaves a language model: all but the tokenizer and the reward model do.
     #[must_use]
     pub fn leaves_policy(self) -> bool {
         matches!(self.leaves(), LanguageModel | Assistant)
     }
 
-    /// Whether what it leaves can be asked what people type first: pretraining has not learned to answer.
+    /// Whether its model is tested on the battery: after pretraining a model cannot answer yet.
     #[must_use]
     pub fn has_battery(self) -> bool {
         self.leaves() == Assistant

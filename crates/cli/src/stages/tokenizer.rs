@@ -30,7 +30,7 @@ fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<To
     path.map(Tokenizer::load).transpose().map_err(Into::into)
 }
 
-/// Leaves a tokenizer in `RUN/tokenizer`, and returns it with whether it was there already.
+/// Writes a tokenizer to `RUN/tokenizer`, and returns it with whether it already existed.
 ///
 /// # Errors
 /// When the text or the tokenizer cannot be read, or the folder not be written.
@@ -47,12 +47,12 @@ pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<
     tokenizer.save(&dir)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     write_whole(&done, &format!("{}\n", now.as_secs()))?;
-    // What was saved is what everything after this uses.
+    // Later stages use the saved tokenizer.
     Ok((with_start_time(&Tokenizer::load(&dir)?, &dir), false))
 }
 
-/// The tokenizer of a run, whose chat template is told the moment at which the run began: a date in a template must not
-/// change the examples of a run that goes on the next day.
+/// The tokenizer of a run. Its chat template gets the time at which the run began: a date in a template must not change
+/// the examples of a run that resumes the next day.
 pub fn with_start_time(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
     let text = std::fs::read_to_string(dir.join("DONE")).unwrap_or_default();
     let moment = text.trim().parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
@@ -76,7 +76,7 @@ fn train(recipe: &Recipe) -> Result<Tokenizer> {
         }
         TokenizerKind::Char => Tokenizer::train_char(texts),
     };
-    // A document that could not be read is the cause, whatever training made of the rest.
+    // A document that could not be read is the cause, whatever the result of training on the rest.
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(trained?),

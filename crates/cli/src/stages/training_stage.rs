@@ -9,18 +9,17 @@ use serde_json::Value;
 use super::{Context, Load};
 use crate::recipe::{ConversationData, PreferenceData, PromptData};
 
-/// A stage that trains a network, implemented by its section of the recipe. With its row in the
-/// [table](super::table) this is everything that the program knows of a stage.
+/// A stage that trains a network, implemented by its section of the recipe. With its row in the [table](super::table)
+/// this is everything that the program needs to know about a stage.
 pub trait TrainingStage {
     /// The keys that all training stages share.
     fn train(&self) -> &TrainConfig;
 
-    /// The examples that it learns from.
+    /// The examples from which it learns.
     fn learns_from(&self) -> LearnsFrom<'_>;
 
-    /// The stage's own settings, which must not change when it is resumed, as a JSON object; the
-    /// model that it begins with and the battery are added. `Null`: it has none, and begins with no
-    /// other stage's model.
+    /// The stage's own settings as a JSON object, which must not change when it is resumed; the starting model and the
+    /// battery are added. `Null`: it has none, and does not start from another stage's model.
     fn settings(&self) -> Value;
 
     /// Runs or resumes the stage in its folder, which is open and has no `DONE`.
@@ -30,8 +29,8 @@ pub trait TrainingStage {
     /// diverges, or the disk is full.
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome>;
 
-    /// Refuses numbers of its own that cannot be; shared keys and examples are checked for all
-    /// stages. `name` is the stage's name, `runs` says whether the recipe runs it.
+    /// Checks the stage's own numbers; shared keys and examples are checked for all stages. `name` is the stage's name,
+    /// `runs` says whether the recipe runs it.
     ///
     /// # Errors
     /// Key, value and what it must be.
@@ -39,7 +38,7 @@ pub trait TrainingStage {
         Ok(())
     }
 
-    /// Paths among its keys; they are made independent of the current folder.
+    /// Paths among its keys, which are made absolute.
     fn paths(&mut self) -> Vec<&mut String> {
         vec![]
     }
@@ -54,7 +53,7 @@ pub trait TrainingStage {
         Load::of_batches(self.train())
     }
 
-    /// The adapters that it trains, where it does not train the weights themselves.
+    /// The adapters that it trains, if it does not train the weights themselves.
     fn lora(&self) -> Option<&LoraConfig> {
         None
     }
@@ -75,7 +74,7 @@ pub trait TrainingStage {
     }
 }
 
-/// Examples that a stage learns from.
+/// Kind of examples from which a stage learns.
 #[derive(Clone, Copy, Debug)]
 pub enum LearnsFrom<'a> {
     /// Text: that of the recipe, or of the stage's own section.
@@ -91,13 +90,13 @@ pub enum LearnsFrom<'a> {
 }
 
 impl LearnsFrom<'_> {
-    /// Whether the next token of given text is predicted. Everything else compares log-probabilities.
+    /// Whether the stage predicts the next token of given text. All others compare log-probabilities.
     #[must_use]
     pub fn is_given_text(self) -> bool {
         matches!(self, Self::Text | Self::Conversations(_))
     }
 
-    /// Refuses examples that cannot be read; `name` is the stage's name.
+    /// Checks the keys of the examples; `name` is the stage's name.
     ///
     /// # Errors
     /// Key, value and what it must be.

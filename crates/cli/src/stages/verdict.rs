@@ -3,17 +3,17 @@
 use fireclay_eval::battery::BatteryShares;
 use fireclay_train::Summary;
 
-/// The words on a finished stage that had a battery.
+/// Messages about a finished stage that had a battery.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageVerdict {
-    /// The checkpoint that it leaves, and what that reached.
+    /// Message about its final checkpoint and the battery shares of that.
     pub line: String,
     /// Problems, each on one line.
     pub warnings: Vec<String>,
 }
 
 impl StageVerdict {
-    /// On the stage of this name, which began with what another stage left. `None` where there was no battery.
+    /// The verdict on the stage of this name, compared with its starting model. `None` if there was no battery.
     #[must_use]
     pub fn new(name: &str, remedy: &str, summary: &Summary, before: Option<(&str, BatteryShares)>) -> Option<Self> {
         let own = BatteryShares::of(&summary.metrics)?;

@@ -1,4 +1,4 @@
-//! Batches of token ids, from a place that can be returned to.
+//! Batches of token ids, with a position from which to resume.
 
 mod source;
 mod packed;

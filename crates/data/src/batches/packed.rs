@@ -1,16 +1,15 @@
-//! Every window of the text once an epoch, shuffled: how language models are pretrained.
+//! Every window of the text once per epoch, shuffled, as in the pretraining of language models.
 
 use super::permutation::{Permutation, below, split_mix};
 use super::source::{Batch, Position, Source, Windows};
 use crate::{DataError, ShardSet, Split};
 
-/// Non-overlapping windows in a shuffled order, each once an epoch.
+/// Non-overlapping windows in a shuffled order, each once per epoch.
 ///
-/// The text is one long row of tokens; epoch `e` cuts it from token `phase(e)` on into windows of
-/// `context` tokens (plus one to predict), which may cross from a document to the next as in GPT's
-/// pretraining. The phase is 0 in the first epoch and random in the later ones, so that a
-/// token is not met with the same context again; up to `context` tokens at either end may be left out.
-/// A batch that an epoch's end leaves short is filled from the next epoch.
+/// The text is one long row of tokens. Epoch `e` cuts it, from token `phase(e)` on, into windows of `context` tokens
+/// (plus one to predict), which may cross from a document to the next as in GPT's pretraining. The phase is 0 in the
+/// first epoch and random in later ones, so that a token gets another context each time; up to `context` tokens at
+/// either end may be left out. A batch that the end of an epoch leaves short is filled from the next epoch.
 #[derive(Debug, Clone)]
 pub struct PackedSource {
     windows: Windows,
@@ -27,12 +26,12 @@ struct Epoch {
     number: u64,
     phase: u64,
     len: u64,
-    /// None: as the text goes.
+    /// `None`: in the order of the text.
     order: Option<Permutation>,
 }
 
 impl PackedSource {
-    /// Batches of `batch` windows of `context` tokens of a split, in the order that `seed` gives.
+    /// Batches of `batch` windows of `context` tokens of a split, in a random order by `seed`.
     ///
     /// # Errors
     /// When the split is shorter than one window.
@@ -43,8 +42,8 @@ impl PackedSource {
         Self::with_order(tokens, split, batch, context, seed, false)
     }
 
-    /// As [`new`](Self::new), but the first epoch takes the windows as the text goes: for text that is ordered from
-    /// easy to hard (a curriculum; Bengio et al. 2009), or whose order is random already.
+    /// As [`new`](Self::new), but the first epoch takes the windows in the order of the text: for text that is ordered
+    /// from easy to hard (a curriculum; Bengio et al. 2009), or whose order is already random.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -75,13 +74,13 @@ impl PackedSource {
         Ok(Self { windows, batch, seed, ordered, fingerprint, epoch, index: 0 })
     }
 
-    /// Windows in the current epoch; from one to the next it may change by one.
+    /// Number of windows in the current epoch; it may differ by one between epochs.
     #[must_use]
     pub fn windows_per_epoch(&self) -> u64 {
         self.epoch.len
     }
 
-    /// Targets in the first pass over the data.
+    /// Number of targets in the first epoch.
     #[must_use]
     pub fn tokens_per_epoch(&self) -> u64 {
         (self.windows.len() - 1) / self.windows.context as u64 * self.windows.context as u64

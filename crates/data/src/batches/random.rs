@@ -4,10 +4,10 @@ use super::permutation::{below, split_mix};
 use super::source::{Batch, Position, Source, Windows};
 use crate::{DataError, ShardSet, Split};
 
-/// Uniformly random windows, with replacement, as nanoGPT samples: a start is any of the
-/// `tokens − context` places that leave room for a window and its last target.
+/// Uniformly random windows, with replacement, as nanoGPT samples: the start is any of the `tokens − context` positions
+/// that leave room for a window and its last target.
 ///
-/// An epoch here is as many windows as the text has room for; it only counts.
+/// An epoch is the number of windows that fit in the text; it is only used for counting.
 #[derive(Debug, Clone)]
 pub struct RandomWindows {
     windows: Windows,
@@ -18,7 +18,7 @@ pub struct RandomWindows {
 }
 
 impl RandomWindows {
-    /// Batches of `batch` windows of `context` tokens of a split, drawn as `seed` tells.
+    /// Batches of `batch` windows of `context` tokens of a split, drawn by `seed`.
     ///
     /// # Errors
     /// When the split is shorter than one window.
@@ -31,7 +31,7 @@ impl RandomWindows {
         Ok(Self { windows, batch, seed, fingerprint, drawn: 0 })
     }
 
-    /// Targets in as many windows as the text has room for.
+    /// Number of targets in an epoch's windows.
     #[must_use]
     pub fn tokens_per_epoch(&self) -> u64 {
         self.windows_per_epoch() * self.windows.context as u64

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DataError, ShardSet, Split};
 
-/// `B` rows of `T` token ids and, for each, the id to predict.
+/// `B` rows of `T` token ids and the id to predict after each.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Rows, B.
@@ -15,31 +15,29 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// `[B, T]`: the token that follows each id.
     pub targets: Vec<u32>,
-    /// `[B, T]`: how much each target counts in the loss; `None`: 1 for all.
+    /// `[B, T]`: weight of each target in the loss; `None`: 1 for all.
     pub weights: Option<Vec<f32>>,
-    /// `[B, T]`: which document or conversation of its row each id belongs to; tokens attend only within their own
-    /// segment. `None`: the whole row is one.
+    /// `[B, T]`: index of the document or conversation in its row to which each id belongs; tokens attend only within
+    /// their own segment. `None`: the whole row is one segment.
     pub segments: Option<Vec<u32>>,
 }
 
-/// A place in a source: small, and written to a checkpoint as JSON.
+/// A position in a source: small, and stored in checkpoints as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// Passes over the data that are complete.
+    /// Number of complete passes over the data.
     pub epoch: u64,
-    /// Windows (rows, items) of this pass that were given out.
+    /// Number of windows (rows, items) of this pass that were returned.
     pub index: u64,
-    /// Identifies the data and how it is cut and ordered (not the batch size), so that a position is not used with
+    /// Identifies the data, its windows and their order (not the batch size), so that a position is not used with
     /// another source. Empty: not checked.
     #[serde(default)]
     pub fingerprint: String,
 }
 
-/// Batches without end, and a position to resume from. `B` is what a batch is: a [`Batch`] of token ids, or a list of
-/// examples.
-///
-/// `seek(&position())` on a source made alike, then `next_batch()`, gives exactly what would have
-/// come next.
+/// Endless batches, with a position to resume from. `B` is the type of a batch: a [`Batch`] of token ids, or a list of
+/// examples. After `seek(&position())` on an equally configured source, `next_batch()` returns exactly the batch that
+/// would have come next.
 pub trait Source<B = Batch>: Send {
     /// The next batch.
     ///
@@ -47,10 +45,10 @@ pub trait Source<B = Batch>: Send {
     /// When the data cannot be read.
     fn next_batch(&mut self) -> Result<B, DataError>;
 
-    /// The place between the last batch and the next.
+    /// The position between the last batch and the next.
     fn position(&self) -> Position;
 
-    /// Goes to a place that [`position`](Self::position) gave.
+    /// Moves to a position that [`position`](Self::position) returned.
     ///
     /// # Errors
     /// When the position belongs to other data, another context or another seed.
@@ -102,7 +100,7 @@ impl Windows {
         Ok(Batch { batch, context, ids, targets, weights: None, segments })
     }
 
-    /// Identifies the order that `kind` and `seed` give to these windows.
+    /// Fingerprint of these windows in the order of `kind` and `seed`.
     pub(super) fn fingerprint(&self, kind: &str, seed: u64) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.tokens.fingerprint(self.split));
@@ -129,7 +127,7 @@ fn segments(ids: &[u32], context: usize, end_of_text: u32) -> Vec<u32> {
 
 impl Position {
     /// # Errors
-    /// When this is not a position of the source `fingerprint` with at most `most` windows (rows, items) given out.
+    /// When this is not a position of the source `fingerprint`, or its index is larger than `most`.
     pub(crate) fn check(&self, fingerprint: &str, most: u64) -> Result<(), DataError> {
         let reason = if !self.fingerprint.is_empty() && self.fingerprint != fingerprint {
             "the text, the context, the seed or the order has changed".into()

@@ -25,28 +25,28 @@ pub struct ValidationBatches {
 /// When `batch` or `context` is 0.
 pub fn validation(tokens: &ShardSet, batch: usize, context: usize) -> Result<ValidationBatches, DataError> {
     assert!(batch > 0 && context > 0, "a batch of {batch} rows of {context} tokens is empty");
-    // A context longer than the split is no fault here: the one window is padded.
+    // A context longer than the split is allowed here: the only window is padded.
     let mut windows = Windows::new(tokens, Split::Validation, 1, 1)?;
     windows.context = context;
     Ok(ValidationBatches { windows, batch, at: 0 })
 }
 
 impl ValidationBatches {
-    /// Targets in the whole split (padding not counted), whatever was given out already.
+    /// Number of targets in the whole split (without padding), however many were returned already.
     #[must_use]
     pub fn target_tokens(&self) -> u64 {
         self.windows.len() - 1
     }
 
-    /// Average bytes of text a token; see [`ShardSet::bytes_per_token`]. Bits per byte are
-    /// `mean loss / ln 2 / bytes_per_token`, also when only some of the batches were evaluated.
+    /// Average bytes of text per token; see [`ShardSet::bytes_per_token`]. Bits per byte are `mean loss / ln 2 /
+    /// bytes_per_token`, also if only some of the batches were evaluated.
     #[must_use]
     pub fn bytes_per_token(&self) -> Option<f64> {
         self.windows.tokens.bytes_per_token(Split::Validation)
     }
 
-    /// Bytes of the text that the targets stand for. The first token, which nothing predicts,
-    /// is taken off at the average rate; end-of-text ids are targets but stand for no bytes.
+    /// Bytes of the text of the targets. The first token, which nothing predicts, is subtracted at the average rate;
+    /// end-of-text ids are targets but have no bytes.
     #[must_use]
     pub fn text_bytes(&self) -> Option<f64> {
         Some(self.bytes_per_token()? * self.target_tokens() as f64)
@@ -56,7 +56,7 @@ impl ValidationBatches {
         self.target_tokens().div_ceil(self.windows.context as u64)
     }
 
-    /// The window that is cut short by the end of the split, padded.
+    /// The last, incomplete window, padded.
     fn padded(&self, start: u64) -> Result<Batch, DataError> {
         let context = self.windows.context;
         let targets = (self.target_tokens() - start) as usize;
@@ -66,7 +66,7 @@ impl ValidationBatches {
         batch.ids.resize(context, 0);
         batch.targets.resize(context, 0);
         if let Some(segments) = &mut batch.segments {
-            // Padding comes last and is seen by nothing.
+            // Padding comes last and nothing attends to it.
             segments.resize(context, segments[targets - 1]);
         }
         let weights = (0..context).map(|at| if at < targets { 1.0 } else { 0.0 });
@@ -74,7 +74,7 @@ impl ValidationBatches {
         Ok(batch)
     }
 
-    /// The windows from `first` up to `end`, of which `whole` are not cut short.
+    /// The windows from `first` up to `end`, of which `whole` are complete.
     fn windows(&self, first: u64, end: u64, whole: u64) -> Result<Batch, DataError> {
         let context = self.windows.context as u64;
         let starts: Vec<u64> = (first..end.min(whole)).map(|window| window * context).collect();

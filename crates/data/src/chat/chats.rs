@@ -9,7 +9,7 @@ use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, encode_a
 use crate::DataError;
 use crate::examples::{Conversation, Skips};
 
-/// Conversations as ids, each with at least one token to learn and none longer than a row. Cheap to clone.
+/// Conversations as ids, each with at least one token to learn, and none longer than a row. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EncodedChats {
     pub(super) chats: Arc<[EncodedChat]>,
@@ -25,8 +25,8 @@ pub struct EncodedChats {
 impl EncodedChats {
     /// Encodes conversations, on all cores, for rows of `context` tokens and the one to predict after them.
     ///
-    /// A longer conversation is cut at its end, and left out if nothing to learn remains. Rows will be padded with the
-    /// tokenizer's padding token, or with id 0 if it has none.
+    /// A longer conversation is truncated at its end, and skipped if no token to learn remains. Rows are padded with
+    /// the tokenizer's padding token, or with id 0 if it has none.
     ///
     /// # Errors
     /// When there are no conversations, the tokenizer has no chat template, or every conversation has to be left out.
@@ -79,19 +79,19 @@ impl EncodedChats {
         self.chats.is_empty()
     }
 
-    /// Tokens, those to learn and those that only lead to them.
+    /// Number of tokens, with and without loss.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.chats.iter().map(|chat| chat.ids.len() as u64).sum()
     }
 
-    /// Tokens to learn.
+    /// Number of tokens to learn.
     #[must_use]
     pub fn loss_tokens(&self) -> u64 {
         self.chats.iter().map(loss_tokens).sum()
     }
 
-    /// Number of conversations that were cut at the context.
+    /// Number of conversations that were truncated at the context.
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.cut
@@ -109,7 +109,8 @@ impl EncodedChats {
         self.hidden_tools
     }
 
-    /// Fields of messages that nobody reads, the chat template neither, each with how many conversations have it.
+    /// Message fields that neither this library nor the chat template reads, with the number of conversations that have
+    /// them.
     #[must_use]
     pub fn unread(&self) -> &BTreeMap<String, u64> {
         &self.unread
@@ -121,7 +122,7 @@ impl EncodedChats {
         &self.skips
     }
 
-    /// Identifies the ids, what is learned of them, and the rows they will be in.
+    /// Fingerprint of the ids, the tokens to learn, and the rows.
     pub(super) fn fingerprint(&self, seed: u64) -> String {
         let mut hasher = blake3::Hasher::new();
         for chat in self.chats.iter() {
@@ -136,7 +137,7 @@ impl EncodedChats {
     }
 }
 
-/// Tokens to learn: the first token of a conversation has nothing before it that could predict it.
+/// Number of tokens to learn: nothing can predict the first token of a conversation.
 fn loss_tokens(chat: &EncodedChat) -> u64 {
     chat.loss.iter().skip(1).map(|&loss| u64::from(loss)).sum()
 }

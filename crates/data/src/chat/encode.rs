@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::DataError;
 use crate::examples::Skips;
 
-/// Examples as ids, and what had to be left out.
+/// Encoded examples, and the skipped ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Encoded<T> {
     /// In the order of the examples.
@@ -18,7 +18,7 @@ pub struct Encoded<T> {
 /// Result for one example: ids, or a reason to skip it.
 pub(super) type EncodedOrSkip<T> = Result<T, String>;
 
-/// The reason that an example has no room.
+/// The reason that an example is too long.
 pub(super) fn too_long(context: usize) -> String {
     format!("longer than the context of {context} tokens")
 }
@@ -27,7 +27,7 @@ pub(super) const NOTHING_MARKED: &str = "the chat template shows nothing that th
 pub(super) const NOT_LEARNED: &str = "every answer has `weight` 0 or `train` false";
 pub(super) const HIDDEN_CALLS: &str = "the chat template leaves out the tool calls; use one that shows them";
 
-/// Encodes examples on all cores; `what` names them, and `origin` tells where one is from.
+/// Encodes examples on all cores; `what` names them, and `origin` returns the origin of one.
 ///
 /// # Errors
 /// When there are no examples, the tokenizer has no chat template, or every example has to be left out.
@@ -46,7 +46,7 @@ pub(super) fn encode_all<S: Sync, T: Send>(
         match outcome {
             Ok(Ok(item)) => encoded.items.push(item),
             Ok(Err(reason)) => encoded.skips.add(reason, origin(example)),
-            // What one conversation cannot change.
+            // An error that is the same for every conversation.
             Err(error @ TokenizerError::NoChatTemplate) => return Err(DataError::ChatTemplate(error.to_string())),
             Err(TokenizerError::TemplateRender { detail, .. }) => {
                 encoded.skips.add(format!("the chat template refuses it: {detail}"), origin(example));

@@ -2,8 +2,8 @@
 //!
 //! - [`EncodedChats`] are conversations as ids; [`ChatSource`] packs them into rows that fine-tuning learns from, and
 //!   [`chat_validation`] gives each of them once.
-//! - [`encode_preferences`], [`encode_tasks`] and [`encode_ratings`] turn the other kinds into ids, which [`Shuffled`]
-//!   gives out so many at a time.
+//! - [`encode_preferences`], [`encode_tasks`] and [`encode_ratings`] encode the other kinds, which [`Shuffled`] returns
+//!   in batches.
 //!
 //! ```
 //! use fireclay_data::chat::{ChatSource, EncodedChats};

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use super::EncodedChats;
 use crate::Batch;
 
-/// Which conversations share a row, by index. Every conversation is in one row, whole.
+/// Assignment of conversations to rows, by index. Every conversation is in one row as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Packing {
     pub rows: Vec<Vec<u32>>,
 }
 
 impl Packing {
-    /// Best fit: each conversation, in the given order, goes into the row with the least room that is enough for it
-    /// (the first of equals), or else begins a row.
+    /// Best fit: each conversation, in the given order, goes into the row with the least sufficient room (the first of
+    /// equals), or else starts a new row.
     pub(super) fn new(chats: &EncodedChats, order: impl Iterator<Item = u32>) -> Self {
         let shortest = chats.chats.iter().map(|chat| chat.ids.len()).min().unwrap_or(0);
         let mut rows: Vec<Vec<u32>> = Vec::new();

@@ -65,7 +65,7 @@ pub fn encode_preferences(
                 (Ok(chosen), Ok(rejected)) => (chosen, rejected),
                 (Err(reason), _) | (_, Err(reason)) => return Ok(Err(reason)),
             };
-            // Where the template opens a reply with words that only some answers have, what both share is the prompt.
+            // If the template opens a reply with text that only some answers have, the prompt is the common part.
             let prompt_tokens = chosen.prompt_tokens.min(rejected.prompt_tokens);
             let (chosen, rejected) = (chosen.ids, rejected.ids);
             if chosen[..prompt_tokens] != rejected[..prompt_tokens] {
@@ -80,8 +80,8 @@ pub fn encode_preferences(
     )
 }
 
-/// Encodes tasks, on all cores, each with the words that open the answer. Prompts of more than `context` tokens are
-/// left out: take off what the answer needs.
+/// Encodes tasks, on all cores, each with the opening of a reply. Prompts of more than `context` tokens are skipped:
+/// subtract the room for the answer.
 ///
 /// # Errors
 /// When there are no tasks, the tokenizer has no chat template, or every task has to be left out.
@@ -127,12 +127,12 @@ pub fn encode_ratings(
     )
 }
 
-/// The ids of a prompt and of what opens the answer: what a model is given to answer.
+/// The ids of a prompt and of the opening of a reply: the input of a model that answers.
 fn prompt_ids(tokenizer: &Tokenizer, prompt: &[Message]) -> Result<Vec<u32>, TokenizerError> {
     Ok(tokenizer.encode_with_specials(&tokenizer.render_chat(prompt, true)?))
 }
 
-/// The ids of the prompt and an answer, without what the template puts behind the end of the assistant's turn.
+/// The ids of the prompt and an answer, without the template's text after the end of the assistant's turn.
 fn answered(
     tokenizer: &Tokenizer,
     prompt: &[Message],

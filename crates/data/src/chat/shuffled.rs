@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::batches::{Permutation, split_mix};
 use crate::{DataError, Position, Source};
 
-/// Items of a list, so many at a time, each once an epoch in a seeded order.
+/// Batches of the items of a list, each once per epoch in a seeded order.
 ///
-/// A batch that an epoch's end leaves short is filled from the next epoch. A position counts items, so it stays good
-/// when the size of a batch changes.
+/// A batch that the end of an epoch leaves short is filled from the next epoch. A position counts items, so it remains
+/// valid when the batch size changes.
 #[derive(Debug, Clone)]
 pub struct Shuffled<T> {
     items: Vec<T>,
@@ -21,7 +21,7 @@ pub struct Shuffled<T> {
 }
 
 impl<T: Clone + Send + Serialize> Shuffled<T> {
-    /// Batches of `batch` items, in the order that `seed` gives. `what` names the items in the error.
+    /// Batches of `batch` items, in a random order by `seed`. `what` names the items in the error.
     ///
     /// # Errors
     /// When there are no items.

@@ -5,12 +5,11 @@ use super::packing::{self, Packing};
 use crate::batches::{Permutation, split_mix};
 use crate::{Batch, DataError, Position, Source};
 
-/// Whole conversations packed into rows, each once an epoch, in an order and with neighbours that change from epoch to
-/// epoch.
+/// Whole conversations packed into rows, each once per epoch. Their order and packing change from epoch to epoch.
 ///
-/// [`Batch::segments`] keeps the conversations of a row apart, and [`Batch::weights`] are 1 where the target is
-/// something that the assistant says and 0 elsewhere. A batch that an epoch's end leaves short is filled from the next
-/// epoch. A position counts rows.
+/// [`Batch::segments`] separates the conversations of a row, and [`Batch::weights`] are 1 if the target belongs to an
+/// assistant's turn and 0 elsewhere. A batch that the end of an epoch leaves short is filled from the next epoch. A
+/// position counts rows.
 #[derive(Debug, Clone)]
 pub struct ChatSource {
     chats: EncodedChats,
@@ -50,7 +49,7 @@ impl ChatSource {
         &self.chats
     }
 
-    /// Rows in the current epoch; from one to the next it may change a little, as conversations meet others.
+    /// Number of rows in the current epoch; it may differ a little between epochs, because the packing changes.
     #[must_use]
     pub fn rows_per_epoch(&self) -> u64 {
         self.packing.rows.len() as u64

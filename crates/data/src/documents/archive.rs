@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::DataError;
 
-/// Members that are looked at, at most.
+/// Largest number of members of an archive.
 const MOST_MEMBERS: usize = 1 << 20;
 
 /// A file in an archive.
@@ -21,7 +21,7 @@ pub(super) struct Member {
     pub deflated: bool,
 }
 
-/// The files in an archive, by name. Hidden ones, and those that would lie outside a folder, are left out.
+/// The files in an archive, by name. Hidden ones, and those with a path outside the archive, are left out.
 pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
     let failed = |reason: String| DataError::read(path, io::Error::new(io::ErrorKind::InvalidData, reason));
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;

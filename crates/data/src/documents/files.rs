@@ -1,4 +1,4 @@
-//! Paths as typed → the files behind them, in reading order.
+//! Resolves paths as typed to files, in reading order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::format::{Compression, Format, Known};
 use super::{archive, hub};
 use crate::DataError;
 
-/// Folders nested deeper than this are taken for a loop of links.
+/// Deepest nesting of folders; more is taken for a loop of links.
 const DEEPEST: usize = 64;
 
 /// A file that will be read.
@@ -24,17 +24,17 @@ pub struct SourceFile {
     pub(crate) compression: Compression,
 }
 
-/// The files behind the paths that were named.
+/// The files that the given paths resolve to.
 #[derive(Debug, Clone, Default)]
 pub struct SourceFiles {
     /// In reading order.
     pub files: Vec<SourceFile>,
-    /// Files in folders that were passed over: an unknown extension, or no content.
+    /// Number of skipped files in folders: with an unknown extension, or empty.
     pub skipped: usize,
 }
 
 impl SourceFiles {
-    /// Finds the files behind `paths`; folders are searched, `hf://` addresses downloaded.
+    /// Finds the files of `paths`; folders are searched, `hf://` addresses downloaded.
     ///
     /// # Errors
     /// When a path is missing, empty, of an unknown kind, or a folder without any text.
@@ -60,7 +60,7 @@ impl SourceFiles {
         Ok(found)
     }
 
-    /// Bytes on disk, all together.
+    /// Total size on disk in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
@@ -99,7 +99,7 @@ impl SourceFiles {
         Ok(())
     }
 
-    /// Adds the members of an archive that are read, and gives how many they are.
+    /// Adds the readable members of an archive, and returns their number.
     fn add_archive(&mut self, path: &Path, known: Known) -> Result<usize, DataError> {
         let archive = archive::members(path)?;
         let of_archive = describe(path, Format::Text, Compression::None)?;
@@ -113,7 +113,7 @@ impl SourceFiles {
                     let modified = of_archive.modified;
                     self.files.push(SourceFile { path: named, bytes: length, modified, format, compression });
                 }
-                // An empty file says nothing, and other kinds of files may lie beside the data.
+                // Empty files, and files of other kinds beside the data, are skipped.
                 None => self.skipped += 1,
                 Some(_) if member.length == 0 => self.skipped += 1,
                 Some(_) => {

@@ -12,7 +12,7 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// The formats that a reader takes.
+/// The formats that a reader accepts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
     formats: &'static [Format],
@@ -31,7 +31,7 @@ impl Known {
         formats: &[Format::JsonLines, Format::Json, Format::Parquet],
         names: ".jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
-    /// Documents or examples, whichever the content says.
+    /// Documents or examples, depending on the content.
     pub(crate) const ANYTHING: Self = Self {
         formats: &[Format::Text, Format::JsonLines, Format::Json, Format::Parquet],
         names: ".txt, .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
@@ -42,7 +42,7 @@ impl Known {
         names: ".jsonl, .json and .yml (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
 
-    /// Format by a file's name; `None` if the reader takes no such file.
+    /// Format by a file's name; `None` if the reader does not accept such a file.
     pub(super) fn format_of(self, path: &Path) -> Option<(Format, Compression)> {
         format_of(path).filter(|(format, _)| self.formats.contains(format))
     }
@@ -56,8 +56,8 @@ pub(crate) enum Compression {
     Zstd,
     Lz4,
     Brotli,
-    /// A member of a `.zip` archive: where its bytes begin, how many they are, and whether they are deflated. The path
-    /// is the archive's with the member's name behind it.
+    /// A member of a `.zip` archive: offset and number of its bytes, and whether they are deflated. The path is the
+    /// archive's, followed by the member's name.
     Member {
         start: u64,
         length: u64,

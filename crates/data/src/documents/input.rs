@@ -1,4 +1,4 @@
-//! Bytes of a file: decompressed, counted, and with errors that say where.
+//! Bytes of a file: decompressed and counted, with errors that name the place.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -19,7 +19,7 @@ pub(crate) struct Input {
     compressed: bool,
 }
 
-/// Counts the bytes that pass, as they are on disk.
+/// Counts the bytes read from disk.
 struct Counted {
     file: File,
     counter: Option<Arc<AtomicU64>>,
@@ -61,9 +61,9 @@ pub(crate) fn open(path: &Path, compression: Compression, counter: Option<Arc<At
     })
 }
 
-/// The frames of an lz4 file, of which there may be several, one behind the other.
+/// The frames of an lz4 file, which may have several, one after the other.
 struct Frames<R: BufRead> {
-    /// None behind the last.
+    /// `None` after the last.
     decoder: Option<FrameDecoder<R>>,
 }
 
@@ -84,8 +84,7 @@ impl<R: BufRead> Read for Frames<R> {
 }
 
 impl Input {
-    /// Appends up to `wanted` bytes; fewer only at the end of the input. `offset` is where they
-    /// start, for messages.
+    /// Appends up to `wanted` bytes; fewer only at the end of the input. `offset` is their position, for messages.
     pub(crate) fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -96,7 +95,7 @@ impl Input {
         let before = buffer.len();
         match (&mut self.bytes).take(wanted as u64).read_to_end(buffer) {
             Ok(read) => Ok(read),
-            // A decoder's own complaint carries no number of the operating system.
+            // A decoder's own error has no error code of the operating system.
             Err(error) if self.compressed && error.raw_os_error().is_none() => Err(DataError::Compressed {
                 path: path.into(),
                 offset: offset + (buffer.len() - before) as u64,
@@ -107,8 +106,8 @@ impl Input {
     }
 }
 
-/// The longest valid prefix of `bytes` as text. Unless `last`, a character that is cut off by the
-/// end of `bytes` is left for later. `line` and `offset` are those of the first byte.
+/// The longest valid UTF-8 prefix of `bytes`. Unless `last`, an incomplete character at the end of `bytes` is left for
+/// later. `line` and `offset` are those of the first byte.
 pub(crate) fn valid_text<'a>(
     bytes: &'a [u8],
     last: bool,

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::lines::Lines;
 use crate::DataError;
 
-/// The string under one key of every line; blank lines are passed over.
+/// The string under one key of every line; blank lines are skipped.
 pub(super) struct JsonLines {
     lines: Lines,
     path: Arc<Path>,
@@ -33,7 +33,7 @@ impl JsonLines {
     fn next_document(&mut self) -> Result<Option<Document>, DataError> {
         let Some((number, line)) = self.lines.next_line()? else { return Ok(None) };
         if self.key != "text" {
-            // Rarer, and slower: the whole object is read.
+            // The rare, slower case: the whole object is parsed.
             let object: Option<serde_json::Map<String, Value>> = serde_json::from_str(line).ok();
             let text = object.as_ref().and_then(|object| object.get(&self.key)?.as_str());
             let origin = format!("{}:{number}", self.path.display());

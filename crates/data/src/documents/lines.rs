@@ -1,4 +1,4 @@
-//! The lines of a text file, decompressed and checked, in memory that a line's length bounds.
+//! The lines of a text file, decompressed and checked, in memory proportional to the longest line.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,12 +9,12 @@ use crate::DataError;
 
 const CHUNK: usize = 64 << 10;
 
-/// The lines of a file; blank ones are passed over.
+/// The lines of a file; blank ones are skipped.
 pub(crate) struct Lines {
     input: Input,
     path: Arc<Path>,
     buffer: Vec<u8>,
-    /// Bytes of the buffer that were passed on already.
+    /// Number of bytes of the buffer that were already returned.
     start: usize,
     ended: bool,
     line: u64,

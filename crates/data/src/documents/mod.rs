@@ -2,15 +2,15 @@
 //!
 //! | source | documents |
 //! |---|---|
-//! | `.txt` | the whole file is one document, streamed in pieces; or, with a separator, what lies between |
+//! | `.txt` | the whole file is one document, streamed in pieces; or, with a separator, each part between separators |
 //! | `.jsonl` | one a line: the string under the key `text`, or another one ([`ReadOptions::text_column`]) |
 //! | `.parquet` | one a row: the column `text`, or another one |
 //! | a folder | its files, sorted by path, recursively; hidden and unknown files are passed over and counted |
 //! | `hf://datasets/owner/name[@revision][/path]` | the files of that dataset, downloaded to the hub's cache |
 //!
-//! Text formats may end in `.gz`, `.zst`, `.lz4` or `.br`, and lie in `.zip` archives, which are read as folders are.
-//! Text is passed on exactly as written: line ends are kept (CRLF too), and only a byte-order mark at the very start of
-//! a file is dropped.
+//! Text formats may end in `.gz`, `.zst`, `.lz4` or `.br`, and be in `.zip` archives, which are read like folders. Text
+//! is returned exactly as written: line ends are kept (CRLF too), and only a byte-order mark at the very start of a
+//! file is dropped.
 
 mod format;
 mod archive;
@@ -39,17 +39,17 @@ pub(crate) use rows::for_each_row;
 
 use crate::DataError;
 
-/// A document, or a piece of one that is too long to be held whole.
+/// A document, or a piece of one that is too long to be in memory as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The text, exactly as in the source.
     pub text: String,
     /// Its place: `path:line` (for parquet `path:row N`).
     pub origin: String,
-    /// Place of this text in its document; `None`: it is the whole document.
+    /// Position of this text in its document; `None`: it is the whole document.
     pub piece: Option<Piece>,
-    /// Whether special tokens that are spelled out in the text count as such: it was rendered by a chat template.
-    /// Elsewhere they are ordinary text.
+    /// Whether special tokens written in the text are encoded as such, as in text that a chat template rendered.
+    /// Otherwise they are ordinary text.
     pub special_tokens: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Document {
 /// joined, give its text exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    /// Characters of the document before this piece; 0 begins a document.
+    /// Characters of the document before this piece; 0 for the first piece.
     pub start: u64,
     /// Characters of the whole document.
     pub total: u64,
@@ -84,14 +84,14 @@ impl Document {
         encode(tokenizer, &self.text, self.special_tokens)
     }
 
-    /// Whether a document begins here (as opposed to going on from the piece before).
+    /// Whether a document begins here, rather than continues from the piece before.
     #[must_use]
     pub fn begins(&self) -> bool {
         self.piece.is_none_or(|piece| piece.start == 0)
     }
 }
 
-/// The ids of `text`, in which special tokens count as such or are ordinary text.
+/// The ids of `text`, in which special tokens are encoded as such or as ordinary text.
 pub(crate) fn encode(tokenizer: &Tokenizer, text: &str, special_tokens: bool) -> Result<Vec<u32>, TokenizerError> {
     if special_tokens { Ok(tokenizer.encode_with_specials(text)) } else { tokenizer.try_encode(text) }
 }
@@ -102,7 +102,7 @@ pub struct ReadOptions {
     /// Separates the documents of a `.txt` file (`TinyStories` has `<|endoftext|>` there); it is dropped, with
     /// one line break on either side. `None`: a `.txt` file is one document.
     pub separator: Option<String>,
-    /// About how many bytes of a long `.txt` document are held at a time.
+    /// Approximate number of bytes of a long `.txt` document in memory at a time.
     pub piece_bytes: usize,
     /// The most bytes of a single line of JSON, or of a document between separators.
     pub max_document_bytes: usize,
@@ -175,13 +175,13 @@ impl Documents {
         })
     }
 
-    /// Files in folders that were passed over because their extension says nothing to us.
+    /// Number of files in folders that were skipped because of an unknown extension or no content.
     #[must_use]
     pub fn skipped(&self) -> usize {
         self.skipped
     }
 
-    /// Bytes on disk of all files together, compressed as they are.
+    /// Total size of all files on disk, in bytes.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes

@@ -17,10 +17,10 @@ use parquet::file::metadata::ParquetMetaData;
 use super::Document;
 use crate::DataError;
 
-/// Rows decoded at a time.
+/// Number of rows decoded at a time.
 const ROWS: usize = 64;
 
-/// The rows of a file's text column; null rows are passed over.
+/// The rows of a file's text column; null rows are skipped.
 pub(super) struct Rows {
     path: PathBuf,
     batches: ParquetRecordBatchReader,
@@ -68,7 +68,7 @@ impl Rows {
             Some(Err(error)) => Err(unreadable(path, &error.to_string())),
         })?;
         let Some(texts) = texts else {
-            // The reader seeks about, so progress is counted by whole files.
+            // The reader seeks in the file, so progress is counted by whole files.
             self.counter.fetch_add(std::mem::take(&mut self.bytes_on_disk), Ordering::Relaxed);
             return Ok(false);
         };
@@ -112,13 +112,13 @@ fn is_text(kind: &DataType) -> bool {
     }
 }
 
-/// The most bytes that a column of a row group has once decompressed, where that is more than [`GROWTH`] times what it
-/// has in the file.
+/// Largest decompressed size, in bytes, of a column of a row group, if it is more than [`GROWTH`] times the compressed
+/// size.
 const LARGEST_COLUMN: i64 = 256 << 20;
-/// Text is rarely a tenth of its size when compressed.
+/// Compressed text is rarely below a tenth of its size.
 const GROWTH: i64 = 100;
 
-/// Refuses a file that a little of the disk would blow up in memory.
+/// Refuses decompression bombs: small files that would take much memory.
 pub(super) fn check_growth(path: &Path, metadata: &ParquetMetaData) -> Result<(), DataError> {
     for (number, group) in (1..).zip(metadata.row_groups()) {
         for column in group.columns() {

@@ -15,8 +15,8 @@ use crate::DataError;
 /// Rows decoded at a time.
 const ROWS: usize = 64;
 
-/// The rows of a file in order, with their numbers from 1. A field that is null is left out: columns have it for every
-/// row, whether the row says something there or not.
+/// The rows of a file in order, with their numbers from 1. Null fields are left out: a column has them for every row
+/// without a value.
 pub(crate) fn for_each_row(
     path: &Path,
     each: &mut dyn FnMut(u64, Map<String, Value>) -> Result<(), DataError>,
@@ -89,7 +89,7 @@ fn values(column: &dyn Array) -> Result<Vec<Value>, String> {
         DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::BinaryView => {
             return Err("it holds bytes, not text".into());
         }
-        // Text, and what can be written as such: dates, decimals.
+        // Text, and types that can be written as text: dates, decimals.
         _ => {
             let texts = with(&DataType::LargeUtf8)?;
             texts.as_string::<i64>().iter().map(|text| text.map_or(Value::Null, Value::from)).collect()

@@ -10,13 +10,13 @@ use crate::DataError;
 
 /// A file as one document, in pieces of bounded size.
 ///
-/// A file longer than a piece is read once beforehand, to count its characters: a split at a
-/// fraction of the text needs the total, and what is wrong with the file is found before any work.
+/// A file longer than a piece is read once beforehand, to count its characters: a split at a fraction of the text needs
+/// the total, and errors in the file are found before any work.
 pub(super) struct Pieces {
     bytes: TextBytes,
     piece_bytes: usize,
     characters: u64,
-    /// Of the whole file, once known to be longer than a piece.
+    /// Characters of the whole file, if it is longer than a piece.
     total: Option<u64>,
     recount: Option<(Arc<Path>, Compression)>,
 }
@@ -73,8 +73,8 @@ fn count_characters(path: Arc<Path>, compression: Compression, piece_bytes: usiz
 }
 
 /// Last offset at which a text may be cut so that byte-level BPE gives the same ids for the two parts as for the whole:
-/// the pre-tokenizers of GPT-2, GPT-4 and their descendants always start a new word there. Without such a place, the
-/// last line end; without one, the end.
+/// a place where the pre-tokenizers of GPT-2, GPT-4 and their descendants always start a new word. Without such a
+/// place, the last line end; without one, the end.
 ///
 /// The places: before a space that follows anything but whitespace, and where a letter or digit
 /// (Latin, Chinese, Korean) is followed by a line end or by punctuation other than an apostrophe.
@@ -206,7 +206,7 @@ impl TextBytes {
         valid_text(&self.buffer, self.ended, &self.path, self.line, self.offset)
     }
 
-    /// Passes on the first `length` bytes.
+    /// Removes and returns the first `length` bytes.
     fn take(&mut self, length: usize) -> Result<String, DataError> {
         let taken = &self.buffer[..length];
         let text = valid_text(taken, true, &self.path, self.line, self.offset)?.to_owned();

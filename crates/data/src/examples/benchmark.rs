@@ -30,7 +30,7 @@ pub struct Schema {
     pub gold: usize,
 }
 
-/// A text that goes on in one right way.
+/// A text with one right continuation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// The given text.
@@ -39,14 +39,14 @@ pub struct Completion {
     pub continuation: String,
 }
 
-/// The questions of one benchmark, which are all of a kind.
+/// The questions of one benchmark, all of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Benchmark {
     /// Answers to choose from: `query`, `choices`, `gold`.
     MultipleChoice(Vec<MultipleChoice>),
     /// Contexts to choose from: `context_options`, `continuation`, `gold`.
     Schema(Vec<Schema>),
-    /// Texts to go on with: `context`, `continuation`.
+    /// Texts to continue: `context`, `continuation`.
     Completion(Vec<Completion>),
 }
 
@@ -95,8 +95,8 @@ impl Benchmark {
 /// Reads a benchmark from a `.jsonl` or `.json` file (also `.gz` or `.zst`), or from a folder of files of one kind.
 ///
 /// # Errors
-/// When the path is wrong, the file holds nothing, or a question has other keys than the first one or a gold index that
-/// none of its choices has; the message tells the line.
+/// When the path is wrong, the file is empty, or a question has other keys than the first one or a gold index without a
+/// choice; the message names the line.
 pub fn read_benchmark(path: &str) -> Result<Benchmark, DataError> {
     let mut benchmark: Option<Benchmark> = None;
     for file in SourceFiles::find_known(&[path.to_owned()], Known::EXAMPLES)?.files {

@@ -10,12 +10,12 @@ use crate::documents::json_lines::kind;
 
 /// Keys of a system message.
 const SYSTEM: [&str; 2] = ["system", "system_prompt"];
-/// Keys of what belongs to the whole conversation and goes to the chat template.
+/// Keys that belong to the whole conversation and are passed to the chat template.
 const TOOLS: &str = "tools";
 const VARIABLES: &str = "chat_template_kwargs";
 
-/// The messages with what stands beside them: the system message and earlier turns before them, and tools and variables
-/// of the template in the first.
+/// Adds the keys beside the messages: the system message and earlier turns before them; tools and template variables in
+/// the first message.
 pub(super) fn with_beside(record: &Record, messages: Vec<Message>) -> Result<Vec<Message>, DataError> {
     let mut all = Vec::new();
     for key in SYSTEM {

@@ -5,9 +5,9 @@ use fireclay_tokenizer::Message;
 use super::{Conversation, Preference, Rating, Task};
 use crate::DataError;
 
-/// An example that starts with something to answer.
+/// An example that starts with a prompt.
 pub trait Prompted {
-    /// The messages; what follows the first of the assistant's does not matter here.
+    /// The messages; those after the assistant's first one are not used.
     fn opening(&self) -> &[Message];
 }
 
@@ -37,9 +37,9 @@ impl Prompted for Rating {
 
 /// Splits examples into those for training and about `fraction` of them for validation, keeping their order.
 ///
-/// The seed and the user's messages before the first answer decide, so that no prompt is on both sides, whatever kinds
-/// of example it is in, and a conversation's later turns follow its first. Examples that all begin alike are for
-/// training.
+/// The seed and the user's messages before the first answer decide the side, so that no prompt is on both sides,
+/// whatever the kind of example, and a conversation's later turns stay with its first. If all examples begin alike, all
+/// are for training.
 ///
 /// # Errors
 /// When `fraction` is not at least 0 and below 1.
@@ -53,11 +53,11 @@ pub fn split_by_prompt<T: Prompted>(examples: Vec<T>, fraction: f64, seed: u64) 
     }
     let held_out = |example: &T| place(example.opening(), seed) < fraction;
     let (train, validation): (Vec<T>, Vec<T>) = examples.into_iter().partition(|example| !held_out(example));
-    // Nothing is held out of examples that all begin alike: there would be nothing to learn from.
+    // If all examples begin alike, none is held out: there would be nothing to learn from.
     Ok(if train.is_empty() { (validation, vec![]) } else { (train, validation) })
 }
 
-/// A number from 0 to 1 that depends on the seed and the user's first words only.
+/// A number from 0 to 1 that depends only on the seed and the user's messages before the first answer.
 fn place(messages: &[Message], seed: u64) -> f64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes());
@@ -68,7 +68,7 @@ fn place(messages: &[Message], seed: u64) -> f64 {
     }
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-    // 53 bits are what a double holds exactly.
+    // A double holds 53 bits exactly.
     (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
 }
 

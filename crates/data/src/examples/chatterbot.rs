@@ -1,4 +1,4 @@
-//! `ChatterBot`'s corpora: YAML with lists of sentences that two people say in turn.
+//! `ChatterBot`'s corpora: YAML with lists of sentences that two speakers say in turn.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ pub(super) type Dialogue = (u64, Map<String, Value>);
 
 /// The dialogues under `conversations`.
 ///
-/// A sentence where a list should be is a dialogue in which nobody answers. Scalars are taken as they are written:
-/// `22` and `yes` are text.
+/// A sentence in the place of a list is a dialogue without an answer. Scalars are text as written, such as `22` and
+/// `yes`.
 pub(super) fn dialogues(path: &Path, text: &str) -> Result<Vec<Dialogue>, DataError> {
     let mut reader = Reader { path, events: Parser::new_from_str(text) };
     let Some(root) = reader.document()? else { return Ok(Vec::new()) };

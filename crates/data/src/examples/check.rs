@@ -30,13 +30,13 @@ pub enum AnswerCheck {
     },
     /// The answer must be one JSON value and nothing else.
     Json,
-    /// As the embedded corpus judges answers to its own prompts, or not at all.
+    /// A check of the embedded corpus, which may be that there is none.
     #[serde(untagged)]
     Corpus(Check),
 }
 
 impl AnswerCheck {
-    /// Anything may be said: only a reward model can judge it.
+    /// Any answer is allowed: only a reward model can judge it.
     pub const OPEN: Self = Self::Corpus(Check::Open);
 
     /// Whether `completion` is right, or `None` if there is no right or wrong.
@@ -73,7 +73,7 @@ impl Pattern {
     /// Says in one line what is wrong with it.
     pub fn new(pattern: &str) -> Result<Self, String> {
         Regex::new(pattern).map(Self).map_err(|error| {
-            // The parser draws the pattern and points at the place; the last line says what is wrong.
+            // The parser's message shows the pattern and the place; its last line names the problem.
             let message = error.to_string();
             message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })

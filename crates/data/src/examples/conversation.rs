@@ -16,7 +16,7 @@ use crate::documents::Known;
 use crate::documents::json_lines::kind;
 use fireclay_corpus as corpus;
 
-/// Turns of a user and of an assistant, perhaps after a system message.
+/// Turns of a user and an assistant, optionally after a system message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conversation {
     /// Messages in order.
@@ -42,7 +42,7 @@ const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `q
 
 /// Keys of whole conversations.
 const WHOLE: [&str; 3] = ["messages", "conversations", "conversation"];
-/// Keys of what is answered.
+/// Keys of an answer.
 const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
 
 /// Reads conversations.
@@ -86,7 +86,7 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         record.messages(key)?
     } else if let Some(key) = record.first_of(&ASKED) {
         let mut messages = prompt_under(record, key)?;
-        // A key that is there but null is an answer that is missing, not another form.
+        // A key with the value null is a missing answer, not another form.
         let answer = record.first_of(&ANSWERED);
         let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
         let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
@@ -102,7 +102,7 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     Ok(())
 }
 
-/// Keeps a conversation, or counts why it cannot be learned from.
+/// Adds a conversation, or counts the reason why it cannot be learned from.
 fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversation>) {
     let origin = record.origin();
     for message in &messages {
@@ -123,7 +123,7 @@ fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversatio
 /// Roles that every chat template should know.
 const KNOWN_ROLES: [&str; 5] = ["user", "assistant", "system", "developer", "tool"];
 
-/// Whether a message neither says anything nor calls a tool.
+/// Whether a message has neither text nor tool calls.
 pub(super) fn is_empty(message: &Message) -> bool {
     message.content.trim().is_empty() && !message.calls_tools()
 }

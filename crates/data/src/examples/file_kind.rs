@@ -21,7 +21,7 @@ pub enum FileKind {
 const EXPECTED: &str = "a benchmark (`choices`, `context_options`, or `context` and `continuation`), preferences \
      (`chosen` and `rejected`), tasks (`question` and `answer`, `prompt` or `messages`), or `text`";
 
-/// Tells what `path` holds: the first of its files decides, and of that the name or the first object.
+/// Determines the kind of `path` from its first file, by the file's name or its first object.
 ///
 /// # Errors
 /// When the path is missing or of an unknown kind, or the first object is damaged or has keys of no kind; the message

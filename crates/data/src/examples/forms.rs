@@ -1,5 +1,5 @@
-//! Every form of example that people have, and what becomes of it: read or refused. The table of docs/your-own-data.md
-//! is made of this list, and a test holds them together.
+//! Every form of example in common use, and whether it is read or refused. The table of docs/your-own-data.md is
+//! generated from this list, and a test compares them.
 
 use std::fmt::Write;
 

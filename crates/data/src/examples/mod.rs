@@ -1,4 +1,4 @@
-//! Labelled examples: what fine-tuning, reward models, reinforcement learning and evaluation learn from.
+//! Labelled examples: the data of fine-tuning, reward models, reinforcement learning and evaluation.
 //!
 //! | kind | what it is | read by |
 //! |---|---|---|
@@ -6,21 +6,21 @@
 //! | [`Preference`] | a prompt with a better and a worse answer | [`read_preferences`] |
 //! | [`Task`] | a prompt, and how answers to it are judged | [`read_tasks`] |
 //! | [`Rating`] | a prompt with an answer that is good or bad | [`read_ratings`] |
-//! | [`Benchmark`] | what a model is scored by without being asked to talk | [`read_benchmark`] |
+//! | [`Benchmark`] | questions scored by the model's probabilities, without a chat | [`read_benchmark`] |
 //!
-//! [`file_kind`] tells which of these a file is for.
+//! [`file_kind`] determines the kind of a file.
 //!
-//! Paths are files and folders of `.jsonl` (one object a line) and `.json` (one array, or one object after another),
-//! each also `.gz` or `.zst`, and of `.parquet` (one object a row). Each object's form is recognised by its keys; the
-//! readers list the forms. A list of messages in an object's place is a conversation.
+//! Paths are files and folders of `.jsonl` (one object per line) and `.json` (one array, or one object after another),
+//! each also `.gz` or `.zst`, and of `.parquet` (one object per row). Each object's form is recognised by its keys; the
+//! readers list the forms. A list of messages in the place of an object is a conversation.
 //!
-//! Beside any form's messages may stand `system` (a system message), `history` (earlier turns, each a question with its
-//! answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are counted in
-//! [`Examples::ignored`].
+//! In addition to the messages, any form may have `system` (a system message), `history` (earlier turns, each a
+//! question with its answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are
+//! counted in [`Examples::ignored`].
 //!
-//! An error in the *form* of a file (no JSON, a missing key, a number where text should be) is an error that tells the
-//! line. What is wrong with the *meaning* of one example (an empty answer, a pair of equal answers) leaves that example
-//! out, and is counted with its reason in [`Skips`].
+//! An error in the *form* of a file (invalid JSON, a missing key, a number in the place of text) is an error that names
+//! the line. An error in the *meaning* of one example (an empty answer, a pair of equal answers) skips that example,
+//! which is counted with its reason in [`Skips`].
 
 mod skips;
 mod record;
@@ -66,7 +66,7 @@ mod reason {
     pub const SEVERAL: &str = "an answer of several messages";
 }
 
-/// The origin of what the embedded corpus generates.
+/// The origin of generated examples.
 const CORPUS: &str = "corpus";
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub struct Preference {
     pub chosen: String,
     /// The worse answer.
     pub rejected: String,
-    /// By how much the chosen answer is better, if anybody measured it.
+    /// Margin by which the chosen answer is better, if known.
     pub margin: Option<f32>,
     /// Fault of the rejected answer, for reporting: "rude", "2 ranks lower".
     pub kind: Option<String>,
@@ -77,7 +77,7 @@ const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `ques
 /// | `chosen`, `rejected` as text | `Human:` and `Assistant:` in turn, as in Anthropic's HH-RLHF (Bai et al. 2022, <https://arxiv.org/abs/2204.05862>) |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: each ranked answer against each that is ranked lower |
 ///
-/// `margin` (a number) and `kind` (text) are read too where they are there.
+/// `margin` (a number) and `kind` (text) are read too if present.
 ///
 /// # Errors
 /// When a path or a file's form is wrong, and when everything in a file has to be left out.
@@ -119,7 +119,7 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
     Ok(())
 }
 
-/// The prompt and the answer to it that lies under `key`, which may begin with the prompt itself.
+/// The prompt with the answer under `key`, which may repeat the prompt.
 fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
     let messages = match &record.object[key] {
         Value::String(text) if prompt.is_empty() => {
@@ -130,7 +130,7 @@ fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>,
         }
         _ => record.text_or_messages(key, "assistant")?,
     };
-    // System messages may stand in one of the two only.
+    // Only one of the two may have system messages.
     let systems = |messages: &[Message]| messages.iter().take_while(|message| message.role == "system").count();
     let (own, asked) = (systems(&messages), systems(prompt));
     if !prompt[asked..].is_empty() && messages[own..].starts_with(&prompt[asked..]) {
@@ -146,7 +146,7 @@ fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>,
     Ok([prompt, &messages].concat())
 }
 
-/// Keeps a pair, or counts why it cannot be learned from.
+/// Adds a pair, or counts the reason why it cannot be learned from.
 fn add(pair: Preference, found: &mut Examples<Preference>) {
     match reason_to_skip(&pair) {
         Some(reason) => found.skips.add(reason, pair.origin),

@@ -6,7 +6,7 @@ use super::record::Record;
 use super::{human_assistant, reason};
 use crate::DataError;
 
-/// Keys of what is asked.
+/// Keys of a prompt.
 pub(super) const ASKED: [&str; 4] = ["prompt", "question", "instruction", "query"];
 
 /// The prompt, under whichever of its keys; text may itself be a dialogue of `Human:` and `Assistant:`. `None` if there
@@ -40,7 +40,7 @@ pub(super) fn asked(instruction: &str, record: &Record) -> Result<Message, DataE
     Ok(Message::new("user", asked))
 }
 
-/// Why nothing can be answered to a prompt.
+/// The reason why a prompt cannot be answered, if any.
 pub(super) fn fault(prompt: &[Message]) -> Option<&'static str> {
     let Some(last) = prompt.last() else { return Some(reason::EMPTY_PROMPT) };
     if last.role == "assistant" {

@@ -42,7 +42,7 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
     };
     let prompt = with_beside(record, prompt)?;
     let answers = record.text_or_messages(answer, "assistant")?;
-    // Tables of numbers have no true and false.
+    // Numeric columns have 0 and 1 instead of false and true.
     let good = match record.value("label").and_then(serde_json::Value::as_u64) {
         Some(label @ (0 | 1)) => label == 1,
         _ => record.bool("label")?,

@@ -29,7 +29,8 @@ pub struct Examples<T> {
     pub ignored: Skips,
 }
 
-/// Reads the files behind `paths`; `parse` appends what an object holds, or counts why it cannot be used.
+/// Reads the files behind `paths`; `parse` appends the examples of an object, or counts the reason why it cannot be
+/// used.
 ///
 /// # Errors
 /// Those of finding, decompressing and parsing; a file without any object, or of which everything was skipped.
@@ -131,7 +132,7 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
 fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
-        // A conversation without anything around it.
+        // A bare conversation.
         Ok(Value::Array(messages)) if !messages.is_empty() && messages.iter().all(is_message) => {
             Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
         }

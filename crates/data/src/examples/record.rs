@@ -1,4 +1,4 @@
-//! One object of a file, and what lies under its keys.
+//! One object of a file, with typed access to its keys.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
-/// A JSON object and where it stands.
+/// A JSON object and its place in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
     pub path: Arc<Path>,
@@ -111,7 +111,7 @@ impl Record {
     }
 }
 
-/// Whether a value says nothing, as columns do that a row does not use.
+/// Whether a value is empty, as in columns that a row does not use.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Examples that were left out: for each reason, how many, and where the first one is.
+/// Skipped examples: for each reason, their number and the place of the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Skips {
     reasons: BTreeMap<String, Skipped>,

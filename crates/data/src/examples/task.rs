@@ -14,7 +14,7 @@ use crate::DataError;
 use crate::documents::Known;
 use fireclay_corpus as corpus;
 
-/// A conversation that waits for the assistant's next turn, and how that turn is judged.
+/// A conversation that waits for the assistant's next turn, with a check of that turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// The messages so far, the last one not the assistant's.

@@ -1,5 +1,5 @@
-//! Conversation trees of `OpenAssistant` (Köpf et al. 2023, <https://arxiv.org/abs/2304.07327>): at every point there
-//! are several replies, and the assistant's are ranked by people, 0 the best.
+//! Conversation trees of `OpenAssistant` (Köpf et al. 2023, <https://arxiv.org/abs/2304.07327>): each message may have
+//! several replies; people ranked the assistant's, 0 is the best.
 
 use fireclay_tokenizer::Message;
 use serde::Deserialize;
@@ -65,8 +65,8 @@ fn root(record: &Record, skips: &mut Skips) -> Result<Option<Node>, DataError> {
     Ok(Some(root))
 }
 
-/// Every path from the root to a last answer on which each answer is the best-ranked one. Prompts that nobody answers
-/// are counted and left off.
+/// Every path from the root to a last answer on which each answer is the best-ranked one. Prompts without an answer are
+/// counted and dropped.
 pub(super) fn conversations(record: &Record, skips: &mut Skips) -> Result<Vec<Vec<Message>>, DataError> {
     let mut paths = Vec::new();
     if let Some(root) = root(record, skips)? {

@@ -1,4 +1,4 @@
-//! Messages of a conversation, in the spellings that data sets have.
+//! Messages of a conversation, in the spellings of common data sets.
 
 use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
@@ -63,7 +63,7 @@ fn message(record: &Record, place: &str, mut object: Map<String, Value>) -> Resu
 fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Result<Message, DataError> {
     match object.get("role") {
         Some(Value::String(name)) => {
-            // A name that only this data set's template knows is the template's business.
+            // Other role names are passed to the template unchanged.
             if let Some(known) = role(name) {
                 object.insert("role".into(), known.into());
             }
@@ -71,7 +71,7 @@ fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Resul
         None => return Err(record.wrong(format!("`role` in `{place}`"), describe_keys(&object))),
         Some(other) => return Err(record.wrong(format!("a string as `{place}.role`"), kind(other))),
     }
-    // A call as OpenAI had it before there could be several.
+    // OpenAI's older form, with a single call.
     let calls = object.get("tool_calls").is_some_and(|calls| !calls.is_null());
     if !calls && let Some(call) = object.get("function_call").filter(|call| call.is_object()).cloned() {
         object.shift_remove("function_call");
@@ -88,7 +88,7 @@ fn finished(record: &Record, place: &str, object: Map<String, Value>) -> Result<
         .map_err(|(expected, found)| record.wrong(expected.replace("`content`", &format!("`{place}.content`")), found))
 }
 
-/// `ShareGPT`'s messages; a `function_call` is what the assistant says.
+/// `ShareGPT`'s messages; a `function_call` is a message of the assistant.
 fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
     let text = |key: &str| match object.get(key) {
         Some(Value::String(text)) => Ok(text.clone()),
@@ -114,7 +114,7 @@ fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result
     finished(record, place, rest)
 }
 
-/// The calls that a text in JSON tells: one `{name, arguments}` or a list of them.
+/// The calls in a JSON text: one `{name, arguments}` or a list of them.
 fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataError> {
     let expected = || format!("a call as JSON, `{{\"name\": …, \"arguments\": {{…}}}}`, as `{place}.value`");
     let parsed: Value = serde_json::from_str(text).map_err(|_| record.wrong(expected(), "other text"))?;
@@ -132,7 +132,7 @@ fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataErr
     calls.collect()
 }
 
-/// Answers are learned or they are not.
+/// Refuses weights other than 0 and 1: an answer is either learned or not.
 fn check_weight(record: &Record, place: &str, message: &Message) -> Result<(), DataError> {
     if let Some(train) = message.extra.get("train").filter(|train| !train.is_boolean() && !train.is_null()) {
         return Err(record.wrong(format!("true or false as `{place}.train`"), train.to_string()));

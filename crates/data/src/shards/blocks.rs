@@ -1,4 +1,4 @@
-//! Checksums of parts of a shard: a part is verified when it is first read, so that nothing damaged is learned from and
+//! Checksums of parts of a shard: a part is verified when it is first read, so that damaged data is never used and
 //! opening a set does not read all of it.
 
 use std::ops::Range;
@@ -22,7 +22,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Those of an entry of the manifest: one of the whole shard, where an earlier version wrote it.
+    /// The checksums of a manifest entry: one for the whole shard, if an earlier version wrote it.
     ///
     /// # Errors
     /// When there are fewer or more than the shard has blocks.

@@ -67,7 +67,7 @@ impl Header {
 
     const SUM_AT: usize = 112;
 
-    /// As it stands in the file.
+    /// The header as bytes of the file.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
@@ -87,7 +87,7 @@ impl Header {
     /// Reads the header at the start of `bytes`; any bytes may be given.
     ///
     /// # Errors
-    /// Says what does not agree: the length, the magic, the version, the header's own checksum.
+    /// Names the mismatch: the length, the magic, the version, or the header's own checksum.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let Some((bytes, _)) = bytes.split_first_chunk::<{ Self::BYTES }>() else {
             return Err(format!("{} bytes are too few for a header", bytes.len()));

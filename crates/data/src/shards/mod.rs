@@ -1,15 +1,13 @@
 //! Tokenised text in memory-mapped files.
 //!
-//! A folder holds `train-00000.bin`, `val-00000.bin`, … and `manifest.json`. Every shard is a
-//! 128-byte [header](Header) and its token ids, little-endian, 2 bytes each where the vocabulary has
-//! at most 65,536 ids and 4 bytes otherwise. The tokens of a split are those of its shards in order.
-//! Documents are separated by the tokenizer's end-of-text id, written *between* them: a split of one
-//! document has none.
+//! A folder holds `train-00000.bin`, `val-00000.bin`, … and `manifest.json`. Every shard is a 128-byte [header](Header)
+//! and its token ids, little-endian, 2 bytes each if the vocabulary has at most 65,536 ids and 4 bytes otherwise. The
+//! tokens of a split are those of its shards in order. The tokenizer's end-of-text id is written *between* documents: a
+//! split of one document has none.
 //!
-//! A shard is written under a temporary name, synced and renamed; the manifest comes last. A folder
-//! without a manifest is therefore never mistaken for a whole set. Opening one verifies headers and
-//! lengths; the tokens are verified in blocks of 1 MiB, each against its BLAKE3 checksum in the
-//! manifest before the first of them is given out.
+//! A shard is written under a temporary name, synced and renamed; the manifest comes last. So a folder without a
+//! manifest is never mistaken for a complete set. Opening a set verifies headers and lengths; the tokens are verified
+//! in blocks of 1 MiB, each against its BLAKE3 checksum in the manifest before the first of them is returned.
 
 mod tokenize;
 mod split;
@@ -38,9 +36,9 @@ fn prefix(split: Split) -> &'static str {
     }
 }
 
-/// Makes a rename within `dir` last through a power cut.
+/// Syncs `dir`, so that a rename in it survives a power failure.
 fn sync_dir(dir: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened as a file.
+    // Other systems cannot open a folder as a file.
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 

@@ -42,9 +42,8 @@ enum Shard {
 }
 
 impl ShardSet {
-    /// Maps the shards in `dir`, after verifying headers, lengths, and that `tokenizer` is the one
-    /// that wrote them. The tokens are not read for this: [`read`](Self::read) verifies those that it
-    /// gives out.
+    /// Maps the shards in `dir`, after verifying headers, lengths, and that `tokenizer` is the one that wrote them.
+    /// This does not read the tokens: [`read`](Self::read) verifies those that it returns.
     ///
     /// # Errors
     /// When the set is missing, incomplete, damaged there, or another tokenizer's.
@@ -60,8 +59,8 @@ impl ShardSet {
         Self::open_hash(dir.as_ref(), None)
     }
 
-    /// Tokens held in memory: for tests, and for data too small for files. How much text they stand
-    /// for is not known, so [`text_bytes`](Self::text_bytes) is 0.
+    /// Tokens in memory: for tests, and for data too small for files. The size of their text is unknown, so
+    /// [`text_bytes`](Self::text_bytes) is 0.
     #[must_use]
     pub fn from_ids(train: Vec<u32>, validation: Vec<u32>) -> Self {
         let tokens = |ids: Vec<u32>| {
@@ -74,8 +73,8 @@ impl ShardSet {
         Self { splits: Arc::new([tokens(train), tokens(validation)]), key: "".into(), document_end: None }
     }
 
-    /// The same tokens, whose batches let no document see another: a document ends before each `end_of_text`, which is
-    /// the first id that the next one sees.
+    /// The same tokens, in whose batches documents do not see each other: a document ends before each `end_of_text`,
+    /// which is the first id of the next one.
     ///
     /// Batches made from the set then carry [`segments`](crate::Batch::segments). Without this, a window is one text,
     /// as in GPT's pretraining, and a token attends to earlier documents too.
@@ -134,8 +133,8 @@ impl ShardSet {
         self.split(split).text_bytes
     }
 
-    /// Average bytes of text a token: what turns a loss in nats a token into bits a byte,
-    /// `loss / ln 2 / bytes_per_token`. `None` when the text is not known.
+    /// Average bytes of text per token, which converts a loss in nats per token to bits per byte, `loss / ln 2 /
+    /// bytes_per_token`. `None` if the text is unknown.
     #[must_use]
     pub fn bytes_per_token(&self, split: Split) -> Option<f64> {
         let Tokens { len, text_bytes, .. } = *self.split(split);

@@ -1,4 +1,4 @@
-//! Which text is held out for validation.
+//! Split of text into training and validation.
 
 use std::collections::VecDeque;
 
@@ -10,17 +10,17 @@ use crate::{DataError, Document};
 pub enum ValidationSplit {
     /// Nothing is held out.
     None,
-    /// [`ByDocument`](Self::ByDocument) if there are documents enough: if the sources begin with at
-    /// least `10 / fraction` documents within their first 32 MiB; otherwise [`Tail`](Self::Tail).
-    /// So many short documents are divided whole, and one book, or a few, at the end of each.
+    /// [`ByDocument`](Self::ByDocument) if there are enough documents: if the sources begin with at least `10 /
+    /// fraction` documents within their first 32 MiB; otherwise [`Tail`](Self::Tail). So many short documents are
+    /// assigned as a whole, and one book, or a few, are cut near the end of each.
     Auto {
         /// The share held out, in `0..1`.
         fraction: f64,
         /// As for `ByDocument`.
         seed: u64,
     },
-    /// Every document goes as a whole to one side, chosen by a keyed hash of how it begins: equal documents
-    /// never stand on both sides, and the choice does not depend on their order.
+    /// Every document is assigned as a whole, by a keyed hash of its beginning: equal documents are never on both
+    /// sides, and the choice does not depend on their order.
     ByDocument {
         /// The share of documents held out, in `0..1`.
         fraction: f64,
@@ -68,7 +68,7 @@ impl ValidationSplit {
 /// [`ValidationSplit::Auto`] looks at this much text to decide.
 const LOOK_BYTES: usize = 32 << 20;
 
-/// Text on its way to one side.
+/// Text assigned to one side of the split.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Assigned {
     pub split: Split,
@@ -77,7 +77,7 @@ pub(super) struct Assigned {
     pub origin: String,
     /// Whether a document begins here, on this side.
     pub begins: bool,
-    /// Whether special tokens in the text count as such.
+    /// Whether special tokens in the text are encoded as such.
     pub special_tokens: bool,
 }
 
@@ -93,7 +93,7 @@ impl Assigned {
 /// Divides a stream of documents between the splits.
 pub(super) struct Divided<I> {
     documents: I,
-    /// Looked at already.
+    /// Documents that were already looked at.
     ahead: VecDeque<Result<Document, DataError>>,
     rule: ValidationSplit,
     /// The side of the document that is being streamed in pieces.
@@ -150,7 +150,7 @@ impl<I: Iterator<Item = Result<Document, DataError>>> Divided<I> {
         let mut assigned = Assigned::whole(document, Split::Train);
         let cut = (total as f64 * (1.0 - fraction)).floor() as u64;
         if start >= cut {
-            // A document that the training split got nothing of begins in validation.
+            // A document without text in the training split begins in validation.
             return Assigned { split: Split::Validation, begins: start == cut, ..assigned };
         }
         let keep = usize::try_from(cut - start).unwrap_or(usize::MAX);

@@ -18,7 +18,7 @@ use super::{ShardSet, ShardWriter, Split, ValidationSplit};
 use crate::documents::{Documents, ReadOptions, SourceFiles, encode};
 use crate::{DataError, Document};
 
-/// Text given to one thread at a time, on average.
+/// Average number of bytes of text for one thread at a time.
 const BYTES_A_THREAD: usize = 512 << 10;
 
 /// Options of tokenising text into shards.
@@ -26,7 +26,7 @@ const BYTES_A_THREAD: usize = 512 << 10;
 pub struct TokenizeOptions {
     /// The validation split.
     pub split: ValidationSplit,
-    /// The most tokens of a shard.
+    /// Largest number of tokens of a shard.
     pub shard_tokens: u64,
     /// Whether to draw a progress bar (on stderr, and only if that is a terminal).
     pub progress: bool,
@@ -58,9 +58,9 @@ impl Default for TokenizeOptions {
 pub struct Tokenized {
     /// The tokens.
     pub shards: ShardSet,
-    /// Whether the shards of an earlier run were taken as they are.
+    /// Whether the shards of an earlier run were reused.
     pub reused: bool,
-    /// Files in folders that were passed over: an unknown extension, or no content.
+    /// Number of skipped files in folders: with an unknown extension, or empty.
     pub skipped_files: usize,
 }
 
@@ -132,7 +132,7 @@ pub fn tokenize_paths(
     if Manifest::read(out_dir).is_ok_and(|manifest| manifest.key == key) {
         match ShardSet::open(out_dir, tokenizer) {
             Ok(shards) => return Ok(Tokenized { shards, reused: true, skipped_files }),
-            // A shard was deleted: they are made again. Damage, though, is for the user to know of.
+            // A shard was deleted: all are made again. Damage, however, is reported to the user.
             Err(DataError::Incomplete { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -286,7 +286,7 @@ fn source_key(
 ) -> Result<String, DataError> {
     let mut hasher = blake3::Hasher::new_derive_key("fireclay-data 2026 shard sources");
     hasher.update(&tokenizer.hash());
-    // The Debug form names every field, so a new option changes the key.
+    // The Debug form has every field, so that a new option changes the key.
     let how = format!("{:?} {:?} {}", options.split, options.read, options.shard_tokens);
     hasher.update(how.as_bytes());
     for files in [Some(train), validation] {

@@ -1,4 +1,4 @@
-//! Tokens out to shards.
+//! Writes tokens to shards.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -54,10 +54,10 @@ struct OpenShard {
 }
 
 impl ShardWriter {
-    /// Tokens of a shard unless told otherwise: 128 or 256 MiB.
+    /// Default number of tokens of a shard: 128 or 256 MiB.
     pub const SHARD_TOKENS: u64 = 64 << 20;
 
-    /// Starts a set in `dir`, which is made if need be; a set that is there is removed.
+    /// Starts a set in `dir`, which is created if necessary; an existing set is removed.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -77,7 +77,7 @@ impl ShardWriter {
         })
     }
 
-    /// Records what the set is made from, to recognise it later.
+    /// Records the key of the set's source, to recognise it later.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
@@ -95,9 +95,8 @@ impl ShardWriter {
         self
     }
 
-    /// Appends the tokens of a document, or of a further piece of one (`begins` false), that stand
-    /// for `text_bytes` bytes of text. A document is preceded by the end-of-text id unless it is the
-    /// split's first.
+    /// Appends the tokens of a document, or of a further piece of one (`begins` false), with `text_bytes` bytes of
+    /// text. The end-of-text id is written before each document except the split's first.
     ///
     /// # Errors
     /// When the shard cannot be written.
@@ -238,7 +237,7 @@ impl OpenShard {
     }
 }
 
-/// Removes an earlier set, the manifest first so that what remains is never taken for a whole one.
+/// Removes an earlier set, the manifest first so that the remains are never taken for a complete one.
 fn clear(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     match fs::remove_file(dir.join(manifest::FILE)) {

@@ -1,4 +1,4 @@
-//! A model asked a battery: how much is answered right, greedily and as in a chat.
+//! Runs a battery on a model: the shares of right replies, greedy and sampled.
 
 use fireclay_data::examples::Task;
 use fireclay_infer::SamplingConfig;
@@ -7,8 +7,8 @@ use fireclay_rlhf::{Battery, Tally};
 use super::encode;
 use crate::{EvalError, Metric, Reader, TaskReport};
 
-/// Asks every task twice: for the most probable reply, and for one drawn as `sampling` says. A reply that has not ended
-/// after its `max_tokens` is wrong, as in training.
+/// Answers every task twice: greedily, and with the settings `sampling`. A reply that has not ended after its
+/// `max_tokens` is wrong, as in training.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits

@@ -1,7 +1,7 @@
-//! The battery, what people type first: its prompts, what a model or a finished stage reaches on it, and stages side by
-//! side.
+//! The battery of common first messages: its prompts, the results of a model or a finished stage, and a comparison of
+//! stages.
 //!
-//! Asking and judging is [`fireclay_rlhf::battery`]'s.
+//! [`fireclay_rlhf::battery`] generates and judges the replies.
 
 mod prompts;
 mod ask;

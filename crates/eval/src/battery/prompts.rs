@@ -11,12 +11,11 @@ use fireclay_tokenizer::Tokenizer;
 use crate::EvalError;
 use crate::answers::prompts;
 
-/// `per_topic` prompts of each topic: the embedded corpus' about the people of `world`, or the first of `files`, where
-/// there are any.
+/// `per_topic` prompts of each topic: from the embedded corpus, about the people of `world`, or, if there are any
+/// `files`, the first of these.
 ///
 /// # Errors
-/// When a file is missing or holds something else, or names a topic that a metric of another meaning would be called
-/// by.
+/// When a file is missing or holds something else, or names a topic whose metric would have the name of another metric.
 pub fn tasks(files: &[String], world: &WorldConfig, per_topic: usize) -> Result<Vec<Task>, EvalError> {
     if files.is_empty() {
         return Ok(fireclay_corpus::battery(world, per_topic).into_iter().map(Task::from).collect());
@@ -42,7 +41,7 @@ fn reserved(task: &Task) -> Option<&str> {
     task.topic.as_deref().filter(|topic| topic.starts_with("sampled") || *topic == "most_frequent")
 }
 
-/// Tasks as a battery for a model of `context` tokens, with what had to be left out.
+/// Tasks as a battery for a model of `context` tokens, with the skipped ones.
 ///
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, or no answer can be judged.

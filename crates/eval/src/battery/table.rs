@@ -1,4 +1,4 @@
-//! Stages side by side: what share of each topic they answer right, and what they reply.
+//! Comparison of stages: shares of right replies by topic, and the replies.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub struct StageReplies {
     pub report: BatteryReport,
 }
 
-/// Of the stages named, those that left replies in `run`.
+/// The named stages that left replies in `run`.
 pub fn read<'a>(run: &Path, stages: impl IntoIterator<Item = &'a str>) -> Vec<StageReplies> {
     let one = |stage: &str| {
         let report = BatteryReport::read(&run.join(stage).join("battery.jsonl")).ok()?;
@@ -24,7 +24,7 @@ pub fn read<'a>(run: &Path, stages: impl IntoIterator<Item = &'a str>) -> Vec<St
     stages.into_iter().filter_map(one).collect()
 }
 
-/// Cell of right replies: a row a topic, a column a stage.
+/// Table of right replies: one row per topic, one column per stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatteryTable {
     /// The columns' names.
@@ -38,7 +38,7 @@ pub struct BatteryTable {
 pub struct TopicRow {
     /// The topic, or what else the row is about.
     pub name: String,
-    /// The shares of each stage; `None` where it was not asked.
+    /// The shares of each stage; `None` if it has none.
     pub cells: Vec<Option<Cell>>,
 }
 
@@ -129,7 +129,7 @@ pub struct SideBySide<'a> {
     pub topic: Option<&'a str>,
     /// The conversation that waits for a reply.
     pub messages: &'a [Message],
-    /// Reply of each stage, and whether it is right; `None` where it was not asked.
+    /// Reply of each stage, and whether it is right; `None` if it has none.
     pub replies: Vec<Option<(&'a str, bool)>>,
 }
 

@@ -10,7 +10,7 @@ fn compiler() -> ConstraintCompiler {
 
 const END: u32 = 256;
 
-/// The bytes that may follow `text`, and whether it may end there; `None` where it is no beginning.
+/// The bytes that may follow `text`, and whether it may end there; `None` if it is not a valid prefix.
 fn following(constraint: &Constraint, text: &str) -> Option<(String, bool)> {
     let mut compiled = compiler().compile(constraint).unwrap();
     for byte in text.bytes() {

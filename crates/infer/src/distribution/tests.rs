@@ -7,7 +7,7 @@ fn logits() -> Vec<f32> {
     [0.2_f32, 0.4, 0.1, 0.3].map(f32::ln).to_vec()
 }
 
-/// Which tokens `config` leaves of [`logits`], and with which probabilities.
+/// Checks the tokens, and their probabilities, that remain of [`logits`] after the filters of `config`.
 fn check(config: &SamplingConfig, seen: &[u32], expect: &[(u32, f64)]) {
     let distribution = Distribution::new(&logits(), seen, config);
     let ids: Vec<u32> = expect.iter().map(|&(id, _)| id).collect();
@@ -117,7 +117,7 @@ fn logits_that_are_no_numbers_give_nothing() {
         assert_eq!(sampler.sample(&[0.0, bad, 1.0], &[]), None);
     }
     assert_eq!(sampler.sample(&[f32::NEG_INFINITY; 3], &[]), None);
-    // One token may well be impossible.
+    // A single token may be impossible.
     assert_ne!(sampler.sample(&[f32::NEG_INFINITY, 0.0], &[]).unwrap().id, 0);
 }
 
@@ -129,7 +129,7 @@ fn draws_follow_the_probabilities() {
         counts[sampler.sample(&logits(), &[]).unwrap().id as usize] += 1;
     }
     for (count, expected) in counts.into_iter().zip([0.2, 0.4, 0.1, 0.3]) {
-        // Five standard deviations of the widest.
+        // Five standard deviations of the widest bin.
         assert!((count as f64 / 20_000.0 - expected).abs() < 0.018, "{counts:?}");
     }
 }
@@ -191,7 +191,7 @@ proptest! {
         let mut sum = 0.0;
         let mut expected: Vec<u32> = vec![];
         for id in order {
-            // Within rounding of the border either answer is right.
+            // Within rounding of the threshold either answer is right.
             prop_assume!((sum - f64::from(p)).abs() > 1e-9);
             if sum >= f64::from(p) {
                 break;

@@ -1,4 +1,4 @@
-//! Prompts in, completions out, on an engine that has nothing else to do.
+//! Prompts in, completions out, on an idle engine.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use crate::{Completion, InferError, SamplingConfig};
 
 impl Engine {
     /// Completes one request. `on_token` gets every token with its log-probability under the model as soon as it is
-    /// chosen, a stop sequence's tokens included; when it breaks, the completion ends there.
+    /// drawn, including the tokens of a stop sequence; if it breaks, the completion ends there.
     ///
     /// # Errors
     /// As [`add`](Self::add), and when the model's logits are not finite.
@@ -23,8 +23,8 @@ impl Engine {
         Ok(completions.pop().expect("one completion a request"))
     }
 
-    /// Completes several prompts; prompt `r` draws from stream `config.stream + r`. What one gets does not depend on
-    /// the others.
+    /// Completes several prompts; prompt `r` draws from stream `config.stream + r`. The result of one prompt does not
+    /// depend on the others.
     ///
     /// # Errors
     /// As [`complete`](Self::complete); a prompt at fault is named by its index.
@@ -66,7 +66,7 @@ impl Engine {
                 match event {
                     Event::Token(id, token) => {
                         let row = row_of(id);
-                        // Of several tokens in one step, those behind the break are not wanted.
+                        // Of several tokens in one step, those after the break are dropped.
                         if broken.last() != Some(&id) {
                             told[row] += 1;
                             if on_token(row, token.id, token.logprob).is_break() {
@@ -86,7 +86,7 @@ impl Engine {
                 }
             }
             for id in broken {
-                // It may have ended by itself with the same token.
+                // The request may have ended by itself with the same token.
                 if let Some(completion) = self.cancel(id) {
                     completions[row_of(id)] = Some(completion.first(told[row_of(id)]));
                 }
@@ -96,7 +96,7 @@ impl Engine {
     }
 }
 
-/// A request a prompt, each with its own stream of random numbers.
+/// One request per prompt, each with its own stream of random numbers.
 pub(crate) fn requests(prompts: &[Vec<u32>], config: &SamplingConfig) -> Vec<Request> {
     let request = |(row, prompt): (usize, &Vec<u32>)| {
         let stream = config.stream.wrapping_add(row as u64);

@@ -1,33 +1,32 @@
-//! Prompt-lookup speculation: guesses of the next tokens from the request's own tokens ([`Drafts`]).
+//! Prompt-lookup speculation: draft tokens from the request's own tokens ([`Drafts`]).
 //!
-//! Where the newest tokens have stood before, what came behind them then may come again: in quotes, code, lists,
-//! corrections of a text. Such guesses are computed in one step with the newest token, and each is kept as long as the
-//! token that the request draws there is the one guessed. What is drawn is thus drawn from the same logits, with the
-//! same random numbers, as without guesses: the tokens are the same, at any temperature, wherever a product's result
-//! does not depend on the number of its rows (`flex`); elsewhere their distribution is, within rounding.
+//! If the newest tokens have occurred before, the tokens that followed then are likely to follow again: in quotes,
+//! code, lists, corrections of a text. The engine computes such draft tokens in one step with the newest token, and
+//! accepts each as long as the request draws the same token there. The request draws from the same logits, with the
+//! same random numbers, as without drafts. So at any temperature the tokens are the same, if a product's result does
+//! not depend on the number of its rows (`flex`); on other backends their distribution is the same, up to rounding.
 //!
-//! Guesses cost time, so that a request makes as many as its own share of right ones pays for, and pauses when that is
-//! none.
+//! Drafts cost time, so their number follows the request's acceptance rate, and drafting pauses if it does not pay off.
 
-/// Newest tokens that must have stood before, the longer first.
+/// Numbers of newest tokens to look up among earlier ones, the longer first.
 const LENGTHS: [usize; 2] = [4, 2];
-/// Tokens that are looked through, the newest first.
+/// Number of tokens that are searched, the newest first.
 const REACH: usize = 8192;
-/// Cost of one more row in a step, as a share of a step of one row.
+/// Cost of one more row in a step, as a fraction of the cost of a step of one row.
 const ROW_COST: f64 = 0.2;
-/// Weight of the newest guess in the share of right ones.
+/// Weight of the newest draft in the moving average of the acceptance rate.
 const NEWEST: f64 = 0.15;
-/// Tokens without guesses after bad ones, at first and at most.
+/// Number of tokens without drafts after rejected ones: at first, and at most.
 const PAUSES: (usize, usize) = (8, 256);
 
-/// The guesses of one request.
+/// The draft tokens of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Drafts {
-    /// Those of this step.
+    /// The draft tokens of this step.
     pub tokens: Vec<u32>,
-    /// Share of accepted guesses among those whose predecessors were accepted.
+    /// Acceptance rate of drafts whose predecessors were accepted.
     share: f64,
-    /// Tokens until the next guess, and those of the next pause.
+    /// Number of tokens until the next draft, and in the next pause.
     pause: usize,
     next_pause: usize,
 }
@@ -39,8 +38,8 @@ impl Default for Drafts {
 }
 
 impl Drafts {
-    /// Guesses what follows `tokens`: at most `most` tokens, and only as many as are likely to be worth their time in a
-    /// step of `rows` requests.
+    /// Drafts the tokens after `tokens`: at most `most`, and only as many as are likely to pay off in a step of `rows`
+    /// requests.
     pub fn guess(&mut self, tokens: &[u32], most: usize, rows: usize) -> usize {
         self.tokens.clear();
         if self.pause > 0 {
@@ -48,25 +47,25 @@ impl Drafts {
             return 0;
         }
         let worth = worth(rows);
-        // The next guess is right with share, the one behind it with share², …
+        // The next draft is accepted with probability share, the one after it with share², …
         let paying = if self.share >= 1.0 { most } else { (worth.ln() / self.share.ln()) as usize };
         if paying == 0 {
             self.pause = self.next_pause;
             self.next_pause = (2 * self.next_pause).min(PAUSES.1);
-            // The one guess after the pause is a trial.
+            // The one draft after the pause is a trial.
             self.share = self.share.max(worth + 0.01);
             return 0;
         }
         let Some(begin) = LENGTHS.iter().find_map(|&length| behind_last(tokens, length)) else { return 0 };
         for index in begin..begin + paying.min(most) {
-            // Behind the end stand the guesses themselves, so that what goes in circles goes on so.
+            // After the end, read the drafts themselves, so that a repetition continues.
             let token = tokens.get(index).or_else(|| self.tokens.get(index - tokens.len()));
             self.tokens.push(*token.expect("guesses begin before the end"));
         }
         self.tokens.len()
     }
 
-    /// Updates the acceptance rate: the first `right` guesses of this step were accepted, and `wrong` says whether the
+    /// Updates the acceptance rate: the first `right` drafts of this step were accepted, and `wrong` says whether the
     /// next one was rejected.
     pub fn learn(&mut self, right: usize, wrong: bool) {
         for _ in 0..right {
@@ -82,13 +81,13 @@ impl Drafts {
     }
 }
 
-/// Least probability of a guess that is worth its row's time, in a step of `rows` requests.
+/// Smallest acceptance probability at which a draft pays for its row, in a step of `rows` requests.
 fn worth(rows: usize) -> f64 {
     let all = ROW_COST * rows as f64;
     all / (1.0 - ROW_COST + all)
 }
 
-/// The place behind the newest earlier occurrence of the last `length` tokens.
+/// The index after the newest earlier occurrence of the last `length` tokens.
 fn behind_last(tokens: &[u32], length: usize) -> Option<usize> {
     let end = tokens.len();
     let pattern = tokens.get(end.checked_sub(length)?..)?;
@@ -109,7 +108,7 @@ mod tests {
     #[test]
     fn what_followed_before_is_guessed() {
         assert_eq!(guesses(&[1, 2, 3, 4, 9, 1, 2], 2), [3, 4]);
-        // The longer match counts, though the shorter one is newer.
+        // The longer match is preferred, though the shorter one is newer.
         assert_eq!(guesses(&[5, 6, 1, 2, 3, 8, 1, 2, 7, 5, 6, 1, 2], 1), [3]);
         assert_eq!(guesses(&[4, 5, 4, 5], 5), [4, 5, 4, 5, 4]);
         for short in [&[1, 2, 3][..], &[1], &[]] {

@@ -1,4 +1,4 @@
-//! Many requests at once: [`Engine`].
+//! Batched generation: [`Engine`] answers many requests at once.
 
 mod request;
 mod pages;
@@ -24,61 +24,60 @@ use sequence::Sequence;
 /// Limits of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Most bytes of keys and values. They are set aside when the engine is made, unless all streams together need
+    /// Most bytes of keys and values. They are allocated when the engine is made, unless all streams together need
     /// fewer, and never exceeded.
     pub memory: usize,
-    /// Requests that are computed at once, at most.
+    /// Largest number of requests that are computed at once.
     pub streams: usize,
-    /// Tokens of prompts that are read in one step, at most.
+    /// Largest number of prompt tokens that are computed in one step.
     pub chunk: usize,
-    /// Tokens that a request may guess from its own tokens and verify in one step, at most; 0: none. Its tokens stay
-    /// the same.
+    /// Largest number of tokens that a request may draft from its own tokens and verify in one step; 0: none. The
+    /// generated tokens stay the same.
     pub drafts: usize,
 }
 
 impl Default for EngineConfig {
-    /// One GiB, 256 streams, 512 tokens of prompts, 8 guesses.
+    /// One GiB, 256 streams, 512 prompt tokens per step, 8 draft tokens.
     fn default() -> Self {
         Self { memory: 1 << 30, streams: 256, chunk: 512, drafts: 8 }
     }
 }
 
-/// Counts of guessed and accepted tokens.
+/// Counts of drafted and accepted tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Speculation {
-    /// Guesses that were computed.
+    /// Draft tokens that were computed.
     pub drafted: u64,
-    /// Those that came true.
+    /// Draft tokens that were accepted.
     pub accepted: u64,
 }
 
-/// The pages of an engine, of [`PAGE`] tokens each.
+/// Use of an engine's pages, of [`PAGE`] tokens each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// All of them.
+    /// Number of pages.
     pub pages: usize,
-    /// Those that requests use now.
+    /// Pages that requests use now.
     pub used: usize,
-    /// Unused pages that are kept for requests with the same beginning.
+    /// Unused pages that are kept for requests with the same prefix.
     pub cached: usize,
 }
 
-/// Answers many requests at once. They can be added and cancelled between any two steps; each [`step`](Self::step)
-/// gives a token to every request whose prompt is read.
+/// Answers many requests at once. Requests can be added and cancelled between any two steps; each [`step`](Self::step)
+/// gives a token to every request whose prompt is computed.
 ///
-/// Keys and values lie in pages. Requests that begin with the same tokens share them, whether they are answered
-/// together (several answers to one prompt) or one after another (the turns of a conversation). What a request gets
-/// depends on nothing but itself: on the CPU backend its tokens and log-probabilities are the same, to the last bit,
-/// alone and among others, however its neighbours come and go and however little memory there is.
+/// Keys and values are in pages. Requests that begin with the same tokens share them, whether they are answered
+/// together (several answers to one prompt) or one after another (the turns of a conversation). The result of a request
+/// depends only on the request itself: on the CPU backend its tokens and log-probabilities are the same, to the last
+/// bit, whatever the other requests are and however little memory there is.
 pub struct Engine {
     decoder: InferenceDecoder,
     config: EngineConfig,
     cache: PagedCache,
     pool: PagePool,
-    /// Requests that were not begun, or not begun again, in the order in which they came; all came later than those
-    /// running.
+    /// Requests that have not started, or were preempted, in the order of arrival; all arrived after those running.
     waiting: VecDeque<Sequence>,
-    /// In the order in which they came.
+    /// In the order of arrival.
     running: Vec<Sequence>,
     /// Events between steps.
     events: Vec<Event>,
@@ -113,13 +112,13 @@ impl Engine {
         })
     }
 
-    /// Bytes of keys and values that an engine with this configuration sets aside.
+    /// Bytes of keys and values that an engine with this configuration allocates.
     #[must_use]
     pub fn cache_bytes(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
         Self::pages(decoder, config) * PagedCache::page_bytes(decoder)
     }
 
-    /// Pages that fit the memory, or that all streams together can use.
+    /// Number of pages that fit the memory, or that all streams together can use, whichever is smaller.
     fn pages(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
         let of_stream = PagedCache::pages_of(decoder.context);
         (config.memory / PagedCache::page_bytes(decoder)).min(of_stream.saturating_mul(config.streams))
@@ -131,13 +130,13 @@ impl Engine {
         &self.decoder
     }
 
-    /// Tokens that prompt and completion of a request can have: as many as the model's context, or as the memory holds.
+    /// Largest number of tokens of a request, prompt and completion: limited by the model's context and the memory.
     #[must_use]
     pub fn context(&self) -> usize {
         self.decoder.config().context.min(self.cache.pages().saturating_mul(PAGE))
     }
 
-    /// Whether a request is not finished yet.
+    /// Whether any request is not finished yet.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !(self.waiting.is_empty() && self.running.is_empty() && self.events.is_empty())
@@ -150,23 +149,23 @@ impl Engine {
         Memory { pages, used: pages - self.pool.available(), cached }
     }
 
-    /// Number of times that a request gave back its pages to an earlier one.
+    /// Number of preemptions: a request gave back its pages to an earlier one.
     #[must_use]
     pub fn preemptions(&self) -> u64 {
         self.preemptions
     }
 
-    /// Counts of guessed and accepted tokens so far.
+    /// Counts of drafted and accepted tokens so far.
     #[must_use]
     pub fn speculation(&self) -> Speculation {
         self.speculation
     }
 
-    /// Adds a request behind all others.
+    /// Adds a request after all others.
     ///
     /// # Errors
-    /// [`InferError`] when a setting means nothing, the prompt is empty, longer than the model's context or has an id
-    /// that is not in the vocabulary, or prompt and completion may need more memory than there is. It names the prompt
+    /// [`InferError`] when a setting is invalid, the prompt is empty, longer than the model's context or has an id that
+    /// is not in the vocabulary, or prompt and completion may need more memory than there is. The error calls it prompt
     /// 0.
     pub fn add(&mut self, request: Request) -> Result<RequestId, InferError> {
         self.check(&request, 0)?;
@@ -203,7 +202,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a request where it is. `None` when the engine has no such request (any more).
+    /// Ends a request at its current token. `None` if the engine has no such request, or no longer.
     pub fn cancel(&mut self, id: RequestId) -> Option<Completion> {
         let is_it = |sequence: &Sequence| sequence.id == id;
         let mut sequence = if let Some(index) = self.running.iter().position(is_it) {
@@ -217,8 +216,8 @@ impl Engine {
         Some(sequence.into_completion())
     }
 
-    /// Computes the next tokens. What happened comes in the order in which the requests came, a request's last token
-    /// before its end.
+    /// Computes the next tokens. Events are in the order in which the requests arrived, a request's last token before
+    /// its end.
     pub fn step(&mut self) -> Vec<Event> {
         let mut events = std::mem::take(&mut self.events);
         let counts = self.schedule();
@@ -237,7 +236,7 @@ impl Engine {
                 events.extend(tokens.into_iter().map(|token| Event::Token(request, token)));
                 failed
             });
-            // Guesses that came true may have filled pages.
+            // Accepted drafts may have filled pages.
             sequence.make_known(sequence.computed, &mut self.pool);
             if failed.is_none() && sequence.finish.is_none() {
                 if let Some(window) = window {
@@ -255,8 +254,8 @@ impl Engine {
         events
     }
 
-    /// The last layer of the tokens that are computed in this step. `[N, D]` Beside it, on other threads, the
-    /// constraints of those requests that draw a token say which tokens can follow.
+    /// The hidden states of the tokens of this step. `[N, D]` In parallel, on other threads, computes the masks of
+    /// constrained requests that draw a token.
     fn compute(&mut self, counts: &[usize]) -> Tensor<2> {
         let (mut ids, mut texts) = (vec![], vec![]);
         for (sequence, &count) in self.running.iter().zip(counts).filter(|(_, count)| **count > 0) {
@@ -278,7 +277,7 @@ impl Engine {
         rayon::join(|| decoder.step(&ids, &texts, cache), masks).0
     }
 
-    /// Scores tokens of prompts, counts what was computed, and says from which rows the running requests draw a token.
+    /// Scores prompt tokens, counts the computed tokens, and returns the rows from which running requests draw a token.
     fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<Rows> {
         let (mut rows, mut first) = (vec![], 0);
         for (index, (sequence, &count)) in self.running.iter_mut().zip(counts).enumerate() {
@@ -333,7 +332,7 @@ impl Engine {
         outcomes
     }
 
-    /// The logits of some requests' rows, one row behind the other, on the host.
+    /// The logits of some requests' rows, one row after the other, on the host.
     fn logits(&self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<f32> {
         let places = rows.iter().flat_map(|rows| rows.first as u32..(rows.first + rows.count) as u32);
         let places: Vec<u32> = places.collect();
@@ -345,29 +344,29 @@ impl Engine {
         host(self.decoder.logits(chosen_nd))
     }
 
-    /// Largest window of the layers; `None` if one attends to everything.
+    /// Largest window of all layers; `None` if a layer attends to everything.
     fn window_of_all_layers(&self) -> Option<usize> {
         self.decoder.config().window_of_all_layers()
     }
 }
 
-/// The rows of a step that a running request draws tokens from.
+/// Rows of a step from which a running request draws tokens.
 struct Rows {
-    /// Its place among those running.
+    /// Index of the request among those running.
     index: usize,
     first: usize,
     count: usize,
 }
 
-/// Tokens of a request in a step.
+/// Tokens that a request drew in a step.
 struct Outcome {
     request: RequestId,
     tokens: Vec<Token>,
-    /// The error after them.
+    /// The error after these tokens, if any.
     failed: Option<InferError>,
 }
 
-/// Rows of logits that are computed at once.
+/// Number of rows of logits that are computed at once.
 fn logits_at_once(decoder: &InferenceDecoder) -> usize {
     (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1)
 }

@@ -1,14 +1,13 @@
-//! Which page belongs to whom: [`PagePool`].
+//! Page allocation and prefix sharing: [`PagePool`].
 //!
-//! A page that holds [`PAGE`] tokens of a text is known by these tokens and by the page before it, compared token by
-//! token. A text that begins the same way shares it. Pages that nobody uses stay known until their memory is needed;
-//! those that were given back first go first.
+//! A full page is identified by its [`PAGE`] tokens and by the page before it, compared token by token. A text with the
+//! same prefix shares it. Unused pages stay known until their memory is needed; the least recently used go first.
 
 use std::collections::{BTreeMap, HashMap};
 
 use fireclay_model::PAGE;
 
-/// The page that no text needs any more, in a text's list of pages.
+/// Marks, in a text's list of pages, a page that is no longer needed.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 
 /// Identity of a known page's content, a number that is never reused.
@@ -16,7 +15,7 @@ pub(crate) const NO_PAGE: u32 = u32::MAX;
 pub(crate) struct Known(u64);
 
 impl Known {
-    /// The place before a text's first page.
+    /// The position before a text's first page.
     pub const BEGIN: Self = Self(0);
 }
 
@@ -26,12 +25,12 @@ type Content = (Known, [u32; PAGE]);
 #[derive(Debug)]
 pub(crate) struct PagePool {
     pages: Vec<Page>,
-    /// Pages that hold nothing.
+    /// Pages without content.
     free: Vec<u32>,
     known: HashMap<Content, u32>,
-    /// Known unused pages by the time they were given back.
+    /// Known unused pages, by the time they were given back.
     idle: BTreeMap<u64, u32>,
-    /// Counter of [`Known`] and of times.
+    /// Counter for [`Known`] and for times.
     count: u64,
 }
 
@@ -49,17 +48,17 @@ impl PagePool {
         Self { pages: vec![Page::default(); pages], free, known: HashMap::new(), idle: BTreeMap::new(), count: 0 }
     }
 
-    /// Pages that can be taken.
+    /// Number of pages that can be taken.
     pub fn available(&self) -> usize {
         self.free.len() + self.idle.len()
     }
 
-    /// Known unused pages.
+    /// Number of known unused pages.
     pub fn idle(&self) -> usize {
         self.idle.len()
     }
 
-    /// Takes a page: one that holds nothing, or else the one that has been idle for longest.
+    /// Takes a page: one without content, or else the one that has been idle for longest.
     pub fn take(&mut self) -> Option<u32> {
         let page = if let Some(page) = self.free.pop() {
             page
@@ -73,7 +72,7 @@ impl PagePool {
         Some(page)
     }
 
-    /// Takes the known pages that `tokens` begins with, and says what the last of them is.
+    /// Takes the known pages of the prefix of `tokens`, and returns the identity of the last one.
     pub fn take_known(&mut self, tokens: &[u32]) -> (Vec<u32>, Known) {
         let (mut found, mut before) = (vec![], Known::BEGIN);
         for tokens in tokens.as_chunks::<PAGE>().0 {
@@ -89,8 +88,8 @@ impl PagePool {
         (found, before)
     }
 
-    /// Makes known what a page in use holds, or is about to hold before anyone reads it. Where another page is known
-    /// for the same, this one stays unknown.
+    /// Registers the content of a page in use, which is, or will be before anyone reads it, filled. If another page is
+    /// known with the same content, this one stays unknown.
     pub fn make_known(&mut self, page: u32, before: Known, tokens: [u32; PAGE]) -> Known {
         if let Some(&other) = self.known.get(&(before, tokens)) {
             return self.pages[other as usize].content.expect("a known page").0;
@@ -127,7 +126,7 @@ mod tests {
         std::array::from_fn(|i| first + i as u32)
     }
 
-    /// A text of two pages, which are known, and then given back from the last to the first.
+    /// Registers a text of two pages, and gives them back from the last to the first.
     fn leave_text(pool: &mut PagePool, first: u32) -> [u32; 2] {
         let pages = [pool.take().unwrap(), pool.take().unwrap()];
         let known = pool.make_known(pages[0], Known::BEGIN, tokens(first));
@@ -146,7 +145,7 @@ mod tests {
         assert_eq!((pool.available(), pool.idle()), (2, 0));
         assert!(pool.take_known(&[tokens(1), tokens(100)].concat()).0.is_empty());
         assert_eq!(pool.take_known(&same[..PAGE + 3]).0, pages[..1]);
-        // The second page alone is no beginning.
+        // The second page alone is not a prefix.
         assert!(pool.take_known(&tokens(100)).0.is_empty());
     }
 
@@ -171,7 +170,7 @@ mod tests {
     fn what_was_used_last_is_forgotten_last_and_ends_of_texts_first() {
         let mut pool = PagePool::new(4);
         let (old, new) = (leave_text(&mut pool, 0), leave_text(&mut pool, 50));
-        // The old text is used again, and so becomes the newer.
+        // The old text is used again, and so becomes the more recent one.
         let again = pool.take_known(&[tokens(0), tokens(100)].concat()).0;
         again.iter().rev().for_each(|&page| pool.give_back(page));
         assert_eq!([pool.take(), pool.take(), pool.take()], [Some(new[1]), Some(new[0]), Some(old[1])]);

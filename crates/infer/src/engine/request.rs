@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{CompiledConstraint, Completion, InferError, SamplingConfig, StopStrings, Utf8Guard};
 
-/// A prompt to complete, and how.
+/// A prompt to complete, with its settings.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The prompt.
@@ -17,16 +17,15 @@ pub struct Request {
     pub constraint: Option<CompiledConstraint>,
     /// Texts that end the completion.
     pub stop_strings: Option<Arc<StopStrings>>,
-    /// Number of most probable tokens that are reported with each token.
+    /// Number of most probable tokens to report with each token.
     pub top_logprobs: usize,
-    /// Whether the prompt's own tokens are scored too. What is known of the prompt from other requests is then computed
-    /// again. With [`max_tokens`](SamplingConfig::max_tokens) 0, or where the prompt fills the context, nothing else is
-    /// done.
+    /// Whether the prompt's own tokens are scored too. Its cached tokens are then computed again. With
+    /// [`max_tokens`](SamplingConfig::max_tokens) 0, or if the prompt fills the context, only the prompt is scored.
     pub prompt_logprobs: bool,
 }
 
 impl Request {
-    /// A request for a completion, and nothing else.
+    /// A request for a completion, without options.
     #[must_use]
     pub fn new(prompt: Vec<u32>, sampling: SamplingConfig) -> Self {
         Self {
@@ -41,7 +40,7 @@ impl Request {
     }
 }
 
-/// A request that an engine has. Later ones are larger.
+/// Identity of a request of an engine. Ids increase in the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
@@ -65,7 +64,7 @@ pub struct Token {
     pub logprob: f32,
     /// Its log-probability under the distribution that it was drawn from.
     pub sampling_logprob: f32,
-    /// The most probable tokens in its place with their log-probabilities under the model, as many as the request asked
-    /// for.
+    /// The most probable tokens at its position with their log-probabilities under the model; the request sets their
+    /// number.
     pub top: Vec<(u32, f32)>,
 }

@@ -1,16 +1,16 @@
-//! Who is computed next, and with which pages.
+//! Scheduling: the requests and tokens of the next step, and their pages.
 //!
-//! Requests begin in the order in which they came. One that has begun gets a token in every step once its prompt is
-//! read; prompts are read in the same order, at most [`EngineConfig::chunk`](super::EngineConfig::chunk) tokens a step,
-//! so that a long one does not hold up the others' tokens. When pages run out, the request that came last gives back
-//! its own and waits to be computed again. The oldest one is never held up, so that all end.
+//! Requests start in the order of arrival. A request gets a token in every step once its prompt is computed. Prompts
+//! are computed in the same order, at most [`EngineConfig::chunk`](super::EngineConfig::chunk) tokens per step, so that
+//! a long one does not delay the others' tokens. When pages run out, the newest request gives back its own and waits to
+//! be computed again. The oldest one is never delayed, so that all requests end.
 
 use fireclay_model::PagedCache;
 
 use super::Engine;
 
 impl Engine {
-    /// Number of tokens of each running request that are computed next. Their pages are taken.
+    /// Number of tokens of each running request to compute next. Takes their pages.
     pub(super) fn schedule(&mut self) -> Vec<usize> {
         let context = self.decoder.config().context;
         let (mut counts, mut budget) = (vec![], self.config.chunk);
@@ -30,8 +30,8 @@ impl Engine {
         counts
     }
 
-    /// Lets a request guess tokens behind the `count` that are computed next, if they are its last. Guesses take no
-    /// page that others need in this step.
+    /// Lets a request draft tokens after the `count` to compute next, if these are its last. Drafts take no page that
+    /// others need in this step.
     fn draft(&mut self, index: usize, count: usize) -> usize {
         let (rows, context) = (self.running.len(), self.decoder.config().context);
         let sequence = &mut self.running[index];
@@ -47,8 +47,8 @@ impl Engine {
         drafts
     }
 
-    /// Frees the pages that `count` more tokens of a request need, if need be those of requests that came later, and at
-    /// last its own: `false`.
+    /// Frees the pages that `count` more tokens of a request need, if necessary by preempting later requests, and
+    /// finally the request itself: `false`.
     fn make_room(&mut self, index: usize, count: usize) -> bool {
         let needed = self.running[index].pages_for(count);
         while self.pool.available() < needed {
@@ -65,7 +65,7 @@ impl Engine {
         true
     }
 
-    /// Begins requests that wait, while there is room for all their tokens so far.
+    /// Starts waiting requests while there is room for all their tokens so far.
     fn admit(&mut self, counts: &mut Vec<usize>, mut budget: usize, context: usize) {
         while self.running.len() < self.config.streams && budget > 0 {
             let Some(sequence) = self.waiting.front_mut() else { return };

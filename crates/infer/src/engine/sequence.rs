@@ -1,4 +1,4 @@
-//! One request while it is answered.
+//! State of one request.
 
 mod draw;
 
@@ -15,22 +15,22 @@ use crate::stop::StopWatch;
 use crate::utf8::State;
 use crate::{CompiledConstraint, Completion, FinishReason, PromptScore, Sampler, SamplingConfig, Timing, Utf8Guard};
 
-/// A prompt and what was generated behind it so far.
+/// A prompt and its completion so far.
 pub(crate) struct Sequence {
     pub id: RequestId,
     config: SamplingConfig,
     /// Prompt and completion.
     tokens: Vec<u32>,
     prompt_tokens: usize,
-    /// Tokens before this one are no longer looked at.
+    /// Index of the first token that is still attended to.
     start: usize,
-    /// Tokens from `start` on whose keys and values are in pages.
+    /// Number of tokens from `start` on whose keys and values are in pages.
     pub computed: usize,
     /// The pages of the tokens from `start` on.
     pub pages: Vec<u32>,
-    /// Tokens that were known when it began.
+    /// Number of tokens that were cached when it started.
     cached_tokens: Option<usize>,
-    /// Pages whose content was made known, and the last of them.
+    /// Number of pages whose content was registered, and the identity of the last one.
     known: (usize, Known),
     sampler: Sampler,
     pub drafts: Drafts,
@@ -41,7 +41,7 @@ pub(crate) struct Sequence {
     top: usize,
     /// Whether the prompt is scored as well.
     scores_prompt: bool,
-    /// Whether no token is wanted behind it.
+    /// Whether no token is to be generated after it.
     only_scored: bool,
     /// The logits of the tokens that are allowed.
     masked: Vec<f32>,
@@ -101,7 +101,7 @@ impl Sequence {
         }
     }
 
-    /// The tokens to look at.
+    /// The tokens that are attended to.
     pub fn window(&self) -> &[u32] {
         &self.tokens[self.start..]
     }
@@ -110,23 +110,22 @@ impl Sequence {
         &self.tokens[self.prompt_tokens..]
     }
 
-    /// Tokens that may still come.
+    /// Number of tokens that may still be generated.
     fn remaining(&self) -> usize {
         self.config.max_tokens.saturating_sub(self.generated().len())
     }
 
-    /// Tokens whose keys and values are missing, at most `limit` of them; one alone is never too many.
+    /// Number of tokens whose keys and values are missing, at most `limit`; a single one is always allowed.
     pub fn next_count(&self, limit: usize) -> usize {
         let missing = self.window().len() - self.computed;
         if missing == 1 { 1 } else { missing.min(limit) }
     }
 
-    /// Guesses the tokens behind the newest one, at most `most` of them, in a step of `rows` requests. How many they
-    /// are.
+    /// Drafts tokens after the newest one, at most `most` of them, in a step of `rows` requests. Returns their number.
     pub fn draft(&mut self, most: usize, rows: usize, context: usize) -> usize {
         let room = context.saturating_sub(self.window().len());
         let most = most.min(self.remaining().saturating_sub(1)).min(room);
-        // A sliding context begins anew behind a full one.
+        // A sliding context starts over once it is full.
         if most == 0 || self.only_scored || self.config.slide {
             self.drafts.tokens.clear();
             return 0;
@@ -135,7 +134,7 @@ impl Sequence {
         self.drafts.guess(tokens, most, rows)
     }
 
-    /// The tokens that are computed next: `count` of those that there are, and the guesses behind them.
+    /// The tokens to compute next: `count` existing ones, and the drafts after them.
     pub fn next_tokens(&self, count: usize) -> impl Iterator<Item = u32> {
         let known = &self.window()[self.computed..][..count - self.drafts.tokens.len()];
         known.iter().chain(&self.drafts.tokens).copied()
@@ -149,7 +148,7 @@ impl Sequence {
         }
     }
 
-    /// Takes the pages that are known of its beginning. The last token is computed in any case, for what it predicts.
+    /// Takes the known pages of its prefix. The last token is always computed, for its prediction.
     pub fn take_known(&mut self, pool: &mut PagePool) {
         let scored = self.prompt_scores.len() + 1 >= self.prompt_tokens;
         if self.scores_prompt && !scored {
@@ -163,13 +162,13 @@ impl Sequence {
         self.pages = pages;
     }
 
-    /// Pages that `count` more tokens need.
+    /// Number of pages that `count` more tokens need.
     pub fn pages_for(&self, count: usize) -> usize {
         PagedCache::pages_of(self.computed + count).saturating_sub(self.pages.len())
     }
 
-    /// Takes pages for `count` more tokens, and makes known those that they fill; guesses may be among the tokens, and
-    /// fill none.
+    /// Takes pages for `count` more tokens, and registers those that they fill. Drafts may be among the tokens; pages
+    /// with drafts are not registered.
     pub fn take(&mut self, count: usize, pool: &mut PagePool) {
         self.times.begun.get_or_insert_with(Instant::now);
         let end = self.computed + count;
@@ -179,7 +178,7 @@ impl Sequence {
         self.make_known(end, pool);
     }
 
-    /// Makes known the pages that the first `end` tokens fill.
+    /// Registers the pages that the first `end` tokens fill.
     pub fn make_known(&mut self, end: usize, pool: &mut PagePool) {
         let window = &self.tokens[self.start..];
         let full = window[..end.min(window.len())].as_chunks::<PAGE>().0;
@@ -188,7 +187,7 @@ impl Sequence {
         }
     }
 
-    /// Gives back pages that no token to come looks at, in a model all of whose layers look back `window` tokens.
+    /// Gives back pages that no later token attends to, in a model whose layers all have a window of `window` tokens.
     pub fn give_back_before(&mut self, window: usize, pool: &mut PagePool) {
         let first_seen = (self.computed + 1).saturating_sub(window);
         for page in &mut self.pages[..first_seen / PAGE] {
@@ -198,14 +197,14 @@ impl Sequence {
         }
     }
 
-    /// Gives back all pages, the last one first, so that beginnings are known for longest.
+    /// Gives back all pages, the last one first, so that prefixes stay cached for longest.
     pub fn give_back(&mut self, pool: &mut PagePool) {
         self.pages.drain(..).rev().filter(|&page| page != NO_PAGE).for_each(|page| pool.give_back(page));
         self.computed = 0;
         self.known = (0, Known::BEGIN);
     }
 
-    /// Which of the next `count` tokens predict a token of the prompt that is not scored yet.
+    /// Indices, among the next `count` tokens, of those that predict a prompt token that is not scored yet.
     pub fn prompt_rows(&self, count: usize) -> std::ops::Range<usize> {
         if !self.scores_prompt || self.start > 0 {
             return 0..0;
@@ -215,7 +214,7 @@ impl Sequence {
         first.min(end) - self.computed.min(end)..end - self.computed.min(end)
     }
 
-    /// Scores the next token of the prompt from the logits before it.
+    /// Scores the next prompt token from the logits before it.
     pub fn score_prompt(&mut self, logits: &[f32]) {
         let id = self.tokens[self.prompt_scores.len() + 1];
         let normaliser = crate::distribution::log_sum_exp(logits).unwrap_or(f64::NAN);
@@ -223,7 +222,7 @@ impl Sequence {
         self.prompt_scores.push(PromptScore { logprob, top: top_logprobs(logits, self.top) });
     }
 
-    /// Once its prompt is read: whether a token is to be drawn. Otherwise it is finished.
+    /// Whether a token is to be drawn, once the prompt is computed. Otherwise the request is finished.
     pub fn wants_token(&mut self) -> bool {
         if self.only_scored {
             self.finish = Some(FinishReason::Length);

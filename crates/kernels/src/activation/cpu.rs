@@ -1,4 +1,4 @@
-//! The functions and their derivatives in one pass each.
+//! Activation functions and their derivatives, each in one pass over memory.
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
@@ -17,8 +17,8 @@ pub(super) struct Activate(pub Activation);
 #[derive(Debug)]
 pub(super) struct Gated(pub Activation);
 
-/// Runs `$body` with `$f` and `$slope` standing for the function and its derivative: a loop for each, so that it is
-/// vectorised.
+/// Runs `$body` with `$f` and `$slope` bound to the function and its derivative. Each function gets a loop of its own,
+/// so that the compiler can vectorise it.
 macro_rules! for_each_activation {
     ($activation:expr, |$f:ident, $slope:ident| $body:expr) => {
         match $activation {
@@ -52,8 +52,8 @@ impl Kernel for Activate {
         let output = for_each_activation!(self.0, |f, _slope| map(&x, f));
         let saved = match self.0 {
             _ if !tracked.any() => vec![],
-            // The slope of what it gives is the slope of what it was given, and the layer behind keeps that in any
-            // case.
+            // The derivative at the output equals the derivative at the input, and the next layer keeps the output in
+            // any case.
             Activation::Relu => vec![output.clone()],
             _ => vec![x],
         };

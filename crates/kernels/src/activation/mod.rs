@@ -1,4 +1,4 @@
-//! The functions of a feed-forward layer, element by element.
+//! Element-wise activation functions of a feed-forward layer.
 
 #[cfg(feature = "flex")]
 mod cpu;

@@ -1,4 +1,4 @@
-//! The functions by burn's operations.
+//! Activation functions composed of burn's operations.
 
 use burn::tensor::{Tensor, activation};
 

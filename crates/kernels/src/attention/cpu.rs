@@ -39,7 +39,7 @@ impl Kernel for AttentionKernel {
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let shape = shape(&saved);
         let [q, k, v] = [heads(&saved[0]), heads(&saved[1]), heads(&saved[2])];
-        // As the heads of y lie: `[B, T, H, K]` seen as `[B, H, T, K]`.
+        // In the memory layout of y's heads: `[B, T, H, K]` viewed as `[B, H, T, K]`.
         let gradient = contiguous(gradient).permute(&[0, 2, 1, 3]);
         let (y, log_sums) = (values(&saved[3]), values(&saved[4]));
         let (shape, mask) = (&shape, &self.mask(shape.queries));

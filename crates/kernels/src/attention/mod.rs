@@ -13,19 +13,19 @@ use burn::tensor::{Bool, Tensor};
 
 use crate::Precision;
 
-/// Which keys a query sees besides itself and those before it. The last query stands at the last key.
+/// Keys that a query sees, in addition to the causal rule. The last query is at the position of the last key.
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
-    /// `[rows, T]`, rows 1 or B: the first key that each query may see, where its own text begins. `None`: 0.
+    /// `[rows, T]`, rows 1 or B: the first key that each query may see: the beginning of its text. `None`: 0.
     pub origins: Option<Arc<[u32]>>,
-    /// Keys that a query sees at most, itself included.
+    /// Largest number of keys that a query sees, its own included.
     pub window: Option<usize>,
     /// The same as a tensor, for backends that need one; made once for all layers.
     hidden: OnceLock<Tensor<4, Bool>>,
 }
 
 impl Mask {
-    /// A mask of where texts begin and how wide a window is.
+    /// A mask from the beginnings of texts and the width of a sliding window.
     #[must_use]
     pub fn new(origins: Option<Arc<[u32]>>, window: Option<usize>) -> Self {
         Self { origins, window, hidden: OnceLock::new() }

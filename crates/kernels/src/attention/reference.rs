@@ -1,4 +1,4 @@
-//! Attention by burn's.
+//! Attention composed of burn's operations.
 
 use burn::tensor::{Bool, Device, Tensor, TensorData, module, ops::AttentionModuleOptions};
 
@@ -11,7 +11,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &Mask, precisio
     attention_with([q, k, v], mask, None, precision)
 }
 
-/// The same of scores that are capped where there is a cap.
+/// [`attention`] with an optional soft-cap of the scores.
 #[must_use]
 pub(super) fn attention_with(
     [q, k, v]: [Tensor<4>; 3],
@@ -26,7 +26,7 @@ pub(super) fn attention_with(
     let hidden = mask.hidden_keys(time, keys, &q.device());
     let (q, k, v) = (precision.operand(q), precision.operand(k), precision.operand(v));
     let y = if time == 1 && hidden.is_none() {
-        // One new token sees every key, so the heads of a group can stand as rows of one product and no key is copied.
+        // One new token sees every key, so the heads of a group can be rows of one product and no key is copied.
         let q = q.reshape([batch, kv_heads, group, width]);
         module::attention(q, k, v, None, None, options).reshape([batch, heads, 1, width])
     } else {
@@ -48,11 +48,11 @@ fn repeat_heads(x: Tensor<4>, group: usize) -> Tensor<4> {
 }
 
 impl Mask {
-    /// True where a query must not look: at later tokens, before its own text, and before its window where there is
-    /// one. `None` when that is later tokens alone. `[rows, 1, T, S]`
+    /// True where a key is hidden from a query: later tokens, those before its own text, and those before its window,
+    /// if any. `None` if only later tokens are hidden. `[rows, 1, T, S]`
     ///
     /// # Panics
-    /// When the mask served a forward pass of another shape before.
+    /// If the mask was used in a forward pass of another shape before.
     #[must_use]
     pub fn hidden_keys(&self, time: usize, keys: usize, device: &Device) -> Option<Tensor<4, Bool>> {
         let window = self.window.unwrap_or(keys);

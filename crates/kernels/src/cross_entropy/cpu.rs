@@ -1,8 +1,7 @@
-//! Some rows at a time: their logits, losses, and the gradients of all that these came from.
+//! Head and cross-entropy, a few rows at a time: logits, losses, and the gradients of hidden states and head.
 //!
-//! With p the softmax of a row's logits and w its weight, the gradient of the logits is `w·(p·(1 +
-//! 2z·log Z) − onehot(target))`. The loss is one number, so the gradients are known but for its own
-//! gradient, a factor, before the backward pass begins.
+//! With p the softmax of a row and w its weight, the gradient of the logits is `w·(p − onehot(target))`. The loss is
+//! one number, so the forward pass already knows the gradients up to one factor: the gradient of the loss itself.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -64,7 +63,7 @@ impl Kernel for CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// The weighted loss of a row of logits, which become their gradients where these are `tracked`.
+    /// The weighted loss of a row of logits. If `tracked`, the logits are replaced by their gradients.
     fn row(&self, logits: &mut [f32], row: usize, tracked: bool) -> f32 {
         let (target, weight) = (self.targets.ids[row] as usize, self.targets.weights[row]);
         let target_logit = logits[target];

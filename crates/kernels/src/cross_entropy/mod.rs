@@ -1,4 +1,4 @@
-//! The head and the cross-entropy behind it, as one operation.
+//! Head and cross-entropy as one operation.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -20,8 +20,8 @@ pub struct Targets {
 
 /// `−Σ wᵢ·log softmax(hᵢ·W)[targetᵢ]`, in nats, with the softmax in f32.
 ///
-/// On the CPU the logits are computed some rows at a time, and with them the gradients, so that
-/// `[N, V]` is never held whole.
+/// On the CPU the logits and the gradients are computed a few rows at a time, so that `[N, V]` is never in memory as a
+/// whole.
 ///
 /// # Shapes
 /// hidden `[N, D]` → `[1]`

@@ -1,4 +1,4 @@
-//! Head and cross-entropy by burn's operations.
+//! Head and cross-entropy composed of burn's operations.
 
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 

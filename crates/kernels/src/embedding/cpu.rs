@@ -1,4 +1,4 @@
-//! Gathering rows, and adding up the gradients of each.
+//! Gathers rows of a table; the backward pass sums the gradients of each row.
 
 use std::mem::MaybeUninit;
 
@@ -9,8 +9,8 @@ use crate::host::{contiguous, dims, rows_a_chunk, tensor, values, written, writt
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::vectorize;
 
-/// Parts of the table that threads add up at the same time. Part p of P has rows p, p + P, p + 2P,
-/// …, so that frequent tokens, whose ids are neighbours, are spread over all parts.
+/// Number of parts of the table that threads sum in parallel. Part p of P has rows p, p + P, p + 2P, …, so that
+/// frequent tokens, which have neighbouring ids, are spread over all parts.
 const PARTS: usize = 16;
 
 #[derive(Debug)]
@@ -36,11 +36,11 @@ impl Kernel for Embedding {
             })
         };
         let output = tensor(output, [self.shape[0], self.shape[1], width]);
-        // The gradient needs the table's shape alone; keeping it costs nothing, as it is a parameter.
+        // The gradient needs only the table's shape; keeping the table costs nothing, since it is a parameter.
         Forward { output, saved: if tracked.any() { vec![table] } else { vec![] } }
     }
 
-    /// Each row is cleared and added up by one thread, in the order of the ids: the sum does not depend on who adds.
+    /// One thread clears and sums each row, in the order of the ids: the sum does not depend on the threads.
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let [rows, width] = dims(&saved[0])[..] else { unreachable!("a table has rows and columns") };
         let gradient = contiguous(gradient);
@@ -71,7 +71,7 @@ impl Kernel for Embedding {
     }
 }
 
-/// A table whose rows several threads write.
+/// A table to whose rows several threads write.
 #[derive(Clone, Copy)]
 struct Table {
     first: *mut MaybeUninit<f32>,

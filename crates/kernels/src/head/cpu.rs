@@ -1,4 +1,4 @@
-//! Logits of some rows at a time, and what their gradients say of hidden states and head.
+//! Logits of a few rows at a time, and the gradients of hidden states and head that follow from theirs.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::product::{MatRef, RightSide, product, round_to_bf16};
 pub(crate) struct Multiply {
     /// Whether the head is an embedding `[V, D]`, to be transposed.
     pub tied: bool,
-    /// The head, where it is no tensor but a stored weight.
+    /// The head, if it is a stored weight and not a tensor.
     pub stored: Option<Arc<Panels>>,
     pub precision: Precision,
 }
 
-/// Hidden states with a head, and the gradients of both so far.
+/// Hidden states and head, with their gradients accumulated so far.
 pub(crate) struct LogitRows<'a> {
     how: &'a Multiply,
     /// `[N, D]`
@@ -27,11 +27,11 @@ pub(crate) struct LogitRows<'a> {
     head: Factor<'a>,
     /// `[N, D]`, if wanted.
     hidden_gradient: Option<Vec<f32>>,
-    /// `[D, V]`, or `[V, D]` where the head is an embedding; if wanted.
+    /// `[D, V]`, or `[V, D]` if the head is an embedding; if wanted.
     head_gradient: Option<Vec<f32>>,
 }
 
-/// The factor of the hidden states.
+/// The matrix that multiplies the hidden states.
 enum Factor<'a> {
     /// `[D, V]`, and `[V, D]`, if the gradient of the hidden states is wanted.
     Tensor(RightSide<'a>, Option<RightSide<'a>>),
@@ -39,7 +39,7 @@ enum Factor<'a> {
     Stored(&'a Panels),
 }
 
-/// The hidden states and the logits of the rows that are at hand; their memory serves one set of rows after the other.
+/// Hidden states and logits of the current rows; the memory is reused for one set of rows after the other.
 #[derive(Default)]
 pub(crate) struct Piece {
     chosen: Vec<f32>,
@@ -88,8 +88,8 @@ impl<'a> LogitRows<'a> {
         self.dims()[1]
     }
 
-    /// Rows whose logits are held at once: few, so that they stay in the cache, but enough for the
-    /// products to be worth packing the head.
+    /// Number of rows whose logits are in memory at once: few enough to stay in the cache, and enough for packing the
+    /// head to pay off.
     pub fn at_a_time(&self) -> usize {
         ((1 << 20) / self.vocabulary().max(1)).max(256)
     }
@@ -111,7 +111,7 @@ impl<'a> LogitRows<'a> {
                 if self.how.precision == Precision::Bf16 {
                     piece.chosen.iter_mut().for_each(|x| *x = round_to_bf16(*x));
                 }
-                // Freed first, so that it is not in memory twice.
+                // Freed first, so that the memory is not allocated twice.
                 piece.logits = vec![];
                 piece.logits = head.multiply(&piece.chosen, rows.len(), None);
             }

@@ -1,5 +1,4 @@
-//! The head of a decoder: the linear map from its last layer to the vocabulary, which losses compute some rows at a
-//! time.
+//! The head of a decoder: the linear map from its last layer to the vocabulary. Losses compute it a few rows at a time.
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
@@ -15,7 +14,7 @@ pub enum Head {
     Matrix(Tensor<2>),
     /// The token embedding, `[V, D]`, whose transpose is the head.
     Embedding(Tensor<2>),
-    /// `[D, V]`, in a format that is not trained.
+    /// `[D, V]`, in a format that cannot be trained.
     Stored(StoredWeight),
 }
 
@@ -39,7 +38,7 @@ impl Head {
         precision.result(precision.operand(hidden).matmul(precision.operand(head)))
     }
 
-    /// The form in which kernels multiply with it, and the tensor that they take for it; a stored head has none.
+    /// The head as kernels multiply with it, and its tensor as an input of the kernel; a stored head has none.
     #[cfg(feature = "flex")]
     pub(crate) fn into_parts(self, precision: Precision) -> (cpu::Multiply, Option<Tensor<2>>) {
         let how = |tied, stored| cpu::Multiply { tied, stored, precision };

@@ -1,12 +1,12 @@
-//! Weights in blocks of formats that this crate does not know.
+//! Weights in block formats that are defined outside this crate.
 
 use std::fmt;
 use std::ops::Range;
 
-/// A weight `[I, O]` that is kept in blocks of fewer bits and widened a few outputs at a time, whenever a product reads
-/// it. It has no gradient.
+/// A weight `[I, O]` that is stored in blocks of fewer bits. A product widens it a few outputs at a time. It has no
+/// gradient.
 pub trait BlockWeight: fmt::Debug + Send + Sync + 'static {
-    /// I and O.
+    /// The number of inputs and of outputs.
     fn dims(&self) -> [usize; 2];
 
     /// Appends the weights of some outputs, each output's inputs one after another: `[outputs, I]`. Called by several

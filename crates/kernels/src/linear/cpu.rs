@@ -33,7 +33,7 @@ impl Kernel for LinearKernel {
     }
 }
 
-/// Several maps of the same x: of `[x, weight…]` or `[x, weight…, bias…]`.
+/// Several maps of the same x: `[x, weight…]` or `[x, weight…, bias…]`.
 #[derive(Debug)]
 pub(super) struct Linears {
     pub count: usize,
@@ -88,8 +88,8 @@ fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precis
     tensor(y, [rows, outputs])
 }
 
-/// The gradients of weight and bias; that of x is added to `dx`, or begins it. What is not
-/// `wanted`, of x, weight and bias, is left out.
+/// Gradients of weight and bias; the gradient of x is added to `dx`, or starts it. `wanted` says which of x, weight and
+/// bias need a gradient.
 fn gradients(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -110,7 +110,7 @@ fn gradients(
     [dweight, dbias.then(|| tensor(column_sums(&dy.data[..dy.rows * dy.cols], dy.cols), [dy.cols]))]
 }
 
-/// `x·W + b` where memory sets the pace.
+/// `x·W + b` of a few rows, where memory bandwidth is the limit.
 fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
     let mut y = match bias {
         Some(bias) => bias.repeat(rows),
@@ -139,8 +139,8 @@ pub(crate) fn matrix(x: &FlexTensor) -> MatRef<'_> {
     MatRef { data, rows, cols, row_stride: stride(0), col_stride: stride(1) }
 }
 
-/// The sum of each column of `rows`: of parts of the rows, and then of these in order, so that it
-/// does not depend on the threads.
+/// Sums of the columns of `rows`: partial sums over parts of the rows, which are then added in order, so that the
+/// result does not depend on the threads.
 pub(super) fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
     let part = |rows: &[f32]| {
         let mut sums = vec![0.0f32; width];

@@ -1,5 +1,5 @@
-//! Products of a few rows, as when one token is decoded: every weight is read once and used a few
-//! times, so that memory sets the pace.
+//! Products of a few rows, as when one token is decoded: every weight is read once and used a few times, so that memory
+//! bandwidth is the limit.
 //!
 //! Sums are in f32 and in the order of the inputs; they depend neither on the number of threads nor
 //! on how many rows are computed together.
@@ -11,18 +11,19 @@ use rayon::prelude::*;
 use super::view::WeightView;
 use crate::simd::{LANES, vectorize};
 
-/// Rows up to which a product is computed here.
+/// Largest number of rows for which a product is computed here.
 pub(super) const FEW: usize = 4;
 
-/// Bytes of weights that are worth handing to another thread.
+/// Bytes of weights for which using another thread pays off.
 const PIECE: usize = 1 << 18;
-/// Pieces of the inputs at most: each has sums of its own, which are then added.
+/// Largest number of pieces of the inputs. Each has its own sums, which are then added.
 const PIECES: usize = 16;
-/// Outputs up to which their sums stay in the nearest cache, so that weights can be read row after row.
+/// Largest number of outputs whose sums stay in the L1 cache, so that weights can be read row after row.
 const NARROW: usize = 4096;
-/// Rows of weights that are read side by side where outputs are many, so that their sums are fetched less often.
+/// Number of rows of weights that are read side by side if there are many outputs, so that their sums are loaded less
+/// often.
 const SIDE_BY_SIDE: usize = 4;
-/// Outputs computed together.
+/// Number of outputs computed together.
 const GROUP: usize = 64;
 
 /// y ← y + x·W, with x `[rows, I]` and y `[rows, O]`.
@@ -48,8 +49,8 @@ struct Weights<'a> {
     outputs: usize,
 }
 
-/// The products with weights that are read along their rows: few outputs by parts of the inputs, so that each thread
-/// reads one piece of memory from end to end; many outputs by parts of these.
+/// Products with weights that are read along their rows. Few outputs are split by inputs, so that each thread reads one
+/// piece of memory from end to end; many outputs are split by outputs.
 fn by_rows(x: &[f32], weights: Weights, y: &mut [f32]) {
     let Weights { inputs, outputs, .. } = weights;
     if outputs > NARROW {
@@ -57,7 +58,7 @@ fn by_rows(x: &[f32], weights: Weights, y: &mut [f32]) {
             add_inputs::<SIDE_BY_SIDE>(x, weights, 0..inputs, first, y);
         });
     }
-    // A power of two, so that two, four or eight threads have as many each.
+    // A power of two, so that two, four or eight threads get equal shares.
     let pieces = 1 << (inputs * outputs * size_of::<f32>() / PIECE).clamp(1, PIECES).ilog2();
     let piece = |index: usize, y: &mut [f32]| {
         let some = index * inputs / pieces..(index + 1) * inputs / pieces;
@@ -91,7 +92,7 @@ fn in_columns(y: &mut [f32], outputs: usize, compute: &(dyn Fn(usize, Vec<&mut [
     }
 }
 
-/// Adds what some inputs give to some outputs of all rows, from `first` on: R rows of weights at a time.
+/// Adds the contribution of some inputs to some outputs of all rows, from `first` on: R rows of weights at a time.
 fn add_inputs<const R: usize>(x: &[f32], weights: Weights, some: Range<usize>, first: usize, mut y: Vec<&mut [f32]>) {
     let Weights { values, inputs, outputs } = weights;
     vectorize(
@@ -145,10 +146,9 @@ fn add_rows<const R: usize>(y: &mut [f32], rows: [Row; R]) {
     }
 }
 
-/// Adds to some outputs of all rows, from `first` on: each is a product of two vectors, as the weights lie in memory as
-/// `[O, I]`.
+/// Adds to some outputs of all rows, from `first` on. Weights are stored as `[O, I]`, so each output is a dot product.
 fn dots(x: &[f32], weight: &[f32], inputs: usize, first: usize, mut y: Vec<&mut [f32]>) {
-    /// Outputs computed together, so that the next multiplication need not wait for the last.
+    /// Number of outputs computed together, so that a multiplication need not wait for the one before.
     const TOGETHER: usize = 4;
     vectorize(
         #[inline(always)]

@@ -1,12 +1,12 @@
-//! The formats that a weight can be stored in while it is not trained.
+//! Storage formats of weights that are not trained.
 
 use serde::{Deserialize, Serialize};
 
-/// Values of a row that share a scale in [`WeightStorage::Int8`].
+/// Number of values of a row that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
-/// Number format of weights that are not trained. Sums are f32 in any case, and so is the other factor, but
-/// with 8-bit weights [for inference](super::StoredWeight::for_inference): there it has 16 bits on the CPU.
+/// Number format of weights that are not trained. Sums are always f32. The other factor is f32 too, except with 8-bit
+/// weights [for inference](super::StoredWeight::for_inference): there it has 16 bits on the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {
@@ -21,10 +21,10 @@ pub enum WeightStorage {
 }
 
 impl WeightStorage {
-    /// Every format with the name that flags give it.
+    /// Every format with its name in flags and recipes.
     pub const NAMED: [(&'static str, Self); 3] = [("f32", Self::F32), ("bf16", Self::Bf16), ("int8", Self::Int8)];
 
-    /// Bytes that so many numbers take.
+    /// Size of `numbers` weights in bytes.
     #[must_use]
     pub fn bytes(self, numbers: u64) -> u64 {
         match self {

@@ -1,4 +1,4 @@
-//! The linear map, and the formats that its weight can be stored in.
+//! The linear map, and storage formats of its weight.
 
 mod blocks;
 #[cfg(feature = "flex")]
@@ -45,8 +45,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, precisio
     reference::linear(x, weight, bias, precision)
 }
 
-/// Several [linear](linear()) maps of the same x, all of them with a bias or none. On the CPU the
-/// gradient of x is summed up as it is computed.
+/// Several [linear](linear()) maps of the same x. Either all of them have a bias or none. On the CPU their gradients of
+/// x are accumulated in one buffer.
 ///
 /// # Shapes
 /// x `[N, I]`, each weight `[I, O]` and bias `[O]` → `[N, O]` each

@@ -1,11 +1,11 @@
-//! Weights that are not trained, laid out for the product with them.
+//! Weights that are not trained, in the memory layout that products read.
 //!
-//! A weight `[I, O]` lies in panels of [`PANEL`] outputs, one behind the other, and in a panel the inputs follow one
-//! another, so that one token's product reads memory from end to end. Every result is one chain of fused multiply-adds
-//! over the inputs in their order, beginning with the bias; or, for inference with 8-bit weights, sums of integers
-//! ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its place among them, nor on
-//! the number of threads: batches of any size give the same bits. A weight that is kept in blocks of another format is
-//! widened and laid out so while it is multiplied.
+//! A weight `[I, O]` is stored in panels of [`PANEL`] outputs, one after the other. Inside a panel the inputs follow
+//! one another, so that the product of one token reads memory from end to end. Every result is one chain of fused
+//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference with 8-bit weights, sums of
+//! integers ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its index, nor on
+//! the number of threads: batches of any size give the same bits. A weight that is stored in blocks of another format
+//! is converted to this layout during the product.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,15 +25,15 @@ use crate::op::{Forward, Kernel, Tracked, apply};
 use crate::product::{Number, round_to_bf16};
 use crate::simd::vectorize;
 
-/// Outputs in a panel; the scale of an int8 block is theirs.
+/// Number of outputs in a panel, which share the scale of an int8 block.
 const PANEL: usize = INT8_BLOCK;
-/// Outputs of a task where there are many rows: half a panel, whose sums of four or eight rows fit the registers.
+/// Outputs of a task if there are many rows: half a panel, whose sums of four or eight rows fit the registers.
 const HALF: usize = PANEL / 2;
-/// Inputs whose weights are widened at a time: with half a panel 16 KiB, half of an L1 cache.
+/// Number of inputs whose weights are widened at a time: 16 KiB with half a panel, half of an L1 cache.
 const INPUTS: usize = 128;
-/// Rows of a task.
+/// Number of rows of a task.
 const ROWS: usize = 128;
-/// Multiplications below which waking other threads costs more than it saves.
+/// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 18;
 
 /// A weight `[I, O]` that is not trained.
@@ -44,12 +44,12 @@ pub(crate) struct Panels {
     values: Values,
 }
 
-/// `[panels, I, PANEL]`, the last panel filled up with zeros; or blocks.
+/// `[panels, I, PANEL]`, the last panel padded with zeros; or blocks.
 #[derive(Debug)]
 enum Values {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
-    /// `[panels, I / 2]`, a pair of inputs after the other. A value is to be multiplied by its block's scale
+    /// `[panels, I / 2]`, pairs of inputs one after the other. The weight is the value times its block's scale,
     /// `[panels, I]`.
     Int8 {
         values: Vec<Pairs>,
@@ -92,12 +92,12 @@ impl Panels {
         Self { inputs, outputs, values: Values::Blocks(blocks) }
     }
 
-    /// I and O.
+    /// The number of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         [self.inputs, self.outputs]
     }
 
-    /// The weight that it stands for, in f32.
+    /// The weight widened to f32.
     pub fn widened(&self) -> Tensor<2> {
         let mut rows = Vec::with_capacity(self.inputs * self.outputs);
         self.widen_outputs(0..self.outputs, &mut rows);
@@ -145,7 +145,7 @@ impl Panels {
                 Values::Int8 { values, scales } => {
                     let pairs = &values[panel * self.inputs.div_ceil(2)..];
                     for (out, (at, scale)) in out.iter_mut().zip((input..input + count).zip(&scales[start..])) {
-                        // The upper or the lower of two bytes, by shifts that are the same in every lane.
+                        // The upper or the lower of two bytes; the shift is the same in every lane.
                         let left = 8 * (1 - at % 2);
                         let weight = |pair: [i8; 2]| i16::from_le_bytes(pair.map(i8::cast_unsigned)) << left >> 8;
                         *out = mapped(&pairs[at / 2][first..], |pair| f32::from(weight(pair)) * *scale);
@@ -159,7 +159,7 @@ impl Panels {
     /// `x·W + b` of `[rows, I]`, in f32.
     pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
         let y = SharedOutput::new(rows * self.outputs);
-        // One row alone wants as many independent sums as can be.
+        // One row alone needs as many independent sums as possible.
         match (rows, &self.values) {
             (1, Values::F32(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
             (1, Values::Bf16(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
@@ -204,7 +204,7 @@ impl Panels {
         }
     }
 
-    /// Sums of `W` outputs from `column` on: each row's bias. `[count, W]`
+    /// Initialises the sums of `W` outputs from `column` on with the bias. `[count, W]`
     fn begin<const W: usize>(&self, column: usize, bias: Option<&[f32]>, sums: &mut [f32]) {
         sums.fill(0.0);
         if let Some(bias) = bias {
@@ -213,7 +213,7 @@ impl Panels {
         }
     }
 
-    /// Writes sums of `W` outputs from `column` on, of rows from `first` on, but for those that fill up a panel.
+    /// Writes the sums of `W` outputs from `column` on and rows from `first` on, without the padding of a panel.
     fn write<const W: usize>(&self, first: usize, column: usize, sums: &[f32], y: &SharedOutput) {
         let width = W.min(self.outputs - column);
         for (row, sums) in sums.chunks_exact(W).enumerate() {
@@ -222,7 +222,7 @@ impl Panels {
         }
     }
 
-    /// One row's outputs, a panel at a time. The chains of sums are those of [`sums`](Self::sums), so the bits are too.
+    /// One row's outputs, a panel at a time, in the order of summation of [`sums`](Self::sums): the bits are the same.
     fn one_row<E: Number>(&self, x: &[f32], values: &[E], bias: Option<&[f32]>, y: &SharedOutput) {
         self.each(1, self.outputs.div_ceil(PANEL), |panel| {
             let mut sums = [0.0; PANEL];
@@ -274,8 +274,8 @@ impl Panels {
     }
 }
 
-/// The weights of the inputs from `first` on, of the outputs in `rows`, whose inputs lie together: `[inputs, W]`,
-/// filled up with zeros.
+/// Weights of the inputs from `first` on and the outputs in `rows`, in which the inputs of an output are contiguous:
+/// `[inputs, W]`, padded with zeros.
 fn by_input<const W: usize>(rows: &[f32], inputs: usize, first: usize, out: &mut [f32]) {
     let (out, count) = (out.as_chunks_mut::<W>().0, rows.len() / inputs);
     if count < W {
@@ -288,14 +288,13 @@ fn by_input<const W: usize>(rows: &[f32], inputs: usize, first: usize, out: &mut
     }
 }
 
-/// The product of one row with a panel: weights are widened in registers, so that memory alone sets the pace.
+/// The product of one row with a panel: weights are widened in registers, so that memory bandwidth is the limit.
 mod one_row {
     use super::PANEL;
     use crate::product::Number;
     use crate::simd::vectorize;
 
-    /// Whether the compiler makes vectors of these loops that multiply and add in one rounding, as
-    /// [`Product`](super::Product) does.
+    /// Whether the compiler vectorises these loops with fused multiply-adds, as [`Product`](super::Product) uses them.
     pub fn is_fast() -> bool {
         #[cfg(target_arch = "x86_64")]
         return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
@@ -319,7 +318,7 @@ mod one_row {
     }
 }
 
-/// The first W weights by `widen`, returned by value: the compiler makes no vectors of a loop whose output may overlap
+/// The first W weights by `widen`, returned by value: the compiler does not vectorise a loop whose output may overlap
 /// its input.
 #[inline(always)]
 fn mapped<E: Copy, const W: usize>(weights: &[E], widen: impl Fn(E) -> f32) -> [f32; W] {
@@ -331,7 +330,7 @@ fn mapped<E: Copy, const W: usize>(weights: &[E], widen: impl Fn(E) -> f32) -> [
     wide
 }
 
-/// A block of 64 numbers and the scale of it.
+/// Rounds a block of 64 numbers to int8; returns the values and their scale.
 fn rounded(block: &[f32; PANEL]) -> ([i8; PANEL], f32) {
     let largest = block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     let scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };

@@ -1,4 +1,4 @@
-//! The linear map by burn's operations.
+//! The linear map composed of burn's operations.
 
 use burn::tensor::{DType, Tensor, module};
 

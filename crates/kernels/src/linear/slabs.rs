@@ -1,6 +1,6 @@
-//! Operations that need the outputs of a weight in [`Panels`] one after another, an order in which they do not lie: the
-//! gradient of a product's input, and an embedding's rows. A slab of outputs is widened at a time, so that the memory
-//! for it does not grow with the weight.
+//! Operations that need the outputs of a weight in [`Panels`] one after another, which is not their order in memory:
+//! the gradient of a product's input, and the rows of an embedding. They widen a slab of outputs at a time, so that
+//! their memory does not grow with the weight.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use crate::Precision;
 use crate::host::{CHUNK, dims, tensor, values};
 use crate::product::{MatRef, product};
 
-/// Numbers of a slab, about: 4 MiB.
+/// Approximate number of weights in a slab: 4 MiB.
 const SLAB: usize = 1 << 20;
 
 impl Panels {

@@ -1,4 +1,4 @@
-//! A weight as it is stored while it is not trained: for inference, or under adapters.
+//! Storage of a weight that is not trained: for inference, or under adapters.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use super::panels::Panels;
 use super::{BlockWeight, linear};
 use crate::Precision;
 
-/// A weight `[I, O]` in one of the formats, or in blocks of another. It has no gradient; that of its input flows
-/// through.
+/// A weight `[I, O]` in one of the formats, or in blocks of another. It has no gradient, but the gradient of its input
+/// is computed.
 #[derive(Clone, Debug)]
 pub struct StoredWeight {
     outputs: usize,
     values: Values,
-    /// Whether products with 8-bit weights round their other factor.
+    /// Whether products with 8-bit weights round their other factor to 16 bits.
     rounds_inputs: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Values {
-    /// As burn has it; a quantised one is filled up with columns of zeros to a multiple of [`INT8_BLOCK`].
+    /// A tensor of burn; a quantised one is padded with columns of zeros to a multiple of [`INT8_BLOCK`].
     Tensor(Box<Tensor<2>>),
-    /// On the host, in the order in which products read it.
+    /// In host memory, in the layout that products read.
     #[cfg(feature = "flex")]
     Panels(Arc<Panels>),
 }
@@ -49,8 +49,8 @@ impl StoredWeight {
         Self { outputs, values, rounds_inputs: false }
     }
 
-    /// [`new`](Self::new) for inference: on the CPU, products with 8-bit weights round x to 16 bits, 128 inputs by the
-    /// largest of them, which takes half the time. That is off by a hundredth of what rounding the weights is.
+    /// [`new`](Self::new) for inference: on the CPU, products with 8-bit weights round x to 16 bits, with one step size
+    /// for 128 inputs, which takes half the time. The error is a hundredth of that of rounding the weights.
     #[must_use]
     pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
         Self { rounds_inputs: true, ..Self::new(weight, format) }
@@ -71,7 +71,7 @@ impl StoredWeight {
         Self { outputs, values: Values::Tensor(Box::new(rows.transpose())), rounds_inputs: false }
     }
 
-    /// The values that it stands for, in f32.
+    /// The weight widened to f32.
     ///
     /// # Shapes
     /// `[I, O]`
@@ -87,7 +87,7 @@ impl StoredWeight {
         }
     }
 
-    /// `x·W + b`. On the CPU a row's result does not depend on the rows beside it, nor on how many they are.
+    /// `x·W + b`. On the CPU a row's result does not depend on the other rows or their number.
     ///
     /// # Shapes
     /// x `[N, I]`, bias `[O]` → `[N, O]`
@@ -113,7 +113,7 @@ impl StoredWeight {
 }
 
 impl StoredWeight {
-    /// The weights of the outputs that `ids` name, as an embedding has them: its rows are this weight's outputs.
+    /// Embeddings of `ids`, if this weight is a head `[D, V]`: its outputs are the rows of the embedding.
     ///
     /// # Shapes
     /// ids `[B, T]` → `[B, T, I]`
@@ -142,7 +142,7 @@ impl StoredWeight {
     /// The weights of some outputs in f32, each output's inputs one after another: `[outputs, I]`.
     ///
     /// # Panics
-    /// When there are fewer outputs.
+    /// If there are fewer outputs.
     #[must_use]
     pub fn widened_outputs(&self, outputs: Range<usize>) -> Vec<f32> {
         match &self.values {
@@ -159,7 +159,7 @@ impl StoredWeight {
         }
     }
 
-    /// I and O.
+    /// The number of inputs and of outputs.
     #[must_use]
     pub fn dims(&self) -> [usize; 2] {
         let inputs = match &self.values {
@@ -184,15 +184,15 @@ fn is_quantized(tensor: &Tensor<2>) -> bool {
     matches!(tensor.dtype(), DType::QFloat(_))
 }
 
-/// In int8 as burn has it.
+/// The weight in burn's int8 format.
 fn quantized(weight: &Tensor<2>) -> Tensor<2> {
     let [inputs, outputs] = weight.dims();
-    // A transposed view would be read as it lies in memory, and blocks are of rows.
+    // Quantisation reads memory order, which a transposed view does not change, and blocks must lie along rows.
     let weight = weight.clone() + Tensor::zeros([inputs, outputs], &weight.device());
     let missing = outputs.next_multiple_of(INT8_BLOCK) - outputs;
     let zeros = Tensor::zeros([inputs, missing], &weight.device());
     let weight = if missing == 0 { weight } else { Tensor::cat(vec![weight, zeros], 1) };
-    // Where there are no 8-bit numbers, four stand in one of 32 bits, as burn has it by default.
+    // If the device has no 8-bit integers, four of them are packed into 32 bits, burn's default.
     let whole = weight.device().supports_dtype(DType::I8);
     let store = if whole { QuantStore::Native } else { QuantScheme::default().store };
     let scheme = QuantScheme::default()

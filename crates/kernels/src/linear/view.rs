@@ -1,10 +1,10 @@
-//! A weight as it lies in the host's memory.
+//! View of a weight in host memory.
 
 use burn_flex::FlexTensor;
 
 use crate::host::dims;
 
-/// A weight `[I, O]` in memory, without gaps.
+/// A weight `[I, O]` in contiguous memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WeightView<'a> {
     pub inputs: usize,
@@ -15,8 +15,7 @@ pub(super) struct WeightView<'a> {
 }
 
 impl<'a> WeightView<'a> {
-    /// Of a tensor of two axes; `None` of a view that is neither the whole of its memory row by row
-    /// nor that transposed.
+    /// View of a tensor of two axes; `None` if it is neither contiguous row by row nor the transpose of such a tensor.
     pub fn of(weight: &'a FlexTensor) -> Option<Self> {
         let [inputs, outputs] = dims(weight)[..] else { unreachable!("a weight has two axes") };
         let strides = weight.layout().strides();

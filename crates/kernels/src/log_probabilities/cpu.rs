@@ -1,8 +1,8 @@
-//! Some rows at a time: their logits, and from these log-probability and entropy.
+//! Log-probabilities and entropies from logits that are computed a few rows at a time.
 //!
 //! With p the softmax of a row and H its entropy, the gradient of the logits is `g·(onehot − p) −
-//! g_H·p·(log p + H)`, divided by the temperature. The backward pass computes the logits once more:
-//! to keep them would take more memory than everything else of a step.
+//! g_H·p·(log p + H)`, divided by the temperature. The backward pass recomputes the logits: keeping them would take
+//! more memory than everything else of a step.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -12,8 +12,7 @@ use crate::host::{contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
 
-/// The log-probabilities, and behind them the entropies, of `[hidden, head]`, or of `[hidden]` where the head
-/// is stored: `[2, N]`.
+/// Log-probabilities followed by entropies, `[2, N]`, of `[hidden, head]`, or of `[hidden]` if the head is stored.
 #[derive(Debug)]
 pub(super) struct LogProbabilitiesKernel {
     pub ids: Vec<u32>,
@@ -47,7 +46,7 @@ impl Kernel for LogProbabilitiesKernel {
         let wanted_of_head = wanted.get(1) == Some(&true);
         let mut work = LogitRows::new(&saved[0], saved.get(1), &self.how, [wanted[0], wanted_of_head]);
         let mut piece = Piece::default();
-        // Padding has no gradient, and needs no logits.
+        // Padding has no gradient, so it needs no logits.
         let all: Vec<usize> =
             (0..self.ids.len()).filter(|&row| of_chosen[row] != 0.0 || of_entropy[row] != 0.0).collect();
         for rows in all.chunks(work.at_a_time()) {
@@ -95,7 +94,7 @@ impl Softmax<'_> {
         self.scores[id as usize] - self.log_sum
     }
 
-    /// Puts the gradient of the logits in their place, given those of the log-probability of `id` and of the entropy.
+    /// Replaces the logits by their gradient, given the gradients of the log-probability of `id` and of the entropy.
     fn into_gradient(self, id: u32, of_chosen: f32, of_entropy: f32) {
         let Self { scores, log_sum, entropy, inverse_temperature } = self;
         vectorize(
@@ -112,7 +111,7 @@ impl Softmax<'_> {
     }
 }
 
-/// `Σ eˣ` and `Σ x·eˣ`, in pieces that stay in the nearest cache.
+/// `Σ eˣ` and `Σ x·eˣ`, in pieces that stay in the L1 cache.
 #[inline(always)]
 fn sums(scores: &[f32]) -> (f32, f32) {
     const PIECE: usize = 256;

@@ -1,5 +1,5 @@
-//! Log-probabilities of given tokens under a head, and entropies of its distributions, as one operation that
-//! policy gradients differentiate.
+//! Log-probabilities of given tokens and entropies of their distributions, as one differentiable operation. Policy
+//! gradients use it.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -19,10 +19,10 @@ pub struct LogProbabilities {
     pub entropy: Tensor<1>,
 }
 
-/// Of the softmax of `hᵢ·W / temperature` in f32, the log-probability of token `ids[i]` and the entropy.
+/// Log-probability of token `ids[i]` under, and entropy of, the softmax of `hᵢ·W / temperature`, computed in f32.
 ///
-/// On the CPU the logits are computed some rows at a time, and once more in the backward pass, so that `[N, V]` is
-/// never held whole.
+/// On the CPU the logits are computed a few rows at a time, and again in the backward pass, so that `[N, V]` is never
+/// in memory as a whole.
 ///
 /// # Shapes
 /// hidden `[N, D]`, N ids → two of `[N]`

@@ -1,4 +1,4 @@
-//! Log-probabilities and entropies by burn's operations.
+//! Log-probabilities and entropies composed of burn's operations.
 
 use burn::tensor::{Tensor, TensorData, activation::log_softmax};
 

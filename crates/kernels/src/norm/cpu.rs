@@ -19,12 +19,12 @@ use crate::rotary::Angles;
 use crate::rotary::cpu::rotate_head;
 use crate::simd::{LANES, row_dot, row_sum, vectorize};
 
-/// Layer norm of `[x, gain, bias]` where it is centred, RMS norm of `[x, gain]` where it is not.
+/// Layer norm of `[x, gain, bias]` if centred, RMS norm of `[x, gain]` if not.
 #[derive(Debug)]
 pub(super) struct NormKernel {
     pub epsilon: f32,
     pub centred: bool,
-    /// By which rows, the heads of `[B, T, H, K]`, are rotated when they are normalised.
+    /// Rotation of the normalised rows, the heads of `[B, T, H, K]`.
     pub rotation: Option<Angles>,
 }
 
@@ -101,7 +101,7 @@ impl NormKernel {
         let (mean, scale) = self.statistics(x);
         let width = x.len() as f32;
         let (mut sum_g, mut sum_gx) = ([0.0f32; LANES], [0.0f32; LANES]);
-        // Slices of one length need no check at every number, so that the loops are vectorised.
+        // Slices of one length need no bounds checks, so that the compiler vectorises the loops.
         let n = x.len();
         let (dy, gain, dx, dgain) = (&dy[..n], &gain[..n], &mut dx[..n], &mut dgain[..n]);
         for from in (0..n / LANES * LANES).step_by(LANES) {
@@ -199,7 +199,7 @@ impl NormKernel {
         both.map(|numbers| tensor(numbers, dims(x)))
     }
 
-    /// The gradients of x, gain and bias from that of the norm. That of x is added to `dsum`, which x has besides.
+    /// Gradients of x, gain and bias from that of the norm. The gradient of x is added to `dsum`, that of the sum.
     fn gradients(
         &self,
         x: &FlexTensor,

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::rotary::{Angles, rotary};
 
-/// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, where there is no bias, RMS norm,
+/// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, without a bias, RMS norm,
 /// `x / √(mean(x²) + ε) · gain` (Zhang and Sennrich 2019).
 ///
 /// # Shapes
@@ -26,8 +26,8 @@ pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1
     reference::norm(x, gain, bias, epsilon)
 }
 
-/// A sum, `x + added` or x alone, and the [`norm`](norm()) of it: what goes on beside a layer, and
-/// what goes into it. On the CPU both are one pass over memory, and so are their gradients.
+/// The sum `x + added`, or x alone, and the [`norm`](norm()) of it: the residual stream and the input of the next
+/// layer. On the CPU both are one pass over memory, and so are their gradients.
 ///
 /// # Shapes
 /// x and added `[N, width]`, gain and bias `[width]` → two of `[N, width]`
@@ -54,8 +54,8 @@ pub fn add_norm(
     [sum.clone(), reference::norm(sum, gain, bias, epsilon)]
 }
 
-/// The RMS norm of every head and then its [rotation](rotary()), as queries and keys have them with
-/// QK-norm, in one pass over memory on the CPU.
+/// The RMS norm of every head and then its [rotation](rotary()), as QK-norm applies them to queries and keys. On the
+/// CPU this is one pass over memory.
 ///
 /// # Shapes
 /// x `[B, T, H, K]`, gain `[K]` → `[B, T, H, K]`

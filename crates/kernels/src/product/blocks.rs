@@ -1,9 +1,9 @@
-//! The order of the work: what is packed when, by whom, and which part of it stays in which cache.
+//! Blocking: the order of packing and multiplication, its split over threads, and its use of the caches.
 //!
-//! The smaller operand is packed once, for all threads; the larger piece by piece, by the thread
-//! that is about to multiply the piece, which then has it in its L2. Rows of f32 need no packing. A
-//! piece is a band of C over the full depth of a block of k, so no two threads write to the same
-//! place, and each number of C is summed in an order that follows from the shape alone.
+//! The smaller operand is packed once, for all threads. The larger one is packed piece by piece, by the thread that is
+//! about to multiply the piece, so that it is in that thread's L2 cache. Rows of f32 need no packing. A piece is a band
+//! of C over the full depth of a block of k, so no two threads write to the same place, and the order of summation of
+//! each number of C follows from the shape alone.
 
 use rayon::prelude::*;
 
@@ -14,27 +14,28 @@ use super::scratch::Scratch;
 use super::tile::{PANEL, TILE_ROWS, Target, multiply};
 use super::vectors::{LANES, Vectors};
 
-/// Elements of k between two packings: a piece of 96 vectors of bf16 that long, or 48 of f32, is as
-/// large as `PIECE_LANES` allows.
+/// Elements of k between two packings: a piece of 96 vectors of bf16 of this length, or 48 of f32, has the size of
+/// `PIECE_LANES`.
 const DEPTH_BLOCK: usize = 2048;
-/// Lanes along k that a tile takes at once. A panel of B that long is 96 KiB and stays in L2 while
-/// the rows of A pass by; parts that fit L1 would read and write C more often, and were slower by a
-/// tenth.
+/// Number of lanes along k that a tile processes at once. A panel of B of this length takes 96 KiB and stays in L2
+/// while all rows of A are multiplied with it. Parts that fit L1 would read and write C more often, and were a tenth
+/// slower.
 const TILE_STEPS: usize = 384;
-/// Lanes of the operand that all threads share, at most: 16 MiB, which fits an L3 and bounds what the buffers grow to.
+/// Largest number of lanes of the operand that all threads share: 16 MiB, which fits an L3 cache and bounds the size of
+/// the buffers.
 const SHARED_LANES: usize = 4 << 20;
-/// Lanes of a piece, about: half of an L2 of 512 KiB to 1 MiB.
+/// Approximate number of lanes of a piece: half of an L2 cache of 512 KiB to 1 MiB.
 const PIECE_LANES: usize = 96 << 10;
-/// Multiplications that take as long as waking another thread, and as packing one element.
+/// Number of multiplications that take as long as waking another thread and as packing one element.
 const PARALLEL_FROM: usize = 1 << 20;
 const PACKING: usize = 16;
-/// Steps along k that a thread packs at once where they are columns in memory: a multiple of a vector.
+/// Number of steps along k that a thread packs at once if they are columns in memory: a multiple of a vector.
 const PACKED_STEPS: usize = 8 * LANES;
-/// Bands of C below which k is split as well, if it is long, and the depth of such a split.
+/// Number of bands of C below which k is split as well, if it is long. Below it: the depth of such a split.
 const SPLIT_BELOW: usize = 4;
 const SPLIT_DEPTH: usize = 1024;
 
-/// C, to which threads write side by side.
+/// The output C, to which threads write in parallel.
 #[derive(Clone, Copy)]
 struct OutputBand {
     c: *mut f32,
@@ -57,7 +58,7 @@ impl OutputBand {
     }
 }
 
-/// Runs `work` on 0..count, on all threads if that pays.
+/// Runs `work` on 0..count, on all threads if `parallel`.
 fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
     if parallel {
         (0..count).into_par_iter().with_max_len(1).for_each(work);
@@ -66,12 +67,11 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
     }
 }
 
-/// C ← start + A·B, of rows `a` and columns `b`, none of them empty.
+/// C ← start + A·B, with the rows of A in `a` and the columns of B in `b`, neither of them empty.
 ///
 /// # Safety
-/// The operands are readable, C is `a.count` rows of `b.count` numbers and writable, initialised if
-/// the product starts from what it holds; a row that it starts from has `b.count` numbers; and the
-/// CPU has AVX-512 F, BW and BF16.
+/// The operands are readable. C is `a.count` rows of `b.count` numbers and writable, and initialised if the product
+/// starts from its contents; a row that it starts from has `b.count` numbers. The CPU has AVX-512 F, BW and BF16.
 pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
@@ -86,8 +86,8 @@ pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *
     }
 }
 
-/// A small C of long sums, as of a gradient of weights: each thread sums up a part of k, and then
-/// the parts are added, always the same ones. It asks of its caller what [`product`] asks.
+/// A small C of long sums, as the gradient of a weight is: each thread sums a part of k, and then the parts are added.
+/// The split does not depend on the number of threads. The safety requirements are those of [`product`].
 unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
@@ -98,7 +98,7 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBan
             let from = (part * depth).min(a.depth);
             let depth = depth.min(a.depth - from);
             let (a, b) = (a.part(0, rows, from, depth), b.part(0, cols, from, depth));
-            // SAFETY: the part lies inside the operands, and each writes to a matrix of its own.
+            // SAFETY: the part lies inside the operands, and each thread writes to its own matrix.
             unsafe { whole::<L, E>(a, b, sums.at(part * rows, 0), false) }
         });
         each(rows, parallel, |row| {
@@ -118,7 +118,7 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBan
     });
 }
 
-/// All of C, k block by block. This and what follows asks of its caller what [`product`] asks.
+/// All of C, k block by block. The safety requirements of this and the following functions are those of [`product`].
 unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: OutputBand, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
@@ -142,7 +142,7 @@ unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Outpu
     }
 }
 
-/// Packs all of B, then band by band of rows the A above it.
+/// Packs all of B, then A in bands of rows.
 unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(a.count, steps.next_multiple_of(LANES), TILE_ROWS, 48, parallel);
@@ -151,7 +151,7 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
         each(b.count.div_ceil(PANEL), parallel && PACKING * b.count * b.depth >= PARALLEL_FROM, |panel| {
             let first = panel * PANEL;
             let columns = b.part(first, PANEL.min(b.count - first), 0, b.depth);
-            // SAFETY: the panel is this one's to write.
+            // SAFETY: only this task writes the panel.
             unsafe { columns.pack_panels::<L>(shared.at(first * steps)) }
         });
         each(a.count.div_ceil(band), parallel, |piece| {
@@ -167,7 +167,7 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
     });
 }
 
-/// Packs all of A, then band by band of columns the B above it.
+/// Packs all of A, then B in bands of columns.
 unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(b.count, steps, PANEL, PANEL, parallel);
@@ -190,14 +190,14 @@ unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
     }
 }
 
-/// Calls `work` with the rows of A as lanes: where they lie, or packed into a buffer.
+/// Calls `work` with the rows of A as lanes: in place, or packed into a buffer.
 unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(RowLanes)) {
     if let Some((lanes, row_stride)) = L::in_place(&a) {
         return work(RowLanes { lanes, row_stride, count: a.count });
     }
     let steps = a.steps::<L>();
     let row_stride = steps.next_multiple_of(LANES);
-    // Pieces are read along the memory they lie in.
+    // Pieces are read in memory order.
     let along = if a.stride == 1 { [a.count, PACKED_STEPS] } else { [LANES, steps] };
     let shared = parallel && PACKING * a.count * a.depth >= PARALLEL_FROM;
     let [vectors, length] = if shared { along } else { [a.count, steps] };
@@ -208,15 +208,15 @@ unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: 
             let (first, step) = (piece % pieces * vectors, piece / pieces * length);
             let from = step * L::DEPTH;
             let rows = a.part(first, vectors.min(a.count - first), from, (length * L::DEPTH).min(a.depth - from));
-            // SAFETY: these lanes of the rows are this one's to write.
+            // SAFETY: only this task writes these lanes of the rows.
             unsafe { rows.pack_rows::<L>(packed.at(first * row_stride + step), row_stride) }
         });
         work(RowLanes { lanes, row_stride, count: a.count });
     });
 }
 
-/// Vectors in a piece, a multiple of `unit`: as many as stay in L2, but at least `least`, and fewer
-/// if threads would wait for the last one. The pieces are of one size and as many for each thread.
+/// Number of vectors in a piece, a multiple of `unit`: as many as stay in L2, but at least `least`, and fewer if
+/// threads would wait for the last piece. All pieces have one size, and each thread gets the same number.
 fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -> usize {
     let threads = if parallel { rayon::current_num_threads() } else { 1 };
     let largest = (PIECE_LANES / lanes).clamp(least, 4 * PANEL);
@@ -225,11 +225,11 @@ fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -
     count.div_ceil(pieces.max(1)).next_multiple_of(unit)
 }
 
-/// The packed operand that threads share.
+/// The packed operand that all threads share.
 #[derive(Clone, Copy)]
 struct Packed(*mut u32);
 
-// SAFETY: while it is written each thread has its own part, and afterwards it is only read.
+// SAFETY: each thread writes its own part, and afterwards the memory is only read.
 unsafe impl Send for Packed {}
 // SAFETY: as above.
 unsafe impl Sync for Packed {}
@@ -248,13 +248,13 @@ struct RowLanes {
     count: usize,
 }
 
-// SAFETY: they are only read, by threads that all end before the rows do.
+// SAFETY: they are only read, by threads that all end before the rows are freed.
 unsafe impl Send for RowLanes {}
 // SAFETY: as above.
 unsafe impl Sync for RowLanes {}
 
-/// Packed rows times packed panels. Each part of a panel stays in L2 while all rows pass by, and
-/// the band of C under the panel in L2 while the parts of the panel follow one another.
+/// Multiplies packed rows with packed panels. Each part of a panel stays in L2 while all rows are multiplied with it,
+/// and the band of C of the panel stays in L2 over all parts of the panel.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn multiply_packed<L: Lane>(steps: usize, a: RowLanes, panels: *const u32, cols: usize, output: OutputBand) {
     let parts = steps.div_ceil(TILE_STEPS);

@@ -1,5 +1,4 @@
-//! Lanes of 32 bits of an operand and their products: a number of f32, or a pair of bf16 that follow one another along
-//! k.
+//! Lanes of 32 bits of an operand and their products: one f32, or a pair of consecutive bf16 numbers along k.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
@@ -8,37 +7,37 @@ use std::mem::transmute;
 use super::number::Number;
 use super::vectors::{LANES, Vectors, load};
 
-/// Elements along k between the one that is read and the one that is fetched from memory.
+/// Software prefetch distance, in elements along k.
 const AHEAD: usize = 32;
 
-/// One of the two. Its functions need a CPU that has AVX-512 F, BW and BF16.
+/// A kind of lane. Its functions need a CPU with AVX-512 F, BW and BF16.
 pub(super) trait Lane: Copy {
-    /// Elements along k.
+    /// Number of elements along k in a lane.
     const DEPTH: usize;
 
-    /// The rows of an operand as rows of lanes where they lie, and lanes from one row to the next; `None` where they
-    /// must be packed.
+    /// The rows of an operand in place as rows of lanes, and the number of lanes from one row to the next; `None` if
+    /// they must be packed.
     fn in_place(rows: &Vectors) -> Option<(*const u32, usize)>;
 
     /// `acc + a·b` in every lane.
     unsafe fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512;
 
-    /// One vector's 16 lanes from `step` on, which is fast where its elements are neighbours. What lies beyond its end
-    /// is 0.
+    /// 16 lanes of one vector, from `step` on; this is fast if the vector's elements are contiguous. Lanes after the
+    /// vector's end are 0.
     ///
     /// # Safety
     /// The vector and the step exist.
     unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> __m512i;
 
-    /// One step's lanes of 16 vectors from `first` on, which are neighbours (`stride` is 1). What lies beyond the last
-    /// vector is 0.
+    /// The lanes of one step of 16 vectors from `first` on, which are contiguous across vectors (`stride` is 1). Lanes
+    /// after the last vector are 0.
     ///
     /// # Safety
     /// The first vector and the step exist.
     unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i;
 }
 
-/// A number of f32.
+/// One f32 number.
 #[derive(Clone, Copy)]
 pub(super) struct Single;
 
@@ -77,7 +76,7 @@ impl Lane for Single {
     }
 }
 
-/// Two numbers of bf16. Where k is odd, the last pair is completed by 0.
+/// Two bf16 numbers. If k is odd, the last pair is padded with 0.
 #[derive(Clone, Copy)]
 pub(super) struct Pair;
 
@@ -113,7 +112,7 @@ impl Lane for Pair {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i {
-        // Element e of the low half beside element e of the high half.
+        // Interleaves element e of the low half with element e of the high half.
         let pairs = _mm512_set_epi32(
             0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
             0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,

@@ -1,9 +1,9 @@
-//! The matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 on the way.
+//! Matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 first.
 //!
 //! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
-//! Multiplication" (2008): `blocks` says what is done in which order, `pack` brings operands into the order of the
-//! micro-kernel, `tile` is that kernel, and `lane` is what differs between f32 and bf16. On other CPUs it is the `gemm`
-//! crate's, and bf16 is emulated.
+//! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
+//! is that kernel, and `lane` has the differences between f32 and bf16. On other CPUs the `gemm` crate computes it, and
+//! bf16 is emulated.
 
 use std::mem::MaybeUninit;
 
@@ -35,23 +35,23 @@ pub(crate) use transpose::RightSide;
 pub struct MatRef<'a, E = f32> {
     /// The elements; the matrix begins at the first.
     pub data: &'a [E],
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Columns.
+    /// Number of columns.
     pub cols: usize,
-    /// Elements from one row to the next.
+    /// Distance from one row to the next, in elements.
     pub row_stride: usize,
-    /// Elements from one column to the next.
+    /// Distance from one column to the next, in elements.
     pub col_stride: usize,
 }
 
 impl<'a, E> MatRef<'a, E> {
-    /// A matrix whose rows follow one another.
+    /// A row-major matrix without gaps.
     pub fn row_major(data: &'a [E], rows: usize, cols: usize) -> Self {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
-    /// The same elements with rows and columns exchanged.
+    /// The transpose, of the same elements.
     #[must_use]
     pub fn transposed(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
@@ -61,7 +61,7 @@ impl<'a, E> MatRef<'a, E> {
         self.rows == 0 || self.cols == 0
     }
 
-    /// Whether every element lies in `data`.
+    /// Whether every element is in `data`.
     fn fits(&self) -> bool {
         self.is_empty() || {
             let last_row = (self.rows - 1).checked_mul(self.row_stride);
@@ -86,8 +86,7 @@ pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bo
     unsafe { dispatch(a, b, c.as_mut_ptr(), start, precision) }
 }
 
-/// C ← A·B, or `row` + A·B for each row, like [`product`], into memory that need not hold numbers before and does
-/// afterwards.
+/// C ← A·B, or `row` + A·B for each row, like [`product`], into memory that need not be initialised before.
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
@@ -116,11 +115,11 @@ fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
 /// The initial value of a product's result.
 #[derive(Clone, Copy)]
 enum Start {
-    /// Nothing.
+    /// Zero.
     Zero,
-    /// The numbers that C holds.
+    /// The current contents of C.
     Held,
-    /// The same row for every row of C. In a part of C, from its first column on.
+    /// The same row for every row of C. The pointer is at the first column of the part of C.
     Row(*const f32),
 }
 
@@ -161,7 +160,7 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
     unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, start, precision) }
 }
 
-/// The product by the `gemm` crate, for every CPU that has no kernels of ours.
+/// The product by the `gemm` crate, for every CPU that our kernels do not support.
 ///
 /// # Safety
 /// As for [`dispatch`], and C is not empty.
@@ -182,8 +181,8 @@ unsafe fn portable(a: MatRef, b: MatRef, c: *mut f32, start: Start, precision: P
     }
 }
 
-/// Brings C to where the product starts, and says whether the product is to be added to it. Zeros are written only
-/// where they are `wanted`.
+/// Initialises C with the start of the product, and returns whether the product is to be added to it. Zeros are written
+/// only if `wanted`.
 ///
 /// # Safety
 /// As for [`dispatch`].
@@ -210,7 +209,7 @@ unsafe fn written_start(c: *mut f32, [rows, cols]: [usize; 2], start: Start, wan
 /// # Safety
 /// As for [`portable`], and no matrix is empty.
 unsafe fn gemm_f32(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool) {
-    /// Rows of A from which a copy of B pays in a single product.
+    /// Number of rows of A from which a copy of B pays off in a single product.
     const MANY: usize = 1024;
     let right = (a.rows >= MANY).then(|| b.as_right_side(Precision::F32));
     let b = right.as_ref().map_or(b, RightSide::matrix);
@@ -240,7 +239,7 @@ unsafe fn gemm_f32(a: MatRef, b: MatRef, c: *mut f32, accumulate: bool) {
     }
 }
 
-/// A copy, row after row, of values that are bf16's.
+/// A row-major copy, rounded to bf16.
 fn rounded(matrix: MatRef) -> Vec<f32> {
     let MatRef { data, rows, cols, row_stride, col_stride } = matrix;
     let row = |r: usize| (0..cols).map(move |c| round_to_bf16(data[r * row_stride + c * col_stride]));

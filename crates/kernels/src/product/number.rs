@@ -1,4 +1,4 @@
-//! The numbers that the right side of a product can be stored as.
+//! Number formats of the right side of a product.
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
@@ -11,12 +11,12 @@ use rayon::prelude::*;
 
 use super::MatRef;
 
-/// f32, or bf16, each of which is a number of f32 as well.
+/// f32 or bf16. Every bf16 number is also an f32 number.
 pub trait Number: Copy + Send + Sync {
-    /// In f32.
+    /// The number in f32.
     fn widen(self) -> f32;
 
-    /// A matrix in f32, which may be left in `copy`.
+    /// The matrix in f32; `copy` holds it if it had to be converted.
     fn matrix_in_f32<'a>(matrix: MatRef<'a, Self>, copy: &'a mut Vec<f32>) -> MatRef<'a>;
 
     /// 16 numbers in f32.
@@ -64,7 +64,7 @@ impl Number for f32 {
 impl Number for bf16 {
     #[inline(always)]
     fn widen(self) -> f32 {
-        // Its bits are the upper half of the number's in f32.
+        // The bits are the upper half of those of the same number in f32.
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
@@ -95,7 +95,7 @@ impl Number for bf16 {
     }
 }
 
-/// Numbers of bf16 are the upper halves of numbers of f32.
+/// A bf16 number is the upper half of an f32 number.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]

@@ -1,5 +1,4 @@
-//! Packing: an operand, wherever it lies and in whatever order, becomes lanes in the order in which the micro-kernel
-//! reads them.
+//! Packing: converts an operand from any memory layout into lanes in the order in which the micro-kernel reads them.
 //!
 //! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one
 //! step along k lie side by side.
@@ -12,11 +11,11 @@ use super::number::Number;
 use super::tile::PANEL;
 use super::vectors::{LANES, Vectors};
 
-/// Up to 16 vectors by up to 16 lanes, as registers.
+/// Up to 16 vectors by up to 16 lanes, in registers.
 type Block = [__m512i; LANES];
 
 impl<E: Number> Vectors<E> {
-    /// The steps along k that the vectors take when packed.
+    /// Number of steps along k of the packed vectors.
     pub fn steps<L: Lane>(&self) -> usize {
         self.depth.div_ceil(L::DEPTH)
     }
@@ -54,8 +53,8 @@ impl<E: Number> Vectors<E> {
         }
     }
 
-    /// Packs the vectors as panels of 64; panel p begins at `p · 64 · steps`. The last is as wide as it must be,
-    /// rounded up to 16.
+    /// Packs the vectors as panels of 64; panel p begins at `p · 64 · steps`. The width of the last panel is rounded up
+    /// to a multiple of 16.
     ///
     /// # Safety
     /// The elements are readable, `out` holds `steps · count` lanes, the count rounded up to 16, and the CPU has
@@ -79,7 +78,7 @@ impl<E: Number> Vectors<E> {
                 for step in (0..steps).step_by(LANES) {
                     let mut block = [_mm512_setzero_si512(); LANES];
                     for (i, lanes) in block.iter_mut().enumerate().take(self.count - first) {
-                        // Sixteen short streams at once are more than the CPU foresees by itself.
+                        // Sixteen short streams at once are more than the hardware prefetcher follows.
                         let next = (first + i + LANES) * self.stride + step * L::DEPTH * self.depth_stride;
                         _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next).cast());
                         _mm_prefetch::<_MM_HINT_T1>(self.data.wrapping_add(next + LANES).cast());
@@ -104,7 +103,7 @@ fn transpose(block: &Block) -> Block {
         pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);
         pairs[i + 1] = _mm512_unpackhi_epi32(block[i], block[i + 1]);
     }
-    // Of every group of four registers, the four lanes of one column each.
+    // For every group of four registers: each result has the four lanes of one column.
     let mut fours = pairs;
     for i in (0..LANES).step_by(4) {
         fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);

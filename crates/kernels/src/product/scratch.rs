@@ -13,22 +13,22 @@ thread_local! {
     static PARTS: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
-/// Which of a thread's buffers. They differ because the thread that holds one for all threads works at pieces too.
+/// A thread's buffers. The thread that owns the shared buffer also processes pieces, so it needs both.
 #[derive(Clone, Copy)]
 pub(super) enum Scratch {
-    /// The operand that is packed for all threads of a product.
+    /// The operand that is packed once for all threads of a product.
     Shared,
-    /// The piece of work at hand.
+    /// The current piece of work.
     Local,
     /// Sums over parts of k.
     Parts,
 }
 
 impl Scratch {
-    /// Runs `work` with at least `lanes` lanes of whatever values.
+    /// Runs `work` with at least `lanes` lanes of unspecified values.
     ///
-    /// The buffer is taken out of its place meanwhile: a thread that waits for others may be given another product to
-    /// compute, which then finds none and makes its own.
+    /// The buffer is taken out of its slot meanwhile: a thread that waits for others may be given another product to
+    /// compute, which then finds the slot empty and allocates its own buffer.
     pub fn with<R>(self, lanes: usize, work: impl FnOnce(*mut u32) -> R) -> R {
         let place = match self {
             Self::Shared => &SHARED,
@@ -38,7 +38,7 @@ impl Scratch {
         let mut buffer = place.take();
         let lines = lanes.div_ceil(16);
         if buffer.len() < lines {
-            // Not grown in place: the old contents need no copying.
+            // Not grown in place, because the old contents need not be copied.
             buffer = vec![Line([0; 16]); lines];
         }
         let result = work(buffer.as_mut_ptr().cast());

@@ -25,9 +25,9 @@ enum Layout {
     Columns,
     /// Rows apart by more than their length.
     Padded,
-    /// No two elements side by side.
+    /// No two elements are adjacent.
     Sparse,
-    /// Every row is the same memory.
+    /// All rows share the same memory.
     Broadcast,
 }
 
@@ -56,7 +56,7 @@ impl Stored {
     }
 }
 
-/// The product in f64 of operands rounded as the format says, and beside each number the sum of its terms' sizes.
+/// The product in f64 of operands rounded to the format, and for each number the sum of the magnitudes of its terms.
 fn reference(a: MatRef, b: MatRef, precision: Precision) -> Vec<(f64, f64)> {
     let at = |m: &MatRef, r: usize, c: usize| {
         let value = m.data[r * m.row_stride + c * m.col_stride];
@@ -72,7 +72,7 @@ fn reference(a: MatRef, b: MatRef, precision: Precision) -> Vec<(f64, f64)> {
     sums
 }
 
-/// A sum of f32 is off by at most one rounding a term, relative to the terms' sizes; typically by far less.
+/// The error of an f32 sum is at most one rounding per term, relative to the terms' magnitudes; usually far less.
 fn assert_close(got: &[f32], start: &[f32], want: &[(f64, f64)], depth: usize) {
     for (i, ((&got, &start), &(sum, size))) in got.iter().zip(start).zip(want).enumerate() {
         let want = sum + f64::from(start);

@@ -1,4 +1,4 @@
-//! The micro-kernel: one tile of C, held in registers while its depth streams by.
+//! The micro-kernel: computes one tile of C, which stays in registers over the whole depth.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
@@ -9,14 +9,14 @@ use super::vectors::LANES;
 
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;
-/// Vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A are 29 of 32 registers, and a step
-/// takes 10 loads for 24 multiplications: no CPU is held up by its loads, as one that multiplies two vectors while it
-/// loads one is by the 14 of 12 × 2.
+/// Number of vectors in a row of the largest tile. 6 × 4 sums, 4 vectors of B and one of A use 29 of 32 registers, and
+/// a step needs 10 loads for 24 multiplications, so that loads limit no CPU. A tile of 12 × 2 would need 14 loads,
+/// which limits a CPU that does two multiplications per load.
 pub(super) const TILE_VECTORS: usize = 4;
 /// Columns of the largest tile, and of a packed panel of B.
 pub(super) const PANEL: usize = TILE_VECTORS * LANES;
 
-/// Place of a tile of C, and the operation on it.
+/// Position of a tile of C, and the operation on it.
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub c: *mut f32,
@@ -39,7 +39,7 @@ unsafe fn tile<L: Lane, const M: usize, const V: usize>(
     b: *const u32,
     target: Target,
 ) {
-    // C is needed only at the end, and may come from far.
+    // Prefetch C: it is needed only at the end, and may not be in the cache.
     for i in 0..M {
         for v in 0..V {
             _mm_prefetch::<_MM_HINT_ET0>(target.c.wrapping_add(i * target.row_stride + v * LANES).cast());

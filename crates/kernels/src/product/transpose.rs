@@ -1,6 +1,5 @@
-//! A copy that turns columns into rows, for products by the `gemm` crate: where the columns of B are a multiple of 2
-//! KiB apart they share few places in the cache, and packing them for the product takes longer than the copy and
-//! packing rows.
+//! A copy that makes columns contiguous rows, for products by the `gemm` crate. If the columns of B are a multiple of 2
+//! KiB apart, they compete for few cache sets, and packing them takes longer than this copy followed by packing rows.
 
 use std::mem::MaybeUninit;
 
@@ -11,15 +10,15 @@ use crate::Precision;
 use crate::cpu::has_native_bf16;
 use crate::host::written;
 
-/// Rows and columns that are exchanged together: a cache line of each.
+/// Number of rows and columns that are transposed together: a cache line of each.
 const BLOCK: usize = 16;
-/// Rows of the result that are worth handing to another thread.
+/// Number of rows of the result for which using another thread pays off.
 const BAND: usize = 4 * BLOCK;
-/// Elements between two columns that share few places in the cache, or a multiple of them.
+/// Column strides that are multiples of this number of elements use only a few cache sets.
 const CROWDED: usize = 512;
 
 impl<'a> MatRef<'a> {
-    /// The elements as the right side of products in `precision` wants them: a copy where that is read faster.
+    /// The matrix as the right side of products in `precision`: transposed in a copy if that is read faster.
     pub(crate) fn as_right_side(&self, precision: Precision) -> RightSide<'a> {
         let crowded = self.row_stride == 1 && self.col_stride.is_multiple_of(CROWDED) && self.cols > 1;
         match precision == Precision::F32 && crowded && !has_native_bf16() {
@@ -29,7 +28,7 @@ impl<'a> MatRef<'a> {
     }
 }
 
-/// A matrix, and perhaps a copy of it.
+/// A matrix, and optionally a transposed copy of it.
 pub(crate) struct RightSide<'a> {
     matrix: MatRef<'a>,
     copy: Option<Vec<f32>>,
@@ -44,7 +43,7 @@ impl RightSide<'_> {
     }
 }
 
-/// The elements of a matrix row after row, of one whose columns lie so.
+/// A row-major copy of a matrix whose columns are contiguous.
 ///
 /// # Panics
 /// When the matrix's columns have gaps.

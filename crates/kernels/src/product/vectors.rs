@@ -14,9 +14,9 @@ pub(super) struct Vectors<E = f32> {
     pub data: *const E,
     pub count: usize,
     pub depth: usize,
-    /// From one vector to the next.
+    /// Distance from one vector to the next, in elements.
     pub stride: usize,
-    /// From one element of a vector to the next.
+    /// Distance from one element of a vector to the next.
     pub depth_stride: usize,
 }
 
@@ -29,7 +29,7 @@ impl<E: Number> Vectors<E> {
     /// The same vectors from `start` on, `count` of them, cut to `depth` elements from `from` on.
     pub fn part(self, start: usize, count: usize, from: usize, depth: usize) -> Self {
         debug_assert!(start + count <= self.count && from + depth <= self.depth, "a part lies inside the whole");
-        // Wrapping, since an empty part may begin where there is no memory.
+        // Wrapping arithmetic, since an empty part may begin outside the allocation.
         let data = self.data.wrapping_add(start * self.stride + from * self.depth_stride);
         Self { data, count, depth, ..self }
     }

@@ -1,4 +1,4 @@
-//! The rotation in place, head by head. Its gradient is the rotation by the opposite angles.
+//! Rotation in place, head by head. Its gradient is the rotation by the opposite angles.
 
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use crate::simd::vectorize;
 pub(super) struct Rotary(pub Angles);
 
 impl Rotary {
-    /// Rotates every head by `sign` times its angles. The tensor is changed in place where nothing else holds it.
+    /// Rotates every head by `sign` times its angles. The tensor is changed in place if it has no other owner.
     fn rotate(&self, x: FlexTensor, sign: f32) -> FlexTensor {
         let mut x = contiguous(x);
         let heads = x.layout().shape()[2];

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-/// Cosines and sines of the angles, `[T, planes]` each, in the host's memory.
+/// Cosines and sines of the angles, `[T, planes]` each, in host memory.
 #[derive(Clone, Debug)]
 pub struct Angles {
     /// T, the tokens of a row.
     pub time: usize,
-    /// The planes of a head that are rotated: K/2, or fewer where the last numbers of a head stay as they are.
+    /// Number of rotated planes of a head: K/2, or fewer if the last numbers of a head are not rotated.
     pub planes: usize,
     /// Cosines.
     pub cos: Arc<[f32]>,
@@ -26,7 +26,7 @@ impl Angles {
         assert!(time == self.time && width >= 2 * self.planes, "angles for {time} tokens of {} planes", width / 2);
     }
 
-    /// Cosines and sines of a token, counted over all rows.
+    /// Cosines and sines of a token; `token` counts over all rows.
     #[cfg(feature = "flex")]
     #[inline(always)]
     pub(crate) fn of_token(&self, token: usize) -> (&[f32], &[f32]) {
@@ -36,8 +36,8 @@ impl Angles {
 }
 
 /// Rotates the plane of numbers `i` and `i + planes` of every head at token `t` by angle `[t, i]` (Su et al. 2021, in
-/// the half-split order of `transformers`). Numbers behind the planes stay as they are. Cosines and sines that are both
-/// multiplied by a factor stretch the planes by it.
+/// the half-split order of `transformers`). Numbers after the planes are not changed. If cosines and sines are
+/// multiplied by a common factor, so are the rotated numbers.
 ///
 /// # Shapes
 /// `[B, T, H, K]` → `[B, T, H, K]`

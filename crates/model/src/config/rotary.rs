@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Stretching of rotary frequencies.
+/// Scaling of rotary frequencies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RotaryScaling {
-    /// The frequencies as they are.
+    /// Frequencies are not scaled.
     #[default]
     None,
     /// Every position divided by `factor` (position interpolation, Chen et al. 2023).
@@ -14,7 +14,7 @@ pub enum RotaryScaling {
         /// Factor by which the context grows.
         factor: f64,
     },
-    /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, a smooth passage between.
+    /// Llama 3.1's: short wavelengths kept, long ones divided by `factor`, and a smooth transition between them.
     Llama3 {
         /// Factor by which the context grows.
         factor: f64,
@@ -25,26 +25,28 @@ pub enum RotaryScaling {
         /// Context of pretraining, in tokens.
         original_context: usize,
     },
-    /// `YaRN` (Peng et al. 2023): planes that turn often are kept, slow ones divided by `factor`, a ramp between them.
+    /// `YaRN` (Peng et al. 2023): planes that rotate fast are kept, slow ones are divided by `factor`, with a linear
+    /// ramp between them.
     Yarn {
         /// Factor by which the context grows.
         factor: f64,
         /// Context of pretraining, in tokens.
         original_context: usize,
-        /// Planes of more turns within the original context are kept.
+        /// Planes that make more turns within the original context are kept.
         beta_fast: f64,
-        /// Planes of fewer turns are divided by `factor`.
+        /// Planes that make fewer turns are divided by `factor`.
         beta_slow: f64,
         /// Factor of cosines and sines; `None`: the paper's, `0.1·ln(factor) + 1`.
         attention_factor: Option<f64>,
-        /// Whether the ramp begins and ends at whole planes.
+        /// Whether the ends of the ramp are rounded to whole planes.
         truncate: bool,
     },
-    /// `LongRoPE` (Ding et al. 2024): a divisor for each plane, others for texts longer than the original context.
+    /// `LongRoPE` (Ding et al. 2024): divisors for each plane, one for texts within the original context, one for
+    /// longer texts.
     LongRope {
-        /// Divisors for short texts, one a plane.
+        /// Divisors for short texts, one per plane.
         short_factor: Vec<f64>,
-        /// Divisors for long ones.
+        /// Divisors for long texts, one per plane.
         long_factor: Vec<f64>,
         /// Context of pretraining, in tokens.
         original_context: usize,

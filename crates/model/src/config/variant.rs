@@ -9,10 +9,10 @@ use crate::ModelError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormPlace {
-    /// On each sub-layer's input (Xiong et al. 2020).
+    /// On the input of each sub-layer (Xiong et al. 2020).
     #[default]
     Before,
-    /// On each sub-layer's output, before it is added (`OLMo 2`).
+    /// On the output of each sub-layer, before it is added (`OLMo 2`).
     After,
     /// On both (Gemma 2).
     Both,
@@ -22,16 +22,16 @@ pub enum NormPlace {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Residual {
-    /// The feed-forward layer reads what attention left.
+    /// The feed-forward layer reads the sum of the input and attention's output.
     #[default]
     Sequential,
-    /// Both read the block's input, each through a norm of its own (`GPT-NeoX`).
+    /// Both read the block's input, each through its own norm (`GPT-NeoX`).
     Parallel,
     /// Both read the block's input through one norm.
     ParallelOneNorm,
 }
 
-/// Options that only some families have. The default is what the presets have, and costs nothing.
+/// Options that only some families have. The presets use the default, which costs nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Variant {
@@ -41,27 +41,27 @@ pub struct Variant {
     pub residual: Residual,
     /// Whether norms multiply by 1 + weight (Gemma).
     pub zero_centred_norms: bool,
-    /// Whether the norm of queries, and that of keys, is over all heads together (`OLMo 2`).
+    /// Whether the norms of queries and of keys are over all heads together (`OLMo 2`).
     pub qk_norm_over_heads: bool,
     /// Number of a head's first dimensions that are rotated; `None`: all.
     pub rotary_dims: Option<usize>,
     /// Layers whose queries and keys are not rotated.
     pub unrotated_layers: Vec<usize>,
-    /// Whether the sliding window holds, for each layer, where that is not `full_layers` without and the rest with it.
+    /// Whether each layer has the sliding window; `None`: all layers after the first `full_layers` have it.
     pub window_layers: Option<Vec<bool>>,
-    /// Rotary positions of the layers with a window, where they have others (Gemma 3).
+    /// Rotary positions of the layers with a window, if they differ (Gemma 3).
     pub window_position: Option<PositionEncoding>,
-    /// Embeddings are multiplied by it.
+    /// Factor of the embeddings.
     pub embedding_multiplier: f64,
     /// Factor of a sub-layer's result before it is added.
     pub residual_multiplier: f64,
-    /// Logits are divided by it.
+    /// Divisor of the logits.
     pub logit_divisor: f64,
-    /// Attention's scores are multiplied by it; `None`: `1/√head_dim`.
+    /// Factor of attention's scores; `None`: `1/√head_dim`.
     pub attention_multiplier: Option<f64>,
-    /// Attention's scores become `cap·tanh(score / cap)`.
+    /// Soft-cap of attention's scores: they become `cap·tanh(score / cap)`.
     pub attention_softcap: Option<f64>,
-    /// Logits become `cap·tanh(logit / cap)`.
+    /// Soft-cap of the logits: they become `cap·tanh(logit / cap)`.
     pub logit_softcap: Option<f64>,
 }
 
@@ -87,12 +87,12 @@ impl Default for Variant {
 }
 
 impl Variant {
-    /// Whether it is what the presets have.
+    /// Whether all options have their defaults.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Norms in a block, those of heads aside.
+    /// Number of norms in a block, without those of heads.
     pub(super) fn norms_per_block(&self) -> usize {
         match (self.norm_place, self.residual) {
             (NormPlace::Both, _) => 4,
@@ -101,7 +101,7 @@ impl Variant {
         }
     }
 
-    /// Checks that it fits `config`, whose sizes are sound.
+    /// Checks that it fits `config`, whose sizes are already checked.
     pub(super) fn validate(&self, config: &DecoderConfig) -> Result<(), ModelError> {
         let invalid = |message: String| Err(ModelError::Invalid(message));
         let multipliers = [
@@ -113,7 +113,7 @@ impl Variant {
             ("logit_softcap", self.logit_softcap),
         ];
         for (name, value) in multipliers {
-            // As f32 it must still be a number to multiply by.
+            // Converted to f32, it must be neither 0 nor infinite.
             if value.is_some_and(|value| !(value > 1e-30 && value < 1e30)) {
                 return invalid(format!("{name} is {}; give a positive number", value.unwrap_or(0.0)));
             }

@@ -1,4 +1,4 @@
-//! A GGUF file's metadata as the `config.json` that its model would have, which is then read as any other.
+//! Converts a GGUF file's metadata to the equivalent `config.json`, which is then read like any other.
 
 use fireclay_gguf::{GgufFile, Value as Entry};
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ pub(super) fn architecture(family: Family) -> &'static str {
     ARCHITECTURES.iter().find(|entry| entry.2 == family).expect("every family is listed").0
 }
 
-/// Reads what a file's decoder is made of.
+/// Reads the configuration of a file's decoder.
 pub(super) fn read(file: &GgufFile) -> Result<DecoderConfig, ModelError> {
     let architecture = file.text("general.architecture").ok_or_else(|| {
         file.error("general.architecture is missing: this is no language model; use the model's own file")
@@ -64,7 +64,7 @@ impl Reader<'_> {
     }
 
     fn number(&self, name: &str) -> Option<f64> {
-        // 0 is how some converters say that there is none.
+        // Some converters write 0 for an absent value.
         self.file.number(&self.key(name)).filter(|number| *number != 0.0)
     }
 
@@ -158,14 +158,14 @@ impl Reader<'_> {
         Ok(object)
     }
 
-    /// The keys of one family or another.
+    /// Adds the keys that only some families have.
     fn of_family(&self, object: &mut Map<String, Value>, head_dim: u64, usual_head_dim: u64) {
         let mut set = |key: &str, value: Value| object.insert(key.into(), value);
         let window = self.number("attention.sliding_window").map(|window| window as u64);
         match self.family {
             Family::Gemma2 | Family::Gemma3 => {
                 let layers = self.file.unsigned(&self.key("block_count")).unwrap_or(0);
-                // llama.cpp tells the largest models, which divide by another number, by their layers.
+                // llama.cpp recognises the largest models, which have another divisor, by their number of layers.
                 let largest = if self.family == Family::Gemma2 { 46 } else { 62 };
                 let scalar = if layers == largest { usual_head_dim } else { head_dim };
                 set("query_pre_attn_scalar", json!(scalar));
@@ -204,7 +204,7 @@ impl Reader<'_> {
             _ => {}
         }
         if matches!(self.family, Family::Olmo2 | Family::Llama) && window.is_some() {
-            // Named so that it is refused as the option that it is.
+            // Set so that the option is refused by name.
             set("sliding_window", json!(window));
         }
     }
@@ -248,7 +248,7 @@ impl Reader<'_> {
         if let Some(rotated) = self.number("rope.dimension_count")
             && matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX)
         {
-            // Half a number more, so that cutting gives the count.
+            // A little more, so that truncation gives the count.
             entries["partial_rotary_factor"] = json!((rotated + 0.25).min(head_dim as f64) / head_dim as f64);
         }
         if self.family == Family::Gemma3 {
@@ -260,7 +260,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Takes over divisors of the planes, which are tensors.
+    /// Reads the divisors of the planes, which are tensors.
     fn long_rope(&self, config: &mut DecoderConfig) -> Result<(), ModelError> {
         let divisors = |name: &str| {
             self.file
@@ -302,7 +302,7 @@ impl Reader<'_> {
     }
 }
 
-/// Llama 3.1's scaling, if its divisors are these.
+/// Llama 3.1's scaling, if it has these divisors.
 fn llama3(divisors: &[f64], theta: f64, dims: usize) -> Option<RotaryScaling> {
     let factor = divisors.iter().copied().fold(0.0, f64::max);
     let scaling = RotaryScaling::Llama3 { factor, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192 };

@@ -1,5 +1,5 @@
-//! Models as GGUF files, which are read like a model directory: what [`load`](crate::load) and its like do where the
-//! path is a file.
+//! Models as GGUF files, which are read like a model directory: the counterparts of [`load`](crate::load) and similar
+//! functions for a path that is a file.
 
 mod config;
 mod read;
@@ -30,8 +30,8 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<Decoder, ModelError> 
     load_frozen(path, device, Some(WeightStorage::F32))
 }
 
-/// The decoder in the file, with its matrices in a format in which they are not trained, unless that is f32; none: as
-/// the file has them.
+/// Loads the decoder in the file, with its matrices in a format that cannot be trained, unless that is f32. `None`: the
+/// format of the file.
 pub(crate) fn load_frozen(path: &Path, device: &Device, format: Option<WeightStorage>) -> Result<Decoder, ModelError> {
     let file = Arc::new(GgufFile::open(path)?);
     let config = config::read(&file)?;
@@ -44,10 +44,10 @@ pub(crate) fn load_frozen(path: &Path, device: &Device, format: Option<WeightSto
     Ok(decoder)
 }
 
-/// Bytes of the tensors in a file.
+/// Size of the tensors in a file, in bytes.
 ///
 /// # Errors
-/// When it is no GGUF file, or not a whole one.
+/// When the file is not a GGUF file or is truncated.
 pub fn tensor_bytes(path: &Path) -> Result<u64, ModelError> {
     let file = GgufFile::open(path)?;
     Ok(file.tensors().map(|(_, tensor)| file.bytes(tensor).len() as u64).sum())

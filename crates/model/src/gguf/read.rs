@@ -14,7 +14,7 @@ use crate::huggingface::names::{Place, place_in_gguf};
 use crate::huggingface::transpose;
 use crate::init::{EMBEDDING, WeightSource};
 
-/// Tensors that say something about positions, which `config.rs` reads.
+/// Tensors that describe positions; `config.rs` reads them.
 const OF_POSITIONS: [&str; 3] = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
 
 /// The weights of a decoder in a file.
@@ -22,7 +22,7 @@ pub(super) struct Weights<'a> {
     file: &'a Arc<GgufFile>,
     config: &'a DecoderConfig,
     used: BTreeSet<String>,
-    /// Whether matrices of few bits stay in the file, in which form they are not trained.
+    /// Whether quantised matrices stay in the mapped file; they cannot be trained then.
     in_blocks: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'a> Weights<'a> {
         Self { file, config, used: BTreeSet::new(), in_blocks }
     }
 
-    /// The tensor that has a parameter of this shape, and where in it.
+    /// The tensor that holds a parameter of this shape, and its place in it.
     fn find(&self, name: &str, shape: &[usize]) -> Result<(&'a TensorInfo, Place), ModelError> {
         let place = place_in_gguf(self.config, name);
         let tensor = &place.tensor;
@@ -57,7 +57,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    /// Refuses tensors that no parameter was made of.
+    /// Refuses tensors that no parameter was read from.
     pub(super) fn refuse_unused(&self) -> Result<(), ModelError> {
         let mut others = self.file.tensors().map(|(name, _)| name);
         match others.find(|name| !self.used.contains(*name) && !OF_POSITIONS.contains(name)) {
@@ -86,7 +86,7 @@ impl WeightSource for Weights<'_> {
             numbers = transpose(&numbers, shape[1], shape[0]);
         }
         if self.config.variant.zero_centred_norms && name.contains("norm") {
-            // A GGUF file has the gain itself.
+            // A GGUF file stores the gain itself.
             for gain in &mut numbers {
                 *gain -= 1.0;
             }
@@ -110,14 +110,14 @@ impl WeightSource for Weights<'_> {
     }
 }
 
-/// A weight in the file, an output's inputs lying together.
+/// A weight in the file; the inputs of an output are contiguous.
 #[derive(Debug)]
 struct Blocks {
     file: Arc<GgufFile>,
     tensor: TensorInfo,
     /// Inputs and outputs.
     dims: [usize; 2],
-    /// The row of the tensor that each output is; none: the first is the first.
+    /// The tensor's row of each output; `None`: in order.
     rows: Option<Vec<usize>>,
 }
 

@@ -29,7 +29,7 @@ pub struct GgufOptions {
 /// Writes a decoder as a GGUF file that llama.cpp opens. Adapters are merged into the weights.
 ///
 /// # Errors
-/// [`ModelError::Invalid`] when a GGUF file of the decoder's family cannot say what the decoder is made of,
+/// [`ModelError::Invalid`] when a GGUF file of the decoder's family cannot express the decoder's configuration,
 /// [`ModelError::Io`] when the disk refuses.
 pub fn save_gguf(decoder: &Decoder, path: &Path, options: &GgufOptions) -> Result<(), ModelError> {
     let config = decoder.config();
@@ -48,7 +48,7 @@ pub fn save_gguf(decoder: &Decoder, path: &Path, options: &GgufOptions) -> Resul
                 }
             }
             let largest = numbers.iter().fold(0.0f32, |largest, number| largest.max(number.abs()));
-            // Scales of blocks are 16-bit too.
+            // The scales of blocks are 16-bit too.
             let room = match new[index].kind {
                 NumberType::F32 | NumberType::Bf16 => f32::MAX,
                 _ => 65_504.0,
@@ -65,15 +65,15 @@ pub fn save_gguf(decoder: &Decoder, path: &Path, options: &GgufOptions) -> Resul
         file.flush()
     })?;
     check_read_back(config, path).inspect_err(|_| {
-        // A file that says something else is worse than none.
+        // A file with another meaning is worse than none.
         let _ = std::fs::remove_file(path);
     })
 }
 
-/// Whether the file says what the decoder is made of.
+/// Checks that reading the file back gives the decoder's configuration.
 fn check_read_back(config: &DecoderConfig, path: &Path) -> Result<(), ModelError> {
     let read = config::read(&GgufFile::open(path)?)?;
-    // Numbers are 32-bit there, and some things are not said.
+    // Numbers are 32-bit in the file, and some settings are not stored.
     let rounded = |config: &DecoderConfig| {
         let mut config = config.clone();
         if config.family == Family::Mistral {
@@ -82,7 +82,7 @@ fn check_read_back(config: &DecoderConfig, path: &Path) -> Result<(), ModelError
         if config.sliding_window.is_some_and(|window| window >= config.context)
             && !matches!(config.family, Family::Gemma2 | Family::Gemma3 | Family::Phi3)
         {
-            // It is never felt, and no file of these architectures has it.
+            // A window that is not shorter than the context has no effect, and these architectures have no key for it.
             (config.sliding_window, config.full_layers, config.variant.window_layers) = (None, 0, None);
         }
         as_divisors(&mut config);
@@ -100,7 +100,7 @@ fn check_read_back(config: &DecoderConfig, path: &Path) -> Result<(), ModelError
     }
 }
 
-/// Divisors of the planes in the place of what they were made of: a file has no more.
+/// Replaces the scaling by the divisors of the planes: a file stores only these.
 fn as_divisors(config: &mut DecoderConfig) {
     let (dims, context) = (config.variant.rotary_dims.unwrap_or(config.head_dim), config.context);
     let PositionEncoding::Rotary { theta, scaling } = &mut config.position else { return };
@@ -141,7 +141,7 @@ fn new_tensor(tensor: &GgufTensor, kind: NumberType) -> NewTensor {
     NewTensor { name: tensor.name.clone(), shape, kind: if whole { kind } else { NumberType::F16 } }
 }
 
-/// The tensors that say how the planes are divided.
+/// The tensors of the divisors of the planes.
 fn divisors(config: &DecoderConfig) -> Vec<GgufTensor> {
     let PositionEncoding::Rotary { theta, scaling } = &config.position else { return vec![] };
     let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);

@@ -8,7 +8,7 @@ use super::weights::Checkpoint;
 use super::{config_json, make_folder, read_file, weights, write_json};
 use crate::{Decoder, ModelError};
 
-/// Writes a decoder's adapters, without the decoder, as a directory that PEFT opens; makes the directory where there is
+/// Writes a decoder's adapters, without the decoder, as a directory that PEFT opens; creates the directory if there is
 /// none. `base_model_name` is the folder or hub name of the model that they were trained on, for PEFT to find it.
 ///
 /// # Errors
@@ -24,12 +24,12 @@ pub fn save_adapter(decoder: &Decoder, dir: impl AsRef<Path>, base_model_name: O
     write_json(&dir.join("adapter_config.json"), &config)
 }
 
-/// The model that the adapters in `dir` are for, as their `adapter_config.json` names it: a folder or a GGUF file, as
-/// it is, or seen from `dir` or from the folder around it. `None` where `dir` is no adapter's folder, or is a model's
-/// as well.
+/// The model that the adapters in `dir` belong to, as their `adapter_config.json` names it: a folder or a GGUF file.
+/// The path is tried as it is, relative to `dir`, and relative to its parent. `None` if `dir` is not an adapter's
+/// folder, or is also a model's.
 ///
 /// # Errors
-/// [`ModelError::Config`] when it names none, or one that is not there or is an adapter itself.
+/// [`ModelError::Config`] when it names none, or one that does not exist or is an adapter itself.
 pub fn adapter_base(dir: impl AsRef<Path>) -> Result<Option<PathBuf>, ModelError> {
     let dir = dir.as_ref();
     let path = dir.join("adapter_config.json");
@@ -59,13 +59,13 @@ pub fn adapter_base(dir: impl AsRef<Path>) -> Result<Option<PathBuf>, ModelError
     }
 }
 
-/// Freezes `decoder` and gives it the adapters in `dir`, which it or PEFT trained on the same weights.
+/// Freezes `decoder` and adds the adapters in `dir`, which were trained on the same weights, here or by PEFT.
 ///
 /// # Errors
-/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for an
-/// `adapter_config.json` that asks for something our adapters do not have, [`ModelError::Weights`] for tensors that are
-/// missing, left over, damaged, or of another shape, [`ModelError::Invalid`] when the decoder has adapters already or
-/// not the maps that these are for.
+/// [`ModelError::Io`] for files that are missing or cannot be read, [`ModelError::Config`] for an `adapter_config.json`
+/// that needs an option our adapters do not have, [`ModelError::Weights`] for tensors that are missing, left over,
+/// damaged, or of another shape, [`ModelError::Invalid`] when the decoder already has adapters or lacks the maps that
+/// these are for.
 pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
     let path = dir.join("adapter_config.json");

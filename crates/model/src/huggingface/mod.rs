@@ -1,12 +1,12 @@
-//! Checkpoints as Hugging Face model directories: `config.json`, `generation_config.json` and `model.safetensors`, read
-//! from and written for `transformers` as they are.
+//! Checkpoints as Hugging Face model directories: `config.json`, `generation_config.json` and `model.safetensors`,
+//! which `transformers` reads and writes unchanged.
 //!
-//! Families: GPT-2, Llama, Qwen2, Qwen3. The classic decoder is a GPT-2 with `activation_function: "relu"` whose
-//! position embedding is the table of sines. Tokenizers lie in the same directory; they are none of this crate's
-//! business.
+//! [`Family`](crate::config::Family) lists the supported families. The classic decoder is a GPT-2 with
+//! `activation_function: "relu"` whose position embedding is the table of sines. Tokenizer files are in the same
+//! directory; this crate does not read them.
 //!
-//! A file that was cut off, or whose header was damaged, is refused. The format has no checksum, so a number that was
-//! flipped in place is not noticed here; whoever keeps checkpoints for long adds one.
+//! A file that was truncated, or whose header was damaged, is refused. The format has no checksum, so a changed number
+//! is not noticed here; the training crate adds checksums to its checkpoints.
 
 pub(crate) mod config_json;
 pub(crate) mod names;
@@ -46,16 +46,16 @@ pub struct SaveOptions {
     pub format: WeightFormat,
 }
 
-/// Reads a decoder from a GGUF file, from an adapter's folder whose base is there, with the adapters merged into the
-/// weights, or from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that
+/// Reads a decoder from a GGUF file, from an adapter's folder whose base model is present (the adapters are merged into
+/// the weights), or from a model directory: f32, f16 or bf16 weights in `model.safetensors` or in shards that
 /// `model.safetensors.index.json` lists.
 ///
 /// The files are memory-mapped and each tensor is widened to f32 as its parameter is made, so the peak is the model
 /// plus its largest tensor.
 ///
 /// # Errors
-/// [`ModelError::Io`] for files that are not there or cannot be read, [`ModelError::Config`] for a `config.json` that
-/// asks for something this decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over,
+/// [`ModelError::Io`] for files that are missing or cannot be read, [`ModelError::Config`] for a `config.json` that
+/// needs an option this decoder does not have, [`ModelError::Weights`] for tensors that are missing, left over,
 /// damaged, or of another shape.
 pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
@@ -72,8 +72,8 @@ pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelErro
     Ok(decoder)
 }
 
-/// Reads a decoder as [`load`] does, to be given adapters: its embedding and its matrices, which are frozen then, are
-/// kept in a format of fewer bits. `None`: as the model has them, a GGUF file's in its blocks, all others as f32.
+/// Reads a decoder as [`load`] does, as the base of adapters: its embedding and its matrices are frozen and stored in a
+/// format of fewer bits. `None`: the format of the model, that is, blocks for a GGUF file and f32 for all others.
 ///
 /// # Errors
 /// As [`load`].
@@ -98,24 +98,24 @@ pub fn load_frozen(
     Ok(decoder)
 }
 
-/// The decoder that `config` describes, of the tensors in `weights`.
+/// Builds the decoder that `config` describes from the tensors in `weights`.
 fn body(config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Result<Decoder, ModelError> {
     build(&described(config, weights)?, weights, device)
 }
 
 /// Configuration of the decoder in `weights`.
 fn described(mut config: DecoderConfig, weights: &mut Checkpoint) -> Result<DecoderConfig, ModelError> {
-    // Another program may have trained the table since we marked it as sines: then it is a learned one.
+    // Another program may have trained the table after we marked it as sines: then it is a learned one.
     if config.position == PositionEncoding::Sinusoidal && !weights.has_sinusoids(config.context, config.width)? {
         config.position = PositionEncoding::Learned;
     }
     Ok(config)
 }
 
-/// Reads what a model directory's `config.json` says the decoder is made of, without its weights.
+/// Reads the configuration of a model directory or GGUF file, without its weights.
 ///
 /// # Errors
-/// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it asks for something this decoder does not
+/// [`ModelError::Io`] when it cannot be read, [`ModelError::Config`] when it needs an option this decoder does not
 /// have.
 pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
     if gguf::is_gguf(dir.as_ref()) {
@@ -128,7 +128,7 @@ pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
     config_json::parse(&path, &read(&path)?)
 }
 
-/// Reads the token ids of a model directory: those of `generation_config.json`, and of `config.json` where that has
+/// Reads the token ids of a model directory: from `generation_config.json`, or from `config.json` if the former has
 /// none.
 ///
 /// # Errors
@@ -154,13 +154,13 @@ pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
     })
 }
 
-/// Writes a decoder as a model directory, in f32 and without token ids; makes the directory where there is none.
+/// Writes a decoder as a model directory, in f32 and without token ids; creates the directory if there is none.
 /// Adapters are merged into the weights.
 ///
 /// Each file is written under another name, synced and renamed; `config.json` comes last.
 ///
 /// # Errors
-/// [`ModelError::Invalid`] when the decoder's family has no word for one of its options (see [`check_representable`]),
+/// [`ModelError::Invalid`] when the decoder's family cannot express one of its options (see [`check_representable`]),
 /// [`ModelError::Io`] when the disk refuses.
 pub fn save(decoder: &Decoder, dir: impl AsRef<Path>) -> Result<(), ModelError> {
     save_with(decoder, dir, &SaveOptions::default())

@@ -1,4 +1,4 @@
-//! Our parameters' names and the tensors of a checkpoint that hold them.
+//! Mapping of our parameters' names to the tensors of a checkpoint.
 
 mod tables;
 
@@ -15,7 +15,7 @@ pub(crate) struct Place {
     pub tensor: String,
     /// `PyTorch`'s linear layers keep `[outputs, inputs]`, ours and GPT-2's `[inputs, outputs]`.
     pub transposed: bool,
-    /// Which outputs of the tensor it is, where several maps are one tensor.
+    /// Outputs of the tensor that belong to the parameter, if several maps are fused in one tensor.
     pub part: Option<Part>,
 }
 
@@ -24,12 +24,12 @@ pub(crate) struct Place {
 pub(crate) struct Part {
     /// Outputs of the whole tensor.
     pub total: usize,
-    /// The outputs that are this part, in its order.
+    /// The outputs of this part, in its order.
     pub runs: Vec<Range<usize>>,
 }
 
 impl Names {
-    /// Which outputs of the fused map that `theirs` names a part of are that part.
+    /// Outputs of the fused map that belong to the part with the name `theirs`.
     fn part(&self, config: &DecoderConfig, theirs: &str) -> Part {
         let (map, index) = theirs.split_once('#').expect("a part of a map");
         let index = usize::from(index.as_bytes()[0] - b'0');
@@ -55,7 +55,7 @@ impl Names {
     }
 }
 
-/// The outputs of heads whose planes are neighbours, in the order in which a plane's two numbers are half a head apart.
+/// Outputs of heads with interleaved planes, in the order in which a plane's two numbers are half a head apart.
 fn interleaved(heads: usize, head_dim: usize) -> Part {
     let half = head_dim / 2;
     let output = move |ours: usize| {
@@ -73,12 +73,12 @@ pub(crate) struct LinearMap {
     pub ours: &'static str,
     /// `self_attn.q_proj`
     pub theirs: &'static str,
-    /// Whether it is a part of a checkpoint's map.
+    /// Whether it is a part of a fused map of the checkpoint.
     pub fused: bool,
 }
 
 impl LinearMap {
-    /// Whether `name` means this map: as ours, or as the end of the checkpoint's, which is how PEFT compares.
+    /// Whether `name` is our name of this map, or the end of the checkpoint's name, as PEFT compares.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let end = self.theirs.strip_suffix(name);
         name == self.ours || end.is_some_and(|rest| rest.is_empty() || (rest.ends_with('.') && !name.is_empty()))
@@ -149,7 +149,7 @@ fn place_in(names: &Names, config: &DecoderConfig, name: &str) -> Place {
     Place { tensor: format!("{at}{theirs}.{kind}"), transposed, part }
 }
 
-/// The prefix that checkpoints of the bare model, without its head, leave out.
+/// The prefix that checkpoints of the body alone leave out.
 pub(crate) fn optional_prefix(family: Family) -> &'static str {
     match family {
         Family::Gpt2 => "transformer.",
@@ -194,7 +194,7 @@ mod tests {
             },
         ] {
             let names: Vec<String> = config.init(0, &device).named_parameters().into_iter().map(|p| p.name).collect();
-            // Each output of each tensor is some parameter's, and only one's.
+            // Each output of each tensor belongs to exactly one parameter.
             let mut outputs: BTreeMap<String, (usize, Vec<usize>)> = BTreeMap::new();
             for name in &names {
                 let Place { tensor, part, .. } = place(&config, name);

@@ -5,27 +5,27 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-/// The sampling settings of a `generation_config.json`, under the names that `transformers` gives them. What is `None`
-/// is not said there.
+/// The sampling settings of a `generation_config.json`, under the names that `transformers` gives them. `None`: the
+/// file does not have the setting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SamplingDefaults {
-    /// Whether to draw at all: `false` always takes the most probable token.
+    /// Whether to sample; `false` always takes the most probable token.
     pub do_sample: Option<bool>,
     /// Divisor of the logits; 0 takes the most probable token.
     pub temperature: Option<f64>,
-    /// The fewest most probable tokens with this share of the probability stay, above 0 and up to 1.
+    /// Keeps the fewest most probable tokens whose probabilities reach this sum, above 0 and up to 1.
     pub top_p: Option<f64>,
-    /// So many of the most probable tokens stay; 0 keeps all.
+    /// Keeps this number of the most probable tokens; 0 keeps all.
     pub top_k: Option<usize>,
-    /// Tokens at least so many times as probable as the most probable one stay, from 0 to 1.
+    /// Keeps tokens at least this many times as probable as the most probable one, from 0 to 1.
     pub min_p: Option<f64>,
-    /// By how much tokens that are there already are made less probable; 1 changes nothing.
+    /// Penalty of tokens that already occurred, a divisor of positive logits; 1 changes nothing.
     pub repetition_penalty: Option<f64>,
 }
 
 impl SamplingDefaults {
-    /// Puts the keys into a `generation_config.json`. A setting that only counts when tokens are drawn brings
-    /// `do_sample: true` along, for without it `transformers` ignores them.
+    /// Writes the keys to a `generation_config.json`. A setting that only matters when tokens are sampled also writes
+    /// `do_sample: true`, for without it `transformers` ignores them.
     pub fn write_into(&self, object: &mut Map<String, Value>) {
         let Self { do_sample, temperature, top_p, top_k, min_p, repetition_penalty } = self;
         let draws = temperature.is_some() || top_p.is_some() || top_k.is_some() || min_p.is_some();
@@ -44,7 +44,7 @@ impl SamplingDefaults {
         }
     }
 
-    /// The keys of an object, and one line about each value that means nothing; such a value counts as absent.
+    /// Reads the keys of an object. Returns a warning of one line for each invalid value, which counts as absent.
     fn read(path: &Path, object: &Map<String, Value>) -> (Self, Vec<String>) {
         let mut complaints = vec![];
         let defaults = Self {
@@ -87,12 +87,12 @@ impl SamplingDefaults {
     }
 }
 
-/// Reads the sampling settings of a model directory's `generation_config.json`: none where there is no such file. They
-/// are advice, so what is wrong with them is no error: it counts as absent, and one line says what it is.
+/// Reads the sampling settings of a model directory's `generation_config.json`: none if there is no such file. An
+/// invalid value is not an error: it counts as absent, and a warning of one line names it.
 #[must_use]
 pub fn load_sampling(dir: impl AsRef<Path>) -> (SamplingDefaults, Vec<String>) {
     if dir.as_ref().is_file() {
-        // A GGUF file says nothing about it.
+        // A GGUF file has no sampling settings.
         return Default::default();
     }
     let path = dir.as_ref().join("generation_config.json");
@@ -124,7 +124,7 @@ fn read_key<T>(
     parsed
 }
 
-/// A number that passes the test as f32 too, as which it is used.
+/// A number that passes the test also as an f32, the type in which it is used.
 fn number(test: fn(f64) -> bool) -> impl FnOnce(&Value) -> Option<f64> {
     move |value| {
         value.as_f64().filter(|&number| {

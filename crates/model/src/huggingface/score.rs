@@ -9,9 +9,9 @@ use super::{SaveOptions, body, check_representable, config_json, make_folder, re
 use crate::init::WeightSource;
 use crate::{ModelError, RewardScale, ScoreModel};
 
-/// Writes a score model as a model directory; makes the directory where there is none. `transformers` reads a text's
-/// score at its last token that is not `options.tokens.pad`, and refuses batches where that is `None`: give a token
-/// that no text ends with. Adapters are merged into the weights.
+/// Writes a score model as a model directory; creates the directory if there is none. `transformers` reads a text's
+/// score at its last token that is not `options.tokens.pad`, and refuses batches if that is `None`: give a token that
+/// no text ends with. Adapters are merged into the weights.
 ///
 /// `config.json` has one key of ours, `fireclay_reward`: the scale of the rewards, `(score − mean) / std`.
 ///
@@ -33,10 +33,10 @@ pub fn save_score_model(
     write_json(&dir.join("config.json"), &config)
 }
 
-/// Reads a score model from a model directory, and the scale of its rewards: the default where `config.json` has none.
+/// Reads a score model from a model directory, and the scale of its rewards: the default if `config.json` has none.
 ///
 /// # Errors
-/// As [`load`](super::load); also when the directory is a language model's, or a classifier's with several labels.
+/// As [`load`](super::load); also when the directory holds a language model, or a classifier with several labels.
 pub fn load_score_model(dir: impl AsRef<Path>, device: &Device) -> Result<(ScoreModel, RewardScale), ModelError> {
     let dir = dir.as_ref();
     let path = dir.join("config.json");

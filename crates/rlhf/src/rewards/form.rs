@@ -9,7 +9,7 @@ use super::{Answer, Reward};
 /// −1 for every token over `most`, divided by `most`: 0 for short answers, −1 for one of twice the length.
 #[derive(Clone, Copy, Debug)]
 pub struct LengthPenalty {
-    /// Tokens that cost nothing.
+    /// Number of tokens without penalty.
     pub most: usize,
 }
 
@@ -20,10 +20,10 @@ impl Reward for LengthPenalty {
     }
 }
 
-/// Minus the share of an answer's runs of `n` tokens that it has said before: 0 where no run comes twice.
+/// Minus the share of an answer's n-grams that occurred before in it: 0 if no n-gram is repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct RepetitionPenalty {
-    /// Tokens in a run.
+    /// Number of tokens in an n-gram.
     pub n: usize,
 }
 

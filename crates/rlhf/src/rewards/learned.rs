@@ -1,4 +1,4 @@
-//! A reward model's opinion.
+//! Rewards from a reward model.
 
 use fireclay_train::TrainError;
 
@@ -11,7 +11,7 @@ use crate::reward::RewardModel;
 pub struct LearnedReward {
     /// The model, without gradients.
     pub model: RewardModel,
-    /// Answers judged at once.
+    /// Number of answers judged at once.
     pub batch: usize,
 }
 

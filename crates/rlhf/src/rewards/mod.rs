@@ -20,7 +20,7 @@ pub struct Answer<'a> {
     pub task: &'a Task,
     /// The prompt's tokens.
     pub prompt: &'a [u32],
-    /// The answer's, the token that ends it included.
+    /// The answer's tokens, including the one that ends it.
     pub completion: &'a [u32],
     /// The answer as text.
     pub text: &'a str,
@@ -28,9 +28,9 @@ pub struct Answer<'a> {
     pub finished: bool,
 }
 
-/// Gives every answer a number: more is better.
+/// Scores answers: higher is better.
 pub trait Reward {
-    /// One number an answer.
+    /// Returns one number per answer.
     ///
     /// # Errors
     /// When a model that judges fails on its device.
@@ -44,13 +44,13 @@ pub struct WeightedSum {
 }
 
 impl WeightedSum {
-    /// Nothing yet: every answer is worth 0.
+    /// A sum without parts: every reward is 0.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a reward; one of weight 0 is left out, and need not be computed.
+    /// Adds a reward; one of weight 0 is left out and not computed.
     #[must_use]
     pub fn with(mut self, weight: f64, reward: impl Reward + 'static) -> Self {
         if weight != 0.0 {

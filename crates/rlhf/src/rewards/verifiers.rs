@@ -4,8 +4,8 @@ use fireclay_train::TrainError;
 
 use super::{Answer, Reward};
 
-/// 1 for a right answer, 0 for a wrong one and for one that cannot be checked: by the task's own check, be it a sum, a
-/// fact of the embedded world, GSM8K's final number, a regular expression, or whether it is JSON.
+/// 1 for a right answer, 0 for a wrong one or one that cannot be checked. The task's own check decides: a sum, a fact
+/// of the embedded world, GSM8K's final number, a regular expression, or valid JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Correctness;
 

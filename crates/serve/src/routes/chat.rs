@@ -155,7 +155,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     Ok(axum::Json(answer.whole(&choices)).into_response())
 }
 
-/// Variables of a chat template that the conversation itself decides.
+/// Variables of a chat template that requests cannot set.
 const OWN_VARIABLES: [&str; 6] =
     ["messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
 
@@ -219,7 +219,7 @@ impl Answer {
             events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
         }
         let mut tokens = Tokens::default();
-        // A reply that may call tools is told when it is whole: what is a call cannot be told before.
+        // A reply that may call tools is sent as a whole: calls cannot be recognised earlier.
         let mut held = vec![String::new(); n];
         while let Some(piece) = events.next(&mut generation).await? {
             let Piece { index, mut text, said, end } = match piece {

@@ -1,4 +1,4 @@
-//! `/v1/completions`: raw texts continued, as evaluation harnesses ask.
+//! `/v1/completions`: continuation of raw texts, for example for evaluation harnesses.
 
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
             requests.push((request, model.raw_text(&stops)));
         }
     }
-    // Harnesses count on one entry a token, and leave out the last.
+    // Harnesses expect one entry per token, and drop the last.
     let generation = app.generate(&model, requests, places).telling_ends();
     let answer = Answer {
         id: new_id("cmpl"),
@@ -176,7 +176,7 @@ fn wrong(why: impl std::fmt::Display) -> ApiError {
     ApiError::invalid(format!("`prompt`: {why}")).with_param("prompt")
 }
 
-/// A prompt as an answer begins with it.
+/// A prompt as the beginning of an answer (`echo`).
 struct Echo {
     text: String,
     /// Byte offset of each token of the prompt in the text.
@@ -195,7 +195,7 @@ impl Echo {
             text += &stream.push(id).unwrap_or_default();
         }
         text += &stream.finish().unwrap_or_default();
-        // A tokenizer that normalises would change what was asked.
+        // A tokenizer that normalises would change the text of the prompt.
         let text = prompt.text.clone().unwrap_or(text);
         Self { text, starts }
     }
@@ -228,7 +228,7 @@ impl Answer {
         Ok(object)
     }
 
-    /// The log-probabilities of an answer, and of its prompt where it begins with that.
+    /// The log-probabilities of an answer, and of its prompt with `echo`.
     fn all_logprobs(&self, index: usize, whole: &Whole, text: &str) -> Result<Value, ApiError> {
         let (ids, echo) = (&self.prompts[index / self.n], &self.echoes[index / self.n]);
         let mut listed = Listed::new(text);
@@ -238,7 +238,7 @@ impl Answer {
                 tracing::error!("{} scores of a prompt of {} tokens, or some are no numbers", scores.len(), ids.len());
                 return Err(ApiError::defect());
             }
-            // Nothing stands before the first token.
+            // The first token has no log-probability.
             listed.push(token_text(&self.model, ids[0]), Value::Null, Value::Null, echo.starts[0]);
             for ((&id, score), &start) in ids[1..].iter().zip(scores).zip(&echo.starts[1..]) {
                 let top = top_map(&self.model, &score.top, (id, score.logprob));
@@ -315,7 +315,7 @@ fn choice(index: usize, text: &str, logprobs: &Value, reason: Option<&str>) -> V
     json!({"index": index, "text": text, "logprobs": logprobs, "finish_reason": reason})
 }
 
-/// Four lists with an entry a token.
+/// Four lists with one entry per token.
 struct Listed<'a> {
     text: &'a str,
     tokens: Vec<String>,
@@ -331,7 +331,7 @@ impl<'a> Listed<'a> {
         Self { text, tokens: vec![], logprobs: vec![], tops: vec![], offsets: vec![], place: (0, 0) }
     }
 
-    /// Adds a token that begins `start` bytes behind the text's beginning.
+    /// Adds a token that begins `start` bytes after the text's beginning.
     fn push(&mut self, token: String, logprob: Value, top: Value, start: usize) {
         let (bytes, characters) = self.place;
         let between = self.text.get(bytes..start).unwrap_or_default();

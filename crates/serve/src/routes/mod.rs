@@ -26,7 +26,7 @@ use crate::middleware::{authorize, check_host, observe, panicked, secure};
 use crate::page::PageReplies;
 use crate::ui;
 
-/// The document that `/openapi.json` is.
+/// The document at `/openapi.json`.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Fireclay", description = "Models over HTTP, as OpenAI's API has it, and the conversations that \
@@ -84,8 +84,7 @@ async fn openapi() -> Response {
     axum::Json(document()).into_response()
 }
 
-/// All routes, with what stands before each: request ids and logs, panics, headers, the host, the key, the size of
-/// bodies.
+/// All routes, with their middleware: request ids and logs, panics, headers, the host, the key, the size of bodies.
 pub fn router(app: Arc<App>) -> Router {
     let behind_key = Router::new()
         .route("/v1/models", get(models::list))
@@ -137,7 +136,7 @@ fn page(app: &Arc<App>) -> ui::Ui {
     ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(app)))).watching(run)
 }
 
-/// The routes with what stands before each of them, known or not.
+/// Adds the middleware to all routes, also for unknown paths.
 fn guarded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     let limit = DefaultBodyLimit::max(app.limits.body);
     routes
@@ -192,7 +191,7 @@ mod tests {
     }
 
     fn endless() -> Value {
-        // Drawn, so that no token can be guessed.
+        // Random, so that no token can be guessed.
         json!({"model": "tiny", "prompt": "the", "ignore_eos": true, "max_tokens": 4000, "temperature": 1})
     }
 

@@ -45,7 +45,7 @@ pub struct NewConversation {
 /// Changes; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct ConversationChange {
-    /// The new title.
+    /// The new title, if any.
     pub title: Option<String>,
     /// The new system prompt, or none.
     pub persona: Option<Option<String>>,
@@ -55,14 +55,14 @@ pub struct ConversationChange {
     pub listed: Option<bool>,
 }
 
-/// Which conversations a list has.
+/// Query of a list of conversations.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     /// Only those with this text in their title or a message, whatever its case (of ASCII letters on `SQLite`).
     pub search: String,
-    /// At most so many.
+    /// Largest number of conversations.
     pub limit: u32,
-    /// Only those behind this conversation, which need not match the search.
+    /// Only those after this conversation, which need not match the search.
     pub after: Option<String>,
 }
 
@@ -185,9 +185,9 @@ impl Store {
     }
 }
 
-/// Takes the conversation's row for this transaction, and notes that it changes.
+/// Locks the conversation's row for this transaction, and records the time of the change.
 pub(super) async fn touch(transaction: &mut sqlx::AnyConnection, account: &str, id: &str) -> Result<(), StoreError> {
-    // A clock that was set back does not take a conversation back in the list.
+    // If the clock was set back, a conversation does not move down in the list.
     let sql = "UPDATE conversations SET updated = CASE WHEN updated < $3 THEN $3 ELSE updated + 1 END WHERE id = $1 \
                AND account = $2";
     let update = sqlx::query(sql).bind(id).bind(account).bind(milliseconds());

@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-/// Why the store did not do what it was asked.
+/// Error of the store.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Nothing of this id belongs to the account. Another account's ids get the same answer.
+    /// The account has nothing with this id. Other accounts' ids give the same error.
     #[error("there is no {what} `{id}`")]
     NotFound {
         /// "conversation", "message" or "response".
@@ -66,7 +66,7 @@ impl StoreError {
         Self::Invalid(why.into())
     }
 
-    /// Whether the caller can mend it: an unknown id, a contradiction, a path that cannot be opened.
+    /// Whether the caller can fix it: an unknown id, a contradiction, a path that cannot be opened.
     pub fn is_user_error(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Invalid(_) | Self::Busy(_) | Self::Open { .. })
     }

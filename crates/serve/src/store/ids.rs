@@ -1,8 +1,8 @@
-//! Ids that cannot be guessed: a prefix that tells the kind, and 160 random bits.
+//! Ids that cannot be guessed: a prefix for the kind, and 160 random bits.
 
 use std::fmt::Write;
 
-/// Random bytes in an id.
+/// Number of random bytes in an id.
 const BYTES: usize = 20;
 
 /// A new id such as `conv_` followed by 40 hexadecimal digits.
@@ -21,7 +21,7 @@ pub fn new_id(prefix: &str) -> String {
     id
 }
 
-/// A positive number that no other store has.
+/// A random positive number, different from that of any other store.
 pub(super) fn new_writer() -> i64 {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the operating system gives random numbers");

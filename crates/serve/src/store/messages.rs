@@ -33,9 +33,9 @@ pub enum Role {
 pub enum Status {
     /// A reply is being generated.
     InProgress,
-    /// As it was meant to be.
+    /// Complete.
     Completed,
-    /// Stopped by the user, by a limit, by an error or a crash; what there was is kept.
+    /// Stopped by the user, by a limit, by an error or a crash; the partial text is kept.
     Incomplete,
 }
 
@@ -50,7 +50,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// The text, without what is no text.
+    /// The text, without other kinds of parts.
     pub fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -75,11 +75,11 @@ impl From<String> for Content {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// Tokens that the model read.
+    /// Number of prompt tokens.
     pub prompt_tokens: u64,
-    /// Tokens that it wrote.
+    /// Number of completion tokens.
     pub completion_tokens: u64,
-    /// Of those read, how many were found in the cache.
+    /// Number of prompt tokens found in the cache.
     #[serde(default)]
     pub cached_tokens: u64,
     /// Seconds from the first token to the last.
@@ -94,7 +94,7 @@ pub struct StoredMessage {
     pub id: String,
     /// The conversation's id.
     pub conversation: String,
-    /// The message that it follows; `None` for a beginning.
+    /// The message that it follows; `None` for a root.
     pub parent: Option<String>,
     /// Who speaks.
     pub role: Role,
@@ -150,11 +150,11 @@ impl NewMessage {
 /// Place of a new message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parent {
-    /// Behind the conversation's current leaf.
+    /// After the conversation's current leaf.
     Leaf,
-    /// As a new beginning.
+    /// As a new root.
     Root,
-    /// Behind this message: a branch where that already has followers.
+    /// After this message; a new branch if it already has followers.
     Message(String),
 }
 
@@ -206,7 +206,7 @@ pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, stat
     }
 }
 
-/// The plain text, and the parts where there is more. Models may write the character NUL, which databases do not hold.
+/// The plain text, and the parts if there are others. Models may write the character NUL, which databases do not hold.
 pub(super) fn columns(content: &Content) -> (String, Option<String>) {
     let parts = match content {
         Content::Text(_) => None,
@@ -251,7 +251,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Makes a message the leaf, and gives a conversation without a title this one.
+/// Makes a message the leaf, and sets the title of a conversation without one.
 pub(super) async fn set_leaf(
     connection: &mut AnyConnection,
     conversation: &str,

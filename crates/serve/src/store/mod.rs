@@ -1,13 +1,14 @@
 //! Conversations in a database: `SQLite` in a file or in memory, or (feature `postgres`) `PostgreSQL`.
 //!
-//! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form a
-//! tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
+//! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form
+//! a tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
 //! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account,
 //! and another account's ids are answered as unknown ones are.
 //!
-//! A reply is stored twice at most in its life: [`Store::begin_reply`] before the first token, [`Store::finish_reply`]
-//! when it is complete. Once `finish_reply` has returned, the reply survives a crash of the process, so tell the client
-//! only then. A reply in progress whose writer died is marked incomplete when the database is next opened.
+//! A reply is stored in two steps: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when it is
+//! complete; [`Store::save_progress`] may save partial text in between. Once `finish_reply` has returned, the reply
+//! survives a crash of the process, so tell the client only then. A reply in progress whose writer died is marked
+//! incomplete when the database is next opened.
 //!
 //! Reading order: `conversations`, `messages`, `writing`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
 
@@ -66,7 +67,7 @@ impl Store {
         Self::open_place(Place::of(place)?).await
     }
 
-    /// As [`open`](Self::open), for a database that must be there already.
+    /// As [`open`](Self::open), for a database that must already exist.
     ///
     /// # Errors
     /// [`StoreError::Open`] also when there is no such file.
@@ -154,7 +155,7 @@ impl Place {
         Ok(Self::File(path.to_owned()))
     }
 
-    /// The place for a person: without a password.
+    /// The place for messages, without a password.
     fn shown(&self) -> String {
         match self {
             Self::Memory => ":memory:".into(),
@@ -178,7 +179,7 @@ impl Place {
 
     async fn pool(&self) -> Result<AnyPool, sqlx::Error> {
         let url = self.url();
-        // A pool tries again for as long as it may; what is wrong with the place shows on one connection at once.
+        // A pool retries until its time limit; a single connection reports errors of the place at once.
         let mut first = AnyConnection::connect(&url).await?;
         if !matches!(self, Self::Postgres(_)) {
             first.execute(pragmas()).await?;
@@ -186,7 +187,7 @@ impl Place {
         first.close().await?;
         let options = AnyPoolOptions::new().acquire_timeout(Duration::from_secs(30));
         match self {
-            // Each connection to `:memory:` is a database of its own: one, for ever.
+            // Each connection to `:memory:` is a separate database, so there is exactly one, which is never closed.
             Self::Memory => {
                 let options = options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
                 on_sqlite(options).connect(&url).await

@@ -1,4 +1,4 @@
-//! From what people did with replies to what preference training learns from.
+//! Preference and rating data from what people did with replies.
 //!
 //! | what happened | pair (chosen over rejected) | ratings (label) |
 //! |---|---|---|
@@ -6,9 +6,10 @@
 //! | of replies to the same messages some got a thumb up, some down | each up over each down, `rated` | up true, down false |
 //! | a reply was generated again or rewritten, and the conversation went on from one of them only | that one over each sibling that nothing follows, `kept_branch` | none |
 //!
-//! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only
-//! replies of text count that were completed, or that were cut off and are called bad or have a better answer, and only siblings made under the same system prompt are compared. Where a person edited their
-//! own message, the prompts differ, and the replies to them are not compared.
+//! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only text
+//! replies count that were completed, or that were cut off and have a thumb down or a better answer. Only siblings
+//! under the same system prompt are compared. If a person edited their own message, the prompts differ, and the replies
+//! to them are not compared.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,7 +22,7 @@ use sqlx::Row;
 
 use super::{Role, Status, Store, StoreError, StoredMessage, Tree, Verdict};
 
-/// A line of the preference file: what `fireclay train --stages reward` and `--stages dpo` read.
+/// A line of the preference file, which the stages `reward` and `dpo` read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PreferencePair {
     /// The messages so far, the last one not the assistant's.
@@ -34,7 +35,7 @@ pub struct PreferencePair {
     pub kind: &'static str,
 }
 
-/// A line of the ratings file: what `fireclay train --stages kto` reads.
+/// A line of the ratings file, which the stage `kto` reads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RatedReply {
     /// The messages so far, the last one not the assistant's.
@@ -54,7 +55,7 @@ pub struct PreferenceExport {
     pub pairs: usize,
     /// Lines of `ratings.jsonl`.
     pub ratings: usize,
-    /// Ratings that training cannot use.
+    /// Number of ratings that training cannot use.
     pub left_out: usize,
 }
 
@@ -71,7 +72,7 @@ impl Store {
         for row in all.fetch_all(&self.pool).await? {
             let (account, id): (String, String) = (row.try_get("account")?, row.try_get("id")?);
             let tree = match self.tree(&account, &id).await {
-                // Deleted meanwhile.
+                // The conversation was deleted meanwhile.
                 Err(StoreError::NotFound { .. }) => continue,
                 tree => tree?,
             };
@@ -119,7 +120,7 @@ fn add_line(lines: &mut Vec<u8>, value: &impl Serialize) {
     lines.push(b'\n');
 }
 
-/// Writes the file whole or not at all.
+/// Writes the file atomically.
 fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     if lines.is_empty() {
@@ -188,7 +189,7 @@ fn compare(tree: &Tree, siblings: &[&StoredMessage], followed: &HashSet<&str>) -
     pairs
 }
 
-/// The only reply that the conversation went on from, if it still does and nobody calls it bad.
+/// The only reply from which the conversation continued, if it is on the current branch and has no thumb down.
 fn kept<'a>(tree: &Tree, siblings: &[&'a StoredMessage], followed: &HashSet<&str>) -> Option<&'a StoredMessage> {
     let mut continued = siblings.iter().filter(|reply| followed.contains(reply.id.as_str()));
     let (Some(kept), None) = (continued.next(), continued.next()) else { return None };
@@ -212,15 +213,15 @@ fn verdict(reply: &StoredMessage) -> Option<Verdict> {
     reply.rating.as_ref()?.verdict
 }
 
-/// Ratings that training cannot use: of replies that call functions or say nothing, that were cut off and are called
-/// good, or that answer nothing.
+/// Ratings that training cannot use: of replies that call functions or have no text, that were cut off and have a thumb
+/// up, or that have no prompt.
 fn left_out(tree: &Tree) -> usize {
     let rated = tree.messages.iter().filter(|message| message.rating.as_ref().is_some_and(|rating| !rating.is_empty()));
     rated.filter(|message| !is_answer(message) || prompt(tree, message).is_none()).count()
 }
 
-/// A reply of text that was completed, or that was cut off or stopped and is called bad or has a better answer. A
-/// rewritten one has no model, and counts.
+/// Whether a reply is text that was completed, or that was cut off and has a thumb down or a better answer. A rewritten
+/// reply has no model, and counts.
 fn is_answer(message: &StoredMessage) -> bool {
     let rating = message.rating.as_ref();
     let corrected = rating.is_some_and(|rating| {

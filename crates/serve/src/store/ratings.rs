@@ -6,7 +6,7 @@ use super::{Role, Status, Store, StoreError, messages};
 use crate::clock::milliseconds;
 
 impl Store {
-    /// Rates a reply in place of an earlier rating; one without verdict and better answer takes the rating away.
+    /// Rates a reply in place of an earlier rating; one without verdict and better answer removes the rating.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message, [`StoreError::Invalid`] when it is not a finished

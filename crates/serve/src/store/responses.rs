@@ -8,7 +8,7 @@ use super::conversations::json;
 use super::{Store, StoreError, messages, new_id};
 use crate::clock::milliseconds;
 
-/// A response of the Responses API: the reply it made, and what else was said about it.
+/// A response of the Responses API: its reply, and further fields.
 ///
 /// `previous_response_id` continues from the reply's message: `Parent::Message(response.message)`. Where that has
 /// followers already, the continuation is a branch.
@@ -57,7 +57,7 @@ impl Store {
         Ok(response)
     }
 
-    /// Replaces what is kept about a response.
+    /// Replaces the stored fields of a response.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such response.
@@ -95,7 +95,7 @@ impl Store {
         })
     }
 
-    /// Forgets a response; its conversation keeps the reply.
+    /// Deletes a response; its conversation keeps the reply.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such response.

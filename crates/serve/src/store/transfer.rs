@@ -225,8 +225,8 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
     Ok((conversation, messages))
 }
 
-/// Times order conversations, and are added to: those that lie before 1970 or in the future are refused, but for clocks
-/// that differ by a day.
+/// Times are used to sort conversations, and are added to: times before 1970 or in the future are refused, with a
+/// tolerance of a day for wrong clocks.
 fn check_time(name: &str, time: Option<i64>, now: i64) -> Result<(), StoreError> {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     match time {

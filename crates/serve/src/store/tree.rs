@@ -19,7 +19,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The messages from a beginning to `message`; empty when there is no such message.
+    /// The messages from a root to `message`; empty when there is no such message.
     pub fn path(&self, message: Option<&str>) -> Vec<&StoredMessage> {
         let by_id: HashMap<&str, &StoredMessage> =
             self.messages.iter().map(|message| (message.id.as_str(), message)).collect();
@@ -38,7 +38,7 @@ impl Tree {
         self.messages.iter().filter(move |message| message.parent.as_deref() == parent)
     }
 
-    /// The end of the branch that was begun last behind `message`, which may be the message itself.
+    /// The leaf of the newest branch after `message`, which may be the message itself.
     pub fn newest_leaf<'a>(&'a self, message: &'a str) -> &'a str {
         let mut newest: HashMap<&str, &str> = HashMap::new();
         for message in &self.messages {
@@ -69,7 +69,7 @@ impl Store {
         Ok(Tree { conversation, messages })
     }
 
-    /// The messages from the beginning to the current leaf: what the model reads.
+    /// The messages from the root to the current leaf: the model's input.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such conversation.
@@ -81,7 +81,7 @@ impl Store {
         }
     }
 
-    /// The messages from the beginning to `message`.
+    /// The messages from the root to `message`.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message.
@@ -102,8 +102,7 @@ impl Store {
         rows.iter().map(messages::of_row).collect()
     }
 
-    /// Goes on from the branch of `message`: the leaf becomes the end of what was said last behind it. Returns the
-    /// leaf.
+    /// Switches to the branch of `message`: its newest leaf becomes the conversation's leaf. Returns the leaf.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the conversation has no such message.
@@ -123,7 +122,7 @@ impl Store {
         Ok(leaf)
     }
 
-    /// Goes back: what is said next follows `message`, or is a new beginning. Nothing is deleted.
+    /// Moves the leaf back to `message`, or before the first message. Nothing is deleted.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the conversation has no such message.

@@ -1,4 +1,4 @@
-//! Which stores are alive: a reply in progress whose writer is dead will never be finished.
+//! Live stores: a reply in progress whose writer is dead will never be finished.
 //!
 //! Each open store has a number, its *writer*. While it lives it holds a lock that the operating system (or
 //! `PostgreSQL`) takes away when the process dies, however it dies: a locked file `DATABASE-writer-NUMBER` beside
@@ -38,7 +38,7 @@ enum Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Self::File { own, .. } = self {
-            // Left behind, it would be removed by the next store that is opened.
+            // If it is left, the next store that is opened removes it.
             let _ = fs::remove_file(own);
         }
     }

@@ -8,8 +8,8 @@ use super::variants::name;
 use super::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
 
 impl Store {
-    /// Adds messages one behind the other and makes the last the leaf: all of them or, on an error, none. A
-    /// conversation without a title takes it from the first of the user's.
+    /// Appends messages one after the other and makes the last one the leaf: all of them or, on an error, none. A
+    /// conversation without a title takes it from the first user message.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Busy`] behind a reply in
@@ -68,7 +68,7 @@ impl Store {
         Ok(message)
     }
 
-    /// Keeps what there is of a reply in progress, for the case that the process dies.
+    /// Saves the partial text of a reply in progress, in case the process dies.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message, or it is no longer in progress.
@@ -136,7 +136,7 @@ impl Store {
         read(&mut *self.pool.acquire().await?, account, id).await
     }
 
-    /// Deletes one message; what followed it follows its parent.
+    /// Deletes one message; its children become children of its parent.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the conversation has no such message, [`StoreError::Busy`] while it is in
@@ -159,7 +159,7 @@ impl Store {
         Ok(())
     }
 
-    /// Locks the conversation, and finds where a new message goes.
+    /// Locks the conversation, and finds the place of a new message.
     async fn place(
         &self,
         transaction: &mut AnyConnection,

@@ -22,11 +22,11 @@ pub struct PageModel {
 pub struct PageSampling {
     /// 0 is greedy.
     pub temperature: Option<f32>,
-    /// The nucleus.
+    /// Nucleus sampling: the probability that the kept tokens reach.
     pub top_p: Option<f32>,
-    /// At most so many candidates.
+    /// Largest number of candidate tokens.
     pub top_k: Option<usize>,
-    /// The longest reply.
+    /// Largest number of tokens of the reply.
     pub max_tokens: Option<usize>,
     /// The same seed and conversation give the same reply.
     pub seed: Option<u64>,
@@ -48,7 +48,7 @@ pub struct ReplyRequest {
 /// A piece of a reply.
 #[derive(Clone, Debug)]
 pub enum Generated {
-    /// So many exchanges at the conversation's beginning have no room in the context, and are not read. It comes first.
+    /// Number of exchanges at the conversation's beginning that do not fit the context and are dropped. It comes first.
     LeftOut(usize),
     /// More text.
     Text(String),
@@ -59,7 +59,7 @@ pub enum Generated {
         /// Its token usage.
         usage: Usage,
     },
-    /// It broke; in words for the person.
+    /// An error, as a message for the user.
     Failed(String),
 }
 

@@ -1,16 +1,16 @@
-//! Markdown that a model wrote, as HTML that can do nothing.
+//! Converts a model's Markdown to safe HTML.
 //!
-//! Three fences, each of which would do: HTML in the Markdown becomes text, pictures become links, and what is left
-//! goes through an allow-list of elements, attributes and schemes. The page's content-security policy is the fourth.
+//! Three defences, each sufficient alone: HTML in the Markdown becomes text, images become links, and the result goes
+//! through an allow-list of elements, attributes and schemes. The page's content-security policy is a fourth.
 
 use std::sync::LazyLock;
 
 use ammonia::Builder;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
-/// Bytes up to which text is taken for Markdown; more is shown as it is.
+/// Largest size in bytes of text that is rendered; more is shown as plain text.
 const LONGEST: usize = 200_000;
-/// Levels of quotes and lists in each other up to which text is taken for Markdown.
+/// Deepest nesting of quotes and lists that is rendered.
 const DEEPEST: usize = 40;
 
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
@@ -103,7 +103,7 @@ fn harmless(event: Event<'_>) -> Event<'_> {
         Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
-        // A model's line breaks are meant.
+        // A model's line breaks are kept.
         Event::SoftBreak => Event::HardBreak,
         Event::Start(Tag::CodeBlock(pulldown_cmark::CodeBlockKind::Fenced(info))) => {
             let name = info.split_whitespace().next().unwrap_or_default().to_owned();

@@ -1,8 +1,8 @@
 //! The web page, and the routes beyond `OpenAI`'s that it needs.
 //!
-//! The page's files are public; everything below `/ui/api` belongs to an [`Account`], which whoever nests
-//! [`api_router`] puts into each request's extensions behind the check of the key. Replies come from a [`Replies`], so
-//! that the page knows neither engine nor tokenizer.
+//! The page's files are public; everything below `/ui/api` belongs to an [`Account`]. Whoever nests [`api_router`] adds
+//! it to each request's extensions after checking the key. Replies come from a [`Replies`] implementation, so that the
+//! page knows neither engine nor tokenizer.
 //!
 //! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 
@@ -63,7 +63,7 @@ struct Stop {
 }
 
 impl Running {
-    /// Notes a reply until what is returned is dropped.
+    /// Registers a reply until the returned guard is dropped.
     fn begin(&self, message: &str, account: &str) -> RunningReply {
         let signal = Arc::new(Notify::new());
         let stop = Stop { account: account.to_owned(), signal: Arc::clone(&signal) };
@@ -71,7 +71,7 @@ impl Running {
         RunningReply { all: self.clone(), message: message.to_owned(), stop: signal }
     }
 
-    /// Asks a reply of the account to end; false when there is none.
+    /// Tells a reply of the account to end; false if there is none.
     fn stop(&self, message: &str, account: &str) -> bool {
         let all = self.lock();
         let stop = all.get(message).filter(|stop| stop.account == account);
@@ -95,7 +95,7 @@ impl Drop for RunningReply {
     }
 }
 
-/// The page's files: `/`, `/style.css`, `/js/…`. Public. Without models to talk to, the first page is that of the run.
+/// The page's files: `/`, `/style.css`, `/js/…`. They are public. Without models, the first page shows the run.
 pub fn page_router<S: Clone + Send + Sync + 'static>(with_models: bool) -> Router<S> {
     let serve = |request: Request| async move { assets::serve(request.uri().path(), request.headers()) };
     assets::paths().fold(Router::new(), |router, path| match path {

@@ -21,7 +21,7 @@ use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage
 
 /// Events that wait for a slow reader.
 const WAITING: usize = 256;
-/// Longest time for which a reader may take none of them.
+/// Time limit for a reader that takes none of them.
 const SLOWEST: Duration = Duration::from_secs(30);
 /// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ pub(super) async fn reply(
         sampling: body.sampling(),
     };
     let (model, instructions) = (request.model.clone(), request.instructions.clone());
-    // Begun before anything is stored: a request that the engine refuses leaves nothing behind.
+    // Started before anything is stored, so that a refused request leaves no trace.
     let generation = ui.replies.begin(request).await?;
     let mut parent = body.parent.map_or(Parent::Root, Parent::Message);
     let mut user = None;
@@ -128,7 +128,7 @@ async fn messages(
     }
 }
 
-/// A reply on its way to the client and the database. It goes on for as long as the client listens.
+/// A reply on its way to the client and the database. It continues as long as the client is connected.
 struct Writing {
     ui: Ui,
     account: String,
@@ -155,7 +155,7 @@ impl Writing {
             false => cancelled(),
         };
         if let Err(error) = self.finish(end).await {
-            // The conversation may have been deleted meanwhile.
+            // The conversation may have been deleted in the meantime.
             let told = error.to_string();
             self.tell(&json!({"type": "error", "message": told})).await;
         }
@@ -200,7 +200,7 @@ impl Writing {
         }
     }
 
-    /// Stores what there is, now and then: for the case that the process dies.
+    /// Saves the partial reply at intervals, in case the process dies.
     async fn save(&mut self) {
         if self.saved.elapsed() >= SAVED_EVERY {
             self.saved = Instant::now();
@@ -229,7 +229,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Sends an event; false when nobody listens, or not fast enough.
+    /// Sends an event; false if the client is gone or too slow.
     async fn tell(&self, event: &Value) -> bool {
         let event = Event::default().data(event.to_string());
         matches!(timeout(SLOWEST, self.events.send(Ok(event))).await, Ok(Ok(())))

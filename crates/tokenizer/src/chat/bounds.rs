@@ -1,11 +1,11 @@
-//! Bounds on templates, which may be a stranger's: how much work one rendering does, how much it writes, and how deep
-//! the values are that it keeps.
+//! Bounds on templates, which may be untrusted: the work of a rendering, the size of its output, and the depth of its
+//! values.
 //!
-//! minijinja's fuel bounds work and memory. What it does not bound is how deep values are nested: a list put into
-//! itself over and over, or a namespace that holds itself, ends the process when it is printed or dropped. So every
-//! value that `{% set %}` keeps goes through a filter, which refuses such values.
+//! minijinja's fuel bounds work and memory, but not the nesting of values: a list that is put into itself again and
+//! again, or a namespace that holds itself, would overflow the stack when it is printed or dropped. So every value that
+//! `{% set %}` stores goes through a filter, which refuses such values.
 //!
-//! In the same way a loop over `none` is an error, as in Python; minijinja takes it for an empty list.
+//! Likewise, a filter makes a loop over `none` an error, as in Python; minijinja treats it as an empty list.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
@@ -23,7 +23,7 @@ const MOST_BRANCHES: usize = 500;
 pub(crate) const COMPILER_STACK: usize = LONGEST_TAG << 12;
 /// Fuel of a rendering: one for an instruction or for 64 bytes. It bounds memory to about 256 MB.
 const FUEL: u64 = 4_000_000;
-/// A conversation longer than this gets more fuel, so much for each byte.
+/// A conversation longer than this gets more fuel, in proportion to its bytes.
 const LONG: usize = 1 << 18;
 const FUEL_A_BYTE: u64 = 16;
 /// Deepest nesting of a value.
@@ -31,10 +31,10 @@ const DEEPEST: usize = 64;
 /// Most values in a value.
 const MOST_VALUES: usize = 1_000_000;
 
-/// Keeps a value in a variable, and in an attribute of a namespace.
+/// Filter for values stored in a variable or in an attribute of a namespace.
 const KEPT: &str = "__fireclay_kept";
 const KEPT_IN_NAMESPACE: &str = "__fireclay_kept_in_namespace";
-/// Gives what a loop goes through.
+/// Filter for values that a loop iterates over.
 const LOOPED: &str = "__fireclay_looped";
 
 pub(crate) fn add_to(environment: &mut Environment) {
@@ -53,7 +53,7 @@ pub(crate) fn larger_fuel(context: &Map<String, Json>) -> Option<u64> {
     (bytes > LONG).then_some(FUEL_A_BYTE * bytes as u64)
 }
 
-/// About as many bytes as a value has as JSON.
+/// Approximate size of a value as JSON, in bytes.
 fn size(value: &Json) -> usize {
     match value {
         Json::String(text) => text.len() + 2,
@@ -105,7 +105,7 @@ fn is_namespace(value: &Value) -> bool {
     value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
 }
 
-/// The source with the filters behind what each `{% set … = … %}` keeps and each `{% for … in name %}` goes through.
+/// The source with filters added to the values of each `{% set … = … %}` and of each `{% for … in name %}`.
 pub(crate) fn accept(source: &str) -> String {
     let rewritten = |part: Part| match part {
         Part::Tag(tag) => set_tag(tag).or_else(|| for_tag(tag)).unwrap_or_else(|| tag.to_owned()),
@@ -114,11 +114,11 @@ pub(crate) fn accept(source: &str) -> String {
     parts(source).into_iter().map(rewritten).collect()
 }
 
-/// Refuses tags and expressions that are nested too deep for the compiler, which goes down by recursion: it has room for
-/// one level a byte of the longest.
+/// Refuses tags and expressions that are nested too deep for the recursive compiler, whose stack has room for one level
+/// per byte of the longest.
 ///
 /// # Errors
-/// What is too long, and the line that it begins in.
+/// The part that is too long, and the line in which it begins.
 pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
     let (mut line, mut branches) = (1, 0);
     for part in parts(source) {

@@ -5,15 +5,15 @@
 pub(crate) struct Frame {
     /// Opening of a reply.
     pub(crate) opening: String,
-    /// The part of the opening that the answers which the template shows do not have: `<think>`, say.
+    /// The part of the opening that rendered answers do not have, such as `<think>`.
     pub(crate) only_opened: String,
-    /// Text after the words of an answer, without white space around it.
+    /// Text after an answer, without white space around it.
     pub(crate) closing: String,
     /// The token that ends a turn, if it is one.
     pub(crate) end: Option<u32>,
-    /// Whether `{% generation %}` marks lie exactly on the assistant's turns.
+    /// Whether `{% generation %}` marks coincide with the assistant's turns.
     pub(crate) marks_are_turns: bool,
-    /// Whether the template shows the words of an answer at all.
+    /// Whether the template shows the text of an answer at all.
     pub(crate) shows_answers: bool,
 }
 

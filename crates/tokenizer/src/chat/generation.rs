@@ -1,7 +1,7 @@
 //! `{% generation %}` blocks, which Jinja itself does not know.
 //!
-//! The tag is rewritten into a filter block in a scope of its own, which is what `transformers` makes of it; the
-//! filter puts marks around what it is given, and the marks are taken out of the rendered text again.
+//! The tag is rewritten into a filter block in its own scope, as in `transformers`; the filter puts marks around its
+//! input, and the marks are removed from the rendered text afterwards.
 
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ fn generation_tag(source: &str) -> Option<Tag<'_>> {
     matches!(name, "generation" | "endgeneration").then_some(Tag { left, name, right })
 }
 
-/// The filter: what was said, between marks.
+/// The filter: its input between marks.
 pub(crate) fn mark(state: &State, said: &str) -> String {
     let mark = state.lookup(MARK_VARIABLE).map(|mark| mark.to_string()).unwrap_or_default();
     format!("{mark}{said}{mark}")
@@ -82,7 +82,7 @@ fn mentions(value: &Json, mark: &str) -> bool {
     }
 }
 
-/// Takes the marks out and tells what lay between each pair.
+/// Removes the marks and returns the range between each pair.
 pub(crate) fn take_marks(marked: &str, mark: &str) -> Rendered {
     let mut text = String::with_capacity(marked.len());
     let mut generated: Vec<Range<usize>> = Vec::new();

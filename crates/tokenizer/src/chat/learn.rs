@@ -1,4 +1,4 @@
-//! Learning what a chat template puts around an answer, from short conversations.
+//! Finds the text that a chat template puts around an answer, by rendering short conversations.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Tokenizer {
 }
 
 impl Frame {
-    /// Learns it by rendering; nothing is known of a template that refuses so short a conversation.
+    /// Finds it by rendering; the frame of a template that refuses so short a conversation stays empty.
     pub(crate) fn of(template: &ChatTemplate, tokenizer: &Tokenizer) -> Self {
         let options = tokenizer.render_options();
         let render = |messages: &[Message], add_generation_prompt: bool| {

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 pub(super) const TOOLS: &str = "tools";
 /// The field of a first message that holds variables for the template.
 pub(super) const VARIABLES: &str = "chat_template_kwargs";
-/// Fields that are read here, or told of where a template leaves them out, or only give a message a name.
+/// Fields that are read here, that are reported if a template omits them, or that only name a message.
 pub(super) const READ: [&str; 8] = [TOOLS, VARIABLES, "weight", "train", "tool_calls", "name", "id", "tool_call_id"];
 
-/// One message of a conversation, in the form that chat models and their data sets have agreed on.
+/// One message of a conversation, in the common form of chat models and data sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {
     /// "system", "user", "assistant" or "tool".
@@ -20,10 +20,9 @@ pub struct Message {
     /// Whether the message has no content at all (missing or null), as one that only calls tools may. Templates can
     /// tell that from empty content.
     pub no_content: bool,
-    /// Other fields, such as `tool_calls` or `reasoning_content`, which templates may read.
-    ///
-    /// Two of the first message belong to the whole conversation: `tools`, a list of functions that may be called, and
-    /// `chat_template_kwargs`, further variables for the template. They are given to it as such.
+    /// Other fields, such as `tool_calls` or `reasoning_content`, which templates may read. Two fields of the first
+    /// message belong to the whole conversation: `tools`, a list of functions that may be called, and
+    /// `chat_template_kwargs`, further variables for the template. They are passed to the template as such.
     pub extra: Map<String, Value>,
 }
 
@@ -66,7 +65,7 @@ impl Message {
         Ok(Self { role, content, no_content, extra })
     }
 
-    /// Whether the message is one to learn: not if it says `"weight": 0` or `"train": false`.
+    /// Whether the message carries loss: not with `"weight": 0` or `"train": false`.
     pub fn is_learned(&self) -> bool {
         let weightless = self.extra.get("weight").and_then(Value::as_f64).is_some_and(|weight| weight == 0.0);
         let off = self.extra.get("train").and_then(Value::as_bool) == Some(false);

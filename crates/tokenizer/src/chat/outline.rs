@@ -1,4 +1,4 @@
-//! Where the words of every message lie in a rendered conversation, found by rendering it once more with other words.
+//! Places of all messages in a rendered conversation, found by rendering it once more with other text.
 
 use std::ops::Range;
 
@@ -6,16 +6,16 @@ use super::Message;
 use super::stand_in::{STAND_IN, call_names, stand_in};
 use super::template::REASONING;
 
-/// The bytes of a rendered conversation that each message says.
+/// The bytes of a rendered conversation that come from each message.
 pub(super) struct Outline {
-    /// By message, from the first to the last byte of its words, its reasoning and the names that it calls; `None`
-    /// where it says nothing or the template shows nothing of it.
+    /// For each message, the range from the first to the last byte of its text, its reasoning and the names of its
+    /// calls; `None` if it is empty or the template omits it.
     pub(super) said: Vec<Option<Range<usize>>>,
 }
 
 impl Outline {
-    /// The outline of `whole`, which `render` makes of the messages. `None` where the template does anything with words
-    /// but to show them as they are, or trimmed: then more differs between the renderings than the words.
+    /// The outline of `whole`, which `render` makes of the messages. `None` if the template does more with text than
+    /// show it unchanged or trimmed: then more than the text differs between the renderings.
     pub(super) fn of(
         messages: &[Message],
         whole: &str,
@@ -56,13 +56,13 @@ impl Outline {
         rest.is_empty().then_some(Self { said })
     }
 
-    /// Where the words of the messages behind `index` begin.
+    /// The beginning of the text of the messages after `index`.
     pub(super) fn next_words(&self, index: usize) -> Option<usize> {
         Some(self.said[index + 1..].iter().flatten().next()?.start)
     }
 }
 
-/// Puts other words in the place of everything that a message says. What is empty stays so: templates ask for that.
+/// Replaces all texts of a message. Empty ones stay empty, because templates test for that.
 fn replace_each(message: &mut Message, other: &mut dyn FnMut(&str) -> String) {
     if !message.content.trim().is_empty() {
         message.content = other(&message.content);

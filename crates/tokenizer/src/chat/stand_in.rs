@@ -1,4 +1,4 @@
-//! Stand-ins: words that no text has, put in the place of a message's own to find where a rendering shows them.
+//! Stand-ins: unique text in place of a message's own, to find its place in a rendering.
 
 use serde_json::Value;
 
@@ -8,12 +8,12 @@ use super::template::REASONING;
 /// First and last character of a stand-in: a code point that Unicode promises never to make a character.
 pub(super) const STAND_IN: char = '\u{FDD1}';
 
-/// Words that no text has.
+/// A text that does not occur elsewhere.
 pub(super) fn stand_in(number: u64) -> String {
     format!("{STAND_IN}{number}{STAND_IN}")
 }
 
-/// Puts other words in the place of all that a message says.
+/// Replaces all texts of a message.
 pub(super) fn replace_words(message: &mut Message, words: &str) {
     words.clone_into(&mut message.content);
     message.no_content = false;
@@ -25,7 +25,7 @@ pub(super) fn replace_words(message: &mut Message, words: &str) {
     replace_calls(message, words);
 }
 
-/// Puts another name in the place of each function that a message calls; whether it calls any.
+/// Replaces the name of each function that a message calls. Returns whether it calls any.
 pub(super) fn replace_calls(message: &mut Message, name: &str) -> bool {
     for own in call_names(message) {
         *own = name.into();

@@ -16,9 +16,9 @@ use crate::error::one_line;
 
 /// A Jinja template that turns a conversation into the text a model was trained on.
 ///
-/// Renders as `transformers`' `apply_chat_template` does: blocks are trimmed, loop controls, `raise_exception`,
-/// `strftime_now` (in UTC), Python's string and dict methods and `json.dumps` are there, and so is the
-/// `{% generation %}` block that marks what an assistant said.
+/// Renders like `transformers`' `apply_chat_template`: trimmed blocks, loop controls, `raise_exception`, `strftime_now`
+/// (in UTC), Python's string and dict methods, `json.dumps`, and the `{% generation %}` block, which marks the
+/// assistant's text.
 #[derive(Clone)]
 pub struct ChatTemplate {
     source: Arc<str>,
@@ -31,7 +31,7 @@ pub struct ChatTemplate {
 /// Variables of a template besides the messages.
 #[derive(Clone, Debug, Default)]
 pub struct RenderOptions {
-    /// End with the words that open a reply.
+    /// Append the opening of a reply.
     pub add_generation_prompt: bool,
     /// End inside the final message, so that a model continues it.
     pub continue_final_message: bool,
@@ -45,7 +45,7 @@ pub struct RenderOptions {
     pub documents: Option<Vec<Json>>,
     /// Any other variable, such as `enable_thinking` or `pad_token`.
     pub variables: Map<String, Json>,
-    /// The moment that `strftime_now` tells; the present if `None`.
+    /// The time of `strftime_now`; `None`: the present.
     pub now: Option<SystemTime>,
 }
 
@@ -109,7 +109,7 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// Whether the template marks what an assistant said with `{% generation %}`.
+    /// Whether the template marks the assistant's text with `{% generation %}`.
     pub fn marks_generation(&self) -> bool {
         self.marks_generation
     }
@@ -122,7 +122,7 @@ impl ChatTemplate {
         Ok(self.render_marked(messages, options)?.text)
     }
 
-    /// The text of a conversation, and where `{% generation %}` blocks lie in it.
+    /// The text of a conversation, and the ranges of its `{% generation %}` blocks.
     ///
     /// # Errors
     /// As [`Self::render`].
@@ -200,7 +200,7 @@ impl PartialEq for ChatTemplate {
     }
 }
 
-/// As in `transformers`; the space at its end tells whether the template trims.
+/// As in `transformers`; the space at its end shows whether the template trims.
 const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 const NOW_VARIABLE: &str = "__fireclay_now";
 /// Names under which data sets keep a message's reasoning; the first is the one templates read.

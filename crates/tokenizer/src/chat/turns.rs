@@ -1,12 +1,12 @@
 //! Places of the assistant's turns in a rendered conversation.
 //!
-//! One definition for everything that learns from answers: a turn begins behind the words that open a reply and goes to
+//! One definition for everything that learns from answers: a turn begins after the opening of a reply and extends to
 //! the token that ends it. Both are found by rendering: the conversation before the turn with the opening of a reply,
-//! and the conversation up to the turn's end. Where an earlier turn renders differently once later ones follow
-//! (reasoning that is dropped, say), what changes when other words stand in the turn's place tells where it lies.
+//! and the conversation up to the turn's end. If an earlier turn renders differently once later ones follow (when
+//! reasoning is dropped, for example), the turn is found by the bytes that change when its message gets other text.
 //!
-//! That takes several renderings of the conversation for each turn. In a long conversation an [`Outline`] tells where
-//! the turns are, and some of them are found both ways: the outline counts where they agree.
+//! This takes several renderings of the conversation for each turn. In a long conversation an [`Outline`] gives the
+//! turns, and some of them are found both ways: the outline is used if they agree.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use super::Message;
 use super::outline::Outline;
 use super::stand_in::{replace_words, stand_in};
 
-/// The turns of the assistant that are each found by rendering; of more, an outline finds most.
+/// Up to this number of turns, each is found by rendering; of more, an outline finds most.
 const FEW_TURNS: usize = 6;
 
 /// A turn in the rendered text.
@@ -24,7 +24,7 @@ pub(super) struct Turn {
     pub(super) message: usize,
     /// Its bytes, the token that ends it included.
     pub(super) text: Range<usize>,
-    /// Number of last bytes that spell the token that ends it; 0 if there is none.
+    /// Number of bytes at the end that spell its end token; 0 if there is none.
     pub(super) end: usize,
 }
 
@@ -55,7 +55,7 @@ impl Finder<'_> {
         self.turns_by(|index, from| self.turn(index, from))
     }
 
-    /// The turns as `find` tells them, given a message's index and where the turn before ends.
+    /// The turns by `find`, which gets a message's index and the end of the turn before.
     fn turns_by(&self, mut find: impl FnMut(usize, usize) -> Option<Turn>) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::new();
         for (index, _) in self.messages.iter().enumerate().filter(|(_, message)| message.role == "assistant") {
@@ -65,8 +65,8 @@ impl Finder<'_> {
         turns
     }
 
-    /// The turns by an outline, and those that it does not tell by rendering. `None` where the first or the last turn
-    /// of a kind, those that only say something and the others, is another when it is found by rendering.
+    /// The turns by an outline, with rendering for those that the outline lacks. `None` if the first or the last turn
+    /// of a kind (text only, or other) is different when it is found by rendering.
     fn outlined_turns(&self, outline: &Outline) -> Option<Vec<Turn>> {
         let mut outlined: Vec<(usize, Turn)> = vec![];
         let turns = self.turns_by(|index, from| match self.outlined(outline, index, from) {
@@ -85,8 +85,8 @@ impl Finder<'_> {
         same.then_some(turns)
     }
 
-    /// The turn of the message at `index`, behind the only opening of a reply before its words, up to the first token
-    /// that ends turns behind them.
+    /// The turn of the message at `index`, after the only opening of a reply before its text, up to the first end token
+    /// after it.
     fn outlined(&self, outline: &Outline, index: usize, from: usize) -> Option<Turn> {
         let said = outline.said[index].clone()?;
         let before = self.whole.get(from..said.start).filter(|_| !self.opening.is_empty())?;
@@ -97,7 +97,7 @@ impl Finder<'_> {
         Some(Turn { message: index, text, end: token })
     }
 
-    /// The turn of the message at `index`, which lies behind the byte `from`.
+    /// The turn of the message at `index`, which is after the byte `from`.
     fn turn(&self, index: usize, from: usize) -> Option<Turn> {
         let turn = |start: usize, end: usize, token: usize| Turn { message: index, text: start..end, end: token };
         let prefix = |end: usize, opened: bool| (self.render)(&self.messages[..end], opened);
@@ -119,7 +119,7 @@ impl Finder<'_> {
             Some(after) => after.len(),
             None => self.next_words(index).unwrap_or(self.whole.len()),
         };
-        // Where a tool's answer repeats the name of the call, more changes than the turn.
+        // If a tool's answer repeats the name of the call, more than the turn changes.
         let said = touched.as_ref().map_or(start, |touched| touched.end).min(limit).max(start);
         let tail = &self.whole[said..limit.max(said)];
         let (end, token) = match (first_of(tail, self.stops), &after) {
@@ -130,7 +130,7 @@ impl Finder<'_> {
         Some(turn(start, end.max(start), token))
     }
 
-    /// The end of a turn that has a single end token with white space at most behind it, and that token's length.
+    /// The end of a turn that has a single end token, followed at most by white space, and that token's length.
     fn single_end(&self, added: Range<usize>) -> Option<(usize, usize)> {
         let text = self.whole.get(added.clone())?;
         let (at, length) = first_of(text, self.stops)?;
@@ -141,7 +141,7 @@ impl Finder<'_> {
     /// The start of a turn before which the conversation renders differently.
     fn start(&self, index: usize, from: usize, opened: Option<&str>, touched: Option<&Range<usize>>) -> usize {
         let words = touched.map_or(self.whole.len(), |touched| touched.start);
-        // The opening says more than the turn shows, `<think>` say: what they have in common opens it.
+        // The opening has more than the turn shows, such as `<think>`: the common part opens it.
         let before = (self.render)(&self.messages[..index], false);
         if let (Some(opened), Some(before)) = (opened, before)
             && self.whole.starts_with(before.as_str())
@@ -161,12 +161,12 @@ impl Finder<'_> {
         }
     }
 
-    /// Offset of the words of the message behind `index`.
+    /// Offset of the text of the messages after `index`.
     fn next_words(&self, index: usize) -> Option<usize> {
         (index + 1..self.messages.len()).find_map(|next| Some(self.touched(next)?.start))
     }
 
-    /// The bytes that change when other words, calls and reasoning stand in the message's place.
+    /// The bytes that change if the message gets other text, calls and reasoning.
     fn touched(&self, index: usize) -> Option<Range<usize>> {
         let stand_in = (0..u64::MAX).map(stand_in).find(|stand_in| !self.whole.contains(stand_in))?;
         let mut messages = self.messages.to_vec();
@@ -183,13 +183,13 @@ impl Finder<'_> {
     }
 }
 
-/// The first place where any of `marks` stands, and the longest of those that do.
+/// The first occurrence of any of `marks`, and the longest one there.
 pub(super) fn first_of(text: &str, marks: &[String]) -> Option<(usize, usize)> {
     let places = marks.iter().filter_map(|mark| Some((text.find(mark.as_str())?, mark.len())));
     places.min_by_key(|&(at, length)| (at, std::cmp::Reverse(length)))
 }
 
-/// The bytes that two texts begin with, up to a whole character.
+/// Length of the common prefix of two texts, in whole characters.
 pub(super) fn common_prefix(a: &str, b: &str) -> usize {
     let same = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     (0..=same).rev().find(|&at| b.is_char_boundary(at)).unwrap_or(0)

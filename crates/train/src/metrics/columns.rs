@@ -7,21 +7,21 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// (step, value); the value may be non-finite, where training went wrong.
+/// (step, value); the value may be non-finite.
 pub type Point = (f64, f64);
 
 /// The columns of one `metrics.jsonl`.
 #[derive(Debug, Default)]
 pub struct MetricColumns {
     columns: BTreeMap<String, Vec<Point>>,
-    /// Numbers of the lines (from 1) that are no JSON object; the cut-off last line is not among them.
+    /// Numbers of the lines (from 1) that are not JSON objects, without a truncated last line.
     pub unreadable: Vec<usize>,
     /// Whether the file ends in the middle of a line, as after a crash or while training runs.
     pub cut_off: bool,
 }
 
 impl MetricColumns {
-    /// Reads the file line by line: 200,000 steps cost their numbers, not their text.
+    /// Reads the file line by line, so that memory holds only the numbers and not the text.
     ///
     /// # Errors
     /// Only when the file cannot be opened or read. Lines that cannot be parsed are skipped and listed in
@@ -52,7 +52,7 @@ impl MetricColumns {
 
     fn push(&mut self, object: &Map<String, Value>, line: usize) {
         let step = object.get("step").and_then(Value::as_f64).unwrap_or(line as f64);
-        // A run resumed from an older checkpoint repeats steps: what was logged last is what happened.
+        // A run resumed from an older checkpoint repeats steps: the last line of a step counts.
         for column in self.columns.values_mut() {
             while column.last().is_some_and(|&(last, _)| last > step) {
                 column.pop();

@@ -8,18 +8,16 @@ mod gradients;
 mod muon;
 mod set;
 mod state;
-pub(crate) mod update;
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-
+use fireclay_kernels::optimizer::{AdamWCoefficients, Momentum, adamw};
 use fireclay_model::Precision;
 pub use gradients::ModuleGradients;
 use serde::{Deserialize, Serialize};
 pub use set::Optimizers;
-use update::{AdamWCoefficients, Momentum, update};
 
 /// The rule by which the matrices inside the blocks are updated. Everything else, and adapters,
 /// have [`AdamW`](Self::AdamW) in any case.
@@ -186,7 +184,7 @@ impl ModuleMapper for Step<'_> {
                         Some(moments) => (moments.first, moments.second.unwrap_or_else(zeros)),
                         None => (zeros(), zeros()),
                     };
-                    let (weight, first, second) = update(weight, gradient, first, second, coefficients, self.on_host);
+                    let (weight, first, second) = adamw(weight, gradient, first, second, coefficients, self.on_host);
                     (weight, Moments { shape: shape.to_vec(), first, second: Some(second) })
                 }
             };

@@ -1,10 +1,9 @@
 //! Muon: momentum, orthogonalised (Jordan et al. 2024, <https://kellerjordan.github.io/posts/muon>).
 
 use burn::tensor::Tensor;
+use fireclay_kernels::optimizer::{Momentum, add_scaled, advance};
 use fireclay_model::Precision;
 use fireclay_model::linear::linear;
-
-use super::update::{Momentum, add_scaled, advance};
 
 /// Steps of Newton and Schulz: singular values from a thousandth of the largest on end between 0.7 and 1.2.
 const STEPS: usize = 5;

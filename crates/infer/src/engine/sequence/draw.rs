@@ -1,4 +1,4 @@
-//! The next tokens of a request, from the logits.
+//! Draws the next tokens of a request from the logits.
 
 use std::time::Instant;
 
@@ -8,8 +8,8 @@ use crate::engine::request::Token;
 use crate::{FinishReason, InferError, SamplingConfig};
 
 impl Sequence {
-    /// Draws tokens from the logits of the newest token and of the guesses behind it, as long as these come true. The
-    /// tokens, and what went wrong behind them.
+    /// Draws tokens from the logits of the newest token and of the drafts after it, as long as these are accepted.
+    /// Returns the tokens, and the error after them, if any.
     pub fn advance_all<'a>(
         &mut self,
         logits: impl Iterator<Item = &'a [f32]>,
@@ -32,26 +32,26 @@ impl Sequence {
             if wrong || self.finish.is_some() || right < tokens.len() {
                 break;
             }
-            // The guess was computed as the token that it turned out to be.
+            // The draft was accepted, so its keys and values are valid.
             self.computed += 1;
         }
         self.drafts.learn(right, wrong);
         (tokens, None)
     }
 
-    /// Whether a constraint says which tokens can follow.
+    /// Whether the completion has a constraint.
     pub fn is_constrained(&self) -> bool {
         self.constraint.is_some()
     }
 
-    /// Computes which tokens can follow. What goes wrong is told when the token is drawn.
+    /// Computes the mask of allowed tokens. An error is reported when the token is drawn.
     pub fn prepare_mask(&mut self) {
         if let Some(constraint) = &mut self.constraint {
             drop(constraint.prepare());
         }
     }
 
-    /// Chooses the next token from its logits and sees whether the completion is finished.
+    /// Draws the next token from its logits and checks whether the completion is finished.
     pub fn advance(&mut self, logits: &[f32], context: usize) -> Result<Token, InferError> {
         let sampled = self.sample(logits, context)?.ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
         let matched = match &mut self.constraint {
@@ -77,7 +77,7 @@ impl Sequence {
         Ok(Token { id, logprob, sampling_logprob, top })
     }
 
-    /// Whether the completion ends in what stops it, and how many of its tokens that is.
+    /// Whether the completion ends in a stop condition, and the number of its tokens in it.
     fn stops(&mut self, id: u32) -> bool {
         let in_text = self.stop_watch.as_mut().and_then(|watch| watch.push(id));
         let generated = self.tokens.len() - self.prompt_tokens;
@@ -95,7 +95,7 @@ impl Sequence {
         self.stop_tokens > 0
     }
 
-    /// Chooses among all tokens, or among those that are allowed.
+    /// Draws among all tokens, or among the allowed ones.
     fn sample(&mut self, logits: &[f32], context: usize) -> Result<Option<Sampled>, InferError> {
         let seen = Seen { tokens: &self.tokens, prompt: self.prompt_tokens };
         let too_early = self.tokens.len() - self.prompt_tokens < self.config.min_tokens;
@@ -119,8 +119,8 @@ impl Sequence {
             return Ok(self.sampler.sample_masked(logits, masked, seen));
         };
         if !guard.mask(*state, left, masked) {
-            // The prompt ends inside a character, and too few tokens are left to end it: the completion stops. What a
-            // constraint asks for comes first.
+            // If the prompt ends inside a character, and too few tokens are left to complete it, the completion stops.
+            // The constraint takes precedence.
             match &mut self.constraint {
                 Some(constraint) => {
                     masked.copy_from_slice(logits);
@@ -138,7 +138,7 @@ impl Sequence {
     }
 }
 
-/// Allows the tokens that stop a completion alone. Whether there are any.
+/// Allows only the tokens that end a completion by themselves. Returns whether there are any.
 fn allow_stop(masked: &mut [f32], config: &SamplingConfig) -> bool {
     let mut any = false;
     for id in config.stop_ids() {

@@ -1,4 +1,4 @@
-//! The backward pass.
+//! Backward pass of flash attention.
 
 use std::f32::consts::{LN_2, LOG2_E};
 use std::ops::Range;
@@ -11,10 +11,10 @@ use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
 use super::{HeadRows, Heads, KeyMask, Shape, buffers, padded};
 use crate::simd::{LANES, exp2_lane, row_dot, vectorize};
 
-/// Keys whose probabilities are held at a time.
+/// Number of keys whose probabilities are in memory at once.
 const BLOCK: usize = 64;
 
-/// Gradients of a loss for the operands of an attention.
+/// Gradients of a loss with respect to the operands of attention.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradients {
     /// `[B, T, H, K]`
@@ -40,21 +40,21 @@ pub struct Pass<'a> {
     pub lse: &'a [f32],
     /// The sizes.
     pub shape: &'a Shape,
-    /// The keys that each query sees.
+    /// Mask of the keys that each query sees.
     pub mask: &'a KeyMask<'a>,
     /// Factor of the scores.
     pub scale: f32,
 }
 
-/// Gradients for `dy`, that of the result. The probabilities are computed once more from the
+/// Gradients of the operands, given `dy`, the gradient of the result. The probabilities are recomputed from the
 /// log-sum-exp, `P = exp(scale·q·kᵀ - lse)`, and with `dP = dy·vᵀ` and `dS = P·(dP - Σ dy·y)`
 ///
 /// ```text
 /// dv = Pᵀ·dy    dk = scale·dSᵀ·q    dq = scale·dS·k
 /// ```
 ///
-/// The sums for a key head are taken by one thread, in the order of the query heads and of the
-/// queries: the result does not depend on the number of threads.
+/// One thread computes all sums of a key head, in the order of the query heads and of the queries: the result does not
+/// depend on the number of threads.
 ///
 /// # Shapes
 /// dy `[B, H, T, K]`
@@ -94,7 +94,7 @@ fn run(pass: &Pass, dy: Heads) -> Gradients {
 
 /// Buffers of one thread for one key head.
 struct Work<'a> {
-    /// The tile's queries times scale and log₂ e, so that the scores are in powers of two. `[TILE, padded K]`
+    /// The tile's queries times scale and log₂ e, so that exponentials become powers of two. `[TILE, padded K]`
     q: &'a mut [f32],
     /// `[padded K, TILE]`
     q_columns: &'a mut [f32],
@@ -102,19 +102,19 @@ struct Work<'a> {
     dy: &'a mut [f32],
     /// `[padded K, TILE]`
     dy_columns: &'a mut [f32],
-    /// Not yet times the scale. `[TILE, padded K]`
+    /// Before multiplication by the scale. `[TILE, padded K]`
     dq: &'a mut [f32],
     /// Probabilities. `[BLOCK, TILE]`
     p: &'a mut [f32],
     /// Gradients of the scores. `[BLOCK, TILE]`
     ds: &'a mut [f32],
-    /// Not yet times ln 2. `[S, padded K]`
+    /// Before multiplication by ln 2. `[S, padded K]`
     dk: &'a mut [f32],
     /// `[S, padded K]`
     dv: &'a mut [f32],
 }
 
-/// Values beside the scores that the gradients of a lane's scores need.
+/// Per-query values that the gradients of the scores need.
 struct Lanes {
     /// Log-sum-exp to the base two.
     lse: PerLane,

@@ -1,4 +1,4 @@
-//! Working memory that each thread keeps.
+//! Thread-local working memory.
 
 use std::cell::RefCell;
 
@@ -8,9 +8,9 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `f` with pieces of this thread's working memory, each aligned to a cache line if its size
-/// is a whole number of vectors. What they hold is left over from earlier work. `f` must not call
-/// this again, nor hand work to rayon, which might.
+/// Calls `f` with pieces of this thread's working memory, each aligned to a cache line if its size is a whole number of
+/// vectors. The pieces hold values left over from earlier work. `f` must not call this function again, nor hand work to
+/// rayon, which might.
 pub(crate) fn with<const N: usize, R>(sizes: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
     SCRATCH.with_borrow_mut(|memory| {
         let needed = sizes.iter().sum::<usize>() + LANES;

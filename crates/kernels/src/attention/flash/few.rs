@@ -1,4 +1,4 @@
-//! The forward pass of a few queries, as when one token at a time is generated.
+//! Forward pass of a few queries, as when one token is generated at a time.
 
 use std::f32::consts::{LN_2, LOG2_E};
 use std::ops::Range;
@@ -10,13 +10,13 @@ use super::product::{Left, Product};
 use super::{HeadRows, Heads, KeyMask, Shape, buffers};
 use crate::simd::{LANES, exp2_lane, row_dot, row_max, row_sum, vectorize};
 
-/// Below so many queries the lanes of a tile would mostly be idle, so the lanes go along the heads'
-/// width and the keys instead.
+/// Below this number of queries most lanes of a tile would be idle, so the lanes run along the width of a head and
+/// along the keys instead.
 pub(crate) const FEW: usize = 3;
-/// Multiplications below which waking other threads costs more than it saves.
+/// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 
-/// As [`super::forward()`], with a row of scores for one query at a time.
+/// Same as [`super::forward()`], with the scores of one query in memory at a time.
 #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
 pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, keys, head_dim, .. } = *shape;
@@ -52,7 +52,7 @@ pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMas
     unsafe { (y.finish(), lse.finish()) }
 }
 
-/// Leaves `2^(score - max)` in `p`; returns the largest score and the sum.
+/// Writes `2^(score - max)` to `p`; returns the largest score and the sum.
 fn probabilities(q: &[f32], k: HeadRows, seen: &Range<usize>, p: &mut [f32]) -> [f32; 2] {
     vectorize(
         #[inline(always)]

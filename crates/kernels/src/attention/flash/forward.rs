@@ -1,4 +1,4 @@
-//! The forward pass.
+//! Forward pass of flash attention.
 
 use std::f32::consts::{LN_2, LOG2_E};
 use std::ops::Range;
@@ -12,12 +12,12 @@ use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
 use super::{HeadRows, Heads, KeyMask, Shape, buffers, padded};
 use crate::simd::{LANES, exp2_lane, larger, vectorize};
 
-/// Keys whose scores are held at a time.
+/// Number of keys whose scores are in memory at once.
 const BLOCK: usize = 128;
-/// Below every score, and finite: a lane that has seen no key yet must not subtract infinities.
+/// Lower than every score, and finite: the lane of a query that has seen no key yet must not subtract infinities.
 const LOWEST: f32 = -1e30;
 
-/// `y = softmax(scale·q·kᵀ + mask)·v` for each head, and the logarithm of the sum of its exponentials (natural).
+/// `y = softmax(scale·q·kᵀ + mask)·v` for each head, and the log-sum-exp of its scores (natural logarithm).
 ///
 /// # Shapes
 /// q `[B, H, T, K]`, k and v `[B, KV, S, K]` → y `[B, T, H, K]`, log-sum-exp `[B, H, T]`, both contiguous.
@@ -70,15 +70,15 @@ fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) 
     unsafe { (y.finish(), lse.finish()) }
 }
 
-/// The softmax so far, in powers of two: largest score and sum of `2^(score - max)`.
+/// Running softmax in powers of two: the largest score and the sum of `2^(score - max)`.
 struct Softmax {
     max: PerLane,
     sum: PerLane,
-    /// Factor that rescales the sums up to the last block.
+    /// Factor that rescales the sums of all earlier blocks.
     shrink: PerLane,
 }
 
-/// Leaves in `sums` what has to be divided by the sum of the softmax. `[TILE, padded K]`
+/// Writes to `sums` the weighted sums of values, not yet divided by the sum of the softmax. `[TILE, padded K]`
 fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f32], sums: &mut [f32]) -> Softmax {
     let width = sums.len() / TILE;
     let mut softmax =
@@ -114,7 +114,7 @@ fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f
 }
 
 impl Softmax {
-    /// Takes in a block of scores and turns them into `2^(score - max)`.
+    /// Updates the softmax with a block of scores and replaces them by `2^(score - max)`.
     fn update(&mut self, tile: &Tile, block: &Range<usize>, scores: &mut [f32]) {
         tile.mask(block, scores, f32::NEG_INFINITY);
         let rows = vectors(scores);

@@ -1,10 +1,10 @@
-//! Causal attention on CPU without the matrix of scores: tiles of queries against blocks of keys,
-//! the softmax kept up as the blocks go by (Dao, Fu, Ermon, Rudra, Ré 2022, `FlashAttention`,
-//! algorithms 1 and 4; Dao 2023, `FlashAttention-2`).
+//! Causal attention on the CPU that never holds the whole matrix of scores: tiles of queries against blocks of keys,
+//! with a running softmax (Dao, Fu, Ermon, Rudra, Ré 2022, `FlashAttention`, algorithms 1 and 4; Dao 2023,
+//! `FlashAttention-2`).
 //!
-//! Inside a tile the scores stand transposed, a row for each key and a lane for each query. Keys
-//! and values are then read where they lie, one element broadcast at a time; a row's maximum and
-//! sum are taken lane by lane; and only the queries have to be transposed.
+//! Inside a tile the scores are transposed: a row for each key and a lane for each query. Keys and values are then read
+//! in place, one element broadcast at a time; the maximum and sum of a row are taken lane by lane; and only the queries
+//! have to be transposed.
 
 #![allow(clippy::many_single_char_names, reason = "q, k, v, y and their sizes go by the names of the papers")]
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
@@ -29,18 +29,18 @@ use crate::simd::LANES;
 /// The heads of a tensor `[B, H, T, K]`, by strides in elements. The last axis is contiguous.
 #[derive(Clone, Copy, Debug)]
 pub struct Heads<'a> {
-    /// From the tensor's first element on.
+    /// Elements from the tensor's first one on.
     pub data: &'a [f32],
-    /// From one row of the batch to the next.
+    /// Distance from one row of the batch to the next.
     pub batch_stride: usize,
-    /// From one head to the next.
+    /// Distance from one head to the next.
     pub head_stride: usize,
-    /// From one token to the next.
+    /// Distance from one token to the next.
     pub time_stride: usize,
 }
 
 impl<'a> Heads<'a> {
-    /// From token `time` of a head on.
+    /// Elements from token `time` of a head on.
     fn from(&self, batch: usize, head: usize, time: usize) -> &'a [f32] {
         &self.data[batch * self.batch_stride + head * self.head_stride + time * self.time_stride..]
     }
@@ -84,7 +84,7 @@ struct HeadRows<'a> {
 /// The sizes of one attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Rows (B).
+    /// Rows in the batch (B).
     pub batch: usize,
     /// Query heads (H).
     pub heads: usize,
@@ -132,14 +132,14 @@ impl Shape {
     }
 }
 
-/// Which keys a query does not see, besides those after it.
+/// Keys that are hidden from a query, in addition to those after it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyMask<'a> {
-    /// `[rows, T]`: the first key that a query may see, where its own text begins. `None`: 0.
+    /// `[rows, T]`: the first key that each query may see: the beginning of its text. `None`: 0.
     pub origins: Option<&'a [u32]>,
-    /// Rows of `origins`: B, or 1 where all are alike.
+    /// Number of distinct rows of `origins`: B, or 1 when all rows share one layout.
     pub rows: usize,
-    /// Keys that a query sees at most, itself included.
+    /// Largest number of keys that a query sees, its own included.
     pub window: Option<usize>,
 }
 
@@ -154,7 +154,7 @@ impl KeyMask<'_> {
     }
 }
 
-/// The width of a head filled up to whole vectors.
+/// Width of a head rounded up to whole vectors.
 fn padded(width: usize) -> usize {
     width.next_multiple_of(LANES)
 }

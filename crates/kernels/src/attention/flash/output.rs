@@ -1,7 +1,6 @@
-//! Results that several threads write.
+//! Results that several threads write to.
 
-/// A vector under construction whose elements are written once, by whichever thread computes them,
-/// and not cleared before.
+/// A vector under construction. Each element is written once, by any thread, and is not zeroed before.
 pub(crate) struct SharedOutput {
     data: Vec<f32>,
     pointer: *mut f32,

@@ -1,4 +1,4 @@
-//! Bringing the queries of a tile into place.
+//! Packing and transposition of the queries of a tile.
 
 use pulp::{Arch, cast};
 
@@ -7,7 +7,7 @@ use super::{Heads, padded};
 use crate::simd::{LANES, vectorize};
 
 impl Tile {
-    /// Copies the tile's rows of one head times `scale`, filled up with zeros. → `[width, padded K]`
+    /// Copies the tile's rows of one head, times `scale` and padded with zeros. → `[width, padded K]`
     pub(crate) fn pack(&self, heads: &Heads, [batch, head, width]: [usize; 3], scale: f32, rows: &mut [f32]) {
         let source = heads.from(batch, head, self.start);
         vectorize(
@@ -25,7 +25,7 @@ impl Tile {
         );
     }
 
-    /// Turns `[width, padded K]` into `[padded K, TILE]`.
+    /// Transposes `[width, padded K]` to `[padded K, TILE]`.
     pub(crate) fn transpose(&self, rows: &[f32], columns: &mut [f32]) {
         let width = columns.len() / TILE;
         let arch = Arch::new();
@@ -37,7 +37,7 @@ impl Tile {
     }
 }
 
-/// Turns 16 rows of 16 numbers.
+/// Transposes 16 rows of 16 numbers.
 #[inline]
 fn transpose_square(arch: Arch, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -51,7 +51,7 @@ fn transpose_square(arch: Arch, from: &[f32], from_stride: usize, to: &mut [f32]
     }
 }
 
-/// The perfect shuffle: interleaving row i with row i + 8 four times turns the square.
+/// The perfect shuffle: interleaving row i with row i + 8 four times transposes the square.
 #[cfg(target_arch = "x86_64")]
 struct Interleave<'a> {
     simd: pulp::x86::V4,

@@ -1,4 +1,4 @@
-//! The small matrix products inside a tile.
+//! Small matrix products inside a tile.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -13,11 +13,11 @@ pub(crate) enum Left {
     Columns(usize),
 }
 
-/// `C (+)= A·B`, every element one chain of fused multiply-adds in the order of the inner axis, whatever the registers'
-/// width.
+/// `C (+)= A·B`. Every element is one chain of fused multiply-adds in the order of the inner axis, whatever the width
+/// of the registers.
 ///
-/// The general matrix multiplication of a library packs its operands first; these are too small for that to pay, and
-/// the scratch already lies as it is read: one element of A is broadcast, and a row of B is loaded.
+/// A general matrix multiplication packs its operands first. These are too small for that to pay off, and the working
+/// memory already has the layout in which it is read: one element of A is broadcast, and a row of B is loaded.
 pub(crate) struct Product<'a> {
     /// `[m, inner]`
     pub(crate) a: &'a [f32],
@@ -76,11 +76,11 @@ impl Product<'_> {
                 let left = (self.n - column) / lanes;
                 column += lanes
                     * match (M, left) {
-                        // Few rows: as many independent chains of sums as hide the latency of a multiplication.
+                        // Few rows: enough independent chains of sums to hide the latency of a multiplication.
                         (1, 8..) => block::<S, COLUMNS, M, 8>(simd, a, b, c, strides, self.inner, self.add),
                         (1 | 2, 4..) => block::<S, COLUMNS, M, 4>(simd, a, b, c, strides, self.inner, self.add),
-                        // Four vectors are two and two: three and one would leave one with too few sums. With three rows
-                        // or more, three vectors need more than 16 registers.
+                        // Four vectors are computed as two and two: with three and one, the one would have too few
+                        // independent sums. With three rows or more, three vectors need more than 16 registers.
                         (_, 3 | 5..) if M < 3 || S::REGISTER_COUNT >= 32 => {
                             block::<S, COLUMNS, M, 3>(simd, a, b, c, strides, self.inner, self.add)
                         }
@@ -94,7 +94,7 @@ impl Product<'_> {
     #[inline(always)]
     fn all<S: Simd, const COLUMNS: bool>(mut self, simd: S) {
         let mut row = 0;
-        // 8 × 3 sums of 32 registers, 6 × 2 of 16; eight rows are four and four rather than six and two.
+        // 8 × 3 sums in 32 registers, 6 × 2 in 16; there, eight rows are computed as four and four, not six and two.
         if S::REGISTER_COUNT >= 32 {
             while self.m - row >= 8 {
                 self.rows::<S, COLUMNS, 8>(simd, row);

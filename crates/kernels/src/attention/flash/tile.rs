@@ -1,4 +1,4 @@
-//! A tile of queries: what its lanes see, and how they are brought into place.
+//! A tile of queries: the keys that its lanes see, and their scores.
 
 use std::ops::Range;
 
@@ -6,41 +6,42 @@ use super::product::{Left, Product};
 use super::{HeadRows, KeyMask, Shape};
 use crate::simd::LANES;
 
-/// Queries in a tile: the length of a row of scores.
+/// Number of queries in a tile: the length of a row of scores.
 pub(crate) const TILE: usize = 32;
-/// Vectors in a row of scores.
+/// Number of vectors in a row of scores.
 pub(crate) const VECTORS: usize = TILE / LANES;
 /// A number for each query of a tile.
 pub(crate) type PerLane = [[f32; LANES]; VECTORS];
-/// Queries that share the end of their keys when values are summed.
+/// Number of neighbouring queries that are treated as seeing the same last key when values are summed.
 const STEP: usize = 8;
 
-/// The keys that the queries of one tile see. Lanes beyond the last query see what it sees; nothing they hold is used.
+/// The keys that the queries of one tile see. Lanes after the last query see the same keys as it does; their results
+/// are not used.
 pub(crate) struct Tile {
     /// First query (t).
     pub(crate) start: usize,
-    /// Queries.
+    /// Number of queries.
     pub(crate) rows: usize,
-    /// Lanes in use: `rows` filled up to whole vectors.
+    /// Lanes in use: `rows` rounded up to whole vectors.
     pub(crate) width: usize,
     /// First key that each lane sees.
     first: [u32; TILE],
     /// Last key that each lane sees.
     last: [u32; TILE],
-    /// From this key on no lane's start hides it.
+    /// First key that is not before the beginning of any lane's text or window.
     open: usize,
     /// Keys that any lane sees.
     pub(crate) keys: Range<usize>,
 }
 
-/// Keys that the lanes from `lane` on see, and none before: whole vectors of lanes.
+/// Keys that only the lanes from `lane` on see; `lane` is a multiple of a vector.
 pub(crate) struct Segment {
     pub(crate) keys: Range<usize>,
     pub(crate) lane: usize,
 }
 
 impl Tile {
-    /// Tiles that T queries need.
+    /// Number of tiles that T queries need.
     pub(crate) fn count(queries: usize) -> usize {
         queries.div_ceil(TILE)
     }
@@ -61,13 +62,13 @@ impl Tile {
         Self { start, rows, width: rows.next_multiple_of(LANES), first, last, open, keys: begin..position + rows }
     }
 
-    /// The blocks of at most `length` keys in which the tile is worked through.
+    /// The tile's keys in blocks of at most `length`.
     pub(crate) fn blocks(&self, length: usize) -> impl Iterator<Item = Range<usize>> {
         let end = self.keys.end;
         self.keys.clone().step_by(length).map(move |start| start..end.min(start + length))
     }
 
-    /// The parts of a block of keys, later ones seen by fewer lanes.
+    /// The parts of a block of keys; fewer lanes see the later ones.
     pub(crate) fn segments(&self, block: &Range<usize>) -> impl Iterator<Item = Segment> {
         let (block, position, end) = (block.clone(), self.position(), self.keys.end);
         (0..self.width).step_by(LANES).filter_map(move |lane| {
@@ -77,7 +78,7 @@ impl Tile {
         })
     }
 
-    /// Neighbouring queries with the keys of the block up to the last that one of them sees.
+    /// Groups of neighbouring queries, each with the keys of the block up to the last that one of them sees.
     pub(crate) fn steps(&self, block: &Range<usize>) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let (block, position, rows) = (block.clone(), self.position(), self.rows);
         (0..rows).step_by(STEP).filter_map(move |row| {
@@ -87,17 +88,17 @@ impl Tile {
         })
     }
 
-    /// Keys of the block, from its start, that a lane of a vector sees.
+    /// Number of keys from the block's start to the last that a lane of the vector sees.
     #[inline(always)]
     pub(crate) fn seen(&self, block: &Range<usize>, vector: usize) -> usize {
         let end = self.keys.end.min(self.position() + (vector + 1) * LANES);
         block.end.min(end).saturating_sub(block.start)
     }
 
-    /// Writes `hidden` over the scores of what a lane does not see.
+    /// Overwrites the scores of hidden keys with `hidden`.
     pub(crate) fn mask(&self, block: &Range<usize>, scores: &mut [f32], hidden: f32) {
         for segment in self.segments(block) {
-            // What lies before `open` or after the first lane's own key: the rest is seen by all.
+            // Only keys before `open` or after the first lane's own key can be hidden: all lanes see the rest.
             let after = (self.position() + segment.lane + 1).max(segment.keys.start).min(segment.keys.end);
             let before = self.open.max(segment.keys.start).min(after);
             for key in (segment.keys.start..before).chain(after..segment.keys.end) {
@@ -111,12 +112,12 @@ impl Tile {
         }
     }
 
-    /// The key at which the first query stands.
+    /// Position of the first query among the keys.
     fn position(&self) -> usize {
         self.keys.end - self.rows
     }
 
-    /// The products of a block of keys with the tile's queries, a row for each key.
+    /// Scores of the tile's queries against a block of keys, a row for each key.
     ///
     /// # Shapes
     /// rows `[S, K]`, columns `[padded K, TILE]` → `[block, TILE]`, of which only the tile's segments are written.
@@ -139,7 +140,7 @@ impl Tile {
     }
 }
 
-/// Scores as rows of vectors.
+/// The scores as rows of vectors.
 pub(crate) fn vectors(scores: &mut [f32]) -> &mut [[[f32; LANES]; VECTORS]] {
     scores.as_chunks_mut().0.as_chunks_mut().0
 }

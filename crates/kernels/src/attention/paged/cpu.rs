@@ -1,8 +1,8 @@
 //! Attention over pages on slices, a few queries of one text at a time.
 //!
-//! A page holds its keys transposed, a lane a token, so that the scores of a page are one small product without sums
-//! across lanes; its values lie token after token. Every score, and every sum of values, is one chain of fused
-//! multiply-adds in the order of the tokens, whatever else is computed beside it.
+//! The keys of a page are transposed, a lane for each token, so that the scores of a page are one small product without
+//! sums across lanes; its values are stored token after token. Every score, and every sum of values, is one chain of
+//! fused multiply-adds in the order of the tokens, whatever else is computed in the same call.
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use super::{PAGE, PageShape, Text, View};
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
-/// Query heads of a task, about: what the registers of a small product hold.
+/// Approximate number of query heads in a task: as many as the registers of a small product hold.
 const ROWS: usize = 8;
-/// Multiplications below which waking other threads costs more than it saves.
+/// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 
-/// Keys `[pages, kv heads, K, PAGE]`, values `[pages, kv heads, PAGE, K filled up to whole vectors]`.
+/// Keys `[pages, kv heads, K, PAGE]`, values `[pages, kv heads, PAGE, K padded to whole vectors]`.
 #[derive(Debug)]
 pub(super) struct HostPages {
     shape: PageShape,
@@ -30,9 +30,9 @@ pub(super) struct HostPages {
 /// Neighbouring queries of one text.
 struct Queries {
     text: usize,
-    /// Their places in their text.
+    /// Their positions in their text.
     positions: Range<usize>,
-    /// The place of the first among the new tokens of all texts.
+    /// Index of the first among the new tokens of all texts.
     token: usize,
 }
 
@@ -64,7 +64,7 @@ impl HostPages {
         Tensor::from_data(TensorData::new(y, [tokens, heads, width]), &Device::flex())
     }
 
-    /// Puts the key and the value of a token, all heads of it, into its page.
+    /// Writes the key and the value of a token, all heads of it, to its page.
     fn write(&mut self, text: &Text, position: usize, k: &[f32], v: &[f32]) {
         let PageShape { kv_heads, head_dim, .. } = self.shape;
         let (page, slot) = (text.pages[position / PAGE] as usize, position % PAGE);
@@ -102,7 +102,7 @@ impl HostPages {
         }
     }
 
-    /// The query heads that share one key head, of neighbouring queries.
+    /// Attention of the query heads that share one key head, for neighbouring queries.
     #[allow(clippy::too_many_arguments, reason = "one task of a loop, cut out of it")]
     fn attend_some(
         &self,
@@ -189,7 +189,7 @@ impl HostPages {
     }
 }
 
-/// Leaves `cap·tanh(score / cap)`.
+/// Replaces each score by `cap·tanh(score / cap)`.
 fn cap_scores(scores: &mut [f32], cap: f32) {
     vectorize(
         #[inline(always)]
@@ -201,7 +201,7 @@ fn cap_scores(scores: &mut [f32], cap: f32) {
     );
 }
 
-/// Leaves `2^(score - max)`; returns their sum.
+/// Replaces each score by `2^(score - max)`; returns the sum.
 fn exponentials(scores: &mut [f32]) -> f32 {
     vectorize(
         #[inline(always)]

@@ -1,5 +1,5 @@
-//! Attention whose keys and values lie in pages: texts of any length in one step, and texts that share a beginning
-//! share its pages.
+//! Attention whose keys and values are stored in pages: texts of any length in one step. Texts that begin with the same
+//! tokens share pages.
 
 #[cfg(feature = "flex")]
 mod cpu;
@@ -9,13 +9,13 @@ use burn::tensor::{Device, Tensor};
 
 use crate::Precision;
 
-/// Tokens in a page.
+/// Number of tokens in a page.
 pub const PAGE: usize = 16;
 
 /// The sizes of one layer's pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageShape {
-    /// Pages.
+    /// Number of pages.
     pub pages: usize,
     /// Key and value heads.
     pub kv_heads: usize,
@@ -24,28 +24,28 @@ pub struct PageShape {
 }
 
 impl PageShape {
-    /// Bytes of all pages.
+    /// Size of all pages in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // Values are filled up to whole vectors.
+        // Values are padded to whole vectors.
         let width = self.head_dim + self.head_dim.next_multiple_of(16);
         self.pages * self.kv_heads * PAGE * width * size_of::<f32>()
     }
 }
 
-/// The new tokens of one text in a step, and where its keys and values lie.
+/// The new tokens of one text in a step, and the pages of its keys and values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    /// Tokens before the new ones.
+    /// Number of tokens before the new ones.
     pub start: usize,
-    /// New tokens, at least one.
+    /// Number of new tokens, at least one.
     pub tokens: usize,
     /// The page of each [`PAGE`] tokens of the text, the new ones included. Pages that no new token sees are not read.
     pub pages: Vec<u32>,
 }
 
 impl Text {
-    /// Tokens with the new ones.
+    /// Number of tokens, the new ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.start + self.tokens
@@ -63,12 +63,12 @@ impl Text {
     }
 }
 
-/// Shapes and window of a query's view of its keys.
+/// Window and soft-cap of the attention of one call.
 #[derive(Clone, Copy, Debug)]
 struct View {
-    /// Keys that a query sees at most, itself included.
+    /// Largest number of keys that a query sees, its own included.
     window: Option<usize>,
-    /// The largest score, where scores are capped.
+    /// Soft-cap of the scores; `None`: no cap.
     softcap: Option<f64>,
 }
 
@@ -76,7 +76,7 @@ struct View {
 #[derive(Debug)]
 pub struct Pages {
     shape: PageShape,
-    /// The largest score, where scores are capped.
+    /// Soft-cap of the scores; `None`: no cap.
     softcap: Option<f64>,
     storage: Storage,
 }
@@ -99,7 +99,7 @@ impl Pages {
         Self::of_tensors(shape, device)
     }
 
-    /// Pages that are read and written by burn's operations, as on every backend without a kernel.
+    /// Pages that burn's operations read and write, as on every backend without a kernel.
     #[must_use]
     pub fn of_tensors(shape: PageShape, device: &Device) -> Self {
         let storage = Storage::Tensors(Box::new(reference::TensorPages::new(shape, device)));
@@ -114,18 +114,18 @@ impl Pages {
         self
     }
 
-    /// Writes the keys and values of the new tokens of several texts, one text behind the other, into their pages, and
-    /// gives `softmax(Q·Kᵀ / √K)·V` of each new token and the tokens of its text up to it, or the last `window` of
-    /// them. A text may read what another writes in the same call.
+    /// Writes the keys and values of the new tokens of several texts to their pages; the tokens of one text follow
+    /// those of another. Returns `softmax(Q·Kᵀ / √K)·V` of each new token over the tokens of its text up to it, or over
+    /// the last `window` of them. A text may read pages that another writes in the same call.
     ///
-    /// On the CPU all of it is f32, and a token's result depends on nothing but the tokens that it sees: neither on the
-    /// other texts, nor on which of the tokens are new, nor on where the pages lie.
+    /// On the CPU everything is f32, and a token's result depends only on the tokens that it sees: not on the other
+    /// texts, nor on which of the tokens are new, nor on the page numbers.
     ///
     /// # Shapes
     /// q `[N, H, K]`, k and v `[N, kv heads, K]` → `[N, H, K]`
     ///
     /// # Panics
-    /// When shapes disagree, or a text has too few pages.
+    /// If shapes disagree, or a text has too few pages.
     #[must_use]
     pub fn attend(
         &mut self,

@@ -28,7 +28,7 @@ impl TensorPages {
             self.write(text, &new);
             first += text.tokens;
         }
-        // Texts with one new token make a batch; each of the others is one by itself, so that none is padded to the
+        // Texts with one new token form a batch; every other text is a batch of its own, so that none is padded to the
         // longest.
         let mut results = Vec::with_capacity(texts.len());
         let mut first = 0;
@@ -47,7 +47,7 @@ impl TensorPages {
         Tensor::cat(results, 0)
     }
 
-    /// Texts with as many new tokens each. `[B·T, H, K]` → `[B·T, H, K]`
+    /// Attention of texts that have the same number of new tokens each. `[B·T, H, K]` → `[B·T, H, K]`
     fn attend_alike(&self, q: Tensor<3>, texts: &[Text], view: View, precision: Precision) -> Tensor<3> {
         let [tokens, heads, width] = q.dims();
         let (batch, time) = (texts.len(), tokens / texts.len());
@@ -55,7 +55,7 @@ impl TensorPages {
         let mut slots = Vec::with_capacity(batch * longest);
         let mut origins = Vec::with_capacity(tokens);
         for text in texts {
-            // Shorter texts stand at the end of their rows.
+            // Shorter texts are padded on the left.
             let padding = longest - text.len();
             slots.extend(std::iter::repeat_n(slot(text, text.start), padding));
             slots.extend((0..text.len()).map(|position| slot(text, position)));

@@ -1,9 +1,9 @@
-//! Products with 8-bit weights in integers: the other factor is rounded to 16 bits, so that a CPU multiplies two
-//! numbers in the place of one of f32, and weights need not be widened in memory.
+//! Integer products with 8-bit weights: the other factor is rounded to 16 bits, so that one instruction multiplies two
+//! numbers in place of one f32, and weights need not be widened in memory.
 //!
-//! The scales of the weights go into the other factor before it is rounded. [`INPUTS`] of its numbers share a step, a
-//! 32,767th of the largest: what that leaves out is a hundredth of what rounding the weights does. Sums within them are
-//! exact, so that every instruction set, and any number of rows, gives the same bits.
+//! The scales of the weights are multiplied into the other factor before it is rounded. [`INPUTS`] of its numbers share
+//! a step size, the largest magnitude divided by 32,767; the error is a hundredth of that of rounding the weights. Sums
+//! within these inputs are exact, so that every instruction set, and any number of rows, gives the same bits.
 
 use std::ops::Range;
 
@@ -15,15 +15,15 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Numbers of the other factor that share a step: their sums stay below 2³¹, as 128 · 32,767 · 127 does.
+/// Numbers of the other factor that share a step size. Their sums stay below 2³¹: 128 · 32,767 · 127 does.
 pub(super) const INPUTS: usize = 128;
 /// Largest magnitude of a rounded number.
 const LARGEST: f32 = 32_767.0;
 
-/// Outputs of a panel from two inputs that follow each other, side by side: what one instruction multiplies and adds.
+/// Weights of a panel's outputs for two consecutive inputs, side by side: one instruction multiplies and adds both.
 pub(super) type Pairs = [[i8; 2]; PANEL];
 
-/// 8-bit weights of a panel: for each two inputs their [`Pairs`], the last filled up with zeros.
+/// 8-bit weights of a panel: the [`Pairs`] of each two inputs, the last padded with zeros.
 pub(super) fn pairs(rows: &[[i8; PANEL]]) -> Vec<Pairs> {
     let of_two = |two: &[[i8; PANEL]]| {
         let second = two.get(1).unwrap_or(&[0; PANEL]);
@@ -32,7 +32,7 @@ pub(super) fn pairs(rows: &[[i8; PANEL]]) -> Vec<Pairs> {
     rows.chunks(2).map(of_two).collect()
 }
 
-/// Numbers rounded to 16 bits, `[rows, INPUTS]`, and the step of each row's.
+/// Numbers rounded to 16 bits, `[rows, INPUTS]`, and the step size of each row.
 #[derive(Default)]
 pub(super) struct Rounded {
     values: Vec<i16>,
@@ -40,8 +40,8 @@ pub(super) struct Rounded {
 }
 
 impl Rounded {
-    /// Takes the place of what was rounded before: some inputs (an even number of the first on, at most [`INPUTS`]) of
-    /// rows of `x`, times the weights' scales.
+    /// Rounds some inputs (an even number of the first on, at most [`INPUTS`]) of rows of `x`, times the weights'
+    /// scales. Replaces the previous contents.
     pub fn set(&mut self, x: &[f32], row_length: usize, inputs: Range<usize>, scales: &[f32]) {
         let rows = x.len() / row_length;
         self.values.resize(rows * INPUTS, 0);
@@ -52,14 +52,14 @@ impl Rounded {
     }
 }
 
-/// Rounds `x · scales` and returns the step; the numbers behind become zeros. NaN where a number is not finite.
+/// Rounds `x · scales` and returns the step size; the remaining numbers become 0. NaN if a number is not finite.
 fn round(x: &[f32], scales: &[f32], rounded: &mut [i16]) -> f32 {
     /// Adding it leaves the nearest integer in the low bits.
     const ROUND: f32 = 12_582_912.0;
     vectorize(
         #[inline(always)]
         || {
-            // As integers magnitudes have the order of the numbers, with NaN above all.
+            // Magnitudes compare as integers in the order of the numbers, with NaN above all.
             let magnitude = |(x, scale): (&f32, &f32)| (x * scale).to_bits() & 0x7fff_ffff;
             let largest = f32::from_bits(x.iter().zip(scales).map(magnitude).fold(0, u32::max));
             let steps = LARGEST / largest;
@@ -77,7 +77,7 @@ fn round(x: &[f32], scales: &[f32], rounded: &mut [i16]) -> f32 {
     )
 }
 
-/// Adds the products of rounded rows with a panel's weights of the same inputs to the sums, `[rows, PANEL]`.
+/// Adds to the sums `[rows, PANEL]` the products of rounded rows with a panel's weights of the same inputs.
 pub(super) fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
     let rows = rounded.steps.len();
     assert!(weights.len() <= INPUTS / 2, "a rounded row has numbers for all weights");

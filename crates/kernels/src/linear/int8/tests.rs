@@ -8,7 +8,7 @@ fn weights(inputs: usize) -> Vec<[i8; PANEL]> {
     (0..inputs).map(|input| std::array::from_fn(|output| ((input * 71 + output * 29) % 255) as u8 as i8)).collect()
 }
 
-/// As the definition says, in f64 but for the steps.
+/// The products by definition, in f64 except for the step sizes.
 fn expected(x: &[f32], scales: &[f32], weights: &[[i8; PANEL]]) -> Vec<f64> {
     let scaled: Vec<f32> = x.iter().zip(scales).map(|(x, scale)| x * scale).collect();
     let step = f64::from(scaled.iter().fold(0.0f32, |largest, x| largest.max(x.abs()))) / 32_767.0;

@@ -1,4 +1,4 @@
-//! The products of 16-bit numbers with 8-bit weights by vector instructions.
+//! Products of 16-bit numbers with 8-bit weights by vector instructions.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 #![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 
 use super::{INPUTS, PANEL, Pairs, Rounded};
 
-/// The products by the widest instructions of this CPU; false where it has none. Lengths are checked by the caller.
+/// Adds the products by the widest instructions of this CPU; false if it has none. The caller checks lengths.
 pub fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) -> bool {
     if is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -30,8 +30,8 @@ pub fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) -> b
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn add_512(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
     let mut rows = Rows::new(rounded, weights, sums);
-    // SAFETY: the caller's promise. 6 × 4 sums, 4 vectors of weights and one of inputs are 29 of 32 registers; eight rows
-    // are four and four rather than six and two.
+    // SAFETY: the caller's promise. 6 × 4 sums, 4 vectors of weights and one of inputs are 29 of 32 registers; eight
+    // rows are computed as four and four, not six and two.
     unsafe {
         while rows.left >= 6 && rows.left != 8 {
             rows.add::<Avx512, 6, 4>();
@@ -67,16 +67,16 @@ pub unsafe fn add_256(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
     }
 }
 
-/// Vectors of 32-bit sums, whose lanes hold two 16-bit numbers as a factor.
+/// Vectors of 32-bit sums, whose lanes hold two 16-bit numbers of a factor.
 trait Vector {
-    /// Sums in a vector.
+    /// Number of sums in a vector.
     const LANES: usize;
     type Integers: Copy;
 
     unsafe fn zero() -> Self::Integers;
-    /// The pairs of as many outputs as there are lanes.
+    /// Widens one pair for each lane.
     unsafe fn widen(pairs: *const [i8; 2]) -> Self::Integers;
-    /// Two inputs in every lane.
+    /// The same two inputs in every lane.
     unsafe fn splat(two: i32) -> Self::Integers;
     /// Adds the products of both numbers of a lane.
     unsafe fn add_products(sum: Self::Integers, a: Self::Integers, b: Self::Integers) -> Self::Integers;

@@ -9,7 +9,7 @@ use crate::config::Family;
 use crate::huggingface::names::linear_maps;
 use crate::{LoraConfig, ModelError};
 
-/// Keys without influence on what trained adapters compute.
+/// Keys that do not change the results of trained adapters.
 #[rustfmt::skip]
 const INERT: &[&str] = &[
     "base_model_name_or_path", "revision", "auto_mapping", "peft_version", "inference_mode", "fan_in_fan_out", "megatron_core",
@@ -27,7 +27,7 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
             );
         }
     }
-    // Some ways of starting (PiSSA, OLoRA, LoftQ) change the weights under the adapters.
+    // Some initialisations (PiSSA, OLoRA, LoftQ) change the frozen weights.
     match fields.take("init_lora_weights") {
         None | Some(Value::Bool(_)) => {}
         Some(start) if start == "gaussian" => {}
@@ -47,8 +47,8 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
     Ok(config)
 }
 
-/// A map's name within its block: PEFT can list every layer's, as `model.layers.0.self_attn.q_proj`. Should a layer not
-/// be among them, its tensors turn out to be missing.
+/// A map's name within its block. PEFT may list every layer's, as `model.layers.0.self_attn.q_proj`. If it does not
+/// list a layer, the layer's tensors are found to be missing later.
 fn in_block(target: &str) -> &str {
     let numbered =
         ["model.layers.", "transformer.h.", "gpt_neox.layers."].iter().find_map(|blocks| target.strip_prefix(blocks));
@@ -61,7 +61,7 @@ fn in_block(target: &str) -> &str {
 /// The `adapter_config.json` of a decoder's adapters.
 pub(crate) fn adapter_to_json(lora: &LoraConfig, family: Family, base_model_name: Option<&str>) -> Value {
     let adapted = linear_maps(family).filter(|map| lora.targets.iter().any(|target| target == map.ours));
-    // PEFT looks for the ends of module names. GPT-2's say only with `attn.` or `mlp.` which map they are.
+    // PEFT matches the ends of module names. GPT-2's are ambiguous without `attn.` or `mlp.`.
     let targets: Vec<&str> = match family {
         Family::Gpt2 => adapted.map(|map| map.theirs).collect(),
         _ => adapted.map(|map| map.theirs.rsplit('.').next().unwrap_or(map.theirs)).collect(),

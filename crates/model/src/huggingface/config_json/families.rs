@@ -1,5 +1,4 @@
-//! Names of families in `config.json`, the keys that each uses, and the value that `transformers` takes where a key is
-//! absent.
+//! Names of families in `config.json`, the keys of each, and the defaults of `transformers` for absent keys.
 
 use crate::config::Family;
 
@@ -11,27 +10,27 @@ pub(super) struct FamilyKeys {
     pub model_type: &'static str,
     /// The architecture of its language models.
     pub language_model: &'static str,
-    /// The architecture of the body alone, as which some checkpoints are saved.
+    /// The architecture of the body alone; some checkpoints are saved as one.
     pub base_model: &'static str,
-    /// The architecture of its score models; transformers has none for Granite, under the name that it would have.
+    /// The architecture of its score models. For Granite, transformers has none; the name follows the others.
     pub score_model: &'static str,
-    /// `max_position_embeddings` where it is absent.
+    /// `max_position_embeddings` if absent.
     pub context: usize,
     pub epsilon_key: &'static str,
     pub epsilon: f64,
     pub tied: bool,
     pub activation_key: &'static str,
     pub activation: &'static str,
-    /// `head_dim` where it is absent; `None`: the width divided by the heads.
+    /// `head_dim` if absent; `None`: the width divided by the heads.
     pub head_dim: Option<usize>,
     pub theta: f64,
-    /// The share of a head that is rotated where the file does not say, for families that may rotate less than all.
+    /// Default of the rotated share of a head, for families that may rotate only a part.
     pub partial_rotary: Option<f64>,
-    /// The key of biases on queries, keys and values, and whether there are some where it is absent.
+    /// The key of biases on queries, keys and values, and its default.
     pub bias_key: Option<(&'static str, bool)>,
     /// Whether that key puts a bias on the output map too.
     pub output_bias: bool,
-    /// Whether `num_key_value_heads` may be absent, and is the number of heads then.
+    /// Whether `num_key_value_heads` may be absent and defaults to the number of heads.
     pub kv_heads_optional: bool,
     /// Whether `mlp_bias` puts biases in the feed-forward layer.
     pub mlp_bias: bool,
@@ -74,7 +73,7 @@ const GEMMA: FamilyKeys = FamilyKeys {
 };
 
 pub(super) const FAMILIES: [FamilyKeys; 14] = [
-    // A GPT-2 has keys of its own; these are only its names.
+    // GPT-2 has other keys; only the names here are used.
     FamilyKeys {
         family: Family::Gpt2,
         model_type: "gpt2",

@@ -1,4 +1,4 @@
-//! The keys of a JSON object, taken out one by one, so that what nobody asked for is left over and can be refused.
+//! The keys of a JSON object. Each key that is read is removed, so that unknown keys remain and can be refused.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::ModelError;
 
-/// Sizes beyond this are damage, not models; below it no product of two overflows.
+/// A larger size means a damaged file; below it no product of two sizes overflows.
 const LARGEST_SIZE: u64 = i32::MAX as u64;
 
 pub(super) struct Fields<'a> {
@@ -37,7 +37,7 @@ impl<'a> Fields<'a> {
         self.error(format!("{}{key} is {value}; it must be {expected}", self.prefix))
     }
 
-    /// Takes a key out; `null` counts as absent.
+    /// Removes a key and returns its value; `null` counts as absent.
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.left.remove(key).filter(|value| !value.is_null())
     }
@@ -140,7 +140,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses what is left, but for keys that are inert or switched off (`null`, `false`, empty).
+    /// Refuses the remaining keys, except those that are inert or switched off (`null`, `false`, empty).
     pub(super) fn finish(self, inert: impl Fn(&str) -> bool) -> Result<(), ModelError> {
         let off = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,

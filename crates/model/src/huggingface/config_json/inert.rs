@@ -1,6 +1,6 @@
 //! Keys of `config.json` that do not change what the decoder computes, and that reading therefore ignores.
 
-/// Keys without influence on the logits, by what they are about.
+/// Keys without influence on the logits, by topic.
 #[rustfmt::skip]
 const INERT: &[&str] = &[
     // Where the file comes from and which program wrote it.
@@ -8,7 +8,7 @@ const INERT: &[&str] = &[
     "transformers.js_config", "unsloth_fixed", "unsloth_version", "model_name", "license", "finetuning_task",
     // The weights' number format, which their file states too; ours are f32 once read.
     "dtype", "torch_dtype",
-    // How transformers runs the model: cache, kernels, checkpointing, what it returns.
+    // Execution in transformers: cache, kernels, checkpointing, outputs.
     "use_cache", "cache_implementation", "_attn_implementation", "attn_implementation", "_attn_implementation_autoset",
     "_attn_implementation_internal", "gradient_checkpointing", "return_dict", "output_attentions", "output_hidden_states",
     "keys_to_ignore_at_inference", "chunk_size_feed_forward", "torchscript", "use_bfloat16", "_flash_attn_2_enabled",

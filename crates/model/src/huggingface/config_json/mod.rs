@@ -1,8 +1,8 @@
 //! `config.json` and `generation_config.json`, as `transformers` writes and reads them.
 //!
-//! Reading knows both spellings (4.x: `rope_theta`, `rope_scaling`, `torch_dtype`; 5.x: `rope_parameters`, `dtype`). A
-//! key that could change the arithmetic and that this decoder does not have is refused by name; `inert.rs` lists those
-//! that cannot. Writing uses both spellings.
+//! Reading supports both spellings (4.x: `rope_theta`, `rope_scaling`, `torch_dtype`; 5.x: `rope_parameters`, `dtype`).
+//! A key that could change the arithmetic and that this decoder does not support is refused by name; `inert.rs` lists
+//! the keys that cannot. Writing uses both spellings.
 
 mod read;
 mod write;
@@ -46,7 +46,7 @@ pub struct TokenIds {
 }
 
 impl TokenIds {
-    /// `null`, one id, or a list: what transformers writes for none, one and several.
+    /// `null`, one id, or a list: as transformers writes no id, one and several.
     fn eos_json(&self) -> Value {
         match self.eos[..] {
             [] => Value::Null,

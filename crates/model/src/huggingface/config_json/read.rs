@@ -9,7 +9,7 @@ use super::{REWARD, SINUSOIDAL_MARK, rope, variant};
 use crate::config::{Activation, DecoderConfig, Family, NormKind, PositionEncoding};
 use crate::{ModelError, RewardScale};
 
-/// Options that alter the arithmetic and that no family has here: refused wherever they are on.
+/// Options that change the arithmetic and are not supported for any family: refused if they are on.
 #[rustfmt::skip]
 const REFUSED: &[&str] = &[
     "quantization_config", "add_cross_attention", "is_encoder_decoder", "scale_attn_by_inverse_layer_idx",
@@ -17,7 +17,7 @@ const REFUSED: &[&str] = &[
     "logit_scale", "qk_layernorm", "use_qk_norm",
 ];
 
-/// Layers that a decoder has at most, many times those of the largest models.
+/// Largest number of layers, many times that of the largest models.
 const MOST_LAYERS: usize = 1 << 12;
 
 /// Reads the text of a language model's `config.json`; `path` is for messages.
@@ -25,14 +25,14 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<DecoderConfig, ModelErr
     parse_body(path, Fields::parse(path, bytes)?, Task::Language)
 }
 
-/// Reads the text of a score model's `config.json`: its body, which counts as one with a tied head,
+/// Reads the text of a score model's `config.json`: its body, which is represented as a decoder with a tied head,
 /// and the scale of its rewards.
 pub(crate) fn parse_score(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, RewardScale), ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
     let labels = match (fields.optional_size("num_labels")?, fields.take("id2label")) {
         (Some(count), _) => count,
         (None, Some(labels)) => labels.as_object().map_or(0, serde_json::Map::len),
-        // What transformers takes for granted.
+        // The default of transformers.
         (None, None) => 2,
     };
     let scale = match fields.take(REWARD) {
@@ -52,7 +52,7 @@ pub(crate) fn parse_score(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, R
     Ok((DecoderConfig { tied_head: true, ..config }, scale))
 }
 
-/// Task of a model's last layer.
+/// Task of a model's head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Task {
     Language,
@@ -158,7 +158,7 @@ fn activation(fields: &mut Fields, key: &str, default: &str) -> Result<Activatio
     })
 }
 
-/// A size that some files have under the name that other families use.
+/// A size that some files store under another family's name.
 fn size_of_either(fields: &mut Fields, key: &str, other: &str) -> Result<usize, ModelError> {
     match fields.optional_size(other)? {
         Some(size) if !fields.contains(key) => Ok(size),
@@ -219,7 +219,7 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
     let heads = fields.size("num_attention_heads")?;
     let context = fields.optional_size("max_position_embeddings")?.unwrap_or(keys.context);
     let layers = fields.size("num_hidden_layers")?;
-    // Lists with an entry for each layer are made of this.
+    // Lists with an entry for each layer are allocated from this number.
     if layers > MOST_LAYERS {
         return Err(fields.error(format!("num_hidden_layers is {layers}; at most {MOST_LAYERS} are supported")));
     }
@@ -272,15 +272,15 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
     })
 }
 
-/// The activation under the family's key. Gemma's files say "gelu" and mean the approximation by tanh; some have two
-/// keys, of which `hidden_activation` counts.
+/// The activation under the family's key. Gemma's files say "gelu" and mean the tanh approximation; some have two keys,
+/// of which `hidden_activation` takes precedence.
 fn family_activation(keys: &FamilyKeys, fields: &mut Fields) -> Result<Activation, ModelError> {
     if !is_gemma(keys.family) {
         return activation(fields, keys.activation_key, keys.activation);
     }
     let counts = if fields.contains("hidden_activation") { "hidden_activation" } else { keys.activation_key };
     let found = activation(fields, counts, keys.activation)?;
-    // The other key, if any, counts for nothing.
+    // The other key, if any, is ignored.
     let _ = fields.take("hidden_act");
     match (keys.family, found) {
         (Family::Gemma, Activation::Gelu) => Ok(Activation::GeluTanh),

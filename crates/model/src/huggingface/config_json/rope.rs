@@ -9,7 +9,7 @@ use super::fields::Fields;
 use crate::ModelError;
 use crate::config::{DecoderConfig, Family, PositionEncoding, RotaryScaling, Variant};
 
-/// The base of layers with a sliding window in a Gemma 3 where the file gives none.
+/// Default rotary base of Gemma 3's layers with a sliding window.
 const LOCAL_THETA: f64 = 10_000.0;
 
 /// One object of rotary parameters.
@@ -31,8 +31,8 @@ struct Around {
     phi3: bool,
 }
 
-/// Reads the rotary position of a config in either spelling; where it has both, they must agree. What only some
-/// families have goes into `variant`.
+/// Reads the rotary positions of a config in either spelling; if it has both, they must agree. Settings that only some
+/// families have are written to `variant`.
 pub(super) fn read(
     keys: &FamilyKeys,
     fields: &mut Fields,
@@ -137,7 +137,7 @@ fn read_entries(mut entries: Fields, around: Around) -> Result<Entries, ModelErr
     let theta = entries.optional_number("rope_theta")?;
     let part = entries.optional_number("partial_rotary_factor")?;
     let inner = entries.optional_size("original_max_position_embeddings")?;
-    // A Phi-3's file says it beside the object, and that counts.
+    // Phi-3's files have the key outside the object, and that one takes precedence.
     let original_context = around.original.or(inner).unwrap_or(around.context);
     let scaling = match kind.as_str() {
         "default" => RotaryScaling::None,
@@ -180,7 +180,7 @@ fn long_rope(entries: &mut Fields, original_context: usize) -> Result<RotaryScal
 
 fn yarn(entries: &mut Fields, original_context: usize, context: usize) -> Result<RotaryScaling, ModelError> {
     let factor = entries.optional_number("factor")?.unwrap_or(context as f64 / original_context as f64);
-    // `DeepSeek`'s way of saying the factor of cosines and sines.
+    // `DeepSeek`'s keys for the factor of cosines and sines.
     let scales = (entries.optional_number("mscale")?, entries.optional_number("mscale_all_dim")?);
     let scaled = |scale: f64| if factor > 1.0 { 0.1 * scale * factor.ln() + 1.0 } else { 1.0 };
     let from_scales = match scales {
@@ -232,7 +232,7 @@ pub(super) fn write(object: &mut Map<String, Value>, config: &DecoderConfig) {
     object.insert("rope_parameters".into(), entries);
 }
 
-/// The share of a head that is rotated: a number that gives the count when it is multiplied and cut.
+/// The rotated share of a head: a number that, multiplied by the width and truncated, gives the count.
 fn rotary_part(config: &DecoderConfig) -> f64 {
     let Some(dims) = config.variant.rotary_dims else { return 1.0 };
     let part = dims as f64 / config.head_dim as f64;

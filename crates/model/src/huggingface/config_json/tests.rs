@@ -1,4 +1,4 @@
-//! Real and made-up `config.json` files: what they become, and what is refused by name.
+//! Real and made-up `config.json` files: parsed configurations, and options that are refused by name.
 
 use std::path::Path;
 

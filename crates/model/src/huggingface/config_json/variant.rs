@@ -1,4 +1,4 @@
-//! The keys of `config.json` for what only some families have, read into a [`Variant`] and written from one.
+//! Keys of `config.json` that only some families have, read into a [`Variant`] and written from one.
 
 use serde_json::{Map, Value, json};
 
@@ -7,21 +7,21 @@ use super::fields::Fields;
 use crate::ModelError;
 use crate::config::{DecoderConfig, Family, NormPlace, Residual, Variant};
 
-/// In which layers there is a window: what [`DecoderConfig`] says about it.
+/// The layers with a sliding window, as fields of [`DecoderConfig`].
 pub(super) struct Windows {
     pub sliding_window: Option<usize>,
     pub full_layers: usize,
     pub window_layers: Option<Vec<bool>>,
 }
 
-/// Reads what a family has beside the common keys, but for positions and windows.
+/// Reads the keys that a family has in addition to the common ones, without positions and windows.
 pub(super) fn read(keys: &FamilyKeys, fields: &mut Fields, width: usize, layers: usize) -> Result<Variant, ModelError> {
     let plain = Variant::default();
     let family = keys.family;
     Ok(match family {
         Family::Gemma | Family::Gemma2 | Family::Gemma3 => {
             let both = family != Family::Gemma;
-            // Absent, these have values; null is none.
+            // Absent keys have a default; null means no cap.
             let capped = |key: &str, absent: f64, fields: &mut Fields| match fields.contains(key) {
                 false => Ok((family == Family::Gemma2).then_some(absent)),
                 true => fields.optional_number(key),
@@ -135,13 +135,13 @@ pub(super) fn windows(
     }
 }
 
-/// Writes the keys of what only some families have.
+/// Writes the keys that only some families have.
 pub(super) fn write(object: &mut Map<String, Value>, config: &DecoderConfig) {
     let mut set = |key: &str, value: Value| object.insert(key.into(), value);
     let variant = &config.variant;
     let family = config.family;
     if is_gemma(family) && family != Family::Gemma {
-        // A whole number there; what is none is found when the file is read back.
+        // transformers expects a whole number; reading the file back detects any other.
         let scalar = variant.attention_multiplier.map_or(config.head_dim as f64, |multiplier| multiplier.powi(-2));
         set("query_pre_attn_scalar", json!(scalar.round() as u64));
         set("attn_logit_softcapping", json!(variant.attention_softcap));

@@ -1,4 +1,4 @@
-//! [`DecoderConfig`] → `config.json`, and what a family's `config.json` cannot say.
+//! [`DecoderConfig`] → `config.json`, and a check that a family's `config.json` can express a configuration.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::config::{Activation, DecoderConfig, Family, NormKind, PositionEncodin
 use crate::huggingface::{TokenIds, WeightFormat};
 use crate::{ModelError, RewardScale};
 
-/// Whether a checkpoint of this configuration can be written: whether the `config.json` of its
-/// [`Family`] has a word for all of it.
+/// Checks that a checkpoint of this configuration can be written: that the `config.json` of its [`Family`] can express
+/// all of it.
 ///
 /// # Errors
 /// [`ModelError::Invalid`] names the first option that the family lacks, and the value it must have.
@@ -70,7 +70,7 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     check_read_back(config)
 }
 
-/// Whether what `config.json` will say is this configuration: whether the family has a word for all of it.
+/// Checks that reading the `config.json` back gives this configuration.
 fn check_read_back(config: &DecoderConfig) -> Result<(), ModelError> {
     let family = FamilyKeys::of(config.family).model_type;
     let json = to_json(config, &TokenIds::default(), WeightFormat::F32);
@@ -85,8 +85,8 @@ fn check_read_back(config: &DecoderConfig) -> Result<(), ModelError> {
     }
 }
 
-/// The first option that two configurations differ in by more than a rounding relative to its size, and its value in
-/// the other.
+/// The first option in which two configurations differ by more than a relative rounding error, and its value in the
+/// other.
 pub(crate) fn difference(config: &DecoderConfig, other: &DecoderConfig, rounding: f64) -> Option<(String, Value)> {
     let [ours, theirs] = [config, other].map(|config| match serde_json::to_value(config) {
         Ok(Value::Object(mut object)) => {
@@ -102,7 +102,7 @@ pub(crate) fn difference(config: &DecoderConfig, other: &DecoderConfig, rounding
     Some((key.clone(), theirs.get(key).cloned().unwrap_or(Value::Null)))
 }
 
-/// Whether two values are the same, but for a rounding of numbers relative to their size.
+/// Whether two values are equal up to a relative rounding error of numbers.
 fn alike(a: &Value, b: &Value, rounding: f64) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => {
@@ -129,10 +129,10 @@ pub(crate) fn to_json(config: &DecoderConfig, tokens: &TokenIds, format: WeightF
     set("tie_word_embeddings", json!(config.tied_head));
     set("initializer_range", json!(config.init_std));
     if let Some(std) = config.embedding_std {
-        // Ours, and without meaning to transformers: how the embeddings were drawn, so that a resumed run can tell.
+        // Our own key, which transformers ignores: the initialisation of the embeddings, for resumed runs.
         set("embedding_initializer_range", json!(std));
     }
-    // Always written, as null if need be: transformers would fill in GPT-2's or Llama's own.
+    // Always written, even as null: transformers would otherwise use GPT-2's or Llama's defaults.
     set("bos_token_id", json!(tokens.bos));
     set("eos_token_id", tokens.eos_json());
     set("pad_token_id", json!(tokens.pad));
@@ -183,7 +183,7 @@ fn gpt2(object: &mut Map<String, Value>, config: &DecoderConfig) {
     set("n_inner", json!(config.ffn_width));
     set("activation_function", json!(activation(config.activation, config.family)));
     set("layer_norm_epsilon", json!(config.norm_epsilon));
-    // This decoder has no dropout; transformers' default of 0.1 would come into force when the model is trained there.
+    // This decoder has no dropout; transformers' default of 0.1 would apply when the model is trained there.
     for key in ["resid_pdrop", "embd_pdrop", "attn_pdrop"] {
         set(key, json!(0.0));
     }
@@ -202,7 +202,7 @@ fn llama_like(object: &mut Map<String, Value>, config: &DecoderConfig) {
     if config.family != Family::GptNeoX {
         set("num_key_value_heads", json!(config.kv_heads));
     }
-    // Some families do not know the key, and some of these read it nevertheless.
+    // Some families do not document the key but read it nevertheless.
     let usual = config.width / config.heads;
     let knows_head_dim = !matches!(config.family, Family::StableLm | Family::GptNeoX);
     let always = matches!(config.family, Family::Llama | Family::Qwen2 | Family::Qwen3 | Family::Mistral);

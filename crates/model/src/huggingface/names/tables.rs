@@ -2,8 +2,7 @@
 
 use crate::config::Family;
 
-/// A module of ours and its name in a checkpoint; a part of a map that several of ours make is written `#0`, `#1`,
-/// `#2`.
+/// Our name of a module and its name in a checkpoint. Parts of a fused map have the suffix `#0`, `#1`, `#2`.
 pub(super) type Pair = (&'static str, &'static str);
 
 /// Module names of a family.
@@ -11,11 +10,11 @@ pub(super) struct Names {
     pub(super) outer: &'static [Pair],
     pub(super) block: &'static [Pair],
     pub(super) blocks: &'static str,
-    /// Whether the fused map has the parts of each head side by side, not the heads of each part.
+    /// Whether the fused map is ordered by head first and by part second.
     pub(super) by_head: bool,
-    /// Whether maps are kept as `[outputs, inputs]`.
+    /// Whether maps are stored as `[outputs, inputs]`.
     pub(super) transposed: bool,
-    /// Whether the two numbers of a rotated plane are neighbours in the outputs of queries and keys, not half a head
+    /// Whether the two numbers of a rotated plane are adjacent in the outputs of queries and keys, not half a head
     /// apart.
     pub(super) interleaved: bool,
 }
@@ -68,7 +67,7 @@ const LLAMA: Names = Names {
     interleaved: false,
 };
 
-/// Gemma 2 and 3, with norms before and behind each half; `OLMo 2` with those behind.
+/// Gemma 2 and 3, with norms before and after each half; `OLMo 2` with those after.
 const NORMED_BEHIND: Names = Names {
     block: &[
         ("attention_norm", "input_layernorm"),
@@ -187,7 +186,7 @@ const GGUF_PHI3: Names = Names {
 };
 
 impl Names {
-    /// In a GGUF file.
+    /// The names of a family in a GGUF file.
     pub(super) fn in_gguf(family: Family) -> &'static Self {
         match family {
             Family::Gpt2 | Family::GptNeoX => &GGUF_FUSED,

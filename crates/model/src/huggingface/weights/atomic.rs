@@ -1,4 +1,4 @@
-//! Files that are either the old ones or the new ones, never half of each.
+//! Atomic replacement of files.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::ModelError;
 
 /// Writes a file under a temporary name beside `path`, syncs it to the disk, and renames it: a crash at any moment
-/// leaves what was there before.
+/// leaves the previous contents.
 pub(crate) fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -22,14 +22,13 @@ pub(crate) fn write_atomically(
         file.get_ref().sync_all()?;
         drop(file);
         fs::rename(&temporary, path)?;
-        // The rename itself lives in the folder. Windows cannot open one, and needs no such step.
+        // The folder stores the rename, so it is synced too. Windows cannot open folders, and needs no such step.
         #[cfg(unix)]
         File::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(())
     })();
     written.map_err(|source| {
-        // Whatever was wrong, half a file is of no use; if it cannot be removed either, the first error is the one to
-        // report.
+        // Half a file is of no use. If it cannot be removed either, the first error is the one to report.
         let _ = fs::remove_file(&temporary);
         ModelError::Io {
             path: path.to_owned(),

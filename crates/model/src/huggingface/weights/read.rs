@@ -24,15 +24,15 @@ const MODEL_HINT: &str =
     "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first";
 const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
 
-/// First bytes of a pointer that Git LFS left in place of a large file.
+/// First bytes of a Git LFS pointer, which may be in the place of a large file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
-/// The weight files of one model, memory-mapped: numbers are read when a parameter is made of them.
+/// The memory-mapped weight files of one model. Numbers are read when a parameter is built.
 pub(in crate::huggingface) struct Checkpoint {
     config: DecoderConfig,
     /// The one file, or the folder of the shards.
     path: PathBuf,
-    /// The file that says which tensors there are.
+    /// The file that lists the tensors.
     described_by: &'static str,
     tensors: BTreeMap<String, Stored>,
 }
@@ -47,7 +47,7 @@ struct Stored {
 struct WeightFile {
     path: PathBuf,
     map: Mmap,
-    /// Offset of the numbers, behind the header.
+    /// Offset of the numbers, after the header.
     start: usize,
 }
 
@@ -58,7 +58,7 @@ struct Index {
 }
 
 impl Checkpoint {
-    /// Opens the weights in `dir` and checks that every file is whole.
+    /// Opens the weights in `dir` and checks that no file is truncated.
     pub(in crate::huggingface) fn open(dir: &Path, config: &DecoderConfig) -> Result<Self, ModelError> {
         let single = dir.join("model.safetensors");
         let index = dir.join("model.safetensors.index.json");
@@ -100,7 +100,7 @@ impl Checkpoint {
         Ok(Self { config: config.clone(), path, described_by: "adapter_config.json", tensors })
     }
 
-    /// The tensor of that name, with or without the bare model's prefix, or the one that holds the same.
+    /// The tensor of that name, with or without the bare model's prefix, or under its other name.
     fn find(&self, name: &str) -> Option<(&str, &Stored)> {
         let bare = name.strip_prefix(optional_prefix(self.config.family)).unwrap_or(name);
         let other = self.other_name(name);
@@ -109,8 +109,8 @@ impl Checkpoint {
         Some((name, stored))
     }
 
-    /// Another name for a tensor: some files keep a tied model's embedding as the head alone, and `GPT-NeoX`'s head is
-    /// called as the others' by some.
+    /// Another name of a tensor: some files store a tied model's embedding only as the head, and some name the head of
+    /// `GPT-NeoX` like that of other families.
     fn other_name(&self, name: &str) -> Option<&'static str> {
         let is = |parameter: &str| place(&self.config, parameter).tensor == name;
         ((self.config.tied_head && is("token_embedding")) || (!self.config.tied_head && is("head.weight")))
@@ -132,8 +132,7 @@ impl Checkpoint {
         }))
     }
 
-    /// Refuses tensors that no parameter was made of, apart from known buffers and a tied model's copy of the
-    /// embedding.
+    /// Refuses tensors that no parameter was read from, except known buffers and a tied model's copy of the embedding.
     pub(in crate::huggingface) fn refuse_unused(&self) -> Result<(), ModelError> {
         for (name, stored) in &self.tensors {
             if stored.used.get() || is_buffer(name) {
@@ -220,7 +219,7 @@ impl Stored {
 
     /// Widens the numbers of some columns of a tensor whose rows have `width` numbers.
     fn read(&self, width: usize, columns: &[Range<usize>]) -> Option<Vec<f32>> {
-        // Among the others are numbers of less than a byte.
+        // Other formats include numbers of less than a byte.
         if !matches!(self.info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             return None;
         }
@@ -281,7 +280,7 @@ impl WeightSource for Checkpoint {
             ));
         }
         stored.used.set(true);
-        // A transposed tensor's outputs are its rows: their numbers lie together, as if the tensor were one row.
+        // The outputs of a transposed tensor are its rows: their numbers are contiguous, as if the tensor were one row.
         let each = if place.transposed { shape[0] } else { 1 };
         let runs: Vec<Range<usize>> = runs.into_iter().map(|run| run.start * each..run.end * each).collect();
         let numbers = stored.read(total * each, &runs).ok_or_else(|| {
@@ -300,7 +299,7 @@ impl WeightSource for Checkpoint {
     }
 }
 
-/// The transpose of a `rows × columns` matrix, in squares that fit the cache.
+/// The transpose of a `rows × columns` matrix, in square blocks that fit the cache.
 pub(crate) fn transpose(numbers: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     const SQUARE: usize = 32;
     let mut transposed = vec![0.0; numbers.len()];

@@ -22,17 +22,18 @@ use crate::parameters::for_each_parameter;
 use crate::position::sinusoids;
 use crate::{Decoder, ModelError};
 
-/// A parameter that still is where the decoder has it; it comes to the host when it is written.
+/// Source of a tensor's numbers. Parameters stay on the device and are copied to the host one at a time, when they are
+/// written.
 enum Source {
     Matrix(Tensor<2>),
     Vector(Tensor<1>),
-    /// The table of sines of so many positions and such a width.
+    /// The table of sines, by number of positions and width.
     Sinusoids(usize, usize),
     /// A vector on the host.
     Numbers(Vec<f32>),
     /// The weight of a map, its adapter merged into it.
     Map(Linear),
-    /// An embedding that is stored as a map to its rows.
+    /// An embedding that is stored as a map whose outputs are its rows.
     Rows(StoredWeight),
 }
 
@@ -61,16 +62,16 @@ impl Source {
     }
 }
 
-/// One tensor of the file: a parameter, or several that are one map.
+/// One tensor of the file: a parameter, or several that are fused in one map.
 pub(crate) struct Stored {
     pub(crate) name: String,
     transposed: bool,
-    /// The parameters, and which of the outputs each is where there are several.
+    /// The parameters, each with its outputs if there are several.
     parts: Vec<(Option<Part>, Source)>,
 }
 
 impl Stored {
-    /// A vector that is no parameter.
+    /// A vector that is not a parameter.
     pub(crate) fn of_numbers(name: &str, numbers: Vec<f32>) -> Self {
         Self { name: name.into(), transposed: false, parts: vec![(None, Source::Numbers(numbers))] }
     }
@@ -87,8 +88,8 @@ impl Stored {
         shape
     }
 
-    /// Writes the numbers as the file has them, row by row: those of an embedding in blocks a few rows at a time, for
-    /// it may be larger than all that is in memory.
+    /// Writes the numbers in the file's order, row by row. An embedding in blocks is written a few rows at a time,
+    /// because in f32 it may not fit in memory.
     fn write(&self, mut write: impl FnMut(&[f32]) -> io::Result<()>) -> io::Result<()> {
         const ROWS: usize = 1024;
         let [(None, Source::Rows(stored))] = &self.parts[..] else { return write(&self.numbers()) };
@@ -96,7 +97,7 @@ impl Stored {
         (0..rows).step_by(ROWS).try_for_each(|first| write(&stored.widened_outputs(first..rows.min(first + ROWS))))
     }
 
-    /// The numbers as the file has them, row by row.
+    /// The numbers in the file's order, row by row.
     pub(crate) fn numbers(&self) -> Vec<f32> {
         let of = |source: &Source| match (self.transposed, source.shape()) {
             (true, shape) => transpose(&source.numbers(), shape[0], shape[1]),
@@ -106,7 +107,7 @@ impl Stored {
             let mut numbers = vec![0.0; self.shape().iter().product()];
             for (part, source) in &self.parts {
                 let part = part.as_ref().expect("each of several is a part");
-                // A transposed tensor's outputs are its rows, and count as one row of all their numbers.
+                // The outputs of a transposed tensor are its rows, which count as one row of all numbers.
                 let each = if self.transposed { source.shape()[0] } else { 1 };
                 scatter(&of(source), part, each, &mut numbers);
             }
@@ -116,7 +117,7 @@ impl Stored {
     }
 }
 
-/// Puts the outputs of a part, `each` numbers a piece, where they belong in every row of the whole.
+/// Copies the outputs of a part, `each` numbers per output, to their place in every row of the whole.
 fn scatter(part_numbers: &[f32], part: &Part, each: usize, whole: &mut [f32]) {
     let mut rest = part_numbers;
     for row in whole.chunks_exact_mut(part.total * each) {
@@ -139,7 +140,7 @@ pub(in crate::huggingface) fn write_model(
     write_whole(sources(model), config, path, format)
 }
 
-/// Writes all weights of a decoder, one tensor on the host at a time; each adapter is merged into its weight then.
+/// Writes all weights of a decoder, one tensor on the host at a time; each adapter is merged into its weight.
 pub(in crate::huggingface) fn write_decoder(
     decoder: &Decoder,
     path: &Path,
@@ -174,7 +175,7 @@ fn write_whole(
     write(parameters, config, path, format)
 }
 
-/// The tensors that a GGUF file of a decoder has.
+/// The tensors of a decoder's GGUF file.
 pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<Stored> {
     stored_tensors(sources(decoder), |name| place_in_gguf(config, name))
 }
@@ -232,7 +233,7 @@ fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightForm
     }
 }
 
-/// Parameters as the tensors that a family's checkpoints have, by name.
+/// The tensors of a family's checkpoint, by name, from a decoder's parameters.
 fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Place) -> Vec<Stored> {
     let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
     for (name, source) in parameters {
@@ -244,13 +245,13 @@ fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Pla
     tensors.into_values().collect()
 }
 
-/// Every parameter by the name that it has in a decoder, or beside one.
+/// Every parameter with its name in a decoder or score model.
 fn sources(model: &impl Module) -> Vec<(String, Source)> {
     let mut found = vec![];
     for_each_parameter(model, |name, _, numbers, shape| {
         let source = match *shape {
             [_] => Source::Vector(numbers),
-            // In a new shape 0 would mean "as before".
+            // In a reshape, 0 would mean "unchanged".
             [rows, columns] if rows * columns == 0 => Source::Matrix(Tensor::empty([rows, columns], &numbers.device())),
             [rows, columns] => Source::Matrix(numbers.reshape([rows, columns])),
             _ => unreachable!("a decoder's parameters are vectors and matrices"),

@@ -1,4 +1,4 @@
-//! `/v1/responses`: turns that go on by an id.
+//! `/v1/responses`: turns that continue an earlier one by its id.
 
 mod request;
 mod turn;
@@ -30,7 +30,7 @@ pub async fn create(
 ) -> Result<Response, ApiError> {
     asked.check()?;
     let (sender, receiver) = oneshot::channel();
-    // A task of its own, so that what was begun in the database is ended there, whenever the client hangs up.
+    // A separate task, so that a stored turn is completed in the database even if the client disconnects.
     tokio::spawn(async move {
         let stream = asked.stream;
         match Turn::begin(app, account, asked).await {

@@ -99,7 +99,7 @@ pub struct ResponseRequest {
     pub stream_options: Option<StreamOptions>,
 }
 
-/// The field that asks for a form.
+/// The field with the format of the reply.
 pub const TEXT_FORMAT: &str = "text.format";
 
 impl Body for ResponseRequest {
@@ -118,7 +118,7 @@ impl Body for ResponseRequest {
 }
 
 impl ResponseRequest {
-    /// Refuses what contradicts itself or is not done.
+    /// Refuses contradictory and unsupported settings.
     pub fn check(&self) -> Result<(), ApiError> {
         check_metadata(&self.metadata)?;
         if let Some(text) = &self.text {
@@ -149,12 +149,12 @@ impl ResponseRequest {
         }
     }
 
-    /// The form of the reply, if one is asked for.
+    /// The format of the reply, if requested.
     pub fn format(&self) -> Option<&Value> {
         self.text.as_ref()?.get("format").filter(|format| !format.is_null())
     }
 
-    /// Whether the turn is kept.
+    /// Whether the turn is stored.
     pub fn is_stored(&self) -> bool {
         self.store != Some(false)
     }
@@ -189,7 +189,7 @@ impl ResponseRequest {
         Choosing { temperature: self.temperature, top_p: self.top_p, seed: self.seed, ..Choosing::default() }
     }
 
-    /// Fields of the request that the response repeats.
+    /// Request fields that the response repeats.
     pub fn told(&self, temperature: f32, top_p: Option<f32>) -> Map<String, Value> {
         let told = json!({
             "background": false,

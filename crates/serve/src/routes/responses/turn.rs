@@ -1,4 +1,4 @@
-//! One turn: read what was said before, answer, keep the answer, tell it.
+//! One turn: load the conversation, answer, store the answer, send it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ pub enum Out {
         /// Events so far.
         sent: u64,
     },
-    /// All at once.
+    /// As one response.
     Whole(Option<oneshot::Sender<Result<Response, ApiError>>>),
 }
 
@@ -48,7 +48,7 @@ impl Out {
         }
     }
 
-    /// Sends an event, if that is how it is told.
+    /// Sends an event, if the output is a stream.
     async fn event(&mut self, kind: &str, mut event: Value) -> Result<(), Gone> {
         let Self::Stream { events, sent } = self else { return Ok(()) };
         event["type"] = kind.into();
@@ -79,10 +79,10 @@ enum Ended {
 }
 
 impl Turn {
-    /// Keeps what was said, and hands the conversation to the engine.
+    /// Stores the input, and sends the conversation to the engine.
     ///
     /// # Errors
-    /// 404 for an unknown id, 400 for what the template refuses or the context does not hold.
+    /// 404 for an unknown id, 400 if the template refuses the conversation or it does not fit the context.
     pub async fn begin(app: Arc<App>, account: String, asked: ResponseRequest) -> Result<(Self, Generation), ApiError> {
         let model = app.model(&asked.model)?;
         let places = model.admit(1)?;
@@ -135,10 +135,10 @@ impl Turn {
         Ok((Self { app, account, id, body, reply, stored, with_tools }, generation))
     }
 
-    /// Follows the reply to its end, keeps it, and tells it.
+    /// Follows the reply to its end, stores it, and sends it.
     ///
     /// # Errors
-    /// When the client is gone; the reply is kept nevertheless.
+    /// When the client is gone; the reply is stored nevertheless.
     pub async fn run(mut self, mut generation: Generation, mut out: Out) -> Result<(), Gone> {
         let ended = match self.follow(&mut generation, &mut out).await {
             Ok(ended) => ended,
@@ -207,7 +207,7 @@ impl Turn {
         out.event("response.content_part.added", event).await
     }
 
-    /// Notes how the reply ended, in the database too.
+    /// Records the end of the reply, in the database too.
     async fn keep(&mut self, ended: Ended) -> Result<(), ApiError> {
         let (reason, usage) = match ended {
             Ended::Itself(end) => {
@@ -239,7 +239,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Tells the end.
+    /// Sends the end.
     async fn tell(self, mut out: Out, error: Option<ApiError>) -> Result<(), Gone> {
         let mut response = object(&self.id, self.body.clone(), &self.reply);
         if let Out::Whole(sender) = &mut out {
@@ -267,7 +267,7 @@ impl Turn {
         out.event(kind, json!({"response": response})).await
     }
 
-    /// Ends an item, and begins it first where that was not done.
+    /// Ends an item, and begins it first if necessary.
     async fn close(&self, out: &mut Out, index: usize, item: &Value) -> Result<(), Gone> {
         if item["type"] == "message" {
             if self.with_tools {
@@ -302,7 +302,7 @@ impl Turn {
     }
 }
 
-/// The conversation, where in it the turn goes, and what was said before.
+/// The conversation, the place of the turn in it, and the earlier messages.
 async fn earlier(
     app: &App,
     account: &str,
@@ -320,7 +320,7 @@ async fn earlier(
     if let Some(ConversationId::Id(id) | ConversationId::Object { id }) = &asked.conversation {
         let before =
             app.store.path(account, id).await.map_err(|error| ApiError::from(error).with_param("conversation"))?;
-        // Behind what was just read, whatever another request adds meanwhile.
+        // After the messages just read, whatever another request adds meanwhile.
         let parent = before.last().map_or(Parent::Root, |last| Parent::Message(last.id.clone()));
         return Ok((Some(id.clone()), parent, before));
     }
@@ -352,7 +352,7 @@ fn of_new(new: &NewMessage) -> fireclay_tokenizer::Message {
     as_chat(&StoredMessage { role, content, tool_calls, tool_call_id, ..unstored("") })
 }
 
-/// A response as clients get it: what is kept of its request, and its reply.
+/// A response as clients get it: stored fields of its request, and its reply.
 pub fn object(id: &str, body: Map<String, Value>, reply: &StoredMessage) -> Value {
     let incomplete = match (reply.status, reply.finish_reason.as_deref()) {
         (Status::Incomplete, Some("length")) => json!({"reason": "max_output_tokens"}),

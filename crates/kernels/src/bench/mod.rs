@@ -1,4 +1,4 @@
-//! Each kernel of [`fireclay_kernels`] beside the same operation composed of burn's, on the same numbers.
+//! Speed of each kernel beside the same operation composed of burn's, on the same numbers.
 
 mod cases;
 
@@ -8,9 +8,7 @@ use std::time::Instant;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::median;
-use crate::TrainError;
-use crate::optimizer::update::{AdamWCoefficients, update};
+use crate::optimizer::{AdamWCoefficients, adamw};
 use cases::cases;
 
 /// The numbers that operations get their shapes from.
@@ -59,11 +57,23 @@ pub struct OpTiming {
     pub reference_gflops: Option<f64>,
 }
 
+/// A shape that cannot be measured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}: it must be {expected}")]
+pub struct ImpossibleShape {
+    /// Name of the number.
+    pub key: &'static str,
+    /// The number.
+    pub value: usize,
+    /// What it may be.
+    pub expected: &'static str,
+}
+
 /// Measures every operation on the threads of the current pool, and gives each to `each` as soon as it is measured.
 ///
 /// # Errors
 /// When the shape is impossible.
-pub fn bench_ops(shape: &OpShape, device: &Device, mut each: impl FnMut(OpTiming)) -> Result<(), TrainError> {
+pub fn bench_ops(shape: &OpShape, device: &Device, mut each: impl FnMut(OpTiming)) -> Result<(), ImpossibleShape> {
     shape.validate()?;
     for case in cases(shape) {
         for pass in [Pass::Forward, Pass::Both] {
@@ -76,13 +86,17 @@ pub fn bench_ops(shape: &OpShape, device: &Device, mut each: impl FnMut(OpTiming
     }
     // The matrices of a block.
     let weights = 12 * shape.width * shape.width;
-    let pairs = measure_in_turn(shape.rounds, adamw(weights, true, device), adamw(weights, false, device));
+    let pairs = measure_in_turn(
+        shape.rounds,
+        seconds_of_adamw(weights, true, device),
+        seconds_of_adamw(weights, false, device),
+    );
     each(timing(format!("AdamW of {weights} numbers"), Pass::Forward, pairs, None));
     Ok(())
 }
 
 impl OpShape {
-    fn validate(&self) -> Result<(), TrainError> {
+    fn validate(&self) -> Result<(), ImpossibleShape> {
         let OpShape { batch, context, width, heads, vocab, rounds } = *self;
         let numbers = [
             ("batch", batch),
@@ -94,12 +108,11 @@ impl OpShape {
         ];
         for (key, number) in numbers {
             if number == 0 || number > 1 << 24 {
-                return Err(TrainError::Config { key, value: number.to_string(), expected: "from 1 to 16777216" });
+                return Err(ImpossibleShape { key, value: number, expected: "from 1 to 16777216" });
             }
         }
         if !width.is_multiple_of(2 * heads) {
-            let value = width.to_string();
-            return Err(TrainError::Config { key: "width", value, expected: "a multiple of twice the heads" });
+            return Err(ImpossibleShape { key: "width", value: width, expected: "a multiple of twice the heads" });
         }
         Ok(())
     }
@@ -122,7 +135,7 @@ fn seconds(op: &dyn Fn(&[Tensor<1>]) -> Tensor<1>, inputs: &[Tensor<1>], pass: P
 }
 
 /// Seconds of one update of `length` numbers, in one pass over memory or by burn's operations.
-fn adamw(length: usize, on_host: bool, device: &Device) -> impl FnMut() -> f64 {
+fn seconds_of_adamw(length: usize, on_host: bool, device: &Device) -> impl FnMut() -> f64 {
     let coefficients = AdamWCoefficients {
         gradient: 0.5,
         beta1: 0.9,
@@ -140,7 +153,7 @@ fn adamw(length: usize, on_host: bool, device: &Device) -> impl FnMut() -> f64 {
         // Made for each update, as in training: nothing else owns it.
         let gradient = numbers(0.2);
         let start = Instant::now();
-        let (weight, first, second) = update(weight, gradient, first, second, coefficients, on_host);
+        let (weight, first, second) = adamw(weight, gradient, first, second, coefficients, on_host);
         let seconds = start.elapsed().as_secs_f64();
         state = Some([weight, first, second]);
         seconds
@@ -164,6 +177,13 @@ fn measure_in_turn(
     (0..rounds).map(|_| (mean(&mut kernel, kernel_repeats), mean(&mut reference, reference_repeats))).collect()
 }
 
+/// The number in the middle, or the mean of the two.
+pub fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    if numbers.len() % 2 == 1 { numbers[middle] } else { 0.5 * (numbers[middle - 1] + numbers[middle]) }
+}
+
 fn timing(operation: String, pass: Pass, pairs: Vec<(f64, f64)>, flops: Option<f64>) -> OpTiming {
     let (mut kernel, mut reference): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let mut ratios: Vec<f64> = pairs.into_iter().map(|(kernel, reference)| reference / kernel).collect();
@@ -179,7 +199,7 @@ fn timing(operation: String, pass: Pass, pairs: Vec<(f64, f64)>, flops: Option<f
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "flex"))]
 mod tests {
     use super::*;
 
@@ -188,7 +208,7 @@ mod tests {
     #[test]
     fn every_operation_is_measured_both_ways() {
         let mut timings = vec![];
-        bench_ops(&SMALL, &fireclay_model::device::parse("cpu").unwrap(), |timing| timings.push(timing)).unwrap();
+        bench_ops(&SMALL, &Device::flex(), |timing| timings.push(timing)).unwrap();
         assert_eq!(timings.len(), 2 * cases(&SMALL).len() + 1);
         for timing in &timings {
             assert!(timing.kernel_ms > 0.0 && timing.reference_ms > 0.0 && timing.ratio > 0.0, "{timing:?}");
@@ -200,7 +220,7 @@ mod tests {
     /// A kernel that computes something else than its composition would be compared with nothing.
     #[test]
     fn both_ways_compute_the_same() {
-        let device = fireclay_model::device::parse("cpu").unwrap();
+        let device = Device::flex();
         for case in cases(&SMALL) {
             let inputs: Vec<_> = case.inputs.iter().map(|&length| input(length, Pass::Forward, &device)).collect();
             let host = |op: &dyn Fn(&[Tensor<1>]) -> Tensor<1>| op(&inputs).into_data().try_into_vec::<f32>().unwrap();
@@ -222,7 +242,7 @@ mod tests {
 
     #[test]
     fn impossible_shapes_are_refused() {
-        let device = fireclay_model::device::parse("cpu").unwrap();
+        let device = Device::flex();
         let message = |shape| bench_ops(&shape, &device, |_| ()).unwrap_err().to_string();
         assert_eq!(message(OpShape { vocab: 0, ..SMALL }), "vocab = 0: it must be from 1 to 16777216");
         assert_eq!(message(OpShape { heads: 16, ..SMALL }), "width = 16: it must be a multiple of twice the heads");

@@ -1,5 +1,5 @@
-//! The arithmetic of updates, twice: one pass over memory where the numbers are the host's, tensor operations
-//! elsewhere.
+//! The arithmetic of an optimiser's updates, twice: one pass over memory where the numbers are the host's, tensor
+//! operations elsewhere. No parameters, no state.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
@@ -7,13 +7,16 @@ use rayon::prelude::*;
 /// Numbers that are handed to a thread together: enough that the handing costs nothing beside the work.
 const CHUNK: usize = 1 << 14;
 
-/// Coefficients of one `AdamW` update.
+/// Coefficients of one `AdamW` update (Loshchilov and Hutter 2017, <https://arxiv.org/abs/1711.05101>).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamWCoefficients {
+pub struct AdamWCoefficients {
     /// Factor of the gradient: clipping and averaging.
     pub gradient: f64,
+    /// Decay of the mean gradient, β₁.
     pub beta1: f64,
+    /// Decay of the mean squared gradient, β₂.
     pub beta2: f64,
+    /// Added to the denominator, ε.
     pub epsilon: f64,
     /// 1 − ηλ
     pub keep: f64,
@@ -23,8 +26,9 @@ pub(crate) struct AdamWCoefficients {
     pub correction2: f64,
 }
 
-/// New weight and moments, all `[elements]`.
-pub(crate) fn update(
+/// `AdamW`'s new weight, first and second moment, all `[elements]`. `on_host` says that the tensors are `flex`'s or
+/// `ndarray`'s and hold f32.
+pub fn adamw(
     weight: Tensor<1>,
     gradient: Tensor<1>,
     first: Tensor<1>,
@@ -33,13 +37,13 @@ pub(crate) fn update(
     on_host: bool,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     if on_host {
-        update_host(weight, gradient, first, second, c)
+        adamw_on_host(weight, gradient, first, second, c)
     } else {
-        update_device(weight, gradient, first, second, c)
+        adamw_on_device(weight, gradient, first, second, c)
     }
 }
 
-fn update_device(
+fn adamw_on_device(
     weight: Tensor<1>,
     gradient: Tensor<1>,
     first: Tensor<1>,
@@ -54,7 +58,7 @@ fn update_device(
     (weight, first, second)
 }
 
-fn update_host(
+fn adamw_on_host(
     weight: Tensor<1>,
     gradient: Tensor<1>,
     first: Tensor<1>,
@@ -98,7 +102,7 @@ fn update_numbers(weight: &mut [f32], gradient: &[f32], first: &mut [f32], secon
 
 /// Moving average of gradients.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Momentum {
+pub struct Momentum {
     /// Factor of the gradient: clipping and averaging.
     pub gradient: f64,
     /// Decay of the mean, μ.
@@ -107,7 +111,7 @@ pub(super) struct Momentum {
 
 /// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g`
 /// (Nesterov), which comes first.
-pub(super) fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_host: bool) -> (Tensor<1>, Tensor<1>) {
+pub fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_host: bool) -> (Tensor<1>, Tensor<1>) {
     if !on_host {
         let gradient = gradient * (c.gradient * (1.0 - c.keep));
         let momentum = momentum * c.keep + gradient.clone();
@@ -122,7 +126,7 @@ pub(super) fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_
 }
 
 /// `keep·w + rate·direction`
-pub(super) fn add_scaled(weight: Tensor<1>, keep: f64, direction: Tensor<1>, rate: f64, on_host: bool) -> Tensor<1> {
+pub fn add_scaled(weight: Tensor<1>, keep: f64, direction: Tensor<1>, rate: f64, on_host: bool) -> Tensor<1> {
     if !on_host {
         return weight * keep + direction * rate;
     }
@@ -139,8 +143,10 @@ fn in_one_pass(a: Tensor<1>, b: Tensor<1>, f: impl Fn(&mut f32, &mut f32) + Sync
     (Tensor::from_data(a, &device), Tensor::from_data(b, &device))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "flex"))]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
 
     const COEFFICIENTS: AdamWCoefficients = AdamWCoefficients {
@@ -157,14 +163,14 @@ mod tests {
     #[test]
     #[allow(clippy::many_single_char_names, reason = "they are the formula's")]
     fn both_ways_agree_with_the_formula() {
-        let device = fireclay_model::device::parse("cpu").unwrap();
+        let device = Device::flex();
         let numbers = |seed: f32| (0..40_000).map(|i| (i as f32 * 0.37 + seed).sin()).collect::<Vec<f32>>();
         let (w, g, m) = (numbers(0.0), numbers(1.0), numbers(2.0));
         let v: Vec<f32> = numbers(3.0).iter().map(|x| x * x).collect();
         let tensor = |numbers: &[f32]| Tensor::<1>::from_floats(numbers, &device);
         let c = COEFFICIENTS;
         for on_host in [true, false] {
-            let (new_w, new_m, new_v) = update(tensor(&w), tensor(&g), tensor(&m), tensor(&v), c, on_host);
+            let (new_w, new_m, new_v) = adamw(tensor(&w), tensor(&g), tensor(&m), tensor(&v), c, on_host);
             let (new_w, new_m, new_v) = (new_w.into_data(), new_m.into_data(), new_v.into_data());
             for i in 0..w.len() {
                 let g = f64::from(g[i]) * c.gradient;
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn both_ways_of_momentum_agree_with_the_formula() {
-        let device = fireclay_model::device::parse("cpu").unwrap();
+        let device = Device::flex();
         let numbers = |seed: f32| (0..40_000).map(|i| (i as f32 * 0.37 + seed).sin()).collect::<Vec<f32>>();
         let (g, m, w) = (numbers(0.0), numbers(1.0), numbers(2.0));
         let tensor = |numbers: &[f32]| Tensor::<1>::from_floats(numbers, &device);

@@ -1,12 +1,10 @@
 //! The operations that have a kernel, each twice.
 
-use burn::tensor::{Int, Tensor, TensorData, module};
-use fireclay_kernels::Head;
-use fireclay_kernels::attention::{self, Mask};
-use fireclay_kernels::cross_entropy::{self, Targets};
-use fireclay_kernels::{Activation, Angles, Precision, activation, linear, norm, rotary};
-
 use super::{OpShape, Pass};
+use crate::attention::{self, Mask};
+use crate::cross_entropy::{self, Targets};
+use crate::{Activation, Angles, Head, Precision, activation, linear, norm, rotary};
+use burn::tensor::{Int, Tensor, TensorData, module};
 
 /// An operation of some vectors, which it takes apart into the shapes it needs, that gives one.
 type Op = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1>>;
@@ -70,7 +68,7 @@ fn embed(shape: &OpShape) -> Case {
     Case::new(
         "embedding",
         [vocab * width],
-        move |i| flat(fireclay_kernels::embedding(table(&i[0]), ids(&i[0]))),
+        move |i| flat(crate::embedding(table(&i[0]), ids(&i[0]))),
         move |i| flat(module::embedding(table(&i[0]), same_ids(&i[0]))),
     )
 }
@@ -81,7 +79,7 @@ fn layer_norm(shape: &OpShape) -> Case {
     Case::new(
         "layer norm",
         [rows * width, width, width],
-        move |i| flat(fireclay_kernels::norm(x(i), i[1].clone(), Some(i[2].clone()), 1e-5)),
+        move |i| flat(crate::norm(x(i), i[1].clone(), Some(i[2].clone()), 1e-5)),
         move |i| flat(norm::reference::norm(x(i), i[1].clone(), Some(i[2].clone()), 1e-5)),
     )
 }
@@ -92,7 +90,7 @@ fn rms_norm(shape: &OpShape) -> Case {
     Case::new(
         "RMS norm",
         [rows * width, width],
-        move |i| flat(fireclay_kernels::norm(x(i), i[1].clone(), None, 1e-5)),
+        move |i| flat(crate::norm(x(i), i[1].clone(), None, 1e-5)),
         move |i| flat(norm::reference::norm(x(i), i[1].clone(), None, 1e-5)),
     )
 }
@@ -105,7 +103,7 @@ fn linear_map(name: &'static str, shape: &OpShape, precision: Precision) -> Case
     Case::new(
         name,
         [rows * inputs, inputs * outputs, outputs],
-        move |i| flat(fireclay_kernels::linear(x(i), weight(i), Some(i[2].clone()), precision)),
+        move |i| flat(crate::linear(x(i), weight(i), Some(i[2].clone()), precision)),
         move |i| flat(linear::reference::linear(x(i), weight(i), Some(i[2].clone()), precision)),
     )
     // Backwards there is one product for x and one for the weight.
@@ -123,7 +121,7 @@ fn rotation(shape: &OpShape) -> Case {
     Case::new(
         "rotary positions",
         [batch * context * width],
-        move |i| flat(fireclay_kernels::rotary(x(i), &angles)),
+        move |i| flat(crate::rotary(x(i), &angles)),
         move |i| flat(rotary::reference::rotary(x(i), &same_angles)),
     )
 }
@@ -139,7 +137,7 @@ fn causal_attention(shape: &OpShape) -> Case {
         [size, size, size],
         move |i| {
             let (q, k, v) = (heads_of(&i[0]), heads_of(&i[1]), heads_of(&i[2]));
-            flat(fireclay_kernels::attention(q, k, v, &mask(), Precision::F32))
+            flat(crate::attention(q, k, v, &mask(), Precision::F32))
         },
         move |i| {
             let (q, k, v) = (heads_of(&i[0]), heads_of(&i[1]), heads_of(&i[2]));
@@ -155,7 +153,7 @@ fn gelu(shape: &OpShape) -> Case {
     Case::new(
         "GELU by tanh",
         [shape.batch * shape.context * 4 * shape.width],
-        |i| fireclay_kernels::activate(i[0].clone(), Activation::GeluTanh),
+        |i| crate::activate(i[0].clone(), Activation::GeluTanh),
         |i| activation::reference::activate(i[0].clone(), Activation::GeluTanh),
     )
 }
@@ -165,7 +163,7 @@ fn swiglu(shape: &OpShape) -> Case {
     Case::new(
         "gated SiLU",
         [size, size],
-        |i| fireclay_kernels::gated(i[0].clone(), i[1].clone(), Activation::Silu),
+        |i| crate::gated(i[0].clone(), i[1].clone(), Activation::Silu),
         |i| activation::reference::activate(i[0].clone(), Activation::Silu) * i[1].clone(),
     )
 }
@@ -180,7 +178,7 @@ fn loss(name: &'static str, shape: &OpShape, precision: Precision) -> Case {
     Case::new(
         name,
         [rows * width, width * vocab],
-        move |i| fireclay_kernels::cross_entropy(hidden(i), head(i), targets.clone(), precision),
+        move |i| crate::cross_entropy(hidden(i), head(i), targets.clone(), precision),
         move |i| cross_entropy::reference::cross_entropy(hidden(i), head(i), &same_targets, precision),
     )
     .with_products(2.0 * rows as f64 * width as f64 * vocab as f64, 3.0)
