@@ -142,7 +142,7 @@ impl PolicyGradient<Decoder> for Grpo {
         context: StepContext<'_>,
     ) -> Result<(Decoder, UpdateStats), TrainError> {
         let advantages: Vec<f64> = groups.iter().flat_map(|group| self.advantages(group)).collect();
-        let with_signal = groups.iter().filter(|group| has_signal(group)).count();
+        let with_signal = groups.iter().filter(|group| has_signal(&rewards(group))).count();
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let mut means = Means::default();
         means.add("groups_with_signal", with_signal as f64 / groups.len().max(1) as f64);
@@ -163,16 +163,19 @@ impl PolicyGradient<Decoder> for Grpo {
     }
 }
 
-/// Whether the rewards of a group differ. Where they do not, the mean of equal rewards may still be off by a rounding,
-/// and advantages so small say nothing.
-fn has_signal(group: &Group) -> bool {
-    group.trajectories.iter().any(|trajectory| trajectory.reward != group.trajectories[0].reward)
+fn rewards(group: &Group) -> Vec<f64> {
+    group.trajectories.iter().map(|trajectory| trajectory.reward).collect()
+}
+
+/// Whether the rewards of a group differ. The mean of equal rewards may be off by a rounding, which leaves advantages
+/// that are not 0 and carry no signal.
+fn has_signal(rewards: &[f64]) -> bool {
+    rewards.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 0.0)
 }
 
 impl Grpo {
     fn advantages(&self, group: &Group) -> Vec<f64> {
-        let rewards: Vec<f64> = group.trajectories.iter().map(|trajectory| trajectory.reward).collect();
-        group_relative(&rewards, self.config.scale_by_deviation)
+        group_relative(&rewards(group), self.config.scale_by_deviation)
     }
 
     fn loss(
@@ -249,5 +252,18 @@ pub fn grpo_loss(inputs: GrpoInputs, config: &GrpoConfig, max_tokens: usize) -> 
         Reduction::Sequence => ((losses * mask.clone()).sum_dim(1) / mask.sum_dim(1)).sum() / answers,
         Reduction::Token => masked_mean(losses, &mask),
         Reduction::Constant => (losses * mask).sum() / (answers * max_tokens as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_rewards_carry_no_signal() {
+        // Their mean is not 0.1.
+        assert!(!has_signal(&[0.1; 3]));
+        assert!(has_signal(&[0.1, 0.1, 0.2]));
+        assert!(!has_signal(&[]));
     }
 }

@@ -61,7 +61,7 @@ fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<Stri
     let kind = || story.kind.clone();
     let hero = || story.hero.clone();
     // Stories that have a friend or a place are asked for by it often, since not all have.
-    let [two, place] = [if story.friend.is_some() { 24 } else { 0 }, if story.place.is_some() { 14 } else { 0 }];
+    let [two, place] = [if story.friend.is_some() { 24 } else { 0 }, if story.place.is_some() { 20 } else { 0 }];
     match (dice.weighted(&[16, 22, 14, 10, two, place, 6]), &story.friend, &story.place) {
         (2, ..) => (OF_KIND_AND_NAME, vec![kind(), hero()]),
         (3, ..) => (OF_NAME, vec![hero()]),

@@ -14,16 +14,24 @@ use crate::dice::Dice;
 use crate::template::capitalise;
 use crate::world::{World, WorldConfig};
 
-/// A made-up name of `split`, of two or three syllables, that nobody has.
+/// Percentage of made-up words of one syllable ("swan", "Ralph"). Without them a model never ends a word that it copies
+/// before the second syllable: "a lambin".
+const ONE_SYLLABLE: usize = 30;
+
+/// A made-up name of `split`, of one to three syllables, that nobody has.
 pub fn name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
     let endings = if pronoun == Pronoun::She { SHE_ENDS } else { HE_ENDS };
     loop {
-        let mut name = stem(dice);
-        if dice.chance(30) {
-            name += dice.word(VOWELS);
-            name += dice.word(BETWEEN);
-        }
-        name += dice.word(endings);
+        let name = if dice.chance(ONE_SYLLABLE) {
+            one_syllable(dice)
+        } else {
+            let mut name = stem(dice);
+            if dice.chance(30) {
+                name += dice.word(VOWELS);
+                name += dice.word(BETWEEN);
+            }
+            name + dice.word(endings)
+        };
         let name = capitalise(&name);
         if split_of("name", &name) == split && !is_taken(&name) {
             return name;
@@ -31,14 +39,29 @@ pub fn name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
     }
 }
 
-/// A noun of two syllables that is no word.
+/// A noun of one to three syllables that is no word.
 pub fn word(dice: &mut Dice) -> String {
     loop {
-        let word = stem(dice) + dice.word(VOWELS) + dice.word(CODAS);
+        let word = if dice.chance(ONE_SYLLABLE) {
+            one_syllable(dice)
+        } else {
+            let mut word = stem(dice) + dice.word(VOWELS);
+            if dice.chance(20) {
+                word += dice.word(BETWEEN);
+                word += dice.word(VOWELS);
+            }
+            word + dice.word(CODAS)
+        };
         if !is_rude(&word) && !is_a_word(&word) {
             return word;
         }
     }
+}
+
+/// A whole word of one syllable, which ends in a consonant or two.
+fn one_syllable(dice: &mut Dice) -> String {
+    let vowels = if dice.chance(25) { LONG_VOWELS } else { VOWELS };
+    format!("{}{}{}", dice.word(ONSETS), dice.word(vowels), dice.word(LAST))
 }
 
 /// A syllable and the consonants behind it.
@@ -65,6 +88,12 @@ const BETWEEN: &[&str] = &[
 const CODAS: &[&str] = &[
     "b", "ck", "d", "l", "ll", "m", "n", "ng", "nt", "p", "r", "rd", "rt", "s", "sh", "st", "t", "th", "x", "l", "n",
     "r", "s", "t", "",
+];
+/// What a word of one syllable ends in.
+const LAST: &[&str] = &[
+    "b", "ck", "d", "g", "k", "l", "ll", "m", "n", "p", "r", "s", "sh", "st", "t", "th", "x", "ff", "ss", "tch", "ch",
+    "lf", "lk", "lm", "lph", "lt", "mb", "mp", "nd", "ng", "nk", "nt", "pe", "ne", "le", "ke", "te", "rd", "rk", "rm",
+    "rn", "rp", "rt", "sk", "sp", "l", "m", "n", "r", "s", "t",
 ];
 const SHE_ENDS: &[&str] = &[
     "a", "ia", "ina", "ela", "ora", "y", "ie", "i", "ice", "is", "elle", "ette", "ine", "ah", "een", "eth", "yn",
@@ -101,7 +130,9 @@ fn is_rude(word: &str) -> bool {
         "nig", "dik", "dick", "jap", "kum", "cum", "pis", "sex", "fuk", "fuc", "rap", "kil", "tit", "zit", "porn",
         "shit", "slut", "cock", "cunt", "cunn", "poo", "pee", "ass", "arse", "hoe", "homo", "nud", "tard", "crap",
         "whor", "bitch", "bast", "pus", "sperm", "turd", "fart", "hell", "gook", "spic", "coon", "dyke", "twat",
-        "wank", "pric", "hitl", "mord", "anal", "anus", "bum", "butt", "dum", "die", "dea", "stup", "ugl",
+        "wank", "pric", "hitl", "mord", "anal", "anus", "bum", "butt", "dum", "die", "dea", "stup", "ugl", "chink",
+        "clit", "shag", "slag", "bomb", "snatch", "spank", "suck", "thug", "wog", "skank", "jerk", "hate", "stab",
+        "drug", "hag", "shot", "gun", "crack", "bonk", "grop", "knob", "prat", "jew", "goy", "lust", "prost",
     ];
     let lower = word.to_lowercase();
     AVOIDED.iter().any(|part| lower.contains(part))
