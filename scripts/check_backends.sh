@@ -17,7 +17,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/backends
 test_on() {
     local device=$1 backend=$2
     echo "== tests on $device"
-    local build=(--release -p fireclay-model -p fireclay-infer -p fireclay-rlhf
+    # Compiled by the cheaper profile of Cargo.toml: the time of a build counts more here than its speed.
+    local build=(--profile backends -p fireclay-model -p fireclay-infer -p fireclay-rlhf
         --features "fireclay-model/$backend,fireclay-infer/$backend,fireclay-rlhf/$backend" "${@:3}")
     export FIRECLAY_TEST_DEVICE=$device
     cargo test "${build[@]}" --test model --test infer --test rlhf --no-run
