@@ -111,7 +111,7 @@ def conversation(args, folder):
     chat.wait("three")
     assert [line for line in chat.lines() if line.strip()][-3:] == ["> one", "two\\", "three"], chat.text()
     chat.child.send(CTRL_C)
-    chat.wait("Ctrl-C again leaves")
+    chat.wait("Ctrl-C again quits")
     chat.prompt()
     passed("messages of several lines, by Alt-Enter, by a backslash and pasted; the arrows bring them back; Ctrl-C drops them")
 
@@ -122,7 +122,7 @@ def conversation(args, folder):
     assert "Who are you?" in chat.text() and " 1  conv_" in chat.text(), chat.text()
     chat.say("/save kept.json")
     chat.say("/nonsense")
-    assert "error: /nonsense is no command" in chat.text(), chat.text()
+    assert "error: unknown command /nonsense" in chat.text(), chat.text()
     kept = json.loads((folder / "kept.json").read_text())
     said = [(message["role"], message["content"]) for message in kept["messages"]]
     assert ("user", "one\ntwo\nthree") in said and ("user", "four\nfive") in said, said
@@ -139,7 +139,7 @@ def going_on(args, folder):
     chat.child.send(UP)
     chat.wait("> four")
     chat.child.send(CTRL_C)
-    chat.wait("Ctrl-C again leaves")
+    chat.wait("Ctrl-C again quits")
     chat.clear()
     chat.say("/open")
     assert "Who are you? (6 messages)" in chat.text() and "> four" in chat.text(), chat.text()
@@ -150,7 +150,7 @@ def going_on(args, folder):
     assert "no number 1 in the last list" in chat.text(), chat.text()
     passed("another chat goes on with the conversation")
     chat.child.send(CTRL_C)
-    chat.wait("Ctrl-C again leaves")
+    chat.wait("Ctrl-C again quits")
     chat.child.send(CTRL_C)
     assert chat.end() == 130
     passed("Ctrl-C twice leaves with 130")

@@ -137,7 +137,7 @@ def arguments():
     if shape.steps <= UNTIMED_STEPS:
         parser.error(f"--steps {shape.steps}: make it more than {UNTIMED_STEPS}, which are not timed")
     if shape.width % shape.heads:
-        parser.error(f"--width {shape.width} is no multiple of --heads {shape.heads}; make it one")
+        parser.error(f"--width {shape.width} is not a multiple of --heads {shape.heads}; make it one")
     return shape
 
 

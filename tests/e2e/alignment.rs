@@ -36,7 +36,7 @@ const ALIGNED: [&str; 24] = [
     "--set=battery.max_tokens=8",
 ];
 
-/// The same for the stages that need no reward model, here judged by what is right.
+/// The same for the stages that need no reward model; here rewards come from checks of the answer.
 const VERIFIED: [&str; 5] =
     ["batch=2", "max_tokens=12", "prompts=30", "held_out=4", "rewards={learned = 0.0, unfinished = 1.0}"];
 
@@ -276,7 +276,7 @@ fn examples_that_teach_nothing_are_counted_and_broken_ones_are_named_with_their_
     fail(&mut assistant(&other, "sft", &["--steps=2", &format!("--set=sft.data=[{silent:?}]")]), 2, &["silent.jsonl"]);
 }
 
-/// Whatever is read, made or measured before the first step: a kill there costs nothing but time.
+/// A kill before the first step, while files are read, made or measured, costs nothing but time.
 #[test]
 #[ignore = "minutes long: it kills every stage twenty times"]
 fn twenty_kills_in_the_first_moments_of_every_stage_change_nothing() {

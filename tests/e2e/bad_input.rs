@@ -1,4 +1,4 @@
-//! What people and disks get wrong: one line that says what, where and how to mend it; exit code 2; nothing saved is
+//! Wrong input and failing disks: one line with the problem, its place and the remedy; exit code 2; nothing saved is
 //! lost.
 use std::io::Write;
 use std::path::{Path, PathBuf};

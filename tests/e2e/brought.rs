@@ -33,7 +33,7 @@ fn a_fine_tuned_model_lists_its_turn_end_among_the_ids_that_end_a_text() {
     let output = run(train(&out, &SFT).arg(&data));
     let said = text(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("sft: the key `source` is not read (1 examples"), "{said}");
+    assert!(said.contains("sft: the key `source` is ignored (1 examples"), "{said}");
     let checkpoint = last_checkpoint_of(&out, "sft");
     let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap() };
     let end = read("tokenizer.json")["added_tokens"]

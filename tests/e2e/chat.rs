@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::{fail, fireclay, last_checkpoint, succeed, text, train};
 
-/// A model that has learnt next to nothing, with a context of 128 tokens, in the folder `model`: its tokenizer has the
+/// A model that has hardly been trained, with a context of 128 tokens, in the folder `model`: its tokenizer has the
 /// `ChatML` template.
 pub fn model(folder: &Path) -> PathBuf {
     model_with_context(folder, 128)
@@ -49,7 +49,7 @@ pub fn chat(model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, St
 /// A whole chat in which so many lines cannot be done, which its exit code and its last line must tell.
 fn chat_failing(lines: usize, model: &Path, input: impl AsRef<[u8]>, more: &[&str]) -> (String, String) {
     let (out, mut err) = chat_ending(2, model, input, more);
-    let told = format!("error: lines that could not be done: {lines}; the others were answered\n");
+    let told = format!("error: lines that failed: {lines}; the others were answered\n");
     let said = err.strip_suffix(&told).unwrap_or_else(|| panic!("{told:?} does not end\n{err}")).len();
     err.truncate(said);
     (out, err)
@@ -108,8 +108,8 @@ fn commands_change_what_the_model_reads() {
         "/quit ",
         "(no system message)\n",
         "\nBe brief.\n",
-        "error: /nwe is no command",
-        "/new stands alone",
+        "error: unknown command /nwe",
+        "/new takes no argument",
     ] {
         assert!(err.contains(part), "{part:?} is not in\n{err}");
     }
@@ -199,7 +199,7 @@ fn the_models_own_settings_count_where_no_flag_is_given() {
         assert_eq!((say(&[]), generate(&[])), (greedy.clone(), greedy_text.clone()), "{settle}");
         assert_eq!(say(&["--temperature=0.7", "--top-k=100000"]), usual, "flags override {settle}");
     }
-    // What means nothing is told in one line, and the default is used.
+    // An invalid setting is reported in one line, and the default is used.
     fs::write(&settings, r#"{"temperature": "hot"}"#).unwrap();
     let (out, err) = chat(&model, "Hello\nHow are you?\n", &[]);
     let told: Vec<&str> = err.lines().filter(|line| line.contains("generation_config.json")).collect();
@@ -234,7 +234,7 @@ fn who_cannot_be_talked_to_is_refused() {
     fail(&mut command(&model, &[]), 2, &["no tokenizer", "tokenizer.json"]);
 
     let (_, err) = chat(&folder.path().join("run"), "", &[]);
-    assert!(err.contains("has not learnt to answer"), "{err}");
+    assert!(err.contains("is not trained to answer"), "{err}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn damaged_shards_are_deleted_and_made_again() {
     };
     succeed(&mut steps(&whole, "--steps=40"));
     succeed(&mut steps(&cut, "--steps=40"));
-    // As if it had been cut off behind the first checkpoint.
+    // As if it had been cut off after the first checkpoint.
     fs::remove_dir_all(last_checkpoint_of(&cut, "pretrain")).unwrap();
     fs::remove_file(cut.join("pretrain/DONE")).unwrap();
     let shards: Vec<PathBuf> = fs::read_dir(cut.join("data")).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -112,7 +112,7 @@ fn figures_that_cannot_be_kept_are_printed() {
     let output = run(fireclay().args(["eval", "--model"]).arg(&out).args(["--task", "text"]).arg(&file));
     let (shown, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(shown.contains("text") && said.contains("the figures are not kept"), "{shown}\n{said}");
+    assert!(shown.contains("text") && said.contains("the results could not be saved"), "{shown}\n{said}");
 }
 
 #[test]

@@ -175,13 +175,10 @@ fn mistakes_are_told_before_anything_is_computed() {
     let gold = write("gold.jsonl", &CHOICES.replace("\"gold\": 1", "\"gold\": 2"));
     check(&["--task", &gold], &["gold.jsonl:2", "`gold` below 2"]);
     check(&["--task", &write("keys.jsonl", "{\"txet\": \"\"}\n")], &["keys.jsonl:1", "expected a benchmark", "txet"]);
-    check(
-        &["--task", &write("open.jsonl", "{\"prompt\": \"Hello\"}\n")],
-        &["nothing says which answers are right", "wins"],
-    );
+    check(&["--task", &write("open.jsonl", "{\"prompt\": \"Hello\"}\n")], &["no right answers are given", "wins"]);
     check(&["--task", "world", "--batch=0"], &["--batch 0", "1 or more"]);
     check(&["--task", "world", "--temperature=-1"], &["temperature"]);
-    check(&["--task", "text"], &["--task text", "name a file"]);
+    check(&["--task", "text"], &["--task text", "give a file"]);
     fail(&mut eval(&folder.path().join("nowhere"), &["--task", "world"]), 2, &["nowhere", "no such folder"]);
     assert!(!run.join("eval.json").exists());
 }

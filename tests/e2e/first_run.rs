@@ -29,7 +29,7 @@ fn train_then_generate_score_and_report() {
     let generated: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(generated["ids"].as_array().unwrap().len(), generated["logprobs"].as_array().unwrap().len());
 
-    // What generation says of its greedy tokens is what scoring says of them.
+    // Generation and scoring give the same log-probabilities of greedy tokens.
     let json = succeed(
         fireclay()
             .args(["generate", "--ids", "40 41", "--max-tokens", "4", "--temperature", "0", "--json", "--model"])

@@ -1,4 +1,4 @@
-//! A full disk: exit code 1, one line, and what was saved is whole.
+//! A full disk: exit code 1, one line, and saved checkpoints are intact.
 use std::path::Path;
 use std::process::Command;
 
@@ -51,7 +51,7 @@ fn a_full_disk_loses_nothing_that_was_saved() {
     disk.resize(&format!("{}k", needed / 1024 - 100));
     fail(&mut train(&out, &more), 1, &["No space left"]);
     assert!(out.join("pretrain/checkpoints/step-000020/trainer/state.json").exists(), "the first checkpoint is there");
-    // With room again, the same command goes on and ends as if nothing had been.
+    // With room again, the same command resumes and finishes.
     disk.resize("64m");
     succeed(&mut train(&out, &more));
     assert!(reference == final_weights(&out));

@@ -43,7 +43,7 @@ fn models() -> Vec<PathBuf> {
     found
 }
 
-/// Values that break what expects another.
+/// Values of unexpected types.
 fn extreme(dice: &mut Dice) -> Value {
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     let values = [

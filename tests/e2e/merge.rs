@@ -95,7 +95,7 @@ fn the_number_format_is_the_bases_own() {
         let weights = fs::metadata(out.join("model.safetensors")).unwrap().len();
         let whole = fs::metadata(checkpoint.join("model.safetensors")).unwrap().len();
         assert_eq!(weights < whole * 3 / 5, expected != "float32", "{weights} of {whole} bytes in {expected}");
-        fail(fireclay().args(["merge", "--model"]).arg(source).arg("--out").arg(&out), 2, &["name a folder that is"]);
+        fail(fireclay().args(["merge", "--model"]).arg(source).arg("--out").arg(&out), 2, &["give an empty folder"]);
         fs::remove_dir_all(&out).unwrap();
     }
     fail(fireclay().args(["merge", "--model"]).arg(&model).arg("--out=x"), 2, &["no adapters here"]);

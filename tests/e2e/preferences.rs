@@ -1,4 +1,4 @@
-//! `fireclay data export-preferences`: what people did with replies becomes files that training reads.
+//! `fireclay data export-preferences`: ratings and branches of conversations become training files.
 
 use fireclay_serve::store::{ConversationFile, Store};
 use serde_json::{Value, json};

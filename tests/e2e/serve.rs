@@ -59,7 +59,7 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {response}")))
     }
 
-    /// Tells it to stop; how it ended, and what it said meanwhile.
+    /// Stops it; returns its exit status and its output.
     fn stop(mut self) -> (Option<i32>, String) {
         let signal = std::process::Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
         assert!(signal.unwrap().success());
@@ -170,7 +170,7 @@ fn a_server_killed_in_the_middle_of_a_stream_loses_nothing_that_was_finished() {
             let made = server.ask("POST", "/v1/conversations", &json!({})).1;
             conversation = made["id"].as_str().unwrap().to_owned();
         }
-        // The conversation goes on, whatever the kill before has left; what is told whole is finished.
+        // The conversation continues after any kill; replies reported as complete are finished.
         let more =
             json!({"model": "tiny", "input": format!("{round}"), "conversation": conversation, "max_output_tokens": 2});
         let (status, whole) = server.ask("POST", "/v1/responses", &more);

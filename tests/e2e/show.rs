@@ -1,4 +1,4 @@
-//! `fireclay data show`: what carries loss is marked, and nothing else.
+//! `fireclay data show`: the tokens that carry loss are marked, and no others.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -114,6 +114,6 @@ fn mistakes_are_told_in_a_line() {
     let broken = file(folder.path(), "broken.jsonl", "{\"messages\": []}\n{\"messages\": \n");
     check(&["--data", &broken], &["broken.jsonl:2"]);
     check(&["--context=0"], &["--context 0"]);
-    check(&["--context=1"], &["not one of the", "context of 1 tokens"]);
+    check(&["--context=1"], &["none of the", "context of 1 tokens"]);
     fail(fireclay().args(["data", "show", "--tokenizer"]).arg(folder.path()), 2, &["tokenizer"]);
 }

@@ -92,5 +92,5 @@ fn a_program_gets_an_object_for_every_line() {
         assert!(object["conversation"].is_null(), "nothing is kept: {object}");
     }
     assert!(long["error"].as_str().unwrap().contains("this message has"), "{long}");
-    assert!(wrong["error"].as_str().unwrap().contains("/nwe is no command"), "{wrong}");
+    assert!(wrong["error"].as_str().unwrap().contains("unknown command /nwe"), "{wrong}");
 }

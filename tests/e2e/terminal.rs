@@ -55,7 +55,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
-    /// Waits until this is shown behind so many bytes.
+    /// Waits until this is shown after so many bytes.
     fn wait_for(&mut self, what: &str, behind: usize) {
         let begun = Instant::now();
         while !self.shown()[behind..].contains(what) {
@@ -64,7 +64,7 @@ impl Terminal {
         }
     }
 
-    /// Presses keys that end a line, and waits for the next prompt; what was shown meanwhile.
+    /// Presses keys that end a line, and waits for the next prompt; returns the output in between.
     fn press(&mut self, keys: &str) -> String {
         let before = self.shown().len();
         self.keys.write_all(keys.as_bytes()).unwrap();
@@ -100,12 +100,12 @@ fn a_person_edits_rates_and_finds_conversations_again() {
     assert_eq!(messages[1]["rating"], json!({"verdict": "up"}));
 
     let mut chat = Terminal::open(&model, folder);
-    // The arrow brings back what was asked in the other chat.
+    // The arrow key recalls the other chat's question.
     assert!(chat.press("/open\r").contains("Hello (6 messages)"));
     chat.press("\u{1b}[A\u{1b}[A\r");
     assert!(chat.press("/list\r").contains(" 1  conv_"));
     let dropped = chat.press("half a line\u{3}");
-    assert!(dropped.contains("Ctrl-C again leaves"), "{dropped:?}");
+    assert!(dropped.contains("Ctrl-C again quits"), "{dropped:?}");
     assert_eq!(chat.leave("\u{3}"), Some(130));
 }
 

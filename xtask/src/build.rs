@@ -79,7 +79,7 @@ impl Invocation {
     }
 }
 
-/// Cargo on this workspace, whatever the current folder.
+/// Cargo on this workspace, from any current folder.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
@@ -93,7 +93,7 @@ pub fn workspace() -> &'static Path {
 
 /// Where cargo puts the binary: beside xtask itself, whichever target folder is set.
 fn binary() -> Result<PathBuf> {
-    let xtask = env::current_exe().context("where xtask is cannot be found out")?;
+    let xtask = env::current_exe().context("the path of xtask cannot be found")?;
     let target = xtask.parent().and_then(Path::parent).context("xtask does not lie in a target folder")?;
     Ok(target.join("release").join(format!("fireclay{}", env::consts::EXE_SUFFIX)))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a user got wrong: one line that says what, where, and how to mend it.
+/// An error of the user: one line with the problem, its place, and the remedy.
 #[derive(Debug)]
 pub struct UserError(String);
 

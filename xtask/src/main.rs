@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let result = match arguments.first().and_then(|command| command.to_str()) {
         None | Some("help" | "-h" | "--help") => {
-            // Whoever reads this through a pipe may stop early.
+            // The reader of a pipe may stop early.
             let _ = writeln!(io::stdout(), "{HELP}");
             Ok(ExitCode::SUCCESS)
         }

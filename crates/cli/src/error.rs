@@ -25,12 +25,12 @@ pub const USAGE: u8 = 2;
 /// A signal ended the run after it had saved.
 pub const INTERRUPTED: u8 = 130;
 
-/// A mistake of the user: one line that says what, where, and how to mend it.
+/// An error of the user: one line with the problem, its place, and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UserError(pub String);
 
-/// The run was told to stop, and saved what it had.
+/// The run was interrupted, and saved its state.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Interrupted(pub String);
@@ -129,7 +129,7 @@ fn of_tokenizer(error: &TokenizerError) -> u8 {
     }
 }
 
-/// A path that is not what it should be is the user's to mend; a full or failing disk is not.
+/// A wrong path is an error of the user; a full or failing disk is not.
 fn of_io(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::NotFound

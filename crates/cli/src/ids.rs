@@ -14,7 +14,7 @@ pub fn parse_ids(origin: &str, text: &str) -> Result<Vec<u32>> {
         .filter(|word| !word.is_empty())
         .map(|word| {
             word.parse().map_err(|_| {
-                user(format!("{origin}: {word:?} is no token id; give whole numbers such as \"12 7 301\""))
+                user(format!("{origin}: {word:?} is not a token id; give whole numbers such as \"12 7 301\""))
             })
         })
         .collect::<Result<Vec<u32>>>()?;
@@ -35,9 +35,16 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_named() {
-        for (text, expect) in
-            [("1 two", "\"two\" is no token id"), ("-1", "\"-1\""), ("4294967296", "no token id"), (" ", "no token id")]
-        {
+        for (text, expect) in [
+            ("1 two", "\"two\" is not a token id"),
+            ("-1", "\"-1\""),
+            ("4294967296", "not a token id"),
+            (
+                " ",
+                "no \
+                token id",
+            ),
+        ] {
             let message = parse_ids("--ids", text).unwrap_err().to_string();
             assert!(message.starts_with("--ids: ") && message.contains(expect), "{message}");
         }

@@ -38,7 +38,7 @@ impl Judge {
         }
         let (device, _) = device::choose(device)?;
         let tokenizer = tokenizer_near(&dir)?.ok_or_else(|| {
-            user(format!("{}: no tokenizer beside this reward model; put its tokenizer.json there", dir.display()))
+            user(format!("{}: this reward model has no tokenizer; put its tokenizer.json there", dir.display()))
         })?;
         Ok(Self { model: RewardModel::load(&dir, &device)?, tokenizer, dir })
     }

@@ -6,12 +6,12 @@ use anyhow::Result;
 use fireclay_eval::battery::BatteryShares;
 use fireclay_model::gguf::is_gguf;
 use fireclay_model::huggingface::adapter_base;
-use fireclay_train::checkpoint::left;
+use fireclay_train::checkpoint::final_checkpoint;
 
 use crate::error::user;
 use crate::stages::Stage;
 
-/// Names of the stages that leave a language model behind, the later in a run the further back.
+/// Names of the stages that leave a language model, in the order of a run.
 fn policy_stages() -> impl Iterator<Item = &'static str> {
     Stage::ALL.iter().filter(|stage| stage.leaves_policy()).map(|stage| stage.name())
 }
@@ -37,7 +37,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     }
     if !path.is_dir() {
         return Err(user(format!(
-            "{shown} is a file and no GGUF model; give the folder that holds the model's config.json"
+            "{shown} is a file but not a GGUF model; give the folder that holds the model's config.json"
         )));
     }
     if path.join("config.json").is_file() || adapter_base(path)?.is_some() {
@@ -116,7 +116,7 @@ fn name(stage: &Path) -> String {
 
 /// A stage's best checkpoint, or its newest.
 fn checkpoint_of(stage: &Path) -> Result<Option<PathBuf>> {
-    Ok(left(stage)?)
+    Ok(final_checkpoint(stage)?)
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn what_was_looked_for_is_named() {
         check(&RUN, "nowhere", Err("no such folder; --model takes a run directory"));
-        check(&RUN, "run/recipe.toml", Err("is a file and no GGUF model; give the folder"));
+        check(&RUN, "run/recipe.toml", Err("is a file but not a GGUF model; give the folder"));
         check(&["run/recipe.toml"], "run", Err("no model here; looked for config.json"));
         check(&["run/pretrain/checkpoints/x"], "run/pretrain", Err("no checkpoint yet"));
     }

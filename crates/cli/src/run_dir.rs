@@ -185,7 +185,7 @@ fn free_name(path: &Path) -> PathBuf {
 /// [`write_atomically`], with the file and the remedy in its error.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, text.as_bytes())
-        .with_context(|| format!("{}: cannot be written; free some space or check the rights", path.display()))
+        .with_context(|| format!("{}: cannot be written; free some space or check the permissions", path.display()))
 }
 
 #[cfg(test)]

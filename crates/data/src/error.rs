@@ -1,4 +1,4 @@
-//! Errors of text, shards and options: each message is one line that says what, where, and how to mend it.
+//! Errors of text, shards and options: each message is one line with the problem, its place, and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A folder holds no file of a known kind.
-    #[error("{}: no text here among {skipped} other files: known are {known}", path.display())]
+    #[error("{}: no text here among {skipped} other files: supported are {known}", path.display())]
     NothingInFolder {
         /// The folder.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum DataError {
     #[error("no data named: give at least one file, folder or hf:// address")]
     NoPaths,
     /// A named file's extension says nothing about its format.
-    #[error("{}: unknown extension: known are {known}; rename or convert the file", path.display())]
+    #[error("{}: unknown extension: supported are {known}; rename or convert the file", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum DataError {
         reason: String,
     },
     /// A line that is not JSON.
-    #[error("{}:{line}: not a JSON object: {reason}: mend or remove the line", path.display())]
+    #[error("{}:{line}: not a JSON object: {reason}: fix or remove the line", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum DataError {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// The keys, and what should be under them.
+        /// The keys, and the expected values.
         expected: String,
         /// The value found.
         found: String,
@@ -124,7 +124,7 @@ pub enum DataError {
         hint: &'static str,
     },
     /// A YAML file that cannot be read.
-    #[error("{}:{line}: not YAML that we read: {reason}", path.display())]
+    #[error("{}:{line}: unsupported YAML: {reason}", path.display())]
     Yaml {
         /// The file.
         path: PathBuf,
@@ -134,7 +134,7 @@ pub enum DataError {
         reason: String,
     },
     /// Examples of which every one was skipped.
-    #[error("{what}: not one of the {count} examples can be used: {reason}")]
+    #[error("{what}: none of the {count} examples can be used: {reason}")]
     NothingUsable {
         /// The file, or the kind of examples.
         what: String,
@@ -179,13 +179,13 @@ pub enum DataError {
     /// Text that the tokenizer's vocabulary cannot express.
     #[error("{origin}: cannot be tokenised: {reason}")]
     Vocabulary {
-        /// Place of the document or piece.
+        /// Place of the document or part.
         origin: String,
         /// The tokenizer's reason.
         reason: String,
     },
     /// A folder without a whole set of shards.
-    #[error("{}: no whole set of shards: {reason}: tokenise the text again", dir.display())]
+    #[error("{}: an incomplete set of shards: {reason}: tokenise the text again", dir.display())]
     Incomplete {
         /// The folder.
         dir: PathBuf,
@@ -262,7 +262,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether what was given is at fault (a path, a file, an option), not the machine (a full disk).
+    /// Whether the input is at fault (a path, a file, an option), not the machine (a full disk).
     #[must_use]
     pub fn is_input_error(&self) -> bool {
         !matches!(self, Self::Write { .. })

@@ -36,7 +36,7 @@ mod error;
 
 pub use batches::{Batch, PackedSource, Position, RandomWindows, Source, ValidationBatches, validation};
 pub use chat::{ChatSource, EncodedChats, Shuffled, chat_validation};
-pub use documents::{Document, Documents, Piece, ReadOptions, open_documents, open_documents_with};
+pub use documents::{Document, DocumentPart, Documents, ReadOptions, open_documents, open_documents_with};
 pub use error::DataError;
 pub use shards::{
     ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths,

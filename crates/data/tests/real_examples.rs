@@ -25,7 +25,7 @@ fn paths(path: PathBuf) -> Vec<String> {
     vec![path.into_os_string().into_string().unwrap()]
 }
 
-/// Reads a file of the folder and prints what it held.
+/// Reads a file of the folder and prints its counts.
 fn read<T>(reader: impl Fn(&[String]) -> Result<Examples<T>, DataError>, name: &str) -> Examples<T> {
     let read = reader(&paths(shared().join(name))).unwrap();
     println!("{name}: {} examples\n{}", read.examples.len(), read.skips);

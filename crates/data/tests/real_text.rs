@@ -46,10 +46,10 @@ fn shakespeare_by_characters_is_nanogpts_data() {
     assert!(tokenize_paths(&paths, &tokenizer, out.path(), &options).unwrap().reused);
 }
 
-/// Cutting a long file into pieces does not change its tokens, whatever the tokenizer, language and line ends.
+/// Cutting a long file into parts does not change its tokens, for any tokenizer, language and line ends.
 #[test]
 #[ignore = "needs real data, in the folder that FIRECLAY_SHARED names"]
-fn pieces_of_a_file_give_the_ids_of_the_whole() {
+fn parts_of_a_file_give_the_ids_of_the_whole() {
     let data = shared();
     // The whole texts take minutes without optimisation.
     let characters = if cfg!(debug_assertions) { 8_000 } else { usize::MAX };
@@ -62,19 +62,19 @@ fn pieces_of_a_file_give_the_ids_of_the_whole() {
             let path = folder.path().join(format!("{name}.txt"));
             std::fs::write(&path, &text).unwrap();
             // The longest stretch of these texts without a place to cut at is two kilobytes of unpunctuated Chinese.
-            let options = ReadOptions { piece_bytes: 4_000, ..ReadOptions::default() };
-            let pieces = open_documents_with(&[path.to_str().unwrap().to_owned()], &options).unwrap();
+            let options = ReadOptions { part_bytes: 4_000, ..ReadOptions::default() };
+            let parts = open_documents_with(&[path.to_str().unwrap().to_owned()], &options).unwrap();
             let whole = tokenizer.encode(&text);
             let (mut at, mut count) = (0, 0);
-            for piece in pieces {
-                let piece = piece.unwrap().text;
-                let ids = tokenizer.encode(&piece);
+            for part in parts {
+                let part = part.unwrap().text;
+                let ids = tokenizer.encode(&part);
                 let there = whole.get(at..at + ids.len());
-                assert!(there == Some(&ids[..]), "{name}, piece {count}, has other ids than in the whole: {piece:?}");
+                assert!(there == Some(&ids[..]), "{name}, part {count}, has other ids than in the whole: {part:?}");
                 at += ids.len();
                 count += 1;
             }
-            assert!(count > 1 && at == whole.len(), "{name} came in {count} pieces");
+            assert!(count > 1 && at == whole.len(), "{name} came in {count} parts");
         }
     }
 }

@@ -5,7 +5,7 @@ use fireclay_data::examples::Task;
 use fireclay_infer::{Completion, Engine, EngineConfig, FinishReason, SamplingConfig};
 use fireclay_tokenizer::Tokenizer;
 
-use crate::{EvalError, Reader};
+use crate::{EvalError, EvalModel};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,16 +38,16 @@ pub fn prompts(
 /// # Errors
 /// When a setting is invalid, or the model's logits are not finite.
 pub fn answers(
-    reader: &Reader,
+    model: &EvalModel,
     tasks: &[EncodedTask],
     sampling: &SamplingConfig,
 ) -> Result<Vec<ModelAnswer>, EvalError> {
-    let config = EngineConfig { memory: reader.memory, streams: reader.batch.max(1), ..EngineConfig::default() };
-    let mut engine = Engine::new(reader.decoder.clone(), config)?;
+    let config = EngineConfig { memory: model.memory, streams: model.batch.max(1), ..EngineConfig::default() };
+    let mut engine = Engine::new(model.decoder.clone(), config)?;
     let prompts: Vec<Vec<u32>> = tasks.iter().map(|task| task.prompt.clone()).collect();
     let completions = engine.complete_all(&prompts, sampling)?;
     let answer = |completion: Completion| ModelAnswer {
-        text: reader.tokenizer.decode(completion.ids_before_stop()),
+        text: model.tokenizer.decode(completion.ids_before_stop()),
         finished: completion.finish_reason == FinishReason::Stop,
         ids: completion.ids,
     };

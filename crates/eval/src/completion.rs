@@ -2,9 +2,9 @@
 
 use fireclay_data::examples::Completion;
 
-use crate::reader::{Scored, sum};
+use crate::eval_model::{Scored, sum};
 use crate::spans::common_prefix;
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Counts how often every token of the continuation is the most probable one, given the context and the tokens before
 /// it: then greedy decoding generates exactly the continuation.
@@ -14,18 +14,18 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn completion(reader: &Reader, texts: &[Completion]) -> Result<TaskReport, EvalError> {
+pub fn completion(model: &EvalModel, texts: &[Completion]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for Completion { context, continuation } in texts {
         // White space at the end would be one token with the space that joins.
         let context = context.trim();
-        let whole = reader.encode(&format!("{context} {continuation}"))?;
-        let both = [reader.encode(context)?, whole];
+        let whole = model.encode(&format!("{context} {continuation}"))?;
+        let both = [model.encode(context)?, whole];
         let start = common_prefix(&both).min(both[1].len().saturating_sub(1));
         let [_, whole] = both;
         rows.push((whole, start));
     }
-    let Scored { answers, truncated } = reader.score(rows)?;
+    let Scored { answers, truncated } = model.score(rows)?;
     let right: Vec<bool> = answers.iter().map(|scores| scores.iter().all(|score| score.greedy)).collect();
     let n = texts.len();
     let tokens: usize = answers.iter().map(Vec::len).sum();

@@ -11,14 +11,14 @@ use fireclay_train::TrainError;
 pub enum EvalError {
     /// No question has a right answer.
     #[error(
-        "nothing says which answers are right; give `answer`, `regex` or `json` with every prompt, or compare two \
+        "no right answers are given; give `answer`, `regex` or `json` with every prompt, or compare two \
          models \
          with --task wins"
     )]
     NothingChecked,
     /// No prompt of a battery has a right reply.
     #[error(
-        "battery: nothing says which answers are right; give `answer`, `regex` or `json` with every prompt of \
+        "battery: no right answers are given; give `answer`, `regex` or `json` with every prompt of \
          battery.data"
     )]
     NothingCheckedInBattery,
@@ -32,7 +32,7 @@ pub enum EvalError {
     },
     /// An answer without a question, and a tokenizer without a token that begins a text.
     #[error(
-        "nothing stands before an answer, and this tokenizer has no token that begins a text; give every question \
+        "an answer has no text before it, and this tokenizer has no token that begins a text; give every question \
          some words"
     )]
     NothingBefore,

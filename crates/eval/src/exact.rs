@@ -7,7 +7,7 @@ use fireclay_data::examples::{AnswerCheck, Task};
 use fireclay_infer::SamplingConfig;
 
 use crate::answers::{answers, prompts};
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Answers every question by the chat template, and counts answers that pass the task's own check (`correct`) and those
 /// that equal the reference answer word by word (`exact`). Problems of one and of two digits are reported separately;
@@ -16,14 +16,14 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 /// # Errors
 /// When no answer could be checked, the tokenizer has no chat template, every prompt is too long, or the model's logits
 /// are not finite.
-pub fn exact_match(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
+pub fn exact_match(model: &EvalModel, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
     let can_be_judged = |task: &Task| task.reference.is_some() || task.check != AnswerCheck::OPEN;
     if !tasks.iter().any(can_be_judged) {
         return Err(EvalError::NothingChecked);
     }
-    let encoded = prompts(tasks, reader.tokenizer, reader.decoder.config().context, sampling.max_tokens)?;
+    let encoded = prompts(tasks, model.tokenizer, model.decoder.config().context, sampling.max_tokens)?;
     let tasks = &encoded.items;
-    let answers = answers(reader, tasks, sampling)?;
+    let answers = answers(model, tasks, sampling)?;
     let (mut correct, mut exact, mut finished) = (vec![], vec![], vec![]);
     let mut by_group: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
     for (task, answer) in tasks.iter().map(|task| &task.task).zip(&answers) {

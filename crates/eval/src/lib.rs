@@ -5,7 +5,7 @@
 //! Evaluation of models: one evaluator per file, each a function of a model and its questions.
 //!
 //! ```text
-//! files, embedded corpus  ──►  questions  ──evaluator (Reader)──►  TaskReport  ──►  table, JSON
+//! files, embedded corpus  ──►  questions  ──evaluator (EvalModel)──►  TaskReport  ──►  table, JSON
 //! ```
 //!
 //! | questions | evaluator | judged by |
@@ -22,9 +22,9 @@
 //! [`embedded`] has the embedded corpus' held-out questions. A [`TaskReport`] has [`Metric`]s, a share with its 95 %
 //! interval ([`wilson`]) and the chance level; [`table()`] shows several.
 //!
-//! Reading order: [`Reader`] → the evaluators → [`TaskReport`]. `docs/evaluation.md` has the formulas.
+//! Reading order: [`EvalModel`] → the evaluators → [`TaskReport`]. `docs/evaluation.md` has the formulas.
 
-mod reader;
+mod eval_model;
 mod spans;
 mod multiple_choice;
 mod schema;
@@ -44,11 +44,11 @@ mod error;
 pub use answers::{ModelAnswer, answers, prompts};
 pub use completion::completion;
 pub use error::EvalError;
+pub use eval_model::{EvalModel, Scored};
 pub use exact::exact_match;
 pub use interval::wilson;
 pub use multiple_choice::multiple_choice;
 pub use preferences::{preferences_by_likelihood, preferences_by_reward};
-pub use reader::{Reader, Scored};
 pub use schema::schema;
 pub use table::table;
 pub use task_report::{Metric, TaskReport};

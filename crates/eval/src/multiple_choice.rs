@@ -2,9 +2,9 @@
 
 use fireclay_data::examples::MultipleChoice;
 
-use crate::reader::{Scored, mean, sum};
+use crate::eval_model::{Scored, mean, sum};
 use crate::spans::common_prefix;
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Scores every choice after its question, and counts how often the right one is the most probable, as a whole and per
 /// token.
@@ -14,17 +14,17 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn multiple_choice(reader: &Reader, questions: &[MultipleChoice]) -> Result<TaskReport, EvalError> {
+pub fn multiple_choice(model: &EvalModel, questions: &[MultipleChoice]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for question in questions {
-        let encode = |choice: &String| reader.encode(&format!("{} {choice}", question.query));
+        let encode = |choice: &String| model.encode(&format!("{} {choice}", question.query));
         let choices = question.choices.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
         // If a choice is a prefix of another one, its last token is judged.
         let shortest = choices.iter().map(Vec::len).min().unwrap_or(1);
         let start = common_prefix(&choices).min(shortest.saturating_sub(1));
         rows.extend(choices.into_iter().map(|ids| (ids, start)));
     }
-    let Scored { answers, truncated } = reader.score(rows)?;
+    let Scored { answers, truncated } = model.score(rows)?;
     let mut answers = answers.iter();
     let (mut by_sum, mut by_mean, mut chance) = (vec![], vec![], 0.0);
     for question in questions {

@@ -5,8 +5,8 @@ use fireclay_data::examples::Preference;
 use fireclay_rlhf::{RewardModel, judge};
 use fireclay_tokenizer::Tokenizer;
 
-use crate::reader::{mean, sum};
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::eval_model::{mean, sum};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Chance level of a random choice.
 const COIN: f64 = 0.5;
@@ -43,14 +43,14 @@ pub fn preferences_by_reward(
 /// # Errors
 /// When the tokenizer has no chat template, no pair fits the contexts, or a model's logits are not numbers.
 pub fn preferences_by_likelihood(
-    reader: &Reader,
-    reference: Option<&Reader>,
+    model: &EvalModel,
+    reference: Option<&EvalModel>,
     pairs: &[Preference],
 ) -> Result<TaskReport, EvalError> {
-    let contexts = [Some(reader), reference].into_iter().flatten().map(|reader| reader.decoder.config().context);
+    let contexts = [Some(model), reference].into_iter().flatten().map(|model| model.decoder.config().context);
     let context = contexts.min().unwrap_or(0);
-    let Encoded { items, skips } = encode_preferences(pairs, reader.tokenizer, context)?;
-    let policy = likelihoods(reader, &items)?;
+    let Encoded { items, skips } = encode_preferences(pairs, model.tokenizer, context)?;
+    let policy = likelihoods(model, &items)?;
     let higher = |values: &dyn Fn(&Likelihoods) -> [f64; 2]| {
         let judged = policy.iter().map(|pair| {
             let [chosen, rejected] = values(pair);
@@ -82,9 +82,9 @@ struct Likelihoods {
     means: [f64; 2],
 }
 
-fn likelihoods(reader: &Reader, pairs: &[EncodedPair]) -> Result<Vec<Likelihoods>, EvalError> {
+fn likelihoods(model: &EvalModel, pairs: &[EncodedPair]) -> Result<Vec<Likelihoods>, EvalError> {
     let both = |pair: &EncodedPair| [&pair.chosen, &pair.rejected].map(|ids| (ids.clone(), pair.prompt_tokens));
-    let scored = reader.score(pairs.iter().flat_map(both))?;
+    let scored = model.score(pairs.iter().flat_map(both))?;
     let pair = |answers: &[Vec<_>]| Likelihoods {
         sums: [sum(&answers[0]), sum(&answers[1])],
         means: [mean(&answers[0]), mean(&answers[1])],

@@ -2,10 +2,10 @@
 
 use fireclay_data::examples::Schema;
 
+use crate::eval_model::{Scored, sum};
 use crate::multiple_choice::best;
-use crate::reader::{Scored, sum};
 use crate::spans::common_suffix;
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Scores the ending after each context, and counts how often it is the most probable after the right one.
 ///
@@ -14,10 +14,10 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<TaskReport, EvalError> {
+pub fn schema(model: &EvalModel, questions: &[Schema]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
     for question in questions {
-        let encode = |context: &String| reader.encode(&format!("{context} {}", question.continuation));
+        let encode = |context: &String| model.encode(&format!("{context} {}", question.continuation));
         let texts = question.context_options.iter().map(encode).collect::<Result<Vec<_>, EvalError>>()?;
         let ending = common_suffix(&texts).max(1);
         rows.extend(texts.into_iter().map(|ids| {
@@ -25,7 +25,7 @@ pub fn schema(reader: &Reader, questions: &[Schema]) -> Result<TaskReport, EvalE
             (ids, start)
         }));
     }
-    let Scored { answers, truncated } = reader.score(rows)?;
+    let Scored { answers, truncated } = model.score(rows)?;
     let mut answers = answers.iter();
     let (mut right, mut chance) = (vec![], 0.0);
     for question in questions {

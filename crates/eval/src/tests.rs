@@ -6,7 +6,9 @@ use fireclay_infer::SamplingConfig;
 use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{BpeConfig, Message, Tokenizer};
 
-use super::{Reader, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, schema, table};
+use super::{
+    EvalModel, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, schema, table,
+};
 
 const TEXT: &str = "the red clay is in the kiln. the wet clay is on the wheel. a pot of clay, a pot of red clay.";
 
@@ -19,11 +21,11 @@ fn model() -> (InferenceDecoder, Tokenizer) {
     (InferenceDecoder::new(config.init(5, &device), WeightStorage::F32), tokenizer)
 }
 
-fn reader<'a>(decoder: &'a InferenceDecoder, tokenizer: &'a Tokenizer) -> Reader<'a> {
-    Reader { decoder, tokenizer, leading: None, batch: 3, memory: 1 << 20 }
+fn eval_model<'a>(decoder: &'a InferenceDecoder, tokenizer: &'a Tokenizer) -> EvalModel<'a> {
+    EvalModel { decoder, tokenizer, leading: None, batch: 3, memory: 1 << 20 }
 }
 
-/// log p of `answer` behind `before`, whose ids join at a border, and whether it is what greedy decoding says: by one
+/// log p of `answer` after `before`, whose ids join at a border, and whether greedy decoding gives it: by one
 /// forward pass of one row.
 fn by_hand(decoder: &InferenceDecoder, tokenizer: &Tokenizer, before: &str, answer: &str) -> (f64, usize, bool) {
     let (given, whole) = (tokenizer.encode(before), tokenizer.encode(&format!("{before} {answer}")));
@@ -64,11 +66,11 @@ fn the_most_probable_choice_is_chosen() {
         // Each question is asked with every answer as the right one, too: exactly one of them is chosen.
         questions.push(MultipleChoice { query: query.into(), choices: choices.clone(), gold });
     }
-    let outcome = multiple_choice(&reader(&decoder, &tokenizer), &questions).unwrap();
+    let outcome = multiple_choice(&eval_model(&decoder, &tokenizer), &questions).unwrap();
     check(&outcome, &[("accuracy", right[0] / 4.0), ("accuracy_normalised", right[1] / 4.0)]);
     assert_eq!((outcome.n, outcome.truncated, outcome.baseline()), (4, 0, Some(0.25)));
     let all: Vec<_> = (0..4).map(|gold| MultipleChoice { gold, ..questions[0].clone() }).collect();
-    let outcome = multiple_choice(&reader(&decoder, &tokenizer), &all).unwrap();
+    let outcome = multiple_choice(&eval_model(&decoder, &tokenizer), &all).unwrap();
     check(&outcome, &[("accuracy", 0.25), ("accuracy_normalised", 0.25)]);
 }
 
@@ -81,7 +83,7 @@ fn a_choice_that_another_begins_with_and_an_empty_question_can_be_judged() {
         MultipleChoice { query: String::new(), choices: vec!["a".into(), "the".into()], gold: 0 },
         MultipleChoice { query: "the wet clay is on the wheel ".repeat(9), choices, gold: 0 },
     ];
-    let outcome = multiple_choice(&reader(&decoder, &tokenizer), &questions).unwrap();
+    let outcome = multiple_choice(&eval_model(&decoder, &tokenizer), &questions).unwrap();
     assert_eq!((outcome.n, outcome.truncated), (3, 2));
 }
 
@@ -94,7 +96,7 @@ fn the_context_that_makes_the_ending_most_probable_is_chosen() {
     let best = (0..3).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
     for gold in 0..3 {
         let question = Schema { context_options: contexts.clone(), continuation: "is in the kiln.".into(), gold };
-        let outcome = schema(&reader(&decoder, &tokenizer), &[question]).unwrap();
+        let outcome = schema(&eval_model(&decoder, &tokenizer), &[question]).unwrap();
         check(&outcome, &[("accuracy", f64::from(u8::from(gold == best)))]);
         assert_eq!(outcome.baseline().map(|chance| (chance * 3.0).round()), Some(1.0));
     }
@@ -107,7 +109,7 @@ fn a_completion_is_right_where_greedy_decoding_writes_it() {
     let scores = texts.map(|text| by_hand(&decoder, &tokenizer, "the red clay is in the", text));
     let completions =
         texts.map(|text| Completion { context: "the red clay is in the \n".into(), continuation: text.into() });
-    let outcome = completion(&reader(&decoder, &tokenizer), &completions).unwrap();
+    let outcome = completion(&eval_model(&decoder, &tokenizer), &completions).unwrap();
     let right = scores.iter().filter(|score| score.2).count() as f64 / 4.0;
     let nats: f64 = scores.iter().map(|score| score.0).sum();
     let tokens: usize = scores.iter().map(|score| score.1).sum();
@@ -135,12 +137,12 @@ fn answers_are_checked_and_compared_word_by_word() {
         InferenceDecoder::new(config.init(5, &decoder.device()), WeightStorage::F32)
     };
     let sampling = SamplingConfig::greedy(4);
-    let outcome = exact_match(&reader(&decoder, &tokenizer), &tasks, &sampling).unwrap();
+    let outcome = exact_match(&eval_model(&decoder, &tokenizer), &tasks, &sampling).unwrap();
     check(&outcome, &[("correct", 0.5), ("exact", 0.0)]);
     assert_eq!(outcome.n, 2);
     let open = [task("a pot", AnswerCheck::OPEN, None)];
-    let error = exact_match(&reader(&decoder, &tokenizer), &open, &sampling).unwrap_err();
-    assert!(error.to_string().contains("nothing says which answers are right"), "{error}");
+    let error = exact_match(&eval_model(&decoder, &tokenizer), &open, &sampling).unwrap_err();
+    assert!(error.to_string().contains("no right answers are given"), "{error}");
 }
 
 #[test]
@@ -158,11 +160,11 @@ fn a_model_prefers_the_same_as_itself_by_no_margin() {
         origin: "test:1".into(),
     };
     let pairs = [pair("the kiln", "the wheel"), pair("the wheel", "the kiln")];
-    let (reader, other) = (reader(&decoder, &tokenizer), reader(&other, &tokenizer));
-    let outcome = preferences_by_likelihood(&reader, Some(&reader), &pairs).unwrap();
+    let (model, other) = (eval_model(&decoder, &tokenizer), eval_model(&other, &tokenizer));
+    let outcome = preferences_by_likelihood(&model, Some(&model), &pairs).unwrap();
     check(&outcome, &[("implicit_accuracy", 0.0), ("implicit_margin", 0.0)]);
-    // One of two opposite pairs is preferred, whoever judges.
-    let outcome = preferences_by_likelihood(&reader, Some(&other), &pairs).unwrap();
+    // Any judge prefers one of two opposite pairs.
+    let outcome = preferences_by_likelihood(&model, Some(&other), &pairs).unwrap();
     check(&outcome, &[("implicit_accuracy", 0.5), ("accuracy", 0.5), ("accuracy_normalised", 0.5)]);
 }
 

@@ -4,7 +4,7 @@ use fireclay_data::{Document, open_documents};
 use fireclay_infer::score;
 use fireclay_tokenizer::Tokenizer;
 
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Joint log-probability of tokens, and their number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,16 +56,16 @@ impl Likelihood {
 ///
 /// # Errors
 /// When a file is missing or damaged, nothing in it can be scored, or the model's logits are not numbers.
-pub fn text(reader: &Reader, path: &str, limit: Option<usize>) -> Result<TaskReport, EvalError> {
+pub fn text(model: &EvalModel, path: &str, limit: Option<usize>) -> Result<TaskReport, EvalError> {
     let (mut all, mut n, mut left_out) = (Likelihood::default(), 0, 0);
     let mut add = |document: &str| -> Result<(), EvalError> {
-        let ids = reader.encode(document)?;
+        let ids = model.encode(document)?;
         if ids.len() < 2 {
             left_out += 1;
             return Ok(());
         }
         n += 1;
-        all = all.and(Likelihood::new(&ids, &score(reader.decoder, &ids)?, Some(reader.tokenizer)));
+        all = all.and(Likelihood::new(&ids, &score(model.decoder, &ids)?, Some(model.tokenizer)));
         Ok(())
     };
     // Long documents come in pieces.

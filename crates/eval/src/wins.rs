@@ -7,7 +7,7 @@ use fireclay_rlhf::rewards::LearnedReward;
 use fireclay_rlhf::{Answer, Reward, RewardModel};
 
 use crate::answers::{ModelAnswer, answers, prompts};
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// The share of prompts on which `policy`'s answer has the higher reward than `reference`'s; equal rewards count half
 /// to each. All three must have one tokenizer.
@@ -15,8 +15,8 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, or a model's logits are not finite.
 pub fn win_rate(
-    policy: &Reader,
-    reference: &Reader,
+    policy: &EvalModel,
+    reference: &EvalModel,
     reward: RewardModel,
     tasks: &[Task],
     sampling: &SamplingConfig,

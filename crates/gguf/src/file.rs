@@ -15,7 +15,7 @@ const LARGEST_ARRAY: u64 = 1 << 24;
 /// Largest number of bytes of a name; ggml allows 64 for tensors and 65535 for keys.
 const LONGEST_NAME: u64 = 65_535;
 const DEFAULT_ALIGNMENT: u64 = 32;
-const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
+const REMEDY: &str = "the file is damaged or was cut off: copy it again from its source";
 
 /// One entry of the metadata.
 #[derive(Clone, Debug, PartialEq)]
@@ -233,9 +233,11 @@ impl Header {
         match u32::from_le_bytes(cursor.array()?) {
             2 | 3 => {}
             version if version.swap_bytes() <= 3 => {
-                return Err("a big-endian GGUF file, which is not read; convert it".into());
+                return Err("a big-endian GGUF file, which is not supported; convert it".into());
             }
-            version => return Err(format!("GGUF version {version} is not read (2 and 3 are); convert the file anew")),
+            version => {
+                return Err(format!("GGUF version {version} is not supported (2 and 3 are); convert it again"));
+            }
         }
         let (tensor_count, entry_count) = (cursor.u64()?, cursor.u64()?);
         let mut metadata = BTreeMap::new();
@@ -248,7 +250,7 @@ impl Header {
         let alignment = match metadata.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
             Some(Value::Unsigned(alignment)) if alignment.is_power_of_two() && *alignment <= 1 << 20 => *alignment,
-            Some(_) => return Err("general.alignment is not a power of two up to 2^20; convert the file anew".into()),
+            Some(_) => return Err("general.alignment is not a power of two up to 2^20; convert the file again".into()),
         };
         let mut found = vec![];
         for _ in 0..tensor_count {
@@ -275,7 +277,7 @@ impl Header {
 struct NewInfo {
     shape: Vec<usize>,
     kind: NumberType,
-    /// Behind the header.
+    /// After the header.
     offset: u64,
     size: u64,
 }
@@ -336,7 +338,7 @@ impl<'a> Cursor<'a> {
     fn values(&mut self) -> Result<Array, String> {
         let (kind, count) = (u32::from_le_bytes(self.array()?), self.u64()?);
         if count > LARGEST_ARRAY {
-            return Err(format!("an array of {count} entries; {LARGEST_ARRAY} are the most that are read"));
+            return Err(format!("an array of {count} entries; {LARGEST_ARRAY} is the largest supported number"));
         }
         let start = self.at;
         let size = match kind {
@@ -351,7 +353,7 @@ impl<'a> Cursor<'a> {
                 }
                 return Ok(Array { kind, count: count as usize, bytes: start..self.at });
             }
-            ARRAY => return Err("an array of arrays, which is not read".into()),
+            ARRAY => return Err("an array of arrays, which is not supported".into()),
             other => return Err(format!("an array of kind {other}, which is unknown; {REMEDY}")),
         };
         self.take(count * size)?;
@@ -371,7 +373,7 @@ impl<'a> Cursor<'a> {
         let code = u32::from_le_bytes(self.array()?);
         let Some(kind) = NumberType::of_code(code) else {
             return Err(format!(
-                "tensor {name:?} is {}, which is not read; use a file in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, \
+                "tensor {name:?} is {}, which is not supported; use a file in F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, \
                  Q5_1, Q4_K, Q5_K or Q6_K",
                 NumberType::other_name(code)
             ));

@@ -79,7 +79,7 @@ pub fn write(
     for (index, tensor) in tensors.iter().enumerate() {
         let numbers = numbers(index)?;
         if numbers.len() != tensor.shape.iter().product::<usize>() {
-            return Err(refused(tensor, "has not as many numbers as its shape says"));
+            return Err(refused(tensor, "does not have as many numbers as its shape says"));
         }
         let mut bytes = quantize::narrow(tensor.kind, &numbers)
             .ok_or_else(|| refused(tensor, "is of a type that is not written"))?;

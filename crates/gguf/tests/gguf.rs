@@ -69,7 +69,7 @@ fn what_is_wrong_is_named() {
     check(b"GGUF", "its header ends at byte 4");
     check(b"GGML\x03\0\0\0", "does not begin with \"GGUF\"");
     check(b"GGUF\0\0\0\x03", "big-endian");
-    check(b"GGUF\x09\0\0\0", "version 9 is not read");
+    check(b"GGUF\x09\0\0\0", "version 9 is not supported");
     check(b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS");
     let start =
         |tensors: u64, entries: u64| [&b"GGUF\x03\0\0\0"[..], &tensors.to_le_bytes(), &entries.to_le_bytes()].concat();
@@ -79,7 +79,7 @@ fn what_is_wrong_is_named() {
     let name = |length: u64| length.to_le_bytes();
     check(&[&start(0, 1)[..], &name(u64::MAX)].concat(), "a name of 18446744073709551615 bytes");
     let array = [&start(0, 1)[..], &name(1), b"k", &9u32.to_le_bytes(), &4u32.to_le_bytes()].concat();
-    check(&[&array[..], &u64::MAX.to_le_bytes()].concat(), "are the most that are read");
+    check(&[&array[..], &u64::MAX.to_le_bytes()].concat(), "is the largest supported number");
     check(&[&array[..], &(1u64 << 24).to_le_bytes()].concat(), "more bytes should be");
     let tensor = |sizes: &[u64], code: u32| {
         let sizes: Vec<u8> = sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
@@ -90,7 +90,7 @@ fn what_is_wrong_is_named() {
     check(&tensor(&[1 << 40], 0), "does not fit the file");
     check(&tensor(&[0], 0), "does not fit the file");
     check(&tensor(&[33], 2), "does not fit the file");
-    check(&tensor(&[256], 10), "Q2_K, which is not read; use a file in F32");
+    check(&tensor(&[256], 10), "Q2_K, which is not supported; use a file in F32");
     check(&tensor(&[40], 0), "does not fit the file");
     check(&tensor(&[20], 0), "outside the file");
     let odd = NewTensor { name: "x".into(), shape: vec![2, 40], kind: NumberType::Q8_0 };

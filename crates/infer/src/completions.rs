@@ -13,7 +13,7 @@ use crate::score::LOGITS_AT_ONCE;
 
 /// A sequence of token ids, with the index at which its completion begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct ScoredSequence {
     /// Prompt and completion.
     pub ids: Vec<u32>,
     /// The index of the completion's first token: at least 1, for a token must precede it, and at most the last
@@ -21,7 +21,7 @@ pub struct Given {
     pub start: usize,
 }
 
-impl Given {
+impl ScoredSequence {
     /// Tokens in the completion.
     #[must_use]
     pub fn completion_tokens(&self) -> usize {
@@ -130,21 +130,21 @@ impl Scorer for InferenceDecoder {
 /// Sequences as one batch: every token but the last of each sequence, padded on the right, where causal attention does
 /// not reach.
 #[derive(Clone, Debug)]
-pub struct Padded {
+pub struct PaddedBatch {
     inputs: Vec<u32>,
     shape: [usize; 2],
     predictors: Vec<u32>,
     targets: Vec<u32>,
 }
 
-impl Padded {
+impl PaddedBatch {
     /// The batch of these sequences, at least one.
     #[must_use]
-    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a Given> + Clone) -> Self {
-        let longest = sequences.clone().into_iter().map(|given| given.ids.len()).max().unwrap_or(1);
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a ScoredSequence> + Clone) -> Self {
+        let longest = sequences.clone().into_iter().map(|sequence| sequence.ids.len()).max().unwrap_or(1);
         let time = longest - 1;
         let (mut inputs, mut predictors, mut targets, mut rows) = (vec![], vec![], vec![], 0);
-        for Given { ids, start } in sequences {
+        for ScoredSequence { ids, start } in sequences {
             inputs.extend_from_slice(&ids[..ids.len() - 1]);
             predictors.extend((start - 1..ids.len() - 1).map(|t| (rows * time + t) as u32));
             targets.extend_from_slice(&ids[*start..]);
@@ -185,11 +185,11 @@ impl Padded {
 /// As [`score_completions`].
 pub fn completion_logprobs(
     decoder: &impl Scorer,
-    sequences: &[Given],
+    sequences: &[ScoredSequence],
     temperature: f64,
     limits: ScoreLimits,
 ) -> Result<Vec<Vec<f32>>, InferError> {
-    let score = |batch: &Padded| {
+    let score = |batch: &PaddedBatch| {
         let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&decoder.device())));
         host(decoder.log_probabilities(hidden_nd, batch.targets().to_vec(), temperature).chosen.detach())
     };
@@ -203,10 +203,10 @@ pub fn completion_logprobs(
 /// result is not a number.
 ///
 /// # Panics
-/// When a completion begins at its sequence's first token or behind its last.
+/// When a completion begins at its sequence's first token or after its last.
 pub fn score_completions(
     decoder: &impl Scorer,
-    sequences: &[Given],
+    sequences: &[ScoredSequence],
     limits: ScoreLimits,
 ) -> Result<Vec<Vec<TokenScore>>, InferError> {
     in_batches(decoder, sequences, limits, |batch| score_batch(decoder, batch), |score| score.logprob)
@@ -215,24 +215,24 @@ pub fn score_completions(
 /// Scores sequences in batches, those of similar length together; `logprob` returns the log-probability of a score.
 fn in_batches<T>(
     decoder: &impl Scorer,
-    sequences: &[Given],
+    sequences: &[ScoredSequence],
     limits: ScoreLimits,
-    score: impl Fn(&Padded) -> Vec<T>,
+    score: impl Fn(&PaddedBatch) -> Vec<T>,
     logprob: impl Fn(&T) -> f32,
 ) -> Result<Vec<Vec<T>>, InferError> {
     let context = decoder.config().context;
-    for (row, Given { ids, start }) in sequences.iter().enumerate() {
+    for (row, ScoredSequence { ids, start }) in sequences.iter().enumerate() {
         check_ids(ids, row, decoder.config().vocab_size)?;
         assert!((1..ids.len()).contains(start), "a completion from token {start} of {} tokens", ids.len());
         if ids.len() > context + 1 {
             return Err(InferError::PromptTooLong { row, tokens: ids.len(), context });
         }
     }
-    let lengths: Vec<usize> = sequences.iter().map(|given| given.ids.len()).collect();
+    let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.ids.len()).collect();
     let mut scores: Vec<Vec<T>> = sequences.iter().map(|_| vec![]).collect();
     // The longest first: if there is too little memory, this fails at once.
     for rows in by_length(&lengths, |tokens| limits.rows_of(decoder.config(), tokens)).into_iter().rev() {
-        let mut found = score(&Padded::new(rows.iter().map(|&row| &sequences[row]))).into_iter();
+        let mut found = score(&PaddedBatch::new(rows.iter().map(|&row| &sequences[row]))).into_iter();
         for row in rows {
             scores[row] = found.by_ref().take(sequences[row].completion_tokens()).collect();
         }
@@ -244,7 +244,7 @@ fn in_batches<T>(
 }
 
 /// The scores of a batch, one completion after the other.
-fn score_batch(decoder: &impl Scorer, batch: &Padded) -> Vec<TokenScore> {
+fn score_batch(decoder: &impl Scorer, batch: &PaddedBatch) -> Vec<TokenScore> {
     let device = decoder.device();
     let hidden_nd = batch.predictors_of(decoder.hidden(batch.inputs(&device)));
     let at_once = (LOGITS_AT_ONCE / decoder.config().vocab_size).max(1);

@@ -159,7 +159,7 @@ impl ConstraintCompiler {
     /// memory: 1,000,000 steps to build the lexer, 200,000 grammar symbols, 20,000 lexer states.
     pub fn compile(&self, constraint: &Constraint) -> Result<CompiledConstraint, InferError> {
         if constraint.size() > MOST_SOURCE {
-            return Err(refused(format!("it has {} bytes, and {MOST_SOURCE} are the most", constraint.size())));
+            return Err(refused(format!("it has {} bytes, more than the limit of {MOST_SOURCE}", constraint.size())));
         }
         let parser = self.factory.create_parser(constraint.grammar()?).map_err(refused)?;
         let mut compiled =

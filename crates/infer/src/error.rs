@@ -1,6 +1,6 @@
 //! Errors of generation.
 
-/// An error that names what is wrong, where, and how to mend it, on one line.
+/// An error of one line: the problem, its place, and the remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InferError {

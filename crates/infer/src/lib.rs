@@ -70,7 +70,7 @@ mod host;
 mod padding;
 
 pub use completion::{Completion, FinishReason, PromptScore, Timing};
-pub use completions::{Given, Padded, ScoreLimits, TokenScore, completion_logprobs, score_completions};
+pub use completions::{PaddedBatch, ScoreLimits, ScoredSequence, TokenScore, completion_logprobs, score_completions};
 pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler};
 pub use distribution::{Distribution, Sampled, Sampler, Seen};
 pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};

@@ -14,15 +14,15 @@ const BETWEEN: State = State(0);
 const ONE: State = State(1);
 /// Two more.
 const TWO: State = State(2);
-/// Behind E0: no overlong form.
+/// After E0: no overlong form.
 const AFTER_E0: State = State(3);
-/// Behind ED: no surrogate.
+/// After ED: no surrogate.
 const AFTER_ED: State = State(4);
-/// Behind F0: no overlong form.
+/// After F0: no overlong form.
 const AFTER_F0: State = State(5);
 /// Three more continuation bytes.
 const THREE: State = State(6);
-/// Behind F4: nothing above U+10FFFF.
+/// After F4: nothing above U+10FFFF.
 const AFTER_F4: State = State(7);
 /// No valid text.
 const BROKEN: State = State(8);

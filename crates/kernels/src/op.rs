@@ -204,8 +204,8 @@ pub(crate) fn apply<const R: usize>(kernel: impl Kernel, inputs: impl Into<Vec<D
 /// An operation from several tensors to several. A node of burn's graph has one result, so the operation consists of a
 /// [`Whole`], whose result stands for all of them, and a [`Part`] for each, which depends on it. Tensors pass from one
 /// to the other outside the graph.
-pub trait KernelOfSeveral: fmt::Debug + Send + Sync + 'static {
-    /// The results, and what the backward pass needs, as [`Kernel::forward`].
+pub trait MultiOutputKernel: fmt::Debug + Send + Sync + 'static {
+    /// The results, and the tensors that the backward pass needs, as [`Kernel::forward`].
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>);
 
     /// The gradient of each input that is `wanted`, from those of the results; results that nothing depends on have
@@ -242,7 +242,7 @@ fn locked(exchange: &Exchange) -> MutexGuard<'_, Vec<Option<FlexTensor>>> {
     exchange.lock().expect("no thread panics with the lock")
 }
 
-impl<K: KernelOfSeveral> Kernel for Whole<K> {
+impl<K: MultiOutputKernel> Kernel for Whole<K> {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let (outputs, saved) = self.kernel.forward(inputs, tracked);
         *locked(&self.exchange) = outputs.into_iter().map(Some).collect();
@@ -268,8 +268,8 @@ impl Kernel for Part {
 }
 
 /// Applies a kernel with M results to tensors.
-pub(crate) fn apply_for_several<const R: usize, const M: usize>(
-    kernel: impl KernelOfSeveral,
+pub(crate) fn apply_multi<const R: usize, const M: usize>(
+    kernel: impl MultiOutputKernel,
     inputs: impl Into<Vec<DispatchTensor>>,
 ) -> [Tensor<R>; M] {
     let exchange = Exchange::default();

@@ -280,7 +280,7 @@ fn windows_and_texts_hide_keys() {
 
 #[test]
 fn large_scores_do_not_overflow() {
-    // Scores of some hundreds: their rounding is what is left.
+    // Scores of some hundreds: the difference is their rounding.
     Case::new([1, 2, 1, 70, 140, 32], 20.0).check(&KeyMask::default(), Storage::HeadFirst, 2e-4);
     let case = Case::new([1, 2, 1, 70, 140, 32], 1e4);
     let (y, lse, gradients) = case.run(&KeyMask::default(), Storage::HeadFirst);

@@ -168,7 +168,7 @@ fn a_row_of_a_product_depends_on_no_other() {
     }
 }
 
-/// Queries, keys and values of some texts' tokens, each text's of its own seed, one text behind the other.
+/// Queries, keys and values of some texts' tokens, one text after the other, each with a different seed.
 fn new_tokens(texts: &[(u64, std::ops::Range<usize>)], heads: usize, width: usize, what: u64) -> Tensor<3> {
     let of = |(seed, range): &(u64, std::ops::Range<usize>)| {
         tensor([100, heads, width], seed * 3 + what).narrow(0, range.start, range.len())
@@ -280,7 +280,7 @@ fn a_text_reads_what_another_writes_in_the_same_step() {
     let mut pages = Pages::new(shape, &Device::flex());
     let alone = sizes.attend(&mut pages, &[(0, 0..40)], &[vec![0, 1, 2]]);
     let mut pages = Pages::new(shape, &Device::flex());
-    // The same text again, behind its first two pages.
+    // The same text again, after its first two pages.
     let tables = [vec![3, 4, 5], vec![]];
     let qkv = [(4, 0), (2, 1), (2, 2)].map(|(heads, what)| new_tokens(&[(0, 0..40), (0, 32..40)], heads, 16, what));
     let texts =

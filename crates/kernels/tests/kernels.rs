@@ -113,7 +113,7 @@ fn sums_and_their_norms() {
         for adds in [false, true] {
             let added = |i: &[Tensor<1>]| adds.then(|| matrix(&i[1]));
             let sum = |i: &[Tensor<1>]| if adds { matrix(&i[0]) + matrix(&i[1]) } else { matrix(&i[0]) };
-            // Every input takes part in what is compared, though not every one is an input of the operation.
+            // Every input takes part in the compared result, though not every one is an input of the operation.
             let rest = |i: &[Tensor<1>]| (i[1].clone().sum() + i[2].clone().sum() + i[3].clone().sum()) * 1e-3;
             for biased in [false, true] {
                 let bias = |i: &[Tensor<1>]| biased.then(|| i[3].clone());
@@ -208,7 +208,7 @@ fn linear_maps() {
     }
 }
 
-/// However few the rows are, and however the weight lies in memory.
+/// For any number of rows, and any memory layout of the weight.
 #[test]
 fn stored_weights() {
     let device = Device::flex();
@@ -365,7 +365,7 @@ fn cross_entropies() {
 fn log_probabilities_and_entropies() {
     use fireclay_kernels::log_probabilities::reference;
     let both = |LogProbabilities { chosen, entropy }| Tensor::cat(vec![chosen, entropy], 0);
-    // The last needs several pieces of rows, and has a row in the vocabulary that is no multiple of a vector.
+    // The last needs several pieces of rows, and has a row in the vocabulary that is not a multiple of a vector.
     for [rows, width, vocabulary] in [[1, 1, 1], [5, 3, 7], [40, 32, 33], [9, 20, 1024], [9, 512, 20], [600, 8, 4099]] {
         let ids: Vec<u32> = (0..rows).map(|i| ((i * 31 + 2) % vocabulary) as u32).collect();
         let hidden = |i: &[Tensor<1>]| i[0].clone().reshape([rows, width]);

@@ -13,18 +13,18 @@ use crate::feed_forward::FeedForward;
 use crate::linear::Linear;
 use crate::norm::Norm;
 
-/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`; or what [`Variant`](crate::config::Variant) makes of it.
+/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`; or as [`Variant`](crate::config::Variant) changes it.
 #[derive(Module, Debug)]
 pub struct Block {
     /// Before attention.
     pub(crate) attention_norm: Option<Norm>,
     pub(crate) attention: Attention,
-    /// Behind attention.
+    /// After attention.
     pub(crate) attention_post_norm: Option<Norm>,
     /// Before the feed-forward layer; `None` also where it shares attention's.
     pub(crate) feed_forward_norm: Option<Norm>,
     pub(crate) feed_forward: FeedForward,
-    /// Behind the feed-forward layer.
+    /// After the feed-forward layer.
     pub(crate) feed_forward_post_norm: Option<Norm>,
     #[module(skip)]
     pub(crate) residual: Residual,

@@ -181,7 +181,7 @@ impl DecoderConfig {
     pub fn llama(vocab_size: usize, width: usize, layers: usize, heads: usize, context: usize) -> Self {
         Self {
             family: Family::Llama,
-            // Two thirds of 4·D, so that three matrices cost what two did, rounded up to a multiple of 32.
+            // Two thirds of 4·D, so that three matrices cost as much as two, rounded up to a multiple of 32.
             ffn_width: (8 * width / 3).next_multiple_of(32),
             position: PositionEncoding::Rotary { theta: 10_000.0, scaling: RotaryScaling::None },
             norm: NormKind::Rms,
@@ -231,7 +231,7 @@ impl DecoderConfig {
     /// Checks that the numbers fit each other.
     ///
     /// # Errors
-    /// [`ModelError::Invalid`] names the first number that does not fit and what it must be.
+    /// [`ModelError::Invalid`] names the first invalid number and its valid range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let invalid = |message: String| Err(ModelError::Invalid(message));
         for (name, value) in [

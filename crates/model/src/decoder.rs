@@ -115,7 +115,7 @@ impl Decoder {
 
     /// The hidden states after the final norm, for rows that hold several texts each, such as packed short
     /// conversations. A text begins wherever the number in `segments`, row by row, changes. Its tokens see no other
-    /// text and its positions begin at 0, so every text gets the same result as in a forward pass of its own.
+    /// text and its positions begin at 0, so every text gets the same result as in a separate forward pass.
     ///
     /// # Shapes
     /// `[B, T]`, segments `[B, T]` → `[B, T, D]`

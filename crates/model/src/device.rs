@@ -38,7 +38,7 @@ pub fn parse(name: &str) -> Result<Device, ModelError> {
             let index: usize = match index.map(str::parse) {
                 None => 0,
                 Some(Ok(index)) => index,
-                Some(Err(_)) => return Err(absent(name, "what follows the colon is the number of a card")),
+                Some(Err(_)) => return Err(absent(name, "the part after the colon must be a card's number")),
             };
             enumerate(kind).into_iter().nth(index).ok_or_else(|| absent(name, "there is no such card"))
         }

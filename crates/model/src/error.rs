@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// An error that names what is wrong, where, and how to mend it, on one line.
+/// An error of one line: the problem, its place, and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {

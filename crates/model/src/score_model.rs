@@ -37,7 +37,7 @@ impl ScoreModel {
         Self { decoder, score }
     }
 
-    /// Configuration of the body, with a tied head, since the body has no head of its own.
+    /// Configuration of the body, with a tied head, since the body has no head.
     #[must_use]
     pub fn config(&self) -> &DecoderConfig {
         self.decoder.config()
@@ -51,7 +51,7 @@ impl ScoreModel {
 
     /// The model with its scores divided by `unit`.
     #[must_use]
-    pub fn in_units_of(mut self, unit: f64) -> Self {
+    pub fn divided_by(mut self, unit: f64) -> Self {
         self.score = self.score.scaled(1.0 / unit);
         self
     }
@@ -115,7 +115,7 @@ impl RewardScale {
     /// Checks that rewards are finite and increase with the score.
     ///
     /// # Errors
-    /// [`ModelError::Invalid`] names the number that is wrong and what it must be.
+    /// [`ModelError::Invalid`] names the invalid number and its valid range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let Self { mean, std } = self;
         if !mean.is_finite() {

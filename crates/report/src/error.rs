@@ -11,13 +11,13 @@ pub enum ReportError {
     #[error("{0}")]
     NotARun(String),
     /// No stage has logged a complete step.
-    #[error("{}: no complete step in it yet; ask for the report again after the first step", file.display())]
+    #[error("{}: it has no complete step yet; write the report again after the first step", file.display())]
     NoStep {
         /// File in which the first step will stand.
         file: PathBuf,
     },
     /// A file of the run cannot be read.
-    #[error("{}: cannot be read; mend its permissions", path.display())]
+    #[error("{}: cannot be read; fix its permissions", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// The page cannot be written.
-    #[error("{}: cannot be written; make room or mend its permissions", path.display())]
+    #[error("{}: cannot be written; free some space or fix its permissions", path.display())]
     Write {
         /// The page.
         path: PathBuf,

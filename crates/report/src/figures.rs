@@ -15,7 +15,7 @@ const LARGE: [Size; 2] = [Size { width: 960, height: 360 }, Size { width: 360, h
 const SMALL: [Size; 1] = [Size { width: 360, height: 190 }];
 
 /// Up to this number of points, each is marked; more form a curve, which is smoothed if there are many.
-const FEW: usize = 40;
+const MAX_MARKED_POINTS: usize = 40;
 
 /// Keys that are the axis or a clock, not something measured.
 const NOT_MEASURED: [&str; 5] = ["step", "tokens", "seconds", "epoch", "time"];
@@ -58,7 +58,7 @@ fn damage(metrics: &MetricColumns) -> String {
     let mut notes = Vec::new();
     if let Some(first) = metrics.unreadable.first() {
         let lines = count(metrics.unreadable.len(), "line");
-        notes.push(format!("Left out of metrics.jsonl as no JSON object: {lines}, first line {first}."));
+        notes.push(format!("Not JSON objects, left out of metrics.jsonl: {lines}, first line {first}."));
     }
     if metrics.cut_off {
         notes.push("The last line of metrics.jsonl is cut off and was left out.".to_owned());
@@ -88,7 +88,7 @@ fn figure(stage: &RunStage, key: &str, sizes: &[Size]) -> Result<String, ReportE
         notes.push(format!("Outside the frame, drawn on its edge: {}.", count(outside, "step")));
     }
     let width = smoothing_width(points.len());
-    let smoothed = width > 1 && points.len() > FEW && key != "lr";
+    let smoothed = width > 1 && points.len() > MAX_MARKED_POINTS && key != "lr";
     let mut description = describe("", &points);
     if !validation.is_empty() {
         description += &describe(" Validation: ", &validation);
@@ -124,7 +124,7 @@ fn layers(
     let mut layers = match width {
         Some(width) => vec![(Pen::Raw, points.to_vec()), (Pen::Line, smooth(points, width))],
         None if in_validation => vec![(Pen::Validation, points.to_vec())],
-        None if points.len() <= FEW => vec![(Pen::Marked, points.to_vec())],
+        None if points.len() <= MAX_MARKED_POINTS => vec![(Pen::Marked, points.to_vec())],
         None => vec![(Pen::Line, points.to_vec())],
     };
     if !validation.is_empty() {
@@ -133,7 +133,7 @@ fn layers(
     layers
 }
 
-/// The frame holds validation whole, whatever the outliers of training.
+/// The frame holds all of validation; outliers of training may lie outside.
 fn frame(key: &str, points: &[Point], validation: &[Point]) -> Option<(f64, f64)> {
     let from_zero = FROM_ZERO.contains(&key);
     match (value_range(points, from_zero), value_range(validation, from_zero)) {
@@ -197,7 +197,8 @@ fn describe(prefix: &str, points: &[Point]) -> String {
     text + "."
 }
 
-/// A name as part of an `id`: what is not a letter, digit or dash becomes its number, so that names stay apart.
+/// A name as part of an `id`: a character other than a letter, digit or dash becomes its number, so that names stay
+/// apart.
 pub fn identifier(name: &str) -> String {
     let one = |c: char| {
         if c.is_ascii_alphanumeric() { c.to_string() } else { format!("-{:x}-", u32::from(c)) }

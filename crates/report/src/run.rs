@@ -16,13 +16,13 @@ use super::{KnownStage, ReportError};
 
 /// Everything the report shows.
 pub struct Run {
-    /// The directory as the user gave it: what the commands on the page name.
+    /// The directory as the user gave it, for the commands on the page.
     pub path: PathBuf,
     /// Its last component.
     pub name: String,
     /// The text of recipe.toml; `None` when there is none.
     pub recipe: Option<String>,
-    /// machine.json, whatever its keys; empty when there is none.
+    /// machine.json with all its keys; empty when there is none.
     pub machine: Map<String, Value>,
     /// Shape of the newest checkpoint's model.
     pub architecture: Option<Architecture>,
@@ -61,7 +61,7 @@ impl Run {
     /// order.
     ///
     /// # Errors
-    /// One line that says what was looked for and how to mend it, when the folder is missing, is no run, or holds no
+    /// One line with the problem and the remedy, when the folder is missing, is not a run, or holds no
     /// step yet.
     pub fn read(path: &Path, known: &[KnownStage]) -> Result<Self, ReportError> {
         check_is_run(path)?;

@@ -205,7 +205,7 @@ fn what_is_no_run_is_refused_in_one_line() {
     run.file("note.txt", "").file("pretrain/metrics.jsonl", "{\"st");
     check_refused(&run.path().join("note.txt"), &["a file, not a run folder"]);
     check_refused(&run.path().join("pretrain"), &["one stage of a run", "fireclay report"]);
-    check_refused(run.path(), &["pretrain/metrics.jsonl: no complete step"]);
+    check_refused(run.path(), &["pretrain/metrics.jsonl: it has no complete step"]);
     let runs = Scratch::new();
     runs.file("first/pretrain/metrics.jsonl", &metrics(1)).file("second/pretrain/metrics.jsonl", &metrics(1));
     check_refused(&runs.path().join("third"), &["no such run folder; there are: ", "/first, ", "/second"]);

@@ -9,7 +9,7 @@ pub struct Gae {
     pub returns: Vec<f64>,
 }
 
-/// Generalised advantage estimation (Schulman et al. 2016), backwards from the last token, behind which the value is 0:
+/// Generalised advantage estimation (Schulman et al. 2016), backwards from the last token, after which the value is 0:
 ///
 /// ```text
 /// δ_t = r_t + γ·V_{t+1} − V_t          A_t = δ_t + γ·λ·A_{t+1}

@@ -118,7 +118,7 @@ impl Exam<Decoder> for StageBattery<'_> {
         Ok(Examined { score: report.score(), numbers })
     }
 
-    fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError> {
+    fn examine_final(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError> {
         let report = self.last.run(&fireclay_model::load(checkpoint, self.device)?, self.tokenizer)?;
         write(&self.replies, &report)?;
         Ok(report.named())

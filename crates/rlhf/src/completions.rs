@@ -7,13 +7,13 @@
 //! a sequence, where causal attention does not reach.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use fireclay_infer::{Given, Padded, by_length};
+use fireclay_infer::{PaddedBatch, ScoredSequence, by_length};
 use fireclay_model::{Decoder, LogProbabilities, ScoreModel};
 
 /// Prompts with their completions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sequences {
-    given: Vec<Given>,
+    sequences: Vec<ScoredSequence>,
 }
 
 impl Sequences {
@@ -23,40 +23,41 @@ impl Sequences {
     /// When a prompt or a completion is empty.
     #[must_use]
     pub fn new(sequences: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Self {
-        let given: Vec<Given> = sequences.into_iter().map(|(ids, start)| Given { ids, start }).collect();
-        for Given { ids, start } in &given {
+        let sequences: Vec<ScoredSequence> =
+            sequences.into_iter().map(|(ids, start)| ScoredSequence { ids, start }).collect();
+        for ScoredSequence { ids, start } in &sequences {
             assert!((1..ids.len()).contains(start), "a completion from token {start} of {} tokens", ids.len());
         }
-        Self { given }
+        Self { sequences }
     }
 
     /// The sequences.
     #[must_use]
-    pub fn given(&self) -> &[Given] {
-        &self.given
+    pub fn as_slice(&self) -> &[ScoredSequence] {
+        &self.sequences
     }
 
     /// Number of sequences (B).
     #[must_use]
     pub fn len(&self) -> usize {
-        self.given.len()
+        self.sequences.len()
     }
 
     /// Whether there are no sequences.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.given.is_empty()
+        self.sequences.is_empty()
     }
 
     /// Tokens of all of them, padding not counted.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.given.iter().map(|given| given.ids.len() as u64).sum()
+        self.sequences.iter().map(|sequence| sequence.ids.len() as u64).sum()
     }
 
     /// Tokens in each completion.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
-        self.given.iter().map(Given::completion_tokens)
+        self.sequences.iter().map(ScoredSequence::completion_tokens)
     }
 
     /// C: tokens in the longest completion.
@@ -67,24 +68,24 @@ impl Sequences {
 
     /// Batches of rows that a model reads together.
     fn batches(&self) -> Vec<Vec<usize>> {
-        by_length(&self.given.iter().map(|given| given.ids.len()).collect::<Vec<_>>(), |_| usize::MAX)
+        by_length(&self.sequences.iter().map(|sequence| sequence.ids.len()).collect::<Vec<_>>(), |_| usize::MAX)
     }
 
     /// These rows, each without its last token, with the positions that predict their completions.
-    fn padded(&self, rows: &[usize]) -> Padded {
-        Padded::new(rows.iter().map(|&row| &self.given[row]))
+    fn padded(&self, rows: &[usize]) -> PaddedBatch {
+        PaddedBatch::new(rows.iter().map(|&row| &self.sequences[row]))
     }
 
     /// These rows, padded with 0 to the longest, and the index of each row's last token: `[rows, time]`, `[rows]`.
     fn whole(&self, rows: &[usize], device: &Device) -> (Tensor<2, Int>, Tensor<1, Int>) {
-        let time = rows.iter().map(|&row| self.given[row].ids.len()).max().unwrap_or(0);
+        let time = rows.iter().map(|&row| self.sequences[row].ids.len()).max().unwrap_or(0);
         let padded = |&row: &usize| {
-            let ids = &self.given[row].ids;
+            let ids = &self.sequences[row].ids;
             let padding = std::iter::repeat_n(0, time - ids.len());
             ids.iter().map(|&id| id as i32).chain(padding).collect::<Vec<_>>()
         };
         let ids: Vec<i32> = rows.iter().flat_map(padded).collect();
-        let last = rows.iter().enumerate().map(|(b, &row)| b * time + self.given[row].ids.len() - 1);
+        let last = rows.iter().enumerate().map(|(b, &row)| b * time + self.sequences[row].ids.len() - 1);
         (Tensor::from_data(TensorData::new(ids, [rows.len(), time]), device), indices(last, device))
     }
 

@@ -37,7 +37,7 @@ pub enum Reduction {
     Sequence,
     /// The mean over all tokens of all answers.
     Token,
-    /// The sum over all tokens, divided by the same number whatever their count: answers × the most
+    /// The sum over all tokens, divided by the same number for any count: answers × the most
     /// tokens an answer may have.
     Constant,
 }

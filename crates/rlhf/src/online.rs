@@ -40,15 +40,15 @@ pub trait PolicyGradient<M: Trainable> {
     ) -> Result<(M, UpdateStats), TrainError>;
 
     /// Its state beside weights and moments.
-    fn memory(&self) -> Value {
+    fn state(&self) -> Value {
         Value::Null
     }
 
-    /// Restores the state that [`memory`](Self::memory) returned.
+    /// Restores the state that [`state`](Self::state) returned.
     ///
     /// # Errors
     /// When the value is not such a state.
-    fn recall(&mut self, _memory: &Value) -> Result<(), TrainError> {
+    fn restore_state(&mut self, _state: &Value) -> Result<(), TrainError> {
         Ok(())
     }
 }
@@ -135,7 +135,7 @@ pub fn online<M: Trainable>(
 
     let mut last_evaluation = None;
     if session.is_new() {
-        session.state.memory = algorithm.memory();
+        session.state.memory = algorithm.state();
         let valid = model.valid();
         let found = held_out.measure(algorithm.policy(&valid), &mut session)?;
         session.log(StepMetrics { extra: found.iter().cloned().collect(), ..StepMetrics::default() })?;
@@ -145,7 +145,7 @@ pub fn online<M: Trainable>(
             session.save(&valid)?;
         }
     } else {
-        algorithm.recall(&session.state.memory)?;
+        algorithm.restore_state(&session.state.memory)?;
     }
 
     while let Some(step) = session.next_step() {
@@ -175,7 +175,7 @@ pub fn online<M: Trainable>(
         time.lap("learning");
         let (tokens, position) = (groups.iter().map(Group::tokens).sum(), source.position());
         let line = session.advance(StepTaken { tokens, seconds: time.total(), skipped: stats.skipped, position });
-        session.state.memory = algorithm.memory();
+        session.state.memory = algorithm.state();
 
         // Evaluate.
         let mut numbers = RolloutStatistics::of(&groups).named("");

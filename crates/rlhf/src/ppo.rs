@@ -129,7 +129,7 @@ pub struct Ppo<'a> {
 
 /// State of PPO between steps.
 #[derive(Serialize, Deserialize)]
-struct Memory {
+struct PpoState {
     kl_coefficient: f64,
     pretraining: Option<Position>,
 }
@@ -235,19 +235,19 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         Ok((model, means.into_stats()))
     }
 
-    fn memory(&self) -> Value {
+    fn state(&self) -> Value {
         let pretraining = self.pretraining.as_ref().map(|source| source.position());
-        serde_json::to_value(Memory { kl_coefficient: self.kl.value, pretraining }).expect("a memory is JSON")
+        serde_json::to_value(PpoState { kl_coefficient: self.kl.value, pretraining }).expect("the state is JSON")
     }
 
-    fn recall(&mut self, memory: &Value) -> Result<(), TrainError> {
-        let memory: Memory = serde_json::from_value(memory.clone()).map_err(|error| TrainError::Damaged {
+    fn restore_state(&mut self, state: &Value) -> Result<(), TrainError> {
+        let state: PpoState = serde_json::from_value(state.clone()).map_err(|error| TrainError::Damaged {
             file: "trainer/state.json".into(),
             problem: format!("not what PPO wrote ({error})"),
             remedy: "delete the newest checkpoint to resume from the one before".into(),
         })?;
-        self.kl.value = memory.kl_coefficient;
-        if let (Some(source), Some(position)) = (&mut self.pretraining, memory.pretraining) {
+        self.kl.value = state.kl_coefficient;
+        if let (Some(source), Some(position)) = (&mut self.pretraining, state.pretraining) {
             source.seek(&position)?;
         }
         Ok(())

@@ -104,12 +104,12 @@ impl PolicyGradient<Decoder> for Reinforce {
         Ok(step.update(model, optimizer, &trajectories, &advantages, context))
     }
 
-    fn memory(&self) -> Value {
+    fn state(&self) -> Value {
         self.baseline.into()
     }
 
-    fn recall(&mut self, memory: &Value) -> Result<(), TrainError> {
-        self.baseline = memory.as_f64();
+    fn restore_state(&mut self, state: &Value) -> Result<(), TrainError> {
+        self.baseline = state.as_f64();
         Ok(())
     }
 }

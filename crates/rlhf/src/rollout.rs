@@ -244,7 +244,7 @@ pub fn add_reference_logprobs(
     limits: ScoreLimits,
 ) -> Result<(), InferError> {
     let all = || groups.iter().flat_map(|group| &group.trajectories);
-    let scores = completion_logprobs(reference, sequences(all()).given(), temperature, limits)?;
+    let scores = completion_logprobs(reference, sequences(all()).as_slice(), temperature, limits)?;
     let trajectories = groups.iter_mut().flat_map(|group| &mut group.trajectories);
     trajectories.zip(scores).for_each(|(trajectory, scores)| trajectory.reference_logprobs = scores);
     Ok(())
@@ -257,7 +257,8 @@ pub fn add_reference_logprobs(
 /// [`InferError::NotFinite`] when a probability is not finite.
 pub fn largest_ratio_error(policy: &Decoder, groups: &[Group], temperature: f64) -> Result<f64, InferError> {
     let trajectories = || groups.iter().flat_map(|group| &group.trajectories);
-    let scores = completion_logprobs(policy, sequences(trajectories()).given(), temperature, ScoreLimits::default())?;
+    let scores =
+        completion_logprobs(policy, sequences(trajectories()).as_slice(), temperature, ScoreLimits::default())?;
     let errors = trajectories().zip(&scores).flat_map(|(trajectory, scores)| {
         let pairs = scores.iter().zip(&trajectory.logprobs);
         pairs.map(|(now, then)| ((f64::from(*now) - f64::from(*then)).exp() - 1.0).abs())

@@ -6,12 +6,12 @@ pub struct Watch {
     first_entropy: Option<f64>,
     first_length: Option<f64>,
     first_most_frequent: Option<f64>,
-    said: Vec<Trouble>,
+    reported: Vec<Problem>,
 }
 
 /// Kinds of problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Problem {
     /// The policy is far from its reference.
     KlRunsAway,
     /// The policy's distribution has collapsed: samples are nearly the same.
@@ -22,29 +22,27 @@ pub enum Trouble {
     OneReply,
 }
 
-impl Trouble {
+impl Problem {
     /// The symptom and its remedy.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
             Self::KlRunsAway => {
-                "the policy is running away from its reference: raise kl_coefficient or lower learning_rate; \
-                 the reward may be winning by what it overlooks"
+                "the policy is far from its reference: raise kl_coefficient or lower learning_rate; the policy may \
+                 exploit what the reward overlooks"
             }
             Self::EntropyCollapses => {
-                "entropy has collapsed, all draws are alike and nothing more can be learned from them: lower \
-                 learning_rate, raise \
+                "entropy has collapsed, so samples are alike and give no signal: lower learning_rate, raise \
                  entropy_coefficient or kl_coefficient"
             }
             Self::LengthExplodes => {
-                "most answers are cut off at max_tokens: the reward may be paying for length; add a length penalty or \
-                 one for \
-                 unfinished answers, or raise max_tokens if good answers are that long"
+                "most answers are cut off at max_tokens: the reward may favour length; add a length penalty or one \
+                 for unfinished answers, or raise max_tokens if good answers are that long"
             }
             Self::OneReply => {
-                "many prompts of the battery get one and the same reply: the reward pays for it whatever is asked; \
-                 lower learning_rate, raise \
-                 kl_coefficient, or learn from prompts of more kinds, among them such that this reply is wrong for"
+                "many prompts of the battery get the same reply, which the reward favours for every prompt: lower \
+                 learning_rate, raise kl_coefficient, or train on more kinds of prompts, some for which this reply is \
+                 wrong"
             }
         }
     }
@@ -58,39 +56,39 @@ const ONE_REPLY_LIMIT: f64 = 0.25;
 impl Watch {
     /// Checks the metrics of a step and warns of each problem the first time it is seen.
     pub fn look(&mut self, step: u64, numbers: &[(String, f64)], max_tokens: usize) {
-        for trouble in self.troubles(numbers, max_tokens) {
-            if !self.said.contains(&trouble) {
-                self.said.push(trouble);
-                tracing::warn!("step {step}: {}", trouble.message());
+        for problem in self.problems(numbers, max_tokens) {
+            if !self.reported.contains(&problem) {
+                self.reported.push(problem);
+                tracing::warn!("step {step}: {}", problem.message());
             }
         }
     }
 
     /// Problems of this step, compared with the first step seen.
-    pub fn troubles(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Trouble> {
+    pub fn problems(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Problem> {
         let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
         let mut found = vec![];
         let length = number("response_length");
         if number("kl").is_some_and(|kl| kl > KL_LIMIT) {
-            found.push(Trouble::KlRunsAway);
+            found.push(Problem::KlRunsAway);
         }
         if let Some(entropy) = number("entropy") {
             let first = *self.first_entropy.get_or_insert(entropy);
             // A policy with low entropy from the start cannot collapse further.
             if entropy < 0.05 * first && first > 0.1 {
-                found.push(Trouble::EntropyCollapses);
+                found.push(Problem::EntropyCollapses);
             }
         }
         if let (Some(length), Some(finished)) = (length, number("finished")) {
             let first = *self.first_length.get_or_insert(length);
             if finished < 0.5 && length > 1.5 * first && length > 0.5 * max_tokens as f64 {
-                found.push(Trouble::LengthExplodes);
+                found.push(Problem::LengthExplodes);
             }
         }
         if let Some(share) = number("battery_most_frequent") {
             let first = *self.first_most_frequent.get_or_insert(share);
             if share > ONE_REPLY_LIMIT && share >= 2.0 * first {
-                found.push(Trouble::OneReply);
+                found.push(Problem::OneReply);
             }
         }
         found
@@ -101,31 +99,31 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn check(steps: &[&[(&str, f64)]], expect: &[Trouble]) {
+    fn check(steps: &[&[(&str, f64)]], expect: &[Problem]) {
         let mut watch = Watch::default();
         let mut found = vec![];
         for numbers in steps {
             let numbers: Vec<_> = numbers.iter().map(|&(name, value)| (name.to_owned(), value)).collect();
-            found = watch.troubles(&numbers, 40);
+            found = watch.problems(&numbers, 40);
         }
         assert_eq!(found, expect);
     }
 
     #[test]
-    fn each_trouble_is_named() {
+    fn each_problem_is_named() {
         check(&[&[("kl", 3.0)]], &[]);
-        check(&[&[("kl", 80.0)]], &[Trouble::KlRunsAway]);
+        check(&[&[("kl", 80.0)]], &[Problem::KlRunsAway]);
         check(&[&[("entropy", 1.0)], &[("entropy", 0.3)]], &[]);
-        check(&[&[("entropy", 1.0)], &[("entropy", 0.01)]], &[Trouble::EntropyCollapses]);
+        check(&[&[("entropy", 1.0)], &[("entropy", 0.01)]], &[Problem::EntropyCollapses]);
         check(&[&[("entropy", 0.05)], &[("entropy", 0.001)]], &[]);
         let short: &[(&str, f64)] = &[("response_length", 10.0), ("finished", 1.0)];
         let long: &[(&str, f64)] = &[("response_length", 38.0), ("finished", 0.2)];
-        check(&[short, long], &[Trouble::LengthExplodes]);
+        check(&[short, long], &[Problem::LengthExplodes]);
         check(&[long, long], &[]);
-        let replies = |first: f64, then: f64, expect: &[Trouble]| {
+        let replies = |first: f64, then: f64, expect: &[Problem]| {
             check(&[&[("battery_most_frequent", first)], &[("kl", 0.1)], &[("battery_most_frequent", then)]], expect);
         };
-        replies(0.05, 0.6, &[Trouble::OneReply]);
+        replies(0.05, 0.6, &[Problem::OneReply]);
         replies(0.05, 0.2, &[]);
         // It was like that from the beginning.
         replies(0.4, 0.6, &[]);

@@ -47,7 +47,7 @@ impl Keys {
                 [first, ..] if first.starts_with('#') => continue,
                 [key] => (key, None),
                 [key, name] => (key, Some(name)),
-                _ => return Err(format!("line {line}: give a key and, behind it, at most one name")),
+                _ => return Err(format!("line {line}: give a key and, after it, at most one name")),
             };
             if key.chars().count() < SHORTEST {
                 return Err(format!(
@@ -61,11 +61,11 @@ impl Keys {
                 None => format!("key-{}", &hash.to_hex()[..24]),
             };
             if keys.insert(*hash.as_bytes(), (hash, account)).is_some() {
-                return Err(format!("line {line}: this key stands there twice"));
+                return Err(format!("line {line}: this key is listed twice"));
             }
         }
         match keys.is_empty() {
-            true => Err("there is no key; write one a line".into()),
+            true => Err("it has no key; write one per line".into()),
             false => Ok(Self(keys.into_values().collect())),
         }
     }
@@ -134,7 +134,7 @@ mod tests {
             ("# only words", "no key"),
             ("short", "shorter than 16"),
             ("sk-0123456789abcdef a b", "line 1"),
-            ("sk-0123456789abcdef a\nsk-0123456789abcdef b", "line 2: this key stands there twice"),
+            ("sk-0123456789abcdef a\nsk-0123456789abcdef b", "line 2: this key is listed twice"),
             ("sk-0123456789abcdef local", "the name `local`"),
         ] {
             let error = Keys::parse(text).unwrap_err();

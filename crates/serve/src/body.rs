@@ -38,7 +38,7 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
         }
         let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await;
         let read =
-            read.map_err(|_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to come"))?;
+            read.map_err(|_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?;
         let bytes = read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than the server allows")
@@ -52,7 +52,7 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
 /// Deserialises a body's object.
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("the body is no JSON: {error}")))?;
+        serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))?;
     let Value::Object(mut object) = value else {
         return Err(ApiError::invalid("the body must be a JSON object"));
     };
@@ -123,7 +123,7 @@ mod tests {
             ("{\"number\": 1, \"inner\": {\"word\": 2}}", Some("inner.word"), "invalid type"),
             ("{\"number\": 1, \"audio\": {}}", Some("audio"), "`audio` is not supported: there is no sound here"),
             ("[1]", None, "must be a JSON object"),
-            ("{\"number\": 1", None, "no JSON"),
+            ("{\"number\": 1", None, "not JSON"),
         ] {
             let object = parse::<Example>(body.as_bytes()).unwrap_err().object();
             assert!(object["error"]["message"].as_str().unwrap().contains(expect), "{object}");

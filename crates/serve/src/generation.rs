@@ -1,5 +1,5 @@
-//! From a job's tokens to pieces of text for clients: [`Generation`]. Streams and whole answers consist of the same
-//! pieces.
+//! From a job's tokens to deltas of text for clients: [`Generation`]. Streams and whole answers consist of the same
+//! deltas.
 
 use fireclay_infer::{Completion, FinishReason, Request, Token};
 use fireclay_text::ReplyText;
@@ -21,14 +21,14 @@ pub struct Said {
     pub start: usize,
 }
 
-/// New piece of one answer.
+/// New delta of one answer.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct AnswerDelta {
     /// Index of the answer, from 0.
     pub index: usize,
     pub text: String,
     pub said: Vec<Said>,
-    /// With the last piece.
+    /// With the last delta.
     pub end: Option<End>,
 }
 
@@ -96,11 +96,11 @@ impl Generation {
         Self { tells_ends: true, ..self }
     }
 
-    /// The next piece; `None` when all answers are finished.
+    /// The next delta; `None` when all answers are finished.
     ///
     /// # Errors
-    /// When the engine fails, the answers take too long, or the server shuts down. No pieces follow.
-    pub async fn next(&mut self) -> Option<Result<Piece, ApiError>> {
+    /// When the engine fails, the answers take too long, or the server shuts down. No deltas follow.
+    pub async fn next(&mut self) -> Option<Result<AnswerDelta, ApiError>> {
         while self.open > 0 {
             let received = tokio::select! {
                 biased;
@@ -112,14 +112,14 @@ impl Generation {
                 },
                 _ = self.ending.wait_for(|ending| *ending) => Err(ApiError::ending()),
             };
-            let piece = match received {
+            let delta = match received {
                 Ok((index, Update::Token(token))) => Ok(self.token(index, token)),
                 Ok((index, Update::Finished(completion))) => Ok(Some(self.finished(index, *completion))),
                 Ok((_, Update::Failed(failure))) => Err(ApiError::of_failure(&failure)),
                 Err(error) => Err(error),
             };
-            match piece {
-                Ok(Some(piece)) => return Some(Ok(piece)),
+            match delta {
+                Ok(Some(delta)) => return Some(Ok(delta)),
                 Ok(None) => {}
                 Err(error) => {
                     self.open = 0;
@@ -131,7 +131,7 @@ impl Generation {
         None
     }
 
-    fn token(&mut self, index: usize, token: Token) -> Option<Piece> {
+    fn token(&mut self, index: usize, token: Token) -> Option<AnswerDelta> {
         if self.first.is_none() {
             self.first = Some(Instant::now());
             self.metrics.first_token(self.begun.elapsed());
@@ -140,18 +140,17 @@ impl Generation {
         if answer.cut || (answer.text.ends_with(token.id) && !self.tells_ends) {
             return None;
         }
-        let piece = answer.text.push(token.id);
-        answer.waiting.push(Said { id: token.id, logprob: token.logprob, top: token.top, start: piece.start });
+        let delta = answer.text.push(token.id);
+        answer.waiting.push(Said { id: token.id, logprob: token.logprob, top: token.top, start: delta.start });
         if answer.text.is_stopped() {
             answer.cut = true;
             self.updates.cancel(index);
         }
-        let said =
-            if answer.cut || !answer.text.holds_nothing() { vec![] } else { std::mem::take(&mut answer.waiting) };
-        (!piece.text.is_empty() || !said.is_empty()).then_some(Piece { index, text: piece.text, said, end: None })
+        let said = if answer.cut || !answer.text.is_flushed() { vec![] } else { std::mem::take(&mut answer.waiting) };
+        (!delta.text.is_empty() || !said.is_empty()).then_some(AnswerDelta { index, text: delta.text, said, end: None })
     }
 
-    fn finished(&mut self, index: usize, completion: Completion) -> Piece {
+    fn finished(&mut self, index: usize, completion: Completion) -> AnswerDelta {
         self.open -= 1;
         self.metrics.finished(&completion);
         let answer = &mut self.answers[index];
@@ -163,7 +162,7 @@ impl Generation {
         }
         let stopped = answer.cut || completion.finish_reason == FinishReason::Stop;
         let reason = if stopped { "stop" } else { "length" };
-        Piece { index, text, said, end: Some(End { reason, completion }) }
+        AnswerDelta { index, text, said, end: Some(End { reason, completion }) }
     }
 
     /// All of the answers, in their order.
@@ -172,8 +171,8 @@ impl Generation {
     /// As [`next`](Self::next).
     pub async fn whole(mut self) -> Result<Vec<Whole>, ApiError> {
         let mut texts = vec![(String::new(), vec![], None); self.answers.len()];
-        while let Some(piece) = self.next().await {
-            let Piece { index, text, said, end } = piece?;
+        while let Some(delta) = self.next().await {
+            let AnswerDelta { index, text, said, end } = delta?;
             let whole: &mut (String, Vec<Said>, Option<End>) = &mut texts[index];
             whole.0 += &text;
             whole.1.extend(said);

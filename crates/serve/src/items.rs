@@ -52,7 +52,7 @@ fn parse(place: &str, object: &Map<String, Value>) -> Result<NewMessage, ApiErro
                     return Err(wrong(
                         place,
                         "role",
-                        &format!("{role:?} is none of system, developer, user, assistant"),
+                        &format!("{role:?} is not one of system, developer, user, assistant"),
                     ));
                 }
             };

@@ -12,7 +12,7 @@ pub mod ui;
 mod watch;
 mod config;
 mod app;
-mod asked;
+mod sampling_fields;
 mod auth;
 mod blocking;
 mod body;

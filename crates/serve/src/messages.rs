@@ -33,7 +33,7 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
     let mut message = Message::from_object(object.clone())
         .map_err(|(expected, found)| wrong("", format!("expected {expected}, found {found}")))?;
     message.role = role(&message.role).ok_or_else(|| {
-        wrong("role", format!("{:?} is none of system, developer, user, assistant, tool", message.role))
+        wrong("role", format!("{:?} is not one of system, developer, user, assistant, tool", message.role))
     })?;
     if let Some(refusal) = message.extra.remove("refusal").filter(|_| message.no_content) {
         message.content = refusal.as_str().unwrap_or_default().into();

@@ -83,18 +83,18 @@ impl Metrics {
         };
         registry.register("http_requests", "Requests that were answered", this.answered.clone());
         registry.register("http_request_seconds", "Time to a response's head", this.request_seconds.clone());
-        registry.register("prompt_tokens", "Tokens read", this.prompt_tokens.clone());
-        registry.register("cached_prompt_tokens", "Tokens read that were known before", this.cached_tokens.clone());
-        registry.register("completion_tokens", "Tokens written", this.completion_tokens.clone());
+        registry.register("prompt_tokens", "Prompt tokens", this.prompt_tokens.clone());
+        registry.register("cached_prompt_tokens", "Prompt tokens in the prefix cache", this.cached_tokens.clone());
+        registry.register("completion_tokens", "Generated tokens", this.completion_tokens.clone());
         let first = this.first_token_seconds.clone();
         registry.register("first_token_seconds", "Time from a request to its first token", first);
         registry.register("token_seconds", "Mean time between an answer's tokens", this.token_seconds.clone());
         registry.register("engine_requests", "Requests in the engine", this.engine_requests.clone());
-        registry.register("free_places", "Requests that may still come before 429", this.places.clone());
+        registry.register("free_places", "Requests accepted before the server answers 429", this.places.clone());
         registry.register("cache_pages", "Pages of keys and values", this.pages.clone());
-        registry.register("preemptions", "Requests that gave back their pages", this.preemptions.clone());
+        registry.register("preemptions", "Requests preempted for want of pages", this.preemptions.clone());
         registry.register("dropped_readers", "Requests cancelled for slow readers", this.dropped.clone());
-        registry.register("engine_restarts", "Engines made anew after a defect", this.restarts.clone());
+        registry.register("engine_restarts", "Engines rebuilt after a defect", this.restarts.clone());
         this.registry = registry;
         this
     }

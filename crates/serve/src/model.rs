@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use fireclay_infer::{ConstraintCompiler, Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::{Asked, ReplyText, Sampling, TextModel};
+use fireclay_text::{ReplyText, RequestedSampling, Sampling, TextModel};
 use fireclay_tokenizer::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -81,8 +81,8 @@ impl Served {
     }
 
     /// Sampling settings.
-    pub fn sampling(&self, asked: &Asked, max_tokens: usize, temperature: f32) -> SamplingConfig {
-        let Sampling { config, .. } = Sampling::resolve(asked, &self.defaults, max_tokens, temperature);
+    pub fn sampling(&self, requested: &RequestedSampling, max_tokens: usize, temperature: f32) -> SamplingConfig {
+        let Sampling { config, .. } = Sampling::resolve(requested, &self.defaults, max_tokens, temperature);
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
     }
 

@@ -8,16 +8,16 @@ use serde_json::Map;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::asked::Choosing;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::items::as_chat;
 use crate::messages::encode;
 use crate::model::Served;
+use crate::sampling_fields::SamplingFields;
 use crate::store::{StoredMessage, Usage};
 use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
 
-/// Largest number of pieces of a reply that wait for the page's route.
+/// Largest number of deltas of a reply that wait for the page's route.
 const WAITING: usize = 16;
 
 /// The server's models as the page uses them.
@@ -42,15 +42,15 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
         let (model, wanted) = (Arc::clone(&model), sampling.max_tokens);
         blocking(move || prompt(&model, instructions, &messages, wanted)).await?
     };
-    let choosing = Choosing {
+    let fields = SamplingFields {
         temperature: sampling.temperature,
         top_p: sampling.top_p,
         top_k: sampling.top_k,
         seed: sampling.seed.map(|seed| seed as i64),
-        ..Choosing::default()
+        ..SamplingFields::default()
     };
     let most = app.room(&model, prompt.len(), sampling.max_tokens);
-    let config = choosing.config(&model, most, CHAT_TEMPERATURE)?;
+    let config = fields.config(&model, most, CHAT_TEMPERATURE)?;
     let request = model.request(prompt, config, &[], true)?;
     let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -59,19 +59,19 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     }
     tokio::spawn(async move {
         loop {
-            let piece = tokio::select! {
-                piece = generation.next() => piece,
+            let delta = tokio::select! {
+                delta = generation.next() => delta,
                 () = sender.closed() => return,
             };
-            let sent = match piece {
+            let sent = match delta {
                 None => return,
                 Some(Err(error)) => sender.send(Generated::Failed(error.to_string())).await,
-                Some(Ok(piece)) => {
+                Some(Ok(delta)) => {
                     let mut sent = Ok(());
-                    if !piece.text.is_empty() {
-                        sent = sender.send(Generated::Text(piece.text)).await;
+                    if !delta.text.is_empty() {
+                        sent = sender.send(Generated::Text(delta.text)).await;
                     }
-                    match piece.end {
+                    match delta.end {
                         Some(end) if sent.is_ok() => {
                             let usage = Usage::of(&end.completion);
                             sender.send(Generated::End { finish_reason: end.reason.into(), usage }).await
@@ -97,7 +97,7 @@ fn prompt(
 ) -> Result<(Vec<u32>, usize), ApiError> {
     let mut chat: Vec<_> = messages.iter().map(as_chat).collect();
     let question = chat.pop().ok_or_else(|| ApiError::invalid("there is nothing to answer"))?;
-    let mut history = ChatHistory::behind(instructions, chat);
+    let mut history = ChatHistory::continuing(instructions, chat);
     let limit = prompt_limit(model.context, wanted.unwrap_or(usize::MAX));
     let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
     match history.fit(&question, limit, encoded)? {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::error::ApiError;
-use crate::generation::{Generation, Piece};
+use crate::generation::{AnswerDelta, Generation};
 
 /// Largest number of events that wait for a reader.
 const WAITING: usize = 16;
@@ -52,13 +52,13 @@ impl Events {
         self.0.send_timeout(Ok(event), READER_TIMEOUT).await.map_err(|_| Gone)
     }
 
-    /// The generation's next piece.
+    /// The generation's next delta.
     ///
     /// # Errors
     /// When the reader is gone.
-    pub async fn next(&self, generation: &mut Generation) -> Result<Option<Result<Piece, ApiError>>, Gone> {
+    pub async fn next(&self, generation: &mut Generation) -> Result<Option<Result<AnswerDelta, ApiError>>, Gone> {
         tokio::select! {
-            piece = generation.next() => Ok(piece),
+            delta = generation.next() => Ok(delta),
             () = self.0.closed() => Err(Gone),
         }
     }

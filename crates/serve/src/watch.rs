@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_secs(2);
 
 type Make = dyn Fn() -> Result<String, String> + Send + Sync;
 
-/// A run, and what makes its report.
+/// A run, and the function that makes its report.
 pub struct Watched {
     name: String,
     /// The report's style sheet.

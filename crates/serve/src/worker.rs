@@ -2,7 +2,7 @@
 //!
 //! Handlers send jobs and receive their events; nothing else accesses the engine. A job whose receiver is gone, or
 //! whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic fails the
-//! open jobs; the engine is rebuilt. If that fails, the thread ends, jobs fail at once, and [`Figures::lives`] is
+//! open jobs; the engine is rebuilt. If that fails, the thread ends, jobs fail at once, and [`Figures::alive`] is
 //! false.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,7 +81,7 @@ pub struct Figures {
     /// Number of times that the engine was rebuilt after a defect.
     pub restarts: AtomicU64,
     /// Whether there is an engine; false if it could not be rebuilt.
-    pub lives: AtomicBool,
+    pub alive: AtomicBool,
 }
 
 /// A handle of the thread. The thread ends when the last handle is gone.
@@ -104,7 +104,7 @@ impl Worker {
     ) -> Result<(Self, usize), String> {
         let (orders, received) = blocking::channel();
         let (ready, is_ready) = blocking::sync_channel(1);
-        let figures = Arc::new(Figures { lives: AtomicBool::new(true), ..Figures::default() });
+        let figures = Arc::new(Figures { alive: AtomicBool::new(true), ..Figures::default() });
         let shown = Arc::clone(&figures);
         let run = move || {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread().build();
@@ -255,7 +255,7 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
 
     /// Rebuilds the engine after a panic, since its state is not trusted. Returns whether that worked.
     fn restart(&mut self) -> bool {
-        tracing::error!("the engine panicked; {} requests fail, and it is made anew", self.open.len());
+        tracing::error!("the engine panicked; {} requests fail, and it is rebuilt", self.open.len());
         for open in self.open.drain(..) {
             drop(open.events.try_send((open.index, Update::Failed(Failure::Defect))));
         }
@@ -265,10 +265,10 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
                 self.figures.restarts.fetch_add(1, Ordering::Relaxed);
                 return true;
             }
-            Ok(Err(error)) => tracing::error!("there is no engine any more: {error}"),
-            Err(_) => tracing::error!("there is no engine any more: making it panicked too"),
+            Ok(Err(error)) => tracing::error!("the engine could not be rebuilt: {error}"),
+            Err(_) => tracing::error!("the engine could not be rebuilt: it panicked again"),
         }
-        self.figures.lives.store(false, Ordering::Relaxed);
+        self.figures.alive.store(false, Ordering::Relaxed);
         false
     }
 
@@ -330,7 +330,7 @@ mod tests {
             assert_eq!(again.ids, expect.ids);
             assert_eq!(worker.figures.restarts.load(Ordering::Relaxed), round);
         }
-        assert!(worker.figures.lives.load(Ordering::Relaxed));
+        assert!(worker.figures.alive.load(Ordering::Relaxed));
     }
 
     #[test]
@@ -343,6 +343,6 @@ mod tests {
         let (worker, _) = Worker::start("tiny", 1, once).unwrap();
         worker.break_down();
         assert!(end(worker.submit(vec![request(8)])).is_none());
-        assert!(!worker.figures.lives.load(Ordering::Relaxed));
+        assert!(!worker.figures.alive.load(Ordering::Relaxed));
     }
 }

@@ -10,7 +10,7 @@ use fireclay_tokenizer::TokenizerError;
 #[derive(Debug, thiserror::Error)]
 pub enum TextError {
     /// There is no tokenizer.
-    #[error("{}: no tokenizer beside this model; put its tokenizer.json there, or use token ids", .dir.display())]
+    #[error("{}: this model has no tokenizer; put its tokenizer.json there, or use token ids", .dir.display())]
     NoTokenizer {
         /// The model's folder.
         dir: PathBuf,

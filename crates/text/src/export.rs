@@ -74,13 +74,13 @@ impl Receipt {
         }
         if rendered < chats {
             return Some(format!(
-                "the chat template in the file renders {} of {chats} conversations otherwise",
+                "the chat template in the file renders {} of {chats} conversations differently",
                 chats - rendered
             ));
         }
         if self.mean_kl.is_nan() || self.mean_kl > kl {
             return Some(format!(
-                "the file predicts otherwise: a divergence of {:.2e} nats where {} allows {kl:.0e}",
+                "the file predicts differently: a divergence of {:.2e} nats where {} allows {kl:.0e}",
                 self.mean_kl, self.number_type
             ));
         }

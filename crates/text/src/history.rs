@@ -22,7 +22,7 @@ pub enum Fit {
     },
     /// The question is too long even with the system message alone; the conversation is unchanged.
     TooLong {
-        /// Tokens of system message, question and what the template puts around them.
+        /// Tokens of system message and question, with those of the chat template.
         tokens: usize,
     },
 }
@@ -41,7 +41,7 @@ impl ChatHistory {
     }
 
     /// A conversation that continues these messages.
-    pub fn behind(system: Option<String>, messages: impl IntoIterator<Item = Message>) -> Self {
+    pub fn continuing(system: Option<String>, messages: impl IntoIterator<Item = Message>) -> Self {
         let mut exchanges: Vec<Vec<Message>> = vec![];
         for message in messages {
             match exchanges.last_mut().filter(|_| message.role != "user") {
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn stored_messages_are_exchanges_that_begin_with_the_users() {
         let said = conversation().messages(0, &question())[1..5].to_vec();
-        assert_eq!(ChatHistory::behind(Some("S".into()), said), conversation());
+        assert_eq!(ChatHistory::continuing(Some("S".into()), said), conversation());
         let roles = ["assistant", "user", "assistant", "tool", "assistant", "user"];
-        let conversation = ChatHistory::behind(None, roles.map(|role| Message::new(role, "")));
+        let conversation = ChatHistory::continuing(None, roles.map(|role| Message::new(role, "")));
         assert_eq!(conversation.exchanges.iter().map(Vec::len).collect::<Vec<_>>(), [1, 4, 1]);
     }
 

@@ -18,8 +18,8 @@ pub use error::TextError;
 pub use export::{Receipt, export_gguf};
 pub use history::{ChatHistory, Fit, prompt_limit};
 pub use model::{TextModel, tokenizer_near};
-pub use reply::{Piece, ReplyText};
-pub use sampling::{Asked, CHAT_TEMPERATURE, Sampling};
+pub use reply::{ReplyText, TextDelta};
+pub use sampling::{CHAT_TEMPERATURE, RequestedSampling, Sampling};
 
 /// The example of README.md, compiled as a test.
 #[cfg(doctest)]

@@ -17,7 +17,7 @@ pub struct ReplyText {
 
 /// Text that a token added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Piece {
+pub struct TextDelta {
     /// Text that may be shown now.
     pub text: String,
     /// Bytes of the reply's text before this token's.
@@ -56,13 +56,13 @@ impl ReplyText {
     }
 
     /// Takes the next token; returns the text that may be shown now, which is empty while a stop string may begin.
-    pub fn push(&mut self, id: u32) -> Piece {
+    pub fn push(&mut self, id: u32) -> TextDelta {
         let start = self.written;
         if self.ended || self.ends_with(id) {
-            return Piece { text: String::new(), start };
+            return TextDelta { text: String::new(), start };
         }
         let text = self.stream.as_mut().and_then(|stream| stream.push(id)).unwrap_or_default();
-        Piece { text: self.take(&text), start }
+        TextDelta { text: self.take(&text), start }
     }
 
     /// Whether a stop string was found. No more text is returned then.
@@ -76,7 +76,7 @@ impl ReplyText {
     }
 
     /// Whether all text has been returned.
-    pub fn holds_nothing(&self) -> bool {
+    pub fn is_flushed(&self) -> bool {
         self.held.is_empty()
     }
 
@@ -133,7 +133,7 @@ mod tests {
         Tokenizer::train_bpe(documents.into_iter(), &config).unwrap()
     }
 
-    /// The pieces of a text, one a token, the last of them what `finish` gave; and whether a stop string came.
+    /// The deltas of a text, one a token, the last from `finish`; and whether a stop string was found.
     fn pieces(text: &str, stop: &[&str]) -> (Vec<String>, bool) {
         let tokenizer = tokenizer();
         let mut reply = ReplyText::new(&tokenizer, vec![]).stopped_by(stop.iter().map(|&stop| stop.into()).collect());
@@ -169,8 +169,8 @@ mod tests {
         let tokenizer = tokenizer();
         let ids = tokenizer.encode("ab");
         let mut reply = ReplyText::new(&tokenizer, vec![ids[1]]);
-        assert_eq!(reply.push(ids[0]), Piece { text: "a".into(), start: 0 });
-        assert_eq!(reply.push(ids[1]), Piece { text: String::new(), start: 1 });
+        assert_eq!(reply.push(ids[0]), TextDelta { text: "a".into(), start: 0 });
+        assert_eq!(reply.push(ids[1]), TextDelta { text: String::new(), start: 1 });
         assert_eq!(reply.finish(), "");
     }
 }

@@ -10,7 +10,7 @@ pub const CHAT_TEMPERATURE: f32 = 0.7;
 
 /// Requested sampling settings: a command's flags, or a request's. Missing ones are the model's.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct RequestedSampling {
     /// Sampling temperature.
     pub temperature: Option<f32>,
     /// Number of most probable tokens to keep.
@@ -31,28 +31,33 @@ pub struct Sampling {
     /// The settings, not validated yet.
     pub config: SamplingConfig,
     /// Summary of the settings in effect: `temperature 0.7 (generation_config.json), top-p 0.9`.
-    pub told: String,
+    pub summary: String,
 }
 
 impl Sampling {
     /// Settings of request and model together; `temperature` if neither has one.
-    pub fn resolve(asked: &Asked, model: &SamplingDefaults, max_tokens: usize, temperature: f32) -> Self {
+    pub fn resolve(
+        requested: &RequestedSampling,
+        model: &SamplingDefaults,
+        max_tokens: usize,
+        temperature: f32,
+    ) -> Self {
         let greedy = (model.do_sample == Some(false)).then_some(0.0);
         let of_model = greedy.or(model.temperature.map(|number| number as f32));
-        let mut told = vec![];
-        let mut pick = |name, asked, model| pick(&mut told, name, asked, model);
-        let temperature = match pick("temperature", asked.temperature, of_model) {
+        let mut notes = vec![];
+        let mut pick = |name, requested, model| pick(&mut notes, name, requested, model);
+        let temperature = match pick("temperature", requested.temperature, of_model) {
             Some(temperature) => temperature,
             None => pick("temperature", Some(temperature), None).unwrap_or(temperature),
         };
-        let top_p = pick("top-p", asked.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
-        let min_p = pick("min-p", asked.min_p, model.min_p.map(|number| number as f32).filter(|&p| p > 0.0));
+        let top_p = pick("top-p", requested.top_p, model.top_p.map(|number| number as f32).filter(|&p| p < 1.0));
+        let min_p = pick("min-p", requested.min_p, model.min_p.map(|number| number as f32).filter(|&p| p > 0.0));
         let penalty = model.repetition_penalty.map(|number| number as f32);
-        let repetition_penalty = pick("repetition penalty", asked.repetition_penalty, penalty);
-        // 0 keeps all tokens, whatever the model's own setting.
-        let top_k = match asked.top_k {
+        let repetition_penalty = pick("repetition penalty", requested.repetition_penalty, penalty);
+        // 0 keeps all tokens and overrides the model's setting.
+        let top_k = match requested.top_k {
             Some(0) => None,
-            asked => self::pick(&mut told, "top-k", asked, model.top_k.filter(|&k| k > 0)),
+            top_k => self::pick(&mut notes, "top-k", top_k, model.top_k.filter(|&k| k > 0)),
         };
         let config = SamplingConfig {
             repetition_penalty: repetition_penalty.unwrap_or(1.0),
@@ -61,18 +66,18 @@ impl Sampling {
             top_p,
             min_p,
             max_tokens,
-            seed: asked.seed,
+            seed: requested.seed,
             ..SamplingConfig::default()
         };
-        Self { config, told: told.join(", ") }
+        Self { config, summary: notes.join(", ") }
     }
 }
 
 /// The requested value, else the model's; and a note on it.
-fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, asked: Option<T>, model: Option<T>) -> Option<T> {
-    let source = if asked.is_none() { " (generation_config.json)" } else { "" };
-    let value = asked.or(model);
-    told.extend(value.map(|value| format!("{name} {value}{source}")));
+fn pick<T: Copy + Display>(notes: &mut Vec<String>, name: &str, requested: Option<T>, model: Option<T>) -> Option<T> {
+    let source = if requested.is_none() { " (generation_config.json)" } else { "" };
+    let value = requested.or(model);
+    notes.extend(value.map(|value| format!("{name} {value}{source}")));
     value
 }
 
@@ -80,8 +85,8 @@ fn pick<T: Copy + Display>(told: &mut Vec<String>, name: &str, asked: Option<T>,
 mod tests {
     use super::*;
 
-    fn asked() -> Asked {
-        Asked { seed: 3, ..Asked::default() }
+    fn requested() -> RequestedSampling {
+        RequestedSampling { seed: 3, ..RequestedSampling::default() }
     }
 
     /// As Qwen2.5's `generation_config.json`.
@@ -96,16 +101,16 @@ mod tests {
         }
     }
 
-    fn check(asked: &Asked, model: &SamplingDefaults, expect: SamplingConfig, told: &str) {
+    fn check(requested: &RequestedSampling, model: &SamplingDefaults, expect: SamplingConfig, summary: &str) {
         let expect = SamplingConfig { max_tokens: 9, seed: 3, ..expect };
-        assert_eq!(Sampling::resolve(asked, model, 9, 0.7), Sampling { config: expect, told: told.into() });
+        assert_eq!(Sampling::resolve(requested, model, 9, 0.7), Sampling { config: expect, summary: summary.into() });
     }
 
     #[test]
     fn without_flags_the_model_decides_and_without_both_the_command() {
         let from = "(generation_config.json)";
         check(
-            &asked(),
+            &requested(),
             &model(),
             SamplingConfig {
                 temperature: 0.6,
@@ -120,18 +125,18 @@ mod tests {
             ),
         );
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
-        check(&asked(), &SamplingDefaults::default(), expect, "temperature 0.7");
+        check(&requested(), &SamplingDefaults::default(), expect, "temperature 0.7");
     }
 
     #[test]
     fn a_flag_overrides_the_model() {
-        let asked = Asked {
+        let requested = RequestedSampling {
             temperature: Some(0.0),
             top_k: Some(5),
             top_p: Some(1.0),
             min_p: Some(0.5),
             repetition_penalty: Some(1.0),
-            ..asked()
+            ..requested()
         };
         let expect = SamplingConfig {
             temperature: 0.0,
@@ -140,22 +145,22 @@ mod tests {
             min_p: Some(0.5),
             ..SamplingConfig::default()
         };
-        check(&asked, &model(), expect, "temperature 0, top-p 1, min-p 0.5, repetition penalty 1, top-k 5");
+        check(&requested, &model(), expect, "temperature 0, top-p 1, min-p 0.5, repetition penalty 1, top-k 5");
     }
 
     #[test]
     fn a_model_that_is_not_sampled_is_greedy_unless_told() {
         let greedy = SamplingDefaults { do_sample: Some(false), temperature: Some(0.6), ..SamplingDefaults::default() };
         let expect = SamplingConfig { temperature: 0.0, ..SamplingConfig::default() };
-        check(&asked(), &greedy, expect, "temperature 0 (generation_config.json)");
+        check(&requested(), &greedy, expect, "temperature 0 (generation_config.json)");
         let expect = SamplingConfig { temperature: 0.9, ..SamplingConfig::default() };
-        check(&Asked { temperature: Some(0.9), ..asked() }, &greedy, expect, "temperature 0.9");
+        check(&RequestedSampling { temperature: Some(0.9), ..requested() }, &greedy, expect, "temperature 0.9");
     }
 
     #[test]
     fn filters_that_keep_everything_are_none() {
         let off = SamplingDefaults { top_k: Some(0), top_p: Some(1.0), ..SamplingDefaults::default() };
         let expect = SamplingConfig { temperature: 0.7, ..SamplingConfig::default() };
-        check(&asked(), &off, expect, "temperature 0.7");
+        check(&requested(), &off, expect, "temperature 0.7");
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// Errors of a tokenizer's files, its training, or a chat template.
 ///
-/// Each message is one line: what happened, where, and how to mend it.
+/// Each message is one line: the problem, its place, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// There is none of the files of a tokenizer.
@@ -38,7 +38,7 @@ pub enum TokenizerError {
     InvalidTokenizer {
         /// The file.
         path: PathBuf,
-        /// The problem, and what is expected.
+        /// The problem, and the expected content.
         detail: String,
     },
     /// A line of a merges or rank file cannot be parsed.
@@ -53,8 +53,8 @@ pub enum TokenizerError {
     },
     /// A tiktoken file's name is not that of a known split pattern.
     #[error(
-        "{path}: a rank file does not hold its split pattern, and the name tells none; rename it to contain one of \
-         {known}"
+        "{path}: a rank file does not hold its split pattern, and its name does not tell it; rename it to contain one \
+         of {known}"
     )]
     UnknownRankFile {
         /// The file.

@@ -82,7 +82,7 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
         }
         other => {
             return Err(reader.invalid(format!(
-                "tokenizer.ggml.model is {:?}, which is not read (gpt2 and llama are); use the model's own folder",
+                "tokenizer.ggml.model is {:?}, which is not supported (gpt2 and llama are); use the model's own folder",
                 other.unwrap_or("missing")
             )));
         }
@@ -103,20 +103,21 @@ impl Reader<'_> {
 
     fn pieces(&self) -> Result<Vec<Piece>, TokenizerError> {
         let texts = self.file.texts("tokenizer.ggml.tokens");
-        let texts = texts
-            .ok_or_else(|| self.invalid("tokenizer.ggml.tokens is no list of texts; copy the file anew".into()))?;
+        let texts = texts.ok_or_else(|| {
+            self.invalid("tokenizer.ggml.tokens is not a list of strings; copy the file again".into())
+        })?;
         let numbers = |key: &str| match self.file.numbers(key) {
             Some(numbers) if numbers.len() == texts.len() => Ok(Some(numbers)),
             None if self.file.value(key).is_none() => Ok(None),
-            _ => Err(self.invalid(format!("{key} has not one number a token; copy the file anew"))),
+            _ => Err(self.invalid(format!("{key} must have one number per token; copy the file again"))),
         };
         let (scores, kinds) = (numbers("tokenizer.ggml.scores")?, numbers("tokenizer.ggml.token_type")?);
         if texts.is_empty() || texts.len() > MOST_TOKENS {
-            return Err(self.invalid(format!("a vocabulary of {} tokens; copy the file anew", texts.len())));
+            return Err(self.invalid(format!("a vocabulary of {} tokens; copy the file again", texts.len())));
         }
         let kind = |id: usize| match &kinds {
             Some(kinds) => Kind::of(kinds[id] as u64)
-                .ok_or_else(|| self.invalid(format!("token {id} is of a kind that is unknown; copy the file anew"))),
+                .ok_or_else(|| self.invalid(format!("token {id} has an unknown type; copy the file again"))),
             None => Ok(Kind::Normal),
         };
         let score = |id: usize| scores.as_ref().map_or(0.0, |scores| scores[id] as f32);
@@ -134,8 +135,7 @@ impl Reader<'_> {
             None if matches!(self.file.text("general.architecture"), Some("gpt2" | "gptneox")) => words(GPT2_PATTERN),
             None => {
                 return Err(self.invalid(
-                    "tokenizer.ggml.pre is missing, so that nobody knows how text is split; convert the model anew"
-                        .into(),
+                    "tokenizer.ggml.pre is missing, so how text is split is unknown; convert the model again".into(),
                 ));
             }
         };
@@ -143,7 +143,7 @@ impl Reader<'_> {
         let merges: Option<Vec<[&str; 2]>> =
             merges.iter().map(|merge| merge.split_once(' ').map(|(left, right)| [left, right])).collect();
         let merges = merges
-            .ok_or_else(|| self.invalid("an entry of tokenizer.ggml.merges is no pair; copy the file anew".into()))?;
+            .ok_or_else(|| self.invalid("an entry of tokenizer.ggml.merges is not a pair; copy it again".into()))?;
         let mut vocabulary = Map::new();
         for (id, piece) in pieces.iter().enumerate() {
             vocabulary.entry(piece.text.clone()).or_insert_with(|| json!(id));
@@ -226,12 +226,12 @@ impl Tokenizer {
     pub fn gguf_metadata(&self, vocab_size: usize) -> Result<Vec<(String, Entry)>, TokenizerError> {
         let refused = |what: &str| {
             let origin = self.settings().origin().unwrap_or(Path::new("the tokenizer"));
-            TokenizerError::invalid(origin, format!("{what}, which a GGUF file cannot say; keep the model as a folder"))
+            TokenizerError::invalid(origin, format!("{what}, which has no GGUF form; keep the model as a folder"))
         };
         let json = serde_json::to_value(&**self.library()).map_err(|error| refused(&error.to_string()))?;
         let model = &json["model"];
         if model["type"] != "BPE" {
-            return Err(refused("it is no byte-pair encoding"));
+            return Err(refused("it is not a byte-pair encoding"));
         }
         let mut tokens: Vec<(String, Kind)> =
             (0..vocab_size.max(self.vocab_size())).map(|id| (format!("[unused {id}]"), Kind::Unused)).collect();

@@ -86,7 +86,7 @@ fn parse_merges(path: &Path, text: &str, vocabulary: &Vocab) -> Result<Vec<(Stri
             .ok_or_else(|| invalid(format!("expected two tokens and a space between, found {line:?}")))?;
         for token in [left, right, &format!("{left}{right}")] {
             if !vocabulary.contains_key(token) {
-                return Err(invalid(format!("token {token:?} is not in the vocabulary beside it")));
+                return Err(invalid(format!("token {token:?} is not in the vocabulary")));
             }
         }
         merges.push((left.to_owned(), right.to_owned()));

@@ -22,7 +22,7 @@ impl Tokenizer {
     /// A folder may hold `tokenizer.json` (with `tokenizer_config.json`, `special_tokens_map.json`,
     /// `chat_template.jinja` if there are), `encoder.json` + `vocab.bpe` or `vocab.json` + `merges.txt` (GPT-2), a
     /// `tokenizer.model` (BPE of `SentencePiece`), or one `*.tiktoken` file. A GGUF file has its tokenizer inside. A
-    /// file is a `tokenizer.json` by whatever name, one of the pair of GPT-2 files, or a tiktoken rank file, whose name
+    /// file is a `tokenizer.json` of any name, one of the pair of GPT-2 files, or a tiktoken rank file, whose name
     /// tells the split pattern (r50k, p50k, cl100k, o200k).
     ///
     /// # Errors
@@ -102,7 +102,7 @@ fn check_ids(path: &Path, value: &serde_json::Value) -> Result<(), TokenizerErro
     let model = value.get("model").and_then(|model| model.get("vocab")?.as_object()).into_iter().flatten();
     let largest = added.chain(model.filter_map(|(_, id)| id.as_u64())).max().unwrap_or(0);
     if largest > LARGEST_ID {
-        return Err(TokenizerError::invalid(path, format!("the id {largest} is too large; {LARGEST_ID} is the most")));
+        return Err(TokenizerError::invalid(path, format!("the id {largest} is too large; at most {LARGEST_ID}")));
     }
     Ok(())
 }

@@ -105,7 +105,7 @@ impl Normalization {
         if !self.charsmap.is_empty() {
             let damaged = || "its map of characters is damaged; fetch it again".to_owned();
             let (length, rest) = self.charsmap.split_first_chunk::<4>().ok_or_else(damaged)?;
-            // The library sets aside what the map says of itself.
+            // The library skips the map's header.
             if u32::from_le_bytes(*length) as usize > rest.len() {
                 return Err(damaged());
             }
@@ -137,7 +137,7 @@ impl Model {
     /// The tokenizer as the library's file would say it.
     ///
     /// # Errors
-    /// Says what the model lacks.
+    /// Names the missing part of the model.
     pub(crate) fn json(&self) -> Result<Value, String> {
         let added = self.pieces.iter().enumerate().filter(|(_, piece)| {
             matches!(piece.kind, Kind::Control | Kind::Unknown | Kind::UserDefined) && !piece.text.is_empty()
@@ -197,7 +197,7 @@ impl Model {
         let scores = self.pieces.iter().filter(|piece| reachable(piece)).map(|piece| f64::from(piece.score));
         let least = scores.fold(0.0, f64::min);
         if !least.is_finite() {
-            return Err("the score of a piece is no number; fetch it again".to_owned());
+            return Err("the score of a piece is not a number; fetch it again".to_owned());
         }
         let score = |piece: &Piece| if reachable(piece) { f64::from(piece.score) } else { least - UNREACHABLE };
         let vocabulary: Vec<Value> = self.pieces.iter().map(|piece| json!([piece.text, score(piece)])).collect();
@@ -223,7 +223,7 @@ impl Model {
     }
 }
 
-/// Reads `tokenizer.model`, and what stands beside it.
+/// Reads `tokenizer.model` and the files beside it.
 pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let bytes = std::fs::read(path).map_err(|error| TokenizerError::read(path, error))?;
     let mut settings = Settings::read(path.parent().unwrap_or(Path::new(".")))?.of_file(path);

@@ -29,7 +29,7 @@ pub struct BpeConfig {
     pub min_frequency: u64,
     /// One token a digit, as Qwen and Llama 2 have it, which makes arithmetic learnable; otherwise up to three.
     pub split_digits: bool,
-    /// Compose characters first (NFC), as `transformers` does beside every model of type `qwen2`, whatever the
+    /// Compose characters first (NFC), as `transformers` does beside every model of type `qwen2`, regardless of the
     /// tokenizer's file says.
     pub composed: bool,
     /// Get the ids from 0 up, in this order. `<|endoftext|>` among them becomes the end of sequence.

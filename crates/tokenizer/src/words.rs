@@ -186,7 +186,7 @@ impl Spellings {
     }
 }
 
-/// A BPE model silently drops what it has no token for; its tokens then do not add up to the piece.
+/// A BPE model silently drops characters without a token; its tokens then do not add up to the piece.
 pub(crate) fn covers(tokens: &[tokenizers::Token], piece: &str) -> bool {
     tokens.iter().map(|token| token.offsets.1 - token.offsets.0).sum::<usize>() >= piece.len()
 }

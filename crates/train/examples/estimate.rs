@@ -9,7 +9,7 @@ use fireclay_model::{DecoderConfig, Precision};
 use fireclay_train::bench::bench_decoder;
 use fireclay_train::{BenchShape, TrainConfig, matmul_peak, memory_estimate, time_estimate};
 
-/// The allocator of the binary, whose memory is what is estimated.
+/// The allocator of the binary, whose memory is estimated.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

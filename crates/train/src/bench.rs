@@ -151,7 +151,7 @@ pub fn bench_decoder(
         let norm = gradients.norm();
         decoder = optimizer.step(decoder, gradients, norm, 1e-3);
         losses.push(f64::from(loss.mean.into_scalar::<f32>()));
-        // A card works on behind our back.
+        // A GPU runs asynchronously.
         device.sync().map_err(|error| TrainError::Device(error.to_string()))?;
         seconds.push(start.elapsed().as_secs_f64());
     }

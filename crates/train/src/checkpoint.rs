@@ -80,7 +80,7 @@ fn write<M: Trainable>(
     let Parts { model, tokenizer, optimizers } = parts;
     fs::create_dir_all(dir.join("trainer"))?;
     model.save(dir, &token_ids(tokenizer))?;
-    stage.hand_down(dir)?;
+    stage.write_inherited(dir)?;
     tokenizer.save(dir)?;
     for (name, optimizer) in *optimizers {
         optimizer.save(&optimizer_file(dir, name))?;
@@ -167,7 +167,7 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
 ///
 /// # Errors
 /// [`TrainError::Io`] when the folder is there but cannot be read.
-pub fn left(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
+pub fn final_checkpoint(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
     let mut whole = checkpoints(stage)?;
     whole.retain(|(_, path)| path.join("config.json").is_file());
     let Some((_, newest)) = whole.last() else { return Ok(None) };
@@ -181,8 +181,8 @@ fn best_step(checkpoint: &Path) -> Option<u64> {
     state.get("best")?.get("step")?.as_u64()
 }
 
-/// Start of a stage: fresh, or from a checkpoint.
-pub enum Start<M: Trainable> {
+/// How a stage begins: with the given model, or from a checkpoint.
+pub enum Begin<M: Trainable> {
     /// The given model, because there is no checkpoint.
     Fresh(M),
     /// The newest checkpoint.
@@ -202,9 +202,9 @@ pub enum Start<M: Trainable> {
 /// # Errors
 /// [`TrainError::Damaged`] names the damaged file and the folder to delete, [`TrainError::Changed`] the setting that
 /// changed.
-pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Result<Start<M>, TrainError> {
+pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Result<Begin<M>, TrainError> {
     let all = checkpoints(run.stage.path())?;
-    let Some((_, dir)) = all.last() else { return Ok(Start::Fresh(model)) };
+    let Some((_, dir)) = all.last() else { return Ok(Begin::Fresh(model)) };
     let remedy = match all.len() {
         1 => format!("delete the folder {} to start this stage afresh", dir.display()),
         count => format!("delete the folder {} to resume from {}", dir.display(), all[count - 2].1.display()),
@@ -231,7 +231,7 @@ pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Re
     let load = |name: &'static str| Optimizer::load(config.clone(), &optimizer_file(dir, name), device);
     let optimizers = M::Optimizers::make(load)?;
     let state = Box::new(TrainerState { config: run.config.clone(), ..state });
-    Ok(Start::Resumed { model, optimizers, state })
+    Ok(Begin::Resumed { model, optimizers, state })
 }
 
 /// Compares every file with its checksum; the error is the file and the problem.
@@ -243,11 +243,11 @@ fn verify(dir: &Path) -> Result<(), (String, String)> {
     let text = fs::read_to_string(dir.join(CHECKSUMS)).map_err(failed(CHECKSUMS))?;
     let (own, sums) = text.split_once('\n').unwrap_or_default();
     if own != blake3::hash(sums.as_bytes()).to_hex().as_str() {
-        return Err((CHECKSUMS.into(), "is not what was written (checksum)".into()));
+        return Err((CHECKSUMS.into(), "does not match its checksum".into()));
     }
     for (expected, file) in sums.lines().filter_map(|line| line.split_once("  ")) {
         if hash(&dir.join(file)).map_err(failed(file))?.to_hex().as_str() != expected {
-            return Err((file.into(), "is not what was written (checksum)".into()));
+            return Err((file.into(), "does not match its checksum".into()));
         }
     }
     Ok(())

@@ -63,8 +63,8 @@ pub enum TrainError {
         count: u64,
     },
     /// The operating system refused to read or write: a full disk, missing rights.
-    #[error("{path}: cannot be {action}: {source}; free some space or check the rights, then run again: it resumes \
-             from what is saved", path = path.display())]
+    #[error("{path}: cannot be {action}: {source}; free some space or check the permissions, then run again: it \
+             resumes from what is saved", path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,

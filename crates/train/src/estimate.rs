@@ -35,7 +35,7 @@ pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEst
 /// A decoder that is frozen under adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdapterMemory {
-    /// Bytes of the frozen weights, in whatever format they are kept.
+    /// Bytes of the frozen weights, in their storage format.
     pub frozen: u64,
     /// Numbers in the adapters.
     pub numbers: u64,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::left;
+use crate::checkpoint::final_checkpoint;
 use crate::{StageDir, Summary, TrainError, TrainerState};
 
 /// Asks a model questions and judges its answers.
@@ -17,7 +17,7 @@ pub trait Exam<M> {
     ///
     /// # Errors
     /// As [`examine`](Self::examine), and when the checkpoint cannot be read or the answers cannot be written.
-    fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError>;
+    fn examine_final(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError>;
 }
 
 /// Result of an examination.
@@ -47,10 +47,14 @@ pub fn examine<M>(
 /// Examines the final checkpoint of the stage; the results replace the numbers of the same name in its summary.
 ///
 /// # Errors
-/// As [`Exam::conclude`].
-pub fn conclude<M>(exam: Option<&dyn Exam<M>>, stage: &StageDir, mut summary: Summary) -> Result<Summary, TrainError> {
+/// As [`Exam::examine_final`].
+pub fn examine_final<M>(
+    exam: Option<&dyn Exam<M>>,
+    stage: &StageDir,
+    mut summary: Summary,
+) -> Result<Summary, TrainError> {
     let Some(exam) = exam else { return Ok(summary) };
-    let checkpoint: PathBuf = left(stage.path())?.unwrap_or_else(|| stage.path().join(&summary.checkpoint));
-    summary.metrics.extend(exam.conclude(&checkpoint)?);
+    let checkpoint: PathBuf = final_checkpoint(stage.path())?.unwrap_or_else(|| stage.path().join(&summary.checkpoint));
+    summary.metrics.extend(exam.examine_final(&checkpoint)?);
     Ok(summary)
 }

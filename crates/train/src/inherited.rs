@@ -25,7 +25,7 @@ pub struct Inherited {
 impl Inherited {
     /// Adds sampling settings, which take precedence over settings that are added later.
     #[must_use]
-    pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
+    pub fn with_sampling(mut self, sampling: &SamplingDefaults) -> Self {
         let mut keys = Map::new();
         sampling.write_into(&mut keys);
         self.files.push((FILES[0].0, keys));
@@ -71,7 +71,7 @@ impl Inherited {
     ///
     /// # Errors
     /// When a file is not a JSON object, or cannot be written.
-    pub fn hand_down(&self, dir: &Path) -> std::io::Result<()> {
+    pub fn write_into(&self, dir: &Path) -> std::io::Result<()> {
         for (name, inherited) in &self.files {
             let file = dir.join(name);
             let Ok(text) = fs::read(&file) else { continue };

@@ -20,8 +20,8 @@ use std::time::Instant;
 use fireclay_data::{Position, Source};
 use fireclay_model::Checkpoints;
 
-use crate::checkpoint::{self, Parts, Start};
-use crate::exam::{Exam, conclude};
+use crate::checkpoint::{self, Begin, Parts};
+use crate::exam::{Exam, examine_final};
 use crate::log::Log;
 use crate::optimizer::Optimizers;
 use crate::progress::Progress;
@@ -71,12 +71,12 @@ impl<'a, M: Trainable> Session<'a, M> {
         run.config.validate()?;
         let device = model.device().autodiff();
         let (model, optimizers, state, from) = match checkpoint::resume(&run, model, &device)? {
-            Start::Resumed { model, optimizers, state } => {
+            Begin::Resumed { model, optimizers, state } => {
                 source.seek(&state.position)?;
                 let step = state.step;
                 (model, optimizers, *state, Some(step))
             }
-            Start::Fresh(model) => {
+            Begin::Fresh(model) => {
                 let state = TrainerState::new(run.config, source.position());
                 let state = TrainerState { settings: run.settings.clone(), ..state };
                 (model.to_device(&device), M::Optimizers::new(&run.config.optimizer()), state, None)
@@ -199,7 +199,7 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// as done.
     ///
     /// # Errors
-    /// As [`Exam::conclude`], and when the disk fails.
+    /// As [`Exam::examine_final`], and when the disk fails.
     ///
     /// # Panics
     /// When the last step is not saved.
@@ -208,7 +208,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         if !self.is_complete() {
             return Ok(Outcome::Interrupted(summary));
         }
-        let summary = conclude(exam, self.run.stage, summary)?;
+        let summary = examine_final(exam, self.run.stage, summary)?;
         self.run.stage.mark_done(&summary)?;
         Ok(Outcome::Finished(summary))
     }

@@ -59,13 +59,13 @@ impl StageDir {
     /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before
     /// [`inheriting`](Self::inheriting), so that they take precedence over inherited settings.
     #[must_use]
-    pub fn drawn_by(mut self, sampling: &SamplingDefaults) -> Self {
-        self.inherited = self.inherited.drawn_by(sampling);
+    pub fn with_sampling(mut self, sampling: &SamplingDefaults) -> Self {
+        self.inherited = self.inherited.with_sampling(sampling);
         self
     }
 
     /// Copies settings of the directory `base` to checkpoints, where these do not have them; see [`Inherited::of`]. The
-    /// weights of a checkpoint are f32 whatever its stated number format, so that it resumes exactly.
+    /// weights of a checkpoint are f32 in any stated number format, so that it resumes exactly.
     #[must_use]
     pub fn inheriting(mut self, base: &Path) -> Self {
         self.base = Some(fs::canonicalize(base).unwrap_or_else(|_| base.to_path_buf()));
@@ -74,8 +74,8 @@ impl StageDir {
     }
 
     /// Adds the inherited settings to the files of a checkpoint that is being written.
-    pub(crate) fn hand_down(&self, checkpoint: &Path) -> std::io::Result<()> {
-        self.inherited.hand_down(checkpoint)?;
+    pub(crate) fn write_inherited(&self, checkpoint: &Path) -> std::io::Result<()> {
+        self.inherited.write_into(checkpoint)?;
         self.name_base(checkpoint)
     }
 

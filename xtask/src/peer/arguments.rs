@@ -34,7 +34,7 @@ pub enum Compile {
 pub struct Arguments {
     /// The name of the shape, `custom` where a number of it was changed.
     pub shape: &'static str,
-    /// [`NUMBERS`], with what was given in place of the name's.
+    /// [`NUMBERS`], with the given values.
     pub numbers: [usize; 6],
     /// Steps of a run.
     pub steps: usize,
@@ -92,7 +92,7 @@ impl Arguments {
         result.shape = if result.numbers == shape.1 { shape.0 } else { "custom" };
         let [_, width, heads, ..] = result.numbers;
         if !width.is_multiple_of(heads) {
-            return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
+            return Err(user(format!("--width {width} is not a multiple of --heads {heads}; make it one")));
         }
         Ok(result)
     }
@@ -134,13 +134,11 @@ fn one_of<const N: usize>(flag: &str, value: &OsString, choices: [&'static str; 
 }
 
 fn without_value(flag: &str) -> anyhow::Error {
-    user(format!("{flag}: a value is missing behind it; cargo xtask bench --peer pytorch --help lists what it takes"))
+    user(format!("{flag} needs a value; cargo xtask bench --peer pytorch --help lists what it takes"))
 }
 
 fn unknown(word: &str) -> anyhow::Error {
-    user(format!(
-        "{word}: cargo xtask bench --peer knows no such argument; cargo xtask bench --peer pytorch --help lists them"
-    ))
+    user(format!("{word}: unknown argument; cargo xtask bench --peer pytorch --help lists them"))
 }
 
 #[cfg(test)]
@@ -185,13 +183,13 @@ mod tests {
             ("--peer tensorflow", "--peer tensorflow: there is pytorch"),
             ("--peer pytorch --shape huge", "--shape huge: there is small, medium, gpt2"),
             ("--peer pytorch --precision f16", "--precision f16: there is f32, bf16"),
-            ("--peer pytorch --rounds", "--rounds: a value is missing"),
+            ("--peer pytorch --rounds", "--rounds needs a value"),
             ("--peer pytorch --threads 0", "--threads 0: give a whole number from 1"),
             ("--peer pytorch --steps 3", "--steps 3: give a whole number from 4"),
             ("--peer pytorch --width ten", "--width ten: give a whole number"),
-            ("--peer pytorch --heads 7", "--width 384 is no multiple of --heads 7"),
-            ("train --peer pytorch", "train: cargo xtask bench --peer knows no such argument"),
-            ("--peer pytorch --json=yes", "--json=yes: cargo xtask bench --peer knows no such argument"),
+            ("--peer pytorch --heads 7", "--width 384 is not a multiple of --heads 7"),
+            ("train --peer pytorch", "train: unknown argument"),
+            ("--peer pytorch --json=yes", "--json=yes: unknown argument"),
         ] {
             let error = parse(words).unwrap_err();
             assert!(error.to_string().starts_with(expect), "{words}: {error}");

@@ -1,4 +1,4 @@
-//! Whether the machine has cores to spare for what is measured.
+//! Whether the machine has idle cores for the measurement.
 
 use std::fs;
 use std::thread;

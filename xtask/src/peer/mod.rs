@@ -1,8 +1,8 @@
 //! `cargo xtask bench --peer`: our training step and a peer's, measured in turn.
 //!
 //! Both are programs that print one line of JSON about the same decoder, batch and optimiser: `fireclay bench train`,
-//! and the script of the peer in `scripts/peers`. They run one after the other, again and again, so that whatever else
-//! the machine does meets all of them.
+//! and the script of the peer in `scripts/peers`. They run one after the other, again and again, so that other load
+//! of the machine affects all of them.
 
 mod arguments;
 mod comparison;
@@ -76,7 +76,7 @@ pub fn is_asked_for(words: &[OsString]) -> bool {
     words.take_while(|&word| word != "--").any(|word| word == "--peer" || word.starts_with("--peer="))
 }
 
-/// Measures and prints. `words` are what follows `bench`.
+/// Measures and prints. `words` are the arguments after `bench`.
 pub fn run(words: &[OsString]) -> Result<ExitCode> {
     let mut out = io::stdout();
     if words.iter().any(|word| word == "--help" || word == "-h") {
@@ -85,7 +85,7 @@ pub fn run(words: &[OsString]) -> Result<ExitCode> {
     }
     let invocation = Invocation::parse(words.iter().cloned())?;
     let arguments = Arguments::parse(invocation.arguments())?;
-    // Before the build: what is missing should be known at once.
+    // Before the build, so that a missing program is reported at once.
     let version = program::version(Command::new(&arguments.python).arg(script()))?;
     let binary = invocation.build()?;
     let mut sides = sides(&arguments, &binary);
@@ -119,8 +119,8 @@ fn sides(arguments: &Arguments, binary: &Path) -> Vec<Side> {
     sides
 }
 
-/// Runs A B C A B C … and says on standard error how far it is. Gives what others took of the machine at most, where
-/// that is known.
+/// Runs A B C A B C … and reports progress on standard error. Returns the largest share of the machine that other
+/// programs took, if known.
 fn measure_in_turn(sides: &mut [Side], rounds: usize) -> Result<Option<Crowd>> {
     let (mut parameters, mut crowd) = (None, None::<Crowd>);
     for round in 1..=rounds {

@@ -35,7 +35,7 @@ impl Measurement {
             losses: losses.ok_or_else(|| missing("losses"))?,
         };
         if !(result.tokens_per_s.is_finite() && result.tokens_per_s > 0.0) {
-            bail!("its speed means nothing: {line}");
+            bail!("its speed is not valid: {line}");
         }
         Ok(result)
     }
@@ -50,7 +50,7 @@ impl Measurement {
     }
 }
 
-/// Runs a program to its end and reads what it found.
+/// Runs a program to its end and reads its result.
 ///
 /// # Errors
 /// When it cannot be started, fails, or prints no result. What it blames on the user is blamed on the user here.
@@ -70,7 +70,7 @@ fn output(command: &mut Command) -> Result<Output> {
     })
 }
 
-/// Standard output of a program that succeeded; of one that failed, the last line of what it said.
+/// Standard output of a program that succeeded; of one that failed, the last line of its output.
 fn text_of(output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -105,7 +105,7 @@ mod tests {
             ("{\"tokens_per_s\": 1, \"parameters\": 3, \"losses\": []}", "no number peak_bytes"),
             // Python's JSON has NaN, and no other has.
             ("{\"tokens_per_s\": NaN, \"peak_bytes\": 0, \"parameters\": 3, \"losses\": []}", "in its result"),
-            ("{\"tokens_per_s\": 0, \"peak_bytes\": 0, \"parameters\": 3, \"losses\": [1]}", "its speed means nothing"),
+            ("{\"tokens_per_s\": 0, \"peak_bytes\": 0, \"parameters\": 3, \"losses\": [1]}", "its speed is not valid"),
             ("{\"tokens_per_s\": 1, \"peak_bytes\": 0, \"parameters\": 3, \"losses\": [null]}", "no number losses"),
         ] {
             let error = Measurement::read(text).unwrap_err().to_string();

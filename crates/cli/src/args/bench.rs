@@ -15,7 +15,7 @@ Examples:
   fireclay bench generate --batch 1       tokens a second of generation
   fireclay bench ops                      each kernel beside the same operation composed of burn's
 
-RAYON_NUM_THREADS=1 in front of a command sets the threads. Speeds hold on a quiet machine alone.
+RAYON_NUM_THREADS=1 before a command sets the number of threads. Speeds are valid only on an idle machine.
 In the source tree, `cargo xtask bench --peer pytorch` measures PyTorch's training step beside ours.")]
 pub struct BenchArgs {
     /// What to measure.
@@ -42,9 +42,8 @@ Example:
 
 The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. \
 `bandwidth_share` is
-the rate at which a step reads each weight and what the cache holds once, by that at which this machine reads memory, \
-which is
-measured too; what a GPU's memory delivers is not.")]
+the rate at which a step reads the weights and the KV cache, divided by the memory bandwidth of this machine, which is
+measured as well; the bandwidth of a GPU is not measured.")]
     Generate(BenchGenerateArgs),
     /// Each CPU kernel of ours beside the same operation composed of burn's
     #[command(after_help = "\
@@ -142,7 +141,7 @@ pub struct BenchGenerateArgs {
     /// With --streams or --turns: a run, stage, checkpoint or Hugging Face model directory, instead of a shape
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// With --streams or --turns: tokens that a request may guess from its own and verify in one step; 0: none
+    /// With --streams or --turns: draft tokens per step, from the request's own text, verified together; 0: none
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub drafts: usize,
 }

@@ -24,8 +24,8 @@ Ctrl-C stops an answer.
 A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either
 goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could not
 be answered ends with code 2, after the others.
-Only replies go to standard output. The model's own chat template is used; a model that was only pretrained has not
-learnt to answer.
+Only replies go to standard output. The model's own chat template is used; a model that was only pretrained is not
+trained to answer.
 When the conversation fills the context, its oldest exchanges are dropped, never the system message.
 A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is near.
 How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, \

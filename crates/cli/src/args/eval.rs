@@ -19,7 +19,7 @@ Examples:
 
 Tasks by name: battery (what people type first, asked as the run's recipe says: greedily and as in a chat), world \
 (questions about people whom no conversation asked about), arithmetic (held-out problems), preferences (held-out pairs),
-wins (answers against those of --reference, judged by --reward; a file of tasks behind it gives other prompts), text \
+wins (answers against those of --reference, judged by --reward; a file of tasks after it gives other prompts), text \
 FILE.
 Files are known by their keys: `query` and `choices`, `context_options`, or `context` and `continuation`; `chosen` \
 and `rejected`;

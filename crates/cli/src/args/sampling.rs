@@ -1,7 +1,7 @@
 //! Sampling flags, shared by the commands that generate text.
 
 use clap::Args;
-use fireclay_text::Asked;
+use fireclay_text::RequestedSampling;
 
 /// Temperature, filters and seed. A missing value is the model's, or the command's default: see
 /// [`Sampling`](fireclay_text::Sampling).
@@ -32,8 +32,8 @@ pub struct SamplingArgs {
 
 impl SamplingArgs {
     /// The flags that were given.
-    pub fn asked(&self) -> Asked {
+    pub fn requested(&self) -> RequestedSampling {
         let Self { temperature, top_k, top_p, min_p, repetition_penalty, seed } = *self;
-        Asked { temperature, top_k, top_p, min_p, repetition_penalty, seed }
+        RequestedSampling { temperature, top_k, top_p, min_p, repetition_penalty, seed }
     }
 }

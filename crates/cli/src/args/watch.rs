@@ -12,7 +12,7 @@ Examples:
   fireclay watch runs/tiny                     http://127.0.0.1:8081, for this machine alone
   fireclay serve --model runs/tiny --watch runs/next      beside the page to talk to a model
 
-The page is the run's report, read anew while somebody looks at it: curves, samples, battery. The folder may be there
+The page is the run's report, read again while it is open: curves, samples, battery. The folder may be there
 before its first step. `fireclay report` writes the same as a file.")]
 pub struct WatchArgs {
     /// The run directory

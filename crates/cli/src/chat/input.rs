@@ -6,9 +6,9 @@ use std::str::Chars;
 /// Text of `/help`.
 pub const HELP: &str = "\
 /new             begin a new conversation; the system message stays
-/open [ID]       go on with a stored one: its number in /list, its id, or the last
+/open [ID]       continue a stored one: its number in /list, its id, or the last
 /list [TEXT]     list stored conversations, or those that have TEXT
-/system TEXT     set the system message and begin anew; without TEXT, show it
+/system TEXT     set the system message and begin a new conversation; without TEXT, show it
 /undo            take back the last exchange
 /rate up|down    rate the last reply; /rate none takes the rating back
 /rate \"ANSWER\"   say what the last reply should have been
@@ -16,7 +16,7 @@ pub const HELP: &str = "\
 /help            show this
 /quit            leave, as Ctrl-D does
 //TEXT           send text that begins with a slash
-Alt-Enter, or \\ at a line's end, goes on with another line of the message;
+Alt-Enter, or \\ at a line's end, adds another line to the message;
 lines pasted together are one message.
 Ctrl-C stops an answer; at the prompt it drops the line, and twice it leaves.";
 
@@ -94,7 +94,8 @@ impl Input {
             _ => {
                 let (last, others) = COMMANDS.split_last().expect("there are commands");
                 return Self::Wrong(format!(
-                    "/{name} is no command; there are {} and {last}, and a line that begins with // is sent as text",
+                    "unknown command /{name}; the commands are {} and {last}, and a line that begins with // is sent \
+                     as text",
                     others.join(", ")
                 ));
             }
@@ -102,7 +103,7 @@ impl Input {
         // "/new ideas for a garden" does not mean to start a new conversation.
         match rest {
             "" => input,
-            _ => Self::Wrong(format!("/{name} stands alone on its line; to send the line as text, begin it with //")),
+            _ => Self::Wrong(format!("/{name} takes no argument; to send the line as text, begin it with //")),
         }
     }
 
@@ -125,7 +126,7 @@ impl Input {
 }
 
 fn needs(command: &str, what: &str) -> Input {
-    Input::Wrong(format!("/{command} needs {what} behind it"))
+    Input::Wrong(format!("/{command} needs {what} after it"))
 }
 
 /// The text without escape sequences, and without control characters other than tabs and line ends (CR LF is one line
@@ -218,7 +219,7 @@ mod tests {
         for command in COMMANDS {
             assert!(!matches!(Input::parse(&format!("{command} up")), Input::Say(_)), "{command}");
             let is_known =
-                |line: &str| !matches!(Input::parse(line), Input::Wrong(why) if why.contains("is no command"));
+                |line: &str| !matches!(Input::parse(line), Input::Wrong(why) if why.contains("unknown command"));
             assert!(is_known(command) && HELP.contains(command), "{command}");
         }
     }
@@ -256,15 +257,15 @@ mod tests {
     fn what_is_no_command_says_what_there_is() {
         check_wrong(
             "/nwe",
-            &["/nwe is no command", "/new, /open, /list, /system, /undo, /rate, /save, /help and /quit", "//"],
+            &["unknown command /nwe", "/new, /open, /list, /system, /undo, /rate, /save, /help and /quit", "//"],
         );
-        check_wrong("/", &["/ is no command"]);
-        check_wrong("/New", &["/New is no command"]);
-        check_wrong("/system: be brief", &["/system: is no command"]);
-        check_wrong("/usr/bin is what?", &["/usr/bin is no command", "//"]);
+        check_wrong("/", &["unknown command /;"]);
+        check_wrong("/New", &["unknown command /New"]);
+        check_wrong("/system: be brief", &["unknown command /system:"]);
+        check_wrong("/usr/bin is what?", &["unknown command /usr/bin", "//"]);
         check_wrong("/rate", &["/rate needs up, down"]);
         check_wrong("/rate \"\"", &["/rate needs"]);
         check_wrong("/save ", &["/save needs a file"]);
-        check_wrong("/new ideas for a garden", &["/new stands alone", "//"]);
+        check_wrong("/new ideas for a garden", &["/new takes no argument", "//"]);
     }
 }

@@ -82,7 +82,7 @@ fn partner_of(mark: char) -> char {
     }
 }
 
-/// The text behind the quotation mark that it begins with.
+/// The text after its opening quotation mark.
 fn without_mark(held: &str) -> &str {
     let mut text = held.trim_start().chars();
     text.next();

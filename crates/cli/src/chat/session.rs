@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::input::{HELP, Input};
 use super::reply::Reply;
-use super::stored::{Asked, Stored, as_messages};
+use super::stored::{PendingQuestion, Stored, as_messages};
 use super::terminal::{Terminal, tell};
 use crate::console::shown;
 use crate::error::{one_line, user};
@@ -69,7 +69,7 @@ impl ChatSession<'_> {
     /// answered all the same.
     ///
     /// # Errors
-    /// When standard output cannot be written, the database fails, Ctrl-C asked to leave, or lines of a pipe could not
+    /// When standard output cannot be written, the database fails, Ctrl-C ended the chat, or lines of a pipe could not
     /// be done.
     pub fn run(mut self) -> Result<()> {
         while let Some(line) = self.terminal.line()? {
@@ -84,7 +84,7 @@ impl ChatSession<'_> {
             }
         }
         if self.failed > 0 && !self.terminal.is_interactive() {
-            return Err(user(format!("lines that could not be done: {}; the others were answered", self.failed)));
+            return Err(user(format!("lines that failed: {}; the others were answered", self.failed)));
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl ChatSession<'_> {
             Input::Nothing | Input::Quit => Ok(()),
             Input::Say(text) => self.say(&text),
             Input::New => {
-                self.begin_anew(ChatHistory::new(self.conversation.system().map(Into::into)));
+                self.begin_new(ChatHistory::new(self.conversation.system().map(Into::into)));
                 self.terminal.hint("a new conversation");
                 Ok(())
             }
@@ -137,18 +137,18 @@ impl ChatSession<'_> {
     }
 
     /// Replaces this conversation by another.
-    pub fn begin_anew(&mut self, conversation: ChatHistory) {
+    pub fn begin_new(&mut self, conversation: ChatHistory) {
         self.conversation = conversation;
         self.outgrown = false;
         if let Some(stored) = &mut self.stored {
-            stored.begin_anew();
+            stored.begin_new();
         }
     }
 
     fn set_system(&mut self, text: String) -> Result<()> {
         match check_system(self.model, &text) {
             Ok(()) => {
-                self.begin_anew(ChatHistory::new(Some(text)));
+                self.begin_new(ChatHistory::new(Some(text)));
                 self.terminal.hint("a new conversation with this system message");
                 Ok(())
             }
@@ -163,16 +163,16 @@ impl ChatSession<'_> {
                 None => false,
                 Some(path) => {
                     let system = self.conversation.system().map(Into::into);
-                    self.conversation = ChatHistory::behind(system, as_messages(&path));
+                    self.conversation = ChatHistory::continuing(system, as_messages(&path));
                     true
                 }
             },
         };
         if undone {
-            self.terminal.hint("the last exchange is taken back");
+            self.terminal.hint("the last exchange was removed");
             return Ok(());
         }
-        self.refuse("there is no exchange to take back")
+        self.refuse("there is no exchange to undo")
     }
 
     /// Answers a message and stores both, or reports why it cannot be answered.
@@ -181,14 +181,14 @@ impl ChatSession<'_> {
             Ok(ids) => ids,
             Err(error) => return self.refuse(one_line(&error)),
         };
-        let asked = match &mut self.stored {
+        let pending = match &mut self.stored {
             None => None,
             Some(stored) => match stored.ask(self.conversation.system(), text) {
-                Ok(asked) => Some(asked),
+                Ok(pending) => Some(pending),
                 Err(error) => return self.refuse(one_line(&error)),
             },
         };
-        let (reply, completion) = self.answer(&ids, asked.as_ref())?;
+        let (reply, completion) = self.answer(&ids, pending.as_ref())?;
         let stopped = self.terminal.answer_stopped();
         let cut_off = self.note_end(&reply, &completion);
         let kept = if cut_off { reply.whole_sentences() } else { reply.text() };
@@ -198,14 +198,14 @@ impl ChatSession<'_> {
             _ => "cancelled",
         };
         if kept.is_empty() {
-            self.terminal.hint("no word was said; the message is taken back");
+            self.terminal.hint("the reply is empty; the message was removed");
         } else {
             self.conversation.add(text, kept.into());
         }
-        if let (Some(stored), Some(asked)) = (&mut self.stored, asked) {
+        if let (Some(stored), Some(pending)) = (&mut self.stored, pending) {
             match kept.is_empty() {
-                true => stored.forget(asked)?,
-                false => stored.finish(asked, kept, reason, Usage::of(&completion))?,
+                true => stored.forget(pending)?,
+                false => stored.finish(pending, kept, reason, Usage::of(&completion))?,
             }
         }
         if self.settings.json {
@@ -233,7 +233,8 @@ impl ChatSession<'_> {
         let why = if room == self.settings.config.max_tokens { "--max-tokens" } else { "the context is full" };
         let cut_off = completion.finish_reason == FinishReason::Length;
         if reply.ended_early() {
-            self.terminal.note(format_args!("the reply was ended with a sentence, after {} tokens: {why}", tokens - 1));
+            self.terminal
+                .note(format_args!("the reply was ended at the end of a sentence, after {} tokens: {why}", tokens - 1));
         } else if cut_off {
             let whole = reply.whole_sentences().len() == reply.text().trim_end().len();
             let kept = if whole { "" } else { "; only its whole sentences stay in the conversation" };
@@ -273,7 +274,7 @@ impl ChatSession<'_> {
     }
 
     /// Writes the reply as its characters arrive, and ends it with a line end; with `--json`, nothing is written yet.
-    fn answer(&mut self, ids: &[u32], asked: Option<&Asked>) -> Result<(Reply, Completion)> {
+    fn answer(&mut self, ids: &[u32], pending: Option<&PendingQuestion>) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.settings.stop_ids.clone());
         let mut reply = Reply::new(self.room(ids.len()));
@@ -288,8 +289,8 @@ impl ChatSession<'_> {
                 return ControlFlow::Continue(());
             }
             let Some(piece) = reply.push(&text.push(id).text) else { return ControlFlow::Break(()) };
-            if let (Some(stored), Some(asked)) = (stored.as_mut(), asked) {
-                stored.save_progress(asked, reply.text());
+            if let (Some(stored), Some(pending)) = (stored.as_mut(), pending) {
+                stored.save_progress(pending, reply.text());
             }
             if !json {
                 written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());

@@ -75,7 +75,7 @@ impl Stored {
     }
 
     /// Starts a new conversation with the next message.
-    pub fn begin_anew(&mut self) {
+    pub fn begin_new(&mut self) {
         self.current = None;
     }
 
@@ -144,7 +144,7 @@ impl Stored {
     ///
     /// # Errors
     /// When the database fails, or another process is answering in this conversation.
-    pub fn ask(&mut self, system: Option<&str>, question: &str) -> Result<Asked> {
+    pub fn ask(&mut self, system: Option<&str>, question: &str) -> Result<PendingQuestion> {
         let Self { runtime, store, account, model, current, .. } = self;
         runtime.block_on(async {
             if current.is_none() {
@@ -158,19 +158,19 @@ impl Stored {
             let question = NewMessage::new(Role::User, question);
             let question = store.append(account, conversation, parent, vec![question]).await?.remove(0).id;
             *leaf = Some(question.clone());
-            let behind = Parent::Message(question.clone());
-            let reply = store.begin_reply(account, conversation, behind, model, system).await?.id;
-            Ok(Asked { question, reply, before })
+            let parent = Parent::Message(question.clone());
+            let reply = store.begin_reply(account, conversation, parent, model, system).await?.id;
+            Ok(PendingQuestion { question, reply, before })
         })
     }
 
     /// Saves the partial reply at intervals, in case the process dies.
-    pub fn save_progress(&mut self, asked: &Asked, text: &str) {
+    pub fn save_progress(&mut self, pending: &PendingQuestion, text: &str) {
         if self.saved.elapsed() < SAVED_EVERY {
             return;
         }
         self.saved = Instant::now();
-        let saved = self.runtime.block_on(self.store.save_progress(&self.account, &asked.reply, text));
+        let saved = self.runtime.block_on(self.store.save_progress(&self.account, &pending.reply, text));
         if let Err(error) = saved {
             tracing::warn!("a reply in progress was not saved: {error}");
         }
@@ -180,7 +180,7 @@ impl Stored {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn finish(&mut self, asked: Asked, text: &str, reason: &str, usage: Usage) -> Result<()> {
+    pub fn finish(&mut self, pending: PendingQuestion, text: &str, reason: &str, usage: Usage) -> Result<()> {
         let status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
         let outcome = ReplyOutcome {
             content: text.into(),
@@ -189,10 +189,10 @@ impl Stored {
             finish_reason: Some(reason.into()),
             usage: Some(usage),
         };
-        self.runtime.block_on(self.store.finish_reply(&self.account, &asked.reply, outcome))?;
+        self.runtime.block_on(self.store.finish_reply(&self.account, &pending.reply, outcome))?;
         let current = self.current.as_mut().expect("something was asked");
-        current.leaf = Some(asked.reply.clone());
-        current.reply = Some(asked.reply);
+        current.leaf = Some(pending.reply.clone());
+        current.reply = Some(pending.reply);
         Ok(())
     }
 
@@ -200,14 +200,14 @@ impl Stored {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn forget(&mut self, asked: Asked) -> Result<()> {
-        self.finish(Asked { before: Before::default(), ..asked.clone() }, "", "stop", Usage::default())?;
+    pub fn forget(&mut self, pending: PendingQuestion) -> Result<()> {
+        self.finish(PendingQuestion { before: Before::default(), ..pending.clone() }, "", "stop", Usage::default())?;
         let current = self.current.as_mut().expect("something was asked");
-        for message in [&asked.reply, &asked.question] {
+        for message in [&pending.reply, &pending.question] {
             let delete = self.store.delete_message(&self.account, &current.conversation, message);
             self.runtime.block_on(delete)?;
         }
-        (current.leaf, current.reply) = (asked.before.leaf, asked.before.reply);
+        (current.leaf, current.reply) = (pending.before.leaf, pending.before.reply);
         let id = current.conversation.clone();
         if self.runtime.block_on(self.store.tree(&self.account, &id))?.messages.is_empty() {
             self.runtime.block_on(self.store.delete_conversation(&self.account, &id))?;
@@ -254,14 +254,14 @@ impl Stored {
     /// # Errors
     /// When there is no conversation yet.
     pub fn file(&self) -> Result<ConversationFile> {
-        let id = self.conversation().ok_or_else(|| user("nothing was said yet"))?;
+        let id = self.conversation().ok_or_else(|| user("the conversation is empty"))?;
         Ok(self.runtime.block_on(self.store.export_conversation(&self.account, id))?)
     }
 }
 
 /// A question that is being answered.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct PendingQuestion {
     question: String,
     reply: String,
     before: Before,

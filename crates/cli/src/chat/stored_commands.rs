@@ -42,10 +42,10 @@ impl ChatSession<'_> {
         if let Some(persona) = &conversation.persona
             && let Err(error) = check_system(self.model, persona)
         {
-            stored(&mut self.stored)?.begin_anew();
+            stored(&mut self.stored)?.begin_new();
             return Err(error.context("this model cannot have the conversation's system message"));
         }
-        self.conversation = ChatHistory::behind(conversation.persona, as_messages(&path));
+        self.conversation = ChatHistory::continuing(conversation.persona, as_messages(&path));
         self.outgrown = false;
         Ok((conversation.title, path))
     }

@@ -48,8 +48,8 @@ impl Terminal {
     pub fn open(quiet: bool, earlier: &[String]) -> Result<Self> {
         let pressed = Arc::new(AtomicBool::new(false));
         // In this order: the first signal finds the flag unset and only sets it.
-        flag::register_conditional_shutdown(SIGINT, 130, pressed.clone()).context("Ctrl-C cannot be listened to")?;
-        flag::register(SIGINT, pressed.clone()).context("Ctrl-C cannot be listened to")?;
+        flag::register_conditional_shutdown(SIGINT, 130, pressed.clone()).context("Ctrl-C cannot be handled")?;
+        flag::register(SIGINT, pressed.clone()).context("Ctrl-C cannot be handled")?;
         let lines = match is_interactive() {
             true => Lines::Typed(Box::new(Editor::new(earlier)?)),
             false => Lines::Piped(read_lines()),
@@ -77,7 +77,7 @@ impl Terminal {
             },
             Lines::Piped(lines) => return next_piped(lines, &self.pressed),
         }
-        self.hint("Ctrl-C again leaves, as Ctrl-D does");
+        self.hint("Ctrl-C again quits, as Ctrl-D does");
         let Lines::Typed(editor) = &mut self.lines else { unreachable!("it was one") };
         match editor.read()? {
             Typed::Line(line) => Ok(Some(line.into_bytes())),

@@ -103,7 +103,7 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
         return Err(user(format!("{flag} {number}: give a smaller number")));
     }
     if !width.is_multiple_of(heads) {
-        return Err(user(format!("--width {width} is no multiple of --heads {heads}; make it one")));
+        return Err(user(format!("--width {width} is not a multiple of --heads {heads}; make it one")));
     }
     let (precision, checkpointing) = (args.precision, args.checkpointing);
     Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision, checkpointing })

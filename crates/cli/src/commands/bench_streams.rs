@@ -90,7 +90,7 @@ pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device:
     Ok(json!({"turns": turns, "first_token_s": first, "last_by_second": first[turns - 1] / first[1]}))
 }
 
-/// The same requests one after the other and then at once: greedy, `steps` tokens each, whatever they are. Prompts are
+/// The same requests one after the other and then at once: greedy, exactly `steps` tokens each. Prompts are
 /// fixed ids that share nothing.
 pub fn streams(args: &BenchGenerateArgs, streams: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
     if streams == 0 || streams > 1 << 12 {

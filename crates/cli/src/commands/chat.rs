@@ -23,25 +23,25 @@ use crate::stages::{Leaves, Stage};
 /// When a flag or the model is wrong, standard output cannot be written, Ctrl-C asked to leave, or lines of a pipe
 /// could not be answered.
 pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
-    let asked = args.sampling.asked();
-    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, CHAT_TEMPERATURE);
+    let requested = args.sampling.requested();
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&requested, model, args.max_tokens, CHAT_TEMPERATURE);
     // Errors in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     args.cache.bytes()?;
     let model = model::load(&args.model, &args.load)?;
     model.chat_tokenizer()?;
     args.system.as_ref().map_or(Ok(()), |text| check_system(&model, text))?;
-    let Sampling { mut config, told } = sampling(&model.sampling());
+    let Sampling { mut config, summary } = sampling(&model.sampling());
     let stop_ids = model.stop_ids();
     config.stop = stop_ids.iter().map(|&id| vec![id]).collect();
     if only_pretrained(&model.dir) && !console.quiet {
-        tell(format_args!("note: {} was only pretrained and has not learnt to answer", args.model.display()));
+        tell(format_args!("note: {} was only pretrained and is not trained to answer", args.model.display()));
     }
     let (stored, place) = stored(args, console)?;
     let earlier = stored.as_ref().filter(|_| is_interactive()).map_or(Ok(vec![]), Stored::earlier)?;
     let engine = model.engine(1, args.cache.bytes()?)?;
     let terminal = Terminal::open(console.quiet, &earlier)?;
-    greet(&terminal, args, engine.context(), &told, place);
+    greet(&terminal, args, engine.context(), &summary, place);
     let suggestions = suggestions(&model.dir);
     for line in suggestion_lines(&suggestions, width()) {
         terminal.hint(line);
@@ -58,10 +58,10 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
     session.run()
 }
 
-fn greet(terminal: &Terminal, args: &ChatArgs, context: usize, told: &str, place: Option<&str>) {
+fn greet(terminal: &Terminal, args: &ChatArgs, context: usize, sampling: &str, place: Option<&str>) {
     let kept = place.map(|place| format!(", conversations kept in {place}")).unwrap_or_default();
     terminal.hint(format_args!(
-        "{}, context {context} tokens, {told}{kept}; /help lists the commands",
+        "{}, context {context} tokens, {sampling}{kept}; /help lists the commands",
         args.model.display()
     ));
 }

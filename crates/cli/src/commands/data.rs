@@ -55,7 +55,8 @@ fn export(args: &ExportPreferencesArgs) -> Result<()> {
     if made.left_out > 0 {
         writeln!(
             out,
-            "{} ratings are left out: of replies that call functions, were cut off but are called good, or answer nothing",
+            "{} ratings are left out: of replies that call functions, were cut off but rated good, or answer no \
+             message",
             made.left_out
         )?;
     }
@@ -121,7 +122,7 @@ fn named_stage<'a>(name: &str, recipe: Option<&'a Recipe>) -> Result<(Stage, &'a
             let names: Vec<&str> = recipe.training().into_iter().map(|(stage, _)| stage.name()).collect();
             user(format!("--stage {name}: no stage that learns from examples; choose among {}", names.join(", ")))
         }
-        None => user(format!("--stage {name}: --model is no run, whose recipe would say what it learns from")),
+        None => user(format!("--stage {name}: --model is not a run, whose recipe names the data of the stage")),
     })
 }
 

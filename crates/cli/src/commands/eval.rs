@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use fireclay_data::examples::Benchmark;
 use fireclay_eval::battery::battery;
 use fireclay_eval::{
-    Reader, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
+    EvalModel, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
     schema, table, text, win_rate,
 };
 use fireclay_infer::SamplingConfig;
@@ -52,7 +52,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         let outcome = TaskReport { task: asked.name(), ..models.evaluate(args, asked, set)? };
         if outcome.truncated > 0 {
             tracing::warn!(
-                "{}: {} texts lost their beginning, for the context is shorter",
+                "{}: {} texts lost their beginning because they are longer than the context",
                 outcome.task,
                 outcome.truncated
             );
@@ -76,7 +76,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
     if run_recipe::is_run(&args.model)
         && let Err(error) = keep(&args.model, &dir, &tasks)
     {
-        tracing::warn!("the figures are not kept beside the run: {}", one_line(&error));
+        tracing::warn!("the results could not be saved in the run: {}", one_line(&error));
     }
     Ok(())
 }
@@ -130,7 +130,7 @@ impl Models {
         if is_reward_model(dir) {
             if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
                 return Err(user(format!(
-                    "{}: a reward model, which can only be asked for `preferences`; for `{}` give a language model \
+                    "{}: a reward model, which can only do `preferences`; for `{}` give a language model \
                      with --model",
                     args.model.display(),
                     other.name()
@@ -159,39 +159,39 @@ impl Models {
                 return Ok(preferences_by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch)?);
             }
         };
-        let reader = reader(model, args)?;
-        let reference = self.reference.as_ref().map(|model| self::reader(model, args)).transpose()?;
+        let policy = eval_model(model, args)?;
+        let reference = self.reference.as_ref().map(|model| eval_model(model, args)).transpose()?;
         let sampling = sampling(args, &model.stop_ids());
         Ok(match set {
-            Set::Benchmark(Benchmark::MultipleChoice(questions)) => multiple_choice(&reader, &questions)?,
-            Set::Benchmark(Benchmark::Schema(questions)) => schema(&reader, &questions)?,
-            Set::Benchmark(Benchmark::Completion(texts)) => completion(&reader, &texts)?,
-            Set::Text(path) => text(&reader, &path, args.limit)?,
+            Set::Benchmark(Benchmark::MultipleChoice(questions)) => multiple_choice(&policy, &questions)?,
+            Set::Benchmark(Benchmark::Schema(questions)) => schema(&policy, &questions)?,
+            Set::Benchmark(Benchmark::Completion(texts)) => completion(&policy, &texts)?,
+            Set::Text(path) => text(&policy, &path, args.limit)?,
             Set::Preferences(pairs) => {
                 model.chat_tokenizer()?;
-                preferences_by_likelihood(&reader, reference.as_ref(), &pairs)?
+                preferences_by_likelihood(&policy, reference.as_ref(), &pairs)?
             }
             Set::Battery(section, tasks) => {
                 model.chat_tokenizer()?;
-                battery(&reader, &tasks, &section.sampling(&model.sampling())).with_context(|| asked.name())?
+                battery(&policy, &tasks, &section.sampling(&model.sampling())).with_context(|| asked.name())?
             }
             Set::Tasks(tasks) => {
                 model.chat_tokenizer()?;
-                exact_match(&reader, &tasks, &sampling).with_context(|| asked.name())?
+                exact_match(&policy, &tasks, &sampling).with_context(|| asked.name())?
             }
             Set::Wins(tasks) => {
                 model.chat_tokenizer()?;
                 let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
                     unreachable!("the flags were checked");
                 };
-                win_rate(&reader, reference, reward.model.clone(), &tasks, &sampling)?
+                win_rate(&policy, reference, reward.model.clone(), &tasks, &sampling)?
             }
         })
     }
 }
 
-fn reader<'a>(model: &'a TextModel, args: &EvalArgs) -> Result<Reader<'a>> {
-    Ok(Reader {
+fn eval_model<'a>(model: &'a TextModel, args: &EvalArgs) -> Result<EvalModel<'a>> {
+    Ok(EvalModel {
         decoder: &model.decoder,
         tokenizer: model.tokenizer()?,
         leading: model.leading_id(),

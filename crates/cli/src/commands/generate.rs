@@ -22,8 +22,8 @@ const TEMPERATURE: f32 = 0.8;
 /// # Errors
 /// When a flag, the prompt or the model is wrong, or standard output cannot be written.
 pub fn run(args: &GenerateArgs) -> Result<()> {
-    let asked = args.sampling.asked();
-    let sampling = |model: &SamplingDefaults| Sampling::resolve(&asked, model, args.max_tokens, TEMPERATURE);
+    let requested = args.sampling.requested();
+    let sampling = |model: &SamplingDefaults| Sampling::resolve(&requested, model, args.max_tokens, TEMPERATURE);
     // Errors in flags are reported before a model is loaded.
     sampling(&SamplingDefaults::default()).config.validate()?;
     let ids = args.ids.as_deref().map(|ids| parse_ids("--ids", ids)).transpose()?;
@@ -34,8 +34,8 @@ pub fn run(args: &GenerateArgs) -> Result<()> {
         Some(ids) => ids,
         None => model.encode(args.prompt.as_deref().unwrap_or_default())?,
     };
-    let Sampling { config, told } = sampling(&model.sampling());
-    tracing::debug!("{told}");
+    let Sampling { config, summary } = sampling(&model.sampling());
+    tracing::debug!("{summary}");
     let mut config = SamplingConfig { slide: args.slide, ..config };
     if !args.ignore_stop {
         config.stop = model.stop_ids().into_iter().map(|id| vec![id]).collect();

@@ -20,7 +20,7 @@ use crate::{device, model_dir};
 pub fn run(args: &MergeArgs) -> Result<()> {
     let out = &args.out;
     if fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
-        return Err(user(format!("--out {}: there is something already; name a folder that is empty", out.display())));
+        return Err(user(format!("--out {}: the folder is not empty; give an empty folder", out.display())));
     }
     let found = model_dir::resolve(&args.model)?;
     let (adapter, base) = adapter_of(&found)?;
@@ -41,7 +41,7 @@ pub fn run(args: &MergeArgs) -> Result<()> {
     }
     let sampling = load_sampling(&found).0;
     save_with(&decoder, out, &SaveOptions { tokens, sampling, format })?;
-    inherited.without_number_format().hand_down(out).with_context(|| out.display().to_string())?;
+    inherited.without_number_format().write_into(out).with_context(|| out.display().to_string())?;
     if let Some(tokenizer) = tokenizer {
         tokenizer.save(out)?;
     }

@@ -35,7 +35,7 @@ fn train(args: &TokenizerTrainArgs) -> Result<()> {
         return Err(user("--vocab has no meaning with --kind char: the characters of the text decide; leave it out"));
     }
     if let Some(vocab) = args.vocab.filter(|&vocab| vocab > LARGEST_VOCABULARY) {
-        return Err(user(format!("--vocab {vocab}: {LARGEST_VOCABULARY} are the most")));
+        return Err(user(format!("--vocab {vocab}: at most {LARGEST_VOCABULARY}")));
     }
     if args.out.is_file() {
         return Err(user(format!("--out {}: is a file; give a folder", args.out.display())));

@@ -64,7 +64,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
                 }
                 if interrupt.requested() && recipe.stages.last() != Some(&stage) {
                     return Err(Interrupted(format!(
-                        "interrupted behind {}; saved in {}: the same command goes on from there",
+                        "interrupted after {}; saved in {}: the same command resumes from there",
                         stage.name(),
                         run.path().display()
                     ))
@@ -73,7 +73,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
             }
             Outcome::Interrupted(summary) => {
                 let message = format!(
-                    "interrupted at step {} of {}; saved in {}: the same command goes on from there",
+                    "interrupted at step {} of {}; saved in {}: the same command resumes from there",
                     summary.step,
                     stage.name(),
                     run.path().display()
@@ -106,7 +106,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         set: args.set.clone(),
     };
     let (mut recipe, mut depth) = recipe::resolve(&overrides)?;
-    // The recipe names the run's folder, and what a run there recorded decides what was left open, such as precision.
+    // The recipe names the run's folder, and a run there sets the values left open, such as precision.
     overrides.recorded = RunDir::recorded(&run_path(args, &recipe)).filter(|_| !args.fresh);
     if overrides.recorded.is_some() {
         (recipe, depth) = recipe::resolve(&overrides)?;
@@ -156,7 +156,7 @@ fn has_policy(run: &RunDir) -> bool {
     Stage::ALL.iter().filter(talks).any(|stage| run.folder(stage.name()).join("metrics.jsonl").exists())
 }
 
-/// Samples of the last stage, where everything is, and what to do next.
+/// Samples of the last stage, the paths of its files, and the next commands.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     let policies = recipe.stages.iter().rev().copied();
     let Some(last) = policies.into_iter().find(|stage| run.folder(stage.name()).join("metrics.jsonl").exists()) else {

@@ -52,7 +52,7 @@ impl EvalTask {
     }
 }
 
-/// Parses the words of `--task`: names and files. `text` treats the next file as text, whatever it holds, and `wins`
+/// Parses the words of `--task`: names and files. `text` treats the next file as text, and `wins`
 /// reads its prompts from the next file, if it is a file of tasks.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ pub fn parse_tasks(words: &[String]) -> Result<Vec<EvalTask>> {
             }
             "text" => match words.next() {
                 Some(path) => EvalTask::Text(existing(path)?),
-                None => return Err(user("--task text: name a file behind it, as in --task text held-out.txt")),
+                None => return Err(user("--task text: give a file after it, as in --task text held-out.txt")),
             },
             path => of_file(path)?,
         });
@@ -103,9 +103,8 @@ fn existing(word: &str) -> Result<String> {
     let nearness = |name: &&str| strsim::jaro_winkler(&meant, name);
     let nearest = NAMES.into_iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
     Err(user(format!(
-        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? Known are {}, and files of \
-         text, tasks, preferences or \
-         multiple choice",
+        "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? The tasks are {}, and files \
+         of text, tasks, preferences or multiple choice",
         NAMES.join(", ")
     )))
 }
@@ -160,10 +159,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
-        check(&["wrold"], Err("did you mean `world`? Known are battery, world, arithmetic"));
+        check(&["wrold"], Err("did you mean `world`? The tasks are battery, world, arithmetic"));
         check(&["Arithmetics"], Err("did you mean `arithmetic`?"));
         check(&["./no-such.jsonl"], Err("no-such.jsonl: no such file"));
-        check(&["world", "text"], Err("name a file"));
+        check(&["world", "text"], Err("give a file"));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use fireclay_infer::SamplingConfig;
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::{Asked, CHAT_TEMPERATURE, Sampling};
+use fireclay_text::{CHAT_TEMPERATURE, RequestedSampling, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// Prompts of the battery, and their sampling settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatterySection {
-    /// Prompts of each topic at every evaluation; 0, or none: no battery, whatever the other keys say.
+    /// Prompts of each topic at every evaluation; 0, or none: no battery, regardless of the other keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_topic: Option<usize>,
     /// Prompts of each topic at the end of a stage; 0: as many as `per_topic`.
@@ -51,14 +51,17 @@ impl BatterySection {
     /// Sampling settings of replies from a model with these defaults: those of a chat.
     #[must_use]
     pub fn sampling(&self, model: &SamplingDefaults) -> SamplingConfig {
-        let asked = Asked { temperature: self.temperature.map(|number| number as f32), ..Asked::default() };
-        Sampling::resolve(&asked, model, self.max_tokens, CHAT_TEMPERATURE).config
+        let requested = RequestedSampling {
+            temperature: self.temperature.map(|number| number as f32),
+            ..RequestedSampling::default()
+        };
+        Sampling::resolve(&requested, model, self.max_tokens, CHAT_TEMPERATURE).config
     }
 
-    /// Refuses what cannot be asked.
+    /// Refuses settings that are invalid.
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub(super) fn validate(&self) -> Result<(), String> {
         if self.per_topic.is_none() && (self.final_per_topic > 0 || !self.data.is_empty()) {
             let key = if self.data.is_empty() { "final_per_topic" } else { "data" };

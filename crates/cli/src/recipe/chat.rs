@@ -35,7 +35,7 @@ impl ChatSection {
     /// Checks every value.
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub(super) fn validate(self) -> Result<(), String> {
         if let Some(temperature) = self.temperature.filter(|t| !(t.is_finite() && *t >= 0.0)) {
             return Err(format!("chat.temperature = {temperature} must be a number from 0"));

@@ -36,7 +36,7 @@ impl ConversationData {
     /// Checks the keys; `name` is the section's name.
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub fn validate(&self, name: &str) -> Result<(), String> {
         check_fraction(name, self.validation_fraction)?;
         check_drawn(
@@ -79,7 +79,7 @@ impl PreferenceData {
     /// As [`ConversationData::validate`].
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub fn validate(&self, name: &str) -> Result<(), String> {
         check_fraction(name, self.validation_fraction)?;
         check_drawn(name, [("pairs", self.pairs), ("validation_pairs", self.validation_pairs)])?;
@@ -122,7 +122,7 @@ impl PromptData {
     /// As [`ConversationData::validate`].
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub fn validate(&self, name: &str) -> Result<(), String> {
         check_fraction(name, self.validation_fraction)?;
         check_drawn(name, [("prompts", self.prompts), ("held_out", self.held_out)])?;

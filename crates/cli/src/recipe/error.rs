@@ -32,7 +32,7 @@ pub enum RecipeError {
     Invalid {
         /// The recipe.
         name: String,
-        /// Key, value and what it must be.
+        /// Key, value and its valid range.
         message: String,
     },
 }

@@ -103,7 +103,7 @@ fn read_extended(name: &str) -> Result<(String, Table), RecipeError> {
     while let Some(Value::String(base)) = layers.remove("extends") {
         let base = beside(seen.last().map_or(name, String::as_str), &base);
         if seen.contains(&base) {
-            let message = format!("extends = {base:?} comes back to a recipe that extends this one");
+            let message = format!("extends = {base:?} is circular: that recipe extends this one");
             return Err(RecipeError::Syntax { origin, message });
         }
         let (base_origin, text) = read(&base)?;
@@ -314,7 +314,7 @@ fn is_below(name: &str) -> bool {
 fn validate(recipe: &Recipe) -> Result<(), String> {
     if !is_below(&recipe.name) {
         return Err(format!(
-            "name = {:?} is no name of a folder in runs/; leave out `..` and a leading `/`, and say where with --out",
+            "name = {:?} is not a folder name in runs/; leave out `..` and a leading `/`, and say where with --out",
             recipe.name
         ));
     }

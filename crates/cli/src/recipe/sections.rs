@@ -11,7 +11,7 @@ use crate::tokenizer_kind::TokenizerKind;
 
 macro_rules! recipe {
     ($($(#[$cfg:meta])? $name:ident: $section:ident, $stage:ident, $title:literal, $does:literal, $leaves:ident;)*) => {
-        /// A whole recipe. Section names are the stages' names, and what the stages share.
+        /// A whole recipe. Section names are those of the stages, and of settings that they share.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Recipe {
@@ -138,7 +138,7 @@ pub struct TokenizerSection {
     pub kind: TokenizerKind,
     /// Size of a trained BPE vocabulary.
     pub vocab_size: usize,
-    /// Whether every digit is a token of its own.
+    /// Whether every digit is a separate token.
     pub split_digits: bool,
     /// Training BPE reads at most this many bytes of the text, from its beginning.
     pub max_bytes: u64,

@@ -6,7 +6,7 @@ use fireclay_tokenizer::Tokenizer;
 
 use super::{RowPart, ShownRow};
 
-/// Token ids of documents, the end-of-text token behind each, until there are `enough`.
+/// Token ids of documents, the end-of-text token after each, until there are `enough`.
 ///
 /// # Errors
 /// When a document cannot be read, or has a character that is not in the vocabulary.

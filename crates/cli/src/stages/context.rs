@@ -42,7 +42,8 @@ impl Context<'_> {
     /// text, or else of `--model`.
     ///
     /// # Errors
-    /// One line that says what to run first, when there is none, or the stage that should have left it is not finished.
+    /// One line that names the stage to run first, when there is none, or the stage that should have left it is not
+    /// finished.
     pub fn base(&self) -> Result<PathBuf> {
         let this = self.stage;
         let stages = &self.recipe.stages;

@@ -27,7 +27,7 @@ impl PreferenceLoss for DpoConfig {
     /// The reference reads both answers too, forwards only.
     fn load(batch: usize) -> Load {
         let (answers, computed) = (2 * batch, 3 * batch);
-        Load { consumed: answers, computed, at_once: answers, models_beside: 1, trained_beside: 0 }
+        Load { consumed: answers, computed, at_once: answers, extra_models: 1, extra_trained: 0 }
     }
 
     fn run(section: &PreferenceSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

@@ -26,7 +26,7 @@ impl PreferenceLoss for KtoConfig {
 
     /// Policy and reference also read each prompt with another's answer, forwards only.
     fn load(batch: usize) -> Load {
-        Load { consumed: batch, computed: 2 * batch, at_once: batch, models_beside: 1, trained_beside: 0 }
+        Load { consumed: batch, computed: 2 * batch, at_once: batch, extra_models: 1, extra_trained: 0 }
     }
 
     fn run(section: &PreferenceSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

@@ -14,9 +14,9 @@ pub struct Load {
     pub at_once: usize,
     /// Number of further models of the decoder's size in memory: reference, critic, reward model. With adapters, the
     /// frozen model itself is the reference.
-    pub models_beside: u64,
+    pub extra_models: u64,
     /// Number of these that are trained.
-    pub trained_beside: u64,
+    pub extra_trained: u64,
 }
 
 impl Load {
@@ -24,7 +24,7 @@ impl Load {
     #[must_use]
     pub fn of_batches(train: &TrainConfig) -> Self {
         let (computed, at_once) = (train.batch, train.batch);
-        Self { consumed: train.batch * train.accumulate, computed, at_once, models_beside: 0, trained_beside: 0 }
+        Self { consumed: train.batch * train.accumulate, computed, at_once, extra_models: 0, extra_trained: 0 }
     }
 
     /// A configuration that trains a decoder with as much work in a step.
@@ -44,12 +44,10 @@ impl Load {
         let train = TrainConfig { batch: self.at_once, ..train.clone() };
         let whole = memory_estimate(decoder, &train);
         let (own, models) = match adapters {
-            Some(adapters) => {
-                (adapter_memory_estimate(decoder, &train, adapters), self.models_beside.saturating_sub(1))
-            }
-            None => (whole, self.models_beside),
+            Some(adapters) => (adapter_memory_estimate(decoder, &train, adapters), self.extra_models.saturating_sub(1)),
+            None => (whole, self.extra_models),
         };
-        let trained = self.trained_beside;
+        let trained = self.extra_trained;
         let (weights, gradients, optimizer) =
             (models * whole.weights, trained * whole.gradients, trained * whole.optimizer);
         MemoryEstimate {

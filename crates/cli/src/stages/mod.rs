@@ -67,7 +67,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     // Locked before anything is read, so that a second run in the same folder is refused at once.
     let mut stage = StageDir::open(folder)?;
     if !matches!(training.learns_from(), LearnsFrom::Text) {
-        stage = stage.drawn_by(&context.recipe.chat.sampling()).inheriting(&context.base()?);
+        stage = stage.with_sampling(&context.recipe.chat.sampling()).inheriting(&context.base()?);
     }
     let run = StageRun {
         config: training.train(),

@@ -1,5 +1,5 @@
 //! Shared parts of the stages whose policy answers prompts: `reinforce`, `rloo`, `grpo` and `ppo` each add an algorithm
-//! in a file of its own.
+//! in a separate file.
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;
@@ -112,8 +112,8 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
             consumed: answers,
             computed: answers * (1 + self.algorithm.epochs() as usize * (1 + critics)),
             at_once: self.algorithm.minibatch().min(answers),
-            models_beside: 2 + critics as u64,
-            trained_beside: critics as u64,
+            extra_models: 2 + critics as u64,
+            extra_trained: critics as u64,
         }
     }
 

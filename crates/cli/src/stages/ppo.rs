@@ -40,7 +40,7 @@ impl OnlineAlgorithm for PpoConfig {
                 let RewardModel { model, scale } = RewardModel::load(&dir, context.device)?;
                 check_context(context, &dir, &model, config)?;
                 // It predicts rewards, which are in units of the scores' standard deviation.
-                model.in_units_of(scale.std)
+                model.divided_by(scale.std)
             }
             false => ScoreModel::new(policy.merged(), config.seed),
         };

@@ -1,5 +1,5 @@
-//! The section of `dpo` and `kto`, the stages that learn from judged answers. Each adds a loss in a file
-//! of its own.
+//! The section of `dpo` and `kto`, the stages that learn from judged answers. Each adds a loss in a
+//! separate file.
 
 use anyhow::Result;
 use fireclay_data::chat::Shuffled;

@@ -12,7 +12,7 @@ use super::{Context, LearnsFrom, TrainingStage};
 use crate::recipe::{BatchSampling, Recipe};
 use fireclay_data::examples::messages;
 
-/// `[pretrain]`. Text, decoder and samples have sections of their own.
+/// `[pretrain]`. Text, decoder and samples have separate sections.
 pub type PretrainSection = TrainConfig;
 
 impl TrainingStage for PretrainSection {

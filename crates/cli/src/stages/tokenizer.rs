@@ -76,7 +76,7 @@ fn train(recipe: &Recipe) -> Result<Tokenizer> {
         }
         TokenizerKind::Char => Tokenizer::train_char(texts),
     };
-    // A document that could not be read is the cause, whatever the result of training on the rest.
+    // A document that could not be read is the cause, even if training on the rest succeeded.
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(trained?),

@@ -72,7 +72,7 @@ fn the_documented_stage_runs_resumes_and_is_found() {
     assert_eq!(crate::model_dir::resolve(&out).unwrap(), checkpoint);
     let page = fs::read_to_string(crate::commands::report::write(&out).unwrap()).unwrap();
     assert!(page.contains("id=\"stage-motto\"") && page.contains("Motto"), "the report's section");
-    // What is learned must not change; what is only shown may.
+    // Settings of learning must not change; settings of the display may.
     let message = train(&out, &["--set", "motto.sentence=Else."]).unwrap_err();
     assert!(message.contains("motto.sentence") && message.contains("--fresh"), "{message}");
     train(&out, &["--set", "motto.sample_every=2"]).unwrap();

@@ -33,7 +33,7 @@ pub trait TrainingStage {
     /// `runs` says whether the recipe runs it.
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     fn validate(&self, _name: &str, _runs: bool) -> Result<(), String> {
         Ok(())
     }
@@ -99,7 +99,7 @@ impl LearnsFrom<'_> {
     /// Checks the keys of the examples; `name` is the stage's name.
     ///
     /// # Errors
-    /// Key, value and what it must be.
+    /// Key, value and its valid range.
     pub fn validate(self, name: &str) -> Result<(), String> {
         match self {
             Self::Text => Ok(()),

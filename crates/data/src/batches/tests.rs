@@ -98,7 +98,7 @@ proptest! {
     }
 }
 
-/// Stops after `cut` batches, writes the position as JSON, and goes on with a source made anew.
+/// Stops after `cut` batches, writes the position as JSON, and continues with a new source.
 fn resumes_exactly<S: Source>(make: impl Fn() -> S, cut: usize) -> Result<(), TestCaseError> {
     let mut whole = make();
     for _ in 0..cut {

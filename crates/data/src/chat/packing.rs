@@ -38,7 +38,7 @@ impl Packing {
 /// The batch of some rows.
 ///
 /// A row has `context + 1` tokens: the first `context` are ids, the last `context` targets. A target counts if it
-/// carries loss and belongs to the conversation of the id before it. Padding is a segment of its own.
+/// carries loss and belongs to the conversation of the id before it. Padding is a separate segment.
 pub(super) fn batch(chats: &EncodedChats, rows: &[&[u32]]) -> Batch {
     let context = chats.context;
     let places = rows.len() * context;

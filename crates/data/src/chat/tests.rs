@@ -99,7 +99,7 @@ fn long_conversations_are_cut_and_those_with_nothing_left_are_counted() {
     );
     assert_eq!(
         message(EncodedChats::new(&conversations, &tokenizer, 3)),
-        "conversations: not one of the 3 examples can be used: nothing to learn before the cut: longer than the \
+        "conversations: none of the 3 examples can be used: nothing to learn before the cut: longer than the \
          context \
          of 3 tokens (first: a:1)"
     );
@@ -122,7 +122,7 @@ fn what_the_template_refuses_is_counted_and_no_template_is_an_error() {
     assert!(message(EncodedChats::new(&[], &tokenizer(), 64)).contains("no conversations"));
 }
 
-/// Conversations whose every letter is its own, so that what is learned can be told apart.
+/// Conversations without repeated letters, so that the learned tokens can be identified.
 fn numbered(lengths: &[usize]) -> Vec<Conversation> {
     let conversations = lengths.iter().enumerate().map(|(index, &length)| {
         conversation(&[(&format!("question {index}"), &format!("{index}:{}", "x".repeat(length)))], "")
@@ -289,7 +289,7 @@ fn a_pair_shares_the_ids_of_the_prompt_that_a_model_would_be_given() {
     }
 }
 
-/// The tokens of an answer do not depend on who learns from it, whatever the template marks or opens.
+/// The tokens of an answer are the same in every stage, for templates with and without marks and openings.
 #[test]
 fn conversations_pairs_and_ratings_agree_on_an_answers_tokens() {
     let template = |before: &str, after: &str, opened: &str| {
@@ -366,7 +366,7 @@ fn what_does_not_fit_the_context_is_counted() {
     let task = Task { messages: prompt, topic: None, check: AnswerCheck::OPEN, reference: None, origin: "t:1".into() };
     assert!(encode_tasks(std::slice::from_ref(&task), &tokenizer, short.prompt_tokens).is_ok());
     let refused = message(encode_tasks(&[task], &tokenizer, short.prompt_tokens - 1));
-    assert!(refused.starts_with("tasks: not one of the 1 examples can be used: longer than"), "{refused}");
+    assert!(refused.starts_with("tasks: none of the 1 examples can be used: longer than"), "{refused}");
 }
 
 /// Llama 2's templates trim, `DeepSeek`'s drop earlier reasoning: here the system message is shown only without an

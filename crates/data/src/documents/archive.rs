@@ -26,7 +26,7 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
     let failed = |reason: String| DataError::read(path, io::Error::new(io::ErrorKind::InvalidData, reason));
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let mut archive = ZipArchive::new(BufReader::new(file))
-        .map_err(|error| failed(format!("not a whole zip archive ({error}); copy it anew")))?;
+        .map_err(|error| failed(format!("not a complete zip archive ({error}); copy it again")))?;
     if archive.len() > MOST_MEMBERS {
         return Err(failed(format!("an archive of {} files, more than {MOST_MEMBERS}; unpack it", archive.len())));
     }
@@ -34,7 +34,7 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
     for index in 0..archive.len() {
         let file = archive
             .by_index_raw(index)
-            .map_err(|error| failed(format!("file {index} in it is damaged ({error}); copy the archive anew")))?;
+            .map_err(|error| failed(format!("file {index} in it is damaged ({error}); copy the archive again")))?;
         let Some(name) = file.enclosed_name().filter(|_| file.is_file()) else { continue };
         let hidden = name.components().any(|part| {
             let part = part.as_os_str().as_encoded_bytes();
@@ -47,7 +47,10 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
             CompressionMethod::STORE => false,
             CompressionMethod::DEFLATE => true,
             other => {
-                return Err(failed(format!("{}: packed by {other}, which is not read; unpack it", name.display())));
+                return Err(failed(format!(
+                    "{}: packed by {other}, which is not supported; unpack it",
+                    name.display()
+                )));
             }
         };
         if file.encrypted() {

@@ -117,7 +117,7 @@ impl SourceFiles {
                 None => self.skipped += 1,
                 Some(_) if member.length == 0 => self.skipped += 1,
                 Some(_) => {
-                    let why = "packed inside an archive, or parquet in it, which is not read; unpack the archive";
+                    let why = "a packed or parquet file inside an archive is not supported; unpack the archive";
                     return Err(DataError::read(&named, std::io::Error::other(why)));
                 }
             }

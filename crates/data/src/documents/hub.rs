@@ -33,14 +33,14 @@ fn parse(address: &str) -> Result<Address<'_>, DataError> {
     Ok(Address { owner, name, revision, path: path.trim_matches('/') })
 }
 
-/// Downloads what `address` names into the hub's cache and gives the files, sorted by path.
+/// Downloads the files at `address` into the hub's cache and returns them, sorted by path.
 #[cfg(not(feature = "hub"))]
 pub(super) fn download(address: &str, _known: Known) -> Result<Vec<PathBuf>, DataError> {
     parse(address)?;
     Err(DataError::Feature { what: address.into(), feature: "hub" })
 }
 
-/// Downloads what `address` names into the hub's cache and gives the files, sorted by path.
+/// Downloads the files at `address` into the hub's cache and returns them, sorted by path.
 #[cfg(feature = "hub")]
 pub(super) fn download(address: &str, known: Known) -> Result<Vec<PathBuf>, DataError> {
     use std::path::Path;
@@ -80,7 +80,7 @@ pub(super) fn download(address: &str, known: Known) -> Result<Vec<PathBuf>, Data
     if names.is_empty() {
         return Err(DataError::Hub {
             address: address.into(),
-            reason: format!("no files to read there: known are {}", known.names),
+            reason: format!("no files to read there: supported are {}", known.names),
         });
     }
     names.iter().map(|file| fetch(file)).collect()

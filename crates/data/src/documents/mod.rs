@@ -2,7 +2,7 @@
 //!
 //! | source | documents |
 //! |---|---|
-//! | `.txt` | the whole file is one document, streamed in pieces; or, with a separator, each part between separators |
+//! | `.txt` | the whole file is one document, streamed in parts; or, with a separator, each text between separators |
 //! | `.jsonl` | one a line: the string under the key `text`, or another one ([`ReadOptions::text_column`]) |
 //! | `.parquet` | one a row: the column `text`, or another one |
 //! | a folder | its files, sorted by path, recursively; hidden and unknown files are passed over and counted |
@@ -39,7 +39,7 @@ pub(crate) use rows::for_each_row;
 
 use crate::DataError;
 
-/// A document, or a piece of one that is too long to be in memory as a whole.
+/// A document, or a part of one that is too long to be in memory as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The text, exactly as in the source.
@@ -47,17 +47,17 @@ pub struct Document {
     /// Its place: `path:line` (for parquet `path:row N`).
     pub origin: String,
     /// Position of this text in its document; `None`: it is the whole document.
-    pub piece: Option<Piece>,
+    pub part: Option<DocumentPart>,
     /// Whether special tokens written in the text are encoded as such, as in text that a chat template rendered.
     /// Otherwise they are ordinary text.
     pub special_tokens: bool,
 }
 
-/// The place of a piece within a long document. The pieces of a document follow each other and,
+/// The place of a part within a long document. The parts of a document follow each other and,
 /// joined, give its text exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// Characters of the document before this piece; 0 for the first piece.
+pub struct DocumentPart {
+    /// Characters of the document before this part; 0 for the first part.
     pub start: u64,
     /// Characters of the whole document.
     pub total: u64,
@@ -67,7 +67,7 @@ impl Document {
     /// A whole document.
     #[must_use]
     pub fn new(text: impl Into<String>, origin: impl Into<String>) -> Self {
-        Self { text: text.into(), origin: origin.into(), piece: None, special_tokens: false }
+        Self { text: text.into(), origin: origin.into(), part: None, special_tokens: false }
     }
 
     /// A conversation that a chat template has rendered, with its special tokens.
@@ -84,10 +84,10 @@ impl Document {
         encode(tokenizer, &self.text, self.special_tokens)
     }
 
-    /// Whether a document begins here, rather than continues from the piece before.
+    /// Whether a document begins here, rather than continues from the part before.
     #[must_use]
     pub fn begins(&self) -> bool {
-        self.piece.is_none_or(|piece| piece.start == 0)
+        self.part.is_none_or(|part| part.start == 0)
     }
 }
 
@@ -103,7 +103,7 @@ pub struct ReadOptions {
     /// one line break on either side. `None`: a `.txt` file is one document.
     pub separator: Option<String>,
     /// Approximate number of bytes of a long `.txt` document in memory at a time.
-    pub piece_bytes: usize,
+    pub part_bytes: usize,
     /// The most bytes of a single line of JSON, or of a document between separators.
     pub max_document_bytes: usize,
     /// The key of JSON lines, and the column of parquet files, that holds the text.
@@ -112,7 +112,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { separator: None, piece_bytes: 64 << 10, max_document_bytes: 256 << 20, text_column: "text".into() }
+        Self { separator: None, part_bytes: 64 << 10, max_document_bytes: 256 << 20, text_column: "text".into() }
     }
 }
 
@@ -151,10 +151,10 @@ impl Documents {
     /// # Errors
     /// When an option is out of range.
     pub fn from_files(files: SourceFiles, options: &ReadOptions) -> Result<Self, DataError> {
-        if options.piece_bytes < 16 {
+        if options.part_bytes < 16 {
             return Err(DataError::Option {
-                option: "piece_bytes",
-                value: options.piece_bytes.to_string(),
+                option: "part_bytes",
+                value: options.part_bytes.to_string(),
                 expected: "use at least 16",
             });
         }
@@ -162,7 +162,7 @@ impl Documents {
             return Err(DataError::Option {
                 option: "separator",
                 value: "empty".into(),
-                expected: "name the text between documents, or leave it out",
+                expected: "give the text between documents, or leave it out",
             });
         }
         Ok(Self {
@@ -199,7 +199,7 @@ impl Documents {
         let counter = Some(self.bytes_read());
         Ok(match (file.format, &self.options.separator) {
             (Format::Text, None) => {
-                Box::new(text::Pieces::new(Arc::clone(&path), file.compression, counter, self.options.piece_bytes)?)
+                Box::new(text::Parts::new(Arc::clone(&path), file.compression, counter, self.options.part_bytes)?)
             }
             (Format::Text, Some(separator)) => {
                 let limit = self.options.max_document_bytes;

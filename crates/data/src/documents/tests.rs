@@ -59,7 +59,7 @@ fn a_text_file_is_one_document_exactly_as_written() {
     let dir = folder(&[("a.txt", text.as_bytes())]);
     let documents = read(dir.path().join("a.txt")).unwrap();
     let [document] = documents.as_slice() else { panic!("{documents:?}") };
-    assert_eq!((document.text.as_str(), document.piece), (text, None));
+    assert_eq!((document.text.as_str(), document.part), (text, None));
     assert!(document.origin.ends_with("a.txt:1"), "{}", document.origin);
 }
 
@@ -70,32 +70,32 @@ fn a_byte_order_mark_is_not_text() {
 }
 
 #[test]
-fn a_long_text_streams_in_pieces_that_know_their_place() {
+fn a_long_text_streams_in_parts_that_know_their_place() {
     let text = "One line.\n第二行。\r\n".repeat(500);
     let dir = folder(&[("a.txt", text.as_bytes()), ("b.txt.gz", &gzip(text.as_bytes()))]);
-    let options = ReadOptions { piece_bytes: 1000, ..ReadOptions::default() };
+    let options = ReadOptions { part_bytes: 1000, ..ReadOptions::default() };
     for name in ["a.txt", "b.txt.gz"] {
-        let pieces = read_with(dir.path().join(name), &options).unwrap();
-        assert!(pieces.len() > 10 && pieces.iter().all(|piece| piece.text.len() <= 1001));
-        assert_eq!(pieces.iter().map(|piece| piece.text.as_str()).collect::<String>(), text);
+        let parts = read_with(dir.path().join(name), &options).unwrap();
+        assert!(parts.len() > 10 && parts.iter().all(|part| part.text.len() <= 1001));
+        assert_eq!(parts.iter().map(|part| part.text.as_str()).collect::<String>(), text);
         let mut start = 0;
-        for piece in &pieces {
-            assert_eq!(piece.piece, Some(Piece { start, total: text.chars().count() as u64 }));
-            assert_eq!(piece.begins(), start == 0);
-            start += piece.text.chars().count() as u64;
+        for part in &parts {
+            assert_eq!(part.part, Some(DocumentPart { start, total: text.chars().count() as u64 }));
+            assert_eq!(part.begins(), start == 0);
+            start += part.text.chars().count() as u64;
         }
-        let line = 1 + pieces[0].text.matches('\n').count();
-        assert!(pieces[1].origin.ends_with(&format!("{name}:{line}")), "{}", pieces[1].origin);
+        let line = 1 + parts[0].text.matches('\n').count();
+        assert!(parts[1].origin.ends_with(&format!("{name}:{line}")), "{}", parts[1].origin);
     }
 }
 
 proptest! {
     #[test]
-    fn pieces_of_any_text_join_to_the_text(text in "[a-z .,'\r\n世界é]{1,400}", piece_bytes in 16_usize..80) {
+    fn parts_of_any_text_join_to_the_text(text in "[a-z .,'\r\n世界é]{1,400}", part_bytes in 16_usize..80) {
         let dir = folder(&[("a.txt", text.as_bytes())]);
-        let options = ReadOptions { piece_bytes, ..ReadOptions::default() };
-        let pieces = read_with(dir.path(), &options).unwrap();
-        prop_assert_eq!(pieces.into_iter().map(|piece| piece.text).collect::<String>(), text);
+        let options = ReadOptions { part_bytes, ..ReadOptions::default() };
+        let parts = read_with(dir.path(), &options).unwrap();
+        prop_assert_eq!(parts.into_iter().map(|part| part.text).collect::<String>(), text);
     }
 
     #[test]
@@ -106,7 +106,7 @@ proptest! {
     ) {
         let packed_bytes = if name.ends_with("gz") { gzip(&bytes) } else { zstd(&bytes) };
         let dir = folder(&[(name, if packed { &packed_bytes } else { &bytes })]);
-        let options = ReadOptions { piece_bytes: 16, ..ReadOptions::default() };
+        let options = ReadOptions { part_bytes: 16, ..ReadOptions::default() };
         if let Err(error) = read_with(dir.path(), &options) {
             prop_assert!(!error.to_string().contains('\n'), "{}", error);
         }
@@ -179,7 +179,7 @@ fn what_is_wrong_with_paths() {
     let dir = folder(&[("a.txt", b"x"), ("notes.md", b"x"), ("empty.txt", b""), ("only/notes.md", b"x")]);
     for (name, expected) in [
         ("absent.txt", "no such file or folder"),
-        ("notes.md", "unknown extension: known are .txt"),
+        ("notes.md", "unknown extension: supported are .txt"),
         ("empty.txt", "holds no text"),
         ("only", "no text here among 1 other files"),
     ] {
@@ -200,7 +200,7 @@ fn what_is_wrong_with_text() {
     check_error("a.jsonl", b"\n \n", &["holds no text"]);
 }
 
-/// Far into a long file, and found before the first piece is passed on.
+/// Far into a long file, and found before the first part is passed on.
 #[test]
 fn what_is_wrong_late_in_a_text_is_found_first() {
     let mut bytes = b"a line of text\n".repeat(100_000);
@@ -365,10 +365,10 @@ fn what_is_packed_and_damaged_is_named() {
         check_error(name, b"no such thing, and long enough to be one", &["a.txt"]);
     }
     let whole = fixture("stories.zip");
-    check_error("a.zip", &whole[..whole.len() - 9], &["not a whole zip archive"]);
-    check_error("a.zip", b"PK\x03\x04", &["not a whole zip archive"]);
+    check_error("a.zip", &whole[..whole.len() - 9], &["not a complete zip archive"]);
+    check_error("a.zip", b"PK\x03\x04", &["not a complete zip archive"]);
     let mut damaged = whole.clone();
-    // The first bytes of the deflated text, behind its header of 30 bytes and its name.
+    // The first bytes of the deflated text, after its header of 30 bytes and its name.
     damaged[41..45].fill(0xff);
     check_error("a.zip", &damaged, &["a.zip/b/story.txt"]);
 }

@@ -1,47 +1,47 @@
-//! `.txt`: one long document in pieces, or many between separators.
+//! `.txt`: one long document in parts, or many between separators.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::input::{self, Input, mark_length, newlines, valid_text};
-use super::{Compression, Document, Piece};
+use super::{Compression, Document, DocumentPart};
 use crate::DataError;
 
-/// A file as one document, in pieces of bounded size.
+/// A file as one document, in parts of bounded size.
 ///
-/// A file longer than a piece is read once beforehand, to count its characters: a split at a fraction of the text needs
+/// A file longer than a part is read once beforehand, to count its characters: a split at a fraction of the text needs
 /// the total, and errors in the file are found before any work.
-pub(super) struct Pieces {
+pub(super) struct Parts {
     bytes: TextBytes,
-    piece_bytes: usize,
+    part_bytes: usize,
     characters: u64,
-    /// Characters of the whole file, if it is longer than a piece.
+    /// Characters of the whole file, if it is longer than a part.
     total: Option<u64>,
     recount: Option<(Arc<Path>, Compression)>,
 }
 
-impl Pieces {
+impl Parts {
     pub(super) fn new(
         path: Arc<Path>,
         compression: Compression,
         counter: Option<Arc<AtomicU64>>,
-        piece_bytes: usize,
+        part_bytes: usize,
     ) -> Result<Self, DataError> {
         let recount = Some((Arc::clone(&path), compression));
         let bytes = TextBytes::new(input::open(&path, compression, counter)?, path);
-        Ok(Self { bytes, piece_bytes, characters: 0, total: None, recount })
+        Ok(Self { bytes, part_bytes, characters: 0, total: None, recount })
     }
 
-    fn next_piece(&mut self) -> Result<Option<Document>, DataError> {
-        self.bytes.fill_to(self.piece_bytes)?;
+    fn next_part(&mut self) -> Result<Option<Document>, DataError> {
+        self.bytes.fill_to(self.part_bytes)?;
         if self.bytes.buffer.is_empty() {
             return Ok(None);
         }
         if !self.bytes.ended
             && let Some((path, compression)) = self.recount.take()
         {
-            self.total = Some(count_characters(path, compression, self.piece_bytes)?);
+            self.total = Some(count_characters(path, compression, self.part_bytes)?);
         }
         let (line, start) = (self.bytes.line, self.characters);
         let text = self.bytes.text()?;
@@ -51,25 +51,25 @@ impl Pieces {
         Ok(Some(Document {
             text,
             origin: format!("{}:{line}", self.bytes.path.display()),
-            piece: self.total.map(|total| Piece { start, total }),
+            part: self.total.map(|total| DocumentPart { start, total }),
             special_tokens: false,
         }))
     }
 }
 
-impl Iterator for Pieces {
+impl Iterator for Parts {
     type Item = Result<Document, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_piece().transpose()
+        self.next_part().transpose()
     }
 }
 
-fn count_characters(path: Arc<Path>, compression: Compression, piece_bytes: usize) -> Result<u64, DataError> {
-    let mut pieces = Pieces::new(path, compression, None, piece_bytes)?;
-    pieces.recount = None;
-    while pieces.next_piece()?.is_some() {}
-    Ok(pieces.characters)
+fn count_characters(path: Arc<Path>, compression: Compression, part_bytes: usize) -> Result<u64, DataError> {
+    let mut parts = Parts::new(path, compression, None, part_bytes)?;
+    parts.recount = None;
+    while parts.next_part()?.is_some() {}
+    Ok(parts.characters)
 }
 
 /// Last offset at which a text may be cut so that byte-level BPE gives the same ids for the two parts as for the whole:

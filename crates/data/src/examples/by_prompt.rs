@@ -38,7 +38,7 @@ impl Prompted for Rating {
 /// Splits examples into those for training and about `fraction` of them for validation, keeping their order.
 ///
 /// The seed and the user's messages before the first answer decide the side, so that no prompt is on both sides,
-/// whatever the kind of example, and a conversation's later turns stay with its first. If all examples begin alike, all
+/// for any kind of example, and a conversation's later turns stay with its first. If all examples begin alike, all
 /// are for training.
 ///
 /// # Errors

@@ -70,7 +70,7 @@ impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// Says in one line what is wrong with it.
+    /// Describes the problem in one line.
     pub fn new(pattern: &str) -> Result<Self, String> {
         Regex::new(pattern).map(Self).map_err(|error| {
             // The parser's message shows the pattern and the place; its last line names the problem.

@@ -7,7 +7,7 @@ use fireclay_tokenizer::Message;
 
 use super::{read_conversations, read_preferences, read_ratings, read_tasks};
 
-/// The reader, what the form is, and an example.
+/// The reader, the name of the form, and an example.
 const FORMS: &[(&str, &str, &str)] = &[
     (
         "conversations",
@@ -206,7 +206,7 @@ fn the_docs_list_every_form_and_what_becomes_of_it() {
     assert!(docs.contains(&table), "docs/your-own-data.md should have this table:\n{table}");
 }
 
-/// Reads an example of conversations, and gives what of it was not read.
+/// Reads an example of conversations, and returns the keys that were ignored.
 fn ignored(example: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
@@ -220,7 +220,7 @@ fn keys_that_nobody_reads_are_counted_and_named_once() {
     let check = |example: &str, expected: &[&str]| assert_eq!(ignored(example), expected, "{example}");
     check(
         r#"{"prompt": "Hi", "completion": "Hello", "source": "x", "score": 3}"#,
-        &["the key `score` is not read 2", "the key `source` is not read 2"],
+        &["the key `score` is ignored 2", "the key `source` is ignored 2"],
     );
     check(r#"{"prompt": "Hi", "completion": "Hello", "source": null, "flag": false, "list": []}"#, &[]);
     check(r#"{"prompt": "Hi", "completion": "Hello", "system": "S", "history": [["a", "b"]], "tools": []}"#, &[]);

@@ -33,7 +33,7 @@ pub(super) fn prompt_under(record: &Record, key: &str) -> Result<Vec<Message>, D
     record.text_or_messages(key, "user")
 }
 
-/// An instruction with its input, if there is any, on lines of its own.
+/// An instruction with its input, if there is any, on separate lines.
 pub(super) fn asked(instruction: &str, record: &Record) -> Result<Message, DataError> {
     let input = record.optional_string("input")?.unwrap_or_default();
     let asked = if input.trim().is_empty() { instruction.to_owned() } else { format!("{instruction}\n\n{input}") };

@@ -18,7 +18,7 @@ use crate::documents::{Format, Known, SourceFile, SourceFiles};
 /// The most bytes of one line of JSON.
 const LONGEST_LINE: usize = 256 << 20;
 
-/// Examples of one kind, and what had to be left out.
+/// Examples of one kind, and the counts of those left out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examples<T> {
     /// In the order of the files.
@@ -29,7 +29,7 @@ pub struct Examples<T> {
     pub ignored: Skips,
 }
 
-/// Reads the files behind `paths`; `parse` appends the examples of an object, or counts the reason why it cannot be
+/// Reads the files at `paths`; `parse` appends the examples of an object, or counts the reason why it cannot be
 /// used.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub(super) fn read<T>(
             any = true;
             parse(&record, &mut of_file)?;
             for key in record.unread() {
-                of_file.ignored.add(format!("the key `{key}` is not read"), record.origin());
+                of_file.ignored.add(format!("the key `{key}` is ignored"), record.origin());
             }
             Ok(())
         })?;

@@ -136,10 +136,10 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
     std::fs::remove_file(dir.path().join("b.jsonl")).unwrap();
     let refused = read_ratings(&paths).unwrap_err().to_string();
     assert!(
-        refused.contains("known are .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet"),
+        refused.contains("supported are .jsonl, .json (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet"),
         "{refused}"
     );
-    check_error(read_tasks, "a.txt", "x", "known are .jsonl, .json");
+    check_error(read_tasks, "a.txt", "x", "supported are .jsonl, .json");
 }
 
 #[test]
@@ -153,14 +153,14 @@ fn dialogues_in_yaml_alternate_and_scalars_are_text() {
     assert!(read.examples[1].origin.ends_with("a.yml:9"), "{}", read.examples[1].origin);
     assert!(read.skips.to_string().starts_with("1 skipped: the assistant says nothing (first: "), "{}", read.skips);
     assert!(read.skips.to_string().ends_with("a.yml:8)"), "{}", read.skips);
-    check_error(read_conversations, "a.yml", "x: [1, 2", "not YAML that we read: while parsing a flow sequence");
+    check_error(read_conversations, "a.yml", "x: [1, 2", "unsupported YAML: while parsing a flow sequence");
+    check_error(read_conversations, "a.yml", "\nx: 1", "a.yml:2: unsupported YAML: expected the key `conversations`");
     check_error(
         read_conversations,
         "a.yml",
-        "\nx: 1",
-        "a.yml:2: not YAML that we read: expected the key `conversations`",
+        "conversations:\n- - a\n  - b: c",
+        "a.yml:3: unsupported YAML: expected a sentence",
     );
-    check_error(read_conversations, "a.yml", "conversations:\n- - a\n  - b: c", "a.yml:3: not YAML");
     check_error(read_conversations, "a.yml", "conversations: &a\n- *a", "an alias");
     let deep = |levels| format!("conversations: {}", "[".repeat(levels));
     check_error(read_conversations, "a.yml", &deep(9), "nested too deep");
@@ -214,7 +214,7 @@ fn a_file_of_which_everything_is_skipped_is_an_error() {
         read_conversations,
         "a.jsonl",
         lines,
-        "a.jsonl: not one of the 2 examples can be used: an answer is empty (first: ",
+        "a.jsonl: none of the 2 examples can be used: an answer is empty (first: ",
     );
 }
 

@@ -31,7 +31,7 @@ impl Record {
     }
 }
 
-/// The role by one of its names, whatever their case; `None` for names that mean nothing here.
+/// The role by one of its names in any case; `None` for unknown names.
 fn role(name: &str) -> Option<&'static str> {
     Some(match name.to_lowercase().as_str() {
         "user" | "human" | "prompter" => "user",

@@ -54,7 +54,7 @@ impl Blocks {
             }
             let bytes = &tokens[block * self.bytes..tokens.len().min((block + 1) * self.bytes)];
             if blake3::hash(bytes).to_hex().as_str() != self.checksums[block] {
-                return Err(DataError::damaged(&self.path, "its tokens do not agree with their checksum"));
+                return Err(DataError::damaged(&self.path, "its tokens do not match their checksum"));
             }
             self.verified[block].store(true, Ordering::Relaxed);
         }

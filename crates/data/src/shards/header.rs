@@ -93,20 +93,20 @@ impl Header {
             return Err(format!("{} bytes are too few for a header", bytes.len()));
         };
         if field::<8>(bytes, 0) != *MAGIC {
-            return Err("it does not begin as a shard of tokens does".into());
+            return Err("it is not a shard of tokens".into());
         }
         let version = u32::from_le_bytes(field(bytes, 8));
         if version != VERSION {
-            return Err(format!("it has format version {version}, and only {VERSION} is known"));
+            return Err(format!("it has format version {version}, and only {VERSION} is supported"));
         }
         let sum = blake3::hash(&bytes[..Self::SUM_AT]);
         if field::<16>(bytes, Self::SUM_AT) != half(&sum) {
-            return Err("its header does not agree with the header's checksum".into());
+            return Err("its header does not match its checksum".into());
         }
         let width = match u32::from_le_bytes(field(bytes, 12)) {
             2 => Width::U16,
             4 => Width::U32,
-            other => return Err(format!("it has {other} bytes a token, and only 2 and 4 are known")),
+            other => return Err(format!("it has {other} bytes a token, and only 2 and 4 are supported")),
         };
         Ok(Self {
             width,

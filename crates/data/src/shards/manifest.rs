@@ -77,7 +77,7 @@ impl Manifest {
             .map_err(|error| DataError::damaged(&path, error.to_string().replace('\n', " ")))?;
         if manifest.format != FORMAT || manifest.version != VERSION {
             let found = format!(
-                "it has format {:?} version {}, and only {FORMAT} {VERSION} is known",
+                "it has format {:?} version {}, and only {FORMAT} {VERSION} is supported",
                 manifest.format, manifest.version
             );
             return Err(DataError::damaged(&path, found));

@@ -73,7 +73,7 @@ const LOOK_BYTES: usize = 32 << 20;
 pub(super) struct Assigned {
     pub split: Split,
     pub text: String,
-    /// Place of the document or piece, for messages.
+    /// Place of the document or part, for messages.
     pub origin: String,
     /// Whether a document begins here, on this side.
     pub begins: bool,
@@ -82,7 +82,7 @@ pub(super) struct Assigned {
 }
 
 impl Assigned {
-    /// A whole document, or a whole piece of one.
+    /// A whole document, or a whole part of one.
     pub fn whole(document: Document, split: Split) -> Self {
         let begins = document.begins();
         let Document { text, origin, special_tokens, .. } = document;
@@ -96,7 +96,7 @@ pub(super) struct Divided<I> {
     /// Documents that were already looked at.
     ahead: VecDeque<Result<Document, DataError>>,
     rule: ValidationSplit,
-    /// The side of the document that is being streamed in pieces.
+    /// The side of the document that is being streamed in parts.
     side: Split,
     /// The held-out rest of a document that was cut.
     rest: Option<Assigned>,
@@ -143,8 +143,8 @@ impl<I: Iterator<Item = Result<Document, DataError>>> Divided<I> {
     }
 
     fn cut(&mut self, document: Document, fraction: f64) -> Assigned {
-        let (start, total) = match document.piece {
-            Some(piece) => (piece.start, piece.total),
+        let (start, total) = match document.part {
+            Some(part) => (part.start, part.total),
             None => (0, document.text.chars().count() as u64),
         };
         let mut assigned = Assigned::whole(document, Split::Train);

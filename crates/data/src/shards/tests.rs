@@ -85,17 +85,17 @@ proptest! {
     // Every case writes and syncs files.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Wherever the pieces of a file end, and wherever the split falls between them.
+    /// Wherever the parts of a file end, and wherever the split falls between them.
     #[test]
-    fn the_tail_is_the_same_for_a_file_in_pieces(
-        text in "[a-z ,\n世界]{20,400}", piece_bytes in 16_usize..100, tenths in 0_u32..10,
+    fn the_tail_is_the_same_for_a_file_in_parts(
+        text in "[a-z ,\n世界]{20,400}", part_bytes in 16_usize..100, tenths in 0_u32..10,
     ) {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.txt"), &text).unwrap();
         let paths = [dir.path().join("a.txt").to_str().unwrap().to_owned()];
         let fraction = f64::from(tenths) / 10.0;
         let mut options = options(ValidationSplit::Tail { fraction });
-        options.read.piece_bytes = piece_bytes;
+        options.read.part_bytes = part_bytes;
         let tokenizer = characters();
         let shards = tokenize_paths(&paths, &tokenizer, dir.path().join("shards"), &options).unwrap().shards;
         let count = text.chars().count();
@@ -268,7 +268,7 @@ fn damage_is_found_when_its_block_is_read_and_not_before() {
     // Also where the damaged token itself is not asked for, and however often.
     for (start, count) in [(block, 1), (2 * block - 1, 1), (block - 1, 2), (2 * block - 1, 2), (0, piece.len() * 5)] {
         let message = message(read(start, count));
-        assert!(message.contains("train-00000.bin: damaged: its tokens do not agree"), "{message}");
+        assert!(message.contains("train-00000.bin: damaged: its tokens do not match"), "{message}");
     }
     let mut source = crate::PackedSource::new(&shards, Split::Train, 1, 1024, 0).unwrap();
     let found = (0..piece.len() * 5 / 1024).find_map(|_| crate::Source::next_batch(&mut source).err());
@@ -356,7 +356,7 @@ fn another_tokenizer_is_refused() {
     assert!(ShardSet::open_any(dir.path()).unwrap().tokens(Split::Train) > 0);
 }
 
-/// Tokenising is cut off by bad text: what was there before is gone, and nothing half-made is left whole.
+/// Tokenising is cut off by bad text: the earlier shards are gone, and no incomplete set remains.
 #[test]
 fn an_error_leaves_no_set_behind() {
     let tokenizer = characters();
@@ -364,7 +364,7 @@ fn an_error_leaves_no_set_behind() {
     let mut texts = documents(&["fine"]);
     texts.push(Err(DataError::NoPaths));
     assert!(matches!(tokenize(texts, &tokenizer, dir.path(), &TokenizeOptions::default()), Err(DataError::NoPaths)));
-    assert!(message(ShardSet::open(dir.path(), &tokenizer)).contains("no whole set of shards"));
+    assert!(message(ShardSet::open(dir.path(), &tokenizer)).contains("an incomplete set of shards"));
     assert!(
         message(tokenize(documents(&["naïve"]), &tokenizer, dir.path(), &TokenizeOptions::default()))
             .contains("test:0: cannot be tokenised")

@@ -86,7 +86,7 @@ where
     job.finish()
 }
 
-/// [`tokenize`] with the validation split given as documents of its own; `options.split` is not applied.
+/// [`tokenize`] with a validation split of given documents; `options.split` is not applied.
 ///
 /// # Errors
 /// As [`tokenize`].
@@ -277,7 +277,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant of this file")
 }
 
-/// Identifies what shards are made from: the files, the tokenizer, and the options that matter.
+/// Identifies the sources of shards: the files, the tokenizer, and the options that matter.
 fn source_key(
     train: &SourceFiles,
     validation: Option<&SourceFiles>,

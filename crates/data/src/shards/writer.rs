@@ -95,7 +95,7 @@ impl ShardWriter {
         self
     }
 
-    /// Appends the tokens of a document, or of a further piece of one (`begins` false), with `text_bytes` bytes of
+    /// Appends the tokens of a document, or of a further part of one (`begins` false), with `text_bytes` bytes of
     /// text. The end-of-text id is written before each document except the split's first.
     ///
     /// # Errors

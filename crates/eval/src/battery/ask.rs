@@ -5,7 +5,7 @@ use fireclay_infer::SamplingConfig;
 use fireclay_rlhf::{Battery, Tally};
 
 use super::encode;
-use crate::{EvalError, Metric, Reader, TaskReport};
+use crate::{EvalError, EvalModel, Metric, TaskReport};
 
 /// Answers every task twice: greedily, and with the settings `sampling`. A reply that has not ended after its
 /// `max_tokens` is wrong, as in training.
@@ -13,10 +13,10 @@ use crate::{EvalError, Metric, Reader, TaskReport};
 /// # Errors
 /// When the tokenizer has no chat template, every prompt is too long, no answer can be judged, or the model's logits
 /// are not finite.
-pub fn battery(reader: &Reader, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
-    let context = reader.decoder.config().context;
-    let (battery, skips) = encode(tasks, reader.tokenizer, context, sampling)?;
-    let report = Battery { batch: reader.batch, ..battery }.run(reader.decoder, reader.tokenizer)?;
+pub fn battery(model: &EvalModel, tasks: &[Task], sampling: &SamplingConfig) -> Result<TaskReport, EvalError> {
+    let context = model.decoder.config().context;
+    let (battery, skips) = encode(tasks, model.tokenizer, context, sampling)?;
+    let report = Battery { batch: model.batch, ..battery }.run(model.decoder, model.tokenizer)?;
     let both = |name: &str, tally: Tally| {
         let share = |name: String, right: usize| Metric::share(name, right as f64, tally.prompts);
         [share(format!("battery{name}"), tally.greedy), share(format!("battery_sampled{name}"), tally.sampled)]

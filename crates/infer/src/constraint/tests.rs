@@ -99,7 +99,7 @@ fn constraints_of_strangers_are_bounded_in_time() {
     for constraint in hard {
         let begin = std::time::Instant::now();
         if let Ok(mut compiled) = compiler.compile(&constraint) {
-            // Whatever it allows first, for some tokens.
+            // Any tokens that it allows first.
             for _ in 0..200 {
                 let id = compiled.mask.as_ref().and_then(SimpleVob::first_bit_set).unwrap() as u32;
                 if compiled.follow(id).is_err() || compiled.ended || compiled.prepare().is_err() {

@@ -40,7 +40,7 @@ impl Default for Drafts {
 impl Drafts {
     /// Drafts the tokens after `tokens`: at most `most`, and only as many as are likely to pay off in a step of `rows`
     /// requests.
-    pub fn guess(&mut self, tokens: &[u32], most: usize, rows: usize) -> usize {
+    pub fn draft(&mut self, tokens: &[u32], most: usize, rows: usize) -> usize {
         self.tokens.clear();
         if self.pause > 0 {
             self.pause -= 1;
@@ -56,25 +56,25 @@ impl Drafts {
             self.share = self.share.max(worth + 0.01);
             return 0;
         }
-        let Some(begin) = LENGTHS.iter().find_map(|&length| behind_last(tokens, length)) else { return 0 };
+        let Some(begin) = LENGTHS.iter().find_map(|&length| after_last(tokens, length)) else { return 0 };
         for index in begin..begin + paying.min(most) {
             // After the end, read the drafts themselves, so that a repetition continues.
             let token = tokens.get(index).or_else(|| self.tokens.get(index - tokens.len()));
-            self.tokens.push(*token.expect("guesses begin before the end"));
+            self.tokens.push(*token.expect("drafts begin before the end"));
         }
         self.tokens.len()
     }
 
-    /// Updates the acceptance rate: the first `right` drafts of this step were accepted, and `wrong` says whether the
-    /// next one was rejected.
-    pub fn learn(&mut self, right: usize, wrong: bool) {
-        for _ in 0..right {
+    /// Updates the acceptance rate: the first `accepted` drafts of this step were accepted, and `rejected` says whether
+    /// the next one was rejected.
+    pub fn observe(&mut self, accepted: usize, rejected: bool) {
+        for _ in 0..accepted {
             self.share += NEWEST * (1.0 - self.share);
         }
-        if wrong {
+        if rejected {
             self.share -= NEWEST * self.share;
         }
-        if right > 0 {
+        if accepted > 0 {
             self.next_pause = PAUSES.0;
         }
         self.tokens.clear();
@@ -88,7 +88,7 @@ fn worth(rows: usize) -> f64 {
 }
 
 /// The index after the newest earlier occurrence of the last `length` tokens.
-fn behind_last(tokens: &[u32], length: usize) -> Option<usize> {
+fn after_last(tokens: &[u32], length: usize) -> Option<usize> {
     let end = tokens.len();
     let pattern = tokens.get(end.checked_sub(length)?..)?;
     let first = end.saturating_sub(REACH);
@@ -99,47 +99,47 @@ fn behind_last(tokens: &[u32], length: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn guesses(tokens: &[u32], most: usize) -> Vec<u32> {
+    fn drafted(tokens: &[u32], most: usize) -> Vec<u32> {
         let mut drafts = Drafts { share: 1.0, ..Drafts::default() };
-        drafts.guess(tokens, most, 1);
+        drafts.draft(tokens, most, 1);
         drafts.tokens
     }
 
     #[test]
-    fn what_followed_before_is_guessed() {
-        assert_eq!(guesses(&[1, 2, 3, 4, 9, 1, 2], 2), [3, 4]);
+    fn tokens_that_followed_before_are_drafted() {
+        assert_eq!(drafted(&[1, 2, 3, 4, 9, 1, 2], 2), [3, 4]);
         // The longer match is preferred, though the shorter one is newer.
-        assert_eq!(guesses(&[5, 6, 1, 2, 3, 8, 1, 2, 7, 5, 6, 1, 2], 1), [3]);
-        assert_eq!(guesses(&[4, 5, 4, 5], 5), [4, 5, 4, 5, 4]);
+        assert_eq!(drafted(&[5, 6, 1, 2, 3, 8, 1, 2, 7, 5, 6, 1, 2], 1), [3]);
+        assert_eq!(drafted(&[4, 5, 4, 5], 5), [4, 5, 4, 5, 4]);
         for short in [&[1, 2, 3][..], &[1], &[]] {
-            assert!(guesses(short, 4).is_empty());
+            assert!(drafted(short, 4).is_empty());
         }
     }
 
     #[test]
-    fn good_guesses_grow_and_bad_ones_pause() {
+    fn accepted_drafts_grow_and_rejected_ones_pause() {
         let tokens = [1, 2, 3, 1, 2, 3, 1, 2];
         let mut drafts = Drafts::default();
-        let first = drafts.guess(&tokens, 8, 1);
-        drafts.learn(first, false);
+        let first = drafts.draft(&tokens, 8, 1);
+        drafts.observe(first, false);
         for _ in 0..20 {
-            let count = drafts.guess(&tokens, 8, 1);
-            drafts.learn(count, false);
+            let count = drafts.draft(&tokens, 8, 1);
+            drafts.observe(count, false);
         }
-        assert!(first < 8 && drafts.guess(&tokens, 8, 1) == 8);
+        assert!(first < 8 && drafts.draft(&tokens, 8, 1) == 8);
         let mut made = 0;
         for _ in 0..1000 {
-            let count = drafts.guess(&tokens, 8, 1);
+            let count = drafts.draft(&tokens, 8, 1);
             made += count;
-            drafts.learn(0, count > 0);
+            drafts.observe(0, count > 0);
         }
-        assert!(made < 100, "{made} guesses in 1000 steps without a right one");
+        assert!(made < 100, "{made} drafts in 1000 steps, none of them accepted");
     }
 
     #[test]
-    fn in_a_crowd_a_guess_must_be_likelier() {
+    fn with_more_requests_a_draft_must_be_likelier() {
         assert!(worth(1) < 0.25 && worth(8) > 0.6 && worth(256) > 0.95 && worth(256) < 1.0);
         let mut drafts = Drafts::default();
-        assert_eq!(drafts.guess(&[1, 2, 1, 2], 8, 64), 0);
+        assert_eq!(drafts.draft(&[1, 2, 1, 2], 8, 64), 0);
     }
 }

@@ -69,7 +69,7 @@ pub struct Memory {
 /// Keys and values are in pages. Requests that begin with the same tokens share them, whether they are answered
 /// together (several answers to one prompt) or one after another (the turns of a conversation). The result of a request
 /// depends only on the request itself: on the CPU backend its tokens and log-probabilities are the same, to the last
-/// bit, whatever the other requests are and however little memory there is.
+/// bit, regardless of the other requests and of the available memory.
 pub struct Engine {
     decoder: InferenceDecoder,
     config: EngineConfig,
@@ -237,7 +237,7 @@ impl Engine {
                 failed
             });
             // Accepted drafts may have filled pages.
-            sequence.make_known(sequence.computed, &mut self.pool);
+            sequence.register(sequence.computed, &mut self.pool);
             if failed.is_none() && sequence.finish.is_none() {
                 if let Some(window) = window {
                     sequence.give_back_before(window, &mut self.pool);

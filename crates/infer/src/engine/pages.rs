@@ -1,7 +1,7 @@
 //! Page allocation and prefix sharing: [`PagePool`].
 //!
 //! A full page is identified by its [`PAGE`] tokens and by the page before it, compared token by token. A text with the
-//! same prefix shares it. Unused pages stay known until their memory is needed; the least recently used go first.
+//! same prefix shares it. Unused pages stay registered until their memory is needed; the least recently used go first.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,34 +10,34 @@ use fireclay_model::PAGE;
 /// Marks, in a text's list of pages, a page that is no longer needed.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 
-/// Identity of a known page's content, a number that is never reused.
+/// Identity of a registered page's content, a number that is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Known(u64);
+pub(crate) struct PageKey(u64);
 
-impl Known {
+impl PageKey {
     /// The position before a text's first page.
     pub const BEGIN: Self = Self(0);
 }
 
 /// The page before, and the tokens.
-type Content = (Known, [u32; PAGE]);
+type Content = (PageKey, [u32; PAGE]);
 
 #[derive(Debug)]
 pub(crate) struct PagePool {
     pages: Vec<Page>,
     /// Pages without content.
     free: Vec<u32>,
-    known: HashMap<Content, u32>,
-    /// Known unused pages, by the time they were given back.
+    registered: HashMap<Content, u32>,
+    /// Registered unused pages, by the time they were given back.
     idle: BTreeMap<u64, u32>,
-    /// Counter for [`Known`] and for times.
+    /// Counter for [`PageKey`] and for times.
     count: u64,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Page {
     users: usize,
-    content: Option<(Known, Content)>,
+    content: Option<(PageKey, Content)>,
     /// Its key in `idle`.
     idle_since: u64,
 }
@@ -45,7 +45,7 @@ struct Page {
 impl PagePool {
     pub fn new(pages: usize) -> Self {
         let free = (0..pages as u32).rev().collect();
-        Self { pages: vec![Page::default(); pages], free, known: HashMap::new(), idle: BTreeMap::new(), count: 0 }
+        Self { pages: vec![Page::default(); pages], free, registered: HashMap::new(), idle: BTreeMap::new(), count: 0 }
     }
 
     /// Number of pages that can be taken.
@@ -53,7 +53,7 @@ impl PagePool {
         self.free.len() + self.idle.len()
     }
 
-    /// Number of known unused pages.
+    /// Number of registered unused pages.
     pub fn idle(&self) -> usize {
         self.idle.len()
     }
@@ -64,41 +64,41 @@ impl PagePool {
             page
         } else {
             let (_, page) = self.idle.pop_first()?;
-            let (_, content) = self.pages[page as usize].content.take().expect("idle pages are known");
-            self.known.remove(&content);
+            let (_, content) = self.pages[page as usize].content.take().expect("idle pages are registered");
+            self.registered.remove(&content);
             page
         };
         self.pages[page as usize].users = 1;
         Some(page)
     }
 
-    /// Takes the known pages of the prefix of `tokens`, and returns the identity of the last one.
-    pub fn take_known(&mut self, tokens: &[u32]) -> (Vec<u32>, Known) {
-        let (mut found, mut before) = (vec![], Known::BEGIN);
+    /// Takes the registered pages of the prefix of `tokens`, and returns the key of the last one.
+    pub fn take_cached(&mut self, tokens: &[u32]) -> (Vec<u32>, PageKey) {
+        let (mut found, mut before) = (vec![], PageKey::BEGIN);
         for tokens in tokens.as_chunks::<PAGE>().0 {
-            let Some(&page) = self.known.get(&(before, *tokens)) else { break };
+            let Some(&page) = self.registered.get(&(before, *tokens)) else { break };
             let state = &mut self.pages[page as usize];
             if state.users == 0 {
                 self.idle.remove(&state.idle_since);
             }
             state.users += 1;
-            before = state.content.expect("a known page").0;
+            before = state.content.expect("a registered page").0;
             found.push(page);
         }
         (found, before)
     }
 
-    /// Registers the content of a page in use, which is, or will be before anyone reads it, filled. If another page is
-    /// known with the same content, this one stays unknown.
-    pub fn make_known(&mut self, page: u32, before: Known, tokens: [u32; PAGE]) -> Known {
-        if let Some(&other) = self.known.get(&(before, tokens)) {
-            return self.pages[other as usize].content.expect("a known page").0;
+    /// Registers the content of a page in use, which is filled, or will be before it is read. If another page is
+    /// registered with the same content, this one is not.
+    pub fn register(&mut self, page: u32, before: PageKey, tokens: [u32; PAGE]) -> PageKey {
+        if let Some(&other) = self.registered.get(&(before, tokens)) {
+            return self.pages[other as usize].content.expect("a registered page").0;
         }
         self.count += 1;
-        let known = Known(self.count);
-        self.known.insert((before, tokens), page);
-        self.pages[page as usize].content = Some((known, (before, tokens)));
-        known
+        let key = PageKey(self.count);
+        self.registered.insert((before, tokens), page);
+        self.pages[page as usize].content = Some((key, (before, tokens)));
+        key
     }
 
     /// Gives back a page that was taken.
@@ -129,24 +129,24 @@ mod tests {
     /// Registers a text of two pages, and gives them back from the last to the first.
     fn leave_text(pool: &mut PagePool, first: u32) -> [u32; 2] {
         let pages = [pool.take().unwrap(), pool.take().unwrap()];
-        let known = pool.make_known(pages[0], Known::BEGIN, tokens(first));
-        pool.make_known(pages[1], known, tokens(first + 100));
+        let key = pool.register(pages[0], PageKey::BEGIN, tokens(first));
+        pool.register(pages[1], key, tokens(first + 100));
         pages.iter().rev().for_each(|&page| pool.give_back(page));
         pages
     }
 
     #[test]
-    fn known_pages_are_found_by_all_tokens_before_them() {
+    fn registered_pages_are_found_by_all_tokens_before_them() {
         let mut pool = PagePool::new(4);
         let pages = leave_text(&mut pool, 0);
         assert_eq!((pool.available(), pool.idle()), (4, 2));
         let same = [tokens(0), tokens(100), tokens(7)].concat();
-        assert_eq!(pool.take_known(&same).0, pages);
+        assert_eq!(pool.take_cached(&same).0, pages);
         assert_eq!((pool.available(), pool.idle()), (2, 0));
-        assert!(pool.take_known(&[tokens(1), tokens(100)].concat()).0.is_empty());
-        assert_eq!(pool.take_known(&same[..PAGE + 3]).0, pages[..1]);
+        assert!(pool.take_cached(&[tokens(1), tokens(100)].concat()).0.is_empty());
+        assert_eq!(pool.take_cached(&same[..PAGE + 3]).0, pages[..1]);
         // The second page alone is not a prefix.
-        assert!(pool.take_known(&tokens(100)).0.is_empty());
+        assert!(pool.take_cached(&tokens(100)).0.is_empty());
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let mut pool = PagePool::new(2);
         let pages = leave_text(&mut pool, 0);
         let text = [tokens(0), tokens(100)].concat();
-        let (first, second) = (pool.take_known(&text).0, pool.take_known(&text).0);
+        let (first, second) = (pool.take_cached(&text).0, pool.take_cached(&text).0);
         assert_eq!((&first[..], &second[..]), (&pages[..], &pages[..]));
         for &page in &first {
             pool.give_back(page);
@@ -167,22 +167,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_last_is_forgotten_last_and_ends_of_texts_first() {
+    fn the_least_recently_used_page_is_evicted_first_from_the_end_of_a_text() {
         let mut pool = PagePool::new(4);
         let (old, new) = (leave_text(&mut pool, 0), leave_text(&mut pool, 50));
         // The old text is used again, and so becomes the more recent one.
-        let again = pool.take_known(&[tokens(0), tokens(100)].concat()).0;
+        let again = pool.take_cached(&[tokens(0), tokens(100)].concat()).0;
         again.iter().rev().for_each(|&page| pool.give_back(page));
         assert_eq!([pool.take(), pool.take(), pool.take()], [Some(new[1]), Some(new[0]), Some(old[1])]);
-        assert_eq!(pool.take_known(&[tokens(0), tokens(100)].concat()).0, old[..1]);
+        assert_eq!(pool.take_cached(&[tokens(0), tokens(100)].concat()).0, old[..1]);
     }
 
     #[test]
-    fn of_equal_pages_one_is_known() {
+    fn of_equal_pages_one_is_registered() {
         let mut pool = PagePool::new(2);
         let (a, b) = (pool.take().unwrap(), pool.take().unwrap());
-        let known = pool.make_known(a, Known::BEGIN, tokens(0));
-        assert_eq!(pool.make_known(b, Known::BEGIN, tokens(0)), known);
+        let key = pool.register(a, PageKey::BEGIN, tokens(0));
+        assert_eq!(pool.register(b, PageKey::BEGIN, tokens(0)), key);
         pool.give_back(b);
         assert_eq!((pool.available(), pool.idle()), (1, 0));
     }

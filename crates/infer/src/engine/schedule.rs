@@ -70,7 +70,7 @@ impl Engine {
         while self.running.len() < self.config.streams && budget > 0 {
             let Some(sequence) = self.waiting.front_mut() else { return };
             sequence.slide(context, &mut self.pool);
-            sequence.take_known(&mut self.pool);
+            sequence.take_cached(&mut self.pool);
             let needed = PagedCache::pages_of(sequence.window().len()) - sequence.pages.len();
             if self.pool.available() < needed {
                 sequence.give_back(&mut self.pool);

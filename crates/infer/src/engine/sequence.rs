@@ -8,7 +8,7 @@ use std::time::Instant;
 use fireclay_model::{PAGE, PagedCache};
 
 use super::drafts::Drafts;
-use super::pages::{Known, NO_PAGE, PagePool};
+use super::pages::{NO_PAGE, PageKey, PagePool};
 use super::request::{Request, RequestId};
 use crate::distribution::top_logprobs;
 use crate::stop::StopWatch;
@@ -31,7 +31,7 @@ pub(crate) struct Sequence {
     /// Number of tokens that were cached when it started.
     cached_tokens: Option<usize>,
     /// Number of pages whose content was registered, and the identity of the last one.
-    known: (usize, Known),
+    registered: (usize, PageKey),
     sampler: Sampler,
     pub drafts: Drafts,
     /// Guard of valid UTF-8, and its state.
@@ -75,7 +75,7 @@ impl Sequence {
             computed: 0,
             pages: vec![],
             cached_tokens: None,
-            known: (0, Known::BEGIN),
+            registered: (0, PageKey::BEGIN),
             sampler: Sampler::new(&sampling, 0),
             drafts: Drafts::default(),
             guard: guard.map(|guard| {
@@ -131,13 +131,13 @@ impl Sequence {
             return 0;
         }
         let tokens = &self.tokens[self.start..];
-        self.drafts.guess(tokens, most, rows)
+        self.drafts.draft(tokens, most, rows)
     }
 
     /// The tokens to compute next: `count` existing ones, and the drafts after them.
     pub fn next_tokens(&self, count: usize) -> impl Iterator<Item = u32> {
-        let known = &self.window()[self.computed..][..count - self.drafts.tokens.len()];
-        known.iter().chain(&self.drafts.tokens).copied()
+        let existing = &self.window()[self.computed..][..count - self.drafts.tokens.len()];
+        existing.iter().chain(&self.drafts.tokens).copied()
     }
 
     /// Continues with the newest half of a full context.
@@ -148,17 +148,17 @@ impl Sequence {
         }
     }
 
-    /// Takes the known pages of its prefix. The last token is always computed, for its prediction.
-    pub fn take_known(&mut self, pool: &mut PagePool) {
+    /// Takes the cached pages of its prefix. The last token is always computed, for its prediction.
+    pub fn take_cached(&mut self, pool: &mut PagePool) {
         let scored = self.prompt_scores.len() + 1 >= self.prompt_tokens;
         if self.scores_prompt && !scored {
             return;
         }
         let window = &self.tokens[self.start..];
-        let (pages, known) = pool.take_known(&window[..window.len() - 1]);
+        let (pages, key) = pool.take_cached(&window[..window.len() - 1]);
         self.computed = pages.len() * PAGE;
         self.cached_tokens.get_or_insert(self.computed);
-        self.known = (pages.len(), known);
+        self.registered = (pages.len(), key);
         self.pages = pages;
     }
 
@@ -173,17 +173,17 @@ impl Sequence {
         self.times.begun.get_or_insert_with(Instant::now);
         let end = self.computed + count;
         while self.pages.len() * PAGE < end {
-            self.pages.push(pool.take().expect("whoever plans a step counts the pages"));
+            self.pages.push(pool.take().expect("the schedule of a step counts its pages"));
         }
-        self.make_known(end, pool);
+        self.register(end, pool);
     }
 
     /// Registers the pages that the first `end` tokens fill.
-    pub fn make_known(&mut self, end: usize, pool: &mut PagePool) {
+    pub fn register(&mut self, end: usize, pool: &mut PagePool) {
         let window = &self.tokens[self.start..];
         let full = window[..end.min(window.len())].as_chunks::<PAGE>().0;
-        for (tokens, &page) in full.iter().zip(&self.pages).skip(self.known.0) {
-            self.known = (self.known.0 + 1, pool.make_known(page, self.known.1, *tokens));
+        for (tokens, &page) in full.iter().zip(&self.pages).skip(self.registered.0) {
+            self.registered = (self.registered.0 + 1, pool.register(page, self.registered.1, *tokens));
         }
     }
 
@@ -201,7 +201,7 @@ impl Sequence {
     pub fn give_back(&mut self, pool: &mut PagePool) {
         self.pages.drain(..).rev().filter(|&page| page != NO_PAGE).for_each(|page| pool.give_back(page));
         self.computed = 0;
-        self.known = (0, Known::BEGIN);
+        self.registered = (0, PageKey::BEGIN);
     }
 
     /// Indices, among the next `count` tokens, of those that predict a prompt token that is not scored yet.

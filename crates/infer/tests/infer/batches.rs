@@ -1,4 +1,4 @@
-//! A row of a batch gets what it gets alone.
+//! A row of a batch gets the same tokens as alone.
 
 use std::ops::ControlFlow;
 

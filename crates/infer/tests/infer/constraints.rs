@@ -1,4 +1,4 @@
-//! Constrained completions match what they are held to.
+//! Constrained completions match their constraint.
 
 use fireclay_infer::{
     Completion, Constraint, ConstraintCompiler, Engine, EngineConfig, Event, FinishReason, InferError, Request,
@@ -43,7 +43,7 @@ fn decoder() -> Decoder {
 
 fn sampling(seed: u64) -> SamplingConfig {
     let token = |text: &str| u32::from(text.as_bytes()[0]);
-    // A model without opinions seldom ends a string; and its exponents are beyond what f64 holds.
+    // A model without opinions seldom ends a string; and its exponents are beyond the range of f64.
     let likely = ["\"", "}", "]", ","].map(|text| (token(text), 4.0));
     let unlikely = ["e", "E"].map(|text| (token(text), -12.0));
     let logit_bias: BTreeMap<u32, f32> = likely.into_iter().chain(unlikely).collect();

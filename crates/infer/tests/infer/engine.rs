@@ -16,7 +16,7 @@ fn memory(decoder: &fireclay_model::Decoder, pages: usize) -> usize {
     pages * PagedCache::page_bytes(decoder.config())
 }
 
-/// Steps until nothing is left; what each request got.
+/// Steps until all requests are finished; returns their completions.
 fn finish(engine: &mut Engine) -> Vec<(RequestId, Completion)> {
     let mut completions = vec![];
     while engine.is_busy() {
@@ -91,7 +91,7 @@ fn the_next_turn_reads_its_own_tokens_alone() {
     let mut conversation = prompt(PAGE);
     for _ in 0..7 {
         engine.add(Request::new(conversation.clone(), SamplingConfig::greedy(PAGE / 2))).unwrap();
-        // At most a page and a half was not seen by the turn before: one chunk, whatever came before it.
+        // At most a page and a half was not seen by the turn before: one chunk, independent of the tokens before it.
         assert!(matches!(engine.step()[..], [Event::Token(..)]), "a turn after {} tokens", conversation.len());
         let (_, completion) = finish(&mut engine).pop().unwrap();
         conversation.extend(completion.ids);

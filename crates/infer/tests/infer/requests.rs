@@ -18,7 +18,7 @@ fn the_prompt_is_scored_in_pieces_as_a_whole() {
     for (name, decoder) in decoders() {
         for chunk in [4, 512] {
             let mut engine = engine(&decoder, EngineConfig { chunk, ..EngineConfig::default() });
-            // What is known of the prompt from before must not be left out.
+            // Tokens in the prefix cache must be scored too.
             for _ in 0..2 {
                 let request = Request::new(prompt(20), SamplingConfig::greedy(2));
                 let request = Request { prompt_logprobs: true, top_logprobs: 3, ..request };

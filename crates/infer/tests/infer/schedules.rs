@@ -1,4 +1,4 @@
-//! Whatever comes and goes beside it, a request gets what it gets alone, to the last bit.
+//! Under any schedule of other requests, a request gets the same tokens as alone, bit for bit.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn alone(engine: &mut Engine, request: Request) -> Completion {
 }
 
 /// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one
-/// gave way to another, and whether a guess came true.
+/// gave way to another, and whether a draft was accepted.
 fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let config = EngineConfig {
@@ -107,7 +107,7 @@ fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
 fn check(schedules: u64) {
     let (mut preempted, mut speculated) = (0, 0);
     for (kind, decoder) in decoders().iter().enumerate() {
-        // It forgets between requests what it knows of them, for it has no memory to spare.
+        // It has no memory to spare, so its prefix cache is empty after each request.
         let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config());
         let mut alone = engine(decoder, EngineConfig { memory, drafts: 0, ..EngineConfig::default() });
         for seed in 0..schedules / 4 {

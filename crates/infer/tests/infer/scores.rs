@@ -1,6 +1,8 @@
 //! Scores against full forwards.
 
-use fireclay_infer::{Given, InferError, SamplingConfig, ScoreLimits, completion_logprobs, score, score_completions};
+use fireclay_infer::{
+    InferError, SamplingConfig, ScoreLimits, ScoredSequence, completion_logprobs, score, score_completions,
+};
 
 use crate::{
     CONTEXT, VOCABULARY, assert_close, complete, decoder, decoders, inference, last_logits, log_softmax, prompt,
@@ -69,8 +71,8 @@ fn memory_bounds_the_sequences_of_a_forward_pass() {
 #[test]
 fn completions_of_different_lengths_score_as_alone() {
     for (name, decoder) in decoders() {
-        let given = |length: usize, start: usize| Given { ids: prompt(length), start };
-        let sequences = [given(5, 1), given(CONTEXT + 1, 20), given(2, 1), given(12, 11), given(9, 3)];
+        let sequence = |length: usize, start: usize| ScoredSequence { ids: prompt(length), start };
+        let sequences = [sequence(5, 1), sequence(CONTEXT + 1, 20), sequence(2, 1), sequence(12, 11), sequence(9, 3)];
         for limits in [rows(1), rows(2), rows(5), ScoreLimits { rows: 5, memory: 1 }] {
             let scores = score_completions(&inference(&decoder), &sequences, limits).unwrap();
             // In training the same is said, and at temperature 1 by the head that losses use.
@@ -78,7 +80,7 @@ fn completions_of_different_lengths_score_as_alone() {
             for (scores, of_training) in scores.iter().zip(&of_training) {
                 assert_close(name, &scores.iter().map(|score| score.logprob).collect::<Vec<_>>(), of_training);
             }
-            for (Given { ids, start }, scores) in sequences.iter().zip(&scores) {
+            for (ScoredSequence { ids, start }, scores) in sequences.iter().zip(&scores) {
                 let logprobs: Vec<f32> = scores.iter().map(|score| score.logprob).collect();
                 assert_close(name, &logprobs, &expected(&decoder, ids, |_| 0)[start - 1..]);
             }
@@ -92,7 +94,8 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
         let ids = [prompt(6), complete(&decoder, &prompt(6), &SamplingConfig::greedy(8)).unwrap().ids].concat();
         let all = |ids: &[u32]| {
             let scores =
-                score_completions(&inference(&decoder), &[Given { ids: ids.to_vec(), start: 6 }], rows(1)).unwrap();
+                score_completions(&inference(&decoder), &[ScoredSequence { ids: ids.to_vec(), start: 6 }], rows(1))
+                    .unwrap();
             scores[0].iter().map(|score| score.greedy).collect::<Vec<_>>()
         };
         assert_eq!(all(&ids), [true; 8], "{name}");
@@ -104,7 +107,7 @@ fn what_greedy_decoding_says_is_greedy_and_nothing_else_is() {
 
 #[test]
 fn a_completion_that_has_no_room_is_refused() {
-    let long = Given { ids: prompt(CONTEXT + 2), start: 3 };
+    let long = ScoredSequence { ids: prompt(CONTEXT + 2), start: 3 };
     let error = score_completions(&inference(&decoder()), &[long], rows(1)).unwrap_err();
     assert_eq!(error, InferError::PromptTooLong { row: 0, tokens: CONTEXT + 2, context: CONTEXT });
 }

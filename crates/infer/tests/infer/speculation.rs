@@ -77,12 +77,12 @@ fn drawn_tokens_are_those_without_guesses() {
         let (plain, guessed) = check(&decoder, &sampling);
         saved += plain - guessed;
     }
-    assert!(saved > 0, "no guess came true");
+    assert!(saved > 0, "no draft was accepted");
 }
 
 #[test]
 fn guesses_that_never_come_true_are_given_up() {
-    // Without opinions, at temperature 1, the tokens behind a pair say nothing.
+    // Without opinions, at temperature 1, the tokens after a pair are random.
     let sampling = SamplingConfig { max_tokens: 400, seed: 3, ..SamplingConfig::default() };
     let (_, _, speculation) = run(&decoder(0.001), 8, &sampling);
     assert!(speculation.drafted < 60, "{speculation:?}");

@@ -17,7 +17,7 @@ pub(super) struct Activate(pub Activation);
 #[derive(Debug)]
 pub(super) struct Gated(pub Activation);
 
-/// Runs `$body` with `$f` and `$slope` bound to the function and its derivative. Each function gets a loop of its own,
+/// Runs `$body` with `$f` and `$slope` bound to the function and its derivative. Each function gets a separate loop,
 /// so that the compiler can vectorise it.
 macro_rules! for_each_activation {
     ($activation:expr, |$f:ident, $slope:ident| $body:expr) => {

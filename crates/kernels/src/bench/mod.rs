@@ -53,7 +53,7 @@ pub struct OpTiming {
     pub ratio: f64,
     /// 10⁹ floating-point operations of matrix products a second in the kernel, where the operation has such products.
     pub kernel_gflops: Option<f64>,
-    /// The same of burn's operations, for the same count of operations, whatever they spend on top.
+    /// The same of burn's operations, counted with the same number of operations.
     pub reference_gflops: Option<f64>,
 }
 
@@ -65,7 +65,7 @@ pub struct ImpossibleShape {
     pub key: &'static str,
     /// The number.
     pub value: usize,
-    /// What it may be.
+    /// Its valid values.
     pub expected: &'static str,
 }
 

@@ -7,7 +7,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use super::Targets;
-use crate::head::cpu::{LogitRows, Multiply, Piece, row_count};
+use crate::head::cpu::{LogitChunk, LogitRows, Multiply, row_count};
 use crate::host::{CHUNK, contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_max, row_sum, vectorize};
@@ -26,10 +26,10 @@ impl Kernel for CrossEntropy {
         let wanted = [0, 1].map(|input| tracked.input(input));
         let mut work = LogitRows::new(&hidden, head.as_ref(), &self.how, wanted);
         let counted: Vec<usize> = (0..row_count(&hidden)).filter(|&row| self.targets.weights[row] != 0.0).collect();
-        let (mut loss, mut piece) = (0.0, Piece::default());
+        let (mut loss, mut chunk) = (0.0, LogitChunk::default());
         for rows in counted.chunks(work.at_a_time()) {
-            work.logits(rows, &mut piece);
-            let losses: Vec<f64> = piece
+            work.logits(rows, &mut chunk);
+            let losses: Vec<f64> = chunk
                 .logits
                 .par_chunks_exact_mut(work.vocabulary())
                 .zip(rows)
@@ -37,7 +37,7 @@ impl Kernel for CrossEntropy {
                 .collect();
             loss += losses.iter().sum::<f64>();
             if tracked.any() {
-                work.add_gradients(rows, &piece);
+                work.add_gradients(rows, &chunk);
             }
         }
         let saved = work.into_gradients().into_iter().flatten().collect();

@@ -78,7 +78,7 @@ struct Table {
     width: usize,
 }
 
-// SAFETY: each thread has rows of its own.
+// SAFETY: each thread writes different rows.
 unsafe impl Send for Table {}
 // SAFETY: as above; nothing is shared but the pointer.
 unsafe impl Sync for Table {}

@@ -41,7 +41,7 @@ enum Factor<'a> {
 
 /// Hidden states and logits of the current rows; the memory is reused for one set of rows after the other.
 #[derive(Default)]
-pub(crate) struct Piece {
+pub(crate) struct LogitChunk {
     chosen: Vec<f32>,
     /// `[rows, V]`; in the end their gradients.
     pub logits: Vec<f32>,
@@ -95,33 +95,33 @@ impl<'a> LogitRows<'a> {
     }
 
     /// The logits of some rows.
-    pub fn logits(&self, rows: &[usize], piece: &mut Piece) {
+    pub fn logits(&self, rows: &[usize], chunk: &mut LogitChunk) {
         let width = self.width();
-        piece.chosen.clear();
+        chunk.chosen.clear();
         for row in rows {
-            piece.chosen.extend_from_slice(&self.hidden[row * width..][..width]);
+            chunk.chosen.extend_from_slice(&self.hidden[row * width..][..width]);
         }
         match &self.head {
             Factor::Tensor(head, _) => {
-                piece.logits.resize(rows.len() * self.vocabulary(), 0.0);
-                let chosen = MatRef::row_major(&piece.chosen, rows.len(), width);
-                product(chosen, head.matrix(), &mut piece.logits, false, self.how.precision);
+                chunk.logits.resize(rows.len() * self.vocabulary(), 0.0);
+                let chosen = MatRef::row_major(&chunk.chosen, rows.len(), width);
+                product(chosen, head.matrix(), &mut chunk.logits, false, self.how.precision);
             }
             Factor::Stored(head) => {
                 if self.how.precision == Precision::Bf16 {
-                    piece.chosen.iter_mut().for_each(|x| *x = round_to_bf16(*x));
+                    chunk.chosen.iter_mut().for_each(|x| *x = round_to_bf16(*x));
                 }
                 // Freed first, so that the memory is not allocated twice.
-                piece.logits = vec![];
-                piece.logits = head.multiply(&piece.chosen, rows.len(), None);
+                chunk.logits = vec![];
+                chunk.logits = head.multiply(&chunk.chosen, rows.len(), None);
             }
         }
     }
 
-    /// Adds the gradients that follow from a piece whose logits have become their own gradients.
-    pub fn add_gradients(&mut self, rows: &[usize], piece: &Piece) {
+    /// Adds the gradients that follow from a chunk whose logits have become their own gradients.
+    pub fn add_gradients(&mut self, rows: &[usize], chunk: &LogitChunk) {
         let (width, vocabulary) = (self.width(), self.vocabulary());
-        let gradients = MatRef::row_major(&piece.logits, rows.len(), vocabulary);
+        let gradients = MatRef::row_major(&chunk.logits, rows.len(), vocabulary);
         if let Some(all) = &mut self.hidden_gradient {
             let of_hidden = match &self.head {
                 Factor::Tensor(_, head) => {
@@ -130,14 +130,14 @@ impl<'a> LogitRows<'a> {
                     product(gradients, head.matrix(), &mut of_hidden, false, self.how.precision);
                     of_hidden
                 }
-                Factor::Stored(head) => head.input_gradient(&piece.logits, rows.len(), self.how.precision),
+                Factor::Stored(head) => head.input_gradient(&chunk.logits, rows.len(), self.how.precision),
             };
             for (of_hidden, row) in of_hidden.chunks_exact(width).zip(rows) {
                 all[row * width..][..width].copy_from_slice(of_hidden);
             }
         }
         if let Some(of_head) = &mut self.head_gradient {
-            let chosen = MatRef::row_major(&piece.chosen, rows.len(), width);
+            let chosen = MatRef::row_major(&chunk.chosen, rows.len(), width);
             let (a, b) = match self.how.tied {
                 true => (gradients.transposed(), chosen),
                 false => (chosen.transposed(), gradients),

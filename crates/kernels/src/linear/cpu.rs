@@ -3,11 +3,11 @@
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use super::few_rows::{self, FEW};
+use super::few_rows::{self, MAX_FEW_ROWS};
 use super::view::WeightView;
 use crate::Precision;
 use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, zeros};
-use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
+use crate::op::{Forward, Kernel, MultiOutputKernel, Tracked};
 use crate::product::{MatRef, product, product_into};
 use crate::simd::vectorize;
 
@@ -40,7 +40,7 @@ pub(super) struct Linears {
     pub precision: Precision,
 }
 
-impl KernelOfSeveral for Linears {
+impl MultiOutputKernel for Linears {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
         let x = contiguous(inputs.remove(0));
         let (weights, biases) = inputs.split_at(self.count);
@@ -82,7 +82,7 @@ fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precis
     let bias = bias.cloned().map(contiguous);
     let bias = bias.as_ref().map(values);
     let y = match WeightView::of(weight) {
-        Some(weight) if rows <= FEW => from_few_rows(values(x), weight, rows, bias),
+        Some(weight) if rows <= MAX_FEW_ROWS => from_few_rows(values(x), weight, rows, bias),
         _ => from_product(matrix(x), matrix(weight), bias, precision),
     };
     tensor(y, [rows, outputs])

@@ -12,7 +12,7 @@ use super::view::WeightView;
 use crate::simd::{LANES, vectorize};
 
 /// Largest number of rows for which a product is computed here.
-pub(super) const FEW: usize = 4;
+pub(super) const MAX_FEW_ROWS: usize = 4;
 
 /// Bytes of weights for which using another thread pays off.
 const PIECE: usize = 1 << 18;

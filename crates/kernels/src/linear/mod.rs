@@ -63,7 +63,7 @@ pub fn linears<const M: usize>(
         let mut inputs = vec![x.into_dispatch()];
         inputs.extend(weights.map(Tensor::into_dispatch));
         inputs.extend(biases.into_iter().flatten().map(Tensor::into_dispatch));
-        return crate::op::apply_for_several(kernel, inputs);
+        return crate::op::apply_multi(kernel, inputs);
     }
     let mut biases = biases.map(IntoIterator::into_iter);
     let mut bias = || biases.as_mut().and_then(Iterator::next);

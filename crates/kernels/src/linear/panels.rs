@@ -217,7 +217,7 @@ impl Panels {
     fn write<const W: usize>(&self, first: usize, column: usize, sums: &[f32], y: &SharedOutput) {
         let width = W.min(self.outputs - column);
         for (row, sums) in sums.chunks_exact(W).enumerate() {
-            // SAFETY: each task has its own outputs of its own rows.
+            // SAFETY: each task writes different outputs of different rows.
             unsafe { y.write((first + row) * self.outputs + column, &sums[..width], 1.0) };
         }
     }

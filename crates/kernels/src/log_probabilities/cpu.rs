@@ -7,7 +7,7 @@
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::head::cpu::{LogitRows, Multiply, Piece, row_count};
+use crate::head::cpu::{LogitChunk, LogitRows, Multiply, row_count};
 use crate::host::{contiguous, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 use crate::simd::{exp_lane, row_dot, row_max, row_sum, vectorize};
@@ -26,10 +26,10 @@ impl Kernel for LogProbabilitiesKernel {
         let head = inputs.pop();
         let work = LogitRows::new(&hidden, head.as_ref(), &self.how, [false; 2]);
         let all: Vec<usize> = (0..row_count(&hidden)).collect();
-        let (mut results, mut piece) = (Vec::with_capacity(all.len()), Piece::default());
+        let (mut results, mut chunk) = (Vec::with_capacity(all.len()), LogitChunk::default());
         for rows in all.chunks(work.at_a_time()) {
-            work.logits(rows, &mut piece);
-            let of_rows = piece.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows);
+            work.logits(rows, &mut chunk);
+            let of_rows = chunk.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows);
             results.par_extend(of_rows.map(|(logits, &row)| {
                 let softmax = self.softmax(logits);
                 (softmax.logprob(self.ids[row]), softmax.entropy)
@@ -45,16 +45,16 @@ impl Kernel for LogProbabilitiesKernel {
         let (of_chosen, of_entropy) = values(&gradient).split_at(self.ids.len());
         let wanted_of_head = wanted.get(1) == Some(&true);
         let mut work = LogitRows::new(&saved[0], saved.get(1), &self.how, [wanted[0], wanted_of_head]);
-        let mut piece = Piece::default();
+        let mut chunk = LogitChunk::default();
         // Padding has no gradient, so it needs no logits.
         let all: Vec<usize> =
             (0..self.ids.len()).filter(|&row| of_chosen[row] != 0.0 || of_entropy[row] != 0.0).collect();
         for rows in all.chunks(work.at_a_time()) {
-            work.logits(rows, &mut piece);
-            piece.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows).for_each(|(logits, &row)| {
+            work.logits(rows, &mut chunk);
+            chunk.logits.par_chunks_exact_mut(work.vocabulary()).zip(rows).for_each(|(logits, &row)| {
                 self.softmax(logits).into_gradient(self.ids[row], of_chosen[row], of_entropy[row]);
             });
-            work.add_gradients(rows, &piece);
+            work.add_gradients(rows, &chunk);
         }
         work.into_gradients().into_iter().take(wanted.len()).collect()
     }

@@ -14,7 +14,7 @@ use crate::host::{
     contiguous, dims, rows_a_chunk, rows_and_width, sum_in_order, tensor, two_written_in_chunks, values,
     written_in_chunks, zeros,
 };
-use crate::op::{Forward, Kernel, KernelOfSeveral, Tracked};
+use crate::op::{Forward, Kernel, MultiOutputKernel, Tracked};
 use crate::rotary::Angles;
 use crate::rotary::cpu::rotate_head;
 use crate::simd::{LANES, row_dot, row_sum, vectorize};
@@ -267,7 +267,7 @@ pub(super) struct AddNorm {
     pub adds: bool,
 }
 
-impl KernelOfSeveral for AddNorm {
+impl MultiOutputKernel for AddNorm {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
         let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
         let x = inputs.remove(0);

@@ -45,7 +45,7 @@ pub fn add_norm(
         let kernel = cpu::AddNorm { norm, adds: added.is_some() };
         let rows = [Some(x), added].into_iter().flatten().map(Tensor::into_dispatch);
         let vectors = [Some(gain), bias].into_iter().flatten().map(Tensor::into_dispatch);
-        return crate::op::apply_for_several(kernel, rows.chain(vectors).collect::<Vec<_>>());
+        return crate::op::apply_multi(kernel, rows.chain(vectors).collect::<Vec<_>>());
     }
     let sum = match added {
         Some(added) => x + added,

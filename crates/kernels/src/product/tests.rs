@@ -31,7 +31,7 @@ enum Layout {
     Broadcast,
 }
 
-/// A matrix with data of its own.
+/// A matrix that owns its data.
 struct Stored {
     data: Vec<f32>,
     shape: [usize; 4],

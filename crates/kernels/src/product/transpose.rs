@@ -68,7 +68,7 @@ fn row_major_copy(matrix: MatRef) -> Vec<f32> {
             }
         }
     };
-    // SAFETY: bands cover all rows, and each writes every column of its own.
+    // SAFETY: bands cover all rows, and each writes every column of its rows.
     #[allow(unsafe_code, reason = "memory is written once")]
     unsafe {
         written(rows * cols, |out| {

@@ -139,7 +139,7 @@ impl Variant {
             return invalid(format!("unrotated_layers names layer {layer}, but there are {}", config.layers));
         }
         if self.window_layers.as_ref().is_some_and(|layers| layers.len() != config.layers) {
-            return invalid(format!("window_layers has not one entry for each of the {} layers", config.layers));
+            return invalid(format!("window_layers must have one entry for each of the {} layers", config.layers));
         }
         if self.residual != Residual::Sequential && self.norm_place != NormPlace::Before {
             return invalid("parallel sub-layers have their norm before them; set norm_place to before".into());

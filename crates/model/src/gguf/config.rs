@@ -33,7 +33,7 @@ pub(super) fn architecture(family: Family) -> &'static str {
 /// Reads the configuration of a file's decoder.
 pub(super) fn read(file: &GgufFile) -> Result<DecoderConfig, ModelError> {
     let architecture = file.text("general.architecture").ok_or_else(|| {
-        file.error("general.architecture is missing: this is no language model; use the model's own file")
+        file.error("general.architecture is missing: this is not a language model; use the model's own file")
     })?;
     let Some(&(_, model_type, family)) = ARCHITECTURES.iter().find(|entry| entry.0 == architecture) else {
         let known: Vec<&str> = ARCHITECTURES.iter().map(|entry| entry.0).collect();
@@ -85,9 +85,7 @@ impl Reader<'_> {
             }
             _ => self.file.unsigned(&key).ok_or_else(|| {
                 self.file
-                    .error(format!(
-                        "metadata {key:?} is missing or no size; the file is not a whole model: copy it anew"
-                    ))
+                    .error(format!("metadata {key:?} is missing or not a size; the file is incomplete: copy it again"))
                     .into()
             }),
         }
@@ -104,7 +102,7 @@ impl Reader<'_> {
         let Some(embedding) = self.file.tensor("token_embd.weight") else {
             return Err(self
                 .file
-                .error("tensor \"token_embd.weight\" is missing; the file is not a whole model: copy it anew")
+                .error("tensor \"token_embd.weight\" is missing; the file is incomplete: copy it again")
                 .into());
         };
         let (width, heads) = (self.size("embedding_length")?, self.size("attention.head_count")?.max(1));
@@ -115,7 +113,7 @@ impl Reader<'_> {
         if layers > 1 << 12 {
             return Err(self
                 .file
-                .error(format!("block_count is {layers}, more than any model has; copy the file anew"))
+                .error(format!("block_count is {layers}, more than any model has; copy the file again"))
                 .into());
         }
         set("num_hidden_layers", json!(layers));
@@ -294,7 +292,7 @@ impl Reader<'_> {
             _ => {
                 return Err(self
                     .file
-                    .error("it has only some of the tensors about rotary positions; copy it anew")
+                    .error("it has only some of the tensors about rotary positions; copy it again")
                     .into());
             }
         };

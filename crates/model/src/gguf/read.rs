@@ -36,7 +36,7 @@ impl<'a> Weights<'a> {
         let place = place_in_gguf(self.config, name);
         let tensor = &place.tensor;
         let Some(info) = self.file.tensor(tensor) else {
-            let missing = format!("tensor {tensor:?} is missing; the file is not whole: copy it anew");
+            let missing = format!("tensor {tensor:?} is missing; the file is incomplete: copy it again");
             return Err(self.file.error(missing).into());
         };
         let mut expected = shape.to_vec();
@@ -50,7 +50,7 @@ impl<'a> Weights<'a> {
             false => Err(self
                 .file
                 .error(format!(
-                    "tensor {tensor:?} has shape {:?} but the metadata makes it {expected:?}; copy the file anew",
+                    "tensor {tensor:?} has shape {:?} but the metadata makes it {expected:?}; copy the file again",
                     info.shape
                 ))
                 .into()),

@@ -93,8 +93,8 @@ fn check_read_back(config: &DecoderConfig, path: &Path) -> Result<(), ModelError
     match config_json::difference(&rounded(config), &rounded(&read), 1e-6) {
         None => Ok(()),
         Some((key, theirs)) => Err(ModelError::Invalid(format!(
-            "{key} must be {theirs} in a GGUF file of architecture {}, which cannot say otherwise; keep the model as \
-             a folder",
+            "{key} must be {theirs} in a GGUF file of architecture {}, which has no key for another value; keep the \
+             model as a folder",
             architecture(config.family)
         ))),
     }
@@ -246,7 +246,7 @@ fn of_rope(config: &DecoderConfig, set: &mut impl FnMut(&str, Entry)) -> Result<
     if let Some(PositionEncoding::Rotary { theta, scaling }) = &config.variant.window_position {
         if *scaling != RotaryScaling::None {
             return Err(ModelError::Invalid(
-                "scaled rotary positions of layers with a window cannot be said in a GGUF file; keep the model as a \
+                "scaled rotary positions of layers with a window have no GGUF form; keep the model as a \
                  folder"
                     .into(),
             ));
@@ -262,7 +262,7 @@ fn of_rope(config: &DecoderConfig, set: &mut impl FnMut(&str, Entry)) -> Result<
         RotaryScaling::Yarn { factor, original_context, beta_fast, beta_slow, attention_factor, .. } => {
             if attention_factor.is_some() {
                 return Err(ModelError::Invalid(
-                    "an attention_factor of yarn cannot be said in a GGUF file; keep the model as a folder".into(),
+                    "an attention_factor of yarn has no GGUF form; keep the model as a folder".into(),
                 ));
             }
             set("rope.scaling.type", Entry::Text("yarn".into()));
@@ -277,7 +277,7 @@ fn of_rope(config: &DecoderConfig, set: &mut impl FnMut(&str, Entry)) -> Result<
         }
         RotaryScaling::Dynamic { .. } => {
             return Err(ModelError::Invalid(
-                "dynamic rope scaling cannot be said in a GGUF file; keep the model as a folder".into(),
+                "dynamic rope scaling has no GGUF form; keep the model as a folder".into(),
             ));
         }
     }

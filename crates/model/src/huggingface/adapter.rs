@@ -39,7 +39,7 @@ pub fn adapter_base(dir: impl AsRef<Path>) -> Result<Option<PathBuf>, ModelError
     let wrong = |message: String| ModelError::Config { path: path.clone(), message };
     let hint = "make the file readable";
     let config: Value = serde_json::from_slice(&read_file(&path, hint)?)
-        .map_err(|error| wrong(format!("not valid JSON ({error}); copy it anew")))?;
+        .map_err(|error| wrong(format!("not valid JSON ({error}); copy it again")))?;
     let Some(name) = config.get("base_model_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty())
     else {
         return Err(wrong("it names no base model; set base_model_name_or_path to the base model's folder".into()));
@@ -53,7 +53,7 @@ pub fn adapter_base(dir: impl AsRef<Path>) -> Result<Option<PathBuf>, ModelError
              its folder"
         ))),
         Some(base) if base.join("adapter_config.json").is_file() && !base.join("config.json").exists() => {
-            Err(wrong(format!("the adapter's base model {shown:?} is an adapter itself; name the model under it")))
+            Err(wrong(format!("the base model {shown:?} is itself an adapter; give that adapter's base model")))
         }
         Some(base) => Ok(Some(base)),
     }

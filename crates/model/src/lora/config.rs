@@ -35,7 +35,7 @@ impl LoraConfig {
     /// Checks that a decoder of `config` can have these adapters, and gives the maps that they are for by our names.
     ///
     /// # Errors
-    /// [`ModelError::Invalid`] names the first number or target that does not fit and what it must be.
+    /// [`ModelError::Invalid`] names the first invalid number or target and the valid values.
     pub fn maps(&self, config: &DecoderConfig) -> Result<Vec<&'static str>, ModelError> {
         let invalid = |message: String| Err(ModelError::Invalid(message));
         if self.rank == 0 || self.rank > config.width {

@@ -115,7 +115,7 @@ impl Decoder {
         self
     }
 
-    /// The maps, by the names of their weights, whose weight is not what a checkpoint says: it is in another format,
+    /// The maps, by the names of their weights, whose weight differs from the checkpoint's: it is in another format,
     /// or has an adapter beside it.
     pub(crate) fn maps_to_merge(&self) -> BTreeMap<String, Linear> {
         let mut decoder = self.clone();

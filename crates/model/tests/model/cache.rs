@@ -1,4 +1,4 @@
-//! Decoding with the cache gives what one full forward gives.
+//! Decoding with the cache gives the same logits as one full forward pass.
 use burn::tensor::Tensor;
 use fireclay_model::{Cache, InferenceDecoder, WeightStorage};
 
@@ -25,7 +25,7 @@ fn prefill_and_decode_equal_one_full_forward() {
     }
 }
 
-/// Weights of fewer bits: a token at a time and all at once agree, and both are near what the whole weights say.
+/// Weights of fewer bits: a token at a time and all at once agree, and both are near the result with full weights.
 #[test]
 fn rounded_weights_are_near_the_whole_ones() {
     let device = device();

@@ -1,4 +1,4 @@
-//! Model directories: what is written comes back, and what is wrong is named.
+//! Model directories: round trips, and errors that name the problem.
 use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
@@ -233,7 +233,7 @@ fn tensors_that_do_not_fit_are_named() {
         refused(dir.path(), parts);
     };
     let up = "model.layers.0.mlp.up_proj.weight";
-    check(|name| (!name.contains("up_proj")).then_some((name, 0)), &[up, "is missing", "copy both anew"]);
+    check(|name| (!name.contains("up_proj")).then_some((name, 0)), &[up, "is missing", "copy both again"]);
     check(|name| (name != "lm_head.weight").then_some((name, 0)), &["lm_head.weight", "tie_word_embeddings"]);
     check(|name| Some((name, usize::from(name.contains("up_proj")))), &[up, "shape [95, 31]", "makes it [96, 32]"]);
     check(
@@ -274,7 +274,7 @@ fn a_file_cut_off_anywhere_is_refused() {
     let whole = fs::read(&path).expect("weights");
     for length in (0..whole.len()).step_by(97).chain([1, 7, 8, 9, whole.len() - 1]) {
         fs::write(&path, &whole[..length]).expect("written");
-        refused(dir.path(), &["model.safetensors", "copy it anew"]);
+        refused(dir.path(), &["model.safetensors", "copy it again"]);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Families beside the presets: what `fixtures/make_family_fixtures.py` made. Their logits and gradients are compared
-//! in `parity.rs`.
+//! Families beside the presets: those that `fixtures/make_family_fixtures.py` made. Their logits and gradients are
+//! compared in `parity.rs`.
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -120,7 +120,7 @@ fn what_a_family_cannot_say_is_refused_before_it_is_saved() {
     check("families/granite", |c| c.variant.logit_softcap = Some(5.0), "logit_softcap must be null");
     check("families/smollm3", |c| c.variant.unrotated_layers = vec![9], "unrotated_layers names layer 9");
     check("families/phi3", |c| c.variant.rotary_dims = Some(3), "rotary_dims = 3 is not an even number");
-    check("families/gemma3", |c| c.variant.window_layers = Some(vec![true]), "window_layers has not one entry");
+    check("families/gemma3", |c| c.variant.window_layers = Some(vec![true]), "window_layers must have one entry");
 }
 
 #[test]

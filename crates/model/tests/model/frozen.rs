@@ -14,7 +14,7 @@ use fireclay_model::{
 use crate::lora::{Learning, adapted, loss};
 use crate::{device, distance, tokens};
 
-/// Decoders with a tied head and with one of their own, with biases, with fused maps and with permuted heads.
+/// Decoders with tied and untied heads, with biases, with fused maps and with permuted heads.
 fn configs() -> Vec<DecoderConfig> {
     let llama = DecoderConfig { kv_heads: 2, ..DecoderConfig::llama(61, 64, 2, 4, 24) };
     vec![

@@ -1,4 +1,4 @@
-//! Decoders as GGUF files: what is written is what is read, for every family that a file can express.
+//! Decoders as GGUF files: round trips of every family that a file can express.
 use std::path::Path;
 
 use fireclay_model::gguf::{GgufOptions, NumberType, save_gguf};
@@ -33,7 +33,7 @@ fn what_is_written_in_f32_gives_the_same_logits() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.gguf");
     let all = FAMILIES.into_iter().chain(["gpt2", "llama", "qwen3"]);
-    // What a file of these architectures has no word for; a Mistral whose window is shorter than its context is one.
+    // Options that a file of these architectures cannot express, as a Mistral whose window is shorter than its context.
     let not_expressed = [
         ("families/mistral", "sliding_window"),
         ("families/qwen2_mixed", "sliding_window"),
@@ -135,7 +135,7 @@ fn largest_error(kind: NumberType, x: f32, largest: f32) -> f32 {
         NumberType::F32 => 0.0,
         NumberType::F16 => half(x),
         NumberType::Bf16 => x.abs() * 2f32.powi(-8),
-        // Half a step, and at most 127 times what the scale is off.
+        // Half a step, and at most 127 times the scale's error.
         NumberType::Q8_0 => 0.5 * largest / 127.0 + 127.0 * half(largest / 127.0) + arithmetic,
         // The steps go from −8 to 7: a number as large as the largest, of the other sign, is a whole step off.
         NumberType::Q4_0 => {

@@ -1,4 +1,4 @@
-//! A decoder for inference computes what its decoder does.
+//! A decoder for inference computes the same as its decoder.
 use burn::tensor::Tensor;
 use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Text, WeightStorage};
 

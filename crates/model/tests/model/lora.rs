@@ -338,7 +338,7 @@ fn adapter_files_that_do_not_fit_are_named() {
     check("peft_type", "IA3".into(), &["adapter_config.json", "peft_type is \"IA3\"", "\"LORA\""]);
     check("task_type", "SEQ_CLS".into(), &["task_type is \"SEQ_CLS\""]);
     check("bias", "all".into(), &["bias is \"all\""]);
-    check("use_dora", true.into(), &["use_dora = true", "does not have"]);
+    check("use_dora", true.into(), &["use_dora = true", "is not supported"]);
     check("use_rslora", true.into(), &["use_rslora = true"]);
     check("modules_to_save", serde_json::json!(["lm_head"]), &["modules_to_save"]);
     check("rank_pattern", serde_json::json!({"q_proj": 4}), &["rank_pattern"]);

@@ -1,4 +1,4 @@
-//! Texts packed into rows get what each gets alone.
+//! Texts packed into rows get the same results as alone.
 use burn::tensor::{Gradients, Tensor};
 use fireclay_model::{Decoder, DecoderConfig};
 
@@ -15,7 +15,7 @@ const SEGMENTS: [u32; 36] = [
 /// Row, first token and length of each text.
 const TEXTS: [(usize, usize, usize); 6] = [(0, 0, 5), (0, 5, 1), (0, 6, 6), (1, 0, 12), (2, 0, 3), (2, 3, 9)];
 
-/// The logits of every text by a forward pass of its own.
+/// The logits of every text by a separate forward pass.
 fn alone(decoder: &Decoder) -> Vec<Tensor<3>> {
     let ids = tokens(3, 12, &decoder.device());
     let text = |&(row, start, length): &_| ids.clone().narrow(0, row, 1).narrow(1, start, length);

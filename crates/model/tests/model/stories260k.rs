@@ -79,7 +79,7 @@ fn convert(bin: &Path, dir: &Path) {
         }
     }
     tensors.insert("model.norm.weight".into(), (vec![width], file.floats(width)));
-    // What is left are tables of the rotation's cosines and sines.
+    // The rest are tables of the rotation's cosines and sines.
     assert_eq!(file.0.len(), 4 * context * head_dim);
 
     let bytes: HashMap<&String, Vec<u8>> =

@@ -1,7 +1,7 @@
-//! The policy gradient does what theory says where the answer is known: a two-armed bandit.
+//! The policy gradient on a two-armed bandit, whose solution is known.
 //!
-//! One prompt, answers of one token, of which the "arm" token is paid 1 and every other 0: whatever
-//! the algorithm, the policy must come to pull the arm that pays.
+//! One prompt, answers of one token, of which the "arm" token is paid 1 and every other 0: with any
+//! algorithm, the policy must learn to pull the arm that pays.
 
 use std::path::Path;
 

@@ -23,7 +23,7 @@ fn chat(max_tokens: usize) -> SamplingConfig {
     SamplingConfig { temperature: 0.7, max_tokens, ..SamplingConfig::default() }
 }
 
-/// Says what each step is to reach, and remembers which checkpoint was examined in the end.
+/// An exam with given scores for each step, which records the checkpoint of the final examination.
 struct Scripted {
     scores: Vec<f64>,
     concluded: RefCell<Option<String>>,
@@ -41,7 +41,7 @@ impl Exam<Decoder> for Scripted {
         Ok(Examined { score, numbers: vec![("battery".into(), score)] })
     }
 
-    fn conclude(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError> {
+    fn examine_final(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError> {
         let name = checkpoint.file_name().unwrap().to_string_lossy().into_owned();
         *self.concluded.borrow_mut() = Some(name);
         Ok(vec![("battery".into(), 0.75)])

@@ -8,16 +8,16 @@ use fireclay_text::CHAT_TEMPERATURE;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::asked::{MOST_LOGPROBS, count, request};
 use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{Generation, Piece, Said, Tokens, Whole};
+use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{encode, messages};
 use crate::model::Served;
+use crate::sampling_fields::{MOST_LOGPROBS, count, request};
 use crate::sse;
 use crate::store::new_id;
 use crate::tools;
@@ -102,7 +102,7 @@ impl ChatRequest {
         }
         if self.top_logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
             return Err(
-                ApiError::invalid(format!("`top_logprobs`: {MOST_LOGPROBS} are the most")).with_param("top_logprobs")
+                ApiError::invalid(format!("`top_logprobs`: at most {MOST_LOGPROBS}")).with_param("top_logprobs")
             );
         }
         match self.max_completion_tokens.or(self.max_tokens) {
@@ -121,7 +121,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     asked.check()?;
     let n = count(asked.n, 1, app.places())?;
     let places = model.admit(n)?;
-    let stops = asked.choosing().stops()?;
+    let stops = asked.sampling_fields().stops()?;
     let (prompt, with_tools) = {
         let (model, asked) = (Arc::clone(&model), asked.clone());
         blocking(move || prompt(&model, &asked)).await?
@@ -136,7 +136,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     let wanted = asked.max_completion_tokens.or(asked.max_tokens);
     model.check_room(prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
-    let config = asked.choosing().config(&model, most, CHAT_TEMPERATURE)?;
+    let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
     let mut requests = vec![];
     for stream in 0..n as u64 {
         let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
@@ -170,7 +170,7 @@ fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiEr
     Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
 }
 
-/// Fields of an answer's JSON besides its pieces.
+/// Fields of an answer's JSON besides its deltas.
 struct Answer {
     id: String,
     created: u64,
@@ -221,9 +221,9 @@ impl Answer {
         let mut tokens = Tokens::default();
         // A reply that may call tools is sent as a whole: calls cannot be recognised earlier.
         let mut held = vec![String::new(); n];
-        while let Some(piece) = events.next(&mut generation).await? {
-            let Piece { index, mut text, said, end } = match piece {
-                Ok(piece) => piece,
+        while let Some(delta) = events.next(&mut generation).await? {
+            let AnswerDelta { index, mut text, said, end } = match delta {
+                Ok(delta) => delta,
                 Err(error) => {
                     events.fail(&error).await?;
                     return events.done().await;

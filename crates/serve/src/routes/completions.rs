@@ -10,15 +10,15 @@ use utoipa::ToSchema;
 
 use super::chat::usage;
 use crate::app::App;
-use crate::asked::{MOST_LOGPROBS, count, request};
 use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{Generation, Piece, Said, Tokens, Whole};
+use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::{token_text, top_map};
 use crate::model::{COMPLETION_TEMPERATURE, Served};
+use crate::sampling_fields::{MOST_LOGPROBS, count, request};
 use crate::sse;
 use crate::store::new_id;
 
@@ -92,7 +92,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
     };
     let n = count(asked.n, number, app.places())?;
     let places = model.admit(n * number)?;
-    let stops = asked.choosing().stops()?;
+    let stops = asked.sampling_fields().stops()?;
     let prompts = {
         let (model, asked) = (Arc::clone(&model), asked.prompt.clone());
         blocking(move || encode(&model, asked)).await?
@@ -104,7 +104,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
     for prompt in &prompts {
         model.check_room(prompt.ids.len(), if scores { 0 } else { wanted })?;
         let most = app.room(&model, prompt.ids.len(), Some(wanted));
-        let config = asked.choosing().config(&model, most, COMPLETION_TEMPERATURE)?;
+        let config = asked.sampling_fields().config(&model, most, COMPLETION_TEMPERATURE)?;
         for stream in 0..n as u64 {
             let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
             let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
@@ -137,7 +137,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
 fn check(asked: &CompletionRequest) -> Result<(), ApiError> {
     format::constraint(asked.response_format.as_ref(), "response_format")?;
     if asked.logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
-        return Err(ApiError::invalid(format!("`logprobs`: {MOST_LOGPROBS} are the most")).with_param("logprobs"));
+        return Err(ApiError::invalid(format!("`logprobs`: at most {MOST_LOGPROBS}")).with_param("logprobs"));
     }
     if asked.stream && asked.echo && asked.logprobs.is_some() {
         return Err(ApiError::unsupported(
@@ -151,7 +151,7 @@ fn check(asked: &CompletionRequest) -> Result<(), ApiError> {
 fn encode(model: &Served, prompts: Prompts) -> Result<Vec<Prompt>, ApiError> {
     let vocabulary = model.text.decoder.config().vocab_size;
     let of_ids = |ids: Vec<u32>| match ids.iter().find(|&&id| id as usize >= vocabulary) {
-        Some(id) => Err(wrong(format!("{id} is no token id; the vocabulary has {vocabulary}"))),
+        Some(id) => Err(wrong(format!("{id} is not a token id; the vocabulary has {vocabulary}"))),
         None if ids.is_empty() => Err(wrong("it has no token")),
         None => Ok(Prompt { ids, text: None, leading: 0 }),
     };
@@ -235,7 +235,7 @@ impl Answer {
         if self.echo {
             let scores = &whole.end.completion.prompt_scores;
             if scores.len() + 1 != ids.len() || scores.iter().any(|score| score.logprob.is_nan()) {
-                tracing::error!("{} scores of a prompt of {} tokens, or some are no numbers", scores.len(), ids.len());
+                tracing::error!("{} scores of a prompt of {} tokens, or some are not numbers", scores.len(), ids.len());
                 return Err(ApiError::defect());
             }
             // The first token has no log-probability.
@@ -277,9 +277,9 @@ impl Answer {
             }
         }
         let mut tokens = Tokens::default();
-        while let Some(piece) = events.next(&mut generation).await? {
-            let Piece { index, text, said, end } = match piece {
-                Ok(piece) => piece,
+        while let Some(delta) = events.next(&mut generation).await? {
+            let AnswerDelta { index, text, said, end } = match delta {
+                Ok(delta) => delta,
                 Err(error) => {
                     events.fail(&error).await?;
                     return events.done().await;

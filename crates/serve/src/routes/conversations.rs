@@ -47,7 +47,7 @@ impl Body for UpdateConversation {}
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateItems {
-    /// One behind the other.
+    /// In order.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Map<String, Value>>,
 }
@@ -61,7 +61,7 @@ pub struct ItemsQuery {
     limit: Option<usize>,
     /// "asc" or "desc" [default: desc].
     order: Option<String>,
-    /// Only those behind this item.
+    /// Only those after this item.
     after: Option<String>,
 }
 
@@ -115,7 +115,7 @@ pub async fn create(
 
 fn new_messages(objects: &[Map<String, Value>]) -> Result<Vec<crate::store::NewMessage>, ApiError> {
     if objects.len() > MOST_ITEMS {
-        return Err(ApiError::invalid(format!("`items`: {MOST_ITEMS} at once are the most")).with_param("items"));
+        return Err(ApiError::invalid(format!("`items`: at most {MOST_ITEMS} at once")).with_param("items"));
     }
     items::parse_all("items", objects)
 }

@@ -226,7 +226,7 @@ mod tests {
         let short = json!({"model": "tiny", "prompt": "the", "max_tokens": 2});
         assert_eq!(ask(&router, "POST", "/v1/completions", short).await.0, 200);
         assert_eq!(ask(&router, "GET", "/ready", Value::Null).await, (200, json!({"status": "ready"})));
-        worker.figures.lives.store(false, std::sync::atomic::Ordering::Relaxed);
+        worker.figures.alive.store(false, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(ask(&router, "GET", "/ready", Value::Null).await, (503, json!({"status": "no engine"})));
     }
 }

@@ -38,7 +38,7 @@ pub async fn read(State(app): State<Arc<App>>, Path(name): Path<String>) -> Resu
     Ok(axum::Json(object(&*app.model(&name)?)).into_response())
 }
 
-/// Whether the process lives
+/// Whether the process is alive
 #[utoipa::path(get, path = "/health", tag = "server", security(()), responses((status = 200, description = "It does")))]
 pub async fn health() -> Response {
     axum::Json(json!({"status": "ok"})).into_response()
@@ -55,7 +55,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
             tracing::error!("{error}");
             "no database"
         }
-        (false, Ok(())) if !app.models.iter().all(|model| model.worker.figures.lives.load(Relaxed)) => "no engine",
+        (false, Ok(())) if !app.models.iter().all(|model| model.worker.figures.alive.load(Relaxed)) => "no engine",
         (false, Ok(())) => "ready",
     };
     let code = if status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -118,7 +118,7 @@ pub async fn detokenize(
     let model = model(&app, asked.model.as_deref())?;
     let vocabulary = model.tokenizer.vocab_size();
     if let Some(id) = asked.tokens.iter().find(|&&id| id as usize >= vocabulary) {
-        let message = format!("`tokens`: {id} is no token id; the vocabulary has {vocabulary}");
+        let message = format!("`tokens`: {id} is not a token id; the vocabulary has {vocabulary}");
         return Err(ApiError::invalid(message).with_param("tokens"));
     }
     let text = blocking(move || Ok(model.tokenizer.decode(&asked.tokens))).await?;

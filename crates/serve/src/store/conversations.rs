@@ -58,7 +58,7 @@ pub struct ConversationChange {
 /// Query of a list of conversations.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
-    /// Only those with this text in their title or a message, whatever its case (of ASCII letters on `SQLite`).
+    /// Only those with this text in their title or a message, ignoring case (of ASCII letters on `SQLite`).
     pub search: String,
     /// Largest number of conversations.
     pub limit: u32,

@@ -38,7 +38,7 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
-    /// A row holds what this version never writes.
+    /// A row holds a value that this version never writes.
     #[error("the database holds an unreadable {0}")]
     Corrupt(String),
 }

@@ -173,7 +173,7 @@ pub struct ReplyOutcome {
     pub usage: Option<Usage>,
 }
 
-/// Messages with their ratings; what follows is the rest of the statement.
+/// Messages with their ratings: the beginning of a statement.
 macro_rules! select_messages {
     ($rest:literal) => {
         concat!(

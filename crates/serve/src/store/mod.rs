@@ -2,7 +2,7 @@
 //!
 //! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form
 //! a tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
-//! conversation goes on from; the path from the root to it is what the model reads. Every function takes the account,
+//! conversation goes on from; the model reads the path from the root to it. Every function takes the account,
 //! and another account's ids are answered as unknown ones are.
 //!
 //! A reply is stored in two steps: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when it is
@@ -210,7 +210,7 @@ fn pragmas() -> sqlx::RawSql {
     sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas))
 }
 
-/// The URL of a path, whatever characters it has.
+/// The URL of a path, which may have any characters.
 fn sqlite_url(path: &Path) -> String {
     use std::fmt::Write;
     let mut url = String::from("sqlite://");

@@ -1,4 +1,4 @@
-//! Preference and rating data from what people did with replies.
+//! Preference and rating data from ratings, edits and branches of conversations.
 //!
 //! | what happened | pair (chosen over rejected) | ratings (label) |
 //! |---|---|---|

@@ -199,14 +199,13 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
         let message = fresh_message(message, &id, &mut ids, now)?;
         messages.push(message);
     }
-    let leaf = match file.leaf {
-        Some(leaf) => Some(
-            ids.get(&leaf)
-                .cloned()
-                .ok_or_else(|| StoreError::invalid(format!("`leaf` is `{leaf}`, which is no message of the file")))?,
-        ),
-        None => messages.last().map(|message| message.id.clone()),
-    };
+    let leaf =
+        match file.leaf {
+            Some(leaf) => Some(ids.get(&leaf).cloned().ok_or_else(|| {
+                StoreError::invalid(format!("`leaf` is `{leaf}`, which is not a message of the file"))
+            })?),
+            None => messages.last().map(|message| message.id.clone()),
+        };
     let asked = messages.iter().find(|message| message.role == Role::User);
     let title = match asked {
         Some(message) if file.title.is_empty() => title_of(&message.content.text()),
@@ -231,7 +230,7 @@ fn check_time(name: &str, time: Option<i64>, now: i64) -> Result<(), StoreError>
     const DAY: i64 = 24 * 60 * 60 * 1000;
     match time {
         Some(time) if !(0..=now + DAY).contains(&time) => Err(StoreError::invalid(format!(
-            "`{name}` is {time}, which is no time up to now; give milliseconds since 1970, or leave it out"
+            "`{name}` is {time}, which is not a time in the past; give milliseconds since 1970, or leave it out"
         ))),
         _ => Ok(()),
     }
@@ -245,7 +244,7 @@ fn fresh_message(
 ) -> Result<StoredMessage, StoreError> {
     let parent = file.parent.map(|parent| {
         let known = ids.get(&parent).cloned();
-        let why = || format!("the parent `{parent}` of `{}` does not stand before it", file.id);
+        let why = || format!("the parent `{parent}` of `{}` does not come before it", file.id);
         known.ok_or_else(|| StoreError::invalid(why()))
     });
     let parent = parent.transpose()?;
@@ -253,7 +252,7 @@ fn fresh_message(
     if let Some(rating) = &rating {
         rating.check()?;
         if file.role != Role::Assistant {
-            return Err(StoreError::invalid(format!("`{}` has a rating but is no reply", file.id)));
+            return Err(StoreError::invalid(format!("`{}` has a rating but is not a reply", file.id)));
         }
     }
     let id = new_id("msg");

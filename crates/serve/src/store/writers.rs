@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::{Place, Store, StoreError, ids};
 
-/// This store's number and the lock that shows that it lives.
+/// This store's number and the lock that shows that it is alive.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     pub number: i64,

@@ -12,7 +12,7 @@ impl Store {
     /// conversation without a title takes it from the first user message.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Busy`] behind a reply in
+    /// [`StoreError::NotFound`] for an unknown conversation or parent, [`StoreError::Busy`] after a reply in
     /// progress.
     pub async fn append(
         &self,
@@ -122,7 +122,7 @@ impl Store {
             .bind(&stored.finish_reason)
             .bind(stored.usage.as_ref().map(json));
         if update.execute(&mut *transaction).await?.rows_affected() == 0 {
-            return Err(StoreError::invalid(format!("the reply `{message}` was finished before")));
+            return Err(StoreError::invalid(format!("the reply `{message}` is already finished")));
         }
         transaction.commit().await?;
         Ok(stored)

@@ -1,8 +1,8 @@
 //! The web page, and the routes beyond `OpenAI`'s that it needs.
 //!
-//! The page's files are public; everything below `/ui/api` belongs to an [`Account`]. Whoever nests [`api_router`] adds
-//! it to each request's extensions after checking the key. Replies come from a [`Replies`] implementation, so that the
-//! page knows neither engine nor tokenizer.
+//! The page's files are public; everything below `/ui/api` belongs to an [`Account`]. The caller that nests
+//! [`api_router`] adds it to each request's extensions after checking the key. Replies come from a [`Replies`]
+//! implementation, so that the page knows neither engine nor tokenizer.
 //!
 //! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
 
@@ -52,7 +52,7 @@ impl Ui {
     }
 }
 
-/// Replies that are being written, by the message's id: whose they are, and what ends them.
+/// Replies that are being written, by the message's id: their account, and the handle that stops them.
 #[derive(Clone, Default)]
 struct Running(Arc<Mutex<HashMap<String, Stop>>>);
 

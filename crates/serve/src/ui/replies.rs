@@ -66,8 +66,8 @@ impl ReplyBody {
 
 /// A reply, as events: `{"type": "started", "user", "reply"}`, `{"type": "left_out", "exchanges"}` where the
 /// conversation outgrew the context, `{"type": "delta", "text"}` and, once it is stored,
-/// `{"type": "done", "message", "conversation"}`. A message that is edited is said again behind its own parent; a reply
-/// that is generated again is asked for behind the message it answers.
+/// `{"type": "done", "message", "conversation"}`. An edited message is sent again under the parent of the
+/// original; a reply is regenerated under the message that it answers.
 #[utoipa::path(post, path = "/ui/api/conversations/{id}/replies", tag = "page", params(("id" = String, Path)),
     request_body = ReplyBody,
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = Object),

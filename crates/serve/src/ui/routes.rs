@@ -63,7 +63,7 @@ pub(super) struct ListParameters {
     #[serde(default = "fifty")]
     #[param(required = false, minimum = 1, maximum = 200)]
     limit: u32,
-    /// Only those behind this conversation's id.
+    /// Only those after this conversation's id.
     after: Option<String>,
 }
 
@@ -184,7 +184,7 @@ pub(super) struct BranchBody {
     message: String,
 }
 
-/// Goes on from another branch: the newest end behind the message.
+/// Continues from another branch: the newest leaf below the message.
 #[utoipa::path(post, path = "/ui/api/conversations/{id}/branch", tag = "page", params(("id" = String, Path)),
     request_body = BranchBody,
     responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
@@ -250,7 +250,7 @@ pub(super) async fn rate(
     Ok(Json(json!({"id": id, "rating": kept})))
 }
 
-/// Ends a reply that is being written; its stream ends with what there is. A reply that has ended stays as it is.
+/// Ends a reply that is being written; its stream ends with the text so far. A reply that has ended stays as it is.
 #[utoipa::path(post, path = "/ui/api/messages/{id}/stop", tag = "page", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404, body = Object)))]
 pub(super) async fn stop(

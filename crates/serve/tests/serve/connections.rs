@@ -1,4 +1,4 @@
-//! Over loopback: what becomes of connections.
+//! Connections over loopback: clients that disconnect, slow readers, shutdown.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ async fn wait_for(address: SocketAddr, what: &str, reached: impl Fn(u64) -> bool
     }
 }
 
-/// A server that runs, its address, and what stops it.
+/// A running server, its address, and the handle that stops it.
 async fn running(config: Config) -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let server: Server = start(config).await;
     let address = server.address();

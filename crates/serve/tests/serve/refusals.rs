@@ -86,7 +86,7 @@ async fn bodies_that_are_no_requests_are_refused() {
     }
     let large = format!("{{\"model\": \"{}\"}}", "a".repeat(2 << 20));
     assert_eq!(raw(&large, "application/json").await.status, StatusCode::PAYLOAD_TOO_LARGE);
-    // What a page of another site can send without asking first.
+    // Requests that a page of another site can send without a preflight.
     assert_eq!(raw("{}", "text/plain").await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 

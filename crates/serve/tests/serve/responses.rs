@@ -42,7 +42,7 @@ async fn history(router: &axum::Router) -> (Vec<Value>, Vec<Value>) {
 #[tokio::test]
 async fn turns_by_id_are_one_call_with_the_whole_history() {
     let (messages, read) = history(&routes().await.0).await;
-    // Another server: what it knows of a prompt it knows from the turns before.
+    // Another server: its prefix cache has only the turns before.
     let (router, _server) = routes().await;
     let conversation = good(&router, "/v1/conversations", json!({})).await;
     let (mut previous, mut before) = (Value::Null, 0);

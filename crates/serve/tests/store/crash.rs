@@ -39,7 +39,7 @@ fn start(database: &str) -> Child {
         .unwrap()
 }
 
-/// Reads the writer's reports, kills it behind the given number of finished replies, and returns all that it reported.
+/// Reads the writer's reports, kills it after the given number of finished replies, and returns all that it reported.
 fn kill_after(mut child: Child, replies: usize) -> BTreeMap<String, String> {
     let mut finished = BTreeMap::new();
     let mut killed = false;
@@ -88,7 +88,7 @@ async fn a_killed_writer_loses_no_finished_reply_and_leaves_none_in_progress() {
         }
     }
     for (id, text) in &finished {
-        // A last line that the kill cut off is a prefix of what was stored.
+        // A last line that the kill cut off is a prefix of the stored text.
         assert!(stored.get(id).is_some_and(|stored| stored.starts_with(text)), "{id} {text} was lost");
     }
     // The kill falls between storing and reporting at most once a process.

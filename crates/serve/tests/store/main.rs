@@ -1,4 +1,4 @@
-//! Stored conversations: the tree, accounts, crashes, files, and what becomes training data.
+//! Stored conversations: the tree, accounts, crashes, files, and training data.
 
 mod operations;
 mod model;

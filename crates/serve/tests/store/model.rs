@@ -76,7 +76,7 @@ impl Model {
         self.leaf = Some(self.nodes.len() - 1);
     }
 
-    /// A question behind `parent`, and its answer.
+    /// A question under `parent`, and its answer.
     async fn turn(&mut self, store: &Store, conversation: &str, parent: Option<usize>) {
         self.say(store, conversation, parent, false).await;
         self.say(store, conversation, self.leaf, true).await;

@@ -149,7 +149,7 @@ async fn nothing_follows_a_reply_in_progress_and_it_ends_once() {
     assert_eq!(text(&store.message(ANN, &reply.id).await.unwrap()), "Once");
     store.finish_reply(ANN, &reply.id, completed("Once upon a time.")).await.unwrap();
     let twice = store.finish_reply(ANN, &reply.id, completed("Once upon a time.")).await.unwrap_err();
-    assert!(twice.to_string().contains("finished before"), "{twice}");
+    assert!(twice.to_string().contains("already finished"), "{twice}");
     assert!(matches!(store.save_progress(ANN, &reply.id, "x").await, Err(StoreError::NotFound { .. })));
     assert_eq!(said(&store, &id).await, ["a story?", "Once upon a time."]);
 }
@@ -162,7 +162,7 @@ async fn a_reply_with_the_character_nul_is_stored() {
     store.save_progress(ANN, &begun.id, "a\0").await.unwrap();
     store.finish_reply(ANN, &begun.id, completed("a\0b")).await.unwrap();
     assert_eq!(said(&store, &id).await, ["bytes?", "a\u{fffd}b"]);
-    // What people send is refused where the database cannot hold it, and is no defect.
+    // Input that the database cannot hold is refused, and is not a defect.
     let title = Some("\0".to_owned());
     let changed = store.change_conversation(ANN, &id, ConversationChange { title, ..Default::default() }).await;
     assert!(matches!(changed, Ok(_) | Err(StoreError::Invalid(_) | StoreError::Busy(_))), "{changed:?}");
@@ -345,7 +345,7 @@ async fn many_writers_at_once_lose_nothing() {
     assert_eq!((tree.messages.len(), texts.len()), (80, 80));
 }
 
-/// Two processes' stores on one database, as two servers behind one address have them.
+/// Two processes' stores on one database, as two servers at one address have them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_stores_that_take_turns_lose_and_repeat_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -99,13 +99,13 @@ async fn a_file_that_contradicts_itself_is_refused_whole() {
     };
     check("/object", json!("chat"), "`object` is `chat`").await;
     check("/version", json!(2), "this version reads 1").await;
-    check("/messages/1/parent", json!("z"), "does not stand before it").await;
-    check("/messages/0", json!({"id": "b", "role": "user", "content": ""}), "does not stand before it").await;
+    check("/messages/1/parent", json!("z"), "does not come before it").await;
+    check("/messages/0", json!({"id": "b", "role": "user", "content": ""}), "does not come before it").await;
     check("/messages/1", json!({"id": "a", "role": "user", "content": ""}), "two messages have the id `a`").await;
     check("/messages/0/role", json!("wizard"), "wizard").await;
     check("/messages/0", json!({"id": "a", "role": "user", "content": "", "colour": 1}), "colour").await;
     let rated = json!({"id": "a", "role": "user", "content": "", "rating": {"verdict": "up"}});
-    check("/messages/0", rated, "is no reply").await;
+    check("/messages/0", rated, "is not a reply").await;
     let mut file = smallest();
     file["leaf"] = json!("z");
     let file = serde_json::from_value(file).unwrap();

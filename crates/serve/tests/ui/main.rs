@@ -1,4 +1,4 @@
-//! The page's routes with a model that says what the test wants, when it wants.
+//! The page's routes with a model whose replies the test writes.
 
 mod routes;
 mod replies;
@@ -20,7 +20,7 @@ use tower::ServiceExt;
 const ANN: &str = "ann";
 
 /// The page's request, and the test's channel for the reply.
-struct Asked {
+struct PendingReply {
     request: ReplyRequest,
     say: mpsc::Sender<Generated>,
 }
@@ -28,13 +28,13 @@ struct Asked {
 /// A model whose replies the test writes.
 #[derive(Default)]
 struct Puppet {
-    asked: Mutex<Vec<Asked>>,
+    pending: Mutex<Vec<PendingReply>>,
 }
 
 impl Puppet {
     /// The last request that was made.
-    fn last(&self) -> Asked {
-        self.asked.lock().unwrap().pop().expect("a reply was asked for")
+    fn last(&self) -> PendingReply {
+        self.pending.lock().unwrap().pop().expect("a reply was asked for")
     }
 }
 
@@ -49,7 +49,7 @@ impl Replies for Puppet {
                 return Err(ApiError::not_found("there is no such model"));
             }
             let (say, generation) = mpsc::channel(16);
-            self.asked.lock().unwrap().push(Asked { request, say });
+            self.pending.lock().unwrap().push(PendingReply { request, say });
             Ok(generation)
         })
     }

@@ -58,7 +58,7 @@ async fn every_file_that_a_file_names_is_there() {
             assert!(known.contains(&format!("/js/{imported}").as_str()), "{path} imports {imported}");
         }
         for linked in quote(&content, "href=\"").into_iter().chain(quote(&content, "src=\"")) {
-            // The style sheet of a report is whoever's who watches a run.
+            // The style sheet of a report belongs to the code that watches a run.
             let is_file = (path == "/" || path == "/watch") && !linked.starts_with('#') && linked != "watch.css";
             assert!(!is_file || known.contains(&format!("/{linked}").as_str()), "{path} links {linked}");
         }

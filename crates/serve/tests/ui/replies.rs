@@ -53,7 +53,7 @@ async fn the_model_reads_the_branch_under_the_conversations_persona() {
     let said: Vec<String> = asked.messages.iter().map(|message| message.content.text()).collect();
     assert_eq!(said, ["one", "1", "two"]);
     assert_eq!(asked.instructions.as_deref(), Some("Be terse."));
-    // Again: behind the user's message, without new text.
+    // Again: under the user's message, without new text.
     let mut again = server.reply(id, json!({"model": "tiny", "parent": started["user"]["id"]})).await;
     let asked = server.puppet.last().request;
     assert_eq!(asked.messages.len(), 1);

@@ -31,7 +31,7 @@ export function mark(id) {
   }
 }
 
-/** Reads the list anew. */
+/** Reloads the list. */
 export async function refresh() {
   const mine = ++query;
   const page = await api.conversations($('search').value.trim());

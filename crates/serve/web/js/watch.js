@@ -7,7 +7,7 @@ const live = document.querySelector('#live');
 const shown = document.querySelector('#report');
 let tag = null;
 
-// The page has no dialogs of its own; a browser's is enough for one question.
+// The page has no dialogs; the browser's is enough for one question.
 onKeyNeeded(async (refused) => window.prompt(refused ? 'This API key was refused. Another one:' : 'API key:'));
 
 const clock = () => new Date().toLocaleTimeString();

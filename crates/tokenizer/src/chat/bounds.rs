@@ -124,7 +124,7 @@ pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
     for part in parts(source) {
         if let Part::Tag(inner) | Part::Expression(inner) = part {
             if inner.len() > LONGEST_TAG {
-                return Err((line, format!("a tag has {} bytes; {LONGEST_TAG} are the most", inner.len())));
+                return Err((line, format!("a tag has {} bytes, more than the limit of {LONGEST_TAG}", inner.len())));
             }
             branches += usize::from(inside(inner).is_some_and(|(_, inner, _)| inner.trim_start().starts_with("elif")));
             if branches > MOST_BRANCHES {

@@ -27,14 +27,14 @@ impl Frame {
         }
         if self.end.is_none() && !self.closing.is_empty() {
             lines.push(format!(
-                "{name} ends a turn with {:?}, which is no token of this tokenizer: a model learns the text but never \
-                 stops there; add it to the tokenizer's special tokens, or use a template whose tokens it has",
+                "{name} ends a turn with {:?}, which is not a token of this tokenizer: a model learns the text but \
+                 never stops there; add it to the tokenizer's special tokens, or use a template whose tokens it has",
                 short(&self.closing)
             ));
         } else if self.end.is_none() && !self.opening.is_empty() {
             lines.push(format!(
                 "{name} ends no turn with a token: a model that learns from it never stops by itself; use a template \
-                 that puts the end-of-sequence token behind each answer"
+                 that puts the end-of-sequence token after each answer"
             ));
         }
         if !self.only_opened.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! A string literal before the operator is rewritten to the filter. Between other values `%` stays the remainder.
 
-/// The source with the operator behind string literals rewritten.
+/// The source with the operator after string literals rewritten.
 pub(crate) fn accept(source: &str) -> String {
     let mut accepted = String::with_capacity(source.len());
     let mut rest = source;
@@ -121,7 +121,7 @@ fn operand(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     }
 }
 
-/// Behind the string literal at `at`.
+/// The index after the string literal at `at`.
 pub(super) fn string_end(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let mut end = at + 1;
@@ -132,7 +132,7 @@ pub(super) fn string_end(text: &str, at: usize) -> usize {
     (end..=text.len()).find(|&end| text.is_char_boundary(end)).unwrap_or(text.len())
 }
 
-/// Behind the bracket that closes the one at `at`.
+/// The index after the bracket that closes the one at `at`.
 fn group_end(text: &str, at: usize) -> usize {
     let bytes = text.as_bytes();
     let (mut depth, mut end) = (0_usize, at);

@@ -1,4 +1,4 @@
-//! The parts of a template's source, for what is rewritten in it before it is compiled.
+//! The parts of a template's source, which is rewritten before it is compiled.
 
 use super::percent::string_end;
 
@@ -9,7 +9,7 @@ pub(super) enum Part<'a> {
     Tag(&'a str),
     /// `{{ … }}`
     Expression(&'a str),
-    /// Text, comments, and what stands between `raw` and `endraw`, these tags included.
+    /// Text, comments, and the source between `raw` and `endraw`, these tags included.
     Other(&'a str),
 }
 
@@ -61,7 +61,7 @@ fn next_open(source: &str) -> Option<usize> {
     source.as_bytes().windows(2).position(|two| two[0] == b'{' && matches!(two[1], b'%' | b'{' | b'#'))
 }
 
-/// Behind the tag at the start of `from`.
+/// The index after the tag at the start of `from`.
 fn tag_end(from: &str) -> usize {
     let bytes = from.as_bytes();
     let mut at = 2;
@@ -75,7 +75,7 @@ fn tag_end(from: &str) -> usize {
     from.len()
 }
 
-/// Behind the expression at the start of `from`, in which there may be dicts.
+/// The index after the expression at the start of `from`, which may contain dicts.
 fn expression_end(from: &str) -> usize {
     let bytes = from.as_bytes();
     let (mut at, mut depth) = (2, 0_usize);
@@ -95,8 +95,8 @@ fn expression_end(from: &str) -> usize {
     from.len()
 }
 
-/// Behind the `endraw` of the tag at the start of `from`, if that is `raw`. Each byte is looked at a few times at most,
-/// whatever stands there.
+/// The index after the `endraw` of the tag at the start of `from`, if that is `raw`. Each byte is read a few times at
+/// most, for any source.
 fn raw_end(from: &str, length: usize) -> Option<usize> {
     fn name(tag: &str) -> &str {
         let inside = tag.strip_prefix("{%").unwrap_or(tag);

@@ -57,7 +57,7 @@ impl ChatTemplate {
     #[allow(clippy::missing_panics_doc, reason = "only if minijinja's default delimiters were invalid")]
     pub fn new(source: &str) -> Result<Self, TokenizerError> {
         if source.len() > bounds::LONGEST_TEMPLATE {
-            let detail = format!("it has {} bytes; {} are the most", source.len(), bounds::LONGEST_TEMPLATE);
+            let detail = format!("it has {} bytes, more than the limit of {}", source.len(), bounds::LONGEST_TEMPLATE);
             return Err(TokenizerError::TemplateSyntax { origin: String::new(), line: 0, detail });
         }
         let mut environment = Environment::new();

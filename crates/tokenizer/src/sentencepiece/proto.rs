@@ -2,14 +2,14 @@
 
 use super::{Kind, Model, Normalization, Piece, Split};
 
-/// The model in the bytes of a file. `prefix_everywhere` is what the file does not say.
+/// The model in the bytes of a file. `prefix_everywhere` is not stated in the file.
 ///
 /// # Errors
-/// Says what is wrong with it, or what of it is not read.
+/// Describes the problem, or the unsupported feature.
 pub(super) fn parse(bytes: &[u8], prefix_everywhere: bool) -> Result<Model, String> {
     const UNIGRAM: u64 = 1;
     const BPE: u64 = 2;
-    let damaged = || "it is no SentencePiece model, or was cut off; fetch it again".to_owned();
+    let damaged = || "it is not a SentencePiece model, or it was cut off; fetch it again".to_owned();
     let mut pieces = vec![];
     // What the format takes where nothing is said.
     let (mut kind, mut suffix, mut escapes) = (UNIGRAM, false, true);
@@ -51,7 +51,7 @@ pub(super) fn parse(bytes: &[u8], prefix_everywhere: bool) -> Result<Model, Stri
     match split {
         Ok(split) => Ok(Model { pieces, split, normalization }),
         Err(what) => Err(format!(
-            "it is {what} of SentencePiece, which is not read (BPE and unigram are); open it in transformers and \
+            "it is {what} of SentencePiece, which is not supported (BPE and unigram are); open it in transformers and \
              save it, which writes tokenizer.json"
         )),
     }

@@ -90,7 +90,7 @@ fn generation_marks_give_the_mask_of_transformers() {
     assert!(compared >= 30, "only {compared} masks compared");
 }
 
-/// Renders by a template without marks, and checks what carries loss.
+/// Renders by a template without marks, and checks which tokens carry loss.
 fn check_spans(template: &str, messages: &[Message], expected: &[&str]) {
     let tokenizer = Tokenizer::load(format!("{FIXTURES}/tokenizer.json")).unwrap();
     let tokenizer = tokenizer.with_chat_template(ChatTemplate::new(template).unwrap());
@@ -117,7 +117,7 @@ fn without_marks_the_assistants_words_are_found() {
         check_spans(&unmarked, &fixtures.conversations[conversation], expected);
         check_spans(marked, &fixtures.conversations[conversation], expected);
     }
-    // No opening for a reply in this template, so the words start at what the messages before leave off.
+    // No opening for a reply in this template, so the words start where the messages before end.
     check("instructions", "same_words", &[" yes </s>", " yes </s>"]);
     check("zephyr", "same_words", &["yes</s>", "yes</s>"]);
     check("headers", "one_turn", &["It is, at 1,240 °C.<|eot|>"]);

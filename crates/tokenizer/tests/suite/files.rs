@@ -1,4 +1,4 @@
-//! Tokenizers in files of GPT-2's kind, with what else may stand beside them.
+//! Tokenizers in files of GPT-2's kind, with the files that may stand beside them.
 
 use std::path::Path;
 

@@ -36,7 +36,7 @@ fn sentencepiece_of(model: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// That a fixture's model gives what sentencepiece gives with it.
+/// Checks that a fixture's model gives the ids that sentencepiece gives.
 fn check_sentencepiece(model: &str, expected: &str) {
     let folder = sentencepiece_of(model, &[]);
     let tokenizer = Tokenizer::load(folder.path()).unwrap_or_else(|error| panic!("{error}"));
@@ -107,9 +107,9 @@ fn damaged_and_other_sentencepiece_models_are_named() {
         message
     };
     assert!(message(b"").contains("cut off"));
-    assert!(message(b"no such thing at all").contains("no SentencePiece model"));
+    assert!(message(b"no such thing at all").contains("not a SentencePiece model"));
     assert!(message(&whole[..whole.len() / 2]).contains("SentencePiece"));
-    // A piece and no word of its kind: what the format takes then is a unigram model, which needs an unknown piece.
+    // A piece without a model type: the format then means a unigram model, which needs an unknown piece.
     let piece = [0x0a, 0x03, 0x0a, 0x01, b'a'];
     assert!(message(&piece).contains("no unknown piece"));
     assert!(message(&[&piece[..], &[0x12, 2, 0x18, 4]].concat()).contains("a model of words or characters"));
@@ -138,7 +138,7 @@ fn damaged_and_other_sentencepiece_models_are_named() {
     }
 }
 
-/// A GGUF file without tensors that has the tokenizer, and these entries in the place of its own.
+/// A GGUF file without tensors that has the tokenizer, and these entries instead of its usual ones.
 fn gguf(tokenizer: &Tokenizer, folder: &Path, changes: &[(&str, Option<Entry>)]) -> PathBuf {
     let mut metadata = tokenizer.gguf_metadata(tokenizer.vocab_size()).unwrap_or_else(|error| panic!("{error}"));
     for (name, id) in [("bos", tokenizer.bos_id()), ("eos", tokenizer.eos_id())] {
@@ -200,10 +200,10 @@ fn what_a_gguf_file_does_not_say_is_an_error() {
     };
     let text = |text: &str| Some(Entry::Text(text.into()));
     assert!(message(&[("tokenizer.ggml.pre", text("of-tomorrow"))]).contains("\"of-tomorrow\", a way to split text"));
-    assert!(message(&[("tokenizer.ggml.pre", None)]).contains("nobody knows how text is split"));
-    assert!(message(&[("tokenizer.ggml.model", text("bert"))]).contains("\"bert\", which is not read"));
-    assert!(message(&[("tokenizer.ggml.token_type", Some(Entry::I32s(vec![1])))]).contains("not one number a token"));
-    assert!(message(&[("tokenizer.ggml.merges", Some(Entry::Texts(vec!["a".into()])))]).contains("is no pair"));
+    assert!(message(&[("tokenizer.ggml.pre", None)]).contains("how text is split is unknown"));
+    assert!(message(&[("tokenizer.ggml.model", text("bert"))]).contains("\"bert\", which is not supported"));
+    assert!(message(&[("tokenizer.ggml.token_type", Some(Entry::I32s(vec![1])))]).contains("one number per token"));
+    assert!(message(&[("tokenizer.ggml.merges", Some(Entry::Texts(vec!["a".into()])))]).contains("is not a pair"));
     assert!(message(&[("tokenizer.chat_template", text("{% if %}"))]).contains("x.gguf"));
     let none = message(&[("tokenizer.ggml.tokens", None)]);
     assert!(none.contains("no tokenizer in"), "{none}");

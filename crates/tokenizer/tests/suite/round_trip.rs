@@ -19,7 +19,7 @@ fn streamed(tokenizer: &Tokenizer, ids: &[u32]) -> String {
     text
 }
 
-/// Text with what trips tokenizers: white space of all kinds, digits, marks, contractions, special tokens.
+/// Text that is hard for tokenizers: white space of all kinds, digits, marks, contractions, special tokens.
 fn text() -> impl Strategy<Value = String> {
     let tricky = prop::sample::select(vec![
         " ",

@@ -1,4 +1,4 @@
-//! Which tokens are the assistant's: the same for whatever learns from answers, and always with the token that ends
+//! Which tokens are the assistant's: the same in every stage, and always with the token that ends
 //! them.
 
 use fireclay_tokenizer::{ChatTemplate, Message, RenderOptions, Tokenizer};
@@ -178,7 +178,7 @@ fn a_turn_that_no_token_ends_is_learned_whole_and_told() {
         let vocabulary = json["model"]["vocab"].as_object_mut().unwrap();
         vocabulary.retain(|token, _| !token.starts_with("<|im"));
     });
-    // The line end is a token of its own here: it is not the answer's.
+    // The line end is a separate token here, not part of the answer.
     assert_eq!(learned(&tokenizer, &chat()), ["First.<|im_end|>", "Second.<|im_end|>"]);
     let complaints = tokenizer.chat_complaints();
     assert!(

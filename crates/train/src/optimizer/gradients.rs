@@ -18,7 +18,7 @@ pub struct ModuleGradients {
 }
 
 impl ModuleGradients {
-    /// Takes the gradients of `module`'s parameters out of what `backward` gave. Parameters that took no part have
+    /// Takes the gradients of `module`'s parameters out of the result of `backward`. Parameters that took no part have
     /// none.
     #[must_use]
     pub fn of<M: Module>(module: &M, mut gradients: Gradients) -> Self {

@@ -2,7 +2,7 @@
 
 use super::{Optimizer, OptimizerConfig};
 
-/// The optimisers that a model needs, each in a field of its own: a decoder has one, an actor with a critic two.
+/// The optimisers that a model needs, one per field: a decoder has one, an actor with a critic two.
 pub trait Optimizers: Sized {
     /// Makes each by the name that its file has in a checkpoint.
     ///

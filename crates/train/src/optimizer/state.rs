@@ -57,7 +57,7 @@ impl Optimizer {
         write().map_err(TrainError::write(file))
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads a file that [`save`](Self::save) wrote.
     ///
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be read, [`TrainError::Damaged`] when it is not such a file.

@@ -71,7 +71,7 @@ fn sampling_of_a_stage_wins_over_that_of_its_base() {
     fs::write(base.path().join("generation_config.json"), r#"{"temperature": 0.3, "top_k": 7}"#).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let sampling = SamplingDefaults { temperature: Some(0.5), ..SamplingDefaults::default() };
-    let mut stage = StageDir::open(folder.path()).unwrap().drawn_by(&sampling).inheriting(base.path());
+    let mut stage = StageDir::open(folder.path()).unwrap().with_sampling(&sampling).inheriting(base.path());
     small.run_in(&mut stage).unwrap();
     let (read, complaints) = fireclay_model::huggingface::load_sampling(newest(folder.path()));
     assert_eq!((read.do_sample, read.temperature, read.top_k), (Some(true), Some(0.5), Some(7)), "{complaints:?}");
@@ -106,7 +106,7 @@ fn the_last_checkpoints_stay_and_the_best() {
     assert_eq!(folder.path().join(summary.checkpoint), newest(folder.path()));
 }
 
-/// Damages the newest checkpoint and gives what resuming from it says.
+/// Damages the newest checkpoint and returns the error of resuming from it.
 fn message_after(damage: impl Fn(&Path)) -> String {
     let small = Small::new();
     let folder = trained(&small);

@@ -1,4 +1,4 @@
-//! The updates of `torch.optim.Muon`, made by `scripts/muon_reference.py`, and what is left of them in a checkpoint.
+//! The updates of `torch.optim.Muon`, made by `scripts/muon_reference.py`, and their state in a checkpoint.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};

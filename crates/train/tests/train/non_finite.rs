@@ -57,6 +57,6 @@ fn too_many_in_a_row_end_the_run_with_a_reason() {
         message.contains("step 16") && message.contains("4 times in a row") && message.contains("learning_rate"),
         "{message}"
     );
-    // What was saved before is there to resume from.
+    // The checkpoints saved before can be resumed.
     assert!(matches!(small.run(folder.path()).unwrap(), Outcome::Finished(_)));
 }

@@ -81,7 +81,7 @@ fn ended_anywhere_without_saving_it_gives_the_same_too() {
     let small = Small::new();
     let expected = whole(&small);
     let folder = tempfile::tempdir().unwrap();
-    // Before the first checkpoint, then behind the first, then behind the second.
+    // Before the first checkpoint, then after the first, then after the second.
     for after in [7, 12, 15] {
         let mut source = CutOff { source: small.source(), batches: 0, after, interrupt: None };
         small.run_with(folder.path(), &NextToken, &mut source, &Interrupt::never()).unwrap_err();

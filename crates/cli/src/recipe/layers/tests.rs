@@ -88,7 +88,7 @@ fn one_setting_turns_the_battery_off() {
     // `tiny` has `battery.final_per_topic`, which then means nothing.
     let off = with_set(&["battery.per_topic=0"]).unwrap().battery;
     assert!(!off.is_on() && off.final_per_topic > 0, "{off:?}");
-    // Who only says how many at the end has forgotten the rest.
+    // The number at the end alone is an incomplete setting.
     let of_recipe = |text: &str| toml::from_str::<Recipe>(text).unwrap().battery.validate().unwrap_err();
     for (key, value) in [("final_per_topic", "9"), ("data", "[\"first.jsonl\"]")] {
         let error = of_recipe(&format!("battery.{key} = {value}"));
@@ -204,7 +204,7 @@ fn a_recipe_changes_the_one_that_it_extends() {
     assert_eq!((mine.name.as_str(), mine.pretrain.train().steps, mine.pretrain.train().batch), ("mine", 77, 3));
     assert_eq!((mine.stages, mine.corpus, mine.extends), (tiny.stages, tiny.corpus, None));
     let round = read("round.toml").unwrap_err().to_string();
-    assert!(round.contains("extends") && round.contains("comes back"), "{round}");
+    assert!(round.contains("extends") && round.contains("is circular"), "{round}");
     let nowhere = read("nowhere.toml").unwrap_err().to_string();
     assert!(nowhere.contains("tinny") && nowhere.contains("no such file"), "{nowhere}");
     std::fs::remove_dir_all(&folder).unwrap();

@@ -16,7 +16,7 @@ impl Sequence {
         context: usize,
     ) -> (Vec<Token>, Option<InferError>) {
         let drafts = std::mem::take(&mut self.drafts.tokens);
-        let (mut tokens, mut guesses, mut right, mut wrong) = (vec![], drafts.iter(), 0, false);
+        let (mut tokens, mut drafts, mut accepted, mut rejected) = (vec![], drafts.iter(), 0, false);
         for logits in logits {
             let token = match self.advance(logits, context) {
                 Ok(token) => token,
@@ -24,18 +24,18 @@ impl Sequence {
             };
             let id = token.id;
             tokens.push(token);
-            match guesses.next() {
-                Some(&guess) if guess == id => right += 1,
-                Some(_) => wrong = true,
+            match drafts.next() {
+                Some(&draft) if draft == id => accepted += 1,
+                Some(_) => rejected = true,
                 None => {}
             }
-            if wrong || self.finish.is_some() || right < tokens.len() {
+            if rejected || self.finish.is_some() || accepted < tokens.len() {
                 break;
             }
             // The draft was accepted, so its keys and values are valid.
             self.computed += 1;
         }
-        self.drafts.learn(right, wrong);
+        self.drafts.observe(accepted, rejected);
         (tokens, None)
     }
 

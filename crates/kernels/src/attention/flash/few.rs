@@ -12,7 +12,7 @@ use crate::simd::{LANES, exp2_lane, row_dot, row_max, row_sum, vectorize};
 
 /// Below this number of queries most lanes of a tile would be idle, so the lanes run along the width of a head and
 /// along the keys instead.
-pub(crate) const FEW: usize = 3;
+pub(crate) const MIN_TILED_QUERIES: usize = 3;
 /// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 

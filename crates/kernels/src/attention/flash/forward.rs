@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::few::{self, FEW};
+use super::few::{self, MIN_TILED_QUERIES};
 use super::output::SharedOutput;
 use super::product::{Left, Product};
 use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
@@ -26,7 +26,7 @@ const LOWEST: f32 = -1e30;
 /// If the sizes contradict each other, or a query sees no key.
 pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     shape.check(q, k, v, mask);
-    if shape.queries < FEW {
+    if shape.queries < MIN_TILED_QUERIES {
         return few::forward(q, k, v, shape, mask, scale);
     }
     if shape.head_dim != padded(shape.head_dim) {

@@ -13,7 +13,7 @@ pub(crate) enum Left {
     Columns(usize),
 }
 
-/// `C (+)= A·B`. Every element is one chain of fused multiply-adds in the order of the inner axis, whatever the width
+/// `C (+)= A·B`. Every element is one chain of fused multiply-adds in the order of the inner axis, for any width
 /// of the registers.
 ///
 /// A general matrix multiplication packs its operands first. These are too small for that to pay off, and the working

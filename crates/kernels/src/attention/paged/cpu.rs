@@ -2,7 +2,7 @@
 //!
 //! The keys of a page are transposed, a lane for each token, so that the scores of a page are one small product without
 //! sums across lanes; its values are stored token after token. Every score, and every sum of values, is one chain of
-//! fused multiply-adds in the order of the tokens, whatever else is computed in the same call.
+//! fused multiply-adds in the order of the tokens, regardless of the other texts in the call.
 
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
@@ -182,7 +182,7 @@ impl HostPages {
                 }
             }
             for (row, total) in totals.iter().enumerate() {
-                // SAFETY: each task has its own heads of its own queries.
+                // SAFETY: each task writes different heads of different queries.
                 unsafe { y.write(place(row), &sums[row * width..][..head_dim], 1.0 / total) };
             }
         });

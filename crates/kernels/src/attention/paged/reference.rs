@@ -28,7 +28,7 @@ impl TensorPages {
             self.write(text, &new);
             first += text.tokens;
         }
-        // Texts with one new token form a batch; every other text is a batch of its own, so that none is padded to the
+        // Texts with one new token form a batch; every other text is a batch by itself, so that none is padded to the
         // longest.
         let mut results = Vec::with_capacity(texts.len());
         let mut first = 0;
@@ -89,7 +89,7 @@ impl TensorPages {
     }
 }
 
-/// Index of a token's key. A page that no query sees may not exist; whatever is read in its place is masked.
+/// Index of a token's key. A page that no query sees may not exist; the values read in its place are masked.
 fn slot(text: &Text, position: usize) -> i32 {
     let page = text.pages[position / PAGE];
     let page = if page == u32::MAX { text.pages[text.start / PAGE] } else { page };

@@ -23,7 +23,7 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
         let found = fields.text(key)?.unwrap_or_else(|| expected.into());
         if found != expected {
             return Err(
-                fields.error(format!("{key} is {found:?}, which is not read; use an adapter with {expected:?}"))
+                fields.error(format!("{key} is {found:?}, which is not supported; use an adapter with {expected:?}"))
             );
         }
     }
@@ -33,7 +33,7 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
         Some(start) if start == "gaussian" => {}
         Some(start) => {
             return Err(
-                fields.error(format!("init_lora_weights is {start}, which is not read; use an adapter with true"))
+                fields.error(format!("init_lora_weights is {start}, which is not supported; use an adapter with true"))
             );
         }
     }

@@ -21,11 +21,10 @@ impl<'a> Fields<'a> {
         // Some editors put a byte-order mark before the text.
         match serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)) {
             Ok(Value::Object(left)) => Ok(Self { path, prefix: "", left }),
-            Ok(_) => Err(config_error(path, "not a JSON object; copy config.json anew from the model's source".into())),
-            Err(error) => Err(config_error(
-                path,
-                format!("not valid JSON ({error}); copy config.json anew from the model's source"),
-            )),
+            Ok(_) => Err(config_error(path, "not a JSON object; copy config.json again from its source".into())),
+            Err(error) => {
+                Err(config_error(path, format!("not valid JSON ({error}); copy config.json again from its source")))
+            }
         }
     }
 
@@ -56,10 +55,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn size(&mut self, key: &str) -> Result<usize, ModelError> {
         self.optional_size(key)?.ok_or_else(|| {
-            self.error(format!(
-                "{}{key} is missing; add it, or copy config.json anew from the model's source",
-                self.prefix
-            ))
+            self.error(format!("{}{key} is missing; add it, or copy config.json again from its source", self.prefix))
         })
     }
 
@@ -93,7 +89,7 @@ impl<'a> Fields<'a> {
         let numbers = value.as_array().and_then(|items| items.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>());
         numbers
             .filter(|numbers| numbers.iter().all(|number| *number > 0.0 && number.is_finite()))
-            .ok_or_else(|| self.error(format!("{}{key} is not a list of positive numbers; copy it anew", self.prefix)))
+            .ok_or_else(|| self.error(format!("{}{key} is not a list of positive numbers; copy it again", self.prefix)))
     }
 
     pub(super) fn flag(&mut self, key: &str, default: bool) -> Result<bool, ModelError> {
@@ -151,7 +147,7 @@ impl<'a> Fields<'a> {
         match self.left.iter().find(|(key, value)| !off(value) && !inert(key)) {
             None => Ok(()),
             Some((key, value)) => Err(self.error(format!(
-                "{}{} = {value} asks for something this decoder does not have or know; \
+                "{}{} = {value} is not supported by this decoder; \
                  use another model, or remove the key if it does not change the arithmetic",
                 self.prefix,
                 key.escape_debug(),

@@ -137,7 +137,7 @@ fn refuse_if_on(fields: &mut Fields, key: &str) -> Result<(), ModelError> {
     };
     match off {
         true => Ok(()),
-        false => Err(fields.error(format!("{key} is on, which this decoder does not have; use a model without it"))),
+        false => Err(fields.error(format!("{key} is on, which is not supported; use a model without it"))),
     }
 }
 
@@ -182,7 +182,7 @@ fn gpt2(fields: &mut Fields) -> Result<DecoderConfig, ModelError> {
     }
     if !fields.flag("scale_attn_weights", true)? {
         return Err(
-            fields.error("scale_attn_weights is false, which this decoder does not have; use a model with it".into())
+            fields.error("scale_attn_weights is false, which is not supported; use a model in which it is true".into())
         );
     }
     let preset = DecoderConfig::gpt2(
@@ -237,7 +237,7 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
         None => false,
     };
     if family == Family::Llama && fields.optional_size("pretraining_tp")?.is_some_and(|parts| parts != 1) {
-        return Err(fields.error("pretraining_tp is not 1, which this decoder does not have; set it to 1".into()));
+        return Err(fields.error("pretraining_tp is not 1, which is not supported; set it to 1".into()));
     }
     let mut variant = variant::read(&keys, fields, width, layers)?;
     let windows = variant::windows(&keys, fields, layers, &variant)?;

@@ -23,7 +23,7 @@ struct Entries {
 
 /// Context in which an object of rotary parameters is read.
 #[derive(Clone, Copy)]
-struct Around {
+struct RopeContext {
     context: usize,
     /// `original_max_position_embeddings` of the file itself.
     original: Option<usize>,
@@ -51,9 +51,9 @@ pub(super) fn read(
         thetas.push(fields.optional_number("rope_theta")?);
     }
     let original = fields.optional_size("original_max_position_embeddings")?;
-    let around = Around { context, original, phi3: keys.family == Family::Phi3 };
+    let outer = RopeContext { context, original, phi3: keys.family == Family::Phi3 };
     let old = match fields.object("rope_scaling", "rope_scaling.")? {
-        Some(entries) => Some(read_entries(entries, around)?),
+        Some(entries) => Some(read_entries(entries, outer)?),
         None => None,
     };
     let (mut new, mut local) = (None, None);
@@ -61,10 +61,10 @@ pub(super) fn read(
         let global = entries.object("full_attention", "rope_parameters.full_attention.")?;
         let sliding = entries.object("sliding_attention", "rope_parameters.sliding_attention.")?;
         if global.is_none() && sliding.is_none() {
-            new = Some(read_entries(entries, around)?);
+            new = Some(read_entries(entries, outer)?);
         } else {
-            new = global.map(|entries| read_entries(entries, around)).transpose()?;
-            local = sliding.map(|entries| read_entries(entries, around)).transpose()?;
+            new = global.map(|entries| read_entries(entries, outer)).transpose()?;
+            local = sliding.map(|entries| read_entries(entries, outer)).transpose()?;
             entries.finish(|_| false)?;
         }
     }
@@ -99,7 +99,7 @@ pub(super) fn read(
             Some(PositionEncoding::Rotary { theta, scaling: local.scaling }).filter(|local| *local != position);
     } else if local.is_some() {
         return Err(fields.error(
-            "rope_parameters differ between kinds of layers, which this family does not have; use a model with one"
+            "rope_parameters differ between kinds of layers, which this family does not support; use a model with one"
                 .into(),
         ));
     }
@@ -117,7 +117,8 @@ fn rotary_dims(
         return match part {
             None | Some(1.0) => Ok(None),
             Some(part) => Err(fields.error(format!(
-                "partial_rotary_factor is {part}, which this family does not have; use a model that rotates whole heads"
+                "partial_rotary_factor is {part}, which this family does not support; use a model that rotates whole \
+                 heads"
             ))),
         };
     };
@@ -129,7 +130,7 @@ fn rotary_dims(
     Ok(Some(dims).filter(|&dims| dims != head_dim))
 }
 
-fn read_entries(mut entries: Fields, around: Around) -> Result<Entries, ModelError> {
+fn read_entries(mut entries: Fields, outer: RopeContext) -> Result<Entries, ModelError> {
     let kind = match (entries.text("rope_type")?, entries.text("type")?) {
         (Some(kind), _) | (None, Some(kind)) => kind,
         (None, None) => "default".into(),
@@ -138,11 +139,11 @@ fn read_entries(mut entries: Fields, around: Around) -> Result<Entries, ModelErr
     let part = entries.optional_number("partial_rotary_factor")?;
     let inner = entries.optional_size("original_max_position_embeddings")?;
     // Phi-3's files have the key outside the object, and that one takes precedence.
-    let original_context = around.original.or(inner).unwrap_or(around.context);
+    let original_context = outer.original.or(inner).unwrap_or(outer.context);
     let scaling = match kind.as_str() {
         "default" => RotaryScaling::None,
         "linear" => RotaryScaling::Linear { factor: entries.number("factor")? },
-        "dynamic" => RotaryScaling::Dynamic { factor: entries.number("factor")?, original_context: around.context },
+        "dynamic" => RotaryScaling::Dynamic { factor: entries.number("factor")?, original_context: outer.context },
         "llama3" => {
             let (low_freq_factor, high_freq_factor) =
                 (entries.number("low_freq_factor")?, entries.number("high_freq_factor")?);
@@ -155,8 +156,8 @@ fn read_entries(mut entries: Fields, around: Around) -> Result<Entries, ModelErr
             RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context }
         }
         "longrope" => long_rope(&mut entries, original_context)?,
-        "su" | "yarn" if around.phi3 => long_rope(&mut entries, original_context)?,
-        "yarn" => yarn(&mut entries, original_context, around.context)?,
+        "su" | "yarn" if outer.phi3 => long_rope(&mut entries, original_context)?,
+        "yarn" => yarn(&mut entries, original_context, outer.context)?,
         other => {
             return Err(entries.error(format!(
                 "rope type {other:?} is not supported (default, linear, dynamic, llama3, yarn and longrope are); use \

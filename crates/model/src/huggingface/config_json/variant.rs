@@ -69,7 +69,7 @@ fn unrotated_layers(fields: &mut Fields, layers: usize) -> Result<Vec<usize>, Mo
             Ok((0..layers).filter(|&layer| rotated[layer] == 0 || rotated[layer] == false).collect())
         }
         Some(_) => Err(fields.error(
-            "no_rope_layers has not one number for each layer; give 1 for layers with rotary positions and 0 for \
+            "no_rope_layers must have one number for each layer: give 1 for layers with rotary positions and 0 for \
              those without"
                 .into(),
         )),
@@ -114,8 +114,8 @@ pub(super) fn windows(
             let known = types.iter().all(|kind| kind == "full_attention" || kind == "sliding_attention");
             if types.len() != layers || !known {
                 return Err(fields.error(
-                    "layer_types is not one entry a layer, each full_attention or sliding_attention; use a model \
-                     that is so"
+                    "layer_types must have one entry for each layer, full_attention or sliding_attention; use another \
+                     model"
                         .into(),
                 ));
             }

@@ -62,8 +62,8 @@ pub fn check_representable(config: &DecoderConfig) -> Result<(), ModelError> {
     for (option, fits, wanted) in of_family.into_iter().chain(llama_like) {
         if !fits {
             return Err(ModelError::Invalid(format!(
-                "{option} must be {wanted} in a model of family {family}, whose config.json cannot say otherwise; \
-                 change it or choose another family"
+                "{option} must be {wanted} in a model of family {family}, whose config.json has no key for another \
+                 value; change it or choose another family"
             )));
         }
     }
@@ -75,11 +75,11 @@ fn check_read_back(config: &DecoderConfig) -> Result<(), ModelError> {
     let family = FamilyKeys::of(config.family).model_type;
     let json = to_json(config, &TokenIds::default(), WeightFormat::F32);
     let read = read::parse(Path::new("config.json"), json.to_string().as_bytes())
-        .map_err(|error| ModelError::Invalid(format!("a model of family {family} cannot be so: {error}")))?;
+        .map_err(|error| ModelError::Invalid(format!("family {family} cannot have this configuration: {error}")))?;
     match difference(config, &read, 0.0) {
         None => Ok(()),
         Some((key, theirs)) => Err(ModelError::Invalid(format!(
-            "{key} must be {theirs} in a model of family {family}, whose config.json cannot say otherwise; \
+            "{key} must be {theirs} in a model of family {family}, whose config.json has no key for another value; \
              change it or choose another family"
         ))),
     }

@@ -22,7 +22,7 @@ use crate::position::sinusoids;
 
 const MODEL_HINT: &str =
     "a model folder needs model.safetensors, or its index and all its shards; convert .bin or .gguf weights first";
-const REMEDY: &str = "the file is damaged or was cut off: copy it anew from where it came from";
+const REMEDY: &str = "the file is damaged or was cut off: copy it again from its source";
 
 /// First bytes of a Git LFS pointer, which may be in the place of a large file.
 const LFS_POINTER: &[u8] = b"version https://git-lfs";
@@ -73,10 +73,10 @@ impl Checkpoint {
             hint: "make the file readable",
         })?;
         let Index { weight_map } = serde_json::from_slice(&text)
-            .map_err(|error| weights_error(&index, format!("not an index of shards ({error}); copy it anew")))?;
+            .map_err(|error| weights_error(&index, format!("not an index of shards ({error}); copy it again")))?;
         for shard in weight_map.values().collect::<BTreeSet<_>>() {
             if Path::new(shard).file_name().is_none_or(|name| name != shard.as_str()) {
-                return Err(weights_error(&index, format!("shard {shard:?} is not a file name; copy the index anew")));
+                return Err(weights_error(&index, format!("shard {shard:?} is not a file name; copy the index again")));
             }
             read_header(&dir.join(shard), MODEL_HINT, &mut tensors)?;
         }
@@ -180,7 +180,7 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
     };
     let Some(header) = map.get(8..start) else {
         return Err(bad(format!(
-            "not a whole safetensors file: its header should end at byte {start} of {}",
+            "not a complete safetensors file: its header should end at byte {start} of {}",
             map.len()
         )));
     };
@@ -252,7 +252,7 @@ impl WeightSource for Checkpoint {
                         .into()
                 }
                 _ => format!(
-                    "the file is incomplete, or {} describes another model: copy both anew from one source",
+                    "the file is incomplete, or {} describes another model: copy both again from one source",
                     self.described_by
                 ),
             };
@@ -287,7 +287,7 @@ impl WeightSource for Checkpoint {
             weights_error(
                 &stored.file.path,
                 format!(
-                    "tensor {found:?} is {:?}, which is not read; save the weights as F32, F16 or BF16",
+                    "tensor {found:?} is {:?}, which is not supported; save the weights as F32, F16 or BF16",
                     stored.info.dtype
                 ),
             )

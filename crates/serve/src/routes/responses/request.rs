@@ -4,12 +4,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::asked::{Choosing, StreamOptions};
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::format;
 use crate::items;
 use crate::routes::conversations::check_metadata;
+use crate::sampling_fields::{SamplingFields, StreamOptions};
 use crate::store::{NewMessage, Role};
 
 /// Input: the user's words, or items.
@@ -47,7 +47,7 @@ pub struct ResponseRequest {
     /// A system message for this turn alone.
     #[serde(default)]
     pub instructions: Option<String>,
-    /// Go on behind this response.
+    /// Continue after this response.
     #[serde(default)]
     pub previous_response_id: Option<String>,
     /// Go on in this conversation.
@@ -171,7 +171,7 @@ impl ResponseRequest {
         }
     }
 
-    /// The tools as chat templates take them: with the function in an object of its own.
+    /// The tools as chat templates take them: with the function in a separate object.
     pub fn chat_tools(&self) -> Option<Vec<Value>> {
         let nested = |tool: &Value| {
             let mut function = tool.as_object().cloned().unwrap_or_default();
@@ -185,8 +185,13 @@ impl ResponseRequest {
     }
 
     /// Sampling settings.
-    pub fn choosing(&self) -> Choosing {
-        Choosing { temperature: self.temperature, top_p: self.top_p, seed: self.seed, ..Choosing::default() }
+    pub fn sampling_fields(&self) -> SamplingFields {
+        SamplingFields {
+            temperature: self.temperature,
+            top_p: self.top_p,
+            seed: self.seed,
+            ..SamplingFields::default()
+        }
     }
 
     /// Request fields that the response repeats.

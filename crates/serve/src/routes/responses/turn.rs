@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{End, Generation, Piece};
+use crate::generation::{AnswerDelta, End, Generation};
 use crate::items::{as_chat, item, status};
 use crate::messages::encode;
 use crate::sse::{Events, Gone};
@@ -38,11 +38,11 @@ pub enum Out {
 }
 
 impl Out {
-    async fn next(&mut self, generation: &mut Generation) -> Result<Option<Result<Piece, ApiError>>, Gone> {
+    async fn next(&mut self, generation: &mut Generation) -> Result<Option<Result<AnswerDelta, ApiError>>, Gone> {
         match self {
             Self::Stream { events, .. } => events.next(generation).await,
             Self::Whole(sender) => tokio::select! {
-                piece = generation.next() => Ok(piece),
+                delta = generation.next() => Ok(delta),
                 () = sender.as_mut().expect("it is told once, at the end").closed() => Err(Gone),
             },
         }
@@ -107,7 +107,7 @@ impl Turn {
         };
         model.check_room(prompt.len(), 1)?;
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
-        let config = asked.choosing().config(&model, most, CHAT_TEMPERATURE)?;
+        let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
         let mut body = asked.told(config.temperature, config.top_p);
         let mut request = model.request(prompt, config, &[], true)?;
         request.constraint = constraint;
@@ -167,20 +167,20 @@ impl Turn {
         let mut text = String::new();
         let mut saved = Instant::now();
         loop {
-            let piece = match out.next(generation).await {
-                Ok(Some(Ok(piece))) => piece,
+            let delta = match out.next(generation).await {
+                Ok(Some(Ok(delta))) => delta,
                 Ok(Some(Err(error))) => return Ok(Ended::Failed(error)),
                 Ok(None) => unreachable!("a generation ends with the end of its answers"),
                 Err(Gone) => return Ok(Ended::HungUp),
             };
-            text += &piece.text;
+            text += &delta.text;
             self.reply.content = Content::Text(text.clone());
-            if !self.with_tools && !piece.text.is_empty() {
-                let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "delta": piece.text,
+            if !self.with_tools && !delta.text.is_empty() {
+                let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "delta": delta.text,
                     "logprobs": []});
                 out.event("response.output_text.delta", event).await?;
             }
-            if let Some(end) = piece.end {
+            if let Some(end) = delta.end {
                 return Ok(Ended::Itself(end));
             }
             if self.stored && saved.elapsed() > SAVE_EVERY {
@@ -320,7 +320,7 @@ async fn earlier(
     if let Some(ConversationId::Id(id) | ConversationId::Object { id }) = &asked.conversation {
         let before =
             app.store.path(account, id).await.map_err(|error| ApiError::from(error).with_param("conversation"))?;
-        // After the messages just read, whatever another request adds meanwhile.
+        // After the messages just read, even if another request adds some meanwhile.
         let parent = before.last().map_or(Parent::Root, |last| Parent::Message(last.id.clone()));
         return Ok((Some(id.clone()), parent, before));
     }

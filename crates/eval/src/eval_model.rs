@@ -1,6 +1,6 @@
 //! A model with its tokenizer, for evaluators.
 
-use fireclay_infer::{Given, ScoreLimits, TokenScore, score_completions};
+use fireclay_infer::{ScoreLimits, ScoredSequence, TokenScore, score_completions};
 use fireclay_model::InferenceDecoder;
 use fireclay_tokenizer::Tokenizer;
 
@@ -9,7 +9,7 @@ use crate::spans::keep_end;
 
 /// A decoder with its tokenizer.
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct EvalModel<'a> {
     /// The weights.
     pub decoder: &'a InferenceDecoder,
     /// Its own tokenizer.
@@ -30,7 +30,7 @@ pub struct Scored {
     pub truncated: usize,
 }
 
-impl Reader<'_> {
+impl EvalModel<'_> {
     /// The ids of a text, with the leading token of the model.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl Reader<'_> {
     pub fn score(&self, answers: impl IntoIterator<Item = (Vec<u32>, usize)>) -> Result<Scored, EvalError> {
         let longest = self.decoder.config().context + 1;
         let mut truncated = 0;
-        let mut given = vec![];
+        let mut sequences = vec![];
         for (mut ids, mut start) in answers {
             if start == 0 {
                 ids.insert(0, self.beginning()?);
@@ -55,10 +55,10 @@ impl Reader<'_> {
             }
             truncated += usize::from(ids.len() > longest);
             let (ids, start) = keep_end(ids, start, longest);
-            given.push(Given { ids, start });
+            sequences.push(ScoredSequence { ids, start });
         }
         let limits = ScoreLimits { rows: self.batch, memory: self.memory };
-        Ok(Scored { answers: score_completions(self.decoder, &given, limits)?, truncated })
+        Ok(Scored { answers: score_completions(self.decoder, &sequences, limits)?, truncated })
     }
 
     fn beginning(&self) -> Result<u32, EvalError> {

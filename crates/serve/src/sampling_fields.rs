@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fireclay_infer::SamplingConfig;
-use fireclay_text::Asked;
+use fireclay_text::RequestedSampling;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -35,7 +35,7 @@ pub struct StreamOptions {
 
 /// Sampling settings.
 #[derive(Clone, Debug, Default)]
-pub struct Choosing {
+pub struct SamplingFields {
     pub temperature: Option<f32>,
     pub top_p: Option<f32>,
     pub top_k: Option<usize>,
@@ -55,7 +55,7 @@ const MOST_STOPS: usize = 16;
 /// Largest number of most probable tokens to report per token.
 pub const MOST_LOGPROBS: usize = 20;
 
-impl Choosing {
+impl SamplingFields {
     /// The sampler's settings; the request's first answer draws from stream 0.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Choosing {
             Some(seed) => seed as u64,
             None => random_seed(),
         };
-        let asked = Asked {
+        let requested = RequestedSampling {
             temperature: self.temperature,
             top_k: self.top_k,
             top_p: self.top_p,
@@ -79,7 +79,7 @@ impl Choosing {
             frequency_penalty: self.frequency_penalty.unwrap_or(0.0),
             ignore_eos: self.ignore_eos,
             min_tokens: self.min_tokens,
-            ..model.sampling(&asked, max_tokens, temperature)
+            ..model.sampling(&requested, max_tokens, temperature)
         };
         let config = match self.ignore_eos {
             true => SamplingConfig { stop: vec![], ..config },
@@ -94,7 +94,7 @@ impl Choosing {
         let vocabulary = model.text.decoder.config().vocab_size;
         let bias = |(id, &bias): (&String, &f32)| {
             let known = id.parse().ok().filter(|&id: &u32| (id as usize) < vocabulary);
-            let id = known.ok_or_else(|| format!("{id:?} is no token id of this model"))?;
+            let id = known.ok_or_else(|| format!("{id:?} is not a token id of this model"))?;
             match (-100.0..=100.0).contains(&bias) {
                 true => Ok((id, bias)),
                 false => Err(format!("{bias} is not from -100 to 100")),
@@ -116,7 +116,7 @@ impl Choosing {
         };
         let wrong = |message: String| Err(ApiError::invalid(format!("`stop`: {message}")).with_param("stop"));
         if stops.len() > MOST_STOPS {
-            return wrong(format!("there are {}, and {MOST_STOPS} are the most", stops.len()));
+            return wrong(format!("there are {}; at most {MOST_STOPS} are allowed", stops.len()));
         }
         match stops.iter().any(String::is_empty) {
             true => wrong("an empty text would end every answer".into()),
@@ -140,12 +140,12 @@ pub fn count(n: Option<usize>, prompts: usize, places: usize) -> Result<usize, A
     match n {
         0 => Err(ApiError::invalid("`n`: give 1 or more").with_param("n")),
         n if all <= places => Ok(n),
-        _ => Err(ApiError::invalid(format!("this asks for {all} answers at once, and {places} are the most"))
+        _ => Err(ApiError::invalid(format!("this asks for {all} answers at once; at most {places} are allowed"))
             .with_param("n")),
     }
 }
 
-/// The fields of [`Choosing`] in a request's structure, beside its own.
+/// The fields of [`SamplingFields`] in a request's structure, beside its own.
 macro_rules! request {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: $kind:ty,)* }) => {
         $(#[$meta])*
@@ -182,7 +182,7 @@ macro_rules! request {
             pub seed: Option<i64>,
             /// Texts that end an answer, and are not part of it.
             #[serde(default)]
-            pub stop: Option<crate::asked::Stop>,
+            pub stop: Option<crate::sampling_fields::Stop>,
             /// Continue after end-of-text tokens.
             #[serde(default)]
             pub ignore_eos: bool,
@@ -197,13 +197,13 @@ macro_rules! request {
             pub stream: bool,
             /// Further content of a stream.
             #[serde(default)]
-            pub stream_options: Option<crate::asked::StreamOptions>,
+            pub stream_options: Option<crate::sampling_fields::StreamOptions>,
         }
 
         impl $name {
             /// Sampling settings.
-            pub fn choosing(&self) -> crate::asked::Choosing {
-                crate::asked::Choosing {
+            pub fn sampling_fields(&self) -> crate::sampling_fields::SamplingFields {
+                crate::sampling_fields::SamplingFields {
                     temperature: self.temperature,
                     top_p: self.top_p,
                     top_k: self.top_k,
