@@ -39,11 +39,7 @@ mod tests {
             ("1 two", "\"two\" is not a token id"),
             ("-1", "\"-1\""),
             ("4294967296", "not a token id"),
-            (
-                " ",
-                "no \
-                token id",
-            ),
+            (" ", "no token id"),
         ] {
             let message = parse_ids("--ids", text).unwrap_err().to_string();
             assert!(message.starts_with("--ids: ") && message.contains(expect), "{message}");

@@ -1,10 +1,10 @@
-//! The arithmetic of an optimiser's updates, twice: one pass over memory where the numbers are the host's, tensor
-//! operations elsewhere. No parameters, no state.
+//! The arithmetic of optimiser updates, twice: one pass over host memory, or tensor operations on a device. No
+//! parameters, no state.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
-/// Numbers that are handed to a thread together: enough that the handing costs nothing beside the work.
+/// Numbers per parallel task: enough that scheduling costs little.
 const CHUNK: usize = 1 << 14;
 
 /// Coefficients of one `AdamW` update (Loshchilov and Hutter 2017, <https://arxiv.org/abs/1711.05101>).
@@ -26,8 +26,8 @@ pub struct AdamWCoefficients {
     pub correction2: f64,
 }
 
-/// `AdamW`'s new weight, first and second moment, all `[elements]`. `on_host` says that the tensors are `flex`'s or
-/// `ndarray`'s and hold f32.
+/// The new weight, first and second moment of `AdamW`, all `[elements]`. `on_host`: the tensors hold f32 in host memory
+/// (`flex`, `ndarray`), and are updated in one pass.
 pub fn adamw(
     weight: Tensor<1>,
     gradient: Tensor<1>,
@@ -36,35 +36,14 @@ pub fn adamw(
     c: AdamWCoefficients,
     on_host: bool,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    if on_host {
-        adamw_on_host(weight, gradient, first, second, c)
-    } else {
-        adamw_on_device(weight, gradient, first, second, c)
+    if !on_host {
+        let gradient = gradient * c.gradient;
+        let first = first * c.beta1 + gradient.clone() * (1.0 - c.beta1);
+        let second = second * c.beta2 + gradient.square() * (1.0 - c.beta2);
+        let denominator = second.clone().sqrt() / c.correction2 + c.epsilon;
+        let weight = weight * c.keep - first.clone() / denominator * c.rate;
+        return (weight, first, second);
     }
-}
-
-fn adamw_on_device(
-    weight: Tensor<1>,
-    gradient: Tensor<1>,
-    first: Tensor<1>,
-    second: Tensor<1>,
-    c: AdamWCoefficients,
-) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    let gradient = gradient * c.gradient;
-    let first = first * c.beta1 + gradient.clone() * (1.0 - c.beta1);
-    let second = second * c.beta2 + gradient.square() * (1.0 - c.beta2);
-    let denominator = second.clone().sqrt() / c.correction2 + c.epsilon;
-    let weight = weight * c.keep - first.clone() / denominator * c.rate;
-    (weight, first, second)
-}
-
-fn adamw_on_host(
-    weight: Tensor<1>,
-    gradient: Tensor<1>,
-    first: Tensor<1>,
-    second: Tensor<1>,
-    c: AdamWCoefficients,
-) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     let device = weight.device();
     let (mut weight, gradient) = (weight.into_data(), gradient.into_data());
     let (mut first, mut second) = (first.into_data(), second.into_data());
@@ -109,8 +88,7 @@ pub struct Momentum {
     pub keep: f64,
 }
 
-/// `m ← μ·m + (1 − μ)·g`, and from that what the next gradient like this one would make of it, `μ·m + (1 − μ)·g`
-/// (Nesterov), which comes first.
+/// Nesterov momentum: `m ← μ·m + (1 − μ)·g`. Returns the look-ahead `μ·m + (1 − μ)·g`, then m.
 pub fn advance(gradient: Tensor<1>, momentum: Tensor<1>, c: Momentum, on_host: bool) -> (Tensor<1>, Tensor<1>) {
     if !on_host {
         let gradient = gradient * (c.gradient * (1.0 - c.keep));
@@ -134,7 +112,7 @@ pub fn add_scaled(weight: Tensor<1>, keep: f64, direction: Tensor<1>, rate: f64,
     in_one_pass(weight, direction, |w, d| *w = keep.mul_add(*w, *d * rate)).0
 }
 
-/// Changes two vectors of the host number by number, in place.
+/// Updates two vectors in host memory, element by element, in place.
 fn in_one_pass(a: Tensor<1>, b: Tensor<1>, f: impl Fn(&mut f32, &mut f32) + Sync) -> (Tensor<1>, Tensor<1>) {
     let device = a.device();
     let (mut a, mut b) = (a.into_data(), b.into_data());
@@ -159,7 +137,7 @@ mod tests {
         correction2: 0.3,
     };
 
-    /// The textbook's formula, number by number, in f64.
+    /// The textbook's formula, element by element, in f64.
     #[test]
     #[allow(clippy::many_single_char_names, reason = "they are the formula's")]
     fn both_ways_agree_with_the_formula() {

@@ -92,7 +92,7 @@ impl Metrics {
         registry.register("engine_requests", "Requests in the engine", this.engine_requests.clone());
         registry.register("free_places", "Requests accepted before the server answers 429", this.places.clone());
         registry.register("cache_pages", "Pages of keys and values", this.pages.clone());
-        registry.register("preemptions", "Requests preempted for want of pages", this.preemptions.clone());
+        registry.register("preemptions", "Requests preempted because the KV cache was full", this.preemptions.clone());
         registry.register("dropped_readers", "Requests cancelled for slow readers", this.dropped.clone());
         registry.register("engine_restarts", "Engines rebuilt after a defect", this.restarts.clone());
         this.registry = registry;

@@ -53,7 +53,7 @@ pub enum TokenizerError {
     },
     /// A tiktoken file's name is not that of a known split pattern.
     #[error(
-        "{path}: a rank file does not hold its split pattern, and its name does not tell it; rename it to contain one \
+        "{path}: a rank file does not hold its split pattern, and its name does not identify it; rename it to contain one \
          of {known}"
     )]
     UnknownRankFile {

@@ -58,13 +58,13 @@ pub fn word(dice: &mut Dice) -> String {
     }
 }
 
-/// A whole word of one syllable, which ends in a consonant or two.
+/// A word of one syllable.
 fn one_syllable(dice: &mut Dice) -> String {
     let vowels = if dice.chance(25) { LONG_VOWELS } else { VOWELS };
     format!("{}{}{}", dice.word(ONSETS), dice.word(vowels), dice.word(LAST))
 }
 
-/// A syllable and the consonants behind it.
+/// A syllable and the consonants after it.
 fn stem(dice: &mut Dice) -> String {
     let onset = if dice.chance(15) { "" } else { dice.word(ONSETS) };
     let vowels = if dice.chance(15) { LONG_VOWELS } else { VOWELS };
@@ -89,7 +89,7 @@ const CODAS: &[&str] = &[
     "b", "ck", "d", "l", "ll", "m", "n", "ng", "nt", "p", "r", "rd", "rt", "s", "sh", "st", "t", "th", "x", "l", "n",
     "r", "s", "t", "",
 ];
-/// What a word of one syllable ends in.
+/// Endings of words of one syllable.
 const LAST: &[&str] = &[
     "b", "ck", "d", "g", "k", "l", "ll", "m", "n", "p", "r", "s", "sh", "st", "t", "th", "x", "ff", "ss", "tch", "ch",
     "lf", "lk", "lm", "lph", "lt", "mb", "mp", "nd", "ng", "nk", "nt", "pe", "ne", "le", "ke", "te", "rd", "rk", "rm",
@@ -123,7 +123,7 @@ fn is_a_word(word: &str) -> bool {
         || possessions::is_one(word)
 }
 
-/// Whether a made-up word has a part that does not belong into a story for children.
+/// Whether a made-up word has a part that is unfit for a children's story.
 fn is_rude(word: &str) -> bool {
     const AVOIDED: &[&str] = &[
         "nazi", "pedo", "puta", "puto", "kaka", "vagi", "peni", "pipi", "popo", "titi", "mama", "papa", "dada", "fag",

@@ -1,15 +1,16 @@
 //! The operations that have a kernel, each twice.
 
+use burn::tensor::{Int, Tensor, TensorData, module};
+
 use super::{OpShape, Pass};
 use crate::attention::{self, Mask};
 use crate::cross_entropy::{self, Targets};
 use crate::{Activation, Angles, Head, Precision, activation, linear, norm, rotary};
-use burn::tensor::{Int, Tensor, TensorData, module};
 
-/// An operation of some vectors, which it takes apart into the shapes it needs, that gives one.
+/// An operation from vectors, which it reshapes as needed, to one vector.
 type Op = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1>>;
 
-/// An operation, as its kernel computes it and as burn's operations do.
+/// An operation twice: by its kernel and by burn's operations.
 pub(super) struct Case {
     /// Name of the operation.
     pub(super) name: &'static str,
@@ -17,7 +18,7 @@ pub(super) struct Case {
     pub(super) inputs: Vec<usize>,
     pub(super) kernel: Op,
     pub(super) reference: Op,
-    /// Floating-point operations of its matrix products: forwards, and how many times that forwards and backwards.
+    /// Floating-point operations of its matrix products: forwards, and the factor for both passes.
     products: Option<(f64, f64)>,
 }
 
@@ -95,7 +96,7 @@ fn rms_norm(shape: &OpShape) -> Case {
     )
 }
 
-/// The map up of a feed-forward layer.
+/// The first linear map of a feed-forward layer.
 fn linear_map(name: &'static str, shape: &OpShape, precision: Precision) -> Case {
     let (rows, inputs, outputs) = (shape.batch * shape.context, shape.width, 4 * shape.width);
     let x = move |i: &[Tensor<1>]| i[0].clone().reshape([rows, inputs]);
@@ -128,7 +129,7 @@ fn rotation(shape: &OpShape) -> Case {
 
 fn causal_attention(shape: &OpShape) -> Case {
     let OpShape { batch, context, width, heads, .. } = *shape;
-    // As in the decoder: heads stand beside one another in a token's row.
+    // As in the decoder, the heads of a token are contiguous.
     let heads_of = move |x: &Tensor<1>| x.clone().reshape([batch, context, heads, width / heads]).swap_dims(1, 2);
     let mask = || Mask::new(None, None);
     let size = batch * context * width;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::optimizer::{AdamWCoefficients, adamw};
 use cases::cases;
 
-/// The numbers that operations get their shapes from.
+/// Sizes from which the shapes of all operations follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpShape {
     /// Rows (B).
@@ -118,13 +118,13 @@ impl OpShape {
     }
 }
 
-/// Numbers that a gradient may be asked of, or not.
+/// A random input, which tracks gradients in [`Pass::Both`].
 fn input(length: usize, pass: Pass, device: &Device) -> Tensor<1> {
     let numbers = Tensor::random([length], Distribution::Uniform(-1.0, 1.0), device);
     if pass == Pass::Both { numbers.require_grad() } else { numbers }
 }
 
-/// Seconds of one run. The gradient of the result is all ones; freeing what was made is not counted.
+/// Seconds of one run. The gradient of the result is all ones; freeing memory is not counted.
 fn seconds(op: &dyn Fn(&[Tensor<1>]) -> Tensor<1>, inputs: &[Tensor<1>], pass: Pass) -> f64 {
     let start = Instant::now();
     let output = op(inputs);
@@ -160,16 +160,16 @@ fn seconds_of_adamw(length: usize, on_host: bool, device: &Device) -> impl FnMut
     }
 }
 
-/// Seconds of the kernel and of burn's operations, round by round. What is short is run several times a round.
+/// Seconds of the kernel and of burn's operations, round by round. Short runs are repeated within a round.
 fn measure_in_turn(
     rounds: usize,
     mut kernel: impl FnMut() -> f64,
     mut reference: impl FnMut() -> f64,
 ) -> Vec<(f64, f64)> {
-    /// Below this a clock and a scheduler are felt.
+    /// Shorter times are dominated by the clock and the scheduler.
     const LEAST_SECONDS: f64 = 0.02;
     let repeats = |seconds: f64| (LEAST_SECONDS / seconds.max(1e-6)).ceil().clamp(1.0, 100.0) as usize;
-    // The first run of each prepares threads and memory, the second says how long it takes.
+    // The first run of each warms up threads and memory, the second gives the number of repeats.
     let [kernel_repeats, reference_repeats] =
         [&mut kernel as &mut dyn FnMut() -> f64, &mut reference].map(|run| (run(), repeats(run())).1);
     let mean =
@@ -177,7 +177,7 @@ fn measure_in_turn(
     (0..rounds).map(|_| (mean(&mut kernel, kernel_repeats), mean(&mut reference, reference_repeats))).collect()
 }
 
-/// The number in the middle, or the mean of the two.
+/// The median.
 pub fn median(numbers: &mut [f64]) -> f64 {
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len() / 2;
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(products, 2 * 5, "two linear maps, attention, two heads with their loss");
     }
 
-    /// A kernel that computes something else than its composition would be compared with nothing.
+    /// A ratio means something only if both compute the same.
     #[test]
     fn both_ways_compute_the_same() {
         let device = Device::flex();

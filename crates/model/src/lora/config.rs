@@ -1,4 +1,4 @@
-//! Which maps get adapters, and of what size.
+//! Configuration of adapters: their maps and their size.
 
 use fireclay_kernels::WeightStorage;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::ModelError;
 use crate::config::DecoderConfig;
 use crate::huggingface::names::{LinearMap, linear_maps};
 
-/// Which maps get adapters, and of what size.
+/// Configuration of adapters: their maps and their size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
@@ -32,7 +32,7 @@ impl Default for LoraConfig {
 }
 
 impl LoraConfig {
-    /// Checks that a decoder of `config` can have these adapters, and gives the maps that they are for by our names.
+    /// Checks that a decoder of `config` can have these adapters, and returns the names of their maps.
     ///
     /// # Errors
     /// [`ModelError::Invalid`] names the first invalid number or target and the valid values.

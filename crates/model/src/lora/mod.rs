@@ -1,7 +1,7 @@
-//! Low-rank adapters: a frozen decoder with a few trained numbers beside its matrices (Hu et al. 2021, `LoRA`).
+//! Low-rank adapters: a frozen decoder with a few trainable parameters next to its matrices (Hu et al. 2021, `LoRA`).
 //!
 //! An adapted map computes `y = x·W + (alpha / rank)·(x·A)·B` with A `[inputs, rank]` and B `[rank, outputs]`. W and
-//! everything else is frozen: it has no gradient, and stays so through burn's `valid` and `train`.
+//! everything else is frozen: it has no gradient, also after burn's `valid` and `train`.
 
 mod adapter;
 mod config;
