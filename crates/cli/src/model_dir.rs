@@ -101,8 +101,8 @@ fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     if let (Some(better), true) = (best.0, best.1 != last.1) {
         let (taken, left) = (name(&best.1), name(&last.1));
         tracing::warn!(
-            "{}: taking {taken}, whose battery score is {:.1} ({better}), over {left} with {:.1} ({figures}); --model {} \
-             takes {left}",
+            "{}: taking {taken}, whose battery score is {:.1} ({better}), over {left} with {:.1} ({figures}); \
+             --model {} takes {left}",
             run.display(),
             100.0 * better.score(),
             100.0 * figures.score(),
