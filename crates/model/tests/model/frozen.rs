@@ -12,7 +12,7 @@ use fireclay_model::{
 };
 
 use crate::lora::{Learning, adapted, loss};
-use crate::{device, distance, tokens};
+use crate::{device, distance, has_bf16, tokens};
 
 /// Decoders with tied and untied heads, with biases, with fused maps and with permuted heads.
 fn configs() -> Vec<DecoderConfig> {
@@ -41,7 +41,8 @@ fn frozen(check: impl Fn(&str, Decoder)) {
         let decoder = config.init(1, &crate::device());
         let dir = folder.path().join(format!("{index}"));
         save(&decoder, &dir).unwrap_or_else(|error| panic!("{error}"));
-        for format in [WeightStorage::Bf16, WeightStorage::Int8] {
+        let formats = [WeightStorage::Bf16, WeightStorage::Int8];
+        for format in formats.into_iter().filter(|format| *format != WeightStorage::Bf16 || has_bf16(&device)) {
             let frozen = load_frozen(&dir, &device, Some(format)).unwrap_or_else(|error| panic!("{error}"));
             check(&format!("{:?} in {format:?}", config.family), frozen);
         }
