@@ -101,7 +101,7 @@ impl Plan {
     /// # Errors
     /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
     pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
-        let vocab_size = stages::vocab_size(recipe, model)?;
+        let vocab_size = stages::vocab_size(recipe.shared(), model)?;
         let decoder = match model {
             Some(model) => fireclay_model::huggingface::load_config(model)?,
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
@@ -128,7 +128,7 @@ impl Plan {
         }
         Ok(Self {
             recipe: recipe.name.clone(),
-            data: stages::describe_data(recipe),
+            data: stages::describe_data(recipe.shared()),
             device: device_name.into(),
             vocab_size,
             model: format!(

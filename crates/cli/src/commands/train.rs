@@ -43,7 +43,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     let mut interrupt = None;
     for &stage in &recipe.stages {
         let Some(training) = recipe.training_stage(stage) else {
-            let (tokenizer, there) = stages::tokenizer(&recipe, &run, model)?;
+            let (tokenizer, there) = stages::tokenizer(recipe.shared(), &run, model)?;
             let state = if there { "done before" } else { "done" };
             tell(stage.name(), format!("{} tokens, {state}", tokenizer.vocab_size()));
             continue;
@@ -53,8 +53,17 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
             Some(interrupt) => interrupt,
             none => none.insert(Interrupt::install().context("signals cannot be caught")?),
         };
-        let (recipe, run, device, quiet) = (&recipe, &run, &device, console.quiet);
-        let context = Context { stage, recipe, run, tokenizer: &tokenizer, model, device, interrupt, quiet };
+        let context = Context {
+            stage,
+            recipe: recipe.shared(),
+            before: recipe.stages_before(stage),
+            run: &run,
+            tokenizer: &tokenizer,
+            model,
+            device: &device,
+            interrupt,
+            quiet: console.quiet,
+        };
         match stages::train(&context, training)? {
             Outcome::Finished(summary) => {
                 tell(stage.name(), describe(training, &summary));
@@ -140,7 +149,7 @@ fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<f
             run.path().display()
         )));
     }
-    Ok(stages::tokenizer(recipe, run, model)?.0)
+    Ok(stages::tokenizer(recipe.shared(), run, model)?.0)
 }
 
 /// Results of a finished stage in one line.

@@ -4,6 +4,7 @@
 //! recipe file, the values derived from `--depth`, flags such as `--steps`, then `--set`. The result has every number
 //! filled in and is written into the run directory, where it is a recipe itself.
 
+mod shared;
 mod sections;
 mod data;
 mod battery;
@@ -21,4 +22,5 @@ pub use error::RecipeError;
 pub use layers::{Overrides, embedded, resolve};
 pub(crate) use parts::section;
 pub use parts::{Part, Parts};
-pub use sections::{BatchSampling, ModelSection, Preset, Recipe};
+pub use sections::Recipe;
+pub use shared::{BatchSampling, ModelSection, Preset, SharedSections};

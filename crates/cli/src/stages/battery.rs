@@ -15,14 +15,13 @@ use super::{Stage, TrainingStage};
 /// # Errors
 /// When its files are wrong, or none of its prompts can be used.
 pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<Option<StageBattery<'a>>> {
-    let section = &context.recipe.battery;
+    let section = context.recipe.battery;
     if !section.is_on() {
         return Ok(None);
     }
-    let world = context.recipe.world();
     let sampling = section.sampling(&context.recipe.chat.sampling());
     let of_size = |per_topic| {
-        let tasks = tasks(&section.data, &world, per_topic)?;
+        let tasks = tasks(&section.data, &context.recipe.world, per_topic)?;
         encode(&tasks, context.tokenizer, config.context, &sampling)
     };
     let (during, _) = of_size(section.during_per_topic())?;

@@ -2,26 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_model::{Decoder, LoraConfig, load_frozen};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::checkpoint::fingerprint;
 use fireclay_train::{Interrupt, TrainConfig, check_fit};
-use serde_json::Value;
 
-use super::{LearnsFrom, Stage, TrainingStage};
+use super::Stage;
 use crate::error::user;
 use crate::model_dir;
-use crate::recipe::{PromptData, Recipe};
+use crate::recipe::{PromptData, SharedSections};
 use crate::run_dir::RunDir;
 
 /// Arguments of a training stage.
 pub struct Context<'a> {
     /// The stage.
     pub stage: Stage,
-    /// The resolved recipe.
-    pub recipe: &'a Recipe,
+    /// The sections of the resolved recipe that belong to no stage.
+    pub recipe: SharedSections<'a>,
+    /// The stages that may leave the language model with which the stage begins, the likeliest first.
+    pub before: Vec<Stage>,
     /// The run directory.
     pub run: &'a RunDir,
     /// The run's tokenizer.
@@ -46,13 +46,7 @@ impl Context<'_> {
     /// finished.
     pub fn base(&self) -> Result<PathBuf> {
         let this = self.stage;
-        let stages = &self.recipe.stages;
-        let place = stages.iter().position(|stage| *stage == this).unwrap_or(stages.len());
-        let before = stages[..place].iter().rev().copied();
-        let given_text =
-            self.recipe.training().into_iter().rev().filter(|(_, section)| section.learns_from().is_given_text());
-        let usual = given_text.map(|(stage, _)| stage).filter(|stage| *stage != this);
-        for stage in before.chain(usual).filter(|stage| stage.leaves_policy()) {
+        for stage in &self.before {
             let folder = self.run.folder(stage.name());
             if folder.join("DONE").exists() {
                 return model_dir::resolve(&folder);
@@ -117,46 +111,6 @@ impl Context<'_> {
             return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
         }
         model_dir::resolve(&folder)
-    }
-
-    /// The settings that the stage must be resumed with: its own, the model that it begins with, the reward model, and
-    /// the battery.
-    ///
-    /// # Errors
-    /// As [`base`](Self::base), and when a model's files cannot be read.
-    pub fn settings(&self, training: &dyn TrainingStage) -> Result<Value> {
-        let own = training.settings();
-        let Value::Object(mut settings) = own else { return Ok(own) };
-        let base = self.base()?;
-        // Only a model that is frozen under adapters, or used as a reference, is read again.
-        let needed = training.lora().is_some() || !training.learns_from().is_given_text();
-        let named = if needed { self.with_checksum(&base)? } else { self.within_run(&base) };
-        settings.insert("begins_with".into(), named.into());
-        if let LearnsFrom::Prompts(data) = training.learns_from()
-            && data.rewards.learned != 0.0
-            && let Ok(judge) = self.reward_model_dir(data)
-        {
-            settings.insert("judged_by".into(), self.with_checksum(&judge)?.into());
-        }
-        let battery = &self.recipe.battery;
-        if battery.is_on() && self.stage.has_battery() {
-            // It selects the best checkpoint. The number of prompts at the end may change.
-            let mut asked = serde_json::to_value(battery)?;
-            asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
-            settings.insert("battery".into(), asked);
-        }
-        Ok(Value::Object(settings))
-    }
-
-    /// A path as the run sees it.
-    fn within_run(&self, path: &Path) -> String {
-        path.strip_prefix(self.run.path()).unwrap_or(path).display().to_string()
-    }
-
-    /// A model's path, and a checksum of its files.
-    fn with_checksum(&self, model: &Path) -> Result<String> {
-        let checksum = fingerprint(model).with_context(|| model.display().to_string())?;
-        Ok(format!("{} (checksum {})", self.within_run(model), &checksum[..16]))
     }
 
     /// Refuses a tokenizer without a chat template, and warns of a template whose answers have no end token.

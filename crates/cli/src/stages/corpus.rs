@@ -11,7 +11,7 @@ use fireclay_data::{
 };
 use fireclay_tokenizer::Tokenizer;
 
-use crate::recipe::Recipe;
+use crate::recipe::SharedSections;
 use crate::tokenizer_kind::TokenizerKind;
 
 /// The training documents' texts, for training a tokenizer. Ends at the first error, which is stored in `failed`.
@@ -19,15 +19,15 @@ use crate::tokenizer_kind::TokenizerKind;
 /// # Errors
 /// When a path is missing or of an unknown kind.
 pub fn document_texts<'a>(
-    recipe: &Recipe,
+    recipe: SharedSections,
     failed: &'a mut Option<DataError>,
 ) -> Result<Box<dyn Iterator<Item = String> + Send + 'a>> {
     // A character that training has not seen could not be encoded later.
     let characters = recipe.tokenizer.kind == TokenizerKind::Char;
     let limit = if characters { u64::MAX } else { recipe.tokenizer.max_bytes };
     if recipe.data.paths.is_empty() {
-        let validation = characters.then(|| corpus::documents(&recipe.corpus, Split::Validation));
-        let texts = corpus::documents(&recipe.corpus, Split::Train).chain(validation.into_iter().flatten());
+        let validation = characters.then(|| corpus::documents(recipe.corpus, Split::Validation));
+        let texts = corpus::documents(recipe.corpus, Split::Train).chain(validation.into_iter().flatten());
         let rendered = recipe.corpus.chat_template;
         return Ok(Box::new(up_to(limit, texts.flat_map(move |document| as_tokenized(document, rendered)))));
     }
@@ -57,7 +57,7 @@ fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
     }
 }
 
-fn read_options(recipe: &Recipe) -> ReadOptions {
+fn read_options(recipe: SharedSections) -> ReadOptions {
     let mut options = ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() };
     if let Some(column) = &recipe.data.text_column {
         options.text_column.clone_from(column);
@@ -77,7 +77,7 @@ fn up_to(limit: u64, texts: impl Iterator<Item = String> + Send) -> impl Iterato
 /// The recipe's text as tokens in `dir`, made now or by an earlier run. A stage that has `begun` keeps its tokens, even
 /// if the files have changed since.
 pub(super) fn shards(
-    recipe: &Recipe,
+    recipe: SharedSections,
     tokenizer: &Tokenizer,
     dir: &Path,
     begun: bool,
@@ -90,7 +90,13 @@ pub(super) fn shards(
     })
 }
 
-fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool, progress: bool) -> Result<ShardSet> {
+fn stored_shards(
+    recipe: SharedSections,
+    tokenizer: &Tokenizer,
+    dir: &Path,
+    begun: bool,
+    progress: bool,
+) -> Result<ShardSet> {
     if begun {
         match ShardSet::open(dir, tokenizer) {
             // The tokens were deleted, as the message about damaged ones advises: they are made again, and the position
@@ -110,7 +116,7 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
         }
         return Ok(tokenized.shards);
     }
-    let key = format!("embedded corpus {}", serde_json::to_string(&recipe.corpus)?);
+    let key = format!("embedded corpus {}", serde_json::to_string(recipe.corpus)?);
     if dir.exists() {
         // Anything but a complete set of this corpus and tokenizer is generated again; nothing is lost.
         if let Some(shards) = ShardSet::open(dir, tokenizer).ok().filter(|shards| shards.key() == key) {
@@ -118,7 +124,7 @@ fn stored_shards(recipe: &Recipe, tokenizer: &Tokenizer, dir: &Path, begun: bool
         }
     }
     let options = TokenizeOptions { key, ..options };
-    let documents = |split| embedded(&recipe.corpus, split, tokenizer);
+    let documents = |split| embedded(recipe.corpus, split, tokenizer);
     let (train, validation) = (documents(Split::Train), documents(Split::Validation));
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
 }
@@ -142,6 +148,6 @@ pub fn embedded<'a>(
 
 /// Source of the text, in words.
 #[must_use]
-pub fn describe_data(recipe: &Recipe) -> String {
+pub fn describe_data(recipe: SharedSections) -> String {
     if recipe.data.paths.is_empty() { "the embedded corpus".into() } else { recipe.data.paths.join(", ") }
 }

@@ -8,6 +8,7 @@ mod training_stage;
 mod load;
 mod section;
 mod context;
+mod settings;
 mod corpus;
 mod battery;
 mod verdict;
@@ -71,7 +72,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     }
     let run = StageRun {
         config: training.train(),
-        settings: context.settings(training)?,
+        settings: settings::settings(context, training)?,
         tokenizer: context.tokenizer,
         stage: &mut stage,
         interrupt: context.interrupt,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::corpus::shards;
 use super::{Context, LearnsFrom, TrainingStage};
-use crate::recipe::{BatchSampling, Recipe};
+use crate::recipe::{BatchSampling, SharedSections};
 use fireclay_data::examples::messages;
 
 /// `[pretrain]`. Text, decoder and samples have separate sections.
@@ -30,7 +30,7 @@ impl TrainingStage for PretrainSection {
 
     /// From fresh weights or from those of `--model`.
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
-        let Context { recipe, tokenizer, device, .. } = context;
+        let &Context { recipe, tokenizer, device, .. } = context;
         let begun = stage::latest_checkpoint(run.stage.path())?.is_some();
         let shards = shards(recipe, tokenizer, &context.run.folder("data"), begun, !context.quiet)?;
         let decoder = if let Some(dir) = context.model {
@@ -52,12 +52,12 @@ impl TrainingStage for PretrainSection {
 }
 
 /// Prompts of samples.
-fn prompts(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Vec<String>> {
+fn prompts(recipe: SharedSections, tokenizer: &Tokenizer) -> Result<Vec<String>> {
     if !recipe.samples.prompts.is_empty() {
         return Ok(recipe.samples.prompts.clone());
     }
     if recipe.data.paths.is_empty() {
-        let prompts = corpus::sample_prompts(&recipe.corpus).into_iter().map(|sample| match sample.prompt {
+        let prompts = corpus::sample_prompts(recipe.corpus).into_iter().map(|sample| match sample.prompt {
             CorpusDocument::Text(text) => Ok(text),
             CorpusDocument::Conversation(turns) => Ok(tokenizer.render_chat(&messages(turns), true)?),
         });

@@ -7,7 +7,7 @@ use anyhow::Result;
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
 
 use super::corpus::document_texts;
-use crate::recipe::{Preset, Recipe};
+use crate::recipe::{Preset, SharedSections};
 use crate::run_dir::{RunDir, write_whole};
 use crate::tokenizer_kind::TokenizerKind;
 
@@ -16,7 +16,7 @@ use crate::tokenizer_kind::TokenizerKind;
 ///
 /// # Errors
 /// When a tokenizer, or text whose characters are to be counted, cannot be read.
-pub fn vocab_size(recipe: &Recipe, model: Option<&Path>) -> Result<usize> {
+pub fn vocab_size(recipe: SharedSections, model: Option<&Path>) -> Result<usize> {
     Ok(match starting_tokenizer(recipe, model)? {
         Some(tokenizer) => tokenizer.vocab_size(),
         None if recipe.tokenizer.kind == TokenizerKind::Char => train(recipe)?.vocab_size(),
@@ -25,7 +25,7 @@ pub fn vocab_size(recipe: &Recipe, model: Option<&Path>) -> Result<usize> {
 }
 
 /// The tokenizer that a run takes instead of training one: that of `--model`, or of the recipe's `tokenizer.path`.
-fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<Tokenizer>> {
+fn starting_tokenizer(recipe: SharedSections, model: Option<&Path>) -> Result<Option<Tokenizer>> {
     let path = model.map(Path::to_path_buf).or_else(|| recipe.tokenizer.path.as_ref().map(Into::into));
     path.map(Tokenizer::load).transpose().map_err(Into::into)
 }
@@ -34,7 +34,7 @@ fn starting_tokenizer(recipe: &Recipe, model: Option<&Path>) -> Result<Option<To
 ///
 /// # Errors
 /// When the text or the tokenizer cannot be read, or the folder not be written.
-pub fn tokenizer(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<(Tokenizer, bool)> {
+pub fn tokenizer(recipe: SharedSections, run: &RunDir, model: Option<&Path>) -> Result<(Tokenizer, bool)> {
     let dir = run.folder("tokenizer");
     let done = dir.join("DONE");
     if done.exists() {
@@ -60,8 +60,8 @@ pub fn with_start_time(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
 }
 
 /// Trains the tokenizer that the recipe describes.
-fn train(recipe: &Recipe) -> Result<Tokenizer> {
-    let section = &recipe.tokenizer;
+fn train(recipe: SharedSections) -> Result<Tokenizer> {
+    let section = recipe.tokenizer;
     let mut failed = None;
     let texts = document_texts(recipe, &mut failed)?;
     let trained = match section.kind {

@@ -1,14 +1,13 @@
-//! The run directory: the resolved recipe, the machine, and one folder per stage.
+//! A run directory is made for a recipe, and goes on with that one alone.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fireclay_train::Schedule;
-use fireclay_train::stage::write_atomically;
 use toml::{Table, Value};
 
+use super::{RunDir, lock, write_whole};
 use crate::console::say;
 use crate::error::user;
 use crate::machine::machine;
@@ -33,14 +32,6 @@ fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
     stage.is_some_and(|stage| {
         lengthened(stage) || stage.is_free(rest) || !path.join(section).join("metrics.jsonl").exists()
     })
-}
-
-/// An opened run directory.
-#[derive(Clone, Debug)]
-pub struct RunDir {
-    path: PathBuf,
-    /// Held against other runs in this folder until the last clone is dropped.
-    _lock: Arc<File>,
 }
 
 impl RunDir {
@@ -83,18 +74,6 @@ impl RunDir {
         toml::from_str(&std::fs::read_to_string(path.join("recipe.toml")).ok()?).ok()
     }
 
-    /// The run's folder.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// A stage's folder, or another by that name.
-    #[must_use]
-    pub fn folder(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
     fn recipe_file(&self) -> PathBuf {
         self.path.join("recipe.toml")
     }
@@ -132,21 +111,6 @@ impl RunDir {
     }
 }
 
-/// Makes the folder where there is none, and locks it.
-fn lock(path: &Path) -> Result<File> {
-    std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
-    let file = path.join("lock");
-    let lock = File::create(&file).with_context(|| format!("{}: cannot be written", file.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(user(format!(
-            "{}: another run is working in this folder; wait for it or stop it, or choose another folder with --out",
-            path.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{}: cannot be locked", file.display())),
-    }
-}
-
 /// Whether there is a run to move aside; nothing else is moved.
 fn is_run(path: &Path) -> Result<bool> {
     if path.join("recipe.toml").exists() {
@@ -180,12 +144,6 @@ fn free_name(path: &Path) -> PathBuf {
         .map(|number| path.with_file_name(format!("{name}.old-{number}")))
         .find(|candidate| !candidate.exists())
         .expect("numbers do not end")
-}
-
-/// [`write_atomically`], with the file and the remedy in its error.
-pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
-    write_atomically(path, text.as_bytes())
-        .with_context(|| format!("{}: cannot be written; free some space or check the permissions", path.display()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,50 @@
+//! What a stage must not change when it is resumed.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use fireclay_train::checkpoint::fingerprint;
+use serde_json::Value;
+
+use super::{Context, LearnsFrom, TrainingStage};
+use crate::run_dir::RunDir;
+
+/// The settings that a stage must be resumed with: its own, the model that it begins with, the reward model, and the
+/// battery.
+///
+/// # Errors
+/// As [`Context::base`], and when a model's files cannot be read.
+pub fn settings(context: &Context, training: &dyn TrainingStage) -> Result<Value> {
+    let own = training.settings();
+    let Value::Object(mut settings) = own else { return Ok(own) };
+    let base = context.base()?;
+    // Only a model that is frozen under adapters, or used as a reference, is read again.
+    let needed = training.lora().is_some() || !training.learns_from().is_given_text();
+    let named = if needed { with_checksum(context.run, &base)? } else { within_run(context.run, &base) };
+    settings.insert("begins_with".into(), named.into());
+    if let LearnsFrom::Prompts(data) = training.learns_from()
+        && data.rewards.learned != 0.0
+        && let Ok(judge) = context.reward_model_dir(data)
+    {
+        settings.insert("judged_by".into(), with_checksum(context.run, &judge)?.into());
+    }
+    let battery = context.recipe.battery;
+    if battery.is_on() && context.stage.has_battery() {
+        // It selects the best checkpoint. The number of prompts at the end may change.
+        let mut asked = serde_json::to_value(battery)?;
+        asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
+        settings.insert("battery".into(), asked);
+    }
+    Ok(Value::Object(settings))
+}
+
+/// A path as the run sees it.
+fn within_run(run: &RunDir, path: &Path) -> String {
+    path.strip_prefix(run.path()).unwrap_or(path).display().to_string()
+}
+
+/// A model's path, and a checksum of its files.
+fn with_checksum(run: &RunDir, model: &Path) -> Result<String> {
+    let checksum = fingerprint(model).with_context(|| model.display().to_string())?;
+    Ok(format!("{} (checksum {})", within_run(run, model), &checksum[..16]))
+}
