@@ -1,10 +1,11 @@
-//! Items of the Responses API and stored messages.
+//! Items of requests as stored messages, and stored messages as chat templates take them. `item_list.rs` goes the other
+//! way.
 
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
 use crate::messages::parse_arguments;
-use crate::store::{Content, NewMessage, Role, Status, StoredMessage};
+use crate::store::{Content, NewMessage, Role, StoredMessage};
 
 /// Fields of an item that the server sets; ignored in requests.
 const TOLD: [&str; 2] = ["id", "status"];
@@ -40,7 +41,8 @@ fn parse(place: &str, object: &Map<String, Value>) -> Result<NewMessage, ApiErro
         }
         "function_call_output" => {
             let id = need("call_id")?.to_owned();
-            Ok(NewMessage { tool_call_id: Some(id), ..NewMessage::new(Role::Tool, need("output")?) })
+            let output = content(place, "output", object.get("output"))?;
+            Ok(NewMessage { tool_call_id: Some(id), ..NewMessage::new(Role::Tool, output) })
         }
         _ => {
             let role = match need("role")? {
@@ -56,26 +58,40 @@ fn parse(place: &str, object: &Map<String, Value>) -> Result<NewMessage, ApiErro
                     ));
                 }
             };
-            Ok(NewMessage::new(role, content(place, object.get("content"))?))
+            Ok(NewMessage::new(role, content(place, "content", object.get("content"))?))
         }
     }
 }
 
-fn content(place: &str, content: Option<&Value>) -> Result<Content, ApiError> {
+/// The text of a field: as it is, or in parts.
+fn content(place: &str, field: &str, content: Option<&Value>) -> Result<Content, ApiError> {
     match content {
         Some(Value::String(text)) => Ok(Content::Text(text.clone())),
         Some(Value::Array(parts)) => {
-            let text = |part: &Value| match part["type"].as_str() {
-                Some("input_text" | "output_text" | "text") => {
-                    part["text"].as_str().map(str::to_owned).ok_or("a part lacks its text")
-                }
-                _ => Err("only parts of text are supported"),
-            };
-            let texts: Result<String, &str> = parts.iter().map(text).collect();
-            texts.map(Content::Text).map_err(|why| wrong(place, "content", why))
+            let text = |(index, part): (usize, &Value)| part_text(&format!("{place}.{field}[{index}]"), part);
+            parts.iter().enumerate().map(text).collect::<Result<String, _>>().map(Content::Text)
         }
-        _ => Err(wrong(place, "content", "give a text, or parts of text")),
+        _ => Err(wrong(place, field, "give a text, or parts of text")),
     }
+}
+
+/// The text of a part of a message at `place`.
+///
+/// # Errors
+/// 400 for other parts than text, and for unknown fields.
+fn part_text(place: &str, part: &Value) -> Result<String, ApiError> {
+    let field = match part["type"].as_str() {
+        Some("input_text" | "output_text" | "text") => "text",
+        Some("refusal") => "refusal",
+        Some(kind) => return Err(wrong(place, "type", &format!("{kind:?} is not supported; only text is"))),
+        None => return Err(wrong(place, "type", "give input_text or output_text")),
+    };
+    let is_known = |name: &str| ["type", field, "annotations", "logprobs"].contains(&name);
+    let fields = part.as_object().into_iter().flatten();
+    if let Some((name, _)) = fields.into_iter().find(|(name, value)| !value.is_null() && !is_known(name)) {
+        return Err(wrong(place, name, "unknown field").with_code("unknown_parameter"));
+    }
+    part[field].as_str().map(str::to_owned).ok_or_else(|| wrong(place, field, "give a text"))
 }
 
 fn wrong(place: &str, field: &str, why: &str) -> ApiError {
@@ -101,45 +117,4 @@ pub fn as_chat(message: &StoredMessage) -> fireclay_tokenizer::Message {
         chat.extra.insert("tool_call_id".into(), id.clone().into());
     }
     chat
-}
-
-/// A stored message as items: its words, and each of its calls.
-pub fn item(message: &StoredMessage) -> Vec<Value> {
-    let status = status(message.status);
-    if message.role == Role::Tool {
-        let output = message.content.text();
-        return vec![json!({"id": message.id, "type": "function_call_output", "status": status,
-            "call_id": message.tool_call_id, "output": output})];
-    }
-    let text = message.content.text();
-    let role = serde_json::to_value(message.role).expect("a role is a word");
-    let part = match message.role {
-        Role::Assistant => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
-        _ => json!({"type": "input_text", "text": text}),
-    };
-    let calls = message.tool_calls.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut items = vec![];
-    if !text.is_empty() || calls.is_empty() {
-        items.push(json!({"id": message.id, "type": "message", "status": status, "role": role, "content": [part]}));
-    }
-    for call in calls {
-        let function = &call["function"];
-        items.push(json!({"id": call_item(&call), "type": "function_call", "status": status, "call_id": call["id"],
-            "name": function["name"], "arguments": function["arguments"]}));
-    }
-    items
-}
-
-/// The id of the item of a call.
-fn call_item(call: &Value) -> String {
-    format!("fc_{}", call["id"].as_str().unwrap_or_default())
-}
-
-/// Progress of a message, in the API's words.
-pub fn status(status: Status) -> &'static str {
-    match status {
-        Status::InProgress => "in_progress",
-        Status::Completed => "completed",
-        Status::Incomplete => "incomplete",
-    }
 }

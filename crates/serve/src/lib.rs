@@ -21,6 +21,8 @@ mod error;
 mod format;
 mod generation;
 mod items;
+mod query;
+mod item_list;
 mod listener;
 mod logprobs;
 mod messages;

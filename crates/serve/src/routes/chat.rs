@@ -20,7 +20,7 @@ use crate::model::Served;
 use crate::sampling_fields::{MOST_LOGPROBS, count, request};
 use crate::sse;
 use crate::store::new_id;
-use crate::tools;
+use crate::tools::{self, Piece, Splitter};
 
 request! {
     /// A conversation to answer.
@@ -219,40 +219,34 @@ impl Answer {
             events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
         }
         let mut tokens = Tokens::default();
-        // A reply that may call tools is sent as a whole: calls cannot be recognised earlier.
-        let mut held = vec![String::new(); n];
+        let mut splitters: Vec<Splitter> = (0..n).map(|_| Splitter::default()).collect();
+        let mut calls = vec![0_u64; n];
         while let Some(delta) = events.next(&mut generation).await? {
-            let AnswerDelta { index, mut text, said, end } = match delta {
+            let AnswerDelta { index, text, said, end } = match delta {
                 Ok(delta) => delta,
                 Err(error) => {
                     events.fail(&error).await?;
                     return events.done().await;
                 }
             };
-            let mut calls = vec![];
-            if self.with_tools {
-                held[index] += &text;
-                text.clear();
-                if end.is_some() {
-                    let (content, found) = tools::split(true, &held[index]);
-                    (text, calls) = (content.unwrap_or_default(), found);
-                }
+            let pieces = match (self.with_tools, text.is_empty()) {
+                (true, _) => splitters[index].take(&text, end.is_some()),
+                (false, true) => vec![],
+                (false, false) => vec![Piece::Text(text)],
+            };
+            let mut deltas: Vec<Value> = pieces.into_iter().map(|piece| delta_of(piece, &mut calls[index])).collect();
+            // Log-probabilities are told as the tokens come, also of those whose text is held back.
+            let said = if self.logprobs { said } else { vec![] };
+            if !said.is_empty() && deltas.first().is_none_or(|delta| delta["content"].is_null()) {
+                deltas.insert(0, json!({"content": ""}));
             }
-            if !text.is_empty() || (self.logprobs && !said.is_empty()) {
-                let delta = json!({"content": text});
-                events.send(&chunk(&[choice(index, &delta, &self.logprobs(&said), None)])).await?;
-            }
-            if !calls.is_empty() {
-                let numbered = (0..).zip(&mut calls).map(|(index, call): (u64, &mut Value)| {
-                    call["index"] = index.into();
-                    call.clone()
-                });
-                let delta = json!({"tool_calls": numbered.collect::<Vec<Value>>()});
-                events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
+            for (place, delta) in deltas.iter().enumerate() {
+                let logprobs = if place == 0 && !said.is_empty() { self.logprobs(&said) } else { Value::Null };
+                events.send(&chunk(&[choice(index, delta, &logprobs, None)])).await?;
             }
             if let Some(end) = end {
                 tokens.add(&end.completion, index == 0);
-                let reason = if calls.is_empty() { end.reason } else { "tool_calls" };
+                let reason = if calls[index] == 0 { end.reason } else { "tool_calls" };
                 events.send(&chunk(&[choice(index, &json!({}), &Value::Null, Some(reason))])).await?;
             }
         }
@@ -275,6 +269,18 @@ impl Answer {
         }
         let entries = said.iter().map(|said| token_entry(&self.model, said));
         json!({"content": entries.collect::<Vec<Value>>(), "refusal": null})
+    }
+}
+
+/// A piece of an answer as the delta of a chunk; `calls` counts the answer's calls.
+fn delta_of(piece: Piece, calls: &mut u64) -> Value {
+    match piece {
+        Piece::Text(text) => json!({"content": text}),
+        Piece::Call(mut call) => {
+            call["index"] = (*calls).into();
+            *calls += 1;
+            json!({"tool_calls": [call]})
+        }
     }
 }
 

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::Account;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
-use crate::items::{self, item};
-use crate::store::{ConversationChange, NewConversation, Parent, StoredConversation, StoredMessage};
+use crate::item_list::{Item, ItemsQuery, items, list, message_of, no_item, objects};
+use crate::items::parse_all;
+use crate::query::Query;
+use crate::store::{ConversationChange, NewConversation, Parent, StoreError, StoredConversation, StoredMessage};
 
 /// A conversation to begin.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -53,17 +55,6 @@ pub struct CreateItems {
 }
 
 impl Body for CreateItems {}
-
-/// Which items a list has.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-pub struct ItemsQuery {
-    /// At most so many, 1 to 100 [default: 20].
-    limit: Option<usize>,
-    /// "asc" or "desc" [default: desc].
-    order: Option<String>,
-    /// Only those after this item.
-    after: Option<String>,
-}
 
 /// Pairs that metadata may have, and characters of a key and of a value.
 const METADATA: (usize, usize, usize) = (16, 64, 512);
@@ -117,7 +108,7 @@ fn new_messages(objects: &[Map<String, Value>]) -> Result<Vec<crate::store::NewM
     if objects.len() > MOST_ITEMS {
         return Err(ApiError::invalid(format!("`items`: at most {MOST_ITEMS} at once")).with_param("items"));
     }
-    items::parse_all("items", objects)
+    parse_all("items", objects)
 }
 
 /// Read a conversation
@@ -160,13 +151,7 @@ pub async fn delete(
     Ok(axum::Json(json!({"id": id, "object": "conversation.deleted", "deleted": true})).into_response())
 }
 
-fn list(messages: &[StoredMessage], has_more: bool) -> Value {
-    let data: Vec<Value> = messages.iter().flat_map(item).collect();
-    let id = |object: Option<&Value>| object.map_or(Value::Null, |object| object["id"].clone());
-    json!({"object": "list", "first_id": id(data.first()), "last_id": id(data.last()), "has_more": has_more, "data": data})
-}
-
-/// List the messages of a conversation's current branch
+/// List the items of a conversation's current branch
 #[utoipa::path(get, path = "/v1/conversations/{conversation}/items", tag = "conversations",
     params(("conversation" = String, Path, description = "Its id"), ItemsQuery),
     responses((status = 200, description = "A list of items"), (status = "4XX", description = "An error object")))]
@@ -174,28 +159,9 @@ pub async fn list_items(
     State(app): State<Arc<App>>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-    query: Result<Query<ItemsQuery>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<ItemsQuery>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
-    let limit = query.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::invalid("`limit`: give 1 to 100").with_param("limit"));
-    }
-    let mut messages = app.store.path(&account, &id).await?;
-    match query.order.as_deref().unwrap_or("desc") {
-        "asc" => {}
-        "desc" => messages.reverse(),
-        _ => return Err(ApiError::invalid("`order`: give asc or desc").with_param("order")),
-    }
-    if let Some(after) = &query.after {
-        let place = messages.iter().position(|message| message.id == *after);
-        let place =
-            place.ok_or_else(|| ApiError::not_found(format!("there is no item `{after}`")).with_param("after"))?;
-        messages.drain(..=place);
-    }
-    let has_more = messages.len() > limit;
-    messages.truncate(limit);
-    Ok(axum::Json(list(&messages, has_more)).into_response())
+    Ok(axum::Json(query.page(&app.store.path(&account, &id).await?)?).into_response())
 }
 
 /// Add messages to a conversation
@@ -213,19 +179,24 @@ pub async fn create_items(
         return Err(ApiError::invalid("`items`: give at least one").with_param("items"));
     }
     let added = app.store.append(&account, &id, Parent::Leaf, messages).await?;
-    Ok(axum::Json(list(&added, false)).into_response())
+    Ok(axum::Json(list(objects(&added), false)).into_response())
 }
 
-/// A message of this conversation.
-async fn message(app: &App, account: &str, conversation: &str, id: &str) -> Result<StoredMessage, ApiError> {
-    let message = app.store.message(account, id).await?;
-    match message.conversation == conversation {
-        true => Ok(message),
-        false => Err(ApiError::not_found(format!("there is no item `{id}`"))),
+/// An item of this conversation, and its message.
+async fn item(app: &App, account: &str, conversation: &str, id: &str) -> Result<(StoredMessage, Item), ApiError> {
+    let message = message_of(id).ok_or_else(|| no_item(id))?;
+    let message = app.store.message(account, &message).await.map_err(|error| match error {
+        StoreError::NotFound { .. } => no_item(id),
+        error => error.into(),
+    })?;
+    let item = items(&message).into_iter().find(|item| item.object["id"] == id);
+    match item.filter(|_| message.conversation == conversation) {
+        Some(item) => Ok((message, item)),
+        None => Err(no_item(id)),
     }
 }
 
-/// Read one message
+/// Read one item
 #[utoipa::path(get, path = "/v1/conversations/{conversation}/items/{item}", tag = "conversations",
     params(("conversation" = String, Path, description = "The conversation's \
         id"), ("item" = String, Path, description = "The item's id")),
@@ -235,11 +206,11 @@ pub async fn read_item(
     Extension(Account(account)): Extension<Account>,
     Path((conversation, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let message = message(&app, &account, &conversation, &id).await?;
-    Ok(axum::Json(item(&message).into_iter().next().unwrap_or_default()).into_response())
+    let (_, item) = item(&app, &account, &conversation, &id).await?;
+    Ok(axum::Json(item.object).into_response())
 }
 
-/// Delete one message
+/// Delete one item
 #[utoipa::path(delete, path = "/v1/conversations/{conversation}/items/{item}", tag = "conversations",
     params(("conversation" = String, Path, description = "The conversation's \
         id"), ("item" = String, Path, description = "The item's id")),
@@ -249,6 +220,7 @@ pub async fn delete_item(
     Extension(Account(account)): Extension<Account>,
     Path((conversation, id)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    app.store.delete_message(&account, &conversation, &id).await?;
+    let (message, item) = item(&app, &account, &conversation, &id).await?;
+    app.store.delete_part(&account, &conversation, &message.id, item.part).await?;
     Ok(axum::Json(object(&app.store.conversation(&account, &conversation).await?)).into_response())
 }

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::middleware::{authorize, check_host, observe, panicked, secure};
 use crate::page::PageReplies;
+use crate::query::refuse_query;
 use crate::ui;
 
 /// The document at `/openapi.json`.
@@ -37,6 +38,7 @@ use crate::ui;
         responses::create,
         responses::read,
         responses::delete,
+        responses::input_items,
         conversations::create,
         conversations::read,
         conversations::update,
@@ -99,20 +101,22 @@ pub fn router(app: Arc<App>) -> Router {
             get(conversations::read).post(conversations::update).delete(conversations::delete),
         )
         .route(
-            "/v1/conversations/{conversation}/items",
-            get(conversations::list_items).post(conversations::create_items),
-        )
-        .route(
             "/v1/conversations/{conversation}/items/{item}",
             get(conversations::read_item).delete(conversations::delete_item),
         )
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
-        .route("/tokenizer_info", get(tokens::info))
         .route("/ready", get(models::ready))
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
         .route("/ui/api/watch", get(watch::report))
+        .route_layer(from_fn(refuse_query))
+        .route("/v1/responses/{response}/input_items", get(responses::input_items))
+        .route(
+            "/v1/conversations/{conversation}/items",
+            get(conversations::list_items).merge(post(conversations::create_items).route_layer(from_fn(refuse_query))),
+        )
+        .route("/tokenizer_info", get(tokens::info))
         .merge(ui::api_router(page(&app)))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));
     let routes = Router::new()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use crate::error::ApiError;
 use crate::logprobs::token_text;
 use crate::messages::{messages, render_options};
 use crate::model::Served;
+use crate::query::{Fields, FromQuery, Query};
 
 /// A text or a conversation as token ids.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -61,12 +62,19 @@ pub struct DetokenizeRequest {
 impl Body for DetokenizeRequest {}
 
 /// Which model is meant.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct OfModel {
     /// The model's name; the first one, if not given.
-    #[serde(default)]
     model: Option<String>,
+}
+
+impl FromQuery for OfModel {
+    const FIELDS: &'static [&'static str] = &["model"];
+
+    fn of(fields: &Fields) -> Result<Self, ApiError> {
+        Ok(Self { model: fields.text("model").map(str::to_owned) })
+    }
 }
 
 fn model(app: &App, name: Option<&str>) -> Result<Arc<Served>, ApiError> {
@@ -129,11 +137,7 @@ pub async fn detokenize(
 #[utoipa::path(get, path = "/tokenizer_info", tag = "tokens", params(OfModel),
     responses((status = 200, description = "Special tokens, chat template, \
         sizes"), (status = "4XX", description = "An error object")))]
-pub async fn info(
-    State(app): State<Arc<App>>,
-    asked: Result<Query<OfModel>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, ApiError> {
-    let Query(asked) = asked.map_err(|error| ApiError::invalid(error.body_text()))?;
+pub async fn info(State(app): State<Arc<App>>, Query(asked): Query<OfModel>) -> Result<Response, ApiError> {
     let model = model(&app, asked.model.as_deref())?;
     let tokenizer = &model.tokenizer;
     let named = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id));

@@ -125,7 +125,45 @@ impl StoredMessage {
     pub fn unsaved(conversation: &str, role: Role, text: &str) -> Self {
         Self { content: text.into(), ..blank(conversation, None, role, Status::Completed) }
     }
+
+    /// Takes a part away. Texts before and after a call keep their places.
+    pub(super) fn without(&mut self, part: MessagePart) -> Result<(), StoreError> {
+        let missing = || StoreError::not_found("part of the message", &self.id);
+        match (part, &mut self.content) {
+            (MessagePart::Text(index), Content::Parts(parts)) if parts.len() > 1 => {
+                let part = parts.get_mut(index).ok_or_else(missing)?;
+                part.insert("text".into(), "".into());
+            }
+            (MessagePart::Text(_), content) => *content = Content::Text(String::new()),
+            (MessagePart::Call(call), content) => {
+                let calls = self.tool_calls.as_mut().and_then(Value::as_array_mut).ok_or_else(missing)?;
+                let index = calls.iter().position(|other| *other == call).ok_or_else(missing)?;
+                calls.remove(index);
+                if calls.is_empty() {
+                    self.tool_calls = None;
+                }
+                if let Content::Parts(parts) = content {
+                    for after in parts.iter_mut().filter_map(|part| part.get_mut(AFTER_CALLS)) {
+                        *after = after.as_u64().map_or(0, |after| after - u64::from(after > index as u64)).into();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
+
+/// A part of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MessagePart {
+    /// The text of this index, 0 where the content is plain text.
+    Text(usize),
+    /// This call among the `tool_calls`.
+    Call(Value),
+}
+
+/// Field of a part of a reply's content: the number of calls before it.
+pub(crate) const AFTER_CALLS: &str = "after_calls";
 
 /// A message to add.
 #[derive(Clone, Debug)]

@@ -36,7 +36,8 @@ use sqlx::{AnyConnection, AnyPool, Connection, Executor, SqlSafeStr, SqlStr, Tra
 pub use conversations::{ConversationChange, ConversationList, ListQuery, NewConversation, StoredConversation};
 pub use error::StoreError;
 pub use ids::new_id;
-pub use messages::{Content, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
+pub(crate) use messages::AFTER_CALLS;
+pub use messages::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
 pub use preferences::{PreferenceExport, PreferencePair, RatedReply, export_preferences, preferences_of};
 pub use rating::{MessageRating, Verdict};
 pub use responses::Response;

@@ -5,7 +5,7 @@ use sqlx::{AnyConnection, Row};
 use super::conversations::{self, json, title_of, touch};
 use super::messages::{blank, columns, insert, of_conversation, read, set_leaf, without_nul};
 use super::variants::name;
-use super::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
+use super::{MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
 
 impl Store {
     /// Appends messages one after the other and makes the last one the leaf: all of them or, on an error, none. A
@@ -143,18 +143,38 @@ impl Store {
     /// progress.
     pub async fn delete_message(&self, account: &str, conversation: &str, id: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        touch(&mut transaction, account, conversation).await?;
-        let message = of_conversation(&mut transaction, account, conversation, id).await?;
-        if message.status == Status::InProgress {
-            return Err(StoreError::Busy(format!("the reply `{id}` is in progress; stop it first")));
+        let message = finished(&mut transaction, account, conversation, id).await?;
+        remove(&mut transaction, &message).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Deletes a part of a message, and the message when nothing is left of it.
+    ///
+    /// # Errors
+    /// As [`delete_message`](Self::delete_message), and [`StoreError::NotFound`] when the message has no such part.
+    pub async fn delete_part(
+        &self,
+        account: &str,
+        conversation: &str,
+        id: &str,
+        part: MessagePart,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut message = finished(&mut transaction, account, conversation, id).await?;
+        message.without(part)?;
+        if message.content.text().is_empty() && message.tool_calls.is_none() {
+            remove(&mut transaction, &message).await?;
+        } else {
+            let (text, parts) = columns(&message.content);
+            sqlx::query("UPDATE messages SET content = $2, parts = $3, tool_calls = $4 WHERE id = $1")
+                .bind(id)
+                .bind(text)
+                .bind(parts)
+                .bind(message.tool_calls.as_ref().map(json))
+                .execute(&mut *transaction)
+                .await?;
         }
-        let parent = message.parent.as_deref();
-        for sql in
-            ["UPDATE messages SET parent = $2 WHERE parent = $1", "UPDATE conversations SET leaf = $2 WHERE leaf = $1"]
-        {
-            sqlx::query(sql).bind(id).bind(parent).execute(&mut *transaction).await?;
-        }
-        sqlx::query("DELETE FROM messages WHERE id = $1").bind(id).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -184,6 +204,31 @@ impl Store {
         let last: i64 = sqlx::query(sql).bind(conversation).fetch_one(transaction).await?.try_get("last")?;
         Ok(NewPlace { parent, position: last + 1 })
     }
+}
+
+/// The conversation's message, locked for a change; it is not in progress.
+async fn finished(
+    transaction: &mut AnyConnection,
+    account: &str,
+    conversation: &str,
+    id: &str,
+) -> Result<StoredMessage, StoreError> {
+    touch(&mut *transaction, account, conversation).await?;
+    let message = of_conversation(transaction, account, conversation, id).await?;
+    match message.status {
+        Status::InProgress => Err(StoreError::Busy(format!("the reply `{id}` is in progress; stop it first"))),
+        _ => Ok(message),
+    }
+}
+
+async fn remove(transaction: &mut AnyConnection, message: &StoredMessage) -> Result<(), StoreError> {
+    for sql in
+        ["UPDATE messages SET parent = $2 WHERE parent = $1", "UPDATE conversations SET leaf = $2 WHERE leaf = $1"]
+    {
+        sqlx::query(sql).bind(&message.id).bind(&message.parent).execute(&mut *transaction).await?;
+    }
+    sqlx::query("DELETE FROM messages WHERE id = $1").bind(&message.id).execute(transaction).await?;
+    Ok(())
 }
 
 struct NewPlace {

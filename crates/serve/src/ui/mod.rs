@@ -17,10 +17,12 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
+use axum::middleware::from_fn;
 use axum::response::Redirect;
 use axum::routing::{get, patch, post, put};
 use tokio::sync::Notify;
 
+use crate::query::refuse_query;
 use crate::store::Store;
 
 pub use crate::auth::Account;
@@ -108,7 +110,6 @@ pub fn page_router<S: Clone + Send + Sync + 'static>(with_models: bool) -> Route
 pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
     Router::new()
         .route("/ui/api/models", get(routes::models))
-        .route("/ui/api/conversations", get(routes::list).post(routes::create))
         .route("/ui/api/conversations/import", post(routes::import))
         .route("/ui/api/conversations/{id}", patch(routes::change).get(routes::read).delete(routes::delete))
         .route("/ui/api/conversations/{id}/branch", post(routes::branch))
@@ -117,6 +118,11 @@ pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
         .route("/ui/api/messages/{id}/rating", put(routes::rate))
         .route("/ui/api/messages/{id}/stop", post(routes::stop))
         .route("/ui/api/render", post(routes::render))
+        .route_layer(from_fn(refuse_query))
+        .route(
+            "/ui/api/conversations",
+            get(routes::list).merge(post(routes::create).route_layer(from_fn(refuse_query))),
+        )
         .with_state(ui)
 }
 

@@ -1,6 +1,6 @@
 //! The page's routes for conversations, messages and ratings.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Account, ApiError, Ui, markdown};
 use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
+use crate::query::{Fields, FromQuery, Query};
 use crate::routes::conversations::check_metadata;
 use crate::store::{
     ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
@@ -51,24 +52,29 @@ pub(super) async fn models(State(ui): State<Ui>) -> Json<Value> {
     Json(json!({"models": ui.replies.models(), "run": ui.run}))
 }
 
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParameters {
     /// Only conversations with this text.
-    #[serde(default)]
     #[param(required = false)]
     search: String,
-    /// At most so many, 1 to 200.
-    #[serde(default = "fifty")]
+    /// At most so many, 1 to 200 [default: 50].
     #[param(required = false, minimum = 1, maximum = 200)]
     limit: u32,
     /// Only those after this conversation's id.
     after: Option<String>,
 }
 
-fn fifty() -> u32 {
-    50
+impl FromQuery for ListParameters {
+    const FIELDS: &'static [&'static str] = &["search", "limit", "after"];
+
+    fn of(fields: &Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            search: fields.text("search").unwrap_or_default().to_owned(),
+            limit: fields.number("limit", 1..=200)?.unwrap_or(50) as u32,
+            after: fields.text("after").map(str::to_owned),
+        })
+    }
 }
 
 /// The listed conversations, the last changed first.
@@ -77,12 +83,8 @@ fn fifty() -> u32 {
 pub(super) async fn list(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
-    query: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<ListParameters>,
 ) -> Answer<ConversationList> {
-    let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
-    if !(1..=200).contains(&query.limit) {
-        return Err(ApiError::invalid("`limit` is from 1 to 200"));
-    }
     let query = ListQuery { search: query.search, limit: query.limit, after: query.after };
     Ok(Json(ui.store.conversations(&account, &query).await?))
 }

@@ -50,7 +50,12 @@ async fn what_is_no_item_is_named() {
     for (item, param) in [
         (json!({"role": "robot", "content": "a"}), "items[0].role"),
         (json!({"role": "user"}), "items[0].content"),
-        (json!({"role": "user", "content": [{"type": "input_image"}]}), "items[0].content"),
+        (json!({"role": "user", "content": [{"type": "input_image"}]}), "items[0].content[0].type"),
+        (
+            json!({"role": "user", "content": [{"type": "input_text", "text": "a", "size": 1}]}),
+            "items[0].content[0].size",
+        ),
+        (json!({"type": "function_call_output", "call_id": "c", "output": [{"text": "a"}]}), "items[0].output[0].type"),
         (json!({"role": "user", "content": "a", "colour": 1}), "items[0].colour"),
         (json!({"type": "reasoning"}), "items[0].type"),
     ] {

@@ -151,6 +151,25 @@ async fn routes_and_methods_that_are_not_there_are_told_so() {
 }
 
 #[tokio::test]
+async fn a_query_that_means_nothing_is_refused_by_name() {
+    let (router, _server) = routes().await;
+    for (method, path) in [
+        ("GET", "/v1/models?limit=2"),
+        ("GET", "/v1/models/tiny?limit=2"),
+        ("GET", "/v1/responses/resp_x?limit=2"),
+        ("DELETE", "/v1/conversations/conv_x?limit=2"),
+        ("GET", "/v1/conversations/conv_x/items/msg_x?limit=2"),
+        ("GET", "/tokenizer_info?limit=2"),
+        ("GET", "/ui/api/models?limit=2"),
+    ] {
+        let answer = send(&router, request(method, path, None, None)).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, &error["param"]), (StatusCode::BAD_REQUEST, &json!("limit")), "{path}: {error}");
+        assert_eq!(error["code"], "unknown_parameter");
+    }
+}
+
+#[tokio::test]
 async fn without_keys_only_its_own_names_are_answered() {
     let (router, server) = routes().await;
     for (host, good) in

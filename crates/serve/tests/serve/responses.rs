@@ -193,3 +193,36 @@ async fn turns_that_contradict_themselves_are_refused() {
         "input[0].content"
     );
 }
+
+#[tokio::test]
+async fn the_input_of_a_response_is_listed_by_pages() {
+    let (router, _server) = routes().await;
+    let first = good(&router, PATH, asked("hot?", json!({}))).await;
+    let items = json!([{"role": "user", "content": "And?"}, {"role": "user", "content": "Why?"}]);
+    let second = good(&router, PATH, asked(items, json!({"previous_response_id": first["id"]}))).await;
+    let get = async |id: &Value, query: &str| {
+        let path = format!("{PATH}/{}/input_items{query}", id.as_str().unwrap());
+        send(&router, request("GET", &path, None, None)).await
+    };
+    let said = |list: &Value| -> Vec<String> {
+        let items = list["data"].as_array().unwrap().iter();
+        items.map(|item| item["content"][0]["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let of_first = get(&first["id"], "").await.json();
+    assert_eq!((of_first["object"].as_str(), said(&of_first)), (Some("list"), vec!["hot?".to_owned()]));
+    let all = get(&second["id"], "?order=asc").await.json();
+    assert_eq!(said(&all), ["hot?", text(&first), "And?", "Why?"]);
+    assert_eq!((&all["data"][1], &all["has_more"]), (&first["output"][0], &json!(false)));
+    let page = get(&second["id"], "?limit=1").await.json();
+    assert_eq!((said(&page), &page["has_more"]), (vec!["Why?".to_owned()], &json!(true)));
+    let after = page["last_id"].as_str().unwrap();
+    assert_eq!(said(&get(&second["id"], &format!("?limit=1&after={after}")).await.json()), ["And?"]);
+    assert_eq!(get(&json!("resp_x"), "").await.status, StatusCode::NOT_FOUND);
+    for query in ["?limit=0", "?order=up", "?colour=red", "?include[]=message.output_text.logprobs", "?limit=1&limit=2"]
+    {
+        let answer = get(&first["id"], query).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        let param = query[1..].split(['=', '[']).next();
+        assert_eq!(answer.json()["error"]["param"].as_str(), param, "{}", answer.text);
+    }
+}

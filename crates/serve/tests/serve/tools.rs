@@ -8,7 +8,7 @@ use fireclay_text::TextModel;
 use fireclay_tokenizer::{ChatTemplate, Message, Tokenizer};
 use serde_json::{Value, json};
 
-use crate::{CONTEXT, bad, chat, config, good, merged, model, post};
+use crate::{CONTEXT, bad, chat, config, good, merged, model, post, request, send};
 
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
@@ -32,6 +32,14 @@ const TEMPLATE: &str = r"{%- if tools -%}
 
 const QUESTION: &str = "Is the kiln hot?";
 const CALLING: &str = "Let me see.<tool_call>{\"name\": \"heat\", \"arguments\": {\"of\": \"kiln\"}}</tool_call>";
+/// A question much longer than the others, so that its answer has other positions.
+const TWICE_ASKED: &str = concat!(
+    "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. ",
+    "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. ",
+    "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. "
+);
+const CALLING_FIRST: &str =
+    "<tool_call>{\"name\": \"heat\"}</tool_call>So it is.<tool_call>{\"name\": \"heat\"}</tool_call>";
 const RESULT: &str = "1200 degrees";
 const ANSWER: &str = "The kiln is hot.";
 
@@ -98,8 +106,9 @@ async fn calling() -> (Router, Server) {
         tokenizer.encode_with_specials(&tokenizer.render_chat_with(&messages, &options).unwrap().text).len()
     };
     let call = json!({"id": "call_x", "type": "function", "function": {"name": "heat", "arguments": {"of": "kiln"}}});
-    let asked = length(&json!([{"role": "user", "content": QUESTION}]));
-    let decoder = scripted(&tokenizer, &[(asked, CALLING), (length(&after(&call)), ANSWER)]);
+    let asked = |question: &str| length(&json!([{"role": "user", "content": question}]));
+    let replies = [(asked(QUESTION), CALLING), (length(&after(&call)), ANSWER), (asked(TWICE_ASKED), CALLING_FIRST)];
+    let decoder = scripted(&tokenizer, &replies);
     let model = TextModel { decoder, tokenizer: Some(tokenizer), dir: Path::new("no-such-folder").into() };
     let server = Server::bind(config(), vec![("tiny".into(), model)]).await.unwrap_or_else(|error| panic!("{error}"));
     (server.router(), server)
@@ -147,6 +156,12 @@ async fn a_streamed_call_is_that_of_the_whole_reply() {
     let calls: Vec<&Value> = deltas().filter_map(|delta| delta["tool_calls"].as_array()).flatten().collect();
     assert_eq!((calls.len(), &calls[0]["index"]), (1, &json!(0)));
     checked(calls[0]);
+    assert!(deltas().filter(|delta| delta["content"].is_string()).count() > 3, "text comes in pieces: {events:?}");
+    let told = post(&router, CHAT, with_tools(json!({"stream": true, "logprobs": true}))).await.events();
+    let told: usize =
+        told.iter().filter_map(|event| event["choices"][0]["logprobs"]["content"].as_array()).map(Vec::len).sum();
+    let whole = good(&router, CHAT, with_tools(json!({"logprobs": true}))).await;
+    assert_eq!(told, whole["choices"][0]["logprobs"]["content"].as_array().unwrap().len());
     assert_eq!(events.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
 }
 
@@ -171,7 +186,10 @@ async fn a_response_has_a_call_as_an_item_and_goes_on_with_its_result() {
     assert_eq!(second["output"][0]["content"][0]["text"], ANSWER);
 
     let events = post(&router, RESPONSES, asked(QUESTION.into(), json!({"stream": true}))).await.events();
-    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let mut kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let pieces = kinds.iter().filter(|kind| **kind == "response.output_text.delta").count();
+    assert!(pieces > 3, "text comes in pieces: {kinds:?}");
+    kinds.dedup();
     let expect = [
         "response.created",
         "response.in_progress",
@@ -188,8 +206,13 @@ async fn a_response_has_a_call_as_an_item_and_goes_on_with_its_result() {
         "response.completed",
     ];
     assert_eq!(kinds, expect);
-    assert_eq!(events[9]["delta"], call["arguments"]);
-    assert_eq!(events[12]["response"]["output"][1]["arguments"], call["arguments"]);
+    let of_kind = |kind: &str| events.iter().find(|event| event["type"] == kind).unwrap();
+    let delta = of_kind("response.function_call_arguments.delta");
+    assert_eq!((&delta["delta"], &delta["output_index"]), (&call["arguments"], &json!(1)));
+    let items: Vec<&Value> = events.iter().filter(|e| e["type"] == "response.output_item.done").collect();
+    let output = &of_kind("response.completed")["response"]["output"];
+    assert_eq!((&items[0]["item"], &items[1]["item"]), (&output[0], &output[1]));
+    assert_eq!(delta["item_id"], output[1]["id"]);
 }
 
 #[tokio::test]
@@ -202,5 +225,66 @@ async fn a_tool_that_cannot_be_is_refused_by_its_place() {
         (json!({"response_format": {"type": "json_object"}}), "response_format"),
     ] {
         assert_eq!(bad(&router, CHAT, with_tools(more), 400).await["param"], param);
+    }
+}
+
+#[tokio::test]
+async fn items_of_calls_are_listed_paged_read_and_deleted_by_their_own_ids() {
+    let (router, _server) = calling().await;
+    let conversation = good(&router, "/v1/conversations", json!({})).await;
+    let path = format!("/v1/conversations/{}", conversation["id"].as_str().unwrap());
+    let flat = json!([{"type": "function", "name": "heat", "parameters": {"type": "object"}}]);
+    let asked = json!({"model": "tiny", "input": TWICE_ASKED, "tools": flat, "temperature": 0,
+        "max_output_tokens": 200, "conversation": conversation["id"]});
+    let events = post(&router, RESPONSES, merged(asked, json!({"stream": true}))).await.events();
+    let response = &events.last().unwrap()["response"];
+    let output = response["output"].as_array().unwrap();
+    let kinds: Vec<&str> = output.iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["function_call", "message", "function_call"], "in the order in which the model wrote them");
+    let done = events.iter().filter(|event| event["type"] == "response.output_item.done");
+    assert_eq!(done.map(|event| &event["item"]).collect::<Vec<_>>(), output.iter().collect::<Vec<_>>());
+    let get = async |path: &str| send(&router, request("GET", path, None, None)).await;
+    let kept = get(&format!("{RESPONSES}/{}", response["id"].as_str().unwrap())).await.json();
+    assert_eq!(kept, *response);
+
+    let result = json!({"type": "function_call_output", "call_id": output[0]["call_id"], "output": RESULT});
+    let added = good(&router, &format!("{path}/items"), json!({"items": [result]})).await;
+    let all = get(&format!("{path}/items?order=asc")).await.json()["data"].as_array().unwrap().clone();
+    assert_eq!((&all[1..4], &all[4]), (&output[..], &added["data"][0]));
+    let ids: Vec<&str> = all.iter().map(|item| item["id"].as_str().unwrap()).collect();
+    for (id, prefix) in ids.iter().zip(["msg_", "fc_", "msg_", "fc_", "fco_"]) {
+        assert!(id.starts_with(prefix), "{ids:?}");
+    }
+    for order in ["asc", "desc"] {
+        let (mut paged, mut query) = (vec![], String::new());
+        loop {
+            let page = get(&format!("{path}/items?order={order}&limit=1{query}")).await.json();
+            paged.push(page["data"][0].clone());
+            assert_eq!((&page["first_id"], page["data"].as_array().unwrap().len()), (&page["last_id"], 1));
+            query = format!("&after={}", page["last_id"].as_str().unwrap());
+            if page["has_more"] == false {
+                break;
+            }
+        }
+        if order == "desc" {
+            paged.reverse();
+        }
+        assert_eq!(paged, all);
+    }
+    for item in &all {
+        assert_eq!(get(&format!("{path}/items/{}", item["id"].as_str().unwrap())).await.json(), *item);
+    }
+    // Each alone, the others keep their ids; the last of a message takes the message.
+    for gone in [1, 2, 3, 4] {
+        let item = format!("{path}/items/{}", ids[gone]);
+        let deleted = send(&router, request("DELETE", &item, None, None)).await;
+        assert_eq!(deleted.json()["id"], conversation["id"]);
+        assert_eq!(get(&item).await.status, 404);
+        let left = get(&format!("{path}/items?order=asc")).await.json()["data"].as_array().unwrap().clone();
+        let expect: Vec<&Value> = all.iter().take(1).chain(&all[gone + 1..]).collect();
+        assert_eq!(left.iter().collect::<Vec<_>>(), expect);
+    }
+    for unknown in ["fc_x", "msg_", "strange", ids[1]] {
+        assert_eq!(get(&format!("{path}/items/{unknown}")).await.status, 404, "{unknown}");
     }
 }

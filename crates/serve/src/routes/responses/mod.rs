@@ -1,6 +1,8 @@
 //! `/v1/responses`: turns that continue an earlier one by its id.
 
 mod request;
+mod out;
+mod output;
 mod turn;
 
 use std::sync::Arc;
@@ -15,9 +17,12 @@ use crate::app::App;
 use crate::auth::Account;
 use crate::body::Json;
 use crate::error::ApiError;
+use crate::item_list::ItemsQuery;
+use crate::query::Query;
 use crate::sse;
+use out::Out;
 pub use request::ResponseRequest;
-use turn::{Out, Turn};
+use turn::Turn;
 
 /// Answer, and go on where an earlier response or a conversation ended
 #[utoipa::path(post, path = "/v1/responses", tag = "responses", request_body = ResponseRequest,
@@ -57,6 +62,22 @@ pub async fn read(
     let response = app.store.response(&account, &id).await?;
     let message = app.store.message(&account, &response.message).await?;
     Ok(axum::Json(turn::object(&response.id, response.body, &message)).into_response())
+}
+
+/// List what was said before a response: the input of its request, and the earlier turns that the model read
+#[utoipa::path(get, path = "/v1/responses/{response}/input_items", tag = "responses",
+    params(("response" = String, Path, description = "Its id"), ItemsQuery),
+    responses((status = 200, description = "A list of items"), (status = "4XX", description = "An error object")))]
+pub async fn input_items(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+    Query(query): Query<ItemsQuery>,
+) -> Result<Response, ApiError> {
+    let response = app.store.response(&account, &id).await?;
+    let mut messages = app.store.path_to(&account, &response.message).await?;
+    messages.retain(|message| message.id != response.message);
+    Ok(axum::Json(query.page(&messages)?).into_response())
 }
 
 /// Delete a response; its conversation keeps the reply

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use fireclay_text::CHAT_TEMPERATURE;
 use serde_json::{Map, Value, json};
-use tokio::sync::oneshot;
 
+use super::out::Out;
+use super::output::Output;
 use super::request::{ConversationId, ResponseRequest, TEXT_FORMAT};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{AnswerDelta, End, Generation};
-use crate::items::{as_chat, item, status};
+use crate::generation::{End, Generation};
+use crate::item_list::{objects, status};
+use crate::items::as_chat;
 use crate::messages::encode;
-use crate::sse::{Events, Gone};
+use crate::sse::Gone;
 use crate::store::{
     Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage, new_id,
 };
@@ -24,39 +26,6 @@ use crate::tools;
 
 /// Interval in which a partial reply is stored.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
-
-/// Output of a turn.
-pub enum Out {
-    /// Event by event.
-    Stream {
-        events: Events,
-        /// Events so far.
-        sent: u64,
-    },
-    /// As one response.
-    Whole(Option<oneshot::Sender<Result<Response, ApiError>>>),
-}
-
-impl Out {
-    async fn next(&mut self, generation: &mut Generation) -> Result<Option<Result<AnswerDelta, ApiError>>, Gone> {
-        match self {
-            Self::Stream { events, .. } => events.next(generation).await,
-            Self::Whole(sender) => tokio::select! {
-                delta = generation.next() => Ok(delta),
-                () = sender.as_mut().expect("it is told once, at the end").closed() => Err(Gone),
-            },
-        }
-    }
-
-    /// Sends an event, if the output is a stream.
-    async fn event(&mut self, kind: &str, mut event: Value) -> Result<(), Gone> {
-        let Self::Stream { events, sent } = self else { return Ok(()) };
-        event["type"] = kind.into();
-        event["sequence_number"] = (*sent).into();
-        *sent += 1;
-        events.send_named(&event).await
-    }
-}
 
 /// A turn that has begun.
 pub struct Turn {
@@ -68,7 +37,7 @@ pub struct Turn {
     /// The reply; in the database, where the turn is stored.
     reply: StoredMessage,
     stored: bool,
-    with_tools: bool,
+    output: Output,
 }
 
 /// End of a reply.
@@ -132,7 +101,8 @@ impl Turn {
             (new_id("resp"), unstored(&model.id))
         };
         let generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
-        Ok((Self { app, account, id, body, reply, stored, with_tools }, generation))
+        let output = Output::new(with_tools);
+        Ok((Self { app, account, id, body, reply, stored, output }, generation))
     }
 
     /// Follows the reply to its end, stores it, and sends it.
@@ -161,10 +131,7 @@ impl Turn {
         let begun = object(&self.id, self.body.clone(), &self.reply);
         out.event("response.created", json!({"response": begun})).await?;
         out.event("response.in_progress", json!({"response": begun})).await?;
-        if !self.with_tools {
-            self.open_words(out).await?;
-        }
-        let mut text = String::new();
+        self.output.begin(&self.reply, out).await?;
         let mut saved = Instant::now();
         loop {
             let delta = match out.next(generation).await {
@@ -173,38 +140,19 @@ impl Turn {
                 Ok(None) => unreachable!("a generation ends with the end of its answers"),
                 Err(Gone) => return Ok(Ended::HungUp),
             };
-            text += &delta.text;
-            self.reply.content = Content::Text(text.clone());
-            if !self.with_tools && !delta.text.is_empty() {
-                let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "delta": delta.text,
-                    "logprobs": []});
-                out.event("response.output_text.delta", event).await?;
-            }
+            self.output.add(&delta.text, &mut self.reply, out).await?;
             if let Some(end) = delta.end {
                 return Ok(Ended::Itself(end));
             }
             if self.stored && saved.elapsed() > SAVE_EVERY {
                 saved = Instant::now();
+                self.output.write(&mut self.reply);
+                let text = self.reply.content.text();
                 if let Err(error) = self.app.store.save_progress(&self.account, &self.reply.id, &text).await {
                     tracing::warn!("what there is of a reply could not be kept: {error}");
                 }
             }
         }
-    }
-
-    async fn open_words(&self, out: &mut Out) -> Result<(), Gone> {
-        let empty = StoredMessage {
-            content: Content::Text(String::new()),
-            status: Status::InProgress,
-            tool_calls: None,
-            ..self.reply.clone()
-        };
-        let mut opened = item(&empty).swap_remove(0);
-        let part = opened["content"][0].take();
-        opened["content"] = json!([]);
-        out.event("response.output_item.added", json!({"output_index": 0, "item": opened})).await?;
-        let event = json!({"item_id": self.reply.id, "output_index": 0, "content_index": 0, "part": part});
-        out.event("response.content_part.added", event).await
     }
 
     /// Records the end of the reply, in the database too.
@@ -217,11 +165,8 @@ impl Turn {
             Ended::Failed(_) => ("interrupted", None),
             Ended::HungUp => ("cancelled", None),
         };
-        let text = self.reply.content.text();
-        let (words, calls) = tools::split(self.with_tools, &text);
         let reply = &mut self.reply;
-        reply.content = Content::Text(words.unwrap_or_default());
-        reply.tool_calls = (!calls.is_empty()).then(|| calls.into());
+        self.output.end(reply);
         reply.status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
         reply.finish_reason = Some(reason.into());
         reply.usage = usage;
@@ -240,7 +185,7 @@ impl Turn {
     }
 
     /// Sends the end.
-    async fn tell(self, mut out: Out, error: Option<ApiError>) -> Result<(), Gone> {
+    async fn tell(mut self, mut out: Out, error: Option<ApiError>) -> Result<(), Gone> {
         let mut response = object(&self.id, self.body.clone(), &self.reply);
         if let Out::Whole(sender) = &mut out {
             let told = match error {
@@ -250,10 +195,7 @@ impl Turn {
             let sender = sender.take().expect("it is told once");
             return sender.send(told).map_err(|_| Gone);
         }
-        let items = item(&self.reply);
-        for (index, item) in items.iter().enumerate() {
-            self.close(&mut out, index, item).await?;
-        }
+        self.output.close(&self.reply, &mut out).await?;
         let kind = match (&error, self.reply.status) {
             (Some(error), _) => {
                 let object = error.object();
@@ -265,40 +207,6 @@ impl Turn {
             (None, _) => "response.incomplete",
         };
         out.event(kind, json!({"response": response})).await
-    }
-
-    /// Ends an item, and begins it first if necessary.
-    async fn close(&self, out: &mut Out, index: usize, item: &Value) -> Result<(), Gone> {
-        if item["type"] == "message" {
-            if self.with_tools {
-                self.open_words(out).await?;
-                let event = json!({"item_id": item["id"], "output_index": index, "content_index": 0,
-                    "delta": item["content"][0]["text"], "logprobs": []});
-                out.event("response.output_text.delta", event).await?;
-            }
-            let part = &item["content"][0];
-            let place = json!({"item_id": item["id"], "output_index": index, "content_index": 0});
-            let mut text = place.clone();
-            text["text"] = part["text"].clone();
-            text["logprobs"] = json!([]);
-            out.event("response.output_text.done", text).await?;
-            let mut whole = place;
-            whole["part"] = part.clone();
-            out.event("response.content_part.done", whole).await?;
-        } else {
-            let mut opened = item.clone();
-            opened["arguments"] = "".into();
-            out.event("response.output_item.added", json!({"output_index": index, "item": opened})).await?;
-            let place = json!({"item_id": item["id"], "output_index": index});
-            let mut delta = place.clone();
-            delta["delta"] = item["arguments"].clone();
-            out.event("response.function_call_arguments.delta", delta).await?;
-            let mut done = place;
-            done["arguments"] = item["arguments"].clone();
-            done["name"] = item["name"].clone();
-            out.event("response.function_call_arguments.done", done).await?;
-        }
-        out.event("response.output_item.done", json!({"output_index": index, "item": item})).await
     }
 }
 
@@ -367,7 +275,7 @@ pub fn object(id: &str, body: Map<String, Value>, reply: &StoredMessage) -> Valu
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         })
     });
-    let output = if reply.status == Status::InProgress { vec![] } else { item(reply) };
+    let output = if reply.status == Status::InProgress { vec![] } else { objects(std::slice::from_ref(reply)) };
     let mut object = json!({
         "id": id,
         "object": "response",
