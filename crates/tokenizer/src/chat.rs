@@ -11,14 +11,17 @@ mod bounds;
 mod source;
 mod clock;
 mod stand_in;
+mod arguments;
 mod turns;
 mod outline;
 pub(crate) mod frame;
+mod ends;
 mod learn;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use frame::Frame;
 use generation::Rendered;
 use message::Message;
 use serde_json::Value;
@@ -214,15 +217,29 @@ impl Tokenizer {
             let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
             templates.map(ChatTemplate::source).any(|source| source.contains(name))
         };
-        let reasons = || template::REASONING.iter().any(|name| mentioned(name));
-        let read = |key: &str| message::READ.contains(&key) || template::REASONING.contains(&key) && reasons();
+        let reasons = || message::REASONING.iter().any(|name| mentioned(name));
+        let read = |key: &str| message::READ.contains(&key) || message::REASONING.contains(&key) && reasons();
         let keys = messages.iter().flat_map(|message| message.extra.keys());
         keys.map(String::as_str).filter(|key| !read(key) && !mentioned(key)).collect()
     }
 
-    /// The token with which the chat template ends the assistant's turns, if it does so with one.
+    /// The token with which the chat template ends the assistant's answers, if it does so with one.
     pub fn turn_end_id(&self) -> Option<u32> {
         self.chat_template().and_then(|_| self.frame().end)
+    }
+
+    /// All tokens with which the chat template ends the assistant's turns: [`Self::turn_end_id`], and those of turns
+    /// that call tools or come before later turns, where they differ. Includes those of a `tool_use` template.
+    pub fn turn_end_ids(&self) -> Vec<u32> {
+        let mut ids = vec![];
+        for template in ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind)) {
+            for end in self.frame_of(template).ends() {
+                if !ids.contains(&end) {
+                    ids.push(end);
+                }
+            }
+        }
+        ids
     }
 
     /// The rendered conversation and the assistant's turns in it.
@@ -247,7 +264,7 @@ impl Tokenizer {
                 return Ok((rendered, turns));
             }
         }
-        let stops = self.stop_tokens(frame.end);
+        let stops = self.stop_tokens(&frame);
         let finder =
             Finder { messages, whole: &rendered.text, stops: &stops, opening: &frame.opening, render: &render };
         let turns = finder.turns();
@@ -274,9 +291,13 @@ impl Tokenizer {
     }
 
     /// Spellings of the tokens that end a turn.
-    fn stop_tokens(&self, end: Option<u32>) -> Vec<String> {
+    fn stop_tokens(&self, frame: &Frame) -> Vec<String> {
         let mut ids = self.stop_ids();
-        ids.extend(end.filter(|end| !ids.contains(end)));
+        for end in frame.ends() {
+            if !ids.contains(&end) {
+                ids.push(end);
+            }
+        }
         ids.into_iter().filter_map(|id| self.id_to_token(id)).filter(|token| !token.is_empty()).collect()
     }
 

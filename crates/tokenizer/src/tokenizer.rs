@@ -223,13 +223,13 @@ impl Tokenizer {
         ids
     }
 
-    /// Ids that a model's `eos_token_id` should list: the end of sequence, the token with which the chat template ends
+    /// Ids that a model's `eos_token_id` should list: the end of sequence, the tokens with which the chat template ends
     /// the assistant's turns, and those of the `config.json` and `generation_config.json` that the tokenizer was read
     /// beside.
     pub fn end_ids(&self) -> Vec<u32> {
         let mut ids: Vec<u32> = self.eos_id().into_iter().collect();
         let of_model = self.settings().stop_ids().into_iter().filter(|&id| (id as usize) < self.vocab_size());
-        for id in self.turn_end_id().into_iter().chain(of_model) {
+        for id in self.turn_end_ids().into_iter().chain(of_model) {
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -265,11 +265,14 @@ impl Tokenizer {
     /// at its last token that is no padding; `None` where no special token is free for that.
     #[must_use]
     pub fn with_distinct_padding(&self) -> Option<Self> {
-        let end = self.turn_end_id().or_else(|| self.eos_id());
-        if self.pad_id().is_some_and(|pad| Some(pad) != end) {
+        let mut ends = self.turn_end_ids();
+        if ends.is_empty() {
+            ends.extend(self.eos_id());
+        }
+        if self.pad_id().is_some_and(|pad| !ends.contains(&pad)) {
             return Some(self.clone());
         }
-        let free = self.special_ids().find(|&id| Some(id) != end && Some(id) != self.bos_id())?;
+        let free = self.special_ids().find(|id| !ends.contains(id) && Some(*id) != self.bos_id())?;
         let mut settings = self.inner.settings.clone();
         settings.set_special("pad_token", &self.id_to_token(free)?);
         Some(Self::new(self.inner.library.clone(), settings))

@@ -9,15 +9,26 @@ pub(crate) struct Frame {
     pub(crate) only_opened: String,
     /// Text after an answer, without white space around it.
     pub(crate) closing: String,
-    /// The token that ends a turn, if it is one.
+    /// Text between an answer and the next question, without the opening of the question and white space around it.
+    pub(crate) between: String,
+    /// The token that ends an answer at the end of a conversation, if it is one.
     pub(crate) end: Option<u32>,
+    /// Other tokens that end turns: those that call tools, and answers before later turns.
+    pub(crate) other_ends: Vec<u32>,
     /// Whether `{% generation %}` marks coincide with the assistant's turns.
     pub(crate) marks_are_turns: bool,
+    /// Whether the template renders so short a conversation, which tells the other fields.
+    pub(crate) is_known: bool,
     /// Whether the template shows the text of an answer at all.
     pub(crate) shows_answers: bool,
 }
 
 impl Frame {
+    /// The tokens that end turns: first that of an answer.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u32> + '_ {
+        self.end.into_iter().chain(self.other_ends.iter().copied())
+    }
+
     /// Problems of answers as the template renders them, a line each; `name` is the template's.
     pub(crate) fn complaints(&self, name: &str) -> Vec<String> {
         let mut lines = vec![];
@@ -25,18 +36,7 @@ impl Frame {
             lines.push(format!("{name} shows nothing that the assistant says; use another template"));
             return lines;
         }
-        if self.end.is_none() && !self.closing.is_empty() {
-            lines.push(format!(
-                "{name} ends a turn with {:?}, which is not a token of this tokenizer: a model learns the text but \
-                 never stops there; add it to the tokenizer's special tokens, or use a template whose tokens it has",
-                short(&self.closing)
-            ));
-        } else if self.end.is_none() && !self.opening.is_empty() {
-            lines.push(format!(
-                "{name} ends no turn with a token: a model that learns from it never stops by itself; use a template \
-                 that puts the end-of-sequence token after each answer"
-            ));
-        }
+        lines.extend(self.endless().map(|problem| format!("{name} {problem}")));
         if !self.only_opened.is_empty() {
             lines.push(format!(
                 "{name} opens a reply with {:?}, which the answers that it shows do not begin with: they are learned \
@@ -45,6 +45,32 @@ impl Frame {
             ));
         }
         lines
+    }
+
+    /// Why a model does not learn to end its answers, if it does not.
+    fn endless(&self) -> Option<String> {
+        if self.end.is_some() || !self.is_known {
+            return None;
+        }
+        let remedy = "use a template that puts the end-of-sequence token after each answer";
+        Some(if !self.closing.is_empty() {
+            format!(
+                "ends a turn with {:?}, which is not a special token of this tokenizer: a model learns the text but \
+                 does not stop there; add it to the tokenizer's special tokens, or use a template whose tokens it has",
+                short(&self.closing)
+            )
+        } else if !self.between.is_empty() {
+            format!(
+                "separates turns by {:?} and puts nothing after the last one: answers are learned without an end, and \
+                 a model does not learn from them to stop; {remedy}",
+                short(&self.between)
+            )
+        } else {
+            format!(
+                "ends no turn with a token: answers are learned without an end, and a model does not learn from them \
+                 to stop; {remedy}"
+            )
+        })
     }
 }
 

@@ -43,6 +43,14 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(text)
 }
 
+/// A value as Python's `json.dumps` writes it, without escapes for what is not ASCII.
+pub(super) fn dumps(value: &Json) -> String {
+    let format = JsonFormat { ascii: false, sort: false, indent: None, comma: ", ".into(), colon: ": ".into() };
+    let mut text = String::new();
+    format.write(&mut text, value, 1);
+    text
+}
+
 struct JsonFormat {
     ascii: bool,
     sort: bool,

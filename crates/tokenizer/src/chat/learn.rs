@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Message;
+use super::ends::Ends;
 use super::frame::Frame;
 use super::stand_in::stand_in;
 use super::template::{ChatTemplate, RenderOptions};
@@ -42,7 +43,13 @@ impl Frame {
         let Some(at) = whole.text.find(&answered) else { return Self::default() };
         let behind = &whole.text[at + answered.len()..];
         let closing = behind.trim();
-        let end = end_token(closing, tokenizer);
+        let ends = Ends { template, tokenizer, options: &options };
+        let end = ends.of_closing(closing);
+        let between = ends.between_turns().unwrap_or_default();
+        let mut other_ends = ends.of_calls();
+        other_ends.extend(ends.of_closing(&between));
+        other_ends.retain(|&other| Some(other) != end);
+        other_ends.dedup();
         let opened = render(&chat[..1], true).map(|opened| opened.text);
         let plain = render(&chat[..1], false).map(|plain| plain.text);
         let (mut opening, mut only_opened) = (String::new(), String::new());
@@ -53,7 +60,7 @@ impl Frame {
             added[..common - plain.len()].clone_into(&mut opening);
             opened[common..].clone_into(&mut only_opened);
         }
-        let stops: Vec<String> = end.iter().filter_map(|&id| tokenizer.id_to_token(id)).collect();
+        let stops: Vec<String> = end.iter().chain(&other_ends).filter_map(|&id| tokenizer.id_to_token(id)).collect();
         let marks_are_turns = template.marks_generation() && {
             let twice = [&chat[..], &[Message::new("user", &asked), Message::new("assistant", stand_in(2))]];
             let twice = twice.concat();
@@ -65,19 +72,17 @@ impl Frame {
                 !stops.is_empty() && found == whole.generated
             })
         };
-        Self { opening, only_opened, closing: closing.to_owned(), end, marks_are_turns, shows_answers: true }
+        let closing = closing.to_owned();
+        Self {
+            opening,
+            only_opened,
+            closing,
+            between,
+            end,
+            other_ends,
+            marks_are_turns,
+            is_known: true,
+            shows_answers: true,
+        }
     }
-}
-
-/// The token that closes an answer: the one that comes first, or else the first special one.
-fn end_token(closing: &str, tokenizer: &Tokenizer) -> Option<u32> {
-    let added = tokenizer.added_tokens();
-    let first = added.iter().filter(|(_, token)| !token.is_empty() && closing.starts_with(token.as_str()));
-    let longest = first.max_by_key(|(_, token)| token.len());
-    longest.map(|&(id, _)| id).or_else(|| {
-        let special: Vec<_> = added.iter().filter(|(id, _)| tokenizer.is_special(*id)).collect();
-        let spelled: Vec<String> = special.iter().map(|(_, token)| token.clone()).collect();
-        let (at, length) = turns::first_of(closing, &spelled)?;
-        tokenizer.token_to_id(&closing[at..at + length])
-    })
 }

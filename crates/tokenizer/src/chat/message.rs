@@ -9,6 +9,8 @@ pub(super) const TOOLS: &str = "tools";
 pub(super) const VARIABLES: &str = "chat_template_kwargs";
 /// Fields that are read here, that are reported if a template omits them, or that only name a message.
 pub(super) const READ: [&str; 8] = [TOOLS, VARIABLES, "weight", "train", "tool_calls", "name", "id", "tool_call_id"];
+/// Names under which data sets keep a message's reasoning; the first is the one templates read.
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// One message of a conversation, in the common form of chat models and data sets.
 #[derive(Clone, Debug, Default, PartialEq)]

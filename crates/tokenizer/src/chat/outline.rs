@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::Message;
+use super::message::REASONING;
 use super::stand_in::{STAND_IN, call_names, stand_in};
-use super::template::REASONING;
 
 /// The bytes of a rendered conversation that come from each message.
 pub(super) struct Outline {

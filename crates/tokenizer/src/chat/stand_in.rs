@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Message;
-use super::template::REASONING;
+use super::message::REASONING;
 
 /// First and last character of a stand-in: a code point that Unicode promises never to make a character.
 pub(super) const STAND_IN: char = '\u{FDD1}';

@@ -1,15 +1,17 @@
 //! Chat templates and their rendering.
 
+use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
+use super::arguments::Arguments;
 use super::generation::Rendered;
-use super::message::{TOOLS, VARIABLES};
+use super::message::{REASONING, TOOLS, VARIABLES};
 use super::{Message, bounds, clock, generation, json, methods, percent};
 use crate::TokenizerError;
 use crate::error::one_line;
@@ -24,6 +26,8 @@ pub struct ChatTemplate {
     source: Arc<str>,
     environment: Arc<Environment<'static>>,
     marks_generation: bool,
+    /// The form of arguments that it takes, once a call was rendered.
+    arguments: Arc<OnceLock<Arguments>>,
     /// The file that it was read from.
     origin: Option<Arc<Path>>,
 }
@@ -83,7 +87,8 @@ impl ChatTemplate {
         compiled
             .map_err(|error| refused(0, format!("no thread to compile it: {error}")))?
             .map_err(|error| refused(error.line().unwrap_or(0), message_of(&error)))?;
-        Ok(Self { source: source.into(), environment: Arc::new(environment), marks_generation, origin: None })
+        let (environment, arguments) = (Arc::new(environment), Arc::default());
+        Ok(Self { source: source.into(), environment, marks_generation, arguments, origin: None })
     }
 
     /// The same template, known to be from this file.
@@ -127,10 +132,11 @@ impl ChatTemplate {
     /// # Errors
     /// As [`Self::render`].
     pub fn render_marked(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
+        let messages = self.with_arguments(messages, options);
         if !options.continue_final_message {
-            return self.render_whole(messages, options);
+            return self.render_whole(&messages, options);
         }
-        let mut messages = messages.to_vec();
+        let mut messages = messages.into_owned();
         let last = messages.last_mut().ok_or(TokenizerError::Continue("the conversation is empty"))?;
         let content = last.content.trim().to_owned();
         last.content.push_str(CONTINUE_TAG);
@@ -149,6 +155,19 @@ impl ChatTemplate {
             last.end = last.end.min(end);
         }
         Ok(rendered)
+    }
+
+    /// The messages with the arguments of their calls in the form that the template takes.
+    fn with_arguments<'m>(&self, messages: &'m [Message], options: &RenderOptions) -> Cow<'m, [Message]> {
+        if !messages.iter().any(Message::calls_tools) {
+            return Cow::Borrowed(messages);
+        }
+        let probe = || {
+            let options = RenderOptions { continue_final_message: false, tools: None, ..options.clone() };
+            Arguments::of(&|messages| self.render_whole(messages, &options).ok().map(|rendered| rendered.text))
+        };
+        let arguments = *self.arguments.get_or_init(probe);
+        Cow::Owned(messages.iter().map(|message| arguments.given_to(message)).collect())
     }
 
     fn render_whole(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
@@ -203,8 +222,6 @@ impl PartialEq for ChatTemplate {
 /// As in `transformers`; the space at its end shows whether the template trims.
 const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 const NOW_VARIABLE: &str = "__fireclay_now";
-/// Names under which data sets keep a message's reasoning; the first is the one templates read.
-pub(super) const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// The message as templates see it, reasoning under each name they may use, as in `transformers`.
 fn plain(message: &Message) -> Json {

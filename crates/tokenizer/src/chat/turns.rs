@@ -251,7 +251,7 @@ mod tests {
             template.render(messages, &RenderOptions { add_generation_prompt, ..options.clone() }).ok()
         };
         let frame = tokenizer.frame_of(template);
-        let stops = tokenizer.stop_tokens(frame.end);
+        let stops = tokenizer.stop_tokens(&frame);
         let finder = Finder { messages, whole: &whole, stops: &stops, opening: &frame.opening, render: &render };
         let turns = finder.turns();
         let used = count.get();

@@ -6,6 +6,7 @@ mod golden;
 mod round_trip;
 mod training;
 mod turns;
+mod ends;
 mod files;
 mod hostile;
 mod formats;

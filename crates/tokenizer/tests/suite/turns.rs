@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
 /// The fixtures' tokenizer, its JSON changed first, with this chat template.
-fn tokenizer(template: &str, change: impl Fn(&mut Value)) -> Tokenizer {
+pub(crate) fn tokenizer(template: &str, change: impl Fn(&mut Value)) -> Tokenizer {
     let text = std::fs::read_to_string(format!("{FIXTURES}/tokenizer.json")).unwrap();
     let mut json: Value = serde_json::from_str(&text).unwrap();
     change(&mut json);
@@ -18,7 +18,7 @@ fn tokenizer(template: &str, change: impl Fn(&mut Value)) -> Tokenizer {
     Tokenizer::load(folder.path()).unwrap().with_chat_template(ChatTemplate::new(template).unwrap())
 }
 
-fn unchanged(_: &mut Value) {}
+pub(crate) fn unchanged(_: &mut Value) {}
 
 /// `ChatML` with these words around an answer and these that open a reply.
 fn chatml(before: &str, after: &str, opening: &str) -> String {
@@ -43,7 +43,7 @@ fn chat() -> Vec<Message> {
 }
 
 /// The runs of tokens that carry loss, as text.
-fn learned(tokenizer: &Tokenizer, messages: &[Message]) -> Vec<String> {
+pub(crate) fn learned(tokenizer: &Tokenizer, messages: &[Message]) -> Vec<String> {
     let encoded = tokenizer.encode_chat(messages).unwrap();
     let tokens: Vec<(u32, bool)> = encoded.ids.iter().copied().zip(encoded.loss.iter().copied()).collect();
     let runs = tokens.chunk_by(|a, b| a.1 == b.1).filter(|run| run[0].1);
@@ -51,12 +51,12 @@ fn learned(tokenizer: &Tokenizer, messages: &[Message]) -> Vec<String> {
 }
 
 /// Each of the assistant's turns, as text.
-fn turns(tokenizer: &Tokenizer, messages: &[Message]) -> Vec<String> {
+pub(crate) fn turns(tokenizer: &Tokenizer, messages: &[Message]) -> Vec<String> {
     let encoded = tokenizer.encode_chat(messages).unwrap();
     encoded.turns.iter().map(|turn| tokenizer.decode(&encoded.ids[turn.clone()])).collect()
 }
 
-fn tool_call(content: &str) -> Message {
+pub(crate) fn tool_call(content: &str) -> Message {
     let mut message = Message::new("assistant", content);
     let call = json!([{"type": "function", "function": {"name": "temperature", "arguments": {"town": "Bern"}}}]);
     message.extra.insert("tool_calls".into(), call);
