@@ -16,13 +16,15 @@ pub fn check() -> Result<ExitCode> {
     test()
 }
 
-/// [`check`] with packages of all crates, a short training run and a shared database between documentation and tests.
+/// [`check`] with packages of all crates, a short training run, a shared database and a second backend between
+/// documentation and tests.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
     package()?;
     use_as_a_library()?;
     train_a_little()?;
     share_a_database()?;
+    compute_on_a_second_backend()?;
     test()
 }
 
@@ -74,6 +76,18 @@ fn share_a_database() -> Result<()> {
     let binary = Invocation::parse(["--features", "postgres"].map(OsString::from).into_iter())?.build()?;
     let check = ["scripts/check_replicas.py", "--model", RUN, "--conversations", "40", "--binary"];
     step(on_a_server().args(check).arg(binary))
+}
+
+/// The tests of model, engine and rollouts on `wgpu`, where Mesa's software Vulkan adapter is installed.
+fn compute_on_a_second_backend() -> Result<()> {
+    const DRIVERS: &str = "/usr/share/vulkan/icd.d";
+    let is_lavapipe = |name: OsString| name.to_string_lossy().starts_with("lvp_icd");
+    let mut drivers = std::fs::read_dir(DRIVERS).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    if !drivers.any(is_lavapipe) {
+        eprintln!("\n{DRIVERS} has no lvp_icd (Debian's package mesa-vulkan-drivers); the second backend is left out");
+        return Ok(());
+    }
+    step(Command::new("scripts/check_backends.sh").arg("wgpu").current_dir(workspace()))
 }
 
 fn test() -> Result<ExitCode> {

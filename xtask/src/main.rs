@@ -32,7 +32,8 @@ Speed beside PyTorch's
 
 Checks, as continuous integration runs them
   cargo xtask check     formatting, clippy, documentation, tests
-  cargo xtask ci        the same; before the tests packages of all crates, a short training run and a shared database
+  cargo xtask ci        the same; before the tests packages of all crates, a short training run, a shared database
+                        and a second backend
   cargo xtask build     only build the binary, and print where it is
 
 Paths are relative to the folder you are in. fireclay's exit code is passed on.";
