@@ -5,7 +5,7 @@
 //     mkdir /tmp/browser && cd /tmp/browser && npm install playwright-core axe-core
 //     node …/scripts/browser_chat.mjs http://127.0.0.1:8080 [--key KEY] [--shots DIR] [--chromium /usr/bin/chromium]
 //
-// Exits with 1 at the first fault. Tested with playwright-core 1.61 and axe-core 4.12.
+// Exits with 1 at the first fault, and with 2 where the database is not empty or the server does not answer. Tested with playwright-core 1.61 and axe-core 4.12.
 
 import { createRequire } from 'node:module';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -25,6 +25,16 @@ const host = new URL(url).host;
 const shots = flag('--shots', null);
 const key = flag('--key', null);
 if (shots) mkdirSync(shots, { recursive: true });
+
+const headers = { 'Content-Type': 'application/json', ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+const first = await fetch(new URL('/ui/api/conversations?limit=1', url), { headers }).catch((error) => refuse(`${url} does not answer: ${error.cause ?? error}`));
+if (!first.ok) refuse(`${url} answers ${first.status}: ${await first.text()}`);
+if ((await first.json()).conversations.length) refuse(`the server at ${url} has conversations; start it with an empty database: fireclay serve --db NEW.db`);
+
+function refuse(why) {
+  console.error(why);
+  process.exit(2);
+}
 
 const browser = await chromium.launch({ executablePath: flag('--chromium', '/usr/bin/chromium'), args: ['--no-sandbox'] });
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', acceptDownloads: true });
@@ -73,6 +83,18 @@ async function deleteOpen() {
   await row.getByRole('button', { name: /^Delete/ }).click();
   await page.click('#ask-ok');
   await page.waitForFunction(() => !document.querySelector('.message'));
+}
+
+/** Gives the model other work, without which a tiny one answers in less time than a frame of the screen takes. */
+async function keepBusy() {
+  const model = await page.inputValue('#model');
+  const others = JSON.stringify({ model, prompt: 'Once', n: 24, max_tokens: 180, ignore_eos: true });
+  let busy = true;
+  const load = (async () => { while (busy) await (await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body: others })).text(); })();
+  return async () => {
+    busy = false;
+    await load;
+  };
 }
 
 async function accessible(where) {
@@ -138,12 +160,8 @@ try {
   });
 
   await check('a reply that is stopped keeps what there is', async () => {
-    // In a conversation of its own, which is deleted afterwards. A tiny model alone answers in less time than a frame of the screen takes.
-    const model = await page.inputValue('#model');
-    const headers = { 'Content-Type': 'application/json', ...(key ? { Authorization: `Bearer ${key}` } : {}) };
-    const others = JSON.stringify({ model, prompt: 'Once', n: 24, max_tokens: 180, ignore_eos: true });
-    let busy = true;
-    const load = (async () => { while (busy) await (await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body: others })).text(); })();
+    // In a conversation of its own, which is deleted afterwards.
+    const idle = await keepBusy();
     for (let attempt = 0, stopped = false; !stopped; attempt++) {
       assert(attempt < 10, 'no reply was long enough to be stopped');
       await page.keyboard.press('Alt+KeyN');
@@ -164,10 +182,48 @@ try {
       if (stopped) assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
       await deleteOpen();
     }
-    busy = false;
-    await load;
+    await idle();
     await page.locator('.conversation a').first().click();
     await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+  });
+
+  await check('a reply goes on while the page is loaded again, and can be stopped there', async () => {
+    const idle = await keepBusy();
+    for (const stops of [false, true]) {
+      for (let attempt = 0, seen = false; !seen; attempt++) {
+        assert(attempt < 10, 'no reply was long enough to be found again');
+        await page.keyboard.press('Alt+KeyN');
+        await page.waitForFunction(() => !document.querySelector('.message'));
+        await say('Tell me a very long story about a lighthouse.');
+        await page.waitForFunction(() => document.querySelector('.message.assistant .body')?.textContent.trim());
+        await page.reload();
+        await page.waitForSelector('.message.assistant');
+        seen = await page.locator('#stop').isVisible();
+        if (seen && stops) await page.click('#stop').catch(() => {});
+        await finished();
+        const notes = await last('assistant').locator('.note').allTextContents();
+        if (stops) seen = notes.includes('Stopped.');
+        else assert(!notes.includes('Stopped.') && !notes.some((note) => note.startsWith('Interrupted')), notes.join());
+        assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
+        await deleteOpen();
+      }
+    }
+    await idle();
+    await page.locator('.conversation a').first().click();
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+  });
+
+  await check('a setting that cannot be is refused with a reason', async () => {
+    await page.click('#open-settings');
+    const field = page.locator('#sampling input[name=max_tokens]');
+    await field.fill('0');
+    await page.keyboard.press('Tab');
+    assert.match(await page.locator('#note-max_tokens').textContent(), /whole number from 1 to/);
+    await accessible('a wrong setting');
+    await field.fill('');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.locator('#note-max_tokens').textContent(), '');
+    await page.locator('#settings header button').click();
   });
 
   await check('a reply is generated again, and the branches can be switched', async () => {
@@ -247,6 +303,10 @@ try {
     const row = page.locator('.conversation.current');
     await row.hover();
     await row.getByRole('button', { name: /^Rename/ }).click();
+    await page.fill('#ask input', 'x'.repeat(501));
+    await page.click('#ask-ok');
+    assert(await page.evaluate(() => document.querySelector('#ask').open), 'a title that is too long is not accepted');
+    assert.match(await page.evaluate(() => document.querySelector('#ask input').validationMessage), /At most 500 characters/);
     await page.fill('#ask input', 'Ahoy there');
     await page.click('#ask-ok');
     await page.waitForFunction(() => document.querySelector('#title').textContent === 'Ahoy there');
@@ -330,6 +390,11 @@ try {
     await say('Hello!');
     await page.waitForFunction(() => document.querySelectorAll('.message').length === 26);
     await finished();
+    assert.match(await page.locator('#left-out').textContent(), /left out .*: \d+/);
+    await tool(last('assistant'), 'Good reply').click();
+    await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
+    await page.reload();
+    await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
     assert.match(await page.locator('#left-out').textContent(), /left out .*: \d+/);
     await shot('left-out-light');
     await deleteOpen();

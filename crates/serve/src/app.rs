@@ -13,6 +13,7 @@ use crate::generation::{Generation, Rules};
 use crate::metrics::Metrics;
 use crate::model::Served;
 use crate::store::Store;
+use crate::ui::RunningReplies;
 use crate::watch::Watched;
 
 /// Models, keys, limits, metrics and conversations.
@@ -22,6 +23,8 @@ pub struct App {
     pub limits: Limits,
     pub metrics: Arc<Metrics>,
     pub store: Store,
+    /// Replies that are being written for the page.
+    pub running: RunningReplies,
     /// The run that the page `/watch` shows.
     pub watched: Option<Arc<Watched>>,
     /// Allowed hosts in requests, in lower case; empty: all.

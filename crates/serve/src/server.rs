@@ -1,18 +1,20 @@
 //! The server: [`Server`].
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use fireclay_text::TextModel;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::metrics::Metrics;
 use crate::model::Served;
 use crate::store::Store;
+use crate::ui::RunningReplies;
 use crate::{Config, ServeError, listener, routes};
 
 /// Time limit for clients to read the last event of a stream.
@@ -68,6 +70,7 @@ impl Server {
             limits,
             metrics: Arc::new(Metrics::new()),
             store,
+            running: RunningReplies::default(),
             watched,
             hosts,
             closing: is_closing,
@@ -111,11 +114,15 @@ impl Server {
         let Self { app, listener, closing, ending, .. } = self;
         let grace = app.limits.grace;
         let (closed, mut is_closed) = watch::channel(false);
+        let stopped_at = Arc::new(OnceLock::new());
+        let time = Arc::clone(&stopped_at);
         let stopped = async move {
             stop.await;
+            time.get_or_init(Instant::now);
             closing.send_replace(true);
             closed.send_replace(true);
         };
+        let end = ending.clone();
         let ended = async move {
             // An error would mean that it was dropped, which it is only after it was closed.
             let _ = is_closed.wait_for(|closed| *closed).await;
@@ -125,6 +132,12 @@ impl Server {
             tokio::time::sleep(LAST_WORDS).await;
         };
         listener::serve(listener, router, &app.limits, stopped, ended).await;
+        // Replies for the page go on without a connection.
+        let until = *stopped_at.get_or_init(Instant::now) + grace;
+        if tokio::time::timeout_at(until, app.running.finished()).await.is_err() {
+            end.send_replace(true);
+            let _ = tokio::time::timeout(LAST_WORDS, app.running.finished()).await;
+        }
         app.store.close().await;
     }
 }

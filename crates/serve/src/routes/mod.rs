@@ -137,7 +137,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// State of the page's routes.
 fn page(app: &Arc<App>) -> ui::Ui {
     let run = app.watched.as_ref().map(|watched| watched.name().to_owned());
-    ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(app)))).watching(run)
+    ui::Ui::new(app.store.clone(), Arc::new(PageReplies(Arc::clone(app)))).listing(app.running.clone()).watching(run)
 }
 
 /// Adds the middleware to all routes, also for unknown paths.

@@ -114,6 +114,9 @@ pub struct StoredMessage {
     pub finish_reason: Option<String>,
     /// Token usage of a reply.
     pub usage: Option<Usage>,
+    /// Number of exchanges at the conversation's beginning that the model did not read before a reply, because the
+    /// context had no room for them.
+    pub left_out: u64,
     /// Milliseconds since 1970.
     pub created: i64,
     /// A person's rating of a reply.
@@ -217,7 +220,7 @@ macro_rules! select_messages {
         concat!(
             "SELECT m.id, m.conversation, m.parent, m.role, m.content, m.parts, m.tool_calls, m.tool_call_id, \
              m.status, ",
-            "m.instructions, m.model, m.finish_reason, m.usage, m.created, r.verdict, r.better, r.created AS rated ",
+            "m.instructions, m.model, m.finish_reason, m.usage, m.left_out, m.created, r.verdict, r.better, r.created AS rated ",
             "FROM messages m LEFT JOIN ratings r ON r.message = m.id ",
             $rest
         )
@@ -239,6 +242,7 @@ pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, stat
         model: None,
         finish_reason: None,
         usage: None,
+        left_out: 0,
         created: milliseconds(),
         rating: None,
     }
@@ -265,8 +269,8 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     let (text, parts) = columns(&message.content);
     let sql = "INSERT INTO messages (id, conversation, position, parent, role, content, parts, tool_calls, \
-               tool_call_id, status, writer, instructions, model, finish_reason, usage, created) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+               tool_call_id, status, writer, instructions, model, finish_reason, usage, left_out, \
+               created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     sqlx::query(sql)
         .bind(&message.id)
         .bind(&message.conversation)
@@ -283,6 +287,7 @@ pub(super) async fn insert(
         .bind(&message.model)
         .bind(&message.finish_reason)
         .bind(message.usage.as_ref().map(json))
+        .bind(i64::try_from(message.left_out).unwrap_or(i64::MAX))
         .bind(message.created)
         .execute(connection)
         .await?;
@@ -336,6 +341,7 @@ pub(super) fn of_row(row: &AnyRow) -> Result<StoredMessage, StoreError> {
         model: row.try_get("model")?,
         finish_reason: row.try_get("finish_reason")?,
         usage: optional(row, "usage")?,
+        left_out: u64::try_from(row.try_get::<i64, _>("left_out")?).unwrap_or(0),
         created: row.try_get("created")?,
         rating: rating::of_row(row)?,
     })

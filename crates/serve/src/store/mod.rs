@@ -233,8 +233,10 @@ fn reason(error: &sqlx::Error) -> String {
 
 /// Every version of the tables, in order. A released one is never changed.
 fn migrations() -> Vec<Migration> {
-    let versions: [(&str, &'static str); 1] =
-        [("conversations", include_str!("../../migrations/0001_conversations.sql"))];
+    let versions: [(&str, &'static str); 2] = [
+        ("conversations", include_str!("../../migrations/0001_conversations.sql")),
+        ("left_out", include_str!("../../migrations/0002_left_out.sql")),
+    ];
     let migration = |(index, (name, sql)): (usize, (&'static str, &'static str))| {
         let sql: SqlStr = sql.into_sql_str();
         Migration::new(index as i64 + 1, name.into(), MigrationType::Simple, sql, false)

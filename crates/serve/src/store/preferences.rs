@@ -8,7 +8,8 @@
 //!
 //! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only text
 //! replies count that were completed, or that were cut off and have a thumb down or a better answer. Only siblings
-//! under the same system prompt are compared. If a person edited their own message, the prompts differ, and the replies
+//! under the same system prompt are compared. A prompt has no exchanges that the model did not read because the
+//! conversation had outgrown its context. If a person edited their own message, the prompts differ, and the replies
 //! to them are not compared.
 
 use std::collections::HashSet;
@@ -145,10 +146,10 @@ pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
         if !done.insert(&reply.id) {
             continue;
         }
-        let Some(prompt) = prompt(tree, reply) else { continue };
         let alike = |other: &&StoredMessage| is_answer(other) && other.instructions == reply.instructions;
         let siblings: Vec<&StoredMessage> = tree.children(reply.parent.as_deref()).filter(alike).collect();
         done.extend(siblings.iter().map(|sibling| sibling.id.as_str()));
+        let Some(prompt) = prompt(tree, &siblings) else { continue };
         for (chosen, rejected, kind) in compare(tree, &siblings, &followed) {
             pairs.push(PreferencePair { prompt: prompt.clone(), chosen, rejected, kind });
         }
@@ -217,7 +218,7 @@ fn verdict(reply: &StoredMessage) -> Option<Verdict> {
 /// up, or that have no prompt.
 fn left_out(tree: &Tree) -> usize {
     let rated = tree.messages.iter().filter(|message| message.rating.as_ref().is_some_and(|rating| !rating.is_empty()));
-    rated.filter(|message| !is_answer(message) || prompt(tree, message).is_none()).count()
+    rated.filter(|message| !is_answer(message) || prompt(tree, &[message]).is_none()).count()
 }
 
 /// Whether a reply is text that was completed, or that was cut off and has a thumb down or a better answer. A rewritten
@@ -233,14 +234,27 @@ fn is_answer(message: &StoredMessage) -> bool {
         && !message.content.text().trim().is_empty()
 }
 
-/// The messages that a reply answers, under its system prompt; `None` when nothing was asked.
-fn prompt(tree: &Tree, reply: &StoredMessage) -> Option<Vec<Value>> {
+/// The messages that replies to the same message answer, under their system prompt: those that all of these replies'
+/// models read. `None` when nothing was asked.
+fn prompt(tree: &Tree, replies: &[&StoredMessage]) -> Option<Vec<Value>> {
+    let reply = replies.first()?;
     let path = tree.path(reply.parent.as_deref());
     if path.last().is_none_or(|last| last.role == Role::Assistant) {
         return None;
     }
+    let left_out = replies.iter().map(|reply| reply.left_out).max().unwrap_or(0);
+    let path = &path[beginning(&path, left_out)..];
     let system = reply.instructions.iter().map(|text| json!({"role": "system", "content": text}));
-    Some(system.chain(path.into_iter().map(as_example)).collect())
+    Some(system.chain(path.iter().copied().map(as_example)).collect())
+}
+
+/// Number of messages in the first exchanges of a path, as `ChatHistory` drops them: the last message always stays.
+fn beginning(path: &[&StoredMessage], exchanges: u64) -> usize {
+    let begins =
+        |(index, message): (usize, &&StoredMessage)| (index == 0 || message.role == Role::User).then_some(index);
+    let last = path.len().saturating_sub(1);
+    let exchanges = usize::try_from(exchanges).unwrap_or(usize::MAX);
+    path[..last].iter().enumerate().filter_map(begins).nth(exchanges).unwrap_or(last)
 }
 
 /// A message as training files have it.

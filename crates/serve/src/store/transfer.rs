@@ -99,9 +99,17 @@ pub struct MessageFile {
     /// Its token usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Exchanges at the conversation's beginning that the model did not read before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
     /// A person's rating of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<MessageRating>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn completed() -> Status {
@@ -140,6 +148,7 @@ impl From<StoredMessage> for MessageFile {
             model: message.model,
             finish_reason: message.finish_reason,
             usage: message.usage,
+            left_out: message.left_out,
             rating: message.rating,
         }
     }
@@ -272,6 +281,7 @@ fn fresh_message(
         model: file.model,
         finish_reason: file.finish_reason,
         usage: file.usage,
+        left_out: file.left_out,
         created: file.created.unwrap_or(now),
         rating,
     })

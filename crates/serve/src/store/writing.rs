@@ -68,6 +68,21 @@ impl Store {
         Ok(message)
     }
 
+    /// Notes how many exchanges at the conversation's beginning the model does not read before a reply.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has no such message.
+    pub async fn set_left_out(&self, account: &str, message: &str, exchanges: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE messages SET left_out = $3 WHERE id = $1 \
+                   AND conversation IN (SELECT id FROM conversations WHERE account = $2)";
+        let exchanges = i64::try_from(exchanges).unwrap_or(i64::MAX);
+        let update = sqlx::query(sql).bind(message).bind(account).bind(exchanges);
+        match update.execute(&self.pool).await?.rows_affected() {
+            0 => Err(StoreError::not_found("message", message)),
+            _ => Ok(()),
+        }
+    }
+
     /// Saves the partial text of a reply in progress, in case the process dies.
     ///
     /// # Errors

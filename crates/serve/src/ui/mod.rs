@@ -4,23 +4,22 @@
 //! [`api_router`] adds it to each request's extensions after checking the key. Replies come from a [`Replies`]
 //! implementation, so that the page knows neither engine nor tokenizer.
 //!
-//! Reading order: `generate`, `routes`, `replies`, `markdown`, `assets`.
+//! Reading order: `generate`, `routes`, `running`, `replies`, `markdown`, `assets`.
 
 mod generate;
 mod assets;
 mod markdown;
 mod routes;
+mod running;
 mod replies;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn;
 use axum::response::Redirect;
 use axum::routing::{get, patch, post, put};
-use tokio::sync::Notify;
 
 use crate::query::refuse_query;
 use crate::store::Store;
@@ -30,6 +29,7 @@ pub use crate::error::ApiError;
 pub use assets::paths as asset_paths;
 pub use generate::{Generated, Generation, PageModel, PageSampling, Replies, ReplyRequest};
 pub use markdown::render;
+pub(crate) use running::RunningReplies;
 
 /// State that the page's routes share.
 #[derive(Clone)]
@@ -38,62 +38,25 @@ pub struct Ui {
     replies: Arc<dyn Replies>,
     /// The run that `/watch` shows.
     run: Option<String>,
-    running: Running,
+    running: RunningReplies,
 }
 
 impl Ui {
     /// The routes' state.
     pub fn new(store: Store, replies: Arc<dyn Replies>) -> Self {
-        Self { store, replies, run: None, running: Running::default() }
+        Self { store, replies, run: None, running: RunningReplies::default() }
+    }
+
+    /// The same, with the replies in this list, so that others can wait for them.
+    #[must_use]
+    pub(crate) fn listing(self, running: RunningReplies) -> Self {
+        Self { running, ..self }
     }
 
     /// The same beside a page that shows the run of this name, if there is one.
     #[must_use]
     pub fn watching(self, run: Option<String>) -> Self {
         Self { run, ..self }
-    }
-}
-
-/// Replies that are being written, by the message's id: their account, and the handle that stops them.
-#[derive(Clone, Default)]
-struct Running(Arc<Mutex<HashMap<String, Stop>>>);
-
-/// Stop conditions of a reply.
-struct Stop {
-    account: String,
-    signal: Arc<Notify>,
-}
-
-impl Running {
-    /// Registers a reply until the returned guard is dropped.
-    fn begin(&self, message: &str, account: &str) -> RunningReply {
-        let signal = Arc::new(Notify::new());
-        let stop = Stop { account: account.to_owned(), signal: Arc::clone(&signal) };
-        self.lock().insert(message.to_owned(), stop);
-        RunningReply { all: self.clone(), message: message.to_owned(), stop: signal }
-    }
-
-    /// Tells a reply of the account to end; false if there is none.
-    fn stop(&self, message: &str, account: &str) -> bool {
-        let all = self.lock();
-        let stop = all.get(message).filter(|stop| stop.account == account);
-        stop.inspect(|stop| stop.signal.notify_one()).is_some()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Stop>> {
-        self.0.lock().expect("nothing panics while it holds this lock")
-    }
-}
-
-struct RunningReply {
-    all: Running,
-    message: String,
-    stop: Arc<Notify>,
-}
-
-impl Drop for RunningReply {
-    fn drop(&mut self) {
-        self.all.lock().remove(&self.message);
     }
 }
 
@@ -117,6 +80,7 @@ pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
         .route("/ui/api/conversations/{id}/replies", post(replies::reply))
         .route("/ui/api/messages/{id}/rating", put(routes::rate))
         .route("/ui/api/messages/{id}/stop", post(routes::stop))
+        .route("/ui/api/messages/{id}/events", get(replies::events))
         .route("/ui/api/render", post(routes::render))
         .route_layer(from_fn(refuse_query))
         .route(
@@ -140,6 +104,7 @@ pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
         routes::branch,
         routes::export,
         replies::reply,
+        replies::events,
         routes::rate,
         routes::stop,
         routes::render

@@ -1,28 +1,27 @@
 //! The page's replies: from a request to the last event.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::StatusCode;
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
-use tokio_stream::Stream;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
-use super::routes::shown;
-use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, RunningReply, Ui};
+use super::running::{Ended, Follower, Guard};
+use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, Ui};
 use crate::body::{Body, Json as Given};
-use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
+use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage, Usage};
 
 /// Events that wait for a slow reader.
 const WAITING: usize = 256;
-/// Time limit for a reader that takes none of them.
-const SLOWEST: Duration = Duration::from_secs(30);
 /// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
 
@@ -64,10 +63,12 @@ impl ReplyBody {
     }
 }
 
+type Events = Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>;
+
 /// A reply, as events: `{"type": "started", "user", "reply"}`, `{"type": "left_out", "exchanges"}` where the
 /// conversation outgrew the context, `{"type": "delta", "text"}` and, once it is stored,
-/// `{"type": "done", "message", "conversation"}`. An edited message is sent again under the parent of the
-/// original; a reply is regenerated under the message that it answers.
+/// `{"type": "done", "message", "conversation"}`. A client that hangs up does not end the reply; `stop` does. An edited
+/// message is sent again under the parent of the original; a reply is regenerated under the message that it answers.
 #[utoipa::path(post, path = "/ui/api/conversations/{id}/replies", tag = "page", params(("id" = String, Path)),
     request_body = ReplyBody,
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = Object),
@@ -77,7 +78,10 @@ pub(super) async fn reply(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(body): Given<ReplyBody>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+) -> Result<Events, ApiError> {
+    if body.max_tokens == Some(0) {
+        return Err(ApiError::invalid("`max_tokens`: give 1 or more").with_param("max_tokens"));
+    }
     let conversation = ui.store.conversation(&account, &id).await?;
     let request = ReplyRequest {
         model: body.model.clone(),
@@ -96,11 +100,53 @@ pub(super) async fn reply(
         user = added.into_iter().next();
     }
     let reply = ui.store.begin_reply(&account, &id, parent, &model, instructions.as_deref()).await?;
+    let guard = ui.running.begin(&reply.id, &account);
+    let progress = guard.reply.progress.subscribe();
+    let (follower, events) = follower(&ui, &account, &reply.id);
+    let started = json!({"type": "started", "user": user, "reply": reply});
+    tokio::spawn(async move { follower.follow(&started, progress).await.is_ok() });
+    let writing = Writing { store: ui.store, account, message: reply.id, saved: Instant::now(), guard };
+    tokio::spawn(writing.run(generation));
+    Ok(events)
+}
+
+/// The events of a reply that was begun before, from its beginning: for a page that was loaded again
+#[utoipa::path(get, path = "/ui/api/messages/{id}/events", tag = "page", params(("id" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Object),
+        (status = 409, body = Object)))]
+pub(super) async fn events(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+) -> Result<Events, ApiError> {
+    let running = ui.running.get(&id, &account);
+    let message = ui.store.message(&account, &id).await?;
+    let (follower, events) = follower(&ui, &account, &id);
+    match (running, message.status) {
+        (Some(running), _) => {
+            let begun = StoredMessage { content: "".into(), status: Status::InProgress, ..message };
+            let started = json!({"type": "started", "user": null, "reply": begun});
+            let progress = running.progress.subscribe();
+            tokio::spawn(async move { follower.follow(&started, progress).await.is_ok() });
+        }
+        (None, Status::InProgress) => {
+            let why = format!("the reply `{id}` is written by another server or client; read what is stored of it");
+            return Err(ApiError::refused(StatusCode::CONFLICT, why).with_code("reply_elsewhere"));
+        }
+        (None, _) => {
+            tokio::spawn(async move { follower.end(Ended { is_stored: true, error: None }).await.is_ok() });
+        }
+    }
+    Ok(events)
+}
+
+/// A follower of a reply, and what it sends.
+fn follower(ui: &Ui, account: &str, message: &str) -> (Follower, Events) {
     let (events, waiting) = mpsc::channel(WAITING);
-    let running = ui.running.begin(&reply.id, &account);
-    let writing = Writing { ui, account, reply, events, text: String::new(), saved: Instant::now(), running };
-    tokio::spawn(writing.run(user, generation));
-    Ok(Sse::new(ReceiverStream::new(waiting)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))))
+    let (account, message) = (account.to_owned(), message.to_owned());
+    let follower = Follower { store: ui.store.clone(), account, message, events };
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
+    (follower, Sse::new(ReceiverStream::new(waiting)).keep_alive(keep_alive))
 }
 
 /// Messages for the model: those so far, and the user's new one.
@@ -128,15 +174,13 @@ async fn messages(
     }
 }
 
-/// A reply on its way to the client and the database. It continues as long as the client is connected.
+/// A reply on its way to the database and its followers. It goes on without them.
 struct Writing {
-    ui: Ui,
+    store: Store,
     account: String,
-    reply: StoredMessage,
-    events: mpsc::Sender<Result<Event, Infallible>>,
-    text: String,
+    message: String,
     saved: Instant,
-    running: RunningReply,
+    guard: Guard,
 }
 
 /// End of a reply.
@@ -144,98 +188,88 @@ struct End {
     reason: &'static str,
     status: Status,
     usage: Option<Usage>,
-    told: Option<String>,
+    error: Option<String>,
 }
 
 impl Writing {
-    async fn run(mut self, user: Option<StoredMessage>, generation: Generation) {
-        let started = json!({"type": "started", "user": user, "reply": self.reply});
-        let end = match self.tell(&started).await {
-            true => self.write(generation).await,
-            false => cancelled(),
-        };
-        if let Err(error) = self.finish(end).await {
+    async fn run(mut self, generation: Generation) {
+        let end = self.write(generation).await;
+        let error = end.error.clone();
+        let ended = match self.store_reply(end).await {
+            Ok(()) => Ended { is_stored: true, error },
             // The conversation may have been deleted in the meantime.
-            let told = error.to_string();
-            self.tell(&json!({"type": "error", "message": told})).await;
-        }
+            Err(error) => Ended { is_stored: false, error: Some(error.to_string()) },
+        };
+        self.guard.reply.progress.send_modify(|progress| progress.end = Some(ended));
     }
 
     async fn write(&mut self, mut generation: Generation) -> End {
-        let stop = self.running.stop.clone();
+        let reply = Arc::clone(&self.guard.reply);
         loop {
             let next = tokio::select! {
                 biased;
-                () = stop.notified() => return cancelled(),
-                () = self.events.closed() => return cancelled(),
+                () = reply.stop.notified() => return cancelled(),
                 next = generation.recv() => next,
             };
             match next {
                 Some(Generated::LeftOut(exchanges)) => {
-                    if !self.tell(&json!({"type": "left_out", "exchanges": exchanges})).await {
-                        return cancelled();
+                    if let Err(error) = self.store.set_left_out(&self.account, &self.message, exchanges as u64).await {
+                        tracing::warn!("what a reply leaves out was not saved: {error}");
                     }
+                    reply.progress.send_modify(|progress| progress.left_out = exchanges);
                 }
                 Some(Generated::Text(text)) => {
-                    self.text.push_str(&text);
-                    if !self.tell(&json!({"type": "delta", "text": text})).await {
+                    reply.progress.send_modify(|progress| progress.text.push_str(&text));
+                    if !self.save().await {
                         return cancelled();
                     }
-                    self.save().await;
                 }
-                Some(Generated::End { finish_reason, usage }) if finish_reason == "length" => {
-                    return End { reason: "length", status: Status::Incomplete, usage: Some(usage), told: None };
-                }
-                Some(Generated::End { usage, .. }) => {
-                    return End { reason: "stop", status: Status::Completed, usage: Some(usage), told: None };
+                Some(Generated::End { finish_reason, usage }) => {
+                    let is_whole = finish_reason != "length";
+                    let status = if is_whole { Status::Completed } else { Status::Incomplete };
+                    let reason = if is_whole { "stop" } else { "length" };
+                    return End { reason, status, usage: Some(usage), error: None };
                 }
                 Some(Generated::Failed(message)) => {
-                    return End { reason: "error", status: Status::Incomplete, usage: None, told: Some(message) };
+                    return End { reason: "error", status: Status::Incomplete, usage: None, error: Some(message) };
                 }
                 None => {
-                    let told = Some("the server stops".to_owned());
-                    return End { reason: "interrupted", status: Status::Incomplete, usage: None, told };
+                    let error = Some("the server stops".to_owned());
+                    return End { reason: "interrupted", status: Status::Incomplete, usage: None, error };
                 }
             }
         }
     }
 
-    /// Saves the partial reply at intervals, in case the process dies.
-    async fn save(&mut self) {
-        if self.saved.elapsed() >= SAVED_EVERY {
-            self.saved = Instant::now();
-            if let Err(error) = self.ui.store.save_progress(&self.account, &self.reply.id, &self.text).await {
+    /// Saves the partial reply at intervals, in case the process dies. False when its conversation was deleted.
+    async fn save(&mut self) -> bool {
+        if self.saved.elapsed() < SAVED_EVERY {
+            return true;
+        }
+        self.saved = Instant::now();
+        let text = self.guard.reply.progress.borrow().text.clone();
+        match self.store.save_progress(&self.account, &self.message, &text).await {
+            Ok(()) => true,
+            Err(StoreError::NotFound { .. }) => false,
+            Err(error) => {
                 tracing::warn!("a reply in progress was not saved: {error}");
+                true
             }
         }
     }
 
-    /// Stores the reply, and then tells the client.
-    async fn finish(&mut self, end: End) -> Result<(), ApiError> {
+    async fn store_reply(&self, end: End) -> Result<(), StoreError> {
         let outcome = ReplyOutcome {
-            content: std::mem::take(&mut self.text).into(),
+            content: self.guard.reply.progress.borrow().text.clone().into(),
             tool_calls: None,
             status: end.status,
             finish_reason: Some(end.reason.to_owned()),
             usage: end.usage,
         };
-        let message = self.ui.store.finish_reply(&self.account, &self.reply.id, outcome).await?;
-        let conversation = self.ui.store.conversation(&self.account, &message.conversation).await?;
-        let message = shown(vec![message]).await?.pop();
-        self.tell(&json!({"type": "done", "message": message, "conversation": conversation})).await;
-        if let Some(told) = end.told {
-            self.tell(&json!({"type": "error", "message": told})).await;
-        }
-        Ok(())
-    }
-
-    /// Sends an event; false if the client is gone or too slow.
-    async fn tell(&self, event: &Value) -> bool {
-        let event = Event::default().data(event.to_string());
-        matches!(timeout(SLOWEST, self.events.send(Ok(event))).await, Ok(Ok(())))
+        self.store.finish_reply(&self.account, &self.message, outcome).await.map(drop)
     }
 }
 
 fn cancelled() -> End {
-    End { reason: "cancelled", status: Status::Incomplete, usage: None, told: None }
+    End { reason: "cancelled", status: Status::Incomplete, usage: None, error: None }
 }

@@ -116,7 +116,7 @@ pub(super) async fn create(
 fn check_title(title: &str) -> Result<(), ApiError> {
     match title.chars().count() {
         0..=500 => Ok(()),
-        count => Err(ApiError::invalid(format!("a title has 500 characters at most, not {count}"))),
+        count => Err(ApiError::invalid(format!("a title has 500 characters at most, not {count}")).with_param("title")),
     }
 }
 
@@ -260,11 +260,12 @@ pub(super) async fn stop(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
 ) -> Answer<Value> {
-    let stopped = ui.running.stop(&id, &account);
-    if !stopped {
-        ui.store.message(&account, &id).await?;
+    let running = ui.running.get(&id, &account);
+    match &running {
+        Some(reply) => reply.stop.notify_one(),
+        None => drop(ui.store.message(&account, &id).await?),
     }
-    Ok(Json(json!({"id": id, "stopped": stopped})))
+    Ok(Json(json!({"id": id, "stopped": running.is_some()})))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -63,6 +63,42 @@ async fn a_better_answer_is_chosen_over_the_reply() {
 }
 
 #[tokio::test]
+async fn a_prompt_has_only_what_the_model_read() {
+    for (left_out, expected) in [
+        (1, vec!["system", "3+3?", "6", "And 4+4?"]),
+        (2, vec!["system", "And 4+4?"]),
+        (9, vec!["system", "And 4+4?"]),
+    ] {
+        let (store, id) = begun().await;
+        for (question, answer) in [("2+2?", "4"), ("3+3?", "6")] {
+            ask(&store, &id, Parent::Leaf, question).await;
+            reply(&store, &id, Parent::Leaf, answer).await;
+        }
+        let question = ask(&store, &id, Parent::Leaf, "And 4+4?").await;
+        for (text, verdict) in [("8", Verdict::Up), ("9", Verdict::Down)] {
+            let parent = Parent::Message(question.id.clone());
+            let begun = store.begin_reply(ANN, &id, parent, "tiny", Some("system")).await.unwrap();
+            // The other reply was asked for with more room, and read everything.
+            if verdict == Verdict::Down {
+                store.set_left_out(ANN, &begun.id, left_out).await.unwrap();
+            }
+            let stored = store.finish_reply(ANN, &begun.id, completed(text)).await.unwrap();
+            rate(&store, &stored, Some(verdict), None).await;
+        }
+        let (pairs, ratings) = exported(&store).await;
+        let said: Vec<&str> = pairs[0].prompt.iter().map(|message| message.content.as_str()).collect();
+        assert_eq!((said, pairs.len(), ratings.len()), (expected, 1, 2), "{left_out}");
+        assert_eq!(ratings[0].prompt, pairs[0].prompt);
+        let file = store.export_conversation(ANN, &id).await.unwrap();
+        let copy = store.import_conversation(ANN, file.clone()).await.unwrap();
+        let left: Vec<u64> = file.messages.iter().map(|message| message.left_out).collect();
+        assert_eq!(left, [0, 0, 0, 0, 0, 0, left_out]);
+        let copied = store.export_conversation(ANN, &copy.id).await.unwrap();
+        assert_eq!(copied.messages.iter().map(|message| message.left_out).collect::<Vec<_>>(), left);
+    }
+}
+
+#[tokio::test]
 async fn thumbs_up_are_chosen_over_thumbs_down_among_siblings() {
     let (store, id) = begun().await;
     let question = ask(&store, &id, Parent::Root, "a joke?").await;

@@ -108,10 +108,12 @@ impl Server {
     /// Begins a reply; its events as they come.
     async fn reply(&self, conversation: &str, body: Value) -> Stream {
         let path = format!("/ui/api/conversations/{conversation}/replies");
-        let response = self.send(ANN, "POST", &path, Some(body)).await;
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-        Stream { body: response.into_body(), rest: String::new() }
+        Stream::of(self.send(ANN, "POST", &path, Some(body)).await)
+    }
+
+    /// The events of a reply that was begun before.
+    async fn events(&self, path: &str) -> Stream {
+        Stream::of(self.send(ANN, "GET", path, None).await)
     }
 }
 
@@ -128,6 +130,12 @@ struct Stream {
 }
 
 impl Stream {
+    fn of(response: Response<Body>) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        Self { body: response.into_body(), rest: String::new() }
+    }
+
     /// The next event; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
         loop {

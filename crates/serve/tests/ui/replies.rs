@@ -85,7 +85,49 @@ async fn a_reply_that_is_stopped_keeps_what_there_is_and_ends_the_generation() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_ends_the_generation_and_what_there_is_stays() {
+async fn a_client_that_goes_away_does_not_end_the_reply_and_finds_it_again() {
+    let server = Server::new().await;
+    let id = server.conversation().await;
+    let mut stream = server.reply(&id, json!({"model": "tiny", "text": "a story"})).await;
+    let asked = server.puppet.last();
+    let reply = stream.expect("started").await["reply"]["id"].as_str().unwrap().to_owned();
+    asked.say.send(Generated::LeftOut(2)).await.unwrap();
+    asked.say.send(Generated::Text("Once".into())).await.unwrap();
+    stream.expect("left_out").await;
+    stream.expect("delta").await;
+    drop(stream);
+    let path = format!("/ui/api/messages/{reply}/events");
+    assert_eq!(server.send("bob", "GET", &path, None).await.status(), StatusCode::NOT_FOUND);
+    // A page that was loaded again, and another tab: each gets all of it.
+    let (mut first, mut second) = (server.events(&path).await, server.events(&path).await);
+    for stream in [&mut first, &mut second] {
+        let started = stream.expect("started").await;
+        assert_eq!((started["reply"]["id"].as_str(), &started["reply"]["content"]), (Some(&*reply), &json!("")));
+        assert_eq!(stream.expect("left_out").await["exchanges"], 2);
+        assert_eq!(stream.expect("delta").await["text"], "Once");
+    }
+    asked.say.send(Generated::Text(" upon".into())).await.unwrap();
+    assert_eq!(second.expect("delta").await["text"], " upon");
+    drop((first, second));
+    asked.say.send(Generated::Text(" a time.".into())).await.unwrap();
+    asked.say.send(end()).await.unwrap();
+    let stored = loop {
+        let stored = server.store.message(ANN, &reply).await.unwrap();
+        if stored.status != Status::InProgress {
+            break stored;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    };
+    assert_eq!((stored.status, stored.content.text().as_str()), (Status::Completed, "Once upon a time."));
+    assert_eq!(stored.left_out, 2);
+    // After its end there is its end alone.
+    let mut late = server.events(&path).await;
+    assert_eq!(late.expect("done").await["message"]["content"], "Once upon a time.");
+    assert_eq!(late.next().await, None);
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_follows_can_be_stopped() {
     let server = Server::new().await;
     let id = server.conversation().await;
     let mut stream = server.reply(&id, json!({"model": "tiny", "text": "a story"})).await;
@@ -94,15 +136,24 @@ async fn a_client_that_goes_away_ends_the_generation_and_what_there_is_stays() {
     asked.say.send(Generated::Text("Once".into())).await.unwrap();
     stream.expect("delta").await;
     drop(stream);
+    let mut again = server.events(&format!("/ui/api/messages/{reply}/events")).await;
+    assert_eq!(server.ok("POST", &format!("/ui/api/messages/{reply}/stop"), None).await["stopped"], true);
+    again.expect("started").await;
+    again.expect("delta").await;
+    let done = again.expect("done").await;
+    assert_eq!((&done["message"]["finish_reason"], &done["message"]["content"]), (&json!("cancelled"), &json!("Once")));
     asked.say.closed().await;
-    loop {
-        let stored = server.store.message(ANN, &reply).await.unwrap();
-        if stored.status == Status::Incomplete {
-            assert_eq!(stored.content.text(), "Once");
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+}
+
+#[tokio::test]
+async fn a_reply_of_another_writer_is_not_followed_here() {
+    let server = Server::new().await;
+    let id = server.conversation().await;
+    let parent = fireclay_serve::store::Parent::Root;
+    let reply = server.store.begin_reply(ANN, &id, parent, "tiny", None).await.unwrap();
+    let path = format!("/ui/api/messages/{}/events", reply.id);
+    let message = server.refused(StatusCode::CONFLICT, "GET", &path, None).await;
+    assert!(message.contains("another server"), "{message}");
 }
 
 #[tokio::test]
@@ -139,6 +190,7 @@ async fn a_request_that_is_refused_leaves_nothing_behind() {
         (StatusCode::BAD_REQUEST, json!({"model": "tiny", "text": " \n"}), "`text` is empty"),
         (StatusCode::BAD_REQUEST, json!({"model": "tiny"}), "without `text`"),
         (StatusCode::BAD_REQUEST, json!({"model": "tiny", "text": "Hi", "temprature": 1}), "temprature"),
+        (StatusCode::BAD_REQUEST, json!({"model": "tiny", "text": "Hi", "max_tokens": 0}), "`max_tokens`"),
         (StatusCode::NOT_FOUND, json!({"model": "tiny", "text": "Hi", "parent": "msg_none"}), "msg_none"),
         (StatusCode::NOT_FOUND, json!({"model": "tiny", "text": "Hi", "parent": foreign}), "there is no message"),
     ] {

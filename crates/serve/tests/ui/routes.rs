@@ -102,7 +102,7 @@ async fn another_accounts_ids_are_unknown_on_every_route_of_the_document() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 8);
+    assert_eq!(tried, 9);
     assert!(server.ok("GET", "/ui/api/conversations", None).await["conversations"].as_array().unwrap().is_empty());
     assert_eq!(server.store.tree("bob", id).await.unwrap().messages.len(), 3);
     assert!(server.store.tree(ANN, id).await.is_err());

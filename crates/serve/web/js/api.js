@@ -76,9 +76,13 @@ export const rate = (message, rating) => json('PUT', `/ui/api/messages/${id(mess
 export const stop = (message) => json('POST', `/ui/api/messages/${id(message)}/stop`);
 export const render = async (text) => (await json('POST', '/ui/api/render', { text })).html;
 
-/** A reply, event by event: {type: 'started' | 'delta' | 'done' | 'error', …}. */
-export async function* reply(which, request, signal) {
-  const response = await call('POST', `/ui/api/conversations/${id(which)}/replies`, request, signal);
+/** A reply, event by event: {type: 'started' | 'left_out' | 'delta' | 'done' | 'error', …}. */
+export const reply = (which, request) => events('POST', `/ui/api/conversations/${id(which)}/replies`, request);
+/** The events of a reply that was begun before, from its beginning. */
+export const follow = (message, signal) => events('GET', `/ui/api/messages/${id(message)}/events`, undefined, signal);
+
+async function* events(method, path, request, signal) {
+  const response = await call(method, path, request, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {

@@ -5,9 +5,10 @@ import { t } from './i18n.js';
 
 /**
  * Asks in a dialog: for a line or several of text, or, without `field`, for consent.
- * Gives the text (true without a field), or null when the person declined.
+ * Gives the text (true without a field), or null when the person declined. The dialog stays open, and says why, while a
+ * line has more than `longest` characters.
  */
-export function ask({ title, text = '', ok, field, value = '', danger = false }) {
+export function ask({ title, text = '', ok, field, value = '', danger = false, longest }) {
   const dialog = $('ask');
   $('ask-title').textContent = title;
   $('ask-text').textContent = text;
@@ -18,6 +19,10 @@ export function ask({ title, text = '', ok, field, value = '', danger = false })
     : field && h('input', { type: field, required: true, autocomplete: 'off', 'aria-label': title });
   $('ask-field').replaceChildren(...(input ? [input] : []));
   if (input) input.value = value;
+  input?.addEventListener('input', () => {
+    const characters = [...input.value.trim()].length;
+    input.setCustomValidity(longest && characters > longest ? t('tooLong', longest, characters) : '');
+  });
   dialog.returnValue = 'cancel';
   dialog.showModal();
   if (field === 'lines') input.focus();

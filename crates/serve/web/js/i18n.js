@@ -17,6 +17,7 @@ const WORDS = {
     interrupted: 'Interrupted: the server stopped.', failed: 'An error ended this reply.', thinking: 'The model is writing.', done: 'Reply finished:', speed: '{0} tokens/s', context: '{0} of {1} tokens of context',
     contextOnly: '{0} tokens of context', leftOut: 'The context is full; exchanges left out at the beginning: {0}', keyTitle: 'API key', keyText: 'This server asks for an API key.', keyWrong: 'The server refused this key.', signIn: 'Sign in', none: 'No conversation yet', noneFound: 'Nothing found',
     offline: 'The server does not answer.', more: 'More', today: 'Today', yesterday: 'Yesterday', earlier: 'Earlier', imported: 'Imported.', busy: 'Wait for the reply to end, or stop it.', badFile: 'This file is not JSON.',
+    tooLong: 'At most {0} characters; this has {1}.', from: 'Not used: give a number from {0} to {1}.', wholeFrom: 'Not used: give a whole number from {0} to {1}.',
     kSend: 'Send the message', kLine: 'New line', kStop: 'Stop the reply', kNew: 'New chat', kSearch: 'Search', kSidebar: 'Show or hide the conversations', kFocus: 'To the message box', kHelp: 'This list', kEdit: 'Edit your last message', kCopy: 'Copy the last reply',
   },
   zh: {
@@ -30,6 +31,7 @@ const WORDS = {
     betterTitle: '更好的回答', betterText: '回复本应是什么？训练可以从中学习。', previous: '上一版本', next: '下一版本', you: '你说', assistant: '模型说', cut: '已停止。', cutLength: '已达到回复长度上限。',
     interrupted: '已中断：服务器停止了。', failed: '回复因错误而结束。', thinking: '模型正在输入。', done: '回复完成：', speed: '{0} 词元/秒', context: '上下文 {0} / {1} 词元', contextOnly: '上下文 {0} 词元', leftOut: '超出上下文：最早的 {0} 轮对话不再读取。',
     keyTitle: 'API 密钥', keyText: '此服务器需要 API 密钥。', keyWrong: '服务器拒绝了这个密钥。', signIn: '登录', none: '还没有对话', noneFound: '没有找到', offline: '服务器没有响应。', more: '更多', today: '今天', yesterday: '昨天', earlier: '更早', imported: '已导入。', busy: '请等待回复结束，或先停止它。', badFile: '此文件不是 JSON。',
+    tooLong: '最多 {0} 个字符；现有 {1} 个。', from: '未使用：请输入 {0} 到 {1} 之间的数。', wholeFrom: '未使用：请输入 {0} 到 {1} 之间的整数。',
     kSend: '发送消息', kLine: '换行', kStop: '停止回复', kNew: '新对话', kSearch: '搜索', kSidebar: '显示或隐藏对话列表', kFocus: '回到输入框', kHelp: '此列表', kEdit: '编辑上一条消息', kCopy: '复制最后的回复',
   },
 };

@@ -8,7 +8,9 @@ import { t } from './i18n.js';
 let shown = [];
 let more = false;
 let current = null;
-let handlers = { open() {}, removed() {}, renamed() {} };
+let handlers = { open() {}, removed() {}, renamed() {}, guard: (work) => work };
+/** Characters that a title may have, as the server has it. */
+const LONGEST_TITLE = 500;
 let query = 0;
 
 export function setUp(given) {
@@ -16,7 +18,7 @@ export function setUp(given) {
   let timer;
   $('search').addEventListener('input', () => {
     clearTimeout(timer);
-    timer = setTimeout(refresh, 200);
+    timer = setTimeout(handlers.guard(refresh), 200);
   });
 }
 
@@ -58,7 +60,7 @@ export function draw() {
   }
   const parts = [...groups].map(([age, rows]) => h('section', {}, h('h2', {}, t(age)), h('ul', {}, ...rows)));
   if (!parts.length) parts.push(h('p', { class: 'hint' }, t($('search').value ? 'noneFound' : 'none')));
-  if (more) parts.push(h('button', { type: 'button', class: 'plain', onclick: loadMore }, t('more')));
+  if (more) parts.push(h('button', { type: 'button', class: 'plain', onclick: handlers.guard(loadMore) }, t('more')));
   $('list').replaceChildren(...parts);
   mark(current);
 }
@@ -70,19 +72,19 @@ function row(conversation) {
     event.preventDefault();
     handlers.open(conversation.id);
   });
-  const rename = iconButton('pen', `${t('rename')}: ${title}`, async () => {
-    const wanted = await ask({ title: t('renameTitle'), ok: t('save'), field: 'text', value: conversation.title });
+  const rename = iconButton('pen', `${t('rename')}: ${title}`, handlers.guard(async () => {
+    const wanted = await ask({ title: t('renameTitle'), ok: t('save'), field: 'text', value: conversation.title, longest: LONGEST_TITLE });
     if (wanted === null) return;
     await api.change(conversation.id, { title: wanted });
     handlers.renamed(conversation.id, wanted);
     await refresh();
-  });
-  const bin = iconButton('bin', `${t('delete')}: ${title}`, async () => {
+  }));
+  const bin = iconButton('bin', `${t('delete')}: ${title}`, handlers.guard(async () => {
     const sure = await ask({ title: t('deleteSure'), text: `“${title}”. ${t('deleteText')}`, ok: t('delete'), danger: true });
     if (sure === null) return;
     await api.remove(conversation.id);
     handlers.removed(conversation.id);
     await refresh();
-  });
+  }));
   return h('li', { class: 'conversation', 'data-id': conversation.id }, link, rename, bin);
 }

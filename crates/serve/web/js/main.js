@@ -30,6 +30,7 @@ function fail(words) {
 
 const open = guard(async (id) => {
   stopEditing();
+  leave.abort();
   if (id === null) {
     thread.show(null);
   } else {
@@ -43,16 +44,37 @@ const open = guard(async (id) => {
   follow();
 });
 
-/** A reply that is written for somebody else, another tab perhaps, is asked for until it ends. */
-function follow() {
+let leave = new AbortController();
+
+/** Shows a reply that was asked for before this page was loaded, or in another tab, until it ends. */
+async function follow() {
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
   const { id } = thread.tree?.conversation ?? {};
-  if (!id || reply.isRunning() || thread.path().at(-1)?.status !== 'in_progress') return;
-  setTimeout(async () => {
-    if (thread.tree?.conversation.id !== id || reply.isRunning()) return;
-    thread.show(await api.conversation(id).catch(() => thread.tree));
-    figures();
-    follow();
-  }, 2000);
+  const last = thread.path().at(-1);
+  if (!id || reply.isRunning() || last?.status !== 'in_progress') return;
+  running(true);
+  try {
+    await reply.follow(id, last.id, signal);
+  } catch {
+    // Another server writes it, or the connection broke: what is stored of it is asked for until it ends.
+    if (!signal.aborted) setTimeout(() => { if (!signal.aborted) askAgain(id); }, 2000);
+  } finally {
+    if (!reply.isRunning()) running(false);
+    if (!signal.aborted) about();
+  }
+}
+
+async function askAgain(id) {
+  if (thread.tree?.conversation.id !== id || reply.isRunning()) return;
+  const tree = await api.conversation(id).catch(() => null);
+  if (tree && thread.tree?.conversation.id === id) {
+    fail(null);
+    thread.show(tree);
+    about();
+  }
+  follow();
 }
 
 function startNew() {
@@ -89,7 +111,7 @@ function figures() {
   $('speed').textContent = last && seconds > 0 && completion_tokens > 1 ? t('speed', ((completion_tokens - 1) / seconds).toFixed(0)) : '';
   const used = prompt_tokens + completion_tokens;
   $('context').textContent = !last ? '' : window_ ? t('context', used, window_) : t('contextOnly', used);
-  const { leftOut = 0 } = thread.tree ?? {};
+  const leftOut = thread.path().findLast((message) => message.role === 'assistant')?.left_out ?? 0;
   $('left-out').textContent = leftOut === 0 ? '' : t('leftOut', leftOut);
 }
 
@@ -137,6 +159,7 @@ async function generate(request) {
     about();
     list.mark(thread.tree?.conversation.id ?? null);
     list.refresh().catch(() => {});
+    follow();
   }
 }
 
@@ -324,6 +347,7 @@ async function begin() {
   connect();
   list.setUp({
     open,
+    guard,
     removed(id) { if (thread.tree?.conversation.id === id) startNew(); },
     renamed(id, title) { if (thread.tree?.conversation.id === id) { thread.tree.conversation.title = title; about(); } },
   });

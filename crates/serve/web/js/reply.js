@@ -15,17 +15,20 @@ let running = null;
 export const isRunning = () => running !== null;
 
 /** Asks for a reply and shows it while it is written. An error says under `began` whether the reply had begun. */
-export async function run(conversation, request) {
+export const run = (conversation, request) => shown(conversation, api.reply(conversation, request));
+
+/** Shows a reply that was begun before. */
+export const follow = (conversation, message, signal) => shown(conversation, api.follow(message, signal));
+
+async function shown(conversation, events) {
   const mine = { id: null, reply: null, text: '' };
   running = mine;
   try {
-    await stream(mine, conversation, request);
+    await stream(mine, conversation, events);
   } catch (error) {
     error.began = mine.id !== null;
-    // The connection broke: the person sees what came until the server can be asked again.
-    if (mine.reply && thread.tree?.conversation.id === conversation) {
-      thread.put({ ...mine.reply, content: mine.text, status: 'incomplete', finish_reason: 'interrupted' });
-    }
+    // The connection broke: the person sees what came until the server, which goes on, can be asked again.
+    if (mine.reply && thread.tree?.conversation.id === conversation) thread.put({ ...mine.reply, content: mine.text });
     throw error;
   } finally {
     if (running === mine) running = null;
@@ -37,14 +40,14 @@ export async function stop() {
   if (running?.id) await api.stop(running.id);
 }
 
-async function stream(mine, conversation, request) {
+async function stream(mine, conversation, events) {
   let html = null;
   let rendered = 0;
   let rendering = false;
   let last = 0;
   let finished = null;
-  const shown = () => thread.tree?.conversation.id === conversation;
-  const draw = () => shown() && thread.progress(mine.id, html, mine.text.slice(rendered));
+  const isShown = () => thread.tree?.conversation.id === conversation;
+  const draw = () => isShown() && thread.progress(mine.id, html, mine.text.slice(rendered));
   const render = async () => {
     if (rendering || mine.text.length > RENDERED || performance.now() - last < pause(mine.text)) return;
     rendering = true;
@@ -59,15 +62,15 @@ async function stream(mine, conversation, request) {
     rendering = false;
   };
   let frame = false;
-  for await (const event of api.reply(conversation, request)) {
+  for await (const event of events) {
     if (event.type === 'started') {
       mine.id = event.reply.id;
       mine.reply = event.reply;
-      if (shown()) thread.put(...(event.user ? [event.user] : []), event.reply);
+      if (isShown()) thread.put(...(event.user ? [event.user] : []), event.reply);
       $('announce').textContent = t('thinking');
       stick(true);
     } else if (event.type === 'left_out') {
-      if (shown()) thread.tree.leftOut = event.exchanges;
+      if (isShown()) thread.leftOut(mine.id, event.exchanges);
     } else if (event.type === 'delta') {
       mine.text += event.text;
       render();
@@ -82,7 +85,7 @@ async function stream(mine, conversation, request) {
     } else if (event.type === 'done') {
       finished = event.message;
       mine.reply = null;
-      if (shown()) {
+      if (isShown()) {
         thread.tree.conversation = { ...thread.tree.conversation, ...event.conversation, leaf: event.message.id };
         thread.put(event.message);
       }

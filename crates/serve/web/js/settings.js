@@ -83,14 +83,17 @@ function setTheme(theme) {
 
 function draw(changed) {
   $('sampling').replaceChildren(...SAMPLING.map(([name, limits]) => {
-    const input = h('input', { type: 'number', inputmode: 'decimal', placeholder: t('byModel'), ...limits, name });
+    const note = h('small', { class: 'note', role: 'alert', id: `note-${name}` });
+    const input = h('input', { type: 'number', inputmode: 'decimal', placeholder: t('byModel'), ...limits, name, 'aria-describedby': note.id });
     input.value = settings.sampling[name] ?? '';
     input.addEventListener('change', () => {
-      settings.sampling[name] = input.value === '' || !input.checkValidity() ? null : Number(input.value);
-      input.setAttribute('aria-invalid', String(!input.checkValidity()));
+      const valid = input.checkValidity();
+      settings.sampling[name] = input.value === '' || !valid ? null : Number(input.value);
+      input.setAttribute('aria-invalid', String(!valid));
+      note.textContent = valid ? '' : t(limits.step === 1 ? 'wholeFrom' : 'from', limits.min, limits.max);
       keep();
     });
-    return h('label', {}, h('span', {}, t(name)), input);
+    return h('label', {}, h('span', {}, t(name)), input, note);
   }));
   $('personas').replaceChildren(...settings.personas.map((persona, index) => {
     const name = h('input', { type: 'text', 'aria-label': t('personaName'), placeholder: t('personaName'), maxlength: 60 });

@@ -25,6 +25,12 @@ export function put(...messages) {
   draw();
 }
 
+/** Notes how many exchanges at the beginning a reply leaves out. */
+export function leftOut(id, exchanges) {
+  const message = tree.messages.find((known) => known.id === id);
+  if (message) message.left_out = exchanges;
+}
+
 /** The messages from the beginning to the leaf. */
 export function path() {
   const byId = new Map(tree?.messages.map((message) => [message.id, message]));

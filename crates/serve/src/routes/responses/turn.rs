@@ -249,6 +249,7 @@ fn unstored(model: &str) -> StoredMessage {
         model: Some(model.into()),
         finish_reason: None,
         usage: None,
+        left_out: 0,
         created: crate::clock::milliseconds(),
         rating: None,
     }
