@@ -160,7 +160,7 @@ pub enum DataError {
         /// The reader's reason.
         reason: String,
     },
-    /// A part of this crate that was left out when it was built.
+    /// A cargo feature that this build does not have.
     #[error("{what}: built without the `{feature}` feature: build again with --features {feature}")]
     Feature {
         /// The path or address that needs it.

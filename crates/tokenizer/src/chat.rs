@@ -28,8 +28,8 @@ use serde_json::Value;
 use template::{ChatTemplate, RenderOptions};
 use turns::{Finder, Turn};
 
-use crate::error::one_line;
 use crate::guard::guarded;
+use crate::pieces::Encoder;
 use crate::{Tokenizer, TokenizerError};
 
 /// The chat template of tokenizers trained here: `ChatML`, with marks on the assistant's text, which carries loss.
@@ -66,6 +66,8 @@ pub struct EncodedChat {
     pub hides_calls: bool,
     /// Whether there are tools and the template omits them.
     pub hides_tools: bool,
+    /// Characters of the messages that have neither a token nor an unknown token: the ids omit them.
+    pub unknown: BTreeSet<char>,
 }
 
 /// A prompt and an answer as ids.
@@ -79,6 +81,8 @@ pub struct EncodedAnswer {
     pub prompt_unchanged: bool,
     /// Whether messages call tools and the template omits the calls.
     pub hides_calls: bool,
+    /// Characters of the messages that have neither a token nor an unknown token: the ids omit them.
+    pub unknown: BTreeSet<char>,
 }
 
 impl Tokenizer {
@@ -170,6 +174,7 @@ impl Tokenizer {
             turns: turns.iter().map(|turn| tokens_of(&turn.text, offsets)).collect(),
             hides_calls: self.hides_calls(messages, &rendered.text, options)?,
             hides_tools: self.hides_tools(messages, &rendered.text, options)?,
+            unknown: self.unknown_in(&rendered.text, options)?,
         })
     }
 
@@ -202,7 +207,21 @@ impl Tokenizer {
         let same_ids = self.encoding(shown)?.get_ids() == &ids[..tokens.start];
         let prompt_unchanged = given.starts_with(shown) && same_ids;
         let hides_calls = self.hides_calls(messages, &rendered.text, options)?;
-        Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls }))
+        let unknown = self.unknown_in(&rendered.text, options)?;
+        Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls, unknown }))
+    }
+
+    /// The ids of a conversation with the opening of a reply: the prompt of a model that answers.
+    ///
+    /// # Errors
+    /// When there is no template, or it refuses the conversation; [`TokenizerError::UnknownCharacters`] if the messages
+    /// have characters without a token.
+    pub fn encode_prompt(&self, messages: &[Message]) -> Result<Vec<u32>, TokenizerError> {
+        let options = RenderOptions { add_generation_prompt: true, ..self.render_options() };
+        let options = of_conversation(messages, &options);
+        let text = self.render_chat_with(messages, &options)?.text;
+        let unknown = self.unknown_in(&text, &options)?;
+        if unknown.is_empty() { Ok(self.encode_with_specials(&text)) } else { Err(TokenizerError::unknown(unknown)) }
     }
 
     /// Problems of answers as this tokenizer's chat template renders them, one per line, with the template's name:
@@ -290,6 +309,17 @@ impl Tokenizer {
         Ok(rendered.is_ok_and(|rendered| rendered == whole))
     }
 
+    /// The characters of a rendered conversation without a token, other than those of the template itself, which
+    /// [`Self::chat_complaints`] names.
+    fn unknown_in(&self, text: &str, options: &RenderOptions) -> Result<BTreeSet<char>, TokenizerError> {
+        let unknown = self.unknown_characters(text)?;
+        if unknown.is_empty() {
+            return Ok(unknown);
+        }
+        let frame = self.frame_of(self.template_for(options)?);
+        Ok(unknown.difference(&frame.unknown).copied().collect())
+    }
+
     /// Spellings of the tokens that end a turn.
     fn stop_tokens(&self, frame: &Frame) -> Vec<String> {
         let mut ids = self.stop_ids();
@@ -302,8 +332,7 @@ impl Tokenizer {
     }
 
     fn encoding(&self, text: &str) -> Result<tokenizers::Encoding, TokenizerError> {
-        let encoding = guarded(|| self.library().encode(text, false))
-            .and_then(|encoding| encoding.map_err(|error| TokenizerError::Encoding(one_line(&error.to_string()))));
+        let encoding = guarded(|| Encoder::with_offsets(self.library(), text)).and_then(|encoding| encoding);
         encoding.map_err(|error| self.of_file(error))
     }
 }

@@ -1,5 +1,6 @@
 //! Errors of tokenizers and chat templates.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Errors of a tokenizer's files, its training, or a chat template.
@@ -97,6 +98,12 @@ pub enum TokenizerError {
         /// Byte offset in the text.
         position: usize,
     },
+    /// Messages have characters without a token, and there is no unknown token to stand for them.
+    #[error("the vocabulary has no token for {}", spelled(.characters))]
+    UnknownCharacters {
+        /// All of them.
+        characters: BTreeSet<char>,
+    },
     /// The underlying library refused to encode.
     #[error("cannot encode the text: {0}")]
     Encoding(String),
@@ -135,9 +142,24 @@ impl TokenizerError {
         Self::InvalidJson { path: path.to_owned(), detail: one_line(&error.to_string()) }
     }
 
+    /// The error that these characters have no token.
+    #[must_use]
+    pub fn unknown(characters: BTreeSet<char>) -> Self {
+        Self::UnknownCharacters { characters }
+    }
+
     pub(crate) fn invalid(path: &Path, detail: impl std::fmt::Display) -> Self {
         Self::InvalidTokenizer { path: path.to_owned(), detail: one_line(&detail.to_string()) }
     }
+}
+
+/// Characters for a message: the first few, and how many more there are.
+pub(crate) fn spelled(characters: &BTreeSet<char>) -> String {
+    let mut words: Vec<String> = characters.iter().take(8).map(|character| format!("{character:?}")).collect();
+    if characters.len() > words.len() {
+        words.push(format!("and {} more characters", characters.len() - words.len()));
+    }
+    words.join(", ")
 }
 
 /// Messages of other libraries may run over several lines; ours do not.

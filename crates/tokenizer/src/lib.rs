@@ -29,6 +29,7 @@
 
 mod tokenizer;
 mod guard;
+mod steps;
 mod pieces;
 mod words;
 mod bytes;

@@ -7,6 +7,7 @@ use fireclay_gguf::GgufFile;
 
 use crate::guard::guarded;
 use crate::settings::Settings;
+use crate::steps::check_decoder;
 use crate::text_file::read;
 use crate::{Tokenizer, TokenizerError, gguf, gpt2, ranks, sentencepiece};
 
@@ -90,6 +91,7 @@ fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerErro
         return Err(TokenizerError::invalid(path, detail));
     }
     check_ids(path, &value)?;
+    check_decoder(&value["decoder"]).map_err(|problem| TokenizerError::invalid(path, problem))?;
     let settings = settings.of_file(path);
     let library = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
     Ok(Tokenizer::new(library, settings))

@@ -1,12 +1,18 @@
 //! From text to ids: added tokens, normaliser, pre-tokeniser, model.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::{
-    AddedVocabulary, Model, ModelWrapper, NormalizedString, OffsetReferential, OffsetType, PreTokenizedString,
-    PreTokenizer, Token,
+    AddedVocabulary, Encoding, Model, ModelWrapper, NormalizedString, OffsetReferential, OffsetType,
+    PreTokenizedString, Token,
 };
 
 use crate::TokenizerError;
+use crate::bytes::byte_to_char;
 use crate::error::one_line;
+use crate::steps::pieces;
 use crate::words::{Specials, Words, covers};
 
 /// Treatment of a character that the vocabulary cannot express.
@@ -20,13 +26,50 @@ pub(crate) struct Encoder {
     /// Added tokens of which the special ones are not looked for: plain text cannot contain those.
     plain: AddedVocabulary,
     words: Option<Words>,
+    /// Whether every character has a token, or the unknown token stands for it.
+    is_lossless: bool,
 }
 
 impl Encoder {
     pub(crate) fn new(library: &tokenizers::Tokenizer) -> Self {
         let mut plain = library.get_added_vocabulary().clone();
         plain.set_encode_special_tokens(true);
-        Self { plain, words: Words::new(library) }
+        Self { plain, words: Words::new(library), is_lossless: is_lossless(library) }
+    }
+
+    /// The ids with the bytes of the text that each is from. Special tokens count as such; characters without a token
+    /// are left out, as the library does.
+    pub(crate) fn with_offsets(library: &tokenizers::Tokenizer, text: &str) -> Result<Encoding, TokenizerError> {
+        let mut pre_tokens = pieces(library, library.get_added_vocabulary(), text)?;
+        let model = library.get_model();
+        pre_tokens.tokenize(|piece| model.tokenize(piece.get())).map_err(own_error)?;
+        let encoding = pre_tokens.into_encoding(None, 0, OffsetType::Byte).map_err(own_error)?;
+        library.post_process(encoding, None, false).map_err(own_error)
+    }
+
+    /// The characters of a text, as it is normalised, that have neither a token nor an unknown token. Special tokens
+    /// count as such.
+    pub(crate) fn unknown_characters(
+        &self,
+        library: &tokenizers::Tokenizer,
+        text: &str,
+    ) -> Result<BTreeSet<char>, TokenizerError> {
+        if self.is_lossless {
+            return Ok(BTreeSet::new());
+        }
+        let found = RefCell::new(BTreeSet::new());
+        let model = library.get_model();
+        let mut pre_tokens = pieces(library, library.get_added_vocabulary(), text)?;
+        let collect = |piece: &NormalizedString| {
+            let known = model.tokenize(piece.get()).is_ok_and(|tokens| covers(&tokens, piece.get()));
+            if !known {
+                let mut found = found.borrow_mut();
+                found.extend(piece.get().chars().filter(|character| is_unknown(model, *character)));
+            }
+            Ok(vec![])
+        };
+        pre_tokens.tokenize(collect).map_err(own_error)?;
+        Ok(found.into_inner())
     }
 
     pub(crate) fn plain(
@@ -57,10 +100,7 @@ fn by_library(
     text: &str,
     unknown: Unknown,
 ) -> Result<Vec<u32>, TokenizerError> {
-    let mut pre_tokens = added.extract_and_normalize(library.get_normalizer(), text);
-    if let Some(pre_tokenizer) = library.get_pre_tokenizer() {
-        pre_tokenizer.pre_tokenize(&mut pre_tokens).map_err(own_error)?;
-    }
+    let mut pre_tokens = pieces(library, added, text)?;
     let model = library.get_model();
     pre_tokens.tokenize(|piece| tokens_of(model, piece, unknown)).map_err(own_error)?;
     Ok(ids_of(&pre_tokens))
@@ -96,13 +136,32 @@ fn tokens_of(model: &ModelWrapper, piece: &NormalizedString, unknown: Unknown) -
 }
 
 fn first_unknown(model: &ModelWrapper, piece: &str) -> Option<(char, usize)> {
+    piece.char_indices().find(|&(_, character)| is_unknown(model, character)).map(|(at, character)| (character, at))
+}
+
+/// Whether the model has neither a token nor an unknown token for a character.
+fn is_unknown(model: &ModelWrapper, character: char) -> bool {
     let mut buffer = [0; 4];
-    let unknown = |character: char| {
-        let text: &str = character.encode_utf8(&mut buffer);
-        !model.tokenize(text).is_ok_and(|tokens| covers(&tokens, text))
+    let text: &str = character.encode_utf8(&mut buffer);
+    !model.tokenize(text).is_ok_and(|tokens| covers(&tokens, text))
+}
+
+/// Whether a BPE has an unknown token, or tokens of all bytes; of other models, this is not known before a text is
+/// encoded.
+fn is_lossless(library: &tokenizers::Tokenizer) -> bool {
+    let ModelWrapper::BPE(bpe) = library.get_model() else { return false };
+    let has = |token: &str| bpe.token_to_id(token).is_some();
+    let all_bytes = |spell: &dyn Fn(u8) -> String| (0..=u8::MAX).all(|byte| has(&spell(byte)));
+    let byte_level = || match library.get_pre_tokenizer() {
+        Some(PreTokenizerWrapper::ByteLevel(_)) => true,
+        Some(PreTokenizerWrapper::Sequence(steps)) => {
+            steps.as_ref().iter().any(|step| matches!(step, PreTokenizerWrapper::ByteLevel(_)))
+        }
+        _ => false,
     };
-    let mut unknown = unknown;
-    piece.char_indices().find(|&(_, character)| unknown(character)).map(|(at, c)| (c, at))
+    bpe.unk_token.as_deref().is_some_and(has)
+        || bpe.byte_fallback && all_bytes(&|byte| format!("<0x{byte:02X}>"))
+        || byte_level() && all_bytes(&|byte| byte_to_char(byte).to_string())
 }
 
 fn known_characters(model: &ModelWrapper, piece: &str) -> Vec<Token> {
@@ -117,7 +176,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bytes::byte_to_char;
     use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
     use tokenizers::models::bpe::{BPE, Merges, Vocab};
     use tokenizers::{AddedToken, normalizers::NFC};

@@ -127,7 +127,7 @@ impl Settings {
         Self { origin: Some(path.to_owned()), ..self }
     }
 
-    /// The file that the tokenizer is from, if it is from one.
+    /// The file that the tokenizer was loaded from, if any.
     pub(crate) fn origin(&self) -> Option<&Path> {
         self.origin.as_deref()
     }

@@ -64,7 +64,7 @@ impl DecodeStream {
         some(text)
     }
 
-    /// Text that the ids past `given` add to that of the ids before.
+    /// Text that `ids[given..]` add to that of `ids[..given]`.
     fn new_text(&self) -> String {
         let before = self.tokenizer.decode(&self.window[..self.given]);
         let mut text = self.tokenizer.decode(&self.window);

@@ -101,6 +101,24 @@ impl Tokenizer {
         sure(self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Skip)))
     }
 
+    /// Like [`Self::encode_with_specials`], but refuses text that the vocabulary cannot express.
+    ///
+    /// # Errors
+    /// As [`Self::try_encode`].
+    pub fn try_encode_with_specials(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_guarded(|inner| inner.encoder.with_specials(&inner.library, text, Unknown::Refuse))
+    }
+
+    /// The characters of a text, as it is normalised, that have neither a token nor an unknown token; special tokens
+    /// count as such.
+    ///
+    /// # Errors
+    /// When the tokenizer's file makes the library give up.
+    pub fn unknown_characters(&self, text: &str) -> Result<BTreeSet<char>, TokenizerError> {
+        let unknown = guarded(|| self.inner.encoder.unknown_characters(&self.inner.library, text));
+        unknown.and_then(|unknown| unknown).map_err(|error| self.of_file(error))
+    }
+
     /// Ids by the library, with its panics as errors that name the tokenizer's file.
     fn encode_guarded(
         &self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fireclay_tokenizer::{EncodedChat, Message, Tokenizer};
+use fireclay_tokenizer::{EncodedChat, Message, Tokenizer, TokenizerError};
 
 use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, encode_all, too_long};
 use crate::DataError;
@@ -37,6 +37,9 @@ impl EncodedChats {
         assert!(context > 0, "a row of 0 tokens is empty");
         let encode = |conversation: &Conversation| {
             let mut chat = tokenizer.encode_chat(&conversation.messages)?;
+            if !chat.unknown.is_empty() {
+                return Err(TokenizerError::unknown(std::mem::take(&mut chat.unknown)));
+            }
             if chat.hides_calls {
                 return Ok(Err(HIDDEN_CALLS.to_owned()));
             }

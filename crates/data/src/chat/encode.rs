@@ -1,5 +1,7 @@
 //! Shared parts of encoding examples.
 
+use std::collections::BTreeSet;
+
 use fireclay_tokenizer::TokenizerError;
 use rayon::prelude::*;
 
@@ -42,6 +44,7 @@ pub(super) fn encode_all<S: Sync, T: Send>(
     }
     let outcomes: Vec<_> = examples.par_iter().map(encode).collect();
     let mut encoded = Encoded { items: Vec::with_capacity(examples.len()), skips: Skips::default() };
+    let mut unknown = (BTreeSet::new(), vec![]);
     for (outcome, example) in outcomes.into_iter().zip(examples) {
         match outcome {
             Ok(Ok(item)) => encoded.items.push(item),
@@ -51,9 +54,16 @@ pub(super) fn encode_all<S: Sync, T: Send>(
             Err(TokenizerError::TemplateRender { detail, .. }) => {
                 encoded.skips.add(format!("the chat template refuses it: {detail}"), origin(example));
             }
+            Err(TokenizerError::UnknownCharacters { characters }) => {
+                unknown.0.extend(characters);
+                unknown.1.push(origin(example));
+            }
             Err(error) => encoded.skips.add(error.to_string(), origin(example)),
         }
     }
+    // All of them in one reason, which names each character once.
+    let reason = TokenizerError::unknown(unknown.0).to_string();
+    unknown.1.into_iter().for_each(|origin| encoded.skips.add(reason.clone(), origin));
     if encoded.items.is_empty() {
         let reason = encoded.skips.main_reason().unwrap_or_default();
         return Err(DataError::NothingUsable { what: what.into(), count: encoded.skips.total(), reason });

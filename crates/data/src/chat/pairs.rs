@@ -91,7 +91,7 @@ pub fn encode_tasks(tasks: &[Task], tokenizer: &Tokenizer, context: usize) -> Re
         tasks,
         |task| &task.origin,
         |task| {
-            let prompt = prompt_ids(tokenizer, &task.messages)?;
+            let prompt = tokenizer.encode_prompt(&task.messages)?;
             Ok(if prompt.len() > context {
                 Err(too_long(context))
             } else {
@@ -127,11 +127,6 @@ pub fn encode_ratings(
     )
 }
 
-/// The ids of a prompt and of the opening of a reply: the input of a model that answers.
-fn prompt_ids(tokenizer: &Tokenizer, prompt: &[Message]) -> Result<Vec<u32>, TokenizerError> {
-    Ok(tokenizer.encode_with_specials(&tokenizer.render_chat(prompt, true)?))
-}
-
 /// The ids of the prompt and an answer, without the template's text after the end of the assistant's turn.
 fn answered(
     tokenizer: &Tokenizer,
@@ -140,6 +135,7 @@ fn answered(
 ) -> Result<EncodedOrSkip<EncodedAnswer>, TokenizerError> {
     let messages = [prompt, &[Message::new("assistant", answer)]].concat();
     Ok(match tokenizer.encode_answer(&messages, &tokenizer.render_options())? {
+        Some(answer) if !answer.unknown.is_empty() => return Err(TokenizerError::unknown(answer.unknown)),
         None => Err(NOTHING_MARKED.to_owned()),
         Some(answer) if answer.hides_calls => Err(HIDDEN_CALLS.to_owned()),
         Some(answer) if !answer.prompt_unchanged => Err(OTHER_PROMPT.to_owned()),

@@ -4,7 +4,7 @@ use fireclay_tokenizer::{BpeConfig, ChatTemplate, Message, Tokenizer};
 use proptest::prelude::*;
 
 use super::*;
-use crate::examples::{AnswerCheck, Conversation, Preference, Rating, Task};
+use crate::examples::{AnswerCheck, Conversation, Preference, Rating, Skips, Task};
 use crate::{Batch, DataError, Position, Source};
 
 /// Bytes and the three special tokens; `ChatML` with the assistant's words marked.
@@ -378,4 +378,45 @@ fn a_prompt_that_the_answer_changes_is_counted() {
     let tokenizer = tokenizer().with_chat_template(ChatTemplate::new(fickle).unwrap());
     let refused = message(encode_preferences(&[preference(&[user("a")], "b", "c")], &tokenizer, 99));
     assert!(refused.contains("the tokens of the prompt change with the answer"), "{refused}");
+}
+
+/// A tokenizer of the characters of one conversation.
+#[test]
+fn examples_with_characters_that_have_no_token_are_left_out_and_each_character_is_named_once() {
+    let template = "{%- for m in messages %}{{- m.content + '\n' }}{%- endfor %}";
+    let tokenizer = Tokenizer::train_char(["Good day?!\n".to_owned()].into_iter()).unwrap();
+    let tokenizer = tokenizer.with_chat_template(ChatTemplate::new(template).unwrap());
+    let known = conversation(&[("Good?", "Good day!")], "a:1");
+    let skipped = |skips: &Skips| {
+        skips.iter().map(|(reason, skipped)| format!("{reason}: {}", skipped.count)).collect::<Vec<_>>()
+    };
+    let conversations = [known, conversation(&[("é", "oé")], "a:2"), conversation(&[("é", "ü")], "a:3")];
+    let chats = EncodedChats::new(&conversations, &tokenizer, 80).unwrap();
+    assert_eq!(chats.len(), 1);
+    assert_eq!(skipped(chats.skips()), ["the vocabulary has no token for 'é', 'ü': 2"]);
+    let task = |asked: &str| Task {
+        messages: vec![user(asked)],
+        check: AnswerCheck::OPEN,
+        topic: None,
+        reference: None,
+        origin: "a".into(),
+    };
+    let tasks = encode_tasks(&[task("Good?"), task("é")], &tokenizer, 80).unwrap();
+    assert_eq!(
+        (tasks.items.len(), skipped(&tasks.skips)),
+        (1, vec!["the vocabulary has no token for 'é': 1".to_owned()])
+    );
+    let pair = |chosen: &str| Preference {
+        prompt: vec![user("Good?")],
+        chosen: chosen.into(),
+        rejected: "Go".into(),
+        margin: None,
+        kind: None,
+        origin: "a".into(),
+    };
+    let pairs = encode_preferences(&[pair("Good"), pair("ü")], &tokenizer, 80).unwrap();
+    assert_eq!(
+        (pairs.items.len(), skipped(&pairs.skips)),
+        (1, vec!["the vocabulary has no token for 'ü': 1".to_owned()])
+    );
 }

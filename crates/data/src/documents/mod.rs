@@ -93,7 +93,7 @@ impl Document {
 
 /// The ids of `text`, in which special tokens are encoded as such or as ordinary text.
 pub(crate) fn encode(tokenizer: &Tokenizer, text: &str, special_tokens: bool) -> Result<Vec<u32>, TokenizerError> {
-    if special_tokens { Ok(tokenizer.encode_with_specials(text)) } else { tokenizer.try_encode(text) }
+    if special_tokens { tokenizer.try_encode_with_specials(text) } else { tokenizer.try_encode(text) }
 }
 
 /// Options of reading text files.

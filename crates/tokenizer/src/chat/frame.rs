@@ -1,5 +1,9 @@
 //! Text that a chat template puts around an answer.
 
+use std::collections::BTreeSet;
+
+use crate::error::spelled;
+
 /// Text that a template puts around an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
@@ -15,6 +19,8 @@ pub(crate) struct Frame {
     pub(crate) end: Option<u32>,
     /// Other tokens that end turns: those that call tools, and answers before later turns.
     pub(crate) other_ends: Vec<u32>,
+    /// Characters that the template writes and the tokenizer has no token for.
+    pub(crate) unknown: BTreeSet<char>,
     /// Whether `{% generation %}` marks coincide with the assistant's turns.
     pub(crate) marks_are_turns: bool,
     /// Whether the template renders so short a conversation, which tells the other fields.
@@ -35,6 +41,12 @@ impl Frame {
         if !self.shows_answers {
             lines.push(format!("{name} shows nothing that the assistant says; use another template"));
             return lines;
+        }
+        if !self.unknown.is_empty() {
+            lines.push(format!(
+                "{name} writes {}, for which the tokenizer has no token: they are left out of every conversation",
+                spelled(&self.unknown)
+            ));
         }
         lines.extend(self.endless().map(|problem| format!("{name} {problem}")));
         if !self.only_opened.is_empty() {

@@ -47,9 +47,8 @@ impl Frame {
         let end = ends.of_closing(closing);
         let between = ends.between_turns().unwrap_or_default();
         let mut other_ends = ends.of_calls();
-        other_ends.extend(ends.of_closing(&between));
+        other_ends.extend(ends.of_closing(&between).filter(|between| !other_ends.contains(between)));
         other_ends.retain(|&other| Some(other) != end);
-        other_ends.dedup();
         let opened = render(&chat[..1], true).map(|opened| opened.text);
         let plain = render(&chat[..1], false).map(|plain| plain.text);
         let (mut opening, mut only_opened) = (String::new(), String::new());
@@ -72,6 +71,8 @@ impl Frame {
                 !stops.is_empty() && found == whole.generated
             })
         };
+        let own = whole.text.replace(&asked, "").replace(&answered, "");
+        let unknown = tokenizer.unknown_characters(&own).unwrap_or_default();
         let closing = closing.to_owned();
         Self {
             opening,
@@ -80,6 +81,7 @@ impl Frame {
             between,
             end,
             other_ends,
+            unknown,
             marks_are_turns,
             is_known: true,
             shows_answers: true,

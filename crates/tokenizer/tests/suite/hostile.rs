@@ -133,6 +133,44 @@ fn tokenizers_that_make_the_library_panic_are_errors_that_name_the_file() {
     }
 }
 
+#[test]
+fn steps_that_grow_a_text_without_bound_are_errors_that_name_the_file() {
+    let replace =
+        |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
+    let byte_level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
+    let sequence = |key: &str, step: Value, times: usize| json!({"type": "Sequence", key: vec![step; times]});
+    let check = |part: &str, steps: Value, text: &str| {
+        let begun = Instant::now();
+        let error = encode(|json| json[part] = steps.clone(), text).unwrap_err();
+        assert!(error.contains("tokenizer.json") && error.contains("times longer"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    };
+    let text = "ab é ".repeat(10_000);
+    check("normalizer", replace("a", &"x".repeat(1 << 20)), &text);
+    check("normalizer", replace("", &"x".repeat(1 << 20)), &text);
+    check("normalizer", sequence("normalizers", replace("a", "aa"), 60), &text);
+    check("normalizer", sequence("normalizers", json!({"type": "Prepend", "prepend": "x".repeat(1 << 20)}), 60), &text);
+    check("pre_tokenizer", sequence("pretokenizers", byte_level, 60), &text);
+    let doubled = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+    check("decoder", sequence("decoders", doubled, 60), "a");
+    let grown = encode(|json| json["normalizer"] = replace("b", &"x".repeat(99)), &text).unwrap();
+    assert!(grown.len() > 10_000, "what stays within the bounds is done");
+}
+
+#[test]
+fn a_long_text_in_pieces_of_a_byte_is_refused() {
+    let split = |pattern: Value| {
+        let step = json!({"type": "Split", "pattern": pattern, "behavior": "Removed", "invert": false});
+        move |json: &mut Value| json["pre_tokenizer"] = step.clone()
+    };
+    for pattern in [json!({"Regex": "~"}), json!({"String": "~"})] {
+        let error = encode(split(pattern.clone()), &"x~".repeat(3_000_000)).unwrap_err();
+        assert!(error.contains("tokenizer.json") && error.contains("pieces"), "{error}");
+        let long_pieces = format!("{}~", "x".repeat(100)).repeat(50_000);
+        assert!(encode(split(pattern), &long_pieces).is_ok());
+    }
+}
+
 /// Numbers that are the same each time (xorshift, Marsaglia 2003).
 struct Dice(u64);
 

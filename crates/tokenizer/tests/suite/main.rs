@@ -7,6 +7,7 @@ mod round_trip;
 mod training;
 mod turns;
 mod ends;
+mod unknown;
 mod files;
 mod hostile;
 mod formats;
