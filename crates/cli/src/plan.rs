@@ -7,7 +7,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
 use fireclay_model::gguf::{is_gguf, tensor_bytes};
-use fireclay_model::{DecoderConfig, LoraConfig};
+use fireclay_model::{DecoderConfig, LoraConfig, Precision};
 use fireclay_report::format::{about, about_between, bytes, grouped};
 use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
 use serde::Serialize;
@@ -96,7 +96,8 @@ impl RolloutMemory {
 }
 
 impl Plan {
-    /// Makes the plan. Measures the device's matrix products for a quarter of a second.
+    /// Makes the plan. Measures the device's matrix products for a quarter of a second, in each number format that the
+    /// stages have.
     ///
     /// # Errors
     /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
@@ -106,7 +107,15 @@ impl Plan {
             Some(model) => fireclay_model::huggingface::load_config(model)?,
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
-        let peak = matmul_peak(device, recipe.pretrain.precision);
+        let mut peaks = vec![];
+        let mut peak_in = |precision: Precision| match peaks.iter().find(|(measured, _)| *measured == precision) {
+            Some(&(_, peak)) => peak,
+            None => {
+                let peak = matmul_peak(device, precision);
+                peaks.push((precision, peak));
+                peak
+            }
+        };
         let running = recipe.stages.iter().filter_map(|&stage| Some((stage.name(), recipe.training_stage(stage)?)));
         let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
         for (name, section) in running {
@@ -122,7 +131,7 @@ impl Plan {
                 steps: train.steps,
                 tokens_per_step: (load.consumed * train.context) as u64,
                 at_most: !section.learns_from().is_given_text(),
-                seconds: time_estimate(&decoder, &load.work(train), peak).seconds,
+                seconds: time_estimate(&decoder, &load.work(train), peak_in(train.precision)).seconds,
                 rollouts: RolloutMemory::of(section, &decoder),
             });
         }

@@ -13,8 +13,7 @@ pub fn is_run(path: &Path) -> bool {
 }
 
 /// The recipe of the run `path`, or of the run that contains `checkpoint`: `RUN/stage/checkpoints/step-N`. `None` for
-/// other
-/// models.
+/// other models.
 ///
 /// # Errors
 /// When the recipe is damaged.

@@ -30,7 +30,7 @@ pub enum EvalError {
         /// The topic.
         topic: String,
     },
-    /// An answer without a question, and a tokenizer without a token that begins a text.
+    /// An answer without a context, and a tokenizer without a beginning-of-text token to condition on.
     #[error(
         "an answer has no text before it, and this tokenizer has no token that begins a text; give every question \
          some words"

@@ -2,7 +2,7 @@
 //! only the input of each block, and the backward pass recomputes the block. This costs a third more work, and memory
 //! hardly grows with the number of layers.
 //!
-//! burn's graph ends at the output of the last block. After calling `backward`, call [`Checkpoints::backward`], which
+//! burn's graph ends at the output of the last block. After calling `backward`, call [`ActivationCheckpoints::backward`], which
 //! continues through the blocks, the last one first, with a graph for each.
 
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::cache::Past;
 
 /// Forward passes whose blocks are not differentiated yet. Clones share them.
 #[derive(Clone, Default)]
-pub struct Checkpoints {
+pub struct ActivationCheckpoints {
     pending: Arc<Mutex<Vec<Pass>>>,
 }
 
@@ -33,13 +33,13 @@ struct Pass {
     output: Tensor<2>,
 }
 
-impl fmt::Debug for Checkpoints {
+impl fmt::Debug for ActivationCheckpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Checkpoints({} pending)", self.lock().len())
+        write!(f, "ActivationCheckpoints({} pending)", self.lock().len())
     }
 }
 
-impl Checkpoints {
+impl ActivationCheckpoints {
     /// Runs `x` `[N, D]` through the blocks, to be differentiated later. `learned` says whether x depends on a trained
     /// parameter.
     pub(crate) fn forward(

@@ -11,7 +11,7 @@ use fireclay_kernels::{Head, LogProbabilities, StoredWeight, cross_entropy, embe
 use crate::attention::{AttentionContext, View};
 use crate::block::Block;
 use crate::cache::{Cache, PagedCache, Past};
-use crate::checkpointing::Checkpoints;
+use crate::checkpointing::ActivationCheckpoints;
 use crate::config::{DecoderConfig, PositionEncoding};
 use crate::layout::Layout;
 use crate::linear::{Linear, Precision};
@@ -38,7 +38,7 @@ pub struct Decoder {
     #[module(skip)]
     pub(crate) precision: Precision,
     #[module(skip)]
-    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) checkpoints: Option<ActivationCheckpoints>,
     /// Configuration of the adapters, if there are any; targets have our names.
     #[module(skip)]
     pub(crate) lora: Option<LoraConfig>,
@@ -65,9 +65,9 @@ impl Decoder {
     }
 
     /// With `checkpoints`, forward passes that track gradients keep only the input of each block. Call
-    /// [`Checkpoints::backward`] after `backward`.
+    /// [`ActivationCheckpoints::backward`] after `backward`.
     #[must_use]
-    pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
+    pub fn with_activation_checkpoints(mut self, checkpoints: Option<ActivationCheckpoints>) -> Self {
         self.checkpoints = checkpoints;
         self
     }

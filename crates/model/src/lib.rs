@@ -42,7 +42,7 @@ pub mod device;
 pub mod error;
 
 pub use cache::{Cache, PagedCache};
-pub use checkpointing::Checkpoints;
+pub use checkpointing::ActivationCheckpoints;
 pub use config::{
     Activation, DecoderConfig, Family, NormKind, NormPlace, PositionEncoding, Residual, RotaryScaling, Variant,
 };

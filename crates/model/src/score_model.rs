@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::DecoderConfig;
 use crate::init::normal;
 use crate::linear::{Linear, Precision};
-use crate::{Checkpoints, Decoder, ModelError};
+use crate::{ActivationCheckpoints, Decoder, ModelError};
 
 /// A decoder's body with a linear map, without bias, from its last hidden state to one number per token. A reward
 /// model's score of a text is the number at its last token (Stiennon et al. 2020, section 3.4); a critic's values are
@@ -56,10 +56,10 @@ impl ScoreModel {
         self
     }
 
-    /// See [`Decoder::with_checkpoints`].
+    /// See [`Decoder::with_activation_checkpoints`].
     #[must_use]
-    pub fn with_checkpoints(mut self, checkpoints: Option<Checkpoints>) -> Self {
-        self.decoder = self.decoder.with_checkpoints(checkpoints);
+    pub fn with_activation_checkpoints(mut self, checkpoints: Option<ActivationCheckpoints>) -> Self {
+        self.decoder = self.decoder.with_activation_checkpoints(checkpoints);
         self
     }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
 use fireclay_model::parameters::for_each_parameter;
 use fireclay_model::{
-    Checkpoints, Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
+    ActivationCheckpoints, Decoder, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
 };
 use fireclay_train::{Optimizer, Optimizers, Trainable};
 use serde_json::Value;
@@ -108,10 +108,10 @@ impl Trainable for ActorCritic {
         Self { actor: actor.with_precision(precision), critic: critic.with_precision(precision), average }
     }
 
-    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
+    fn with_activation_checkpoints(self, checkpoints: Option<ActivationCheckpoints>) -> Self {
         let Self { actor, critic, average } = self;
-        let critic = critic.with_checkpoints(checkpoints.clone());
-        Self { actor: actor.with_checkpoints(checkpoints), critic, average }
+        let critic = critic.with_activation_checkpoints(checkpoints.clone());
+        Self { actor: actor.with_activation_checkpoints(checkpoints), critic, average }
     }
 
     /// The directory is the policy's; `critic/` is a sequence classifier, `average/` a language model.

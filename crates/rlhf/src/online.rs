@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedTask;
-use fireclay_model::{Checkpoints, Decoder};
+use fireclay_model::{ActivationCheckpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::exam::examine;
 use fireclay_train::{
@@ -65,7 +65,7 @@ pub struct StepContext<'a> {
     /// The temperature of log-probabilities.
     pub temperature: f64,
     /// The kept inputs of the model's blocks, if it has activation checkpointing.
-    pub checkpoints: Option<&'a Checkpoints>,
+    pub checkpoints: Option<&'a ActivationCheckpoints>,
 }
 
 impl StepContext<'_> {
@@ -130,7 +130,7 @@ pub fn online<M: Trainable>(
     let (mut session, mut model) = Session::begin(run, model, source, &SHOWS)?;
     // Rounded as the policy is, so that the two are equal before the first step.
     let reference = reference.clone().with_precision(config.precision);
-    let checkpoints = session.checkpoints().cloned();
+    let checkpoints = session.activation_checkpoints().cloned();
     let mut watch = Watch::default();
 
     let mut last_evaluation = None;

@@ -20,7 +20,9 @@ use burn::tensor::{Device, Tensor};
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedPair;
 use fireclay_model::huggingface::{SaveOptions, TokenIds};
-use fireclay_model::{Checkpoints, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model};
+use fireclay_model::{
+    ActivationCheckpoints, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
+};
 use fireclay_train::{Evaluation, Fit, Loss, Objective, Optimizer, Outcome, StageRun, TrainError, Trainable, fit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,8 +70,8 @@ impl Trainable for RewardModel {
         Self { model: self.model.with_precision(precision), ..self }
     }
 
-    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
-        Self { model: self.model.with_checkpoints(checkpoints), ..self }
+    fn with_activation_checkpoints(self, checkpoints: Option<ActivationCheckpoints>) -> Self {
+        Self { model: self.model.with_activation_checkpoints(checkpoints), ..self }
     }
 
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {

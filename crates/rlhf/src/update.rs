@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use fireclay_model::Checkpoints;
+use fireclay_model::ActivationCheckpoints;
 use fireclay_train::{ModuleGradients, Optimizer};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,7 +16,7 @@ pub(crate) fn descend<M: Module>(
     model: M,
     optimizer: &mut Optimizer,
     loss: &Tensor<1>,
-    checkpoints: Option<&Checkpoints>,
+    checkpoints: Option<&ActivationCheckpoints>,
     learning_rate: f64,
 ) -> (M, Option<(f64, f64)>) {
     let gradients = ModuleGradients::of_loss(&model, loss, checkpoints);

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_data::Batch;
 use fireclay_kernels::bench::median;
-use fireclay_model::{Activation, Checkpoints, Decoder, DecoderConfig, Precision};
+use fireclay_model::{Activation, ActivationCheckpoints, Decoder, DecoderConfig, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{ModuleGradients, NextToken, Objective, Optimizer, OptimizerConfig, TrainError, peak_memory};
@@ -116,10 +116,10 @@ impl BenchShape {
 /// When the shape is impossible.
 pub fn bench_train(shape: &BenchShape, device: &Device) -> Result<BenchReport, TrainError> {
     shape.validate()?;
-    let checkpoints = shape.checkpointing.then(Checkpoints::default);
+    let checkpoints = shape.checkpointing.then(ActivationCheckpoints::default);
     let decoder = |device: &Device| {
         let decoder = shape.decoder().init(0, device).with_precision(shape.precision);
-        decoder.with_checkpoints(checkpoints.clone())
+        decoder.with_activation_checkpoints(checkpoints.clone())
     };
     bench_decoder(decoder, &shape.data(), shape.steps, checkpoints.as_ref(), device)
 }
@@ -136,7 +136,7 @@ pub fn bench_decoder(
     decoder: impl FnOnce(&Device) -> Decoder,
     batch: &Batch,
     steps: usize,
-    checkpoints: Option<&Checkpoints>,
+    checkpoints: Option<&ActivationCheckpoints>,
     device: &Device,
 ) -> Result<BenchReport, TrainError> {
     assert!(steps > 3, "the first three steps are not timed, and there are {steps}");

@@ -1,6 +1,6 @@
 //! Configuration of training: [`TrainConfig`].
 
-use fireclay_model::{Checkpoints, Precision};
+use fireclay_model::{ActivationCheckpoints, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::{OptimizerConfig, TrainError, UpdateRule};
@@ -125,8 +125,8 @@ impl TrainConfig {
 
     /// Activation checkpoints that the models of a run share, if [`checkpointing`](Self::checkpointing) is on.
     #[must_use]
-    pub fn checkpoints(&self) -> Option<Checkpoints> {
-        self.checkpointing.then(Checkpoints::default)
+    pub fn activation_checkpoints(&self) -> Option<ActivationCheckpoints> {
+        self.checkpointing.then(ActivationCheckpoints::default)
     }
 
     /// Checks that every number is valid.

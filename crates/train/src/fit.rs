@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use fireclay_data::Source;
-use fireclay_model::Checkpoints;
+use fireclay_model::ActivationCheckpoints;
 
 use crate::exam::{Exam, examine};
 use crate::{
@@ -73,7 +73,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
         // Step: gradients of `accumulate` batches, one update, unless something is not finite.
         let started = Instant::now();
         let Accumulated { loss, tokens, metrics, gradients } =
-            accumulate(&model, objective, source, config, session.checkpoints())?;
+            accumulate(&model, objective, source, config, session.activation_checkpoints())?;
         let norm = gradients.norm();
         let finite = loss.is_finite() && norm.is_finite();
         if finite {
@@ -140,7 +140,7 @@ fn accumulate<M: Trainable, B>(
     objective: &dyn Objective<M, B>,
     source: &mut dyn Source<B>,
     config: &TrainConfig,
-    checkpoints: Option<&Checkpoints>,
+    checkpoints: Option<&ActivationCheckpoints>,
 ) -> Result<Accumulated, TrainError> {
     let mut sum: Option<(f64, Accumulated)> = None;
     for _ in 0..config.accumulate {

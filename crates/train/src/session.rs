@@ -18,7 +18,7 @@
 use std::time::Instant;
 
 use fireclay_data::{Position, Source};
-use fireclay_model::Checkpoints;
+use fireclay_model::ActivationCheckpoints;
 
 use crate::checkpoint::{self, Begin, Parts};
 use crate::exam::{Exam, examine_final};
@@ -34,7 +34,7 @@ pub struct Session<'a, M: Trainable> {
     /// The model's optimisers.
     pub optimizers: M::Optimizers,
     run: StageRun<'a>,
-    checkpoints: Option<Checkpoints>,
+    checkpoints: Option<ActivationCheckpoints>,
     log: Log,
     clock: Clock,
     /// The step of the checkpoint from which it was resumed.
@@ -82,8 +82,8 @@ impl<'a, M: Trainable> Session<'a, M> {
                 (model.to_device(&device), M::Optimizers::new(&run.config.optimizer()), state, None)
             }
         };
-        let checkpoints = run.config.checkpoints();
-        let model = model.train().with_precision(run.config.precision).with_checkpoints(checkpoints.clone());
+        let checkpoints = run.config.activation_checkpoints();
+        let model = model.train().with_precision(run.config.precision).with_activation_checkpoints(checkpoints.clone());
         let progress = Progress::new(run.config.steps, state.step, shows, run.quiet);
         let log = Log::open(run.stage, from, progress)?;
         let clock = Clock::new(state.seconds);
@@ -115,7 +115,7 @@ impl<'a, M: Trainable> Session<'a, M> {
 
     /// The kept inputs of the model's blocks, if the stage has activation checkpointing.
     #[must_use]
-    pub fn checkpoints(&self) -> Option<&Checkpoints> {
+    pub fn activation_checkpoints(&self) -> Option<&ActivationCheckpoints> {
         self.checkpoints.as_ref()
     }
 

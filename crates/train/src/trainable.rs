@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_model::huggingface::{SaveOptions, TokenIds, save_with};
-use fireclay_model::{Checkpoints, Decoder, ModelError, Precision, load_adapter, save_adapter};
+use fireclay_model::{ActivationCheckpoints, Decoder, ModelError, Precision, load_adapter, save_adapter};
 use serde_json::Value;
 
 use crate::Optimizer;
@@ -26,9 +26,9 @@ pub trait Trainable: Module + Clone {
     #[must_use]
     fn with_precision(self, precision: Precision) -> Self;
 
-    /// The same model with or without activation checkpointing: see [`Decoder::with_checkpoints`].
+    /// The same model with or without activation checkpointing: see [`Decoder::with_activation_checkpoints`].
     #[must_use]
-    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self;
+    fn with_activation_checkpoints(self, checkpoints: Option<ActivationCheckpoints>) -> Self;
 
     /// Writes a Hugging Face model directory.
     ///
@@ -62,8 +62,8 @@ impl Trainable for Decoder {
         self.with_precision(precision)
     }
 
-    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
-        self.with_checkpoints(checkpoints)
+    fn with_activation_checkpoints(self, checkpoints: Option<ActivationCheckpoints>) -> Self {
+        self.with_activation_checkpoints(checkpoints)
     }
 
     /// With adapters, the directory holds the merged model, and `adapter/` the adapters in PEFT's layout.

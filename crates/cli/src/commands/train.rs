@@ -105,6 +105,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     let mut overrides = Overrides {
         recipe: args.recipe.clone(),
         data: args.data.clone(),
+        model: args.model.as_ref().map(|model| model.to_string_lossy().into_owned()),
         stages: args.stages.clone(),
         steps: args.steps,
         depth: args.depth,
@@ -130,10 +131,6 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     }
     if let Some(depth) = depth.filter(|_| !console.quiet) {
         eprint_line(depth);
-    }
-    if let Some(model) = &args.model {
-        let path: PathBuf = std::path::absolute(model)?.components().collect();
-        recipe.model.path = Some(path.to_string_lossy().into_owned());
     }
     let model = recipe.model.path.as_deref().map(|path| model_dir::resolve(Path::new(path))).transpose()?;
     Ok((recipe, model))

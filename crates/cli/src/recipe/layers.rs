@@ -28,6 +28,8 @@ pub struct Overrides {
     pub recipe: Option<String>,
     /// `--data`
     pub data: Vec<String>,
+    /// `--model`: the model to begin with.
+    pub model: Option<String>,
     /// `--stages`
     pub stages: Vec<String>,
     /// `--steps`, of every stage that trains.
@@ -166,6 +168,9 @@ fn flags(overrides: &Overrides) -> Table {
     let mut table = Table::new();
     if !overrides.data.is_empty() {
         merge(&mut table, section("data", "paths", strings(&overrides.data)));
+    }
+    if let Some(model) = &overrides.model {
+        merge(&mut table, section("model", "path", Value::String(model.clone())));
     }
     if !overrides.stages.is_empty() {
         table.insert("stages".into(), strings(&overrides.stages));

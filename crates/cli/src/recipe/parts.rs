@@ -1,8 +1,8 @@
-//! A section of several parts: the keys that training stages share, and those of the stage's own
-//! algorithm, side by side in one TOML table.
+//! A section of several parts: the keys that training stages share, and those of the stage's own algorithm, side by
+//! side in one TOML table.
+//!
 //! serde can flatten parts into one table, but then accepts any key. Here a table is split by the keys of each part,
 //! and a key that no part knows is refused with the known names.
-//! each part knows, and a key that none of them knows is refused with the names that are.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};

@@ -89,9 +89,7 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
             return Err(format!("{name}.accumulate = {}: set {name}.minibatch instead", train.accumulate));
         }
         if !train.train_biases {
-            return Err(format!(
-                "{name}.train_biases = false: only pretraining, sft, reward, dpo and kto can leave biases untrained"
-            ));
+            return Err(format!("{name}.train_biases = false: {name} trains biases too; leave the key out"));
         }
         Ok(())
     }

@@ -88,8 +88,8 @@ impl PagePool {
         (found, before)
     }
 
-    /// Registers the content of a page in use, which is filled, or will be before it is read. If another page is
-    /// registered with the same content, this one is not.
+    /// Registers the content of a page in use, so that later requests find it. The page must be filled before it is
+    /// read. If another page is registered with the same content, this one is not.
     pub fn register(&mut self, page: u32, before: PageKey, tokens: [u32; PAGE]) -> PageKey {
         if let Some(&other) = self.registered.get(&(before, tokens)) {
             return self.pages[other as usize].content.expect("a registered page").0;

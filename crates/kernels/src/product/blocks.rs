@@ -103,7 +103,7 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBan
         });
         each(rows, parallel, |row| {
             for col in 0..cols {
-                // SAFETY: the number is one of C's, and every part has one for it.
+                // SAFETY: the index lies in C, and in the sums of every part.
                 unsafe {
                     let OutputBand { c, start, .. } = output.at(row, col);
                     let sum: f32 = (0..parts).map(|part| sums.at(part * rows + row, col).c.read()).sum();

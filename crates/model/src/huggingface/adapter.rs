@@ -70,8 +70,11 @@ pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, 
     let dir = dir.as_ref();
     let path = dir.join("adapter_config.json");
     let hint = "an adapter is a folder with adapter_config.json and adapter_model.safetensors";
-    let lora = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
+    let mut lora = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
     let mut weights = Checkpoint::open_adapter(dir, decoder.config())?;
+    if lora.targets.is_empty() {
+        lora.targets = weights.adapted_maps()?;
+    }
     let decoder = decoder.with_adapters(&lora, &mut weights)?;
     weights.refuse_unused()?;
     Ok(decoder)

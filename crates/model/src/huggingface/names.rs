@@ -167,6 +167,21 @@ pub(crate) fn is_buffer(tensor: &str) -> bool {
         || rotary.iter().any(|end| tensor.strip_suffix(end).is_some_and(|module| module.ends_with("rotary_emb")))
 }
 
+/// A map's name within its block, which follows the block's number. PEFT may list every layer's, as
+/// `model.layers.0.self_attn.q_proj` or `0.self_attn.q_proj`. If it does not list a layer, the layer's tensors are found
+/// to be missing later.
+pub(crate) fn in_block(target: &str) -> &str {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut rest = target;
+    while let Some((part, behind)) = rest.split_once('.') {
+        if is_number(part) {
+            return behind;
+        }
+        rest = behind;
+    }
+    target
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

@@ -7,8 +7,8 @@ use burn::tensor::{Tensor, TensorData};
 use fireclay_model::gguf::{GgufOptions, NumberType, save_gguf};
 use fireclay_model::huggingface::TokenIds;
 use fireclay_model::{
-    Checkpoints, Decoder, DecoderConfig, InferenceDecoder, Targets, WeightStorage, load, load_adapter, load_frozen,
-    save, save_adapter,
+    ActivationCheckpoints, Decoder, DecoderConfig, InferenceDecoder, Targets, WeightStorage, load, load_adapter,
+    load_frozen, save, save_adapter,
 };
 
 use crate::lora::{Learning, adapted, loss};
@@ -62,8 +62,8 @@ fn frozen(check: impl Fn(&str, Decoder)) {
 
 /// Every parameter with a gradient of a loss that goes through the head.
 fn gradients(decoder: &Decoder, checkpointing: bool) -> Vec<(String, Vec<f32>)> {
-    let checkpoints = checkpointing.then(Checkpoints::default);
-    let decoder = decoder.clone().with_checkpoints(checkpoints.clone());
+    let checkpoints = checkpointing.then(ActivationCheckpoints::default);
+    let decoder = decoder.clone().with_activation_checkpoints(checkpoints.clone());
     let hidden = decoder.hidden(tokens(2, 9, &decoder.device()), None);
     let targets = Targets { ids: (0..18).map(|at| at * 5 % 61).collect(), weights: vec![0.1; 18] };
     let mut all = decoder.cross_entropy(hidden, targets).backward();

@@ -16,7 +16,7 @@ fn steps_over_pages_equal_one_full_forward() {
         let inference = InferenceDecoder::from(&decoder);
         let mut cache = PagedCache::new(&config, 4, &device);
         let pages = [[2, 0], [3, 1]];
-        // The second text is always one step behind, and so are its tokens.
+        // The second text is fed one step later than the first.
         let mut parts: [Vec<Tensor<2>>; 2] = [vec![], vec![]];
         let ranges = [0..5, 5..17, 17..18, 18..TIME];
         for step in 0..=ranges.len() {

@@ -312,6 +312,26 @@ fn targets_go_by_our_names_and_by_pefts() {
     );
 }
 
+/// PEFT keeps a pattern of maps as it was given; the tensors are those of the maps that it matched.
+#[test]
+fn maps_named_by_a_pattern_are_those_with_tensors() {
+    let config = DecoderConfig::modern(61, 32, 2, 4, 24);
+    let some = LoraConfig { targets: vec!["q_proj".into(), "up_proj".into()], ..lora() };
+    let decoder = config.init(1, &device());
+    let adapted = decoder.with_lora(&some, 1).unwrap_or_else(|error| panic!("{error}"));
+    let dir = folder();
+    save_adapter(&adapted, dir.path(), None).unwrap_or_else(|error| panic!("{error}"));
+    let path = dir.path().join("adapter_config.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+    let listed = ["model.layers.0.self_attn.q_proj", "1.self_attn.q_proj", "layers.0.mlp.up_proj", "up_proj"];
+    for targets in [r".*\.(q_proj|up_proj)".into(), "all-linear".into(), serde_json::json!(listed)] {
+        json["target_modules"] = targets;
+        fs::write(&path, json.to_string()).expect("written");
+        let read = load_adapter(config.init(1, &device()), dir.path()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(names(&read), names(&adapted), "{}", json["target_modules"]);
+    }
+}
+
 #[test]
 fn adapter_files_that_do_not_fit_are_named() {
     let config = DecoderConfig::modern(61, 32, 2, 4, 24);
@@ -343,7 +363,8 @@ fn adapter_files_that_do_not_fit_are_named() {
     check("modules_to_save", serde_json::json!(["lm_head"]), &["modules_to_save"]);
     check("rank_pattern", serde_json::json!({"q_proj": 4}), &["rank_pattern"]);
     check("init_lora_weights", "pissa".into(), &["init_lora_weights is \"pissa\""]);
-    check("target_modules", ".*proj".into(), &["target_modules", "a list of strings"]);
+    check("target_modules", 3.into(), &["target_modules", "a pattern or a list of strings"]);
+    check("target_modules", "".into(), &["target_modules", "a pattern or a list of strings"]);
     check("target_modules", serde_json::json!([]), &["target_modules is empty"]);
     check(
         "target_modules",

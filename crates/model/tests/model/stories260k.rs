@@ -1,5 +1,5 @@
 //! A real model: stories260K of llama2.c, a Llama of 260,000 parameters trained on `TinyStories`. Its greedy text must
-//! be the one that the reference program writes. Needs the shared data folder, and says so where it is not there.
+//! be the one that the reference program writes. Needs the shared data folder.
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Gradients reach every parameter, and agree with finite differences.
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, activation::log_softmax};
-use fireclay_model::{Checkpoints, Decoder, LoraConfig};
+use fireclay_model::{ActivationCheckpoints, Decoder, LoraConfig};
 
 use crate::{configs, device, distance, tokens};
 
@@ -43,8 +43,8 @@ fn checkpointing_changes_no_gradient() {
         let adapted = whole.clone().with_lora(&LoraConfig::default(), 1).unwrap();
         for (how, decoder) in [("whole", whole), ("with adapters", adapted)] {
             let expected = all_gradients(&decoder, &[&loss(&decoder).backward()]);
-            let checkpoints = Checkpoints::default();
-            let decoder = decoder.with_checkpoints(Some(checkpoints.clone()));
+            let checkpoints = ActivationCheckpoints::default();
+            let decoder = decoder.with_activation_checkpoints(Some(checkpoints.clone()));
             // Of a loss of two passes, and after one that nobody asked for.
             drop(loss(&decoder));
             let mut parts = vec![];

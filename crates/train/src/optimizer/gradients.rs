@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
-use fireclay_model::Checkpoints;
+use fireclay_model::ActivationCheckpoints;
 use rayon::prelude::*;
 
 /// One gradient a parameter, flattened, and a factor that all of them are to be multiplied by.
@@ -29,7 +29,7 @@ impl ModuleGradients {
 
     /// The gradients of a loss of `module`, also those that its decoders left for later if they have `checkpoints`.
     #[must_use]
-    pub fn of_loss<M: Module>(module: &M, loss: &Tensor<1>, checkpoints: Option<&Checkpoints>) -> Self {
+    pub fn of_loss<M: Module>(module: &M, loss: &Tensor<1>, checkpoints: Option<&ActivationCheckpoints>) -> Self {
         let mut gradients = loss.backward();
         let mut later = vec![];
         if let Some(checkpoints) = checkpoints {

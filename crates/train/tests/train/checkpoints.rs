@@ -58,7 +58,7 @@ fn a_checkpoint_keeps_what_the_model_it_began_with_says_of_generation() {
     let config = read("config.json");
     assert_eq!((&config["bos_token_id"], &config["eos_token_id"]), (&3.into(), &2.into()));
     assert_ne!(config["hidden_size"], 7);
-    // Opened as it was made to be; the numbers themselves stay whole, to go on from.
+    // config.json says bf16; the file keeps f32, from which training resumes.
     assert_eq!((&config["dtype"], &config["torch_dtype"]), (&"bfloat16".into(), &"bfloat16".into()));
     let weights = fs::read(newest(folder.path()).join("model.safetensors")).unwrap();
     assert!(String::from_utf8_lossy(&weights[8..2000]).contains("\"F32\""));

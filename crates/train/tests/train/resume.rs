@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use fireclay_data::{Batch, DataError, Position, Source};
 use fireclay_model::huggingface::TokenIds;
-use fireclay_model::{Checkpoints, Decoder, ModelError, Precision};
+use fireclay_model::{ActivationCheckpoints, Decoder, ModelError, Precision};
 use fireclay_train::{
     Fit, Interrupt, Loss, NextToken, Objective, Optimizer, Outcome, Schedule, StageDir, StageRun, TrainConfig,
     Trainable, fit, read_samples,
@@ -165,8 +165,8 @@ impl Trainable for Watched {
     fn with_precision(self, precision: Precision) -> Self {
         Self { decoder: self.decoder.with_precision(precision), ..self }
     }
-    fn with_checkpoints(self, checkpoints: Option<Checkpoints>) -> Self {
-        Self { decoder: self.decoder.with_checkpoints(checkpoints), ..self }
+    fn with_activation_checkpoints(self, checkpoints: Option<ActivationCheckpoints>) -> Self {
+        Self { decoder: self.decoder.with_activation_checkpoints(checkpoints), ..self }
     }
     fn save(&self, dir: &Path, tokens: &TokenIds) -> Result<(), ModelError> {
         Trainable::save(&self.decoder, dir, tokens)

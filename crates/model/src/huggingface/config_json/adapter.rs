@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use crate::config::Family;
-use crate::huggingface::names::linear_maps;
+use crate::huggingface::names::{in_block, linear_maps};
 use crate::{LoraConfig, ModelError};
 
 /// Keys that do not change the results of trained adapters.
@@ -16,7 +16,8 @@ const INERT: &[&str] = &[
     "lora_dropout", "qalora_group_size",
 ];
 
-/// Reads the text of an `adapter_config.json`; `path` is for messages.
+/// Reads the text of an `adapter_config.json`; `path` is for messages. If it names the maps by a pattern, or all of them
+/// by `all-linear`, there are no targets: the tensors tell which maps these were.
 pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
     for (key, expected) in [("peft_type", "LORA"), ("task_type", "CAUSAL_LM"), ("bias", "none")] {
@@ -37,25 +38,26 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
             );
         }
     }
-    let targets = fields.texts("target_modules")?.unwrap_or_default();
-    let targets = targets.iter().map(|target| in_block(target).to_owned()).collect();
+    let targets = match fields.take("target_modules") {
+        Some(Value::String(pattern)) if !pattern.is_empty() => vec![],
+        None | Some(Value::Null) => return Err(no_targets(&fields)),
+        Some(listed) => {
+            let names: Option<Vec<String>> = serde_json::from_value(listed.clone()).ok();
+            let names =
+                names.ok_or_else(|| fields.wrong("target_modules", &listed, "a pattern or a list of strings"))?;
+            if names.is_empty() {
+                return Err(no_targets(&fields));
+            }
+            names.iter().map(|target| in_block(target).to_owned()).collect()
+        }
+    };
     let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets, weights: None };
-    if config.targets.is_empty() {
-        return Err(fields.error("target_modules is empty; list the maps that the adapters are for".into()));
-    }
     fields.finish(|key| INERT.contains(&key))?;
     Ok(config)
 }
 
-/// A map's name within its block. PEFT may list every layer's, as `model.layers.0.self_attn.q_proj`. If it does not
-/// list a layer, the layer's tensors are found to be missing later.
-fn in_block(target: &str) -> &str {
-    let numbered =
-        ["model.layers.", "transformer.h.", "gpt_neox.layers."].iter().find_map(|blocks| target.strip_prefix(blocks));
-    match numbered.and_then(|rest| rest.split_once('.')) {
-        Some((layer, name)) if layer.parse::<usize>().is_ok() => name,
-        _ => target,
-    }
+fn no_targets(fields: &Fields) -> ModelError {
+    fields.error("target_modules is empty; list the maps that the adapters are for".into())
 }
 
 /// The `adapter_config.json` of a decoder's adapters.

@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
         config_error(self.path, message)
     }
 
-    fn wrong(&self, key: &str, value: &Value, expected: &str) -> ModelError {
+    pub(super) fn wrong(&self, key: &str, value: &Value, expected: &str) -> ModelError {
         self.error(format!("{}{key} is {value}; it must be {expected}", self.prefix))
     }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::weights_error;
 use crate::ModelError;
 use crate::config::DecoderConfig;
-use crate::huggingface::names::{is_buffer, optional_prefix, place};
+use crate::huggingface::names::{in_block, is_buffer, optional_prefix, place};
 use crate::init::WeightSource;
 use crate::position::sinusoids;
 
@@ -98,6 +98,20 @@ impl Checkpoint {
         let hint = "an adapter's folder needs adapter_model.safetensors; convert .bin weights first";
         read_header(&path, hint, &mut tensors)?;
         Ok(Self { config: config.clone(), path, described_by: "adapter_config.json", tensors })
+    }
+
+    /// The maps within the blocks that an adapter's tensors are for.
+    ///
+    /// # Errors
+    /// When they are for none.
+    pub(in crate::huggingface) fn adapted_maps(&self) -> Result<Vec<String>, ModelError> {
+        let maps = self.tensors.keys().filter_map(|name| name.strip_suffix(".lora_A.weight"));
+        let maps: BTreeSet<&str> = maps.map(in_block).collect();
+        if maps.is_empty() {
+            let reason = "no tensor's name ends with lora_A.weight, and adapter_config.json lists no maps";
+            return Err(weights_error(&self.path, reason.into()));
+        }
+        Ok(maps.into_iter().map(str::to_owned).collect())
     }
 
     /// The tensor of that name, with or without the bare model's prefix, or under its other name.
