@@ -141,6 +141,11 @@ def responses(client, name):
     passed(f"responses: a second turn by id equals one call, {second.usage.input_tokens_details.cached_tokens} tokens cached")
     assert client.responses.retrieve(first.id).output_text == first.output_text
 
+    said = [item.content[0].text for item in client.responses.input_items.list(second.id, order="asc", limit=1)]
+    assert said == [QUESTION, first.output_text, "And what is clay?"], said
+    assert [item.role for item in client.responses.input_items.list(first.id)] == ["user"]
+    passed("responses: what was said before each, by pages of one")
+
     pieces, last = [], None
     for event in client.responses.create(model=name, input=QUESTION, temperature=0, max_output_tokens=24, stream=True):
         if event.type == "response.output_text.delta":
@@ -173,6 +178,17 @@ def conversations(client, name):
     assert client.conversations.update(conversation.id, metadata={"topic": "kiln"}).metadata == {"topic": "kiln"}
     assert client.conversations.retrieve(conversation.id).metadata == {"topic": "kiln"}
     client.conversations.items.delete(items[0].id, conversation_id=conversation.id)
+    call = {"type": "function_call", "call_id": "call_1", "name": "heat", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "1200 degrees"}
+    added = client.conversations.items.create(conversation.id, items=[call, result]).data
+    assert [item.type for item in added] == ["function_call", "function_call_output"], added
+    assert added[0].id.startswith("fc_") and len({item.id for item in added}) == 2, added
+    for item in added:
+        assert client.conversations.items.retrieve(item.id, conversation_id=conversation.id) == item
+        assert item in list(client.conversations.items.list(conversation.id, limit=2))
+    client.conversations.items.delete(added[0].id, conversation_id=conversation.id)
+    left = [item.id for item in client.conversations.items.list(conversation.id, limit=2)]
+    assert added[0].id not in left and left[0] == added[1].id, left
     assert client.conversations.delete(conversation.id).deleted
     passed(f"conversations: {len(items)} items by pages of one, changed and deleted")
 
@@ -184,6 +200,8 @@ def refusals(client, name):
         (openai.BadRequestError, dict(model=name, temperature=-1)),
         (openai.BadRequestError, dict(model=name, response_format={"type": "grammar"})),
         (openai.BadRequestError, dict(model=name, extra_body={"strange": 1})),
+        (openai.BadRequestError, dict(model=name, extra_query={"strange": 1})),
+        (openai.BadRequestError, dict(model=name, stream_options={"include_usage": True})),
     ]:
         try:
             client.chat.completions.create(messages=messages, **wrong)
@@ -191,6 +209,11 @@ def refusals(client, name):
         except kind as error:
             assert error.body["message"] and error.request_id, error
     passed("refusals are the package's own exceptions, with the request's id")
+    usual = dict(model=name, service_tier="auto", parallel_tool_calls=True, store=True, metadata={"a": "b"}, user="me")
+    client.chat.completions.create(messages=messages, max_tokens=2, n=1, modalities=["text"], **usual)
+    client.completions.create(model=name, prompt="Once", max_tokens=2, best_of=1, n=1, user="me")
+    client.responses.create(input=QUESTION, max_output_tokens=2, reasoning={}, background=False, **usual)
+    passed("the usual values of what cannot be chosen are accepted")
 
 
 async def at_once(client, name):

@@ -16,8 +16,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Fields of a request's body. Null fields count as absent, because clients send them, and so do empty lists for
 /// unsupported fields.
 pub trait Body: DeserializeOwned {
-    /// Unsupported fields of similar APIs, with the reason or a replacement.
-    const REFUSED: &'static [(&'static str, &'static str)] = &[];
+    /// Unsupported fields of similar APIs, with the reason or a replacement, and a JSON list of the values that ask for
+    /// what the server does anyway.
+    const REFUSED: &'static [(&'static str, &'static str, &'static str)] = &[];
     /// Fields that are accepted because they do not change the answer.
     const WITHOUT_EFFECT: &'static [&'static str] = &[];
 }
@@ -51,16 +52,22 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
 
 /// Deserialises a body's object.
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let what = if error.is_eof() { "it ends too early" } else { "it is wrong" };
+        ApiError::invalid(format!("the body is not JSON: {what}, at line {line}, column {column}"))
+    })?;
     let Value::Object(mut object) = value else {
         return Err(ApiError::invalid("the body must be a JSON object"));
     };
     object.retain(|field, value| !value.is_null() && !T::WITHOUT_EFFECT.contains(&field.as_str()));
-    let refused = |field: &str| T::REFUSED.iter().any(|(name, _)| *name == field);
-    object.retain(|field, value| !(refused(field) && value.as_array().is_some_and(Vec::is_empty)));
-    if let Some((field, why)) = T::REFUSED.iter().find(|(field, _)| object.contains_key(*field)) {
-        return Err(ApiError::unsupported(field, why));
+    for (field, why, accepted) in T::REFUSED {
+        let Some(value) = object.get(*field) else { continue };
+        let accepted: Vec<Value> = serde_json::from_str(accepted).expect("the accepted values are JSON");
+        if !accepted.contains(value) && value.as_array().is_none_or(|list| !list.is_empty()) {
+            return Err(ApiError::unsupported(field, why));
+        }
+        object.shift_remove(*field);
     }
     of_object(object)
 }
@@ -83,8 +90,40 @@ pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, A
         if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
             return ApiError::invalid(format!("the field `{field}` is missing")).with_param(field);
         }
-        ApiError::invalid(format!("`{path}`: {message}")).with_param(path)
+        ApiError::invalid(format!("`{path}`: {}", plain(&message))).with_param(path)
     })
+}
+
+/// A message of serde about a value in plain words.
+fn plain(message: &str) -> String {
+    let unknown = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "));
+    if let Some((found, expected)) = unknown {
+        return format!("give {}, not {found:?}", expected.trim_start_matches("one of ").replace('`', ""));
+    }
+    let wrong = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, expected)) = wrong.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    let found = match found.split_once(' ') {
+        None if found == "map" => "an object".to_owned(),
+        None if found == "sequence" => "a list".to_owned(),
+        Some(("string", text)) => format!("the text {text}"),
+        Some(("integer" | "boolean", value)) => value.replace('`', ""),
+        Some(("floating", point)) => point.trim_start_matches("point ").replace('`', ""),
+        _ => found.to_owned(),
+    };
+    format!("give {expected}, not {found}")
 }
 
 #[cfg(test)]
@@ -99,6 +138,14 @@ mod tests {
     struct Example {
         number: u32,
         inner: Option<Inner>,
+        choice: Option<Choice>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Choice {
+        Up,
+        Down,
     }
 
     #[derive(Debug, Deserialize)]
@@ -109,7 +156,8 @@ mod tests {
     }
 
     impl Body for Example {
-        const REFUSED: &'static [(&'static str, &'static str)] = &[("audio", "there is no sound here")];
+        const REFUSED: &'static [(&'static str, &'static str, &'static str)] =
+            &[("audio", "there is no sound here", "[{}, 1]")];
         const WITHOUT_EFFECT: &'static [&'static str] = &["user"];
     }
 
@@ -119,17 +167,23 @@ mod tests {
             ("{\"numbr\": 1}", Some("numbr"), "unknown field `numbr`"),
             ("{\"number\": 1, \"inner\": {\"wrd\": \"a\"}}", Some("inner.wrd"), "unknown field"),
             ("{}", Some("number"), "missing"),
-            ("{\"number\": -1}", Some("number"), "invalid value"),
-            ("{\"number\": 1, \"inner\": {\"word\": 2}}", Some("inner.word"), "invalid type"),
-            ("{\"number\": 1, \"audio\": {}}", Some("audio"), "`audio` is not supported: there is no sound here"),
+            ("{\"number\": -1}", Some("number"), "`number`: give a whole number of 0 or more, not -1"),
+            ("{\"number\": 1.5}", Some("number"), "`number`: give a whole number of 0 or more, not 1.5"),
+            ("{\"number\": \"x\"}", Some("number"), "`number`: give a whole number of 0 or more, not the text \"x\""),
+            ("{\"number\": 1, \"inner\": {\"word\": 2}}", Some("inner.word"), "`inner.word`: give a text, not 2"),
+            ("{\"number\": 1, \"inner\": true}", Some("inner"), "`inner`: give an object, not true"),
+            ("{\"number\": {}}", Some("number"), "`number`: give a whole number of 0 or more, not an object"),
+            ("{\"number\": 1, \"choice\": \"left\"}", Some("choice"), "`choice`: give up or down, not \"left\""),
+            ("{\"number\": 1, \"audio\": 2}", Some("audio"), "`audio` is not supported: there is no sound here"),
             ("[1]", None, "must be a JSON object"),
-            ("{\"number\": 1", None, "not JSON"),
+            ("{\"number\": 1", None, "not JSON: it ends too early, at line 1, column 12"),
+            ("{\"number\": x", None, "not JSON: it is wrong, at line 1, column 12"),
         ] {
             let object = parse::<Example>(body.as_bytes()).unwrap_err().object();
             assert!(object["error"]["message"].as_str().unwrap().contains(expect), "{object}");
             assert_eq!(object["error"]["param"].as_str(), param, "{object}");
         }
-        let given = "{\"number\": 1, \"user\": \"me\", \"audio\": null, \"inner\": null, \"strange\": null}";
+        let given = "{\"number\": 1, \"user\": \"me\", \"audio\": 1, \"inner\": null, \"strange\": null}";
         assert_eq!(parse::<Example>(given.as_bytes()).unwrap().number, 1);
     }
 }

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use fireclay_infer::{CompiledConstraint, Constraint};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
-
-/// Fields of a `json_schema` format. Name and description are not shown to the model, and every schema is enforced
-/// strictly.
-const OF_SCHEMA: [&str; 4] = ["name", "description", "schema", "strict"];
 
 /// Constraint of a format on the answer; `None` for any text.
 ///
@@ -19,9 +15,12 @@ const OF_SCHEMA: [&str; 4] = ["name", "description", "schema", "strict"];
 /// 400 for a type that is not enforced, and for fields that are missing or unknown.
 pub fn constraint(format: Option<&Value>, field: &str) -> Result<Option<Constraint>, ApiError> {
     let Some(format) = format else { return Ok(None) };
+    if !format.is_object() {
+        return Err(wrong(field, "give an object with a `type`"));
+    }
     match format["type"].as_str() {
-        Some("text") => Ok(None),
-        Some("json_object") => Ok(Some(Constraint::json_object())),
+        Some("text") => known(format, field, &["type"]).map(|()| None),
+        Some("json_object") => known(format, field, &["type"]).map(|()| Some(Constraint::json_object())),
         Some("json_schema") => schema(format, field).map(Some),
         Some(kind) => Err(ApiError::unsupported(
             field,
@@ -31,18 +30,45 @@ pub fn constraint(format: Option<&Value>, field: &str) -> Result<Option<Constrai
     }
 }
 
-/// The schema of a `json_schema` format: nested in an object, or beside the type.
+/// The schema of a `json_schema` format: nested in an object, or beside the type. Its name and description are not
+/// shown to the model, and every schema is enforced strictly.
 fn schema(format: &Value, field: &str) -> Result<Constraint, ApiError> {
-    let nested = format.get("json_schema");
-    let holder: Option<&Map<String, Value>> = nested.unwrap_or(format).as_object();
-    let holder = holder.ok_or_else(|| wrong(field, "`json_schema` must be an object"))?;
-    let known = |name: &str| OF_SCHEMA.contains(&name) || (nested.is_none() && name == "type");
-    if let Some(name) = holder.keys().find(|name| !known(name)) {
-        return Err(wrong(field, &format!("unknown field `{name}`")).with_code("unknown_parameter"));
+    let nested = format.get("json_schema").filter(|nested| !nested.is_null());
+    let (place, holder) = match nested {
+        None => {
+            known(format, field, &["type", "json_schema", "name", "description", "schema", "strict"])?;
+            (field.to_owned(), format)
+        }
+        Some(nested) => {
+            known(format, field, &["type", "json_schema"])?;
+            let place = format!("{field}.json_schema");
+            if !nested.is_object() {
+                return Err(wrong(&place, "give an object"));
+            }
+            known(nested, &place, &["name", "description", "schema", "strict"])?;
+            (place, nested)
+        }
+    };
+    for name in ["name", "description"] {
+        if holder.get(name).is_some_and(|value| !value.is_null() && !value.is_string()) {
+            return Err(wrong(&format!("{place}.{name}"), "give a text"));
+        }
+    }
+    if holder.get("strict").is_some_and(|strict| !strict.is_null() && !strict.is_boolean()) {
+        return Err(wrong(&format!("{place}.strict"), "give true or false"));
     }
     match holder.get("schema").filter(|schema| !schema.is_null()) {
         Some(schema) => Ok(Constraint::JsonSchema(schema.clone())),
         None => Err(wrong(field, "its `schema` is missing")),
+    }
+}
+
+/// Refuses other fields than these.
+fn known(object: &Value, field: &str, names: &[&str]) -> Result<(), ApiError> {
+    let fields = object.as_object().into_iter().flatten();
+    match fields.into_iter().find(|(name, value)| !value.is_null() && !names.contains(&name.as_str())) {
+        Some((name, _)) => Err(wrong(&format!("{field}.{name}"), "unknown field").with_code("unknown_parameter")),
+        None => Ok(()),
     }
 }
 

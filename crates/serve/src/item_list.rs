@@ -171,12 +171,12 @@ impl ItemsQuery {
         }
         let has_more = items.len() > self.limit as usize;
         items.truncate(self.limit as usize);
-        Ok(list(items, has_more))
+        Ok(list(&items, has_more))
     }
 }
 
 /// A list of items.
-pub fn list(items: Vec<Value>, has_more: bool) -> Value {
+pub fn list(items: &[Value], has_more: bool) -> Value {
     let id = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
     json!({"object": "list", "first_id": id(items.first()), "last_id": id(items.last()), "has_more": has_more,
         "data": items})

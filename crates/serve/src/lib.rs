@@ -26,6 +26,7 @@ mod item_list;
 mod listener;
 mod logprobs;
 mod messages;
+mod metadata;
 mod metrics;
 mod middleware;
 mod model;

@@ -26,11 +26,17 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
         let place = if what.is_empty() { place.clone() } else { format!("{place}.{what}") };
         ApiError::invalid(format!("`{place}`: {why}")).with_param(place)
     };
-    let strange = object.iter().find(|(field, value)| !value.is_null() && !FIELDS.contains(&field.as_str()));
+    // Clients send messages of the server back as they are, with empty lists.
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let strange = object.iter().find(|(field, value)| !is_empty(value) && !FIELDS.contains(&field.as_str()));
     if let Some((field, _)) = strange {
         return Err(wrong(field, "unknown field".into()).with_code("unknown_parameter"));
     }
-    let mut message = Message::from_object(object.clone())
+    check_parts(object.get("content"), &wrong)?;
+    check_calls(object.get("tool_calls"), &wrong)?;
+    let mut object = object.clone();
+    object.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
+    let mut message = Message::from_object(object)
         .map_err(|(expected, found)| wrong("", format!("expected {expected}, found {found}")))?;
     message.role = role(&message.role).ok_or_else(|| {
         wrong("role", format!("{:?} is not one of system, developer, user, assistant, tool", message.role))
@@ -43,6 +49,49 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
         parse_arguments(calls);
     }
     Ok(message)
+}
+
+/// Refuses unknown fields of a content's parts; their kinds are checked when they are joined.
+fn check_parts(content: Option<&Value>, wrong: &impl Fn(&str, String) -> ApiError) -> Result<(), ApiError> {
+    for (index, part) in content.and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let is_text = part["type"].as_str().is_none_or(|kind| matches!(kind, "text" | "input_text" | "output_text"));
+        let mut fields = part.as_object().into_iter().flatten().filter(|(_, value)| is_text && !value.is_null());
+        if let Some((field, _)) = fields.find(|(field, _)| !["type", "text"].contains(&field.as_str())) {
+            let place = format!("content[{index}].{field}");
+            return Err(wrong(&place, "unknown field".into()).with_code("unknown_parameter"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses calls that are not of functions, and unknown fields of them.
+fn check_calls(calls: Option<&Value>, wrong: &impl Fn(&str, String) -> ApiError) -> Result<(), ApiError> {
+    let Some(calls) = calls.filter(|calls| !calls.is_null()) else { return Ok(()) };
+    let calls = calls.as_array().ok_or_else(|| wrong("tool_calls", "give a list of calls".into()))?;
+    let strange = |value: &Value, known: &[&str]| {
+        let mut fields = value.as_object().into_iter().flatten();
+        fields
+            .find(|(field, value)| !value.is_null() && !known.contains(&field.as_str()))
+            .map(|(field, _)| field.clone())
+    };
+    for (index, call) in calls.iter().enumerate() {
+        let place = format!("tool_calls[{index}]");
+        // Clients that join the chunks of a stream may keep the index.
+        if let Some(field) = strange(call, &["id", "type", "function", "index"]) {
+            return Err(wrong(&format!("{place}.{field}"), "unknown field".into()).with_code("unknown_parameter"));
+        }
+        if call.get("type").is_some_and(|kind| kind != "function") {
+            return Err(wrong(&format!("{place}.type"), "only calls of type function are supported".into()));
+        }
+        if !call["function"]["name"].is_string() {
+            return Err(wrong(&format!("{place}.function.name"), "give the function's name".into()));
+        }
+        if let Some(field) = strange(&call["function"], &["name", "arguments"]) {
+            let place = format!("{place}.function.{field}");
+            return Err(wrong(&place, "unknown field".into()).with_code("unknown_parameter"));
+        }
+    }
+    Ok(())
 }
 
 /// The role as templates know it.
@@ -118,6 +167,9 @@ mod tests {
         );
         let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
         assert_eq!(of(&json!({"role": "user", "content": parts})).unwrap(), Message::new("user", "ab"));
+        let sent_back =
+            json!({"role": "assistant", "content": "a", "annotations": [], "tool_calls": [], "audio": null});
+        assert_eq!(of(&sent_back).unwrap(), Message::new("assistant", "a"));
         let call = json!({"role": "assistant", "content": null, "tool_calls":
             [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]});
         let message = of(&call).unwrap();
@@ -129,6 +181,22 @@ mod tests {
         for (value, param, expect) in [
             (json!({"role": "robot", "content": "a"}), "messages[3].role", "robot"),
             (json!({"role": "user", "content": "a", "colour": 1}), "messages[3].colour", "unknown field"),
+            (
+                json!({"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {}}]}),
+                "messages[3].content[0].cache_control",
+                "unknown field",
+            ),
+            (json!({"role": "assistant", "tool_calls": {}}), "messages[3].tool_calls", "a list"),
+            (
+                json!({"role": "assistant", "tool_calls": [{"function": {}}]}),
+                "messages[3].tool_calls[0].function.name",
+                "name",
+            ),
+            (
+                json!({"role": "assistant", "tool_calls": [{"function": {"name": "f"}, "colour": 1}]}),
+                "messages[3].tool_calls[0].colour",
+                "unknown field",
+            ),
             (json!({"content": "a"}), "messages[3]", "expected `role`"),
             (json!({"role": "user", "content": 5}), "messages[3]", "a number"),
             (json!({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}), "messages[3]", "image_url"),

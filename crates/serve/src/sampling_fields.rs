@@ -12,7 +12,7 @@ use crate::model::Served;
 
 /// One text that ends an answer, or several.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a text, or a list of texts")]
 pub enum Stop {
     /// One.
     One(String),
@@ -27,10 +27,27 @@ pub struct StreamOptions {
     /// End with a chunk that has the usage.
     #[serde(default)]
     pub include_usage: bool,
-    /// Accepted for clients that send it; nothing is padded here.
+    /// False: nothing is padded here.
     #[serde(default)]
-    #[allow(dead_code, reason = "known, and without effect")]
     pub include_obfuscation: bool,
+}
+
+impl StreamOptions {
+    /// Refuses options that are not done, and any without a stream.
+    ///
+    /// # Errors
+    /// 400 names the field.
+    pub fn check(options: Option<Self>, stream: bool) -> Result<(), ApiError> {
+        match options {
+            Some(_) if !stream => {
+                Err(ApiError::invalid("`stream_options` needs `stream`: true").with_param("stream_options"))
+            }
+            Some(options) if options.include_obfuscation => {
+                Err(ApiError::unsupported("stream_options.include_obfuscation", "nothing is padded here"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Sampling settings.

@@ -26,15 +26,81 @@ pub fn offered(tools: Option<Vec<Value>>, choice: Option<&Value>) -> Result<Opti
     }
     let Some(tools) = tools.filter(|tools| !tools.is_empty()) else { return Ok(None) };
     for (index, tool) in tools.iter().enumerate() {
-        let place = format!("tools[{index}]");
-        if tool["type"] != "function" {
-            return Err(ApiError::unsupported(&place, "only tools of type function are"));
-        }
-        if tool["function"]["name"].as_str().is_none_or(str::is_empty) {
-            return Err(ApiError::invalid(format!("`{place}`: function.name is missing")).with_param(place));
+        check(&format!("tools[{index}]"), tool)?;
+    }
+    Ok(Some(tools.iter().map(nested).collect()))
+}
+
+/// A tool as chat templates take it: the function in an object of its own.
+fn nested(tool: &Value) -> Value {
+    if tool.get("function").is_some_and(Value::is_object) {
+        return tool.clone();
+    }
+    let mut function = tool.as_object().cloned().unwrap_or_default();
+    function.retain(|field, value| field != "type" && !value.is_null());
+    json!({"type": "function", "function": function})
+}
+
+/// Refuses tools that are no functions, and what they ask beyond what is done. The function stands in an object, as in
+/// chat completions, or beside the type, as in responses.
+fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
+    let unknown = |place: String| {
+        let message = format!("`{place}`: unknown field");
+        Err(ApiError::invalid(message).with_param(place).with_code("unknown_parameter"))
+    };
+    let wrong = |place: String, why: &str| Err(ApiError::invalid(format!("`{place}`: {why}")).with_param(place));
+    if !tool.is_object() {
+        return wrong(place.into(), "give an object");
+    }
+    if tool["type"] != "function" {
+        return Err(ApiError::unsupported(&format!("{place}.type"), "only tools of type function are"));
+    }
+    let (within, function) = match tool.get("function").filter(|function| !function.is_null()) {
+        None => (place.to_owned(), tool),
+        Some(function) => (format!("{place}.function"), function),
+    };
+    let mut beside = tool.as_object().into_iter().flatten().filter(|_| within != place);
+    if let Some((name, _)) =
+        beside.find(|(name, value)| !value.is_null() && !["type", "function"].contains(&name.as_str()))
+    {
+        return unknown(format!("{place}.{name}"));
+    }
+    if function["name"].as_str().is_none_or(str::is_empty) {
+        return wrong(format!("{within}.name"), "give the function's name");
+    }
+    for (name, value) in function.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        let here = || format!("{within}.{name}");
+        match name.as_str() {
+            "name" => {}
+            "type" if within == place => {}
+            "description" if value.is_string() => {}
+            "description" => return wrong(here(), "give a text"),
+            "parameters" if value.is_object() => {}
+            "parameters" => return wrong(here(), "give a JSON schema, an object"),
+            "strict" if *value == false => {}
+            "strict" => {
+                return Err(ApiError::unsupported(
+                    &here(),
+                    "arguments are not held to their schema; leave it out or false",
+                ));
+            }
+            _ => return unknown(here()),
         }
     }
-    Ok(Some(tools))
+    Ok(())
+}
+
+/// Refuses the promise of at most one call, where there can be calls.
+///
+/// # Errors
+/// 400.
+pub fn check_parallel(parallel: Option<bool>, has_tools: bool) -> Result<(), ApiError> {
+    match parallel {
+        Some(false) if has_tools => {
+            Err(ApiError::unsupported("parallel_tool_calls", "how many calls a reply has is the model's choice"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A piece of a reply that may call tools.
@@ -45,8 +111,8 @@ pub enum Piece {
     Call(Value),
 }
 
-/// Splits a reply into text and calls while it comes. Text is held back only while it may be the beginning of a call, and
-/// space while a call may follow, before which it is dropped. An invalid call is text.
+/// Splits a reply into text and calls while it comes. Text is held back only while it may be the beginning of a call,
+/// and space while a call may follow, before which it is dropped. An invalid call is text.
 #[derive(Debug, Default)]
 pub struct Splitter {
     /// Text that may be the beginning of a call.
@@ -263,6 +329,38 @@ mod tests {
         assert_eq!(offered(tools(), Some(&json!("none"))).unwrap(), None);
         assert!(offered(tools(), Some(&json!("required"))).is_err());
         assert!(offered(tools(), Some(&json!({"type": "function", "function": {"name": "f"}}))).is_err());
-        assert!(offered(Some(vec![json!({"type": "web_search"})]), None).is_err());
+    }
+
+    #[test]
+    fn what_a_tool_asks_beyond_what_is_done_is_named() {
+        let parameters = json!({"type": "object"});
+        let whole = json!({"name": "f", "description": "d", "parameters": parameters, "strict": false});
+        let mut flat = whole.clone();
+        flat["type"] = "function".into();
+        let nested = json!({"type": "function", "function": whole});
+        assert_eq!(offered(Some(vec![nested.clone()]), None).unwrap(), Some(vec![nested.clone()]));
+        assert_eq!(offered(Some(vec![flat.clone()]), None).unwrap(), Some(vec![nested]));
+        for (field, value, param) in [
+            ("type", json!("web_search"), "tools[0].type"),
+            ("name", json!(""), "tools[0].name"),
+            ("strict", json!(true), "tools[0].strict"),
+            ("parameters", json!([]), "tools[0].parameters"),
+            ("colour", json!("red"), "tools[0].colour"),
+        ] {
+            let mut tool = flat.clone();
+            tool[field] = value.clone();
+            let error = offered(Some(vec![tool]), None).unwrap_err().object();
+            assert_eq!(error["error"]["param"], param);
+            if field != "type" {
+                let mut function = whole.clone();
+                function[field] = value;
+                let error = offered(Some(vec![json!({"type": "function", "function": function})]), None).unwrap_err();
+                let param = param.replace("tools[0]", "tools[0].function");
+                assert_eq!(error.object()["error"]["param"], param);
+            }
+        }
+        let beside = json!({"type": "function", "function": whole, "cache_control": {}});
+        let error = offered(Some(vec![beside]), None).unwrap_err().object();
+        assert_eq!(error["error"]["param"], "tools[0].cache_control");
     }
 }

@@ -17,7 +17,7 @@ use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{encode, messages};
 use crate::model::Served;
-use crate::sampling_fields::{MOST_LOGPROBS, count, request};
+use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, request};
 use crate::sse;
 use crate::store::new_id;
 use crate::tools::{self, Piece, Splitter};
@@ -66,44 +66,40 @@ request! {
 }
 
 impl Body for ChatRequest {
-    const REFUSED: &'static [(&'static str, &'static str)] = &[
-        ("audio", "answers are text"),
-        ("modalities", "answers are text; leave it out"),
-        ("prediction", "answers are generated from the conversation alone"),
-        ("reasoning_effort", "use chat_template_kwargs, if the model's template has a switch"),
-        ("verbosity", "say it in a message"),
-        ("web_search_options", "the server reaches no other host"),
-        ("functions", "use tools"),
-        ("function_call", "use tool_choice"),
-        ("moderation", "nothing is moderated here"),
+    const REFUSED: &'static [(&'static str, &'static str, &'static str)] = &[
+        ("audio", "answers are text", "[]"),
+        ("modalities", "answers are text; leave it out", r#"[["text"]]"#),
+        ("prediction", "answers are generated from the conversation alone", "[]"),
+        ("reasoning_effort", "use chat_template_kwargs, if the model's template has a switch", r#"["none"]"#),
+        ("verbosity", "say it in a message", r#"["medium"]"#),
+        ("web_search_options", "the server reaches no other host", "[]"),
+        ("functions", "use tools", "[]"),
+        ("function_call", "use tool_choice", r#"["none", "auto"]"#),
+        ("moderation", "nothing is moderated here", "[]"),
+        ("service_tier", "all requests are served alike", r#"["auto", "default"]"#),
     ];
-    const WITHOUT_EFFECT: &'static [&'static str] = &[
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-    ];
+    const WITHOUT_EFFECT: &'static [&'static str] =
+        &["metadata", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store", "user"];
 }
 
 impl ChatRequest {
     fn check(&self) -> Result<(), ApiError> {
         format::constraint(self.response_format.as_ref(), "response_format")?;
-        if self.parallel_tool_calls == Some(false) {
-            return Err(ApiError::unsupported(
-                "parallel_tool_calls",
-                "how many calls a reply has is the model's choice",
-            ));
-        }
-        if self.top_logprobs.is_some() && !self.logprobs {
+        StreamOptions::check(self.stream_options, self.stream)?;
+        tools::check_parallel(self.parallel_tool_calls, self.tools.as_ref().is_some_and(|tools| !tools.is_empty()))?;
+        if self.top_logprobs.is_some_and(|number| number > 0) && !self.logprobs {
             return Err(ApiError::invalid("`top_logprobs` needs `logprobs`: true").with_param("top_logprobs"));
         }
         if self.top_logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
             return Err(
                 ApiError::invalid(format!("`top_logprobs`: at most {MOST_LOGPROBS}")).with_param("top_logprobs")
             );
+        }
+        if let (Some(one), Some(other)) = (self.max_tokens, self.max_completion_tokens)
+            && one != other
+        {
+            let message = "`max_tokens` and `max_completion_tokens` are the same setting; give one of them";
+            return Err(ApiError::invalid(message).with_param("max_tokens"));
         }
         match self.max_completion_tokens.or(self.max_tokens) {
             Some(0) => Err(ApiError::invalid("`max_tokens`: give 1 or more").with_param("max_tokens")),

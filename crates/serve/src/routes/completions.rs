@@ -18,13 +18,13 @@ use crate::format;
 use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::{token_text, top_map};
 use crate::model::{COMPLETION_TEMPERATURE, Served};
-use crate::sampling_fields::{MOST_LOGPROBS, count, request};
+use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, request};
 use crate::sse;
 use crate::store::new_id;
 
 /// Prompts: a text, token ids, or a list of either.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a text, token ids, or a list of either")]
 pub enum Prompts {
     /// One text.
     Text(String),
@@ -53,6 +53,9 @@ request! {
         /// prompt's.
         #[serde(default)]
         pub logprobs: Option<usize>,
+        /// As many as `n`: all answers are given.
+        #[serde(default)]
+        pub best_of: Option<usize>,
         /// `{"type": "text"}`, `{"type": "json_object"}`, or
         /// `{"type": "json_schema", "json_schema": {"name", "schema"}}`.
         #[serde(default)]
@@ -62,8 +65,8 @@ request! {
 }
 
 impl Body for CompletionRequest {
-    const REFUSED: &'static [(&'static str, &'static str)] =
-        &[("suffix", "texts are continued, not filled in"), ("best_of", "use n and choose")];
+    const REFUSED: &'static [(&'static str, &'static str, &'static str)] =
+        &[("suffix", "texts are continued, not filled in", r#"[""]"#)];
     const WITHOUT_EFFECT: &'static [&'static str] = &["user"];
 }
 
@@ -136,6 +139,10 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
 
 fn check(asked: &CompletionRequest) -> Result<(), ApiError> {
     format::constraint(asked.response_format.as_ref(), "response_format")?;
+    StreamOptions::check(asked.stream_options, asked.stream)?;
+    if asked.best_of.is_some_and(|number| number != asked.n.unwrap_or(1)) {
+        return Err(ApiError::unsupported("best_of", "all answers are given; use n and choose"));
+    }
     if asked.logprobs.is_some_and(|number| number > MOST_LOGPROBS) {
         return Err(ApiError::invalid(format!("`logprobs`: at most {MOST_LOGPROBS}")).with_param("logprobs"));
     }

@@ -15,6 +15,7 @@ use crate::body::{Body, Json};
 use crate::error::ApiError;
 use crate::item_list::{Item, ItemsQuery, items, list, message_of, no_item, objects};
 use crate::items::parse_all;
+use crate::metadata::check_metadata;
 use crate::query::Query;
 use crate::store::{ConversationChange, NewConversation, Parent, StoreError, StoredConversation, StoredMessage};
 
@@ -56,8 +57,6 @@ pub struct CreateItems {
 
 impl Body for CreateItems {}
 
-/// Pairs that metadata may have, and characters of a key and of a value.
-const METADATA: (usize, usize, usize) = (16, 64, 512);
 /// Items that one request may add.
 const MOST_ITEMS: usize = 100;
 
@@ -68,22 +67,6 @@ fn object(conversation: &StoredConversation) -> Value {
         "created_at": conversation.created / 1000,
         "metadata": conversation.metadata,
     })
-}
-
-/// Refuses metadata that is more than a few short texts.
-///
-/// # Errors
-/// 400.
-pub fn check_metadata(metadata: &Map<String, Value>) -> Result<(), ApiError> {
-    let (most, key, value) = METADATA;
-    let fits = |(name, text): (&String, &Value)| {
-        name.chars().count() <= key && text.as_str().is_some_and(|text| text.chars().count() <= value)
-    };
-    if metadata.len() <= most && metadata.iter().all(fits) {
-        return Ok(());
-    }
-    let message = format!("`metadata`: at most {most} texts of {value} characters, under names of {key}");
-    Err(ApiError::invalid(message).with_param("metadata"))
 }
 
 /// Begin a conversation
@@ -179,7 +162,7 @@ pub async fn create_items(
         return Err(ApiError::invalid("`items`: give at least one").with_param("items"));
     }
     let added = app.store.append(&account, &id, Parent::Leaf, messages).await?;
-    Ok(axum::Json(list(objects(&added), false)).into_response())
+    Ok(axum::Json(list(&objects(&added), false)).into_response())
 }
 
 /// An item of this conversation, and its message.

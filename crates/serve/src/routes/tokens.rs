@@ -31,19 +31,15 @@ pub struct TokenizeRequest {
     #[serde(default)]
     #[schema(value_type = Option<Vec<Object>>)]
     messages: Option<Vec<Map<String, Value>>>,
-    /// Put before the text what the model expects there (a BOS token, for Llama).
-    #[serde(default = "yes")]
-    add_special_tokens: bool,
-    /// End the conversation with the words that open a reply.
-    #[serde(default = "yes")]
-    add_generation_prompt: bool,
+    /// Put before a text what the model expects there (a BOS token, for Llama) [default: true].
+    #[serde(default)]
+    add_special_tokens: Option<bool>,
+    /// End a conversation with the words that open a reply [default: true].
+    #[serde(default)]
+    add_generation_prompt: Option<bool>,
     /// Tell the tokens' texts as well.
     #[serde(default)]
     return_token_strs: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Body for TokenizeRequest {}
@@ -97,16 +93,21 @@ pub async fn tokenize(State(app): State<Arc<App>>, Json(asked): Json<TokenizeReq
 }
 
 fn encode(model: &Served, asked: &TokenizeRequest) -> Result<Vec<u32>, ApiError> {
+    let meant_for = |field: &str, other: &str| {
+        Err(ApiError::invalid(format!("`{field}` belongs to `{other}`, which is not given")).with_param(field))
+    };
     match (&asked.prompt, &asked.messages) {
+        (Some(_), None) if asked.add_generation_prompt.is_some() => meant_for("add_generation_prompt", "messages"),
+        (None, Some(_)) if asked.add_special_tokens == Some(false) => meant_for("add_special_tokens", "prompt"),
         (Some(text), None) => {
-            let leading = model.text.leading_id().filter(|_| asked.add_special_tokens);
+            let leading = model.text.leading_id().filter(|_| asked.add_special_tokens != Some(false));
             let ids = model.tokenizer.try_encode(text).map_err(|error| ApiError::of_tokenizer(&error))?;
             Ok(leading.into_iter().chain(ids).collect())
         }
         (None, Some(objects)) => {
             let messages = messages(objects)?;
             let mut options = render_options(model, None, Map::new());
-            options.add_generation_prompt = asked.add_generation_prompt;
+            options.add_generation_prompt = asked.add_generation_prompt != Some(false);
             let tokenizer = model.text.chat_tokenizer().map_err(|error| ApiError::of_text(&error))?;
             let rendered = tokenizer.render_chat_with(&messages, &options);
             let text = rendered.map_err(|error| ApiError::of_tokenizer(&error))?.text;

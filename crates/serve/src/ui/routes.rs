@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use super::{Account, ApiError, Ui, markdown};
 use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
+use crate::metadata::check_metadata;
 use crate::query::{Fields, FromQuery, Query};
-use crate::routes::conversations::check_metadata;
 use crate::store::{
     ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
     StoredConversation, StoredMessage, Tree, Verdict,

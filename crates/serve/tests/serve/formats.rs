@@ -57,7 +57,7 @@ async fn schemas_that_cannot_be_held_to_are_refused() {
     let (router, _server) = routes().await;
     for (format, expect) in [
         (json!({"type": "json_schema"}), "`schema` is missing"),
-        (json!({"type": "json_schema", "json_schema": 3}), "must be an object"),
+        (json!({"type": "json_schema", "json_schema": 3}), "`response_format.json_schema`: give an object"),
         (json!({"type": "json_schema", "json_schema": {"schema": {}, "strange": 1}}), "strange"),
         (
             json!({"type": "json_schema", "json_schema": {"schema": {"type": "integer", "minimum": 2, "maximum": 1}}}),
@@ -71,6 +71,6 @@ async fn schemas_that_cannot_be_held_to_are_refused() {
     ] {
         let error = bad(&router, CHAT, chat("?", json!({"response_format": format})), 400).await;
         assert!(error["message"].as_str().unwrap().contains(expect), "{error}");
-        assert_eq!(error["param"], "response_format", "{error}");
+        assert!(error["param"].as_str().unwrap().starts_with("response_format"), "{error}");
     }
 }

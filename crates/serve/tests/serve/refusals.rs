@@ -16,7 +16,8 @@ async fn what_is_not_done_is_refused_by_name() {
         ("web_search_options", json!({})),
         ("reasoning_effort", json!("low")),
         ("response_format", json!({"type": "grammar"})),
-        ("parallel_tool_calls", json!(false)),
+        ("service_tier", json!("priority")),
+        ("verbosity", json!("low")),
     ] {
         let error = bad(&router, CHAT, chat("?", json!({field: value})), 400).await;
         assert_eq!(
@@ -33,6 +34,90 @@ async fn what_is_not_done_is_refused_by_name() {
     );
     let harmless = json!({"user": "me", "metadata": {"a": "b"}, "store": true, "audio": null, "functions": [], "response_format": {"type": "text"}});
     good(&router, CHAT, chat("?", harmless)).await;
+    for (route, harmless) in [
+        (
+            CHAT,
+            chat(
+                "?",
+                json!({"n": 1, "service_tier": "auto", "parallel_tool_calls": true, "tools": [], "stop": null,
+            "modalities": ["text"], "reasoning_effort": null, "verbosity": "medium", "logit_bias": null,
+            "top_logprobs": 0, "tool_choice": "auto",
+            "max_completion_tokens": 24, "prompt_cache_key": "a", "stream_options": null}),
+            ),
+        ),
+        (CHAT, chat("?", json!({"parallel_tool_calls": false, "stream": true, "stream_options": {}}))),
+        ("/v1/completions", json!({"model": "tiny", "prompt": "a", "best_of": 1, "n": 1, "suffix": "", "user": "me"})),
+        ("/v1/completions", json!({"model": "tiny", "prompt": "a", "best_of": 2, "n": 2})),
+        (
+            "/v1/responses",
+            json!({"model": "tiny", "input": "a", "max_output_tokens": 4, "reasoning": {}, "metadata": null,
+            "service_tier": "auto", "background": false, "store": true, "truncation": "disabled", "top_logprobs": 0,
+            "include": ["reasoning.encrypted_content"], "text": {"format": {"type": "text"}, "verbosity": "medium"},
+            "parallel_tool_calls": true, "tools": [], "user": "me", "previous_response_id": null,
+            "max_tool_calls": null}),
+        ),
+        (
+            "/v1/responses",
+            json!({"model": "tiny", "input": "a", "max_output_tokens": 4, "stream": true,
+            "reasoning": {"effort": "none", "summary": null}, "stream_options": {"include_obfuscation": false}}),
+        ),
+        ("/tokenize", json!({"messages": [{"role": "user", "content": "a"}], "add_special_tokens": true})),
+    ] {
+        assert_eq!(post(&router, route, harmless.clone()).await.status, StatusCode::OK, "{harmless}");
+    }
+    for (route, asked, param) in [
+        (CHAT, json!({"response_format": {"type": "json_object", "schema": {}}}), "response_format.schema"),
+        (CHAT, json!({"response_format": {"type": "text", "colour": 1}}), "response_format.colour"),
+        (
+            CHAT,
+            json!({"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "colour": 1}}}),
+            "response_format.json_schema.colour",
+        ),
+        (CHAT, json!({"stream_options": {"include_usage": true}}), "stream_options"),
+        (
+            CHAT,
+            json!({"stream": true, "stream_options": {"include_obfuscation": true}}),
+            "stream_options.include_obfuscation",
+        ),
+        (CHAT, json!({"max_completion_tokens": 7}), "max_tokens"),
+        ("/v1/completions", json!({"best_of": 3}), "best_of"),
+        ("/v1/completions", json!({"stream_options": {}}), "stream_options"),
+        ("/v1/responses", json!({"stream_options": {}}), "stream_options"),
+        ("/v1/responses", json!({"reasoning": {"effort": "high"}}), "reasoning.effort"),
+        ("/v1/responses", json!({"reasoning": {"colour": "red"}}), "reasoning.colour"),
+        ("/v1/responses", json!({"include": ["message.output_text.logprobs"]}), "include"),
+        ("/v1/responses", json!({"text": {"verbosity": "low"}}), "text.verbosity"),
+        ("/v1/responses", json!({"text": {"colour": "red"}}), "text.colour"),
+        ("/v1/responses", json!({"text": {"format": {"type": "json_object", "schema": {}}}}), "text.format.schema"),
+        ("/v1/responses", json!({"conversation": {"id": "conv_x", "colour": "red"}}), "conversation"),
+        ("/v1/responses", json!({"background": true}), "background"),
+        ("/v1/responses", json!({"service_tier": "flex"}), "service_tier"),
+    ] {
+        let whole = match route {
+            CHAT => chat("?", asked),
+            "/v1/completions" => merged(json!({"model": "tiny", "prompt": "a"}), asked),
+            _ => merged(json!({"model": "tiny", "input": "a"}), asked),
+        };
+        assert_eq!(bad(&router, route, whole.clone(), 400).await["param"], param, "{whole}");
+    }
+    for (route, asked, words) in [
+        (CHAT, chat("?", json!({"stop": 5})), "`stop`: give a text, or a list of texts"),
+        (CHAT, chat("?", json!({"temperature": "hot"})), "`temperature`: give a number, not the text \"hot\""),
+        (CHAT, chat("?", json!({"messages": ["a"]})), "`messages[0]`: give an object, not the text \"a\""),
+        (
+            "/v1/completions",
+            json!({"model": "tiny", "prompt": {}}),
+            "`prompt`: give a text, token ids, or a list of either",
+        ),
+        ("/v1/responses", json!({"model": "tiny", "input": 5}), "`input`: give a text, or a list of items"),
+        (
+            "/v1/responses",
+            json!({"model": "tiny", "input": "a", "conversation": 5}),
+            "`conversation`: give a conversation's id, alone or as `id` of an object",
+        ),
+    ] {
+        assert_eq!(bad(&router, route, asked, 400).await["message"], words);
+    }
     let own = json!({"chat_template_kwargs": {"add_generation_prompt": false}});
     let error = bad(&router, CHAT, chat("?", own), 400).await;
     assert!(error["message"].as_str().unwrap().contains("add_generation_prompt"), "{error}");
@@ -40,7 +125,7 @@ async fn what_is_not_done_is_refused_by_name() {
     assert_eq!(error["param"], "suffix");
     for (field, value) in [
         ("background", json!(true)),
-        ("reasoning", json!({})),
+        ("reasoning", json!({"effort": "low"})),
         ("truncation", json!("auto")),
         ("text", json!({"format": {"type": "grammar"}})),
     ] {

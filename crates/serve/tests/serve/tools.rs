@@ -219,8 +219,13 @@ async fn a_response_has_a_call_as_an_item_and_goes_on_with_its_result() {
 async fn a_tool_that_cannot_be_is_refused_by_its_place() {
     let (router, _server) = calling().await;
     for (more, param) in [
-        (json!({"tools": [{"type": "web_search"}]}), "tools[0]"),
-        (json!({"tools": [{"type": "function", "function": {}}]}), "tools[0]"),
+        (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "function", "function": {}}]}), "tools[0].function.name"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]}),
+            "tools[0].function.strict",
+        ),
+        (json!({"parallel_tool_calls": false}), "parallel_tool_calls"),
         (json!({"tool_choice": "required"}), "tool_choice"),
         (json!({"response_format": {"type": "json_object"}}), "response_format"),
     ] {

@@ -57,7 +57,8 @@ async function follow() {
   running(true);
   try {
     await reply.follow(id, last.id, signal);
-  } catch {
+  } catch (error) {
+    if (error instanceof api.ServerError && error.status === 500) fail(error.message);
     // Another server writes it, or the connection broke: what is stored of it is asked for until it ends.
     if (!signal.aborted) setTimeout(() => { if (!signal.aborted) askAgain(id); }, 2000);
   } finally {

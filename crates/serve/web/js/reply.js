@@ -18,10 +18,10 @@ export const isRunning = () => running !== null;
 export const run = (conversation, request) => shown(conversation, api.reply(conversation, request));
 
 /** Shows a reply that was begun before. */
-export const follow = (conversation, message, signal) => shown(conversation, api.follow(message, signal));
+export const follow = (conversation, message, signal) => shown(conversation, api.follow(message, signal), message);
 
-async function shown(conversation, events) {
-  const mine = { id: null, reply: null, text: '' };
+async function shown(conversation, events, id = null) {
+  const mine = { id, reply: null, text: '' };
   running = mine;
   try {
     await stream(mine, conversation, events);

@@ -8,13 +8,14 @@ use crate::body::Body;
 use crate::error::ApiError;
 use crate::format;
 use crate::items;
-use crate::routes::conversations::check_metadata;
+use crate::metadata::check_metadata;
 use crate::sampling_fields::{SamplingFields, StreamOptions};
 use crate::store::{NewMessage, Role};
+use crate::tools;
 
 /// Input: the user's words, or items.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a text, or a list of items")]
 pub enum Input {
     /// The user's words.
     Text(String),
@@ -24,7 +25,7 @@ pub enum Input {
 
 /// A conversation's id, alone or in an object.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields, expecting = "give a conversation's id, alone or as `id` of an object")]
 pub enum ConversationId {
     /// Alone.
     Id(String),
@@ -93,45 +94,70 @@ pub struct ResponseRequest {
     /// Send events as it comes.
     #[serde(default)]
     pub stream: bool,
-    /// Accepted as chat completions have it; events of responses always end with the usage.
+    /// As chat completions have it; events of responses always end with the usage.
     #[serde(default)]
-    #[allow(dead_code, reason = "known, and without effect")]
     pub stream_options: Option<StreamOptions>,
+    /// Further fields of a response: those of items that never occur here.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Without an effort, or of effort "none".
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub reasoning: Option<Map<String, Value>>,
 }
 
 /// The field with the format of the reply.
 pub const TEXT_FORMAT: &str = "text.format";
 
 impl Body for ResponseRequest {
-    const REFUSED: &'static [(&'static str, &'static str)] = &[
-        ("background", "a response is made while its client waits"),
-        ("context_management", "the whole conversation is read"),
-        ("include", "responses have all there is of them"),
-        ("max_tool_calls", "tools are called by the client"),
-        ("moderation", "nothing is moderated here"),
-        ("prompt", "prompts are not stored here; send the text"),
-        ("reasoning", "use a model whose template has a switch, by /v1/chat/completions"),
-        ("top_logprobs", "use /v1/chat/completions"),
+    const REFUSED: &'static [(&'static str, &'static str, &'static str)] = &[
+        ("background", "a response is made while its client waits", "[false]"),
+        ("context_management", "the whole conversation is read", "[]"),
+        ("max_tool_calls", "tools are called by the client", "[]"),
+        ("moderation", "nothing is moderated here", "[]"),
+        ("prompt", "prompts are not stored here; send the text", "[]"),
+        ("service_tier", "all requests are served alike", r#"["auto", "default"]"#),
+        ("top_logprobs", "use /v1/chat/completions", "[0]"),
     ];
     const WITHOUT_EFFECT: &'static [&'static str] =
-        &["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier", "user"];
+        &["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user"];
 }
+
+/// Kinds of `include` about items that never occur here, so that all there is of them is in each response.
+const INCLUDED: [&str; 7] = [
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "message.input_image.image_url",
+    "reasoning.encrypted_content",
+    "web_search_call.action.sources",
+    "web_search_call.results",
+];
+
+/// Fields of `reasoning`, with the values that ask for none.
+const REASONING: [(&str, &[&str]); 3] =
+    [("effort", &["none"]), ("generate_summary", &["auto"]), ("summary", &["auto"])];
 
 impl ResponseRequest {
     /// Refuses contradictory and unsupported settings.
     pub fn check(&self) -> Result<(), ApiError> {
         check_metadata(&self.metadata)?;
-        if let Some(text) = &self.text {
-            if let Some(field) = text.keys().find(|field| field.as_str() != "format") {
-                return Err(ApiError::unsupported(&format!("text.{field}"), "say it in the instructions"));
-            }
-            format::constraint(text.get("format"), TEXT_FORMAT)?;
+        StreamOptions::check(self.stream_options, self.stream)?;
+        tools::check_parallel(self.parallel_tool_calls, !self.tools.is_empty())?;
+        self.check_text()?;
+        if let Some(field) = self.include.iter().find(|field| !INCLUDED.contains(&field.as_str())) {
+            return Err(ApiError::unsupported("include", &format!("{field:?} is not among what a response has here")));
         }
-        if self.parallel_tool_calls == Some(false) {
-            return Err(ApiError::unsupported(
-                "parallel_tool_calls",
-                "how many calls a reply has is the model's choice",
-            ));
+        for (field, value) in self.reasoning.iter().flatten().filter(|(_, value)| !value.is_null()) {
+            let place = format!("reasoning.{field}");
+            let known = REASONING.iter().find(|(name, _)| name == field);
+            let known = known.ok_or_else(|| {
+                ApiError::invalid(format!("unknown field `{place}`")).with_param(&place).with_code("unknown_parameter")
+            })?;
+            if value.as_str().is_none_or(|value| !known.1.contains(&value)) {
+                let why = "use a model whose template has a switch, by /v1/chat/completions";
+                return Err(ApiError::unsupported(&place, why));
+            }
         }
         if self.truncation.as_deref().is_some_and(|truncation| truncation != "disabled") {
             return Err(ApiError::unsupported("truncation", "nothing is dropped silently; use disabled"));
@@ -147,6 +173,22 @@ impl ResponseRequest {
             Some(0) => Err(ApiError::invalid("`max_output_tokens`: give 1 or more").with_param("max_output_tokens")),
             _ => Ok(()),
         }
+    }
+
+    fn check_text(&self) -> Result<(), ApiError> {
+        for (field, value) in self.text.iter().flatten().filter(|(_, value)| !value.is_null()) {
+            match field.as_str() {
+                "format" => drop(format::constraint(Some(value), TEXT_FORMAT)?),
+                "verbosity" if value == "medium" => {}
+                "verbosity" => return Err(ApiError::unsupported("text.verbosity", "say it in the instructions")),
+                field => {
+                    let place = format!("text.{field}");
+                    let error = ApiError::invalid(format!("unknown field `{place}`"));
+                    return Err(error.with_param(place).with_code("unknown_parameter"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The format of the reply, if requested.
@@ -171,19 +213,6 @@ impl ResponseRequest {
         }
     }
 
-    /// The tools as chat templates take them: with the function in a separate object.
-    pub fn chat_tools(&self) -> Option<Vec<Value>> {
-        let nested = |tool: &Value| {
-            let mut function = tool.as_object().cloned().unwrap_or_default();
-            let kind = function.shift_remove("type").unwrap_or_default();
-            match function.get("function").cloned() {
-                Some(function) => json!({"type": kind, "function": function}),
-                None => json!({"type": kind, "function": function}),
-            }
-        };
-        (!self.tools.is_empty()).then(|| self.tools.iter().map(nested).collect())
-    }
-
     /// Sampling settings.
     pub fn sampling_fields(&self) -> SamplingFields {
         SamplingFields {
@@ -205,11 +234,13 @@ impl ResponseRequest {
             "parallel_tool_calls": true,
             "previous_response_id": self.previous_response_id,
             "reasoning": {"effort": null, "summary": null},
+            "service_tier": "default",
             "store": self.is_stored(),
             "temperature": decimal(temperature),
             "text": {"format": self.format().unwrap_or(&json!({"type": "text"}))},
             "tool_choice": self.tool_choice.clone().unwrap_or_else(|| "auto".into()),
             "tools": self.tools,
+            "top_logprobs": 0,
             "top_p": decimal(top_p.unwrap_or(1.0)),
             "truncation": "disabled",
         });

@@ -56,7 +56,7 @@ impl Turn {
         let model = app.model(&asked.model)?;
         let places = model.admit(1)?;
         let said = asked.messages()?;
-        let tools = tools::offered(asked.chat_tools(), asked.tool_choice.as_ref())?;
+        let tools = tools::offered(Some(asked.tools.clone()), asked.tool_choice.as_ref())?;
         let (conversation, parent, before) = earlier(&app, &account, &asked).await?;
         let persona = match &conversation {
             Some(id) => app.store.conversation(&account, id).await?.persona,
