@@ -93,7 +93,7 @@ def check(binary, name, source, steps):
                     f"sft.data=['{data}']"]
         call = [binary, "train", "--model", base, "--stages", "sft", "--steps", str(steps), "--out", out, "--seed", "1"]
         done = subprocess.run(call + [word for setting in settings for word in ("--set", setting)], capture_output=True, text=True)
-        told = [line for line in done.stderr.splitlines() if "chat template" in line and ("ends no turn" in line or "ends a turn" in line or "shows nothing" in line)]
+        told = [line for line in done.stderr.splitlines() if "chat template" in line and ("ends no turn" in line or "ends a turn" in line or "separates turns" in line or "shows nothing" in line)]
         if told:
             return f"told   {name}: {told[0].strip()}", None
         if done.returncode != 0:

@@ -79,7 +79,7 @@ fn format_of(path: &Path) -> Option<(Format, Compression)> {
         "txt" => Some((Format::Text, compression)),
         "json" => Some((Format::Json, compression)),
         "yml" | "yaml" => Some((Format::Yaml, compression)),
-        "jsonl" => Some((Format::JsonLines, compression)),
+        "jsonl" | "ndjson" | "jsonlines" => Some((Format::JsonLines, compression)),
         "parquet" if compression == Compression::None => Some((Format::Parquet, compression)),
         _ => None,
     }

@@ -12,7 +12,8 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::Document;
 use crate::DataError;
@@ -37,6 +38,7 @@ pub(super) fn rows(path: &Path, column: &str, counter: Arc<AtomicU64>) -> Result
     let bytes_on_disk = file.metadata().map_err(|error| DataError::read(path, error))?.len();
     let batches = guarded(path, || {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
+        check_codecs(path, builder.metadata())?;
         check_growth(path, builder.metadata())?;
         let Ok(field) = builder.schema().field_with_name(column) else {
             let names: Vec<_> = builder.schema().fields().iter().take(8).map(|f| format!("`{}`", f.name())).collect();
@@ -117,6 +119,28 @@ fn is_text(kind: &DataType) -> bool {
 const LARGEST_COLUMN: i64 = 256 << 20;
 /// Compressed text is rarely below a tenth of its size.
 const GROWTH: i64 = 100;
+
+/// Refuses files with pages that are compressed in a way that is not read.
+pub(super) fn check_codecs(path: &Path, metadata: &ParquetMetaData) -> Result<(), DataError> {
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    for column in columns {
+        let codec = column.compression();
+        if !is_read(codec) {
+            let name = codec.to_string();
+            let codec = name.split('(').next().unwrap_or(&name);
+            let reason = format!(
+                "the column `{}` is compressed with {codec}, which is not read; write the file with zstd or snappy",
+                column.column_path()
+            );
+            return Err(unreadable(path, &reason));
+        }
+    }
+    Ok(())
+}
+
+fn is_read(codec: Compression) -> bool {
+    !matches!(codec, Compression::BROTLI(_) | Compression::LZO)
+}
 
 /// Refuses decompression bombs: small files that would take much memory.
 pub(super) fn check_growth(path: &Path, metadata: &ParquetMetaData) -> Result<(), DataError> {

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
-use super::parquet::{check_growth, guarded, unreadable};
+use super::parquet::{check_codecs, check_growth, guarded, unreadable};
 use crate::DataError;
 
 /// Rows decoded at a time.
@@ -25,6 +25,7 @@ pub(crate) fn for_each_row(
     let failed = |reason: String| unreadable(path, &reason);
     let mut batches = guarded(path, || {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| failed(error.to_string()))?;
+        check_codecs(path, builder.metadata())?;
         check_growth(path, builder.metadata())?;
         builder.with_batch_size(ROWS).build().map_err(|error| failed(error.to_string()))
     })?;
@@ -126,6 +127,8 @@ mod tests {
     use arrow::buffer::{NullBuffer, OffsetBuffer};
     use arrow::datatypes::{Field, Fields};
     use parquet::arrow::ArrowWriter;
+    use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+    use parquet::file::properties::WriterProperties;
     use serde_json::json;
 
     use super::*;
@@ -191,6 +194,44 @@ mod tests {
         let columns = vec![asked(), ("answer", texts(["a", "b"]))];
         let read = crate::examples::read_tasks(&written(folder.path(), columns)).unwrap().examples;
         assert_eq!((read.len(), read[1].messages[0].content.as_str()), (2, "Bye"));
+    }
+
+    #[test]
+    fn pages_are_read_in_every_compression_but_brotli() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |compression: Compression| {
+            let path = folder.path().join("a.parquet");
+            let properties = WriterProperties::builder().set_compression(compression).build();
+            let file = File::create(&path).unwrap();
+            let mut writer = ArrowWriter::try_new(file, batch().schema(), Some(properties))?;
+            writer.write(&batch())?;
+            writer.close()?;
+            Ok::<_, parquet::errors::ParquetError>(path)
+        };
+        let codecs = [Compression::SNAPPY, Compression::LZ4, Compression::LZ4_RAW];
+        let levels = [Compression::ZSTD(ZstdLevel::default()), Compression::GZIP(GzipLevel::default())];
+        for codec in [&codecs[..], &levels].concat() {
+            let mut rows = 0;
+            for_each_row(&write(codec).unwrap(), &mut |_, _| {
+                rows += 1;
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(rows, 3, "{codec}");
+        }
+        // None can be written here: a file says so of itself.
+        let path = write(Compression::UNCOMPRESSED).unwrap();
+        let metadata = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap().metadata().clone();
+        let group = metadata.row_group(0);
+        let column =
+            group.column(0).clone().into_builder().set_compression(Compression::BROTLI(BrotliLevel::default()));
+        let mut columns = group.columns().to_vec();
+        columns[0] = column.build().unwrap();
+        let group = group.clone().into_builder().set_column_metadata(columns).build().unwrap();
+        let metadata = metadata.as_ref().clone().into_builder().set_row_groups(vec![group]).build();
+        let error = check_codecs(&path, &metadata).unwrap_err().to_string();
+        assert!(error.contains("a.parquet") && error.contains("compressed with BROTLI, which"), "{error}");
+        assert!(error.ends_with("write the file with zstd or snappy"), "{error}");
     }
 
     #[test]

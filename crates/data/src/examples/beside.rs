@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::record::Record;
 use crate::DataError;
-use crate::documents::json_lines::kind;
 
 /// Keys of a system message.
 const SYSTEM: [&str; 2] = ["system", "system_prompt"];
@@ -47,21 +46,13 @@ pub(super) fn with_beside(record: &Record, messages: Vec<Message>) -> Result<Vec
     Ok(all)
 }
 
-/// Earlier turns: a list of question and answer.
+/// Earlier turns: a list of questions with their answers, or of messages.
 fn history(record: &Record) -> Result<Vec<Message>, DataError> {
-    if !record.has("history") {
-        return Ok(vec![]);
+    match record.value("history") {
+        None | Some(Value::Null) => Ok(vec![]),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(vec![]),
+        _ => record.turns("history"),
     }
-    let mut messages = vec![];
-    for (index, pair) in record.array("history")?.iter().enumerate() {
-        let texts: Option<Vec<&str>> = pair.as_array().and_then(|pair| pair.iter().map(Value::as_str).collect());
-        let Some([asked, answered]) = texts.as_deref() else {
-            let expected = format!("a question and its answer, two strings, as `history[{index}]`");
-            return Err(record.wrong(expected, kind(pair)));
-        };
-        messages.extend([Message::new("user", *asked), Message::new("assistant", *answered)]);
-    }
-    Ok(messages)
 }
 
 /// The functions that may be called: a list, or a list written as JSON in a string.

@@ -37,13 +37,16 @@ impl From<corpus::Conversation> for Conversation {
     }
 }
 
-const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`) with `completion`, `response` \
-                        or `answer`, `instruction` with `output` or `instances`, or `message_tree_id` with `prompt`";
+const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `query`, `problem`, `input`) with \
+                        `completion`, `response`, `output` or `answer`, `instruction` with `output` or `instances`, or \
+                        `message_tree_id` with `prompt`";
 
 /// Keys of whole conversations.
-const WHOLE: [&str; 3] = ["messages", "conversations", "conversation"];
+const WHOLE: [&str; 6] = ["messages", "conversations", "conversation", "dialog", "dialogue", "data"];
 /// Keys of an answer.
-const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
+const ANSWERED: [&str; 7] = ["completion", "response", "output", "solution", "answer", "target", "generation"];
+/// Keys of the reasoning of an answer, as messages have them.
+const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
 /// Reads conversations.
 ///
@@ -51,7 +54,8 @@ const ANSWERED: [&str; 4] = ["completion", "response", "output", "answer"];
 /// |---|---|
 /// | `messages`, `conversations` or `conversation`: `[{role, content}]` | `OpenAI`, Hugging Face |
 /// | the same: `[{from, value}]` | `ShareGPT`, with `function_call` and `observation` |
-/// | `prompt`, `question` or `query`, and `completion`, `response` or `answer` | text, or messages as TRL has them |
+/// | the same: `[{user, assistant}]`, `[[question, answer]]` or texts in turn | other tools |
+/// | `prompt`, `question`, `query`, `problem` or `input`, and `completion`, `response`, `output`, `solution`, `answer`, `target` or `generation` | text, or messages as TRL has them |
 /// | `instruction`, `input`, `output` | Alpaca |
 /// | `instruction`, `instances`: `[{input, output}]` | the seed tasks of self-instruct: a conversation each |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: from the root through the best-ranked replies to each last answer |
@@ -83,18 +87,24 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         return Ok(());
     }
     let messages = if let Some(key) = record.first_of(&WHOLE) {
-        record.messages(key)?
+        record.turns(key)?
     } else if let Some(key) = record.first_of(&ASKED) {
         let mut messages = prompt_under(record, key)?;
         // A key with the value null is a missing answer, not another form.
         let answer = record.first_of(&ANSWERED);
         let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
         let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
-        messages.append(&mut record.text_or_messages(answer, "assistant")?);
+        let mut answers = record.text_or_messages(answer, "assistant")?;
+        if let ([answer], Some(key)) = (answers.as_mut_slice(), record.first_of(&REASONING)) {
+            answer.extra.insert(key.into(), record.string(key)?.into());
+        }
+        messages.append(&mut answers);
         messages
     } else if let Some(key) = WHOLE.into_iter().find(|key| record.object.contains_key(*key)) {
         record.value(key);
         vec![]
+    } else if record.object.get("text").is_some_and(Value::is_string) {
+        return Err(record.wrong(EXPECTED, "`text`, which pretraining reads: give the file under `data.paths`"));
     } else {
         return Err(record.unknown(EXPECTED));
     };

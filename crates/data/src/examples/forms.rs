@@ -108,6 +108,59 @@ const FORMS: &[(&str, &str, &str)] = &[
         r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": 42}]}"#,
     ),
     ("conversations", "no messages", r#"{"messages": null}"#),
+    (
+        "conversations",
+        "questions with their answers",
+        r#"{"conversation": [{"system": "Be brief.", "input": "Warm?", "output": "Yes."}, {"input": "And now?", "output": "Cold."}]}"#,
+    ),
+    ("conversations", "the same as pairs", r#"{"conversation": [["Warm?", "Yes."], ["And now?", "Cold."]]}"#),
+    ("conversations", "texts in turn", r#"{"data": ["Warm?", "Yes.", "And now?", "Cold."]}"#),
+    (
+        "conversations",
+        "messages as JSON in a string",
+        r#"{"messages": "[{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello\"}]"}"#,
+    ),
+    (
+        "conversations",
+        "a role for calls",
+        r#"{"messages": [{"role": "user", "content": "Warm?"}, {"role": "tool_call", "content": "{\"name\": \"temp\", \"arguments\": {}}"}, {"role": "tool_response", "content": "9"}, {"role": "assistant", "content": "9 °C"}]}"#,
+    ),
+    (
+        "conversations",
+        "history of objects",
+        r#"{"query": "And now?", "response": "Cold.", "history": [{"user": "Warm?", "assistant": "Yes."}]}"#,
+    ),
+    (
+        "conversations",
+        "history of messages",
+        r#"{"query": "And now?", "response": "Cold.", "history": [{"role": "user", "content": "Warm?"}, {"role": "assistant", "content": "Yes."}]}"#,
+    ),
+    ("conversations", "history that is text", r#"{"query": "And now?", "response": "Cold.", "history": "Warm? Yes."}"#),
+    ("conversations", "Dolly", r#"{"instruction": "Add", "context": "1 2", "response": "3", "category": "sums"}"#),
+    (
+        "conversations",
+        "a question about a passage",
+        r#"{"context": "The kiln is cold.", "question": "Warm?", "answer": "No."}"#,
+    ),
+    ("conversations", "keys in capitals", r#"{"INSTRUCTION": "Hi", "RESPONSE": "Hello"}"#),
+    ("conversations", "a problem and its solution", r#"{"problem": "1 + 2?", "solution": "1 + 2 is 3."}"#),
+    ("conversations", "input and target", r#"{"input": "Hi", "target": "Hello"}"#),
+    (
+        "conversations",
+        "an answer with its reasoning",
+        r#"{"question": "Warm?", "reasoning": "It glows.", "answer": "Yes."}"#,
+    ),
+    (
+        "conversations",
+        "images beside the messages",
+        r#"{"messages": [{"role": "user", "content": "<image>What?"}, {"role": "assistant", "content": "A kiln"}], "images": ["a.png"]}"#,
+    ),
+    ("conversations", "text for pretraining", r#"{"text": "User: Hi\nAssistant: Hello"}"#),
+    (
+        "conversations",
+        "steps with labels",
+        r#"{"prompt": "1 + 2?", "completions": ["1 + 2", "3"], "labels": [true, true]}"#,
+    ),
     ("preferences", "prompt and two answers", r#"{"prompt": "Hi", "chosen": "Good day.", "rejected": "Go."}"#),
     (
         "preferences",
@@ -139,11 +192,68 @@ const FORMS: &[(&str, &str, &str)] = &[
         "HH-RLHF",
         r#"{"chosen": "\n\nHuman: Hi\n\nAssistant: Good day.", "rejected": "\n\nHuman: Hi\n\nAssistant: Go."}"#,
     ),
+    (
+        "preferences",
+        "other names of the answers",
+        r#"{"input": "Hi", "chosen_response": "Good day.", "rejected_response": "Go."}"#,
+    ),
+    (
+        "preferences",
+        "`response_j` and `response_k`",
+        r#"{"question": "Hi", "response_j": "Good day.", "response_k": "Go."}"#,
+    ),
+    (
+        "preferences",
+        "a conversation and `rejected_response`",
+        r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Good day."}], "rejected_response": "Go."}"#,
+    ),
+    (
+        "preferences",
+        "two answers and the number of the better one",
+        r#"{"prompt": "Hi", "response_0": "Go.", "response_1": "Good day.", "better_response_id": 1}"#,
+    ),
+    (
+        "preferences",
+        "two conversations and a winner",
+        r#"{"conversation_a": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Good day."}], "conversation_b": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Go."}], "winner": "model_a"}"#,
+    ),
     ("prompts", "a prompt", r#"{"prompt": "Hi", "system": "Be kind."}"#),
     ("prompts", "messages", r#"{"messages": [{"role": "user", "content": "Hi"}]}"#),
     ("prompts", "an instruction", r#"{"instruction": "Add", "input": "1 2", "answer": "3"}"#),
+    ("prompts", "a problem", r#"{"problem": "1 + 2?", "answer": "3"}"#),
     ("ratings", "prompt, completion and label", r#"{"prompt": "Hi", "completion": "Good day.", "label": true}"#),
     ("ratings", "a label that is a number", r#"{"prompt": "Hi", "completion": "Good day.", "label": 1}"#),
+    (
+        "ratings",
+        "LLaMA-Factory's `kto_tag`",
+        r#"{"instruction": "Hi", "input": "", "output": "Good day.", "kto_tag": true}"#,
+    ),
+    (
+        "ratings",
+        "a conversation and a label",
+        r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Go."}], "label": false}"#,
+    ),
+];
+
+/// The name of a file, what it holds, and its content.
+const FILES: &[(&str, &str, &str)] = &[
+    ("a.jsonl", "an object a line", "{\"prompt\": \"Hi\", \"completion\": \"Hello\"}\n"),
+    ("a.ndjson", "the same", "{\"prompt\": \"Hi\", \"completion\": \"Hello\"}\n"),
+    ("a.json", "a list", r#"[{"prompt": "Hi", "completion": "Hello"}]"#),
+    ("a.json", "a list under `data`", r#"{"version": 1, "data": [{"prompt": "Hi", "completion": "Hello"}]}"#),
+    ("a.json", "a list under `train`", r#"{"train": [{"prompt": "Hi", "completion": "Hello"}]}"#),
+    (
+        "a.json",
+        "rows of the hub's server",
+        r#"{"rows": [{"row_idx": 0, "row": {"prompt": "Hi", "completion": "Hello"}, "truncated_cells": []}]}"#,
+    ),
+    (
+        "a.json",
+        "several lists",
+        r#"{"train": [{"prompt": "Hi", "completion": "Hello"}], "test": [{"prompt": "Hi", "completion": "Hello"}]}"#,
+    ),
+    ("a.json", "columns", r#"{"prompt": {"0": "Hi"}, "completion": {"0": "Hello"}}"#),
+    ("a.csv", "a table", "prompt,completion\nHi,Hello\n"),
 ];
 
 fn shown(messages: &[Message]) -> String {
@@ -153,6 +263,9 @@ fn shown(messages: &[Message]) -> String {
         let calls = message.extra.get("tool_calls").and_then(|calls| calls.as_array());
         for call in calls.into_iter().flatten() {
             write!(text, "calls {}", call["function"]["name"].as_str().unwrap()).unwrap();
+        }
+        if let Some(reasoning) = message.extra.get("reasoning").and_then(|reasoning| reasoning.as_str()) {
+            write!(text, " (reasoning: {reasoning})").unwrap();
         }
         if !message.is_learned() {
             text.push_str(" (not learned)");
@@ -165,28 +278,44 @@ fn shown(messages: &[Message]) -> String {
     shown.join(" · ")
 }
 
-/// An object as the reader reads it.
+/// An example in `a.jsonl` as the reader reads it.
 fn outcome(reader: &str, example: &str) -> String {
+    outcome_of_file(reader, "a.jsonl", &format!("{example}\n"))
+}
+
+/// The first example of a file as the reader reads it, and the keys that it ignores.
+fn outcome_of_file(reader: &str, name: &str, content: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.jsonl");
-    std::fs::write(&path, format!("{example}\n")).unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
     let paths = [path.to_string_lossy().into_owned()];
     let read = match reader {
-        "conversations" => read_conversations(&paths).map(|found| shown(&found.examples[0].messages)),
+        "conversations" => {
+            read_conversations(&paths).map(|found| (shown(&found.examples[0].messages), found.ignored.to_string()))
+        }
         "preferences" => read_preferences(&paths).map(|found| {
             let pair = &found.examples[0];
-            format!("{} · better: {} · worse: {}", shown(&pair.prompt), pair.chosen, pair.rejected)
+            let shown = format!("{} · better: {} · worse: {}", shown(&pair.prompt), pair.chosen, pair.rejected);
+            (shown, found.ignored.to_string())
         }),
-        "prompts" => read_tasks(&paths).map(|found| shown(&found.examples[0].messages)),
+        "prompts" => read_tasks(&paths).map(|found| (shown(&found.examples[0].messages), found.ignored.to_string())),
         _ => read_ratings(&paths).map(|found| {
             let rating = &found.examples[0];
-            format!("{} · {}: {}", shown(&rating.prompt), if rating.good { "good" } else { "bad" }, rating.completion)
+            let judged = if rating.good { "good" } else { "bad" };
+            let shown = format!("{} · {judged}: {}", shown(&rating.prompt), rating.completion);
+            (shown, found.ignored.to_string())
         }),
     };
-    read.unwrap_or_else(|error| {
-        let message = error.to_string().replace(&format!("{}:", paths[0]), "a.jsonl:").replace(&paths[0], "a.jsonl");
-        format!("refused: {message}")
-    })
+    match read {
+        Ok((shown, ignored)) => {
+            let keys: Vec<&str> = ignored.split('`').skip(1).step_by(2).collect();
+            if keys.is_empty() { shown } else { format!("{shown} (ignored: `{}`)", keys.join("`, `")) }
+        }
+        Err(error) => {
+            let message = error.to_string().replace(&format!("{}:", paths[0]), &format!("{name}:"));
+            format!("refused: {}", message.replace(&paths[0], name))
+        }
+    }
 }
 
 fn table() -> String {
@@ -203,6 +332,18 @@ fn the_docs_list_every_form_and_what_becomes_of_it() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/your-own-data.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     let table = table();
+    assert!(docs.contains(&table), "docs/your-own-data.md should have this table:\n{table}");
+}
+
+#[test]
+fn the_docs_list_every_form_of_file() {
+    let mut table = "| file | form | content | read as |\n|---|---|---|---|\n".to_owned();
+    for (name, form, content) in FILES {
+        let read = outcome_of_file("conversations", name, content).replace('|', "\\|");
+        writeln!(table, "| `{name}` | {form} | `{}` | {read} |", content.trim_end().replace('\n', "⏎")).unwrap();
+    }
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/your-own-data.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
     assert!(docs.contains(&table), "docs/your-own-data.md should have this table:\n{table}");
 }
 

@@ -10,12 +10,13 @@
 //!
 //! [`file_kind`] determines the kind of a file.
 //!
-//! Paths are files and folders of `.jsonl` (one object per line) and `.json` (one array, or one object after another),
-//! each also `.gz` or `.zst`, and of `.parquet` (one object per row). Each object's form is recognised by its keys; the
+//! Paths are files and folders of `.jsonl` and `.ndjson` (one object per line) and `.json` (one array, which may lie
+//! under a key such as `data` or `train`, or one object after another), each also compressed, and of `.parquet` (one
+//! object per row). Each object's form is recognised by its keys; the
 //! readers list the forms. A list of messages in the place of an object is a conversation.
 //!
-//! In addition to the messages, any form may have `system` (a system message), `history` (earlier turns, each a
-//! question with its answer), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are
+//! In addition to the messages, any form may have `system` (a system message), `history` (earlier turns: questions with
+//! their answers, or messages), `tools` and `chat_template_kwargs` (for the chat template). Keys that are not read are
 //! counted in [`Examples::ignored`].
 //!
 //! An error in the *form* of a file (invalid JSON, a missing key, a number in the place of text) is an error that names
@@ -24,10 +25,12 @@
 
 mod skips;
 mod record;
+mod exchange;
 mod turn;
 mod beside;
 mod human_assistant;
 mod prompt;
+mod wrapped;
 mod read;
 mod chatterbot;
 mod trees;
@@ -63,6 +66,7 @@ mod reason {
     pub const OTHER_PROMPTS: &str = "the prompts of the chosen and the rejected answer differ";
     pub const NOT_AN_ANSWER: &str = "the last message is not the assistant's";
     pub const NOTHING_TO_ANSWER: &str = "the prompt ends with the assistant's words";
+    pub const MEDIA: &str = "it comes with images, videos or sounds, which are not read";
     pub const SEVERAL: &str = "an answer of several messages";
 }
 

@@ -64,6 +64,13 @@ impl From<PreferencePair> for Preference {
     }
 }
 
+/// Keys of a better and a worse answer.
+const ANSWERS: [[&str; 2]; 3] =
+    [["chosen", "rejected"], ["chosen_response", "rejected_response"], ["response_j", "response_k"]];
+/// Keys of two answers of which another key names the better one.
+const ANSWER_0_1: [&str; 2] = ["response_0", "response_1"];
+const BETTER: &str = "better_response_id";
+
 const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages \
                         so far under `conversations`), or `message_tree_id` with `prompt`";
 
@@ -75,6 +82,9 @@ const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `ques
 /// | `conversations` or `messages` (those so far), `chosen`, `rejected` | the same |
 /// | `chosen`, `rejected` as messages | whole conversations that differ in the last message only |
 /// | `chosen`, `rejected` as text | `Human:` and `Assistant:` in turn, as in Anthropic's HH-RLHF (Bai et al. 2022, <https://arxiv.org/abs/2204.05862>) |
+/// | `chosen_response` and `rejected_response`, or `response_j` and `response_k` | other names of `chosen` and `rejected` |
+/// | `messages`, `rejected_response` | the last message is the better answer |
+/// | `response_0`, `response_1`, `better_response_id` | the better answer's number |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: each ranked answer against each that is ranked lower |
 ///
 /// `margin` (a number) and `kind` (text) are read too if present.
@@ -93,12 +103,17 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
         }
         return Ok(());
     }
-    if !(record.has("chosen") && record.has("rejected")) {
-        return Err(record.unknown(EXPECTED));
-    }
-    let prompt = prompt(record)?.unwrap_or_default();
-    let mut chosen = with_beside(record, whole(record, "chosen", &prompt)?)?;
-    let mut rejected = with_beside(record, whole(record, "rejected", &prompt)?)?;
+    let mut prompt = prompt(record)?.unwrap_or_default();
+    let (mut chosen, mut rejected) = match answers(record)? {
+        (Some(chosen), rejected) => (whole(record, chosen, &prompt)?, whole(record, rejected, &prompt)?),
+        (None, rejected) => {
+            let chosen = prompt.clone();
+            prompt.pop_if(|last| last.role == "assistant");
+            (chosen, whole(record, rejected, &prompt)?)
+        }
+    };
+    chosen = with_beside(record, chosen)?;
+    rejected = with_beside(record, rejected)?;
     let margin = record.optional_number("margin")?.map(|margin| margin as f32);
     let kind = record.optional_string("kind")?.map(str::to_owned);
     let origin = record.origin();
@@ -117,6 +132,25 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
         add(Preference { prompt, chosen, rejected, margin, kind, origin }, found);
     }
     Ok(())
+}
+
+/// The keys of the better and the worse answer; the better one may be the last message of the conversation.
+fn answers(record: &Record) -> Result<(Option<&str>, &str), DataError> {
+    for [chosen, rejected] in ANSWERS {
+        if record.has(chosen) && record.has(rejected) {
+            return Ok((Some(chosen), rejected));
+        }
+    }
+    if record.first_of(&["messages", "conversations", "conversation"]).is_some() && record.has("rejected_response") {
+        return Ok((None, "rejected_response"));
+    }
+    let Some(better) = record.value(BETTER).filter(|_| ANSWER_0_1.iter().all(|key| record.has(key))) else {
+        return Err(record.unknown(EXPECTED));
+    };
+    match better.as_u64() {
+        Some(better @ (0 | 1)) => Ok((Some(ANSWER_0_1[better as usize]), ANSWER_0_1[1 - better as usize])),
+        _ => Err(record.wrong(format!("0 or 1 under `{BETTER}`"), better.to_string())),
+    }
 }
 
 /// The prompt with the answer under `key`, which may repeat the prompt.

@@ -24,9 +24,12 @@ pub struct Rating {
     pub origin: String,
 }
 
+/// Keys of a judgement: TRL's, and LLaMA-Factory's.
+const LABELS: [&str; 2] = ["label", "kto_tag"];
+
 /// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie
-/// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response`. This
-/// is how TRL has them for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
+/// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response` or
+/// `output`, or it is the last message of a conversation; the label may lie under `kto_tag`. This is how TRL has them for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
 ///
 /// # Errors
 /// When a path or a file's form is wrong, and when everything in a file has to be left out.
@@ -35,17 +38,22 @@ pub fn read_ratings(paths: &[String]) -> Result<Examples<Rating>, DataError> {
 }
 
 fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError> {
-    let expected = "`prompt` (or `question`, `instruction`), `completion` (or `response`) and `label`";
-    let answer = record.first_of(&["completion", "response"]);
-    let (Some(prompt), Some(answer), true) = (prompt(record)?, answer, record.has("label")) else {
-        return Err(record.unknown(expected));
+    let expected = "`prompt` (or `question`, `instruction`), `completion` (or `response`, `output`) and `label`";
+    let label = record.first_of(&LABELS);
+    let (Some(mut prompt), Some(label)) = (prompt(record)?, label) else { return Err(record.unknown(expected)) };
+    let answers = match record.first_of(&["completion", "response", "output"]) {
+        Some(answer) => record.text_or_messages(answer, "assistant")?,
+        // A whole conversation, of which the last message is rated.
+        None => match prompt.pop_if(|last| last.role == "assistant") {
+            Some(last) => vec![last],
+            None => return Err(record.unknown(expected)),
+        },
     };
     let prompt = with_beside(record, prompt)?;
-    let answers = record.text_or_messages(answer, "assistant")?;
     // Numeric columns have 0 and 1 instead of false and true.
-    let good = match record.value("label").and_then(serde_json::Value::as_u64) {
+    let good = match record.value(label).and_then(serde_json::Value::as_u64) {
         Some(label @ (0 | 1)) => label == 1,
-        _ => record.bool("label")?,
+        _ => record.bool(label)?,
     };
     let origin = record.origin();
     let fault = fault(&prompt).or(match answers.as_slice() {

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::chatterbot;
-use super::record::Record;
+use super::record::{Record, is_nothing};
 use super::skips::Skips;
+use super::{reason, wrapped};
 use crate::DataError;
 use crate::documents::input::{self, mark_length, valid_text};
 use crate::documents::json_lines::{json_error, kind};
@@ -17,6 +18,9 @@ use crate::documents::{Format, Known, SourceFile, SourceFiles};
 
 /// The most bytes of one line of JSON.
 const LONGEST_LINE: usize = 256 << 20;
+
+/// Keys of what is seen or heard with an example.
+const MEDIA: [&str; 3] = ["images", "videos", "audios"];
 
 /// Examples of one kind, and the counts of those left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +49,10 @@ pub(super) fn read<T>(
         let mut any = false;
         for_each_record(&file, |record| {
             any = true;
+            if let Some(key) = record.first_of(&MEDIA).filter(|key| !is_nothing(&record.object[*key])) {
+                of_file.skips.add(format!("{}, under `{key}`", reason::MEDIA), record.origin());
+                return Ok(());
+            }
             parse(&record, &mut of_file)?;
             for key in record.unread() {
                 of_file.ignored.add(format!("the key `{key}` is ignored"), record.origin());
@@ -131,19 +139,14 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
 
 fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
     match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Object(object)) => wrapped::row(path, line, object),
         // A bare conversation.
-        Ok(Value::Array(messages)) if !messages.is_empty() && messages.iter().all(is_message) => {
+        Ok(Value::Array(messages)) if !messages.is_empty() && messages.iter().all(wrapped::is_message) => {
             Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
         }
         Ok(other) => Err(DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) }),
         Err(error) => Err(json_error(path, line + error.line().max(1) as u64 - 1, &error)),
     }
-}
-
-/// Whether a value looks like a message.
-fn is_message(value: &Value) -> bool {
-    value.get("role").is_some() || value.get("from").is_some()
 }
 
 /// The rows of a `.parquet` file as objects, with their numbers from 1.
@@ -160,7 +163,8 @@ fn parquet_rows(
     }
 }
 
-/// The values of a `.json` file, each with the line it starts on: the items of one array, or one value after another.
+/// The values of a `.json` file, each with the line it starts on: the items of one array, which may lie in a list of an
+/// object, or one value after another.
 fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataError> {
     let failed = |error: &serde_json::Error| json_error(path, error.line().max(1) as u64, error);
     let values: Vec<&RawValue> = if text.trim_start().starts_with('[') {
@@ -168,6 +172,13 @@ fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataErr
     } else {
         let stream = serde_json::Deserializer::from_str(text).into_iter();
         stream.collect::<Result<_, _>>().map_err(|error| failed(&error))?
+    };
+    let values = match values.as_slice() {
+        [only] if only.get().starts_with('{') => match wrapped::list(path, only.get())? {
+            Some(list) => serde_json::from_str(list).map_err(|error| failed(&error))?,
+            None => values,
+        },
+        _ => values,
     };
     let (mut line, mut counted) = (1, 0);
     let values = values.into_iter().map(|value| {

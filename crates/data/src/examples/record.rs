@@ -23,7 +23,7 @@ pub(super) struct Record {
 
 impl Record {
     pub fn new(path: Arc<Path>, line: u64, object: Map<String, Value>) -> Self {
-        Self { path, line, object, used: RefCell::default() }
+        Self { path, line, object: lower_case(object), used: RefCell::default() }
     }
 
     /// `path:line`
@@ -111,8 +111,23 @@ impl Record {
     }
 }
 
+/// The object with its keys in lower case, where this makes no two of them equal: data sets also write `Question` and
+/// `INSTRUCTION`.
+fn lower_case(object: Map<String, Value>) -> Map<String, Value> {
+    if !object.keys().any(|key| key.contains(char::is_uppercase)) {
+        return object;
+    }
+    let lower = |key: &str| {
+        let lower = key.to_lowercase();
+        let equal = object.keys().filter(|other| other.to_lowercase() == lower).count();
+        if equal > 1 { key.to_owned() } else { lower }
+    };
+    let keys: Vec<String> = object.keys().map(|key| lower(key)).collect();
+    keys.into_iter().zip(object).map(|(key, (_, value))| (key, value)).collect()
+}
+
 /// Whether a value is empty, as in columns that a row does not use.
-fn is_nothing(value: &Value) -> bool {
+pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),

@@ -70,11 +70,11 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
         let key = if record.has("prompt") { "prompt" } else { "messages" };
         let (check, reference) = check(record)?;
         (record.text_or_messages(key, "user")?, check, reference)
-    } else if let Some(key) = record.first_of(&["conversations", "conversation", "instruction", "query"]) {
+    } else if let Some(key) = record.first_of(&["conversations", "conversation", "instruction", "query", "problem"]) {
         let (check, reference) = check(record)?;
         let messages = match key {
-            "instruction" | "query" => prompt_under(record, key)?,
-            _ => record.messages(key)?,
+            "instruction" | "query" | "problem" => prompt_under(record, key)?,
+            _ => record.turns(key)?,
         };
         (messages, check, reference)
     } else {

@@ -129,7 +129,7 @@ fn folders_are_read_in_order_and_other_files_passed_over() {
     assert!(
         refused.contains(
             "b.jsonl:1: expected `prompt` (or `question`, `instruction`), `completion` (or \
-        `response`) and `label`, found"
+        `response`, `output`) and `label`, found"
         ),
         "{refused}"
     );

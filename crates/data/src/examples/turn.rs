@@ -3,6 +3,7 @@
 use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
 
+use super::exchange;
 use super::record::Record;
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
@@ -18,16 +19,43 @@ impl Record {
         }
     }
 
+    /// The turns under `key`: messages, questions with their answers, or texts of the user and the assistant in turn;
+    /// the array may be written as JSON in a string.
+    pub fn turns(&self, key: &str) -> Result<Vec<Message>, DataError> {
+        let written = match self.value(key) {
+            Some(Value::String(text)) => serde_json::from_str::<Vec<Value>>(text).ok(),
+            _ => None,
+        };
+        let items = match &written {
+            Some(items) => items,
+            None => self.array(key)?,
+        };
+        if let Some(messages) = exchange::texts_in_turn(items) {
+            return Ok(messages);
+        }
+        let mut messages = vec![];
+        for (index, item) in items.iter().enumerate() {
+            let place = format!("{key}[{index}]");
+            if exchange::is_exchange(item) {
+                messages.extend(exchange::messages(self, &place, item)?);
+            } else {
+                messages.push(self.message(&place, item)?);
+            }
+        }
+        Ok(messages)
+    }
+
+    fn message(&self, place: &str, value: &Value) -> Result<Message, DataError> {
+        match value {
+            Value::Object(object) => message(self, place, object.clone()),
+            other => Err(self.wrong(format!("an object with `role` and `content` as `{place}`"), kind(other))),
+        }
+    }
+
     /// The array of messages under `key`, each as `{role, content}` or as `{from, value}`.
     pub fn messages(&self, key: &str) -> Result<Vec<Message>, DataError> {
-        let messages = self.array(key)?.iter().enumerate().map(|(index, value)| {
-            let place = format!("{key}[{index}]");
-            match value {
-                Value::Object(object) => message(self, &place, object.clone()),
-                other => Err(self.wrong(format!("an object with `role` and `content` as `{place}`"), kind(other))),
-            }
-        });
-        messages.collect()
+        let messages = self.array(key)?.iter().enumerate();
+        messages.map(|(index, value)| self.message(&format!("{key}[{index}]"), value)).collect()
     }
 }
 
@@ -38,7 +66,7 @@ fn role(name: &str) -> Option<&'static str> {
         "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "bot" => "assistant",
         "system" => "system",
         "developer" => "developer",
-        "tool" | "observation" | "function_response" | "function" => "tool",
+        "tool" | "observation" | "function_response" | "tool_response" | "function" | "ipython" => "tool",
         _ => return None,
     })
 }
@@ -62,6 +90,13 @@ fn message(record: &Record, place: &str, mut object: Map<String, Value>) -> Resu
 
 fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Result<Message, DataError> {
     match object.get("role") {
+        Some(Value::String(name)) if is_call(name) => {
+            let text = object.get("content").and_then(Value::as_str).unwrap_or_default();
+            let calls = tool_calls(record, &format!("{place}.content"), text)?;
+            object.shift_remove("content");
+            object.insert("role".into(), "assistant".into());
+            object.insert("tool_calls".into(), calls);
+        }
         Some(Value::String(name)) => {
             // Other role names are passed to the template unchanged.
             if let Some(known) = role(name) {
@@ -99,10 +134,9 @@ fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result
     let mut rest = object;
     rest.shift_remove("from");
     rest.shift_remove("value");
-    let calls = matches!(from.to_lowercase().as_str(), "function_call" | "tool_call" | "function-call");
-    if calls {
+    if is_call(&from) {
         rest.insert("role".into(), "assistant".into());
-        rest.insert("tool_calls".into(), tool_calls(record, place, &value)?);
+        rest.insert("tool_calls".into(), tool_calls(record, &format!("{place}.value"), &value)?);
     } else {
         let Some(role) = role(&from) else {
             let expected = format!("human, gpt, system, tool, function_call or observation as `{place}.from`");
@@ -114,9 +148,14 @@ fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result
     finished(record, place, rest)
 }
 
+/// Whether a message of this role holds a call as JSON, which is the assistant's.
+fn is_call(role: &str) -> bool {
+    matches!(role.to_lowercase().as_str(), "function_call" | "tool_call" | "function-call")
+}
+
 /// The calls in a JSON text: one `{name, arguments}` or a list of them.
 fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataError> {
-    let expected = || format!("a call as JSON, `{{\"name\": …, \"arguments\": {{…}}}}`, as `{place}.value`");
+    let expected = || format!("a call as JSON, `{{\"name\": …, \"arguments\": {{…}}}}`, as `{place}`");
     let parsed: Value = serde_json::from_str(text).map_err(|_| record.wrong(expected(), "other text"))?;
     let calls = match parsed {
         Value::Array(calls) => calls,
