@@ -34,6 +34,25 @@ async fn what_is_not_done_is_refused_by_name() {
     );
     let harmless = json!({"user": "me", "metadata": {"a": "b"}, "store": true, "audio": null, "functions": [], "response_format": {"type": "text"}});
     good(&router, CHAT, chat("?", harmless)).await;
+    let own = json!({"chat_template_kwargs": {"add_generation_prompt": false}});
+    let error = bad(&router, CHAT, chat("?", own), 400).await;
+    assert!(error["message"].as_str().unwrap().contains("add_generation_prompt"), "{error}");
+    let error = bad(&router, "/v1/completions", json!({"model": "tiny", "prompt": "a", "suffix": "b"}), 400).await;
+    assert_eq!(error["param"], "suffix");
+    for (field, value) in [
+        ("background", json!(true)),
+        ("reasoning", json!({"effort": "low"})),
+        ("truncation", json!("auto")),
+        ("text", json!({"format": {"type": "grammar"}})),
+    ] {
+        let error = bad(&router, "/v1/responses", json!({"model": "tiny", "input": "a", field: value}), 400).await;
+        assert!(error["param"].as_str().unwrap().starts_with(field), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn values_that_ask_for_what_is_done_anyway_are_accepted() {
+    let (router, _server) = routes().await;
     for (route, harmless) in [
         (
             CHAT,
@@ -65,6 +84,11 @@ async fn what_is_not_done_is_refused_by_name() {
     ] {
         assert_eq!(post(&router, route, harmless.clone()).await.status, StatusCode::OK, "{harmless}");
     }
+}
+
+#[tokio::test]
+async fn fields_within_fields_are_refused_by_their_path() {
+    let (router, _server) = routes().await;
     for (route, asked, param) in [
         (CHAT, json!({"response_format": {"type": "json_object", "schema": {}}}), "response_format.schema"),
         (CHAT, json!({"response_format": {"type": "text", "colour": 1}}), "response_format.colour"),
@@ -100,6 +124,11 @@ async fn what_is_not_done_is_refused_by_name() {
         };
         assert_eq!(bad(&router, route, whole.clone(), 400).await["param"], param, "{whole}");
     }
+}
+
+#[tokio::test]
+async fn wrong_values_are_told_in_plain_words() {
+    let (router, _server) = routes().await;
     for (route, asked, words) in [
         (CHAT, chat("?", json!({"stop": 5})), "`stop`: give a text, or a list of texts"),
         (CHAT, chat("?", json!({"temperature": "hot"})), "`temperature`: give a number, not the text \"hot\""),
@@ -117,20 +146,6 @@ async fn what_is_not_done_is_refused_by_name() {
         ),
     ] {
         assert_eq!(bad(&router, route, asked, 400).await["message"], words);
-    }
-    let own = json!({"chat_template_kwargs": {"add_generation_prompt": false}});
-    let error = bad(&router, CHAT, chat("?", own), 400).await;
-    assert!(error["message"].as_str().unwrap().contains("add_generation_prompt"), "{error}");
-    let error = bad(&router, "/v1/completions", json!({"model": "tiny", "prompt": "a", "suffix": "b"}), 400).await;
-    assert_eq!(error["param"], "suffix");
-    for (field, value) in [
-        ("background", json!(true)),
-        ("reasoning", json!({"effort": "low"})),
-        ("truncation", json!("auto")),
-        ("text", json!({"format": {"type": "grammar"}})),
-    ] {
-        let error = bad(&router, "/v1/responses", json!({"model": "tiny", "input": "a", field: value}), 400).await;
-        assert!(error["param"].as_str().unwrap().starts_with(field), "{error}");
     }
 }
 
