@@ -3,6 +3,7 @@
 mod chat;
 mod errors;
 mod golden;
+mod mixed;
 mod round_trip;
 mod training;
 mod turns;
