@@ -5,7 +5,8 @@
     python scripts/compare_templates.py target/release/examples/render_chats [FOLDER...]
 
 Templates are every `*.jinja` of TRL's package and of the folders named. Each is rendered over each conversation below,
-with and without the generation prompt. Both must give the same text, or both refuse. Exit code 1 if any differ.
+with and without the generation prompt. Both must give the same text, or both refuse; only arguments of calls that a
+template joins to text are written as JSON here. Exit code 1 if any differ.
 """
 
 import importlib.util
@@ -83,10 +84,13 @@ def main():
     tasks = [json.dumps({"template": file.read_text(), "messages": messages, "tools": tools, "variables": VARIABLES,
                          "add_generation_prompt": opened}) for file, _, messages, tools, opened in cases]
     done = subprocess.run([binary], input="\n".join(tasks) + "\n", capture_output=True, text=True, check=True)
-    wrong = {}
+    wrong, given = {}, 0
     for (file, name, messages, tools, opened), line in zip(cases, done.stdout.splitlines(), strict=True):
         ours, expected = json.loads(line), theirs(file.read_text(), messages, tools, opened)
-        if ours.get("text") != expected.get("text"):
+        # A template that joins a call's arguments to text takes them as a string: there we write the object as JSON.
+        if "text" in ours and expected.get("error", "").startswith('TypeError: can only concatenate str (not "dict")'):
+            given += 1
+        elif ours.get("text") != expected.get("text"):
             wrong.setdefault(file.name, []).append((name, bool(tools), opened, ours, expected))
     refused = sum("error" in json.loads(line) for line in done.stdout.splitlines())
     for file, differences in wrong.items():
@@ -94,7 +98,8 @@ def main():
         for name, tools, opened, ours, expected in differences[:1]:
             print(f"  {name}, tools {tools}, opened {opened}\n  ours:   {ours}\n  theirs: {expected}")
     count = sum(map(len, wrong.values()))
-    print(f"{len(files)} templates, {len(cases)} renderings, {refused} refused by us, {count} differ")
+    print(f"{len(files)} templates, {len(cases)} renderings, {refused} refused by us, {count} differ, and "
+          f"{given} are refused by transformers only, as arguments are no string")
     return 1 if count else 0
 
 
