@@ -108,13 +108,13 @@ impl Plan {
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
         let mut peaks = vec![];
-        let mut peak_in = |precision: Precision| match peaks.iter().find(|(measured, _)| *measured == precision) {
-            Some(&(_, peak)) => peak,
-            None => {
+        let mut peak_in = |precision: Precision| {
+            let measured = peaks.iter().find(|(of, _)| *of == precision).map(|&(_, peak)| peak);
+            measured.unwrap_or_else(|| {
                 let peak = matmul_peak(device, precision);
                 peaks.push((precision, peak));
                 peak
-            }
+            })
         };
         let running = recipe.stages.iter().filter_map(|&stage| Some((stage.name(), recipe.training_stage(stage)?)));
         let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
