@@ -14,7 +14,7 @@ pub fn food(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(FOODS, split, made_up, dice)
 }
 
-/// An animal that lives with people; so often, in percent, a word that is none.
+/// A pet; in `made_up` percent of draws, a made-up word.
 pub fn pet(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(PETS, split, made_up, dice)
 }

@@ -11,17 +11,20 @@ use crate::{Split, Topic, wording};
 
 /// A story is asked for and told.
 pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
+    let request = dice.weighted(&[16, 22, 14, 10, 17, 18, 6]);
     let (story, patterns, words) = loop {
         let story = stories::draw(language, split, dice);
-        let (patterns, words) = match language {
-            Language::English => english(&story, dice),
-            Language::Chinese => chinese(&story, dice),
+        let asked = match language {
+            Language::English => english(&story, request),
+            Language::Chinese => Some(chinese(&story, dice)),
         };
+        let Some((patterns, words)) = asked else { continue };
         let asked_for = |word: &String| words.contains(word);
         // Nobody is told of a creature without a meaning unless they asked for it. A hero whose name is left to the
         // assistant has one of few: a model learns of each whether a girl or a boy has it.
         let chosen = split == Split::Validation || stories::is_common_name(&story.hero) || asked_for(&story.hero);
-        if story.made_up().all(asked_for) && (chosen || language == Language::Chinese) {
+        let fits = story.made_up().all(asked_for) && (chosen || language == Language::Chinese);
+        if fits && words.iter().all(|word| story.opens_with(word)) {
             break (story, patterns, words);
         }
     };
@@ -56,21 +59,20 @@ pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
     }
 }
 
-/// Patterns of requests by the part of a story they name, and the words that the story then must have.
-fn english(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
+/// Patterns of a kind of request, and the words that the story then must have; `None` where the story lacks what it
+/// would be asked for by.
+fn english(story: &Story, request: usize) -> Option<(&'static [&'static str], Vec<String>)> {
     let kind = || story.kind.clone();
     let hero = || story.hero.clone();
-    // Stories that have a friend or a place are asked for by it often, since not all have.
-    let [two, place] = [if story.friend.is_some() { 24 } else { 0 }, if story.place.is_some() { 20 } else { 0 }];
-    match (dice.weighted(&[16, 22, 14, 10, two, place, 6]), &story.friend, &story.place) {
-        (2, ..) => (OF_KIND_AND_NAME, vec![kind(), hero()]),
-        (3, ..) => (OF_NAME, vec![hero()]),
-        (4, Some(friend), _) => (OF_TWO, vec![kind(), friend.clone()]),
-        (5, _, Some(place)) => (OF_PLACE, vec![place.clone()]),
-        (6, ..) => (OF_TOPIC, vec![]),
-        (0, ..) => (ANY, vec![]),
+    Some(match request {
+        0 => (ANY, vec![]),
+        2 => (OF_KIND_AND_NAME, vec![kind(), hero()]),
+        3 => (OF_NAME, vec![hero()]),
+        4 => (OF_TWO, vec![kind(), story.friend.clone()?]),
+        5 => (OF_PLACE, vec![story.place.clone()?]),
+        6 => (OF_TOPIC, vec![]),
         _ => (OF_KIND, vec![kind()]),
-    }
+    })
 }
 
 fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {

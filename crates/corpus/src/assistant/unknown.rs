@@ -10,7 +10,7 @@ use crate::stories::Language;
 use crate::template::Bindings;
 use crate::{Split, Topic, wording};
 
-/// One way to ask for what is not known: patterns whose gap `{x}` one of the things fills.
+/// One way to ask for what is not known: patterns, in which one of the things replaces `{x}`.
 struct Unknown {
     weight: u32,
     mark: &'static str,

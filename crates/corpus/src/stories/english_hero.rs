@@ -39,13 +39,13 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bindings.set("friendkind", friend);
 }
 
-/// Percentage of training heroes with a made-up name or of a made-up kind. A model has to copy it, and cannot choose
+/// Percentage of training heroes with a rare or made-up name, or of such a kind. A model has to copy it, and cannot choose
 /// among those that it knows; validation asks for others that it does not know.
-const MADE_UP: usize = 35;
+const RARE: usize = 35;
 
 fn animal(split: Split, dice: &mut Dice) -> String {
-    if split == Split::Train && dice.chance(MADE_UP) {
-        return made_up::word(dice);
+    if split == Split::Train && dice.chance(RARE) {
+        return made_up::noun(dice);
     }
     dice.word(ANIMALS.of(split)).to_string()
 }
@@ -62,9 +62,9 @@ fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
     }
 }
 
-/// A common name or a made-up one.
+/// A common name, or a rare or made-up one.
 pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    if !dice.chance(MADE_UP) {
+    if !dice.chance(RARE) {
         let names = if pronoun == Pronoun::She { SHE } else { HE };
         return dice.word(names.of(split)).to_string();
     }

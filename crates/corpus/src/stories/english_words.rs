@@ -8,7 +8,7 @@ pub const TRAITS: &[&str] = &[
     "young", "kind", "happy", "merry", "polite",
 ];
 
-/// First sentences. Each names the hero and the hero's kind.
+/// First sentences. Each names the hero and the hero's kind, some the place or the friend.
 pub const OPENINGS: &[&str] = &[
     "Once upon a time, there was {described} named {hero}.",
     "Once upon a time, there was {akind} named {hero}.",
@@ -19,6 +19,12 @@ pub const OPENINGS: &[&str] = &[
     "{Akind} named {hero} lived {home}.",
     "Long ago, {akind} named {hero} lived {home}.",
     "{Home} lived {described} named {hero}.",
+    "Once upon a time, there was {described} named {hero} who loved to play {at}.",
+    "There once was {akind} named {hero} who was often {at}.",
+    "{Akind} named {hero} lived {at}.",
+    "{Akind} named {hero} and {afriend} were good friends.",
+    "Once upon a time, there was {described} named {hero} who had a good friend, {afriend}.",
+    "There once was {described} named {hero} whose best friend was {afriend}.",
 ];
 
 /// Tables from which every story draws a row.

@@ -62,7 +62,8 @@ impl Grammar {
     pub fn draw(&self, split: Split, dice: &mut Dice) -> Drawn {
         let (shape, choices) = loop {
             let plan = self.plan(dice);
-            if split_of(self.language.code(), &template(plan.0, &plan.1)) == split {
+            let is_of_split = split_of(self.language.code(), &template(plan.0, &plan.1)) == split;
+            if is_of_split && self.friend_comes_once(plan.0, &plan.1) {
                 break plan;
             }
         };
@@ -88,6 +89,14 @@ impl Grammar {
             .map(|alternatives| dice.below(alternatives))
             .collect();
         (shape, choices)
+    }
+
+    /// Whether a friend whom the opening names occurs in the story, and not as somebody new.
+    fn friend_comes_once(&self, shape: &Shape, choices: &[usize]) -> bool {
+        let beats = || shape.beats.iter().zip(&choices[1..]).map(|(beat, &choice)| beat[choice]);
+        let new = |text: &str| text.contains("{afriend}") || text.contains("{Afriend}");
+        !new(self.openings[choices[0]])
+            || beats().any(|beat| beat.contains("{friend}") || beat.contains("{Friend}")) && !beats().any(new)
     }
 
     /// Number of different stories that the grammar can tell about one given cast.

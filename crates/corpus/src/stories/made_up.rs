@@ -1,13 +1,16 @@
-//! Names and nouns that nobody has heard of, spelt like English ones: "Trelia", "Wendrick", "a clossum".
+//! Names and nouns that training rarely has: made-up ones, spelt like English ones ("Trelia", "Wendrick", "a clossum"),
+//! and real ones.
 //!
-//! Names that a model is asked about later are spelt in pieces that it has seldom seen together. It learns to copy such
-//! words from words of many spellings; from a few syllables it learns the syllables.
+//! Names that a model is asked about later are spelt in tokens that it has seldom seen together. It learns to copy such
+//! words from words of many spellings; from a few syllables it learns the syllables. Real ones have the tokens of common
+//! words ("came", "l"), which made-up ones seldom have.
 
 use std::sync::LazyLock;
 
 use super::Pronoun;
 use super::english_cast::{ANIMALS, HE, ROLES, SHE};
 use super::grammar::split_of;
+use super::rare_words::{HE_NAMES, NOUNS, SHE_NAMES};
 use crate::Split;
 use crate::assistant::possessions;
 use crate::dice::Dice;
@@ -18,11 +21,17 @@ use crate::world::{World, WorldConfig};
 /// before the second syllable: "a lambin".
 const ONE_SYLLABLE: usize = 30;
 
-/// A made-up name of `split`, of one to three syllables, that nobody has.
+/// Percentage of real words among rare ones.
+const REAL: usize = 50;
+
+/// A rare name of `split`, or a made-up one of one to three syllables.
 pub fn name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    let endings = if pronoun == Pronoun::She { SHE_ENDS } else { HE_ENDS };
+    let (endings, real): (_, &Vec<_>) =
+        if pronoun == Pronoun::She { (SHE_ENDS, &*SHE_NAMES) } else { (HE_ENDS, &*HE_NAMES) };
     loop {
-        let name = if dice.chance(ONE_SYLLABLE) {
+        let name = if dice.chance(REAL) {
+            dice.word(real).to_owned()
+        } else if dice.chance(ONE_SYLLABLE) {
             one_syllable(dice)
         } else {
             let mut name = stem(dice);
@@ -37,6 +46,11 @@ pub fn name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
             return name;
         }
     }
+}
+
+/// A rare noun, or one of one to three syllables that is no word.
+pub fn noun(dice: &mut Dice) -> String {
+    if dice.chance(REAL) { dice.word(&NOUNS).to_owned() } else { word(dice) }
 }
 
 /// A noun of one to three syllables that is no word.

@@ -20,6 +20,7 @@ mod english_words;
 mod grammar;
 mod english_hero;
 mod made_up;
+mod rare_words;
 mod titles;
 
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,12 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
 }
 
 impl Story {
+    /// Whether the first sentence has `phrase`. Stories that are asked for begin with what they were asked for.
+    pub(super) fn opens_with(&self, phrase: &str) -> bool {
+        let end = self.text.find(['.', '。']).unwrap_or(self.text.len());
+        self.language.mentions(&self.text[..end], phrase)
+    }
+
     /// Made-up words of an English story: its hero's name or kind, the friend's kind.
     pub(super) fn made_up(&self) -> impl Iterator<Item = &String> {
         let words = [Some(&self.hero), Some(&self.kind), self.friend.as_ref()].into_iter().flatten();
@@ -216,9 +223,9 @@ pub(super) fn uncommon_name(split: Split, dice: &mut Dice) -> String {
     made_up::name(split, pronoun, dice)
 }
 
-/// An animal of a story: one of very many, half of them made up.
+/// An animal of a story: one of very many, half of them rare or made up.
 pub(super) fn uncommon_animal(dice: &mut Dice) -> String {
-    if dice.chance(50) { made_up::word(dice) } else { dice.word(english_cast::ANIMALS.training).to_string() }
+    if dice.chance(50) { made_up::noun(dice) } else { dice.word(english_cast::ANIMALS.training).to_string() }
 }
 
 /// Endless stories of one language.

@@ -178,7 +178,7 @@ fn names_and_kinds_of_validation_are_never_in_training() {
 }
 
 #[test]
-fn a_third_of_the_english_animals_are_made_up_in_training_alone() {
+fn a_third_of_the_english_animals_are_rare_in_training_alone() {
     let made_up = |split| {
         let animals = stories(Language::English, split, 11).filter(|story| story.is_animal).take(2000);
         let known = [english_cast::ANIMALS.training, english_cast::ANIMALS.held_out].concat();
@@ -206,13 +206,13 @@ fn there_are_enough_names_and_none_is_somebody_elses() {
 }
 
 #[test]
-fn a_third_of_the_english_heroes_have_a_made_up_name() {
+fn a_third_of_the_english_heroes_have_a_rare_name() {
     let listed = [english_cast::SHE.training, english_cast::HE.training].concat();
     let heroes: Vec<_> = stories(Language::English, Split::Train, 12).take(2000).map(|story| story.hero).collect();
     let made_up: Vec<_> = heroes.iter().filter(|name| !listed.contains(&name.as_str())).collect();
     assert!((630..770).contains(&made_up.len()), "{} of 2,000", made_up.len());
     let different: BTreeSet<_> = made_up.iter().collect();
-    assert!(different.len() > 600, "{} different names in {}", different.len(), made_up.len());
+    assert!(different.len() > 500, "{} different names in {}", different.len(), made_up.len());
 }
 
 #[test]
