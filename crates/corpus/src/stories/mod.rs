@@ -169,13 +169,12 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
     let mentioned = |key: &str| language.mentions(&text, &value(key));
     let described = if mentioned("described") { value("described") } else { value("akind") };
     let has_friend = mentioned("friendkind");
-    let (place, setting) = if mentioned("place") || mentioned("at") {
-        (Some(value("placenoun")), Some(value("at")))
-    } else if mentioned("home") {
-        (Some(value("homenoun")), Some(value("homesetting")))
-    } else {
-        (None, None)
-    };
+    // A request names the place where the story begins, if the opening says it.
+    let opening = first_sentence(&text);
+    let is_in = |text: &str, key: &str| language.mentions(text, &value(key));
+    let places = [("at", "placenoun", "at"), ("place", "placenoun", "at"), ("home", "homenoun", "homesetting")];
+    let place = [opening, text.as_str()].iter().find_map(|text| places.iter().find(|(key, ..)| is_in(text, key)));
+    let (place, setting) = place.map(|(_, noun, setting)| (value(noun), value(setting))).unzip();
     Story {
         language,
         hero: value("hero"),
@@ -197,11 +196,15 @@ pub(super) fn draw(language: Language, split: Split, dice: &mut Dice) -> Story {
     }
 }
 
+/// A story's first sentence, without its full stop.
+fn first_sentence(text: &str) -> &str {
+    text.split(['.', '。']).next().unwrap_or(text)
+}
+
 impl Story {
     /// Whether the first sentence has `phrase`. Stories that are asked for begin with what they were asked for.
     pub(super) fn opens_with(&self, phrase: &str) -> bool {
-        let end = self.text.find(['.', '。']).unwrap_or(self.text.len());
-        self.language.mentions(&self.text[..end], phrase)
+        self.language.mentions(first_sentence(&self.text), phrase)
     }
 
     /// Made-up words of an English story: its hero's name or kind, the friend's kind.

@@ -14,8 +14,12 @@ use super::{PAGE, PageShape, Text, View};
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
-/// Approximate number of query heads in a task: as many as the registers of a small product hold.
-const ROWS: usize = 8;
+/// Fewest query heads in a task of many queries: as many as the registers of a small product hold.
+const FEW_ROWS: usize = 8;
+/// Most of them: keys and values are read from memory once for all.
+const MANY_ROWS: usize = 48;
+/// Number of scores in a task of more than [`FEW_ROWS`], for them to stay in the second-level cache.
+const SCORES: usize = 1 << 17;
 /// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 
@@ -81,15 +85,18 @@ impl HostPages {
 
     fn attend_all(&self, q: &[f32], heads: usize, texts: &[Text], view: View, y: &SharedOutput) {
         let kv_heads = self.shape.kv_heads;
-        let together = (ROWS * kv_heads / heads).max(1);
         let (mut tasks, mut token, mut work) = (vec![], 0, 0);
         for (text, of_text) in texts.iter().enumerate() {
+            let seen = of_text.len().min(view.window.unwrap_or(usize::MAX));
+            let rows = (SCORES / seen).clamp(FEW_ROWS, MANY_ROWS);
+            // A few new tokens are still work for several threads.
+            let together = (rows * kv_heads / heads).min(of_text.tokens.div_ceil(4)).max(1);
             for first in (of_text.start..of_text.len()).step_by(together) {
                 let positions = first..of_text.len().min(first + together);
                 token += positions.len();
                 tasks.push(Queries { text, token: token - positions.len(), positions });
             }
-            work += of_text.tokens * of_text.len().min(view.window.unwrap_or(usize::MAX)) * heads * self.shape.head_dim;
+            work += of_text.tokens * seen * heads * self.shape.head_dim;
         }
         let task = |index: usize| {
             let (queries, kv_head) = (&tasks[index / kv_heads], index % kv_heads);
