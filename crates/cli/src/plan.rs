@@ -196,7 +196,8 @@ fn adapter_memory(lora: &LoraConfig, decoder: &DecoderConfig, model: Option<&Pat
 }
 
 fn is_cpu(device_name: &str) -> bool {
-    matches!(device_name, "cpu" | "flex" | "ndarray")
+    // `wgpu:cpu` is a software adapter.
+    matches!(device_name, "cpu" | "flex" | "ndarray") || device_name.ends_with(":cpu")
 }
 
 /// `None` if the system does not report it.

@@ -8,6 +8,7 @@ use fireclay_tokenizer::Message;
 pub struct ChatHistory {
     system: Option<String>,
     exchanges: Vec<Vec<Message>>,
+    left_out: usize,
 }
 
 /// Result of fitting a question after a [`ChatHistory`].
@@ -37,7 +38,7 @@ pub fn prompt_limit(context: usize, max_tokens: usize) -> usize {
 impl ChatHistory {
     /// An empty conversation.
     pub fn new(system: Option<String>) -> Self {
-        Self { system, exchanges: vec![] }
+        Self { system, ..Self::default() }
     }
 
     /// A conversation that continues these messages.
@@ -49,12 +50,18 @@ impl ChatHistory {
                 None => exchanges.push(vec![message]),
             }
         }
-        Self { system, exchanges }
+        Self { system, exchanges, left_out: 0 }
     }
 
     /// The system message.
     pub fn system(&self) -> Option<&str> {
         self.system.as_deref()
+    }
+
+    /// Number of exchanges that were dropped from the beginning so far.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Removes the last exchange. Returns whether there was one.
@@ -85,11 +92,13 @@ impl ChatHistory {
             let ids = encode(&self.messages(dropped, question))?;
             if ids.len() <= limit {
                 self.exchanges.drain(..dropped);
+                self.left_out += dropped;
                 return Ok(Fit::Prompt { ids, dropped });
             }
         }
         let dropped = self.exchanges.len();
         self.exchanges.clear();
+        self.left_out += dropped;
         Ok(Fit::Prompt { ids: alone, dropped })
     }
 
@@ -141,6 +150,7 @@ mod tests {
         );
         let left = if let Fit::Prompt { dropped, .. } = expect { 2 - dropped } else { 2 };
         assert_eq!(conversation.exchanges[..], self::conversation().exchanges[2 - left..], "{limit}");
+        assert_eq!(conversation.left_out(), 2 - left, "{limit}");
         assert_eq!(conversation.system(), Some("S"));
     }
 

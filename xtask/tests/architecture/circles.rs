@@ -14,13 +14,13 @@ fn files_import_one_another_in_no_circle() {
         let imports = imports(&modules(&name));
         let reached: BTreeMap<_, _> = imports.keys().map(|module| (module, reached(module, &imports))).collect();
         for (module, others) in &reached {
-            for other in others.iter().filter(|other| other != module && reached[other].contains(*module)) {
-                panic!(
-                    "crates/{name}: {} and {} import one another, perhaps through others; move what they share",
-                    module.join("::"),
-                    other.join("::")
-                );
-            }
+            let circle = others.iter().find(|other| *other != *module && reached[*other].contains(*module));
+            assert!(
+                circle.is_none(),
+                "crates/{name}: {} and {} import one another, perhaps through others; move what they share",
+                module.join("::"),
+                circle.map(|other| other.join("::")).unwrap_or_default()
+            );
         }
     }
 }

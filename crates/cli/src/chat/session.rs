@@ -183,7 +183,7 @@ impl ChatSession<'_> {
         };
         let pending = match &mut self.stored {
             None => None,
-            Some(stored) => match stored.ask(self.conversation.system(), text) {
+            Some(stored) => match stored.ask(self.conversation.system(), self.conversation.left_out(), text) {
                 Ok(pending) => Some(pending),
                 Err(error) => return self.refuse(one_line(&error)),
             },

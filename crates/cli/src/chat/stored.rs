@@ -140,11 +140,12 @@ impl Stored {
         });
     }
 
-    /// Stores a question and a reply in progress, in a new conversation if there is none.
+    /// Stores a question and a reply in progress, in a new conversation if there is none. The model does not read the
+    /// first `left_out` exchanges of the conversation.
     ///
     /// # Errors
     /// When the database fails, or another process is answering in this conversation.
-    pub fn ask(&mut self, system: Option<&str>, question: &str) -> Result<PendingQuestion> {
+    pub fn ask(&mut self, system: Option<&str>, left_out: usize, question: &str) -> Result<PendingQuestion> {
         let Self { runtime, store, account, model, current, .. } = self;
         runtime.block_on(async {
             if current.is_none() {
@@ -160,6 +161,9 @@ impl Stored {
             *leaf = Some(question.clone());
             let parent = Parent::Message(question.clone());
             let reply = store.begin_reply(account, conversation, parent, model, system).await?.id;
+            if left_out > 0 {
+                store.set_left_out(account, &reply, left_out as u64).await?;
+            }
             Ok(PendingQuestion { question, reply, before })
         })
     }

@@ -77,7 +77,9 @@ fn show(args: &DataShowArgs) -> Result<()> {
     let kind = match learns {
         Some((_, LearnsFrom::Text)) => DataKind::Text,
         Some((_, LearnsFrom::Pairs(_))) => DataKind::Preferences,
-        _ => args.kind,
+        Some((_, LearnsFrom::Conversations(_))) => DataKind::Conversations,
+        // Ratings and prompts have no --kind, and are shown below.
+        Some((_, LearnsFrom::Ratings(_) | LearnsFrom::Prompts(_))) | None => args.kind,
     };
     if !matches!(kind, DataKind::Text) {
         tokenizer.chat_complaints().iter().for_each(|complaint| tracing::warn!("{complaint}"));
