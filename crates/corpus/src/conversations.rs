@@ -31,7 +31,7 @@ impl Turn {
 
 /// Turns of a user and of an assistant, which has the last word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conversation {
+pub struct Dialogue {
     /// Its topic.
     pub topic: Topic,
     /// The turns, the user's first.
@@ -94,7 +94,7 @@ impl ConversationConfig {
 ///
 /// # Panics
 /// If the configuration is impossible: see [`ConversationConfig::validate`].
-pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator<Item = Conversation> + Send + use<> {
+pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator<Item = Dialogue> + Send + use<> {
     let (seed, flawed_percent) = (config.seed, usize::from(config.flawed_percent));
     let assistant = config.assistant(split);
     (0..).map(move |index| {
@@ -107,7 +107,7 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
                 if flaws.chance(flawed_percent) { slip(&exchange, &assistant, flaws) } else { exchange.answer };
             [Turn::user(exchange.asked), Turn::assistant(answer)]
         });
-        Conversation { topic, messages: turns.collect() }
+        Dialogue { topic, messages: turns.collect() }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Texts with one right continuation, as in LAMBADA: whether the model gives it, and its log-probability.
 
-use fireclay_data::examples::Completion;
+use fireclay_data::examples::Continuation;
 
 use crate::eval_model::{Scored, sum};
 use crate::spans::common_prefix;
@@ -14,9 +14,9 @@ use crate::{EvalError, EvalModel, Metric, TaskReport};
 ///
 /// # Errors
 /// When a text cannot be encoded, or the model's logits are not numbers.
-pub fn completion(model: &EvalModel, texts: &[Completion]) -> Result<TaskReport, EvalError> {
+pub fn completion(model: &EvalModel, texts: &[Continuation]) -> Result<TaskReport, EvalError> {
     let mut rows = vec![];
-    for Completion { context, continuation } in texts {
+    for Continuation { context, continuation } in texts {
         // White space at the end would be one token with the space that joins.
         let context = context.trim();
         let whole = model.encode(&format!("{context} {continuation}"))?;

@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | [`MultipleChoice`](fireclay_data::examples::MultipleChoice) | [`multiple_choice()`] | whether the right choice is the most probable |
 //! | [`Schema`](fireclay_data::examples::Schema) | [`schema()`] | whether the ending is the most probable after the right context |
-//! | [`Completion`](fireclay_data::examples::Completion) | [`completion()`] | whether greedy decoding writes the continuation |
+//! | [`Continuation`](fireclay_data::examples::Continuation) | [`completion()`] | whether greedy decoding writes the continuation |
 //! | [`Task`](fireclay_data::examples::Task) | [`exact_match`] | whether the answer passes the task's check |
 //! | [`Task`](fireclay_data::examples::Task) | [`win_rate`] | the reward model's preference between two models' answers |
 //! | [`Preference`](fireclay_data::examples::Preference) | [`preferences_by_likelihood`], [`preferences_by_reward`] | whether the model prefers the chosen answer |

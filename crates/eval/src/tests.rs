@@ -1,7 +1,7 @@
 //! Evaluators on decoders whose opinions are known from a plain forward pass.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use fireclay_data::examples::{AnswerCheck, Completion, MultipleChoice, Preference, Schema, Task};
+use fireclay_data::examples::{AnswerCheck, Continuation, MultipleChoice, Preference, Schema, Task};
 use fireclay_infer::SamplingConfig;
 use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 use fireclay_tokenizer::{BpeConfig, Message, Tokenizer};
@@ -108,7 +108,7 @@ fn a_completion_is_right_where_greedy_decoding_writes_it() {
     let texts = ["clay", "kiln", "pot of clay", "wheel"];
     let scores = texts.map(|text| by_hand(&decoder, &tokenizer, "the red clay is in the", text));
     let completions =
-        texts.map(|text| Completion { context: "the red clay is in the \n".into(), continuation: text.into() });
+        texts.map(|text| Continuation { context: "the red clay is in the \n".into(), continuation: text.into() });
     let outcome = completion(&eval_model(&decoder, &tokenizer), &completions).unwrap();
     let right = scores.iter().filter(|score| score.2).count() as f64 / 4.0;
     let nats: f64 = scores.iter().map(|score| score.0).sum();

@@ -6,12 +6,12 @@ pub struct Watch {
     first_entropy: Option<f64>,
     first_length: Option<f64>,
     first_most_frequent: Option<f64>,
-    reported: Vec<Problem>,
+    reported: Vec<TrainingProblem>,
 }
 
 /// Kinds of problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub enum TrainingProblem {
     /// The policy is far from its reference.
     KlRunsAway,
     /// The policy's distribution has collapsed: samples are nearly the same.
@@ -22,7 +22,7 @@ pub enum Problem {
     OneReply,
 }
 
-impl Problem {
+impl TrainingProblem {
     /// The symptom and its remedy.
     #[must_use]
     pub fn message(self) -> &'static str {
@@ -65,30 +65,30 @@ impl Watch {
     }
 
     /// Problems of this step, compared with the first step seen.
-    pub fn problems(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<Problem> {
+    pub fn problems(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<TrainingProblem> {
         let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
         let mut found = vec![];
         let length = number("response_length");
         if number("kl").is_some_and(|kl| kl > KL_LIMIT) {
-            found.push(Problem::KlRunsAway);
+            found.push(TrainingProblem::KlRunsAway);
         }
         if let Some(entropy) = number("entropy") {
             let first = *self.first_entropy.get_or_insert(entropy);
             // A policy with low entropy from the start cannot collapse further.
             if entropy < 0.05 * first && first > 0.1 {
-                found.push(Problem::EntropyCollapses);
+                found.push(TrainingProblem::EntropyCollapses);
             }
         }
         if let (Some(length), Some(finished)) = (length, number("finished")) {
             let first = *self.first_length.get_or_insert(length);
             if finished < 0.5 && length > 1.5 * first && length > 0.5 * max_tokens as f64 {
-                found.push(Problem::LengthExplodes);
+                found.push(TrainingProblem::LengthExplodes);
             }
         }
         if let Some(share) = number("battery_most_frequent") {
             let first = *self.first_most_frequent.get_or_insert(share);
             if share > ONE_REPLY_LIMIT && share >= 2.0 * first {
-                found.push(Problem::OneReply);
+                found.push(TrainingProblem::OneReply);
             }
         }
         found
@@ -99,7 +99,7 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn check(steps: &[&[(&str, f64)]], expect: &[Problem]) {
+    fn check(steps: &[&[(&str, f64)]], expect: &[TrainingProblem]) {
         let mut watch = Watch::default();
         let mut found = vec![];
         for numbers in steps {
@@ -112,18 +112,18 @@ mod tests {
     #[test]
     fn each_problem_is_named() {
         check(&[&[("kl", 3.0)]], &[]);
-        check(&[&[("kl", 80.0)]], &[Problem::KlRunsAway]);
+        check(&[&[("kl", 80.0)]], &[TrainingProblem::KlRunsAway]);
         check(&[&[("entropy", 1.0)], &[("entropy", 0.3)]], &[]);
-        check(&[&[("entropy", 1.0)], &[("entropy", 0.01)]], &[Problem::EntropyCollapses]);
+        check(&[&[("entropy", 1.0)], &[("entropy", 0.01)]], &[TrainingProblem::EntropyCollapses]);
         check(&[&[("entropy", 0.05)], &[("entropy", 0.001)]], &[]);
         let short: &[(&str, f64)] = &[("response_length", 10.0), ("finished", 1.0)];
         let long: &[(&str, f64)] = &[("response_length", 38.0), ("finished", 0.2)];
-        check(&[short, long], &[Problem::LengthExplodes]);
+        check(&[short, long], &[TrainingProblem::LengthExplodes]);
         check(&[long, long], &[]);
-        let replies = |first: f64, then: f64, expect: &[Problem]| {
+        let replies = |first: f64, then: f64, expect: &[TrainingProblem]| {
             check(&[&[("battery_most_frequent", first)], &[("kl", 0.1)], &[("battery_most_frequent", then)]], expect);
         };
-        replies(0.05, 0.6, &[Problem::OneReply]);
+        replies(0.05, 0.6, &[TrainingProblem::OneReply]);
         replies(0.05, 0.2, &[]);
         // It was like that from the beginning.
         replies(0.4, 0.6, &[]);

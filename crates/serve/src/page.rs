@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, Fit, prompt_limit};
+use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, FittedPrompt, prompt_limit};
 use serde_json::Map;
 use tokio::sync::mpsc;
 
@@ -101,13 +101,13 @@ fn prompt(
     let limit = prompt_limit(model.context, wanted.unwrap_or(usize::MAX));
     let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
     match history.fit(&question, limit, encoded)? {
-        Fit::Prompt { ids, dropped } => Ok((ids, dropped)),
+        FittedPrompt::Fits { ids, dropped } => Ok((ids, dropped)),
         // The question alone may still leave room for a short reply.
-        Fit::TooLong { tokens } => {
+        FittedPrompt::TooLong { tokens } => {
             model.check_room(tokens, 1)?;
             match history.fit(&question, tokens, encoded)? {
-                Fit::Prompt { ids, dropped } => Ok((ids, dropped)),
-                Fit::TooLong { .. } => unreachable!("it has as many tokens as may be"),
+                FittedPrompt::Fits { ids, dropped } => Ok((ids, dropped)),
+                FittedPrompt::TooLong { .. } => unreachable!("it has as many tokens as may be"),
             }
         }
     }

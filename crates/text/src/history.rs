@@ -13,9 +13,9 @@ pub struct ChatHistory {
 
 /// Result of fitting a question after a [`ChatHistory`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fit {
+pub enum FittedPrompt {
     /// The ids of the remaining conversation, the question and the opening of a reply.
-    Prompt {
+    Fits {
         /// Token ids.
         ids: Vec<u32>,
         /// Exchanges that were dropped from the conversation's beginning.
@@ -83,23 +83,23 @@ impl ChatHistory {
         question: &Message,
         limit: usize,
         encode: impl Fn(&[Message]) -> Result<Vec<u32>, E>,
-    ) -> Result<Fit, E> {
+    ) -> Result<FittedPrompt, E> {
         let alone = encode(&self.messages(self.exchanges.len(), question))?;
         if alone.len() > limit {
-            return Ok(Fit::TooLong { tokens: alone.len() });
+            return Ok(FittedPrompt::TooLong { tokens: alone.len() });
         }
         for dropped in 0..self.exchanges.len() {
             let ids = encode(&self.messages(dropped, question))?;
             if ids.len() <= limit {
                 self.exchanges.drain(..dropped);
                 self.left_out += dropped;
-                return Ok(Fit::Prompt { ids, dropped });
+                return Ok(FittedPrompt::Fits { ids, dropped });
             }
         }
         let dropped = self.exchanges.len();
         self.exchanges.clear();
         self.left_out += dropped;
-        Ok(Fit::Prompt { ids: alone, dropped })
+        Ok(FittedPrompt::Fits { ids: alone, dropped })
     }
 
     /// The system message, the exchanges without the first `dropped`, and the question.
@@ -140,15 +140,15 @@ mod tests {
     fn check(limit: usize, expect: Result<(&str, usize), usize>) {
         let mut conversation = conversation();
         let expect = match expect {
-            Ok((text, dropped)) => Fit::Prompt { ids: text.bytes().map(u32::from).collect(), dropped },
-            Err(tokens) => Fit::TooLong { tokens },
+            Ok((text, dropped)) => FittedPrompt::Fits { ids: text.bytes().map(u32::from).collect(), dropped },
+            Err(tokens) => FittedPrompt::TooLong { tokens },
         };
         assert_eq!(
             conversation.fit(&question(), limit, |messages| Ok::<_, Infallible>(encode(messages))).unwrap(),
             expect,
             "{limit}"
         );
-        let left = if let Fit::Prompt { dropped, .. } = expect { 2 - dropped } else { 2 };
+        let left = if let FittedPrompt::Fits { dropped, .. } = expect { 2 - dropped } else { 2 };
         assert_eq!(conversation.exchanges[..], self::conversation().exchanges[2 - left..], "{limit}");
         assert_eq!(conversation.left_out(), 2 - left, "{limit}");
         assert_eq!(conversation.system(), Some("S"));

@@ -16,7 +16,7 @@ mod error;
 
 pub use error::TextError;
 pub use export::{Receipt, export_gguf};
-pub use history::{ChatHistory, Fit, prompt_limit};
+pub use history::{ChatHistory, FittedPrompt, prompt_limit};
 pub use model::{TextModel, tokenizer_near};
 pub use reply::{ReplyText, TextDelta};
 pub use sampling::{CHAT_TEMPERATURE, RequestedSampling, Sampling};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use fireclay_infer::{Completion, Engine, FinishReason, Request, SamplingConfig, Utf8Guard};
 use fireclay_serve::store::Usage;
-use fireclay_text::{ChatHistory, Fit, ReplyText, TextModel, prompt_limit};
+use fireclay_text::{ChatHistory, FittedPrompt, ReplyText, TextModel, prompt_limit};
 use fireclay_tokenizer::Message;
 use serde_json::{Value, json};
 
@@ -254,13 +254,13 @@ impl ChatSession<'_> {
         let context = self.engine.context();
         let limit = prompt_limit(context, self.settings.config.max_tokens);
         match self.conversation.fit(&Message::new("user", text), limit, |messages| self.model.chat_prompt(messages))? {
-            Fit::TooLong { tokens } => Err(user(format!(
+            FittedPrompt::TooLong { tokens } => Err(user(format!(
                 "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the \
                  context is {context}, \
                  and {} of it are the reply's; shorten it",
                 context - limit
             ))),
-            Fit::Prompt { ids, dropped } => {
+            FittedPrompt::Fits { ids, dropped } => {
                 // Reported once per conversation: from then on, nearly every message drops one.
                 if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
                     self.terminal.note(format_args!(

@@ -32,7 +32,7 @@ pub struct Schema {
 
 /// A text with one right continuation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Completion {
+pub struct Continuation {
     /// The given text.
     pub context: String,
     /// The exact continuation.
@@ -47,7 +47,7 @@ pub enum Benchmark {
     /// Contexts to choose from: `context_options`, `continuation`, `gold`.
     Schema(Vec<Schema>),
     /// Texts to continue: `context`, `continuation`.
-    Completion(Vec<Completion>),
+    Completion(Vec<Continuation>),
 }
 
 impl Benchmark {
@@ -130,8 +130,8 @@ fn schema(record: &Record) -> Result<Schema, DataError> {
     Ok(Schema { continuation: record.string("continuation")?.into(), context_options, gold })
 }
 
-fn completion(record: &Record) -> Result<Completion, DataError> {
-    Ok(Completion { context: record.string("context")?.into(), continuation: record.string("continuation")?.into() })
+fn completion(record: &Record) -> Result<Continuation, DataError> {
+    Ok(Continuation { context: record.string("context")?.into(), continuation: record.string("continuation")?.into() })
 }
 
 fn options(record: &Record, key: &str) -> Result<Vec<String>, DataError> {

@@ -31,8 +31,8 @@ pub fn messages(turns: Vec<corpus::Turn>) -> Vec<Message> {
     turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect()
 }
 
-impl From<corpus::Conversation> for Conversation {
-    fn from(conversation: corpus::Conversation) -> Self {
+impl From<corpus::Dialogue> for Conversation {
+    fn from(conversation: corpus::Dialogue) -> Self {
         Self { messages: messages(conversation.messages), origin: CORPUS.into() }
     }
 }

@@ -43,7 +43,7 @@ mod by_prompt;
 mod benchmark;
 mod file_kind;
 
-pub use benchmark::{Benchmark, Completion, MultipleChoice, Schema, read_benchmark};
+pub use benchmark::{Benchmark, Continuation, MultipleChoice, Schema, read_benchmark};
 pub use by_prompt::{Prompted, split_by_prompt};
 pub use check::{AnswerCheck, Pattern};
 pub use conversation::{Conversation, messages, read_conversations};

@@ -412,7 +412,7 @@ fn benchmarks_are_recognised_and_checked() {
     let expected = Schema { context_options: vec!["a".into(), "b".into()], continuation: "c".into(), gold: 0 };
     assert_eq!(read(schema).unwrap(), Benchmark::Schema(vec![expected]));
     let completion = r#"{"context": "a", "continuation": "b"}"#;
-    let expected = Completion { context: "a".into(), continuation: "b".into() };
+    let expected = Continuation { context: "a".into(), continuation: "b".into() };
     assert_eq!(read(completion).unwrap(), Benchmark::Completion(vec![expected]));
 
     let wrong = |line: &str, expected: &str| {

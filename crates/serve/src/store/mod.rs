@@ -38,7 +38,7 @@ pub use error::StoreError;
 pub use ids::new_id;
 pub(crate) use messages::AFTER_CALLS;
 pub use messages::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
-pub use preferences::{PreferenceExport, PreferencePair, RatedReply, export_preferences, preferences_of};
+pub use preferences::{PreferenceExport, RatedPair, RatedReply, export_preferences, preferences_of};
 pub use rating::{MessageRating, Verdict};
 pub use responses::Response;
 pub use transfer::{ConversationFile, FILE_OBJECT, FILE_VERSION, MessageFile};

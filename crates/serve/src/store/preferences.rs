@@ -25,7 +25,7 @@ use super::{Role, Status, Store, StoreError, StoredMessage, Tree, Verdict};
 
 /// A line of the preference file, which the stages `reward` and `dpo` read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PreferencePair {
+pub struct RatedPair {
     /// The messages so far, the last one not the assistant's.
     pub prompt: Vec<Value>,
     /// The better answer.
@@ -138,7 +138,7 @@ fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
 }
 
 /// Preferences and ratings of a conversation, in the order of its messages.
-pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
+pub fn preferences_of(tree: &Tree) -> (Vec<RatedPair>, Vec<RatedReply>) {
     let (mut pairs, mut ratings) = (vec![], vec![]);
     let mut done: HashSet<&str> = HashSet::new();
     let followed: HashSet<&str> = tree.messages.iter().filter_map(|message| message.parent.as_deref()).collect();
@@ -151,7 +151,7 @@ pub fn preferences_of(tree: &Tree) -> (Vec<PreferencePair>, Vec<RatedReply>) {
         done.extend(siblings.iter().map(|sibling| sibling.id.as_str()));
         let Some(prompt) = prompt(tree, &siblings) else { continue };
         for (chosen, rejected, kind) in compare(tree, &siblings, &followed) {
-            pairs.push(PreferencePair { prompt: prompt.clone(), chosen, rejected, kind });
+            pairs.push(RatedPair { prompt: prompt.clone(), chosen, rejected, kind });
         }
         for (completion, label) in siblings.iter().flat_map(|sibling| labels(sibling)) {
             ratings.push(RatedReply { prompt: prompt.clone(), completion, label });
