@@ -83,7 +83,8 @@ def collect(binary, out):
             found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
         elif file.name == "recipe.toml":
             found[name] = tomllib.loads(file.read_text())
-        elif file.name == "DONE" and file.stat().st_size > 0:
+        elif file.name == "DONE" and file.parent.name != "tokenizer" and file.stat().st_size > 0:
+            # The tokenizer's has the time at which the run began.
             found[name] = without(json.loads(file.read_text(), parse_float=str), CLOCK)
     for kind in ["text", "conversations", "preferences"]:
         found[f"data show {kind}"] = run(binary, "data", "show", f"--kind={kind}", "--model", out, "--json")
