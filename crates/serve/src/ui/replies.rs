@@ -82,6 +82,12 @@ pub(super) async fn reply(
     if body.max_tokens == Some(0) {
         return Err(ApiError::invalid("`max_tokens`: give 1 or more").with_param("max_tokens"));
     }
+    // A separate task, so that a page that is closed at once leaves no question without a reply.
+    tokio::spawn(begin(ui, account, id, body)).await.map_err(|_| ApiError::defect())?
+}
+
+/// Stores the user's message and begins the reply.
+async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<Events, ApiError> {
     let conversation = ui.store.conversation(&account, &id).await?;
     let request = ReplyRequest {
         model: body.model.clone(),
