@@ -1,5 +1,5 @@
 use axum::http::StatusCode;
-use fireclay_serve::store::{Status, Usage};
+use fireclay_serve::store::{Role, Status, Usage};
 use fireclay_serve::ui::Generated;
 use serde_json::json;
 
@@ -82,6 +82,23 @@ async fn a_reply_that_is_stopped_keeps_what_there_is_and_ends_the_generation() {
     assert_eq!(done["message"]["content"], "Once");
     asked.say.closed().await;
     assert_eq!(server.ok("POST", &path, None).await["stopped"], false);
+}
+
+#[tokio::test]
+async fn a_page_closed_right_after_sending_gets_its_reply_all_the_same() {
+    let server = Server::new().await;
+    let id = server.conversation().await;
+    let sent = server.reply(&id, json!({"model": "tiny", "text": "a story"}));
+    drop(tokio::time::timeout(std::time::Duration::ZERO, sent).await);
+    for _ in 0..1000 {
+        let messages = server.store.tree(ANN, &id).await.unwrap().messages;
+        if messages.iter().any(|message| message.role == Role::Assistant) {
+            assert_eq!(messages.len(), 2, "the question and its reply");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    panic!("the question has no reply");
 }
 
 #[tokio::test]
