@@ -64,11 +64,9 @@ async fn a_better_answer_is_chosen_over_the_reply() {
 
 #[tokio::test]
 async fn a_prompt_has_only_what_the_model_read() {
-    for (left_out, expected) in [
-        (1, vec!["system", "3+3?", "6", "And 4+4?"]),
-        (2, vec!["system", "And 4+4?"]),
-        (9, vec!["system", "And 4+4?"]),
-    ] {
+    for (left_out, expected) in
+        [(1, vec!["system", "3+3?", "6", "And 4+4?"]), (2, vec!["system", "And 4+4?"]), (9, vec!["system", "And 4+4?"])]
+    {
         let (store, id) = begun().await;
         for (question, answer) in [("2+2?", "4"), ("3+3?", "6")] {
             ask(&store, &id, Parent::Leaf, question).await;
