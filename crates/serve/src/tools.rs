@@ -243,13 +243,17 @@ pub fn split(with_tools: bool, text: &str) -> (Option<String>, Vec<Value>) {
     ((calls.is_empty() || !words.is_empty()).then_some(words), calls)
 }
 
-/// A call in `OpenAI`'s form, from `{"name": …, "arguments": {…}}`.
+/// A call in `OpenAI`'s form, from `{"name": …, "arguments": {…}}`, whose arguments may be in a string; `None` without a
+/// name, or with arguments that are no object.
 fn call(call: &Value) -> Option<Value> {
-    let name = call["name"].as_str()?;
+    let name = call["name"].as_str().filter(|name| !name.is_empty())?;
     let arguments = match call.get("arguments").or_else(|| call.get("parameters")) {
-        None => "{}".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(arguments) => arguments.to_string(),
+        None | Some(Value::Null) => "{}".into(),
+        Some(Value::String(text)) => {
+            serde_json::from_str::<Value>(text).ok().filter(Value::is_object)?;
+            text.clone()
+        }
+        Some(arguments) => arguments.is_object().then(|| arguments.to_string())?,
     };
     Some(json!({"id": new_id("call"), "type": "function", "function": {"name": name, "arguments": arguments}}))
 }
@@ -288,6 +292,16 @@ mod tests {
         {
             assert_eq!(names(text), (Some(text.into()), vec![]));
         }
+        for call in [
+            r#"{"name": "", "arguments": {}}"#,
+            r#"{"name": "f", "arguments": "kin"}"#,
+            r#"{"name": "f", "arguments": [1]}"#,
+        ] {
+            let text = format!("<tool_call>{call}</tool_call>");
+            assert_eq!(names(&text), (Some(text.clone()), vec![]));
+        }
+        let null = "<tool_call>{\"name\": \"f\", \"arguments\": null}</tool_call>";
+        assert_eq!(names(null), (None, vec!["f({})".into()]));
         let text = "<tool_call>no <tool_call>{\"name\": \"f\"}</tool_call>";
         assert_eq!(names(text), (Some("<tool_call>no".into()), vec!["f({})".into()]));
         assert_eq!(split(false, "<tool_call>{\"name\": \"f\"}").1, Vec::<Value>::new());

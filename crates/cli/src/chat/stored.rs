@@ -174,7 +174,7 @@ impl Stored {
             return;
         }
         self.saved = Instant::now();
-        let saved = self.runtime.block_on(self.store.save_progress(&self.account, &pending.reply, text));
+        let saved = self.runtime.block_on(self.store.save_progress(&self.account, &pending.reply, text, None));
         if let Err(error) = saved {
             tracing::warn!("a reply in progress was not saved: {error}");
         }

@@ -1,11 +1,12 @@
 //! Writing messages and replies in progress.
 
+use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
 use super::conversations::{self, json, title_of, touch};
-use super::messages::{blank, columns, insert, of_conversation, read, set_leaf, without_nul};
+use super::messages::{blank, columns, insert, of_conversation, read, set_leaf};
 use super::variants::name;
-use super::{MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
+use super::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
 
 impl Store {
     /// Appends messages one after the other and makes the last one the leaf: all of them or, on an error, none. A
@@ -83,21 +84,23 @@ impl Store {
         }
     }
 
-    /// Saves the partial text of a reply in progress, in case the process dies.
+    /// Saves the content and the calls so far of a reply in progress, in case the process dies.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message, or it is no longer in progress.
-    pub async fn save_progress(&self, account: &str, message: &str, text: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE messages SET content = $3 WHERE id = $1 AND status = 'in_progress' \
+    pub async fn save_progress(
+        &self,
+        account: &str,
+        message: &str,
+        content: impl Into<Content>,
+        tool_calls: Option<&Value>,
+    ) -> Result<(), StoreError> {
+        let (text, parts) = columns(&content.into());
+        let sql = "UPDATE messages SET content = $3, parts = $4, tool_calls = $5 WHERE id = $1 \
+                   AND status = 'in_progress' \
                    AND conversation IN (SELECT id FROM conversations WHERE account = $2)";
-        match sqlx::query(sql)
-            .bind(message)
-            .bind(account)
-            .bind(without_nul(text))
-            .execute(&self.pool)
-            .await?
-            .rows_affected()
-        {
+        let update = sqlx::query(sql).bind(message).bind(account).bind(text).bind(parts).bind(tool_calls.map(json));
+        match update.execute(&self.pool).await?.rows_affected() {
             0 => Err(StoreError::not_found("message in progress", message)),
             _ => Ok(()),
         }

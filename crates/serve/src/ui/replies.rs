@@ -254,7 +254,7 @@ impl Writing {
         }
         self.saved = Instant::now();
         let text = self.guard.reply.progress.borrow().text.clone();
-        match self.store.save_progress(&self.account, &self.message, &text).await {
+        match self.store.save_progress(&self.account, &self.message, text, None).await {
             Ok(()) => true,
             Err(StoreError::NotFound { .. }) => false,
             Err(error) => {

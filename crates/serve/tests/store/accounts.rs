@@ -23,7 +23,7 @@ async fn every_function_hides(store: &Store, conversation: &str, message: &str, 
     is_hidden(&store.append(BOB, id, Parent::Leaf, vec![user("x")]).await);
     is_hidden(&store.append(BOB, id, behind(), vec![user("x")]).await);
     is_hidden(&store.begin_reply(BOB, id, Parent::Leaf, "tiny", None).await);
-    is_hidden(&store.save_progress(BOB, message, "x").await);
+    is_hidden(&store.save_progress(BOB, message, "x", None).await);
     is_hidden(&store.finish_reply(BOB, message, completed("x")).await);
     is_hidden(&store.select_branch(BOB, id, message).await);
     is_hidden(&store.delete_message(BOB, id, message).await);

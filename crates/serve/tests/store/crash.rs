@@ -22,7 +22,7 @@ async fn writer() {
         ask(&store, &id, Parent::Leaf, "go on").await;
         let reply = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
         println!("begun {}", reply.id);
-        store.save_progress(ANN, &reply.id, "half").await.unwrap();
+        store.save_progress(ANN, &reply.id, "half", None).await.unwrap();
         store.finish_reply(ANN, &reply.id, completed(&format!("reply {turn}"))).await.unwrap();
         println!("finished {} reply {turn}", reply.id);
         std::io::stdout().flush().unwrap();
@@ -103,7 +103,7 @@ async fn an_interrupted_reply_keeps_what_was_saved_and_can_be_followed() {
     let id = store.create_conversation(ANN, NewConversation::default()).await.unwrap().id;
     ask(&store, &id, Parent::Root, "a story?").await;
     let reply = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
-    store.save_progress(ANN, &reply.id, "Once upon").await.unwrap();
+    store.save_progress(ANN, &reply.id, "Once upon", None).await.unwrap();
     drop(store);
     let store = Store::open(&place).await.unwrap();
     let found = store.message(ANN, &reply.id).await.unwrap();

@@ -145,12 +145,14 @@ async fn nothing_follows_a_reply_in_progress_and_it_ends_once() {
     let rating = MessageRating { verdict: Some(Verdict::Up), better: None };
     assert!(matches!(store.rate(ANN, &reply.id, &rating).await, Err(StoreError::Invalid(_))));
     assert!(matches!(store.delete_message(ANN, &id, &reply.id).await, Err(StoreError::Busy(_))));
-    store.save_progress(ANN, &reply.id, "Once").await.unwrap();
-    assert_eq!(text(&store.message(ANN, &reply.id).await.unwrap()), "Once");
+    let calls = json!([{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    store.save_progress(ANN, &reply.id, "Once", Some(&calls)).await.unwrap();
+    let saved = store.message(ANN, &reply.id).await.unwrap();
+    assert_eq!((text(&saved), saved.tool_calls.as_ref()), ("Once", Some(&calls)));
     store.finish_reply(ANN, &reply.id, completed("Once upon a time.")).await.unwrap();
     let twice = store.finish_reply(ANN, &reply.id, completed("Once upon a time.")).await.unwrap_err();
     assert!(twice.to_string().contains("already finished"), "{twice}");
-    assert!(matches!(store.save_progress(ANN, &reply.id, "x").await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(store.save_progress(ANN, &reply.id, "x", None).await, Err(StoreError::NotFound { .. })));
     assert_eq!(said(&store, &id).await, ["a story?", "Once upon a time."]);
 }
 
@@ -159,7 +161,7 @@ async fn a_reply_with_the_character_nul_is_stored() {
     let (store, id) = begun().await;
     ask(&store, &id, Parent::Root, "bytes?").await;
     let begun = store.begin_reply(ANN, &id, Parent::Leaf, "tiny", None).await.unwrap();
-    store.save_progress(ANN, &begun.id, "a\0").await.unwrap();
+    store.save_progress(ANN, &begun.id, "a\0", None).await.unwrap();
     store.finish_reply(ANN, &begun.id, completed("a\0b")).await.unwrap();
     assert_eq!(said(&store, &id).await, ["bytes?", "a\u{fffd}b"]);
     // Input that the database cannot hold is refused, and is not a defect.

@@ -41,11 +41,8 @@ impl Output {
         }
     }
 
-    /// Adds what the model wrote, and sends what is certain.
-    ///
-    /// # Errors
-    /// When the client is gone.
-    pub async fn add(&mut self, text: &str, reply: &mut StoredMessage, out: &mut Out) -> Result<(), Gone> {
+    /// Adds the model's text, and returns the pieces that are certain, which are to be sent.
+    pub fn take(&mut self, text: &str, reply: &mut StoredMessage) -> Vec<Piece> {
         let pieces = match &mut self.splitter {
             Some(splitter) => splitter.push(text),
             None if text.is_empty() => vec![],
@@ -57,7 +54,7 @@ impl Output {
         if pieces.iter().any(|piece| matches!(piece, Piece::Call(_))) || self.open.is_none() {
             self.write(reply);
         }
-        self.send(pieces, reply, out).await
+        pieces
     }
 
     /// Takes the end of the reply, and completes the message to be stored.
@@ -98,7 +95,10 @@ impl Output {
     }
 
     /// Sends pieces that are already in the message.
-    async fn send(&mut self, pieces: Vec<Piece>, reply: &StoredMessage, out: &mut Out) -> Result<(), Gone> {
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub async fn send(&mut self, pieces: Vec<Piece>, reply: &StoredMessage, out: &mut Out) -> Result<(), Gone> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => {

@@ -140,18 +140,30 @@ impl Turn {
                 Ok(None) => unreachable!("a generation ends with the end of its answers"),
                 Err(Gone) => return Ok(Ended::HungUp),
             };
-            self.output.add(&delta.text, &mut self.reply, out).await?;
+            let pieces = self.output.take(&delta.text, &mut self.reply);
+            // A call is stored before the client sees it, and may carry it out.
+            let has_call = pieces.iter().any(|piece| matches!(piece, tools::Piece::Call(_)));
+            if has_call || saved.elapsed() > SAVE_EVERY {
+                saved = Instant::now();
+                self.save_progress().await;
+            }
+            self.output.send(pieces, &self.reply, out).await?;
             if let Some(end) = delta.end {
                 return Ok(Ended::Itself(end));
             }
-            if self.stored && saved.elapsed() > SAVE_EVERY {
-                saved = Instant::now();
-                self.output.write(&mut self.reply);
-                let text = self.reply.content.text();
-                if let Err(error) = self.app.store.save_progress(&self.account, &self.reply.id, &text).await {
-                    tracing::warn!("what there is of a reply could not be kept: {error}");
-                }
-            }
+        }
+    }
+
+    /// Stores the reply so far, where the turn is stored.
+    async fn save_progress(&mut self) {
+        if !self.stored {
+            return;
+        }
+        self.output.write(&mut self.reply);
+        let Self { app, account, reply, .. } = self;
+        let saved = app.store.save_progress(account, &reply.id, reply.content.clone(), reply.tool_calls.as_ref());
+        if let Err(error) = saved.await {
+            tracing::warn!("a reply in progress was not stored: {error}");
         }
     }
 
