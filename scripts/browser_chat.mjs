@@ -260,6 +260,8 @@ try {
   await check('replies are rated, and get better answers', async () => {
     await tool(last('assistant'), 'Good reply').click();
     await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
+    const focused = await page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+    assert.equal(focused, 'Good reply', 'the button that was pressed keeps the focus');
     await tool(last('assistant'), 'Bad reply').click();
     await page.waitForSelector('[aria-label="Bad reply"][aria-pressed=true]');
     assert.equal(await page.locator('[aria-label="Good reply"][aria-pressed=true]').count(), 0);

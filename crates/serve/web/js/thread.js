@@ -53,8 +53,26 @@ export function draw() {
     return [message.id, before?.state === state ? before : { state, element: item(message) }];
   });
   drawn = new Map(items);
-  $('thread').replaceChildren(...items.map(([, { element }]) => element));
+  exchange($('thread'), items.map(([, { element }]) => element));
   $('welcome').hidden = items.length > 0;
+}
+
+/** Makes `elements` the children of a list. Those that were there stay in their places, and a button that is drawn again keeps the focus. */
+function exchange(list, elements) {
+  const focused = document.activeElement;
+  const message = list.contains(focused) ? focused.closest('.message')?.id : null;
+  const label = focused?.getAttribute('aria-label');
+  const wanted = new Set(elements);
+  elements.forEach((element, index) => {
+    const there = list.children[index];
+    if (there === element) return;
+    if (there && !wanted.has(there)) there.replaceWith(element);
+    else list.insertBefore(element, there ?? null);
+  });
+  while (list.children.length > elements.length) list.lastElementChild.remove();
+  if (!message || document.activeElement === focused) return;
+  const buttons = document.getElementById(message)?.querySelectorAll('button') ?? [];
+  [...buttons].find((button) => button.getAttribute('aria-label') === label)?.focus({ preventScroll: true });
 }
 
 const siblings = (message) => tree.messages.filter((other) => other.parent === message.parent && other.role === message.role);
@@ -138,10 +156,13 @@ export function progress(id, html, rest) {
     setHtml(body, html);
     body.dataset.html = html;
   }
-  let tail = body.querySelector(':scope > .plain-text');
+  let tail = body.querySelector('.plain-text');
   if (!tail) {
-    tail = plain('');
-    body.append(tail);
+    // On the line where the rendered text ends, if that is a line of text.
+    const end = [...body.querySelectorAll(':scope > p, :scope > ul > li, :scope > ol > li')].at(-1);
+    const line = end && end.parentElement.lastElementChild === end && body.lastElementChild.contains(end) ? end : null;
+    tail = h(line ? 'span' : 'div', { class: 'plain-text' });
+    (line ?? body).append(tail);
   }
   tail.textContent = rest;
 }
