@@ -41,9 +41,11 @@ const context = await browser.newContext({ viewport: { width: 1280, height: 800 
 await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
 const page = await context.newPage();
 const faults = [];
+// While a message is sent that the server refuses.
+let refusal = false;
 page.on('console', (message) => {
-  // A key that is asked for is answered 401 once, which the browser reports as an error of the network.
-  const expected = key && message.text().includes('401');
+  // A key that is asked for is answered 401 once; a browser reports that, and a refusal, as errors of the network.
+  const expected = (key && message.text().includes('401')) || (refusal && message.text().includes('400'));
   if (['error', 'warning'].includes(message.type()) && !expected) faults.push(`console: ${message.text()}`);
 });
 page.on('pageerror', (error) => faults.push(`error: ${error}`));
@@ -90,7 +92,9 @@ async function keepBusy() {
   const model = await page.inputValue('#model');
   const others = JSON.stringify({ model, prompt: 'Once', n: 24, max_tokens: 180, ignore_eos: true });
   let busy = true;
-  const load = (async () => { while (busy) await (await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body: others })).text(); })();
+  const ask = async () => (await fetch(new URL('/v1/completions', url), { method: 'POST', headers, body: others })).text();
+  // Two at a time, so that one is always being computed while the other begins.
+  const load = Promise.all([0, 1].map(async () => { while (busy) await ask(); }));
   return async () => {
     busy = false;
     await load;
@@ -211,6 +215,25 @@ try {
     await idle();
     await page.locator('.conversation a').first().click();
     await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+  });
+
+  await check('a refused first message leaves no conversation, and the person has it back', async () => {
+    const rows = () => page.locator('.conversation').count();
+    const before = await rows();
+    await page.keyboard.press('Alt+KeyN');
+    await page.waitForFunction(() => !document.querySelector('.message'));
+    const long = 'clay '.repeat(100_000);
+    await page.fill('#prompt', long);
+    refusal = true;
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#error:not([hidden])');
+    refusal = false;
+    await page.waitForFunction((count) => document.querySelectorAll('.conversation').length === count, before);
+    assert.match(await page.textContent('#error'), /context/);
+    assert.equal(await page.inputValue('#prompt'), long);
+    await page.fill('#prompt', '');
+    await page.locator('.conversation a').first().click();
+    await page.waitForSelector('.message');
   });
 
   await check('a setting that cannot be is refused with a reason', async () => {

@@ -135,7 +135,14 @@ const send = guard(async () => {
   grow();
   const parent = edited ? edited.parent : thread.tree.conversation.leaf;
   const started = await generate({ parent, text });
-  // Nothing was stored: the person has the text back.
+  // Nothing was stored: the person has the text back, and no empty conversation stays.
+  if (!started && created && thread.tree && !thread.tree.messages.length) {
+    await api.remove(thread.tree.conversation.id).catch(() => {});
+    history.replaceState(null, '', location.pathname);
+    thread.show(null);
+    list.mark(null);
+    list.refresh().catch(() => {});
+  }
   if (!started && !$('prompt').value) {
     $('prompt').value = text;
     grow();
@@ -148,7 +155,8 @@ async function generate(request) {
   const { id } = thread.tree.conversation;
   running(true);
   try {
-    await reply.run(id, { model: $('model').value, ...sampling(), ...request });
+    // A new conversation is in the list while its first reply is written.
+    await reply.run(id, { model: $('model').value, ...sampling(), ...request }, () => list.refresh().catch(() => {}));
     return true;
   } catch (error) {
     fail(error instanceof api.ServerError ? error.message : t('offline'));

@@ -14,17 +14,17 @@ let running = null;
 
 export const isRunning = () => running !== null;
 
-/** Asks for a reply and shows it while it is written. An error says under `began` whether the reply had begun. */
-export const run = (conversation, request) => shown(conversation, api.reply(conversation, request));
+/** Asks for a reply and shows it while it is written; calls `started` once it is stored. An error says under `began` whether the reply had begun. */
+export const run = (conversation, request, started) => shown(conversation, api.reply(conversation, request), null, started);
 
 /** Shows a reply that was begun before. */
 export const follow = (conversation, message, signal) => shown(conversation, api.follow(message, signal), message);
 
-async function shown(conversation, events, id = null) {
+async function shown(conversation, events, id = null, started = () => {}) {
   const mine = { id, reply: null, text: '' };
   running = mine;
   try {
-    await stream(mine, conversation, events);
+    await stream(mine, conversation, events, started);
   } catch (error) {
     error.began = mine.id !== null;
     // The connection broke: the person sees what came until the server, which goes on, can be asked again.
@@ -40,7 +40,7 @@ export async function stop() {
   if (running?.id) await api.stop(running.id);
 }
 
-async function stream(mine, conversation, events) {
+async function stream(mine, conversation, events, started) {
   let html = null;
   let rendered = 0;
   let rendering = false;
@@ -67,6 +67,7 @@ async function stream(mine, conversation, events) {
       mine.id = event.reply.id;
       mine.reply = event.reply;
       if (isShown()) thread.put(...(event.user ? [event.user] : []), event.reply);
+      started();
       $('announce').textContent = t('thinking');
       stick(true);
     } else if (event.type === 'left_out') {
