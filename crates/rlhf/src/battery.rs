@@ -5,12 +5,13 @@
 //! checkpoint of a stage ([`StageBattery`]).
 
 use std::cell::RefCell;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use fireclay_data::chat::EncodedTask;
 use fireclay_data::examples::AnswerCheck;
+use fireclay_files::write_atomically;
 use fireclay_infer::SamplingConfig;
 use fireclay_model::{Decoder, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
@@ -127,15 +128,13 @@ impl Exam<Decoder> for StageBattery<'_> {
 
 /// Writes one JSON object per prompt.
 fn write(file: &Path, report: &BatteryReport) -> Result<(), TrainError> {
-    let write = || -> std::io::Result<()> {
-        let mut out = BufWriter::new(std::fs::File::create(file)?);
-        for reply in &report.replies {
-            serde_json::to_writer(&mut out, reply)?;
-            out.write_all(b"\n")?;
-        }
-        out.into_inner()?.sync_all()
-    };
-    write().map_err(|source| TrainError::Io { path: file.into(), action: "written", source })
+    let written = write_atomically(file, |out| {
+        report.replies.iter().try_for_each(|reply| {
+            serde_json::to_writer(&mut *out, reply)?;
+            out.write_all(b"\n")
+        })
+    });
+    written.map_err(|source| TrainError::Io { path: file.into(), action: "written", source })
 }
 
 #[cfg(test)]

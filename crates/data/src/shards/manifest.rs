@@ -1,16 +1,16 @@
 //! `manifest.json`: the list of shards that make a whole set. It is written last.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use fireclay_files::write_atomically;
 use serde::{Deserialize, Serialize};
 
-use super::{Split, sync_dir};
+use super::Split;
 use crate::DataError;
 
 pub(super) const FILE: &str = "manifest.json";
-const TEMPORARY: &str = ".manifest.json.tmp";
 const FORMAT: &str = "fireclay-shards";
 const VERSION: u32 = 1;
 
@@ -91,16 +91,11 @@ impl Manifest {
 
     pub(super) fn write(&self, dir: &Path) -> Result<(), DataError> {
         let path = dir.join(FILE);
-        let written = || -> std::io::Result<()> {
-            let temporary = dir.join(TEMPORARY);
-            let mut file = File::create(&temporary)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            sync_dir(dir)
-        };
-        written().map_err(|error| DataError::write(&path, error))
+        let written = write_atomically(&path, |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        });
+        written.map_err(|error| DataError::write(&path, error))
     }
 }
 

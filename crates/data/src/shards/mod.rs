@@ -17,10 +17,6 @@ mod writer;
 mod manifest;
 mod set;
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
-
 pub use fireclay_corpus::Split;
 pub use header::{Header, Width};
 pub use set::ShardSet;
@@ -34,12 +30,6 @@ fn prefix(split: Split) -> &'static str {
         Split::Train => "train",
         Split::Validation => "val",
     }
-}
-
-/// Syncs `dir`, so that a rename in it survives a power failure.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    // Other systems cannot open a folder as a file.
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use fireclay_files::{is_unfinished, rename, sync_folder, unfinished_name};
 use fireclay_tokenizer::Tokenizer;
 
 use super::blocks::BlockHasher;
 use super::manifest::{self, Entry, Manifest, hex};
-use super::{Header, ShardSet, Split, Width, prefix, sync_dir};
+use super::{Header, ShardSet, Split, Width, prefix};
 use crate::DataError;
 
 /// Writes a set of shards, document by document.
@@ -183,7 +184,7 @@ impl SplitWriter {
 
 impl OpenShard {
     fn create(dir: &Path, name: String, tokenizer: [u8; 32], width: Width) -> Result<Self, DataError> {
-        let temporary = dir.join(format!(".{name}.tmp"));
+        let temporary = unfinished_name(&dir.join(&name));
         let created = || -> io::Result<_> {
             let mut file = BufWriter::with_capacity(1 << 20, File::create(&temporary)?);
             file.write_all(&[0; Header::BYTES])?;
@@ -222,8 +223,7 @@ impl OpenShard {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&header.to_bytes())?;
             file.sync_all()?;
-            fs::rename(&self.temporary, dir.join(&self.name))?;
-            sync_dir(dir)
+            rename(&self.temporary, &dir.join(&self.name))
         };
         written().map_err(|error| DataError::write(&dir.join(&self.name), error))?;
         Ok(Entry {
@@ -242,19 +242,18 @@ fn clear(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     match fs::remove_file(dir.join(manifest::FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => sync_dir(dir)?,
+        _ => sync_folder(dir)?,
     }
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(&name);
         let ours = [Split::Train, Split::Validation].iter().any(|split| {
             name.strip_prefix(prefix(*split))
                 .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".bin"))
                 .is_some_and(|number| number.len() == 5 && number.bytes().all(|b| b.is_ascii_digit()))
         });
-        if ours || name == manifest::FILE {
+        if ours || is_unfinished(&entry.path()) || name == manifest::FILE {
             fs::remove_file(entry.path())?;
         }
     }

@@ -130,11 +130,7 @@ fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
             _ => Ok(()),
         };
     }
-    let partial = path.with_extension("jsonl.partial");
-    let mut file = fs::File::create(&partial)?;
-    file.write_all(lines)?;
-    file.sync_all()?;
-    fs::rename(partial, path)
+    fireclay_files::write_atomically(path, |file| file.write_all(lines))
 }
 
 /// Preferences and ratings of a conversation, in the order of its messages.

@@ -2,16 +2,29 @@
 
 mod read;
 mod write;
-mod atomic;
 
-pub(crate) use atomic::write_atomically;
 pub(super) use read::Checkpoint;
 pub(crate) use read::transpose;
 pub(crate) use write::{Stored as GgufTensor, gguf_tensors};
 pub(super) use write::{write_adapter, write_decoder, write_model};
 
-use crate::ModelError;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::Path;
+
+use crate::ModelError;
+
+/// [`fireclay_files::write_atomically`], with the file and the remedy in its error.
+pub(crate) fn write_atomically(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), ModelError> {
+    fireclay_files::write_atomically(path, fill).map_err(|source| ModelError::Io {
+        path: path.to_owned(),
+        source,
+        hint: "check that the folder is writable and the disk has room",
+    })
+}
 
 /// Number format of the weights in a file that we write. All are read back as f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
