@@ -109,7 +109,7 @@ def main():
         before = share(server, asked, given.draws)
         for prompt in asked:
             rate(server, prompt)
-    subprocess.run([given.binary, "data", "export-preferences", "--db", database, "--out", rated], check=True)
+    subprocess.run([given.binary, "data", "export-preferences", "--db", database, "--out", rated, "--force"], check=True)
     pairs = sum(1 for _ in open(rated / "preferences.jsonl"))
     settings = [f'dpo.data=["{rated / "preferences.jsonl"}"]', f"dpo.steps={given.steps}", "dpo.learning_rate=1e-4"]
     # The ratings decide, not the battery, which would keep the model that the stage began with.

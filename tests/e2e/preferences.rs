@@ -31,8 +31,9 @@ fn ratings_become_preference_and_rating_files() {
     };
     let counted: Value = serde_json::from_str(&succeed(export().arg("--json"))).unwrap();
     assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0}));
-    let said = succeed(&mut export());
-    assert!(said.contains("preferences.jsonl: 2 pairs of 1 conversations"), "{said}");
+    fail(&mut export(), 2, &["preferences.jsonl is there already", "--force"]);
+    let said = succeed(export().arg("--force"));
+    assert!(said.contains("preferences.jsonl: 2 pairs of 1 conversation\n"), "{said}");
     // The program reads the pairs as training does.
     let trained = folder.path().join("run");
     succeed(&mut train(&trained, &["--steps=2", "--quiet"]));

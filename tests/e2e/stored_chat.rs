@@ -1,6 +1,8 @@
 //! Chats that are kept in the server's database, through pipes and at a terminal.
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -34,6 +36,35 @@ fn a_stored_conversation_goes_on_in_another_process() {
     let mut strange = fireclay();
     strange.args(["chat", "--conversation=conv_none", "--model"]).arg(&model).current_dir(folder);
     fail(&mut strange, 2, &["no conversation conv_none", "/list"]);
+}
+
+#[test]
+fn a_chat_goes_on_from_what_was_said_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, model) = (folder.path(), model(folder.path()));
+    let mut child = fireclay();
+    child.args(["chat", "--json", "--temperature=0", "--model"]).arg(&model).arg("--db");
+    child.arg(folder.join("chats.sqlite")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = child.spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut say = |line: &str| -> Value {
+        let mut answer = String::new();
+        input.write_all(line.as_bytes()).unwrap();
+        output.read_line(&mut answer).unwrap();
+        serde_json::from_str(&answer).unwrap()
+    };
+    let id = say("One\n")["conversation"].as_str().unwrap().to_owned();
+    objects(&model, folder, "Elsewhere\n", &["--conversation", &id]);
+    assert_eq!(say("Two\n")["conversation"], id.as_str());
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    let file = folder.join("saved.json");
+    objects(&model, folder, &format!("/save {}\n", file.display()), &["--conversation", &id]);
+    let saved: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let messages = saved["messages"].as_array().unwrap();
+    let asked: Vec<&str> = messages.iter().step_by(2).filter_map(|message| message["content"].as_str()).collect();
+    assert_eq!(asked, ["One", "Elsewhere", "Two"]);
+    assert!(messages.windows(2).all(|pair| pair[1]["parent"] == pair[0]["id"]), "one line without branches: {saved}");
 }
 
 #[test]

@@ -23,9 +23,10 @@ pub fn load(path: &Path, how: &LoadArgs) -> Result<TextModel> {
     Ok(TextModel::load(model_dir::resolve(path)?, &device, how.weights)?)
 }
 
-/// A model's default name: the last part of its path.
+/// A model's default name: the last part of its path as it was given, also where that is a link.
 pub fn name_of(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.into());
+    // `.` and `..` have no name of their own.
+    let whole = if path.file_name().is_some() { path.into() } else { path.canonicalize().unwrap_or_default() };
     whole.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
@@ -44,4 +45,22 @@ pub fn load_tokenizer(path: &Path) -> Result<Tokenizer> {
     }
     let beside = model_dir::resolve(path).ok().map(|dir| tokenizer_near(&dir)).transpose()?.flatten();
     beside.ok_or_else(|| own.into())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_has_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, link) = (folder.path().join("tiny-3"), folder.path().join("latest"));
+        std::fs::create_dir(&run).unwrap();
+        std::os::unix::fs::symlink(&run, &link).unwrap();
+        for (path, expect) in [(run.join(""), "tiny-3"), (link.clone(), "latest"), (link.join("."), "latest")] {
+            assert_eq!(name_of(&path), expect, "{}", path.display());
+        }
+        assert_eq!(name_of(&run.join("..").join("tiny-3").join("..")), name_of(folder.path()));
+        assert_ne!(name_of(Path::new(".")), "");
+    }
 }

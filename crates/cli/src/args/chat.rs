@@ -19,7 +19,8 @@ Examples:
   printf 'Hello\\nHow are you?\\n' | fireclay chat --model runs/tiny --quiet
   printf 'And then?\\n' | fireclay chat --model runs/tiny --conversation conv_5b… --json
 
-A line is a message; in a terminal, lines pasted together are one. /help, while it runs, lists the commands.
+A line is a message; in a terminal, lines pasted together are one. A line that begins with / is a command, also in a
+pipe and with --json: /help lists them, and // sends text that begins with a slash.
 Ctrl-C stops an answer.
 A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either
 goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could not
@@ -49,7 +50,8 @@ pub struct ChatArgs {
     /// Account of the stored conversations: the name of an API key of the server, or `local`, as without keys
     #[arg(long, value_name = "NAME", default_value = LOCAL)]
     pub account: String,
-    /// Print a JSON object for each reply: its text, why it ended, what it cost, the ids of conversation and message
+    /// Print a JSON object for each reply: its text, why it ended, what it cost, the ids of conversation and message;
+    /// and for each line that failed
     #[arg(long)]
     pub json: bool,
     /// Most tokens in a reply

@@ -46,9 +46,12 @@ pub struct ExportPreferencesArgs {
     /// The database of conversations: a file, or a postgres:// URL where the build has PostgreSQL
     #[arg(long, value_name = "FILE")]
     pub db: String,
-    /// The folder for preferences.jsonl and ratings.jsonl, which are replaced
+    /// The folder for preferences.jsonl and ratings.jsonl
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Replace the files of an earlier export
+    #[arg(long)]
+    pub force: bool,
     /// Print one JSON object: {"conversations", "pairs", "ratings"}
     #[arg(long)]
     pub json: bool,

@@ -9,7 +9,7 @@ pub const HELP: &str = "\
 /open [ID]       continue a stored one: its number in /list, its id, or the last
 /list [TEXT]     list stored conversations, or those that have TEXT
 /system TEXT     set the system message and begin a new conversation; without TEXT, show it
-/undo            take back the last exchange
+/undo            go back to before your last message
 /rate up|down    rate the last reply; /rate none takes the rating back
 /rate \"ANSWER\"   say what the last reply should have been
 /save FILE       write the conversation as JSON, which the web page can import
@@ -38,7 +38,7 @@ pub enum Input {
     List(Option<String>),
     /// `/system`: show the system message, or set it and start a new conversation.
     System(Option<String>),
-    /// `/undo`: take back the last exchange.
+    /// `/undo`: go back to before the last message.
     Undo,
     /// `/rate`: rate the last reply.
     Rate(Rating),

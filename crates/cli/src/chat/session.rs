@@ -168,15 +168,28 @@ impl ChatSession<'_> {
                 }
             },
         };
-        if undone {
-            self.terminal.hint("the last exchange was removed");
-            return Ok(());
+        if !undone {
+            return self.refuse("there is no message to go back before");
         }
-        self.refuse("there is no exchange to undo")
+        let kept = if self.stored.is_some() { "; it is kept as a branch, which the web page shows" } else { "" };
+        self.terminal.hint(format_args!("back to before your last message{kept}"));
+        Ok(())
+    }
+
+    /// Takes over what was said in the conversation elsewhere.
+    fn catch_up(&mut self) -> Result<()> {
+        let Some(path) = self.stored.as_mut().map_or(Ok(None), Stored::catch_up)? else { return Ok(()) };
+        let system = self.conversation.system().map(Into::into);
+        self.conversation = ChatHistory::continuing(system, as_messages(&path));
+        self.terminal.note("this conversation went on elsewhere; the reply follows its newest message");
+        Ok(())
     }
 
     /// Answers a message and stores both, or reports why it cannot be answered.
     fn say(&mut self, text: &str) -> Result<()> {
+        if let Err(error) = self.catch_up() {
+            return self.refuse(one_line(&error));
+        }
         let ids = match self.prompt(text) {
             Ok(ids) => ids,
             Err(error) => return self.refuse(one_line(&error)),

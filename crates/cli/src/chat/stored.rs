@@ -103,6 +103,19 @@ impl Stored {
         Ok((tree.conversation, path))
     }
 
+    /// The messages up to the conversation's newest, if the web page or another chat has gone on with it since.
+    ///
+    /// # Errors
+    /// When the database fails, or the conversation was deleted.
+    pub fn catch_up(&mut self) -> Result<Option<Vec<StoredMessage>>> {
+        let Some(Current { conversation, leaf, .. }) = &self.current else { return Ok(None) };
+        let now = self.runtime.block_on(self.store.conversation(&self.account, conversation))?;
+        if now.leaf == *leaf {
+            return Ok(None);
+        }
+        Ok(Some(self.go_on(Some(&now.id))?.1))
+    }
+
     fn find(&self, which: Option<&str>) -> Result<String> {
         if let Some(number) = which.and_then(|which| which.parse::<usize>().ok()) {
             let listed = number.checked_sub(1).and_then(|index| self.listed.get(index));

@@ -22,6 +22,9 @@ use crate::{model_dir, run_recipe};
 /// Number of conversations or pairs of the embedded corpus if no run gives it.
 const DRAWN: usize = 1000;
 
+/// Files of exported pairs and ratings.
+const EXPORTED: [&str; 2] = ["preferences.jsonl", "ratings.jsonl"];
+
 /// Runs the sub-command.
 ///
 /// # Errors
@@ -34,33 +37,40 @@ pub fn run(command: &DataCommand) -> Result<()> {
 }
 
 fn export(args: &ExportPreferencesArgs) -> Result<()> {
+    let older = EXPORTED.iter().map(|file| args.out.join(file)).find(|path| path.exists());
+    if let Some(older) = older.filter(|_| !args.force) {
+        return Err(user(format!(
+            "{} is there already; --force replaces the files of an earlier export, or choose another --out",
+            older.display()
+        )));
+    }
     let made = export_preferences(&args.db, &args.out)?;
     let mut out = io::stdout();
     if args.json {
         writeln!(out, "{}", serde_json::to_string(&made)?)?;
         return Ok(());
     }
-    let files = [("pairs", made.pairs, "preferences.jsonl"), ("ratings", made.ratings, "ratings.jsonl")];
-    for (what, count, file) in files {
+    let conversations = counted(made.conversations, "conversation");
+    let [pairs, ratings] = EXPORTED;
+    for (what, count, file) in [("pair", made.pairs, pairs), ("rating", made.ratings, ratings)] {
         match count {
-            0 => writeln!(out, "{file}: nothing to write, no {what} in {} conversations", made.conversations)?,
-            _ => writeln!(
-                out,
-                "{}: {count} {what} of {} conversations",
-                args.out.join(file).display(),
-                made.conversations
-            )?,
+            0 => writeln!(out, "{file}: nothing to write, no {what}s in {conversations}")?,
+            _ => writeln!(out, "{}: {} of {conversations}", args.out.join(file).display(), counted(count, what))?,
         }
     }
     if made.left_out > 0 {
         writeln!(
             out,
-            "{} ratings are left out: of replies that call functions, were cut off but rated good, or answer no \
-             message",
-            made.left_out
+            "left out: {}, of replies that call functions, were cut off but rated good, or answer no message",
+            counted(made.left_out, "rating")
         )?;
     }
     Ok(())
+}
+
+/// A number of things whose name takes an s.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Prints the first batches.
