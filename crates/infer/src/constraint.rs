@@ -196,6 +196,23 @@ impl fmt::Debug for CompiledConstraint {
 }
 
 impl CompiledConstraint {
+    /// Whether a text of these tokens meets the constraint.
+    ///
+    /// # Errors
+    /// [`InferError::Constraint`] when the text takes more work than the limits allow.
+    pub fn accepts(mut self, ids: impl IntoIterator<Item = u32>) -> Result<bool, InferError> {
+        for id in ids {
+            self.prepare()?;
+            let mask = self.mask.as_ref().filter(|_| !self.ended && (id as usize) < self.end);
+            if !mask.is_some_and(|mask| mask.get(id as usize)) {
+                return Ok(false);
+            }
+            self.follow(id)?;
+        }
+        self.prepare()?;
+        Ok(self.ended || self.mask.as_ref().is_some_and(|mask| mask.get(self.end)))
+    }
+
     /// Computes the next mask, unless it is known. This work runs in parallel with the forward pass.
     pub(crate) fn prepare(&mut self) -> Result<(), InferError> {
         if self.mask.is_none() && !self.ended {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
+use crate::tools::Tools;
 
 /// Constraint of a format on the answer; `None` for any text.
 ///
@@ -72,21 +73,29 @@ fn known(object: &Value, field: &str, names: &[&str]) -> Result<(), ApiError> {
     }
 }
 
-/// Compiles the constraint of a format, on a thread for blocking work.
+/// Compiles what a reply is held to, a format or the form of its calls, on a thread for blocking work.
 ///
 /// # Errors
-/// As [`constraint`], and 400 when the schema cannot be met or enforced, or the model's tokenizer cannot be
-/// constrained.
+/// As [`constraint`], and 400 when a schema cannot be met or enforced, the model's tokenizer cannot be constrained, or
+/// there are both a format and tools.
 pub async fn compiled(
     model: &Arc<Served>,
+    tools: Option<&Tools>,
     format: Option<&Value>,
     field: &'static str,
 ) -> Result<Option<CompiledConstraint>, ApiError> {
-    let Some(constraint) = constraint(format, field)? else { return Ok(None) };
+    let (constraint, field) = match (constraint(format, field)?, tools) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::unsupported(field, "with tools, whose calls are another form; leave one out"));
+        }
+        (format, None) => (format, field),
+        (None, Some(tools)) => (tools.constraint.clone(), "tools"),
+    };
+    let Some(constraint) = constraint else { return Ok(None) };
     let model = Arc::clone(model);
     let compiled = blocking(move || {
         let compiler = model.constraints().ok_or_else(|| {
-            ApiError::unsupported(field, "this model's tokens are not plain bytes; ask for JSON in the prompt")
+            ApiError::unsupported(field, "this model's tokens are not plain bytes; ask for the form in the prompt")
         })?;
         compiler.compile(&constraint).map_err(|error| ApiError::of_infer(&error).with_param(field))
     });

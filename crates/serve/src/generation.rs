@@ -131,6 +131,11 @@ impl Generation {
         None
     }
 
+    /// Ends the answers where they are; their ends still come.
+    pub fn stop(&self) {
+        (0..self.answers.len()).for_each(|index| self.updates.cancel(index));
+    }
+
     fn token(&mut self, index: usize, token: Token) -> Option<AnswerDelta> {
         if self.first.is_none() {
             self.first = Some(Instant::now());

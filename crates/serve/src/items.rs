@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
-use crate::messages::parse_arguments;
 use crate::store::{Content, NewMessage, Role, StoredMessage};
 
 /// Fields of an item that the server sets; ignored in requests.
@@ -108,8 +107,7 @@ pub fn as_chat(message: &StoredMessage) -> fireclay_tokenizer::Message {
         Role::Tool => "tool",
     };
     let mut chat = fireclay_tokenizer::Message::new(role, message.content.text());
-    if let Some(mut calls) = message.tool_calls.clone() {
-        parse_arguments(&mut calls);
+    if let Some(calls) = message.tool_calls.clone() {
         chat.no_content = chat.content.is_empty();
         chat.extra.insert("tool_calls".into(), calls);
     }

@@ -45,9 +45,6 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
         message.content = refusal.as_str().unwrap_or_default().into();
         message.no_content = false;
     }
-    if let Some(calls) = message.extra.get_mut("tool_calls") {
-        parse_arguments(calls);
-    }
     Ok(message)
 }
 
@@ -103,18 +100,6 @@ fn role(role: &str) -> Option<String> {
     }
 }
 
-/// Converts the arguments of calls from JSON text, which clients send, to objects, which templates expect.
-pub fn parse_arguments(calls: &mut Value) {
-    for call in calls.as_array_mut().into_iter().flatten() {
-        let Some(arguments) = call.get_mut("function").and_then(|function| function.get_mut("arguments")) else {
-            continue;
-        };
-        if let Some(Ok(object @ Value::Object(_))) = arguments.as_str().map(serde_json::from_str) {
-            *arguments = object;
-        }
-    }
-}
-
 /// Variables of the template.
 pub fn render_options(model: &Served, tools: Option<Vec<Value>>, variables: Map<String, Value>) -> RenderOptions {
     let mut options = model.tokenizer.render_options();
@@ -137,16 +122,28 @@ pub fn encode(
         model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
     }
     let without = render_options(model, None, variables.clone());
-    let plain = model.text.chat_prompt_with(messages, &without).map_err(|error| ApiError::of_text(&error));
+    let plain = prompt(model, messages, &without);
     let Some(tools) = tools else { return plain };
     let options = render_options(model, Some(tools), variables);
-    let ids = model.text.chat_prompt_with(messages, &options).map_err(|error| ApiError::of_text(&error))?;
+    let ids = prompt(model, messages, &options)?;
     match plain {
         Ok(plain) if plain == ids => {
             Err(ApiError::unsupported("tools", "this model's chat template does not show them"))
         }
         _ => Ok(ids),
     }
+}
+
+/// The ids of a rendered conversation. Templates that join content to other text fail where a message has none: there it
+/// is one without words.
+fn prompt(model: &Served, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
+    let mut ids = model.text.chat_prompt_with(messages, options);
+    if ids.is_err() && messages.iter().any(|message| message.no_content) {
+        let mut messages = messages.to_vec();
+        messages.iter_mut().for_each(|message| message.no_content = false);
+        ids = model.text.chat_prompt_with(&messages, options).or(ids);
+    }
+    ids.map_err(|error| ApiError::of_text(&error))
 }
 
 #[cfg(test)]
@@ -173,7 +170,8 @@ mod tests {
         let call = json!({"role": "assistant", "content": null, "tool_calls":
             [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]});
         let message = of(&call).unwrap();
-        assert_eq!(message.extra["tool_calls"][0]["function"]["arguments"], json!({"x": 1}));
+        // Which form of arguments a template takes is known where it is rendered.
+        assert_eq!(message.extra["tool_calls"][0]["function"]["arguments"], "{\"x\": 1}");
     }
 
     #[test]

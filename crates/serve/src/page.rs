@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, FittedPrompt, prompt_limit};
 use serde_json::Map;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::app::App;
 use crate::blocking::blocking;
@@ -53,7 +53,9 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     let config = fields.config(&model, most, CHAT_TEMPERATURE)?;
     let request = model.request(prompt, config, &[], true)?;
     let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, pieces) = mpsc::channel(WAITING);
+    let stop = Arc::new(Notify::new());
+    let stopped = Arc::clone(&stop);
     if left_out > 0 {
         sender.try_send(Generated::LeftOut(left_out)).expect("the channel is new, and its receiver is here");
     }
@@ -61,6 +63,10 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
         loop {
             let delta = tokio::select! {
                 delta = generation.next() => delta,
+                () = stopped.notified() => {
+                    generation.stop();
+                    continue;
+                }
                 () = sender.closed() => return,
             };
             let sent = match delta {
@@ -85,7 +91,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
             }
         }
     });
-    Ok(receiver)
+    Ok(Generation::new(pieces, stop))
 }
 
 /// The ids of a conversation, and the number of oldest exchanges that are dropped to leave room for a reply.

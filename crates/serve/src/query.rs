@@ -79,7 +79,9 @@ impl Fields {
     /// 400 for anything else.
     pub fn number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let number = text.parse().ok().filter(|number| range.contains(number));
+        // A sign is no part of a count, also where `parse` takes one.
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|text| text.parse().ok()).filter(|number| range.contains(number));
         let (least, most) = (range.start(), range.end());
         let wrong = || ApiError::invalid(format!("`{name}` is from {least} to {most}")).with_param(name);
         number.map(Some).ok_or_else(wrong)

@@ -38,11 +38,11 @@ pub const CHATML: &str = "\
 {%- if message['role'] == 'assistant' -%}
 {{- '<|im_start|>assistant\n' -}}
 {%- generation -%}
-{{- message['content'] + '<|im_end|>' -}}
+{{- (message['content'] or '') + '<|im_end|>' -}}
 {%- endgeneration -%}
 {{- '\n' -}}
 {%- else -%}
-{{- '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' -}}
+{{- '<|im_start|>' + message['role'] + '\n' + (message['content'] or '') + '<|im_end|>\n' -}}
 {%- endif -%}
 {%- endfor -%}
 {%- if add_generation_prompt -%}

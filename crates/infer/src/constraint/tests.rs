@@ -56,6 +56,17 @@ fn each_kind_of_constraint_allows_what_can_follow() {
 }
 
 #[test]
+fn only_a_whole_text_is_accepted() {
+    let choices = Constraint::Choices(vec!["yes".into(), "yesterday".into()]);
+    for (text, expect) in
+        [("yes", true), ("yesterday", true), ("yester", false), ("", false), ("yesterdays", false), ("no", false)]
+    {
+        let compiled = compiler().compile(&choices).unwrap();
+        assert_eq!(compiled.accepts(text.bytes().map(u32::from)).unwrap(), expect, "{text:?}");
+    }
+}
+
+#[test]
 fn a_text_that_may_end_goes_on_while_it_is_too_short() {
     let mut compiled = compiler().compile(&Constraint::Regex("a+".into())).unwrap();
     compiled.prepare().unwrap();

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::body::{Body, Json};
+use crate::calls::{self, Piece, Splitter};
 use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
@@ -20,7 +21,7 @@ use crate::model::Served;
 use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, request};
 use crate::sse;
 use crate::store::new_id;
-use crate::tools::{self, Piece, Splitter};
+use crate::tools::Tools;
 
 request! {
     /// A conversation to answer.
@@ -42,15 +43,16 @@ request! {
         /// Tell so many of the most probable tokens in each place.
         #[serde(default)]
         pub top_logprobs: Option<usize>,
-        /// Functions that may be called, where the model's chat template shows them.
+        /// Functions that may be called, where the model's chat template shows them. The arguments of a `strict` one are
+        /// held to its `parameters`.
         #[serde(default)]
         #[schema(value_type = Option<Vec<Object>>)]
         pub tools: Option<Vec<Value>>,
-        /// "auto" or "none".
+        /// "auto", "none", "required", or `{"type": "function", "function": {"name"}}`.
         #[serde(default)]
-        #[schema(value_type = Option<String>)]
+        #[schema(value_type = Option<Object>)]
         pub tool_choice: Option<Value>,
-        /// True: a reply may have several calls.
+        /// False: a reply has one call at most.
         #[serde(default)]
         pub parallel_tool_calls: Option<bool>,
         /// Further variables for the chat template, such as `enable_thinking`.
@@ -86,7 +88,6 @@ impl ChatRequest {
     fn check(&self) -> Result<(), ApiError> {
         format::constraint(self.response_format.as_ref(), "response_format")?;
         StreamOptions::check(self.stream_options, self.stream)?;
-        tools::check_parallel(self.parallel_tool_calls, self.tools.as_ref().is_some_and(|tools| !tools.is_empty()))?;
         if self.top_logprobs.is_some_and(|number| number > 0) && !self.logprobs {
             return Err(ApiError::invalid("`top_logprobs` needs `logprobs`: true").with_param("top_logprobs"));
         }
@@ -118,17 +119,14 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     let n = count(asked.n, 1, app.places())?;
     let places = model.admit(n)?;
     let stops = asked.sampling_fields().stops()?;
-    let (prompt, with_tools) = {
-        let (model, asked) = (Arc::clone(&model), asked.clone());
-        blocking(move || prompt(&model, &asked)).await?
+    let tools = Tools::offered(asked.tools.clone(), asked.tool_choice.as_ref(), asked.parallel_tool_calls)?;
+    let prompt = {
+        let (model, asked, tools) = (Arc::clone(&model), asked.clone(), tools.clone());
+        blocking(move || prompt(&model, &asked, tools)).await?
     };
-    let constraint = format::compiled(&model, asked.response_format.as_ref(), "response_format").await?;
-    if with_tools && constraint.is_some() {
-        return Err(ApiError::unsupported(
-            "response_format",
-            "with tools, whose calls are another form; leave one out",
-        ));
-    }
+    let format = asked.response_format.as_ref();
+    let constraint = format::compiled(&model, tools.as_ref(), format, "response_format").await?;
+    let with_tools = tools.is_some();
     let wanted = asked.max_completion_tokens.or(asked.max_tokens);
     model.check_room(prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
@@ -155,15 +153,14 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
 const OWN_VARIABLES: [&str; 6] =
     ["messages", "tools", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
 
-/// The ids of a conversation, and whether tools were shown to the model.
-fn prompt(model: &Served, asked: &ChatRequest) -> Result<(Vec<u32>, bool), ApiError> {
+/// The ids of a conversation, in which the model is shown these tools.
+fn prompt(model: &Served, asked: &ChatRequest, tools: Option<Tools>) -> Result<Vec<u32>, ApiError> {
     let messages = messages(&asked.messages)?;
-    let tools = tools::offered(asked.tools.clone(), asked.tool_choice.as_ref())?;
     if let Some(name) = asked.chat_template_kwargs.keys().find(|name| OWN_VARIABLES.contains(&name.as_str())) {
         let message = format!("`chat_template_kwargs`: `{name}` is set by the server; leave it out");
         return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
     }
-    Ok((encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?, tools.is_some()))
+    encode(model, &messages, tools.map(|tools| tools.shown), asked.chat_template_kwargs.clone())
 }
 
 /// Fields of an answer's JSON besides its deltas.
@@ -179,7 +176,7 @@ impl Answer {
     fn whole(&self, choices: &[Whole]) -> Value {
         let mut tokens = Tokens::default();
         let choice = |(index, whole): (usize, &Whole)| {
-            let (content, calls) = tools::split(self.with_tools, &whole.text);
+            let (content, calls) = calls::split(self.with_tools, &whole.text);
             let reason = if calls.is_empty() { whole.end.reason } else { "tool_calls" };
             let mut message = json!({"role": "assistant", "content": content, "refusal": null});
             if !calls.is_empty() {

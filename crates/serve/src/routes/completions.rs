@@ -100,7 +100,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
         let (model, asked) = (Arc::clone(&model), asked.prompt.clone());
         blocking(move || encode(&model, asked)).await?
     };
-    let constraint = format::compiled(&model, asked.response_format.as_ref(), "response_format").await?;
+    let constraint = format::compiled(&model, None, asked.response_format.as_ref(), "response_format").await?;
     let wanted = asked.max_tokens.unwrap_or(MAX_TOKENS);
     let scores = asked.logprobs.is_some() && asked.echo;
     let mut requests = vec![];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::item_list::{Item, ItemsQuery, items, list, message_of, no_item, objects};
 use crate::items::parse_all;
 use crate::metadata::check_metadata;
+use crate::path::Path;
 use crate::query::Query;
 use crate::store::{ConversationChange, NewConversation, Parent, StoreError, StoredConversation, StoredMessage};
 
@@ -131,6 +132,7 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.store.delete_conversation(&account, &id).await?;
+    app.running.stop_all(&id);
     Ok(axum::Json(json!({"id": id, "object": "conversation.deleted", "deleted": true})).into_response())
 }
 

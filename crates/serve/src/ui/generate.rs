@@ -1,9 +1,10 @@
 //! The interface between the page and the models that answer it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::ApiError;
 use crate::store::{StoredMessage, Usage};
@@ -64,7 +65,23 @@ pub enum Generated {
 }
 
 /// A reply as it comes. Dropping it ends the generation.
-pub type Generation = mpsc::Receiver<Generated>;
+pub struct Generation {
+    /// Its pieces.
+    pub pieces: mpsc::Receiver<Generated>,
+    stop: Arc<Notify>,
+}
+
+impl Generation {
+    /// A reply whose pieces come from `pieces`, and whose writer is told by `stop` to end it where it is.
+    pub fn new(pieces: mpsc::Receiver<Generated>, stop: Arc<Notify>) -> Self {
+        Self { pieces, stop }
+    }
+
+    /// Ends the reply where it is; its end still comes.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
 
 /// Writes replies.
 pub trait Replies: Send + Sync {

@@ -29,7 +29,7 @@ pub use crate::error::ApiError;
 pub use assets::paths as asset_paths;
 pub use generate::{Generated, Generation, PageModel, PageSampling, Replies, ReplyRequest};
 pub use markdown::render;
-pub(crate) use running::RunningReplies;
+pub(crate) use running::{Guard, RunningReplies};
 
 /// State that the page's routes share.
 #[derive(Clone)]

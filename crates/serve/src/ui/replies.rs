@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::running::{Ended, Follower, Guard};
 use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, Ui};
 use crate::body::{Body, Json as Given};
+use crate::path::Path;
 use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage, Usage};
 
 /// Events that wait for a slow reader.
@@ -106,7 +107,7 @@ async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<E
         user = added.into_iter().next();
     }
     let reply = ui.store.begin_reply(&account, &id, parent, &model, instructions.as_deref()).await?;
-    let guard = ui.running.begin(&reply.id, &account);
+    let guard = ui.running.begin(&reply, &account);
     let progress = guard.reply.progress.subscribe();
     let (follower, events) = follower(&ui, &account, &reply.id);
     let started = json!({"type": "started", "user": user, "reply": reply});
@@ -201,21 +202,25 @@ impl Writing {
     async fn run(mut self, generation: Generation) {
         let end = self.write(generation).await;
         let error = end.error.clone();
-        let ended = match self.store_reply(end).await {
-            Ok(()) => Ended { is_stored: true, error },
+        match self.store_reply(end).await {
+            Ok(()) => self.guard.end(true, error),
             // The conversation may have been deleted in the meantime.
-            Err(error) => Ended { is_stored: false, error: Some(error.to_string()) },
-        };
-        self.guard.reply.progress.send_modify(|progress| progress.end = Some(ended));
+            Err(error) => self.guard.end(false, Some(error.to_string())),
+        }
     }
 
     async fn write(&mut self, mut generation: Generation) -> End {
-        let reply = Arc::clone(&self.guard.reply);
+        let (reply, mut is_stopped) = (Arc::clone(&self.guard.reply), false);
         loop {
             let next = tokio::select! {
                 biased;
-                () = reply.stop.notified() => return cancelled(),
-                next = generation.recv() => next,
+                () = reply.stop.notified(), if !is_stopped => {
+                    // What it took comes with its end.
+                    generation.stop();
+                    is_stopped = true;
+                    continue;
+                }
+                next = generation.pieces.recv() => next,
             };
             match next {
                 Some(Generated::LeftOut(exchanges)) => {
@@ -224,12 +229,14 @@ impl Writing {
                     }
                     reply.progress.send_modify(|progress| progress.left_out = exchanges);
                 }
+                Some(Generated::Text(_)) if is_stopped => {}
                 Some(Generated::Text(text)) => {
-                    reply.progress.send_modify(|progress| progress.text.push_str(&text));
+                    self.guard.add(&text);
                     if !self.save().await {
-                        return cancelled();
+                        return cancelled(None);
                     }
                 }
+                Some(Generated::End { usage, .. }) if is_stopped => return cancelled(Some(usage)),
                 Some(Generated::End { finish_reason, usage }) => {
                     let is_whole = finish_reason != "length";
                     let status = if is_whole { Status::Completed } else { Status::Incomplete };
@@ -239,6 +246,7 @@ impl Writing {
                 Some(Generated::Failed(message)) => {
                     return End { reason: "error", status: Status::Incomplete, usage: None, error: Some(message) };
                 }
+                None if is_stopped => return cancelled(None),
                 None => {
                     let error = Some("the server stops".to_owned());
                     return End { reason: "interrupted", status: Status::Incomplete, usage: None, error };
@@ -276,6 +284,6 @@ impl Writing {
     }
 }
 
-fn cancelled() -> End {
-    End { reason: "cancelled", status: Status::Incomplete, usage: None, error: None }
+fn cancelled(usage: Option<Usage>) -> End {
+    End { reason: "cancelled", status: Status::Incomplete, usage, error: None }
 }

@@ -1,6 +1,6 @@
 //! The page's routes for conversations, messages and ratings.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use super::{Account, ApiError, Ui, markdown};
 use crate::blocking::blocking;
 use crate::body::{Body, Json as Given};
 use crate::metadata::check_metadata;
+use crate::path::Path;
 use crate::query::{Fields, FromQuery, Query};
 use crate::store::{
     ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
@@ -176,6 +177,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
 ) -> Answer<Value> {
     ui.store.delete_conversation(&account, &id).await?;
+    ui.running.stop_all(&id);
     Ok(Json(json!({"id": id, "deleted": true})))
 }
 

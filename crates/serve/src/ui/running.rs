@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::ApiError;
 use super::routes::shown;
-use crate::store::Store;
+use crate::store::{Store, StoredMessage};
 
 /// Time limit for a reader that takes no event.
 const SLOWEST: Duration = Duration::from_secs(30);
@@ -39,6 +39,7 @@ pub struct Ended {
 /// A reply that is being written.
 pub struct RunningReply {
     account: String,
+    conversation: String,
     /// Tells the writer to end.
     pub stop: Notify,
     pub progress: watch::Sender<Progress>,
@@ -56,11 +57,18 @@ impl Default for RunningReplies {
 
 impl RunningReplies {
     /// Registers a reply until the returned guard is dropped.
-    pub fn begin(&self, message: &str, account: &str) -> Guard {
-        let (account, progress) = (account.to_owned(), watch::Sender::new(Progress::default()));
-        let reply = Arc::new(RunningReply { account, stop: Notify::new(), progress });
-        self.0.send_modify(|all| drop(all.insert(message.to_owned(), Arc::clone(&reply))));
-        Guard { all: self.clone(), message: message.to_owned(), reply }
+    pub fn begin(&self, message: &StoredMessage, account: &str) -> Guard {
+        let (account, conversation) = (account.to_owned(), message.conversation.clone());
+        let progress = watch::Sender::new(Progress::default());
+        let reply = Arc::new(RunningReply { account, conversation, stop: Notify::new(), progress });
+        self.0.send_modify(|all| drop(all.insert(message.id.clone(), Arc::clone(&reply))));
+        Guard { all: self.clone(), message: message.id.clone(), reply }
+    }
+
+    /// Ends the replies in a conversation, which was deleted.
+    pub fn stop_all(&self, conversation: &str) {
+        let all = self.0.borrow();
+        all.values().filter(|reply| reply.conversation == conversation).for_each(|reply| reply.stop.notify_one());
     }
 
     /// The account's reply of this id, if it is being written here.
@@ -80,6 +88,25 @@ pub struct Guard {
     all: RunningReplies,
     message: String,
     pub reply: Arc<RunningReply>,
+}
+
+impl Guard {
+    /// Resolves once the reply is to end.
+    pub async fn stopped(&self) {
+        self.reply.stop.notified().await;
+    }
+
+    /// Tells those who follow the reply more of its text.
+    pub fn add(&self, text: &str) {
+        if !text.is_empty() {
+            self.reply.progress.send_modify(|progress| progress.text.push_str(text));
+        }
+    }
+
+    /// Tells those who follow the reply of its end.
+    pub fn end(&self, is_stored: bool, error: Option<String>) {
+        self.reply.progress.send_modify(|progress| progress.end = Some(Ended { is_stored, error }));
+    }
 }
 
 impl Drop for Guard {

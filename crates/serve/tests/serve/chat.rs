@@ -1,7 +1,9 @@
+use fireclay_serve::Server;
+use fireclay_text::TextModel;
 use fireclay_tokenizer::Message;
 use serde_json::{Value, json};
 
-use crate::{bad, chat, engine_says, good, merged, model, post, routes};
+use crate::{bad, chat, config, engine_says, good, merged, model, post, routes};
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -134,6 +136,37 @@ async fn the_second_turn_finds_the_first_in_the_cache() {
     let second = good(&router, PATH, chat("", json!({"messages": messages}))).await;
     let cached = second["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
     assert!(cached >= 16 && cached < second["usage"]["prompt_tokens"].as_u64().unwrap(), "{cached}");
+}
+
+#[tokio::test]
+async fn a_message_without_content_is_one_without_words() {
+    // The built-in template, and that of models trained before it took such messages.
+    let before = fireclay_tokenizer::CHATML.replace("(message['content'] or '')", "message['content']");
+    assert_ne!(before, fireclay_tokenizer::CHATML);
+    for template in [fireclay_tokenizer::CHATML, &before] {
+        told_without_content(template).await;
+    }
+}
+
+async fn told_without_content(template: &str) {
+    let template = fireclay_tokenizer::ChatTemplate::new(template).unwrap();
+    let tokenizer = model().tokenizer().unwrap().with_chat_template(template);
+    let model = TextModel { tokenizer: Some(tokenizer), ..model() };
+    let server = Server::bind(config(), vec![("tiny".into(), model)]).await.unwrap_or_else(|error| panic!("{error}"));
+    let router = server.router();
+    let call = json!({"id": "call_x", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let told = async |content: Value| {
+        let mut calling = json!({"role": "assistant", "tool_calls": [call]});
+        if content != "missing" {
+            calling["content"] = content;
+        }
+        let result = json!({"role": "tool", "tool_call_id": "call_x", "content": "hot"});
+        let messages = json!([{"role": "user", "content": "Is it hot?"}, calling, result]);
+        good(&router, PATH, chat("", json!({"messages": messages}))).await["usage"].take()
+    };
+    let empty = told("".into()).await["prompt_tokens"].clone();
+    assert_eq!(told(Value::Null).await["prompt_tokens"], empty);
+    assert_eq!(told("missing".into()).await["prompt_tokens"], empty);
 }
 
 #[tokio::test]

@@ -135,10 +135,13 @@ async fn a_shutdown_ends_streams_that_do_not_finish_with_words() {
         running(Config { limits: Limits { grace: Duration::ZERO, ..limits() }, ..config() }).await;
     let streamed = ask(address, &endless(true)).await;
     let whole = ask(address, &merged(endless(false), json!({"n": 1}))).await;
-    wait_for(address, "fireclay_engine_requests{", |requests| requests == 5).await;
+    let response = json!({"model": "tiny", "input": "What is hot?", "stream": true, "temperature": 0});
+    let response = ask_at(address, "/v1/responses", &response).await;
+    wait_for(address, "fireclay_engine_requests{", |requests| requests == 6).await;
     let begun = Instant::now();
     stop.send(()).unwrap();
-    let (streamed, whole) = tokio::join!(read(streamed), read(whole));
+    let (streamed, whole, response) = tokio::join!(read(streamed), read(whole), read(response));
+    assert!(response.contains("event: response.failed") && response.contains("\"incomplete\""), "{response}");
     let end = &streamed[streamed.len().saturating_sub(200)..];
     assert!(streamed.contains("\"code\":\"shutdown\"") && streamed.contains("data: [DONE]"), "{end}");
     assert!(whole.starts_with("HTTP/1.1 503") && whole.contains("\"code\":\"shutdown\""), "{whole}");

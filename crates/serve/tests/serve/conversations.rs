@@ -1,5 +1,7 @@
 use axum::http::StatusCode;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::{bad, good, request, routes, send};
 
@@ -7,6 +9,44 @@ const PATH: &str = "/v1/conversations";
 
 fn texts(list: &Value) -> Vec<&str> {
     list["data"].as_array().unwrap().iter().map(|item| item["content"][0]["text"].as_str().unwrap()).collect()
+}
+
+/// Deleting a conversation, or stopping the reply by its id on the page, ends a response in the middle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_ends_with_its_conversation_and_by_the_pages_button() {
+    let (router, _server) = routes().await;
+    for is_deleted in [true, false] {
+        let made = good(&router, PATH, json!({})).await;
+        let asked = json!({"model": "tiny", "input": "What is hot?", "conversation": made["id"], "stream": true,
+            "temperature": 0});
+        let sent = router.clone().oneshot(request("POST", "/v1/responses", None, Some(&asked))).await.unwrap();
+        let (mut body, mut text) = (sent.into_body(), String::new());
+        while !text.contains("output_text.delta") {
+            text += std::str::from_utf8(body.frame().await.unwrap().unwrap().data_ref().unwrap()).unwrap();
+        }
+        let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+        if is_deleted {
+            assert_eq!(send(&router, request("DELETE", &path, None, None)).await.status, StatusCode::OK);
+        } else {
+            let reply = text.split("\"item_id\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let stop = format!("/ui/api/messages/{reply}/stop");
+            assert_eq!(send(&router, request("POST", &stop, None, None)).await.json()["stopped"], true);
+        }
+        text += &String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let end: Value = serde_json::from_str(text.trim_end().rsplit("data: ").next().unwrap()).unwrap();
+        assert!(text.matches("output_text.delta").count() < 1000, "it does not go on to its end");
+        if is_deleted {
+            assert_eq!(end["type"], "response.failed");
+            assert!(end["response"]["error"]["message"].as_str().unwrap().contains("deleted"), "{end}");
+        } else {
+            assert_eq!(
+                (&end["type"], &end["response"]["status"]),
+                (&json!("response.incomplete"), &json!("incomplete"))
+            );
+            let items = send(&router, request("GET", &format!("{path}/items"), None, None)).await.json();
+            assert_eq!(items["data"][0], end["response"]["output"][0], "what there is is kept");
+        }
+    }
 }
 
 #[tokio::test]

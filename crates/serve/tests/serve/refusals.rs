@@ -1,7 +1,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use fireclay_serve::{Config, Limits, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::accounts::keys;
 use crate::{Answer, bad, chat, config, good, limits, merged, model, post, request, routes, send, start};
@@ -247,6 +247,40 @@ async fn routes_and_methods_that_are_not_there_are_told_so() {
         let answer = send(&router, request(method, path, None, None)).await;
         assert_eq!(answer.status.as_u16(), status, "{method} {path}");
         assert!(answer.json()["error"]["message"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_by_every_route() {
+    let (router, _server) = routes().await;
+    let document: Value = serde_json::from_str(&fireclay_serve::openapi()).unwrap();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "%FF" } else { part });
+        let wrong = parts.collect::<Vec<_>>().join("/");
+        for method in methods.as_object().unwrap().keys().filter(|_| wrong != *path) {
+            let answer = send(&router, request(&method.to_uppercase(), &wrong, None, Some(&json!({})))).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method} {wrong}: {}", answer.text);
+            assert_eq!(answer.json()["error"]["type"], "invalid_request_error", "{method} {wrong}: {}", answer.text);
+            tried += 1;
+        }
+    }
+    assert!(tried > 15, "{tried}");
+}
+
+#[tokio::test]
+async fn a_count_in_a_query_has_digits_alone() {
+    let (router, _server) = routes().await;
+    let made = good(&router, "/v1/conversations", json!({})).await;
+    let items = format!("/v1/conversations/{}/items", made["id"].as_str().unwrap());
+    for path in [items.as_str(), "/ui/api/conversations"] {
+        for limit in ["%2B5", "+5", "-5", "", "5.0", "5e0", "0", "%205", "99999999999999999999", "%FF"] {
+            let answer = send(&router, request("GET", &format!("{path}?limit={limit}"), None, None)).await;
+            let told = (answer.status, answer.json()["error"]["param"].take());
+            assert_eq!(told, (StatusCode::BAD_REQUEST, json!("limit")), "{path} {limit}");
+        }
+        let answer = send(&router, request("GET", &format!("{path}?limit=05"), None, None)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
     }
 }
 

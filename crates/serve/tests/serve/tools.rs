@@ -31,7 +31,13 @@ const TEMPLATE: &str = r"{%- if tools -%}
 {%- endif -%}";
 
 const QUESTION: &str = "Is the kiln hot?";
-const CALLING: &str = "Let me see.<tool_call>{\"name\": \"heat\", \"arguments\": {\"of\": \"kiln\"}}</tool_call>";
+const CALLING: &str = concat!(
+    "Let me see.<tool_call>{\"name\": \"heat\", \"arguments\": ",
+    r#"{"of": "kiln", "at": 1.10, "id": 12345678901234567890123}"#,
+    "}</tool_call>"
+);
+/// Its arguments, as it writes them.
+const ARGUMENTS: &str = r#"{"of": "kiln", "at": 1.10, "id": 12345678901234567890123}"#;
 /// A question much longer than the others, so that its answer has other positions.
 const TWICE_ASKED: &str = concat!(
     "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. ",
@@ -45,6 +51,18 @@ const ANSWER: &str = "The kiln is hot.";
 
 fn tools() -> Value {
     json!([{"type": "function", "function": {"name": "heat", "parameters": {"type": "object"}}}])
+}
+
+/// A function whose argument the model would not write by itself.
+fn strict() -> Value {
+    let parameters = json!({"type": "object", "properties": {"of": {"enum": ["clay", "oven"]}}, "required": ["of"],
+        "additionalProperties": false});
+    json!([{"type": "function", "function": {"name": "heat", "parameters": parameters, "strict": true}}])
+}
+
+/// A question longer than all others, in which [`strict`] tools are shown.
+fn strictly_asked() -> String {
+    TWICE_ASKED.repeat(2)
 }
 
 /// The conversation after the call, for chat completions.
@@ -94,7 +112,7 @@ fn start_of(bytes: &[u8], name: &str) -> usize {
 /// A server whose model calls the tool when it is asked [`QUESTION`], and says [`ANSWER`] once it has the result.
 async fn calling() -> (Router, Server) {
     let tokenizer = model().tokenizer().unwrap().with_chat_template(ChatTemplate::new(TEMPLATE).unwrap());
-    let length = |messages: &Value| {
+    let length = |messages: &Value, tools: &Value| {
         let messages: Vec<Message> = messages
             .as_array()
             .unwrap()
@@ -102,12 +120,19 @@ async fn calling() -> (Router, Server) {
             .map(|m| Message::from_object(m.as_object().unwrap().clone()).unwrap())
             .collect();
         let mut options = tokenizer.render_options();
-        (options.add_generation_prompt, options.tools) = (true, tools().as_array().cloned());
+        (options.add_generation_prompt, options.tools) = (true, tools.as_array().cloned());
         tokenizer.encode_with_specials(&tokenizer.render_chat_with(&messages, &options).unwrap().text).len()
     };
-    let call = json!({"id": "call_x", "type": "function", "function": {"name": "heat", "arguments": {"of": "kiln"}}});
-    let asked = |question: &str| length(&json!([{"role": "user", "content": question}]));
-    let replies = [(asked(QUESTION), CALLING), (length(&after(&call)), ANSWER), (asked(TWICE_ASKED), CALLING_FIRST)];
+    let call = json!({"id": "call_x", "type": "function", "function": {"name": "heat", "arguments": ARGUMENTS}});
+    let asked = |question: &str, tools: &Value| length(&json!([{"role": "user", "content": question}]), tools);
+    let mut shown = strict();
+    shown[0]["function"].as_object_mut().unwrap().shift_remove("strict");
+    let replies = [
+        (asked(QUESTION, &tools()), CALLING),
+        (length(&after(&call), &tools()), ANSWER),
+        (asked(TWICE_ASKED, &tools()), CALLING_FIRST),
+        (asked(&strictly_asked(), &shown), CALLING),
+    ];
     let decoder = scripted(&tokenizer, &replies);
     let model = TextModel { decoder, tokenizer: Some(tokenizer), dir: Path::new("no-such-folder").into() };
     let server = Server::bind(config(), vec![("tiny".into(), model)]).await.unwrap_or_else(|error| panic!("{error}"));
@@ -122,8 +147,7 @@ fn with_tools(more: Value) -> Value {
 fn checked(call: &Value) -> Value {
     assert!(call["id"].as_str().unwrap().starts_with("call_"), "{call}");
     assert_eq!((call["type"].as_str(), call["function"]["name"].as_str()), (Some("function"), Some("heat")));
-    let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
-    assert_eq!(arguments, json!({"of": "kiln"}));
+    assert_eq!(call["function"]["arguments"], ARGUMENTS, "to the letter");
     call.clone()
 }
 
@@ -180,7 +204,7 @@ async fn a_response_has_a_call_as_an_item_and_goes_on_with_its_result() {
     assert_eq!(first["output"][0]["content"][0]["text"], "Let me see.");
     let call = &first["output"][1];
     assert_eq!((call["type"].as_str(), call["name"].as_str()), (Some("function_call"), Some("heat")));
-    assert_eq!(serde_json::from_str::<Value>(call["arguments"].as_str().unwrap()).unwrap(), json!({"of": "kiln"}));
+    assert_eq!(call["arguments"], ARGUMENTS, "to the letter");
     let result = json!([{"type": "function_call_output", "call_id": call["call_id"], "output": RESULT}]);
     let second = good(&router, RESPONSES, asked(result, json!({"previous_response_id": first["id"]}))).await;
     assert_eq!(second["output"][0]["content"][0]["text"], ANSWER);
@@ -222,15 +246,55 @@ async fn a_tool_that_cannot_be_is_refused_by_its_place() {
         (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
         (json!({"tools": [{"type": "function", "function": {}}]}), "tools[0].function.name"),
         (
-            json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]}),
+            json!({"tools": [{"type": "function", "function": {"name": "f", "strict": "yes"}}]}),
             "tools[0].function.strict",
         ),
-        (json!({"parallel_tool_calls": false}), "parallel_tool_calls"),
-        (json!({"tool_choice": "required"}), "tool_choice"),
+        (json!({"tools": [], "tool_choice": "required"}), "tool_choice"),
+        (json!({"tool_choice": {"type": "function", "function": {"name": "cool"}}}), "tool_choice"),
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f", "strict": true,
+                "parameters": {"type": "object", "dependentSchemas": {}}}}]}),
+            "tools",
+        ),
         (json!({"response_format": {"type": "json_object"}}), "response_format"),
     ] {
         assert_eq!(bad(&router, CHAT, with_tools(more), 400).await["param"], param);
     }
+}
+
+#[tokio::test]
+async fn a_call_is_held_to_a_strict_schema_and_to_the_choice() {
+    let (router, _server) = calling().await;
+    let asked = |more: Value| {
+        merged(
+            with_tools(json!({"tools": strict()})),
+            merged(chat(&strictly_asked(), json!({"max_tokens": 200})), more),
+        )
+    };
+    let message = async |more: Value| good(&router, CHAT, asked(more)).await["choices"][0]["message"].take();
+    let is_held = |call: &Value| {
+        let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+        assert!([json!({"of": "clay"}), json!({"of": "oven"})].contains(&arguments), "{call}");
+    };
+    let free = message(json!({})).await;
+    assert!(free["content"].as_str().unwrap().starts_with("Let me see."), "{free}");
+    is_held(&free["tool_calls"][0]);
+    let named = json!({"type": "function", "function": {"name": "heat"}});
+    for choice in [json!({"tool_choice": "required", "parallel_tool_calls": false}), json!({"tool_choice": named})] {
+        let calling = message(choice).await;
+        assert_eq!(calling["tool_calls"].as_array().map(Vec::len), Some(1), "{calling}");
+        is_held(&calling["tool_calls"][0]);
+        assert!(!calling["content"].as_str().unwrap_or_default().contains("Let me see."), "{calling}");
+    }
+    let flat = merged(strict()[0]["function"].clone(), json!({"type": "function"}));
+    let asked = json!({"model": "tiny", "input": "?", "tools": [flat], "tool_choice": "required",
+        "parallel_tool_calls": false, "temperature": 0, "max_output_tokens": 200});
+    let response = good(&router, RESPONSES, asked).await;
+    assert_eq!(
+        (&response["output"][0]["type"], &response["output"][0]["name"]),
+        (&json!("function_call"), &json!("heat"))
+    );
+    assert_eq!((&response["parallel_tool_calls"], &response["tool_choice"]), (&json!(false), &json!("required")));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use fireclay_serve::store::Store;
 use fireclay_serve::ui::{Account, ApiError, Generated, Generation, PageModel, Replies, ReplyRequest, Ui, api_router};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tower::ServiceExt;
 
 const ANN: &str = "ann";
@@ -23,6 +23,8 @@ const ANN: &str = "ann";
 struct PendingReply {
     request: ReplyRequest,
     say: mpsc::Sender<Generated>,
+    /// Told when the reply is to end where it is.
+    stop: Arc<Notify>,
 }
 
 /// A model whose replies the test writes.
@@ -48,9 +50,10 @@ impl Replies for Puppet {
             if request.model != "tiny" {
                 return Err(ApiError::not_found("there is no such model"));
             }
-            let (say, generation) = mpsc::channel(16);
-            self.pending.lock().unwrap().push(PendingReply { request, say });
-            Ok(generation)
+            let (say, pieces) = mpsc::channel(16);
+            let stop = Arc::new(Notify::new());
+            self.pending.lock().unwrap().push(PendingReply { request, say, stop: Arc::clone(&stop) });
+            Ok(Generation::new(pieces, stop))
         })
     }
 }

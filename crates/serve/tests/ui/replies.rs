@@ -74,11 +74,16 @@ async fn a_reply_that_is_stopped_keeps_what_there_is_and_ends_the_generation() {
     let path = format!("/ui/api/messages/{reply}/stop");
     assert_eq!(server.send("bob", "POST", &path, None).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(server.ok("POST", &path, None).await["stopped"], true);
+    asked.stop.notified().await;
+    // What was under way is no longer shown; what the reply took is stored.
+    asked.say.send(Generated::Text(" upon".into())).await.unwrap();
+    asked.say.send(end()).await.unwrap();
     let done = stream.expect("done").await;
     assert_eq!(
         (&done["message"]["status"], &done["message"]["finish_reason"]),
         (&json!("incomplete"), &json!("cancelled"))
     );
+    assert_eq!(done["message"]["usage"]["completion_tokens"], 2);
     assert_eq!(done["message"]["content"], "Once");
     asked.say.closed().await;
     assert_eq!(server.ok("POST", &path, None).await["stopped"], false);
@@ -155,11 +160,27 @@ async fn a_reply_that_nobody_follows_can_be_stopped() {
     drop(stream);
     let mut again = server.events(&format!("/ui/api/messages/{reply}/events")).await;
     assert_eq!(server.ok("POST", &format!("/ui/api/messages/{reply}/stop"), None).await["stopped"], true);
+    asked.stop.notified().await;
+    asked.say.send(end()).await.unwrap();
     again.expect("started").await;
     again.expect("delta").await;
     let done = again.expect("done").await;
     assert_eq!((&done["message"]["finish_reason"], &done["message"]["content"]), (&json!("cancelled"), &json!("Once")));
     asked.say.closed().await;
+}
+
+#[tokio::test]
+async fn a_reply_ends_when_its_conversation_is_deleted() {
+    let server = Server::new().await;
+    let id = server.conversation().await;
+    let mut stream = server.reply(&id, json!({"model": "tiny", "text": "a story"})).await;
+    let asked = server.puppet.last();
+    stream.expect("started").await;
+    server.ok("DELETE", &format!("/ui/api/conversations/{id}"), None).await;
+    asked.stop.notified().await;
+    asked.say.send(end()).await.unwrap();
+    stream.expect("error").await;
+    assert_eq!(stream.next().await, None);
 }
 
 #[tokio::test]

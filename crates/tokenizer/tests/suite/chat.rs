@@ -190,3 +190,13 @@ fn templates_are_found_wherever_they_have_been_kept() {
     assert_eq!(templates_of(&[("chat_template.json", r#"{"chat_template": "j"}"#)]), (own("j"), None));
     assert_eq!(templates_of(&[("additional_chat_templates/tool_use.jinja", "t")]), (None, own("t")));
 }
+
+#[test]
+fn a_message_without_content_has_no_words_in_the_built_in_template() {
+    let calls = serde_json::json!([{"function": {"name": "f", "arguments": "{}"}}]);
+    let mut call = Message { no_content: true, ..Message::new("assistant", "") };
+    call.extra.insert("tool_calls".into(), calls);
+    let messages = [Message::new("user", "Hot?"), call];
+    let built_in = ChatTemplate::new(CHATML).unwrap().render(&messages, &RenderOptions::default()).unwrap();
+    assert_eq!(built_in, "<|im_start|>user\nHot?<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n");
+}

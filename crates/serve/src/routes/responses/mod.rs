@@ -8,7 +8,7 @@ mod turn;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use crate::auth::Account;
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::item_list::ItemsQuery;
+use crate::path::Path;
 use crate::query::Query;
 use crate::sse;
 use out::Out;

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::out::Out;
+use crate::calls::{Piece, Splitter};
 use crate::item_list::{content, objects};
 use crate::sse::Gone;
 use crate::store::StoredMessage;
-use crate::tools::{Piece, Splitter};
 
 /// A reply's items so far. A stream gets text as it comes, and a call once it is certain to be one.
 pub struct Output {

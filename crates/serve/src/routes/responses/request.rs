@@ -11,7 +11,6 @@ use crate::items;
 use crate::metadata::check_metadata;
 use crate::sampling_fields::{SamplingFields, StreamOptions};
 use crate::store::{NewMessage, Role};
-use crate::tools;
 
 /// Input: the user's words, or items.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,15 +72,15 @@ pub struct ResponseRequest {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub metadata: Map<String, Value>,
-    /// Functions that may be called: `{"type": "function", "name", "parameters"}`.
+    /// Functions that may be called: `{"type": "function", "name", "parameters", "strict"}`.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     pub tools: Vec<Value>,
-    /// "auto" or "none".
+    /// "auto", "none", "required", or `{"type": "function", "name"}`.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Object>)]
     pub tool_choice: Option<Value>,
-    /// True: a reply may have several calls.
+    /// False: a reply has one call at most.
     #[serde(default)]
     pub parallel_tool_calls: Option<bool>,
     /// `{"format": {"type": "text"}}`; of type `json_object`; or of type `json_schema`, with `name` and `schema`.
@@ -143,7 +142,6 @@ impl ResponseRequest {
     pub fn check(&self) -> Result<(), ApiError> {
         check_metadata(&self.metadata)?;
         StreamOptions::check(self.stream_options, self.stream)?;
-        tools::check_parallel(self.parallel_tool_calls, !self.tools.is_empty())?;
         self.check_text()?;
         if let Some(field) = self.include.iter().find(|field| !INCLUDED.contains(&field.as_str())) {
             return Err(ApiError::unsupported("include", &format!("{field:?} is not among what a response has here")));
@@ -231,7 +229,7 @@ impl ResponseRequest {
             "max_output_tokens": self.max_output_tokens,
             "metadata": self.metadata,
             "model": self.model,
-            "parallel_tool_calls": true,
+            "parallel_tool_calls": self.parallel_tool_calls.unwrap_or(true),
             "previous_response_id": self.previous_response_id,
             "reasoning": {"effort": null, "summary": null},
             "service_tier": "default",

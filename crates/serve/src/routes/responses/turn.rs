@@ -12,6 +12,7 @@ use super::output::Output;
 use super::request::{ConversationId, ResponseRequest, TEXT_FORMAT};
 use crate::app::App;
 use crate::blocking::blocking;
+use crate::calls::Piece;
 use crate::error::ApiError;
 use crate::format;
 use crate::generation::{End, Generation};
@@ -20,9 +21,10 @@ use crate::items::as_chat;
 use crate::messages::encode;
 use crate::sse::Gone;
 use crate::store::{
-    Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage, new_id,
+    Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, StoreError, StoredMessage, Usage, new_id,
 };
-use crate::tools;
+use crate::tools::Tools;
+use crate::ui::Guard;
 
 /// Interval in which a partial reply is stored.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
@@ -36,7 +38,8 @@ pub struct Turn {
     body: Map<String, Value>,
     /// The reply; in the database, where the turn is stored.
     reply: StoredMessage,
-    stored: bool,
+    /// With a stored turn: its place among the replies that are being written, which others may follow and end.
+    stored: Option<Guard>,
     output: Output,
 }
 
@@ -44,6 +47,8 @@ pub struct Turn {
 enum Ended {
     Itself(End),
     Failed(ApiError),
+    /// By the page's stop button, or because its conversation was deleted.
+    Stopped,
     HungUp,
 }
 
@@ -56,7 +61,7 @@ impl Turn {
         let model = app.model(&asked.model)?;
         let places = model.admit(1)?;
         let said = asked.messages()?;
-        let tools = tools::offered(Some(asked.tools.clone()), asked.tool_choice.as_ref())?;
+        let tools = Tools::offered(Some(asked.tools.clone()), asked.tool_choice.as_ref(), asked.parallel_tool_calls)?;
         let (conversation, parent, before) = earlier(&app, &account, &asked).await?;
         let persona = match &conversation {
             Some(id) => app.store.conversation(&account, id).await?.persona,
@@ -65,14 +70,11 @@ impl Turn {
         let instructions = asked.instructions.clone().or(persona);
         let system = instructions.iter().map(|text| fireclay_tokenizer::Message::new("system", text));
         let chat: Vec<_> = system.chain(before.iter().map(as_chat)).chain(said.iter().map(of_new)).collect();
-        let with_tools = tools.is_some();
-        let constraint = format::compiled(&model, asked.format(), TEXT_FORMAT).await?;
-        if with_tools && constraint.is_some() {
-            return Err(ApiError::unsupported(TEXT_FORMAT, "with tools, whose calls are another form; leave one out"));
-        }
+        let constraint = format::compiled(&model, tools.as_ref(), asked.format(), TEXT_FORMAT).await?;
+        let output = Output::new(tools.is_some());
         let prompt = {
             let model = Arc::clone(&model);
-            blocking(move || encode(&model, &chat, tools, Map::new())).await?
+            blocking(move || encode(&model, &chat, tools.map(|tools| tools.shown), Map::new())).await?
         };
         model.check_room(prompt.len(), 1)?;
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
@@ -80,8 +82,7 @@ impl Turn {
         let mut body = asked.told(config.temperature, config.top_p);
         let mut request = model.request(prompt, config, &[], true)?;
         request.constraint = constraint;
-        let stored = asked.is_stored();
-        let (id, reply) = if stored {
+        let (id, reply, stored) = if asked.is_stored() {
             let conversation = if let Some(id) = conversation {
                 id
             } else {
@@ -95,13 +96,13 @@ impl Turn {
             let last = said.last().map(|message| Parent::Message(message.id.clone())).expect("something was said");
             let reply =
                 app.store.begin_reply(&account, &conversation, last, &model.id, instructions.as_deref()).await?;
+            let guard = app.running.begin(&reply, &account);
             let response = app.store.create_response(&account, &reply.id, body.clone()).await?;
-            (response.id, reply)
+            (response.id, reply, Some(guard))
         } else {
-            (new_id("resp"), unstored(&model.id))
+            (new_id("resp"), unstored(&model.id), None)
         };
         let generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
-        let output = Output::new(with_tools);
         Ok((Self { app, account, id, body, reply, stored, output }, generation))
     }
 
@@ -115,14 +116,25 @@ impl Turn {
             Err(Gone) => Ended::HungUp,
         };
         drop(generation);
-        let error = match &ended {
+        let mut error = match &ended {
             Ended::Failed(error) => Some(error.clone()),
             _ => None,
         };
-        let is_gone = matches!(ended, Ended::HungUp);
-        if let Err(error) = self.keep(ended).await {
-            tracing::error!("a reply could not be kept: {error:?}");
-            return self.tell(out, Some(error)).await;
+        let mut is_gone = matches!(ended, Ended::HungUp);
+        let kept = self.keep(ended).await;
+        let is_kept = kept.is_ok();
+        match kept {
+            Ok(()) => {}
+            Err(StoreError::NotFound { .. }) => {
+                error = Some(ApiError::not_found("the conversation was deleted while it was answered"));
+            }
+            Err(other) => {
+                tracing::error!("a reply could not be kept: {other:?}");
+                (error, is_gone) = (Some(other.into()), false);
+            }
+        }
+        if let Some(guard) = &self.stored {
+            guard.end(is_kept, error.as_ref().map(ToString::to_string));
         }
         if is_gone { Err(Gone) } else { self.tell(out, error).await }
     }
@@ -134,7 +146,12 @@ impl Turn {
         self.output.begin(&self.reply, out).await?;
         let mut saved = Instant::now();
         loop {
-            let delta = match out.next(generation).await {
+            let next = tokio::select! {
+                biased;
+                () = stopped(self.stored.as_ref()) => return Ok(Ended::Stopped),
+                next = out.next(generation) => next,
+            };
+            let delta = match next {
                 Ok(Some(Ok(delta))) => delta,
                 Ok(Some(Err(error))) => return Ok(Ended::Failed(error)),
                 Ok(None) => unreachable!("a generation ends with the end of its answers"),
@@ -142,10 +159,17 @@ impl Turn {
             };
             let pieces = self.output.take(&delta.text, &mut self.reply);
             // A call is stored before the client sees it, and may carry it out.
-            let has_call = pieces.iter().any(|piece| matches!(piece, tools::Piece::Call(_)));
+            let has_call = pieces.iter().any(|piece| matches!(piece, Piece::Call(_)));
             if has_call || saved.elapsed() > SAVE_EVERY {
                 saved = Instant::now();
-                self.save_progress().await;
+                if !self.save_progress().await {
+                    return Ok(Ended::Stopped);
+                }
+            }
+            for piece in &pieces {
+                if let (Piece::Text(text), Some(guard)) = (piece, &self.stored) {
+                    guard.add(text);
+                }
             }
             self.output.send(pieces, &self.reply, out).await?;
             if let Some(end) = delta.end {
@@ -154,35 +178,41 @@ impl Turn {
         }
     }
 
-    /// Stores the reply so far, where the turn is stored.
-    async fn save_progress(&mut self) {
-        if !self.stored {
-            return;
+    /// Stores the reply so far, where the turn is stored. False when its conversation was deleted, maybe by another
+    /// server.
+    async fn save_progress(&mut self) -> bool {
+        if self.stored.is_none() {
+            return true;
         }
         self.output.write(&mut self.reply);
         let Self { app, account, reply, .. } = self;
         let saved = app.store.save_progress(account, &reply.id, reply.content.clone(), reply.tool_calls.as_ref());
-        if let Err(error) = saved.await {
-            tracing::warn!("a reply in progress was not stored: {error}");
+        match saved.await {
+            Ok(()) => true,
+            Err(StoreError::NotFound { .. }) => false,
+            Err(error) => {
+                tracing::warn!("a reply in progress was not stored: {error}");
+                true
+            }
         }
     }
 
     /// Records the end of the reply, in the database too.
-    async fn keep(&mut self, ended: Ended) -> Result<(), ApiError> {
+    async fn keep(&mut self, ended: Ended) -> Result<(), StoreError> {
         let (reason, usage) = match ended {
             Ended::Itself(end) => {
                 let usage = Usage::of(&end.completion);
                 (end.reason, Some(usage))
             }
             Ended::Failed(_) => ("interrupted", None),
-            Ended::HungUp => ("cancelled", None),
+            Ended::Stopped | Ended::HungUp => ("cancelled", None),
         };
         let reply = &mut self.reply;
         self.output.end(reply);
         reply.status = if reason == "stop" { Status::Completed } else { Status::Incomplete };
         reply.finish_reason = Some(reason.into());
         reply.usage = usage;
-        if !self.stored {
+        if self.stored.is_none() {
             return Ok(());
         }
         let outcome = ReplyOutcome {
@@ -219,6 +249,14 @@ impl Turn {
             (None, _) => "response.incomplete",
         };
         out.event(kind, json!({"response": response})).await
+    }
+}
+
+/// Resolves once a reply is to end that others may end.
+async fn stopped(guard: Option<&Guard>) {
+    match guard {
+        Some(guard) => guard.stopped().await,
+        None => std::future::pending().await,
     }
 }
 
