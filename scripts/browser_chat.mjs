@@ -131,6 +131,14 @@ async function importFile(content) {
 try {
   await page.goto(url);
   if (key) {
+    await check('whoever closes the question for the key can come back to it', async () => {
+      await page.waitForFunction(() => document.querySelector('#ask').open);
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('#give-key:not([hidden])');
+      assert.match(await page.textContent('#error'), /API key/);
+      await accessible('without a key');
+      await page.click('#give-key');
+    });
     await check('a wrong key is refused, and the right one opens the page', async () => {
       for (const answer of ['wrong', key]) {
         const refused = page.waitForFunction(() => document.querySelector('#ask').open);
@@ -183,7 +191,10 @@ try {
       await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
       await finished();
       stopped = (await last('assistant').locator('.note').allTextContents()).includes('Stopped.');
-      if (stopped) assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
+      if (stopped) {
+        assert.notEqual((await last('assistant').locator('.body').textContent()).trim(), '');
+        assert.match(await page.textContent('#context'), /\d+ of \d+ tokens of context/, 'it has its figures');
+      }
       await deleteOpen();
     }
     await idle();
@@ -238,6 +249,8 @@ try {
 
   await check('a setting that cannot be is refused with a reason', async () => {
     await page.click('#open-settings');
+    assert.equal(await page.getAttribute('#sampling input[name=seed]', 'placeholder'), 'random');
+    assert.equal(await page.getAttribute('#sampling input[name=top_k]', 'placeholder'), 'the model’s');
     const field = page.locator('#sampling input[name=max_tokens]');
     await field.fill('0');
     await page.keyboard.press('Tab');
@@ -265,6 +278,21 @@ try {
     assert.equal(await last('assistant').getAttribute('id'), second);
   });
 
+  await check('editing shows itself, can be left, and keeps what was typed', async () => {
+    await page.fill('#prompt', 'a draft');
+    await page.locator('.message.user').first().hover();
+    await tool(page.locator('.message.user').first(), 'Edit').click();
+    assert.equal(await page.inputValue('#prompt'), 'Hello! Who are you?');
+    assert(await page.locator('#editing').isVisible());
+    assert.equal(await page.locator('.message.edited').count(), 1);
+    await accessible('editing');
+    await shot('editing-light');
+    await page.click('#stop-editing');
+    assert.equal(await page.inputValue('#prompt'), 'a draft');
+    assert.equal(await page.locator('.message.edited, #editing:not([hidden])').count(), 0);
+    await page.fill('#prompt', '');
+  });
+
   await check('an edited message begins a branch', async () => {
     const before = await page.locator('.message').count();
     await page.locator('.message.user').first().hover();
@@ -278,6 +306,42 @@ try {
     await page.waitForFunction((count) => document.querySelectorAll('.message').length === count, before);
     await tool(page.locator('.message.user').first(), 'Next version').click();
     await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+  });
+
+  await check('a turn that came from elsewhere is gone on from', async () => {
+    const conversation = new URL(page.url()).hash.slice(1);
+    const before = await page.locator('.message').count();
+    const body = JSON.stringify({ model: await page.inputValue('#model'), input: 'From the terminal.', conversation, max_output_tokens: 8 });
+    const turn = await fetch(new URL('/v1/responses', url), { method: 'POST', headers, body });
+    assert.equal(turn.status, 200);
+    await say('And from the page.');
+    await page.waitForFunction((count) => document.querySelectorAll('.message').length === count, before + 4);
+    await finished();
+    const asked = await page.locator('.message.user .body').allTextContents();
+    assert.deepEqual(asked.slice(-2), ['From the terminal.', 'And from the page.']);
+  });
+
+  await check('a conversation keeps its model', async () => {
+    const models = await page.locator('#model option').evaluateAll((options) => options.map(({ value }) => value));
+    if (models.length < 2) return;
+    const row = page.locator('.conversation a').first();
+    await page.selectOption('#model', models[1]);
+    await page.keyboard.press('Alt+KeyN');
+    await page.waitForFunction(() => !document.querySelector('.message'));
+    assert.equal(await page.inputValue('#model'), models[1], 'a new one has the model that was chosen last');
+    await page.selectOption('#model', models[0]);
+    await row.click();
+    await page.waitForSelector('.message.assistant');
+    assert.equal(await page.inputValue('#model'), models[0]);
+    await page.selectOption('#model', models[1]);
+    await tool(last('assistant'), 'Generate again').click();
+    await finished();
+    await page.waitForFunction(() => /2\/2/.test([...document.querySelectorAll('.switcher')].at(-1)?.textContent));
+    await page.selectOption('#model', models[0]);
+    await page.reload();
+    await page.waitForSelector('.message.assistant');
+    assert.equal(await page.inputValue('#model'), models[1], 'that of the last reply');
+    await page.selectOption('#model', models[0]);
   });
 
   await check('replies are rated, and get better answers', async () => {
@@ -315,9 +379,18 @@ try {
       await page.locator('#personas input').last().fill('Pirate');
       await page.locator('#personas textarea').last().fill('You speak as a pirate.');
     });
+    await settings(async () => {
+      const rows = page.locator('.persona-edit');
+      const before = await rows.count();
+      await rows.last().getByRole('button', { name: 'Delete' }).click();
+      await page.waitForFunction(() => document.querySelector('#ask').open);
+      await page.keyboard.press('Escape');
+      assert.equal(await rows.count(), before, 'a persona is not deleted without a question');
+    });
     await page.selectOption('#persona', { label: 'Pirate' });
+    const messages = await page.locator('.message').count();
     await say('Who goes there?');
-    await page.waitForFunction(() => document.querySelectorAll('.message').length === 4);
+    await page.waitForFunction((count) => document.querySelectorAll('.message').length === count, messages + 2);
     await finished();
     await page.reload();
     await page.waitForSelector('.message.assistant');
@@ -341,8 +414,9 @@ try {
     const exported = JSON.parse(readFileSync(path, 'utf8'));
     assert.equal(exported.object, 'fireclay.conversation');
     assert(exported.messages.some((message) => message.rating?.better === 'I am Fireclay.'));
+    const shown = await page.locator('.message').count();
     await importFile({ ...exported, title: 'Imported once' });
-    assert.equal(await page.locator('.message').count(), 4);
+    assert.equal(await page.locator('.message').count(), shown);
     await page.fill('#search', 'ahoy');
     await page.waitForFunction(() => document.querySelectorAll('.conversation').length === 1);
     await page.fill('#search', '');
@@ -463,6 +537,15 @@ try {
     await page.waitForFunction(() => document.querySelector('#sidebar').inert);
     await page.click('#theme');
     await shot('phone-light');
+    await page.click('#toggle');
+    await page.click('#open-settings');
+    await page.locator('#settings header button').click();
+    assert(await page.evaluate(() => document.querySelector('#sidebar').inert), 'the list is out of the way');
+    await page.waitForTimeout(300);
+    await tool(page.locator('.message.user').first(), 'Edit').click();
+    await page.waitForSelector('#stop-editing');
+    await shot('phone-editing');
+    await page.click('#stop-editing');
   });
 
   console.log('everything is as it should be');

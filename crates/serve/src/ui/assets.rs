@@ -22,12 +22,14 @@ const ASSETS: &[Asset] = assets! {
     "/icon.svg", "icon.svg", "image/svg+xml";
     "/js/main.js", "js/main.js", "text/javascript; charset=utf-8";
     "/js/api.js", "js/api.js", "text/javascript; charset=utf-8";
+    "/js/box.js", "js/box.js", "text/javascript; charset=utf-8";
     "/js/dialogs.js", "js/dialogs.js", "text/javascript; charset=utf-8";
     "/js/dom.js", "js/dom.js", "text/javascript; charset=utf-8";
     "/js/i18n.js", "js/i18n.js", "text/javascript; charset=utf-8";
     "/js/list.js", "js/list.js", "text/javascript; charset=utf-8";
     "/js/reply.js", "js/reply.js", "text/javascript; charset=utf-8";
     "/js/settings.js", "js/settings.js", "text/javascript; charset=utf-8";
+    "/js/sidebar.js", "js/sidebar.js", "text/javascript; charset=utf-8";
     "/watch", "watch.html", "text/html; charset=utf-8";
     "/js/watch.js", "js/watch.js", "text/javascript; charset=utf-8";
     "/js/thread.js", "js/thread.js", "text/javascript; charset=utf-8";

@@ -43,7 +43,7 @@ async fn the_page_has_nothing_inline_and_names_no_other_host() {
             assert_eq!(content.matches("<script").count(), content.matches("<script type=\"module\" src=").count());
         }
     }
-    assert_eq!(files, 14);
+    assert_eq!(files, 16);
 }
 
 #[tokio::test]

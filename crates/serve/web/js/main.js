@@ -1,29 +1,39 @@
 // The page: opens conversations, sends, and connects everything.
 
 import * as api from './api.js';
+import { edit, editing, fill, grow, stopEditing } from './box.js';
 import { ask, drawHelp } from './dialogs.js';
 import { $, copy, h, icon } from './dom.js';
 import { t } from './i18n.js';
 import * as list from './list.js';
 import * as reply from './reply.js';
 import { keep, sampling, setUp as setUpSettings, settings } from './settings.js';
+import * as sidebar from './sidebar.js';
 import * as thread from './thread.js';
 
 let models = [];
-let editing = null;
+/** Conversations that were deleted on this page, with whose replies it is not concerned. */
+const removed = new Set();
 
 const guard = (work) => async (...args) => {
   try {
     fail(null);
     return await work(...args);
   } catch (error) {
-    fail(error instanceof api.ServerError ? error.message : error instanceof TypeError ? t('offline') : String(error));
+    failBy(error);
   }
 };
 
 function fail(words) {
   $('error').hidden = words === null;
   $('error').textContent = words ?? '';
+  $('give-key').hidden = true;
+}
+
+/** Says what went wrong; where a key is missing, a button asks for it again. */
+function failBy(error) {
+  fail(error instanceof api.ServerError ? error.message : error instanceof TypeError ? t('offline') : String(error));
+  $('give-key').hidden = error.status !== 401;
 }
 
 // Opening
@@ -33,16 +43,23 @@ const open = guard(async (id) => {
   leave.abort();
   if (id === null) {
     thread.show(null);
+    chooseModel(settings.model);
   } else {
     thread.show(await api.conversation(id));
+    chooseModel(thread.path().findLast((message) => message.role === 'assistant' && message.model)?.model);
     if (location.hash.slice(1) !== id) history.pushState(null, '', `#${id}`);
   }
   list.mark(id);
-  narrow(false);
+  sidebar.uncover();
   about();
   reply.stick(true);
   follow();
 });
+
+/** Chooses the model of this name, if it is served. */
+function chooseModel(name) {
+  if (models.some(({ id }) => id === name)) $('model').value = name;
+}
 
 let leave = new AbortController();
 
@@ -75,6 +92,23 @@ async function askAgain(id) {
     thread.show(tree);
     about();
   }
+  follow();
+}
+
+/** Takes over what the terminal or another tab has added to the conversation since it was shown. */
+async function catchUp() {
+  const { id, leaf } = thread.tree.conversation;
+  const now = await api.conversation(id);
+  if (thread.tree?.conversation.id !== id || thread.tree.conversation.leaf !== leaf || now.conversation.leaf === leaf) return;
+  thread.show(now);
+  about();
+}
+
+/** The same when the person comes back to the page. */
+async function comeBack() {
+  if (document.hidden || !models.length || !thread.tree || reply.isRunning() || editing()) return;
+  await catchUp().catch(() => {});
+  list.refresh().catch(() => {});
   follow();
 }
 
@@ -122,7 +156,9 @@ const send = guard(async () => {
   const text = $('prompt').value;
   if (!text.trim()) return;
   if (reply.isRunning()) return fail(t('busy'));
-  const edited = editing;
+  if (!models.length) await load();
+  if (!models.length) return;
+  const edited = editing();
   let created = false;
   if (!thread.tree) {
     const conversation = await api.create({ persona: settings.persona || null });
@@ -130,9 +166,9 @@ const send = guard(async () => {
     history.pushState(null, '', `#${conversation.id}`);
     created = true;
   }
-  $('prompt').value = '';
-  stopEditing();
-  grow();
+  if (edited) stopEditing();
+  else fill('');
+  if (!edited && !created) await catchUp().catch(() => {});
   const parent = edited ? edited.parent : thread.tree.conversation.leaf;
   const started = await generate({ parent, text });
   // Nothing was stored: the person has the text back, and no empty conversation stays.
@@ -143,10 +179,8 @@ const send = guard(async () => {
     list.mark(null);
     list.refresh().catch(() => {});
   }
-  if (!started && !$('prompt').value) {
-    $('prompt').value = text;
-    grow();
-  }
+  if (!started && edited) edit(edited, text);
+  else if (!started && !$('prompt').value) fill(text);
   if (created) about();
 });
 
@@ -159,7 +193,7 @@ async function generate(request) {
     await reply.run(id, { model: $('model').value, ...sampling(), ...request }, () => list.refresh().catch(() => {}));
     return true;
   } catch (error) {
-    fail(error instanceof api.ServerError ? error.message : t('offline'));
+    if (!removed.has(id)) failBy(error);
     // What the server kept of it.
     if (thread.tree?.conversation.id === id) thread.show(await api.conversation(id).catch(() => thread.tree));
     return error.began;
@@ -179,19 +213,7 @@ function running(is) {
 
 // Messages
 
-thread.actions.edit = (message) => {
-  editing = message;
-  $('prompt').value = thread.textOf(message);
-  $('composer').classList.add('editing');
-  grow();
-  $('prompt').focus();
-};
-
-function stopEditing() {
-  if (editing) $('prompt').value = '';
-  editing = null;
-  $('composer').classList.remove('editing');
-}
+thread.actions.edit = (message) => edit(message, thread.textOf(message));
 
 thread.actions.again = guard(async (message) => {
   if (reply.isRunning()) return fail(t('busy'));
@@ -249,34 +271,6 @@ const importFile = guard(async (event) => {
 
 // The page
 
-function grow() {
-  const prompt = $('prompt');
-  prompt.style.height = 'auto';
-  prompt.style.height = `${Math.min(prompt.scrollHeight, innerHeight * 0.4)}px`;
-}
-
-const isNarrow = () => matchMedia('(max-width: 800px)').matches;
-
-/** Shows or hides the list: over the page where it is narrow, beside it elsewhere. */
-function sidebar(show) {
-  const body = document.body.classList;
-  body.toggle(isNarrow() ? 'list-open' : 'list-closed', isNarrow() ? show : !show);
-  $('shade').hidden = !(isNarrow() && show);
-  reflectSidebar();
-}
-
-const isListShown = () => (isNarrow() ? document.body.classList.contains('list-open') : !document.body.classList.contains('list-closed'));
-
-function reflectSidebar() {
-  const shown = isListShown();
-  $('toggle').setAttribute('aria-expanded', String(shown));
-  $('sidebar').inert = !shown;
-}
-
-function narrow(show) {
-  if (isNarrow()) sidebar(show);
-}
-
 function onKey(event) {
   const typing = event.target.matches('input, textarea, select');
   const alt = event.altKey && !event.ctrlKey && !event.metaKey;
@@ -286,10 +280,10 @@ function onKey(event) {
   };
   if (document.querySelector('dialog[open]')) return;
   if (event.key === 'Escape' && reply.isRunning()) return does(guard(reply.stop));
-  if (event.key === 'Escape' && editing) return does(() => { stopEditing(); grow(); });
+  if (event.key === 'Escape' && editing()) return does(stopEditing);
   if (alt && event.code === 'KeyN') return does(startNew);
-  if (alt && event.code === 'KeyK') return does(() => { sidebar(true); $('search').select(); });
-  if (alt && event.code === 'KeyB') return does(() => sidebar(!isListShown()));
+  if (alt && event.code === 'KeyK') return does(() => { sidebar.show(true); $('search').select(); });
+  if (alt && event.code === 'KeyB') return does(() => sidebar.show(!sidebar.isShown()));
   if (alt && event.code === 'KeyC') return does(copyLast);
   if (event.key === 'ArrowUp' && event.target === $('prompt') && !$('prompt').value) return editLast(does);
   if (typing) return;
@@ -330,12 +324,12 @@ function connect() {
   $('prompt').addEventListener('input', grow);
   $('stop').addEventListener('click', guard(reply.stop));
   $('new').addEventListener('click', startNew);
-  $('toggle').addEventListener('click', () => sidebar(!isListShown()));
-  $('shade').addEventListener('click', () => sidebar(false));
+  $('stop-editing').addEventListener('click', () => { stopEditing(); $('prompt').focus(); });
+  $('give-key').addEventListener('click', () => load());
   $('export').addEventListener('click', exportOpen);
   $('import').addEventListener('change', importFile);
-  $('open-settings').addEventListener('click', () => { $('sign-out').hidden = !api.hasKey(); $('settings').showModal(); });
-  $('open-help').addEventListener('click', () => $('help').showModal());
+  $('open-settings').addEventListener('click', () => { sidebar.uncover(); $('sign-out').hidden = !api.hasKey(); $('settings').showModal(); });
+  $('open-help').addEventListener('click', () => { sidebar.uncover(); $('help').showModal(); });
   $('sign-out').addEventListener('click', () => { api.forgetKey(); location.reload(); });
   $('model').addEventListener('change', () => { settings.model = $('model').value; keep(); figures(); });
   $('persona').addEventListener('change', guard(async () => {
@@ -345,9 +339,21 @@ function connect() {
   }));
   document.addEventListener('keydown', onKey);
   addEventListener('popstate', () => open(location.hash.slice(1) || null));
-  matchMedia('(max-width: 800px)').addEventListener('change', () => sidebar(!isNarrow()));
-  reflectSidebar();
+  addEventListener('focus', comeBack);
+  document.addEventListener('visibilitychange', comeBack);
+  sidebar.setUp();
 }
+
+/** What the page needs of the server: the models, the list, and the conversation of the address. */
+const load = guard(async () => {
+  let run;
+  ({ models, run } = await api.models());
+  $('watch').hidden = !run;
+  $('model').replaceChildren(...models.map(({ id }) => h('option', { value: id }, id)));
+  chooseModel(settings.model);
+  await list.refresh();
+  if (location.hash.length > 1) await open(location.hash.slice(1));
+});
 
 async function begin() {
   api.onKeyNeeded((refused) => ask({ title: t('keyTitle'), text: t(refused ? 'keyWrong' : 'keyText'), ok: t('signIn'), field: 'password' }));
@@ -357,19 +363,14 @@ async function begin() {
   list.setUp({
     open,
     guard,
-    removed(id) { if (thread.tree?.conversation.id === id) startNew(); },
+    removed(id) {
+      removed.add(id);
+      if (thread.tree?.conversation.id === id) startNew();
+    },
     renamed(id, title) { if (thread.tree?.conversation.id === id) { thread.tree.conversation.title = title; about(); } },
   });
   about();
-  await guard(async () => {
-    let run;
-    ({ models, run } = await api.models());
-    $('watch').hidden = !run;
-    $('model').replaceChildren(...models.map(({ id }) => h('option', { value: id }, id)));
-    if (models.some(({ id }) => id === settings.model)) $('model').value = settings.model;
-    await list.refresh();
-    if (location.hash.length > 1) await open(location.hash.slice(1));
-  })();
+  await load();
   $('prompt').focus();
 }
 

@@ -1,5 +1,6 @@
 // What this browser remembers: language, theme, sampling, personas.
 
+import { ask } from './dialogs.js';
 import { $, h, iconButton, icon } from './dom.js';
 import { speak, t } from './i18n.js';
 
@@ -11,6 +12,9 @@ const SAMPLING = [
   ['max_tokens', { min: 1, max: 100000, step: 1 }],
   ['seed', { min: 0, max: 4294967295, step: 1 }],
 ];
+
+/** What is done without a setting, where it is not the model's own choice. */
+const UNSET = { max_tokens: 'asFits', seed: 'random' };
 
 const defaults = () => ({
   language: navigator.language.startsWith('zh') ? 'zh' : 'en',
@@ -84,7 +88,7 @@ function setTheme(theme) {
 function draw(changed) {
   $('sampling').replaceChildren(...SAMPLING.map(([name, limits]) => {
     const note = h('small', { class: 'note', role: 'alert', id: `note-${name}` });
-    const input = h('input', { type: 'number', inputmode: 'decimal', placeholder: t('byModel'), ...limits, name, 'aria-describedby': note.id });
+    const input = h('input', { type: 'number', inputmode: 'decimal', placeholder: t(UNSET[name] ?? 'byModel'), ...limits, name, 'aria-describedby': note.id });
     input.value = settings.sampling[name] ?? '';
     input.addEventListener('change', () => {
       const valid = input.checkValidity();
@@ -107,7 +111,9 @@ function draw(changed) {
     };
     name.addEventListener('input', update);
     text.addEventListener('input', update);
-    const bin = iconButton('bin', t('delete'), () => {
+    const bin = iconButton('bin', t('delete'), async () => {
+      const about = { title: t('deletePersona'), text: persona.name || persona.text.slice(0, 30), ok: t('delete'), danger: true };
+      if (persona.text.trim() && (await ask(about)) === null) return;
       settings.personas.splice(index, 1);
       keep();
       draw(changed);
