@@ -3,7 +3,7 @@
 #![cfg(feature = "flex")]
 #![allow(clippy::many_single_char_names, reason = "the names of the papers")]
 
-use fireclay_kernels::attention::flash::{Gradients, Heads, KeyMask, Pass, Shape, backward, forward};
+use fireclay_kernels::attention::flash::{ForwardPass, Gradients, Heads, KeyMask, Shape, backward, forward};
 
 /// The formula, one score at a time. q `[B, H, T, K]`, k and v `[B, KV, S, K]` → y `[B, T, H, K]`, lse `[B, H, T]`.
 struct Naive<'a> {
@@ -162,7 +162,7 @@ impl Case {
             (stored(&self.q, query), stored(&self.k, key), stored(&self.v, key), stored(&self.dy, query));
         let (q, k, v) = (heads(&q, query, storage), heads(&k, key, storage), heads(&v, key, storage));
         let (y, lse) = forward(q, k, v, &self.shape, mask, self.scale);
-        let pass = Pass { q, k, v, y: &y, lse: &lse, shape: &self.shape, mask, scale: self.scale };
+        let pass = ForwardPass { q, k, v, y: &y, lse: &lse, shape: &self.shape, mask, scale: self.scale };
         let gradients = backward(&pass, heads(&dy, query, storage));
         (y, lse, gradients)
     }

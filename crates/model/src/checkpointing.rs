@@ -18,11 +18,11 @@ use crate::cache::Past;
 /// Forward passes whose blocks are not differentiated yet. Clones share them.
 #[derive(Clone, Default)]
 pub struct ActivationCheckpoints {
-    pending: Arc<Mutex<Vec<Pass>>>,
+    pending: Arc<Mutex<Vec<PendingPass>>>,
 }
 
 /// One pass through the blocks of a decoder.
-struct Pass {
+struct PendingPass {
     blocks: Vec<Block>,
     context: AttentionContext,
     /// Input of the first block, with its graph, if something before it is trained.
@@ -57,7 +57,8 @@ impl ActivationCheckpoints {
             x = block.valid().forward(x, context, Past::Nothing);
         }
         let output = Tensor::from_inner(x).require_grad();
-        let pass = Pass { blocks: blocks.to_vec(), context: context.clone(), embedded, inputs, output: output.clone() };
+        let pass =
+            PendingPass { blocks: blocks.to_vec(), context: context.clone(), embedded, inputs, output: output.clone() };
         self.lock().push(pass);
         output
     }
@@ -70,7 +71,7 @@ impl ActivationCheckpoints {
     /// If a block does not depend on its input, which cannot happen.
     pub fn backward(&self, gradients: &mut Gradients, mut found: impl FnMut(Gradients)) {
         let passes = std::mem::take(&mut *self.lock());
-        for Pass { blocks, context, embedded, inputs, output } in passes {
+        for PendingPass { blocks, context, embedded, inputs, output } in passes {
             let Some(mut gradient) = output.grad_remove(gradients) else { continue };
             for (block, input) in blocks.iter().zip(inputs).rev() {
                 let x = Tensor::from_inner(input).require_grad();
@@ -84,7 +85,7 @@ impl ActivationCheckpoints {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Pass>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PendingPass>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

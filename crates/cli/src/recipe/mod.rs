@@ -21,6 +21,6 @@ pub use depth::Depth;
 pub use error::RecipeError;
 pub use layers::{Overrides, embedded, resolve};
 pub(crate) use parts::section;
-pub use parts::{Part, Parts};
+pub use parts::{Part, SplitTable};
 pub use sections::Recipe;
 pub use shared::{BatchSampling, ModelSection, Preset, SharedSections};

@@ -44,12 +44,12 @@ fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
 }
 
 /// A table that is being split.
-pub struct Parts {
+pub struct SplitTable {
     table: Table,
     known: Vec<&'static str>,
 }
 
-impl Parts {
+impl SplitTable {
     /// Begins with a whole table.
     pub fn new(table: Table) -> Self {
         Self { table, known: vec![] }
@@ -88,7 +88,7 @@ macro_rules! section {
         impl<'de $(, $algorithm: $bound)?> serde::Deserialize<'de> for $section $(<$algorithm>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let default = Self::default();
-                let mut parts = $crate::recipe::Parts::new(toml::Table::deserialize(deserializer)?);
+                let mut parts = $crate::recipe::SplitTable::new(toml::Table::deserialize(deserializer)?);
                 let section = Self { $($part: parts.take(&default.$part)?),+ };
                 parts.finish()?;
                 Ok(section)

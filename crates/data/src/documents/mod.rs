@@ -199,7 +199,7 @@ impl Documents {
         let counter = Some(self.bytes_read());
         Ok(match (file.format, &self.options.separator) {
             (Format::Text, None) => {
-                Box::new(text::Parts::new(Arc::clone(&path), file.compression, counter, self.options.part_bytes)?)
+                Box::new(text::TextParts::new(Arc::clone(&path), file.compression, counter, self.options.part_bytes)?)
             }
             (Format::Text, Some(separator)) => {
                 let limit = self.options.max_document_bytes;

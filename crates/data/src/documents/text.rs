@@ -12,7 +12,7 @@ use crate::DataError;
 ///
 /// A file longer than a part is read once beforehand, to count its characters: a split at a fraction of the text needs
 /// the total, and errors in the file are found before any work.
-pub(super) struct Parts {
+pub(super) struct TextParts {
     bytes: TextBytes,
     part_bytes: usize,
     characters: u64,
@@ -21,7 +21,7 @@ pub(super) struct Parts {
     recount: Option<(Arc<Path>, Compression)>,
 }
 
-impl Parts {
+impl TextParts {
     pub(super) fn new(
         path: Arc<Path>,
         compression: Compression,
@@ -57,7 +57,7 @@ impl Parts {
     }
 }
 
-impl Iterator for Parts {
+impl Iterator for TextParts {
     type Item = Result<Document, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -66,7 +66,7 @@ impl Iterator for Parts {
 }
 
 fn count_characters(path: Arc<Path>, compression: Compression, part_bytes: usize) -> Result<u64, DataError> {
-    let mut parts = Parts::new(path, compression, None, part_bytes)?;
+    let mut parts = TextParts::new(path, compression, None, part_bytes)?;
     parts.recount = None;
     while parts.next_part()?.is_some() {}
     Ok(parts.characters)

@@ -43,7 +43,7 @@ impl Kernel for AttentionKernel {
         let gradient = contiguous(gradient).permute(&[0, 2, 1, 3]);
         let (y, log_sums) = (values(&saved[3]), values(&saved[4]));
         let (shape, mask) = (&shape, &self.mask(shape.queries));
-        let pass = flash::Pass { q, k, v, y, lse: log_sums, shape, mask, scale: scale(shape) };
+        let pass = flash::ForwardPass { q, k, v, y, lse: log_sums, shape, mask, scale: scale(shape) };
         let found = flash::backward(&pass, heads(&gradient));
         let seen_as_heads = |gradient, time, heads| {
             Some(tensor(gradient, [shape.batch, time, heads, shape.head_dim]).permute(&[0, 2, 1, 3]))

@@ -27,7 +27,7 @@ pub struct Gradients {
 
 /// Inputs and results of [`super::forward()`].
 #[derive(Clone, Copy)]
-pub struct Pass<'a> {
+pub struct ForwardPass<'a> {
     /// `[B, H, T, K]`
     pub q: Heads<'a>,
     /// `[B, KV, S, K]`
@@ -61,21 +61,21 @@ pub struct Pass<'a> {
 ///
 /// # Panics
 /// If the sizes contradict each other.
-pub fn backward(pass: &Pass, dy: Heads) -> Gradients {
-    let Pass { q, k, v, shape, .. } = *pass;
+pub fn backward(pass: &ForwardPass, dy: Heads) -> Gradients {
+    let ForwardPass { q, k, v, shape, .. } = *pass;
     shape.check(q, k, v, pass.mask);
     dy.check("the gradient", shape.query_dims());
     assert_eq!(pass.y.len(), shape.query_dims().iter().product::<usize>(), "the result has the query's size");
     assert_eq!(pass.lse.len(), shape.batch * shape.heads * shape.queries, "one log-sum-exp a query");
     if shape.head_dim != padded(shape.head_dim) {
         let copy = k.padded(shape.key_dims());
-        return run(&Pass { k: Heads::of_padded(&copy, shape.key_dims()), ..*pass }, dy);
+        return run(&ForwardPass { k: Heads::of_padded(&copy, shape.key_dims()), ..*pass }, dy);
     }
     run(pass, dy)
 }
 
 #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
-fn run(pass: &Pass, dy: Heads) -> Gradients {
+fn run(pass: &ForwardPass, dy: Heads) -> Gradients {
     let Shape { batch, kv_heads, keys, head_dim, .. } = *pass.shape;
     let dq = SharedOutput::new(pass.y.len());
     let [dk, dv] = [(); 2].map(|()| SharedOutput::new(batch * keys * kv_heads * head_dim));
@@ -125,7 +125,7 @@ struct Lanes {
 impl Work<'_> {
     /// The gradients of one key head and of the query heads that share it.
     #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
-    fn key_head(mut self, pass: &Pass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&SharedOutput; 3]) {
+    fn key_head(mut self, pass: &ForwardPass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&SharedOutput; 3]) {
         let Shape { heads, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
         let width = padded(head_dim);
         self.dk.fill(0.0);
@@ -151,7 +151,7 @@ impl Work<'_> {
         }
     }
 
-    fn tile(&mut self, pass: &Pass, dy: Heads, [row, head, kv_head]: [usize; 3], tile: &Tile) {
+    fn tile(&mut self, pass: &ForwardPass, dy: Heads, [row, head, kv_head]: [usize; 3], tile: &Tile) {
         let head_dim = pass.shape.head_dim;
         tile.pack(&pass.q, [row, head, head_dim], pass.scale * LOG2_E, self.q);
         tile.transpose(self.q, self.q_columns);
@@ -168,7 +168,7 @@ impl Work<'_> {
         }
     }
 
-    fn lanes(&self, pass: &Pass, [row, head]: [usize; 2], tile: &Tile) -> Lanes {
+    fn lanes(&self, pass: &ForwardPass, [row, head]: [usize; 2], tile: &Tile) -> Lanes {
         let Shape { heads, queries, head_dim, .. } = *pass.shape;
         let mut lanes = Lanes { lse: [[0.0; LANES]; VECTORS], delta: [[0.0; LANES]; VECTORS] };
         vectorize(

@@ -19,7 +19,7 @@ mod few;
 mod forward;
 mod backward;
 
-pub use backward::{Gradients, Pass, backward};
+pub use backward::{ForwardPass, Gradients, backward};
 pub use forward::forward;
 pub(crate) use output::SharedOutput;
 pub(crate) use product::{Left, Product};
