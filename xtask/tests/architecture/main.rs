@@ -66,17 +66,19 @@ fn is_library(file: &Path) -> bool {
     !["tests.rs", "motto.rs", "toy.rs"].iter().any(|name| file.ends_with(name))
 }
 
-#[test]
-fn the_crate_graph_is_that_of_the_manifests() {
-    let mut graph = BTreeMap::new();
-    for name in crates() {
-        let manifest = fs::read_to_string(root().join("crates").join(&name).join("Cargo.toml")).expect("a manifest");
+/// The crates that each crate depends on directly.
+fn graph() -> BTreeMap<String, BTreeSet<String>> {
+    let dependencies = |name: &String| -> BTreeSet<String> {
+        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).expect("a manifest");
         let manifest: toml::Table = manifest.parse().expect("TOML");
         let dependencies = manifest["dependencies"].as_table().expect("a table").keys();
-        let ours: BTreeSet<String> =
-            dependencies.filter_map(|dependency| dependency.strip_prefix("fireclay-")).map(str::to_owned).collect();
-        graph.insert(name, ours);
-    }
+        dependencies.filter_map(|dependency| dependency.strip_prefix("fireclay-")).map(str::to_owned).collect()
+    };
+    crates().into_iter().map(|name| (name.clone(), dependencies(&name))).collect()
+}
+
+#[test]
+fn the_crate_graph_is_that_of_the_manifests() {
     let told: BTreeMap<String, BTreeSet<String>> = table("Crate graph")
         .iter()
         .map(|row| {
@@ -85,7 +87,29 @@ fn the_crate_graph_is_that_of_the_manifests() {
             ((*name).to_owned(), quoted(row[1]).into_iter().map(str::to_owned).collect())
         })
         .collect();
-    assert_eq!(told, graph, "docs/architecture.md, `Crate graph`, on the left; the manifests on the right");
+    assert_eq!(told, graph(), "docs/architecture.md, `Crate graph`, on the left; the manifests on the right");
+}
+
+#[test]
+fn the_tables_of_the_readmes_name_every_crate_after_what_it_depends_on() {
+    let graph = graph();
+    for (page, text) in [
+        ("README.md", include_str!("../../../README.md")),
+        ("README.zh-CN.md", include_str!("../../../README.zh-CN.md")),
+    ] {
+        let mut named = BTreeSet::new();
+        for row in text.lines().filter(|line| line.starts_with("| [`fireclay") && line.contains("](crates/")).map(cells)
+        {
+            let (_, name) = row[0].trim_end_matches(')').split_once("](crates/").expect("a link to a crate");
+            let dependencies = graph.get(name).unwrap_or_else(|| panic!("{page}: there is no crate {name}"));
+            assert!(dependencies.is_subset(&named), "{page}: {name} stands before one of its dependencies");
+            let words = row[2].split([',', '、']).map(str::trim).filter(|word| graph.contains_key(*word));
+            let other = words.map(str::to_owned).find(|word| !dependencies.contains(word));
+            assert_eq!(other, None, "{page}: {name} does not depend on it");
+            named.insert(name.to_owned());
+        }
+        assert!(named.iter().eq(graph.keys()), "{page}: the table names {named:?}");
+    }
 }
 
 #[test]

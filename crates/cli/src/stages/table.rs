@@ -171,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn lists_outside_the_crate_name_every_stage() {
+        let known = || Stage::ALL.iter().filter(|stage| **stage != Stage::Motto).map(|stage| stage.name());
+        let all = format!("const ALL: &str = \"{}\";", known().collect::<Vec<_>>().join(","));
+        assert!(include_str!("../../../../tests/e2e/alignment.rs").contains(&all), "alignment.rs lacks {all}");
+        let script = include_str!("../../../../scripts/compare_binaries.py");
+        let together = script.lines().find(|line| line.starts_with("TOGETHER = ")).expect("the stages that it runs");
+        for stage in known() {
+            let named = together.split(['"', ',', ' ']).any(|word| word == stage);
+            assert!(named, "compare_binaries.py does not run {stage}");
+        }
+    }
+
+    #[test]
     fn every_training_stage_has_a_test_of_exact_resume() {
         let tests = [
             include_str!("../../../../tests/e2e/alignment.rs"),
