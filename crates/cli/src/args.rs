@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
+use fireclay_model::device::DeviceChoice;
 use fireclay_model::{Precision, WeightStorage};
 
 use crate::recipe::embedded;
@@ -171,7 +172,7 @@ pub struct TrainArgs {
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    pub device: Option<DeviceChoice>,
     /// Number format of the matrix products
     #[arg(long, value_name = "f32|bf16", value_parser = one_of(&Precision::NAMED))]
     pub precision: Option<Precision>,
@@ -295,7 +296,7 @@ pub struct LoadArgs {
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    pub device: Option<DeviceChoice>,
     /// Weight format: bf16 halves the memory and the time of a token, int8 nearly
     /// halves them again, each a little less exact
     #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]

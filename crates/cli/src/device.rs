@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::{DType, Device};
-use fireclay_model::device;
+use fireclay_model::device::DeviceChoice;
 
 use crate::error::user;
 
@@ -16,22 +16,22 @@ const HAS_GPU_BACKEND: bool = cfg!(any(
     feature = "rocm"
 ));
 
-/// The device of `--device`, and its name. Without the flag it is a GPU if this build has a GPU backend and the machine
+/// The device of `--device`, and the choice. Without the flag it is a GPU if this build has a GPU backend and the machine
 /// has a GPU, and the CPU otherwise.
 ///
 /// # Errors
 /// When the requested device is not present; the message lists the available ones.
-pub fn choose(asked: Option<&str>) -> Result<(Device, String)> {
-    if let Some(name) = asked {
-        return Ok((device::parse(name)?, name.into()));
+pub fn choose(asked: Option<DeviceChoice>) -> Result<(Device, DeviceChoice)> {
+    if let Some(choice) = asked {
+        return Ok((choice.open()?, choice));
     }
     if HAS_GPU_BACKEND {
-        match device::parse("gpu") {
-            Ok(device) => return Ok((device, "gpu".into())),
+        match DeviceChoice::Gpu.open() {
+            Ok(device) => return Ok((device, DeviceChoice::Gpu)),
             Err(error) => tracing::warn!("{error}; computing on the CPU"),
         }
     }
-    Ok((device::parse("cpu")?, "cpu".into()))
+    Ok((DeviceChoice::Cpu.open()?, DeviceChoice::Cpu))
 }
 
 /// Checks that a device supports bfloat16, if `asked` requests it.

@@ -1,13 +1,13 @@
 //! Loading of reward models for commands.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use fireclay_model::device::DeviceChoice;
+use fireclay_model::is_score_model;
 use fireclay_rlhf::RewardModel;
 use fireclay_text::tokenizer_near;
 use fireclay_tokenizer::Tokenizer;
-use serde_json::Value;
 
 use crate::error::user;
 use crate::{device, model_dir};
@@ -27,9 +27,9 @@ impl Judge {
     ///
     /// # Errors
     /// When there is no reward model or it has no tokenizer, or there is no such device.
-    pub fn load(flag: &str, path: &Path, device: Option<&str>) -> Result<Self> {
+    pub fn load(flag: &str, path: &Path, device: Option<DeviceChoice>) -> Result<Self> {
         let dir = model_dir::resolve_reward(path)?;
-        if !is_reward_model(&dir) {
+        if !is_score_model(&dir) {
             return Err(user(format!(
                 "{flag} {}: a language model, not a reward model; train one with the stage `reward`, and give its run \
                  or its folder",
@@ -42,15 +42,4 @@ impl Judge {
         })?;
         Ok(Self { model: RewardModel::load(&dir, &device)?, tokenizer, dir })
     }
-}
-
-/// Whether a model directory holds a sequence classifier, as `config.json` says.
-#[must_use]
-pub fn is_reward_model(dir: &Path) -> bool {
-    let config: Option<Value> =
-        fs::read(dir.join("config.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let architectures = config.as_ref().and_then(|config| config.get("architectures")?.as_array());
-    architectures.is_some_and(|list| {
-        list.iter().filter_map(Value::as_str).any(|name| name.ends_with("ForSequenceClassification"))
-    })
 }

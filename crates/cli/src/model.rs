@@ -16,7 +16,7 @@ use crate::{device, model_dir};
 /// # Errors
 /// When there is no model, one of its files is damaged, or there is no such device.
 pub fn load(path: &Path, how: &LoadArgs) -> Result<TextModel> {
-    let (device, _) = device::choose(how.device.as_deref())?;
+    let (device, _) = device::choose(how.device)?;
     if how.weights == WeightStorage::Bf16 {
         device::check_bf16("--weights bf16", &device)?;
     }

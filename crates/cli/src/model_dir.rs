@@ -7,6 +7,7 @@ use fireclay_eval::battery::BatteryShares;
 use fireclay_model::gguf::is_gguf;
 use fireclay_model::huggingface::adapter_base;
 use fireclay_train::checkpoint::final_checkpoint;
+use fireclay_train::{RunFiles, StageFiles};
 
 use crate::error::user;
 use crate::stages::Stage;
@@ -43,8 +44,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     if path.join("config.json").is_file() || adapter_base(path)?.is_some() {
         return Ok(path.into());
     }
-    if path.join("checkpoints").is_dir() {
-        return checkpoint_of(path)?.ok_or_else(|| {
+    if StageFiles::new(path).checkpoints_dir().is_dir() {
+        return final_checkpoint(&StageFiles::new(path))?.ok_or_else(|| {
             user(format!("{shown}: this stage has no checkpoint yet; wait for the first one, or train it"))
         });
     }
@@ -63,20 +64,20 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
 /// # Errors
 /// As [`resolve`].
 pub fn resolve_reward(path: &Path) -> Result<PathBuf> {
-    let stage = path.join(Stage::Reward.name());
-    resolve(if stage.join("checkpoints").is_dir() { &stage } else { path })
+    let stage = RunFiles::new(path).stage(Stage::Reward.name());
+    resolve(if stage.checkpoints_dir().is_dir() { stage.folder() } else { path })
 }
 
-/// A finished stage: its battery shares, its folder and its final checkpoint.
-type Finished = (Option<BatteryShares>, PathBuf, PathBuf);
+/// A finished stage: its battery shares, its files and its final checkpoint.
+type Finished = (Option<BatteryShares>, StageFiles, PathBuf);
 
 /// The checkpoint that a run stands for.
 fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     let mut unfinished = None;
     let mut finished: Vec<Finished> = vec![];
-    for stage in policy_stages().map(|stage| run.join(stage)).filter(|stage| stage.is_dir()) {
-        let Some(checkpoint) = checkpoint_of(&stage)? else { continue };
-        if stage.join("DONE").exists() {
+    for stage in policy_stages().map(|stage| RunFiles::new(run).stage(stage)) {
+        let Some(checkpoint) = final_checkpoint(&stage)? else { continue };
+        if stage.is_done() {
             finished.push((BatteryShares::of_stage(&stage), stage, checkpoint));
         } else {
             unfinished = Some((stage, checkpoint));
@@ -86,7 +87,7 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
         return Ok(Some(checkpoint.clone()));
     }
     let Some((stage, checkpoint)) = unfinished else { return Ok(None) };
-    tracing::warn!("no stage of {} is finished: taking a checkpoint of {}", run.display(), stage.display());
+    tracing::warn!("no stage of {} is finished: taking a checkpoint of {}", run.display(), stage.folder().display());
     Ok(Some(checkpoint))
 }
 
@@ -99,26 +100,17 @@ fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let measured = finished.iter().filter(|stage| stage.0.is_some());
     let best = measured.reduce(|best, later| if score(later) < score(best) { best } else { later })?;
     if let (Some(better), true) = (best.0, best.1 != last.1) {
-        let (taken, left) = (name(&best.1), name(&last.1));
+        let (taken, left) = (best.1.name(), last.1.name());
         tracing::warn!(
             "{}: taking {taken}, whose battery score is {:.1} ({better}), over {left} with {:.1} ({figures}); \
              --model {} takes {left}",
             run.display(),
             100.0 * better.score(),
             100.0 * figures.score(),
-            last.1.display()
+            last.1.folder().display()
         );
     }
     Some(best)
-}
-
-fn name(stage: &Path) -> String {
-    stage.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-/// A stage's best checkpoint, or its newest.
-fn checkpoint_of(stage: &Path) -> Result<Option<PathBuf>> {
-    Ok(final_checkpoint(stage)?)
 }
 
 #[cfg(test)]

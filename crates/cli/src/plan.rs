@@ -6,15 +6,16 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
-use fireclay_model::gguf::{is_gguf, tensor_bytes};
-use fireclay_model::{DecoderConfig, LoraConfig, Precision};
+use fireclay_model::Precision;
+use fireclay_model::device::DeviceChoice;
 use fireclay_report::format::{about, about_between, bytes, grouped};
-use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate, time_estimate};
+use fireclay_rlhf::RolloutMemory;
+use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate};
 use serde::Serialize;
 
 use crate::error::user;
 use crate::recipe::Recipe;
-use crate::stages::{self, TrainingStage};
+use crate::stages;
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -71,37 +72,13 @@ pub struct StagePlan {
     pub rollouts: Option<RolloutMemory>,
 }
 
-/// Memory of a stage during sampling, in bytes, without the weights; the gradients' memory is free then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct RolloutMemory {
-    /// Keys and values: allocated for a step's answers, and never exceeded.
-    pub kv_cache: u64,
-    /// Largest number of answers that are generated at once.
-    pub streams: usize,
-    /// The forward pass of the reference over these answers.
-    pub scoring: u64,
-}
-
-impl RolloutMemory {
-    fn of(section: &dyn TrainingStage, decoder: &DecoderConfig) -> Option<Self> {
-        let (rollouts, train) = (section.rollouts()?, section.train());
-        let answers = train.batch * rollouts.group_size;
-        let tokens = train.context.min(decoder.context);
-        Some(Self {
-            kv_cache: Engine::cache_bytes(decoder, &rollouts.engine(answers)) as u64,
-            streams: rollouts.engine(answers).streams,
-            scoring: rollouts.scoring().bytes(decoder, answers, tokens) as u64,
-        })
-    }
-}
-
 impl Plan {
     /// Makes the plan. Measures the device's matrix products for a quarter of a second, in each number format that the
     /// stages have.
     ///
     /// # Errors
     /// When the tokenizer that the recipe names, or the text that a character tokenizer counts, cannot be read.
-    pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, device_name: &str) -> Result<Self> {
+    pub fn new(recipe: &Recipe, model: Option<&Path>, device: &Device, choice: DeviceChoice) -> Result<Self> {
         let vocab_size = stages::vocab_size(recipe.shared(), model)?;
         let decoder = match model {
             Some(model) => fireclay_model::huggingface::load_config(model)?,
@@ -121,8 +98,9 @@ impl Plan {
         for (name, section) in running {
             let (load, train) = (section.load(), section.train());
             let begins_with_model = model.filter(|_| stages.is_empty());
-            let adapters = section.lora().map(|lora| adapter_memory(lora, &decoder, begins_with_model)).transpose()?;
-            let needed = load.memory(train, &decoder, adapters.as_ref());
+            let adapters =
+                section.lora().map(|lora| AdapterMemory::of(lora, &decoder, begins_with_model)).transpose()?;
+            let needed = load.memory(&decoder, train, adapters.as_ref());
             if memory.as_ref().is_none_or(|most| needed.total >= most.total) {
                 (memory, memory_stage) = (Some(needed), name);
             }
@@ -131,14 +109,16 @@ impl Plan {
                 steps: train.steps,
                 tokens_per_step: (load.consumed * train.context) as u64,
                 at_most: !section.learns_from().is_given_text(),
-                seconds: time_estimate(&decoder, &load.work(train), peak_in(train.precision)).seconds,
-                rollouts: RolloutMemory::of(section, &decoder),
+                seconds: load.time(&decoder, train, peak_in(train.precision)).seconds,
+                rollouts: section
+                    .rollouts()
+                    .map(|rollouts| rollouts.memory(&decoder, train.batch * rollouts.group_size, train.context)),
             });
         }
         Ok(Self {
             recipe: recipe.name.clone(),
             data: stages::describe_data(recipe.shared()),
-            device: device_name.into(),
+            device: choice.to_string(),
             vocab_size,
             model: format!(
                 "{}, {} layers, width {}, {} heads ({} for keys and values), context {}",
@@ -155,7 +135,7 @@ impl Plan {
             memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
             memory_stage,
             kv_cache: Engine::cache_bytes(&decoder, &EngineConfig::default()) as u64,
-            memory_available: is_cpu(device_name).then(available_memory).flatten(),
+            memory_available: choice.is_cpu().then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
             stages,
             resolved: recipe.clone(),
@@ -183,21 +163,6 @@ impl Plan {
             _ => Ok(()),
         }
     }
-}
-
-/// Memory of adapters and the weights under them; `model` is the folder or file that these are read from.
-fn adapter_memory(lora: &LoraConfig, decoder: &DecoderConfig, model: Option<&Path>) -> Result<AdapterMemory> {
-    let frozen = match (lora.weights, model) {
-        (None, Some(model)) if is_gguf(model) => tensor_bytes(model)?,
-        (format, _) => format.unwrap_or_default().bytes(decoder.num_params() as u64),
-    };
-    let size = lora.size(decoder)?;
-    Ok(AdapterMemory { frozen, numbers: size.numbers as u64, kept_per_token: (size.maps * lora.rank) as u64 })
-}
-
-fn is_cpu(device_name: &str) -> bool {
-    // `wgpu:cpu` is a software adapter.
-    matches!(device_name, "cpu" | "flex" | "ndarray") || device_name.ends_with(":cpu")
 }
 
 /// `None` if the system does not report it.

@@ -1,5 +1,8 @@
 //! Choice of the device.
 
+use std::fmt;
+use std::str::FromStr;
+
 #[cfg(any(feature = "wgpu", feature = "vulkan"))]
 use burn::tensor::DeviceKind;
 use burn::tensor::{Device, DeviceType};
@@ -9,41 +12,109 @@ use crate::ModelError;
 /// Backends that can be compiled in. The name on the command line is also the name of the cargo feature.
 const BACKENDS: [&str; 8] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "webgpu", "cuda", "rocm"];
 
-/// Returns the device of a name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend and the
-/// index of a GPU (`cuda:0`).
-///
-/// `cpu` is `flex` if compiled in, else `ndarray`, else a software adapter of `wgpu`. `gpu` is the first GPU of the
-/// first compiled-in GPU backend that finds one. `wgpu:cpu` and `vulkan:cpu` name a software adapter.
+/// A device that is asked for by name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend
+/// and the index of a GPU (`cuda:0`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// `flex` if compiled in, else `ndarray`, else a software adapter of `wgpu`.
+    Cpu,
+    /// The first GPU of the first compiled-in GPU backend that finds one.
+    Gpu,
+    /// A device of a backend.
+    Backend(&'static str, Card),
+}
+
+/// Device of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// The first one.
+    First,
+    /// The one of this index.
+    Index(usize),
+    /// A software adapter, `wgpu:cpu` or `vulkan:cpu`.
+    Software,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = ModelError;
+
+    /// # Errors
+    /// [`ModelError::Device`] when the name is unknown; it lists the available ones.
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        let (backend, card) = match name.split_once(':') {
+            Some((backend, card)) => (backend, Some(card)),
+            None => (name, None),
+        };
+        match (backend, card) {
+            ("cpu", None) => return Ok(Self::Cpu),
+            ("gpu", None) => return Ok(Self::Gpu),
+            _ => {}
+        }
+        let known = BACKENDS.into_iter().find(|known| *known == backend);
+        let backend = known.ok_or_else(|| absent(name, "no such device"))?;
+        let card = match card {
+            None => Card::First,
+            Some("cpu") if matches!(backend, "wgpu" | "vulkan") => Card::Software,
+            Some(index) => {
+                let index = index.parse().map_err(|_| absent(name, "the part after the colon must be a card's number"));
+                Card::Index(index?)
+            }
+        };
+        Ok(Self::Backend(backend, card))
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    /// The name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::Backend(backend, Card::First) => f.write_str(backend),
+            Self::Backend(backend, Card::Index(index)) => write!(f, "{backend}:{index}"),
+            Self::Backend(backend, Card::Software) => write!(f, "{backend}:cpu"),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// Whether it computes on the CPU, and in its memory.
+    #[must_use]
+    pub fn is_cpu(self) -> bool {
+        matches!(self, Self::Cpu | Self::Backend("flex" | "ndarray", _) | Self::Backend(_, Card::Software))
+    }
+
+    /// The device.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] when it is not compiled in or not present; it lists the available ones.
+    pub fn open(self) -> Result<Device, ModelError> {
+        let absent = |why| absent(&self.to_string(), why);
+        match self {
+            Self::Cpu => cpu().ok_or_else(|| absent("no CPU backend is compiled in; build with --features flex")),
+            Self::Gpu => ["cuda", "rocm", "metal", "vulkan", "wgpu", "webgpu"]
+                .iter()
+                .find_map(|backend| device_type(backend).and_then(|kind| enumerate(kind).into_iter().next()))
+                .ok_or_else(|| absent("no GPU was found by the backends that are compiled in")),
+            Self::Backend(backend @ ("flex" | "ndarray"), Card::First) => {
+                backend_cpu(backend).ok_or_else(|| not_compiled(backend))
+            }
+            Self::Backend(backend, Card::Software) => software(backend).ok_or_else(|| not_compiled(backend)),
+            Self::Backend(backend, card) => {
+                let kind = device_type(backend).ok_or_else(|| not_compiled(backend))?;
+                let index = if let Card::Index(index) = card { index } else { 0 };
+                enumerate(kind).into_iter().nth(index).ok_or_else(|| absent("there is no such card"))
+            }
+        }
+    }
+}
+
+/// Returns the device of a name; see [`DeviceChoice`].
 ///
 /// # Errors
-/// [`ModelError::Device`] when the name is unknown, not compiled in, or not present; it lists the available names.
+/// As [`DeviceChoice::from_str`] and [`DeviceChoice::open`].
 pub fn parse(name: &str) -> Result<Device, ModelError> {
-    let (backend, index) = match name.split_once(':') {
-        Some((backend, index)) => (backend, Some(index)),
-        None => (name, None),
-    };
-    match (backend, index) {
-        ("cpu", None) => cpu().ok_or_else(|| absent(name, "no CPU backend is compiled in; build with --features flex")),
-        ("gpu", None) => ["cuda", "rocm", "metal", "vulkan", "wgpu", "webgpu"]
-            .iter()
-            .find_map(|backend| device_type(backend).and_then(|kind| enumerate(kind).into_iter().next()))
-            .ok_or_else(|| absent(name, "no GPU was found by the backends that are compiled in")),
-        ("flex" | "ndarray", None) => backend_cpu(backend).ok_or_else(|| not_compiled(backend)),
-        #[cfg(feature = "wgpu")]
-        ("wgpu", Some("cpu")) => Ok(Device::wgpu(DeviceKind::Cpu)),
-        #[cfg(feature = "vulkan")]
-        ("vulkan", Some("cpu")) => Ok(Device::vulkan(DeviceKind::Cpu)),
-        (backend, index) if BACKENDS.contains(&backend) => {
-            let kind = device_type(backend).ok_or_else(|| not_compiled(backend))?;
-            let index: usize = match index.map(str::parse) {
-                None => 0,
-                Some(Ok(index)) => index,
-                Some(Err(_)) => return Err(absent(name, "the part after the colon must be a card's number")),
-            };
-            enumerate(kind).into_iter().nth(index).ok_or_else(|| absent(name, "there is no such card"))
-        }
-        _ => Err(absent(name, "no such device")),
-    }
+    name.parse::<DeviceChoice>()?.open()
 }
 
 /// The names that [`parse`] accepts in this build on this machine.
@@ -75,10 +146,17 @@ fn not_compiled(backend: &str) -> ModelError {
 }
 
 fn cpu() -> Option<Device> {
-    let device = backend_cpu("flex").or_else(|| backend_cpu("ndarray"));
-    #[cfg(feature = "wgpu")]
-    let device = device.or_else(|| Some(Device::wgpu(DeviceKind::Cpu)));
-    device
+    backend_cpu("flex").or_else(|| backend_cpu("ndarray")).or_else(|| software("wgpu"))
+}
+
+fn software(backend: &str) -> Option<Device> {
+    match backend {
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Some(Device::wgpu(DeviceKind::Cpu)),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Some(Device::vulkan(DeviceKind::Cpu)),
+        _ => None,
+    }
 }
 
 fn backend_cpu(backend: &str) -> Option<Device> {
@@ -123,6 +201,17 @@ mod tests {
     fn an_unknown_device_lists_what_is_there() {
         let message = parse("tpu").unwrap_err().to_string();
         assert!(message.contains("\"tpu\"") && message.contains("available here: cpu"), "{message}");
+    }
+
+    #[test]
+    fn a_choice_is_shown_by_its_name() {
+        for name in ["cpu", "gpu", "flex", "cuda", "cuda:1", "vulkan:cpu"] {
+            let choice: DeviceChoice = name.parse().unwrap();
+            assert_eq!(choice.to_string(), name);
+            assert_eq!(choice.is_cpu(), ["cpu", "flex", "vulkan:cpu"].contains(&name), "{name}");
+        }
+        let message = "cuda:one".parse::<DeviceChoice>().unwrap_err().to_string();
+        assert!(message.contains("must be a card's number"), "{message}");
     }
 
     #[test]

@@ -52,7 +52,9 @@ pub use fireclay_kernels::LogProbabilities;
 pub use fireclay_kernels::attention::paged::{PAGE, Text};
 pub use fireclay_kernels::cross_entropy::Targets;
 pub use fireclay_kernels::linear::INT8_BLOCK;
-pub use huggingface::{load, load_adapter, load_frozen, load_score_model, save, save_adapter, save_score_model};
+pub use huggingface::{
+    is_score_model, load, load_adapter, load_frozen, load_score_model, save, save_adapter, save_score_model,
+};
 pub use inference::InferenceDecoder;
 pub use linear::{Precision, WeightStorage};
 pub use lora::{AdapterSize, LoraConfig};

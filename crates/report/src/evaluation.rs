@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
+use fireclay_train::RunFiles;
 use serde_json::{Map, Value};
 
 use super::format::{compact, escape, grouped, label};
@@ -17,8 +17,8 @@ pub struct RunEvaluation {
 }
 
 /// Reads `eval.json`; nothing where there is none, or none that can be read.
-pub fn read(run: &Path) -> Option<RunEvaluation> {
-    let value: Value = serde_json::from_slice(&fs::read(run.join("eval.json")).ok()?).ok()?;
+pub fn read(run: &RunFiles) -> Option<RunEvaluation> {
+    let value: Value = serde_json::from_slice(&fs::read(run.evaluation()).ok()?).ok()?;
     let tasks = value.get("tasks")?.as_array()?.clone();
     let checkpoint = value.get("checkpoint").and_then(Value::as_str).unwrap_or_default().to_owned();
     (!tasks.is_empty()).then_some(RunEvaluation { checkpoint, tasks })

@@ -9,6 +9,7 @@
 //!
 //! Reading order: `run` → `curve` → `chart` → `figures` → `page`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 mod run;
@@ -23,7 +24,8 @@ mod page;
 pub mod format;
 mod error;
 
-use fireclay_train::stage::write_atomically;
+use fireclay_files::write_atomically;
+use fireclay_train::RunFiles;
 
 pub use error::ReportError;
 pub use page::STYLE;
@@ -48,8 +50,8 @@ pub struct KnownStage<'a> {
 /// When `run` is no run directory or has no step yet, or when the page cannot be written.
 pub fn write(run: &Path, known: &[KnownStage]) -> Result<PathBuf, ReportError> {
     let html = page::html(&run::Run::read(run, known)?)?;
-    let target = run.join("report.html");
-    match write_atomically(&target, html.as_bytes()) {
+    let target = RunFiles::new(run).report();
+    match write_atomically(&target, |file| file.write_all(html.as_bytes())) {
         Ok(()) => Ok(target),
         Err(source) => Err(ReportError::Write { path: target, source }),
     }

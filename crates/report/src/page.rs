@@ -1,6 +1,7 @@
 //! The page: a summary, then curves, samples, and next commands.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use fireclay_eval::battery::{BatteryShares, percent};
 use fireclay_train::metrics::{MetricColumns, Point};
@@ -248,10 +249,10 @@ fn evaluations(metrics: &MetricColumns) -> String {
 
 /// The next commands.
 fn next_steps(run: &Run) -> String {
-    let path = shell_word(&run.path.display().to_string());
+    let path = shell_word(&run.files.folder().display().to_string());
     let mut commands = Vec::new();
     if !run.is_done() {
-        let recipe = shell_word(&run.path.join("recipe.toml").display().to_string());
+        let recipe = shell_word(&run.files.recipe().display().to_string());
         let command = format!("fireclay train --recipe {recipe} --out {path}");
         commands.push(("Train on from the last checkpoint", command));
     }
@@ -325,35 +326,36 @@ fn machine(run: &Run) -> String {
 
 fn files(run: &Run) -> String {
     let mut rows = Vec::new();
+    let shown = |path: &Path| escape(&path.strip_prefix(run.files.folder()).unwrap_or(path).to_string_lossy());
     let of_all = [
-        ("recipe.toml", "every setting"),
-        ("machine.json", "where it ran"),
-        ("eval.json", "what was measured"),
-        ("tokenizer", "text to ids"),
-        ("data", "the text as ids"),
+        (run.files.recipe(), "every setting"),
+        (run.files.machine(), "where it ran"),
+        (run.files.evaluation(), "what was measured"),
+        (run.files.stage("tokenizer").folder().to_owned(), "text to ids"),
+        (run.files.data(), "the text as ids"),
     ];
     for (file, what) in of_all {
-        if run.path.join(file).exists() {
-            rows.push((file.to_owned(), what.to_owned()));
+        if file.exists() {
+            rows.push((shown(&file), what.to_owned()));
         }
     }
     for stage in &run.stages {
-        let name = escape(&stage.name);
-        rows.push((format!("{name}/metrics.jsonl"), "one line a step".to_owned()));
+        let files = &stage.files;
+        rows.push((shown(&files.metrics()), "one line a step".to_owned()));
         if !stage.samples.is_empty() {
-            rows.push((format!("{name}/samples.jsonl"), "texts over time".to_owned()));
+            rows.push((shown(&files.samples()), "texts over time".to_owned()));
         }
         if run.battery.iter().any(|replies| replies.stage == stage.name) {
-            rows.push((format!("{name}/battery.jsonl"), "replies to what people type first".to_owned()));
+            rows.push((shown(&files.battery()), "replies to what people type first".to_owned()));
         }
-        if stage.has_events {
-            rows.push((format!("{name}/events.out.tfevents.*"), "for TensorBoard".to_owned()));
+        if files.has_events() {
+            rows.push((shown(&files.events()), "for TensorBoard".to_owned()));
         }
         let newest = stage.checkpoints.last().and_then(|folder| folder.file_name());
         if let Some(newest) = newest {
             let newest = escape(&newest.to_string_lossy());
             let count = stage.checkpoints.len();
-            rows.push((format!("{name}/checkpoints"), format!("{count}, newest {newest}")));
+            rows.push((shown(&files.checkpoints_dir()), format!("{count}, newest {newest}")));
         }
     }
     let rows: Vec<(String, String)> =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fireclay_eval::battery::{self, StageReplies};
 use fireclay_train::metrics::MetricColumns;
+use fireclay_train::{RunFiles, StageFiles};
 use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
@@ -16,8 +17,8 @@ use super::{KnownStage, ReportError};
 
 /// Everything the report shows.
 pub struct Run {
-    /// The directory as the user gave it, for the commands on the page.
-    pub path: PathBuf,
+    /// Its files; the directory as the user gave it, for the commands on the page.
+    pub files: RunFiles,
     /// Its last component.
     pub name: String,
     /// The text of recipe.toml; `None` when there is none.
@@ -38,6 +39,8 @@ pub struct Run {
 
 /// A stage of the run, read from its folder.
 pub struct RunStage {
+    /// Its files.
+    pub files: StageFiles,
     /// Name of the folder: pretrain, sft, …
     pub name: String,
     /// Its name in words.
@@ -50,8 +53,6 @@ pub struct RunStage {
     pub metrics: MetricColumns,
     /// The texts of samples.jsonl.
     pub samples: ByPrompt,
-    /// Whether `TensorBoard` events lie beside the metrics.
-    pub has_events: bool,
     /// Folders in checkpoints/, oldest first.
     pub checkpoints: Vec<PathBuf>,
 }
@@ -65,19 +66,20 @@ impl Run {
     /// step yet.
     pub fn read(path: &Path, known: &[KnownStage]) -> Result<Self, ReportError> {
         check_is_run(path)?;
-        let recipe = fs::read(path.join("recipe.toml")).ok();
+        let files = RunFiles::new(path);
+        let recipe = fs::read(files.recipe()).ok();
         let recipe = recipe.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let parsed = recipe.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default();
         let mut stages = Vec::new();
-        for folder in stage_folders(path, &parsed, known) {
-            stages.push(RunStage::read(&folder, &parsed, known)?);
+        for stage in begun_stages(&files, &parsed, known) {
+            stages.push(RunStage::read(stage, &parsed, known)?);
         }
-        let logged = path.join(stages.first().map_or("*", |stage| &stage.name)).join("metrics.jsonl");
+        let logged = files.stage(stages.first().map_or("*", |stage| &stage.name)).metrics();
         stages.retain(|stage| stage.metrics.last_step().is_some());
         if stages.is_empty() {
             return Err(ReportError::NoStep { file: logged });
         }
-        let machine = fs::read(path.join("machine.json")).ok();
+        let machine = fs::read(files.machine()).ok();
         let mut pending = listed_stages(&parsed).unwrap_or_default();
         let logs = |name: &str| known.iter().find(|stage| stage.name == name).is_none_or(|stage| stage.logs);
         pending.retain(|name| logs(name) && stages.iter().all(|stage| stage.name != *name));
@@ -87,11 +89,11 @@ impl Run {
             recipe,
             machine: machine.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default(),
             architecture: newest.map(PathBuf::as_path).find_map(architecture::read),
-            battery: battery::read(path, stages.iter().map(|stage| stage.name.as_str())),
-            evaluation: evaluation::read(path),
+            battery: battery::read(&files, stages.iter().map(|stage| stage.name.as_str())),
+            evaluation: evaluation::read(&files),
             stages,
             pending,
-            path: path.to_owned(),
+            files,
         })
     }
 
@@ -102,29 +104,22 @@ impl Run {
 }
 
 impl RunStage {
-    fn read(folder: &Path, recipe: &toml::Table, known: &[KnownStage]) -> Result<Self, ReportError> {
-        let file = folder.join("metrics.jsonl");
-        let name = name_of(folder);
+    fn read(files: StageFiles, recipe: &toml::Table, known: &[KnownStage]) -> Result<Self, ReportError> {
+        let (file, name) = (files.metrics(), files.name());
         let planned = recipe.get(&name).and_then(|section| section.get("steps"));
-        let mut checkpoints = subfolders(&folder.join("checkpoints"));
-        checkpoints.retain(|folder| name_of(folder).starts_with("step-"));
+        let checkpoints = files.checkpoints().unwrap_or_default();
         let title = known.iter().find(|stage| stage.name == name).map(|stage| stage.title.to_owned());
         Ok(Self {
             title: title.unwrap_or_else(|| label(&name)),
-            done: folder.join("DONE").exists(),
+            done: files.is_done(),
             planned_steps: planned.and_then(toml::Value::as_integer).map(|steps| steps as f64),
             metrics: MetricColumns::read(&file).map_err(|source| ReportError::Read { path: file.clone(), source })?,
-            samples: samples::read(&folder.join("samples.jsonl")),
-            has_events: has_events(folder),
-            checkpoints,
+            samples: samples::read(&files.samples()),
+            checkpoints: checkpoints.into_iter().map(|(_, folder)| folder).collect(),
             name,
+            files,
         })
     }
-}
-
-fn has_events(folder: &Path) -> bool {
-    let mut files = fs::read_dir(folder).into_iter().flatten().flatten();
-    files.any(|file| file.file_name().to_string_lossy().starts_with("events.out.tfevents"))
 }
 
 /// Refuses a folder that is not a run, with the command that makes or names one.
@@ -140,7 +135,7 @@ fn check_is_run(path: &Path) -> Result<(), ReportError> {
         format!("{shown}: a file, not a run folder; name the folder that holds recipe.toml, as in runs/tiny")
     } else if has_stage(path) {
         return Ok(());
-    } else if path.join("metrics.jsonl").is_file() {
+    } else if StageFiles::new(path).has_begun() {
         let absolute = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let run = shell_word(&absolute.parent().unwrap_or(path).display().to_string());
         format!("{shown}: one stage of a run; its run has the report: `fireclay report {run}`")
@@ -163,20 +158,19 @@ fn runs_in(folder: &Path) -> Option<String> {
 }
 
 fn has_stage(path: &Path) -> bool {
-    subfolders(path).iter().any(|folder| folder.join("metrics.jsonl").is_file())
+    !RunFiles::new(path).begun().is_empty()
 }
 
-/// The folders that hold metrics: in the order of the recipe's `stages`, else as they usually follow each other.
-fn stage_folders(path: &Path, recipe: &toml::Table, known: &[KnownStage]) -> Vec<PathBuf> {
+/// The stages that have begun: in the order of the recipe's `stages`, else as they usually follow each other.
+fn begun_stages(run: &RunFiles, recipe: &toml::Table, known: &[KnownStage]) -> Vec<StageFiles> {
     let usual = || known.iter().map(|stage| stage.name.to_owned()).collect();
     let order: Vec<String> = listed_stages(recipe).unwrap_or_else(usual);
-    let mut folders = subfolders(path);
-    folders.retain(|folder| folder.join("metrics.jsonl").is_file());
-    folders.sort_by_key(|folder| {
-        let name = name_of(folder);
+    let mut begun = run.begun();
+    begun.sort_by_key(|stage| {
+        let name = stage.name();
         (order.iter().position(|stage| *stage == name).unwrap_or(order.len()), name)
     });
-    folders
+    begun
 }
 
 fn listed_stages(recipe: &toml::Table) -> Option<Vec<String>> {

@@ -52,9 +52,9 @@ pub use online::{Online, PolicyGradient, StepContext, UpdateStats, online};
 pub use ppo::{Ppo, PpoConfig};
 pub use reinforce::{Reinforce, ReinforceConfig};
 pub use reward::{RewardConfig, RewardModel, RewardReport, RewardTraining, judge, train_reward_model};
-pub use rewards::{Answer, Reward};
+pub use rewards::{Answer, Reward, RewardWeights};
 pub use rloo::{Rloo, RlooConfig};
-pub use rollout::{Group, RolloutConfig, Trajectory, rollout};
+pub use rollout::{Group, RolloutConfig, RolloutMemory, Trajectory, rollout};
 pub use sft::{Sft, sft};
 
 /// The example of README.md, compiled as a test.

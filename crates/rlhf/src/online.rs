@@ -9,9 +9,8 @@ use fireclay_data::Source;
 use fireclay_data::chat::EncodedTask;
 use fireclay_model::{ActivationCheckpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::exam::examine;
 use fireclay_train::{
-    Exam, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken, Summary, TrainConfig, TrainError, Trainable,
+    Exam, Measured, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken, TrainConfig, TrainError, Trainable,
 };
 use serde_json::Value;
 
@@ -133,13 +132,12 @@ pub fn online<M: Trainable>(
     let checkpoints = session.activation_checkpoints().cloned();
     let mut watch = Watch::default();
 
-    let mut last_evaluation = None;
     if session.is_new() {
         session.state.memory = algorithm.state();
         let valid = model.valid();
-        let found = held_out.measure(algorithm.policy(&valid), &mut session)?;
-        session.log(StepMetrics { extra: found.iter().cloned().collect(), ..StepMetrics::default() })?;
-        last_evaluation = Some(found);
+        let (measured, samples) = held_out.measure(algorithm.policy(&valid), 0)?;
+        session.log_samples(&samples)?;
+        session.log(StepMetrics::default(), Some(measured))?;
         // The starting model may be the best of the stage.
         if session.save_due() {
             session.save(&valid)?;
@@ -177,35 +175,28 @@ pub fn online<M: Trainable>(
         let line = session.advance(StepTaken { tokens, seconds: time.total(), skipped: stats.skipped, position });
         session.state.memory = algorithm.state();
 
-        // Evaluate.
+        // Evaluate and log.
         let mut numbers = RolloutStatistics::of(&groups).named("");
         numbers.extend(stats.metrics.iter().map(|&(name, value)| (name.to_owned(), value)));
         numbers.extend(time.shares());
         watch.look(step, &numbers, rollouts.max_tokens);
+        let mut measured = None;
         if session.due(config.eval_every) {
-            let found = held_out.measure(algorithm.policy(&model.valid()), &mut session)?;
-            numbers.extend(found.iter().cloned());
-            last_evaluation = Some(found);
+            let (found, samples) = held_out.measure(algorithm.policy(&model.valid()), step)?;
+            session.log_samples(&samples)?;
+            measured = Some(found);
         }
-
-        // Log and save.
         let UpdateStats { loss, grad_norm, .. } = stats;
-        session.log(StepMetrics { loss, grad_norm, extra: numbers.into_iter().collect(), ..line })?;
+        session.log(StepMetrics { loss, grad_norm, extra: numbers.into_iter().collect(), ..line }, measured)?;
+
+        // Save.
         if session.save_due() {
             session.save(&model.valid())?;
         }
     }
 
-    if last_evaluation.is_none() && session.is_complete() {
-        // The previous run made the last step, but was interrupted before it marked the stage as done.
-        last_evaluation = Some(held_out.evaluate(algorithm.policy(&model.valid()), session.state.step)?.numbers);
-    }
-    if !session.is_saved() {
-        session.save(&model.valid())?;
-    }
-    let metrics = last_evaluation.into_iter().flatten().collect();
-    let summary = Summary { metrics, ..Summary::new(&session.state, None) };
-    session.end(summary, battery)
+    let evaluate = |step| Ok(held_out.evaluate(algorithm.policy(&model.valid()), step)?.0);
+    session.end(battery, evaluate, || Ok(model.valid()))
 }
 
 /// Settings that must not change when a stage is resumed: the algorithm's, the rollouts', and those of the stage
@@ -275,31 +266,19 @@ struct HeldOut<'a> {
     battery: Option<&'a dyn Exam<Decoder>>,
 }
 
-/// Results of an evaluation: numbers by name, and dialogues.
-struct Evaluated {
-    numbers: Vec<(String, f64)>,
-    samples: Vec<Sample>,
-}
-
 impl HeldOut<'_> {
-    /// Evaluates the policy, without gradients, and runs its battery; logs the samples, and returns the metrics by
-    /// name.
-    fn measure<M: Trainable>(
-        &self,
-        policy: &Decoder,
-        session: &mut Session<'_, M>,
-    ) -> Result<Vec<(String, f64)>, TrainError> {
-        let Evaluated { mut numbers, samples } = self.evaluate(policy, session.state.step)?;
-        numbers.extend(examine(self.battery, policy, &mut session.state)?);
-        session.log_samples(&samples)?;
-        Ok(numbers)
+    /// Evaluates the policy, without gradients, and runs its battery.
+    fn measure(&self, policy: &Decoder, step: u64) -> Result<(Measured, Vec<Sample>), TrainError> {
+        let (measured, samples) = self.evaluate(policy, step)?;
+        let examined = self.battery.map(|battery| battery.examine(policy, step)).transpose()?;
+        Ok((measured.with_exam(examined), samples))
     }
 
     /// Statistics of the policy's answers, without gradients, to the held-out prompts, sampled and greedy, and some of
     /// the dialogues.
-    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<Evaluated, TrainError> {
+    fn evaluate(&self, policy: &Decoder, step: u64) -> Result<(Measured, Vec<Sample>), TrainError> {
         if self.prompts.is_empty() {
-            return Ok(Evaluated { numbers: vec![], samples: vec![] });
+            return Ok((Measured::default(), vec![]));
         }
         let single = RolloutConfig { group_size: 1, ..self.rollouts.clone() };
         // The same random numbers each time, from a seed that training does not use.
@@ -318,7 +297,7 @@ impl HeldOut<'_> {
         ];
         numbers.extend(greedy.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let samples = drawn.iter().take(SAMPLES).map(|group| sample(group, step)).collect();
-        Ok(Evaluated { numbers, samples })
+        Ok((Measured::numbers(numbers), samples))
     }
 }
 

@@ -6,7 +6,7 @@ use fireclay_data::examples::Task;
 use fireclay_infer::{
     Completion, Engine, EngineConfig, FinishReason, InferError, SamplingConfig, ScoreLimits, completion_logprobs,
 };
-use fireclay_model::{Decoder, InferenceDecoder};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainError;
 use serde::{Deserialize, Serialize};
@@ -74,9 +74,32 @@ impl RolloutConfig {
         ScoreLimits { rows: self.rollout_batch, memory: self.cache_bytes() }
     }
 
+    /// Memory of sampling `answers` answers in a step and of scoring them, each of at most `tokens` tokens with its
+    /// prompt.
+    #[must_use]
+    pub fn memory(&self, decoder: &DecoderConfig, answers: usize, tokens: usize) -> RolloutMemory {
+        let engine = self.engine(answers);
+        RolloutMemory {
+            kv_cache: Engine::cache_bytes(decoder, &engine) as u64,
+            streams: engine.streams,
+            scoring: self.scoring().bytes(decoder, answers, tokens.min(decoder.context)) as u64,
+        }
+    }
+
     fn cache_bytes(&self) -> usize {
         self.cache_mib.saturating_mul(1 << 20)
     }
+}
+
+/// Memory of a stage during sampling, in bytes, without the weights; the gradients' memory is free then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RolloutMemory {
+    /// Keys and values: allocated for a step's answers, and never exceeded.
+    pub kv_cache: u64,
+    /// Largest number of answers that are generated at once.
+    pub streams: usize,
+    /// The forward pass of the reference over these answers.
+    pub scoring: u64,
 }
 
 /// A prompt and one completion of it.

@@ -17,21 +17,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use fireclay_files::{rename, sync_folder, unfinished_name};
 use fireclay_model::huggingface::TokenIds;
 use fireclay_tokenizer::Tokenizer;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::optimizer::Optimizers;
-use crate::stage::{checkpoints, sync_folder, unfinished_name};
-use crate::{Optimizer, StageDir, StageRun, TrainConfig, TrainError, Trainable, TrainerState};
+use crate::{Optimizer, StageDir, StageFiles, StageRun, TrainConfig, TrainError, Trainable, TrainerState};
 
 const CHECKSUMS: &str = "trainer/checksums.txt";
 const STATE: &str = "trainer/state.json";
 
 /// Parts of a checkpoint beside the [`TrainerState`].
 #[derive(Debug)]
-pub struct Parts<'a, M> {
+pub struct CheckpointParts<'a, M> {
     /// The model, without gradients.
     pub model: &'a M,
     /// The tokenizer, saved with the model.
@@ -47,18 +47,17 @@ pub struct Parts<'a, M> {
 /// removed.
 pub fn save<M: Trainable>(
     stage: &StageDir,
-    parts: &Parts<'_, M>,
+    parts: &CheckpointParts<'_, M>,
     state: &mut TrainerState,
 ) -> Result<PathBuf, TrainError> {
-    let dir = stage.checkpoints_dir().join(format!("step-{:06}", state.step));
+    let dir = stage.files().checkpoint(state.step);
     state.best = state.new_best().or(state.best);
     let unfinished = unfinished_name(&dir);
     let written = write(stage, &unfinished, parts, state).and_then(|()| {
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
-        fs::rename(&unfinished, &dir)?;
-        Ok(sync_folder(&stage.checkpoints_dir())?)
+        Ok(rename(&unfinished, &dir)?)
     });
     if let Err(source) = written {
         // Best effort: on a full disk this frees space.
@@ -74,10 +73,10 @@ type Anything = Box<dyn std::error::Error + Send + Sync>;
 fn write<M: Trainable>(
     stage: &StageDir,
     dir: &Path,
-    parts: &Parts<'_, M>,
+    parts: &CheckpointParts<'_, M>,
     state: &TrainerState,
 ) -> Result<(), Anything> {
-    let Parts { model, tokenizer, optimizers } = parts;
+    let CheckpointParts { model, tokenizer, optimizers } = parts;
     fs::create_dir_all(dir.join("trainer"))?;
     model.save(dir, &token_ids(tokenizer))?;
     stage.write_inherited(dir)?;
@@ -149,7 +148,7 @@ pub fn fingerprint(model: &Path) -> io::Result<String> {
 }
 
 fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
-    let mut old = checkpoints(stage.path())?;
+    let mut old = stage.files().checkpoints()?;
     old.truncate(old.len().saturating_sub(state.config.keep_checkpoints));
     for (step, dir) in old {
         if state.best.is_none_or(|best| best.step != step) {
@@ -167,8 +166,8 @@ fn prune(stage: &StageDir, state: &TrainerState) -> Result<(), TrainError> {
 ///
 /// # Errors
 /// [`TrainError::Io`] when the folder is there but cannot be read.
-pub fn final_checkpoint(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
-    let mut whole = checkpoints(stage)?;
+pub fn final_checkpoint(stage: &StageFiles) -> Result<Option<PathBuf>, TrainError> {
+    let mut whole = stage.checkpoints()?;
     whole.retain(|(_, path)| path.join("config.json").is_file());
     let Some((_, newest)) = whole.last() else { return Ok(None) };
     let best = best_step(newest).and_then(|best| whole.iter().find(|(step, _)| *step == best));
@@ -203,7 +202,7 @@ pub enum Begin<M: Trainable> {
 /// [`TrainError::Damaged`] names the damaged file and the folder to delete, [`TrainError::Changed`] the setting that
 /// changed.
 pub fn resume<M: Trainable>(run: &StageRun<'_>, model: M, device: &Device) -> Result<Begin<M>, TrainError> {
-    let all = checkpoints(run.stage.path())?;
+    let all = run.stage.files().checkpoints()?;
     let Some((_, dir)) = all.last() else { return Ok(Begin::Fresh(model)) };
     let remedy = match all.len() {
         1 => format!("delete the folder {} to start this stage afresh", dir.display()),

@@ -1,6 +1,9 @@
 //! Estimates of a run's memory and time, before it runs.
 
-use fireclay_model::DecoderConfig;
+use std::path::Path;
+
+use fireclay_model::gguf::{is_gguf, tensor_bytes};
+use fireclay_model::{DecoderConfig, LoraConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainConfig;
@@ -58,6 +61,79 @@ pub fn adapter_memory_estimate(
     let (weights, gradients, optimizer) = (adapters.frozen + own, own, 2 * own);
     let total = PROCESS + weights + gradients + optimizer + activations;
     MemoryEstimate { weights, gradients, optimizer, activations, total }
+}
+
+impl AdapterMemory {
+    /// Of adapters on a decoder; `model` is the folder or file from which the weights under them are read, if it is
+    /// known: those of a GGUF file stay in their format.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the adapters do not fit the decoder, or the file cannot be read.
+    pub fn of(lora: &LoraConfig, decoder: &DecoderConfig, model: Option<&Path>) -> Result<Self, ModelError> {
+        let frozen = match (lora.weights, model) {
+            (None, Some(model)) if is_gguf(model) => tensor_bytes(model)?,
+            (format, _) => format.unwrap_or_default().bytes(decoder.num_params() as u64),
+        };
+        let size = lora.size(decoder)?;
+        Ok(Self { frozen, numbers: size.numbers as u64, kept_per_token: (size.maps * lora.rank) as u64 })
+    }
+}
+
+/// Work and memory of a training step, in sequences of the stage's context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepLoad {
+    /// Number of sequences whose tokens count as consumed.
+    pub consumed: usize,
+    /// Work of the step for each accumulated batch, as the equivalent number of training sequences.
+    pub computed: usize,
+    /// Number of sequences whose activations are in memory at the same time.
+    pub at_once: usize,
+    /// Number of further models of the decoder's size in memory: reference, critic, reward model. With adapters, the
+    /// frozen model itself is the reference.
+    pub extra_models: u64,
+    /// Number of these that are trained.
+    pub extra_trained: u64,
+}
+
+impl StepLoad {
+    /// The load of a stage that learns from whole batches with one model.
+    #[must_use]
+    pub fn of_batches(train: &TrainConfig) -> Self {
+        let (computed, at_once) = (train.batch, train.batch);
+        Self { consumed: train.batch * train.accumulate, computed, at_once, extra_models: 0, extra_trained: 0 }
+    }
+
+    /// Memory in bytes; with `adapters`, only these are trained.
+    #[must_use]
+    pub fn memory(
+        &self,
+        config: &DecoderConfig,
+        train: &TrainConfig,
+        adapters: Option<&AdapterMemory>,
+    ) -> MemoryEstimate {
+        let train = TrainConfig { batch: self.at_once, ..train.clone() };
+        let whole = memory_estimate(config, &train);
+        let (own, models) = match adapters {
+            Some(adapters) => (adapter_memory_estimate(config, &train, adapters), self.extra_models.saturating_sub(1)),
+            None => (whole, self.extra_models),
+        };
+        let trained = self.extra_trained;
+        let (weights, gradients, optimizer) =
+            (models * whole.weights, trained * whole.gradients, trained * whole.optimizer);
+        MemoryEstimate {
+            weights: own.weights + weights,
+            gradients: own.gradients + gradients,
+            optimizer: own.optimizer + optimizer,
+            activations: own.activations,
+            total: own.total + weights + gradients + optimizer,
+        }
+    }
+
+    /// Time of all steps on a machine of this `peak`, as in [`time_estimate`].
+    #[must_use]
+    pub fn time(&self, config: &DecoderConfig, train: &TrainConfig, peak: f64) -> TimeEstimate {
+        time_estimate(config, &TrainConfig { batch: self.computed, ..train.clone() }, peak)
+    }
 }
 
 /// Bytes of the program itself, the logits of some rows, and the allocator's reserve.

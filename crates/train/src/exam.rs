@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::checkpoint::final_checkpoint;
-use crate::{StageDir, Summary, TrainError, TrainerState};
+use crate::{Examined, StageDir, Summary, TrainError};
 
 /// Asks a model questions and judges its answers.
 pub trait Exam<M> {
@@ -20,30 +20,6 @@ pub trait Exam<M> {
     fn examine_final(&self, checkpoint: &Path) -> Result<Vec<(String, f64)>, TrainError>;
 }
 
-/// Result of an examination.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Examined {
-    /// Score by which checkpoints are compared: higher is better.
-    pub score: f64,
-    /// Numbers for the log, by their names.
-    pub numbers: Vec<(String, f64)>,
-}
-
-/// Examines the model of this step, if there is an exam: stores the score in the state and returns numbers for the log.
-///
-/// # Errors
-/// As [`Exam::examine`].
-pub fn examine<M>(
-    exam: Option<&dyn Exam<M>>,
-    model: &M,
-    state: &mut TrainerState,
-) -> Result<Vec<(String, f64)>, TrainError> {
-    let Some(exam) = exam else { return Ok(vec![]) };
-    let Examined { score, numbers } = exam.examine(model, state.step)?;
-    state.battery = Some(score);
-    Ok(numbers)
-}
-
 /// Examines the final checkpoint of the stage; the results replace the numbers of the same name in its summary.
 ///
 /// # Errors
@@ -54,7 +30,8 @@ pub fn examine_final<M>(
     mut summary: Summary,
 ) -> Result<Summary, TrainError> {
     let Some(exam) = exam else { return Ok(summary) };
-    let checkpoint: PathBuf = final_checkpoint(stage.path())?.unwrap_or_else(|| stage.path().join(&summary.checkpoint));
+    let checkpoint: PathBuf =
+        final_checkpoint(stage.files())?.unwrap_or_else(|| stage.path().join(&summary.checkpoint));
     summary.metrics.extend(exam.examine_final(&checkpoint)?);
     Ok(summary)
 }

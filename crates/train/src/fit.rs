@@ -6,10 +6,9 @@ use std::time::Instant;
 use fireclay_data::Source;
 use fireclay_model::ActivationCheckpoints;
 
-use crate::exam::{Exam, examine};
 use crate::{
-    Evaluation, ModuleGradients, Objective, Optimizer, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken,
-    Summary, TrainConfig, TrainError, Trainable, TrainerState, matmul_peak,
+    Evaluation, Exam, Measured, ModuleGradients, Objective, Optimizer, Outcome, Sample, Session, StageRun, StepMetrics,
+    StepTaken, TrainConfig, TrainError, Trainable, matmul_peak,
 };
 
 /// Evaluates a model, without gradients; `None` if there is no data for it.
@@ -52,18 +51,18 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
     let (mut session, mut model) = Session::begin(run, model, source, shows)?;
     let flops_per_token = model.flops_per_token(config.context);
     let peak = matmul_peak(&model.device(), config.precision);
-    let measure = |model: &M, state: &mut TrainerState| Measured::of(model, evaluate, exam, state);
+    let measure = |model: &M, step| -> Result<Measured, TrainError> {
+        let measured = Measured::evaluation(evaluate(model)?);
+        Ok(measured.with_exam(exam.map(|exam| exam.examine(model, step)).transpose()?))
+    };
 
-    let mut last_evaluation = None;
     if session.is_new() {
         let valid = model.valid();
-        let measured = measure(&valid, &mut session.state)?;
-        if measured.is_something() {
-            session.log(measured.on(StepMetrics::default()))?;
+        let measured = measure(&valid, 0)?;
+        if !measured.is_empty() {
+            session.log(StepMetrics::default(), Some(measured))?;
         }
-        last_evaluation = measured.evaluation;
-        // The starting model may be the best of the stage. Its validation loss is not compared with checkpoints'.
-        session.state.val_loss = None;
+        // The starting model may be the best of the stage.
         if session.save_due() {
             session.save(&finish(valid)?)?;
         }
@@ -83,21 +82,11 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
         let (skipped, position) = (u64::from(!finite), source.position());
         let line = session.advance(StepTaken { tokens, seconds, skipped, position });
 
-        // Evaluate.
-        let measured = match session.due(config.eval_every) {
-            true => measure(&model.valid(), &mut session.state)?,
-            false => Measured::default(),
-        };
-
-        // Log.
-        session.log(measured.on(StepMetrics {
-            loss: Some(loss),
-            grad_norm: Some(norm),
-            mfu: line.tokens_per_s.map(|speed| speed * flops_per_token / peak),
-            extra: metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            ..line
-        }))?;
-        last_evaluation = measured.evaluation.or(last_evaluation);
+        // Evaluate and log.
+        let measured = session.due(config.eval_every).then(|| measure(&model.valid(), step)).transpose()?;
+        let mfu = line.tokens_per_s.map(|speed| speed * flops_per_token / peak);
+        let extra = metrics.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        session.log(StepMetrics { loss: Some(loss), grad_norm: Some(norm), mfu, extra, ..line }, measured)?;
 
         // Sample.
         if session.due(config.sample_every) && config.sample_tokens > 0 {
@@ -114,15 +103,8 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
         }
     }
 
-    if last_evaluation.is_none() && session.is_complete() {
-        // The previous run made the last step, but was interrupted before it marked the stage as done.
-        last_evaluation = evaluate(&model.valid())?;
-    }
-    if !session.is_saved() {
-        session.save(&finish(model.valid())?)?;
-    }
-    let summary = Summary::new(&session.state, last_evaluation);
-    session.end(summary, exam)
+    let evaluate = |_| Ok(Measured::evaluation(evaluate(&model.valid())?));
+    session.end(exam, evaluate, || finish(model.valid()))
 }
 
 /// Combined loss and gradients of several batches.
@@ -177,37 +159,4 @@ fn accumulate<M: Trainable, B>(
         metrics: sum.metrics.into_iter().map(|(name, value)| (name, value / divisor)).collect(),
         gradients: sum.gradients.scaled(1.0 / divisor),
     })
-}
-
-/// Results of the evaluation and the exam at a step.
-#[derive(Default)]
-struct Measured {
-    evaluation: Option<Evaluation>,
-    examined: Vec<(String, f64)>,
-}
-
-impl Measured {
-    /// Evaluates a model, without gradients; stores in the state the scores that select the best checkpoint.
-    fn of<M>(
-        model: &M,
-        evaluate: Evaluate<'_, M>,
-        exam: Option<&dyn Exam<M>>,
-        state: &mut TrainerState,
-    ) -> Result<Self, TrainError> {
-        let evaluation = evaluate(model)?;
-        state.val_loss = evaluation.as_ref().map(|evaluation| evaluation.loss);
-        Ok(Self { evaluation, examined: examine(exam, model, state)? })
-    }
-
-    fn is_something(&self) -> bool {
-        self.evaluation.is_some() || !self.examined.is_empty()
-    }
-
-    /// Adds the results to a line of metrics.
-    fn on(&self, mut line: StepMetrics) -> StepMetrics {
-        line.extra.extend(self.examined.iter().cloned());
-        let Some(evaluation) = &self.evaluation else { return line };
-        line.extra.extend(evaluation.metrics.iter().map(|(name, &value)| (format!("val_{name}"), value)));
-        StepMetrics { val_loss: Some(evaluation.loss), val_bits_per_byte: evaluation.bits_per_byte, ..line }
-    }
 }

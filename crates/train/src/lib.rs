@@ -57,6 +57,7 @@ pub mod objective;
 pub mod stage_run;
 pub mod summary;
 pub mod exam;
+pub mod measured;
 pub mod fit;
 pub mod session;
 pub mod pretrain;
@@ -65,6 +66,7 @@ pub mod sample;
 pub mod state;
 pub mod checkpoint;
 pub mod inherited;
+pub mod run_files;
 pub mod stage;
 pub mod metrics;
 mod log;
@@ -80,17 +82,19 @@ pub use bench::{BenchReport, BenchShape, bench_train};
 pub use config::{Schedule, TrainConfig};
 pub use error::TrainError;
 pub use estimate::{
-    AdapterMemory, MemoryEstimate, TimeEstimate, adapter_memory_estimate, memory_estimate, time_estimate,
+    AdapterMemory, MemoryEstimate, StepLoad, TimeEstimate, adapter_memory_estimate, memory_estimate, time_estimate,
 };
 pub use evaluate::{Evaluation, evaluate, evaluate_objective};
-pub use exam::{Exam, Examined};
+pub use exam::Exam;
 pub use fit::{Evaluate, Fit, ShowSamples, fit};
 pub use inherited::Inherited;
 pub use interrupt::Interrupt;
+pub use measured::{Examined, Measured};
 pub use metrics::{StepMetrics, read_metrics};
 pub use objective::{Loss, NextToken, Objective};
 pub use optimizer::{ModuleGradients, Optimizer, OptimizerConfig, Optimizers, UpdateRule};
 pub use pretrain::{Pretrain, check_fit, pretrain};
+pub use run_files::{RunFiles, StageFiles};
 pub use sample::{Sample, read_samples};
 pub use session::{Session, StepTaken};
 pub use stage::StageDir;

@@ -21,11 +21,10 @@ impl Log {
     /// # Errors
     /// [`TrainError::Io`] when a file cannot be written.
     pub fn open(stage: &StageDir, from: Option<u64>, progress: Progress) -> Result<Self, TrainError> {
-        let folder = stage.path();
         Ok(Self {
-            metrics: JsonLinesLog::open(folder.join("metrics.jsonl"), from)?,
-            samples: JsonLinesLog::open(folder.join("samples.jsonl"), from)?,
-            events: EventWriter::create(folder, from)?,
+            metrics: JsonLinesLog::open(stage.files().metrics(), from)?,
+            samples: JsonLinesLog::open(stage.files().samples(), from)?,
+            events: EventWriter::create(stage.path(), from)?,
             progress,
         })
     }

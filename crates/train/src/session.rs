@@ -5,14 +5,15 @@
 //!
 //! ```text
 //! let (mut session, mut model) = Session::begin(run, model, source, shows)?;
+//! if session.is_new() { … }                       measure, log and save, as below
 //! while let Some(step) = session.next_step() {
 //!     …                                           one step of the model
 //!     let line = session.advance(StepTaken { … });
-//!     if session.due(config.eval_every) { … }     a measurement for the line
-//!     session.log(line)?;
+//!     let measured = …                            if session.due(config.eval_every)
+//!     session.log(line, measured)?;
 //!     if session.save_due() { session.save(&model.valid())?; }
 //! }
-//! session.end(…)
+//! session.end(exam, || …, || …)                   what is still to be measured and saved
 //! ```
 
 use std::time::Instant;
@@ -20,12 +21,12 @@ use std::time::Instant;
 use fireclay_data::{Position, Source};
 use fireclay_model::ActivationCheckpoints;
 
-use crate::checkpoint::{self, Begin, Parts};
+use crate::checkpoint::{self, Begin, CheckpointParts};
 use crate::exam::{Exam, examine_final};
 use crate::log::Log;
 use crate::optimizer::Optimizers;
 use crate::progress::Progress;
-use crate::{Outcome, Sample, StageRun, StepMetrics, Summary, TrainError, Trainable, TrainerState};
+use crate::{Measured, Outcome, Sample, StageRun, StepMetrics, Summary, TrainError, Trainable, TrainerState};
 
 /// A running training stage. The loop owns the model; all other state that outlives a step is here.
 pub struct Session<'a, M: Trainable> {
@@ -41,6 +42,8 @@ pub struct Session<'a, M: Trainable> {
     from: Option<u64>,
     /// The step that was saved last.
     saved: Option<u64>,
+    /// What this run of the stage measured last.
+    measured: Option<Measured>,
 }
 
 /// Statistics of one step of a loop.
@@ -88,7 +91,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         let log = Log::open(run.stage, from, progress)?;
         let clock = Clock::new(state.seconds);
         run.interrupt.set_saving(true);
-        Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from }, model))
+        Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from, measured: None }, model))
     }
 
     /// Whether the stage begins now and is not resumed.
@@ -153,12 +156,20 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.due(self.run.config.checkpoint_every) || self.state.answers_best()
     }
 
-    /// Logs a step, or with step 0 the measurements before the first.
+    /// Logs a step, or with step 0 the state before the first, with what was measured there: the scores select the best
+    /// checkpoint. Of the starting model only that of an exam does, as its validation loss is not compared with
+    /// checkpoints'.
     ///
     /// # Errors
     /// [`TrainError::Io`] when a file cannot be written, [`TrainError::Diverged`] when too many
     /// steps in a row were skipped.
-    pub fn log(&mut self, line: StepMetrics) -> Result<(), TrainError> {
+    pub fn log(&mut self, mut line: StepMetrics, measured: Option<Measured>) -> Result<(), TrainError> {
+        if let Some(measured) = measured {
+            line = measured.on(line);
+            self.state.val_loss = measured.val_loss.filter(|_| line.step > 0);
+            self.state.battery = measured.score;
+            self.measured = Some(measured);
+        }
         let seconds = if line.step == 0 { 0.0 } else { self.clock.seconds() };
         self.log.step(&StepMetrics { seconds, ..line })?;
         let count = self.state.skipped_in_a_row;
@@ -183,28 +194,33 @@ impl<'a, M: Trainable> Session<'a, M> {
     pub fn save(&mut self, model: &M) -> Result<(), TrainError> {
         self.state.seconds = self.clock.seconds();
         let optimizers = self.optimizers.named();
-        let parts = Parts { model, tokenizer: self.run.tokenizer, optimizers: &optimizers };
+        let parts = CheckpointParts { model, tokenizer: self.run.tokenizer, optimizers: &optimizers };
         checkpoint::save(self.run.stage, &parts, &mut self.state)?;
         self.saved = Some(self.state.step);
         Ok(())
     }
 
-    /// Whether the current step is saved.
-    #[must_use]
-    pub fn is_saved(&self) -> bool {
-        self.saved == Some(self.state.step)
-    }
-
-    /// Ends this run of the stage, which must be saved. If all steps are done, runs the final exam and marks the stage
-    /// as done.
+    /// Ends this run of the stage: saves `model`, which is without gradients, if the step is not saved yet. If all
+    /// steps are done, runs the final exam and marks the stage as done; `evaluate` measures the model if this run has
+    /// not.
     ///
     /// # Errors
-    /// As [`Exam::examine_final`], and when the disk fails.
-    ///
-    /// # Panics
-    /// When the last step is not saved.
-    pub fn end<E>(self, summary: Summary, exam: Option<&dyn Exam<E>>) -> Result<Outcome, TrainError> {
-        assert!(self.is_saved(), "a stage ends with its last step saved");
+    /// As `evaluate`, `model` and [`Exam::examine_final`], and when the disk fails.
+    pub fn end<E>(
+        mut self,
+        exam: Option<&dyn Exam<E>>,
+        evaluate: impl FnOnce(u64) -> Result<Measured, TrainError>,
+        model: impl FnOnce() -> Result<M, TrainError>,
+    ) -> Result<Outcome, TrainError> {
+        let last = match self.measured.take() {
+            // The previous run made the last step, but was interrupted before it marked the stage as done.
+            None if self.is_complete() => evaluate(self.state.step)?,
+            measured => measured.unwrap_or_default(),
+        };
+        if self.saved != Some(self.state.step) {
+            self.save(&model()?)?;
+        }
+        let summary = Summary::new(&self.state, last);
         if !self.is_complete() {
             return Ok(Outcome::Interrupted(summary));
         }

@@ -1,29 +1,22 @@
-//! The folder of one training stage, with a lock.
-//!
-//! ```text
-//! runs/NAME/STAGE/
-//!     metrics.jsonl  samples.jsonl  events.out.tfevents.…
-//!     checkpoints/step-000200/     a Hugging Face model directory, with the state for resuming in trainer/
-//!     DONE                         written last: the stage's summary
-//!     lock                         held while a run uses the folder
-//! ```
+//! The folder of one training stage, locked for the run that writes it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use fireclay_files::{is_unfinished, write_atomically};
 use fireclay_model::huggingface::SamplingDefaults;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::run_files::{StageFiles, entries};
 use crate::trainable::ADAPTER;
 use crate::{Inherited, TrainError};
 
 /// A stage's folder, locked against other runs until this is dropped.
 #[derive(Debug)]
 pub struct StageDir {
-    path: PathBuf,
+    files: StageFiles,
     _lock: File,
     /// Inherited files of the model that the stage begins with.
     inherited: Inherited,
@@ -37,23 +30,23 @@ impl StageDir {
     /// # Errors
     /// [`TrainError::Locked`] when another run works in it, [`TrainError::Io`] when it cannot be written.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, TrainError> {
-        let path = path.into();
-        let checkpoints = path.join("checkpoints");
+        let files = StageFiles::new(path);
+        let checkpoints = files.checkpoints_dir();
         fs::create_dir_all(&checkpoints).map_err(TrainError::write(&checkpoints))?;
-        let lock_file = path.join("lock");
+        let lock_file = files.lock();
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_file);
         let lock = lock.map_err(TrainError::write(&lock_file))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TrainError::Locked { dir: path }),
+            Err(TryLockError::WouldBlock) => return Err(TrainError::Locked { dir: files.folder().into() }),
             Err(TryLockError::Error(error)) => return Err(TrainError::write(&lock_file)(error)),
         }
-        let left_behind = entries(&path)?.into_iter().chain(entries(&checkpoints)?);
+        let left_behind = entries(files.folder())?.into_iter().chain(entries(&checkpoints)?);
         for left in left_behind.filter(|path| is_unfinished(path)) {
             let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
             removed.map_err(TrainError::write(&left))?;
         }
-        Ok(Self { path, _lock: lock, inherited: Inherited::default(), base: None })
+        Ok(Self { files, _lock: lock, inherited: Inherited::default(), base: None })
     }
 
     /// Writes these sampling settings into the `generation_config.json` of checkpoints. Call it before
@@ -91,13 +84,13 @@ impl StageDir {
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.files.folder()
     }
 
-    /// The folder of checkpoints.
+    /// Its files.
     #[must_use]
-    pub fn checkpoints_dir(&self) -> PathBuf {
-        self.path.join("checkpoints")
+    pub fn files(&self) -> &StageFiles {
+        &self.files
     }
 
     /// Marks the stage as finished, with its summary.
@@ -105,94 +98,16 @@ impl StageDir {
     /// # Errors
     /// [`TrainError::Io`] when the file cannot be written.
     pub fn mark_done(&self, summary: &impl Serialize) -> Result<(), TrainError> {
-        let file = self.path.join("DONE");
+        let file = self.files.done();
         let text = serde_json::to_string_pretty(summary).map_err(|error| TrainError::write(&file)(error.into()))?;
-        write_atomically(&file, text.as_bytes()).map_err(TrainError::write(&file))
+        write_atomically(&file, |out| out.write_all(text.as_bytes())).map_err(TrainError::write(&file))
     }
-}
-
-/// The summary of a finished stage; `None` if it is not finished.
-///
-/// # Errors
-/// [`TrainError::Io`] when the file cannot be read, [`TrainError::Damaged`] when it holds something else.
-pub fn done<T: DeserializeOwned>(stage: &Path) -> Result<Option<T>, TrainError> {
-    let file = stage.join("DONE");
-    let text = match fs::read(&file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(TrainError::read(&file))?,
-    };
-    serde_json::from_slice(&text).map(Some).map_err(|error| TrainError::Damaged {
-        file,
-        problem: error.to_string(),
-        remedy: "delete it, and the stage finishes again".into(),
-    })
-}
-
-/// The complete checkpoints of a stage with their steps, oldest first. Needs no lock: an unfinished one has another
-/// name.
-///
-/// # Errors
-/// [`TrainError::Io`] when the folder is there but cannot be read.
-pub fn checkpoints(stage: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let folder = stage.join("checkpoints");
-    if !folder.exists() {
-        return Ok(vec![]);
-    }
-    let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok();
-    let mut found: Vec<_> = entries(&folder)?.into_iter().filter_map(|path| Some((step(&path)?, path))).collect();
-    found.sort();
-    Ok(found)
-}
-
-/// The newest complete checkpoint of a stage.
-///
-/// # Errors
-/// As [`checkpoints`].
-pub fn latest_checkpoint(stage: &Path) -> Result<Option<PathBuf>, TrainError> {
-    Ok(checkpoints(stage)?.pop().map(|(_, path)| path))
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
-    let list = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    list.map_err(TrainError::read(folder))
-}
-
-/// The name of a folder while it is written or removed.
-pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.unfinished"))
-}
-
-fn is_unfinished(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "unfinished")
-}
-
-/// Writes a small file atomically: after a crash, or while another process writes it, the file has either its old or
-/// its new contents.
-///
-/// # Errors
-/// Errors of the operating system; no temporary file is left.
-pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = file.with_file_name(format!(".{name}.{}.unfinished", std::process::id()));
-    let write = || -> std::io::Result<()> {
-        let mut out = File::create(&temporary)?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        fs::rename(&temporary, file)?;
-        sync_folder(file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-    };
-    // The error to report is the first one.
-    write().inspect_err(|_| drop(fs::remove_file(&temporary)))
-}
-
-/// Syncs a folder, so that renames in it survive a crash. Only Unix can open a folder for that.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use fireclay_files::unfinished_name;
+
     use super::*;
 
     #[test]
@@ -215,19 +130,20 @@ mod tests {
         for path in [folder.path().join("checkpoints/step-000200"), unfinished.clone()] {
             fs::create_dir_all(path).unwrap();
         }
-        let steps = |path: &Path| checkpoints(path).unwrap().into_iter().map(|(step, _)| step).collect::<Vec<_>>();
-        assert_eq!(steps(folder.path()), [200]);
+        let files = StageFiles::new(folder.path());
+        let steps = || files.checkpoints().unwrap().into_iter().map(|(step, _)| step).collect::<Vec<_>>();
+        assert_eq!(steps(), [200]);
         StageDir::open(folder.path()).unwrap();
         assert!(!unfinished.exists() && !half_a_file.exists());
-        assert_eq!(steps(folder.path()), [200]);
+        assert_eq!(steps(), [200]);
     }
 
     #[test]
     fn a_stage_is_done_once_it_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let stage = StageDir::open(folder.path()).unwrap();
-        assert_eq!(done::<u64>(stage.path()).unwrap(), None);
+        assert_eq!(stage.files().summary::<u64>().unwrap(), None);
         stage.mark_done(&7u64).unwrap();
-        assert_eq!(done::<u64>(stage.path()).unwrap(), Some(7));
+        assert_eq!(stage.files().summary::<u64>().unwrap(), Some(7));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Best, Evaluation, TrainerState};
+use crate::{Best, Measured, StageFiles, TrainerState};
 
 /// Outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub enum Outcome {
     Interrupted(Summary),
 }
 
-/// Summary of a stage. [`DONE`](crate::stage::done) holds it as JSON.
+/// Summary of a stage. [`DONE`](crate::StageFiles::summary) holds it as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Steps made.
@@ -40,23 +40,20 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Summary of a stage whose last evaluation was `evaluation`.
+    /// Summary of a stage in which `last` was measured last.
     #[must_use]
-    pub fn new(state: &TrainerState, evaluation: Option<Evaluation>) -> Self {
-        let (val_loss, val_bits_per_byte, metrics) = match evaluation {
-            Some(found) => (Some(found.loss), found.bits_per_byte, found.metrics),
-            None => (state.val_loss, None, std::collections::BTreeMap::new()),
-        };
+    pub fn new(state: &TrainerState, last: Measured) -> Self {
+        let Measured { val_loss, val_bits_per_byte, metrics, .. } = last;
         Self {
             step: state.step,
             tokens: state.tokens,
             seconds: state.seconds,
-            val_loss,
+            val_loss: val_loss.or(state.val_loss),
             val_bits_per_byte,
             metrics,
             best: state.best,
             skipped: state.skipped,
-            checkpoint: format!("checkpoints/step-{:06}", state.step).into(),
+            checkpoint: StageFiles::new("").checkpoint(state.step),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::run_files::EVENTS;
 use crate::{StepMetrics, TrainError};
 
 /// Writes the numbers of each step to a `TensorBoard` event file.
@@ -27,7 +28,7 @@ impl EventWriter {
     /// [`TrainError::Io`] when the file cannot be written.
     pub fn create(folder: &Path, from: Option<u64>) -> Result<Self, TrainError> {
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let name = format!("events.out.tfevents.{:010}.fireclay.{}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+        let name = format!("{EVENTS}.{:010}.fireclay.{}", nanos / 1_000_000_000, nanos % 1_000_000_000);
         let path = folder.join(name);
         let file = File::create(&path).map_err(TrainError::write(&path))?;
         let mut writer = Self { path, file };

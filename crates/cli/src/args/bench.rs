@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use fireclay_model::device::DeviceChoice;
 use fireclay_model::{Precision, WeightStorage};
 
 use super::one_of;
@@ -101,7 +102,7 @@ pub struct BenchTrainArgs {
     /// cpu, gpu, or a backend with the number of a card such as vulkan:0 [default: a GPU if this
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
-    pub device: Option<String>,
+    pub device: Option<DeviceChoice>,
     /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
     #[arg(long)]
     pub json: bool,

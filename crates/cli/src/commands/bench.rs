@@ -34,7 +34,7 @@ pub fn run(command: &BenchCommand) -> Result<()> {
 
 fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result<Value>) -> Result<()> {
     let shape = shape(args)?;
-    let (device, _) = device::choose(args.device.as_deref())?;
+    let (device, _) = device::choose(args.device)?;
     let result = measure(&shape, &device)?;
     let mut out = io::stdout();
     if args.json {
@@ -52,7 +52,7 @@ const OPERATIONS_HEADING: &str =
 /// Kernels are `flex`'s, so there is no choice of device.
 fn operations(args: BenchOpsArgs) -> Result<()> {
     let BenchOpsArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, rounds, json } = args;
-    let (device, _) = device::choose(Some("flex"))?;
+    let device = fireclay_model::device::parse("flex")?;
     let mut out = io::stdout();
     let (mut timings, mut written) = (vec![], Ok(()));
     bench_ops(&OpShape { batch, context, width, heads, vocab, rounds }, &device, |timing| {

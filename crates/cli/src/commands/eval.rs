@@ -12,15 +12,17 @@ use fireclay_eval::{
     schema, table, text, win_rate,
 };
 use fireclay_infer::SamplingConfig;
+use fireclay_model::is_score_model;
 use fireclay_text::TextModel;
 use fireclay_tokenizer::Tokenizer;
+use fireclay_train::RunFiles;
 use serde_json::{Value, json};
 
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::{one_line, user};
 use crate::eval::{EvalTask, Set, parse_tasks};
-use crate::judge::{Judge, is_reward_model};
+use crate::judge::Judge;
 use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
 use crate::{model, model_dir, run_recipe};
@@ -73,7 +75,7 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         writeln!(out, "{}", table(&outcomes))?;
     }
     // The results are already printed: if the run cannot be written, only the copy is lost.
-    if run_recipe::is_run(&args.model)
+    if RunFiles::new(&args.model).is_run()
         && let Err(error) = keep(&args.model, &dir, &tasks)
     {
         tracing::warn!("the results could not be saved in the run: {}", one_line(&error));
@@ -126,8 +128,8 @@ struct Models {
 
 impl Models {
     fn load(args: &EvalArgs, dir: &Path, asked: &[EvalTask]) -> Result<Self> {
-        let device = args.load.device.as_deref();
-        if is_reward_model(dir) {
+        let device = args.load.device;
+        if is_score_model(dir) {
             if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
                 return Err(user(format!(
                     "{}: a reward model, which can only do `preferences`; for `{}` give a language model \
@@ -202,7 +204,7 @@ fn eval_model<'a>(model: &'a TextModel, args: &EvalArgs) -> Result<EvalModel<'a>
 
 fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<TextModel> {
     let dir = model_dir::resolve(path)?;
-    if is_reward_model(&dir) {
+    if is_score_model(&dir) {
         return Err(user(format!(
             "--reference {}: a reward model; give a language model to compare with",
             dir.display()
@@ -226,7 +228,7 @@ fn check_same(dir: &Path, tokenizer: &Tokenizer, of_model: &Tokenizer) -> Result
 
 /// Writes `RUN/eval.json`. Results of other tasks for the same checkpoint are kept.
 fn keep(run: &Path, dir: &Path, tasks: &[Value]) -> Result<()> {
-    let file = run.join("eval.json");
+    let file = RunFiles::new(run).evaluation();
     let checkpoint = dir.strip_prefix(run).unwrap_or(dir).display().to_string();
     let before: Option<Value> = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let same = before.filter(|before| before["checkpoint"] == checkpoint.as_str());

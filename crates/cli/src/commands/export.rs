@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use fireclay_model::device::DeviceChoice;
 use fireclay_text::export_gguf;
 
 use crate::args::{ExportArgs, GGUF_TYPES};
 use crate::error::user;
+use crate::model_dir;
 use crate::run_dir::write_whole;
-use crate::{device, model_dir};
 
 /// Writes the file and its receipt, and prints the figures.
 ///
@@ -22,7 +23,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     if file == dir {
         return Err(user(format!("--out {}: this is the model itself; name another file", file.display())));
     }
-    let (device, _) = device::choose(Some("cpu"))?;
+    let device = DeviceChoice::Cpu.open()?;
     let receipt = export_gguf(&dir, &file, args.gguf, &device)?;
     if let Some(complaint) = receipt.complaint() {
         // A file that differs from the model must not be mistaken for it.

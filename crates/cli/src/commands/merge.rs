@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use fireclay_model::device::DeviceChoice;
 use fireclay_model::huggingface::{SaveOptions, WeightFormat, adapter_base, load_sampling, load_token_ids, save_with};
 use fireclay_model::{load_adapter, load_frozen};
 use fireclay_text::tokenizer_near;
@@ -11,7 +12,7 @@ use fireclay_train::Inherited;
 
 use crate::args::MergeArgs;
 use crate::error::user;
-use crate::{device, model_dir};
+use crate::model_dir;
 
 /// Writes the folder.
 ///
@@ -27,7 +28,7 @@ pub fn run(args: &MergeArgs) -> Result<()> {
     let inherited = Inherited::default().of(&found).of(&base);
     let named = inherited.number_format().and_then(WeightFormat::named);
     let format = args.dtype.or(named).unwrap_or_default();
-    let (device, _) = device::choose(Some("cpu"))?;
+    let device = DeviceChoice::Cpu.open()?;
     // The base stays in its storage format, and each weight is merged when it is written.
     let decoder = load_adapter(load_frozen(&base, &device, None)?, &adapter)?;
     let tokenizer = tokenizer_near(&found)?;

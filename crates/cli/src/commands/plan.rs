@@ -12,9 +12,9 @@ use crate::plan::Plan;
 /// # Errors
 /// As `train`, before it begins.
 pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
-    let (device, name) = crate::device::choose(args.train.device.as_deref())?;
+    let (device, choice) = crate::device::choose(args.train.device)?;
     let (recipe, model) = resolve(&args.train, &device, console)?;
-    let plan = Plan::new(&recipe, model.as_deref(), &device, &name)?;
+    let plan = Plan::new(&recipe, model.as_deref(), &device, choice)?;
     if args.json {
         say(serde_json::to_string_pretty(&plan)?);
         return Ok(());

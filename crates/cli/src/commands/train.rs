@@ -1,6 +1,5 @@
 //! `fireclay train`: every stage of a recipe, in order.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -8,14 +7,14 @@ use burn::tensor::Device;
 use fireclay_corpus::Topic;
 use fireclay_eval::battery;
 use fireclay_model::Precision;
-use fireclay_train::{Interrupt, Outcome, Sample, Summary};
+use fireclay_train::{Interrupt, Outcome, Sample, StageFiles, Summary};
 
 use crate::args::TrainArgs;
 use crate::console::{Console, eprint_line, say};
 use crate::error::{Interrupted, user};
 use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, write_whole};
 use crate::stages::{Context, Leaves, Stage, TrainingStage};
 use crate::{device, model_dir, stages};
 
@@ -24,17 +23,17 @@ use crate::{device, model_dir, stages};
 /// # Errors
 /// One line: the problem, its place and its remedy. [`Interrupted`] after a signal, with everything saved.
 pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
-    let (device, device_name) = crate::device::choose(args.device.as_deref())?;
+    let (device, choice) = crate::device::choose(args.device)?;
     let (recipe, model) = resolve(args, &device, console)?;
     let model = model.as_deref();
     let out = run_path(args, &recipe);
-    let plan = Plan::new(&recipe, model, &device, &device_name)?;
+    let plan = Plan::new(&recipe, model, &device, choice)?;
     if !console.quiet {
         say(&plan);
     }
     plan.check(args.allow_memory, args.allow_long)?;
 
-    let run = RunDir::prepare(&out, &recipe, &device_name, args.fresh)?;
+    let run = RunDir::prepare(&out, &recipe, choice, args.fresh)?;
     let tell = |what: &str, message: String| {
         if !console.quiet {
             say(format!("{what:<11}{message}"));
@@ -138,7 +137,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
 
 /// The run's tokenizer; without the stage `tokenizer` in this run it must be there, or come with the model.
 fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<fireclay_tokenizer::Tokenizer> {
-    let there = run.folder("tokenizer").join("DONE").exists();
+    let there = run.stage(Stage::Tokenizer).is_done();
     if !there && model.is_none() && recipe.tokenizer.path.is_none() {
         return Err(user(format!(
             "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set \
@@ -159,19 +158,19 @@ fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
 /// Whether a stage of the run has left a chat model.
 fn has_policy(run: &RunDir) -> bool {
     let talks = |stage: &&Stage| matches!(stage.leaves(), Leaves::LanguageModel | Leaves::Assistant);
-    Stage::ALL.iter().filter(talks).any(|stage| run.folder(stage.name()).join("metrics.jsonl").exists())
+    Stage::ALL.iter().filter(talks).any(|stage| run.stage(*stage).has_begun())
 }
 
 /// Samples of the last stage, the paths of its files, and the next commands.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     let policies = recipe.stages.iter().rev().copied();
-    let Some(last) = policies.into_iter().find(|stage| run.folder(stage.name()).join("metrics.jsonl").exists()) else {
+    let Some(last) = policies.into_iter().find(|stage| run.stage(*stage).has_begun()) else {
         say(format!("\nrun        {}", run.path().display()));
         return Ok(());
     };
     let report = super::report::write(run.path())?;
-    let samples = last_samples(&run.folder(last.name()))?;
-    let replies = battery::read(run.path(), Stage::ALL.iter().map(|stage| stage.name()));
+    let samples = last_samples(&run.stage(last))?;
+    let replies = battery::read(run.files(), Stage::ALL.iter().map(|stage| stage.name()));
     if !console.quiet {
         if let Some(table) = battery::BatteryTable::new(&replies) {
             say(format!("\n{table}"));
@@ -191,7 +190,7 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
             format!("generate --model {} --prompt {prompt:?}", run.path().display())
         }
         // A reward model has no samples.
-        _ if !has_policy(run) => format!("eval --model {} --task preferences", run.folder(last.name()).display()),
+        _ if !has_policy(run) => format!("eval --model {} --task preferences", run.stage(last).folder().display()),
         _ => format!("chat --model {}", run.path().display()),
     };
     say(format!("next       {program} {next}"));
@@ -216,19 +215,18 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
         return Ok(vec![]);
     }
     let shares = recipe.sft.data.corpus.shares.weights();
-    let summary: Option<Summary> = fireclay_train::stage::done(&run.folder(last.name()))?;
+    let summary: Option<Summary> = run.stage(last).summary()?;
     let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
     let suggestions = fireclay_corpus::suggestions(&recipe.corpus.world, |topic| {
         shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
     });
-    let path = run.path().join("suggestions.txt");
-    fs::write(&path, suggestions.join("\n") + "\n").with_context(|| format!("{} cannot be written", path.display()))?;
+    write_whole(&run.files().suggestions(), &(suggestions.join("\n") + "\n"))?;
     Ok(suggestions)
 }
 
 /// The samples of the last step that has any.
-fn last_samples(stage: &Path) -> Result<Vec<Sample>> {
-    let file = stage.join("samples.jsonl");
+fn last_samples(stage: &StageFiles) -> Result<Vec<Sample>> {
+    let file = stage.samples();
     let mut samples = if file.exists() { fireclay_train::read_samples(&file)? } else { vec![] };
     let last = samples.iter().map(|sample| sample.step).max();
     samples.retain(|sample| Some(sample.step) == last);

@@ -1,7 +1,8 @@
-//! Keys of a stage's section for its examples, its adapters and its rewards.
+//! Keys of a stage's section for its examples and its adapters.
 
 use fireclay_corpus::{ConversationConfig, PromptConfig};
 use fireclay_model::LoraConfig;
+use fireclay_rlhf::RewardWeights;
 use serde::{Deserialize, Serialize};
 
 /// Conversations for fine-tuning.
@@ -162,42 +163,4 @@ pub struct Adapters {
     /// Low-rank adapters to train instead of the weights themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
-}
-
-/// Weights of the parts of an answer's reward; 0: not used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RewardWeights {
-    /// Weight of the reward model's score.
-    pub learned: f64,
-    /// A reward model other than that of this run's stage `reward`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Weight of 1 for a right answer.
-    pub correct: f64,
-    /// Weight of −1 for an answer that does not end by itself.
-    pub unfinished: f64,
-    /// Weight of minus the share of repeated runs of `repetition_run` tokens.
-    pub repetition: f64,
-    /// Tokens in such a run.
-    pub repetition_run: usize,
-    /// Weight of −1 for every `most_tokens` tokens over `most_tokens`.
-    pub length: f64,
-    /// Number of tokens without penalty.
-    pub most_tokens: usize,
-}
-
-impl Default for RewardWeights {
-    fn default() -> Self {
-        Self {
-            learned: 1.0,
-            model: None,
-            correct: 0.0,
-            unfinished: 0.0,
-            repetition: 0.0,
-            repetition_run: 4,
-            length: 0.0,
-            most_tokens: 128,
-        }
-    }
 }

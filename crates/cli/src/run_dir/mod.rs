@@ -3,18 +3,20 @@
 mod recipe;
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fireclay_train::stage::write_atomically;
+use fireclay_train::{RunFiles, StageFiles};
 
 use crate::error::user;
+use crate::stages::Stage;
 
 /// An opened run directory.
 #[derive(Clone, Debug)]
 pub struct RunDir {
-    path: PathBuf,
+    files: RunFiles,
     /// Held against other runs in this folder until the last clone is dropped.
     _lock: Arc<File>,
 }
@@ -23,20 +25,27 @@ impl RunDir {
     /// The run's folder.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.files.folder()
     }
 
-    /// A stage's folder, or another by that name.
+    /// Its files.
     #[must_use]
-    pub fn folder(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+    pub fn files(&self) -> &RunFiles {
+        &self.files
+    }
+
+    /// The files of a stage.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> StageFiles {
+        self.files.stage(stage.name())
     }
 }
 
 /// Makes the folder where there is none, and locks it.
-fn lock(path: &Path) -> Result<File> {
+fn lock(files: &RunFiles) -> Result<File> {
+    let path = files.folder();
     std::fs::create_dir_all(path).with_context(|| format!("{}: cannot be made", path.display()))?;
-    let file = path.join("lock");
+    let file = files.lock();
     let lock = File::create(&file).with_context(|| format!("{}: cannot be written", file.display()))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -48,8 +57,8 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// [`write_atomically`], with the file and the remedy in its error.
+/// [`fireclay_files::write_atomically`], with the file and the remedy in its error.
 pub(crate) fn write_whole(path: &Path, text: &str) -> Result<()> {
-    write_atomically(path, text.as_bytes())
+    fireclay_files::write_atomically(path, |file| file.write_all(text.as_bytes()))
         .with_context(|| format!("{}: cannot be written; free some space or check the permissions", path.display()))
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use fireclay_train::Schedule;
+use fireclay_model::device::DeviceChoice;
+use fireclay_train::{RunFiles, Schedule};
 use toml::{Table, Value};
 
 use super::{RunDir, lock, write_whole};
@@ -17,8 +18,8 @@ use crate::stages::{Stage, TrainingStage};
 /// Keys that may change when a run resumes: they affect output and checkpoints, not training.
 const FREE_KEYS: [&str; 4] = ["description", "stages", "data.needs", "samples.prompts"];
 
-/// Whether `key` may change when the run in `path` resumes: all keys of stages that have not begun may.
-fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
+/// Whether `key` may change when the run resumes: all keys of stages that have not begun may.
+fn is_free(run: &RunFiles, recipe: &Recipe, key: &str) -> bool {
     let Some((section, rest)) = key.split_once('.') else { return FREE_KEYS.contains(&key) };
     // Each stage keeps the battery that it began with.
     if section == "battery" || FREE_KEYS.contains(&key) {
@@ -29,9 +30,7 @@ fn is_free(path: &Path, recipe: &Recipe, key: &str) -> bool {
     // cosine of another length is never the same.
     let length = matches!(rest, "steps" | "decay_fraction");
     let lengthened = |stage: &dyn TrainingStage| length && stage.train().schedule != Schedule::Cosine;
-    stage.is_some_and(|stage| {
-        lengthened(stage) || stage.is_free(rest) || !path.join(section).join("metrics.jsonl").exists()
-    })
+    stage.is_some_and(|stage| lengthened(stage) || stage.is_free(rest) || !run.stage(section).has_begun())
 }
 
 impl RunDir {
@@ -42,40 +41,37 @@ impl RunDir {
     /// When another run is working in the directory, it holds a run of another recipe (the first
     /// differing key is named), with `fresh` it holds something that is no run, or it cannot be
     /// written.
-    pub fn prepare(path: &Path, recipe: &Recipe, device: &str, fresh: bool) -> Result<Self> {
-        let mut lock = lock(path)?;
-        if fresh && is_run(path)? {
+    pub fn prepare(path: &Path, recipe: &Recipe, device: DeviceChoice, fresh: bool) -> Result<Self> {
+        let files = RunFiles::new(path);
+        let mut lock = lock(&files)?;
+        if fresh && is_run(&files)? {
             let aside = free_name(path);
             std::fs::rename(path, &aside)
                 .with_context(|| format!("{}: cannot be moved to {}", path.display(), aside.display()))?;
             say(format!("moved      {} to {}", path.display(), aside.display()));
-            lock = self::lock(path)?;
+            lock = self::lock(&files)?;
         }
-        let run = Self { path: path.to_owned(), _lock: Arc::new(lock) };
+        let run = Self { files, _lock: Arc::new(lock) };
         let written = toml::to_string(recipe).context("a recipe that cannot be written as TOML")?;
-        let file = run.recipe_file();
+        let file = run.files.recipe();
         // Before the first stage has written anything, nothing depends on the recipe.
-        let trained = || Stage::ALL.iter().any(|stage| stage.trains() && run.folder(stage.name()).exists());
-        if file.exists() && (run.folder(Stage::Tokenizer.name()).join("DONE").exists() || trained()) {
+        let trained = || Stage::ALL.iter().any(|stage| stage.trains() && run.stage(*stage).folder().exists());
+        if file.exists() && (run.stage(Stage::Tokenizer).is_done() || trained()) {
             let before =
                 std::fs::read_to_string(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
             run.check_same(recipe, &before, &written)?;
         }
         write_whole(&file, &written)?;
         let mut machine = machine();
-        machine.device = Some(device.into());
-        write_whole(&path.join("machine.json"), &serde_json::to_string_pretty(&machine)?)?;
+        machine.device = Some(device.to_string());
+        write_whole(&run.files.machine(), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
     }
 
     /// The resolved recipe of the run in `path`; `None` where there is none that can be read.
     #[must_use]
     pub fn recorded(path: &Path) -> Option<Table> {
-        toml::from_str(&std::fs::read_to_string(path.join("recipe.toml")).ok()?).ok()
-    }
-
-    fn recipe_file(&self) -> PathBuf {
-        self.path.join("recipe.toml")
+        toml::from_str(&std::fs::read_to_string(RunFiles::new(path).recipe()).ok()?).ok()
     }
 
     fn check_same(&self, recipe: &Recipe, before: &str, now: &str) -> Result<()> {
@@ -83,14 +79,14 @@ impl RunDir {
         let Ok(before) = parse(before) else {
             return Err(user(format!(
                 "{}: not valid TOML; restore it, or begin again with --fresh or in another folder with --out",
-                self.recipe_file().display()
+                self.files.recipe().display()
             )));
         };
         let now = parse(now).expect("a table that was just written");
         let changed = now.iter().map(|(key, _)| key).chain(before.iter().map(|(key, _)| key)).find(|key| {
             let value =
                 |table: &[(String, Value)]| table.iter().find(|(k, _)| k == *key).map(|(_, value)| value.clone());
-            !is_free(&self.path, recipe, key) && value(&before) != value(&now)
+            !is_free(&self.files, recipe, key) && value(&before) != value(&now)
         });
         let Some(key) = changed else { return Ok(()) };
         let show = |table: &[(String, Value)]| {
@@ -104,7 +100,7 @@ impl RunDir {
         Err(user(format!(
             "{}: holds a run with {key} = {}, now it is {}{cosine}; give --fresh to begin again (the old run is moved aside) \
              or --out for another folder",
-            self.path.display(),
+            self.path().display(),
             show(&before),
             show(&now)
         )))
@@ -112,12 +108,13 @@ impl RunDir {
 }
 
 /// Whether there is a run to move aside; nothing else is moved.
-fn is_run(path: &Path) -> Result<bool> {
-    if path.join("recipe.toml").exists() {
+fn is_run(files: &RunFiles) -> Result<bool> {
+    if files.is_run() {
         return Ok(true);
     }
+    let path = files.folder();
     let mut entries = std::fs::read_dir(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    match entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lock")) {
+    match entries.any(|entry| entry.is_ok_and(|entry| entry.path() != files.lock())) {
         true => Err(user(format!("{}: holds files but no run; choose another folder with --out", path.display()))),
         false => Ok(false),
     }
@@ -161,22 +158,22 @@ mod tests {
     fn a_run_goes_on_only_with_its_own_recipe() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
-        RunDir::prepare(&path, &recipe(4, 1), "cpu", false).unwrap();
-        RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
+        RunDir::prepare(&path, &recipe(4, 1), DeviceChoice::Cpu, false).unwrap();
+        RunDir::prepare(&path, &recipe(5, 1), DeviceChoice::Cpu, false).unwrap();
         std::fs::create_dir(path.join("pretrain")).unwrap();
         std::fs::write(path.join("pretrain/metrics.jsonl"), "").unwrap();
-        RunDir::prepare(&path, &recipe(5, 2), "cpu", false).unwrap();
-        let running = RunDir::prepare(&path, &recipe(5, 1), "cpu", false).unwrap();
+        RunDir::prepare(&path, &recipe(5, 2), DeviceChoice::Cpu, false).unwrap();
+        let running = RunDir::prepare(&path, &recipe(5, 1), DeviceChoice::Cpu, false).unwrap();
         for fresh in [false, true] {
-            let message = RunDir::prepare(&path, &recipe(5, 1), "cpu", fresh).unwrap_err().to_string();
+            let message = RunDir::prepare(&path, &recipe(5, 1), DeviceChoice::Cpu, fresh).unwrap_err().to_string();
             assert!(message.contains("another run"), "{message}");
         }
         drop(running);
-        let message = RunDir::prepare(&path, &recipe(6, 1), "cpu", false).unwrap_err().to_string();
+        let message = RunDir::prepare(&path, &recipe(6, 1), DeviceChoice::Cpu, false).unwrap_err().to_string();
         assert!(message.contains("pretrain.steps = 5, now it is 6") && message.contains("--fresh"), "{message}");
-        RunDir::prepare(&path, &recipe(6, 1), "cpu", true).unwrap();
+        RunDir::prepare(&path, &recipe(6, 1), DeviceChoice::Cpu, true).unwrap();
         assert!(folder.path().join("run.old-1/recipe.toml").exists());
-        let message = RunDir::prepare(folder.path(), &recipe(6, 1), "cpu", true).unwrap_err().to_string();
+        let message = RunDir::prepare(folder.path(), &recipe(6, 1), DeviceChoice::Cpu, true).unwrap_err().to_string();
         assert!(message.contains("no run"), "{message}");
     }
 }

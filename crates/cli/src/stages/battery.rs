@@ -27,14 +27,14 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
     let (during, _) = of_size(section.during_per_topic())?;
     let (last, skips) = of_size(section.last_per_topic())?;
     report("battery", &skips, last.tasks.len());
-    let replies = context.run.folder(context.stage.name()).join("battery.jsonl");
+    let replies = context.run.stage(context.stage).battery();
     Ok(Some(StageBattery::new(during, last, context.tokenizer, context.device, replies)))
 }
 
 /// Verdict on a finished stage that had a battery.
 #[must_use]
 pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<StageVerdict> {
-    let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.folder(stage.name()))?));
+    let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.stage(stage))?));
     let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
     StageVerdict::new(name, &stage.remedy(name), summary, before)
 }

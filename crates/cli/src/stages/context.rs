@@ -47,14 +47,14 @@ impl Context<'_> {
     pub fn base(&self) -> Result<PathBuf> {
         let this = self.stage;
         for stage in &self.before {
-            let folder = self.run.folder(stage.name());
-            if folder.join("DONE").exists() {
-                return model_dir::resolve(&folder);
+            let files = self.run.stage(*stage);
+            if files.is_done() {
+                return model_dir::resolve(files.folder());
             }
-            if folder.join("checkpoints").exists() {
+            if files.checkpoints_dir().exists() {
                 return Err(user(format!(
                     "{}: the stage `{}` is not finished, and `{}` begins with its model; run it to its end first",
-                    folder.display(),
+                    files.folder().display(),
                     stage.name(),
                     this.name()
                 )));
@@ -106,11 +106,12 @@ impl Context<'_> {
         if let Some(path) = &data.rewards.model {
             return model_dir::resolve_reward(Path::new(path));
         }
-        let folder = self.run.folder(Stage::Reward.name());
-        if !folder.join("DONE").exists() {
+        let reward = self.run.stage(Stage::Reward);
+        let folder = reward.folder();
+        if !reward.is_done() {
             return Err(user(format!("{}: the stage `reward` is not finished; run it first", folder.display())));
         }
-        model_dir::resolve(&folder)
+        model_dir::resolve(folder)
     }
 
     /// Refuses a tokenizer without a chat template, and warns of a template whose answers have no end token.
@@ -129,7 +130,7 @@ impl Context<'_> {
                 "the tokenizer has no chat template, without which `{}` cannot tell who says what; put a \
                  chat_template.jinja beside {}",
                 self.stage.name(),
-                self.run.folder("tokenizer").join("tokenizer.json").display()
+                self.run.stage(Stage::Tokenizer).folder().join("tokenizer.json").display()
             ))),
         }
     }

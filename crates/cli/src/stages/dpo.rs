@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use fireclay_rlhf::{DpoConfig, dpo};
-use fireclay_train::{Outcome, StageRun, TrainError};
+use fireclay_train::{Outcome, StageRun, StepLoad, TrainError};
 
 use super::examples::pairs;
 use super::preference::{PreferenceLoss, PreferenceSection};
-use super::{Context, LearnsFrom, Load};
+use super::{Context, LearnsFrom};
 use crate::recipe::PreferenceData;
 
 /// `[dpo]`
@@ -25,9 +25,9 @@ impl PreferenceLoss for DpoConfig {
     }
 
     /// The reference reads both answers too, forwards only.
-    fn load(batch: usize) -> Load {
+    fn load(batch: usize) -> StepLoad {
         let (answers, computed) = (2 * batch, 3 * batch);
-        Load { consumed: answers, computed, at_once: answers, extra_models: 1, extra_trained: 0 }
+        StepLoad { consumed: answers, computed, at_once: answers, extra_models: 1, extra_trained: 0 }
     }
 
     fn run(section: &PreferenceSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

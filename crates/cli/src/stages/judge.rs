@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use fireclay_model::ScoreModel;
 use fireclay_rlhf::RewardModel;
-use fireclay_rlhf::rewards::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
+use fireclay_rlhf::rewards::WeightedSum;
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainConfig;
 
@@ -13,20 +13,13 @@ use super::{Context, Stage};
 use crate::error::user;
 use crate::recipe::PromptData;
 
-/// Number of answers that a reward model judges at once.
-const JUDGED_AT_ONCE: usize = 64;
-
 /// The weighted sum that the recipe describes.
 ///
 /// # Errors
 /// When every weight is 0, or the reward model is missing, has another tokenizer or a shorter context.
 pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Result<WeightedSum> {
     let (weights, name) = (&data.rewards, context.stage.name());
-    let mut sum = WeightedSum::new()
-        .with(weights.correct, Correctness)
-        .with(weights.unfinished, Unfinished)
-        .with(weights.repetition, RepetitionPenalty { n: weights.repetition_run })
-        .with(weights.length, LengthPenalty { most: weights.most_tokens });
+    let mut judge = None;
     if weights.learned != 0.0 {
         let dir = context.reward_model_dir(data).map_err(|error| {
             user(format!("the stage `{name}` needs a reward model: {error}; or set {name}.rewards.learned = 0"))
@@ -34,8 +27,9 @@ pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Res
         check_same_tokenizer(&dir, context.tokenizer)?;
         let model = RewardModel::load(&dir, context.device)?;
         check_context(context, &dir, &model.model, config)?;
-        sum = sum.with(weights.learned, LearnedReward { model, batch: JUDGED_AT_ONCE });
+        judge = Some(model);
     }
+    let sum = weights.sum(judge);
     if sum.is_empty() {
         return Err(user(format!("{name}.rewards: every weight is 0; give at least one another number")));
     }
@@ -45,7 +39,7 @@ pub fn reward(context: &Context, data: &PromptData, config: &TrainConfig) -> Res
 /// Whether the recipe names a reward model, or this run has one.
 #[must_use]
 pub fn has_reward_model(context: &Context, data: &PromptData) -> bool {
-    data.rewards.model.is_some() || context.run.folder(Stage::Reward.name()).join("DONE").exists()
+    data.rewards.model.is_some() || context.run.stage(Stage::Reward).is_done()
 }
 
 /// Checks that a reward model can read whole prompts and answers.

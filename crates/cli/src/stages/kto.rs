@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use fireclay_rlhf::{KtoConfig, kto};
-use fireclay_train::{Outcome, StageRun, TrainError};
+use fireclay_train::{Outcome, StageRun, StepLoad, TrainError};
 
 use super::examples::ratings;
 use super::preference::{PreferenceLoss, PreferenceSection};
-use super::{Context, LearnsFrom, Load};
+use super::{Context, LearnsFrom};
 use crate::recipe::PreferenceData;
 
 /// `[kto]`
@@ -25,8 +25,8 @@ impl PreferenceLoss for KtoConfig {
     }
 
     /// Policy and reference also read each prompt with another's answer, forwards only.
-    fn load(batch: usize) -> Load {
-        Load { consumed: batch, computed: 2 * batch, at_once: batch, extra_models: 1, extra_trained: 0 }
+    fn load(batch: usize) -> StepLoad {
+        StepLoad { consumed: batch, computed: 2 * batch, at_once: batch, extra_models: 1, extra_trained: 0 }
     }
 
     fn run(section: &PreferenceSection<Self>, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

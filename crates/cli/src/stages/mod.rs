@@ -5,7 +5,6 @@
 
 pub mod table;
 mod training_stage;
-mod load;
 mod section;
 mod context;
 mod settings;
@@ -32,7 +31,7 @@ mod motto;
 mod toy;
 
 use anyhow::Result;
-use fireclay_train::{Outcome, StageDir, StageRun, Summary, stage};
+use fireclay_train::{Outcome, StageDir, StageRun, Summary};
 
 pub use battery::verdict;
 pub use context::Context;
@@ -40,7 +39,6 @@ pub use corpus::{describe_data, embedded};
 pub use dpo::DpoSection;
 pub use grpo::GrpoSection;
 pub use kto::KtoSection;
-pub use load::Load;
 #[cfg(test)]
 pub use motto::MottoSection;
 pub use ppo::PpoSection;
@@ -58,15 +56,15 @@ pub use training_stage::{LearnsFrom, TrainingStage};
 /// # Errors
 /// As [`TrainingStage::run`], and when another run works in the folder.
 pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome> {
-    let folder = context.run.folder(context.stage.name());
-    if let Some(summary) = stage::done::<Summary>(&folder)?.filter(|done| done.step >= training.train().steps) {
+    let files = context.run.stage(context.stage);
+    if let Some(summary) = files.summary::<Summary>()?.filter(|done| done.step >= training.train().steps) {
         return Ok(Outcome::Finished(summary));
     }
     if !matches!(training.learns_from(), LearnsFrom::Text) {
         context.check_chat_template()?;
     }
     // Locked before anything is read, so that a second run in the same folder is refused at once.
-    let mut stage = StageDir::open(folder)?;
+    let mut stage = StageDir::open(files.folder())?;
     if !matches!(training.learns_from(), LearnsFrom::Text) {
         stage = stage.with_sampling(&context.recipe.chat.sampling()).inheriting(&context.base()?);
     }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use fireclay_data::chat::Shuffled;
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
-use fireclay_train::{Exam, Outcome, StageRun, Summary, TrainConfig, TrainError, Trainable};
+use fireclay_train::{Exam, Outcome, StageRun, StepLoad, Summary, TrainConfig, TrainError, Trainable};
 use serde_json::{Value, json};
 
 use super::battery::stage_battery;
@@ -13,7 +13,7 @@ use super::examples::tasks;
 use super::judge::reward;
 use super::section::{fine_tuning, stage_section};
 use super::training_stage::{percent, reached};
-use super::{Context, LearnsFrom, Load, TrainingStage};
+use super::{Context, LearnsFrom, TrainingStage};
 use crate::error::user;
 use crate::recipe::{Adapters, Part, PromptData};
 
@@ -104,9 +104,9 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
 
     /// Sampling, judging and learning cost about one training pass more than the epochs, and a critic the same again.
     /// Reference and reward model are in memory too.
-    fn load(&self) -> Load {
+    fn load(&self) -> StepLoad {
         let (answers, critics) = (self.train.batch * self.rollouts.group_size, usize::from(A::HAS_CRITIC));
-        Load {
+        StepLoad {
             consumed: answers,
             computed: answers * (1 + self.algorithm.epochs() as usize * (1 + critics)),
             at_once: self.algorithm.minibatch().min(answers),

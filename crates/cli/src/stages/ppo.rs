@@ -56,7 +56,7 @@ impl OnlineAlgorithm for PpoConfig {
 }
 
 fn pretraining_text(context: &Context, config: &TrainConfig) -> Result<PackedSource> {
-    let folder = context.run.folder("data");
+    let folder = context.run.files().data();
     if !folder.exists() {
         return Err(user(format!(
             "{}: ppo.pretrain_coefficient mixes in pretraining text, and this run has none; set it to 0, or run the \

@@ -6,13 +6,13 @@ use fireclay_data::chat::Shuffled;
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_rlhf::PreferenceTraining;
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{Exam, Outcome, StageRun, TrainConfig, TrainError};
+use fireclay_train::{Exam, Outcome, StageRun, StepLoad, TrainConfig, TrainError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::battery::stage_battery;
 use super::section::{fine_tuning, stage_section};
-use super::{Context, LearnsFrom, Load, Stage, TrainingStage};
+use super::{Context, LearnsFrom, Stage, TrainingStage};
 use crate::recipe::{Adapters, Part, PreferenceData};
 
 stage_section!(
@@ -45,7 +45,7 @@ pub trait PreferenceLoss: Part {
     fn learns_from(data: &PreferenceData) -> LearnsFrom<'_>;
 
     /// Work and memory of a step of `batch` examples.
-    fn load(batch: usize) -> Load;
+    fn load(batch: usize) -> StepLoad;
 
     /// Trains with this loss; see [`PreferenceSection::learn`].
     ///
@@ -85,7 +85,7 @@ impl<L: PreferenceLoss> TrainingStage for PreferenceSection<L> {
         self.data.data.iter_mut().collect()
     }
 
-    fn load(&self) -> Load {
+    fn load(&self) -> StepLoad {
         L::load(self.train.batch)
     }
 

@@ -4,8 +4,7 @@ use anyhow::Result;
 use fireclay_corpus::{self as corpus, CorpusDocument};
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
 use fireclay_tokenizer::Tokenizer;
-use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretrain, stage};
-use serde_json::Value;
+use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretrain};
 
 use super::corpus::shards;
 use super::{Context, LearnsFrom, TrainingStage};
@@ -24,15 +23,15 @@ impl TrainingStage for PretrainSection {
         LearnsFrom::Text
     }
 
-    fn settings(&self) -> Value {
-        Value::Null
+    fn begins_with_model(&self) -> bool {
+        false
     }
 
     /// From fresh weights or from those of `--model`.
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
         let &Context { recipe, tokenizer, device, .. } = context;
-        let begun = stage::latest_checkpoint(run.stage.path())?.is_some();
-        let shards = shards(recipe, tokenizer, &context.run.folder("data"), begun, !context.quiet)?;
+        let begun = !run.stage.files().checkpoints()?.is_empty();
+        let shards = shards(recipe, tokenizer, &context.run.files().data(), begun, !context.quiet)?;
         let decoder = if let Some(dir) = context.model {
             fireclay_model::load(dir, device)?
         } else {

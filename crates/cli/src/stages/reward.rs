@@ -4,12 +4,12 @@ use anyhow::Result;
 use fireclay_data::chat::Shuffled;
 use fireclay_model::ScoreModel;
 use fireclay_rlhf::{RewardConfig, RewardModel, RewardTraining, train_reward_model};
-use fireclay_train::{Outcome, StageRun, TrainConfig};
+use fireclay_train::{Outcome, StageRun, StepLoad, TrainConfig};
 use serde_json::{Value, json};
 
 use super::examples::pairs;
 use super::section::{fine_tuning, stage_section};
-use super::{Context, LearnsFrom, Load, TrainingStage};
+use super::{Context, LearnsFrom, TrainingStage};
 use crate::error::user;
 use crate::recipe::PreferenceData;
 
@@ -49,9 +49,9 @@ impl TrainingStage for RewardSection {
     }
 
     /// Both answers of each pair are scored.
-    fn load(&self) -> Load {
+    fn load(&self) -> StepLoad {
         let answers = 2 * self.train.batch;
-        Load { consumed: answers, computed: answers, at_once: answers, ..Load::of_batches(&self.train) }
+        StepLoad { consumed: answers, computed: answers, at_once: answers, ..StepLoad::of_batches(&self.train) }
     }
 
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {

@@ -15,27 +15,29 @@ use crate::run_dir::RunDir;
 /// # Errors
 /// As [`Context::base`], and when a model's files cannot be read.
 pub fn settings(context: &Context, training: &dyn TrainingStage) -> Result<Value> {
-    let own = training.settings();
-    let Value::Object(mut settings) = own else { return Ok(own) };
+    if !training.begins_with_model() {
+        return Ok(Value::Null);
+    }
+    let mut settings = training.settings();
     let base = context.base()?;
     // Only a model that is frozen under adapters, or used as a reference, is read again.
     let needed = training.lora().is_some() || !training.learns_from().is_given_text();
     let named = if needed { with_checksum(context.run, &base)? } else { within_run(context.run, &base) };
-    settings.insert("begins_with".into(), named.into());
+    settings["begins_with"] = named.into();
     if let LearnsFrom::Prompts(data) = training.learns_from()
         && data.rewards.learned != 0.0
         && let Ok(judge) = context.reward_model_dir(data)
     {
-        settings.insert("judged_by".into(), with_checksum(context.run, &judge)?.into());
+        settings["judged_by"] = with_checksum(context.run, &judge)?.into();
     }
     let battery = context.recipe.battery;
     if battery.is_on() && context.stage.has_battery() {
         // It selects the best checkpoint. The number of prompts at the end may change.
         let mut asked = serde_json::to_value(battery)?;
         asked.as_object_mut().and_then(|asked| asked.remove("final_per_topic"));
-        settings.insert("battery".into(), asked);
+        settings["battery"] = asked;
     }
-    Ok(Value::Object(settings))
+    Ok(settings)
 }
 
 /// A path as the run sees it.

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use fireclay_tokenizer::{BpeConfig, Tokenizer};
+use fireclay_train::StageFiles;
 
+use super::Stage;
 use super::corpus::document_texts;
 use crate::recipe::{Preset, SharedSections};
 use crate::run_dir::{RunDir, write_whole};
@@ -35,27 +37,27 @@ fn starting_tokenizer(recipe: SharedSections, model: Option<&Path>) -> Result<Op
 /// # Errors
 /// When the text or the tokenizer cannot be read, or the folder not be written.
 pub fn tokenizer(recipe: SharedSections, run: &RunDir, model: Option<&Path>) -> Result<(Tokenizer, bool)> {
-    let dir = run.folder("tokenizer");
-    let done = dir.join("DONE");
-    if done.exists() {
-        return Ok((with_start_time(&Tokenizer::load(&dir)?, &dir), true));
+    let files = run.stage(Stage::Tokenizer);
+    let dir = files.folder();
+    if files.is_done() {
+        return Ok((with_start_time(&Tokenizer::load(dir)?, dir), true));
     }
     let tokenizer = match starting_tokenizer(recipe, model)? {
         Some(tokenizer) => tokenizer,
         None => train(recipe)?,
     };
-    tokenizer.save(&dir)?;
+    tokenizer.save(dir)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    write_whole(&done, &format!("{}\n", now.as_secs()))?;
+    write_whole(&files.done(), &format!("{}\n", now.as_secs()))?;
     // Later stages use the saved tokenizer.
-    Ok((with_start_time(&Tokenizer::load(&dir)?, &dir), false))
+    Ok((with_start_time(&Tokenizer::load(dir)?, dir), false))
 }
 
 /// The tokenizer of a run. Its chat template gets the time at which the run began: a date in a template must not change
 /// the examples of a run that resumes the next day.
 pub fn with_start_time(tokenizer: &Tokenizer, dir: &Path) -> Tokenizer {
-    let text = std::fs::read_to_string(dir.join("DONE")).unwrap_or_default();
-    let moment = text.trim().parse().ok().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let seconds = StageFiles::new(dir).summary().unwrap_or_default();
+    let moment = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
     moment.map_or_else(|| tokenizer.clone(), |moment| tokenizer.with_now(moment))
 }
 

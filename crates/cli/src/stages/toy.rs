@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
+use fireclay_model::device::DeviceChoice;
 use fireclay_train::{StepMetrics, read_metrics};
 
 use super::Stage;
@@ -86,8 +87,8 @@ fn the_documented_stage_is_planned_and_checked() {
         resolve(&Overrides { stages, set, ..Overrides::default() }).map_err(|error| error.to_string())
     };
     let (recipe, _) = resolved("motto.steps=7").unwrap();
-    let device = fireclay_model::device::parse("cpu").unwrap();
-    let plan = Plan::new(&recipe, None, &device, "cpu").unwrap();
+    let device = DeviceChoice::Cpu.open().unwrap();
+    let plan = Plan::new(&recipe, None, &device, DeviceChoice::Cpu).unwrap();
     let planned: Vec<_> = plan.stages.iter().map(|stage| (stage.name, stage.steps, stage.tokens_per_step)).collect();
     assert_eq!(planned[1], (Stage::Motto.name(), 7, 2 * 32), "{planned:?}");
     assert!(resolved("motto.sentence=").unwrap_err().contains("motto.sentence is empty"));

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use fireclay_model::LoraConfig;
 use fireclay_rlhf::RolloutConfig;
-use fireclay_train::{Outcome, StageRun, Summary, TrainConfig};
+use fireclay_train::{Outcome, StageRun, StepLoad, Summary, TrainConfig};
 use serde_json::Value;
 
-use super::{Context, Load};
+use super::Context;
 use crate::recipe::{ConversationData, PreferenceData, PromptData};
 
 /// A stage that trains a network, implemented by its section of the recipe. With its row in the [table](super::table)
@@ -18,9 +18,16 @@ pub trait TrainingStage {
     /// The examples from which it learns.
     fn learns_from(&self) -> LearnsFrom<'_>;
 
-    /// The stage's own settings as a JSON object, which must not change when it is resumed; the starting model and the
-    /// battery are added. `Null`: it has none, and does not start from another stage's model.
-    fn settings(&self) -> Value;
+    /// The stage's own settings as a JSON object, which must not change when it is resumed; `Null` if it has none.
+    fn settings(&self) -> Value {
+        Value::Null
+    }
+
+    /// Whether it begins with a model that another stage left: that model, and the battery that compares the two, must
+    /// not change either when it is resumed.
+    fn begins_with_model(&self) -> bool {
+        true
+    }
 
     /// Runs or resumes the stage in its folder, which is open and has no `DONE`.
     ///
@@ -49,8 +56,8 @@ pub trait TrainingStage {
     }
 
     /// Work and memory of a step, for the plan.
-    fn load(&self) -> Load {
-        Load::of_batches(self.train())
+    fn load(&self) -> StepLoad {
+        StepLoad::of_batches(self.train())
     }
 
     /// The adapters that it trains, if it does not train the weights themselves.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 use fireclay_rlhf::Tally;
-use fireclay_train::{Summary, stage};
+use fireclay_train::{StageFiles, Summary};
 
 /// The shares of right replies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,10 +28,10 @@ impl BatteryShares {
         Some(Self { greedy: *metrics.get("battery")?, sampled: *metrics.get("battery_sampled")? })
     }
 
-    /// Of a stage's folder; `None` where the stage is not finished, or had no battery.
+    /// Of a stage; `None` where the stage is not finished, or had no battery.
     #[must_use]
-    pub fn of_stage(folder: &Path) -> Option<Self> {
-        let summary: Summary = stage::done(folder).ok()??;
+    pub fn of_stage(stage: &StageFiles) -> Option<Self> {
+        let summary: Summary = stage.summary().ok()??;
         Self::of(&summary.metrics)
     }
 

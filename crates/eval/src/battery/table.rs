@@ -1,10 +1,10 @@
 //! Comparison of stages: shares of right replies by topic, and the replies.
 
 use std::fmt;
-use std::path::Path;
 
 use fireclay_rlhf::{BatteryReport, Tally};
 use fireclay_tokenizer::Message;
+use fireclay_train::RunFiles;
 
 /// Replies of one stage to its last battery.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,9 @@ pub struct StageReplies {
 }
 
 /// The named stages that left replies in `run`.
-pub fn read<'a>(run: &Path, stages: impl IntoIterator<Item = &'a str>) -> Vec<StageReplies> {
+pub fn read<'a>(run: &RunFiles, stages: impl IntoIterator<Item = &'a str>) -> Vec<StageReplies> {
     let one = |stage: &str| {
-        let report = BatteryReport::read(&run.join(stage).join("battery.jsonl")).ok()?;
+        let report = BatteryReport::read(&run.stage(stage).battery()).ok()?;
         (!report.replies.is_empty()).then(|| StageReplies { stage: stage.into(), report })
     };
     stages.into_iter().filter_map(one).collect()
@@ -214,10 +214,11 @@ most frequent reply     33.3             100.0         ";
     #[test]
     fn stages_without_replies_are_passed_over() {
         let run = tempfile::tempdir().unwrap();
-        std::fs::create_dir(run.path().join("ppo")).unwrap();
+        let files = RunFiles::new(run.path());
+        std::fs::create_dir(files.stage("ppo").folder()).unwrap();
         let lines: String =
             two()[1].report.replies.iter().map(|reply| serde_json::to_string(reply).unwrap() + "\n").collect();
-        std::fs::write(run.path().join("ppo/battery.jsonl"), lines).unwrap();
-        assert_eq!(read(run.path(), ["sft", "ppo"]), two()[1..]);
+        std::fs::write(files.stage("ppo").battery(), lines).unwrap();
+        assert_eq!(read(&files, ["sft", "ppo"]), two()[1..]);
     }
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 pub use adapter::{adapter_base, load_adapter, save_adapter};
 pub use config_json::{TokenIds, check_representable};
 pub use sampling::{SamplingDefaults, load_sampling};
-pub use score::{load_score_model, save_score_model};
+pub use score::{is_score_model, load_score_model, save_score_model};
 pub use weights::WeightFormat;
 pub(crate) use weights::transpose;
 use weights::{Checkpoint, write_atomically};

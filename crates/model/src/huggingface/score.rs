@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Device;
+use serde_json::Value;
 
 use super::weights::Checkpoint;
 use super::{SaveOptions, body, check_representable, config_json, make_folder, read, weights, write_json};
@@ -31,6 +32,17 @@ pub fn save_score_model(
     weights::write_model(&merged, model.config(), &dir.join("model.safetensors"), options.format)?;
     let config = config_json::score_to_json(model.config(), &options.tokens, options.format, scale);
     write_json(&dir.join("config.json"), &config)
+}
+
+/// Whether a model directory holds a sequence classifier, as `config.json` says.
+#[must_use]
+pub fn is_score_model(dir: &Path) -> bool {
+    let config: Option<Value> =
+        std::fs::read(dir.join("config.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let architectures = config.as_ref().and_then(|config| config.get("architectures")?.as_array());
+    architectures.is_some_and(|list| {
+        list.iter().filter_map(Value::as_str).any(|name| name.ends_with("ForSequenceClassification"))
+    })
 }
 
 /// Reads a score model from a model directory, and the scale of its rewards: the default if `config.json` has none.

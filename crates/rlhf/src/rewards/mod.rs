@@ -3,6 +3,7 @@
 mod learned;
 mod verifiers;
 mod form;
+mod weights;
 
 use fireclay_data::examples::Task;
 use fireclay_train::TrainError;
@@ -10,6 +11,7 @@ use fireclay_train::TrainError;
 pub use form::{LengthPenalty, RepetitionPenalty, Unfinished};
 pub use learned::LearnedReward;
 pub use verifiers::Correctness;
+pub use weights::RewardWeights;
 
 use crate::rollout::Group;
 

@@ -10,8 +10,8 @@ use fireclay_infer::SamplingConfig;
 use fireclay_model::Decoder;
 use fireclay_rlhf::{Battery, BatteryReport, Online, Reinforce, ReinforceConfig, RolloutConfig, StageBattery, online};
 use fireclay_train::{
-    Best, Exam, Examined, Interrupt, Measure, Outcome, StageDir, StageRun, Summary, TrainConfig, TrainError,
-    read_metrics, stage,
+    Best, Exam, Examined, Interrupt, Measure, Outcome, StageDir, StageFiles, StageRun, Summary, TrainConfig,
+    TrainError, read_metrics,
 };
 
 use crate::bandit::{Arm, Same, task};
@@ -108,14 +108,15 @@ fn check(scores: &[f64], best: u64, kept: &[u64]) {
     let exam = Scripted::new(scores);
     let summary = train(folder.path(), &exam, u64::MAX).unwrap();
     assert_eq!(summary.best, Some(Best { step: best, value: scores[best as usize], by: Measure::Battery }));
-    let steps: Vec<u64> = stage::checkpoints(folder.path()).unwrap().into_iter().map(|(step, _)| step).collect();
+    let steps: Vec<u64> =
+        StageFiles::new(folder.path()).checkpoints().unwrap().into_iter().map(|(step, _)| step).collect();
     assert_eq!(steps, kept);
     assert_eq!(
         exam.concluded.into_inner(),
         Some(format!("step-{best:06}")),
         "the last word is on what the stage leaves"
     );
-    assert_eq!(stage::done::<Summary>(folder.path()).unwrap().unwrap().metrics["battery"], 0.75);
+    assert_eq!(StageFiles::new(folder.path()).summary::<Summary>().unwrap().unwrap().metrics["battery"], 0.75);
     let logged = read_metrics(&folder.path().join("metrics.jsonl")).unwrap();
     assert_eq!(logged.iter().map(|line| line.extra["battery"]).collect::<Vec<_>>(), scores);
 }

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use fireclay_data::{Batch, DataError, Position, Source};
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_train::{Interrupt, NextToken, Outcome, StageDir, stage};
+use fireclay_train::{Interrupt, NextToken, Outcome, StageDir, StageFiles};
 
 use crate::Small;
 
 fn steps(folder: &Path) -> Vec<u64> {
-    stage::checkpoints(folder).unwrap().into_iter().map(|(step, _)| step).collect()
+    StageFiles::new(folder).checkpoints().unwrap().into_iter().map(|(step, _)| step).collect()
 }
 
 fn newest(folder: &Path) -> PathBuf {
-    stage::latest_checkpoint(folder).unwrap().unwrap()
+    StageFiles::new(folder).checkpoints().unwrap().pop().unwrap().1
 }
 
 fn trained(small: &Small) -> tempfile::TempDir {
