@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::{CacheArgs, LoadArgs};
+use crate::eval::named_tasks;
 
-/// `eval`
-#[derive(Args, Debug)]
-#[command(after_help = "\
+/// The examples, and the tasks with names.
+fn after_help() -> String {
+    format!(
+        "\
 Examples:
   fireclay eval --model runs/tiny --task battery world arithmetic
   fireclay eval --model SmolLM2-135M-Instruct --task copa.jsonl arc_easy.jsonl --limit 200
@@ -17,15 +19,19 @@ Examples:
   fireclay eval --model runs/tiny --reference runs/tiny/sft --reward runs/tiny --task wins
   fireclay eval --model runs/book --task text held-out.txt --json
 
-Tasks by name: battery (what people type first, asked as the run's recipe says: greedily and as in a chat), world \
-(questions about people whom no conversation asked about), arithmetic (held-out problems), preferences (held-out pairs),
-wins (answers against those of --reference, judged by --reward; a file of tasks after it gives other prompts), text \
-FILE.
+Tasks by name: {}.
 Files are known by their keys: `query` and `choices`, `context_options`, or `context` and `continuation`; `chosen` \
-and `rejected`;
+         and `rejected`;
 `question` and `answer`, or `prompt` with `answer`, `regex` or `json`; anything else that holds text is scored as text.
 Intervals are Wilson's, of 95 %. Of a run directory, the results are kept in RUN/eval.json, which `fireclay report` \
-shows.")]
+         shows.",
+        named_tasks()
+    )
+}
+
+/// `eval`
+#[derive(Args, Debug)]
+#[command(after_help = after_help())]
 pub struct EvalArgs {
     /// A run, stage, checkpoint or Hugging Face model directory; a reward model for `preferences`
     #[arg(long, value_name = "DIR")]

@@ -4,13 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use fireclay_data::examples::Benchmark;
-use fireclay_eval::battery::battery;
-use fireclay_eval::{
-    EvalModel, TaskReport, completion, exact_match, multiple_choice, preferences_by_likelihood, preferences_by_reward,
-    schema, table, text, win_rate,
-};
+use anyhow::Result;
+use fireclay_eval::{TaskReport, table};
 use fireclay_infer::SamplingConfig;
 use fireclay_model::is_score_model;
 use fireclay_text::TextModel;
@@ -21,9 +16,8 @@ use serde_json::{Value, json};
 use crate::args::{EvalArgs, LoadArgs};
 use crate::console::Console;
 use crate::error::{one_line, user};
-use crate::eval::{EvalTask, Set, parse_tasks};
+use crate::eval::{EvalTask, Models, Needs, Subject, missing, only_scores, parse_tasks};
 use crate::judge::Judge;
-use crate::recipe::Recipe;
 use crate::run_dir::write_whole;
 use crate::{model, model_dir, run_recipe};
 
@@ -40,18 +34,18 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
         }
     }
     args.cache.bytes()?;
-    sampling(args, &[]).validate()?;
+    sampling(args).validate()?;
     let asked = parse_tasks(&args.task)?;
     check_flags(args, &asked)?;
     let dir = model_dir::resolve(&args.model)?;
     let recipe = run_recipe::near(&args.model, &dir)?;
-    let sets = read(args, &asked, recipe.as_ref())?;
-    let models = Models::load(args, &dir, &asked)?;
+    let questions = asked.iter().map(|task| task.read(recipe.as_ref(), args.limit)).collect::<Result<Vec<_>>>()?;
+    let models = load(args, &dir, &asked)?;
 
     let mut outcomes = vec![];
-    for (asked, set) in asked.iter().zip(sets) {
+    for (task, ask) in asked.iter().zip(questions) {
         let started = Instant::now();
-        let outcome = TaskReport { task: asked.name(), ..models.evaluate(args, asked, set)? };
+        let outcome = TaskReport { task: task.name(), ..ask(&models)? };
         if outcome.truncated > 0 {
             tracing::warn!(
                 "{}: {} texts lost their beginning because they are longer than the context",
@@ -84,122 +78,45 @@ pub fn run(args: &EvalArgs, console: Console) -> Result<()> {
 }
 
 /// Sampling settings of answers.
-fn sampling(args: &EvalArgs, stop: &[u32]) -> SamplingConfig {
+fn sampling(args: &EvalArgs) -> SamplingConfig {
     SamplingConfig {
         temperature: args.temperature,
         max_tokens: args.max_tokens,
         seed: args.seed,
-        stop: stop.iter().map(|&id| vec![id]).collect(),
         ..SamplingConfig::default()
     }
 }
 
-/// Checks a task's requirements before anything is loaded.
+/// Checks what the tasks need before anything is loaded.
 fn check_flags(args: &EvalArgs, asked: &[EvalTask]) -> Result<()> {
-    let wins = asked.iter().any(|one| matches!(one, EvalTask::Wins(_)));
+    let compared = asked.iter().any(|task| task.kind.models == Needs::Compared);
     for (flag, given) in [("--reference", &args.reference), ("--reward", &args.reward)] {
-        if wins && given.is_none() {
-            return Err(user(format!(
-                "--task wins compares with another model and is judged by a reward model; give {flag} DIR"
-            )));
+        if compared && given.is_none() {
+            return Err(missing(flag));
         }
     }
     Ok(())
 }
 
-fn read(args: &EvalArgs, asked: &[EvalTask], recipe: Option<&Recipe>) -> Result<Vec<Set>> {
-    asked.iter().map(|one| Set::read(one, recipe, args.limit)).collect()
-}
-
-/// The evaluated model.
-enum Subject {
-    /// Language model: generates, and scores texts.
-    Language(Box<TextModel>),
-    /// Reward model: scores answers.
-    Reward(Box<Judge>),
-}
-
-/// Every model that the tasks need.
-struct Models {
-    subject: Subject,
-    reference: Option<TextModel>,
-    reward: Option<Judge>,
-}
-
-impl Models {
-    fn load(args: &EvalArgs, dir: &Path, asked: &[EvalTask]) -> Result<Self> {
-        let device = args.load.device;
-        if is_score_model(dir) {
-            if let Some(other) = asked.iter().find(|one| !matches!(one, EvalTask::Preferences(_))) {
-                return Err(user(format!(
-                    "{}: a reward model, which can only do `preferences`; for `{}` give a language model \
-                     with --model",
-                    args.model.display(),
-                    other.name()
-                )));
-            }
-            let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
-            return Ok(Self { subject, reference: None, reward: None });
+/// Loads what the flags name; `dir` is the folder of `--model`.
+fn load(args: &EvalArgs, dir: &Path, asked: &[EvalTask]) -> Result<Models> {
+    let device = args.load.device;
+    let (batch, memory, sampling) = (args.batch, args.cache.bytes()?, sampling(args));
+    if is_score_model(dir) {
+        if let Some(other) = asked.iter().find(|task| task.kind.models != Needs::Any) {
+            return Err(only_scores(&args.model, &other.name()));
         }
-        let model = model::load(dir, &args.load)?;
-        let tokenizer = model.tokenizer()?;
-        let reference = args.reference.as_deref().map(|path| reference(path, &args.load, tokenizer)).transpose()?;
-        let reward = args.reward.as_deref().map(|path| Judge::load("--reward", path, device)).transpose()?;
-        if let Some(reward) = &reward {
-            check_same(&reward.dir, &reward.tokenizer, tokenizer)?;
-        }
-        Ok(Self { subject: Subject::Language(Box::new(model)), reference, reward })
+        let subject = Subject::Reward(Box::new(Judge::load("--model", dir, device)?));
+        return Ok(Models { subject, reference: None, reward: None, batch, memory, sampling });
     }
-
-    fn evaluate(&self, args: &EvalArgs, asked: &EvalTask, set: Set) -> Result<TaskReport> {
-        let model = match &self.subject {
-            Subject::Language(model) => model,
-            Subject::Reward(judge) => {
-                let Set::Preferences(pairs) = set else {
-                    unreachable!("nothing else was let through for a reward model")
-                };
-                return Ok(preferences_by_reward(&judge.model, &judge.tokenizer, &pairs, args.batch)?);
-            }
-        };
-        let policy = eval_model(model, args)?;
-        let reference = self.reference.as_ref().map(|model| eval_model(model, args)).transpose()?;
-        let sampling = sampling(args, &model.stop_ids());
-        Ok(match set {
-            Set::Benchmark(Benchmark::MultipleChoice(questions)) => multiple_choice(&policy, &questions)?,
-            Set::Benchmark(Benchmark::Schema(questions)) => schema(&policy, &questions)?,
-            Set::Benchmark(Benchmark::Completion(texts)) => completion(&policy, &texts)?,
-            Set::Text(path) => text(&policy, &path, args.limit)?,
-            Set::Preferences(pairs) => {
-                model.chat_tokenizer()?;
-                preferences_by_likelihood(&policy, reference.as_ref(), &pairs)?
-            }
-            Set::Battery(section, tasks) => {
-                model.chat_tokenizer()?;
-                battery(&policy, &tasks, &section.sampling(&model.sampling())).with_context(|| asked.name())?
-            }
-            Set::Tasks(tasks) => {
-                model.chat_tokenizer()?;
-                exact_match(&policy, &tasks, &sampling).with_context(|| asked.name())?
-            }
-            Set::Wins(tasks) => {
-                model.chat_tokenizer()?;
-                let (Some(reference), Some(reward)) = (&reference, &self.reward) else {
-                    unreachable!("the flags were checked");
-                };
-                win_rate(&policy, reference, reward.model.clone(), &tasks, &sampling)?
-            }
-        })
+    let model = model::load(dir, &args.load)?;
+    let tokenizer = model.tokenizer()?;
+    let reference = args.reference.as_deref().map(|path| reference(path, &args.load, tokenizer)).transpose()?;
+    let reward = args.reward.as_deref().map(|path| Judge::load("--reward", path, device)).transpose()?;
+    if let Some(reward) = &reward {
+        check_same(&reward.dir, &reward.tokenizer, tokenizer)?;
     }
-}
-
-fn eval_model<'a>(model: &'a TextModel, args: &EvalArgs) -> Result<EvalModel<'a>> {
-    Ok(EvalModel {
-        decoder: &model.decoder,
-        tokenizer: model.tokenizer()?,
-        leading: model.leading_id(),
-        batch: args.batch,
-        memory: args.cache.bytes()?,
-    })
+    Ok(Models { subject: Subject::Language(Box::new(model)), reference, reward, batch, memory, sampling })
 }
 
 fn reference(path: &Path, load: &LoadArgs, tokenizer: &Tokenizer) -> Result<TextModel> {

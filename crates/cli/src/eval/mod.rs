@@ -1,8 +1,11 @@
-//! Tasks of `fireclay eval`, by name or file, and their questions. The evaluators are `fireclay_eval`'s.
+//! Tasks of `fireclay eval`, by name or file, their questions, and the models that answer. The evaluators are
+//! `fireclay_eval`'s.
 
 mod task;
-mod set;
+mod kinds;
 mod held_out;
+mod models;
 
-pub use set::Set;
-pub use task::{EvalTask, parse_tasks};
+pub use kinds::Needs;
+pub use models::{Models, Subject, missing, only_scores};
+pub use task::{EvalTask, named_tasks, parse_tasks};

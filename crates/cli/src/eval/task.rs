@@ -3,57 +3,50 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_data::examples::{FileKind, file_kind};
+use fireclay_data::examples::file_kind;
 
+use super::kinds::{Ask, FileAfter, Kind, NAMED, Source, of_file};
 use crate::error::user;
-
-/// Known names, as messages list them.
-const NAMES: [&str; 7] = ["battery", "world", "arithmetic", "preferences", "wins", "win-rate", "text"];
+use crate::recipe::Recipe;
 
 /// A requested task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EvalTask {
-    /// Common first messages.
-    Battery,
-    /// Questions about the held-out people of the embedded world.
-    World,
-    /// Held-out problems.
-    Arithmetic,
-    /// The embedded corpus' held-out pairs, or those of a file.
-    Preferences(Option<String>),
-    /// Answers against those of another model, to the embedded corpus' held-out prompts or to those of a file.
-    Wins(Option<String>),
-    /// Choices, schemas or completions.
-    Benchmark(String),
-    /// Questions whose answers can be checked.
-    Tasks(String),
-    /// Documents.
-    Text(String),
+#[derive(Clone, Debug)]
+pub struct EvalTask {
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Its file, if it has one.
+    file: Option<String>,
 }
 
 impl EvalTask {
-    /// Its name in tables: its own, or its file's without folders and extensions.
+    /// Its name in tables: its own, or its file's without folders and extensions, or both if its file is only one of
+    /// those that it may have.
     #[must_use]
     pub fn name(&self) -> String {
-        let stem = |path: &str| {
-            let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let stem = name.split('.').next().unwrap_or_default().to_owned();
-            if stem.is_empty() { path.to_owned() } else { stem }
-        };
-        match self {
-            Self::Battery => "battery".into(),
-            Self::World => "world".into(),
-            Self::Arithmetic => "arithmetic".into(),
-            Self::Preferences(None) => "preferences".into(),
-            Self::Wins(None) => "wins".into(),
-            Self::Wins(Some(path)) => format!("wins {}", stem(path)),
-            Self::Preferences(Some(path)) | Self::Benchmark(path) | Self::Tasks(path) | Self::Text(path) => stem(path),
+        let own = self.kind.names.first().copied().unwrap_or_default();
+        match &self.file {
+            None => own.into(),
+            Some(path) if matches!(self.kind.file, FileAfter::Maybe(_)) => format!("{own} {}", stem(path)),
+            Some(path) => stem(path),
         }
+    }
+
+    /// Reads or generates its questions, at most `limit`. A run's recipe configures its embedded corpus.
+    ///
+    /// # Errors
+    /// When a file is damaged; the message names the line.
+    pub fn read(&self, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Ask> {
+        (self.kind.read)(&Source { name: &self.name(), file: self.file.as_deref(), recipe, limit })
     }
 }
 
-/// Parses the words of `--task`: names and files. `text` treats the next file as text, and `wins`
-/// reads its prompts from the next file, if it is a file of tasks.
+fn stem(path: &str) -> String {
+    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.split('.').next().unwrap_or_default().to_owned();
+    if stem.is_empty() { path.to_owned() } else { stem }
+}
+
+/// Parses the words of `--task`: names, some with a file after them, and files.
 ///
 /// # Errors
 /// When a word is neither a name nor a file, or a file holds nothing that can be asked.
@@ -61,33 +54,36 @@ pub fn parse_tasks(words: &[String]) -> Result<Vec<EvalTask>> {
     let mut asked = vec![];
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
-        asked.push(match word.as_str() {
-            "battery" => EvalTask::Battery,
-            "world" => EvalTask::World,
-            "arithmetic" => EvalTask::Arithmetic,
-            "preferences" => EvalTask::Preferences(None),
-            "wins" | "win-rate" => {
-                let prompts = words.next_if(|next| is_path(next) && matches!(file_kind(next), Ok(FileKind::Tasks)));
-                EvalTask::Wins(prompts.cloned())
+        let Some(kind) = NAMED.into_iter().find(|kind| kind.names.contains(&word.as_str())) else {
+            let path = existing(word)?;
+            asked.push(EvalTask { kind: of_file(file_kind(&path)?), file: Some(path) });
+            continue;
+        };
+        let file = match kind.file {
+            FileAfter::Never => None,
+            FileAfter::Maybe(of) => {
+                words.next_if(|next| is_path(next) && file_kind(next).is_ok_and(|kind| kind == of)).cloned()
             }
-            "text" => match words.next() {
-                Some(path) => EvalTask::Text(existing(path)?),
-                None => return Err(user("--task text: give a file after it, as in --task text held-out.txt")),
+            FileAfter::Always => match words.next() {
+                Some(path) => Some(existing(path)?),
+                None => {
+                    return Err(user(format!("--task {word}: give a file after it, as in --task {word} held-out.txt")));
+                }
             },
-            path => of_file(path)?,
-        });
+        };
+        asked.push(EvalTask { kind, file });
     }
     Ok(asked)
 }
 
-fn of_file(path: &str) -> Result<EvalTask> {
-    let path = existing(path)?;
-    Ok(match file_kind(&path)? {
-        FileKind::Benchmark => EvalTask::Benchmark(path),
-        FileKind::Preferences => EvalTask::Preferences(Some(path)),
-        FileKind::Tasks => EvalTask::Tasks(path),
-        FileKind::Text => EvalTask::Text(path),
-    })
+/// The tasks with names, for the help.
+#[must_use]
+pub fn named_tasks() -> String {
+    let shown = |kind: &Kind| match (kind.names[0], kind.help) {
+        (name, "") => format!("{name} FILE"),
+        (name, help) => format!("{name} ({help})"),
+    };
+    NAMED.map(shown).join(", ")
 }
 
 fn is_path(word: &str) -> bool {
@@ -100,17 +96,20 @@ fn existing(word: &str) -> Result<String> {
         return Ok(word.to_owned());
     }
     let meant = word.to_lowercase();
+    let names: Vec<&str> = NAMED.iter().flat_map(|kind| kind.names).copied().collect();
     let nearness = |name: &&str| strsim::jaro_winkler(&meant, name);
-    let nearest = NAMES.into_iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
+    let nearest = names.iter().copied().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
     Err(user(format!(
         "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? The tasks are {}, and files \
          of text, tasks, preferences or multiple choice",
-        NAMES.join(", ")
+        names.join(", ")
     )))
 }
 
 #[cfg(test)]
 mod tests {
+    use fireclay_data::examples::FileKind;
+
     use super::*;
 
     /// Reads words, of which those with a `/` are files in a folder that has some.
@@ -129,7 +128,10 @@ mod tests {
         let words: Vec<String> = words.iter().map(|word| word.replace("./", &format!("{root}/"))).collect();
         match (parse_tasks(&words), expect) {
             (Ok(found), Ok(expect)) => {
-                let found: Vec<String> = found.iter().map(|one| format!("{one:?}").replace(&*root, ".")).collect();
+                let shown = |task: &EvalTask| task.file.as_ref().map(|file| file.replace(&*root, "."));
+                let names = |task: &EvalTask| task.kind.names.first().copied().unwrap_or("file");
+                let found: Vec<String> =
+                    found.iter().map(|task| [names(task), &shown(task).unwrap_or_default()].join(" ")).collect();
                 assert_eq!(found, expect);
             }
             (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
@@ -141,20 +143,15 @@ mod tests {
     fn names_and_files_are_told_apart() {
         check(
             &["battery", "world", "arithmetic", "preferences"],
-            Ok(&["Battery", "World", "Arithmetic", "Preferences(None)"]),
+            Ok(&["battery ", "world ", "arithmetic ", "preferences "]),
         );
         check(
             &["./choices.jsonl", "./sums.jsonl", "./pairs.json", "./book.txt"],
-            Ok(&[
-                "Benchmark(\"./choices.jsonl\")",
-                "Tasks(\"./sums.jsonl\")",
-                "Preferences(Some(\"./pairs.json\"))",
-                "Text(\"./book.txt\")",
-            ]),
+            Ok(&["file ./choices.jsonl", "file ./sums.jsonl", "preferences ./pairs.json", "text ./book.txt"]),
         );
-        check(&["text", "./sums.jsonl"], Ok(&["Text(\"./sums.jsonl\")"]));
-        check(&["wins", "./sums.jsonl"], Ok(&["Wins(Some(\"./sums.jsonl\"))"]));
-        check(&["win-rate", "./book.txt"], Ok(&["Wins(None)", "Text(\"./book.txt\")"]));
+        check(&["text", "./sums.jsonl"], Ok(&["text ./sums.jsonl"]));
+        check(&["wins", "./sums.jsonl"], Ok(&["wins ./sums.jsonl"]));
+        check(&["win-rate", "./book.txt"], Ok(&["wins ", "text ./book.txt"]));
     }
 
     #[test]
@@ -167,7 +164,8 @@ mod tests {
 
     #[test]
     fn tables_have_short_names() {
-        assert_eq!(EvalTask::Benchmark("data/eval/copa.jsonl.gz".into()).name(), "copa");
-        assert_eq!(EvalTask::Wins(Some("sums.jsonl".into())).name(), "wins sums");
+        let name = |kind, file: &str| EvalTask { kind, file: Some(file.into()) }.name();
+        assert_eq!(name(of_file(FileKind::Benchmark), "data/eval/copa.jsonl.gz"), "copa");
+        assert_eq!(name(NAMED[4], "sums.jsonl"), "wins sums");
     }
 }
