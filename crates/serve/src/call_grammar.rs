@@ -1,6 +1,8 @@
 //! The grammar of replies whose calls are held to something: to the schemas of their functions, to a number, or to one
 //! function. It is that of text in which the opening tag of a call is always followed by a call.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
 use crate::calls::{CLOSE, OPEN};
@@ -52,7 +54,8 @@ END: / ?\}}/
         let mut schema = schema.clone();
         schema.insert("x-guidance".into(), json!({"whitespace_pattern": WHITE_SPACE}));
         let written = Value::from(name.as_str()).to_string();
-        grammar += &format!("{rule}: {} ARGUMENTS %json {}\n", Value::from(written), Value::Object(schema));
+        let rule = writeln!(grammar, "{rule}: {} ARGUMENTS %json {}", Value::from(written), Value::Object(schema));
+        rule.expect("a string can be written to");
     }
     grammar
 }

@@ -1,7 +1,9 @@
 //! Function tools, for models whose chat template supports them.
 
+use std::iter;
+
 use fireclay_infer::Constraint;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::call_grammar::{CallCount, Callable, grammar};
 use crate::error::ApiError;
@@ -57,7 +59,7 @@ impl Tools {
         let is_strict = |tool: &Value| function(tool)["strict"] == true;
         let callable = |(tool, shown): (&Value, &Value)| {
             let schema = function(tool)["parameters"].as_object().filter(|_| is_strict(tool)).cloned();
-            let schema = schema.unwrap_or_else(|| Map::from_iter([("type".to_owned(), "object".into())]));
+            let schema = schema.unwrap_or_else(|| iter::once(("type".to_owned(), Value::from("object"))).collect());
             Callable { name: name(shown), schema }
         };
         let mut functions: Vec<Callable> = tools.iter().zip(&shown).map(callable).collect();
@@ -154,14 +156,16 @@ fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
 mod tests {
     use super::*;
 
-    fn offered(tool: &Value, choice: Option<Value>, parallel: Option<bool>) -> Result<Option<Tools>, ApiError> {
-        Tools::offered(Some(vec![tool.clone()]), choice.as_ref(), parallel)
+    fn offered(tool: &Value, choice: Option<&Value>, parallel: Option<bool>) -> Result<Option<Tools>, ApiError> {
+        Tools::offered(Some(vec![tool.clone()]), choice, parallel)
     }
 
     #[test]
     fn a_reply_is_held_to_what_was_asked() {
         let tool = json!({"type": "function", "function": {"name": "f"}});
-        let is_held = |choice, parallel| offered(&tool, choice, parallel).unwrap().map(|t| t.constraint.is_some());
+        let is_held = |choice: Option<Value>, parallel| {
+            offered(&tool, choice.as_ref(), parallel).unwrap().map(|tools| tools.constraint.is_some())
+        };
         let named = |name: &str| Some(json!({"type": "function", "function": {"name": name}}));
         assert_eq!(is_held(None, None), Some(false));
         assert_eq!(is_held(Some("auto".into()), Some(true)), Some(false));
@@ -172,7 +176,7 @@ mod tests {
         assert_eq!(is_held(None, Some(false)), Some(true));
         let wrong = [Some("any".into()), Some(json!(1)), Some(json!({"type": "function"})), named("g")];
         for choice in wrong.into_iter().chain([Some(json!({"type": "allowed_tools"}))]) {
-            let object = offered(&tool, choice, None).unwrap_err().object();
+            let object = offered(&tool, choice.as_ref(), None).unwrap_err().object();
             assert_eq!(object["error"]["param"], "tool_choice", "{object}");
         }
         assert!(Tools::offered(None, Some(&"required".into()), None).is_err());
