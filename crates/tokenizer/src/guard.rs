@@ -1,5 +1,5 @@
 //! The boundary to the tokenizers library, which panics on some damaged or hostile files: here its panics become
-//! errors.
+//! errors. A regular expression that takes too long is one of them.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -13,10 +13,23 @@ thread_local! {
     static GUARDED: Cell<usize> = const { Cell::new(0) };
 }
 
+/// How often one search of a regular expression may go back and try again, over all places of the text where a match
+/// could begin: some seconds. Without it a pattern whose attempts each read to the end of a long text takes hours. What
+/// a look-ahead reads is not counted.
+const MOST_RETRIES: u32 = 200_000_000;
+
+#[allow(unsafe_code, reason = "a foreign function that sets a number")]
+fn bound_regular_expressions() {
+    // SAFETY: it stores a number, which searches read when they begin; any number is valid, and the library is linked
+    // once, with the tokenizers library's own copy.
+    unsafe { onig_sys::onig_set_retry_limit_in_search(MOST_RETRIES.into()) };
+}
+
 /// The result of `work`, or the reason of its panic.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TokenizerError> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| {
+    static BEFORE: Once = Once::new();
+    BEFORE.call_once(|| {
+        bound_regular_expressions();
         let before = take_hook();
         set_hook(Box::new(move |panic| {
             if GUARDED.get() == 0 {

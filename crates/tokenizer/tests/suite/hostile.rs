@@ -134,6 +134,22 @@ fn tokenizers_that_make_the_library_panic_are_errors_that_name_the_file() {
 }
 
 #[test]
+fn a_pattern_that_tries_again_to_the_end_from_every_place_is_cut_off() {
+    let split = |pattern: &str| {
+        let step = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+        move |json: &mut Value| json["pre_tokenizer"] = step.clone()
+    };
+    let text = "a".repeat(400_000);
+    let begun = Instant::now();
+    let error = encode(split("(?:a|A)+[bc]"), &text).map(|ids| ids.len()).unwrap_err();
+    assert!(error.contains("tokenizer.json") && error.contains("retry-limit"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    // A search that only goes far is not cut off.
+    assert!(encode(split("b"), &text.repeat(25)).is_ok());
+    assert!(encode(split(r"a+(?!\S)|\S+"), &text.repeat(25)).is_ok());
+}
+
+#[test]
 fn steps_that_grow_a_text_without_bound_are_errors_that_name_the_file() {
     let replace =
         |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
