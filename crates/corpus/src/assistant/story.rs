@@ -20,10 +20,10 @@ pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
         };
         let Some((patterns, words)) = asked else { continue };
         let asked_for = |word: &String| words.contains(word);
-        // Nobody is told of a creature without a meaning unless they asked for it. A hero whose name is left to the
+        // Nobody is told of a rare creature or place unless they asked for it. A hero whose name is left to the
         // assistant has one of few: a model learns of each whether a girl or a boy has it.
         let chosen = split == Split::Validation || stories::is_common_name(&story.hero) || asked_for(&story.hero);
-        let fits = story.made_up().all(asked_for) && (chosen || language == Language::Chinese);
+        let fits = story.rare().all(asked_for) && (chosen || language == Language::Chinese);
         if fits && words.iter().all(|word| story.opens_with(word)) {
             break (story, patterns, words);
         }
@@ -128,7 +128,7 @@ const OF_TWO: &[&str] = &[
 ];
 const OF_PLACE: &[&str] = &[
     "[a|another|one] [short |little |nice |new |funny ||||]story [|that happens |that plays |which happens ]{setting}",
-    "a story [about somebody|of a child|with animals|about friends] {setting}",
+    "a story [about somebody|about someone who lives|with animals|about friends] {setting}",
 ];
 const OF_TOPIC: &[&str] =
     &["[a|another|one] [short |little |nice |funny |new ||||]story about {topic}", "something about {topic}"];

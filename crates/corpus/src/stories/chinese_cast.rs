@@ -117,22 +117,90 @@ pub const ROLES: Divided<Role> = Divided {
     held_out: &[Role { kind: "王子", measure: "位", he: "他", elder: "王后", names: &[] }],
 };
 
+/// Percentage of training's animals, and of its names, that are rare or made up, so that a model copies them.
+const RARE: usize = 40;
+
+/// Animals and things that only a story has which was asked for them, each after 小; all are 只.
+const RARE_KINDS: &[&str] = &[
+    "海豹", "猎豹", "水獭", "鼹鼠", "蝙蝠", "章鱼", "火鸡", "鸽子", "鹦鹉", "壁虎", "蜥蜴", "蝌蚪", "蚯蚓", "瓢虫",
+    "蟋蟀", "黄鹂", "白兔", "灰狼", "花猫", "黄狗", "黑猫", "白马", "花狗", "奶牛", "水牛", "绵羊", "野猪", "豹子",
+    "猩猩", "海龟", "海马", "鲨鱼", "乌鸦", "喜鹊", "大雁", "仙鹤", "仓鼠", "花鹿", "棕熊", "树蛙", "蜘蛛", "毛虫",
+    "鲤鱼", "海星", "水母", "木偶", "精灵", "怪兽", "火车", "飞机", "汽车", "星星", "太阳", "种子", "树苗", "蘑菇",
+    "南瓜", "苹果", "纸船", "茶壶", "闹钟", "铅笔", "黄鸭", "灰鹅", "黑羊", "花牛", "白鼠", "黑狗", "山鸡", "田鼠",
+    "野兔", "山猫", "水鸟", "海鸟", "竹鼠", "河蟹", "河虾", "海狗", "沙狐", "雪兔", "山雀", "山鹰", "白鸽", "白鹭",
+];
+
+/// First and second characters of made-up kinds (小风牛) and of rare names (风风, 小风).
+const FIRST: &[&str] = &[
+    "白", "黑", "灰", "花", "海", "山", "河", "水", "木", "火", "金", "银", "风", "草", "沙", "春", "夏", "秋", "冬",
+    "长", "绿", "蓝", "黄", "飞", "夜", "竹", "田", "湖", "冰", "树",
+];
+const SECOND: &[&str] = &[
+    "鹰", "鼠", "雀", "鱼", "虫", "蛙", "豹", "蜂", "燕", "鹤", "龟", "狮", "虎", "鹅", "猫", "狗", "羊", "牛", "马",
+    "鸡", "鸭", "兔", "熊", "狐", "球", "灯", "船", "瓜",
+];
+const NAME_CHARACTERS: &[&str] = &[
+    "风", "春", "秋", "夏", "山", "海", "天", "田", "力", "平", "文", "星", "竹", "波", "松", "杰", "飞", "正", "方",
+    "心", "玉", "英", "金", "银", "木", "水", "火", "土", "白", "黑", "灰", "高", "长", "早", "晚", "清", "亲", "思",
+    "真", "美", "好", "欢", "喜", "笑", "跳", "跑", "泡", "咪", "嘟", "叮", "铃", "笛", "灯", "船",
+];
+
+/// A kind with its measure word: one that is rare or made up, or one of the lists.
+fn animal(split: Split, dice: &mut Dice) -> (String, &'static str) {
+    if split == Split::Validation || !dice.chance(RARE) {
+        let &(kind, measure) = dice.pick(ANIMALS.of(split));
+        return (kind.to_owned(), measure);
+    }
+    loop {
+        let kind = match dice.below(2) {
+            0 => format!("小{}", dice.word(RARE_KINDS)),
+            _ => format!("小{}{}", dice.word(FIRST), dice.word(SECOND)),
+        };
+        if !is_listed(&kind) {
+            return (kind, "只");
+        }
+    }
+}
+
+/// A rare name: 小风, 风风, 阿风, 大风.
+fn rare_name(dice: &mut Dice) -> String {
+    loop {
+        let character = dice.word(NAME_CHARACTERS);
+        let first = dice.word(&["小", "小", "阿", "大", character, character]);
+        let name = format!("{first}{character}");
+        if !is_listed(&name) {
+            return name;
+        }
+    }
+}
+
+/// Whether a name or a kind is one of the lists.
+pub fn is_listed(word: &str) -> bool {
+    let names = [NAMES, SHE, HE].into_iter().flat_map(|names| [names.training, names.held_out]).flatten();
+    let animals = ANIMALS.training.iter().chain(ANIMALS.held_out).map(|(kind, _)| kind);
+    let roles = || ROLES.training.iter().chain(ROLES.held_out);
+    matches!(word, "小女孩" | "小男孩")
+        || names.chain(animals).any(|listed| *listed == word)
+        || roles().any(|role| role.kind == word || role.names.contains(&word))
+}
+
 /// Binds the hero and the friend of a story of `split`.
 pub fn chinese_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     let (kind, measure, he, mut names) = match dice.weighted(&[64, 12, 12, 12]) {
         0 => {
-            let &(kind, measure) = dice.pick(ANIMALS.of(split));
+            let (kind, measure) = animal(split, dice);
             bindings.set("group", "animal");
             (kind, measure, "它", &[] as &[&str])
         }
-        1 => ("小女孩", "个", "她", &[] as &[&str]),
-        2 => ("小男孩", "个", "他", &[] as &[&str]),
+        1 => ("小女孩".to_owned(), "个", "她", &[] as &[&str]),
+        2 => ("小男孩".to_owned(), "个", "他", &[] as &[&str]),
         _ => {
             let &Role { kind, measure, he, elder, names } = dice.pick(ROLES.of(split));
             bindings.set("elder", elder);
-            (kind, measure, he, names)
+            (kind.to_owned(), measure, he, names)
         }
     };
+    let is_rare = names.is_empty() && split == Split::Train && dice.chance(RARE);
     if names.is_empty() {
         names = match (dice.chance(60), he) {
             (true, _) => NAMES.of(split),
@@ -141,23 +209,26 @@ pub fn chinese_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
             (false, _) => if dice.chance(50) { SHE } else { HE }.of(split),
         };
     }
-    bindings.set_row(&[("hero", dice.word(names)), ("kind", kind), ("he", he)]);
+    bindings.set("hero", if is_rare { rare_name(dice) } else { dice.word(names).to_owned() });
+    bindings.set_row(&[("he", he)]);
     bindings.set("they", if he == "它" { "它们" } else { "他们" });
     bindings.set("one", format!("一{measure}"));
     bindings.set("akind", format!("一{measure}{kind}"));
-    let (friend, measure) = friend_kind(split, kind, dice);
-    bindings.set_row(&[("friend", friend), ("friendkind", friend)]);
+    let (friend, measure) = friend_kind(split, &kind, dice);
+    bindings.set("kind", kind);
     bindings.set("afriend", format!("一{measure}{friend}"));
+    bindings.set("friendkind", &friend);
+    bindings.set("friend", friend);
     bindings.set_row(&[("described", "{kind}")]);
 }
 
-/// Of two friends in validation, one is of a kind known from training.
-fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> (&'static str, &'static str) {
+/// Of two friends in validation, one is of a kind known from training; in training it is one of the lists.
+fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> (String, &'static str) {
     let split = if split == Split::Validation && dice.chance(50) { Split::Train } else { split };
     loop {
         let &(kind, measure) = dice.pick(ANIMALS.of(split));
         if kind != hero {
-            return (kind, measure);
+            return (kind.to_owned(), measure);
         }
     }
 }

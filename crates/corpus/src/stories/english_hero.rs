@@ -1,13 +1,14 @@
-//! Whom an English story is about: somebody of the lists, or made up.
+//! Whom an English story is about, and where: somebody of the lists, or made up.
 
 use super::english_cast::{ANIMALS, HE, ROLES, SHE, with_article};
+use super::english_places::bind_home;
 use super::english_words::TRAITS;
 use super::{Pronoun, made_up};
 use crate::Split;
 use crate::dice::Dice;
 use crate::template::Bindings;
 
-/// Binds the hero and the friend of a story of `split`.
+/// Binds the hero, the friend and the home of a story of `split`.
 pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     let (group, kind, pronoun) = match dice.weighted(&[60, 14, 14, 12]) {
         0 => ("animal", animal(split, dice), None),
@@ -37,11 +38,15 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bindings.set("friend", format!("the {friend}"));
     bindings.set("afriend", with_article(&friend));
     bindings.set("friendkind", friend);
+    bind_home(split, dice, bindings);
 }
 
 /// Percentage of training heroes with a rare or made-up name, or of such a kind. A model has to copy it, and cannot choose
 /// among those that it knows; validation asks for others that it does not know.
-const RARE: usize = 35;
+const RARE: usize = 50;
+
+/// Percentage of validation heroes with a made-up name.
+const RARE_IN_VALIDATION: usize = 35;
 
 fn animal(split: Split, dice: &mut Dice) -> String {
     if split == Split::Train && dice.chance(RARE) {
@@ -64,7 +69,7 @@ fn friend_kind(split: Split, hero: &str, dice: &mut Dice) -> String {
 
 /// A common name, or a rare or made-up one.
 pub fn hero_name(split: Split, pronoun: Pronoun, dice: &mut Dice) -> String {
-    if !dice.chance(RARE) {
+    if !dice.chance(if split == Split::Train { RARE } else { RARE_IN_VALIDATION }) {
         let names = if pronoun == Pronoun::She { SHE } else { HE };
         return dice.word(names.of(split)).to_string();
     }

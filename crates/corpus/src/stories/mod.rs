@@ -15,6 +15,7 @@ mod chinese_words;
 mod english_adventures;
 mod english_cast;
 mod english_more_shapes;
+mod english_places;
 mod english_shapes;
 mod english_words;
 mod grammar;
@@ -207,10 +208,13 @@ impl Story {
         self.language.mentions(first_sentence(&self.text), phrase)
     }
 
-    /// Made-up words of an English story: its hero's name or kind, the friend's kind.
-    pub(super) fn made_up(&self) -> impl Iterator<Item = &String> {
-        let words = [Some(&self.hero), Some(&self.kind), self.friend.as_ref()].into_iter().flatten();
-        words.filter(|word| word.is_ascii() && !english_cast::is_listed(word))
+    /// Rare and made-up words of a story: its hero's name or kind, the friend's kind, the place.
+    pub(super) fn rare(&self) -> impl Iterator<Item = &String> {
+        let words = [Some(&self.hero), Some(&self.kind), self.friend.as_ref(), self.place.as_ref()];
+        words.into_iter().flatten().filter(|word| match self.language {
+            Language::English => !english_cast::is_listed(word) && !english_places::is_known(word),
+            Language::Chinese => Some(*word) != self.place.as_ref() && !chinese_cast::is_listed(word),
+        })
     }
 }
 
