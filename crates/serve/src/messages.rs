@@ -140,7 +140,9 @@ fn prompt(model: &Served, messages: &[Message], options: &RenderOptions) -> Resu
     let mut ids = model.text.chat_prompt_with(messages, options);
     if ids.is_err() && messages.iter().any(|message| message.no_content) {
         let mut messages = messages.to_vec();
-        messages.iter_mut().for_each(|message| message.no_content = false);
+        for message in &mut messages {
+            message.no_content = false;
+        }
         ids = model.text.chat_prompt_with(&messages, options).or(ids);
     }
     ids.map_err(|error| ApiError::of_text(&error))

@@ -134,7 +134,6 @@ fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
     }
     for (name, value) in function.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         let why = match name.as_str() {
-            "name" => continue,
             "type" if within == place => continue,
             "description" if value.is_string() => continue,
             "description" => "give a text",
@@ -142,7 +141,7 @@ fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
             "parameters" if function["strict"] == true && value["type"] != "object" => {
                 "of a strict function: give a schema of type object"
             }
-            "parameters" => continue,
+            "name" | "parameters" => continue,
             "strict" if value.is_boolean() => continue,
             "strict" => "give true or false",
             _ => return unknown(format!("{within}.{name}")),

@@ -32,7 +32,7 @@ async fn a_response_ends_with_its_conversation_and_by_the_pages_button() {
             let stop = format!("/ui/api/messages/{reply}/stop");
             assert_eq!(send(&router, request("POST", &stop, None, None)).await.json()["stopped"], true);
         }
-        text += &String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        text += std::str::from_utf8(&body.collect().await.unwrap().to_bytes()).unwrap();
         let end: Value = serde_json::from_str(text.trim_end().rsplit("data: ").next().unwrap()).unwrap();
         assert!(text.matches("output_text.delta").count() < 1000, "it does not go on to its end");
         if is_deleted {
