@@ -16,8 +16,8 @@ const HAS_GPU_BACKEND: bool = cfg!(any(
     feature = "rocm"
 ));
 
-/// The device of `--device`, and the choice. Without the flag it is a GPU if this build has a GPU backend and the machine
-/// has a GPU, and the CPU otherwise.
+/// The device of `--device`, and the choice. Without the flag it is a GPU if this build has a GPU backend and the
+/// machine has a GPU, and the CPU otherwise.
 ///
 /// # Errors
 /// When the requested device is not present; the message lists the available ones.

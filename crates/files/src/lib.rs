@@ -58,7 +58,8 @@ fn unfinished(path: &Path, writer: &str) -> PathBuf {
 /// Whether a path is the name of something that was being written or removed. After a crash it can be deleted.
 #[must_use]
 pub fn is_unfinished(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "unfinished")
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(".unfinished")
 }
 
 #[cfg(test)]
@@ -85,6 +86,7 @@ mod tests {
     fn names_of_unfinished_files_are_known() {
         let name = unfinished_name(Path::new("run/DONE"));
         assert_eq!(name, Path::new("run/.DONE.unfinished"));
-        assert!(is_unfinished(&name) && !is_unfinished(Path::new("run/DONE")));
+        assert!(is_unfinished(&name));
+        assert!(!is_unfinished(Path::new("run/DONE")) && !is_unfinished(Path::new("run/notes.unfinished")));
     }
 }

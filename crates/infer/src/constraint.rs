@@ -59,9 +59,9 @@ impl Constraint {
     }
 }
 
-/// White space between two JSON tokens: at most one space. If indentation is allowed, a small model may write nothing
+/// A regular expression of the white space between two JSON tokens: at most one space. If indentation is allowed, a small model may write nothing
 /// else until its tokens are used up.
-const WHITE_SPACE: &str = r"\x20";
+pub const JSON_WHITE_SPACE: &str = r"\x20";
 
 /// The schema with our compiler options, unless it has its own.
 fn with_options(schema: &Value) -> Value {
@@ -71,7 +71,7 @@ fn with_options(schema: &Value) -> Value {
     };
     if schema.as_object().is_some_and(|schema| !schema.contains_key("x-guidance")) {
         let options =
-            JsonCompileOptions { whitespace_pattern: Some(WHITE_SPACE.into()), ..JsonCompileOptions::default() };
+            JsonCompileOptions { whitespace_pattern: Some(JSON_WHITE_SPACE.into()), ..JsonCompileOptions::default() };
         options.apply_to(&mut schema);
     }
     schema

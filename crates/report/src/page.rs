@@ -349,7 +349,7 @@ fn files(run: &Run) -> String {
             rows.push((shown(&files.battery()), "replies to what people type first".to_owned()));
         }
         if files.has_events() {
-            rows.push((shown(&files.events()), "for TensorBoard".to_owned()));
+            rows.push((shown(&files.folder().join("events.out.tfevents.*")), "for TensorBoard".to_owned()));
         }
         let newest = stage.checkpoints.last().and_then(|folder| folder.file_name());
         if let Some(newest) = newest {

@@ -134,7 +134,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only what is refused is tested")]
     struct Example {
         number: u32,
         inner: Option<Inner>,
@@ -150,7 +150,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "only what is refused is tested")]
     struct Inner {
         word: String,
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use fireclay_infer::JSON_WHITE_SPACE;
 use serde_json::{Map, Value, json};
 
 use crate::calls::{CLOSE, OPEN};
@@ -24,9 +25,6 @@ pub struct CallCount {
     /// It has one call at most.
     pub one: bool,
 }
-
-/// White space between two JSON tokens is one space at most, as in JSON without tools.
-const WHITE_SPACE: &str = r"\x20";
 
 /// The grammar of a reply that may call these functions, in `llguidance`'s Lark.
 pub fn grammar(functions: &[Callable], count: CallCount) -> String {
@@ -52,7 +50,7 @@ END: / ?\}}/
     );
     for (rule, Callable { name, schema }) in names.iter().zip(functions) {
         let mut schema = schema.clone();
-        schema.insert("x-guidance".into(), json!({"whitespace_pattern": WHITE_SPACE}));
+        schema.insert("x-guidance".into(), json!({"whitespace_pattern": JSON_WHITE_SPACE}));
         let written = Value::from(name.as_str()).to_string();
         let rule = writeln!(grammar, "{rule}: {} ARGUMENTS %json {}", Value::from(written), Value::Object(schema));
         rule.expect("a string can be written to");

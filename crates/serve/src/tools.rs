@@ -13,7 +13,7 @@ use crate::error::ApiError;
 pub struct Tools {
     /// As the chat template takes them.
     pub shown: Vec<Value>,
-    /// What the calls of a reply are held to, if to anything: a strict function's schema, a choice, a number.
+    /// The grammar of a reply, where its calls are constrained: by a strict function, a choice, or their number.
     pub constraint: Option<Constraint>,
 }
 
@@ -112,14 +112,14 @@ fn wrong(place: &str, why: &str) -> ApiError {
     ApiError::invalid(format!("`{place}`: {why}")).with_param(place)
 }
 
-/// Refuses tools that are no functions, and what they ask beyond what is done.
+/// Refuses tools that are not functions, and fields that are unknown or of another type.
 fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
     let unknown = |place: String| Err(wrong(&place, "unknown field").with_code("unknown_parameter"));
     if !tool.is_object() {
         return Err(wrong(place, "give an object"));
     }
     if tool["type"] != "function" {
-        return Err(ApiError::unsupported(&format!("{place}.type"), "only tools of type function are"));
+        return Err(ApiError::unsupported(&format!("{place}.type"), "only tools of type function are supported"));
     }
     let function = function(tool);
     let within = if std::ptr::eq(function, tool) { place.to_owned() } else { format!("{place}.function") };

@@ -103,8 +103,8 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
         }
     }
 
-    let evaluate = |_| Ok(Measured::evaluation(evaluate(&model.valid())?));
-    session.end(exam, evaluate, || finish(model.valid()))
+    let evaluate_last = |_| Ok(Measured::evaluation(evaluate(&model.valid())?));
+    session.end(exam, evaluate_last, || finish(model.valid()))
 }
 
 /// Combined loss and gradients of several batches.

@@ -8,7 +8,7 @@
 //!     STAGE/
 //!         metrics.jsonl  samples.jsonl  battery.jsonl  events.out.tfevents.…
 //!         checkpoints/step-000200/     see [`checkpoint`](crate::checkpoint)
-//!         DONE                         written last: the stage's summary
+//!         DONE                         written last: the stage's summary; the tokenizer's has the time of its end
 //!         lock                         held while a run uses the stage
 //! ```
 
@@ -112,8 +112,6 @@ impl StageFiles {
         checkpoints_dir = "checkpoints";
         /// The summary of the finished stage; its existence says that the stage is finished.
         done = "DONE";
-        /// Pattern of the names of `TensorBoard`'s files.
-        events = "events.out.tfevents.*";
         /// The file that is locked while a run uses the folder.
         lock = "lock";
     }

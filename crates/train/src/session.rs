@@ -13,7 +13,7 @@
 //!     session.log(line, measured)?;
 //!     if session.save_due() { session.save(&model.valid())?; }
 //! }
-//! session.end(exam, || …, || …)                   what is still to be measured and saved
+//! session.end(exam, |step| …, || …)               what is still to be measured and saved
 //! ```
 
 use std::time::Instant;

@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The file in the run directory, one suggestion a line.
-const FILE: &str = "suggestions.txt";
-/// File that marks a run directory.
-const RECIPE: &str = "recipe.toml";
+use fireclay_train::RunFiles;
+
 const MOST_BYTES: u64 = 4096;
 const MOST_CHARACTERS: usize = 120;
 const MOST: usize = 8;
@@ -21,8 +19,8 @@ const BETWEEN: &str = "  ·  ";
 /// characters are skipped.
 pub fn suggestions(model_dir: &Path) -> Vec<String> {
     let Ok(dir) = model_dir.canonicalize() else { return vec![] };
-    let run = dir.ancestors().take(4).find(|folder| folder.join(RECIPE).is_file());
-    run.and_then(|run| read(&run.join(FILE))).map_or_else(Vec::new, |text| parse(&text))
+    let run = dir.ancestors().take(4).map(RunFiles::new).find(RunFiles::is_run);
+    run.and_then(|run| read(&run.suggestions())).map_or_else(Vec::new, |text| parse(&text))
 }
 
 fn read(path: &Path) -> Option<String> {
@@ -71,9 +69,9 @@ mod tests {
         let run = root.path().join("run");
         let checkpoint = run.join("sft/checkpoints/step-000100");
         fs::create_dir_all(&checkpoint).unwrap();
-        fs::write(run.join(FILE), "What is 7 + 5?\nWhere does Abira live?\n").unwrap();
+        fs::write(run.join("suggestions.txt"), "What is 7 + 5?\nWhere does Abira live?\n").unwrap();
         assert!(suggestions(&checkpoint).is_empty(), "this is no run");
-        fs::write(run.join(RECIPE), "").unwrap();
+        fs::write(run.join("recipe.toml"), "").unwrap();
         let expect = strings(["What is 7 + 5?", "Where does Abira live?"]);
         assert_eq!(suggestions(&checkpoint), expect);
         assert_eq!(suggestions(&run), expect);
@@ -87,8 +85,8 @@ mod tests {
     fn a_file_that_is_too_long_or_no_text_suggests_nothing() {
         let check = |bytes: &[u8], expect: usize| {
             let run = tempfile::tempdir().unwrap();
-            fs::write(run.path().join(RECIPE), "").unwrap();
-            fs::write(run.path().join(FILE), bytes).unwrap();
+            fs::write(run.path().join("recipe.toml"), "").unwrap();
+            fs::write(run.path().join("suggestions.txt"), bytes).unwrap();
             assert_eq!(suggestions(run.path()).len(), expect);
         };
         check("Why?\n".repeat(819).as_bytes(), 8);

@@ -1,11 +1,11 @@
 //! `fireclay chat`: a conversation with a model.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::Result;
 use fireclay_model::huggingface::SamplingDefaults;
 use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, Sampling};
+use fireclay_train::StageFiles;
 
 use crate::args::{ChatArgs, DATABASE};
 use crate::chat::{
@@ -88,10 +88,9 @@ fn stored(args: &ChatArgs, console: Console) -> Result<(Option<Stored>, Option<&
 
 /// Whether a checkpoint comes from a stage that does not teach a model to answer.
 fn only_pretrained(dir: &Path) -> bool {
-    let mut above = dir.ancestors().skip(1).map(|folder| folder.file_name().unwrap_or_default());
-    let stage_leaves = |name: &OsStr| Stage::named(name.to_str()?).map(Stage::leaves);
-    above.next().is_some_and(|name| name == "checkpoints")
-        && above.next().and_then(stage_leaves) == Some(Leaves::LanguageModel)
+    let Some(files) = dir.ancestors().nth(2).map(StageFiles::new) else { return false };
+    dir.parent() == Some(&files.checkpoints_dir())
+        && Stage::named(&files.name()).map(Stage::leaves) == Some(Leaves::LanguageModel)
 }
 
 #[cfg(test)]

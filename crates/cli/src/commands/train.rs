@@ -155,16 +155,14 @@ fn describe(training: &dyn TrainingStage, summary: &Summary) -> String {
     [vec![steps], training.reached(summary)].concat().join(", ")
 }
 
-/// Whether a stage of the run has left a chat model.
+/// Whether a stage of the run that leaves a language model has begun.
 fn has_policy(run: &RunDir) -> bool {
-    let talks = |stage: &&Stage| matches!(stage.leaves(), Leaves::LanguageModel | Leaves::Assistant);
-    Stage::ALL.iter().filter(talks).any(|stage| run.stage(*stage).has_begun())
+    Stage::ALL.iter().filter(|stage| stage.leaves_policy()).any(|stage| run.stage(*stage).has_begun())
 }
 
 /// Samples of the last stage, the paths of its files, and the next commands.
 fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
-    let policies = recipe.stages.iter().rev().copied();
-    let Some(last) = policies.into_iter().find(|stage| run.stage(*stage).has_begun()) else {
+    let Some(last) = recipe.stages.iter().rev().copied().find(|stage| run.stage(*stage).has_begun()) else {
         say(format!("\nrun        {}", run.path().display()));
         return Ok(());
     };

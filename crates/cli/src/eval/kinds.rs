@@ -17,7 +17,7 @@ use crate::recipe::Recipe;
 
 /// A kind of task.
 #[derive(Debug)]
-pub struct Kind {
+pub struct TaskKind {
     /// Names on the command line, of which tables show the first. Kinds that only files have none: a file's kind
     /// follows from its keys.
     pub names: &'static [&'static str],
@@ -28,12 +28,16 @@ pub struct Kind {
     /// What its models must be.
     pub models: Needs,
     /// Reads the questions.
-    pub read: fn(&Source<'_>) -> Result<Ask>,
+    pub read: fn(&QuestionSource<'_>) -> Result<Ask>,
 }
 
-impl Kind {
+impl TaskKind {
     /// Of a language model, without a file.
-    const fn new(names: &'static [&'static str], help: &'static str, read: fn(&Source<'_>) -> Result<Ask>) -> Self {
+    const fn new(
+        names: &'static [&'static str],
+        help: &'static str,
+        read: fn(&QuestionSource<'_>) -> Result<Ask>,
+    ) -> Self {
         Self { names, help, file: FileAfter::Never, models: Needs::Language, read }
     }
 }
@@ -61,7 +65,7 @@ pub enum Needs {
 }
 
 /// Where the questions of a task come from.
-pub struct Source<'a> {
+pub struct QuestionSource<'a> {
     /// The task's name, for errors.
     pub name: &'a str,
     /// Its file; if there is none, the questions are the embedded corpus'.
@@ -76,21 +80,23 @@ pub struct Source<'a> {
 pub type Ask = Box<dyn FnOnce(&Models) -> Result<TaskReport>>;
 
 /// The kinds with names.
-pub const NAMED: [&Kind; 6] = [
-    &Kind::new(
+pub const NAMED: [&TaskKind; 6] = [
+    &TaskKind::new(
         &["battery"],
         "what people type first, asked as the run's recipe says: greedily and as in a chat",
         ask_battery,
     ),
-    &Kind::new(&["world"], "questions about people whom no conversation asked about", |from| {
+    &TaskKind::new(&["world"], "questions about people whom no conversation asked about", |from| {
         Ok(ask_exactly(from, embedded::world(&from.world(), from.most())))
     }),
-    &Kind::new(&["arithmetic"], "held-out problems", |from| Ok(ask_exactly(from, embedded::arithmetic(from.most())))),
+    &TaskKind::new(&["arithmetic"], "held-out problems", |from| {
+        Ok(ask_exactly(from, embedded::arithmetic(from.most())))
+    }),
     &PREFERENCES,
-    &Kind {
+    &TaskKind {
         file: FileAfter::Maybe(FileKind::Tasks),
         models: Needs::Compared,
-        ..Kind::new(
+        ..TaskKind::new(
             &["wins", "win-rate"],
             "answers against those of --reference, judged by --reward; a file of tasks after it gives other prompts",
             ask_wins,
@@ -99,13 +105,14 @@ pub const NAMED: [&Kind; 6] = [
     &TEXT,
 ];
 
-const PREFERENCES: Kind = Kind { models: Needs::Any, ..Kind::new(&["preferences"], "held-out pairs", ask_preferences) };
-const TEXT: Kind = Kind { file: FileAfter::Always, ..Kind::new(&["text"], "", |from| Ok(ask_text(from))) };
-const BENCHMARK: Kind = Kind::new(&[], "", ask_benchmark);
-const TASKS: Kind = Kind::new(&[], "", |from| Ok(ask_exactly(from, from.examples(read_tasks)?)));
+const PREFERENCES: TaskKind =
+    TaskKind { models: Needs::Any, ..TaskKind::new(&["preferences"], "held-out pairs", ask_preferences) };
+const TEXT: TaskKind = TaskKind { file: FileAfter::Always, ..TaskKind::new(&["text"], "", |from| Ok(ask_text(from))) };
+const BENCHMARK: TaskKind = TaskKind::new(&[], "", ask_benchmark);
+const TASKS: TaskKind = TaskKind::new(&[], "", |from| Ok(ask_exactly(from, from.examples(read_tasks)?)));
 
 /// The kind of a file's tasks.
-pub fn of_file(kind: FileKind) -> &'static Kind {
+pub fn of_file(kind: FileKind) -> &'static TaskKind {
     match kind {
         FileKind::Benchmark => &BENCHMARK,
         FileKind::Preferences => &PREFERENCES,
@@ -114,7 +121,7 @@ pub fn of_file(kind: FileKind) -> &'static Kind {
     }
 }
 
-impl Source<'_> {
+impl QuestionSource<'_> {
     fn world(&self) -> WorldConfig {
         self.recipe.map(Recipe::world).unwrap_or_default()
     }
@@ -135,7 +142,7 @@ impl Source<'_> {
     }
 }
 
-fn ask_battery(from: &Source) -> Result<Ask> {
+fn ask_battery(from: &QuestionSource) -> Result<Ask> {
     let section = battery_section(from.recipe);
     let tasks = battery::tasks(&section.data, &from.world(), section.last_per_topic())?;
     let (tasks, name) = (embedded::spread(tasks, from.most()), from.name.to_owned());
@@ -146,7 +153,7 @@ fn ask_battery(from: &Source) -> Result<Ask> {
 }
 
 /// Questions whose answers can be checked.
-fn ask_exactly(from: &Source, tasks: Vec<Task>) -> Ask {
+fn ask_exactly(from: &QuestionSource, tasks: Vec<Task>) -> Ask {
     let name = from.name.to_owned();
     Box::new(move |models| {
         models.chat()?;
@@ -154,7 +161,7 @@ fn ask_exactly(from: &Source, tasks: Vec<Task>) -> Ask {
     })
 }
 
-fn ask_preferences(from: &Source) -> Result<Ask> {
+fn ask_preferences(from: &QuestionSource) -> Result<Ask> {
     let pairs = match from.file {
         None => preferences(from.recipe, from.limit),
         Some(_) => from.examples(read_preferences)?,
@@ -168,7 +175,7 @@ fn ask_preferences(from: &Source) -> Result<Ask> {
     }))
 }
 
-fn ask_wins(from: &Source) -> Result<Ask> {
+fn ask_wins(from: &QuestionSource) -> Result<Ask> {
     let tasks = match from.file {
         None => prompts(from.recipe, from.limit),
         Some(_) => from.examples(read_tasks)?,
@@ -180,12 +187,12 @@ fn ask_wins(from: &Source) -> Result<Ask> {
     }))
 }
 
-fn ask_text(from: &Source) -> Ask {
+fn ask_text(from: &QuestionSource) -> Ask {
     let (path, limit) = (from.file.unwrap_or_default().to_owned(), from.limit);
     Box::new(move |models| Ok(text(&models.policy()?, &path, limit)?))
 }
 
-fn ask_benchmark(from: &Source) -> Result<Ask> {
+fn ask_benchmark(from: &QuestionSource) -> Result<Ask> {
     let mut benchmark = read_benchmark(from.file.unwrap_or_default())?;
     match &mut benchmark {
         Benchmark::MultipleChoice(questions) => questions.truncate(from.most()),

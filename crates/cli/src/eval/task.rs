@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use fireclay_data::examples::file_kind;
 
-use super::kinds::{Ask, FileAfter, Kind, NAMED, Source, of_file};
+use super::kinds::{Ask, FileAfter, NAMED, QuestionSource, TaskKind, of_file};
 use crate::error::user;
 use crate::recipe::Recipe;
 
@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 #[derive(Clone, Debug)]
 pub struct EvalTask {
     /// Its kind.
-    pub kind: &'static Kind,
+    pub kind: &'static TaskKind,
     /// Its file, if it has one.
     file: Option<String>,
 }
@@ -36,7 +36,7 @@ impl EvalTask {
     /// # Errors
     /// When a file is damaged; the message names the line.
     pub fn read(&self, recipe: Option<&Recipe>, limit: Option<usize>) -> Result<Ask> {
-        (self.kind.read)(&Source { name: &self.name(), file: self.file.as_deref(), recipe, limit })
+        (self.kind.read)(&QuestionSource { name: &self.name(), file: self.file.as_deref(), recipe, limit })
     }
 }
 
@@ -79,7 +79,7 @@ pub fn parse_tasks(words: &[String]) -> Result<Vec<EvalTask>> {
 /// The tasks with names, for the help.
 #[must_use]
 pub fn named_tasks() -> String {
-    let shown = |kind: &Kind| match (kind.names[0], kind.help) {
+    let shown = |kind: &TaskKind| match (kind.names[0], kind.help) {
         (name, "") => format!("{name} FILE"),
         (name, help) => format!("{name} ({help})"),
     };

@@ -33,16 +33,22 @@ fn is_free(run: &RunFiles, recipe: &Recipe, key: &str) -> bool {
     stage.is_some_and(|stage| lengthened(stage) || stage.is_free(rest) || !run.stage(section).has_begun())
 }
 
+/// Files that say that a folder is a model's or an adapter's. A run in it would hide the model, or the model the run.
+const MODEL_FILES: [&str; 2] = ["config.json", "adapter_config.json"];
+
 impl RunDir {
     /// Creates the directory, or opens an existing one of the same recipe. With `fresh`, an existing run is moved
     /// aside.
     ///
     /// # Errors
     /// When another run is working in the directory, it holds a run of another recipe (the first
-    /// differing key is named), with `fresh` it holds something that is no run, or it cannot be
-    /// written.
+    /// differing key is named), it holds a model, with `fresh` it holds something that is no run, or
+    /// it cannot be written.
     pub fn prepare(path: &Path, recipe: &Recipe, device: DeviceChoice, fresh: bool) -> Result<Self> {
         let files = RunFiles::new(path);
+        if !files.is_run() && MODEL_FILES.iter().any(|name| path.join(name).exists()) {
+            return Err(user(format!("{}: holds a model, not a run; give another folder with --out", path.display())));
+        }
         let mut lock = lock(&files)?;
         if fresh && is_run(&files)? {
             let aside = free_name(path);
@@ -175,5 +181,17 @@ mod tests {
         assert!(folder.path().join("run.old-1/recipe.toml").exists());
         let message = RunDir::prepare(folder.path(), &recipe(6, 1), DeviceChoice::Cpu, true).unwrap_err().to_string();
         assert!(message.contains("no run"), "{message}");
+    }
+
+    #[test]
+    fn a_models_folder_takes_no_run() {
+        for file in MODEL_FILES {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(file), "{}").unwrap();
+            let message =
+                RunDir::prepare(folder.path(), &recipe(1, 1), DeviceChoice::Cpu, false).unwrap_err().to_string();
+            assert!(message.contains("holds a model") && message.contains("--out"), "{message}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left in it");
+        }
     }
 }

@@ -19,7 +19,7 @@ mod preference;
 mod dpo;
 mod kto;
 mod online;
-mod judge;
+mod rewards;
 mod reinforce;
 mod rloo;
 mod grpo;
@@ -65,7 +65,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     }
     // Locked before anything is read, so that a second run in the same folder is refused at once.
     let mut stage = StageDir::open(files.folder())?;
-    if !matches!(training.learns_from(), LearnsFrom::Text) {
+    if training.begins_with_model() {
         stage = stage.with_sampling(&context.recipe.chat.sampling()).inheriting(&context.base()?);
     }
     let run = StageRun {

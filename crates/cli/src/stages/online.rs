@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::battery::stage_battery;
 use super::examples::tasks;
-use super::judge::reward;
+use super::rewards::reward;
 use super::section::{fine_tuning, stage_section};
 use super::training_stage::{percent, reached};
 use super::{Context, LearnsFrom, TrainingStage};

@@ -7,8 +7,8 @@ use fireclay_rlhf::{ActorCritic, Ppo, PpoConfig, RewardModel};
 use fireclay_train::{Outcome, StageRun, TrainConfig, TrainError};
 
 use super::Context;
-use super::judge::{check_context, has_reward_model};
 use super::online::{OnlineAlgorithm, OnlineSection};
+use super::rewards::{check_context, has_reward_model};
 use crate::error::user;
 
 /// `[ppo]`

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use fireclay_corpus::{self as corpus, CorpusDocument};
+use fireclay_data::examples::messages;
 use fireclay_data::{PackedSource, RandomWindows, Source, Split};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretrain};
@@ -9,7 +10,6 @@ use fireclay_train::{NextToken, Outcome, Pretrain, StageRun, TrainConfig, pretra
 use super::corpus::shards;
 use super::{Context, LearnsFrom, TrainingStage};
 use crate::recipe::{BatchSampling, SharedSections};
-use fireclay_data::examples::messages;
 
 /// `[pretrain]`. Text, decoder and samples have separate sections.
 pub type PretrainSection = TrainConfig;

@@ -41,8 +41,8 @@ pub fn english_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
     bind_home(split, dice, bindings);
 }
 
-/// Percentage of training heroes with a rare or made-up name, or of such a kind. A model has to copy it, and cannot choose
-/// among those that it knows; validation asks for others that it does not know.
+/// Percentage of training heroes with a rare or made-up name, or of such a kind. A model has to copy it, and cannot
+/// choose among those that it knows; validation asks for others that it does not know.
 const RARE: usize = 50;
 
 /// Percentage of validation heroes with a made-up name.

@@ -6,7 +6,7 @@ use super::format::Known;
 use crate::DataError;
 
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hub"), allow(dead_code))]
+#[cfg_attr(not(feature = "hub"), allow(dead_code, reason = "read by the feature alone"))]
 struct Address<'a> {
     owner: &'a str,
     name: &'a str,

@@ -1,9 +1,9 @@
 //! Conversations in a database: `SQLite` in a file or in memory, or (feature `postgres`) `PostgreSQL`.
 //!
-//! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages form
-//! a tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that the
-//! conversation goes on from; the model reads the path from the root to it. Every function takes the account,
-//! and another account's ids are answered as unknown ones are.
+//! A [`StoredConversation`] belongs to an *account* (the name of an API key, or [`LOCAL`] without keys). Its messages
+//! form a tree: editing a user's message or generating a reply again makes a sibling. The *leaf* is the message that
+//! the conversation goes on from; the model reads the path from the root to it. Every function takes the account, and
+//! another account's ids are answered as unknown ones are.
 //!
 //! A reply is stored in two steps: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when it is
 //! complete; [`Store::save_progress`] may save partial text in between. Once `finish_reply` has returned, the reply

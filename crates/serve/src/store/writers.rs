@@ -32,7 +32,7 @@ enum Lock {
         _file: File,
     },
     /// The connection holds the advisory lock until it is closed.
-    Session(#[allow(dead_code)] Mutex<AnyConnection>),
+    Session(#[allow(dead_code, reason = "held until it is dropped")] Mutex<AnyConnection>),
 }
 
 impl Drop for Lock {

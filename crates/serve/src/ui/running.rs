@@ -1,5 +1,5 @@
-//! Replies that are being written: [`RunningReplies`]. A reply belongs to the server, and not to the client that asked for
-//! it: clients follow it, as many as there are, and it goes on when they leave.
+//! Replies that are being written: [`RunningReplies`]. A reply belongs to the server, and not to the client that asked
+//! for it: clients follow it, as many as there are, and it goes on when they leave.
 
 use std::collections::HashMap;
 use std::sync::Arc;
