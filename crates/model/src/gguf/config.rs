@@ -3,6 +3,7 @@
 use fireclay_gguf::{GgufFile, Value as Entry};
 use serde_json::{Map, Value, json};
 
+use super::unsupported::{refuse, shown};
 use crate::ModelError;
 use crate::config::{DecoderConfig, Family, PositionEncoding, RotaryScaling};
 use crate::huggingface::config_json;
@@ -63,9 +64,28 @@ impl Reader<'_> {
         format!("{}.{name}", self.architecture)
     }
 
-    fn number(&self, name: &str) -> Option<f64> {
-        // Some converters write 0 for an absent value.
-        self.file.number(&self.key(name)).filter(|number| *number != 0.0)
+    /// A number that is not negative. Some converters write 0 for an absent value.
+    fn number(&self, name: &str) -> Result<Option<f64>, ModelError> {
+        Ok(self.checked(name, |number| number >= 0.0, "a number from 0")?.filter(|number| *number > 0.0))
+    }
+
+    /// A number that may be absent but not 0.
+    fn positive(&self, name: &str) -> Result<Option<f64>, ModelError> {
+        self.checked(name, |number| number > 0.0, "a positive number")
+    }
+
+    fn checked(&self, name: &str, test: fn(f64) -> bool, expected: &str) -> Result<Option<f64>, ModelError> {
+        let key = self.key(name);
+        let Some(value) = self.file.value(&key) else { return Ok(None) };
+        match self.file.number(&key).filter(|number| number.is_finite() && test(*number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(self.wrong(&key, value, expected)),
+        }
+    }
+
+    fn wrong(&self, key: &str, value: &Entry, expected: &str) -> ModelError {
+        let value = shown(value);
+        self.file.error(format!("{key} is {value}; it must be {expected}: copy the file again from its source")).into()
     }
 
     fn size(&self, name: &str) -> Result<u64, ModelError> {
@@ -121,9 +141,10 @@ impl Reader<'_> {
         set("tie_word_embeddings", json!(!self.has("output.weight")));
         let context = self.size("context_length")?;
         set("max_position_embeddings", json!(context));
-        let rms = self.number("attention.layer_norm_rms_epsilon");
-        let epsilon = rms.or(self.number("attention.layer_norm_epsilon")).unwrap_or(1e-5);
+        let rms = self.positive("attention.layer_norm_rms_epsilon")?;
+        let epsilon = rms.or(self.positive("attention.layer_norm_epsilon")?).unwrap_or(1e-5);
         if self.family == Family::Gpt2 {
+            refuse(self.file, self.architecture, self.family, (width / heads) as f64)?;
             set("n_inner", json!(self.size("feed_forward_length")?));
             set("layer_norm_epsilon", json!(epsilon));
             return Ok(object);
@@ -136,7 +157,7 @@ impl Reader<'_> {
         } else {
             heads
         };
-        let head_dim = self.number("attention.key_length").map_or(width / heads, |length| length as u64);
+        let head_dim = self.number("attention.key_length")?.map_or(width / heads, |length| length as u64);
         if !layer_norm {
             set("head_dim", json!(head_dim));
         }
@@ -151,15 +172,16 @@ impl Reader<'_> {
         if self.has("blk.0.ffn_up.bias") && self.family != Family::GptNeoX {
             set("mlp_bias", json!(true));
         }
-        self.of_family(&mut object, head_dim, width / heads);
+        refuse(self.file, self.architecture, self.family, head_dim as f64)?;
+        self.of_family(&mut object, head_dim, width / heads)?;
         self.rope(&mut object, head_dim, context)?;
         Ok(object)
     }
 
     /// Adds the keys that only some families have.
-    fn of_family(&self, object: &mut Map<String, Value>, head_dim: u64, usual_head_dim: u64) {
+    fn of_family(&self, object: &mut Map<String, Value>, head_dim: u64, usual_head_dim: u64) -> Result<(), ModelError> {
         let mut set = |key: &str, value: Value| object.insert(key.into(), value);
-        let window = self.number("attention.sliding_window").map(|window| window as u64);
+        let window = self.number("attention.sliding_window")?.map(|window| window as u64);
         match self.family {
             Family::Gemma2 | Family::Gemma3 => {
                 let layers = self.file.unsigned(&self.key("block_count")).unwrap_or(0);
@@ -168,8 +190,8 @@ impl Reader<'_> {
                 let scalar = if layers == largest { usual_head_dim } else { head_dim };
                 set("query_pre_attn_scalar", json!(scalar));
                 let absent = if self.family == Family::Gemma2 { [Some(50.0), Some(30.0)] } else { [None, None] };
-                set("attn_logit_softcapping", json!(self.number("attn_logit_softcapping").or(absent[0])));
-                set("final_logit_softcapping", json!(self.number("final_logit_softcapping").or(absent[1])));
+                set("attn_logit_softcapping", json!(self.number("attn_logit_softcapping")?.or(absent[0])));
+                set("final_logit_softcapping", json!(self.number("final_logit_softcapping")?.or(absent[1])));
                 let window = window.or((self.family == Family::Gemma2).then_some(4096));
                 set("sliding_window", json!(window));
                 let kind = |windowed: bool| if windowed { "sliding_attention" } else { "full_attention" };
@@ -188,16 +210,16 @@ impl Reader<'_> {
             }
             Family::Granite => {
                 let usual = 1.0 / (head_dim as f64).sqrt();
-                set("attention_multiplier", json!(self.number("attention.scale").unwrap_or(usual)));
-                set("embedding_multiplier", json!(self.number("embedding_scale").unwrap_or(1.0)));
-                set("residual_multiplier", json!(self.number("residual_scale").unwrap_or(1.0)));
-                set("logits_scaling", json!(self.number("logit_scale").unwrap_or(1.0)));
+                set("attention_multiplier", json!(self.number("attention.scale")?.unwrap_or(usual)));
+                set("embedding_multiplier", json!(self.number("embedding_scale")?.unwrap_or(1.0)));
+                set("residual_multiplier", json!(self.number("residual_scale")?.unwrap_or(1.0)));
+                set("logits_scaling", json!(self.number("logit_scale")?.unwrap_or(1.0)));
             }
             Family::StableLm => {
                 set("use_parallel_residual", json!(!self.has("blk.0.ffn_norm.weight")));
             }
             Family::GptNeoX => {
-                set("use_parallel_residual", json!(self.file.flag(&self.key("use_parallel_residual")).unwrap_or(true)));
+                set("use_parallel_residual", json!(self.flag("use_parallel_residual")?.unwrap_or(true)));
             }
             _ => {}
         }
@@ -205,23 +227,42 @@ impl Reader<'_> {
             // Set so that the option is refused by name.
             set("sliding_window", json!(window));
         }
+        Ok(())
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, ModelError> {
+        let key = self.key(name);
+        let Some(value) = self.file.value(&key) else { return Ok(None) };
+        self.file.flag(&key).map(Some).ok_or_else(|| self.wrong(&key, value, "true or false"))
     }
 
     fn rope(&self, object: &mut Map<String, Value>, head_dim: u64, context: u64) -> Result<(), ModelError> {
-        let theta = self.number("rope.freq_base");
+        let theta = self.positive("rope.freq_base")?;
         let absent = match self.family {
             Family::Gemma3 => 1_000_000.0,
             _ => 10_000.0,
         };
         let mut entries = json!({"rope_type": "default", "rope_theta": theta.unwrap_or(absent)});
-        let original = self.number("rope.scaling.original_context_length").map(|length| length as u64);
-        let factor = self.number("rope.scaling.factor");
-        match self.file.text(&self.key("rope.scaling.type")) {
-            Some("linear") if factor.is_some() => {
+        let original = self.number("rope.scaling.original_context_length")?.map(|length| length as u64);
+        // Older files have the other name.
+        let factor = match self.number("rope.scaling.factor")? {
+            None => self.number("rope.scale_linear")?,
+            factor => factor,
+        };
+        let kind_key = self.key("rope.scaling.type");
+        let kind = match self.file.value(&kind_key) {
+            // As in llama.cpp.
+            None => "linear",
+            Some(Entry::Text(kind)) => kind,
+            Some(other) => return Err(self.wrong(&kind_key, other, "a name")),
+        };
+        let attention_factor = self.number("rope.scaling.attn_factor")?.filter(|factor| *factor != 1.0);
+        match kind {
+            "linear" if factor.is_some() => {
                 entries["rope_type"] = json!("linear");
                 entries["factor"] = json!(factor);
             }
-            Some("yarn") if factor.is_some() => {
+            "yarn" if factor.is_some() => {
                 entries["rope_type"] = json!("yarn");
                 entries["factor"] = json!(factor);
                 entries["original_max_position_embeddings"] = json!(original.unwrap_or(context));
@@ -230,27 +271,46 @@ impl Reader<'_> {
                     ("beta_fast", "rope.scaling.yarn_beta_fast"),
                     ("beta_slow", "rope.scaling.yarn_beta_slow"),
                 ] {
-                    if let Some(number) = self.number(theirs) {
+                    if let Some(number) = self.number(theirs)? {
                         entries[ours] = json!(number);
                     }
                 }
             }
-            None | Some("none" | "linear" | "yarn" | "longrope") => {}
-            Some(other) => {
+            "none" | "linear" | "yarn" | "longrope" => {}
+            other => {
                 return Err(self
                     .file
                     .error(format!("rope.scaling.type {other:?} is not supported; use another model"))
                     .into());
             }
         }
-        if let Some(rotated) = self.number("rope.dimension_count")
-            && matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX)
+        if let Some(factor) = attention_factor
+            && entries["rope_type"] != "yarn"
+            && !self.has("rope_factors_long.weight")
         {
-            // A little more, so that truncation gives the count.
-            entries["partial_rotary_factor"] = json!((rotated + 0.25).min(head_dim as f64) / head_dim as f64);
+            let key = self.key("rope.scaling.attn_factor");
+            let message = format!("{key} = {factor} is supported only with yarn or longrope; use another model");
+            return Err(self.file.error(message).into());
+        }
+        if let Some(rotated) = self.number("rope.dimension_count")? {
+            let partly = matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX);
+            let whole = rotated as u64 == head_dim;
+            if rotated as u64 > head_dim || !partly && !whole {
+                let key = self.key("rope.dimension_count");
+                let most = if partly { "at most " } else { "" };
+                let message = format!(
+                    "{key} is {rotated}; this decoder needs {most}{head_dim}, the width of a head; \
+                                       use another model"
+                );
+                return Err(self.file.error(message).into());
+            }
+            if partly {
+                // A little more, so that truncation gives the count.
+                entries["partial_rotary_factor"] = json!((rotated + 0.25).min(head_dim as f64) / head_dim as f64);
+            }
         }
         if self.family == Family::Gemma3 {
-            let local = self.number("rope.freq_base_swa").unwrap_or(10_000.0);
+            let local = self.positive("rope.freq_base_swa")?.unwrap_or(10_000.0);
             let local = json!({"rope_type": "default", "rope_theta": local});
             entries = json!({"full_attention": entries, "sliding_attention": local});
         }
@@ -268,8 +328,13 @@ impl Reader<'_> {
         let [long, short] = ["rope_factors_long.weight", "rope_factors_short.weight"].map(divisors);
         let all = divisors("rope_freqs.weight");
         let PositionEncoding::Rotary { theta, scaling } = &mut config.position else { return Ok(()) };
-        let original = self.number("rope.scaling.original_context_length").map(|length| length as usize);
+        let original = self.number("rope.scaling.original_context_length")?.map(|length| length as usize);
         let original = original.unwrap_or(config.context).max(1);
+        if *scaling != RotaryScaling::None && (all.is_some() || long.is_some() || short.is_some()) {
+            let key = self.key("rope.scaling.factor");
+            let message = format!("it has both {key} and tensors that scale rotary positions; use another model");
+            return Err(self.file.error(message).into());
+        }
         *scaling = match (all, long, short) {
             (Some(all), None, None) => {
                 let dims = config.variant.rotary_dims.unwrap_or(config.head_dim);
@@ -286,7 +351,7 @@ impl Reader<'_> {
                 long_factor,
                 original_context: original,
                 factor: None,
-                attention_factor: self.number("rope.scaling.attn_factor"),
+                attention_factor: self.number("rope.scaling.attn_factor")?,
             },
             (None, None, None) => return Ok(()),
             _ => {

@@ -2,6 +2,7 @@
 //! functions for a path that is a file.
 
 mod config;
+mod unsupported;
 mod read;
 mod write;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 pub use fireclay_gguf::NumberType;
-use fireclay_gguf::{GgufError, GgufFile};
+use fireclay_gguf::{GgufError, GgufFile, Value};
 
 pub use write::{GgufOptions, save_gguf};
 
@@ -19,6 +20,9 @@ use crate::huggingface::TokenIds;
 use crate::init::{Rounded, build};
 use crate::linear::WeightStorage;
 use crate::{Decoder, ModelError};
+
+/// The id of no token, −1 in 32 bits.
+const NO_TOKEN: u64 = u32::MAX as u64;
 
 /// Whether a path is a GGUF file, and not a model directory.
 #[must_use]
@@ -59,17 +63,25 @@ pub(crate) fn load_config(path: &Path) -> Result<DecoderConfig, ModelError> {
 
 pub(crate) fn load_token_ids(path: &Path) -> Result<TokenIds, ModelError> {
     let file = GgufFile::open(path)?;
-    let id = |name: &str| {
-        let id = file.unsigned(&format!("tokenizer.ggml.{name}_token_id"))?;
-        u32::try_from(id).ok()
+    let id = |name: &str| -> Result<Option<u32>, ModelError> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        // Some files write −1 for none.
+        let none = |value: &&Value| matches!(value, Value::Signed(-1) | Value::Unsigned(NO_TOKEN));
+        let Some(value) = file.value(&key).filter(|value| !none(value)) else { return Ok(None) };
+        match file.unsigned(&key).and_then(|id| u32::try_from(id).ok()) {
+            Some(id) => Ok(Some(id)),
+            None => Err(file
+                .error(format!("{key} is {}; it must be a token id: copy the file again", unsupported::shown(value)))
+                .into()),
+        }
     };
     let mut eos: Vec<u32> = vec![];
-    for id in ["eos", "eot", "eom"].into_iter().filter_map(id) {
-        if !eos.contains(&id) {
+    for name in ["eos", "eot", "eom"] {
+        if let Some(id) = id(name)?.filter(|id| !eos.contains(id)) {
             eos.push(id);
         }
     }
-    Ok(TokenIds { bos: id("bos"), eos, pad: id("padding") })
+    Ok(TokenIds { bos: id("bos")?, eos, pad: id("padding")? })
 }
 
 impl From<GgufError> for ModelError {

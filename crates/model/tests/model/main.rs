@@ -12,6 +12,7 @@ mod checkpoints;
 mod adapter_folders;
 mod families;
 mod gguf;
+mod gguf_metadata;
 mod mutated;
 mod stories260k;
 
