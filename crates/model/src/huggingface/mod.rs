@@ -14,6 +14,7 @@ pub(crate) mod weights;
 mod score;
 mod adapter;
 mod sampling;
+mod generation_keys;
 
 use std::io::Write;
 use std::path::Path;

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::generation_keys;
+
 /// The sampling settings of a `generation_config.json`, under the names that `transformers` gives them. `None`: the
 /// file does not have the setting.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,23 +90,37 @@ impl SamplingDefaults {
 }
 
 /// Reads the sampling settings of a model directory's `generation_config.json`: none if there is no such file. An
-/// invalid value is not an error: it counts as absent, and a warning of one line names it.
+/// invalid value is not an error: it counts as absent, and a warning of one line names it. Further warnings name
+/// settings that generation here does not have, and ids in this file or in `config.json` that no token has.
 #[must_use]
 pub fn load_sampling(dir: impl AsRef<Path>) -> (SamplingDefaults, Vec<String>) {
     if dir.as_ref().is_file() {
         // A GGUF file has no sampling settings.
         return Default::default();
     }
+    let model = dir.as_ref().join("config.json");
+    // The reader of the model reports a damaged one.
+    let object: Map<String, Value> =
+        std::fs::read(&model).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let vocabulary = object.get("vocab_size").and_then(Value::as_u64);
+    let mut complaints = generation_keys::ids(&model, &object, vocabulary);
     let path = dir.as_ref().join("generation_config.json");
-    let ignored =
-        |why: String| (SamplingDefaults::default(), vec![format!("{}: {why}; it is ignored", path.display())]);
+    let mut ignored = |why: String| complaints.push(format!("{}: {why}; it is ignored", path.display()));
+    let mut defaults = SamplingDefaults::default();
     match std::fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
-        Ok(Ok(Value::Object(object))) => SamplingDefaults::read(&path, &object),
+        Ok(Ok(Value::Object(object))) => {
+            let (read, mut wrong) = SamplingDefaults::read(&path, &object);
+            defaults = read;
+            complaints.append(&mut wrong);
+            complaints.extend(generation_keys::ids(&path, &object, vocabulary));
+            complaints.extend(generation_keys::unsupported(&path, &object));
+        }
         Ok(Ok(_)) => ignored("not a JSON object".into()),
         Ok(Err(error)) => ignored(format!("not valid JSON ({error})")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Default::default(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => ignored(error.to_string()),
     }
+    (defaults, complaints)
 }
 
 /// The value under `key` as `parse` reads it; `null` counts as absent.
