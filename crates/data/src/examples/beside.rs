@@ -1,8 +1,8 @@
-//! Keys beside the messages of an example that belong to its conversation: `system`, `history`, `tools`,
-//! `chat_template_kwargs`.
+//! Keys beside the messages of an example that belong to its conversation: `system`, `history`, `tools` (or
+//! `functions`), `chat_template_kwargs`.
 
 use fireclay_tokenizer::Message;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::record::Record;
 use crate::DataError;
@@ -11,6 +11,8 @@ use crate::DataError;
 const SYSTEM: [&str; 2] = ["system", "system_prompt"];
 /// Keys that belong to the whole conversation and are passed to the chat template.
 const TOOLS: &str = "tools";
+/// The older name of them, of `OpenAI`.
+const FUNCTIONS: &str = "functions";
 const VARIABLES: &str = "chat_template_kwargs";
 
 /// Adds the keys beside the messages: the system message and earlier turns before them; tools and template variables in
@@ -55,9 +57,15 @@ fn history(record: &Record) -> Result<Vec<Message>, DataError> {
     }
 }
 
+/// A function in the older form of `OpenAI` as a tool.
+fn as_tool(function: Value) -> Value {
+    if function.get("function").is_some() { function } else { json!({"type": "function", "function": function}) }
+}
+
 /// The functions that may be called: a list, or a list written as JSON in a string.
 fn tools(record: &Record) -> Result<Option<Value>, DataError> {
-    let parsed = match record.value(TOOLS) {
+    let key = record.first_of(&[TOOLS, FUNCTIONS]).unwrap_or(TOOLS);
+    let parsed = match record.value(key) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
         Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
@@ -65,7 +73,10 @@ fn tools(record: &Record) -> Result<Option<Value>, DataError> {
     };
     match parsed {
         Value::Array(tools) if tools.is_empty() => Ok(None),
-        Value::Array(tools) if tools.iter().all(Value::is_object) => Ok(Some(Value::Array(tools))),
-        _ => Err(record.wrong_under(TOOLS, "a list of functions, as JSON or written in a string,")),
+        Value::Array(tools) if tools.iter().all(Value::is_object) => {
+            let tools = tools.into_iter().map(|tool| if key == FUNCTIONS { as_tool(tool) } else { tool });
+            Ok(Some(tools.collect()))
+        }
+        _ => Err(record.wrong_under(key, "a list of functions, as JSON or written in a string,")),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::beside::with_beside;
 use super::prompt::{ASKED, asked, prompt_under};
+use super::rating::LABELS;
 use super::read::{self, Examples};
 use super::record::Record;
 use super::{CORPUS, reason, trees};
@@ -44,9 +45,10 @@ const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `q
 /// Keys of whole conversations.
 const WHOLE: [&str; 6] = ["messages", "conversations", "conversation", "dialog", "dialogue", "data"];
 /// Keys of an answer.
-const ANSWERED: [&str; 7] = ["completion", "response", "output", "solution", "answer", "target", "generation"];
+pub(super) const ANSWERED: [&str; 7] =
+    ["completion", "response", "output", "solution", "answer", "target", "generation"];
 /// Keys of the reasoning of an answer, as messages have them.
-const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
 /// Reads conversations.
 ///
@@ -86,7 +88,10 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         }
         return Ok(());
     }
-    let messages = if let Some(key) = record.first_of(&WHOLE) {
+    let answered = record.first_of(&ASKED).and(record.first_of(&ANSWERED)).is_some();
+    // `data` is a name for anything: beside a prompt and its answer it is not the conversation.
+    let whole = record.first_of(&WHOLE).filter(|key| !(answered && *key == "data"));
+    let messages = if let Some(key) = whole {
         record.turns(key)?
     } else if let Some(key) = record.first_of(&ASKED) {
         let mut messages = prompt_under(record, key)?;
@@ -95,6 +100,11 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
         let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
         let mut answers = record.text_or_messages(answer, "assistant")?;
+        if messages.last().is_some_and(|last| last.role == "assistant") {
+            found.skips.add(reason::NOTHING_TO_ANSWER, record.origin());
+            return Ok(());
+        }
+        messages.iter_mut().for_each(leave_out);
         if let ([answer], Some(key)) = (answers.as_mut_slice(), record.first_of(&REASONING)) {
             answer.extra.insert(key.into(), record.string(key)?.into());
         }
@@ -108,8 +118,33 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     } else {
         return Err(record.unknown(EXPECTED));
     };
-    add(record, with_beside(record, messages)?, found);
+    let messages = with_beside(record, messages)?;
+    match LABELS.into_iter().find(|key| is_bad(record, key)) {
+        Some(label) => {
+            record.value(label);
+            found.skips.add(format!("{}, by `{label}`", reason::RATED_BAD), record.origin());
+        }
+        None => add(record, messages, found),
+    }
     Ok(())
+}
+
+/// Whether a judgement says that the answer is bad. A `label` in numbers may be anything.
+fn is_bad(record: &Record, key: &str) -> bool {
+    match record.object.get(key) {
+        Some(Value::Bool(good)) => !good,
+        Some(value) => key != "label" && value.as_f64() == Some(0.0),
+        None => false,
+    }
+}
+
+/// Has an answer inside a prompt carry no loss, unless it says itself whether it does: as in TRL, the completion is
+/// learned.
+fn leave_out(message: &mut Message) {
+    let is_marked = ["weight", "train"].iter().any(|key| message.extra.contains_key(*key));
+    if message.role == "assistant" && !is_marked {
+        message.extra.insert("train".into(), false.into());
+    }
 }
 
 /// Adds a conversation, or counts the reason why it cannot be learned from.

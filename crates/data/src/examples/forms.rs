@@ -90,6 +90,11 @@ const FORMS: &[(&str, &str, &str)] = &[
         "the same as messages",
         r#"{"prompt": [{"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Hello"}]}"#,
     ),
+    (
+        "conversations",
+        "a prompt with an earlier answer",
+        r#"{"prompt": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm"}, {"role": "user", "content": "So?"}], "completion": "Hello"}"#,
+    ),
     ("conversations", "question and answer", r#"{"question": "Hi", "answer": "Hello"}"#),
     ("conversations", "Alpaca", r#"{"instruction": "Add", "input": "1 2", "output": "3"}"#),
     (
@@ -251,6 +256,11 @@ const FILES: &[(&str, &str, &str)] = &[
         "a.json",
         "several lists",
         r#"{"train": [{"prompt": "Hi", "completion": "Hello"}], "test": [{"prompt": "Hi", "completion": "Hello"}]}"#,
+    ),
+    (
+        "a.json",
+        "a key of every example",
+        r#"{"system": "Be brief.", "data": [{"prompt": "Hi", "completion": "Hello"}]}"#,
     ),
     ("a.json", "columns", r#"{"prompt": {"0": "Hi"}, "completion": {"0": "Hello"}}"#),
     ("a.csv", "a table", "prompt,completion\nHi,Hello\n"),

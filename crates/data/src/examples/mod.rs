@@ -26,6 +26,7 @@
 mod skips;
 mod record;
 mod exchange;
+mod calls;
 mod turn;
 mod beside;
 mod human_assistant;
@@ -36,6 +37,7 @@ mod chatterbot;
 mod trees;
 mod conversation;
 mod check;
+mod answer;
 mod preference;
 mod task;
 mod rating;
@@ -62,6 +64,12 @@ mod reason {
     pub const DELETED: &str = "a message was deleted";
     pub const UNANSWERED: &str = "nobody answers the user's last message";
     pub const CALLS: &str = "an answer calls tools, which pairs and ratings do not learn";
+    pub const REASONING: &str =
+        "an answer has its reasoning in a field of its own, which pairs and ratings do not learn";
+    pub const OFF: &str = "an answer is switched off by `weight` 0 or `train` false";
+    pub const BROKEN_ARGUMENTS: &str = "the arguments of a call are broken JSON";
+    pub const RATED_BAD: &str = "the answer is rated as bad, which only KTO learns from";
+    pub const NOT_RATED: &str = "the answer is not rated";
     pub const EQUAL: &str = "the chosen and the rejected answer are equal";
     pub const OTHER_PROMPTS: &str = "the prompts of the chosen and the rejected answer differ";
     pub const NOT_AN_ANSWER: &str = "the last message is not the assistant's";
@@ -77,3 +85,5 @@ const CORPUS: &str = "corpus";
 mod tests;
 #[cfg(test)]
 mod forms;
+#[cfg(test)]
+mod kept;

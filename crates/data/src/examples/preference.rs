@@ -9,7 +9,7 @@ use super::conversation;
 use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
 use super::record::Record;
-use super::{CORPUS, Rating, human_assistant, reason, trees};
+use super::{CORPUS, Rating, answer, human_assistant, reason, trees};
 use crate::DataError;
 use crate::documents::Known;
 use fireclay_corpus::{Corruption, PreferencePair};
@@ -125,9 +125,11 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
         found.skips.add(reason::NOT_AN_ANSWER, origin);
     } else if chosen != rejected {
         found.skips.add(reason::OTHER_PROMPTS, origin);
-    } else if last_chosen.calls_tools() || last_rejected.calls_tools() {
-        found.skips.add(reason::CALLS, origin);
+    } else if let Some(reason) = [&last_chosen, &last_rejected].into_iter().find_map(answer::fault) {
+        found.skips.add(reason, origin);
     } else {
+        answer::count_fields(&last_chosen, record, &mut found.ignored);
+        answer::count_fields(&last_rejected, record, &mut found.ignored);
         let (prompt, chosen, rejected) = (chosen, last_chosen.content, last_rejected.content);
         add(Preference { prompt, chosen, rejected, margin, kind, origin }, found);
     }

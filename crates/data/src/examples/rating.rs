@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::beside::with_beside;
 use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
-use super::reason;
 use super::record::Record;
+use super::{answer, reason};
 use crate::DataError;
 use crate::documents::Known;
 
@@ -25,7 +25,7 @@ pub struct Rating {
 }
 
 /// Keys of a judgement: TRL's, and LLaMA-Factory's.
-const LABELS: [&str; 2] = ["label", "kto_tag"];
+pub(super) const LABELS: [&str; 2] = ["label", "kto_tag"];
 
 /// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie
 /// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response` or
@@ -40,6 +40,10 @@ pub fn read_ratings(paths: &[String]) -> Result<Examples<Rating>, DataError> {
 fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError> {
     let expected = "`prompt` (or `question`, `instruction`), `completion` (or `response`, `output`) and `label`";
     let label = record.first_of(&LABELS);
+    if label.is_none() && LABELS.iter().any(|key| record.object.contains_key(*key)) {
+        found.skips.add(reason::NOT_RATED, record.origin());
+        return Ok(());
+    }
     let (Some(mut prompt), Some(label)) = (prompt(record)?, label) else { return Err(record.unknown(expected)) };
     let answers = match record.first_of(&["completion", "response", "output"]) {
         Some(answer) => record.text_or_messages(answer, "assistant")?,
@@ -57,15 +61,13 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
     };
     let origin = record.origin();
     let fault = fault(&prompt).or(match answers.as_slice() {
-        [answer] if answer.role != "assistant" => Some(reason::NOT_AN_ANSWER),
-        [answer] if answer.calls_tools() => Some(reason::CALLS),
-        [answer] if answer.content.trim().is_empty() => Some(reason::EMPTY_ANSWER),
-        [_] => None,
+        [answer] => answer::fault(answer).or(answer.content.trim().is_empty().then_some(reason::EMPTY_ANSWER)),
         [] => Some(reason::EMPTY_ANSWER),
         _ => Some(reason::SEVERAL),
     });
     match (fault, answers.into_iter().next()) {
         (None, Some(answer)) => {
+            answer::count_fields(&answer, record, &mut found.ignored);
             found.examples.push(Rating { prompt, completion: answer.content, good, origin });
         }
         (fault, _) => found.skips.add(fault.unwrap_or(reason::EMPTY_ANSWER), origin),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::chatterbot;
 use super::record::{Record, is_nothing};
 use super::skips::Skips;
+use super::turn::MARKS;
 use super::{reason, wrapped};
 use crate::DataError;
 use crate::documents::input::{self, mark_length, valid_text};
@@ -49,11 +50,24 @@ pub(super) fn read<T>(
         let mut any = false;
         for_each_record(&file, |record| {
             any = true;
+            for key in &record.left_out {
+                of_file.ignored.add(format!("the key `{key}` beside the examples is ignored"), record.origin());
+            }
             if let Some(key) = record.first_of(&MEDIA).filter(|key| !is_nothing(&record.object[*key])) {
                 of_file.skips.add(format!("{}, under `{key}`", reason::MEDIA), record.origin());
                 return Ok(());
             }
+            if let Some(reason) = switched_off(&record) {
+                of_file.skips.add(reason, record.origin());
+                return Ok(());
+            }
+            let before = of_file.examples.len();
             parse(&record, &mut of_file)?;
+            if let Some(reason) = record.fault().filter(|_| of_file.examples.len() > before) {
+                of_file.examples.truncate(before);
+                of_file.skips.add(reason, record.origin());
+                return Ok(());
+            }
             for key in record.unread() {
                 of_file.ignored.add(format!("the key `{key}` is ignored"), record.origin());
             }
@@ -76,6 +90,29 @@ pub(super) fn read<T>(
         all.ignored.extend(of_file.ignored);
     }
     Ok(all)
+}
+
+/// The reason that an example is switched off by a mark beside its messages, which may also be a column of numbers.
+fn switched_off(record: &Record) -> Option<String> {
+    let off = |key: &&str| match record.object.get(*key) {
+        Some(Value::Bool(on)) => Some(!on),
+        // A `loss` in numbers is a measurement.
+        Some(Value::Number(number)) if *key != "loss" => match number.as_f64() {
+            Some(0.0) => Some(true),
+            Some(1.0) => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    let marks = MARKS.into_iter().filter_map(|key| Some((key, off(&key)?)));
+    let mut off = None;
+    for (key, is_off) in marks {
+        record.value(key);
+        if is_off {
+            off.get_or_insert(key);
+        }
+    }
+    off.map(|key| format!("it is switched off by `{key}`"))
 }
 
 /// The objects of one file, in order.
@@ -102,8 +139,11 @@ pub(super) fn for_each_record(
     let text = valid_text(&bytes[mark..], true, &path, 1, mark as u64)?;
     match file.format {
         Format::Json => {
-            for (line, text) in values(&path, text)? {
-                each(Record::new(Arc::clone(&path), line, object(&path, line, text)?))?;
+            let (values, mut left_out) = values(&path, text)?;
+            for (line, text) in values {
+                let mut record = Record::new(Arc::clone(&path), line, object(&path, line, text)?);
+                record.left_out = std::mem::take(&mut left_out);
+                each(record)?;
             }
         }
         Format::Yaml => {
@@ -163,9 +203,12 @@ fn parquet_rows(
     }
 }
 
-/// The values of a `.json` file, each with the line it starts on: the items of one array, which may lie in a list of an
-/// object, or one value after another.
-fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataError> {
+/// Values, each with the line it starts on, and the keys beside the list of them.
+type Values<'a> = (Vec<(u64, &'a str)>, Vec<String>);
+
+/// The values of a `.json` file: the items of one array, which may lie in a list of an object, or one value after
+/// another.
+fn values<'a>(path: &Path, text: &'a str) -> Result<Values<'a>, DataError> {
     let failed = |error: &serde_json::Error| json_error(path, error.line().max(1) as u64, error);
     let values: Vec<&RawValue> = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).map_err(|error| failed(&error))?
@@ -173,12 +216,13 @@ fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataErr
         let stream = serde_json::Deserializer::from_str(text).into_iter();
         stream.collect::<Result<_, _>>().map_err(|error| failed(&error))?
     };
-    let values = match values.as_slice() {
-        [only] if only.get().starts_with('{') => match wrapped::list(path, only.get())? {
-            Some(list) => serde_json::from_str(list).map_err(|error| failed(&error))?,
-            None => values,
-        },
-        _ => values,
+    let list = match values.as_slice() {
+        [only] if only.get().starts_with('{') => wrapped::list(path, only.get())?,
+        _ => None,
+    };
+    let (values, left_out) = match list {
+        Some(list) => (serde_json::from_str(list.items).map_err(|error| failed(&error))?, list.left_out),
+        None => (values, vec![]),
     };
     let (mut line, mut counted) = (1, 0);
     let values = values.into_iter().map(|value| {
@@ -189,5 +233,5 @@ fn values<'a>(path: &Path, text: &'a str) -> Result<Vec<(u64, &'a str)>, DataErr
         counted = start;
         (line, value)
     });
-    Ok(values.collect())
+    Ok((values.collect(), left_out))
 }

@@ -19,11 +19,26 @@ pub(super) struct Record {
     pub object: Map<String, Value>,
     /// The keys that were read.
     used: RefCell<BTreeSet<String>>,
+    /// Why it cannot be used, if that was found deep inside it.
+    fault: RefCell<Option<String>>,
+    /// Keys of the file that lie beside the list of which this is the first object.
+    pub left_out: Vec<String>,
 }
 
 impl Record {
     pub fn new(path: Arc<Path>, line: u64, object: Map<String, Value>) -> Self {
-        Self { path, line, object: lower_case(object), used: RefCell::default() }
+        let (used, fault) = (RefCell::default(), RefCell::default());
+        Self { path, line, object: lower_case(object), used, fault, left_out: vec![] }
+    }
+
+    /// Has the example skipped for this reason, once it is read.
+    pub fn spoil(&self, reason: impl Into<String>) {
+        self.fault.borrow_mut().get_or_insert_with(|| reason.into());
+    }
+
+    /// The first reason to skip the example that was found inside it.
+    pub fn fault(&self) -> Option<String> {
+        self.fault.borrow().clone()
     }
 
     /// `path:line`

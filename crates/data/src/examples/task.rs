@@ -65,11 +65,11 @@ pub fn read_tasks(paths: &[String]) -> Result<Examples<Task>, DataError> {
 fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
     let (messages, check, reference) = if record.has("question") {
         let (check, answer) = final_number(record)?;
-        (vec![Message::new("user", record.string("question")?)], check, Some(answer))
+        (prompt_under(record, "question")?, check, Some(answer))
     } else if record.has("prompt") || record.has("messages") {
         let key = if record.has("prompt") { "prompt" } else { "messages" };
         let (check, reference) = check(record)?;
-        (record.text_or_messages(key, "user")?, check, reference)
+        (prompt_under(record, key)?, check, reference)
     } else if let Some(key) = record.first_of(&["conversations", "conversation", "instruction", "query", "problem"]) {
         let (check, reference) = check(record)?;
         let messages = match key {

@@ -8,7 +8,7 @@ use crate::DataError;
 use fireclay_corpus as corpus;
 
 /// Reads one file called `name` that holds `bytes`.
-fn read_file<T>(
+pub(super) fn read_file<T>(
     read: impl Fn(&[String]) -> Result<T, DataError>,
     name: &str,
     bytes: impl AsRef<[u8]>,
@@ -21,13 +21,18 @@ fn read_file<T>(
 
 /// The file fails with one line that names it and holds `expected`.
 #[track_caller]
-fn check_error<T: Debug>(read: impl Fn(&[String]) -> Result<T, DataError>, name: &str, text: &str, expected: &str) {
+pub(super) fn check_error<T: Debug>(
+    read: impl Fn(&[String]) -> Result<T, DataError>,
+    name: &str,
+    text: &str,
+    expected: &str,
+) {
     let message = read_file(read, name, text).unwrap_err().to_string();
     assert!(message.contains(name) && !message.contains('\n'), "{message}");
     assert!(message.contains(expected), "{message}: expected {expected:?}");
 }
 
-fn turns(messages: &[Message]) -> Vec<(&str, &str)> {
+pub(super) fn turns(messages: &[Message]) -> Vec<(&str, &str)> {
     messages.iter().map(|message| (message.role.as_str(), message.content.as_str())).collect()
 }
 

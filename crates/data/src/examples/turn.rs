@@ -1,10 +1,11 @@
 //! Messages of a conversation, in the spellings of common data sets.
 
 use fireclay_tokenizer::Message;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::calls::calls;
 use super::exchange;
-use super::record::Record;
+use super::record::{Record, is_nothing};
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
@@ -83,17 +84,16 @@ fn message(record: &Record, place: &str, mut object: Map<String, Value>) -> Resu
         object.shift_remove(other);
         object.insert(own.into(), text);
     }
-    let message = if from { share_gpt(record, place, object)? } else { openai(record, place, object)? };
-    check_weight(record, place, &message)?;
+    let mut message = if from { share_gpt(record, place, object)? } else { openai(record, place, object)? };
+    read_marks(record, place, &mut message)?;
     Ok(message)
 }
 
 fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Result<Message, DataError> {
     match object.get("role") {
         Some(Value::String(name)) if is_call(name) => {
-            let text = object.get("content").and_then(Value::as_str).unwrap_or_default();
-            let calls = tool_calls(record, &format!("{place}.content"), text)?;
-            object.shift_remove("content");
+            let content = object.shift_remove("content").unwrap_or_default();
+            let calls = calls(record, &format!("{place}.content"), content)?;
             object.insert("role".into(), "assistant".into());
             object.insert("tool_calls".into(), calls);
         }
@@ -106,16 +106,21 @@ fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Resul
         None => return Err(record.wrong(format!("`role` in `{place}`"), describe_keys(&object))),
         Some(other) => return Err(record.wrong(format!("a string as `{place}.role`"), kind(other))),
     }
-    // OpenAI's older form, with a single call.
-    let calls = object.get("tool_calls").is_some_and(|calls| !calls.is_null());
-    if !calls && let Some(call) = object.get("function_call").filter(|call| call.is_object()).cloned() {
-        object.shift_remove("function_call");
-        object.insert("tool_calls".into(), json!([{"type": "function", "function": call}]));
-    }
+    read_calls(record, place, &mut object)?;
     if !object.contains_key("content") && !object.contains_key("tool_calls") {
         return Err(record.wrong(format!("`content` in `{place}`"), describe_keys(&object)));
     }
     finished(record, place, object)
+}
+
+/// Puts the calls of a message under `tool_calls`, which may be under `function_call`, the older form of `OpenAI`.
+fn read_calls(record: &Record, place: &str, object: &mut Map<String, Value>) -> Result<(), DataError> {
+    let has = |object: &Map<String, Value>, key: &str| object.get(key).is_some_and(|value| !is_nothing(value));
+    let Some(key) = ["tool_calls", "function_call"].into_iter().find(|key| has(object, key)) else { return Ok(()) };
+    let value = object.shift_remove(key).unwrap_or_default();
+    let calls = calls(record, &format!("{place}.{key}"), value)?;
+    object.insert("tool_calls".into(), calls);
+    Ok(())
 }
 
 fn finished(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {
@@ -136,8 +141,9 @@ fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result
     rest.shift_remove("value");
     if is_call(&from) {
         rest.insert("role".into(), "assistant".into());
-        rest.insert("tool_calls".into(), tool_calls(record, &format!("{place}.value"), &value)?);
+        rest.insert("tool_calls".into(), calls(record, &format!("{place}.value"), value.into())?);
     } else {
+        read_calls(record, place, &mut rest)?;
         let Some(role) = role(&from) else {
             let expected = format!("human, gpt, system, tool, function_call or observation as `{place}.from`");
             return Err(record.wrong(expected, format!("{from:?}")));
@@ -153,32 +159,30 @@ fn is_call(role: &str) -> bool {
     matches!(role.to_lowercase().as_str(), "function_call" | "tool_call" | "function-call")
 }
 
-/// The calls in a JSON text: one `{name, arguments}` or a list of them.
-fn tool_calls(record: &Record, place: &str, text: &str) -> Result<Value, DataError> {
-    let expected = || format!("a call as JSON, `{{\"name\": …, \"arguments\": {{…}}}}`, as `{place}`");
-    let parsed: Value = serde_json::from_str(text).map_err(|_| record.wrong(expected(), "other text"))?;
-    let calls = match parsed {
-        Value::Array(calls) => calls,
-        one => vec![one],
-    };
-    let calls = calls.into_iter().map(|call| {
-        let has_name = call.get("name").is_some_and(Value::is_string);
-        if !has_name {
-            return Err(record.wrong(expected(), kind(&call)));
-        }
-        Ok(json!({"type": "function", "function": call}))
-    });
-    calls.collect()
-}
+/// Keys that say whether an answer is learned.
+pub(super) const MARKS: [&str; 4] = ["weight", "train", "loss", "trainable"];
 
-/// Refuses weights other than 0 and 1: an answer is either learned or not.
-fn check_weight(record: &Record, place: &str, message: &Message) -> Result<(), DataError> {
-    if let Some(train) = message.extra.get("train").filter(|train| !train.is_boolean() && !train.is_null()) {
-        return Err(record.wrong(format!("true or false as `{place}.train`"), train.to_string()));
+/// Has the marks say in one key, `train`, whether the answer is learned; `weight` stays beside it. Refuses what is
+/// neither on nor off.
+fn read_marks(record: &Record, place: &str, message: &mut Message) -> Result<(), DataError> {
+    let mut off = false;
+    for key in MARKS {
+        let Some(value) = message.extra.get(key) else { continue };
+        off |= match (value.as_bool(), value.as_f64()) {
+            (Some(on), _) => !on,
+            (_, Some(0.0)) => true,
+            (_, Some(1.0)) => false,
+            _ => {
+                let expected = if key == "weight" { "0 or 1" } else { "true or false" };
+                return Err(record.wrong(format!("{expected} as `{place}.{key}`"), value.to_string()));
+            }
+        };
+        if key == "loss" || key == "trainable" {
+            message.extra.shift_remove(key);
+        }
     }
-    match message.extra.get("weight") {
-        None => Ok(()),
-        Some(weight) if [Some(0.0), Some(1.0)].contains(&weight.as_f64()) => Ok(()),
-        Some(other) => Err(record.wrong(format!("0 or 1 as `{place}.weight`"), other.to_string())),
+    if off {
+        message.extra.insert("train".into(), false.into());
     }
+    Ok(())
 }

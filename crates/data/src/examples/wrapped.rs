@@ -6,6 +6,9 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::conversation::ANSWERED;
+use super::prompt::ASKED;
+use super::record::is_nothing;
 use crate::DataError;
 
 /// Keys of a list of examples.
@@ -13,28 +16,114 @@ const LISTS: [&str; 6] = ["data", "train", "validation", "test", "examples", "ro
 /// Keys of a row as the Hugging Face hub's server writes it.
 const ROW: [&str; 3] = ["row_idx", "row", "truncated_cells"];
 
+/// Keys that hold a whole example, whatever else lies beside them.
+const WHOLE: [&str; 11] = [
+    "messages",
+    "conversations",
+    "conversation",
+    "dialog",
+    "dialogue",
+    "message_tree_id",
+    "conversation_a",
+    "chosen",
+    "rejected",
+    "choices",
+    "continuation",
+];
+/// Keys that belong to every example: beside a list they would be lost.
+const SHARED: [&str; 6] = ["system", "system_prompt", "tools", "functions", "chat_template_kwargs", "history"];
+/// What the Hugging Face hub's server writes beside `rows`.
+const HUB: [&str; 4] = ["features", "num_rows_total", "num_rows_per_page", "partial"];
+
+/// A list of examples in an object.
+pub(super) struct List<'a> {
+    pub items: &'a str,
+    /// The keys beside it, which nobody reads.
+    pub left_out: Vec<String>,
+}
+
 /// The list of examples in the only object of a file; `None` if it is an example itself.
 ///
 /// # Errors
-/// When there are several lists, or columns in their place.
-pub(super) fn list<'a>(path: &Path, object: &'a str) -> Result<Option<&'a str>, DataError> {
+/// When there are several lists, columns in their place, or what belongs to every example beside a list.
+pub(super) fn list<'a>(path: &Path, object: &'a str) -> Result<Option<List<'a>>, DataError> {
     let Ok(entries) = serde_json::from_str::<BTreeMap<String, &'a RawValue>>(object) else { return Ok(None) };
     let lists = LISTS.into_iter().filter_map(|key| Some((key, entries.get(key)?.get())));
     let lists: Vec<(&str, &str)> = lists.filter(|(_, value)| holds_examples(value)).collect();
     let refused = |expected: &str, found: String| {
         Err(DataError::Keys { path: path.into(), line: 1, expected: expected.into(), found })
     };
-    match lists.as_slice() {
-        [] if !entries.is_empty() && entries.values().all(|value| is_column(value.get())) => {
+    let Some(&(key, items)) = lists.first() else {
+        return if !entries.is_empty() && entries.values().all(|value| is_column(value.get())) {
             refused("a list of examples", "columns; write the file by rows (in pandas with orient=\"records\")".into())
-        }
-        [] => Ok(None),
-        [(_, list)] => Ok(Some(list)),
-        several => {
-            let names: Vec<String> = several.iter().map(|(key, _)| format!("`{key}`")).collect();
-            refused("one list of examples in a file", names.join(" and "))
-        }
+        } else {
+            Ok(None)
+        };
+    };
+    if is_example(&entries, key) {
+        return Ok(None);
     }
+    let beside = || entries.iter().filter(|(other, _)| *other != key);
+    let others = beside().filter(|(other, value)| !is_of_hub(key, other) && looks_like_examples(value.get()));
+    let others: Vec<String> = others.map(|(other, _)| format!("`{other}`")).collect();
+    if !others.is_empty() {
+        let found = format!("`{key}` and {}; split the file, or keep one of them", others.join(" and "));
+        return refused("one list of examples in a file", found);
+    }
+    let left_out = beside().filter(|(other, value)| !is_of_hub(key, other) && !is_empty(value.get()));
+    let left_out: Vec<String> = left_out.map(|(other, _)| other.clone()).collect();
+    let shared = left_out.iter().filter(|other| SHARED.contains(&other.to_lowercase().as_str()));
+    let shared: Vec<String> = shared.map(|other| format!("`{other}`")).collect();
+    if shared.is_empty() {
+        Ok(Some(List { items, left_out }))
+    } else {
+        let names = shared.join(" and ");
+        refused(&format!("{names} in each example"), format!("{names} beside `{key}`; write it into the examples"))
+    }
+}
+
+/// Whether an object with a list under `list` is an example of its own: it has a conversation or answers, or a prompt.
+/// Beside `data`, which may be a conversation too, the prompt needs an answer.
+fn is_example(entries: &BTreeMap<String, &RawValue>, list: &str) -> bool {
+    let has = |keys: &[&str]| {
+        let holds = |value: &str| value.starts_with(['"', '[', '{']);
+        entries.iter().any(|(key, value)| keys.contains(&key.to_lowercase().as_str()) && holds(value.get()))
+    };
+    has(&WHOLE) || (has(&ASKED) && (list != "data" || has(&ANSWERED)))
+}
+
+fn is_of_hub(list: &str, key: &str) -> bool {
+    list == "rows" && HUB.contains(&key)
+}
+
+fn is_empty(value: &str) -> bool {
+    serde_json::from_str(value).is_ok_and(|value: Value| is_nothing(&value))
+}
+
+/// Whether a value under any key is a list whose first item is an example: an object with a key of one, or messages.
+fn looks_like_examples(value: &str) -> bool {
+    let is_key = |key: &String| {
+        let key = key.to_lowercase();
+        [&WHOLE[..], &ASKED, &ANSWERED, &["text", "row"]].concat().contains(&key.as_str())
+    };
+    match first_of(value) {
+        Some(Value::Object(first)) => is_message(&Value::Object(first.clone())) || first.keys().any(is_key),
+        Some(first) => is_conversation(&first),
+        None => false,
+    }
+}
+
+/// The first item of a list.
+fn first_of(value: &str) -> Option<Value> {
+    if !value.starts_with('[') {
+        return None;
+    }
+    let items: Vec<&RawValue> = serde_json::from_str(value).ok()?;
+    serde_json::from_str(items.first()?.get()).ok()
+}
+
+fn is_conversation(value: &Value) -> bool {
+    value.as_array().and_then(|messages| messages.first()).is_some_and(is_message)
 }
 
 /// Whether a value is a column: an object of values by the number of their row.
@@ -44,14 +133,9 @@ fn is_column(value: &str) -> bool {
             .is_ok_and(|rows| !rows.is_empty() && rows.keys().all(|row| row.parse::<u64>().is_ok()))
 }
 
-/// Whether a value is a list of objects that are not messages.
+/// Whether a value is a list of objects that are not messages, or of lists of messages.
 fn holds_examples(value: &str) -> bool {
-    if !value.trim_start().starts_with('[') {
-        return false;
-    }
-    let items: Vec<&RawValue> = serde_json::from_str(value).unwrap_or_default();
-    let first = items.first().and_then(|item| serde_json::from_str::<Value>(item.get()).ok());
-    first.is_some_and(|first| first.is_object() && !is_message(&first))
+    first_of(value).is_some_and(|first| (first.is_object() && !is_message(&first)) || is_conversation(&first))
 }
 
 /// Whether a value looks like a message.
