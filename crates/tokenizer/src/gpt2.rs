@@ -10,7 +10,7 @@ use tokenizers::{AddedToken, normalizers};
 use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
 use crate::settings::{self, Settings};
 use crate::text_file::read;
-use crate::{Tokenizer, TokenizerError};
+use crate::{Tokenizer, TokenizerError, added};
 
 pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Tokenizer, TokenizerError> {
     let vocabulary_path = folder.join(vocabulary);
@@ -43,17 +43,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     if qwen {
         library.with_normalizer(Some(normalizers::NFC)).map_err(invalid)?;
     }
-    for (id, token) in settings.added_tokens() {
-        let content = token.content.clone();
-        library.add_tokens([token]).map_err(invalid)?;
-        if library.token_to_id(&content) != Some(id) {
-            let detail = format!(
-                "tokenizer_config.json or added_tokens.json gives {content:?} the id {id}, which does not follow its \
-                 vocabulary"
-            );
-            return Err(TokenizerError::invalid(&vocabulary_path, detail));
-        }
-    }
+    added::add(&mut library, &settings, &vocabulary_path)?;
     if !folder.join("tokenizer_config.json").is_file() {
         settings.fill_in(has_end_of_text.then_some("<|endoftext|>"));
     }

@@ -44,6 +44,7 @@ mod ranks;
 mod sentencepiece;
 mod gguf;
 mod settings;
+mod added;
 mod save;
 mod chat;
 mod error;

@@ -9,7 +9,7 @@ use crate::guard::guarded;
 use crate::settings::Settings;
 use crate::steps::check_decoder;
 use crate::text_file::read;
-use crate::{Tokenizer, TokenizerError, gguf, gpt2, ranks, sentencepiece};
+use crate::{Tokenizer, TokenizerError, added, gguf, gpt2, ranks, sentencepiece};
 
 /// The largest id of a token, some 60 times that of the largest vocabularies in use.
 const LARGEST_ID: u64 = (1 << 24) - 1;
@@ -46,16 +46,16 @@ fn load_any(path: &Path) -> Result<Tokenizer, TokenizerError> {
         "vocab.json" | "merges.txt" => gpt2::load(folder, "vocab.json", "merges.txt"),
         _ if GgufFile::is_gguf(path) => gguf::load(path),
         "tokenizer.model" => sentencepiece::load(path),
-        "tokenizer.json" => load_json(path, Settings::read(folder)?),
+        "tokenizer.json" => load_json(path, Some(folder)),
         _ if path.extension().is_some_and(|extension| extension == "tiktoken") => ranks::load(path),
-        _ => load_json(path, Settings::default()),
+        _ => load_json(path, None),
     }
 }
 
 fn load_folder(folder: &Path) -> Result<Tokenizer, TokenizerError> {
     let has = |name: &str| folder.join(name).is_file();
     if has("tokenizer.json") {
-        return load_json(&folder.join("tokenizer.json"), Settings::read(folder)?);
+        return load_json(&folder.join("tokenizer.json"), Some(folder));
     }
     for (vocabulary, merges) in [("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt")] {
         if has(vocabulary) && has(merges) {
@@ -82,7 +82,8 @@ fn not_found(path: &Path) -> TokenizerError {
     TokenizerError::NotFound { path: path.to_owned(), looked_for: LOOKED_FOR }
 }
 
-fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerError> {
+/// Reads a `tokenizer.json`, with the files in the folder beside it if one is given.
+fn load_json(path: &Path, folder: Option<&Path>) -> Result<Tokenizer, TokenizerError> {
     let text = read(path)?;
     // The library's own message for a broken file names neither the file nor the expected content.
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| TokenizerError::json(path, &error))?;
@@ -92,9 +93,14 @@ fn load_json(path: &Path, settings: Settings) -> Result<Tokenizer, TokenizerErro
     }
     check_ids(path, &value)?;
     check_decoder(&value["decoder"]).map_err(|problem| TokenizerError::invalid(path, problem))?;
-    let settings = settings.of_file(path);
-    let library = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
-    Ok(Tokenizer::new(library, settings))
+    let mut library = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
+    let mut settings = Settings::default();
+    if let Some(folder) = folder {
+        settings = Settings::read(folder)?;
+        settings.read_added_tokens(folder)?;
+        added::add(&mut library, &settings, path)?;
+    }
+    Ok(Tokenizer::new(library, settings.of_file(path)))
 }
 
 /// Refuses ids that are too large, because tables are as long as the largest id.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokenizers::normalizers::Precompiled;
 
 use crate::settings::Settings;
-use crate::{Tokenizer, TokenizerError};
+use crate::{Tokenizer, TokenizerError, added};
 
 /// Longer pieces are not split into candidate merges.
 const LONGEST_MERGED: usize = 256;
@@ -243,18 +243,6 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let mut library: tokenizers::Tokenizer = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     settings.read_added_tokens(folder)?;
-    for (id, token) in settings.added_tokens() {
-        let content = token.content.clone();
-        library.add_tokens([token]).map_err(|error| TokenizerError::invalid(path, error))?;
-        if library.token_to_id(&content) != Some(id) {
-            return Err(TokenizerError::invalid(
-                path,
-                format!(
-                    "tokenizer_config.json or added_tokens.json gives {content:?} the id {id}, which does not follow \
-                     its vocabulary"
-                ),
-            ));
-        }
-    }
+    added::add(&mut library, &settings, path)?;
     Ok(Tokenizer::new(library, settings))
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
-use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::text_file::read;
+use crate::{TokenizerError, added};
 
 /// Our own key of `tokenizer_config.json`: end-of-text ids of the model's files. Other programs ignore it.
 const STOP_IDS: &str = "fireclay_stop_ids";
@@ -229,15 +229,22 @@ impl Settings {
         roles.filter_map(|role| Some((role.as_str(), self.special(role)?)))
     }
 
-    /// `added_tokens_decoder`, by id: how the files of GPT-2's kind tell of tokens beyond the vocabulary.
-    pub(crate) fn added_tokens(&self) -> Vec<(u32, AddedToken)> {
-        let listed = self.config.get("added_tokens_decoder").and_then(Value::as_object);
-        let entries = listed.into_iter().flatten();
-        let mut tokens: Vec<(u32, AddedToken)> = entries
-            .filter_map(|(id, token)| Some((id.parse().ok()?, serde_json::from_value(token.clone()).ok()?)))
-            .collect();
+    /// `added_tokens_decoder`, by id; `path` is the vocabulary's file.
+    pub(crate) fn added_tokens(&self, path: &Path) -> Result<Vec<(u32, AddedToken)>, TokenizerError> {
+        let listed = match self.config.get("added_tokens_decoder") {
+            None | Some(Value::Null) => return Ok(vec![]),
+            Some(Value::Object(listed)) => listed,
+            Some(_) => return Err(TokenizerError::invalid(path, "beside it, added_tokens_decoder is not an object")),
+        };
+        let token = |(id, token): (&String, &Value)| {
+            id.parse().ok().zip(added::parse(token)).ok_or_else(|| {
+                let detail = format!("beside it, added_tokens_decoder has {id:?}: {token}; give an id and its token");
+                TokenizerError::invalid(path, detail)
+            })
+        };
+        let mut tokens: Vec<(u32, AddedToken)> = listed.iter().map(token).collect::<Result<_, _>>()?;
         tokens.sort_by_key(|(id, _)| *id);
-        tokens
+        Ok(tokens)
     }
 }
 

@@ -10,6 +10,7 @@ mod turns;
 mod ends;
 mod unknown;
 mod files;
+mod added;
 mod hostile;
 mod formats;
 

@@ -1,0 +1,132 @@
+//! Tokens that files beside a vocabulary add to it, as `transformers` does: those of `added_tokens_decoder` and
+//! `added_tokens.json` first, by their ids, then those with a role such as `eos_token`, then the other special ones.
+//! New tokens get the ids that follow the vocabulary.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::AddedToken;
+
+use crate::TokenizerError;
+use crate::settings::{self, Settings};
+
+/// The roles that every tokenizer may have, in the order in which their tokens are added.
+const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// Adds the tokens of the settings that the library lacks; `path` is the vocabulary's file.
+pub(crate) fn add(library: &mut tokenizers::Tokenizer, settings: &Settings, path: &Path) -> Result<(), TokenizerError> {
+    let before = rows(library);
+    add_listed(library, settings, path)?;
+    let known: BTreeSet<String> = library.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    let mut named = vec![];
+    for token in special(settings, path)? {
+        if !known.contains(&token.content) && !token.content.is_empty() {
+            named.push(token);
+        }
+    }
+    library.add_special_tokens(named).map_err(|error| TokenizerError::invalid(path, error))?;
+    check_rows(library, before, path)
+}
+
+/// Adds the tokens whose ids are given.
+fn add_listed(library: &mut tokenizers::Tokenizer, settings: &Settings, path: &Path) -> Result<(), TokenizerError> {
+    let known: BTreeSet<String> = library.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    for (id, token) in settings.added_tokens(path)? {
+        let content = token.content.clone();
+        if !known.contains(&content) {
+            library.add_tokens([token]).map_err(|error| TokenizerError::invalid(path, error))?;
+        }
+        if let Some(own) = library.token_to_id(&content).filter(|own| *own != id) {
+            let detail = format!(
+                "tokenizer_config.json or added_tokens.json gives {content:?} the id {id}, which does not follow its \
+                 vocabulary, where it is {own}; copy these files again from one source"
+            );
+            return Err(TokenizerError::invalid(path, detail));
+        }
+    }
+    Ok(())
+}
+
+/// The special tokens that the settings name, in the order in which they are added.
+fn special(settings: &Settings, path: &Path) -> Result<Vec<AddedToken>, TokenizerError> {
+    let config = settings.config();
+    let of_key = |key: &str| config.get(key).filter(|value| !value.is_null());
+    let mut tokens = vec![];
+    for key in ROLES {
+        tokens.extend(of_key(key).map(|value| token(value, key, path)).transpose()?);
+    }
+    let further = config.keys().filter(|key| key.ends_with("_token") && !ROLES.contains(&key.as_str()));
+    // Keys such as `add_bos_token` are no tokens.
+    tokens.extend(further.filter_map(|key| token(of_key(key)?, key, path).ok()));
+    let mut listed = vec![];
+    for key in ["extra_special_tokens", "additional_special_tokens"] {
+        let values: Vec<&Value> = match of_key(key) {
+            None => continue,
+            Some(Value::Array(list)) => list.iter().collect(),
+            Some(Value::Object(named)) => named.values().collect(),
+            Some(other) => return Err(wrong(other, key, path)),
+        };
+        listed.extend(values.into_iter().map(|value| token(value, key, path)).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(tokens.into_iter().chain(listed).collect())
+}
+
+/// A special token: its spelling, or an object with `content`.
+fn token(value: &Value, key: &str, path: &Path) -> Result<AddedToken, TokenizerError> {
+    let token = match value {
+        Value::String(text) => Some(AddedToken::from(text.as_str(), true)),
+        _ => parse(value),
+    };
+    token.map(|token| AddedToken { special: true, ..token }).ok_or_else(|| wrong(value, key, path))
+}
+
+fn wrong(value: &Value, key: &str, path: &Path) -> TokenizerError {
+    let shown: String = value.to_string().chars().take(60).collect();
+    let detail =
+        format!("beside it, {key} in tokenizer_config.json has {shown}; give a token or an object with content");
+    TokenizerError::invalid(path, detail)
+}
+
+/// A token of an object with `content`; the other keys may be absent.
+pub(crate) fn parse(value: &Value) -> Option<AddedToken> {
+    let flag = |key: &str, absent: bool| match value.get(key) {
+        None | Some(Value::Null) => Some(absent),
+        Some(flag) => flag.as_bool(),
+    };
+    let special = flag("special", false)?;
+    Some(
+        AddedToken::from(value.get("content")?.as_str()?, special)
+            .lstrip(flag("lstrip", false)?)
+            .rstrip(flag("rstrip", false)?)
+            .single_word(flag("single_word", false)?)
+            .normalized(flag("normalized", !special)?),
+    )
+}
+
+fn rows(library: &tokenizers::Tokenizer) -> u32 {
+    library.get_vocab(true).values().max().map_or(0, |largest| largest + 1)
+}
+
+/// Refuses new tokens for which the model in the folder has no row.
+fn check_rows(library: &tokenizers::Tokenizer, before: u32, path: &Path) -> Result<(), TokenizerError> {
+    let after = rows(library);
+    if after == before {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // The reader of the model reports a damaged one.
+    let config = settings::read_object(&folder.join("config.json")).unwrap_or_default();
+    let Some(size) = config.get("vocab_size").and_then(Value::as_u64) else { return Ok(()) };
+    match (before..after).find(|id| u64::from(*id) >= size) {
+        None => Ok(()),
+        Some(id) => {
+            let token = library.id_to_token(id).unwrap_or_default();
+            let detail = format!(
+                "the files beside it add {token:?} as id {id}, but the model has only {size} tokens; remove the token \
+                 from tokenizer_config.json, special_tokens_map.json and added_tokens.json, or add it to the model"
+            );
+            Err(TokenizerError::invalid(path, detail))
+        }
+    }
+}

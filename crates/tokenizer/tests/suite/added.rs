@@ -1,0 +1,123 @@
+//! Tokens that the files beside a `tokenizer.json` add to it. The ids are those of transformers 5.24.
+
+use fireclay_tokenizer::Tokenizer;
+use serde_json::{Value, json};
+
+/// A tokenizer of bytes with three added tokens, 256 to 258, whose config has these keys too, and these files.
+fn load(keys: &Value, files: &[(&str, Value)]) -> Result<Tokenizer, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = (0_u8..=255).map(|byte| match byte {
+        b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF => char::from(byte),
+        0..=b' ' => char::from_u32(256 + u32::from(byte)).unwrap(),
+        0x7F..=0xA0 => char::from_u32(256 + 33 + u32::from(byte - 0x7F)).unwrap(),
+        0xAD => '\u{143}',
+    });
+    let vocabulary: serde_json::Map<String, Value> = bytes.map(String::from).zip((0..).map(Value::from)).collect();
+    let added = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().zip(256..).map(|(content, id)| {
+        json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": true})
+    });
+    let level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added.collect::<Vec<_>>(),
+        "normalizer": null, "pre_tokenizer": level, "post_processor": null, "decoder": level,
+        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                  "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocabulary,
+                  "merges": []}
+    });
+    let mut config = json!({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>",
+                            "pad_token": "<|endoftext|>", "bos_token": null});
+    config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+    for (name, value) in [("tokenizer.json", tokenizer), ("tokenizer_config.json", config)].iter().chain(files) {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    }
+    Tokenizer::load(folder.path()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn tokens_beside_a_tokenizer_json_get_the_next_ids() {
+    let token = |content: &str, special: bool| {
+        json!({"content": content, "lstrip": false, "rstrip": false, "normalized": false, "single_word": false,
+               "special": special})
+    };
+    let file = |name, value| vec![(name, value)];
+    for (keys, files, added) in [
+        (json!({}), file("added_tokens.json", json!({"<b>": 260, "<a>": 259})), vec![("<a>", false), ("<b>", false)]),
+        (json!({"added_tokens_decoder": {"259": token("<a>", true)}}), vec![], vec![("<a>", true)]),
+        (json!({"added_tokens_decoder": {"259": token("<a>", false)}}), vec![], vec![("<a>", false)]),
+        (json!({"added_tokens_decoder": {"259": {"content": "<a>"}}}), vec![], vec![("<a>", false)]),
+        (json!({"additional_special_tokens": ["<a>", "<b>"]}), vec![], vec![("<a>", true), ("<b>", true)]),
+        (json!({"additional_special_tokens": [token("<a>", false)]}), vec![], vec![("<a>", true)]),
+        (json!({"extra_special_tokens": ["<a>", "<b>"]}), vec![], vec![("<a>", true), ("<b>", true)]),
+        (json!({"extra_special_tokens": {"image_token": "<a>"}}), vec![], vec![("<a>", true)]),
+        (json!({"image_token": "<a>", "add_bos_token": true}), vec![], vec![("<a>", true)]),
+        (json!({"eos_token": "</s>"}), vec![], vec![("</s>", true)]),
+        (json!({"eos_token": token("</s>", true)}), vec![], vec![("</s>", true)]),
+        (
+            json!({"pad_token": "<p>", "unk_token": "<u>", "eos_token": "</s>", "bos_token": "<s>",
+                   "additional_special_tokens": ["<a>"]}),
+            vec![],
+            vec![("<s>", true), ("</s>", true), ("<u>", true), ("<p>", true), ("<a>", true)],
+        ),
+        (
+            json!({"eos_token": "</s>"}),
+            file("added_tokens.json", json!({"<a>": 259})),
+            vec![("<a>", false), ("</s>", true)],
+        ),
+        (
+            json!({}),
+            file("special_tokens_map.json", json!({"additional_special_tokens": ["<a>"]})),
+            vec![("<a>", true)],
+        ),
+    ] {
+        let tokenizer = load(&keys, &files).unwrap_or_else(|error| panic!("{keys} {files:?}: {error}"));
+        assert_eq!(tokenizer.vocab_size(), 259 + added.len(), "{keys} {files:?}");
+        for ((content, special), id) in added.into_iter().zip(259..) {
+            assert_eq!(tokenizer.encode_with_specials(content), [id], "{keys} {files:?}: {content}");
+            assert_eq!(tokenizer.is_special(id), special, "{keys} {files:?}: {content}");
+            if content == "</s>" {
+                assert_eq!(tokenizer.eos_id(), Some(id));
+            }
+        }
+    }
+    let of_vocabulary = load(&json!({"additional_special_tokens": ["!", "<|im_end|>"]}), &[]).unwrap();
+    assert_eq!((of_vocabulary.vocab_size(), of_vocabulary.is_special(33)), (259, true));
+}
+
+#[test]
+fn added_tokens_are_kept_when_saved() {
+    let tokenizer = load(&json!({"eos_token": "</s>", "extra_special_tokens": ["<a>"]}), &[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    tokenizer.save(folder.path()).unwrap();
+    let again = Tokenizer::load(folder.path()).unwrap();
+    assert_eq!(again.hash(), tokenizer.hash());
+    assert_eq!(again.encode_with_specials("</s><a>"), [259, 260]);
+}
+
+#[test]
+fn an_added_token_without_a_place_is_refused_by_name() {
+    let token = json!({"content": "<a>", "special": true});
+    for (keys, files, words) in [
+        (json!({"added_tokens_decoder": {"300": token}}), vec![], "\"<a>\" the id 300"),
+        (json!({"added_tokens_decoder": {"10": token}}), vec![], "\"<a>\" the id 10"),
+        (json!({"added_tokens_decoder": {"259": "<a>"}}), vec![], "added_tokens_decoder has \"259\""),
+        (json!({"added_tokens_decoder": ["<a>"]}), vec![], "added_tokens_decoder is not an object"),
+        (json!({}), vec![("added_tokens.json", json!({"<a>": 300}))], "\"<a>\" the id 300"),
+        (json!({}), vec![("added_tokens.json", json!({"<|im_end|>": 300}))], "\"<|im_end|>\" the id 300"),
+        (json!({"additional_special_tokens": [7]}), vec![], "additional_special_tokens in"),
+        (json!({"extra_special_tokens": "<a>"}), vec![], "extra_special_tokens in"),
+        (json!({"eos_token": 7}), vec![], "eos_token in"),
+    ] {
+        let Err(message) = load(&keys, &files) else { panic!("{keys} {files:?} was taken") };
+        assert!(message.contains(words) && !message.contains('\n'), "{keys} {files:?}: {message}");
+    }
+}
+
+#[test]
+fn an_added_token_without_a_row_in_the_model_is_refused() {
+    let model = |size: u32| [("config.json", json!({"vocab_size": size}))];
+    let message = load(&json!({"eos_token": "</s>"}), &model(259)).unwrap_err();
+    assert!(message.contains("\"</s>\" as id 259, but the model has only 259 tokens"), "{message}");
+    assert!(load(&json!({"eos_token": "</s>"}), &model(260)).is_ok());
+    assert!(load(&json!({}), &model(259)).is_ok());
+}
