@@ -14,6 +14,7 @@ mod stand_in;
 mod arguments;
 mod turns;
 mod outline;
+mod roles;
 pub(crate) mod frame;
 mod ends;
 mod learn;

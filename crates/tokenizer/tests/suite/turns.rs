@@ -271,6 +271,30 @@ fn tools_of_the_first_message_go_to_the_template() {
 }
 
 #[test]
+fn roles_that_the_template_leaves_out_are_named() {
+    let template = "{%- for m in messages -%}{%- if m.role in ['user', 'assistant'] -%}\
+                    {{- m.role + ': ' + m.content + '</s>' -}}{%- endif -%}{%- endfor -%}";
+    let with = |role: &str| {
+        let mut messages = chat();
+        messages.insert(0, Message::new(role, "Be brief."));
+        messages
+    };
+    let chats = [chat(), with("system"), with("system"), with("tool"), with("developer")];
+    let hidden = |template: &str| tokenizer(template, unchanged).hidden_roles(chats.iter().map(Vec::as_slice));
+    assert_eq!(hidden(template).into_iter().collect::<Vec<_>>(), ["developer", "system", "tool"]);
+    assert!(hidden(&plain()).is_empty());
+    // Of a role that is shown the first conversation decides, and one that the template refuses does not count.
+    let refusing = format!(
+        "{{%- if messages[0].role == 'system' -%}}{{{{ raise_exception('no') }}}}{{%- endif -%}}\
+                            {template}"
+    );
+    assert_eq!(hidden(&refusing).into_iter().collect::<Vec<_>>(), ["developer", "tool"]);
+    let deaf = "{%- for m in messages -%}{%- if m.role == 'assistant' -%}{{- m.content + '</s>' -}}{%- endif -%}\
+                {%- endfor -%}";
+    assert_eq!(hidden(deaf).into_iter().collect::<Vec<_>>(), ["developer", "system", "tool", "user"]);
+}
+
+#[test]
 fn stop_tokens_of_the_model_beside_the_tokenizer_count_and_survive_saving() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
