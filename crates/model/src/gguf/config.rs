@@ -256,7 +256,7 @@ impl Reader<'_> {
             Some(Entry::Text(kind)) => kind,
             Some(other) => return Err(self.wrong(&kind_key, other, "a name")),
         };
-        let attention_factor = self.number("rope.scaling.attn_factor")?.filter(|factor| *factor != 1.0);
+        let attention_factor = self.number("rope.scaling.attn_factor")?.filter(|factor| (factor - 1.0).abs() > 1e-6);
         match kind {
             "linear" if factor.is_some() => {
                 entries["rope_type"] = json!("linear");
