@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fireclay_gguf::{Entry, GgufFile};
+use fireclay_gguf::{Entry, GgufFile, Value as Stored};
 use serde_json::{Map, Value, json};
 
 use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, RANKS_PATTERN};
@@ -10,6 +10,9 @@ use crate::ranks::O200K_PATTERN;
 use crate::sentencepiece::{Kind, Model, Normalization, Piece, Split};
 use crate::settings::Settings;
 use crate::{Tokenizer, TokenizerError};
+
+/// The id of no token, −1 in 32 bits.
+const NO_TOKEN: u64 = u32::MAX as u64;
 
 /// The words of Mistral's Tekken.
 const TEKKEN_PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -182,19 +185,33 @@ impl Reader<'_> {
 
     /// The roles of tokens and the chat templates.
     fn settings(&self, pieces: &[Piece]) -> Result<Settings, TokenizerError> {
-        let id = |name: &str| {
-            let id = self.file.unsigned(&format!("tokenizer.ggml.{name}_token_id"))?;
-            usize::try_from(id).ok().filter(|&id| id < pieces.len())
+        let id = |name: &str| -> Result<Option<usize>, TokenizerError> {
+            let key = format!("tokenizer.ggml.{name}_token_id");
+            // Some files write −1 for none.
+            let none = |value: &Stored| matches!(value, Stored::Signed(-1) | Stored::Unsigned(NO_TOKEN));
+            if self.file.value(&key).is_none_or(none) {
+                return Ok(None);
+            }
+            let id = self.file.unsigned(&key).and_then(|id| usize::try_from(id).ok()).filter(|&id| id < pieces.len());
+            // Nothing depends on the padding, and every unknown character is reported without the token too.
+            if id.is_none() && !["padding", "unknown"].contains(&name) {
+                let detail = format!("{key} is not the id of one of its {} tokens; copy the file again", pieces.len());
+                return Err(TokenizerError::invalid(self.file.path(), detail));
+            }
+            Ok(id)
         };
         let mut settings = Settings::generated(None, None).of_file(self.file.path());
         for (role, name) in
             [("bos_token", "bos"), ("eos_token", "eos"), ("pad_token", "padding"), ("unk_token", "unknown")]
         {
-            if let Some(id) = id(name) {
+            if let Some(id) = id(name)? {
                 settings.set_special(role, &pieces[id].text);
             }
         }
-        let stop: Vec<u32> = ["eos", "eot", "eom"].into_iter().filter_map(id).map(|id| id as u32).collect();
+        let mut stop = vec![];
+        for name in ["eos", "eot", "eom"] {
+            stop.extend(id(name)?.map(|id| id as u32));
+        }
         settings.set_stop_ids(&stop);
         let sentencepiece = self.file.text("tokenizer.ggml.model") == Some("llama");
         let llama3 = matches!(self.file.text("tokenizer.ggml.pre"), Some("llama-bpe" | "llama3" | "llama-v3"));

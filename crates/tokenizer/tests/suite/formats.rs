@@ -211,3 +211,19 @@ fn what_a_gguf_file_does_not_say_is_an_error() {
     let refused = characters.gguf_metadata(9).unwrap_err();
     assert!(matches!(refused, TokenizerError::InvalidTokenizer { .. }), "{refused}");
 }
+
+#[test]
+fn an_end_token_that_a_gguf_file_does_not_have_is_refused() {
+    let fixture = Tokenizer::load(Path::new(FIXTURES).join("tokenizer.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["bos", "eos", "eot", "eom"] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        for entry in [Entry::U32(99_999), Entry::Text("2".into()), Entry::F32(2.0)] {
+            let changes = [(key.as_str(), Some(entry))];
+            let message = Tokenizer::load(gguf(&fixture, folder.path(), &changes)).unwrap_err().to_string();
+            assert!(message.contains(&key) && !message.contains('\n'), "{message}");
+        }
+        let none = [(key.as_str(), Some(Entry::U32(u32::MAX)))];
+        Tokenizer::load(gguf(&fixture, folder.path(), &none)).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
