@@ -14,38 +14,70 @@ use crate::settings::{self, Settings};
 /// The roles that every tokenizer may have, in the order in which their tokens are added.
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// Adds the tokens of the settings that the library lacks; `path` is the vocabulary's file.
+/// Adds the tokens of the settings that the library lacks; `path` is the vocabulary's file. A token for which the model
+/// in the folder has no row is left out, with a warning: it stays text.
 pub(crate) fn add(library: &mut tokenizers::Tokenizer, settings: &Settings, path: &Path) -> Result<(), TokenizerError> {
-    let before = rows(library);
-    add_listed(library, settings, path)?;
     let known: BTreeSet<String> = library.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-    let mut named = vec![];
-    for token in special(settings, path)? {
-        if !known.contains(&token.content) && !token.content.is_empty() {
-            named.push(token);
-        }
-    }
-    library.add_special_tokens(named).map_err(|error| TokenizerError::invalid(path, error))?;
-    check_rows(library, before, path)
-}
-
-/// Adds the tokens whose ids are given.
-fn add_listed(library: &mut tokenizers::Tokenizer, settings: &Settings, path: &Path) -> Result<(), TokenizerError> {
-    let known: BTreeSet<String> = library.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+    let is_new = |token: &AddedToken| !known.contains(&token.content) && !token.content.is_empty();
+    let mut rows = Rows::beside(path);
     for (id, token) in settings.added_tokens(path)? {
-        let content = token.content.clone();
-        if !known.contains(&content) {
-            library.add_tokens([token]).map_err(|error| TokenizerError::invalid(path, error))?;
+        let (content, is_new) = (token.content.clone(), is_new(&token));
+        if is_new {
+            rows.add(library, token)?;
         }
-        if let Some(own) = library.token_to_id(&content).filter(|own| *own != id) {
+        let Some(own) = library.token_to_id(&content).filter(|own| *own != id) else { continue };
+        if is_new {
             let detail = format!(
                 "tokenizer_config.json or added_tokens.json gives {content:?} the id {id}, which does not follow its \
                  vocabulary, where it is {own}; copy these files again from one source"
             );
             return Err(TokenizerError::invalid(path, detail));
         }
+        tracing::warn!("{}: {content:?} has the id {own}, and not {id} as a file beside it says", path.display());
+    }
+    for token in special(settings, path)?.into_iter().filter(is_new) {
+        rows.add(library, token)?;
     }
     Ok(())
+}
+
+/// The rows of the model in the folder of a vocabulary.
+struct Rows<'a> {
+    path: &'a Path,
+    /// Number of rows, if there is a model that says it.
+    size: Option<u64>,
+    /// Number of tokens, once it has been counted.
+    tokens: Option<u64>,
+}
+
+impl<'a> Rows<'a> {
+    fn beside(path: &'a Path) -> Self {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        // The reader of the model reports a damaged one.
+        let config = settings::read_object(&folder.join("config.json")).unwrap_or_default();
+        Self { path, size: config.get("vocab_size").and_then(Value::as_u64), tokens: None }
+    }
+
+    /// Adds a token, unless it is new and has no row.
+    fn add(&mut self, library: &mut tokenizers::Tokenizer, token: AddedToken) -> Result<(), TokenizerError> {
+        let is_new = library.token_to_id(&token.content).is_none();
+        let count = || library.get_vocab(true).into_values().max().map_or(0, |largest| u64::from(largest) + 1);
+        if let Some(size) = self.size.filter(|_| is_new) {
+            let tokens = self.tokens.get_or_insert_with(count);
+            if *tokens >= size {
+                tracing::warn!(
+                    "{}: the files beside it add {:?} as id {tokens}, but the model has only {size} tokens; it is left \
+                     out and read as text",
+                    self.path.display(),
+                    token.content
+                );
+                return Ok(());
+            }
+            *tokens += 1;
+        }
+        let added = if token.special { library.add_special_tokens([token]) } else { library.add_tokens([token]) };
+        added.map(drop).map_err(|error| TokenizerError::invalid(self.path, error))
+    }
 }
 
 /// The special tokens that the settings name, in the order in which they are added.
@@ -102,31 +134,4 @@ pub(crate) fn parse(value: &Value) -> Option<AddedToken> {
             .single_word(flag("single_word", false)?)
             .normalized(flag("normalized", !special)?),
     )
-}
-
-fn rows(library: &tokenizers::Tokenizer) -> u32 {
-    library.get_vocab(true).values().max().map_or(0, |largest| largest + 1)
-}
-
-/// Refuses new tokens for which the model in the folder has no row.
-fn check_rows(library: &tokenizers::Tokenizer, before: u32, path: &Path) -> Result<(), TokenizerError> {
-    let after = rows(library);
-    if after == before {
-        return Ok(());
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // The reader of the model reports a damaged one.
-    let config = settings::read_object(&folder.join("config.json")).unwrap_or_default();
-    let Some(size) = config.get("vocab_size").and_then(Value::as_u64) else { return Ok(()) };
-    match (before..after).find(|id| u64::from(*id) >= size) {
-        None => Ok(()),
-        Some(id) => {
-            let token = library.id_to_token(id).unwrap_or_default();
-            let detail = format!(
-                "the files beside it add {token:?} as id {id}, but the model has only {size} tokens; remove the token \
-                 from tokenizer_config.json, special_tokens_map.json and added_tokens.json, or add it to the model"
-            );
-            Err(TokenizerError::invalid(path, detail))
-        }
-    }
 }

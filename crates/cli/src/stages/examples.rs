@@ -49,6 +49,9 @@ pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
     if chats.hidden_tools() > 0 {
         tracing::warn!("{stage}: the chat template shows none of the tools of {} conversations", chats.hidden_tools());
     }
+    for role in chats.hidden_roles() {
+        tracing::warn!("{stage}: the chat template shows nothing of messages of role `{role}`, which are left out");
+    }
     if chats.hidden() > 0 {
         tracing::warn!("{stage}: the chat template shows nothing of {} answers, which are not learned", chats.hidden());
     }

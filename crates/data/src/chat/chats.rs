@@ -1,6 +1,6 @@
 //! Conversations as ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fireclay_tokenizer::{EncodedChat, Message, Tokenizer, TokenizerError};
@@ -20,6 +20,7 @@ pub struct EncodedChats {
     hidden: u64,
     hidden_tools: u64,
     unread: BTreeMap<String, u64>,
+    hidden_roles: BTreeSet<String>,
 }
 
 impl EncodedChats {
@@ -66,8 +67,9 @@ impl EncodedChats {
         for field in conversations.iter().flat_map(|conversation| tokenizer.unread_fields(&conversation.messages)) {
             *unread.entry(field.to_owned()).or_default() += 1;
         }
+        let hidden_roles = tokenizer.hidden_roles(conversations.iter().map(|conversation| &conversation.messages[..]));
         let padding = tokenizer.pad_id().unwrap_or(0);
-        Ok(Self { chats, context, padding, skips, cut, hidden, hidden_tools, unread })
+        Ok(Self { chats, context, padding, skips, cut, hidden, hidden_tools, unread, hidden_roles })
     }
 
     /// Number of conversations.
@@ -110,6 +112,12 @@ impl EncodedChats {
     #[must_use]
     pub fn hidden_tools(&self) -> u64 {
         self.hidden_tools
+    }
+
+    /// Roles, other than the assistant's, of which the chat template shows nothing.
+    #[must_use]
+    pub fn hidden_roles(&self) -> &BTreeSet<String> {
+        &self.hidden_roles
     }
 
     /// Message fields that neither this library nor the chat template reads, with the number of conversations that have

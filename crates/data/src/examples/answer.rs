@@ -17,7 +17,7 @@ pub(super) fn fault(answer: &Message) -> Option<&'static str> {
         Some(reason::NOT_AN_ANSWER)
     } else if answer.calls_tools() {
         Some(reason::CALLS)
-    } else if REASONING.iter().any(|key| has(key)) {
+    } else if REASONING.iter().any(has) {
         Some(reason::REASONING)
     } else if answer.is_learned() {
         None

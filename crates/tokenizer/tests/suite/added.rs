@@ -97,27 +97,32 @@ fn added_tokens_are_kept_when_saved() {
 #[test]
 fn an_added_token_without_a_place_is_refused_by_name() {
     let token = json!({"content": "<a>", "special": true});
-    for (keys, files, words) in [
-        (json!({"added_tokens_decoder": {"300": token}}), vec![], "\"<a>\" the id 300"),
-        (json!({"added_tokens_decoder": {"10": token}}), vec![], "\"<a>\" the id 10"),
-        (json!({"added_tokens_decoder": {"259": "<a>"}}), vec![], "added_tokens_decoder has \"259\""),
-        (json!({"added_tokens_decoder": ["<a>"]}), vec![], "added_tokens_decoder is not an object"),
-        (json!({}), vec![("added_tokens.json", json!({"<a>": 300}))], "\"<a>\" the id 300"),
-        (json!({}), vec![("added_tokens.json", json!({"<|im_end|>": 300}))], "\"<|im_end|>\" the id 300"),
-        (json!({"additional_special_tokens": [7]}), vec![], "additional_special_tokens in"),
-        (json!({"extra_special_tokens": "<a>"}), vec![], "extra_special_tokens in"),
-        (json!({"eos_token": 7}), vec![], "eos_token in"),
+    for (keys, words) in [
+        (json!({"added_tokens_decoder": {"300": token}}), "\"<a>\" the id 300"),
+        (json!({"added_tokens_decoder": {"10": token}}), "\"<a>\" the id 10"),
+        (json!({"added_tokens_decoder": {"259": "<a>"}}), "added_tokens_decoder has \"259\""),
+        (json!({"added_tokens_decoder": ["<a>"]}), "added_tokens_decoder is not an object"),
+        (json!({"additional_special_tokens": [7]}), "additional_special_tokens in"),
+        (json!({"extra_special_tokens": "<a>"}), "extra_special_tokens in"),
+        (json!({"eos_token": 7}), "eos_token in"),
     ] {
-        let Err(message) = load(&keys, &files) else { panic!("{keys} {files:?} was taken") };
-        assert!(message.contains(words) && !message.contains('\n'), "{keys} {files:?}: {message}");
+        let Err(message) = load(&keys, &[]) else { panic!("{keys} was taken") };
+        assert!(message.contains(words) && !message.contains('\n'), "{keys}: {message}");
     }
 }
 
 #[test]
-fn an_added_token_without_a_row_in_the_model_is_refused() {
-    let model = |size: u32| [("config.json", json!({"vocab_size": size}))];
-    let message = load(&json!({"eos_token": "</s>"}), &model(259)).unwrap_err();
-    assert!(message.contains("\"</s>\" as id 259, but the model has only 259 tokens"), "{message}");
-    assert!(load(&json!({"eos_token": "</s>"}), &model(260)).is_ok());
-    assert!(load(&json!({}), &model(259)).is_ok());
+fn the_id_of_a_tokenizer_json_wins_over_one_beside_it() {
+    let moved = [("added_tokens.json", json!({"<|im_end|>": 300}))];
+    assert_eq!(load(&json!({}), &moved).unwrap().encode_with_specials("<|im_end|>"), [258]);
+}
+
+#[test]
+fn an_added_token_without_a_row_in_the_model_stays_text() {
+    let load =
+        |size: u32| load(&json!({"eos_token": "</s>"}), &[("config.json", json!({"vocab_size": size}))]).unwrap();
+    let (without, with) = (load(259), load(260));
+    assert_eq!((without.vocab_size(), without.eos_id()), (259, None));
+    assert_eq!(without.encode_with_specials("</s>").len(), 4);
+    assert_eq!((with.vocab_size(), with.eos_id()), (260, Some(259)));
 }
