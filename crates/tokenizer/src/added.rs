@@ -108,7 +108,7 @@ fn special(settings: &Settings, path: &Path) -> Result<Vec<AddedToken>, Tokenize
 fn token(value: &Value, key: &str, path: &Path) -> Result<AddedToken, TokenizerError> {
     let token = match value {
         Value::String(text) => Some(AddedToken::from(text.as_str(), true)),
-        _ => parse(value),
+        _ => settings::added_token(value),
     };
     token.map(|token| AddedToken { special: true, ..token }).ok_or_else(|| wrong(value, key, path))
 }
@@ -118,20 +118,4 @@ fn wrong(value: &Value, key: &str, path: &Path) -> TokenizerError {
     let detail =
         format!("beside it, {key} in tokenizer_config.json has {shown}; give a token or an object with content");
     TokenizerError::invalid(path, detail)
-}
-
-/// A token of an object with `content`; the other keys may be absent.
-pub(crate) fn parse(value: &Value) -> Option<AddedToken> {
-    let flag = |key: &str, absent: bool| match value.get(key) {
-        None | Some(Value::Null) => Some(absent),
-        Some(flag) => flag.as_bool(),
-    };
-    let special = flag("special", false)?;
-    Some(
-        AddedToken::from(value.get("content")?.as_str()?, special)
-            .lstrip(flag("lstrip", false)?)
-            .rstrip(flag("rstrip", false)?)
-            .single_word(flag("single_word", false)?)
-            .normalized(flag("normalized", !special)?),
-    )
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
+use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::text_file::read;
-use crate::{TokenizerError, added};
 
 /// Our own key of `tokenizer_config.json`: end-of-text ids of the model's files. Other programs ignore it.
 const STOP_IDS: &str = "fireclay_stop_ids";
@@ -237,7 +237,7 @@ impl Settings {
             Some(_) => return Err(TokenizerError::invalid(path, "beside it, added_tokens_decoder is not an object")),
         };
         let token = |(id, token): (&String, &Value)| {
-            id.parse().ok().zip(added::parse(token)).ok_or_else(|| {
+            id.parse().ok().zip(added_token(token)).ok_or_else(|| {
                 let detail = format!("beside it, added_tokens_decoder has {id:?}: {token}; give an id and its token");
                 TokenizerError::invalid(path, detail)
             })
@@ -253,4 +253,20 @@ pub(crate) fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerEr
         return Ok(Map::new());
     }
     serde_json::from_str(&read(path)?).map_err(|error| TokenizerError::json(path, &error))
+}
+
+/// A token of an object with `content`; the other keys may be absent.
+pub(crate) fn added_token(value: &Value) -> Option<AddedToken> {
+    let flag = |key: &str, absent: bool| match value.get(key) {
+        None | Some(Value::Null) => Some(absent),
+        Some(flag) => flag.as_bool(),
+    };
+    let special = flag("special", false)?;
+    Some(
+        AddedToken::from(value.get("content")?.as_str()?, special)
+            .lstrip(flag("lstrip", false)?)
+            .rstrip(flag("rstrip", false)?)
+            .single_word(flag("single_word", false)?)
+            .normalized(flag("normalized", !special)?),
+    )
 }

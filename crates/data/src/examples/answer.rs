@@ -2,9 +2,8 @@
 
 use fireclay_tokenizer::Message;
 
-use super::conversation::REASONING;
 use super::reason;
-use super::record::{Record, is_nothing};
+use super::record::{REASONING, Record, is_nothing};
 use super::skips::Skips;
 
 /// Fields that are read elsewhere, or that are a mark that the answer is learned.

@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::beside::with_beside;
-use super::prompt::{ASKED, asked, prompt_under};
-use super::rating::LABELS;
+use super::prompt::{ANSWERED, ASKED, asked, prompt_under};
 use super::read::{self, Examples};
-use super::record::Record;
+use super::record::{LABELS, REASONING, Record};
 use super::{CORPUS, reason, trees};
 use crate::DataError;
 use crate::documents::Known;
@@ -44,11 +43,6 @@ const EXPECTED: &str = "`messages`, `conversations`, `prompt` (or `question`, `q
 
 /// Keys of whole conversations.
 const WHOLE: [&str; 6] = ["messages", "conversations", "conversation", "dialog", "dialogue", "data"];
-/// Keys of an answer.
-pub(super) const ANSWERED: [&str; 7] =
-    ["completion", "response", "output", "solution", "answer", "target", "generation"];
-/// Keys of the reasoning of an answer, as messages have them.
-pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
 /// Reads conversations.
 ///

@@ -8,6 +8,9 @@ use crate::DataError;
 
 /// Keys of a prompt.
 pub(super) const ASKED: [&str; 6] = ["prompt", "question", "instruction", "query", "problem", "input"];
+/// Keys of an answer.
+pub(super) const ANSWERED: [&str; 7] =
+    ["completion", "response", "output", "solution", "answer", "target", "generation"];
 
 /// The prompt, under whichever of its keys; text may itself be a dialogue of `Human:` and `Assistant:`. `None` if there
 /// is none.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::beside::with_beside;
 use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
-use super::record::Record;
+use super::record::{LABELS, Record};
 use super::{answer, reason};
 use crate::DataError;
 use crate::documents::Known;
@@ -23,9 +23,6 @@ pub struct Rating {
     /// Its origin: `path:line`, or the generator's name.
     pub origin: String,
 }
-
-/// Keys of a judgement: TRL's, and LLaMA-Factory's.
-pub(super) const LABELS: [&str; 2] = ["label", "kto_tag"];
 
 /// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie
 /// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response` or

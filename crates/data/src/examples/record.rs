@@ -10,6 +10,11 @@ use serde_json::{Map, Value};
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
+/// Keys of a judgement: TRL's, and LLaMA-Factory's.
+pub(super) const LABELS: [&str; 2] = ["label", "kto_tag"];
+/// Keys of the reasoning of an answer, as messages have them.
+pub(super) const REASONING: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+
 /// A JSON object and its place in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Record {

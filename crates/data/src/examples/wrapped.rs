@@ -6,8 +6,7 @@ use std::path::Path;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::conversation::ANSWERED;
-use super::prompt::ASKED;
+use super::prompt::{ANSWERED, ASKED};
 use super::record::is_nothing;
 use crate::DataError;
 
