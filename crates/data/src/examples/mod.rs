@@ -87,3 +87,5 @@ mod tests;
 mod forms;
 #[cfg(test)]
 mod kept;
+#[cfg(test)]
+mod pair_forms;
