@@ -21,7 +21,10 @@ pub(super) struct Member {
     pub deflated: bool,
 }
 
-/// The files in an archive, by name. Hidden ones, and those with a path outside the archive, are left out.
+/// The files in an archive, by name. Hidden ones are left out.
+///
+/// # Errors
+/// When it cannot be read as a whole: it is damaged, or two files have one name, or a file would lie outside of it.
 pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
     let failed = |reason: String| DataError::read(path, io::Error::new(io::ErrorKind::InvalidData, reason));
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
@@ -30,12 +33,22 @@ pub(super) fn members(path: &Path) -> Result<Vec<Member>, DataError> {
     if archive.len() > MOST_MEMBERS {
         return Err(failed(format!("an archive of {} files, more than {MOST_MEMBERS}; unpack it", archive.len())));
     }
+    if archive.has_duplicate_names() {
+        let why = "two files in it have the same name, of which only one would be read; unpack it and rename one";
+        return Err(failed(why.into()));
+    }
     let mut members = vec![];
     for index in 0..archive.len() {
         let file = archive
             .by_index_raw(index)
             .map_err(|error| failed(format!("file {index} in it is damaged ({error}); copy the archive again")))?;
-        let Some(name) = file.enclosed_name().filter(|_| file.is_file()) else { continue };
+        if !file.is_file() {
+            continue;
+        }
+        let Some(name) = file.enclosed_name() else {
+            let why = "a file in it lies outside of the archive by its name";
+            return Err(failed(format!("{why} ({}); unpack it", file.name().unwrap_or_default().escape_default())));
+        };
         let hidden = name.components().any(|part| {
             let part = part.as_os_str().as_encoded_bytes();
             part.starts_with(b".") || part == b"__MACOSX"

@@ -113,6 +113,10 @@ impl SourceFiles {
                     let modified = of_archive.modified;
                     self.files.push(SourceFile { path: named, bytes: length, modified, format, compression });
                 }
+                None if has_extension(&named, "zip") || has_extension(&named, "arrow") => {
+                    let why = "an archive or a table inside an archive is not supported; unpack the archive";
+                    return Err(DataError::read(&named, std::io::Error::other(why)));
+                }
                 // Empty files, and files of other kinds beside the data, are skipped.
                 None => self.skipped += 1,
                 Some(_) if member.length == 0 => self.skipped += 1,
@@ -150,6 +154,10 @@ impl SourceFiles {
                 } else {
                     self.skipped += 1;
                 }
+            } else if is_saved_table(&path) {
+                let why = "a table of `save_to_disk`, which is not read; write the data set with `to_json` or \
+                           `to_parquet`";
+                return Err(DataError::read(&path, std::io::Error::other(why)));
             } else {
                 self.skipped += 1;
             }
@@ -166,7 +174,17 @@ fn is_lfs_pointer(path: &Path) -> std::io::Result<bool> {
 }
 
 fn is_archive(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) && path.is_file()
+    has_extension(path, "zip") && path.is_file()
+}
+
+/// Whether this is a table of a data set that was written with `save_to_disk`.
+fn is_saved_table(path: &Path) -> bool {
+    let has = |name: &str| path.with_file_name(name).exists();
+    has_extension(path, "arrow") && (has("dataset_info.json") || has("state.json"))
+}
+
+fn has_extension(path: &Path, expected: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(expected))
 }
 
 fn describe(path: &Path, format: Format, compression: Compression) -> Result<SourceFile, DataError> {

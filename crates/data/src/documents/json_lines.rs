@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Document;
 use super::input::Input;
 use super::lines::Lines;
+use super::{Document, json_value};
 use crate::DataError;
 
 /// The string under one key of every line; blank lines are skipped.
@@ -34,8 +34,8 @@ impl JsonLines {
         let Some((number, line)) = self.lines.next_line()? else { return Ok(None) };
         if self.key != "text" {
             // The rare, slower case: the whole object is parsed.
-            let object: Option<serde_json::Map<String, Value>> = serde_json::from_str(line).ok();
-            let text = object.as_ref().and_then(|object| object.get(&self.key)?.as_str());
+            let object = json_value::parse(line).ok().map(|parsed| parsed.value);
+            let text = object.as_ref().and_then(|object| object.as_object()?.get(&self.key)?.as_str());
             let origin = format!("{}:{number}", self.path.display());
             return match text {
                 Some(text) => Ok(Some(Document::new(text, origin))),
@@ -50,7 +50,7 @@ impl JsonLines {
 }
 
 fn explain(path: &Path, line: u64, text: &str, key: &str) -> DataError {
-    match serde_json::from_str::<Value>(text) {
+    match json_value::parse(text).map(|parsed| parsed.value) {
         Ok(Value::Object(object)) => DataError::Keys {
             path: path.into(),
             line,
@@ -105,7 +105,7 @@ pub(crate) fn describe_keys(object: &serde_json::Map<String, Value>) -> String {
 
 fn found_instead(object: &serde_json::Map<String, Value>, key: &str) -> String {
     if let Some(value) = object.get(key) {
-        return if value.is_string() { format!("the key `{key}` twice") } else { format!("{} under it", kind(value)) };
+        return format!("{} under it", kind(value));
     }
     let has = |key: &str| object.contains_key(key);
     let meaning = if has("messages") || has("conversations") {

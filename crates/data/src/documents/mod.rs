@@ -17,6 +17,7 @@ mod archive;
 pub(crate) mod input;
 mod text;
 pub(crate) mod lines;
+pub(crate) mod json_value;
 pub(crate) mod json_lines;
 mod hub;
 mod files;
@@ -278,3 +279,5 @@ impl std::fmt::Debug for Documents {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod lost;

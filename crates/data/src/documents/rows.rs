@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
@@ -15,8 +15,8 @@ use crate::DataError;
 /// Rows decoded at a time.
 const ROWS: usize = 64;
 
-/// The rows of a file in order, with their numbers from 1. Null fields are left out: a column has them for every row
-/// without a value.
+/// The rows of a file in order, with their numbers from 1. Null fields inside a value are left out: a column has them
+/// for every row without a value.
 pub(crate) fn for_each_row(
     path: &Path,
     each: &mut dyn FnMut(u64, Map<String, Value>) -> Result<(), DataError>,
@@ -50,9 +50,7 @@ fn objects(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, String> {
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let values = values(column.as_ref()).map_err(|reason| format!("the column `{}`: {reason}", field.name()))?;
         for (row, value) in rows.iter_mut().zip(values) {
-            if !value.is_null() {
-                row.insert(field.name().clone(), value);
-            }
+            row.insert(field.name().clone(), value);
         }
     }
     Ok(rows)
@@ -68,7 +66,8 @@ fn values(column: &dyn Array) -> Result<Vec<Value>, String> {
         kind if kind.is_integer() && *kind != DataType::UInt64 => {
             with(&DataType::Int64)?.as_primitive::<Int64Type>().iter().map(Value::from).collect()
         }
-        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::UInt64 => {
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().iter().map(Value::from).collect(),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
             with(&DataType::Float64)?.as_primitive::<Float64Type>().iter().map(Value::from).collect()
         }
         DataType::List(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => {
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_objects_without_the_nulls_of_columns() {
+    fn rows_are_objects_without_the_nulls_inside_columns() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         let batch = batch();
@@ -250,8 +249,8 @@ mod tests {
         .unwrap();
         let expected = [
             (1, json!({"messages": [{"role": "user"}, {"role": "assistant", "name": "ann"}], "rank": 1, "score": 0.5})),
-            (2, json!({"messages": [{"role": "user"}], "score": 1.5})),
-            (3, json!({"rank": 3, "score": 2.5})),
+            (2, json!({"messages": [{"role": "user"}], "rank": null, "score": 1.5})),
+            (3, json!({"messages": null, "rank": 3, "score": 2.5})),
         ];
         assert_eq!(rows, expected);
     }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
+pub(super) fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
         let path = dir.path().join(name);
@@ -21,20 +21,20 @@ fn paths(path: impl AsRef<Path>) -> Vec<String> {
     vec![path.as_ref().to_str().unwrap().to_owned()]
 }
 
-fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Vec<Document>, DataError> {
+pub(super) fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Vec<Document>, DataError> {
     open_documents_with(&paths(path), options)?.collect()
 }
 
-fn read(path: impl AsRef<Path>) -> Result<Vec<Document>, DataError> {
+pub(super) fn read(path: impl AsRef<Path>) -> Result<Vec<Document>, DataError> {
     read_with(path, &ReadOptions::default())
 }
 
-fn texts(path: impl AsRef<Path>) -> Vec<String> {
+pub(super) fn texts(path: impl AsRef<Path>) -> Vec<String> {
     read(path).unwrap().into_iter().map(|document| document.text).collect()
 }
 
 /// One file with `bytes` fails with one line that holds all of `expected`.
-fn check_error(name: &str, bytes: &[u8], expected: &[&str]) {
+pub(super) fn check_error(name: &str, bytes: &[u8], expected: &[&str]) {
     let dir = folder(&[(name, bytes)]);
     let message = read(dir.path().join(name)).unwrap_err().to_string();
     assert!(message.contains(name) && !message.contains('\n'), "{message}");
@@ -330,7 +330,7 @@ mod parquet_files {
     }
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+pub(super) fn fixture(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
 }
 
@@ -344,7 +344,7 @@ fn packed_texts_and_archives_are_read() {
     assert_eq!(texts(folder(&[("a.txt.lz4", &two)]).path()), [story.repeat(2)]);
     check_error("a.txt.lz4", &[two, b"something else".to_vec()].concat(), &["a.txt.lz4"]);
     let dir = folder(&[("in/stories.zip", &fixture("stories.zip")), ("in/x.txt", b"beside")]);
-    // An archive is a folder: its files by name, hidden ones and those outside it left out.
+    // An archive is a folder: its files by name, hidden ones left out.
     let expected = ["first", "second", &story, "beside"];
     assert_eq!(texts(dir.path()), expected);
     assert_eq!(texts(dir.path().join("in/stories.zip")), expected[..3]);

@@ -68,7 +68,7 @@ fn tools(record: &Record) -> Result<Option<Value>, DataError> {
     let parsed = match record.value(key) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+        Some(Value::String(text)) => record.parsed(text).unwrap_or(Value::Null),
         Some(other) => other.clone(),
     };
     match parsed {

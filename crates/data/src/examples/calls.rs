@@ -28,7 +28,7 @@ fn wrong(record: &Record, place: &str, found: impl Into<String>) -> DataError {
 
 fn parsed(record: &Record, place: &str, value: Value) -> Result<Value, DataError> {
     match value {
-        Value::String(text) => serde_json::from_str(&text).map_err(|_| wrong(record, place, "other text")),
+        Value::String(text) => record.parsed(&text).ok_or_else(|| wrong(record, place, "other text")),
         other => Ok(other),
     }
 }

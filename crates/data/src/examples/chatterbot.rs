@@ -13,24 +13,42 @@ const DEEPEST: usize = 8;
 /// The line a dialogue starts on, and the dialogue as an object with `messages`.
 pub(super) type Dialogue = (u64, Map<String, Value>);
 
-/// The dialogues under `conversations`.
+/// The dialogues under `conversations` in each document of the file, and the keys beside them that nobody reads.
 ///
 /// A sentence in the place of a list is a dialogue without an answer. Scalars are text as written, such as `22` and
 /// `yes`.
-pub(super) fn dialogues(path: &Path, text: &str) -> Result<Vec<Dialogue>, DataError> {
+pub(super) fn dialogues(path: &Path, text: &str) -> Result<(Vec<Dialogue>, Vec<String>), DataError> {
     let mut reader = Reader { path, events: Parser::new_from_str(text) };
-    let Some(root) = reader.document()? else { return Ok(Vec::new()) };
-    let Node { value: Yaml::Map(entries), line } = root else {
-        return Err(reader.refused(root.line, "expected the key `conversations` with a list"));
-    };
-    let conversations = entries.into_iter().find(|(key, _)| key == "conversations");
-    let Some((_, conversations)) = conversations else {
-        return Err(reader.refused(line, "expected the key `conversations` with a list"));
-    };
-    let Yaml::List(items) = conversations.value else {
-        return Err(reader.refused(conversations.line, "`conversations` is not a list"));
-    };
-    items.into_iter().map(|item| Ok((item.line, dialogue(&reader, item)?))).collect()
+    let (mut dialogues, mut left_out) = (vec![], vec![]);
+    while let Some(document) = reader.document()? {
+        let expected = "expected the key `conversations` with a list";
+        let (line, entries) = match document.value {
+            Yaml::Map(entries) => (document.line, entries),
+            // A document without content.
+            Yaml::Text(text) if matches!(text.as_str(), "" | "~" | "null") => continue,
+            _ => return Err(reader.refused(document.line, expected)),
+        };
+        let mut conversations = None;
+        for (key, value) in entries {
+            match key.as_str() {
+                "conversations" if conversations.is_some() => {
+                    return Err(reader.refused(value.line, "the key `conversations` twice"));
+                }
+                "conversations" => conversations = Some(value),
+                "categories" => {}
+                _ if left_out.contains(&key) => {}
+                _ => left_out.push(key),
+            }
+        }
+        let Some(conversations) = conversations else { return Err(reader.refused(line, expected)) };
+        let Yaml::List(items) = conversations.value else {
+            return Err(reader.refused(conversations.line, "`conversations` is not a list"));
+        };
+        for item in items {
+            dialogues.push((item.line, dialogue(&reader, item)?));
+        }
+    }
+    Ok((dialogues, left_out))
 }
 
 fn dialogue<E>(reader: &Reader<E>, item: Node) -> Result<Map<String, Value>, DataError> {
@@ -68,7 +86,7 @@ struct Reader<'a, E> {
 }
 
 impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<'_, E> {
-    /// The first document of the file.
+    /// The next document of the file.
     fn document(&mut self) -> Result<Option<Node>, DataError> {
         loop {
             match self.next()? {

@@ -39,6 +39,12 @@ impl AnswerCheck {
     /// Any answer is allowed: only a reward model can judge it.
     pub const OPEN: Self = Self::Corpus(Check::Open);
 
+    /// Whether any answer is allowed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_right("").is_none()
+    }
+
     /// Whether `completion` is right, or `None` if there is no right or wrong.
     #[must_use]
     pub fn is_right(&self, completion: &str) -> Option<bool> {
@@ -77,6 +83,13 @@ impl Pattern {
             let message = error.to_string();
             message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })
+    }
+}
+
+impl Pattern {
+    /// Whether no answer can be wrong, as with an empty pattern.
+    pub(super) fn matches_everything(&self) -> bool {
+        ["", "\u{1}", "x\n9"].iter().all(|text| self.0.is_match(text))
     }
 }
 

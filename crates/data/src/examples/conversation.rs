@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::beside::with_beside;
-use super::prompt::{ANSWERED, ASKED, asked, prompt_under};
+use super::prompt::{ANSWERED, ASKED, asked, is_null, prompt_under};
 use super::read::{self, Examples};
 use super::record::{LABELS, REASONING, Record};
-use super::{CORPUS, reason, trees};
+use super::{CORPUS, reason, repeated, trees};
 use crate::DataError;
 use crate::documents::Known;
 use crate::documents::json_lines::kind;
@@ -78,7 +78,15 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
             };
             let inner = Record::new(Arc::clone(&record.path), record.line, object.clone());
             let asked = asked(record.string("instruction")?, &inner)?;
-            add(record, vec![asked, Message::new("assistant", inner.string("output")?)], found);
+            let output =
+                if inner.object.get("output").is_some_and(Value::is_null) { "" } else { inner.string("output")? };
+            add(record, vec![asked, Message::new("assistant", output)], found);
+            for key in inner.unread() {
+                found.ignored.add(format!("the key `{key}` of an instance is ignored"), record.origin());
+            }
+        }
+        if record.array("instances")?.is_empty() {
+            found.skips.add(reason::NO_ANSWER, record.origin());
         }
         return Ok(());
     }
@@ -93,11 +101,17 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         let answer = record.first_of(&ANSWERED);
         let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
         let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
-        let mut answers = record.text_or_messages(answer, "assistant")?;
         if messages.last().is_some_and(|last| last.role == "assistant") {
             found.skips.add(reason::NOTHING_TO_ANSWER, record.origin());
             return Ok(());
         }
+        let (asked, mut answers) = if record.has(answer) {
+            repeated::answer(record, answer, &messages)?
+        } else {
+            record.value(answer);
+            (messages, vec![])
+        };
+        messages = asked;
         messages.iter_mut().for_each(leave_out);
         if let ([answer], Some(key)) = (answers.as_mut_slice(), record.first_of(&REASONING)) {
             answer.extra.insert(key.into(), record.string(key)?.into());
@@ -107,6 +121,9 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     } else if let Some(key) = WHOLE.into_iter().find(|key| record.object.contains_key(*key)) {
         record.value(key);
         vec![]
+    } else if is_null(record) && ANSWERED.iter().any(|key| record.object.contains_key(*key)) {
+        found.skips.add(reason::EMPTY_PROMPT, record.origin());
+        return Ok(());
     } else if record.object.get("text").is_some_and(Value::is_string) {
         return Err(record.wrong(EXPECTED, "`text`, which pretraining reads: give the file under `data.paths`"));
     } else {

@@ -227,6 +227,27 @@ const FORMS: &[(&str, &str, &str)] = &[
     ("prompts", "an instruction", r#"{"instruction": "Add", "input": "1 2", "answer": "3"}"#),
     ("prompts", "a problem", r#"{"problem": "1 + 2?", "answer": "3"}"#),
     ("ratings", "prompt, completion and label", r#"{"prompt": "Hi", "completion": "Good day.", "label": true}"#),
+    (
+        "preferences",
+        "OpenAI",
+        r#"{"input": {"messages": [{"role": "user", "content": "Hi"}]}, "preferred_output": [{"role": "assistant", "content": "Good day."}], "non_preferred_output": [{"role": "assistant", "content": "Go."}]}"#,
+    ),
+    (
+        "preferences",
+        "HH-RLHF beside its prompt",
+        r#"{"prompt": "Hi", "chosen": "\n\nHuman: Hi\n\nAssistant: Good day.", "rejected": "\n\nHuman: Hi\n\nAssistant: Go."}"#,
+    ),
+    (
+        "preferences",
+        "messages as JSON in strings",
+        r#"{"prompt": "Hi", "chosen": "[{\"role\": \"assistant\", \"content\": \"Good day.\"}]", "rejected": "[{\"role\": \"assistant\", \"content\": \"Go.\"}]"}"#,
+    ),
+    (
+        "preferences",
+        "answers to another question",
+        r#"{"prompt": "Hi", "chosen": [{"role": "user", "content": "Bye"}, {"role": "assistant", "content": "Good day."}], "rejected": [{"role": "user", "content": "Bye"}, {"role": "assistant", "content": "Go."}]}"#,
+    ),
+    ("preferences", "no worse answer", r#"{"prompt": "Hi", "chosen": "Good day.", "rejected": null}"#),
     ("ratings", "a label that is a number", r#"{"prompt": "Hi", "completion": "Good day.", "label": 1}"#),
     (
         "ratings",
@@ -355,39 +376,4 @@ fn the_docs_list_every_form_of_file() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/your-own-data.md");
     let docs = std::fs::read_to_string(docs).unwrap();
     assert!(docs.contains(&table), "docs/your-own-data.md should have this table:\n{table}");
-}
-
-/// Reads an example of conversations, and returns the keys that were ignored.
-fn ignored(example: &str) -> Vec<String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.jsonl");
-    std::fs::write(&path, format!("{example}\n{example}\n")).unwrap();
-    let found = read_conversations(&[path.to_string_lossy().into_owned()]).unwrap();
-    found.ignored.iter().map(|(what, ignored)| format!("{what} {}", ignored.count)).collect()
-}
-
-#[test]
-fn keys_that_nobody_reads_are_counted_and_named_once() {
-    let check = |example: &str, expected: &[&str]| assert_eq!(ignored(example), expected, "{example}");
-    check(
-        r#"{"prompt": "Hi", "completion": "Hello", "source": "x", "score": 3}"#,
-        &["the key `score` is ignored 2", "the key `source` is ignored 2"],
-    );
-    check(r#"{"prompt": "Hi", "completion": "Hello", "source": null, "flag": false, "list": []}"#, &[]);
-    check(r#"{"prompt": "Hi", "completion": "Hello", "system": "S", "history": [["a", "b"]], "tools": []}"#, &[]);
-    let odd = r#"{"messages": [{"role": "critic", "content": "Hm"}, {"role": "assistant", "content": "Hello"}]}"#;
-    check(odd, &["the role \"critic\" goes to the chat template as it is 2"]);
-}
-
-#[test]
-fn what_stands_beside_the_messages_is_part_of_the_conversation() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.jsonl");
-    let text = r#"{"tools": "[{\"name\": \"t\"}]", "chat_template_kwargs": {"enable_thinking": false}, "system": "S", "prompt": "Hi", "completion": "Hello"}"#;
-    std::fs::write(&path, text).unwrap();
-    let found = read_conversations(&[path.to_string_lossy().into_owned()]).unwrap();
-    let first = &found.examples[0].messages[0];
-    assert_eq!((first.role.as_str(), first.content.as_str()), ("system", "S"));
-    assert_eq!(first.extra["tools"], serde_json::json!([{"name": "t"}]));
-    assert_eq!(first.extra["chat_template_kwargs"], serde_json::json!({"enable_thinking": false}));
 }

@@ -4,10 +4,10 @@ use fireclay_tokenizer::Message;
 
 const MARKS: [(&str, &str); 2] = [("\n\nHuman:", "user"), ("\n\nAssistant:", "assistant")];
 
-/// The turns of a dialogue; `None` if the text does not begin with one.
+/// The turns of a dialogue, whose lines may end as in Windows; `None` if the text does not begin with one.
 pub(super) fn messages(text: &str) -> Option<Vec<Message>> {
     // Some copies have lost the empty line at the start.
-    let text = format!("\n\n{}", text.trim_start());
+    let text = format!("\n\n{}", text.trim_start()).replace("\r\n", "\n");
     let mut turns: Vec<(usize, &str, &str)> = Vec::new();
     for (mark, role) in MARKS {
         turns.extend(text.match_indices(mark).map(|(at, _)| (at, mark, role)));
@@ -39,6 +39,7 @@ mod tests {
         let dialogue = [("user", "Hi\n\nthere"), ("assistant", "Hello: Human"), ("user", "x"), ("assistant", "")];
         check("\n\nHuman: Hi\n\nthere\n\nAssistant: Hello: Human\n\nHuman: x\n\nAssistant:", Some(&dialogue));
         check("Human: a", Some(&[("user", "a")]));
+        check("\r\n\r\nHuman: a\r\n\r\nAssistant: b", Some(&[("user", "a"), ("assistant", "b")]));
         check("\n\nAssistant: b\n\nHuman: c ", Some(&[("assistant", "b"), ("user", "c")]));
         check("Once upon a time\n\nHuman: a", None);
         check("", None);

@@ -240,3 +240,38 @@ fn the_context_of_a_task_goes_before_its_prompt() {
     check(r#"{"context": "C", "problem": "Q"}"#);
     check(r#"{"context": "C", "messages": [{"role": "user", "content": "Q"}]}"#);
 }
+
+/// Reads an example of conversations, and returns the keys that were ignored.
+fn ignored(example: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(&path, format!("{example}\n{example}\n")).unwrap();
+    let found = read_conversations(&[path.to_string_lossy().into_owned()]).unwrap();
+    found.ignored.iter().map(|(what, ignored)| format!("{what} {}", ignored.count)).collect()
+}
+
+#[test]
+fn keys_that_nobody_reads_are_counted_and_named_once() {
+    let check = |example: &str, expected: &[&str]| assert_eq!(ignored(example), expected, "{example}");
+    check(
+        r#"{"prompt": "Hi", "completion": "Hello", "source": "x", "score": 3}"#,
+        &["the key `score` is ignored 2", "the key `source` is ignored 2"],
+    );
+    check(r#"{"prompt": "Hi", "completion": "Hello", "source": null, "flag": false, "list": []}"#, &[]);
+    check(r#"{"prompt": "Hi", "completion": "Hello", "system": "S", "history": [["a", "b"]], "tools": []}"#, &[]);
+    let odd = r#"{"messages": [{"role": "critic", "content": "Hm"}, {"role": "assistant", "content": "Hello"}]}"#;
+    check(odd, &["the role \"critic\" goes to the chat template as it is 2"]);
+}
+
+#[test]
+fn what_stands_beside_the_messages_is_part_of_the_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let text = r#"{"tools": "[{\"name\": \"t\"}]", "chat_template_kwargs": {"enable_thinking": false}, "system": "S", "prompt": "Hi", "completion": "Hello"}"#;
+    std::fs::write(&path, text).unwrap();
+    let found = read_conversations(&[path.to_string_lossy().into_owned()]).unwrap();
+    let first = &found.examples[0].messages[0];
+    assert_eq!((first.role.as_str(), first.content.as_str()), ("system", "S"));
+    assert_eq!(first.extra["tools"], serde_json::json!([{"name": "t"}]));
+    assert_eq!(first.extra["chat_template_kwargs"], serde_json::json!({"enable_thinking": false}));
+}

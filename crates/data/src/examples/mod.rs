@@ -24,6 +24,7 @@
 //! which is counted with its reason in [`Skips`].
 
 mod skips;
+mod openai;
 mod record;
 mod exchange;
 mod calls;
@@ -31,6 +32,7 @@ mod turn;
 mod beside;
 mod human_assistant;
 mod prompt;
+mod repeated;
 mod wrapped;
 mod read;
 mod chatterbot;
@@ -75,6 +77,8 @@ mod reason {
     pub const NOT_AN_ANSWER: &str = "the last message is not the assistant's";
     pub const NOTHING_TO_ANSWER: &str = "the prompt ends with the assistant's words";
     pub const MEDIA: &str = "it comes with images, videos or sounds, which are not read";
+    pub const OTHER_QUESTION: &str = "an answer begins with another question than the prompt's";
+    pub const PYTHON: &str = "messages are written as Python prints them, not as JSON (`json.dumps` writes it)";
     pub const SEVERAL: &str = "an answer of several messages";
 }
 
@@ -89,3 +93,5 @@ mod forms;
 mod kept;
 #[cfg(test)]
 mod pair_forms;
+#[cfg(test)]
+mod spellings;

@@ -2,14 +2,13 @@
 
 use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::beside::with_beside;
 use super::conversation;
 use super::prompt::{fault, prompt};
 use super::read::{self, Examples};
 use super::record::Record;
-use super::{CORPUS, Rating, answer, human_assistant, reason, trees};
+use super::{CORPUS, Rating, answer, reason, repeated, trees};
 use crate::DataError;
 use crate::documents::Known;
 use fireclay_corpus::{Corruption, PreferencePair};
@@ -72,19 +71,20 @@ const ANSWER_0_1: [&str; 2] = ["response_0", "response_1"];
 const BETTER: &str = "better_response_id";
 
 const EXPECTED: &str = "`chosen` and `rejected` (with or without `prompt`, `question`, `instruction` or the messages \
-                        so far under `conversations`), or `message_tree_id` with `prompt`";
+                        so far under `conversations`), `input` with `preferred_output` and `non_preferred_output`, or `message_tree_id` with `prompt`";
 
 /// Reads preference pairs.
 ///
 /// | keys | form |
 /// |---|---|
-/// | `prompt` (or `question`, `query`, `instruction` with `input`), `chosen`, `rejected` | each text, one message or, as in TRL, messages; the answers may repeat the prompt's messages |
+/// | `prompt` (or `question`, `query`, `instruction` with `input`), `chosen`, `rejected` | each text, one message or, as in TRL, messages; the answers may repeat the prompt |
 /// | `conversations` or `messages` (those so far), `chosen`, `rejected` | the same |
 /// | `chosen`, `rejected` as messages | whole conversations that differ in the last message only |
 /// | `chosen`, `rejected` as text | `Human:` and `Assistant:` in turn, as in Anthropic's HH-RLHF (Bai et al. 2022, <https://arxiv.org/abs/2204.05862>) |
 /// | `chosen_response` and `rejected_response`, or `response_j` and `response_k` | other names of `chosen` and `rejected` |
 /// | `messages`, `rejected_response` | the last message is the better answer |
 /// | `response_0`, `response_1`, `better_response_id` | the better answer's number |
+/// | `input` with `messages`, `preferred_output`, `non_preferred_output` | `OpenAI` |
 /// | `message_tree_id`, `prompt` with nested `replies` | `OpenAssistant`: each ranked answer against each that is ranked lower |
 ///
 /// `margin` (a number) and `kind` (text) are read too if present.
@@ -103,6 +103,10 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
         }
         return Ok(());
     }
+    if is_null(record) {
+        found.skips.add(reason::EMPTY_ANSWER, record.origin());
+        return Ok(());
+    }
     let mut prompt = prompt(record)?.unwrap_or_default();
     let (mut chosen, mut rejected) = match answers(record)? {
         (Some(chosen), rejected) => (whole(record, chosen, &prompt)?, whole(record, rejected, &prompt)?),
@@ -114,7 +118,11 @@ fn parse(record: &Record, found: &mut Examples<Preference>) -> Result<(), DataEr
     };
     chosen = with_beside(record, chosen)?;
     rejected = with_beside(record, rejected)?;
-    let margin = record.optional_number("margin")?.map(|margin| margin as f32);
+    let margin = record.optional_number("margin")?;
+    if let Some(margin) = margin.filter(|margin| !(*margin as f32).is_finite()) {
+        return Err(record.wrong("a number of 32 bits under `margin`", format!("{margin:e}")));
+    }
+    let margin = margin.map(|margin| margin as f32);
     let kind = record.optional_string("kind")?.map(str::to_owned);
     let origin = record.origin();
     let (Some(last_chosen), Some(last_rejected)) = (chosen.pop(), rejected.pop()) else {
@@ -157,29 +165,17 @@ fn answers(record: &Record) -> Result<(Option<&str>, &str), DataError> {
 
 /// The prompt with the answer under `key`, which may repeat the prompt.
 fn whole(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
-    let messages = match &record.object[key] {
-        Value::String(text) if prompt.is_empty() => {
-            record.value(key);
-            let expected =
-                || format!("under `{key}` messages, or text that begins with `Human:`, as there is no `prompt`");
-            human_assistant::messages(text).ok_or_else(|| record.wrong(expected(), "other text"))?
-        }
-        _ => record.text_or_messages(key, "assistant")?,
-    };
-    // Only one of the two may have system messages.
-    let systems = |messages: &[Message]| messages.iter().take_while(|message| message.role == "system").count();
-    let (own, asked) = (systems(&messages), systems(prompt));
-    if !prompt[asked..].is_empty() && messages[own..].starts_with(&prompt[asked..]) {
-        let leading = if own > 0 { &messages[..own] } else { &prompt[..asked] };
-        if own > 0 && asked > 0 && messages[..own] != prompt[..asked] {
-            return Err(record.wrong("one system message", format!("another one under `{key}`")));
-        }
-        return Ok([leading, &messages[own..]].concat());
-    }
-    if messages.starts_with(prompt) {
-        return Ok(messages);
-    }
-    Ok([prompt, &messages].concat())
+    let (mut messages, mut answer) = repeated::answer(record, key, prompt)?;
+    messages.append(&mut answer);
+    Ok(messages)
+}
+
+/// Whether an answer is null where the others have one: a column that this row does not use.
+fn is_null(record: &Record) -> bool {
+    let pairs = || ANSWERS.iter().chain([&ANSWER_0_1]);
+    let is_whole = |pair: &[&str; 2]| pair.iter().all(|key| record.has(key));
+    let has_place = |pair: &[&str; 2]| pair.iter().all(|key| record.object.contains_key(*key));
+    !pairs().any(is_whole) && pairs().any(has_place)
 }
 
 /// Adds a pair, or counts the reason why it cannot be learned from.

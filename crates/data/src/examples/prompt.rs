@@ -1,6 +1,7 @@
 //! Prompt of an example: its keys, and reasons why it cannot be answered.
 
 use fireclay_tokenizer::Message;
+use serde_json::Value;
 
 use super::record::Record;
 use super::{human_assistant, reason};
@@ -19,23 +20,30 @@ pub(super) fn prompt(record: &Record) -> Result<Option<Vec<Message>>, DataError>
         let whole = record.first_of(&["conversations", "messages", "conversation"]);
         return whole.map(|key| record.turns(key)).transpose();
     };
-    if let Some(mut messages) = record.object[key].as_str().and_then(human_assistant::messages) {
-        record.value(key);
-        // "\n\nAssistant:" at the end asks for the answer.
-        messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
-        return Ok(Some(messages));
-    }
     prompt_under(record, key).map(Some)
 }
 
-/// The prompt under `key`: text, or messages; with an instruction's input.
+/// Whether there is no prompt but the place of one, as in a column that a row does not use.
+pub(super) fn is_null(record: &Record) -> bool {
+    let has_place = |key: &&str| record.object.contains_key(*key);
+    record.first_of(&ASKED).is_none() && ASKED.iter().any(has_place)
+}
+
+/// The prompt under `key`: text, which may be a dialogue, or messages; with an instruction's input.
 pub(super) fn prompt_under(record: &Record, key: &str) -> Result<Vec<Message>, DataError> {
-    if key == "instruction" {
+    let dialogue = record.object.get(key).and_then(Value::as_str).and_then(human_assistant::messages);
+    if let Some(mut messages) = dialogue.filter(|turns| turns.iter().any(|turn| turn.role == "user")) {
+        record.value(key);
+        // "\n\nAssistant:" at the end asks for the answer.
+        messages.pop_if(|last| last.role == "assistant" && last.content.is_empty());
+        return Ok(messages);
+    }
+    if key == "instruction" && record.written(key)?.is_none() {
         return Ok(vec![asked(record.string(key)?, record)?]);
     }
     let mut messages = record.text_or_messages(key, "user")?;
     if let ([asked], Some(context)) = (messages.as_mut_slice(), context(record)) {
-        asked.content = format!("{context}\n\n{}", asked.content);
+        asked.content = joined(context, &asked.content);
     }
     Ok(messages)
 }
@@ -44,8 +52,16 @@ pub(super) fn prompt_under(record: &Record, key: &str) -> Result<Vec<Message>, D
 pub(super) fn asked(instruction: &str, record: &Record) -> Result<Message, DataError> {
     let input = record.optional_string("input")?.filter(|input| !input.trim().is_empty());
     let input = input.or_else(|| context(record)).unwrap_or_default();
-    let asked = if input.trim().is_empty() { instruction.to_owned() } else { format!("{instruction}\n\n{input}") };
-    Ok(Message::new("user", asked))
+    Ok(Message::new("user", joined(instruction, input)))
+}
+
+/// Two texts on separate lines, of which either may be empty.
+fn joined(first: &str, second: &str) -> String {
+    match (first.trim().is_empty(), second.trim().is_empty()) {
+        (_, true) => first.to_owned(),
+        (true, false) => second.to_owned(),
+        (false, false) => format!("{first}\n\n{second}"),
+    }
 }
 
 /// The passage that a question is about.

@@ -4,10 +4,10 @@ use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
 use super::beside::with_beside;
-use super::prompt::{fault, prompt};
+use super::prompt::{self, fault, prompt};
 use super::read::{self, Examples};
 use super::record::{LABELS, Record};
-use super::{answer, reason};
+use super::{answer, reason, repeated};
 use crate::DataError;
 use crate::documents::Known;
 
@@ -41,9 +41,19 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
         found.skips.add(reason::NOT_RATED, record.origin());
         return Ok(());
     }
-    let (Some(mut prompt), Some(label)) = (prompt(record)?, label) else { return Err(record.unknown(expected)) };
-    let answers = match record.first_of(&["completion", "response", "output"]) {
-        Some(answer) => record.text_or_messages(answer, "assistant")?,
+    let asked = prompt(record)?;
+    if asked.is_none() && prompt::is_null(record) {
+        found.skips.add(reason::EMPTY_PROMPT, record.origin());
+        return Ok(());
+    }
+    let (Some(mut prompt), Some(label)) = (asked, label) else { return Err(record.unknown(expected)) };
+    let answers = match record.first_of(&ANSWERS) {
+        Some(answer) => {
+            let (asked, answers) = repeated::answer(record, answer, &prompt)?;
+            prompt = asked;
+            answers
+        }
+        None if ANSWERS.iter().any(|key| record.object.contains_key(*key)) && !ends_with_answer(&prompt) => vec![],
         // A whole conversation, of which the last message is rated.
         None => match prompt.pop_if(|last| last.role == "assistant") {
             Some(last) => vec![last],
@@ -51,11 +61,12 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
         },
     };
     let prompt = with_beside(record, prompt)?;
-    // Numeric columns have 0 and 1 instead of false and true.
-    let good = match record.value(label).and_then(serde_json::Value::as_u64) {
-        Some(label @ (0 | 1)) => label == 1,
-        _ => record.bool(label)?,
-    };
+    let good = is_good(record, label)?;
+    for other in LABELS.into_iter().filter(|other| *other != label && record.has(other)) {
+        if is_good(record, other)? != good {
+            return Err(record.wrong("one judgement", format!("`{label}` and `{other}`, which contradict each other")));
+        }
+    }
     let origin = record.origin();
     let fault = fault(&prompt).or(match answers.as_slice() {
         [answer] => answer::fault(answer).or(answer.content.trim().is_empty().then_some(reason::EMPTY_ANSWER)),
@@ -70,4 +81,19 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
         (fault, _) => found.skips.add(fault.unwrap_or(reason::EMPTY_ANSWER), origin),
     }
     Ok(())
+}
+
+/// Keys of an answer.
+const ANSWERS: [&str; 3] = ["completion", "response", "output"];
+
+fn ends_with_answer(messages: &[Message]) -> bool {
+    messages.last().is_some_and(|last| last.role == "assistant")
+}
+
+/// The judgement under `label`. Numeric columns have 0 and 1 instead of false and true.
+fn is_good(record: &Record, label: &str) -> Result<bool, DataError> {
+    match record.value(label).and_then(serde_json::Value::as_u64) {
+        Some(label @ (0 | 1)) => Ok(label == 1),
+        _ => record.bool(label),
+    }
 }

@@ -14,6 +14,7 @@ use super::{reason, wrapped};
 use crate::DataError;
 use crate::documents::input::{self, mark_length, valid_text};
 use crate::documents::json_lines::{json_error, kind};
+use crate::documents::json_value::{self, Parsed};
 use crate::documents::lines::Lines;
 use crate::documents::{Format, Known, SourceFile, SourceFiles};
 
@@ -67,6 +68,9 @@ pub(super) fn read<T>(
                 of_file.examples.truncate(before);
                 of_file.skips.add(reason, record.origin());
                 return Ok(());
+            }
+            if record.is_rounded() {
+                of_file.ignored.add("a whole number of more than 64 bits is rounded", record.origin());
             }
             for key in record.unread() {
                 of_file.ignored.add(format!("the key `{key}` is ignored"), record.origin());
@@ -125,7 +129,7 @@ pub(super) fn for_each_record(
     if file.format == Format::JsonLines {
         let mut lines = Lines::new(input, Arc::clone(&path), LONGEST_LINE);
         while let Some((line, text)) = lines.next_line()? {
-            each(Record::new(Arc::clone(&path), line, object(&path, line, text)?))?;
+            each(record(&path, line, text)?)?;
         }
         return Ok(());
     }
@@ -141,14 +145,17 @@ pub(super) fn for_each_record(
         Format::Json => {
             let (values, mut left_out) = values(&path, text)?;
             for (line, text) in values {
-                let mut record = Record::new(Arc::clone(&path), line, object(&path, line, text)?);
+                let mut record = record(&path, line, text)?;
                 record.left_out = std::mem::take(&mut left_out);
                 each(record)?;
             }
         }
         Format::Yaml => {
-            for (line, object) in chatterbot::dialogues(&path, text)? {
-                each(Record::new(Arc::clone(&path), line, object))?;
+            let (dialogues, mut left_out) = chatterbot::dialogues(&path, text)?;
+            for (line, object) in dialogues {
+                let mut record = Record::new(Arc::clone(&path), line, object);
+                record.left_out = std::mem::take(&mut left_out);
+                each(record)?;
             }
         }
         Format::JsonLines | Format::Text | Format::Parquet => unreachable!("no reader of examples takes these"),
@@ -166,7 +173,7 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
         let path: Arc<Path> = file.path.as_path().into();
         let input = input::open(&path, file.compression, None)?;
         if let Some((line, text)) = Lines::new(input, Arc::clone(&path), LONGEST_LINE).next_line()? {
-            first = Some(Record::new(Arc::clone(&path), line, object(&path, line, text)?));
+            first = Some(record(&path, line, text)?);
         }
     } else {
         for_each_record(file, |record| {
@@ -177,16 +184,23 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
     first.ok_or_else(|| DataError::Empty { path: file.path.clone() })
 }
 
-fn object(path: &Path, line: u64, text: &str) -> Result<Map<String, Value>, DataError> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => wrapped::row(path, line, object),
+fn record(path: &Arc<Path>, line: u64, text: &str) -> Result<Record, DataError> {
+    let failed = |error: &serde_json::Error| json_error(path, line + error.line().max(1) as u64 - 1, error);
+    let Parsed { value, rounded } = json_value::parse(text).map_err(|error| failed(&error))?;
+    let object = match value {
+        Value::Object(object) => wrapped::row(path, line, object)?,
         // A bare conversation.
-        Ok(Value::Array(messages)) if !messages.is_empty() && messages.iter().all(wrapped::is_message) => {
-            Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
+        Value::Array(messages) if !messages.is_empty() && messages.iter().all(wrapped::is_message) => {
+            Map::from_iter([("messages".to_owned(), Value::Array(messages))])
         }
-        Ok(other) => Err(DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) }),
-        Err(error) => Err(json_error(path, line + error.line().max(1) as u64 - 1, &error)),
-    }
+        other => {
+            let reason = format!("found {}", kind(&other));
+            return Err(DataError::Json { path: path.as_ref().into(), line, reason });
+        }
+    };
+    let record = Record::new(Arc::clone(path), line, object);
+    record.report_rounded(rounded);
+    Ok(record)
 }
 
 /// The rows of a `.parquet` file as objects, with their numbers from 1.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::openai;
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 
@@ -26,14 +27,29 @@ pub(super) struct Record {
     used: RefCell<BTreeSet<String>>,
     /// Why it cannot be used, if that was found deep inside it.
     fault: RefCell<Option<String>>,
+    /// A whole number in it that no value holds.
+    rounded: RefCell<Option<String>>,
     /// Keys of the file that lie beside the list of which this is the first object.
     pub left_out: Vec<String>,
 }
 
 impl Record {
     pub fn new(path: Arc<Path>, line: u64, object: Map<String, Value>) -> Self {
-        let (used, fault) = (RefCell::default(), RefCell::default());
-        Self { path, line, object: lower_case(object), used, fault, left_out: vec![] }
+        let object = openai::flat(lower_case(object));
+        let (used, fault, rounded) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { path, line, object, used, fault, rounded, left_out: vec![] }
+    }
+
+    /// Has a number named that had to be rounded.
+    pub fn report_rounded(&self, number: Option<String>) {
+        if let Some(number) = number {
+            self.rounded.borrow_mut().get_or_insert(number);
+        }
+    }
+
+    /// Whether a number had to be rounded.
+    pub fn is_rounded(&self) -> bool {
+        self.rounded.borrow().is_some()
     }
 
     /// Has the example skipped for this reason, once it is read.

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::beside::with_beside;
 use super::check::{FINAL_MARK, Number};
 use super::conversation;
-use super::prompt::{fault, prompt_under};
+use super::prompt::{fault, is_null, prompt_under};
 use super::read::{self, Examples};
 use super::record::Record;
-use super::{AnswerCheck, CORPUS, Pattern};
+use super::{AnswerCheck, CORPUS, Pattern, reason};
 use crate::DataError;
 use crate::documents::Known;
 use fireclay_corpus as corpus;
@@ -77,6 +77,9 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
             _ => record.turns(key)?,
         };
         (messages, check, reference)
+    } else if is_null(record) {
+        found.skips.add(reason::EMPTY_PROMPT, record.origin());
+        return Ok(());
     } else {
         return Err(record.unknown(EXPECTED));
     };
@@ -105,9 +108,18 @@ fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
         [] => Ok((AnswerCheck::OPEN, None)),
         ["answer"] => {
             let text = record.string("answer")?.to_owned();
+            if text.trim().is_empty() {
+                return Err(
+                    record.wrong("the right text under `answer`", "none; leave the key out if any answer will do")
+                );
+            }
             Ok((AnswerCheck::Exact { text: text.clone() }, Some(text)))
         }
         ["regex"] => match Pattern::new(record.string("regex")?) {
+            Ok(pattern) if pattern.matches_everything() => {
+                let expected = "a regular expression under `regex` that tells answers apart";
+                Err(record.wrong(expected, "one that matches every text; leave the key out if any answer will do"))
+            }
             Ok(pattern) => Ok((AnswerCheck::Regex { pattern }, None)),
             Err(reason) => Err(record.wrong("a regular expression under `regex`", reason)),
         },

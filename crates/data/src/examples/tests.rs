@@ -202,9 +202,10 @@ fn wrong_forms_are_errors_that_tell_the_line_and_the_keys() {
         "{\"prompt\": \"x\", \"completion\": 1}",
         "a string or an array of messages under `completion`, found a number",
     );
+    check("{\"prompt\": \"x\", \"completion\": \"y\", \"prompt\": \"z\"}", "not a JSON object: the key `prompt` twice");
     check(
-        "{\"instruction\": \"x\", \"output\": null}",
-        "expected a string or an array of messages under `output`, found null",
+        "{\"messages\": [{\"role\": \"user\", \"content\": \"x\", \"content\": \"y\"}]}",
+        "not a JSON object: the key `content` twice",
     );
     check("{\"message_tree_id\": \"x\", \"prompt\": {\"role\": \"prompter\"}}", "a tree of messages");
     check_error(read_conversations, "a.json", "[{},\n{\"a\": }]", "a.json:2: not a JSON object");

@@ -4,32 +4,60 @@ use fireclay_tokenizer::Message;
 use serde_json::{Map, Value};
 
 use super::calls::calls;
-use super::exchange;
 use super::record::{Record, is_nothing};
+use super::{exchange, reason};
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
+use crate::documents::json_value;
 
 impl Record {
-    /// The messages under `key`: an array of messages, one message, or a string, which is one message of `role`.
+    /// The messages under `key`: an array of messages, one message, either of these as JSON in a string, or another
+    /// string, which is one message of `role`.
     pub fn text_or_messages(&self, key: &str, role: &str) -> Result<Vec<Message>, DataError> {
         match self.value(key) {
-            Some(Value::String(text)) => Ok(vec![Message::new(role, text)]),
+            Some(Value::String(text)) => Ok(self.written(key)?.unwrap_or_else(|| vec![Message::new(role, text)])),
             Some(Value::Array(_)) => self.messages(key),
             Some(Value::Object(object)) => Ok(vec![message(self, key, object.clone())?]),
             _ => Err(self.wrong_under(key, "a string or an array of messages")),
         }
     }
 
+    /// The messages that a string under `key` holds as JSON; `None` for other text.
+    pub fn written(&self, key: &str) -> Result<Option<Vec<Message>>, DataError> {
+        let Some(text) = self.object.get(key).and_then(Value::as_str).map(str::trim_start) else { return Ok(None) };
+        if PYTHON.iter().any(|start| text.starts_with(start)) {
+            self.spoil(reason::PYTHON);
+        }
+        let parsed = Some(text).filter(|text| text.starts_with(['[', '{'])).and_then(|text| self.parsed(text));
+        let items = match parsed {
+            Some(Value::Array(items)) => items,
+            Some(object @ Value::Object(_)) => vec![object],
+            _ => vec![],
+        };
+        if items.is_empty() || !items.iter().all(is_whole_message) {
+            return Ok(None);
+        }
+        let messages = items.iter().enumerate();
+        messages.map(|(index, item)| self.message(&format!("{key}[{index}]"), item)).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The value of JSON in a string; a number in it that had to be rounded is reported.
+    pub fn parsed(&self, text: &str) -> Option<Value> {
+        let parsed = json_value::parse(text).ok()?;
+        self.report_rounded(parsed.rounded);
+        Some(parsed.value)
+    }
+
     /// The turns under `key`: messages, questions with their answers, or texts of the user and the assistant in turn;
     /// the array may be written as JSON in a string.
     pub fn turns(&self, key: &str) -> Result<Vec<Message>, DataError> {
         let written = match self.value(key) {
-            Some(Value::String(text)) => serde_json::from_str::<Vec<Value>>(text).ok(),
+            Some(Value::String(text)) => self.parsed(text),
             _ => None,
         };
         let items = match &written {
-            Some(items) => items,
-            None => self.array(key)?,
+            Some(Value::Array(items)) => items,
+            _ => self.array(key)?,
         };
         if let Some(messages) = exchange::texts_in_turn(items) {
             return Ok(messages);
@@ -60,9 +88,20 @@ impl Record {
     }
 }
 
+/// Messages as Python prints them.
+const PYTHON: [&str; 5] = ["[{'role':", "[{'content':", "[{'from':", "[{'value':", "{'role':"];
+
+/// Whether a value is a message of a role that is known, with its content or a call.
+fn is_whole_message(value: &Value) -> bool {
+    let name = value.get("role").or_else(|| value.get("from")).and_then(Value::as_str);
+    let has = |key: &&str| value.get(*key).is_some();
+    name.is_some_and(|name| role(name).is_some() || is_call(name))
+        && ["content", "value", "tool_calls", "function_call"].iter().any(has)
+}
+
 /// The role by one of its names in any case; `None` for unknown names.
 fn role(name: &str) -> Option<&'static str> {
-    Some(match name.to_lowercase().as_str() {
+    Some(match name.trim().to_lowercase().as_str() {
         "user" | "human" | "prompter" => "user",
         "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "bot" => "assistant",
         "system" => "system",
@@ -156,7 +195,7 @@ fn share_gpt(record: &Record, place: &str, object: Map<String, Value>) -> Result
 
 /// Whether a message of this role holds a call as JSON, which is the assistant's.
 fn is_call(role: &str) -> bool {
-    matches!(role.to_lowercase().as_str(), "function_call" | "tool_call" | "function-call")
+    matches!(role.trim().to_lowercase().as_str(), "function_call" | "tool_call" | "function-call")
 }
 
 /// Keys that say whether an answer is learned.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::prompt::{ANSWERED, ASKED};
 use super::record::is_nothing;
 use crate::DataError;
+use crate::documents::json_value;
 
 /// Keys of a list of examples.
 const LISTS: [&str; 6] = ["data", "train", "validation", "test", "examples", "rows"];
@@ -46,7 +47,9 @@ pub(super) struct List<'a> {
 /// # Errors
 /// When there are several lists, columns in their place, or what belongs to every example beside a list.
 pub(super) fn list<'a>(path: &Path, object: &'a str) -> Result<Option<List<'a>>, DataError> {
-    let Ok(entries) = serde_json::from_str::<BTreeMap<String, &'a RawValue>>(object) else { return Ok(None) };
+    // What is no object, or has a key twice, is refused where it is read as an example.
+    let Ok(entries) = json_value::entries(object) else { return Ok(None) };
+    let entries: BTreeMap<String, &'a RawValue> = entries.into_iter().collect();
     let lists = LISTS.into_iter().filter_map(|key| Some((key, entries.get(key)?.get())));
     let lists: Vec<(&str, &str)> = lists.filter(|(_, value)| holds_examples(value)).collect();
     let refused = |expected: &str, found: String| {
