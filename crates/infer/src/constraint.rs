@@ -3,8 +3,10 @@
 //! The `llguidance` crate parses the constraint and computes, before each token, the set of allowed next tokens. Both
 //! have limits ([`ConstraintCompiler::compile`]), so that a constraint may be untrusted.
 
-use std::fmt;
+mod schema_bounds;
+
 use std::sync::Arc;
+use std::{fmt, panic, thread};
 
 use llguidance::api::{GrammarWithLexer, ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie};
@@ -59,17 +61,17 @@ impl Constraint {
     }
 }
 
-/// A regular expression of the white space between two JSON tokens: at most one space. If indentation is allowed, a small model may write nothing
-/// else until its tokens are used up.
+/// A regular expression of the white space between two JSON tokens: at most one space. If indentation is allowed, a
+/// small model may write nothing else until its tokens are used up.
 pub const JSON_WHITE_SPACE: &str = r"\x20";
 
-/// The schema with our compiler options, unless it has its own.
+/// The schema with our compiler options.
 fn with_options(schema: &Value) -> Value {
     let mut schema = match schema {
         Value::Bool(true) => Value::Object(serde_json::Map::new()),
         other => other.clone(),
     };
-    if schema.as_object().is_some_and(|schema| !schema.contains_key("x-guidance")) {
+    if schema.is_object() {
         let options =
             JsonCompileOptions { whitespace_pattern: Some(JSON_WHITE_SPACE.into()), ..JsonCompileOptions::default() };
         options.apply_to(&mut schema);
@@ -112,18 +114,44 @@ impl fmt::Debug for ConstraintCompiler {
 /// Longest source of a constraint, in bytes.
 const MOST_SOURCE: usize = 256 << 10;
 
-/// Bounds for one constraint: about 20 ms to compile and 20 ms a mask at worst, and 40 MB of lexer states.
+/// Stack of the thread that compiles: the compiler recurses, up to 15 KiB for each step of a chain of references, of
+/// which [`MOST_SOURCE`] holds 3,000. Only what is used of it takes memory.
+const STACK: usize = 256 << 20;
+
+/// Bounds for one constraint: about 20 ms a mask at worst, and 20 to 50 MB of lexer states.
 fn limits() -> ParserLimits {
     ParserLimits {
         max_items_in_row: 1_000,
         initial_lexer_fuel: 1_000_000,
         step_lexer_fuel: 200_000,
         step_max_items: 50_000,
-        max_lexer_states: 20_000,
+        max_lexer_states: 50_000,
         max_grammar_size: 200_000,
         precompute_large_lexemes: true,
         verbose_errors: false,
     }
+}
+
+/// Checks that a JSON schema of a stranger takes little work to compile, and fits a reply: the different lengths of
+/// texts (`minLength`, `maxLength`, repetitions in `pattern`) have 4,000 characters together; `multipleOf` is 10,000 at
+/// most, as is their least common multiple where one number may have to meet several; 8 patterns and formats where one
+/// text may have to meet several; 50 names in `patternProperties`; 2,000 `properties` of an object that may have others.
+/// [`ConstraintCompiler::compile`] checks it too.
+///
+/// # Errors
+/// [`InferError::Constraint`] names the keyword, also `x-guidance`, the compiler's own.
+pub fn check_schema(schema: &Value) -> Result<(), InferError> {
+    on_deep_stack(|| schema_bounds::check(schema).map_err(refused))
+}
+
+/// Runs recursive work on a thread whose stack is deep enough for any source.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> Result<T, InferError> + Send) -> Result<T, InferError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("constraint".into()).stack_size(STACK);
+        let started = thread.spawn_scoped(scope, work);
+        let started = started.map_err(|error| refused(format!("no thread to compile it: {error}")))?;
+        started.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
+    })
 }
 
 impl ConstraintCompiler {
@@ -156,12 +184,17 @@ impl ConstraintCompiler {
     /// # Errors
     /// [`InferError::Constraint`] when its source is malformed or longer than 256 KiB, has a part that cannot be
     /// enforced, allows only the empty text or no text of this vocabulary's tokens, or exceeds the limits of time and
-    /// memory: 1,000,000 steps to build the lexer, 200,000 grammar symbols, 20,000 lexer states.
+    /// memory: those of [`check_schema`], 1,000,000 steps to build the lexer, 200,000 grammar symbols.
     pub fn compile(&self, constraint: &Constraint) -> Result<CompiledConstraint, InferError> {
         if constraint.size() > MOST_SOURCE {
             return Err(refused(format!("it has {} bytes, more than the limit of {MOST_SOURCE}", constraint.size())));
         }
-        let parser = self.factory.create_parser(constraint.grammar()?).map_err(refused)?;
+        let parser = on_deep_stack(|| {
+            if let Constraint::JsonSchema(schema) = constraint {
+                schema_bounds::check(schema).map_err(refused)?;
+            }
+            self.factory.create_parser(constraint.grammar()?).map_err(refused)
+        })?;
         let mut compiled =
             CompiledConstraint { matcher: Matcher::new(Ok(parser)), end: self.tokens, mask: None, ended: false };
         compiled.prepare()?;

@@ -71,7 +71,7 @@ mod padding;
 
 pub use completion::{Completion, FinishReason, PromptScore, Timing};
 pub use completions::{PaddedBatch, ScoreLimits, ScoredSequence, TokenScore, completion_logprobs, score_completions};
-pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler, JSON_WHITE_SPACE};
+pub use constraint::{CompiledConstraint, Constraint, ConstraintCompiler, JSON_WHITE_SPACE, check_schema};
 pub use distribution::{Distribution, Sampled, Sampler, Seen};
 pub use engine::{Engine, EngineConfig, Event, Memory, Request, RequestId, Speculation, Token};
 pub use error::InferError;
