@@ -2,7 +2,7 @@
 //! `added_tokens.json` first, by their ids, then those with a role such as `eos_token`, then the other special ones.
 //! New tokens get the ids that follow the vocabulary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
@@ -15,10 +15,27 @@ use crate::settings::{self, Settings};
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// Adds the tokens of the settings that the library lacks; `path` is the vocabulary's file. A token for which the model
-/// in the folder has no row is left out, with a warning: it stays text.
-pub(crate) fn add(library: &mut tokenizers::Tokenizer, settings: &Settings, path: &Path) -> Result<(), TokenizerError> {
-    let known: BTreeSet<String> = library.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
-    let is_new = |token: &AddedToken| !known.contains(&token.content) && !token.content.is_empty();
+/// in the folder has no row is left out, with a warning: it stays text. Tokens of `stated`, which are those of
+/// `added_tokens_decoder`, replace the library's where their flags differ.
+pub(crate) fn add(
+    library: &mut tokenizers::Tokenizer,
+    settings: &Settings,
+    stated: &[(u32, AddedToken)],
+    path: &Path,
+) -> Result<(), TokenizerError> {
+    let known: BTreeMap<String, AddedToken> =
+        library.get_added_tokens_decoder().into_values().map(|token| (token.content.clone(), token)).collect();
+    let is_new = |token: &AddedToken| !known.contains_key(&token.content) && !token.content.is_empty();
+    let roles: BTreeSet<&str> = settings.special_roles().map(|(_, token)| token).collect();
+    for (_, token) in stated {
+        // A token with a role is special in any case.
+        let token = AddedToken { special: token.special || roles.contains(token.content.as_str()), ..token.clone() };
+        if known.get(&token.content).is_some_and(|known| *known != token) {
+            let replaced =
+                if token.special { library.add_special_tokens([token]) } else { library.add_tokens([token]) };
+            replaced.map_err(|error| TokenizerError::invalid(path, error))?;
+        }
+    }
     let mut rows = Rows::beside(path);
     for (id, token) in settings.added_tokens(path)? {
         let (content, is_new) = (token.content.clone(), is_new(&token));

@@ -16,6 +16,7 @@ mod turns;
 mod outline;
 mod roles;
 pub(crate) mod frame;
+pub(crate) mod integers;
 mod ends;
 mod learn;
 
@@ -241,6 +242,13 @@ impl Tokenizer {
         let read = |key: &str| message::READ.contains(&key) || message::REASONING.contains(&key) && reasons();
         let keys = messages.iter().flat_map(|message| message.extra.keys());
         keys.map(String::as_str).filter(|key| !read(key) && !mentioned(key)).collect()
+    }
+
+    /// Whether the chat template takes the arguments of calls as objects, and those of the messages have a whole number
+    /// that a value cannot hold: it would show another one. Known once such a call was rendered.
+    pub fn rounds_arguments(&self, messages: &[Message]) -> bool {
+        let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
+        templates.into_iter().any(|template| template.rounds_arguments(messages))
     }
 
     /// The token with which the chat template ends the assistant's answers, if it does so with one.

@@ -142,7 +142,9 @@ impl Reader<'_> {
                 ));
             }
         };
-        let merges = self.file.texts("tokenizer.ggml.merges").unwrap_or_default();
+        let merges = self.file.texts("tokenizer.ggml.merges").ok_or_else(|| {
+            self.invalid("tokenizer.ggml.merges is missing or not a list of strings; convert the model again".into())
+        })?;
         let merges: Option<Vec<[&str; 2]>> =
             merges.iter().map(|merge| merge.split_once(' ').map(|(left, right)| [left, right])).collect();
         let merges = merges

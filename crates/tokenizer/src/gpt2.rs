@@ -27,6 +27,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     let merges = parse_merges(&merges_path, &read(&merges_path)?, &vocabulary)?;
 
     let mut settings = Settings::read(folder)?;
+    let stated = settings.added_tokens(&vocabulary_path)?;
     settings.read_added_tokens(folder)?;
     let invalid = |error: tokenizers::Error| TokenizerError::invalid(&vocabulary_path, error);
     // Without a class, transformers goes by the model beside it.
@@ -43,7 +44,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     if qwen {
         library.with_normalizer(Some(normalizers::NFC)).map_err(invalid)?;
     }
-    added::add(&mut library, &settings, &vocabulary_path)?;
+    added::add(&mut library, &settings, &stated, &vocabulary_path)?;
     if !folder.join("tokenizer_config.json").is_file() {
         settings.fill_in(has_end_of_text.then_some("<|endoftext|>"));
     }

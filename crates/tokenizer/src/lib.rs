@@ -50,6 +50,7 @@ mod chat;
 mod error;
 
 pub use chat::generation::Rendered;
+pub use chat::integers::unheld_integer;
 pub use chat::message::Message;
 pub use chat::template::{ChatTemplate, RenderOptions};
 pub use chat::{CHATML, EncodedAnswer, EncodedChat};

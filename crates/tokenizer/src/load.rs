@@ -97,8 +97,9 @@ fn load_json(path: &Path, folder: Option<&Path>) -> Result<Tokenizer, TokenizerE
     let mut settings = Settings::default();
     if let Some(folder) = folder {
         settings = Settings::read(folder)?;
+        let stated = settings.added_tokens(path)?;
         settings.read_added_tokens(folder)?;
-        added::add(&mut library, &settings, path)?;
+        added::add(&mut library, &settings, &stated, path)?;
     }
     Ok(Tokenizer::new(library, settings.of_file(path)))
 }

@@ -242,7 +242,8 @@ pub(crate) fn load(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let text = model.json().map_err(invalid)?.to_string();
     let mut library: tokenizers::Tokenizer = text.parse().map_err(|error| TokenizerError::invalid(path, error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
+    let stated = settings.added_tokens(path)?;
     settings.read_added_tokens(folder)?;
-    added::add(&mut library, &settings, path)?;
+    added::add(&mut library, &settings, &stated, path)?;
     Ok(Tokenizer::new(library, settings))
 }

@@ -136,30 +136,44 @@ impl Settings {
     pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, ..Self::default() };
         settings.add_stop_ids(folder);
+        // As in `transformers`: the map decides where there is no list of added tokens, as older versions wrote it.
+        let is_older = !settings.config.contains_key("added_tokens_decoder");
         for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
-            settings.config.entry(role).or_insert(token);
+            if is_older {
+                settings.config.insert(role, token);
+            } else {
+                settings.config.entry(role).or_insert(token);
+            }
         }
-        // If there are several templates, the newest format takes precedence.
-        if let Some(templates) = settings.config.remove("chat_template") {
-            settings.add_templates(&templates, &folder.join("tokenizer_config.json"))?;
-        }
+        settings.read_templates(folder)?;
+        Ok(settings)
+    }
+
+    /// Reads the chat templates. As in `transformers`, files of their own replace those of `tokenizer_config.json`;
+    /// that of `chat_template.json`, which is a processor's, is taken where there is no other.
+    fn read_templates(&mut self, folder: &Path) -> Result<(), TokenizerError> {
         let older = folder.join("chat_template.json");
         if let Some(templates) = read_object(&older)?.get("chat_template") {
-            settings.add_templates(templates, &older)?;
+            self.add_templates(templates, &older)?;
+        }
+        if let Some(templates) = self.config.remove("chat_template").filter(|templates| !templates.is_null()) {
+            self.templates.clear();
+            self.add_templates(&templates, &folder.join("tokenizer_config.json"))?;
         }
         let file = folder.join("chat_template.jinja");
         if file.is_file() {
-            settings.add_template("default", &read(&file)?, &file)?;
+            self.templates.clear();
+            self.add_template("default", &read(&file)?, &file)?;
         }
         if let Ok(entries) = fs::read_dir(folder.join("additional_chat_templates")) {
             for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
                 let name = path.file_stem().and_then(|name| name.to_str());
                 if let (Some(name), Some("jinja")) = (name, path.extension().and_then(|e| e.to_str())) {
-                    settings.add_template(name, &read(&path)?, &path)?;
+                    self.add_template(name, &read(&path)?, &path)?;
                 }
             }
         }
-        Ok(settings)
+        Ok(())
     }
 
     /// Either one template or a list of `{"name": …, "template": …}`.

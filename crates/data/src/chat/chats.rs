@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fireclay_tokenizer::{EncodedChat, Message, Tokenizer, TokenizerError};
 
-use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, encode_all, too_long};
+use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, ROUNDED, encode_all, too_long};
 use crate::DataError;
 use crate::examples::{Conversation, Skips};
 
@@ -43,6 +43,9 @@ impl EncodedChats {
             }
             if chat.hides_calls {
                 return Ok(Err(HIDDEN_CALLS.to_owned()));
+            }
+            if tokenizer.rounds_arguments(&conversation.messages) {
+                return Ok(Err(ROUNDED.to_owned()));
             }
             let mut answers = conversation.messages.iter().filter(|message| message.role == "assistant");
             if !answers.any(Message::is_learned) {

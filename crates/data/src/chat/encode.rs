@@ -27,6 +27,8 @@ pub(super) fn too_long(context: usize) -> String {
 
 pub(super) const NOTHING_MARKED: &str = "the chat template shows nothing that the assistant says";
 pub(super) const NOT_LEARNED: &str = "every answer has `weight` 0 or `train` false";
+pub(super) const ROUNDED: &str =
+    "a call has a whole number of more than 64 bits, which this chat template cannot show: it takes objects";
 pub(super) const HIDDEN_CALLS: &str = "the chat template leaves out the tool calls; use one that shows them";
 
 /// Encodes examples on all cores; `what` names them, and `origin` returns the origin of one.

@@ -3,7 +3,7 @@
 use fireclay_tokenizer::{EncodedAnswer, Message, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
-use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, encode_all, too_long};
+use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, ROUNDED, encode_all, too_long};
 use crate::DataError;
 use crate::examples::{Preference, Rating, Task};
 
@@ -138,6 +138,7 @@ fn answered(
         Some(answer) if !answer.unknown.is_empty() => return Err(TokenizerError::unknown(answer.unknown)),
         None => Err(NOTHING_MARKED.to_owned()),
         Some(answer) if answer.hides_calls => Err(HIDDEN_CALLS.to_owned()),
+        Some(_) if tokenizer.rounds_arguments(&messages) => Err(ROUNDED.to_owned()),
         Some(answer) if !answer.prompt_unchanged => Err(OTHER_PROMPT.to_owned()),
         Some(answer) => Ok(answer),
     })

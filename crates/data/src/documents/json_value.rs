@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use fireclay_tokenizer::unheld_integer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ pub(crate) struct Parsed {
 pub(crate) fn parse(text: &str) -> serde_json::Result<Parsed> {
     let Strict(value) = serde_json::from_str(text)?;
     let mut rounded = None;
-    let value = if unheld(text).is_some() { kept(text.trim(), true, &mut rounded)? } else { value };
+    let value = if unheld_integer(text).is_some() { kept(text.trim(), true, &mut rounded)? } else { value };
     Ok(Parsed { value, rounded })
 }
 
@@ -47,7 +48,7 @@ fn kept(text: &str, may_call: bool, rounded: &mut Option<String>) -> serde_json:
         for (key, raw) in entries {
             let raw = raw.get();
             let is_arguments = is_call && ARGUMENTS.contains(&key.as_str()) && raw.starts_with('{');
-            let value = if is_arguments && unheld(raw).is_some() {
+            let value = if is_arguments && unheld_integer(raw).is_some() {
                 raw.into()
             } else {
                 kept(raw, may_call && !FUNCTIONS.contains(&key.as_str()), rounded)?
@@ -60,7 +61,7 @@ fn kept(text: &str, may_call: bool, rounded: &mut Option<String>) -> serde_json:
         let items: Vec<&RawValue> = serde_json::from_str(text)?;
         return items.into_iter().map(|raw| kept(raw.get(), may_call, rounded)).collect();
     }
-    match unheld(text) {
+    match unheld_integer(text) {
         // As in Python.
         Some("-0") => return Ok(0.into()),
         Some(number) => {
@@ -69,39 +70,6 @@ fn kept(text: &str, may_call: bool, rounded: &mut Option<String>) -> serde_json:
         None => {}
     }
     serde_json::from_str(text)
-}
-
-/// The first whole number in a JSON text that no number of 64 bits is; `-0` would become a fraction.
-fn unheld(text: &str) -> Option<&str> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at;
-        match bytes[at] {
-            b'"' => {
-                at += 1;
-                while at < bytes.len() && bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                at += 1;
-            }
-            b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
-                at += bytes[at..].iter().take_while(|byte| is_part(byte)).count();
-                let number = &text[start..at];
-                if !is_held(number) {
-                    return Some(number);
-                }
-            }
-            _ => at += 1,
-        }
-    }
-    None
-}
-
-fn is_held(number: &str) -> bool {
-    let is_whole = !number.contains(['.', 'e', 'E']);
-    number != "-0" && (!is_whole || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok())
 }
 
 /// A value without keys that stand twice.
@@ -233,21 +201,16 @@ mod tests {
 
     #[test]
     fn whole_numbers_of_more_than_64_bits_are_kept_in_arguments_and_reported_elsewhere() {
-        let big = "79228162514264337593543950336";
+        let (big, rounded) = ("79228162514264337593543950336", 79_228_162_514_264_337_593_543_950_336.0);
         let call = |key: &str| format!(r#"{{"name": "t", "{key}": {{"x": {big}, "y": -0, "z": 1.10}}}}"#);
         for key in ARGUMENTS {
             let arguments = format!(r#"{{"x": {big}, "y": -0, "z": 1.10}}"#);
             check(&call(key), &json!({"name": "t", key: arguments}), None);
         }
-        check(
-            &format!(r#"{{"id": {big}, "a": "{big}"}}"#),
-            &json!({"id": 79228162514264337593543950336.0, "a": big}),
-            Some(big),
-        );
+        check(&format!(r#"{{"id": {big}, "a": "{big}"}}"#), &json!({"id": rounded, "a": big}), Some(big));
         check(r#"{"a": -0, "b": -0.0}"#, &json!({"a": 0, "b": -0.0}), None);
         // The parameters of a tool are a schema.
-        let schema =
-            json!({"tools": [{"name": "t", "parameters": {"x": 79228162514264337593543950336.0, "y": 0, "z": 1.1}}]});
+        let schema = json!({"tools": [{"name": "t", "parameters": {"x": rounded, "y": 0, "z": 1.1}}]});
         check(&format!(r#"{{"tools": [{}]}}"#, call("parameters")), &schema, Some(big));
     }
 }

@@ -24,6 +24,9 @@ pub struct Rating {
     pub origin: String,
 }
 
+/// Keys of an answer.
+const ANSWERS: [&str; 3] = ["completion", "response", "output"];
+
 /// Reads ratings: `prompt` and `completion`, each text or messages, and `label`, true for good; the prompt may lie
 /// under the other keys that [`read_preferences`](super::read_preferences) lists, the completion under `response` or
 /// `output`, or it is the last message of a conversation; the label may lie under `kto_tag`. This is how TRL has them for KTO (Ethayarajh et al. 2024, <https://arxiv.org/abs/2402.01306>).
@@ -82,9 +85,6 @@ fn parse(record: &Record, found: &mut Examples<Rating>) -> Result<(), DataError>
     }
     Ok(())
 }
-
-/// Keys of an answer.
-const ANSWERS: [&str; 3] = ["completion", "response", "output"];
 
 fn ends_with_answer(messages: &[Message]) -> bool {
     messages.last().is_some_and(|last| last.role == "assistant")

@@ -59,7 +59,7 @@ fn are_alike(one: &[Message], other: &[Message]) -> bool {
 /// The messages of an answer. Without a prompt, text has to be a whole dialogue.
 fn said(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, DataError> {
     let Value::String(text) = &record.object[key] else { return record.text_or_messages(key, "assistant") };
-    if let Some(messages) = dialogue(text, prompt.is_empty()) {
+    if let Some(messages) = dialogue(text, prompt) {
         record.value(key);
         return Ok(messages);
     }
@@ -70,12 +70,11 @@ fn said(record: &Record, key: &str, prompt: &[Message]) -> Result<Vec<Message>, 
     record.text_or_messages(key, "assistant")
 }
 
-/// The turns of a dialogue with a question and an answer, or of an answer with its mark; if it stands `alone`, of any
-/// dialogue.
-fn dialogue(text: &str, alone: bool) -> Option<Vec<Message>> {
+/// The turns of a dialogue. Beside a prompt, text is one if it begins with an empty line and a mark, or repeats the
+/// prompt: other text may be an answer that tells of a dialogue.
+fn dialogue(text: &str, prompt: &[Message]) -> Option<Vec<Message>> {
     let turns = human_assistant::messages(text)?;
-    let answers = turns.iter().any(|turn| turn.role == "assistant");
-    let asks = turns.first().is_some_and(|turn| turn.role == "user");
-    let is_marked = ["\n\nAssistant:", "\r\n\r\nAssistant:"].iter().any(|mark| text.starts_with(mark));
-    (alone || is_marked || asks && answers).then_some(turns)
+    let is_marked = text.starts_with("\n\n") || text.starts_with("\r\n\r\n");
+    let repeats = || place(&turns, prompt).is_some_and(|at| at + prompt.len() < turns.len());
+    (prompt.is_empty() || is_marked || repeats()).then_some(turns)
 }

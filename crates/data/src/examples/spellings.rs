@@ -48,7 +48,10 @@ fn answers_that_are_dialogues_are_read_as_such_beside_a_prompt() {
     check_pair(&pair(r#""a""#, longer), &all);
     check_pair(&pair(r#""Hi""#, longer), &all);
     check_pair(&pair(r#""\n\nHuman: a\n\nAssistant: b\n\nHuman: Hi""#, longer), &all);
-    // Text that only mentions a mark is an answer.
+    check_pair(&pair(r#""Hi""#, r#""Human: Hi\n\nAssistant: ANSWER""#), &HI);
+    // Text that only mentions a mark is an answer, and so is a dialogue about something else.
+    let told = read_file(read_preferences, "p.jsonl", pair(r#""Hi""#, r#""Human: x\n\nAssistant: ANSWER""#)).unwrap();
+    assert_eq!(told.examples[0].chosen, "Human: x\n\nAssistant: good");
     let read =
         read_file(read_preferences, "p.jsonl", pair(r#""Hi""#, r#""ANSWER\n\nHuman: x\n\nAssistant: y""#)).unwrap();
     assert_eq!(read.examples[0].chosen, "good\n\nHuman: x\n\nAssistant: y");
@@ -101,7 +104,8 @@ fn answers_of_conversations_and_ratings_repeat_their_prompt_too() {
             );
         }
     }
-    let other = r#"{"prompt": "Hi", "completion": [{"role": "user", "content": "Bye"}, {"role": "assistant", "content": "Hello"}], "label": true}"#;
+    let bye = r#"[{"role": "user", "content": "Bye"}, {"role": "assistant", "content": "Hello"}]"#;
+    let other = &format!(r#"{{"prompt": "Hi", "completion": {bye}, "label": true}}"#);
     let good = r#"{"prompt": "Hi", "completion": "Hello", "label": true}"#;
     check_skipped(read_conversations, good, other, reason::OTHER_QUESTION);
     let task = read_file(read_tasks, "a.jsonl", r#"{"prompt": "\n\nHuman: Hi\n\nAssistant:"}"#).unwrap();
@@ -127,7 +131,11 @@ fn messages_as_json_in_a_string_are_messages_and_other_json_is_text() {
 
 #[test]
 fn pairs_of_openai_are_read_with_their_tools() {
-    let line = r#"{"input": {"messages": [{"role": "user", "content": "Hi"}], "tools": [{"name": "t"}], "parallel_tool_calls": true}, "preferred_output": [{"role": "assistant", "content": "good"}], "non_preferred_output": [{"role": "assistant", "content": "bad"}]}"#;
+    let user = r#"{"role": "user", "content": "Hi"}"#;
+    let input = format!(r#"{{"messages": [{user}], "tools": [{{"name": "t"}}], "parallel_tool_calls": true}}"#);
+    let answer = |text: &str| format!(r#"[{{"role": "assistant", "content": "{text}"}}]"#);
+    let (good, bad) = (answer("good"), answer("bad"));
+    let line = format!(r#"{{"input": {input}, "preferred_output": {good}, "non_preferred_output": {bad}}}"#);
     let read = read_file(read_preferences, "p.jsonl", line).unwrap();
     let pair = &read.examples[0];
     assert_eq!((turns(&pair.prompt), &*pair.chosen, &*pair.rejected), (HI.to_vec(), "good", "bad"));

@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::Message;
+use super::integers::unheld_integer;
 use super::json::dumps;
 use super::stand_in::stand_in;
 
@@ -20,6 +21,15 @@ pub(super) enum Arguments {
     Objects,
     /// Strings only: it fails on objects, which have to be written as JSON.
     Strings,
+}
+
+/// Whether a call's arguments, written in a string, have a whole number that a value cannot hold.
+pub(super) fn has_unheld_integer(message: &Message) -> bool {
+    let calls = message.extra.get("tool_calls").and_then(Value::as_array);
+    calls.into_iter().flatten().any(|call| {
+        let arguments = call.get("function").unwrap_or(call).get("arguments").and_then(Value::as_str);
+        arguments.is_some_and(|text| unheld_integer(text).is_some())
+    })
 }
 
 impl Arguments {

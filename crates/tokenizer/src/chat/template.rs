@@ -9,7 +9,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, has_unheld_integer};
 use super::generation::Rendered;
 use super::message::{REASONING, TOOLS, VARIABLES};
 use super::{Message, bounds, clock, generation, json, methods, percent};
@@ -168,6 +168,11 @@ impl ChatTemplate {
         };
         let arguments = *self.arguments.get_or_init(probe);
         Cow::Owned(messages.iter().map(|message| arguments.given_to(message)).collect())
+    }
+
+    /// Whether arguments of these messages lose a number once they are objects.
+    pub(crate) fn rounds_arguments(&self, messages: &[Message]) -> bool {
+        self.arguments.get() == Some(&Arguments::Objects) && messages.iter().any(has_unheld_integer)
     }
 
     fn render_whole(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {

@@ -126,3 +126,49 @@ fn an_added_token_without_a_row_in_the_model_stays_text() {
     assert_eq!(without.encode_with_specials("</s>").len(), 4);
     assert_eq!((with.vocab_size(), with.eos_id()), (260, Some(259)));
 }
+
+#[test]
+fn flags_of_the_config_win_over_those_of_a_tokenizer_json() {
+    let ids = |flags: Value, text: &str| {
+        let mut token = json!({"content": "<|im_end|>", "special": true, "normalized": false});
+        token.as_object_mut().unwrap().extend(flags.as_object().unwrap().clone());
+        let tokenizer = load(&json!({"added_tokens_decoder": {"258": token}}), &[]).unwrap();
+        assert_eq!(tokenizer.vocab_size(), 259);
+        tokenizer.encode_with_specials(text)
+    };
+    let text = "a <|im_end|> b";
+    assert_eq!(ids(json!({}), text), [97, 32, 258, 32, 98]);
+    assert_eq!(ids(json!({"lstrip": true, "rstrip": true}), text), [97, 258, 98]);
+    assert_eq!(ids(json!({"lstrip": true}), text), [97, 258, 32, 98]);
+    assert_eq!(ids(json!({"rstrip": true, "special": false}), text), [97, 32, 258, 98]);
+    let word = [97, 60, 124, 105, 109, 95, 101, 110, 100, 124, 62, 98];
+    assert_eq!(ids(json!({"single_word": true}), "a<|im_end|>b"), word);
+    // Older files leave those of the vocabulary's file alone.
+    let older = load(&json!({}), &[("added_tokens.json", json!({"<|im_end|>": 258}))]).unwrap();
+    assert_eq!(older.encode_with_specials(text), [97, 32, 258, 32, 98]);
+}
+
+#[test]
+fn a_map_of_special_tokens_wins_where_the_config_lists_no_added_tokens() {
+    let eos = |keys: Value, map: Value| load(&keys, &[("special_tokens_map.json", map)]).unwrap().eos_id();
+    assert_eq!(eos(json!({}), json!({"eos_token": "<|im_start|>"})), Some(257));
+    assert_eq!(eos(json!({}), json!({"eos_token": {"content": "<|im_start|>", "lstrip": true}})), Some(257));
+    assert_eq!(eos(json!({"added_tokens_decoder": {}}), json!({"eos_token": "<|im_start|>"})), Some(258));
+}
+
+#[test]
+fn the_chat_template_is_that_of_transformers() {
+    let shown = |keys: &Value, files: &[(&str, Value)]| {
+        let message = fireclay_tokenizer::Message::new("user", "Hi");
+        load(keys, files).unwrap().render_chat(&[message], false).unwrap()
+    };
+    let json_file = ("chat_template.json", json!({"chat_template": "JSON"}));
+    assert_eq!(shown(&json!({"chat_template": "CONFIG"}), std::slice::from_ref(&json_file)), "CONFIG");
+    assert_eq!(shown(&json!({}), std::slice::from_ref(&json_file)), "JSON");
+    // The file's text is `"JINJA"`.
+    let listed = json!([{"name": "default", "template": "CONFIG"}, {"name": "tool_use", "template": "TOOLS"}]);
+    let tokenizer = load(&json!({"chat_template": listed}), &[("chat_template.jinja", json!("JINJA"))]).unwrap();
+    let mut message = fireclay_tokenizer::Message::new("user", "Hi");
+    message.extra.insert("tools".into(), json!([{"name": "t"}]));
+    assert_eq!(tokenizer.render_chat(&[message], false).unwrap(), "\"JINJA\"");
+}

@@ -120,3 +120,21 @@ fn a_template_that_separates_turns_is_told_by_its_separator() {
     check("\n", "###", "\nassistant: ", &["ends a turn with \"###\", which is not a special token"]);
     check("\n", "<|im_end|>", "\nassistant: ", &[]);
 }
+
+#[test]
+fn whole_numbers_of_more_than_64_bits_are_shown_as_written_or_told() {
+    let shown = |arguments: &str| {
+        let template = format!(
+            "{{%- for m in messages %}}{{{{ m.content }}}}{{%- for c in m.tool_calls or [] %}}{arguments}{{%- endfor \
+             %}}<|im_end|>{{%- endfor %}}"
+        );
+        let mut call = tool_call("");
+        call.extra["tool_calls"][0]["function"]["arguments"] = r#"{"x": 79228162514264337593543950336}"#.into();
+        let tokenizer = tokenizer(&template, unchanged);
+        let messages = [Message::new("user", "Q"), call];
+        let text = tokenizer.render_chat(&messages, false).unwrap();
+        (text.contains("79228162514264337593543950336"), tokenizer.rounds_arguments(&messages))
+    };
+    assert_eq!(shown("{{ c.function.arguments }}"), (true, false));
+    assert_eq!(shown("{{ c.function.arguments | tojson }}"), (false, true));
+}

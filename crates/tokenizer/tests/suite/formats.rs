@@ -204,6 +204,7 @@ fn what_a_gguf_file_does_not_say_is_an_error() {
     assert!(message(&[("tokenizer.ggml.model", text("bert"))]).contains("\"bert\", which is not supported"));
     assert!(message(&[("tokenizer.ggml.token_type", Some(Entry::I32s(vec![1])))]).contains("one number per token"));
     assert!(message(&[("tokenizer.ggml.merges", Some(Entry::Texts(vec!["a".into()])))]).contains("is not a pair"));
+    assert!(message(&[("tokenizer.ggml.merges", None)]).contains("tokenizer.ggml.merges is missing"));
     assert!(message(&[("tokenizer.chat_template", text("{% if %}"))]).contains("x.gguf"));
     let none = message(&[("tokenizer.ggml.tokens", None)]);
     assert!(none.contains("no tokenizer in"), "{none}");
