@@ -141,15 +141,17 @@ impl Reader<'_> {
         set("tie_word_embeddings", json!(!self.has("output.weight")));
         let context = self.size("context_length")?;
         set("max_position_embeddings", json!(context));
-        let rms = self.positive("attention.layer_norm_rms_epsilon")?;
-        let epsilon = rms.or(self.positive("attention.layer_norm_epsilon")?).unwrap_or(1e-5);
+        let layer_norm = matches!(self.family, Family::Gpt2 | Family::StableLm | Family::GptNeoX);
+        let epsilon = if layer_norm { "attention.layer_norm_epsilon" } else { "attention.layer_norm_rms_epsilon" };
+        let epsilon = self.positive(epsilon)?.ok_or_else(|| {
+            self.file.error(format!("metadata {:?} is missing; convert the model again", self.key(epsilon)))
+        })?;
         if self.family == Family::Gpt2 {
             refuse(self.file, self.architecture, self.family, (width / heads) as f64)?;
             set("n_inner", json!(self.size("feed_forward_length")?));
             set("layer_norm_epsilon", json!(epsilon));
             return Ok(object);
         }
-        let layer_norm = matches!(self.family, Family::StableLm | Family::GptNeoX);
         set(if layer_norm { "layer_norm_eps" } else { "rms_norm_eps" }, json!(epsilon));
         set("intermediate_size", json!(self.size("feed_forward_length")?));
         let kv_heads = if self.file.value(&self.key("attention.head_count_kv")).is_some() {
@@ -190,6 +192,7 @@ impl Reader<'_> {
                 let scalar = if layers == largest { usual_head_dim } else { head_dim };
                 set("query_pre_attn_scalar", json!(scalar));
                 let absent = if self.family == Family::Gemma2 { [Some(50.0), Some(30.0)] } else { [None, None] };
+                // A Gemma 3 has none, whatever its file says.
                 set("attn_logit_softcapping", json!(self.number("attn_logit_softcapping")?.or(absent[0])));
                 set("final_logit_softcapping", json!(self.number("final_logit_softcapping")?.or(absent[1])));
                 let window = window.or((self.family == Family::Gemma2).then_some(4096));
@@ -292,8 +295,10 @@ impl Reader<'_> {
             let message = format!("{key} = {factor} is supported only with yarn or longrope; use another model");
             return Err(self.file.error(message).into());
         }
-        if let Some(rotated) = self.number("rope.dimension_count")? {
-            let partly = matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX);
+        let partly = matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX);
+        // As in llama.cpp, the whole head where nothing is said.
+        let stated = self.number("rope.dimension_count")?;
+        if let Some(rotated) = stated.or(partly.then_some(head_dim as f64)) {
             let whole = rotated as u64 == head_dim;
             if rotated as u64 > head_dim || !partly && !whole {
                 let key = self.key("rope.dimension_count");

@@ -4,6 +4,7 @@
 mod config;
 mod unsupported;
 mod read;
+mod forms;
 mod write;
 
 use std::path::Path;

@@ -6,6 +6,7 @@ use std::path::Path;
 use fireclay_gguf::{Entry, GgufFile, NewTensor, NumberType, write};
 
 use super::config::{self, architecture};
+use super::forms;
 use crate::config::{DecoderConfig, Family, PositionEncoding, Residual, RotaryScaling};
 use crate::huggingface::weights::{GgufTensor, gguf_tensors, write_atomically};
 use crate::huggingface::{TokenIds, config_json};
@@ -33,6 +34,7 @@ pub struct GgufOptions {
 /// [`ModelError::Io`] when the disk refuses.
 pub fn save_gguf(decoder: &Decoder, path: &Path, options: &GgufOptions) -> Result<(), ModelError> {
     let config = decoder.config();
+    forms::check(config)?;
     let decoder = decoder.merged();
     let mut tensors = gguf_tensors(&decoder, config);
     tensors.extend(divisors(config));

@@ -130,7 +130,7 @@ pub fn load_config(dir: impl AsRef<Path>) -> Result<DecoderConfig, ModelError> {
 }
 
 /// Reads the token ids of a model directory: from `generation_config.json`, or from `config.json` if the former has
-/// none.
+/// none. Those that a folder of adapters has come before its base model's.
 ///
 /// # Errors
 /// [`ModelError::Io`] or [`ModelError::Config`] when a file cannot be read; `generation_config.json` may be absent.
@@ -138,11 +138,13 @@ pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
     if gguf::is_gguf(dir.as_ref()) {
         return gguf::load_token_ids(dir.as_ref());
     }
-    if let Some(base) = adapter_base(&dir)? {
-        return load_token_ids(base);
-    }
-    let path = dir.as_ref().join("config.json");
-    let config = TokenIds::parse(&path, &read(&path)?)?;
+    let config = match adapter_base(&dir)? {
+        Some(base) => load_token_ids(base)?,
+        None => {
+            let path = dir.as_ref().join("config.json");
+            TokenIds::parse(&path, &read(&path)?)?
+        }
+    };
     let path = dir.as_ref().join("generation_config.json");
     if !path.exists() {
         return Ok(config);

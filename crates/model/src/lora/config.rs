@@ -44,8 +44,11 @@ impl LoraConfig {
                 self.rank, config.width
             ));
         }
-        if !(self.alpha.is_finite() && self.alpha > 0.0) {
-            return invalid(format!("lora alpha = {} is not a positive number; give one, such as 32", self.alpha));
+        if !((self.alpha as f32).is_finite() && self.alpha as f32 > 0.0) {
+            let alpha = self.alpha;
+            return invalid(format!(
+                "lora alpha = {alpha:?} is not a positive number of 32 bits; give one, such as 32"
+            ));
         }
         let all: Vec<LinearMap> =
             linear_maps(config.family).filter(|map| map.ours != "feed_forward.gate" || config.gated).collect();

@@ -66,3 +66,29 @@ fn a_base_that_is_not_there_is_named() {
     check(Some(""), "it names no base model");
     check(Some("who/knows\n\u{1b}[31m"), "base model \"who/knows[31m\" is not on this machine");
 }
+
+#[test]
+fn its_own_end_tokens_come_before_those_of_its_base() {
+    let base = fixture("qwen2");
+    let folder = folder("qwen2", base.to_str());
+    let settings = serde_json::json!({"eos_token_id": [7, 9]}).to_string();
+    fs::write(folder.path().join("generation_config.json"), settings).expect("written");
+    let (own, of_base) = (load_token_ids(folder.path()).expect("ids"), load_token_ids(&base).expect("ids"));
+    assert_eq!((own.eos, own.bos, own.pad), (vec![7, 9], of_base.bos, of_base.pad));
+}
+
+/// A pattern of PEFT may pick maps in some blocks only.
+#[test]
+fn adapters_in_some_blocks_only_are_named() {
+    let config = |layers| fireclay_model::DecoderConfig::modern(61, 32, layers, 4, 24);
+    let adapted = config(2).init(1, &device()).with_lora(&fireclay_model::LoraConfig::default(), 1).expect("adapters");
+    let folder = tempfile::tempdir().expect("a folder");
+    fireclay_model::save_adapter(&adapted, folder.path(), None).expect("saved");
+    let path = folder.path().join("adapter_config.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+    json["target_modules"] = r".*\.[01]\..*_proj".into();
+    fs::write(&path, json.to_string()).expect("written");
+    let message = load_adapter(config(3).init(1, &device()), folder.path()).expect_err("a refusal").to_string();
+    assert!(message.contains("in 2 of 3 blocks, as the pattern of target_modules picks them"), "{message}");
+    load_adapter(config(2).init(1, &device()), folder.path()).expect("all blocks");
+}

@@ -151,3 +151,35 @@ fn an_id_of_the_tokenizer_that_is_none_is_refused() {
     let missing = load_token_ids(Path::new("no such file"));
     assert!(missing.is_err());
 }
+
+#[test]
+fn what_llama_cpp_needs_is_not_guessed() {
+    for (name, key) in [
+        ("llama", "llama.attention.layer_norm_rms_epsilon"),
+        ("gpt2", "gpt2.attention.layer_norm_epsilon"),
+        ("families/gpt_neox", "gptneox.attention.layer_norm_epsilon"),
+    ] {
+        let Err(error) = Files::of(name).load(&[(key, None)]) else { panic!("{name} was taken without {key}") };
+        let message = error.to_string();
+        assert!(message.contains(key) && message.contains("is missing"), "{message}");
+    }
+}
+
+#[test]
+fn without_a_number_of_rotated_dimensions_the_whole_head_is_rotated() {
+    for (name, key) in
+        [("families/gpt_neox", "gptneox.rope.dimension_count"), ("families/stablelm", "stablelm.rope.dimension_count")]
+    {
+        let decoder = Files::of(name).load(&[(key, None)]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let config = decoder.config();
+        assert_eq!(config.variant.rotary_dims.unwrap_or(config.head_dim), config.head_dim, "{name}");
+    }
+}
+
+#[test]
+fn a_cap_on_the_scores_of_a_gemma_3_changes_nothing() {
+    let files = Files::of("families/gemma3");
+    let plain = logits(&files.load(&[]).expect("a model"));
+    let capped = files.load(&[("gemma3.attn_logit_softcapping", Some(Entry::F32(0.01)))]).expect("a model");
+    assert!(distance(plain, logits(&capped)) < 1e-6);
+}

@@ -267,6 +267,7 @@ fn configurations_that_no_adapter_can_have_are_refused() {
     check(&modern, LoraConfig { rank: 33, ..lora() }, &["rank = 33"]);
     check(&modern, LoraConfig { alpha: 0.0, ..lora() }, &["alpha = 0", "positive"]);
     check(&modern, LoraConfig { alpha: f64::NAN, ..lora() }, &["alpha = NaN"]);
+    check(&modern, LoraConfig { alpha: 1e300, ..lora() }, &["alpha = 1e300", "of 32 bits"]);
     check(&modern, targets("attention.querry"), &["\"attention.querry\"", "choose among attention.query, "]);
     check(&modern, targets("proj"), &["no linear map \"proj\""]);
     check(&modern, targets(""), &["no linear map \"\""]);

@@ -9,6 +9,9 @@ use crate::ModelError;
 /// A larger size means a damaged file; below it no product of two sizes overflows.
 const LARGEST_SIZE: u64 = i32::MAX as u64;
 
+/// A key that is refused where it is off.
+const CAUSAL: &str = "is_causal";
+
 pub(super) struct Fields<'a> {
     path: &'a Path,
     /// The object's place in the file, to name keys by: empty, or `rope_parameters.`.
@@ -144,7 +147,10 @@ impl<'a> Fields<'a> {
             Value::Object(entries) => entries.is_empty(),
             _ => false,
         };
-        match self.left.iter().find(|(key, value)| !off(value) && !inert(key)) {
+        if let Some(value) = self.left.get(CAUSAL).filter(|value| !value.is_null() && **value != true) {
+            return Err(self.wrong(CAUSAL, value, "true: this decoder sees no later tokens; use another model"));
+        }
+        match self.left.iter().find(|(key, value)| !off(value) && !inert(key) && *key != CAUSAL) {
             None => Ok(()),
             Some((key, value)) => Err(self.error(format!(
                 "{}{} = {value} is not supported by this decoder; \

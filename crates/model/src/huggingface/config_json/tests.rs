@@ -227,3 +227,26 @@ fn what_is_written_is_read_back() {
         assert_eq!(read(&json).unwrap_or_else(|error| panic!("{error}")), config, "{json}");
     }
 }
+
+#[test]
+fn a_decoder_that_sees_later_tokens_is_refused() {
+    let message = read(&with(smollm2(), &json!({"is_causal": false}))).unwrap_err().to_string();
+    assert!(message.contains("is_causal is false; it must be true"), "{message}");
+    assert_eq!(read(&with(smollm2(), &json!({"is_causal": true}))).unwrap(), read(&smollm2()).unwrap());
+}
+
+/// As in transformers 5.24 and llama.cpp.
+#[test]
+fn a_cap_on_the_scores_of_a_gemma_3_changes_nothing() {
+    let gemma = |family: &str, cap: f64| {
+        let config = json!({
+            "model_type": family, "vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48, "max_position_embeddings": 64,
+            "rms_norm_eps": 1e-6, "attn_logit_softcapping": cap, "final_logit_softcapping": 30.0
+        });
+        read(&config).unwrap_or_else(|error| panic!("{error}")).variant
+    };
+    let (three, two) = (gemma("gemma3_text", 50.0), gemma("gemma2", 50.0));
+    assert_eq!((three.attention_softcap, three.logit_softcap), (None, Some(30.0)));
+    assert_eq!((two.attention_softcap, two.logit_softcap), (Some(50.0), Some(30.0)));
+}

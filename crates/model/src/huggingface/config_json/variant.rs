@@ -32,7 +32,15 @@ pub(super) fn read(keys: &FamilyKeys, fields: &mut Fields, width: usize, layers:
                 zero_centred_norms: true,
                 embedding_multiplier: (width as f64).sqrt(),
                 attention_multiplier: scalar.map(|scalar| 1.0 / scalar.sqrt()),
-                attention_softcap: if both { capped("attn_logit_softcapping", 50.0, fields)? } else { None },
+                // A Gemma 3 has the key, of which neither transformers nor llama.cpp takes notice.
+                attention_softcap: match family {
+                    Family::Gemma2 => capped("attn_logit_softcapping", 50.0, fields)?,
+                    Family::Gemma3 => {
+                        fields.take("attn_logit_softcapping");
+                        None
+                    }
+                    _ => None,
+                },
                 logit_softcap: if both { capped("final_logit_softcapping", 30.0, fields)? } else { None },
                 ..plain
             }

@@ -103,15 +103,25 @@ impl Checkpoint {
     /// The maps within the blocks that an adapter's tensors are for.
     ///
     /// # Errors
-    /// When they are for none.
+    /// When they are for none, or for a map in some of the blocks only.
     pub(in crate::huggingface) fn adapted_maps(&self) -> Result<Vec<String>, ModelError> {
-        let maps = self.tensors.keys().filter_map(|name| name.strip_suffix(".lora_A.weight"));
-        let maps: BTreeSet<&str> = maps.map(in_block).collect();
+        let mut maps: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.tensors.keys().filter_map(|name| name.strip_suffix(".lora_A.weight")) {
+            *maps.entry(in_block(name)).or_default() += 1;
+        }
         if maps.is_empty() {
             let reason = "no tensor's name ends with lora_A.weight, and adapter_config.json lists no maps";
             return Err(weights_error(&self.path, reason.into()));
         }
-        Ok(maps.into_iter().map(str::to_owned).collect())
+        let layers = self.config.layers;
+        if let Some((map, count)) = maps.iter().find(|(_, count)| **count < layers) {
+            let reason = format!(
+                "it adapts {map} in {count} of {layers} blocks, as the pattern of target_modules picks them, which is \
+                 not supported; use an adapter for all blocks, or merge this one with PEFT"
+            );
+            return Err(weights_error(&self.path, reason));
+        }
+        Ok(maps.into_keys().map(str::to_owned).collect())
     }
 
     /// The tensor of that name, with or without the bare model's prefix, or under its other name.
