@@ -59,6 +59,25 @@ fn merged_adapters_predict_what_the_adapters_predict() {
 }
 
 #[test]
+fn a_template_and_end_tokens_beside_the_adapters_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, run) = (base(folder.path()), folder.path().join("run"));
+    tune(&base, &run, "{rank = 4, alpha = 8.0}");
+    let (adapter, merged) = (folder.path().join("adapter"), folder.path().join("merged"));
+    fs::create_dir(&adapter).unwrap();
+    for entry in fs::read_dir(last_checkpoint_of(&run, "sft").join("adapter")).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), adapter.join(entry.file_name())).unwrap();
+    }
+    fs::write(adapter.join("chat_template.jinja"), "OWN {{ messages[0].content }}").unwrap();
+    fs::write(adapter.join("generation_config.json"), r#"{"eos_token_id": [7]}"#).unwrap();
+    succeed(fireclay().args(["merge", "--model"]).arg(&adapter).arg("--out").arg(&merged));
+    let template = fs::read_to_string(merged.join("chat_template.jinja")).unwrap();
+    assert_eq!(template, "OWN {{ messages[0].content }}");
+    let generation: Value = serde_json::from_slice(&fs::read(merged.join("generation_config.json")).unwrap()).unwrap();
+    assert_eq!(generation["eos_token_id"][0], 7, "{generation}");
+}
+
+#[test]
 fn the_number_format_is_the_bases_own() {
     let folder = tempfile::tempdir().unwrap();
     let base = base(folder.path());

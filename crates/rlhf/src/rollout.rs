@@ -12,6 +12,7 @@ use fireclay_train::TrainError;
 use serde::{Deserialize, Serialize};
 
 use crate::completions::Sequences;
+use crate::numbers::positive;
 
 /// Configuration of rollouts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,11 +53,7 @@ impl RolloutConfig {
                 return Err(TrainError::Config { key, value: "0".into(), expected: "1 or more" });
             }
         }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            let value = self.temperature.to_string();
-            return Err(TrainError::Config { key: "temperature", value, expected: "a positive number" });
-        }
-        Ok(())
+        positive("temperature", self.temperature)
     }
 }
 

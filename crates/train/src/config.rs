@@ -159,11 +159,13 @@ impl TrainConfig {
             if !(value > 0.0 && value.is_finite()) {
                 return invalid(key, &value, "a positive number");
             }
+            check_32_bits(key, value)?;
         }
         for (key, value) in [("weight_decay", self.weight_decay), ("clip", self.clip)] {
             if !(value >= 0.0 && value.is_finite()) {
                 return invalid(key, &value, "0 or a positive number");
             }
+            check_32_bits(key, value)?;
         }
         for (key, value) in [("min_learning_rate", self.min_learning_rate), ("decay_fraction", self.decay_fraction)] {
             if !(0.0..=1.0).contains(&value) {
@@ -216,6 +218,19 @@ impl TrainConfig {
     }
 }
 
+/// Checks that 32 bits, in which weights are computed, hold a number: it becomes neither infinite nor 0.
+///
+/// # Errors
+/// [`TrainError::Config`] names `key` and the value.
+pub fn check_32_bits(key: &'static str, value: f64) -> Result<(), TrainError> {
+    let rounded = value as f32;
+    if rounded.is_finite() && (rounded == 0.0) == (value == 0.0) {
+        return Ok(());
+    }
+    let expected = "a number that 32 bits can hold, 0 or from 1e-45 to 3e38";
+    Err(TrainError::Config { key, value: format!("{value:e}"), expected })
+}
+
 /// Schedule of the learning rate after a linear warm-up from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -262,6 +277,11 @@ mod tests {
             |c| (c.batch, c.context, c.accumulate) = (64, 1024, 99_999),
             "batch · context · accumulate = 64 · 1024 · 99999 tokens in each step: it must be at most 2^26 tokens",
         );
+        let held = "it must be a number that 32 bits can hold, 0 or from 1e-45 to 3e38";
+        check(|c| c.learning_rate = 1e300, &format!("learning_rate = 1e300: {held}"));
+        check(|c| c.epsilon = 1e-60, &format!("epsilon = 1e-60: {held}"));
+        check(|c| c.weight_decay = 1e39, &format!("weight_decay = 1e39: {held}"));
+        check(|c| c.clip = 1e300, &format!("clip = 1e300: {held}"));
         check(|c| c.clip = f64::NAN, "clip = NaN: it must be 0 or a positive number");
         check(|c| c.min_learning_rate = 2.0, "min_learning_rate = 2: it must be a fraction between 0 and 1");
         check(|c| c.beta2 = 1.0, "beta2 = 1: it must be at least 0 and less than 1");

@@ -62,6 +62,15 @@ pub enum TrainError {
         /// Number of steps in a row.
         count: u64,
     },
+    /// Weights that have become infinite, or no numbers at all.
+    #[error(
+        "step {step}: the weights are no longer finite numbers; lower learning_rate and weight_decay, and begin the \
+         stage afresh, or run again to resume from a checkpoint that was saved before"
+    )]
+    NotFinite {
+        /// The step after which they were to be saved.
+        step: u64,
+    },
     /// The operating system refused to read or write: a full disk, missing rights.
     #[error("{path}: cannot be {action}: {source}; free some space or check the permissions, then run again: it \
              resumes from what is saved", path = path.display())]
@@ -114,7 +123,9 @@ impl TrainError {
             | Self::Tokenizer(_)
             | Self::Infer(_) => true,
             Self::Data(error) => error.is_input_error(),
-            Self::Diverged { .. } | Self::Io { .. } | Self::Save { .. } | Self::Device(_) => false,
+            Self::Diverged { .. } | Self::NotFinite { .. } | Self::Io { .. } | Self::Save { .. } | Self::Device(_) => {
+                false
+            }
         }
     }
 

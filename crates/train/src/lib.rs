@@ -52,6 +52,7 @@
 pub mod config;
 pub mod schedule;
 pub mod optimizer;
+mod finite;
 pub mod trainable;
 pub mod objective;
 pub mod stage_run;
@@ -79,7 +80,7 @@ pub mod bench;
 pub mod error;
 
 pub use bench::{BenchReport, BenchShape, bench_train};
-pub use config::{Schedule, TrainConfig};
+pub use config::{Schedule, TrainConfig, check_32_bits};
 pub use error::TrainError;
 pub use estimate::{
     AdapterMemory, MemoryEstimate, StepLoad, TimeEstimate, adapter_memory_estimate, memory_estimate, time_estimate,

@@ -23,6 +23,7 @@ use fireclay_model::ActivationCheckpoints;
 
 use crate::checkpoint::{self, Begin, CheckpointParts};
 use crate::exam::{Exam, examine_final};
+use crate::finite::is_finite;
 use crate::log::Log;
 use crate::optimizer::Optimizers;
 use crate::progress::Progress;
@@ -190,8 +191,11 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// Saves a checkpoint of this step. `model` is without gradients.
     ///
     /// # Errors
-    /// [`TrainError::Save`] when it cannot be written.
+    /// [`TrainError::NotFinite`] when its weights are not finite, [`TrainError::Save`] when it cannot be written.
     pub fn save(&mut self, model: &M) -> Result<(), TrainError> {
+        if !is_finite(model) {
+            return Err(TrainError::NotFinite { step: self.state.step });
+        }
         self.state.seconds = self.clock.seconds();
         let optimizers = self.optimizers.named();
         let parts = CheckpointParts { model, tokenizer: self.run.tokenizer, optimizers: &optimizers };
@@ -205,7 +209,8 @@ impl<'a, M: Trainable> Session<'a, M> {
     /// not.
     ///
     /// # Errors
-    /// As `evaluate`, `model` and [`Exam::examine_final`], and when the disk fails.
+    /// As `evaluate`, `model` and [`Exam::examine_final`], [`TrainError::Diverged`] when the last half of the steps was
+    /// skipped, and when the disk fails.
     pub fn end<E>(
         mut self,
         exam: Option<&dyn Exam<E>>,
@@ -223,6 +228,11 @@ impl<'a, M: Trainable> Session<'a, M> {
         let summary = Summary::new(&self.state, last);
         if !self.is_complete() {
             return Ok(Outcome::Interrupted(summary));
+        }
+        // A stage of which the last half was skipped has nothing to show.
+        let TrainerState { step, skipped_in_a_row: count, .. } = self.state;
+        if count > 0 && 2 * count >= step {
+            return Err(TrainError::Diverged { step, count });
         }
         let summary = examine_final(exam, self.run.stage, summary)?;
         self.run.stage.mark_done(&summary)?;

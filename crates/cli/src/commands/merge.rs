@@ -8,6 +8,7 @@ use fireclay_model::device::DeviceChoice;
 use fireclay_model::huggingface::{SaveOptions, WeightFormat, adapter_base, load_sampling, load_token_ids, save_with};
 use fireclay_model::{load_adapter, load_frozen};
 use fireclay_text::tokenizer_near;
+use fireclay_tokenizer::{ChatTemplate, Tokenizer};
 use fireclay_train::Inherited;
 
 use crate::args::MergeArgs;
@@ -31,7 +32,7 @@ pub fn run(args: &MergeArgs) -> Result<()> {
     let device = DeviceChoice::Cpu.open()?;
     // The base stays in its storage format, and each weight is merged when it is written.
     let decoder = load_adapter(load_frozen(&base, &device, None)?, &adapter)?;
-    let tokenizer = tokenizer_near(&found)?;
+    let tokenizer = with_own_template(tokenizer_near(&found)?, &found)?;
     let mut tokens = load_token_ids(&found)?;
     if let Some(tokenizer) = &tokenizer {
         for id in tokenizer.end_ids() {
@@ -54,6 +55,18 @@ pub fn run(args: &MergeArgs) -> Result<()> {
         format.name()
     ));
     Ok(())
+}
+
+/// The tokenizer with the chat template beside the adapters, where that stands there without a tokenizer.
+fn with_own_template(tokenizer: Option<Tokenizer>, folder: &Path) -> Result<Option<Tokenizer>> {
+    let file = folder.join("chat_template.jinja");
+    let Some(tokenizer) = tokenizer else { return Ok(None) };
+    if !file.is_file() || folder.join("tokenizer.json").is_file() {
+        return Ok(Some(tokenizer));
+    }
+    let source = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let template = ChatTemplate::new(&source).map_err(|error| user(format!("{}: {error}", file.display())))?;
+    Ok(Some(tokenizer.with_chat_template(template)))
 }
 
 /// The folder of the adapters in or at `found`, and the model that they are for.

@@ -5,6 +5,7 @@ use std::path::Path;
 use fireclay_model::Precision;
 use toml::{Table, Value};
 
+use super::model_path::without_effect;
 use super::{Depth, Recipe, RecipeError};
 use crate::stages::Stage;
 
@@ -93,6 +94,10 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
     recipe.model.path = recipe.model.path.as_deref().map(absolute);
+    // A run that goes on is resolved twice.
+    if let Some(warning) = without_effect(&recipe, overrides, &written).filter(|_| overrides.recorded.is_none()) {
+        tracing::warn!("{warning}");
+    }
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
     Ok((recipe, depth))
 }
@@ -326,6 +331,10 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
     if recipe.stages.is_empty() {
         let names: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         return Err(format!("stages is empty; name at least one of {}", names.join(", ")));
+    }
+    let twice = |(place, stage): (usize, &Stage)| recipe.stages[..place].contains(stage).then_some(stage.name());
+    if let Some(name) = recipe.stages.iter().enumerate().find_map(twice) {
+        return Err(format!("stages names {name} twice, but a run has one folder for it; name it once"));
     }
     let fraction = recipe.data.validation_fraction;
     if !(fraction > 0.0 && fraction < 1.0) {

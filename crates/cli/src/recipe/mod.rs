@@ -11,6 +11,7 @@ mod battery;
 mod chat;
 mod parts;
 mod layers;
+mod model_path;
 mod depth;
 mod error;
 

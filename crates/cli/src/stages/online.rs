@@ -2,8 +2,9 @@
 //! in a separate file.
 
 use anyhow::Result;
-use fireclay_data::chat::Shuffled;
+use fireclay_data::chat::{EncodedTask, Shuffled};
 use fireclay_model::{Decoder, LoraConfig};
+use fireclay_rlhf::rewards::RewardWeights;
 use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
 use fireclay_train::{Exam, Outcome, StageRun, StepLoad, Summary, TrainConfig, TrainError, Trainable};
 use serde_json::{Value, json};
@@ -81,7 +82,9 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
 
     fn validate(&self, name: &str, runs: bool) -> Result<(), String> {
         let Self { train, algorithm, rollouts, .. } = self;
-        rollouts.validate().and_then(|()| algorithm.validate()).map_err(|error| format!("{name}.{error}"))?;
+        let rewards = &self.data.rewards;
+        let numbers = rollouts.validate().and_then(|()| algorithm.validate()).and_then(|()| rewards.validate());
+        numbers.map_err(|error| format!("{name}.{error}"))?;
         if A::COMPARES_ANSWERS && rollouts.group_size == 1 && runs {
             return Err(format!("{name}.group_size = 1: {name} compares answers to one prompt; give 2 or more"));
         }
@@ -138,6 +141,22 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
     }
 }
 
+/// Checks that right answers can be told where they are rewarded.
+fn check_tasks(tasks: &[EncodedTask], rewards: &RewardWeights, name: &str) -> Result<()> {
+    if rewards.correct == 0.0 || !tasks.iter().all(|task| task.task.check.is_open()) {
+        return Ok(());
+    }
+    let found = format!("none of the {} prompts has a check of its answers", tasks.len());
+    if rewards.only_correct() {
+        return Err(user(format!(
+            "{name}.rewards.correct is the only reward, and {found}, so every reward would be 0; give the prompts \
+             `answer`, `regex` or `json`, or {name}.rewards.learned a weight"
+        )));
+    }
+    tracing::warn!("{name}: {found}, so {name}.rewards.correct has no effect");
+    Ok(())
+}
+
 impl<A: OnlineAlgorithm> OnlineSection<A> {
     /// The starting policy of the stage, which is also its reference.
     ///
@@ -171,11 +190,36 @@ impl<A: OnlineAlgorithm> OnlineSection<A> {
             })?;
         let reward = reward(context, data, config)?;
         let (tasks, held_out) = tasks(data, context.tokenizer, longest, context.stage)?;
+        check_tasks(&tasks, &data.rewards, context.stage.name())?;
         let mut source = Shuffled::new("prompts", tasks, config.batch, config.seed)?;
         let battery = stage_battery(context, config)?;
         let battery = battery.as_ref().map(|battery| battery as &dyn Exam<_>);
         let (reward, source, held_out) = (&reward, &mut source, &held_out[..]);
         let stage = Online { run, rollouts, reference, reward, source, held_out, battery };
         Ok(online(model, algorithm, stage)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fireclay_data::examples::{AnswerCheck, Task};
+
+    use super::*;
+
+    #[test]
+    fn right_answers_alone_are_rewarded_only_where_they_can_be_told() {
+        let task = |check| EncodedTask {
+            prompt: vec![1],
+            task: Task { messages: vec![], check, topic: None, reference: None, origin: "a.jsonl:1".into() },
+        };
+        let rewards =
+            |correct, unfinished| RewardWeights { learned: 0.0, correct, unfinished, ..RewardWeights::default() };
+        let open = [task(AnswerCheck::OPEN), task(AnswerCheck::OPEN)];
+        let message = check_tasks(&open, &rewards(1.0, 0.0), "grpo").unwrap_err().to_string();
+        assert!(message.contains("grpo.rewards.correct is the only reward, and none of the 2 prompts"), "{message}");
+        // Something else is rewarded, or something can be told.
+        check_tasks(&open, &rewards(1.0, 0.5), "grpo").unwrap();
+        check_tasks(&open, &rewards(0.0, 0.5), "grpo").unwrap();
+        check_tasks(&[task(AnswerCheck::OPEN), task(AnswerCheck::Json)], &rewards(1.0, 0.0), "grpo").unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! The weighted sum of rewards that a stage is configured with.
 
+use fireclay_train::{TrainError, check_32_bits};
 use serde::{Deserialize, Serialize};
 
 use super::{Correctness, LearnedReward, LengthPenalty, RepetitionPenalty, Unfinished, WeightedSum};
@@ -47,6 +48,29 @@ impl Default for RewardWeights {
 }
 
 impl RewardWeights {
+    /// Checks that every weight is a number.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] names the first that is not.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        for (key, weight) in [
+            ("rewards.learned", self.learned),
+            ("rewards.correct", self.correct),
+            ("rewards.unfinished", self.unfinished),
+            ("rewards.repetition", self.repetition),
+            ("rewards.length", self.length),
+        ] {
+            check_32_bits(key, weight)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing but right answers is rewarded.
+    #[must_use]
+    pub fn only_correct(&self) -> bool {
+        [self.learned, self.unfinished, self.repetition, self.length].iter().all(|weight| *weight == 0.0)
+    }
+
     /// The weighted sum; without a `judge`, the reward model's score is not part of it.
     #[must_use]
     pub fn sum(&self, judge: Option<RewardModel>) -> WeightedSum {

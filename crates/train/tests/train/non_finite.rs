@@ -60,3 +60,29 @@ fn too_many_in_a_row_end_the_run_with_a_reason() {
     // The checkpoints saved before can be resumed.
     assert!(matches!(small.run(folder.path()).unwrap(), Outcome::Finished(_)));
 }
+
+#[test]
+fn a_stage_of_which_the_last_half_was_skipped_does_not_finish() {
+    let mut small = Small::new();
+    (small.config.steps, small.config.warmup_steps) = (8, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let message = run(&small, |batch| batch > 4, folder.path()).unwrap_err().to_string();
+    assert!(message.contains("step 8") && message.contains("4 times in a row"), "{message}");
+    // Nor does it when it is run again.
+    assert!(run(&small, |_| false, folder.path()).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(run(&small, |batch| batch > 5, folder.path()).unwrap(), Outcome::Finished(_)));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_not_saved() {
+    let mut small = Small::new();
+    // The update of a weight of 0.02 overflows.
+    (small.config.steps, small.config.warmup_steps, small.config.checkpoint_every) = (1, 0, 0);
+    (small.config.learning_rate, small.config.weight_decay) = (3e38, 3e38);
+    let folder = tempfile::tempdir().unwrap();
+    let error = run(&small, |_| false, folder.path()).unwrap_err();
+    assert!(!error.is_user_error());
+    assert!(error.to_string().contains("step 1: the weights are no longer finite numbers"), "{error}");
+    assert!(!folder.path().join("checkpoints/step-000001").exists());
+}

@@ -236,3 +236,38 @@ proptest! {
         let _ = with_set(&[&format!("{key}={value}")]);
     }
 }
+
+#[test]
+fn a_stage_that_is_named_twice_is_refused() {
+    check_error(&["stages=[\"sft\", \"dpo\", \"sft\"]"], &["stages names sft twice", "name it once"]);
+}
+
+#[test]
+fn what_says_the_shape_of_a_model_that_is_given_is_named() {
+    let warning = |model: Option<&str>, depth, set: &[&str], written: &str| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        let overrides = Overrides { model: model.map(str::to_owned), depth, set, ..Overrides::default() };
+        let recipe = resolve(&overrides).unwrap().0;
+        without_effect(&recipe, &overrides, &toml::from_str(written).unwrap())
+    };
+    let found = warning(Some("some/model"), Some(3), &["model.layers=1", "sft.steps=9"], "").unwrap();
+    assert!(found.starts_with("--depth, --set model.layers have no effect: the model "), "{found}");
+    assert!(found.ends_with("some/model has its own shape"), "{found}");
+    let found = warning(None, None, &["model.path=some/model", "model.width = 64"], "").unwrap();
+    assert!(found.starts_with("--set model.width has no effect"), "{found}");
+    let found = warning(Some("m"), None, &[], "model.path = \"m\"\nmodel.layers = 3").unwrap();
+    assert!(found.starts_with("model.layers has no effect"), "{found}");
+    assert_eq!(warning(Some("m"), None, &["sft.steps=9"], "model.layers = 3"), None);
+    assert_eq!(warning(None, Some(3), &["model.heads=3"], ""), None);
+}
+
+#[test]
+fn numbers_that_32_bits_cannot_hold_are_refused() {
+    let held = "a number that 32 bits can hold";
+    check_error(&["sft.learning_rate=1e300"], &["sft.learning_rate = 1e300", held]);
+    check_error(&["sft.weight_decay=1e300"], &["sft.weight_decay = 1e300", held]);
+    check_error(&["dpo.beta=1e300"], &["dpo.beta = 1e300", held]);
+    check_error(&["ppo.temperature=1e300"], &["ppo.temperature = 1e300", held]);
+    check_error(&["grpo.rewards.correct=1e300"], &["grpo.rewards.correct = 1e300", held]);
+    check_error(&["grpo.rewards.learned=inf"], &["grpo.rewards.learned = inf", held]);
+}
