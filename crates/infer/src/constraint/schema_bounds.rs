@@ -279,7 +279,7 @@ impl Multiple {
         let decimals = self.decimals.max(other.decimals);
         let scaled = |one: Self| one.whole.checked_mul(10_u64.checked_pow(decimals - one.decimals)?);
         let (a, b) = (scaled(self)?, scaled(other)?);
-        a.checked_mul(b).filter(|product| *product <= u64::from(u32::MAX))?;
+        u32::try_from(a.checked_mul(b)?).ok()?;
         let (mut divisor, mut rest) = (a, b);
         while rest > 0 {
             (divisor, rest) = (rest, divisor % rest);
