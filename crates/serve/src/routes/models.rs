@@ -45,7 +45,8 @@ pub async fn health() -> Response {
     axum::Json(json!({"status": "ok"})).into_response()
 }
 
-/// Whether requests are welcome: every model has its engine, the database is there, the server is not shutting down
+/// Whether requests are welcome: every model has its engine, the database can be written, the server is not shutting
+/// down
 #[utoipa::path(get, path = "/ready", tag = "server",
     responses((status = 200, description = "They are"), (status = 503, description = "Not now")))]
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
@@ -54,7 +55,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
         (true, _) => "shutting down",
         (_, Err(error)) => {
             tracing::error!("{error}");
-            "no database"
+            "the database cannot be written"
         }
         (false, Ok(())) if !app.models.iter().all(|model| model.worker.figures.alive.load(Relaxed)) => "no engine",
         (false, Ok(())) => "ready",

@@ -94,17 +94,7 @@ impl Store {
         account: &str,
         new: NewConversation,
     ) -> Result<StoredConversation, StoreError> {
-        let now = milliseconds();
-        let conversation = StoredConversation {
-            id: new_id("conv"),
-            title: new.title,
-            persona: new.persona,
-            metadata: new.metadata,
-            listed: !new.unlisted,
-            leaf: None,
-            created: now,
-            updated: now,
-        };
+        let conversation = fresh(new);
         insert(&self.pool, account, &conversation).await?;
         Ok(conversation)
     }
@@ -182,6 +172,21 @@ impl Store {
             0 => Err(StoreError::not_found("conversation", id)),
             _ => Ok(()),
         }
+    }
+}
+
+/// A conversation that is not stored yet.
+pub(super) fn fresh(new: NewConversation) -> StoredConversation {
+    let now = milliseconds();
+    StoredConversation {
+        id: new_id("conv"),
+        title: new.title,
+        persona: new.persona,
+        metadata: new.metadata,
+        listed: !new.unlisted,
+        leaf: None,
+        created: now,
+        updated: now,
     }
 }
 

@@ -50,6 +50,9 @@ pub const LOCAL: &str = "local";
 /// Longest wait of a writer for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Characters that a readiness check writes: more than a page of `SQLite` has.
+const PROBE: usize = 8_000;
+
 /// Stored conversations. Cheap to clone; clones share connections.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -103,12 +106,17 @@ impl Store {
         self.pool.close().await;
     }
 
-    /// Whether the database answers: for a readiness check.
+    /// Whether the database answers and can be written: for a readiness check. Writes a few pages, and takes them back.
     ///
     /// # Errors
-    /// When it does not.
+    /// When it does not, as on a full disk.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        let mut transaction = self.begin().await?;
+        let probe = NewConversation { title: "-".repeat(PROBE), unlisted: true, ..NewConversation::default() };
+        let probe = conversations::fresh(probe);
+        conversations::insert(&mut *transaction, "", &probe).await?;
+        sqlx::query("DELETE FROM conversations WHERE id = $1").bind(&probe.id).execute(&mut *transaction).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -200,7 +208,23 @@ impl Place {
 }
 
 fn on_sqlite(options: AnyPoolOptions) -> AnyPoolOptions {
-    options.after_connect(|connection, _| Box::pin(async move { connection.execute(pragmas()).await.map(|_| ()) }))
+    options
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(pragmas()).await.map(|_| ()) }))
+        .after_release(|connection, _| Box::pin(is_usable(connection)))
+}
+
+/// Whether a connection that comes back is outside of a transaction. Where a disk is full or fails, `SQLite` rolls back
+/// by itself; then sqlx cannot, takes the transaction for open, and the connection could never begin another.
+async fn is_usable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    // The roll back of a dropped transaction comes before the answer.
+    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // One that sqlx can roll back, which it does when it refuses a second. Closing would lose a database in memory.
+        let _ = connection.execute("BEGIN").await;
+        drop(connection.begin_with("BEGIN").await);
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 fn pragmas() -> sqlx::RawSql {
@@ -243,3 +267,6 @@ fn migrations() -> Vec<Migration> {
     };
     versions.into_iter().enumerate().map(migration).collect()
 }
+
+#[cfg(test)]
+mod tests;

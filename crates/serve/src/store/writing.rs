@@ -1,5 +1,7 @@
 //! Writing messages and replies in progress.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
@@ -7,6 +9,9 @@ use super::conversations::{self, json, title_of, touch};
 use super::messages::{blank, columns, insert, of_conversation, read, set_leaf};
 use super::variants::name;
 use super::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
+
+/// Time after which the end of a reply that could not be stored is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Appends messages one after the other and makes the last one the leaf: all of them or, on an error, none. A
@@ -106,7 +111,8 @@ impl Store {
         }
     }
 
-    /// Stores a reply's end. When this has returned, the reply is safe: tell the client then.
+    /// Stores a reply's end. When this has returned, the reply is safe: tell the client then. Where the database fails,
+    /// as on a full disk, it is tried again until it is stored, so that the conversation can go on later.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such message, or its conversation was deleted meanwhile,
@@ -117,6 +123,22 @@ impl Store {
         message: &str,
         outcome: ReplyOutcome,
     ) -> Result<StoredMessage, StoreError> {
+        let finished = self.finish(account, message, outcome.clone()).await;
+        if matches!(finished, Err(StoreError::Database(_))) {
+            let (store, account, message) = (self.clone(), account.to_owned(), message.to_owned());
+            tokio::spawn(async move {
+                let mut failed = true;
+                while failed && !store.pool.is_closed() {
+                    tokio::time::sleep(AGAIN).await;
+                    let again = store.finish(&account, &message, outcome.clone()).await;
+                    failed = matches!(again, Err(StoreError::Database(_)));
+                }
+            });
+        }
+        finished
+    }
+
+    async fn finish(&self, account: &str, message: &str, outcome: ReplyOutcome) -> Result<StoredMessage, StoreError> {
         if outcome.status == Status::InProgress {
             return Err(StoreError::invalid("a finished reply is completed or incomplete"));
         }
