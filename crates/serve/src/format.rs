@@ -1,14 +1,19 @@
 //! The requested format of an answer: `response_format` of chat and completions, `text.format` of responses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fireclay_infer::{CompiledConstraint, Constraint};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::model::Served;
 use crate::tools::Tools;
+
+/// Longest time to compile a constraint. What takes longer goes on, and holds one of the model's few places for it.
+const COMPILE_TIME: Duration = Duration::from_secs(2);
 
 /// Constraint of a format on the answer; `None` for any text.
 ///
@@ -76,8 +81,8 @@ fn known(object: &Value, field: &str, names: &[&str]) -> Result<(), ApiError> {
 /// Compiles what a reply is held to, a format or the form of its calls, on a thread for blocking work.
 ///
 /// # Errors
-/// As [`constraint`], and 400 when a schema cannot be met or enforced, the model's tokenizer cannot be constrained, or
-/// there are both a format and tools.
+/// As [`constraint`], and 400 when a schema cannot be met or enforced or takes too long, the model's tokenizer cannot be
+/// constrained, or there are both a format and tools; 429 while too many others are compiled.
 pub async fn compiled(
     model: &Arc<Served>,
     tools: Option<&Tools>,
@@ -92,14 +97,32 @@ pub async fn compiled(
         (None, Some(tools)) => (tools.constraint.clone(), "tools"),
     };
     let Some(constraint) = constraint else { return Ok(None) };
+    let place = timeout(COMPILE_TIME, Arc::clone(&model.compiling).acquire_owned()).await;
+    let place = place.map_err(|_| ApiError::busy())?.expect("nobody closes it");
     let model = Arc::clone(model);
+    // The compiler is made on first use, which is nobody's fault.
+    let compiler = {
+        let model = Arc::clone(&model);
+        blocking(move || Ok(model.constraints().is_some())).await?
+    };
+    if !compiler {
+        return Err(ApiError::unsupported(
+            field,
+            "this model's tokens are not plain bytes; ask for the form in the prompt",
+        ));
+    }
     let compiled = blocking(move || {
-        let compiler = model.constraints().ok_or_else(|| {
-            ApiError::unsupported(field, "this model's tokens are not plain bytes; ask for the form in the prompt")
-        })?;
+        let _place = place;
+        let compiler = model.constraints().expect("it was made above");
         compiler.compile(&constraint).map_err(|error| ApiError::of_infer(&error).with_param(field))
     });
-    compiled.await.map(Some)
+    match timeout(COMPILE_TIME, compiled).await {
+        Ok(compiled) => compiled.map(Some),
+        Err(_) => {
+            let seconds = COMPILE_TIME.as_secs();
+            Err(wrong(field, &format!("its schema takes longer than {seconds} s to compile; give a simpler one")))
+        }
+    }
 }
 
 fn wrong(field: &str, why: &str) -> ApiError {

@@ -16,6 +16,9 @@ use crate::{Limits, ServeError};
 /// The default temperature of raw completions, as in `generate`.
 pub const COMPLETION_TEMPERATURE: f32 = 0.8;
 
+/// Constraints of one model that are compiled at once.
+const COMPILATIONS: usize = 4;
+
 /// A model with its worker thread, and cached parts of its text interface.
 pub struct Served {
     /// Its name in requests.
@@ -32,6 +35,8 @@ pub struct Served {
     guard: Option<Arc<Utf8Guard>>,
     token_bytes: Option<Arc<TokenBytes>>,
     constraints: OnceLock<Option<ConstraintCompiler>>,
+    /// Places for constraints that are compiled at once.
+    pub compiling: Arc<Semaphore>,
     defaults: SamplingDefaults,
     /// Whether the vocabulary can encode every text, so that no text needs a check.
     pub has_every_text: bool,
@@ -57,6 +62,7 @@ impl Served {
             guard: text.utf8_guard(),
             token_bytes: text.token_bytes(),
             constraints: OnceLock::new(),
+            compiling: Arc::new(Semaphore::new(COMPILATIONS)),
             defaults: text.sampling(),
             has_every_text: has_every_byte(&tokenizer),
             room: Arc::new(Semaphore::new(streams + limits.queue)),

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use fireclay_infer::Constraint;
+use fireclay_infer::{Constraint, check_schema};
 use serde_json::{Value, json};
 
 use crate::call_grammar::{CallCount, Callable, grammar};
@@ -112,7 +112,7 @@ fn wrong(place: &str, why: &str) -> ApiError {
     ApiError::invalid(format!("`{place}`: {why}")).with_param(place)
 }
 
-/// Refuses tools that are not functions, and fields that are unknown or of another type.
+/// Refuses tools that are not functions, fields that are unknown or of another type, and schemas beyond the bounds.
 fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
     let unknown = |place: String| Err(wrong(&place, "unknown field").with_code("unknown_parameter"));
     if !tool.is_object() {
@@ -148,7 +148,12 @@ fn check(place: &str, tool: &Value) -> Result<(), ApiError> {
         };
         return Err(wrong(&format!("{within}.{name}"), why));
     }
-    Ok(())
+    match function.get("parameters").filter(|_| function["strict"] == true) {
+        Some(schema) if schema.is_object() => {
+            check_schema(schema).map_err(|error| ApiError::of_infer(&error).with_param(format!("{within}.parameters")))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -213,6 +213,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn schemas_wait_for_a_place_to_be_compiled_and_not_for_ever() {
+        let server = server().await;
+        let (router, compiling) = (server.router(), Arc::clone(&server.app().models[0].compiling));
+        let asked =
+            json!({"model": "tiny", "prompt": "the", "max_tokens": 2, "response_format": {"type": "json_object"}});
+        let places = compiling.acquire_many(4).await.unwrap();
+        assert_eq!(compiling.available_permits(), 0);
+        let (status, answer) = ask(&router, "POST", "/v1/completions", asked.clone()).await;
+        assert_eq!((status, &answer["error"]["code"]), (429, &json!("rate_limit_exceeded")), "{answer}");
+        drop(places);
+        assert_eq!(ask(&router, "POST", "/v1/completions", asked).await.0, 200);
+        assert_eq!(compiling.available_permits(), 4, "places are given back");
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn an_engines_panic_is_an_error_and_the_next_request_is_answered() {
         let server = server().await;

@@ -74,3 +74,28 @@ async fn schemas_that_cannot_be_held_to_are_refused() {
         assert!(error["param"].as_str().unwrap().starts_with("response_format"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn schemas_that_would_take_the_servers_time_are_refused_at_once_by_their_keyword() {
+    let (router, _server) = routes().await;
+    let patterns: Vec<Value> =
+        (1..=23).map(|count| json!({"type": "string", "pattern": format!("a{{{count}}}")})).collect();
+    for (keyword, schema) in [
+        ("pattern", json!({"allOf": patterns})),
+        ("multipleOf", json!({"type": "integer", "multipleOf": 999_983})),
+        ("maxLength", json!({"type": "string", "maxLength": 20_000})),
+        ("x-guidance", json!({"type": "array", "items": {"x-guidance": {"lenient": true}}})),
+    ] {
+        let begun = std::time::Instant::now();
+        let format = json!({"type": "json_schema", "json_schema": {"schema": schema}});
+        let error = bad(&router, CHAT, chat("?", json!({"response_format": format})), 400).await;
+        assert!(error["message"].as_str().unwrap().contains(&format!("`{keyword}`")), "{error}");
+        assert_eq!(error["param"], "response_format");
+        let parameters = json!({"type": "object", "properties": {"a": schema}});
+        let tool = json!({"type": "function", "name": "f", "strict": true, "parameters": parameters});
+        let error = bad(&router, "/v1/responses", json!({"model": "tiny", "input": "?", "tools": [tool]}), 400).await;
+        assert!(error["message"].as_str().unwrap().contains(&format!("`{keyword}`")), "{error}");
+        assert_eq!(error["param"], "tools[0].parameters");
+        assert!(begun.elapsed().as_secs_f64() < 5.0, "{keyword}: {:?}", begun.elapsed());
+    }
+}
