@@ -4,17 +4,63 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::ApiError;
+use crate::item_list;
 use crate::store::{Content, NewMessage, Role, StoredMessage};
 
 /// Fields of an item that the server sets; ignored in requests.
 const TOLD: [&str; 2] = ["id", "status"];
 
-/// The messages of a list of items in the field `field`.
+/// The messages of a list of items in the field `field`. The text and the calls of one reply, which are items of their
+/// own, are one message again.
 ///
 /// # Errors
 /// 400 names the item and the problem.
 pub fn parse_all(field: &str, objects: &[Map<String, Value>]) -> Result<Vec<NewMessage>, ApiError> {
-    objects.iter().enumerate().map(|(index, object)| parse(&format!("{field}[{index}]"), object)).collect()
+    let mut messages = vec![];
+    // The assistant's items that come one after the other.
+    let mut reply = Reply::default();
+    for (index, object) in objects.iter().enumerate() {
+        let message = parse(&format!("{field}[{index}]"), object)?;
+        if !reply.goes_on_with(&message) {
+            messages.extend(std::mem::take(&mut reply).message());
+        }
+        match message.role {
+            Role::Assistant => reply.add(message),
+            _ => messages.push(message),
+        }
+    }
+    messages.extend(reply.message());
+    Ok(messages)
+}
+
+/// Items of one reply of the model: texts, with the number of calls before each, and calls.
+#[derive(Default)]
+struct Reply {
+    texts: Vec<(String, usize)>,
+    calls: Vec<Value>,
+}
+
+impl Reply {
+    /// Whether the next message is a part of this reply: a call, or the text between two calls or after the last.
+    fn goes_on_with(&self, next: &NewMessage) -> bool {
+        let ends_with_text = self.texts.last().is_some_and(|(_, after)| *after == self.calls.len());
+        next.role == Role::Assistant && (next.tool_calls.is_some() || !ends_with_text)
+    }
+
+    fn add(&mut self, message: NewMessage) {
+        match message.tool_calls {
+            Some(calls) => self.calls.extend(calls.as_array().into_iter().flatten().cloned()),
+            None => self.texts.push((message.content.text(), self.calls.len())),
+        }
+    }
+
+    /// The message of this reply, if it has any item.
+    fn message(self) -> Option<NewMessage> {
+        let Self { texts, calls } = self;
+        let is_any = !(texts.is_empty() && calls.is_empty());
+        let message = NewMessage::new(Role::Assistant, item_list::content(&texts));
+        is_any.then(|| NewMessage { tool_calls: (!calls.is_empty()).then(|| calls.into()), ..message })
+    }
 }
 
 fn parse(place: &str, object: &Map<String, Value>) -> Result<NewMessage, ApiError> {
@@ -115,4 +161,45 @@ pub fn as_chat(message: &StoredMessage) -> fireclay_tokenizer::Message {
         chat.extra.insert("tool_call_id".into(), id.clone().into());
     }
     chat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Roles, texts and numbers of calls of the messages of items: a word with a role is a text, another word a call.
+    fn messages(items: &[&str]) -> Vec<(Role, String, usize)> {
+        let object = |item: &&str| {
+            let item = match item.split_once(' ') {
+                Some(("result", id)) => json!({"type": "function_call_output", "call_id": id, "output": "so"}),
+                Some((role, text)) => json!({"role": role, "content": text}),
+                None => json!({"type": "function_call", "call_id": item, "name": "f", "arguments": "{}"}),
+            };
+            item.as_object().unwrap().clone()
+        };
+        let objects: Vec<_> = items.iter().map(object).collect();
+        let calls =
+            |message: &NewMessage| message.tool_calls.as_ref().map_or(0, |calls| calls.as_array().unwrap().len());
+        let messages = parse_all("input", &objects).unwrap();
+        messages.iter().map(|message| (message.role, message.content.text(), calls(message))).collect()
+    }
+
+    fn check(items: &[&str], expect: &[(Role, &str, usize)]) {
+        let expect: Vec<_> = expect.iter().map(|&(role, text, calls)| (role, text.to_owned(), calls)).collect();
+        assert_eq!(messages(items), expect, "{items:?}");
+    }
+
+    #[test]
+    fn items_of_one_reply_are_one_message() {
+        use Role::{Assistant, Tool, User};
+        check(&["user q", "a", "b"], &[(User, "q", 0), (Assistant, "", 2)]);
+        check(&["assistant Well.", "a", "result a"], &[(Assistant, "Well.", 1), (Tool, "so", 0)]);
+        check(&["a", "assistant So.", "b"], &[(Assistant, "So.", 2)]);
+        check(&["assistant A.", "assistant B.", "a"], &[(Assistant, "A.", 0), (Assistant, "B.", 1)]);
+        check(&["a", "assistant A.", "assistant B."], &[(Assistant, "A.", 1), (Assistant, "B.", 0)]);
+        check(&["a", "result a", "b"], &[(Assistant, "", 1), (Tool, "so", 0), (Assistant, "", 1)]);
+        check(&["a", "user q", "b"], &[(Assistant, "", 1), (User, "q", 0), (Assistant, "", 1)]);
+        check(&["assistant "], &[(Assistant, "", 0)]);
+        check(&[], &[]);
+    }
 }

@@ -95,16 +95,25 @@ impl Store {
         })
     }
 
-    /// Deletes a response; its conversation keeps the reply.
+    /// Deletes a response. A listed conversation keeps the reply; one that is not listed is deleted with its last
+    /// response. Returns the id of a conversation that was deleted.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the account has no such response.
-    pub async fn delete_response(&self, account: &str, id: &str) -> Result<(), StoreError> {
-        let sql = "DELETE FROM responses WHERE id = $1 AND message IN (SELECT m.id FROM messages m \
-                   JOIN conversations c ON c.id = m.conversation WHERE c.account = $2)";
-        match sqlx::query(sql).bind(id).bind(account).execute(&self.pool).await?.rows_affected() {
-            0 => Err(StoreError::not_found("response", id)),
-            _ => Ok(()),
+    pub async fn delete_response(&self, account: &str, id: &str) -> Result<Option<String>, StoreError> {
+        let conversation = self.response(account, id).await?.conversation;
+        let mut transaction = self.begin().await?;
+        // Locks the conversation, so that of two deletions at once the second finds no response.
+        let lock = sqlx::query("UPDATE conversations SET listed = listed WHERE id = $1").bind(&conversation);
+        lock.execute(&mut *transaction).await?;
+        let delete = sqlx::query("DELETE FROM responses WHERE id = $1").bind(id);
+        if delete.execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Err(StoreError::not_found("response", id));
         }
+        let sql = "DELETE FROM conversations WHERE id = $1 AND listed = 0 AND NOT EXISTS (SELECT 1 FROM responses r \
+                   JOIN messages m ON m.id = r.message WHERE m.conversation = $1)";
+        let deleted = sqlx::query(sql).bind(&conversation).execute(&mut *transaction).await?.rows_affected() > 0;
+        transaction.commit().await?;
+        Ok(deleted.then_some(conversation))
     }
 }

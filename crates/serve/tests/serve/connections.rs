@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::{chat, config, limits, merged, start};
+use crate::{chat, config, limits, merged, request, send, start};
 
 /// A connection that has sent a chat request.
 async fn ask(address: SocketAddr, body: &Value) -> TcpStream {
@@ -131,8 +131,11 @@ async fn a_shutdown_lets_streams_finish() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_ends_streams_that_do_not_finish_with_words() {
-    let (address, stop, runs) =
-        running(Config { limits: Limits { grace: Duration::ZERO, ..limits() }, ..config() }).await;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("a.sqlite").to_str().unwrap().to_owned();
+    let grace = Duration::ZERO;
+    let settings = Config { limits: Limits { grace, ..limits() }, database: database.clone(), ..config() };
+    let (address, stop, runs) = running(settings).await;
     let streamed = ask(address, &endless(true)).await;
     let whole = ask(address, &merged(endless(false), json!({"n": 1}))).await;
     let response = json!({"model": "tiny", "input": "What is hot?", "stream": true, "temperature": 0});
@@ -141,10 +144,19 @@ async fn a_shutdown_ends_streams_that_do_not_finish_with_words() {
     let begun = Instant::now();
     stop.send(()).unwrap();
     let (streamed, whole, response) = tokio::join!(read(streamed), read(whole), read(response));
-    assert!(response.contains("event: response.failed") && response.contains("\"incomplete\""), "{response}");
+    let last = response.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert_eq!((&last["type"], &last["response"]["status"]), (&json!("response.failed"), &json!("failed")));
+    assert_eq!(last["response"]["error"]["code"], "shutdown");
+    assert_eq!(last["response"]["output"][0]["status"], "incomplete");
     let end = &streamed[streamed.len().saturating_sub(200)..];
     assert!(streamed.contains("\"code\":\"shutdown\"") && streamed.contains("data: [DONE]"), "{end}");
     assert!(whole.starts_with("HTTP/1.1 503") && whole.contains("\"code\":\"shutdown\""), "{whole}");
     runs.await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(10));
+    // Another server reads the response as it was told.
+    let server = start(Config { database, ..config() }).await;
+    let path = format!("/v1/responses/{}", last["response"]["id"].as_str().unwrap());
+    let kept = send(&server.router(), request("GET", &path, None, None)).await.json();
+    assert_eq!(kept, last["response"]);
 }

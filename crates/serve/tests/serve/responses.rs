@@ -1,4 +1,5 @@
 use axum::http::StatusCode;
+use fireclay_serve::store::{LOCAL, NewConversation, Parent, ReplyOutcome, Status, StoreError};
 use serde_json::{Value, json};
 
 use crate::{bad, chat, good, merged, post, request, routes, send};
@@ -98,6 +99,72 @@ async fn a_response_is_kept_until_it_is_deleted() {
     assert_eq!(text(&unstored), text(&made));
     let path = format!("{PATH}/{}", unstored["id"].as_str().unwrap());
     assert_eq!(send(&router, request("GET", &path, None, None)).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_end_that_is_not_whole_has_its_reason() {
+    let (router, server) = routes().await;
+    let cut = good(&router, PATH, asked("hot?", json!({"max_output_tokens": 1}))).await;
+    assert_eq!(cut["incomplete_details"]["reason"], "max_output_tokens");
+    assert_eq!((&cut["error"], &cut["completed_at"]), (&Value::Null, &Value::Null));
+    let store = server.store();
+    let conversation = store.create_conversation(LOCAL, NewConversation::default()).await.unwrap().id;
+    let (failed, cancelled) = (json!("server_error"), json!("cancelled"));
+    for (ended, status, code, reason) in
+        [("interrupted", "failed", &failed, &Value::Null), ("cancelled", "incomplete", &Value::Null, &cancelled)]
+    {
+        let reply = store.begin_reply(LOCAL, &conversation, Parent::Root, "tiny", None).await.unwrap();
+        let response = store.create_response(LOCAL, &reply.id, serde_json::Map::new()).await.unwrap();
+        let (content, finish_reason) = ("so".into(), Some(ended.into()));
+        let outcome =
+            ReplyOutcome { content, tool_calls: None, status: Status::Incomplete, finish_reason, usage: None };
+        store.finish_reply(LOCAL, &reply.id, outcome).await.unwrap();
+        let read = send(&router, request("GET", &format!("{PATH}/{}", response.id), None, None)).await.json();
+        assert_eq!((&read["status"], &read["error"]["code"]), (&json!(status), code), "{read}");
+        assert_eq!((&read["incomplete_details"]["reason"], &read["completed_at"]), (reason, &Value::Null), "{read}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_without_a_conversation_is_deleted_with_its_last_response() {
+    let (router, server) = routes().await;
+    let first = good(&router, PATH, asked("hot?", json!({}))).await;
+    let second = good(&router, PATH, asked("And?", json!({"previous_response_id": first["id"]}))).await;
+    let hidden = server.store().response(LOCAL, first["id"].as_str().unwrap()).await.unwrap().conversation;
+    let delete = async |response: &Value| {
+        let path = format!("{PATH}/{}", response["id"].as_str().unwrap());
+        send(&router, request("DELETE", &path, None, None)).await.status
+    };
+    assert_eq!(delete(&second).await, StatusCode::OK);
+    assert_eq!(server.store().path(LOCAL, &hidden).await.unwrap().len(), 4, "the first response is still there");
+    good(&router, PATH, asked("Why?", json!({"previous_response_id": first["id"], "store": false}))).await;
+    assert_eq!(delete(&first).await, StatusCode::OK);
+    assert!(matches!(server.store().conversation(LOCAL, &hidden).await, Err(StoreError::NotFound { .. })));
+    // One with an id of its own stays.
+    let conversation = good(&router, "/v1/conversations", json!({})).await["id"].clone();
+    let turn = good(&router, PATH, asked("hot?", json!({"conversation": conversation}))).await;
+    assert_eq!(delete(&turn).await, StatusCode::OK);
+    assert_eq!(server.store().path(LOCAL, conversation.as_str().unwrap()).await.unwrap().len(), 2);
+    assert_eq!(delete(&turn).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_conversation_that_ends_with_the_users_words_is_answered_without_input() {
+    let (router, _server) = routes().await;
+    let items = json!([{"role": "user", "content": "hot?"}]);
+    let conversation = good(&router, "/v1/conversations", json!({"items": items})).await["id"].clone();
+    let without = json!({"model": "tiny", "conversation": conversation, "max_output_tokens": 12, "temperature": 0});
+    let answer = good(&router, PATH, without.clone()).await;
+    assert_eq!(text(&answer), text(&good(&router, PATH, asked("hot?", json!({}))).await));
+    let path = format!("/v1/conversations/{}/items", conversation.as_str().unwrap());
+    let kept = send(&router, request("GET", &path, None, None)).await.json();
+    assert_eq!((kept["data"].as_array().unwrap().len(), &kept["data"][0]), (2, &answer["output"][0]));
+    // Now the last words are the model's.
+    for wrong in [without.clone(), merged(without, json!({"input": []})), json!({"model": "tiny"})] {
+        assert_eq!(bad(&router, PATH, wrong, 400).await["param"], "input");
+    }
+    let other = json!({"model": "tiny", "previous_response_id": answer["id"]});
+    assert_eq!(bad(&router, PATH, other, 400).await["param"], "input");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ pub async fn input_items(
     Ok(axum::Json(query.page(&messages)?).into_response())
 }
 
-/// Delete a response; its conversation keeps the reply
+/// Delete a response; a conversation that was made with its own id keeps the reply
 #[utoipa::path(delete, path = "/v1/responses/{response}", tag = "responses",
     params(("response" = String, Path, description = "Its id")),
     responses((status = 200, description = "It is deleted"), (status = 404, description = "An error object")))]
@@ -90,6 +90,8 @@ pub async fn delete(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    app.store.delete_response(&account, &id).await?;
+    if let Some(conversation) = app.store.delete_response(&account, &id).await? {
+        app.running.stop_all(&conversation);
+    }
     Ok(axum::Json(json!({"id": id, "object": "response.deleted", "deleted": true})).into_response())
 }

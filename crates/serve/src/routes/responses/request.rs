@@ -41,9 +41,11 @@ pub enum ConversationId {
 pub struct ResponseRequest {
     /// The model's name, as `/v1/models` lists it.
     pub model: String,
-    /// Input: the user's words, or a list of messages, calls and their results.
-    #[schema(value_type = Object)]
-    pub input: Input,
+    /// Input: the user's words, or a list of messages, calls and their results. May be left out where a conversation
+    /// ends with the user's words.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub input: Option<Input>,
     /// A system message for this turn alone.
     #[serde(default)]
     pub instructions: Option<String>,
@@ -199,13 +201,14 @@ impl ResponseRequest {
         self.store != Some(false)
     }
 
-    /// The input as messages.
+    /// The input as messages: none only where a conversation may have what is to be answered.
     pub fn messages(&self) -> Result<Vec<NewMessage>, ApiError> {
         let messages = match &self.input {
-            Input::Text(text) => vec![NewMessage::new(Role::User, text.as_str())],
-            Input::Items(items) => items::parse_all("input", items)?,
+            None => vec![],
+            Some(Input::Text(text)) => vec![NewMessage::new(Role::User, text.as_str())],
+            Some(Input::Items(items)) => items::parse_all("input", items)?,
         };
-        match messages.is_empty() {
+        match messages.is_empty() && self.conversation.is_none() {
             true => Err(ApiError::invalid("`input`: say something").with_param("input")),
             false => Ok(messages),
         }

@@ -13,6 +13,7 @@ use super::request::{ConversationId, ResponseRequest, TEXT_FORMAT};
 use crate::app::App;
 use crate::blocking::blocking;
 use crate::calls::Piece;
+use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
 use crate::generation::{End, Generation};
@@ -63,6 +64,10 @@ impl Turn {
         let said = asked.messages()?;
         let tools = Tools::offered(Some(asked.tools.clone()), asked.tool_choice.as_ref(), asked.parallel_tool_calls)?;
         let (conversation, parent, before) = earlier(&app, &account, &asked).await?;
+        if said.is_empty() && before.last().is_none_or(|last| last.role != Role::User && last.role != Role::Tool) {
+            let message = "`input`: say something; the conversation does not end with the user's words";
+            return Err(ApiError::invalid(message).with_param("input"));
+        }
         let persona = match &conversation {
             Some(id) => app.store.conversation(&account, id).await?.persona,
             None => None,
@@ -92,8 +97,12 @@ impl Turn {
             if asked.conversation.is_some() {
                 body.insert("conversation".into(), json!({"id": conversation}));
             }
-            let said = app.store.append(&account, &conversation, parent, said).await?;
-            let last = said.last().map(|message| Parent::Message(message.id.clone())).expect("something was said");
+            let last = if said.is_empty() {
+                parent
+            } else {
+                let said = app.store.append(&account, &conversation, parent, said).await?;
+                Parent::Message(said.last().expect("something was said").id.clone())
+            };
             let reply =
                 app.store.begin_reply(&account, &conversation, last, &model.id, instructions.as_deref()).await?;
             let guard = app.running.begin(&reply, &account);
@@ -120,6 +129,11 @@ impl Turn {
             Ended::Failed(error) => Some(error.clone()),
             _ => None,
         };
+        match &ended {
+            Ended::Failed(error) => drop(self.body.insert("error".into(), error_object(error))),
+            Ended::Itself(_) => drop(self.body.insert("completed_at".into(), seconds().into())),
+            Ended::Stopped | Ended::HungUp => {}
+        }
         let mut is_gone = matches!(ended, Ended::HungUp);
         let kept = self.keep(ended).await;
         let is_kept = kept.is_ok();
@@ -215,6 +229,12 @@ impl Turn {
         if self.stored.is_none() {
             return Ok(());
         }
+        // Before the end, so that a later read has all that the client is told now.
+        match self.app.store.set_response_body(&self.account, &self.id, &self.body).await {
+            // The response alone may have been deleted.
+            Ok(()) | Err(StoreError::NotFound { .. }) => {}
+            Err(error) => tracing::error!("a response's end could not be kept: {error}"),
+        }
         let outcome = ReplyOutcome {
             content: reply.content.clone(),
             tool_calls: reply.tool_calls.clone(),
@@ -229,6 +249,10 @@ impl Turn {
     /// Sends the end.
     async fn tell(mut self, mut out: Out, error: Option<ApiError>) -> Result<(), Gone> {
         let mut response = object(&self.id, self.body.clone(), &self.reply);
+        if let Some(error) = &error {
+            (response["status"], response["error"]) = ("failed".into(), error_object(error));
+            response["incomplete_details"] = Value::Null;
+        }
         if let Out::Whole(sender) = &mut out {
             let told = match error {
                 Some(error) => Err(error),
@@ -238,13 +262,8 @@ impl Turn {
             return sender.send(told).map_err(|_| Gone);
         }
         self.output.close(&self.reply, &mut out).await?;
-        let kind = match (&error, self.reply.status) {
-            (Some(error), _) => {
-                let object = error.object();
-                response["status"] = "failed".into();
-                response["error"] = json!({"code": "server_error", "message": object["error"]["message"]});
-                "response.failed"
-            }
+        let kind = match (error, self.reply.status) {
+            (Some(_), _) => "response.failed",
             (None, Status::Completed) => "response.completed",
             (None, _) => "response.incomplete",
         };
@@ -311,12 +330,24 @@ fn of_new(new: &NewMessage) -> fireclay_tokenizer::Message {
     as_chat(&StoredMessage { role, content, tool_calls, tool_call_id, ..unstored("") })
 }
 
+/// An error as a response has it.
+fn error_object(error: &ApiError) -> Value {
+    let error = error.object()["error"].take();
+    let code = Some(&error["code"]).filter(|code| code.is_string()).cloned();
+    json!({"code": code.unwrap_or_else(|| "server_error".into()), "message": error["message"]})
+}
+
 /// A response as clients get it: stored fields of its request, and its reply.
-pub fn object(id: &str, body: Map<String, Value>, reply: &StoredMessage) -> Value {
-    let incomplete = match (reply.status, reply.finish_reason.as_deref()) {
-        (Status::Incomplete, Some("length")) => json!({"reason": "max_output_tokens"}),
-        _ => Value::Null,
+pub fn object(id: &str, mut body: Map<String, Value>, reply: &StoredMessage) -> Value {
+    let interrupted = || json!({"code": "server_error", "message": "the server ended before the reply did"});
+    let (error, completed) = (body.shift_remove("error"), body.shift_remove("completed_at"));
+    let (status, error, incomplete) = match (reply.status, reply.finish_reason.as_deref()) {
+        (Status::Incomplete, Some("interrupted")) => ("failed", error.unwrap_or_else(interrupted), Value::Null),
+        (Status::Incomplete, Some("length")) => ("incomplete", Value::Null, json!({"reason": "max_output_tokens"})),
+        (Status::Incomplete, reason) => ("incomplete", Value::Null, json!({"reason": reason})),
+        (other, _) => (status(other), Value::Null, Value::Null),
     };
+    let completed = completed.filter(|_| reply.status == Status::Completed);
     let usage = reply.usage.map(|usage| {
         json!({
             "input_tokens": usage.prompt_tokens,
@@ -331,8 +362,9 @@ pub fn object(id: &str, body: Map<String, Value>, reply: &StoredMessage) -> Valu
         "id": id,
         "object": "response",
         "created_at": reply.created / 1000,
-        "status": status(reply.status),
-        "error": null,
+        "completed_at": completed,
+        "status": status,
+        "error": error,
         "incomplete_details": incomplete,
         "output": output,
         "usage": usage,
