@@ -28,13 +28,20 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
     };
     // Clients send messages of the server back as they are, with empty lists.
     let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let mut object = object.clone();
+    // Some clients put the type of a part, or of an item of responses, beside the role.
+    if object.get("type").is_some_and(|kind| kind == "text" || kind == "message") {
+        object.shift_remove("type");
+    }
     let strange = object.iter().find(|(field, value)| !is_empty(value) && !FIELDS.contains(&field.as_str()));
     if let Some((field, _)) = strange {
         return Err(wrong(field, "unknown field".into()).with_code("unknown_parameter"));
     }
+    if object.get("role").is_some_and(|role| role == "assistant") {
+        refusals_as_text(object.get_mut("content"));
+    }
     check_parts(object.get("content"), &wrong)?;
     check_calls(object.get("tool_calls"), &wrong)?;
-    let mut object = object.clone();
     object.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
     let mut message = Message::from_object(object)
         .map_err(|(expected, found)| wrong("", format!("expected {expected}, found {found}")))?;
@@ -46,6 +53,17 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
         message.no_content = false;
     }
     Ok(message)
+}
+
+/// Makes the refusals among an assistant's parts text.
+fn refusals_as_text(content: Option<&mut Value>) {
+    let parts = content.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
+    for part in parts.filter(|part| part.get("type").is_some_and(|kind| kind == "refusal")) {
+        if let Some(refusal) = part.shift_remove("refusal") {
+            part.insert("type".into(), "text".into());
+            part.insert("text".into(), refusal);
+        }
+    }
 }
 
 /// Refuses unknown fields of a content's parts; their kinds are checked when they are joined.
@@ -169,6 +187,15 @@ mod tests {
         let sent_back =
             json!({"role": "assistant", "content": "a", "annotations": [], "tool_calls": [], "audio": null});
         assert_eq!(of(&sent_back).unwrap(), Message::new("assistant", "a"));
+        for kind in ["text", "message"] {
+            let typed = json!({"role": "user", "content": "a", "type": kind});
+            assert_eq!(of(&typed).unwrap(), Message::new("user", "a"));
+        }
+        let refusal = json!([{"type": "text", "text": "Well. "}, {"type": "refusal", "refusal": "No."}]);
+        assert_eq!(
+            of(&json!({"role": "assistant", "content": refusal})).unwrap(),
+            Message::new("assistant", "Well. No.")
+        );
         let call = json!({"role": "assistant", "content": null, "tool_calls":
             [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]});
         let message = of(&call).unwrap();
@@ -181,6 +208,13 @@ mod tests {
         for (value, param, expect) in [
             (json!({"role": "robot", "content": "a"}), "messages[3].role", "robot"),
             (json!({"role": "user", "content": "a", "colour": 1}), "messages[3].colour", "unknown field"),
+            (json!({"role": "user", "content": "a", "type": "image"}), "messages[3].type", "unknown field"),
+            (json!({"role": "user", "content": [{"type": "refusal", "refusal": "a"}]}), "messages[3]", "refusal"),
+            (
+                json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "a", "colour": 1}]}),
+                "messages[3].content[0].colour",
+                "unknown field",
+            ),
             (
                 json!({"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {}}]}),
                 "messages[3].content[0].cache_control",

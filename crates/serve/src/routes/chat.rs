@@ -177,7 +177,7 @@ impl Answer {
         let mut tokens = Tokens::default();
         let choice = |(index, whole): (usize, &Whole)| {
             let (content, calls) = calls::split(self.with_tools, &whole.text);
-            let reason = if calls.is_empty() { whole.end.reason } else { "tool_calls" };
+            let reason = finish_reason(whole.end.reason, !calls.is_empty());
             let mut message = json!({"role": "assistant", "content": content, "refusal": null});
             if !calls.is_empty() {
                 message["tool_calls"] = calls.into();
@@ -239,7 +239,7 @@ impl Answer {
             }
             if let Some(end) = end {
                 tokens.add(&end.completion, index == 0);
-                let reason = if calls[index] == 0 { end.reason } else { "tool_calls" };
+                let reason = finish_reason(end.reason, calls[index] > 0);
                 events.send(&chunk(&[choice(index, &json!({}), &Value::Null, Some(reason))])).await?;
             }
         }
@@ -263,6 +263,11 @@ impl Answer {
         let entries = said.iter().map(|said| token_entry(&self.model, said));
         json!({"content": entries.collect::<Vec<Value>>(), "refusal": null})
     }
+}
+
+/// Why an answer ended. One that was cut by its limit says so, also after a call.
+fn finish_reason(reason: &'static str, has_calls: bool) -> &'static str {
+    if has_calls && reason == "stop" { "tool_calls" } else { reason }
 }
 
 /// A piece of an answer as the delta of a chunk; `calls` counts the answer's calls.

@@ -30,8 +30,8 @@ const TEMPLATE: &str = r"{%- if tools -%}
 {{- '<|im_start|>assistant\n' -}}
 {%- endif -%}";
 
-const QUESTION: &str = "Is the kiln hot?";
-const CALLING: &str = concat!(
+pub(crate) const QUESTION: &str = "Is the kiln hot?";
+pub(crate) const CALLING: &str = concat!(
     "Let me see.<tool_call>{\"name\": \"heat\", \"arguments\": ",
     r#"{"of": "kiln", "at": 1.10, "id": 12345678901234567890123}"#,
     "}</tool_call>"
@@ -39,14 +39,14 @@ const CALLING: &str = concat!(
 /// Its arguments, as it writes them.
 const ARGUMENTS: &str = r#"{"of": "kiln", "at": 1.10, "id": 12345678901234567890123}"#;
 /// A question much longer than the others, so that its answer has other positions.
-const TWICE_ASKED: &str = concat!(
+pub(crate) const TWICE_ASKED: &str = concat!(
     "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. ",
     "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. ",
     "What is hot? What is in the kiln? The clay is. What is hot? What is in the kiln? The clay is. "
 );
 const CALLING_FIRST: &str =
     "<tool_call>{\"name\": \"heat\"}</tool_call>So it is.<tool_call>{\"name\": \"heat\"}</tool_call>";
-const RESULT: &str = "1200 degrees";
+pub(crate) const RESULT: &str = "1200 degrees";
 const ANSWER: &str = "The kiln is hot.";
 
 fn tools() -> Value {
@@ -110,7 +110,7 @@ fn start_of(bytes: &[u8], name: &str) -> usize {
 }
 
 /// A server whose model calls the tool when it is asked [`QUESTION`], and says [`ANSWER`] once it has the result.
-async fn calling() -> (Router, Server) {
+pub(crate) async fn calling() -> (Router, Server) {
     let tokenizer = model().tokenizer().unwrap().with_chat_template(ChatTemplate::new(TEMPLATE).unwrap());
     let length = |messages: &Value, tools: &Value| {
         let messages: Vec<Message> = messages
@@ -139,7 +139,7 @@ async fn calling() -> (Router, Server) {
     (server.router(), server)
 }
 
-fn with_tools(more: Value) -> Value {
+pub(crate) fn with_tools(more: Value) -> Value {
     chat(QUESTION, merged(json!({"tools": tools(), "max_tokens": 200}), more))
 }
 
