@@ -43,10 +43,22 @@ impl App {
     pub fn model(&self, name: &str) -> Result<Arc<Served>, ApiError> {
         self.models.iter().find(|model| model.id == name).cloned().ok_or_else(|| {
             let names: Vec<&str> = self.models.iter().map(|model| model.id.as_str()).collect();
-            ApiError::not_found(format!("there is no model {name:?}; there is: {}", names.join(", ")))
-                .with_param("model")
-                .with_code("model_not_found")
+            match names.is_empty() {
+                true => no_model("this server has no model, and only shows a run"),
+                false => no_model(format!("there is no model {name:?}; there is: {}", names.join(", "))),
+            }
         })
+    }
+
+    /// The model of this name, or the first where none is given.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub fn model_or_first(&self, name: Option<&str>) -> Result<Arc<Served>, ApiError> {
+        match (name, self.models.first()) {
+            (None, Some(first)) => Ok(Arc::clone(first)),
+            (name, _) => self.model(name.unwrap_or_default()),
+        }
     }
 
     /// Number of requests that a model can hold.
@@ -74,4 +86,8 @@ impl App {
         };
         Generation::start(model, requests, room, rules)
     }
+}
+
+fn no_model(message: impl Into<String>) -> ApiError {
+    ApiError::not_found(message).with_param("model").with_code("model_not_found")
 }

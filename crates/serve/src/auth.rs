@@ -25,8 +25,8 @@ impl Keys {
     /// account; a key without a name has its own account. Empty lines and those that begin with `#` are skipped.
     ///
     /// # Errors
-    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters; the message never
-    /// contains a key.
+    /// When the file cannot be read, has no key, has one twice, or one is shorter than 16 characters or has one that no
+    /// header carries; the message never contains a key.
     pub fn read(path: &Path) -> Result<Self, ServeError> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
@@ -40,6 +40,8 @@ impl Keys {
     /// As [`read`](Self::read).
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut keys: BTreeMap<[u8; 32], (Hash, String)> = BTreeMap::new();
+        // Editors of Windows begin a file with this mark.
+        let text = text.trim_start_matches('\u{feff}');
         for (line, words) in (1..).zip(text.lines().map(str::split_whitespace)) {
             let words: Vec<&str> = words.collect();
             let (key, name) = match words[..] {
@@ -52,6 +54,13 @@ impl Keys {
             if key.chars().count() < SHORTEST {
                 return Err(format!(
                     "line {line}: the key is shorter than {SHORTEST} characters; make it a long random one"
+                ));
+            }
+            if let Some(strange) = key.chars().find(|character| !character.is_ascii_graphic()) {
+                return Err(format!(
+                    "line {line}: the key has the character U+{:04X}, which no header carries; make it of ASCII letters \
+                     and digits",
+                    u32::from(strange)
                 ));
             }
             let hash = blake3::hash(key.as_bytes());
@@ -128,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_of_an_editor_is_no_part_of_a_key() {
+        let keys = Keys::parse("\u{feff}sk-0123456789abcdef ann\r\n").unwrap();
+        let with = |value| HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(value))]);
+        assert_eq!(keys.account(&with("Bearer sk-0123456789abcdef")).unwrap(), "ann");
+    }
+
+    #[test]
     fn a_file_that_protects_nothing_is_refused() {
         for (text, expect) in [
             ("", "no key"),
@@ -136,6 +152,9 @@ mod tests {
             ("sk-0123456789abcdef a b", "line 1"),
             ("sk-0123456789abcdef a\nsk-0123456789abcdef b", "line 2: this key is listed twice"),
             ("sk-0123456789abcdef local", "the name `local`"),
+            ("\n\u{feff}sk-0123456789abcdef", "line 2: the key has the character U+FEFF"),
+            ("sk-0123456789abcdé", "line 1: the key has the character U+00E9"),
+            ("sk-0123456789\u{1}abcdef", "U+0001"),
         ] {
             let error = Keys::parse(text).unwrap_err();
             assert!(error.contains(expect) && !error.contains("sk-"), "{error}");

@@ -73,16 +73,12 @@ impl FromQuery for OfModel {
     }
 }
 
-fn model(app: &App, name: Option<&str>) -> Result<Arc<Served>, ApiError> {
-    name.map_or_else(|| Ok(Arc::clone(&app.models[0])), |name| app.model(name))
-}
-
 /// Turn text into token ids
 #[utoipa::path(post, path = "/tokenize", tag = "tokens", request_body = TokenizeRequest,
     responses((status = 200, description = "`tokens`, `count`, \
         `max_model_len`"), (status = "4XX", description = "An error object")))]
 pub async fn tokenize(State(app): State<Arc<App>>, Json(asked): Json<TokenizeRequest>) -> Result<Response, ApiError> {
-    let model = model(&app, asked.model.as_deref())?;
+    let model = app.model_or_first(asked.model.as_deref())?;
     let (context, served, strings) = (model.context, Arc::clone(&model), asked.return_token_strs);
     let ids = blocking(move || encode(&model, &asked)).await?;
     let mut object = json!({"tokens": ids, "count": ids.len(), "max_model_len": context});
@@ -124,7 +120,7 @@ pub async fn detokenize(
     State(app): State<Arc<App>>,
     Json(asked): Json<DetokenizeRequest>,
 ) -> Result<Response, ApiError> {
-    let model = model(&app, asked.model.as_deref())?;
+    let model = app.model_or_first(asked.model.as_deref())?;
     let vocabulary = model.tokenizer.vocab_size();
     if let Some(id) = asked.tokens.iter().find(|&&id| id as usize >= vocabulary) {
         let message = format!("`tokens`: {id} is not a token id; the vocabulary has {vocabulary}");
@@ -139,7 +135,7 @@ pub async fn detokenize(
     responses((status = 200, description = "Special tokens, chat template, \
         sizes"), (status = "4XX", description = "An error object")))]
 pub async fn info(State(app): State<Arc<App>>, Query(asked): Query<OfModel>) -> Result<Response, ApiError> {
-    let model = model(&app, asked.model.as_deref())?;
+    let model = app.model_or_first(asked.model.as_deref())?;
     let tokenizer = &model.tokenizer;
     let named = |id: Option<u32>| id.and_then(|id| tokenizer.id_to_token(id));
     Ok(axum::Json(json!({

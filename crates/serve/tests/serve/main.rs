@@ -8,10 +8,12 @@ mod connections;
 mod conversations;
 mod crowd;
 mod formats;
+mod metrics;
 mod page;
 mod refusals;
 mod responses;
 mod tokens;
+mod tool_items;
 mod tools;
 mod watch;
 

@@ -46,6 +46,25 @@ async fn a_run_is_shown_with_nothing_but_the_servers_own() {
 }
 
 #[tokio::test]
+async fn what_needs_a_model_is_refused_where_there_is_none() {
+    let (server, _) = watching(|_| Ok(String::new())).await;
+    let router = server.router();
+    assert_eq!(get(&server, "/tokenizer_info").await.status, StatusCode::NOT_FOUND);
+    for (path, asked) in [
+        ("/tokenize", json!({"prompt": "a"})),
+        ("/detokenize", json!({"tokens": [1]})),
+        ("/tokenize", json!({"model": "tiny", "prompt": "a"})),
+        ("/v1/chat/completions", json!({"model": "tiny", "messages": [{"role": "user", "content": "a"}]})),
+        ("/v1/completions", json!({"model": "tiny", "prompt": "a"})),
+        ("/v1/responses", json!({"model": "tiny", "input": "a"})),
+    ] {
+        let error = crate::bad(&router, path, asked, 404).await;
+        assert_eq!((&error["param"], &error["code"]), (&json!("model"), &json!("model_not_found")), "{path}");
+        assert!(error["message"].as_str().unwrap().contains("no model"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_report_is_made_once_for_many_and_sent_once_unchanged() {
     let (server, made) = watching(|_| Err("no step yet".into())).await;
     let first = get(&server, "/ui/api/watch").await;
