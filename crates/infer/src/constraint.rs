@@ -135,7 +135,7 @@ fn limits() -> ParserLimits {
 /// Checks that a JSON schema of a stranger takes little work to compile, and fits a reply: the different lengths of
 /// texts (`minLength`, `maxLength`, repetitions in `pattern`) have 4,000 characters together; `multipleOf` is 10,000 at
 /// most, as is their least common multiple where one number may have to meet several; 8 patterns and formats where one
-/// text may have to meet several; 50 names in `patternProperties`; 2,000 `properties` of an object that may have others.
+/// text may have to meet several; 50 names in `patternProperties`; 2,000 `properties` of an object that may have more.
 /// [`ConstraintCompiler::compile`] checks it too.
 ///
 /// # Errors

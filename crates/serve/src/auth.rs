@@ -58,8 +58,8 @@ impl Keys {
             }
             if let Some(strange) = key.chars().find(|character| !character.is_ascii_graphic()) {
                 return Err(format!(
-                    "line {line}: the key has the character U+{:04X}, which no header carries; make it of ASCII letters \
-                     and digits",
+                    "line {line}: the key has the character U+{:04X}, which no header carries; make it of ASCII \
+                     letters and digits",
                     u32::from(strange)
                 ));
             }

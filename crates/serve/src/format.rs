@@ -81,8 +81,8 @@ fn known(object: &Value, field: &str, names: &[&str]) -> Result<(), ApiError> {
 /// Compiles what a reply is held to, a format or the form of its calls, on a thread for blocking work.
 ///
 /// # Errors
-/// As [`constraint`], and 400 when a schema cannot be met or enforced or takes too long, the model's tokenizer cannot be
-/// constrained, or there are both a format and tools; 429 while too many others are compiled.
+/// As [`constraint`], and 400 when a schema cannot be met or enforced or takes too long, the model's tokenizer cannot
+/// be constrained, or there are both a format and tools; 429 while too many others are compiled.
 pub async fn compiled(
     model: &Arc<Served>,
     tools: Option<&Tools>,

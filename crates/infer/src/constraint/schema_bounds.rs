@@ -17,8 +17,8 @@ const MOST_PATTERN_PROPERTIES: usize = 50;
 /// Most names in `properties` of an object that may have other names too. 2,000 take 250 ms.
 const MOST_PROPERTIES: usize = 2_000;
 
-/// Largest `multipleOf`, without decimal point, and largest least common multiple of several that one number may have to
-/// meet: each remainder is a state. 10,000 take 50 ms and 10 MB.
+/// Largest `multipleOf`, without decimal point, and largest least common multiple of several that one number may have
+/// to meet: each remainder is a state. 10,000 take 50 ms and 10 MB.
 const MOST_REMAINDERS: u64 = 10_000;
 
 /// Most remainders of all different `multipleOf` of a schema.
