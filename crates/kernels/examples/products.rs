@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use fireclay_kernels::Precision;
 use fireclay_kernels::product::{MatRef, product};
+use fireclay_kernels::{Isa, Precision};
 
 /// Rounds of which the best counts.
 const ROUNDS: usize = 7;
@@ -32,6 +32,7 @@ fn main() {
         [m, n, k] => vec![([m, n, k], [false, false]), ([m, n, k], [false, true]), ([m, n, k], [true, false])],
         _ => SHAPES.to_vec(),
     };
+    println!("instruction set {}, {} threads", Isa::current().name(), rayon::current_num_threads());
     println!("{:>24} {:>8} {:>8} {:>8} {:>8}", "m × n × k", "columns", "f32", "gemm", "bf16");
     for ([m, n, k], by_columns) in shapes {
         let numbers = |count: usize| -> Vec<f32> { (0..count).map(|i| (i as f32 * 0.7).sin()).collect() };

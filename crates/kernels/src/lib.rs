@@ -22,8 +22,7 @@ pub mod linear;
 pub mod log_probabilities;
 pub mod norm;
 pub mod optimizer;
-#[cfg(feature = "flex")]
-mod cpu;
+mod isa;
 #[cfg(feature = "flex")]
 mod op;
 mod precision;
@@ -38,6 +37,7 @@ pub use attention::{attention, softcapped_attention};
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
 pub use head::Head;
+pub use isa::Isa;
 pub use linear::{BlockWeight, StoredWeight, WeightStorage, linear, linears};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::{add_norm, norm, norm_rotary};

@@ -296,10 +296,7 @@ mod one_row {
 
     /// Whether the compiler vectorises these loops with fused multiply-adds, as [`Product`](super::Product) uses them.
     pub fn is_fast() -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        #[cfg(not(target_arch = "x86_64"))]
-        return false;
+        crate::isa::Isa::current() >= crate::isa::Isa::Avx2
     }
 
     pub fn sum<E: Number>(x: &[f32], weights: &[[E; PANEL]], sums: &mut [f32; PANEL]) {

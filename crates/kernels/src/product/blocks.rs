@@ -11,21 +11,19 @@ use super::Start;
 use super::lane::Lane;
 use super::number::Number;
 use super::scratch::Scratch;
-use super::tile::{PANEL, TILE_ROWS, Target, multiply};
+use super::tile::{PANEL, Target};
 use super::vectors::{LANES, Vectors};
 
 /// Elements of k between two packings: a piece of 96 vectors of bf16 of this length, or 48 of f32, has the size of
 /// `PIECE_LANES`.
 const DEPTH_BLOCK: usize = 2048;
-/// Number of lanes along k that a tile processes at once. A panel of B of this length takes 96 KiB and stays in L2
-/// while all rows of A are multiplied with it. Parts that fit L1 would read and write C more often, and were a tenth
-/// slower.
-const TILE_STEPS: usize = 384;
 /// Largest number of lanes of the operand that all threads share: 16 MiB, which fits an L3 cache and bounds the size of
 /// the buffers.
 const SHARED_LANES: usize = 4 << 20;
 /// Approximate number of lanes of a piece: half of an L2 cache of 512 KiB to 1 MiB.
 const PIECE_LANES: usize = 96 << 10;
+/// Smallest number of rows of a piece.
+const LEAST_ROWS: usize = 48;
 /// Number of multiplications that take as long as waking another thread and as packing one element.
 const PARALLEL_FROM: usize = 1 << 20;
 const PACKING: usize = 16;
@@ -145,7 +143,7 @@ unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Outpu
 /// Packs all of B, then A in bands of rows.
 unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
-    let band = band(a.count, steps.next_multiple_of(LANES), TILE_ROWS, 48, parallel);
+    let band = band(a.count, L::row_stride(steps), L::TILE_ROWS, LEAST_ROWS, parallel);
     Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
         let shared = Packed(panels);
         each(b.count.div_ceil(PANEL), parallel && PACKING * b.count * b.depth >= PARALLEL_FROM, |panel| {
@@ -196,12 +194,13 @@ unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: 
         return work(RowLanes { lanes, row_stride, count: a.count });
     }
     let steps = a.steps::<L>();
-    let row_stride = steps.next_multiple_of(LANES);
+    let row_stride = L::row_stride(steps);
     // Pieces are read in memory order.
     let along = if a.stride == 1 { [a.count, PACKED_STEPS] } else { [LANES, steps] };
     let shared = parallel && PACKING * a.count * a.depth >= PARALLEL_FROM;
     let [vectors, length] = if shared { along } else { [a.count, steps] };
-    buffer.with(a.count * row_stride, |lanes| {
+    // Whole tiles of rows may be read.
+    buffer.with(a.count.next_multiple_of(L::TILE_ROWS) * row_stride, |lanes| {
         let packed = Packed(lanes);
         let pieces = a.count.div_ceil(vectors);
         each(pieces * steps.div_ceil(length), shared, |piece| {
@@ -257,22 +256,26 @@ unsafe impl Sync for RowLanes {}
 /// and the band of C of the panel stays in L2 over all parts of the panel.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn multiply_packed<L: Lane>(steps: usize, a: RowLanes, panels: *const u32, cols: usize, output: OutputBand) {
-    let parts = steps.div_ceil(TILE_STEPS);
-    let part = steps.div_ceil(parts);
+    let parts = steps.div_ceil(L::PART);
+    let part = steps.div_ceil(parts).next_multiple_of(L::STEP_UNIT);
+    // SAFETY: the CPU has the instructions.
+    unsafe { L::begin() };
     for col in (0..cols).step_by(PANEL) {
         let width = PANEL.min(cols - col);
         for from in (0..steps).step_by(part) {
             let count = part.min(steps - from);
             let b = panels.wrapping_add(col * steps + from * width.next_multiple_of(LANES));
-            for row in (0..a.count).step_by(TILE_ROWS) {
+            for row in (0..a.count).step_by(L::TILE_ROWS) {
                 let OutputBand { c, row_stride, start } = output.at(row, col);
                 let start = if from > 0 { Start::Held } else { start };
-                let target = Target { c, row_stride, rows: TILE_ROWS.min(a.count - row), cols: width, start };
+                let target = Target { c, row_stride, rows: L::TILE_ROWS.min(a.count - row), cols: width, start };
                 // SAFETY: the tile lies inside the packed operands and C.
                 unsafe {
-                    multiply::<L>(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);
+                    L::multiply(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);
                 }
             }
         }
     }
+    // SAFETY: the thread was prepared above.
+    unsafe { L::end() };
 }

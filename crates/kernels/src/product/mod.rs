@@ -2,14 +2,16 @@
 //!
 //! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
-//! is that kernel, and `lane` has the differences between f32 and bf16. On other CPUs the `gemm` crate computes it, and
-//! bf16 is emulated.
+//! is that kernel, `lane` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile registers of
+//! CPUs that have them. On other CPUs the `gemm` crate computes it, and bf16 is emulated.
 
 use std::mem::MaybeUninit;
 
 use crate::Precision;
-use crate::cpu::has_native_bf16;
+use crate::isa::Isa;
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod blocks;
 #[cfg(target_arch = "x86_64")]
@@ -131,25 +133,15 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if a.cols > 0 && has_native_bf16() {
-        let rows = vectors::Vectors {
-            data: a.data.as_ptr(),
-            count: a.rows,
-            depth: a.cols,
-            stride: a.row_stride,
-            depth_stride: a.col_stride,
-        };
-        let columns = vectors::Vectors {
-            data: b.data.as_ptr(),
-            count: b.cols,
-            depth: b.rows,
-            stride: b.col_stride,
-            depth_stride: b.row_stride,
-        };
+    if a.cols > 0 && Isa::current().has_bf16() {
+        let (rows, columns) = (rows_of(a), columns_of(b));
         // SAFETY: shapes are checked, and so is the CPU.
         unsafe {
             match precision {
                 Precision::F32 => blocks::product::<lane::Single, E>(rows, columns, c, start),
+                Precision::Bf16 if Isa::current() == Isa::Amx => {
+                    blocks::product::<amx::Tiles<amx::Hardware>, E>(rows, columns, c, start);
+                }
                 Precision::Bf16 => blocks::product::<lane::Pair, E>(rows, columns, c, start),
             }
         }
@@ -158,6 +150,20 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
     let mut copy = vec![];
     // SAFETY: as above.
     unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, start, precision) }
+}
+
+/// The rows of A as vectors along k.
+#[cfg(target_arch = "x86_64")]
+fn rows_of(a: MatRef) -> vectors::Vectors {
+    let MatRef { data, rows, cols, row_stride, col_stride } = a;
+    vectors::Vectors { data: data.as_ptr(), count: rows, depth: cols, stride: row_stride, depth_stride: col_stride }
+}
+
+/// The columns of B as vectors along k.
+#[cfg(target_arch = "x86_64")]
+fn columns_of<E: Copy>(b: MatRef<E>) -> vectors::Vectors<E> {
+    let MatRef { data, rows, cols, row_stride, col_stride } = b;
+    vectors::Vectors { data: data.as_ptr(), count: cols, depth: rows, stride: col_stride, depth_stride: row_stride }
 }
 
 /// The product by the `gemm` crate, for every CPU that our kernels do not support.

@@ -15,9 +15,9 @@ use super::vectors::{LANES, Vectors};
 type Block = [__m512i; LANES];
 
 impl<E: Number> Vectors<E> {
-    /// Number of steps along k of the packed vectors.
+    /// Number of steps along k of the packed vectors. Those after the vectors' end have lanes of 0.
     pub fn steps<L: Lane>(&self) -> usize {
-        self.depth.div_ceil(L::DEPTH)
+        self.depth.div_ceil(L::DEPTH).next_multiple_of(L::STEP_UNIT)
     }
 
     /// Packs the vectors as rows: vector v's lanes begin at `v · row_stride`, which is a multiple of 16 and at least

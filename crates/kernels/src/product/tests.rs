@@ -110,8 +110,38 @@ fn formats() -> impl Strategy<Value = Precision> {
     prop::sample::select(vec![Precision::F32, Precision::Bf16])
 }
 
+/// A product by tiles that are computed without AMX. Only a CPU with AVX-512 BF16 can pack its operands.
+#[cfg(target_arch = "x86_64")]
+fn check_tiles(a: MatRef, b: MatRef) {
+    use super::amx::{Tiles, software::Software};
+    use super::{blocks, columns_of, rows_of};
+    if !crate::isa::Isa::current().has_bf16() || a.rows == 0 || b.cols == 0 || a.cols == 0 {
+        return;
+    }
+    let want = reference(a, b, Precision::Bf16);
+    let (zero, row, held) = (vec![0.0; b.cols], numbers(b.cols, 55), numbers(a.rows * b.cols, 77));
+    let starts =
+        [(Start::Zero, zero.repeat(a.rows)), (Start::Row(row.as_ptr()), row.repeat(a.rows)), (Start::Held, held)];
+    for (start, values) in starts {
+        let mut c = if matches!(start, Start::Held) { values.clone() } else { vec![f32::NAN; values.len()] };
+        // SAFETY: the shapes agree, and the CPU has the instructions that pack.
+        unsafe { blocks::product::<Tiles<Software>, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start) };
+        assert_close(&c, &values, &want, a.cols);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn tiles_agree_with_the_definition(
+        (m, n, k) in (0usize..100, 0usize..150, 0usize..300),
+        (a_layout, b_layout) in (layouts(), layouts()),
+    ) {
+        let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
+        check_tiles(a.view(), b.view());
+    }
 
     #[test]
     fn any_shape_and_layout_agrees_with_the_definition(
@@ -159,6 +189,8 @@ fn shapes_beyond_every_block_agree_with_the_definition() {
             for layout in [Layout::Rows, Layout::Columns] {
                 let (a, b) = (Stored::new(m, k, layout, 1), Stored::new(k, n, layout, 2));
                 check_all(a.view(), b.view(), precision);
+                #[cfg(target_arch = "x86_64")]
+                check_tiles(a.view(), b.view());
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::Start;
-use super::lane::Lane;
+use super::lane::VectorLane;
 use super::vectors::LANES;
 
 /// Rows of the largest tile.
@@ -32,7 +32,7 @@ pub(super) struct Target {
 /// `a` has M rows of `steps` lanes, `a_stride` apart; `b` has `steps · V · 16` lanes; C has the target's M rows and
 /// columns, more than (V − 1) · 16 of them, and so has what it starts from.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn tile<L: Lane, const M: usize, const V: usize>(
+unsafe fn tile<L: VectorLane, const M: usize, const V: usize>(
     steps: usize,
     a: *const u32,
     a_stride: usize,
@@ -86,7 +86,13 @@ unsafe fn tile<L: Lane, const M: usize, const V: usize>(
 /// columns, rounded up to whole vectors; C has the target's rows and columns, and so has what it starts from. The CPU
 /// has AVX-512 F, BW and BF16.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn multiply<L: Lane>(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+pub(super) unsafe fn multiply<L: VectorLane>(
+    steps: usize,
+    a: *const u32,
+    a_stride: usize,
+    b: *const u32,
+    target: Target,
+) {
     macro_rules! kernels {
         ($($rows:literal),*) => {
             match (target.rows, target.cols.div_ceil(LANES)) {

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::MatRef;
 use crate::Precision;
-use crate::cpu::has_native_bf16;
 use crate::host::written;
+use crate::isa::Isa;
 
 /// Number of rows and columns that are transposed together: a cache line of each.
 const BLOCK: usize = 16;
@@ -21,7 +21,7 @@ impl<'a> MatRef<'a> {
     /// The matrix as the right side of products in `precision`: transposed in a copy if that is read faster.
     pub(crate) fn as_right_side(&self, precision: Precision) -> RightSide<'a> {
         let crowded = self.row_stride == 1 && self.col_stride.is_multiple_of(CROWDED) && self.cols > 1;
-        match precision == Precision::F32 && crowded && !has_native_bf16() {
+        match precision == Precision::F32 && crowded && !Isa::current().has_bf16() {
             true => RightSide { matrix: *self, copy: Some(row_major_copy(*self)) },
             false => RightSide { matrix: *self, copy: None },
         }
