@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use burn::tensor::{DType, Device};
+use fireclay_kernels::Isa;
 use fireclay_model::device::DeviceChoice;
 
 use crate::error::user;
@@ -32,6 +33,12 @@ pub fn choose(asked: Option<DeviceChoice>) -> Result<(Device, DeviceChoice)> {
         }
     }
     Ok((DeviceChoice::Cpu.open()?, DeviceChoice::Cpu))
+}
+
+/// The instruction set of the CPU kernels, if they are what computes there.
+#[must_use]
+pub fn instruction_set(choice: DeviceChoice) -> Option<&'static str> {
+    matches!(choice, DeviceChoice::Cpu).then(|| Isa::current().name())
 }
 
 /// Checks that a device supports bfloat16, if `asked` requests it.

@@ -21,6 +21,9 @@ pub struct Machine {
     /// The device trained on, as `--device` names it; [`machine`] leaves it for `train` to fill in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The instruction set of the CPU kernels, if they computed; `train` fills it in too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction_set: Option<String>,
 }
 
 /// Describes this machine.
@@ -43,6 +46,7 @@ pub fn machine() -> Machine {
         os: format!("{name}, {}", std::env::consts::ARCH),
         fireclay: env!("CARGO_PKG_VERSION").to_owned(),
         device: None,
+        instruction_set: None,
     }
 }
 

@@ -13,6 +13,7 @@ use fireclay_rlhf::RolloutMemory;
 use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate};
 use serde::Serialize;
 
+use crate::device::instruction_set;
 use crate::error::user;
 use crate::recipe::Recipe;
 use crate::stages;
@@ -118,7 +119,10 @@ impl Plan {
         Ok(Self {
             recipe: recipe.name.clone(),
             data: stages::describe_data(recipe.shared()),
-            device: choice.to_string(),
+            device: match instruction_set(choice) {
+                Some(name) => format!("{choice} with {name}"),
+                None => choice.to_string(),
+            },
             vocab_size,
             model: format!(
                 "{}, {} layers, width {}, {} heads ({} for keys and values), context {}",

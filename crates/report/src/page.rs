@@ -299,12 +299,13 @@ fn recipe(run: &Run) -> String {
 
 /// machine.json in words; keys of later versions are shown as they are.
 fn machine(run: &Run) -> String {
-    const KNOWN: [(&str, &str); 7] = [
+    const KNOWN: [(&str, &str); 8] = [
         ("cpu", "Processor"),
         ("cores", "Cores"),
         ("threads", "Threads"),
         ("memory_bytes", "Memory"),
         ("device", "Device"),
+        ("instruction_set", "Instruction set"),
         ("os", "System"),
         ("fireclay", "Fireclay"),
     ];

@@ -103,7 +103,7 @@ pub struct BenchTrainArgs {
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses"}
+    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses", "instruction_set"}
     #[arg(long)]
     pub json: bool,
 }

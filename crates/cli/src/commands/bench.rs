@@ -34,8 +34,11 @@ pub fn run(command: &BenchCommand) -> Result<()> {
 
 fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result<Value>) -> Result<()> {
     let shape = shape(args)?;
-    let (device, _) = device::choose(args.device)?;
-    let result = measure(&shape, &device)?;
+    let (device, choice) = device::choose(args.device)?;
+    let mut result = measure(&shape, &device)?;
+    if let Some(name) = device::instruction_set(choice) {
+        result["instruction_set"] = name.into();
+    }
     let mut out = io::stdout();
     if args.json {
         return Ok(writeln!(out, "{result}")?);

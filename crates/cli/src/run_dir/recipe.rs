@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use super::{RunDir, lock, write_whole};
 use crate::console::say;
+use crate::device::instruction_set;
 use crate::error::user;
 use crate::machine::machine;
 use crate::recipe::Recipe;
@@ -70,6 +71,7 @@ impl RunDir {
         write_whole(&file, &written)?;
         let mut machine = machine();
         machine.device = Some(device.to_string());
+        machine.instruction_set = instruction_set(device).map(Into::into);
         write_whole(&run.files.machine(), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
     }
