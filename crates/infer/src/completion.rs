@@ -35,6 +35,9 @@ pub struct Completion {
     pub prompt_scores: Vec<PromptScore>,
     /// Tokens in the prompt.
     pub prompt_tokens: usize,
+    /// Number of [shorter prompts](crate::Request::shorter_prompts) up to the one from which the last token was
+    /// predicted; 0 if it was the prompt itself.
+    pub shortened: usize,
     /// Number of tokens at the beginning of the prompt whose keys and values were in the cache.
     pub cached_tokens: usize,
     /// Timings.

@@ -36,7 +36,8 @@ pub struct SamplingConfig {
     /// Keeps only the fewest tokens whose probabilities sum to at least `p`, those first whose `−log p` is nearest to
     /// the entropy (Meister et al. 2022, "Locally Typical Sampling"); 1 changes nothing.
     pub typical_p: Option<f32>,
-    /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide).
+    /// Most tokens to generate. The model's context ends a completion earlier unless it [slides](Self::slide) or
+    /// there are [shorter prompts](crate::Request::shorter_prompts).
     pub max_tokens: usize,
     /// A completion that ends in one of these sequences is finished. They stay part of it, with their
     /// log-probabilities.

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use fireclay_infer::Request;
 use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, FittedPrompt, prompt_limit};
 use serde_json::Map;
 use tokio::sync::{Notify, mpsc};
@@ -38,9 +39,9 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     let ReplyRequest { model, instructions, messages, sampling } = request;
     let model = app.model(&model)?;
     let places = model.admit(1)?;
-    let (prompt, left_out) = {
+    let FittedReply { prompt, shorter_prompts, left_out } = {
         let (model, wanted) = (Arc::clone(&model), sampling.max_tokens);
-        blocking(move || prompt(&model, instructions, &messages, wanted)).await?
+        blocking(move || fitted(&model, instructions, &messages, wanted)).await?
     };
     let fields = SamplingFields {
         temperature: sampling.temperature,
@@ -49,9 +50,9 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
         seed: sampling.seed.map(|seed| seed as i64),
         ..SamplingFields::default()
     };
-    let most = app.room(&model, prompt.len(), sampling.max_tokens);
-    let config = fields.config(&model, most, CHAT_TEMPERATURE)?;
-    let request = model.request(prompt, config, &[], true)?;
+    let shortest = shorter_prompts.last().unwrap_or(&prompt).len();
+    let config = fields.config(&model, app.room(&model, shortest, sampling.max_tokens), CHAT_TEMPERATURE)?;
+    let request = Request { shorter_prompts, ..model.request(prompt, config, &[], true)? };
     let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
     let (sender, pieces) = mpsc::channel(WAITING);
     let stop = Arc::new(Notify::new());
@@ -94,29 +95,39 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
     Ok(Generation::new(pieces, stop))
 }
 
-/// The ids of a conversation, and the number of oldest exchanges that are dropped to leave room for a reply.
-fn prompt(
+/// A conversation that is to be answered.
+struct FittedReply {
+    /// Its ids.
+    prompt: Vec<u32>,
+    /// The same without more and more of the oldest exchanges, for a reply that outgrows the context.
+    shorter_prompts: Vec<Vec<u32>>,
+    /// Number of oldest exchanges that are dropped from the beginning to leave room for a reply.
+    left_out: usize,
+}
+
+fn fitted(
     model: &Served,
     instructions: Option<String>,
     messages: &[StoredMessage],
     wanted: Option<usize>,
-) -> Result<(Vec<u32>, usize), ApiError> {
+) -> Result<FittedReply, ApiError> {
     let mut chat: Vec<_> = messages.iter().map(as_chat).collect();
     let question = chat.pop().ok_or_else(|| ApiError::invalid("there is nothing to answer"))?;
     let mut history = ChatHistory::continuing(instructions, chat);
     let limit = prompt_limit(model.context, wanted.unwrap_or(usize::MAX));
     let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
-    match history.fit(&question, limit, encoded)? {
-        FittedPrompt::Fits { ids, dropped } => Ok((ids, dropped)),
-        // The question alone may still leave room for a short reply.
-        FittedPrompt::TooLong { tokens } => {
-            model.check_room(tokens, 1)?;
-            match history.fit(&question, tokens, encoded)? {
-                FittedPrompt::Fits { ids, dropped } => Ok((ids, dropped)),
-                FittedPrompt::TooLong { .. } => unreachable!("it has as many tokens as may be"),
-            }
-        }
+    let mut fit = history.fit(&question, limit, encoded)?;
+    // The question alone may still leave room for a short reply.
+    if let FittedPrompt::TooLong { tokens } = fit {
+        model.check_room(tokens, 1)?;
+        fit = history.fit(&question, tokens, encoded)?;
     }
+    let FittedPrompt::Fits { ids: prompt, dropped: left_out } = fit else {
+        unreachable!("it has as many tokens as may be");
+    };
+    let outgrows = wanted.is_none_or(|wanted| prompt.len() + wanted > model.context);
+    let shorter_prompts = if outgrows { history.shorter_prompts(&question, encoded)? } else { vec![] };
+    Ok(FittedReply { prompt, shorter_prompts, left_out })
 }
 
 impl Usage {

@@ -102,6 +102,21 @@ impl ChatHistory {
         Ok(FittedPrompt::Fits { ids: alone, dropped })
     }
 
+    /// The same with ever fewer exchanges, without the oldest ones and finally without any, for a reply that outgrows
+    /// the context: each prompt has at least a quarter fewer than the one before.
+    ///
+    /// # Errors
+    /// When `encode` fails.
+    pub fn shorter_prompts<E>(
+        &self,
+        question: &Message,
+        encode: impl Fn(&[Message]) -> Result<Vec<u32>, E>,
+    ) -> Result<Vec<Vec<u32>>, E> {
+        let fewer = |&left: &usize| (left > 0).then(|| left - left.div_ceil(4));
+        let counts = std::iter::successors(Some(self.exchanges.len()), fewer).skip(1);
+        counts.map(|left| encode(&self.messages(self.exchanges.len() - left, question))).collect()
+    }
+
     /// The system message, the exchanges without the first `dropped`, and the question.
     fn messages(&self, dropped: usize, question: &Message) -> Vec<Message> {
         let mut messages: Vec<Message> = self.system.iter().map(|text| Message::new("system", text)).collect();
@@ -175,6 +190,19 @@ mod tests {
         let mut conversation = conversation();
         conversation.fit(&question(), 100, |_| Err::<Vec<u32>, _>("the template refuses")).unwrap_err();
         assert_eq!(conversation, self::conversation());
+    }
+
+    #[test]
+    fn shorter_prompts_end_with_the_question_alone() {
+        let shorter = |conversation: &ChatHistory| {
+            let prompts = conversation.shorter_prompts(&question(), |messages| Ok::<_, Infallible>(encode(messages)));
+            prompts.unwrap().iter().map(|ids| ids.iter().map(|&id| id as u8 as char).collect()).collect::<Vec<String>>()
+        };
+        assert_eq!(shorter(&conversation()), ["sSu22acu?>", "sSu?>"]);
+        assert!(shorter(&ChatHistory::default()).is_empty());
+        let mut long = ChatHistory::default();
+        (0..9).for_each(|_| long.add("", String::new()));
+        assert_eq!(shorter(&long).iter().map(|prompt| (prompt.len() - 3) / 2).collect::<Vec<_>>(), [6, 4, 3, 2, 1, 0]);
     }
 
     #[test]

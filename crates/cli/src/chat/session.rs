@@ -53,6 +53,13 @@ pub struct ChatSession<'a> {
     pub failed: usize,
 }
 
+/// Token ids of a conversation that is to be answered.
+struct Prompt {
+    ids: Vec<u32>,
+    /// The same without more and more of the oldest exchanges, for a reply that outgrows the context.
+    shorter: Vec<Vec<u32>>,
+}
+
 /// Checks that the vocabulary can express a system message (character tokenizers may lack some characters), and that
 /// the template accepts one.
 ///
@@ -190,8 +197,8 @@ impl ChatSession<'_> {
         if let Err(error) = self.catch_up() {
             return self.refuse(one_line(&error));
         }
-        let ids = match self.prompt(text) {
-            Ok(ids) => ids,
+        let prompt = match self.prompt(text) {
+            Ok(prompt) => prompt,
             Err(error) => return self.refuse(one_line(&error)),
         };
         let pending = match &mut self.stored {
@@ -201,9 +208,14 @@ impl ChatSession<'_> {
                 Err(error) => return self.refuse(one_line(&error)),
             },
         };
-        let (reply, completion) = self.answer(&ids, pending.as_ref())?;
+        let (room, most) = (self.room(&prompt), self.settings.config.max_tokens);
+        let (reply, completion) = self.answer(prompt, pending.as_ref())?;
         let stopped = self.terminal.answer_stopped();
-        let cut_off = self.note_end(&reply, &completion);
+        if completion.shortened > 0 {
+            self.note_outgrown("the oldest exchanges were dropped while the reply was written");
+        }
+        let cut_off =
+            self.note_end(&reply, &completion, if room == most { "--max-tokens" } else { "the context is full" });
         let kept = if cut_off { reply.whole_sentences() } else { reply.text() };
         let reason = match (&stopped, cut_off || reply.ended_early()) {
             (Ok(false), false) => "stop",
@@ -239,11 +251,9 @@ impl ChatSession<'_> {
         object
     }
 
-    /// Reports why a reply ended if the model did not end it. Returns whether it was cut off.
-    fn note_end(&self, reply: &Reply, completion: &Completion) -> bool {
+    /// Reports that a reply ended for the reason `why` if the model did not end it. Returns whether it was cut off.
+    fn note_end(&self, reply: &Reply, completion: &Completion, why: &str) -> bool {
         let tokens = completion.ids.len();
-        let room = self.room(completion.prompt_tokens);
-        let why = if room == self.settings.config.max_tokens { "--max-tokens" } else { "the context is full" };
         let cut_off = completion.finish_reason == FinishReason::Length;
         if reply.ended_early() {
             self.terminal
@@ -256,17 +266,28 @@ impl ChatSession<'_> {
         cut_off
     }
 
-    /// Most tokens of a reply after a prompt of `tokens` tokens.
-    fn room(&self, tokens: usize) -> usize {
-        self.settings.config.max_tokens.min(self.engine.context() - tokens)
+    /// Most tokens of a reply to a prompt.
+    fn room(&self, prompt: &Prompt) -> usize {
+        let shortest = prompt.shorter.last().unwrap_or(&prompt.ids);
+        self.settings.config.max_tokens.min(self.engine.context() - shortest.len())
+    }
+
+    /// Reports, once per conversation, that it outgrew the context: from then on, nearly every message drops an
+    /// exchange.
+    fn note_outgrown(&mut self, what: impl Display) {
+        if !std::mem::replace(&mut self.outgrown, true) {
+            let context = self.engine.context();
+            self.terminal.note(format_args!("the conversation outgrew the context of {context} tokens; {what}"));
+        }
     }
 
     /// Token ids of the conversation with this message, without the oldest exchanges where it would be too long.
-    fn prompt(&mut self, text: &str) -> Result<Vec<u32>> {
+    fn prompt(&mut self, text: &str) -> Result<Prompt> {
         self.model.chat_tokenizer()?.try_encode(text)?;
         let context = self.engine.context();
         let limit = prompt_limit(context, self.settings.config.max_tokens);
-        match self.conversation.fit(&Message::new("user", text), limit, |messages| self.model.chat_prompt(messages))? {
+        let (question, encode) = (Message::new("user", text), |messages: &[Message]| self.model.chat_prompt(messages));
+        match self.conversation.fit(&question, limit, encode)? {
             FittedPrompt::TooLong { tokens } => Err(user(format!(
                 "this message has {tokens} tokens with the system message and the chat template, and {limit} fit: the \
                  context is {context}, \
@@ -274,25 +295,26 @@ impl ChatSession<'_> {
                 context - limit
             ))),
             FittedPrompt::Fits { ids, dropped } => {
-                // Reported once per conversation: from then on, nearly every message drops one.
-                if dropped > 0 && !std::mem::replace(&mut self.outgrown, true) {
-                    self.terminal.note(format_args!(
-                        "the conversation outgrew the context of {context} tokens; oldest exchanges dropped: \
-                         {dropped}, and more as it goes on"
-                    ));
+                let outgrows = ids.len() + self.settings.config.max_tokens > context;
+                let shorter = if outgrows { self.conversation.shorter_prompts(&question, encode)? } else { vec![] };
+                if dropped > 0 {
+                    self.note_outgrown(format_args!("oldest exchanges dropped: {dropped}, and more as it goes on"));
                 }
-                Ok(ids)
+                Ok(Prompt { ids, shorter })
             }
         }
     }
 
     /// Writes the reply as its characters arrive, and ends it with a line end; with `--json`, nothing is written yet.
-    fn answer(&mut self, ids: &[u32], pending: Option<&PendingQuestion>) -> Result<(Reply, Completion)> {
+    fn answer(&mut self, prompt: Prompt, pending: Option<&PendingQuestion>) -> Result<(Reply, Completion)> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.settings.stop_ids.clone());
-        let mut reply = Reply::new(self.room(ids.len()));
-        let request =
-            Request { guard: self.settings.guard.clone(), ..Request::new(ids.to_vec(), self.settings.config.clone()) };
+        let mut reply = Reply::new(self.room(&prompt));
+        let request = Request {
+            guard: self.settings.guard.clone(),
+            shorter_prompts: prompt.shorter,
+            ..Request::new(prompt.ids, self.settings.config.clone())
+        };
         let (terminal, stored, json) = (&self.terminal, &mut self.stored, self.settings.json);
         let completion = self.engine.complete(request, &mut |id, _| {
             if terminal.pressed() {

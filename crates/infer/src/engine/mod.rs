@@ -171,7 +171,7 @@ impl Engine {
         self.check(&request, 0)?;
         self.next_id += 1;
         let id = RequestId(self.next_id);
-        let sequence = Sequence::new(id, request, self.decoder.config().context);
+        let sequence = Sequence::new(id, request, self.context());
         match sequence.finish {
             Some(_) => self.events.push(Event::Finished(id, sequence.into_completion())),
             None => self.waiting.push_back(sequence),
@@ -187,14 +187,19 @@ impl Engine {
         } else {
             sampling.validate()?;
         }
-        check_ids(prompt, row, config.vocab_size)?;
+        for prompt in std::iter::once(prompt).chain(&request.shorter_prompts) {
+            check_ids(prompt, row, config.vocab_size)?;
+        }
         if prompt.is_empty() {
             return Err(InferError::EmptyPrompt { row });
         }
         if tokens > config.context && !sampling.slide {
             return Err(InferError::PromptTooLong { row, tokens, context: config.context });
         }
-        let most = tokens.saturating_add(sampling.max_tokens).min(config.context);
+        let mut most = tokens.saturating_add(sampling.max_tokens).min(config.context);
+        if !request.shorter_prompts.is_empty() {
+            most = most.min(self.context().max(tokens));
+        }
         if PagedCache::pages_of(most) > self.cache.pages() {
             let bytes = PagedCache::pages_of(most) * PagedCache::page_bytes(config);
             return Err(InferError::TooLittleMemory { row, tokens: most, bytes, memory: self.config.memory });
@@ -301,7 +306,7 @@ impl Engine {
 
     /// Draws tokens for the running requests of these rows, from the logits of each.
     fn sample(&mut self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<Outcome> {
-        let (context, vocab_size) = (self.decoder.config().context, self.decoder.config().vocab_size);
+        let (context, vocab_size) = (self.context(), self.decoder.config().vocab_size);
         let at_once = logits_at_once(&self.decoder);
         let mut outcomes = Vec::with_capacity(rows.len());
         let mut rest = rows;

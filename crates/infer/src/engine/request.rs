@@ -9,6 +9,11 @@ use crate::{CompiledConstraint, Completion, InferError, SamplingConfig, StopStri
 pub struct Request {
     /// The prompt.
     pub prompt: Vec<u32>,
+    /// Prompts that replace it once the context is full, each shorter than the one before, such as a conversation
+    /// without its oldest messages: the completion goes on after the first that leaves an eighth of the context, or
+    /// after the last. What was generated stays. Not with [`prompt_logprobs`](Self::prompt_logprobs), which then ends
+    /// with the context.
+    pub shorter_prompts: Vec<Vec<u32>>,
     /// Sampling settings.
     pub sampling: SamplingConfig,
     /// Keeps prompt and completion valid UTF-8.
@@ -30,6 +35,7 @@ impl Request {
     pub fn new(prompt: Vec<u32>, sampling: SamplingConfig) -> Self {
         Self {
             prompt,
+            shorter_prompts: vec![],
             sampling,
             guard: None,
             constraint: None,

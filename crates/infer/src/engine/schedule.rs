@@ -12,11 +12,11 @@ use super::Engine;
 impl Engine {
     /// Number of tokens of each running request to compute next. Takes their pages.
     pub(super) fn schedule(&mut self) -> Vec<usize> {
-        let context = self.decoder.config().context;
+        let context = self.context();
         let (mut counts, mut budget) = (vec![], self.config.chunk);
         while counts.len() < self.running.len() {
             let index = counts.len();
-            self.running[index].slide(context, &mut self.pool);
+            self.running[index].make_room(context, &mut self.pool);
             let count = self.running[index].next_count(budget);
             if !self.make_room(index, count) {
                 break;
@@ -33,7 +33,7 @@ impl Engine {
     /// Lets a request draft tokens after the `count` to compute next, if these are its last. Drafts take no page that
     /// others need in this step.
     fn draft(&mut self, index: usize, count: usize) -> usize {
-        let (rows, context) = (self.running.len(), self.decoder.config().context);
+        let (rows, context) = (self.running.len(), self.context());
         let sequence = &mut self.running[index];
         if sequence.computed + count < sequence.window().len() {
             return 0;
@@ -69,7 +69,7 @@ impl Engine {
     fn admit(&mut self, counts: &mut Vec<usize>, mut budget: usize, context: usize) {
         while self.running.len() < self.config.streams && budget > 0 {
             let Some(sequence) = self.waiting.front_mut() else { return };
-            sequence.slide(context, &mut self.pool);
+            sequence.make_room(context, &mut self.pool);
             sequence.take_cached(&mut self.pool);
             let needed = PagedCache::pages_of(sequence.window().len()) - sequence.pages.len();
             if self.pool.available() < needed {

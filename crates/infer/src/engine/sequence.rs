@@ -22,11 +22,15 @@ pub(crate) struct Sequence {
     /// Prompt and completion.
     tokens: Vec<u32>,
     prompt_tokens: usize,
-    /// Index of the first token that is still attended to.
-    start: usize,
-    /// Number of tokens from `start` on whose keys and values are in pages.
+    /// The tokens that are attended to: all of them, until the context is full.
+    window: Vec<u32>,
+    /// Prompts to continue from once the context is full, each shorter than the one before.
+    shorter_prompts: Vec<Vec<u32>>,
+    /// Number of shorter prompts that were taken or passed over.
+    shortened: usize,
+    /// Number of tokens of the window whose keys and values are in pages.
     pub computed: usize,
-    /// The pages of the tokens from `start` on.
+    /// The pages of the window's tokens.
     pub pages: Vec<u32>,
     /// Number of tokens that were cached when it started.
     cached_tokens: Option<usize>,
@@ -65,13 +69,22 @@ struct Times {
 
 impl Sequence {
     pub fn new(id: RequestId, request: Request, context: usize) -> Self {
-        let Request { prompt, sampling, guard, constraint, stop_strings, top_logprobs, prompt_logprobs } = request;
-        let full = prompt.len() >= context && !sampling.slide;
-        let only_scored = prompt_logprobs && (full || sampling.max_tokens == 0);
-        Self {
+        let Request {
+            prompt,
+            shorter_prompts,
+            sampling,
+            guard,
+            constraint,
+            stop_strings,
+            top_logprobs,
+            prompt_logprobs,
+        } = request;
+        let mut sequence = Self {
             id,
             prompt_tokens: prompt.len(),
-            start: 0,
+            window: prompt.clone(),
+            shorter_prompts,
+            shortened: 0,
             computed: 0,
             pages: vec![],
             cached_tokens: None,
@@ -91,19 +104,42 @@ impl Sequence {
             sampling_logprobs: vec![],
             tops: vec![],
             prompt_scores: vec![],
-            finish: (full && !only_scored).then_some(FinishReason::Length),
-            only_scored,
+            finish: None,
+            only_scored: false,
             stop_tokens: 0,
             kept_bytes: 0,
             times: Times::default(),
             tokens: prompt,
             config: sampling,
-        }
+        };
+        let full = sequence.room(context) == 0;
+        sequence.only_scored = prompt_logprobs && (full || sequence.config.max_tokens == 0);
+        sequence.finish = (full && !sequence.only_scored).then_some(FinishReason::Length);
+        sequence
     }
 
     /// The tokens that are attended to.
     pub fn window(&self) -> &[u32] {
-        &self.tokens[self.start..]
+        &self.window
+    }
+
+    /// Number of tokens that fit the context, without bound if it can be made room in.
+    fn room(&self, context: usize) -> usize {
+        if self.config.slide || self.next_shorter(context).is_some() {
+            return usize::MAX;
+        }
+        context.saturating_sub(self.window.len())
+    }
+
+    /// Index of the shorter prompt to continue from once the context is full: the first that leaves an eighth of the
+    /// context, or else the last, if it leaves room at all.
+    fn next_shorter(&self, context: usize) -> Option<usize> {
+        let generated = self.generated().len();
+        let leaves = |prompt: &Vec<u32>, room: usize| prompt.len() + generated + room <= context;
+        // The log-probabilities of a prompt are those of the whole prompt.
+        let left = self.shorter_prompts.iter().enumerate().skip(self.shortened).filter(|_| !self.scores_prompt);
+        let last = left.clone().last().filter(|(_, prompt)| leaves(prompt, 1));
+        left.clone().find(|(_, prompt)| leaves(prompt, context.div_ceil(8))).or(last).map(|(index, _)| index)
     }
 
     fn generated(&self) -> &[u32] {
@@ -123,15 +159,15 @@ impl Sequence {
 
     /// Drafts tokens after the newest one, at most `most` of them, in a step of `rows` requests. Returns their number.
     pub fn draft(&mut self, most: usize, rows: usize, context: usize) -> usize {
-        let room = context.saturating_sub(self.window().len());
-        let most = most.min(self.remaining().saturating_sub(1)).min(room);
+        let room = context.saturating_sub(self.window.len());
+        // The token that fills the context is not followed by another one.
+        let most = most.min(self.remaining().saturating_sub(1)).min(room.saturating_sub(1));
         // A sliding context starts over once it is full.
         if most == 0 || self.only_scored || self.config.slide {
             self.drafts.tokens.clear();
             return 0;
         }
-        let tokens = &self.tokens[self.start..];
-        self.drafts.draft(tokens, most, rows)
+        self.drafts.draft(&self.window, most, rows)
     }
 
     /// The tokens to compute next: `count` existing ones, and the drafts after them.
@@ -140,12 +176,18 @@ impl Sequence {
         existing.iter().chain(&self.drafts.tokens).copied()
     }
 
-    /// Continues with the newest half of a full context.
-    pub fn slide(&mut self, context: usize, pool: &mut PagePool) {
-        if self.window().len() > context {
-            self.give_back(pool);
-            self.start = self.tokens.len() - (context / 2).max(1);
+    /// Makes room in a full context: the completion continues from a shorter prompt, or else from the newest half.
+    pub fn make_room(&mut self, context: usize, pool: &mut PagePool) {
+        let shorter = self.next_shorter(context).filter(|_| self.window.len() >= context);
+        if let Some(index) = shorter {
+            self.window = [&self.shorter_prompts[index], self.generated()].concat();
+            self.shortened = index + 1;
+        } else if self.window.len() > context {
+            self.window = self.tokens[self.tokens.len() - (context / 2).max(1)..].to_vec();
+        } else {
+            return;
         }
+        self.give_back(pool);
     }
 
     /// Takes the cached pages of its prefix. The last token is always computed, for its prediction.
@@ -154,8 +196,7 @@ impl Sequence {
         if self.scores_prompt && !scored {
             return;
         }
-        let window = &self.tokens[self.start..];
-        let (pages, key) = pool.take_cached(&window[..window.len() - 1]);
+        let (pages, key) = pool.take_cached(&self.window[..self.window.len() - 1]);
         self.computed = pages.len() * PAGE;
         self.cached_tokens.get_or_insert(self.computed);
         self.registered = (pages.len(), key);
@@ -180,8 +221,7 @@ impl Sequence {
 
     /// Registers the pages that the first `end` tokens fill.
     pub fn register(&mut self, end: usize, pool: &mut PagePool) {
-        let window = &self.tokens[self.start..];
-        let full = window[..end.min(window.len())].as_chunks::<PAGE>().0;
+        let full = self.window[..end.min(self.window.len())].as_chunks::<PAGE>().0;
         for (tokens, &page) in full.iter().zip(&self.pages).skip(self.registered.0) {
             self.registered = (self.registered.0 + 1, pool.register(page, self.registered.1, *tokens));
         }
@@ -206,7 +246,7 @@ impl Sequence {
 
     /// Indices, among the next `count` tokens, of those that predict a prompt token that is not scored yet.
     pub fn prompt_rows(&self, count: usize) -> std::ops::Range<usize> {
-        if !self.scores_prompt || self.start > 0 {
+        if !self.scores_prompt || self.window.len() < self.tokens.len() {
             return 0..0;
         }
         let first = self.prompt_scores.len().max(self.computed);
@@ -243,6 +283,7 @@ impl Sequence {
             stop_tokens: self.stop_tokens,
             kept_bytes: self.kept_bytes,
             prompt_tokens: self.prompt_tokens,
+            shortened: self.shortened,
             cached_tokens: self.cached_tokens.unwrap_or(0),
             timing: Timing {
                 prefill_seconds: seconds(begun, first),

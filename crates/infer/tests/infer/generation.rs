@@ -133,6 +133,39 @@ fn a_sliding_context_goes_on_from_its_newest_half() {
 }
 
 #[test]
+fn a_full_context_goes_on_from_the_first_shorter_prompt_that_leaves_room() {
+    for (name, decoder) in decoders() {
+        // 20 of 24 tokens; the first of 16 leaves less than an eighth of the context when 4 are generated, and the last
+        // is the only one left when 14 are.
+        let shorter: Vec<Vec<u32>> = [18, 10, 2].map(|tokens| prompt(30)[30 - tokens..].to_vec()).into();
+        let request = |max_tokens| Request {
+            shorter_prompts: shorter.clone(),
+            ..Request::new(prompt(20), SamplingConfig::greedy(max_tokens))
+        };
+        let complete = |request| {
+            engine(&decoder, EngineConfig::default()).complete(request, &mut |_, _| ControlFlow::Continue(())).unwrap()
+        };
+        let completion = complete(request(100));
+        // The context ends it at last, with 2 tokens of prompt.
+        assert_eq!((completion.ids.len(), completion.finish_reason), (CONTEXT - 2, FinishReason::Length), "{name}");
+        assert_eq!((completion.prompt_tokens, completion.shortened), (20, 3), "{name}");
+        for (index, &id) in completion.ids.iter().enumerate() {
+            let prompt = match index {
+                0..4 => prompt(20),
+                4..14 => shorter[1].clone(),
+                _ => shorter[2].clone(),
+            };
+            let logits = last_logits(&decoder, &[&prompt, &completion.ids[..index]].concat());
+            let best = (0..VOCABULARY).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap();
+            assert_eq!(id as usize, best, "{name}, token {index}");
+        }
+        let short = complete(request(4));
+        assert_eq!((short.ids.len(), short.shortened), (4, 0), "{name}");
+        assert_eq!(complete(Request { prompt_logprobs: true, ..request(100) }).ids.len(), CONTEXT - 20, "{name}");
+    }
+}
+
+#[test]
 fn wrong_prompts_are_named() {
     let decoder = decoder();
     let check = |prompt: &[u32], expect: &[&str]| {

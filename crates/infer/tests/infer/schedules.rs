@@ -36,7 +36,14 @@ fn request(rng: &mut ChaCha8Rng) -> Request {
         seed: rng.random_range(0..1000),
         ..SamplingConfig::default()
     };
-    Request { prompt_logprobs: rng.random_range(0..6) == 0, ..Request::new(prompt, sampling) }
+    let mut request = Request { prompt_logprobs: rng.random_range(0..6) == 0, ..Request::new(prompt, sampling) };
+    if rng.random_range(0..4) == 0 {
+        // Long enough that the context fills.
+        request.sampling.max_tokens = rng.random_range(1..2 * CONTEXT);
+        request.shorter_prompts =
+            [2, 4, 9].map(|part| request.prompt[request.prompt.len() * (part - 1) / part..].to_vec()).into();
+    }
+    request
 }
 
 /// Completion of a request alone, on an engine that reads the prompt at once and guesses nothing.

@@ -60,12 +60,13 @@ impl Sequence {
         };
         let top = top_logprobs(logits, self.top);
         self.tokens.push(sampled.id);
+        self.window.push(sampled.id);
         self.logprobs.push(sampled.logprob);
         self.sampling_logprobs.push(sampled.sampling_logprob);
         if self.top > 0 {
             self.tops.push(top.clone());
         }
-        let full = self.remaining() == 0 || (!self.config.slide && self.tokens.len() >= context);
+        let full = self.remaining() == 0 || self.room(context) == 0;
         self.finish = match self.stops(sampled.id) || matched {
             true => Some(FinishReason::Stop),
             false => full.then_some(FinishReason::Length),
@@ -102,7 +103,7 @@ impl Sequence {
         if self.guard.is_none() && self.constraint.is_none() && !too_early {
             return Ok(self.sampler.sample(logits, seen));
         }
-        let left = self.remaining().min(if self.config.slide { usize::MAX } else { context - self.tokens.len() });
+        let left = self.remaining().min(self.room(context));
         let masked = &mut self.masked;
         masked.clear();
         masked.extend_from_slice(logits);
