@@ -100,7 +100,7 @@ impl HostPages {
         }
         let task = |index: usize| {
             let (queries, kv_head) = (&tasks[index / kv_heads], index % kv_heads);
-            self.attend_some(q, heads, &texts[queries.text], queries, kv_head, view, y);
+            AttentionTask::new(self, &texts[queries.text], queries, kv_head, heads, view).run(q, y);
         };
         if work < SERIAL {
             (0..tasks.len() * kv_heads).for_each(task);
@@ -108,91 +108,140 @@ impl HostPages {
             (0..tasks.len() * kv_heads).into_par_iter().for_each(task);
         }
     }
+}
 
-    /// Attention of the query heads that share one key head, for neighbouring queries.
-    #[allow(clippy::too_many_arguments, reason = "one task of a loop, cut out of it")]
-    fn attend_some(
-        &self,
-        q: &[f32],
-        heads: usize,
-        text: &Text,
-        queries: &Queries,
+/// Attention of the query heads that share one key head, for neighbouring queries. A row is one head of one query.
+struct AttentionTask<'a> {
+    host: &'a HostPages,
+    text: &'a Text,
+    queries: &'a Queries,
+    kv_head: usize,
+    heads: usize,
+    view: View,
+    /// Query heads for each key head.
+    group: usize,
+    rows: usize,
+    /// Pages of the text that a row sees.
+    pages: Range<usize>,
+}
+
+impl<'a> AttentionTask<'a> {
+    fn new(
+        host: &'a HostPages,
+        text: &'a Text,
+        queries: &'a Queries,
         kv_head: usize,
-        View { window, softcap }: View,
-        y: &SharedOutput,
-    ) {
-        let PageShape { kv_heads, head_dim, .. } = self.shape;
-        let group = heads / kv_heads;
-        let (rows, width) = (queries.positions.len() * group, head_dim.next_multiple_of(LANES));
-        let first = Text::first_seen(queries.positions.start, window) / PAGE;
+        heads: usize,
+        view: View,
+    ) -> Self {
+        let group = heads / host.shape.kv_heads;
+        let first = Text::first_seen(queries.positions.start, view.window) / PAGE;
         let pages = first..(queries.positions.end - 1) / PAGE + 1;
-        let stride = pages.len() * PAGE;
-        // The first element of a row's head in q and y.
-        let place = |row: usize| ((queries.token + row / group) * heads + kv_head * group + row % group) * head_dim;
-        let seen = |row: usize| {
-            let position = queries.positions.start + row / group;
-            Text::first_seen(position, window) - first * PAGE..position + 1 - first * PAGE
-        };
+        Self { host, text, queries, kv_head, heads, view, group, rows: queries.positions.len() * group, pages }
+    }
+
+    fn run(&self, q: &[f32], y: &SharedOutput) {
+        let (rows, head_dim) = (self.rows, self.host.shape.head_dim);
+        let (width, stride) = (self.width(), self.stride());
         buffers::with([rows * width, rows * stride, rows * width, rows], |[scaled, scores, sums, totals]| {
             let scale = LOG2_E / (head_dim as f32).sqrt();
             for (row, scaled) in scaled.chunks_exact_mut(head_dim).enumerate().take(rows) {
-                scaled.iter_mut().zip(&q[place(row)..]).for_each(|(scaled, q)| *scaled = q * scale);
+                scaled.iter_mut().zip(&q[self.place(row)..]).for_each(|(scaled, q)| *scaled = q * scale);
             }
-            for (index, page) in pages.clone().enumerate() {
-                let page = text.pages[page] as usize;
-                Product {
-                    a: scaled,
-                    layout: Left::Rows(head_dim),
-                    b: &self.keys[(page * kv_heads + kv_head) * head_dim * PAGE..][..head_dim * PAGE],
-                    b_stride: PAGE,
-                    c: &mut scores[index * PAGE..],
-                    c_stride: stride,
-                    m: rows,
-                    n: PAGE,
-                    inner: head_dim,
-                    add: false,
-                }
-                .run();
-            }
+            self.write_scores(scaled, scores);
             for (row, total) in totals.iter_mut().enumerate() {
-                if let Some(cap) = softcap {
-                    cap_scores(&mut scores[row * stride..][seen(row)], cap as f32 * LOG2_E);
+                let scores = &mut scores[row * stride..][self.seen(row)];
+                if let Some(cap) = self.view.softcap {
+                    cap_scores(scores, cap as f32 * LOG2_E);
                 }
-                *total = exponentials(&mut scores[row * stride..][seen(row)]);
+                *total = exponentials(scores);
             }
             sums.fill(0.0);
-            for (index, page) in pages.clone().enumerate() {
-                let (page, slots) = (text.pages[page] as usize, index * PAGE..(index + 1) * PAGE);
-                let values = &self.values[(page * kv_heads + kv_head) * PAGE * width..][..PAGE * width];
-                let in_page = |row| seen(row).start.max(slots.start)..seen(row).end.min(slots.end);
-                let mut row = 0;
-                while row < rows {
-                    // Rows that see the same tokens of the page go through one product.
-                    let tokens = in_page(row);
-                    let alike = (row..rows).step_by(group).take_while(|&row| in_page(row) == tokens).count() * group;
-                    if !tokens.is_empty() {
-                        Product {
-                            a: &scores[row * stride + tokens.start..],
-                            layout: Left::Rows(stride),
-                            b: &values[(tokens.start - slots.start) * width..],
-                            b_stride: width,
-                            c: &mut sums[row * width..],
-                            c_stride: width,
-                            m: alike,
-                            n: width,
-                            inner: tokens.len(),
-                            add: true,
-                        }
-                        .run();
-                    }
-                    row += alike;
-                }
-            }
+            self.add_values(scores, sums);
             for (row, total) in totals.iter().enumerate() {
                 // SAFETY: each task writes different heads of different queries.
-                unsafe { y.write(place(row), &sums[row * width..][..head_dim], 1.0 / total) };
+                unsafe { y.write(self.place(row), &sums[row * width..][..head_dim], 1.0 / total) };
             }
         });
+    }
+
+    /// Length of a row of values.
+    fn width(&self) -> usize {
+        self.host.shape.head_dim.next_multiple_of(LANES)
+    }
+
+    /// Length of a row of scores.
+    fn stride(&self) -> usize {
+        self.pages.len() * PAGE
+    }
+
+    /// The first element of a row's head in q and y.
+    fn place(&self, row: usize) -> usize {
+        let (query, head) = (row / self.group, self.kv_head * self.group + row % self.group);
+        ((self.queries.token + query) * self.heads + head) * self.host.shape.head_dim
+    }
+
+    /// The tokens that a row sees, from the first of the pages on.
+    fn seen(&self, row: usize) -> Range<usize> {
+        let (position, first) = (self.queries.positions.start + row / self.group, self.pages.start * PAGE);
+        Text::first_seen(position, self.view.window) - first..position + 1 - first
+    }
+
+    /// The place in memory of one of the pages, of this key head.
+    fn page(&self, page: usize) -> usize {
+        self.text.pages[page] as usize * self.host.shape.kv_heads + self.kv_head
+    }
+
+    /// Products of the queries with all keys of the pages.
+    fn write_scores(&self, scaled: &[f32], scores: &mut [f32]) {
+        let head_dim = self.host.shape.head_dim;
+        for (index, page) in self.pages.clone().enumerate() {
+            Product {
+                a: scaled,
+                layout: Left::Rows(head_dim),
+                b: &self.host.keys[self.page(page) * head_dim * PAGE..][..head_dim * PAGE],
+                b_stride: PAGE,
+                c: &mut scores[index * PAGE..],
+                c_stride: self.stride(),
+                m: self.rows,
+                n: PAGE,
+                inner: head_dim,
+                add: false,
+            }
+            .run();
+        }
+    }
+
+    /// Adds the values, weighted with the scores. Rows that see the same tokens of a page go through one product.
+    fn add_values(&self, scores: &[f32], sums: &mut [f32]) {
+        let (width, stride) = (self.width(), self.stride());
+        for (index, page) in self.pages.clone().enumerate() {
+            let slots = index * PAGE..(index + 1) * PAGE;
+            let values = &self.host.values[self.page(page) * PAGE * width..][..PAGE * width];
+            let in_page = |row| self.seen(row).start.max(slots.start)..self.seen(row).end.min(slots.end);
+            let mut row = 0;
+            while row < self.rows {
+                let tokens = in_page(row);
+                let same = |&row: &usize| in_page(row) == tokens;
+                let alike = (row..self.rows).step_by(self.group).take_while(same).count() * self.group;
+                if !tokens.is_empty() {
+                    Product {
+                        a: &scores[row * stride + tokens.start..],
+                        layout: Left::Rows(stride),
+                        b: &values[(tokens.start - slots.start) * width..],
+                        b_stride: width,
+                        c: &mut sums[row * width..],
+                        c_stride: width,
+                        m: alike,
+                        n: width,
+                        inner: tokens.len(),
+                        add: true,
+                    }
+                    .run();
+                }
+                row += alike;
+            }
+        }
     }
 }
 
