@@ -190,7 +190,9 @@ fn a_cap_on_the_scores_of_a_gemma_3_changes_nothing() {
     json["query_pre_attn_scalar"] = json["head_dim"].clone();
     std::fs::write(&config, json.to_string()).expect("written");
     let files = Files::of(folder.path().to_str().expect("a path"));
-    let plain = logits(&files.load(&[]).expect("a model"));
-    let capped = files.load(&[("gemma3.attn_logit_softcapping", Some(Entry::F32(0.01)))]).expect("a model");
+    let windows = ("gemma3.attention.sliding_window_pattern", Some(Entry::Bools(vec![true, true, false])));
+    let plain = logits(&files.load(std::slice::from_ref(&windows)).expect("a model"));
+    let cap = ("gemma3.attn_logit_softcapping", Some(Entry::F32(0.01)));
+    let capped = files.load(&[windows, cap]).expect("a model");
     assert!(distance(plain, logits(&capped)) < 1e-6);
 }
