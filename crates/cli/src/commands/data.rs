@@ -261,7 +261,10 @@ fn of_text(
     };
     // More than are shown, because windows are shifted and shuffled.
     let enough = shape.batch.saturating_mul(shape.count + 1).saturating_mul(shape.context + 1);
-    let ids = if paths.is_empty() {
+    let mixed = recipe.filter(|recipe| args.data.is_empty() && !paths.is_empty() && recipe.data.with_corpus);
+    let ids = if let Some(recipe) = mixed {
+        text::ids(stages::mixed_documents(recipe.shared(), tokenizer)?, tokenizer, enough)?
+    } else if paths.is_empty() {
         let config = recipe.map(|recipe| recipe.corpus).unwrap_or_default();
         text::ids(stages::embedded(&config, Split::Train, tokenizer), tokenizer, enough)?
     } else {

@@ -206,7 +206,7 @@ const WORTH_SUGGESTING: f64 = 0.6;
 /// battery; `chat` reads them from the run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     if last.leaves() == Leaves::LanguageModel
-        || !recipe.data.paths.is_empty()
+        || !recipe.data.has_corpus()
         || recipe.model.path.is_some()
         || !recipe.sft.data.data.is_empty()
     {

@@ -10,8 +10,9 @@ use super::{Depth, Recipe, RecipeError};
 use crate::stages::Stage;
 
 /// The recipes inside the binary.
-const EMBEDDED: [(&str, &str); 4] = [
+const EMBEDDED: [(&str, &str); 5] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
+    ("small", include_str!("../../recipes/small.toml")),
     ("tiny-grpo", include_str!("../../recipes/tiny-grpo.toml")),
     ("shakespeare-char", include_str!("../../recipes/shakespeare-char.toml")),
     ("text", include_str!("../../recipes/text.toml")),

@@ -87,6 +87,6 @@ impl Recipe {
     /// fine-tuning.
     #[must_use]
     pub fn world(&self) -> WorldConfig {
-        if self.data.paths.is_empty() { self.corpus.world } else { self.sft.data.corpus.world }
+        if self.data.has_corpus() { self.corpus.world } else { self.sft.data.corpus.world }
     }
 }

@@ -12,7 +12,7 @@ use crate::tokenizer_kind::TokenizerKind;
 pub struct SharedSections<'a> {
     /// Source of the text.
     pub data: &'a DataSection,
-    /// The embedded corpus, where `data.paths` is empty.
+    /// The embedded corpus, where [`DataSection::has_corpus`].
     pub corpus: &'a CorpusConfig,
     /// The people of the embedded corpus that the model was trained on.
     pub world: WorldConfig,
@@ -47,6 +47,8 @@ pub enum BatchSampling {
 pub struct DataSection {
     /// Files, folders and `hf://` names; none: the embedded corpus.
     pub paths: Vec<String>,
+    /// Whether the embedded corpus is read too where there are `paths`, their documents evenly between its own.
+    pub with_corpus: bool,
     /// Text that `paths` must name, in words for people, where the embedded corpus will not do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
@@ -70,6 +72,7 @@ impl Default for DataSection {
     fn default() -> Self {
         Self {
             paths: vec![],
+            with_corpus: false,
             needs: None,
             validation_paths: vec![],
             validation_fraction: 0.1,
@@ -78,6 +81,14 @@ impl Default for DataSection {
             sampling: BatchSampling::Packed,
             separate_documents: false,
         }
+    }
+}
+
+impl DataSection {
+    /// Whether the embedded corpus is read.
+    #[must_use]
+    pub fn has_corpus(&self) -> bool {
+        self.paths.is_empty() || self.with_corpus
     }
 }
 

@@ -11,6 +11,7 @@ use fireclay_data::{
 };
 use fireclay_tokenizer::Tokenizer;
 
+use super::mixture;
 use crate::recipe::SharedSections;
 use crate::tokenizer_kind::TokenizerKind;
 
@@ -31,24 +32,30 @@ pub fn document_texts<'a>(
         let rendered = recipe.corpus.chat_template;
         return Ok(Box::new(up_to(limit, texts.flat_map(move |document| as_tokenized(document, rendered)))));
     }
+    if recipe.data.with_corpus {
+        let texts = mixture::texts(recipe)?;
+        return Ok(Box::new(up_to(limit, until_error(texts, failed))));
+    }
     let mut paths = recipe.data.paths.clone();
     if characters {
         paths.extend_from_slice(&recipe.data.validation_paths);
     }
     let documents = open_documents_with(&paths, &read_options(recipe))?;
-    let texts = documents.map_while(move |document| match document {
-        Ok(document) => Some(document.text),
-        Err(error) => {
-            *failed = Some(error);
-            None
-        }
-    });
-    Ok(Box::new(up_to(limit, texts)))
+    let texts = documents.map(|document| document.map(|document| document.text));
+    Ok(Box::new(up_to(limit, until_error(texts, failed))))
+}
+
+/// Texts up to the first error, which is stored in `failed`.
+fn until_error<'a>(
+    texts: impl Iterator<Item = Result<String, DataError>> + Send + 'a,
+    failed: &'a mut Option<DataError>,
+) -> impl Iterator<Item = String> + Send + 'a {
+    texts.map_while(move |text| text.map_err(|error| *failed = Some(error)).ok())
 }
 
 /// The text of a document as it is tokenised. A rendered conversation is split at its special tokens: each turn follows
 /// the speaker and a line end, so that first words have no space before them.
-fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
+pub(super) fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
     match document {
         CorpusDocument::Conversation(turns) if rendered => {
             turns.into_iter().map(|turn| format!("{}\n{}", turn.role, turn.content)).collect()
@@ -57,7 +64,7 @@ fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
     }
 }
 
-fn read_options(recipe: SharedSections) -> ReadOptions {
+pub(super) fn read_options(recipe: SharedSections) -> ReadOptions {
     let mut options = ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() };
     if let Some(column) = &recipe.data.text_column {
         options.text_column.clone_from(column);
@@ -108,6 +115,9 @@ fn stored_shards(
     let fraction = recipe.data.validation_fraction;
     let split = ValidationSplit::Auto { fraction, seed: 0 };
     let options = TokenizeOptions { split, progress, read: read_options(recipe), ..TokenizeOptions::default() };
+    if !recipe.data.paths.is_empty() && recipe.data.with_corpus {
+        return mixture::shards(recipe, tokenizer, dir, &options);
+    }
     if !recipe.data.paths.is_empty() {
         let options = TokenizeOptions { validation_paths: recipe.data.validation_paths.clone(), ..options };
         let tokenized = tokenize_paths(&recipe.data.paths, tokenizer, dir, &options)?;
@@ -149,5 +159,10 @@ pub fn embedded<'a>(
 /// Source of the text, in words.
 #[must_use]
 pub fn describe_data(recipe: SharedSections) -> String {
-    if recipe.data.paths.is_empty() { "the embedded corpus".into() } else { recipe.data.paths.join(", ") }
+    let paths = recipe.data.paths.join(", ");
+    match (paths.is_empty(), recipe.data.with_corpus) {
+        (true, _) => "the embedded corpus".into(),
+        (false, false) => paths,
+        (false, true) => format!("the embedded corpus and {paths}"),
+    }
 }

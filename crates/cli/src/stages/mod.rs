@@ -9,6 +9,7 @@ mod section;
 mod context;
 mod settings;
 mod corpus;
+mod mixture;
 mod battery;
 mod verdict;
 mod tokenizer;
@@ -39,6 +40,7 @@ pub use corpus::{describe_data, embedded};
 pub use dpo::DpoSection;
 pub use grpo::GrpoSection;
 pub use kto::KtoSection;
+pub use mixture::train_documents as mixed_documents;
 #[cfg(test)]
 pub use motto::MottoSection;
 pub use ppo::PpoSection;

@@ -55,7 +55,7 @@ fn prompts(recipe: SharedSections, tokenizer: &Tokenizer) -> Result<Vec<String>>
     if !recipe.samples.prompts.is_empty() {
         return Ok(recipe.samples.prompts.clone());
     }
-    if recipe.data.paths.is_empty() {
+    if recipe.data.has_corpus() {
         let prompts = corpus::sample_prompts(recipe.corpus).into_iter().map(|sample| match sample.prompt {
             CorpusDocument::Text(text) => Ok(text),
             CorpusDocument::Conversation(turns) => Ok(tokenizer.render_chat(&messages(turns), true)?),

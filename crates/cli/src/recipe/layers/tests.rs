@@ -214,7 +214,7 @@ fn a_recipe_changes_the_one_that_it_extends() {
 fn an_unknown_recipe_lists_the_embedded_ones() {
     let recipe = Some("tinny".into());
     let message = resolve(&Overrides { recipe, ..Overrides::default() }).unwrap_err().to_string();
-    assert!(message.contains("tiny, tiny-grpo, shakespeare-char, text"), "{message}");
+    assert!(message.contains("tiny, small, tiny-grpo, shakespeare-char, text"), "{message}");
 }
 
 proptest! {
