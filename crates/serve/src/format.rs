@@ -116,13 +116,11 @@ pub async fn compiled(
         let compiler = model.constraints().expect("it was made above");
         compiler.compile(&constraint).map_err(|error| ApiError::of_infer(&error).with_param(field))
     });
-    match timeout(COMPILE_TIME, compiled).await {
-        Ok(compiled) => compiled.map(Some),
-        Err(_) => {
-            let seconds = COMPILE_TIME.as_secs();
-            Err(wrong(field, &format!("its schema takes longer than {seconds} s to compile; give a simpler one")))
-        }
-    }
+    let Ok(compiled) = timeout(COMPILE_TIME, compiled).await else {
+        let seconds = COMPILE_TIME.as_secs();
+        return Err(wrong(field, &format!("its schema takes longer than {seconds} s to compile; give a simpler one")));
+    };
+    compiled.map(Some)
 }
 
 fn wrong(field: &str, why: &str) -> ApiError {

@@ -137,9 +137,10 @@ impl Sequence {
         let generated = self.generated().len();
         let leaves = |prompt: &Vec<u32>, room: usize| prompt.len() + generated + room <= context;
         // The log-probabilities of a prompt are those of the whole prompt.
-        let left = self.shorter_prompts.iter().enumerate().skip(self.shortened).filter(|_| !self.scores_prompt);
-        let last = left.clone().last().filter(|(_, prompt)| leaves(prompt, 1));
-        left.clone().find(|(_, prompt)| leaves(prompt, context.div_ceil(8))).or(last).map(|(index, _)| index)
+        let left = if self.scores_prompt { &[] } else { &self.shorter_prompts[self.shortened..] };
+        let first = left.iter().position(|prompt| leaves(prompt, context.div_ceil(8)));
+        let last = left.last().filter(|prompt| leaves(prompt, 1)).map(|_| left.len() - 1);
+        first.or(last).map(|index| self.shortened + index)
     }
 
     fn generated(&self) -> &[u32] {

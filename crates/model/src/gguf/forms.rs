@@ -113,7 +113,7 @@ mod tests {
 
     /// A family with a tied head, or not, and biases of attention: on queries, keys and values, on its output.
     fn config(family: Family, tied_head: bool, [qkv_bias, output_bias, ffn_bias]: [bool; 3]) -> DecoderConfig {
-        DecoderConfig { family, tied_head, qkv_bias, output_bias, ffn_bias, ..DecoderConfig::llama(61, 32, 2, 4, 64) }
+        DecoderConfig { family, qkv_bias, output_bias, ffn_bias, tied_head, ..DecoderConfig::llama(61, 32, 2, 4, 64) }
     }
 
     fn scaled(family: Family, tied_head: bool, biases: [bool; 3], scaling: RotaryScaling) -> DecoderConfig {
@@ -133,7 +133,8 @@ mod tests {
             Gemma, Gemma2, Gemma3, Gpt2, GptNeoX, Granite, Llama, Mistral, Olmo2, Phi3, Qwen2, Qwen3, SmolLm3, StableLm,
         };
         // The biases that it opens, whether with an untied and a tied head, and the scaling of rotary positions.
-        let table: [(Family, &[[bool; 3]], [bool; 2], [bool; 2]); 14] = [
+        type Form = (Family, &'static [[bool; 3]], [bool; 2], [bool; 2]);
+        let table: [Form; 14] = [
             (Llama, &[NONE, QKV, ATTENTION, FFN, ALL], [true, true], [true, false]),
             (Mistral, &[NONE, QKV, ATTENTION, FFN, ALL], [true, true], [true, false]),
             (Granite, &[NONE, QKV, ATTENTION, FFN, ALL], [true, true], [true, false]),

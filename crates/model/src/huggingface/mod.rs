@@ -138,12 +138,11 @@ pub fn load_token_ids(dir: impl AsRef<Path>) -> Result<TokenIds, ModelError> {
     if gguf::is_gguf(dir.as_ref()) {
         return gguf::load_token_ids(dir.as_ref());
     }
-    let config = match adapter_base(&dir)? {
-        Some(base) => load_token_ids(base)?,
-        None => {
-            let path = dir.as_ref().join("config.json");
-            TokenIds::parse(&path, &read(&path)?)?
-        }
+    let config = if let Some(base) = adapter_base(&dir)? {
+        load_token_ids(base)?
+    } else {
+        let path = dir.as_ref().join("config.json");
+        TokenIds::parse(&path, &read(&path)?)?
     };
     let path = dir.as_ref().join("generation_config.json");
     if !path.exists() {

@@ -7,7 +7,8 @@ use crate::{good, merged, model, post, request, send};
 
 const RESPONSES: &str = "/v1/responses";
 
-fn asked(input: Value, more: Value) -> Value {
+fn asked(input: impl Into<Value>, more: Value) -> Value {
+    let input: Value = input.into();
     let tools = json!([{"type": "function", "name": "heat", "parameters": {"type": "object"}}]);
     merged(json!({"model": "tiny", "input": input, "tools": tools, "temperature": 0, "max_output_tokens": 200}), more)
 }
@@ -17,7 +18,7 @@ async fn a_reply_that_is_sent_back_is_read_as_the_stored_one() {
     let (router, _server) = calling().await;
     // Text and a call; a call, text and another call.
     for question in [QUESTION, TWICE_ASKED] {
-        let first = good(&router, RESPONSES, asked(question.into(), json!({}))).await;
+        let first = good(&router, RESPONSES, asked(question, json!({}))).await;
         let output = first["output"].as_array().unwrap();
         assert!(output.len() > 1, "{first}");
         let (begun, ended) = (first["created_at"].as_u64().unwrap(), first["completed_at"].as_u64().unwrap());
@@ -28,11 +29,11 @@ async fn a_reply_that_is_sent_back_is_read_as_the_stored_one() {
         let results: Vec<Value> = calls
             .map(|call| json!({"type": "function_call_output", "call_id": call["call_id"], "output": RESULT}))
             .collect();
-        let by_id = asked(results.clone().into(), json!({"previous_response_id": first["id"]}));
+        let by_id = asked(results.clone(), json!({"previous_response_id": first["id"]}));
         let by_id = good(&router, RESPONSES, by_id).await;
         let mut input = vec![json!({"role": "user", "content": question})];
         input.extend(output.iter().chain(&results).cloned());
-        let sent_back = good(&router, RESPONSES, asked(input.into(), json!({}))).await;
+        let sent_back = good(&router, RESPONSES, asked(input, json!({}))).await;
         assert_eq!(sent_back["usage"]["input_tokens"], by_id["usage"]["input_tokens"], "{question}");
         assert_eq!(sent_back["output"][0]["content"], by_id["output"][0]["content"]);
         // All of the prompt but its last page was read before.
