@@ -13,9 +13,9 @@ use std::mem::offset_of;
 pub(super) mod software;
 
 use super::Start;
-use super::lane::{Lane, Pair};
+use super::lane::{Lane, Register, Target};
 use super::number::Number;
-use super::tile::Target;
+use super::vector_lanes::Pair;
 use super::vectors::{LANES, Vectors};
 
 /// Rows, and columns, of a block of C.
@@ -183,14 +183,14 @@ impl<U: TileUnit> Lane for Tiles<U> {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> super::lane::Register {
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> Register {
         // SAFETY: the caller's promise.
         unsafe { Pair::along(vectors, vector, step) }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> super::lane::Register {
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> Register {
         // SAFETY: the caller's promise.
         unsafe { Pair::across(vectors, first, step) }
     }

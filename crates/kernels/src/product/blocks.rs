@@ -8,10 +8,9 @@
 use rayon::prelude::*;
 
 use super::Start;
-use super::lane::Lane;
+use super::lane::{Lane, PANEL, Target};
 use super::number::Number;
 use super::scratch::Scratch;
-use super::tile::{PANEL, Target};
 use super::vectors::{LANES, Vectors};
 
 /// Elements of k between two packings: a piece of 96 vectors of bf16 of this length, or 48 of f32, has the size of

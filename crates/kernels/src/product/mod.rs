@@ -2,7 +2,7 @@
 //!
 //! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
-//! is that kernel, `lane` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile registers of
+//! is that kernel, `vector_lanes` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile registers of
 //! CPUs that have them. On other CPUs the `gemm` crate computes it, and bf16 is emulated.
 
 use std::mem::MaybeUninit;
@@ -26,6 +26,8 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod tile;
 mod transpose;
+#[cfg(target_arch = "x86_64")]
+mod vector_lanes;
 #[cfg(target_arch = "x86_64")]
 mod vectors;
 
@@ -138,11 +140,11 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
         // SAFETY: shapes are checked, and so is the CPU.
         unsafe {
             match precision {
-                Precision::F32 => blocks::product::<lane::Single, E>(rows, columns, c, start),
+                Precision::F32 => blocks::product::<vector_lanes::Single, E>(rows, columns, c, start),
                 Precision::Bf16 if Isa::current() == Isa::Amx => {
                     blocks::product::<amx::Tiles<amx::Hardware>, E>(rows, columns, c, start);
                 }
-                Precision::Bf16 => blocks::product::<lane::Pair, E>(rows, columns, c, start),
+                Precision::Bf16 => blocks::product::<vector_lanes::Pair, E>(rows, columns, c, start),
             }
         }
         return;

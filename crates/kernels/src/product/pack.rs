@@ -6,9 +6,8 @@
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 
-use super::lane::Lane;
+use super::lane::{Lane, PANEL};
 use super::number::Number;
-use super::tile::PANEL;
 use super::vectors::{LANES, Vectors};
 
 /// Up to 16 vectors by up to 16 lanes, in registers.

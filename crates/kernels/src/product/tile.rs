@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::Start;
-use super::lane::VectorLane;
+use super::lane::{PANEL, Target, VectorLane};
 use super::vectors::LANES;
 
 /// Rows of the largest tile.
@@ -13,18 +13,7 @@ pub(super) const TILE_ROWS: usize = 6;
 /// a step needs 10 loads for 24 multiplications, so that loads limit no CPU. A tile of 12 × 2 would need 14 loads,
 /// which limits a CPU that does two multiplications per load.
 pub(super) const TILE_VECTORS: usize = 4;
-/// Columns of the largest tile, and of a packed panel of B.
-pub(super) const PANEL: usize = TILE_VECTORS * LANES;
-
-/// Position of a tile of C, and the operation on it.
-#[derive(Clone, Copy)]
-pub(super) struct Target {
-    pub c: *mut f32,
-    pub row_stride: usize,
-    pub rows: usize,
-    pub cols: usize,
-    pub start: Start,
-}
+const _: () = assert!(TILE_VECTORS * LANES == PANEL);
 
 /// One tile of M rows and V vectors.
 ///
