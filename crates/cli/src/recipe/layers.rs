@@ -6,6 +6,7 @@ use fireclay_model::Precision;
 use toml::{Table, Value};
 
 use super::model_path::without_effect;
+use super::overrides::Overrides;
 use super::{Depth, Recipe, RecipeError};
 use crate::stages::Stage;
 
@@ -21,33 +22,6 @@ const EMBEDDED: [(&str, &str); 5] = [
 /// Names of the recipes inside the binary.
 pub fn embedded() -> impl Iterator<Item = &'static str> {
     EMBEDDED.iter().map(|(name, _)| *name)
-}
-
-/// Overrides of the recipe by the command line.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// `--recipe`: an embedded name or a file. `None`: `text` with `--data`, else `tiny`.
-    pub recipe: Option<String>,
-    /// `--data`
-    pub data: Vec<String>,
-    /// `--model`: the model to begin with.
-    pub model: Option<String>,
-    /// `--stages`
-    pub stages: Vec<String>,
-    /// `--steps`, of every stage that trains.
-    pub steps: Option<u64>,
-    /// `--depth`
-    pub depth: Option<usize>,
-    /// `--precision`, of every stage that trains.
-    pub precision: Option<Precision>,
-    /// Number format of products in stages that learn from given text, where neither recipe nor command line names one.
-    pub fastest_precision: Precision,
-    /// The recipe of the run to resume, from which a default number format is kept.
-    pub recorded: Option<Table>,
-    /// `--seed`
-    pub seed: Option<u64>,
-    /// `--set key=value`
-    pub set: Vec<String>,
 }
 
 /// Reads a recipe, applies the command line, fills in derived values, and checks every number.

@@ -12,6 +12,7 @@ mod chat;
 mod parts;
 mod layers;
 mod model_path;
+mod overrides;
 mod depth;
 mod error;
 
@@ -20,7 +21,8 @@ pub use chat::ChatSection;
 pub use data::{Adapters, ConversationData, PreferenceData, PromptData};
 pub use depth::Depth;
 pub use error::RecipeError;
-pub use layers::{Overrides, embedded, resolve};
+pub use layers::{embedded, resolve};
+pub use overrides::Overrides;
 pub(crate) use parts::section;
 pub use parts::{Part, SplitTable};
 pub use sections::Recipe;

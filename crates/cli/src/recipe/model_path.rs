@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::Recipe;
-use super::layers::Overrides;
+use super::overrides::Overrides;
 
 /// A warning of what the command line, or the recipe as `written`, says about the shape of a model that is given;
 /// `None` if they say nothing.

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fireclay_corpus::{self as corpus, CorpusConfig, CorpusDocument, Split};
-use fireclay_data::examples::messages;
+use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::{
-    DataError, Document, ReadOptions, ShardSet, TokenizeOptions, ValidationSplit, open_documents_with, tokenize_paths,
-    tokenize_splits,
+    DataError, ShardSet, TokenizeOptions, ValidationSplit, open_documents_with, tokenize_paths, tokenize_splits,
 };
 use fireclay_tokenizer::Tokenizer;
 
+use super::documents::{as_tokenized, embedded, read_options};
 use super::mixture;
 use crate::recipe::SharedSections;
 use crate::tokenizer_kind::TokenizerKind;
@@ -51,25 +50,6 @@ fn until_error<'a>(
     failed: &'a mut Option<DataError>,
 ) -> impl Iterator<Item = String> + Send + 'a {
     texts.map_while(move |text| text.map_err(|error| *failed = Some(error)).ok())
-}
-
-/// The text of a document as it is tokenised. A rendered conversation is split at its special tokens: each turn follows
-/// the speaker and a line end, so that first words have no space before them.
-pub(super) fn as_tokenized(document: CorpusDocument, rendered: bool) -> Vec<String> {
-    match document {
-        CorpusDocument::Conversation(turns) if rendered => {
-            turns.into_iter().map(|turn| format!("{}\n{}", turn.role, turn.content)).collect()
-        }
-        document => vec![document.to_string()],
-    }
-}
-
-pub(super) fn read_options(recipe: SharedSections) -> ReadOptions {
-    let mut options = ReadOptions { separator: recipe.data.separator.clone(), ..ReadOptions::default() };
-    if let Some(column) = &recipe.data.text_column {
-        options.text_column.clone_from(column);
-    }
-    options
 }
 
 /// Texts until they are `limit` bytes together.
@@ -137,23 +117,6 @@ fn stored_shards(
     let documents = |split| embedded(recipe.corpus, split, tokenizer);
     let (train, validation) = (documents(Split::Train), documents(Split::Validation));
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
-}
-
-/// The documents of the embedded corpus. Conversations are rendered by the tokenizer's chat template.
-pub fn embedded<'a>(
-    config: &CorpusConfig,
-    split: Split,
-    tokenizer: &'a Tokenizer,
-) -> impl Iterator<Item = Result<Document, DataError>> + Send + use<'a> {
-    corpus::documents(config, split).map(move |document| match document {
-        CorpusDocument::Text(text) => Ok(Document::new(text, "corpus")),
-        CorpusDocument::Conversation(turns) => {
-            let text = tokenizer
-                .render_chat(&messages(turns), false)
-                .map_err(|error| DataError::ChatTemplate(error.to_string()))?;
-            Ok(Document::rendered(text, "corpus"))
-        }
-    })
 }
 
 /// Source of the text, in words.

@@ -7,7 +7,7 @@ use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::{DataError, Document, ShardSet, TokenizeOptions, open_documents_with, tokenize_splits};
 use fireclay_tokenizer::Tokenizer;
 
-use super::corpus::{as_tokenized, embedded, read_options};
+use super::documents::{as_tokenized, embedded, read_options};
 use crate::recipe::SharedSections;
 
 /// Documents of files, for training or for validation.
@@ -129,7 +129,7 @@ mod tests {
         };
         check(6, 1, "...x...");
         check(6, 2, "..x...x.");
-        check(2, 6, ".xx.xxxx");
+        check(2, 6, ".xxx.xxx");
         check(3, 0, "...");
         check(0, 2, "xx");
     }

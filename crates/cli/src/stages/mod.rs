@@ -9,6 +9,7 @@ mod section;
 mod context;
 mod settings;
 mod corpus;
+mod documents;
 mod mixture;
 mod battery;
 mod verdict;
@@ -36,7 +37,8 @@ use fireclay_train::{Outcome, StageDir, StageRun, Summary};
 
 pub use battery::verdict;
 pub use context::Context;
-pub use corpus::{describe_data, embedded};
+pub use corpus::describe_data;
+pub use documents::embedded;
 pub use dpo::DpoSection;
 pub use grpo::GrpoSection;
 pub use kto::KtoSection;
