@@ -79,15 +79,15 @@ fn plan_says_what_train_would_do_and_does_nothing() {
     command.current_dir(folder.path()).args([
         "plan",
         "--set",
-        "ppo.cache_mib=3",
+        "grpo.cache_mib=3",
         "--set",
-        "ppo.rollout_batch=4",
+        "grpo.rollout_batch=4",
         "--json",
     ]);
     let plan: serde_json::Value = serde_json::from_str(&succeed(&mut command)).unwrap();
-    let ppo = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "ppo").unwrap();
-    let bytes = |what: &str| ppo["rollouts"][what].as_u64().unwrap();
-    assert!((1..=3 << 20).contains(&bytes("kv_cache")) && (1..=3 << 20).contains(&bytes("scoring")), "{ppo}");
+    let grpo = plan["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "grpo").unwrap();
+    let bytes = |what: &str| grpo["rollouts"][what].as_u64().unwrap();
+    assert!((1..=3 << 20).contains(&bytes("kv_cache")) && (1..=3 << 20).contains(&bytes("scoring")), "{grpo}");
     assert_eq!(bytes("streams"), 4);
 }
 

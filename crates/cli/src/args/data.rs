@@ -22,7 +22,7 @@ Examples:
   fireclay data show --tokenizer gpt2-chat/ --data chats.jsonl --context 512
   fireclay data show --model runs/tiny --kind preferences --batch 3
   fireclay data show --model runs/tiny --kind text --json
-  fireclay data show --model runs/tiny --stage ppo           the first batch of any stage
+  fireclay data show --model runs/tiny --stage grpo          the first batch of any stage
 
 On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
 breaks are shown as ⏎.")]
