@@ -49,8 +49,10 @@ fn use_as_a_library() -> Result<()> {
 const RUN: &str = "target/ci-run";
 
 fn train_a_little() -> Result<()> {
-    let words = ["train", "--steps", "20", "--fresh", "--out", RUN].map(OsString::from);
-    let invocation = Invocation::parse(words.into_iter())?;
+    let words = ["train", "--steps", "20", "--fresh", "--out", RUN];
+    // A model that has learned little ends no answer by itself.
+    let few_answers = ["--set", "grpo.batch=8", "--set", "grpo.minibatch=64"];
+    let invocation = Invocation::parse(words.into_iter().chain(few_answers).map(OsString::from))?;
     step(invocation.command(&invocation.build()?).current_dir(workspace()))
 }
 
