@@ -81,7 +81,10 @@ where
         document?;
         count += 1;
     }
-    let documents = corpus::documents(recipe.corpus, Split::Train).count();
+    let documents = match (recipe.corpus.documents, recipe.corpus.bytes) {
+        (Some(documents), None) => documents as usize,
+        _ => corpus::documents(recipe.corpus, Split::Train).count(),
+    };
     Ok(Evenly { frequent: of_corpus, frequent_count: documents, rare: of_files, rare_count: count, taken: [0, 0] })
 }
 
