@@ -6,17 +6,17 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
-use fireclay_model::Precision;
 use fireclay_model::device::DeviceChoice;
+use fireclay_model::{DecoderConfig, Precision};
 use fireclay_report::format::{about, about_between, bytes, grouped};
 use fireclay_rlhf::RolloutMemory;
-use fireclay_train::{AdapterMemory, MemoryEstimate, matmul_peak, memory_estimate};
+use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, matmul_peak, memory_estimate};
 use serde::Serialize;
 
 use crate::device::instruction_set;
 use crate::error::user;
 use crate::recipe::Recipe;
-use crate::stages;
+use crate::stages::{self, TrainingStage};
 
 /// The numbers of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -53,8 +53,11 @@ pub struct Plan {
     pub resolved: Recipe,
 }
 
-/// Share of the context that pairs and answers usually fill: a quarter, measured on the embedded corpus.
+/// Share of the context that pairs and answers of files usually fill: a quarter, as those of the embedded corpus do.
 const USUAL_FILL: f64 = 0.25;
+/// Length of the longest rows that are in memory at once, relative to the mean. Rows of about the same length are read
+/// together.
+const LONGEST_TO_MEAN: f64 = 2.0;
 
 /// The numbers of one stage.
 #[derive(Clone, Debug, Serialize)]
@@ -63,14 +66,95 @@ pub struct StagePlan {
     pub name: &'static str,
     /// Optimiser steps; for an online stage, rounds of sampling and learning.
     pub steps: u64,
-    /// Tokens consumed by a step; if examples differ in length, the largest possible number.
+    /// Tokens consumed by a step; see [`Rows`].
     pub tokens_per_step: u64,
-    /// Whether tokens and seconds are upper bounds: rows are as long as their examples, not packed.
-    pub at_most: bool,
+    /// What tokens, seconds and memory are of.
+    pub rows: Rows,
     /// Seconds of training.
     pub seconds: f64,
     /// Memory of generation and scoring of an online stage.
     pub rollouts: Option<RolloutMemory>,
+}
+
+/// Rows of a stage's batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rows {
+    /// As long as the context: examples are packed.
+    Full,
+    /// As long as their examples, those of the embedded corpus, whose mean length is estimated.
+    Estimated,
+    /// As long as their examples, which the plan does not read: at most as long as the context.
+    AtMost,
+}
+
+impl Rows {
+    /// The rows of a stage, and the tokens of one.
+    fn of(section: &dyn TrainingStage) -> (Self, f64) {
+        let (context, learns_from) = (section.train().context as f64, section.learns_from());
+        match stages::mean_tokens(learns_from) {
+            Some(tokens) => (Self::Estimated, tokens.min(context)),
+            None if learns_from.is_given_text() => (Self::Full, context),
+            None => (Self::AtMost, context),
+        }
+    }
+
+    /// Before a number of tokens or a time.
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Full => "",
+            Self::Estimated => "about ",
+            Self::AtMost => "at most ",
+        }
+    }
+}
+
+impl StagePlan {
+    /// The plan of one stage, and its memory. `peak` measures the device in a number format.
+    fn new(
+        name: &'static str,
+        section: &dyn TrainingStage,
+        decoder: &DecoderConfig,
+        begins_with_model: Option<&Path>,
+        peak: impl FnOnce(Precision) -> f64,
+    ) -> Result<(Self, MemoryEstimate)> {
+        let (load, train) = (section.load(), section.train());
+        let (rows, tokens) = Rows::of(section);
+        let of_rows =
+            |tokens: f64| TrainConfig { context: (tokens.ceil() as usize).min(train.context), ..train.clone() };
+        let (mean, longest) = (of_rows(tokens), of_rows(LONGEST_TO_MEAN * tokens));
+        let adapters = section.lora().map(|lora| AdapterMemory::of(lora, decoder, begins_with_model)).transpose()?;
+        let memory = load.memory(decoder, &longest, adapters.as_ref());
+        let planned = Self {
+            name,
+            steps: train.steps,
+            tokens_per_step: (load.consumed * mean.context) as u64,
+            rows,
+            seconds: load.time(decoder, &mean, peak(train.precision)).seconds,
+            rollouts: section
+                .rollouts()
+                .map(|rollouts| rollouts.memory(decoder, train.batch * rollouts.group_size, longest.context)),
+        };
+        Ok((planned, memory))
+    }
+}
+
+/// Measured peaks of a device's matrix products, one for each number format.
+struct Peaks<'a> {
+    device: &'a Device,
+    measured: Vec<(Precision, f64)>,
+}
+
+impl Peaks<'_> {
+    /// Floating-point operations per second; measured when first asked for.
+    fn of(&mut self, precision: Precision) -> f64 {
+        if let Some(&(_, peak)) = self.measured.iter().find(|(of, _)| *of == precision) {
+            return peak;
+        }
+        let peak = matmul_peak(self.device, precision);
+        self.measured.push((precision, peak));
+        peak
+    }
 }
 
 impl Plan {
@@ -85,36 +169,16 @@ impl Plan {
             Some(model) => fireclay_model::huggingface::load_config(model)?,
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
-        let mut peaks = vec![];
-        let mut peak_in = |precision: Precision| {
-            let measured = peaks.iter().find(|(of, _)| *of == precision).map(|&(_, peak)| peak);
-            measured.unwrap_or_else(|| {
-                let peak = matmul_peak(device, precision);
-                peaks.push((precision, peak));
-                peak
-            })
-        };
-        let running = recipe.stages.iter().filter_map(|&stage| Some((stage.name(), recipe.training_stage(stage)?)));
+        let mut peaks = Peaks { device, measured: vec![] };
         let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
-        for (name, section) in running {
-            let (load, train) = (section.load(), section.train());
+        for (stage, section) in recipe.stages.iter().filter_map(|&stage| Some((stage, recipe.training_stage(stage)?))) {
             let begins_with_model = model.filter(|_| stages.is_empty());
-            let adapters =
-                section.lora().map(|lora| AdapterMemory::of(lora, &decoder, begins_with_model)).transpose()?;
-            let needed = load.memory(&decoder, train, adapters.as_ref());
+            let (planned, needed) =
+                StagePlan::new(stage.name(), section, &decoder, begins_with_model, |format| peaks.of(format))?;
             if memory.as_ref().is_none_or(|most| needed.total >= most.total) {
-                (memory, memory_stage) = (Some(needed), name);
+                (memory, memory_stage) = (Some(needed), planned.name);
             }
-            stages.push(StagePlan {
-                name,
-                steps: train.steps,
-                tokens_per_step: (load.consumed * train.context) as u64,
-                at_most: !section.learns_from().is_given_text(),
-                seconds: load.time(&decoder, train, peak_in(train.precision)).seconds,
-                rollouts: section
-                    .rollouts()
-                    .map(|rollouts| rollouts.memory(&decoder, train.batch * rollouts.group_size, train.context)),
-            });
+            stages.push(planned);
         }
         Ok(Self {
             recipe: recipe.name.clone(),
@@ -190,13 +254,14 @@ impl fmt::Display for Plan {
             grouped(self.parameters as f64),
             self.vocab_size
         )?;
-        for StagePlan { name, steps, tokens_per_step, at_most, seconds, .. } in &self.stages {
+        for StagePlan { name, steps, tokens_per_step, rows, seconds, .. } in &self.stages {
             let tokens = steps.saturating_mul(*tokens_per_step);
-            let most = if *at_most { "at most " } else { "" };
+            let most = if *rows == Rows::AtMost { "at most " } else { "" };
             writeln!(
                 f,
-                "{name:<11}{} steps of {most}{} tokens: {} tokens, {:.1} a parameter, {most}about {}",
+                "{name:<11}{} steps of {}{} tokens: {} tokens, {:.1} a parameter, {most}about {}",
                 grouped(*steps as f64),
+                rows.prefix(),
                 grouped(*tokens_per_step as f64),
                 grouped(tokens as f64),
                 tokens as f64 / self.parameters as f64,
@@ -230,7 +295,7 @@ impl fmt::Display for Plan {
             let (cache, scoring) = (bytes(kv_cache), bytes(scoring));
             writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
-        let most: f64 = self.stages.iter().filter(|stage| stage.at_most).map(|stage| stage.seconds).sum();
+        let most: f64 = self.stages.iter().filter(|stage| stage.rows == Rows::AtMost).map(|stage| stage.seconds).sum();
         let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
         write!(f, "time       about {time} on {}", self.device)
     }

@@ -12,14 +12,14 @@ use super::{Split, Topic};
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Turn {
+pub struct DialogueTurn {
     /// `user` or `assistant`.
     pub role: String,
     /// Text of the message.
     pub content: String,
 }
 
-impl Turn {
+impl DialogueTurn {
     pub(super) fn user(content: impl Into<String>) -> Self {
         Self { role: "user".to_string(), content: content.into() }
     }
@@ -35,7 +35,7 @@ pub struct Dialogue {
     /// Its topic.
     pub topic: Topic,
     /// The turns, the user's first.
-    pub messages: Vec<Turn>,
+    pub messages: Vec<DialogueTurn>,
 }
 
 /// Configuration of [`conversations`].
@@ -105,7 +105,7 @@ pub fn conversations(config: &ConversationConfig, split: Split) -> impl Iterator
         let turns = exchanges.into_iter().flat_map(|exchange| {
             let answer =
                 if flaws.chance(flawed_percent) { slip(&exchange, &assistant, flaws) } else { exchange.answer };
-            [Turn::user(exchange.asked), Turn::assistant(answer)]
+            [DialogueTurn::user(exchange.asked), DialogueTurn::assistant(answer)]
         });
         Dialogue { topic, messages: turns.collect() }
     })

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::conversations::Turn;
+use super::conversations::DialogueTurn;
 
 /// A document of the embedded corpus.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub enum CorpusDocument {
     Text(String),
     /// A conversation, to be rendered by a chat template
     /// ([`CorpusConfig::chat_template`](super::CorpusConfig::chat_template)).
-    Conversation(Vec<Turn>),
+    Conversation(Vec<DialogueTurn>),
 }
 
 impl CorpusDocument {

@@ -60,7 +60,7 @@ mod pretraining;
 pub use assistant::TopicShares;
 pub use battery::battery;
 pub use check::{Check, ReplyCheck, admits_ignorance};
-pub use conversations::{ConversationConfig, Dialogue, Turn, conversations};
+pub use conversations::{ConversationConfig, Dialogue, DialogueTurn, conversations};
 pub use document::CorpusDocument;
 pub use error::CorpusError;
 pub use preferences::{Corruption, PreferencePair, preferences};

@@ -8,7 +8,7 @@
 //! Notes are for training only: validation asks in other words, about other names and things.
 
 use super::assistant::{possessions, reply};
-use super::conversations::Turn;
+use super::conversations::DialogueTurn;
 use super::dice::Dice;
 use super::stories;
 use super::template::{Bindings, capitalise};
@@ -53,15 +53,15 @@ struct Talk {
 }
 
 impl Talk {
-    fn turns(&self, bindings: &Bindings, dice: &mut Dice) -> Vec<Turn> {
+    fn turns(&self, bindings: &Bindings, dice: &mut Dice) -> Vec<DialogueTurn> {
         let mut asked = |patterns| capitalise(&wording::filled(patterns, Split::Train, bindings, dice));
         let (says, asks) = (asked(self.says), asked(self.asks));
         let (told, answer) = (reply(self.replies, bindings, dice), reply(self.answers, bindings, dice));
         vec![
-            Turn::user(format!("{says}.")),
-            Turn::assistant(told),
-            Turn::user(format!("{asks}?")),
-            Turn::assistant(answer),
+            DialogueTurn::user(format!("{says}.")),
+            DialogueTurn::assistant(told),
+            DialogueTurn::user(format!("{asks}?")),
+            DialogueTurn::assistant(answer),
         ]
     }
 }

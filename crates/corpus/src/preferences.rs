@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::Check;
-use super::conversations::Turn;
+use super::conversations::DialogueTurn;
 use super::dice::Dice;
 use super::flaws;
 use super::prompts::{Prompt, PromptConfig};
@@ -17,7 +17,7 @@ pub struct PreferencePair {
     /// Topic of the prompt.
     pub topic: Topic,
     /// The turns so far, the last one the user's.
-    pub messages: Vec<Turn>,
+    pub messages: Vec<DialogueTurn>,
     /// The better answer.
     pub chosen: String,
     /// The worse answer.

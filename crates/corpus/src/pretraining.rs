@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arithmetic::{self, Problem, ProblemMix};
 use super::assistant::{Assistant, Exchange, TopicShares};
-use super::conversations::Turn;
+use super::conversations::DialogueTurn;
 use super::dice::Dice;
 use super::document::CorpusDocument;
 use super::error::CorpusError;
@@ -213,8 +213,9 @@ fn story(language: Language, split: Split, dice: &mut Dice) -> String {
 }
 
 fn conversation(exchanges: Vec<Exchange>) -> CorpusDocument {
-    let turns =
-        exchanges.into_iter().flat_map(|exchange| [Turn::user(exchange.asked), Turn::assistant(exchange.answer)]);
+    let turns = exchanges
+        .into_iter()
+        .flat_map(|exchange| [DialogueTurn::user(exchange.asked), DialogueTurn::assistant(exchange.answer)]);
     CorpusDocument::Conversation(turns.collect())
 }
 
@@ -281,7 +282,7 @@ pub fn sample_prompts(config: &CorpusConfig) -> Vec<SamplePrompt> {
         (DocumentKind::Recall, format!("Good day, please call me {name}.")),
     ] {
         let prompt = if config.chat_template {
-            CorpusDocument::Conversation(vec![Turn::user(says)])
+            CorpusDocument::Conversation(vec![DialogueTurn::user(says)])
         } else {
             CorpusDocument::Text(format!("User: {says}\nFireclay:"))
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::arithmetic::ProblemMix;
 use super::assistant::{Assistant, Exchange, TopicShares};
 use super::check::Check;
-use super::conversations::Turn;
+use super::conversations::DialogueTurn;
 use super::dice::Dice;
 use super::error::CorpusError;
 use super::world::{World, WorldConfig};
@@ -17,7 +17,7 @@ pub struct Prompt {
     /// Its topic.
     pub topic: Topic,
     /// The turns so far, the last one the user's.
-    pub messages: Vec<Turn>,
+    pub messages: Vec<DialogueTurn>,
     /// Check of the answer.
     pub check: Check,
     /// A good answer.
@@ -30,8 +30,8 @@ impl Prompt {
         let last = exchanges.pop().expect("a dialogue has an exchange");
         let before = exchanges
             .into_iter()
-            .flat_map(|Exchange { asked, answer, .. }| [Turn::user(asked), Turn::assistant(answer)]);
-        let messages = before.chain([Turn::user(&last.asked)]).collect();
+            .flat_map(|Exchange { asked, answer, .. }| [DialogueTurn::user(asked), DialogueTurn::assistant(answer)]);
+        let messages = before.chain([DialogueTurn::user(&last.asked)]).collect();
         (Self { topic, messages, check: last.check.clone(), reference: last.answer.clone() }, last)
     }
 }

@@ -9,8 +9,92 @@ use burn::tensor::{Device, DeviceType};
 
 use crate::ModelError;
 
-/// Backends that can be compiled in. The name on the command line is also the name of the cargo feature.
-const BACKENDS: [&str; 8] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "webgpu", "cuda", "rocm"];
+/// A backend that can be compiled in. Its name on the command line is also the name of its cargo feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Burn's own on the CPU.
+    Flex,
+    /// `ndarray`, on the CPU.
+    NdArray,
+    /// Any GPU, or a software adapter, by `wgpu` with the driver of the platform.
+    Wgpu,
+    /// `wgpu` with Vulkan.
+    Vulkan,
+    /// `wgpu` with Metal.
+    Metal,
+    /// `wgpu` with WebGPU.
+    WebGpu,
+    /// NVIDIA.
+    Cuda,
+    /// AMD.
+    Rocm,
+}
+
+impl Backend {
+    /// Every backend, in the order in which they are listed.
+    pub const ALL: [Self; 8] =
+        [Self::Flex, Self::NdArray, Self::Wgpu, Self::Vulkan, Self::Metal, Self::WebGpu, Self::Cuda, Self::Rocm];
+
+    /// Backends of GPUs, the first to be tried first.
+    const GPUS: [Self; 6] = [Self::Cuda, Self::Rocm, Self::Metal, Self::Vulkan, Self::Wgpu, Self::WebGpu];
+
+    /// Its name, and that of its cargo feature.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::NdArray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::WebGpu => "webgpu",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+        }
+    }
+
+    /// The CPU, if this backend computes there and is compiled in.
+    fn cpu(self) -> Option<Device> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Some(Device::flex()),
+            #[cfg(feature = "ndarray")]
+            #[allow(deprecated, reason = "upstream removes ndarray in 0.23; until then it is a second opinion on flex")]
+            Self::NdArray => Some(Device::ndarray()),
+            _ => None,
+        }
+    }
+
+    /// Its adapter in software, if it has one and is compiled in.
+    fn software(self) -> Option<Device> {
+        match self {
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Some(Device::wgpu(DeviceKind::Cpu)),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Some(Device::vulkan(DeviceKind::Cpu)),
+            _ => None,
+        }
+    }
+
+    /// Burn's type of its GPUs, if it has GPUs and is compiled in.
+    fn gpu_type(self) -> Option<DeviceType> {
+        match self {
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Some(DeviceType::Wgpu),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => Some(DeviceType::Vulkan),
+            #[cfg(feature = "metal")]
+            Self::Metal => Some(DeviceType::Metal),
+            #[cfg(feature = "webgpu")]
+            Self::WebGpu => Some(DeviceType::WebGpu),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Some(DeviceType::Cuda),
+            #[cfg(feature = "rocm")]
+            Self::Rocm => Some(DeviceType::Rocm),
+            _ => None,
+        }
+    }
+}
 
 /// A device that is asked for by name: `cpu`, `gpu`, a backend (`flex`, `ndarray`, `cuda`, `vulkan`, …), or a backend
 /// and the index of a GPU (`cuda:0`).
@@ -21,7 +105,7 @@ pub enum DeviceChoice {
     /// The first GPU of the first compiled-in GPU backend that finds one.
     Gpu,
     /// A device of a backend.
-    Backend(&'static str, Card),
+    Backend(Backend, Card),
 }
 
 /// Device of a backend.
@@ -50,11 +134,11 @@ impl FromStr for DeviceChoice {
             ("gpu", None) => return Ok(Self::Gpu),
             _ => {}
         }
-        let known = BACKENDS.into_iter().find(|known| *known == backend);
+        let known = Backend::ALL.into_iter().find(|known| known.name() == backend);
         let backend = known.ok_or_else(|| absent(name, "no such device"))?;
         let card = match card {
             None => Card::First,
-            Some("cpu") if matches!(backend, "wgpu" | "vulkan") => Card::Software,
+            Some("cpu") if matches!(backend, Backend::Wgpu | Backend::Vulkan) => Card::Software,
             Some(index) => {
                 let index = index.parse().map_err(|_| absent(name, "the part after the colon must be a card's number"));
                 Card::Index(index?)
@@ -70,9 +154,9 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Gpu => f.write_str("gpu"),
-            Self::Backend(backend, Card::First) => f.write_str(backend),
-            Self::Backend(backend, Card::Index(index)) => write!(f, "{backend}:{index}"),
-            Self::Backend(backend, Card::Software) => write!(f, "{backend}:cpu"),
+            Self::Backend(backend, Card::First) => f.write_str(backend.name()),
+            Self::Backend(backend, Card::Index(index)) => write!(f, "{}:{index}", backend.name()),
+            Self::Backend(backend, Card::Software) => write!(f, "{}:cpu", backend.name()),
         }
     }
 }
@@ -81,7 +165,10 @@ impl DeviceChoice {
     /// Whether it computes on the CPU, and in its memory.
     #[must_use]
     pub fn is_cpu(self) -> bool {
-        matches!(self, Self::Cpu | Self::Backend("flex" | "ndarray", _) | Self::Backend(_, Card::Software))
+        matches!(
+            self,
+            Self::Cpu | Self::Backend(Backend::Flex | Backend::NdArray, _) | Self::Backend(_, Card::Software)
+        )
     }
 
     /// The device.
@@ -92,16 +179,16 @@ impl DeviceChoice {
         let absent = |why| absent(&self.to_string(), why);
         match self {
             Self::Cpu => cpu().ok_or_else(|| absent("no CPU backend is compiled in; build with --features flex")),
-            Self::Gpu => ["cuda", "rocm", "metal", "vulkan", "wgpu", "webgpu"]
-                .iter()
-                .find_map(|backend| device_type(backend).and_then(|kind| enumerate(kind).into_iter().next()))
+            Self::Gpu => Backend::GPUS
+                .into_iter()
+                .find_map(|backend| enumerate(backend.gpu_type()?).into_iter().next())
                 .ok_or_else(|| absent("no GPU was found by the backends that are compiled in")),
-            Self::Backend(backend @ ("flex" | "ndarray"), Card::First) => {
-                backend_cpu(backend).ok_or_else(|| not_compiled(backend))
+            Self::Backend(backend @ (Backend::Flex | Backend::NdArray), Card::First) => {
+                backend.cpu().ok_or_else(|| not_compiled(backend))
             }
-            Self::Backend(backend, Card::Software) => software(backend).ok_or_else(|| not_compiled(backend)),
+            Self::Backend(backend, Card::Software) => backend.software().ok_or_else(|| not_compiled(backend)),
             Self::Backend(backend, card) => {
-                let kind = device_type(backend).ok_or_else(|| not_compiled(backend))?;
+                let kind = backend.gpu_type().ok_or_else(|| not_compiled(backend))?;
                 let index = if let Card::Index(index) = card { index } else { 0 };
                 enumerate(kind).into_iter().nth(index).ok_or_else(|| absent("there is no such card"))
             }
@@ -124,11 +211,11 @@ pub fn available() -> Vec<String> {
     if cpu().is_some() {
         names.push("cpu".to_owned());
     }
-    for backend in BACKENDS {
-        if backend_cpu(backend).is_some() {
-            names.push(backend.into());
-        } else if let Some(kind) = device_type(backend) {
-            names.extend((0..enumerate(kind).len()).map(|index| format!("{backend}:{index}")));
+    for backend in Backend::ALL {
+        if backend.cpu().is_some() {
+            names.push(backend.name().to_owned());
+        } else if let Some(kind) = backend.gpu_type() {
+            names.extend((0..enumerate(kind).len()).map(|index| format!("{}:{index}", backend.name())));
         }
     }
     names
@@ -138,7 +225,8 @@ fn absent(name: &str, why: &str) -> ModelError {
     ModelError::Device(format!("device {name:?}: {why}; available here: {}", available().join(", ")))
 }
 
-fn not_compiled(backend: &str) -> ModelError {
+fn not_compiled(backend: Backend) -> ModelError {
+    let backend = backend.name();
     ModelError::Device(format!(
         "device {backend:?} is not compiled in; build with --features {backend}, or use one of: {}",
         available().join(", ")
@@ -146,46 +234,7 @@ fn not_compiled(backend: &str) -> ModelError {
 }
 
 fn cpu() -> Option<Device> {
-    backend_cpu("flex").or_else(|| backend_cpu("ndarray")).or_else(|| software("wgpu"))
-}
-
-fn software(backend: &str) -> Option<Device> {
-    match backend {
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Some(Device::wgpu(DeviceKind::Cpu)),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => Some(Device::vulkan(DeviceKind::Cpu)),
-        _ => None,
-    }
-}
-
-fn backend_cpu(backend: &str) -> Option<Device> {
-    match backend {
-        #[cfg(feature = "flex")]
-        "flex" => Some(Device::flex()),
-        #[cfg(feature = "ndarray")]
-        #[allow(deprecated, reason = "upstream removes ndarray in 0.23; until then it is a second opinion on flex")]
-        "ndarray" => Some(Device::ndarray()),
-        _ => None,
-    }
-}
-
-fn device_type(backend: &str) -> Option<DeviceType> {
-    match backend {
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Some(DeviceType::Wgpu),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => Some(DeviceType::Vulkan),
-        #[cfg(feature = "metal")]
-        "metal" => Some(DeviceType::Metal),
-        #[cfg(feature = "webgpu")]
-        "webgpu" => Some(DeviceType::WebGpu),
-        #[cfg(feature = "cuda")]
-        "cuda" => Some(DeviceType::Cuda),
-        #[cfg(feature = "rocm")]
-        "rocm" => Some(DeviceType::Rocm),
-        _ => None,
-    }
+    Backend::Flex.cpu().or_else(|| Backend::NdArray.cpu()).or_else(|| Backend::Wgpu.software())
 }
 
 /// The GPUs that a backend finds. A backend may panic if its driver is missing: that means no GPU, too.

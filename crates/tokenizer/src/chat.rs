@@ -28,7 +28,7 @@ use generation::Rendered;
 use message::Message;
 use serde_json::Value;
 use template::{ChatTemplate, RenderOptions};
-use turns::{Finder, Turn};
+use turns::{Finder, RenderedTurn};
 
 use crate::guard::guarded;
 use crate::pieces::Encoder;
@@ -158,7 +158,7 @@ impl Tokenizer {
     ) -> Result<EncodedChat, TokenizerError> {
         let options = &of_conversation(messages, options);
         let (rendered, turns) = self.find_turns(messages, options)?;
-        let learned = |turn: &&Turn| messages[turn.message].is_learned();
+        let learned = |turn: &&RenderedTurn| messages[turn.message].is_learned();
         let spans: Vec<Range<usize>> = if self.template_for(options)?.marks_generation() {
             let marks = rendered.generated.iter();
             marks.flat_map(|mark| within(mark, &turns, messages, &rendered.text)).collect()
@@ -275,7 +275,7 @@ impl Tokenizer {
         &self,
         messages: &[Message],
         options: &RenderOptions,
-    ) -> Result<(Rendered, Vec<Turn>), TokenizerError> {
+    ) -> Result<(Rendered, Vec<RenderedTurn>), TokenizerError> {
         let template = self.template_for(options)?;
         let rendered = template.render_marked(messages, options)?;
         let render = |messages: &[Message], add_generation_prompt: bool| {
@@ -288,7 +288,7 @@ impl Tokenizer {
             let answers: Vec<usize> = answers.map(|(index, _)| index).collect();
             if answers.len() == rendered.generated.len() {
                 let turns = answers.into_iter().zip(&rendered.generated);
-                let turns = turns.map(|(message, text)| Turn { message, text: text.clone(), end: 0 }).collect();
+                let turns = turns.map(|(message, text)| RenderedTurn { message, text: text.clone(), end: 0 }).collect();
                 return Ok((rendered, turns));
             }
         }
@@ -368,8 +368,8 @@ fn is_plain(message: &Message) -> bool {
 
 /// The parts of a mark that are learned: those in learned turns, with the token that ends the turn if the mark extends
 /// to it. A mark outside all turns is kept.
-fn within(mark: &Range<usize>, turns: &[Turn], messages: &[Message], text: &str) -> Vec<Range<usize>> {
-    let touches = |turn: &&Turn| turn.text.start < mark.end && mark.start < turn.text.end;
+fn within(mark: &Range<usize>, turns: &[RenderedTurn], messages: &[Message], text: &str) -> Vec<Range<usize>> {
+    let touches = |turn: &&RenderedTurn| turn.text.start < mark.end && mark.start < turn.text.end;
     let mut over = turns.iter().filter(touches).peekable();
     if over.peek().is_none() {
         return if mark.is_empty() { vec![] } else { vec![mark.clone()] };

@@ -12,6 +12,7 @@ mod corpus;
 mod documents;
 mod mixture;
 mod battery;
+mod lengths;
 mod verdict;
 mod tokenizer;
 mod pretrain;
@@ -42,6 +43,7 @@ pub use documents::embedded;
 pub use dpo::DpoSection;
 pub use grpo::GrpoSection;
 pub use kto::KtoSection;
+pub use lengths::mean_tokens;
 pub use mixture::train_documents as mixed_documents;
 #[cfg(test)]
 pub use motto::MottoSection;

@@ -27,7 +27,7 @@ pub struct Conversation {
 
 /// The turns of a generated conversation as messages.
 #[must_use]
-pub fn messages(turns: Vec<corpus::Turn>) -> Vec<Message> {
+pub fn messages(turns: Vec<corpus::DialogueTurn>) -> Vec<Message> {
     turns.into_iter().map(|turn| Message::new(turn.role, turn.content)).collect()
 }
 

@@ -19,7 +19,7 @@ const FEW_TURNS: usize = 6;
 
 /// A turn in the rendered text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct RenderedTurn {
     /// The index of its message.
     pub(super) message: usize,
     /// Its bytes, the token that ends it included.
@@ -44,7 +44,7 @@ pub(super) struct Finder<'a> {
 
 impl Finder<'_> {
     /// The turns of the assistant in order. A turn of which the template shows nothing is missing.
-    pub(super) fn turns(&self) -> Vec<Turn> {
+    pub(super) fn turns(&self) -> Vec<RenderedTurn> {
         let answers = self.messages.iter().filter(|message| message.role == "assistant").count();
         if answers > FEW_TURNS
             && let Some(outline) = Outline::of(self.messages, self.whole, self.render)
@@ -56,8 +56,8 @@ impl Finder<'_> {
     }
 
     /// The turns by `find`, which gets a message's index and the end of the turn before.
-    fn turns_by(&self, mut find: impl FnMut(usize, usize) -> Option<Turn>) -> Vec<Turn> {
-        let mut turns: Vec<Turn> = Vec::new();
+    fn turns_by(&self, mut find: impl FnMut(usize, usize) -> Option<RenderedTurn>) -> Vec<RenderedTurn> {
+        let mut turns: Vec<RenderedTurn> = Vec::new();
         for (index, _) in self.messages.iter().enumerate().filter(|(_, message)| message.role == "assistant") {
             let from = turns.last().map_or(0, |turn| turn.text.end);
             turns.extend(find(index, from).filter(|turn| !turn.text.is_empty()));
@@ -67,8 +67,8 @@ impl Finder<'_> {
 
     /// The turns by an outline, with rendering for those that the outline lacks. `None` if the first or the last turn
     /// of a kind (text only, or other) is different when it is found by rendering.
-    fn outlined_turns(&self, outline: &Outline) -> Option<Vec<Turn>> {
-        let mut outlined: Vec<(usize, Turn)> = vec![];
+    fn outlined_turns(&self, outline: &Outline) -> Option<Vec<RenderedTurn>> {
+        let mut outlined: Vec<(usize, RenderedTurn)> = vec![];
         let turns = self.turns_by(|index, from| match self.outlined(outline, index, from) {
             Some(turn) => {
                 outlined.push((from, turn.clone()));
@@ -76,7 +76,7 @@ impl Finder<'_> {
             }
             None => self.turn(index, from),
         });
-        let agrees = |(from, turn): &(usize, Turn)| self.turn(turn.message, *from).as_ref() == Some(turn);
+        let agrees = |(from, turn): &(usize, RenderedTurn)| self.turn(turn.message, *from).as_ref() == Some(turn);
         let mut kinds = [true, false].map(|plain| {
             outlined.iter().filter(move |(_, turn)| self.messages[turn.message].extra.is_empty() == plain)
         });
@@ -87,19 +87,20 @@ impl Finder<'_> {
 
     /// The turn of the message at `index`, after the only opening of a reply before its text, up to the first end token
     /// after it.
-    fn outlined(&self, outline: &Outline, index: usize, from: usize) -> Option<Turn> {
+    fn outlined(&self, outline: &Outline, index: usize, from: usize) -> Option<RenderedTurn> {
         let said = outline.said[index].clone()?;
         let before = self.whole.get(from..said.start).filter(|_| !self.opening.is_empty())?;
         let at = before.find(self.opening).filter(|&at| before.rfind(self.opening) == Some(at))?;
         let behind = self.whole.get(said.end..outline.next_words(index).unwrap_or(self.whole.len()))?;
         let (end, token) = first_of(behind, self.stops)?;
         let text = from + at + self.opening.len()..said.end + end + token;
-        Some(Turn { message: index, text, end: token })
+        Some(RenderedTurn { message: index, text, end: token })
     }
 
     /// The turn of the message at `index`, which is after the byte `from`.
-    fn turn(&self, index: usize, from: usize) -> Option<Turn> {
-        let turn = |start: usize, end: usize, token: usize| Turn { message: index, text: start..end, end: token };
+    fn turn(&self, index: usize, from: usize) -> Option<RenderedTurn> {
+        let turn =
+            |start: usize, end: usize, token: usize| RenderedTurn { message: index, text: start..end, end: token };
         let prefix = |end: usize, opened: bool| (self.render)(&self.messages[..end], opened);
         let opened = prefix(index, true);
         let start = opened.as_ref().filter(|opened| self.whole.starts_with(opened.as_str())).map(String::len);
