@@ -18,7 +18,7 @@ const PURGE_DELAY: mi_option_t = 15;
 /// `MIMALLOC_PURGE_DELAY` takes precedence.
 pub fn keep_freed_memory() {
     const MINUTE: c_long = 60_000;
-    #[allow(unsafe_code, reason = "a foreign function that takes two numbers")]
+    #[expect(unsafe_code, reason = "a foreign function that takes two numbers")]
     // SAFETY: the option exists in mimalloc 3; setting it is not a data race.
     unsafe {
         mi_option_set_default(PURGE_DELAY, MINUTE);
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_option_is_the_one_that_is_meant() {
-        #[allow(unsafe_code, reason = "a foreign function that takes a number")]
+        #[expect(unsafe_code, reason = "a foreign function that takes a number")]
         // SAFETY: reads an option.
         let get = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {

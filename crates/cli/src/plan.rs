@@ -10,7 +10,7 @@ use fireclay_model::device::DeviceChoice;
 use fireclay_model::{DecoderConfig, Precision};
 use fireclay_report::format::{about, about_between, bytes, grouped};
 use fireclay_rlhf::RolloutMemory;
-use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, matmul_peak, memory_estimate};
+use fireclay_train::{AdapterMemory, MemoryEstimate, TrainConfig, matmul_peak};
 use serde::Serialize;
 
 use crate::device::instruction_set;
@@ -39,10 +39,9 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// Tokens consumed in all.
     pub tokens: u64,
-    /// Memory of the stage that needs most, in bytes.
-    pub memory: MemoryEstimate,
-    /// The stage that needs most.
-    pub memory_stage: &'static str,
+    /// The training stage that needs most memory; `None` if none trains.
+    #[serde(flatten)]
+    pub heaviest: Option<Heaviest>,
     /// Largest memory of keys and values for samples, evaluation and the battery, in bytes.
     pub kv_cache: u64,
     /// Free memory of this machine in bytes; `None` for a device with its own memory.
@@ -66,20 +65,30 @@ pub struct StagePlan {
     pub name: &'static str,
     /// Optimiser steps; for an online stage, rounds of sampling and learning.
     pub steps: u64,
-    /// Tokens consumed by a step; see [`Rows`].
+    /// Tokens consumed by a step; see [`RowLengths`].
     pub tokens_per_step: u64,
     /// What tokens, seconds and memory are of.
-    pub rows: Rows,
+    pub rows: RowLengths,
     /// Seconds of training.
     pub seconds: f64,
     /// Memory of generation and scoring of an online stage.
     pub rollouts: Option<RolloutMemory>,
 }
 
+/// The stage that needs most memory.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Heaviest {
+    /// Its name.
+    #[serde(rename = "memory_stage")]
+    pub stage: &'static str,
+    /// Its memory in bytes.
+    pub memory: MemoryEstimate,
+}
+
 /// Rows of a stage's batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rows {
+pub enum RowLengths {
     /// As long as the context: examples are packed.
     Full,
     /// As long as their examples, those of the embedded corpus, whose mean length is estimated.
@@ -88,7 +97,7 @@ pub enum Rows {
     AtMost,
 }
 
-impl Rows {
+impl RowLengths {
     /// The rows of a stage, and the tokens of one.
     fn of(section: &dyn TrainingStage) -> (Self, f64) {
         let (context, learns_from) = (section.train().context as f64, section.learns_from());
@@ -119,7 +128,7 @@ impl StagePlan {
         peak: impl FnOnce(Precision) -> f64,
     ) -> Result<(Self, MemoryEstimate)> {
         let (load, train) = (section.load(), section.train());
-        let (rows, tokens) = Rows::of(section);
+        let (rows, tokens) = RowLengths::of(section);
         let of_rows =
             |tokens: f64| TrainConfig { context: (tokens.ceil() as usize).min(train.context), ..train.clone() };
         let (mean, longest) = (of_rows(tokens), of_rows(LONGEST_TO_MEAN * tokens));
@@ -170,13 +179,13 @@ impl Plan {
             None => recipe.model.decoder(vocab_size, recipe.pretrain.context),
         };
         let mut peaks = Peaks { device, measured: vec![] };
-        let (mut stages, mut memory, mut memory_stage) = (vec![], None::<MemoryEstimate>, "tokenizer");
+        let (mut stages, mut heaviest) = (vec![], None::<Heaviest>);
         for (stage, section) in recipe.stages.iter().filter_map(|&stage| Some((stage, recipe.training_stage(stage)?))) {
             let begins_with_model = model.filter(|_| stages.is_empty());
             let (planned, needed) =
                 StagePlan::new(stage.name(), section, &decoder, begins_with_model, |format| peaks.of(format))?;
-            if memory.as_ref().is_none_or(|most| needed.total >= most.total) {
-                (memory, memory_stage) = (Some(needed), planned.name);
+            if heaviest.as_ref().is_none_or(|most| needed.total >= most.memory.total) {
+                heaviest = Some(Heaviest { stage: planned.name, memory: needed });
             }
             stages.push(planned);
         }
@@ -200,8 +209,7 @@ impl Plan {
             parameters: decoder.num_params(),
             flops_per_token: decoder.flops_per_token(recipe.pretrain.context),
             tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
-            memory: memory.unwrap_or_else(|| memory_estimate(&decoder, &recipe.pretrain)),
-            memory_stage,
+            heaviest,
             kv_cache: Engine::cache_bytes(&decoder, &EngineConfig::default()) as u64,
             memory_available: choice.is_cpu().then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
@@ -216,20 +224,24 @@ impl Plan {
     /// When more memory is needed than is free, or more time than a day, and the flag that allows it is not set.
     pub fn check(&self, allow_memory: bool, allow_long: bool) -> Result<()> {
         const DAY: f64 = 24.0 * 60.0 * 60.0;
-        match self.memory_available {
-            Some(available) if self.memory.total > available && !allow_memory => Err(user(format!(
+        if let (Some(available), Some(Heaviest { stage, memory }), false) =
+            (self.memory_available, self.heaviest, allow_memory)
+            && memory.total > available
+        {
+            return Err(user(format!(
                 "{stage} needs about {} of memory and {} are free; make {stage}.batch, {stage}.context or the model \
                  smaller, or give --allow-memory",
-                bytes(self.memory.total),
+                bytes(memory.total),
                 bytes(available),
-                stage = self.memory_stage
-            ))),
-            _ if self.seconds > DAY && !allow_long => Err(user(format!(
+            )));
+        }
+        if self.seconds > DAY && !allow_long {
+            return Err(user(format!(
                 "this would take about {}; give it fewer steps or a smaller model, or give --allow-long",
                 about(self.seconds)
-            ))),
-            _ => Ok(()),
+            )));
         }
+        Ok(())
     }
 }
 
@@ -244,7 +256,6 @@ fn available_memory() -> Option<u64> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let MemoryEstimate { weights, gradients, optimizer, activations, .. } = self.memory;
         writeln!(f, "recipe     {}", self.recipe)?;
         writeln!(f, "data       {}", self.data)?;
         writeln!(
@@ -254,20 +265,7 @@ impl fmt::Display for Plan {
             grouped(self.parameters as f64),
             self.vocab_size
         )?;
-        for StagePlan { name, steps, tokens_per_step, rows, seconds, .. } in &self.stages {
-            let tokens = steps.saturating_mul(*tokens_per_step);
-            let most = if *rows == Rows::AtMost { "at most " } else { "" };
-            writeln!(
-                f,
-                "{name:<11}{} steps of {}{} tokens: {} tokens, {:.1} a parameter, {most}about {}",
-                grouped(*steps as f64),
-                rows.prefix(),
-                grouped(*tokens_per_step as f64),
-                grouped(tokens as f64),
-                tokens as f64 / self.parameters as f64,
-                about(*seconds)
-            )?;
-        }
+        self.stages.iter().try_for_each(|stage| self.write_stage(f, stage))?;
         let battery = &self.resolved.battery;
         if battery.is_on() && self.resolved.stages.iter().any(|stage| stage.has_battery()) {
             let (during, last) = (battery.during_per_topic(), battery.last_per_topic());
@@ -276,10 +274,40 @@ impl fmt::Display for Plan {
                 "battery    {during} prompts a topic at every evaluation, {last} at the end of each stage from sft on"
             )?;
         }
+        if let Some(heaviest) = &self.heaviest {
+            self.write_memory(f, heaviest)?;
+        }
+        let most: f64 =
+            self.stages.iter().filter(|stage| stage.rows == RowLengths::AtMost).map(|stage| stage.seconds).sum();
+        let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
+        write!(f, "time       about {time} on {}", self.device)
+    }
+}
+
+impl Plan {
+    fn write_stage(&self, f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
+        let StagePlan { name, steps, tokens_per_step, rows, seconds, .. } = stage;
+        let tokens = steps.saturating_mul(*tokens_per_step);
+        let most = if *rows == RowLengths::AtMost { "at most " } else { "" };
+        writeln!(
+            f,
+            "{name:<11}{} steps of {}{} tokens: {} tokens, {:.1} a parameter, {most}about {}",
+            grouped(*steps as f64),
+            rows.prefix(),
+            grouped(*tokens_per_step as f64),
+            grouped(tokens as f64),
+            tokens as f64 / self.parameters as f64,
+            about(*seconds)
+        )
+    }
+
+    fn write_memory(&self, f: &mut fmt::Formatter<'_>, heaviest: &Heaviest) -> fmt::Result {
+        let MemoryEstimate { weights, gradients, optimizer, activations, total } = heaviest.memory;
         write!(
             f,
-            "memory     {} (weights {}, gradients {}, optimiser {}, activations {})",
-            bytes(self.memory.total),
+            "memory     {} in {} (weights {}, gradients {}, optimiser {}, activations {})",
+            bytes(total),
+            heaviest.stage,
             bytes(weights),
             bytes(gradients),
             bytes(optimizer),
@@ -295,8 +323,6 @@ impl fmt::Display for Plan {
             let (cache, scoring) = (bytes(kv_cache), bytes(scoring));
             writeln!(f, "           {name}: KV cache {cache} for up to {streams} answers at once, scoring {scoring}")?;
         }
-        let most: f64 = self.stages.iter().filter(|stage| stage.rows == Rows::AtMost).map(|stage| stage.seconds).sum();
-        let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
-        write!(f, "time       about {time} on {}", self.device)
+        Ok(())
     }
 }

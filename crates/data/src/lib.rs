@@ -39,8 +39,8 @@ pub use chat::{ChatSource, EncodedChats, Shuffled, chat_validation};
 pub use documents::{Document, DocumentPart, Documents, ReadOptions, open_documents, open_documents_with};
 pub use error::DataError;
 pub use shards::{
-    ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, tokenize, tokenize_paths,
-    tokenize_splits,
+    ShardSet, ShardWriter, Split, TokenizeOptions, Tokenized, ValidationSplit, documents_of_side, tokenize,
+    tokenize_paths, tokenize_splits,
 };
 
 /// The example of README.md, compiled as a test.

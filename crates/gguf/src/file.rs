@@ -206,7 +206,7 @@ impl GgufFile {
     }
 }
 
-#[allow(unsafe_code, reason = "mapping a file")]
+#[expect(unsafe_code, reason = "mapping a file")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one, as
     // with every mapped model.

@@ -90,7 +90,7 @@ impl Sampler {
 type Candidate = (f32, u32);
 
 /// The larger logit first; of equal ones the lower id.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape that sorting wants")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that sorting wants")]
 fn descending(a: &Candidate, b: &Candidate) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
@@ -180,7 +180,7 @@ impl Distribution {
 }
 
 /// Whether biases and penalties are all switched off.
-#[allow(clippy::float_cmp, reason = "they are, by exactly these numbers")]
+#[expect(clippy::float_cmp, reason = "they are, by exactly these numbers")]
 fn leaves_logits(config: &SamplingConfig) -> bool {
     let SamplingConfig { repetition_penalty, presence_penalty, frequency_penalty, logit_bias, .. } = config;
     *repetition_penalty == 1.0 && *presence_penalty == 0.0 && *frequency_penalty == 0.0 && logit_bias.is_empty()

@@ -31,8 +31,8 @@
 //! use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
 //!
 //! let device = fireclay_model::device::parse("cpu")?;
-//! let decoder = DecoderConfig::modern(/* vocabulary */ 64, /* width */ 32, /* layers */ 2, /* heads */ 4, /* context */ 16)
-//!     .init(/* seed */ 0, &device);
+//! let (vocabulary, width, layers, heads, context) = (64, 32, 2, 4, 16);
+//! let decoder = DecoderConfig::modern(vocabulary, width, layers, heads, context).init(/* seed */ 0, &device);
 //! let mut engine = Engine::new(InferenceDecoder::new(decoder, WeightStorage::F32), EngineConfig::default())?;
 //!
 //! let config = SamplingConfig { temperature: 0.8, max_tokens: 5, ..SamplingConfig::default() };
@@ -41,7 +41,7 @@
 //! while engine.is_busy() {
 //!     for event in engine.step() {
 //!         match event {
-//!             Event::Token(request, token) => println!("{request:?}: {} with log-probability {}", token.id, token.logprob),
+//!             Event::Token(request, token) => println!("{request:?}: {} ({})", token.id, token.logprob),
 //!             Event::Finished(request, completion) if request == first => {
 //!                 let sequence = [&[1, 2, 3], completion.ids.as_slice()].concat();
 //!                 let logprobs = score(engine.decoder(), &sequence)?;

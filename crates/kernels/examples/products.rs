@@ -70,7 +70,7 @@ fn seconds(mut run: impl FnMut()) -> f64 {
     start.elapsed().as_secs_f64() / f64::from(runs)
 }
 
-#[allow(unsafe_code, reason = "the gemm crate takes pointers")]
+#[expect(unsafe_code, reason = "the gemm crate takes pointers")]
 fn by_gemm(a: MatRef, b: MatRef, c: &mut [f32]) {
     // SAFETY: the matrices lie inside their data, and C has a number for each row of A and column of B.
     unsafe {

@@ -1,5 +1,7 @@
 //! Host tensors as slices of numbers, and results that are written once without being cleared before.
 
+#![expect(unsafe_code, reason = "memory is handed out before it is written, once")]
+
 use std::mem::MaybeUninit;
 
 use burn::tensor::{Bytes, DType, Shape};

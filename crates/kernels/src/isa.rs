@@ -83,7 +83,7 @@ fn detect() -> Isa {
 /// Whether the CPU has AMX with bf16, and Linux lets this process use its tile registers, for which it asks here. (The
 /// standard library detects AMX in nightly builds only.)
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-#[allow(unsafe_code, reason = "a system call")]
+#[expect(unsafe_code, reason = "a system call")]
 fn has_amx() -> bool {
     /// Bits of EDX of CPUID's leaf 7: AMX-BF16 and AMX-TILE.
     const AMX: u32 = 1 << 22 | 1 << 24;

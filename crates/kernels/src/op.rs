@@ -94,7 +94,7 @@ impl HostBackend for Flex {
 macro_rules! kernels {
     ($($count:literal: $name:ident($($input:ident),+);)+) => {
         /// Kernels of one to seven tensors.
-        #[allow(clippy::too_many_arguments, reason = "an extension's functions take tensors one by one")]
+        #[expect(clippy::too_many_arguments, reason = "an extension's functions take tensors one by one")]
         #[backend_extension(Flex, Autodiff)]
         pub trait Kernels: Backend {
             $(
@@ -148,7 +148,7 @@ kernels! {
 }
 
 /// Computes a kernel and records its backward pass in the graph.
-#[allow(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the type of the inputs has no public name")]
 fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     kernel: Arc<dyn Kernel>,
     inputs: [FloatTensor<Autodiff<B, C>>; N],
@@ -156,7 +156,7 @@ fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
     let tracked = inputs.each_ref().map(|input| input.is_tracked());
     let nodes = inputs.each_ref().map(|input| input.node());
     let primitives: Vec<FloatTensor<B>> = inputs.into_iter().map(|input| input.into_primitive()).collect();
-    match Step.prepare::<C>(nodes).compute_bound().stateful() {
+    match KernelBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let (output, saved) = B::forward(&*kernel, primitives, Tracked(&tracked));
             prepared.finish(Saved::<B> { kernel, tensors: saved }, output)
@@ -167,7 +167,7 @@ fn record<B: HostBackend, C: CheckpointStrategy, const N: usize>(
 
 /// The backward pass of any kernel.
 #[derive(Debug)]
-struct Step;
+struct KernelBackward;
 
 #[derive(Clone, Debug)]
 struct Saved<B: Backend> {
@@ -175,7 +175,7 @@ struct Saved<B: Backend> {
     tensors: Vec<FloatTensor<B>>,
 }
 
-impl<B: HostBackend, const N: usize> Backward<B, N> for Step {
+impl<B: HostBackend, const N: usize> Backward<B, N> for KernelBackward {
     type State = Saved<B>;
 
     fn backward(self, ops: Ops<Saved<B>, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
@@ -202,8 +202,8 @@ pub(crate) fn apply<const R: usize>(kernel: impl Kernel, inputs: impl Into<Vec<D
 }
 
 /// An operation from several tensors to several. A node of burn's graph has one result, so the operation consists of a
-/// [`Whole`], whose result stands for all of them, and a [`Part`] for each, which depends on it. Tensors pass from one
-/// to the other outside the graph.
+/// [`MultiOutput`], whose result stands for all of them, and a [`OutputOf`] for each, which depends on it. Tensors pass
+/// from one to the other outside the graph.
 pub trait MultiOutputKernel: fmt::Debug + Send + Sync + 'static {
     /// The results, and the tensors that the backward pass needs, as [`Kernel::forward`].
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>);
@@ -222,13 +222,13 @@ pub trait MultiOutputKernel: fmt::Debug + Send + Sync + 'static {
 type Exchange = Arc<Mutex<Vec<Option<FlexTensor>>>>;
 
 #[derive(Debug)]
-struct Whole<K> {
+struct MultiOutput<K> {
     kernel: K,
     exchange: Exchange,
 }
 
 #[derive(Debug)]
-struct Part {
+struct OutputOf {
     index: usize,
     exchange: Exchange,
 }
@@ -242,7 +242,7 @@ fn locked(exchange: &Exchange) -> MutexGuard<'_, Vec<Option<FlexTensor>>> {
     exchange.lock().expect("no thread panics with the lock")
 }
 
-impl<K: MultiOutputKernel> Kernel for Whole<K> {
+impl<K: MultiOutputKernel> Kernel for MultiOutput<K> {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let (outputs, saved) = self.kernel.forward(inputs, tracked);
         *locked(&self.exchange) = outputs.into_iter().map(Some).collect();
@@ -255,7 +255,7 @@ impl<K: MultiOutputKernel> Kernel for Whole<K> {
     }
 }
 
-impl Kernel for Part {
+impl Kernel for OutputOf {
     fn forward(&self, _inputs: Vec<FlexTensor>, _tracked: Tracked) -> Forward {
         let output = locked(&self.exchange)[self.index].take().expect("a part is taken once");
         Forward { output, saved: vec![] }
@@ -273,7 +273,7 @@ pub(crate) fn apply_multi<const R: usize, const M: usize>(
     inputs: impl Into<Vec<DispatchTensor>>,
 ) -> [Tensor<R>; M] {
     let exchange = Exchange::default();
-    let whole: Tensor<1> = apply(Whole { kernel, exchange: exchange.clone() }, inputs);
-    let part = |index| apply(Part { index, exchange: exchange.clone() }, [whole.clone().into_dispatch()]);
+    let whole: Tensor<1> = apply(MultiOutput { kernel, exchange: exchange.clone() }, inputs);
+    let part = |index| apply(OutputOf { index, exchange: exchange.clone() }, [whole.clone().into_dispatch()]);
     std::array::from_fn(part)
 }

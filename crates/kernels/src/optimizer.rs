@@ -139,7 +139,6 @@ mod tests {
 
     /// The textbook's formula, element by element, in f64.
     #[test]
-    #[allow(clippy::many_single_char_names, reason = "they are the formula's")]
     fn both_ways_agree_with_the_formula() {
         let device = Device::flex();
         let numbers = |seed: f32| (0..40_000).map(|i| (i as f32 * 0.37 + seed).sin()).collect::<Vec<f32>>();

@@ -19,8 +19,8 @@ impl Precision {
     pub const NAMED: [(&'static str, Self); 2] = [("f32", Self::F32), ("bf16", Self::Bf16)];
 
     /// The format in which this machine's CPU trains fastest, by measurements (docs/benchmarks.md): bf16 with AMX, and
-    /// on AMD CPUs with AVX512-BF16; f32 on Intel CPUs without AMX, where the same instructions are slower than f32. f32
-    /// on any other device, for which there are no measurements here.
+    /// on AMD CPUs with AVX512-BF16; f32 on Intel CPUs without AMX, where the same instructions are slower than f32.
+    /// f32 on any other device, for which there are no measurements here.
     #[must_use]
     pub fn fastest(device: &Device) -> Self {
         #[cfg(feature = "flex")]

@@ -4,9 +4,6 @@
 //! NEON code. Sums and maxima use 16 partial results in a fixed order, so a row gives the same number on every CPU that
 //! has fused multiply-add.
 
-#![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
-#![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
-
 use pulp::{Arch, NullaryFnOnce};
 
 /// Number of lanes processed together: one AVX-512 register, two of AVX2, four of NEON.
@@ -203,7 +200,7 @@ fn halve<const N: usize, const HALF: usize>(lanes: [f32; N], f: impl Fn(f32, f32
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "what is compared is exact")]
+#[expect(clippy::float_cmp, reason = "what is compared is exact")]
 mod tests {
     use super::*;
 

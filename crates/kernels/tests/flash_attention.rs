@@ -1,7 +1,7 @@
 //! The kernels against the formula in 64 bits.
 
 #![cfg(feature = "flex")]
-#![allow(clippy::many_single_char_names, reason = "the names of the papers")]
+#![expect(clippy::many_single_char_names, reason = "the names of the papers")]
 
 use fireclay_kernels::attention::flash::{ForwardPass, Gradients, Heads, KeyMask, Shape, backward, forward};
 

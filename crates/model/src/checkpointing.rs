@@ -2,8 +2,8 @@
 //! only the input of each block, and the backward pass recomputes the block. This costs a third more work, and memory
 //! hardly grows with the number of layers.
 //!
-//! burn's graph ends at the output of the last block. After calling `backward`, call [`ActivationCheckpoints::backward`], which
-//! continues through the blocks, the last one first, with a graph for each.
+//! burn's graph ends at the output of the last block. After calling `backward`, call
+//! [`ActivationCheckpoints::backward`], which continues through the blocks, the last one first, with a graph for each.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

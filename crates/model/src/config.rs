@@ -75,7 +75,7 @@ pub enum Family {
 /// [`load`](crate::load) reads one from a checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
 pub struct DecoderConfig {
     /// Family whose checkpoint layout it is saved in.
     pub family: Family,

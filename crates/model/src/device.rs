@@ -59,7 +59,10 @@ impl Backend {
             #[cfg(feature = "flex")]
             Self::Flex => Some(Device::flex()),
             #[cfg(feature = "ndarray")]
-            #[allow(deprecated, reason = "upstream removes ndarray in 0.23; until then it is a second opinion on flex")]
+            #[expect(
+                deprecated,
+                reason = "upstream removes ndarray in 0.23; until then it is a second opinion on flex"
+            )]
             Self::NdArray => Some(Device::ndarray()),
             _ => None,
         }

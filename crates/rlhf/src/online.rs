@@ -12,6 +12,7 @@ use fireclay_tokenizer::Tokenizer;
 use fireclay_train::{
     Exam, Measured, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken, TrainConfig, TrainError, Trainable,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::rewards::{Reward, add_rewards};
@@ -199,6 +200,18 @@ pub fn online<M: Trainable>(
     session.end(battery, evaluate, || Ok(model.valid()))
 }
 
+/// An algorithm's state as it was saved.
+///
+/// # Errors
+/// [`TrainError::Damaged`] when the `algorithm` did not write it.
+pub(crate) fn restored<T: DeserializeOwned>(state: &Value, algorithm: &str) -> Result<T, TrainError> {
+    serde_json::from_value(state.clone()).map_err(|error| TrainError::Damaged {
+        file: "trainer/state.json".into(),
+        problem: format!("not what {algorithm} wrote ({error})"),
+        remedy: "delete the newest checkpoint to resume from the one before".into(),
+    })
+}
+
 /// Settings that must not change when a stage is resumed: the algorithm's, the rollouts', and those of the stage
 /// itself.
 fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
@@ -213,15 +226,6 @@ fn settings(algorithm: Value, rollouts: &RolloutConfig, own: Value) -> Value {
     }
     all.retain(|key, _| !RolloutConfig::is_free(key));
     Value::Object(all)
-}
-
-impl RolloutConfig {
-    /// Whether the key of this name may change when a stage is resumed: the number of answers drawn at once, and the
-    /// memory for them, affect only speed.
-    #[must_use]
-    pub fn is_free(key: &str) -> bool {
-        matches!(key, "rollout_batch" | "cache_mib")
-    }
 }
 
 /// The seconds of a step's parts.

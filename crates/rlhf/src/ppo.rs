@@ -26,7 +26,7 @@ use crate::advantages::{explained_variance, gae, whiten};
 use crate::completions::{host, masked_mean, number, token_scores, token_values};
 use crate::kl::KlCoefficient;
 use crate::numbers::{below_one, fraction, not_negative, one_or_more, positive};
-use crate::online::{PolicyGradient, StepContext, UpdateStats};
+use crate::online::{PolicyGradient, StepContext, UpdateStats, restored};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::{Means, descend, minibatches};
 
@@ -241,11 +241,7 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
     }
 
     fn restore_state(&mut self, state: &Value) -> Result<(), TrainError> {
-        let state: PpoState = serde_json::from_value(state.clone()).map_err(|error| TrainError::Damaged {
-            file: "trainer/state.json".into(),
-            problem: format!("not what PPO wrote ({error})"),
-            remedy: "delete the newest checkpoint to resume from the one before".into(),
-        })?;
+        let state: PpoState = restored(state, "PPO")?;
         self.kl.value = state.kl_coefficient;
         if let (Some(source), Some(position)) = (&mut self.pretraining, state.pretraining) {
             source.seek(&position)?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::completions::{masked_mean, number, token_scores};
 use crate::numbers::{below_one, not_negative, one_or_more};
-use crate::online::{PolicyGradient, StepContext, UpdateStats};
+use crate::online::{PolicyGradient, StepContext, UpdateStats, restored};
 use crate::rollout::{Group, Trajectory, sequences, token_tensor};
 use crate::update::Means;
 
@@ -109,7 +109,7 @@ impl PolicyGradient<Decoder> for Reinforce {
     }
 
     fn restore_state(&mut self, state: &Value) -> Result<(), TrainError> {
-        self.baseline = state.as_f64();
+        self.baseline = restored(state, "REINFORCE")?;
         Ok(())
     }
 }

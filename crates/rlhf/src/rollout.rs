@@ -83,6 +83,13 @@ impl RolloutConfig {
         }
     }
 
+    /// Whether the key of this name may change when a stage is resumed: the number of answers drawn at once, and the
+    /// memory for them, affect only speed.
+    #[must_use]
+    pub fn is_free(key: &str) -> bool {
+        matches!(key, "rollout_batch" | "cache_mib")
+    }
+
     fn cache_bytes(&self) -> usize {
         self.cache_mib.saturating_mul(1 << 20)
     }

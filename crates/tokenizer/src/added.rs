@@ -36,7 +36,7 @@ pub(crate) fn add(
             replaced.map_err(|error| TokenizerError::invalid(path, error))?;
         }
     }
-    let mut rows = Rows::beside(path);
+    let mut rows = AddedRows::beside(path);
     for (id, token) in settings.added_tokens(path)? {
         let (content, is_new) = (token.content.clone(), is_new(&token));
         if is_new {
@@ -59,7 +59,7 @@ pub(crate) fn add(
 }
 
 /// The rows of the model in the folder of a vocabulary.
-struct Rows<'a> {
+struct AddedRows<'a> {
     path: &'a Path,
     /// Number of rows, if there is a model that says it.
     size: Option<u64>,
@@ -67,7 +67,7 @@ struct Rows<'a> {
     tokens: Option<u64>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> AddedRows<'a> {
     fn beside(path: &'a Path) -> Self {
         let folder = path.parent().unwrap_or(Path::new("."));
         // The reader of the model reports a damaged one.

@@ -19,7 +19,7 @@ const TEKKEN_PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
 
 /// Pre-tokenisation of a byte-level tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Words {
+struct WordSplit {
     pattern: &'static str,
     /// Whether each digit is split off before the pattern is applied.
     digits: bool,
@@ -29,12 +29,12 @@ struct Words {
     ignore_merges: bool,
 }
 
-const fn words(pattern: &'static str) -> Words {
-    Words { pattern, digits: false, composed: false, ignore_merges: false }
+const fn words(pattern: &'static str) -> WordSplit {
+    WordSplit { pattern, digits: false, composed: false, ignore_merges: false }
 }
 
 /// Values of `tokenizer.ggml.pre` and their meaning. Of several with one meaning, the first is written.
-const SPLITS: [(&str, Words); 27] = [
+const SPLITS: [(&str, WordSplit); 27] = [
     ("gpt-2", words(GPT2_PATTERN)),
     ("gpt2", words(GPT2_PATTERN)),
     ("olmo", words(GPT2_PATTERN)),
@@ -44,24 +44,24 @@ const SPLITS: [(&str, Words); 27] = [
     ("jais", words(GPT2_PATTERN)),
     ("smaug-bpe", words(RANKS_PATTERN)),
     ("dbrx", words(RANKS_PATTERN)),
-    ("llama-bpe", Words { ignore_merges: true, ..words(RANKS_PATTERN) }),
-    ("llama3", Words { ignore_merges: true, ..words(RANKS_PATTERN) }),
-    ("llama-v3", Words { ignore_merges: true, ..words(RANKS_PATTERN) }),
-    ("falcon3", Words { ignore_merges: true, ..words(RANKS_PATTERN) }),
-    ("pixtral", Words { ignore_merges: true, ..words(RANKS_PATTERN) }),
+    ("llama-bpe", WordSplit { ignore_merges: true, ..words(RANKS_PATTERN) }),
+    ("llama3", WordSplit { ignore_merges: true, ..words(RANKS_PATTERN) }),
+    ("llama-v3", WordSplit { ignore_merges: true, ..words(RANKS_PATTERN) }),
+    ("falcon3", WordSplit { ignore_merges: true, ..words(RANKS_PATTERN) }),
+    ("pixtral", WordSplit { ignore_merges: true, ..words(RANKS_PATTERN) }),
     ("stablelm2", words(QWEN_PATTERN)),
-    ("qwen2", Words { composed: true, ..words(QWEN_PATTERN) }),
-    ("deepseek-r1-qwen", Words { composed: true, ..words(QWEN_PATTERN) }),
-    ("megrez", Words { composed: true, ..words(QWEN_PATTERN) }),
-    ("smollm", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("refact", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("starcoder", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("command-r", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("codeshell", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("minerva-7b", Words { digits: true, ..words(GPT2_PATTERN) }),
-    ("exaone", Words { digits: true, ..words(GPT2_PATTERN) }),
+    ("qwen2", WordSplit { composed: true, ..words(QWEN_PATTERN) }),
+    ("deepseek-r1-qwen", WordSplit { composed: true, ..words(QWEN_PATTERN) }),
+    ("megrez", WordSplit { composed: true, ..words(QWEN_PATTERN) }),
+    ("smollm", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("refact", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("starcoder", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("command-r", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("codeshell", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("minerva-7b", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
+    ("exaone", WordSplit { digits: true, ..words(GPT2_PATTERN) }),
     ("gpt-4o", words(O200K_PATTERN)),
-    ("tekken", Words { ignore_merges: true, ..words(TEKKEN_PATTERN) }),
+    ("tekken", WordSplit { ignore_merges: true, ..words(TEKKEN_PATTERN) }),
 ];
 
 /// The largest vocabulary that is read.

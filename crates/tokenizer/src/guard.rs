@@ -18,7 +18,7 @@ thread_local! {
 /// a look-ahead reads is not counted.
 const MOST_RETRIES: u32 = 200_000_000;
 
-#[allow(unsafe_code, reason = "a foreign function that sets a number")]
+#[expect(unsafe_code, reason = "a foreign function that sets a number")]
 fn bound_regular_expressions() {
     // SAFETY: it stores a number, which searches read when they begin; any number is valid, and the library is linked
     // once, with the tokenizers library's own copy.

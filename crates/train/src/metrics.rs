@@ -78,7 +78,7 @@ impl JsonLinesLog {
     /// removes all lines. A damaged line before that is kept.
     pub(crate) fn open(path: PathBuf, last: Option<u64>) -> Result<Self, TrainError> {
         #[derive(Deserialize)]
-        struct Step {
+        struct LoggedStep {
             step: u64,
         }
         let open = || -> std::io::Result<File> {
@@ -88,7 +88,7 @@ impl JsonLinesLog {
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line)? > 0 {
                 end += line.len() as u64;
-                let step = serde_json::from_slice(&line).map(|Step { step }| step).ok();
+                let step = serde_json::from_slice(&line).map(|LoggedStep { step }| step).ok();
                 if line.ends_with(b"\n") && step.is_some_and(|step| last.is_some_and(|last| step <= last)) {
                     keep = end;
                 }

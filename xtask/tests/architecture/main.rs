@@ -1,7 +1,9 @@
 //! `docs/architecture.md` held against the code: the crate graph, the table of traits, the places of `unsafe`; that
-//! files import one another in no circle; that each begins with its purpose; that links of pages lead somewhere.
+//! files import one another in no circle; that each begins with its purpose; that names have one meaning;
+//! that links of pages lead somewhere.
 
 mod circles;
+mod names;
 mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,7 +138,8 @@ fn the_trait_table_names_every_trait_and_its_implementers() {
     for name in crates() {
         for file in sources(&name).into_iter().filter(|file| is_library(file)) {
             for line in code(&file).lines().map(str::trim) {
-                if let Some(rest) = line.strip_prefix("pub trait ").or_else(|| line.strip_prefix("pub(super) trait ")) {
+                let visible = ["pub trait ", "pub(crate) trait ", "pub(super) trait "];
+                if let Some(rest) = visible.iter().find_map(|start| line.strip_prefix(start)) {
                     let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
                     found.insert((rest[..end].to_owned(), name.clone()), BTreeSet::new());
                 }

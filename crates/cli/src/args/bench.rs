@@ -110,7 +110,6 @@ pub struct BenchTrainArgs {
 
 /// Families whose decoding is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is named as fireclay_model::DecoderConfig's constructor, which documents it")]
 pub enum BenchPreset {
     Modern,
     Gpt2,

@@ -15,8 +15,8 @@ impl<T: Serialize + DeserializeOwned + Default> Part for T {}
 
 /// The fields that `T` knows.
 fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
-    struct Ask<'a>(&'a mut &'static [&'static str]);
-    impl<'de> Deserializer<'de> for Ask<'_> {
+    struct FieldQuery<'a>(&'a mut &'static [&'static str]);
+    impl<'de> Deserializer<'de> for FieldQuery<'_> {
         type Error = serde::de::value::Error;
 
         fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
@@ -39,7 +39,7 @@ fn fields<T: DeserializeOwned>() -> &'static [&'static str] {
         }
     }
     let mut known: &'static [&'static str] = &[];
-    let _ = T::deserialize(Ask(&mut known));
+    let _ = T::deserialize(FieldQuery(&mut known));
     known
 }
 

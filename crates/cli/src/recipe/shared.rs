@@ -118,7 +118,6 @@ impl Default for TokenizerSection {
 /// The preset from which [`ModelSection`] starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "each is named as fireclay_model::DecoderConfig's constructor, which documents it")]
 pub enum Preset {
     Classic,
     Gpt2,
@@ -132,7 +131,6 @@ pub enum Preset {
 /// The decoder: a preset, and changes to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields are those of fireclay_model::DecoderConfig, which documents them")]
 pub struct ModelSection {
     /// A model to begin with instead of fresh weights, as `--model`; it then overrides all other keys here.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,11 +4,16 @@ use std::path::Path;
 
 use anyhow::Result;
 use fireclay_corpus::{self as corpus, Split};
-use fireclay_data::{DataError, Document, ShardSet, TokenizeOptions, open_documents_with, tokenize_splits};
+use fireclay_data::{
+    DataError, Document, ShardSet, TokenizeOptions, documents_of_side, open_documents_with, tokenize_splits,
+};
 use fireclay_tokenizer::Tokenizer;
 
 use super::documents::{as_tokenized, embedded, read_options};
 use crate::recipe::SharedSections;
+
+/// Seed of the split of files' documents, that of files alone.
+const SPLIT_SEED: u64 = 0;
 
 /// Documents of files, for training or for validation.
 type FileDocuments = Box<dyn Iterator<Item = Result<Document, DataError>> + Send>;
@@ -55,18 +60,15 @@ pub fn shards(
     Ok(tokenize_splits(train_documents(recipe, tokenizer)?, validation, tokenizer, dir, options)?)
 }
 
-/// The files' documents of a split: of every `1 / fraction` the last is held out if there are no files for validation.
+/// The files' documents of a split: whole documents are held out if there are no files for validation.
 fn file_documents(recipe: SharedSections, split: Split) -> Result<FileDocuments, DataError> {
     let data = recipe.data;
-    if split == Split::Validation && !data.validation_paths.is_empty() {
-        return Ok(Box::new(open_documents_with(&data.validation_paths, &read_options(recipe))?));
-    }
-    let documents = open_documents_with(&data.paths, &read_options(recipe))?.enumerate();
-    let every = (1.0 / data.validation_fraction).round() as usize;
-    let has_part = data.validation_paths.is_empty() && data.validation_fraction > 0.0;
-    let held_out = move |index: usize| has_part && index % every == every - 1;
-    let wanted = documents.filter(move |(index, _)| held_out(*index) == (split == Split::Validation));
-    Ok(Box::new(wanted.map(|(_, document)| document)))
+    let open = |paths: &[String]| open_documents_with(paths, &read_options(recipe));
+    Ok(match (split, data.validation_paths.is_empty()) {
+        (Split::Train, false) => Box::new(open(&data.paths)?),
+        (Split::Validation, false) => Box::new(open(&data.validation_paths)?),
+        (split, true) => Box::new(documents_of_side(open(&data.paths)?, split, data.validation_fraction, SPLIT_SEED)),
+    })
 }
 
 /// The items of the corpus, with those of the files evenly between them. The files are read once more to count their
@@ -88,7 +90,7 @@ where
     Ok(Evenly { frequent: of_corpus, frequent_count: documents, rare: of_files, rare_count: count, taken: [0, 0] })
 }
 
-/// Two sequences as one: of either, the part that has passed is the same at any point.
+/// Two sequences interleaved so that both progress at the same relative rate.
 struct Evenly<A, B> {
     frequent: A,
     frequent_count: usize,

@@ -1,4 +1,4 @@
-//! What a stage must not change when it is resumed.
+//! Settings that must be equal when a stage is resumed.
 
 use std::path::Path;
 
@@ -15,10 +15,10 @@ use crate::run_dir::RunDir;
 /// # Errors
 /// As [`Context::base`], and when a model's files cannot be read.
 pub fn settings(context: &Context, training: &dyn TrainingStage) -> Result<Value> {
-    if !training.begins_with_model() {
-        return Ok(Value::Null);
-    }
     let mut settings = training.settings();
+    if !training.begins_with_model() {
+        return Ok(settings);
+    }
     let base = context.base()?;
     // Only a model that is frozen under adapters, or used as a reference, is read again.
     let needed = training.lora().is_some() || !training.learns_from().is_given_text();

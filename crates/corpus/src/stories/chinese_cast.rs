@@ -86,7 +86,7 @@ pub const ANIMALS: Divided<(&str, &str)> = Divided {
 
 /// Grown-ups, people of fairy tales and robots.
 #[derive(Debug, Clone, Copy)]
-pub struct Role {
+pub struct CastRole {
     pub kind: &'static str,
     measure: &'static str,
     he: &'static str,
@@ -97,24 +97,24 @@ pub struct Role {
 }
 
 /// Every role.
-pub const ROLES: Divided<Role> = Divided {
+pub const ROLES: Divided<CastRole> = Divided {
     training: &[
-        Role {
+        CastRole {
             kind: "老爷爷", measure: "位", he: "他", elder: "老伴", names: &["阿福", "阿明", "阿山", "阿木"]
         },
-        Role {
+        CastRole {
             kind: "老奶奶", measure: "位", he: "她", elder: "老伴", names: &["阿香", "阿兰", "阿花", "阿月"]
         },
-        Role {
+        CastRole {
             kind: "国王", measure: "位", he: "他", elder: "王后", names: &["阿福", "大林", "大龙", "阿龙"]
         },
-        Role { kind: "公主", measure: "位", he: "她", elder: "王后", names: &[] },
-        Role {
+        CastRole { kind: "公主", measure: "位", he: "她", elder: "王后", names: &[] },
+        CastRole {
             kind: "农夫", measure: "位", he: "他", elder: "妈妈", names: &["阿福", "阿明", "阿山", "阿木"]
         },
-        Role { kind: "机器人", measure: "个", he: "它", elder: "博士", names: &[] },
+        CastRole { kind: "机器人", measure: "个", he: "它", elder: "博士", names: &[] },
     ],
-    held_out: &[Role { kind: "王子", measure: "位", he: "他", elder: "王后", names: &[] }],
+    held_out: &[CastRole { kind: "王子", measure: "位", he: "他", elder: "王后", names: &[] }],
 };
 
 /// Percentage of training's animals, and of its names, that are rare or made up, so that a model copies them.
@@ -195,7 +195,7 @@ pub fn chinese_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
         1 => ("小女孩".to_owned(), "个", "她", &[] as &[&str]),
         2 => ("小男孩".to_owned(), "个", "他", &[] as &[&str]),
         _ => {
-            let &Role { kind, measure, he, elder, names } = dice.pick(ROLES.of(split));
+            let &CastRole { kind, measure, he, elder, names } = dice.pick(ROLES.of(split));
             bindings.set("elder", elder);
             (kind.to_owned(), measure, he, names)
         }

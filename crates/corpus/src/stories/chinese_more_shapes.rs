@@ -1,11 +1,11 @@
 //! More plots of the Chinese stories: rain, the truth, new friends, seeds, sleep, gifts and stars.
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 
 /// The other half of the plots.
-pub const MORE_SHAPES: &[Shape] = &[RAIN, TRUTH, NEW_FRIEND, SEED, SLEEP, GIFT, STAR];
+pub const MORE_SHAPES: &[StoryShape] = &[RAIN, TRUTH, NEW_FRIEND, SEED, SLEEP, GIFT, STAR];
 
-const RAIN: Shape = Shape {
+const RAIN: StoryShape = StoryShape {
     name: "rain",
     topics: &["下雨天", "下雨", "快乐的一天"],
     tables: &[PLANS, INDOORS],
@@ -47,7 +47,7 @@ const INDOORS: Table = &[
     &[("indoors", "唱了很多歌")],
 ];
 
-const TRUTH: Shape = Shape {
+const TRUTH: StoryShape = StoryShape {
     name: "truth",
     topics: &["说实话", "认错", "做错了事"],
     tables: &[ACCIDENTS],
@@ -80,7 +80,7 @@ const ACCIDENTS: Table = &[
     &[("accident", "弄坏了{elder}做的蛋糕"), ("repair", "做了一个新蛋糕")],
 ];
 
-const NEW_FRIEND: Shape = Shape {
+const NEW_FRIEND: StoryShape = StoryShape {
     name: "new friend",
     topics: &["新朋友", "交朋友", "友谊"],
     tables: &[GAMES],
@@ -115,7 +115,7 @@ const GAMES: Table = &[
     &[("game", "玩水")],
 ];
 
-const SEED: Shape = Shape {
+const SEED: StoryShape = StoryShape {
     name: "seed",
     topics: &["种子", "{plant}种子", "慢慢等"],
     tables: &[PLANTS],
@@ -148,7 +148,7 @@ const SEED: Shape = Shape {
 const PLANTS: Table =
     &[&[("plant", "西瓜")], &[("plant", "南瓜")], &[("plant", "苹果")], &[("plant", "花的")], &[("plant", "豆子的")]];
 
-const SLEEP: Shape = Shape {
+const SLEEP: StoryShape = StoryShape {
     name: "sleep",
     topics: &["睡觉", "睡不着的晚上", "一个好梦"],
     tables: &[AWAKE, REMEDIES, DREAMS],
@@ -187,7 +187,7 @@ const DREAMS: Table = &[
     &[("dream", "大海里都是{colour}花")],
 ];
 
-const GIFT: Shape = Shape {
+const GIFT: StoryShape = StoryShape {
     name: "gift",
     topics: &["生日礼物", "礼物", "朋友的生日"],
     tables: &[GIFTS],
@@ -212,7 +212,7 @@ const GIFTS: Table = &[
     &[("made", "用纸做了一条{colour}小船"), ("gift", "小船")],
 ];
 
-const STAR: Shape = Shape {
+const STAR: StoryShape = StoryShape {
     name: "star",
     topics: &["星星", "一颗小星星", "掉下来的星星"],
     tables: &[LIFTS],

@@ -1,11 +1,11 @@
 //! Plots of the Chinese stories. A plot follows its opening with five beats; the fourth turns it, the last ends it.
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 
 /// Half of the plots; the others stand in `chinese_more_shapes`.
-pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, HELPING, QUARREL, LOST_WAY, RACE];
+pub const SHAPES: &[StoryShape] = &[LOST, SHARING, FEAR, HELPING, QUARREL, LOST_WAY, RACE];
 
-const LOST: Shape = Shape {
+const LOST: StoryShape = StoryShape {
     name: "lost",
     topics: &["找东西", "丢了的{toy}", "找{toy}"],
     tables: &[],
@@ -35,7 +35,7 @@ const LOST: Shape = Shape {
     ],
 };
 
-const SHARING: Shape = Shape {
+const SHARING: StoryShape = StoryShape {
     name: "sharing",
     topics: &["分享", "和朋友分享", "好吃的东西"],
     tables: &[FOODS],
@@ -75,7 +75,7 @@ const FOODS: Table = &[
     &[("food", "一个面包")],
 ];
 
-const FEAR: Shape = Shape {
+const FEAR: StoryShape = StoryShape {
     name: "fear",
     topics: &["勇敢", "不怕{fear}", "变得勇敢"],
     tables: &[FEARS],
@@ -132,7 +132,7 @@ const FEARS: Table = &[
     ],
 ];
 
-const HELPING: Shape = Shape {
+const HELPING: StoryShape = StoryShape {
     name: "helping",
     topics: &["帮助别人", "善良", "帮助{friend}"],
     tables: &[RESCUES],
@@ -168,7 +168,7 @@ const RESCUES: Table = &[
     &[("problem", "饿得走不动了"), ("help", "给了{friend}一个面包"), ("well", "不饿了")],
 ];
 
-const QUARREL: Shape = Shape {
+const QUARREL: StoryShape = StoryShape {
     name: "quarrel",
     topics: &["说对不起", "和好", "吵架"],
     tables: &[],
@@ -197,7 +197,7 @@ const QUARREL: Shape = Shape {
     ],
 };
 
-const LOST_WAY: Shape = Shape {
+const LOST_WAY: StoryShape = StoryShape {
     name: "lost way",
     topics: &["迷路", "回家", "找到回家的路"],
     tables: &[SIGNS],
@@ -238,7 +238,7 @@ const SIGNS: Table = &[
     &[("sign", "远处的歌声")],
 ];
 
-const RACE: Shape = Shape {
+const RACE: StoryShape = StoryShape {
     name: "race",
     topics: &["赛跑", "一场赛跑", "得第一"],
     tables: &[],

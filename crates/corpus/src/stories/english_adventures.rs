@@ -1,11 +1,11 @@
 //! More plots of the English stories: seeds, treasures, stars, ways lost, wishes and snow.
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 
 /// The last third of the plots.
-pub const ADVENTURES: &[Shape] = &[SEED, TREASURE, STAR, LOST_WAY, WISH, SNOW];
+pub const ADVENTURES: &[StoryShape] = &[SEED, TREASURE, STAR, LOST_WAY, WISH, SNOW];
 
-const SEED: Shape = Shape {
+const SEED: StoryShape = StoryShape {
     name: "seed",
     topics: &["{plant} seed", "a little seed", "waiting for something to grow"],
     tables: &[PLANTS],
@@ -50,7 +50,7 @@ const PLANTS: Table = &[
     &[("plant", "a cherry")],
 ];
 
-const TREASURE: Shape = Shape {
+const TREASURE: StoryShape = StoryShape {
     name: "treasure",
     topics: &["a treasure", "a treasure map", "an adventure"],
     tables: &[RICHES],
@@ -92,7 +92,7 @@ const RICHES: Table = &[
     &[("riches", "silver bells")],
 ];
 
-const STAR: Shape = Shape {
+const STAR: StoryShape = StoryShape {
     name: "star",
     topics: &["a star", "a fallen star", "a little star"],
     tables: &[LIFTS],
@@ -132,7 +132,7 @@ const LIFTS: Table = &[
     &[("lift", "a strong rope"), ("ride", "the moon pulled the star up")],
 ];
 
-const LOST_WAY: Shape = Shape {
+const LOST_WAY: StoryShape = StoryShape {
     name: "lost way",
     topics: &["getting lost", "finding the way home", "getting lost {at}"],
     tables: &[SIGNS],
@@ -173,7 +173,7 @@ const SIGNS: Table = &[
     &[("sign", "the sound of a bell")],
 ];
 
-const WISH: Shape = Shape {
+const WISH: StoryShape = StoryShape {
     name: "wish",
     topics: &["a magic {toy}", "a wish", "magic"],
     tables: &[WANTS, NEEDS],
@@ -222,7 +222,7 @@ const NEEDS: Table = &[
     &[("need", "could not walk"), ("well", "walk again"), ("wellnow", "could walk again")],
 ];
 
-const SNOW: Shape = Shape {
+const SNOW: StoryShape = StoryShape {
     name: "snow",
     topics: &["a snowman", "snow", "a winter day"],
     tables: &[SNOWMEN],

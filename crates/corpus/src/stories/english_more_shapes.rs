@@ -1,11 +1,11 @@
 //! More plots of the English stories: rain, the truth, new friends, sleep, gifts and races.
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 
 /// Another third of the plots.
-pub const MORE_SHAPES: &[Shape] = &[RAIN, TRUTH, NEW_FRIEND, SLEEP, GIFT, RACE];
+pub const MORE_SHAPES: &[StoryShape] = &[RAIN, TRUTH, NEW_FRIEND, SLEEP, GIFT, RACE];
 
-const RAIN: Shape = Shape {
+const RAIN: StoryShape = StoryShape {
     name: "rain",
     topics: &["a rainy day", "the rain", "fun on a rainy day"],
     tables: &[PLANS, INDOORS],
@@ -60,7 +60,7 @@ const INDOORS: Table = &[
     &[("indoors", "made music with pots and spoons")],
 ];
 
-const TRUTH: Shape = Shape {
+const TRUTH: StoryShape = StoryShape {
     name: "truth",
     topics: &["telling the truth", "being honest", "a mistake"],
     tables: &[ACCIDENTS],
@@ -104,7 +104,7 @@ const ACCIDENTS: Table = &[
     &[("accident", "{he} lost the key to the house"), ("repair", "found it in the grass")],
 ];
 
-const NEW_FRIEND: Shape = Shape {
+const NEW_FRIEND: StoryShape = StoryShape {
     name: "new friend",
     topics: &["a new friend", "making friends", "being lonely"],
     tables: &[GAMES],
@@ -147,7 +147,7 @@ const GAMES: Table = &[
     &[("game", "marbles")],
 ];
 
-const SLEEP: Shape = Shape {
+const SLEEP: StoryShape = StoryShape {
     name: "sleep",
     topics: &["going to sleep", "bedtime", "a good dream"],
     tables: &[AWAKE, REMEDIES, DREAMS],
@@ -210,7 +210,7 @@ const DREAMS: Table = &[
     &[("dream", "a mountain of cake")],
 ];
 
-const GIFT: Shape = Shape {
+const GIFT: StoryShape = StoryShape {
     name: "gift",
     topics: &["a birthday gift", "a birthday", "a gift for a friend"],
     tables: &[GIFTS],
@@ -255,7 +255,7 @@ const GIFTS: Table = &[
     &[("made", "made a {colour} lamp out of paper"), ("gift", "lamp")],
 ];
 
-const RACE: Shape = Shape {
+const RACE: StoryShape = StoryShape {
     name: "race",
     topics: &["a race", "a big race", "losing a race"],
     tables: &[PRIZES],

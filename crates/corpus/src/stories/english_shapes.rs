@@ -3,12 +3,12 @@
 //! A plot follows its opening with five beats of about ten words: a wish or a trouble, what makes it worse or better, a
 //! turn, and an end that names the hero.
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 
 /// A third of the plots; the others stand in `english_more_shapes` and `english_adventures`.
-pub const SHAPES: &[Shape] = &[LOST, SHARING, FEAR, MAKING, RESCUE, QUARREL];
+pub const SHAPES: &[StoryShape] = &[LOST, SHARING, FEAR, MAKING, RESCUE, QUARREL];
 
-const LOST: Shape = Shape {
+const LOST: StoryShape = StoryShape {
     name: "lost",
     topics: &["a lost {toy}", "something lost", "losing a {toy}"],
     tables: &[],
@@ -43,7 +43,7 @@ const LOST: Shape = Shape {
     ],
 };
 
-const SHARING: Shape = Shape {
+const SHARING: StoryShape = StoryShape {
     name: "sharing",
     topics: &["sharing", "sharing food", "sharing with a friend"],
     tables: &[FOODS],
@@ -90,7 +90,7 @@ const FOODS: Table = &[
     &[("food", "a sweet melon")],
 ];
 
-const FEAR: Shape = Shape {
+const FEAR: StoryShape = StoryShape {
     name: "fear",
     topics: &["being brave", "being afraid of {fear}", "courage"],
     tables: &[FEARS],
@@ -168,7 +168,7 @@ const FEARS: Table = &[
     ],
 ];
 
-const MAKING: Shape = Shape {
+const MAKING: StoryShape = StoryShape {
     name: "making",
     topics: &["trying again", "making {make}", "not giving up"],
     tables: &[MAKES],
@@ -259,7 +259,7 @@ const MAKES: Table = &[
     ],
 ];
 
-const RESCUE: Shape = Shape {
+const RESCUE: StoryShape = StoryShape {
     name: "rescue",
     topics: &["helping", "being kind", "helping {afriend}"],
     tables: &[RESCUES],
@@ -306,7 +306,7 @@ const RESCUES: Table = &[
     &[("problem", "could not cross the stream"), ("help", "put a long log over it"), ("well", "safe")],
 ];
 
-const QUARREL: Shape = Shape {
+const QUARREL: StoryShape = StoryShape {
     name: "quarrel",
     topics: &["saying sorry", "a quarrel", "two friends who make up"],
     tables: &[],

@@ -12,7 +12,7 @@ pub type Table = &'static [Row];
 
 /// A plot: one alternative of each beat, in order, makes the story after its opening.
 #[derive(Debug)]
-pub struct Shape {
+pub struct StoryShape {
     /// Its name, which no other plot of the language has.
     pub name: &'static str,
     /// Topics of the story, each as a request would name it: it reads well after "a story about".
@@ -28,7 +28,7 @@ pub struct Shape {
 pub struct Grammar {
     pub language: Language,
     pub openings: &'static [&'static str],
-    pub shapes: &'static [&'static [Shape]],
+    pub shapes: &'static [&'static [StoryShape]],
     pub common: &'static [Table],
     /// Binds who the story is about: the hero and the friend that a story of the split may have. Comes after the rows
     /// of the common tables and may bind their gaps anew.
@@ -80,7 +80,7 @@ impl Grammar {
     }
 
     /// A plot, and which alternative of the opening and of each beat tells it.
-    fn plan(&self, dice: &mut Dice) -> (&'static Shape, Vec<usize>) {
+    fn plan(&self, dice: &mut Dice) -> (&'static StoryShape, Vec<usize>) {
         let count = self.shapes.iter().map(|group| group.len()).sum();
         let index = dice.below(count);
         let shape = self.shapes.iter().flat_map(|group| group.iter()).nth(index).expect("the index is below the count");
@@ -92,7 +92,7 @@ impl Grammar {
     }
 
     /// Whether a friend whom the opening names occurs in the story, and not as somebody new.
-    fn friend_comes_once(&self, shape: &Shape, choices: &[usize]) -> bool {
+    fn friend_comes_once(&self, shape: &StoryShape, choices: &[usize]) -> bool {
         let beats = || shape.beats.iter().zip(&choices[1..]).map(|(beat, &choice)| beat[choice]);
         let new = |text: &str| text.contains("{afriend}") || text.contains("{Afriend}");
         !new(self.openings[choices[0]])
@@ -117,7 +117,7 @@ impl Grammar {
 /// Key of stories that tell the same thing in the same way, whoever they are about: the plot, how it opens, how it gets
 /// going and how it ends. Templates are split by this, not by all choices, so that no held-out story has a twin in
 /// training that differs in a middle sentence only.
-fn template(shape: &Shape, choices: &[usize]) -> String {
+fn template(shape: &StoryShape, choices: &[usize]) -> String {
     let (opening, first, last) = (choices[0], choices[1], choices[choices.len() - 1]);
     format!("{}/{opening}/{first}/{last}", shape.name)
 }

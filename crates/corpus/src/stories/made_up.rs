@@ -2,8 +2,8 @@
 //! and real ones.
 //!
 //! Names that a model is asked about later are spelt in tokens that it has seldom seen together. It learns to copy such
-//! words from words of many spellings; from a few syllables it learns the syllables. Real ones have the tokens of common
-//! words ("came", "l"), which made-up ones seldom have.
+//! words from words of many spellings; from a few syllables it learns the syllables. Real ones have the tokens of
+//! common words ("came", "l"), which made-up ones seldom have.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::grammar::{Shape, Table};
+use super::grammar::{StoryShape, Table};
 use super::*;
 use crate::template::Bindings;
 use crate::world::{World, WorldConfig};
@@ -60,7 +60,7 @@ fn every_wording_of_every_plot_is_whole_sentences_with_every_row() {
     }
 }
 
-fn shapes(language: Language) -> impl Iterator<Item = &'static Shape> {
+fn shapes(language: Language) -> impl Iterator<Item = &'static StoryShape> {
     language.grammar().shapes.iter().copied().flatten()
 }
 

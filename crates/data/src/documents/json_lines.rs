@@ -20,7 +20,7 @@ pub(super) struct JsonLines {
 }
 
 #[derive(Deserialize)]
-struct Record<'a> {
+struct LineRecord<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
 }
@@ -42,7 +42,7 @@ impl JsonLines {
                 None => Err(explain(&self.path, number, line, &self.key)),
             };
         }
-        match serde_json::from_str::<Record>(line) {
+        match serde_json::from_str::<LineRecord>(line) {
             Ok(record) => Ok(Some(Document::new(record.text, format!("{}:{number}", self.path.display())))),
             Err(_) => Err(explain(&self.path, number, line, &self.key)),
         }

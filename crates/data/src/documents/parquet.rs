@@ -22,7 +22,7 @@ use crate::DataError;
 const ROWS: usize = 64;
 
 /// The rows of a file's text column; null rows are skipped.
-pub(super) struct Rows {
+pub(super) struct ParquetRows {
     path: PathBuf,
     batches: ParquetRecordBatchReader,
     ready: VecDeque<Document>,
@@ -32,7 +32,7 @@ pub(super) struct Rows {
 }
 
 /// The rows of the text column that is called `column`.
-pub(super) fn rows(path: &Path, column: &str, counter: Arc<AtomicU64>) -> Result<Rows, DataError> {
+pub(super) fn rows(path: &Path, column: &str, counter: Arc<AtomicU64>) -> Result<ParquetRows, DataError> {
     let failed = |reason: String| unreadable(path, &reason);
     let file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let bytes_on_disk = file.metadata().map_err(|error| DataError::read(path, error))?.len();
@@ -53,10 +53,10 @@ pub(super) fn rows(path: &Path, column: &str, counter: Arc<AtomicU64>) -> Result
         let mask = ProjectionMask::columns(builder.parquet_schema(), [column]);
         builder.with_projection(mask).with_batch_size(ROWS).build().map_err(|error| failed(error.to_string()))
     })?;
-    Ok(Rows { path: path.into(), batches, ready: VecDeque::new(), row: 0, bytes_on_disk, counter })
+    Ok(ParquetRows { path: path.into(), batches, ready: VecDeque::new(), row: 0, bytes_on_disk, counter })
 }
 
-impl Rows {
+impl ParquetRows {
     /// Decodes the next rows; `false` at the end of the file.
     fn refill(&mut self) -> Result<bool, DataError> {
         let path = &self.path;
@@ -89,7 +89,7 @@ impl Rows {
     }
 }
 
-impl Iterator for Rows {
+impl Iterator for ParquetRows {
     type Item = Result<Document, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -18,7 +18,7 @@ pub(super) type Dialogue = (u64, Map<String, Value>);
 /// A sentence in the place of a list is a dialogue without an answer. Scalars are text as written, such as `22` and
 /// `yes`.
 pub(super) fn dialogues(path: &Path, text: &str) -> Result<(Vec<Dialogue>, Vec<String>), DataError> {
-    let mut reader = Reader { path, events: Parser::new_from_str(text) };
+    let mut reader = YamlReader { path, events: Parser::new_from_str(text) };
     let (mut dialogues, mut left_out) = (vec![], vec![]);
     while let Some(document) = reader.document()? {
         let expected = "expected the key `conversations` with a list";
@@ -51,7 +51,7 @@ pub(super) fn dialogues(path: &Path, text: &str) -> Result<(Vec<Dialogue>, Vec<S
     Ok((dialogues, left_out))
 }
 
-fn dialogue<E>(reader: &Reader<E>, item: Node) -> Result<Map<String, Value>, DataError> {
+fn dialogue<E>(reader: &YamlReader<E>, item: YamlNode) -> Result<Map<String, Value>, DataError> {
     let sentences = match item.value {
         Yaml::Text(sentence) => vec![sentence],
         Yaml::List(nodes) => {
@@ -69,25 +69,25 @@ fn dialogue<E>(reader: &Reader<E>, item: Node) -> Result<Map<String, Value>, Dat
     Ok(Map::from_iter([("messages".to_owned(), Value::Array(messages))]))
 }
 
-struct Node {
+struct YamlNode {
     value: Yaml,
     line: u64,
 }
 
 enum Yaml {
     Text(String),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
+    List(Vec<YamlNode>),
+    Map(Vec<(String, YamlNode)>),
 }
 
-struct Reader<'a, E> {
+struct YamlReader<'a, E> {
     path: &'a Path,
     events: E,
 }
 
-impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<'_, E> {
+impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> YamlReader<'_, E> {
     /// The next document of the file.
-    fn document(&mut self) -> Result<Option<Node>, DataError> {
+    fn document(&mut self) -> Result<Option<YamlNode>, DataError> {
         loop {
             match self.next()? {
                 (Event::DocumentStart(_), _) => {
@@ -108,7 +108,7 @@ impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<'_, E>
         }
     }
 
-    fn node(&mut self, event: Event<'t>, line: u64, depth: usize) -> Result<Node, DataError> {
+    fn node(&mut self, event: Event<'t>, line: u64, depth: usize) -> Result<YamlNode, DataError> {
         if depth > DEEPEST {
             return Err(self.refused(line, "nested too deep for dialogues"));
         }
@@ -140,11 +140,11 @@ impl<'t, E: Iterator<Item = Result<(Event<'t>, Span), ScanError>>> Reader<'_, E>
             Event::Alias(_) => return Err(self.refused(line, "an alias (`*name`): write the text out")),
             _ => return Err(self.refused(line, "the file ends early")),
         };
-        Ok(Node { value, line })
+        Ok(YamlNode { value, line })
     }
 }
 
-impl<E> Reader<'_, E> {
+impl<E> YamlReader<'_, E> {
     fn refused(&self, line: u64, reason: &str) -> DataError {
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         DataError::Yaml { path: self.path.into(), line, reason }

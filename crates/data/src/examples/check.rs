@@ -50,7 +50,7 @@ impl AnswerCheck {
     pub fn is_right(&self, completion: &str) -> Option<bool> {
         Some(match self {
             Self::FinalNumber { value } => {
-                let right = Number::last_of(value);
+                let right = DecimalNumber::last_of(value);
                 right.is_some() && final_number(completion) == right
             }
             Self::Exact { text } => completion.trim() == text.trim(),
@@ -119,16 +119,16 @@ impl From<Pattern> for String {
 pub(super) const FINAL_MARK: &str = "####";
 
 /// The number that an answer ends with.
-fn final_number(answer: &str) -> Option<Number> {
+fn final_number(answer: &str) -> Option<DecimalNumber> {
     match answer.rsplit_once(FINAL_MARK) {
-        Some((_, after)) => after.lines().find_map(Number::last_of),
-        None => Number::last_of(answer),
+        Some((_, after)) => after.lines().find_map(DecimalNumber::last_of),
+        None => DecimalNumber::last_of(answer),
     }
 }
 
 /// A decimal number: equal numbers are equal however they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Number {
+pub(super) struct DecimalNumber {
     negative: bool,
     /// Without leading zeros.
     whole: String,
@@ -136,7 +136,7 @@ pub(super) struct Number {
     fraction: String,
 }
 
-impl Number {
+impl DecimalNumber {
     /// The last number of a text.
     pub(super) fn last_of(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();

@@ -4,7 +4,7 @@ use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
 
 use super::beside::with_beside;
-use super::check::{FINAL_MARK, Number};
+use super::check::{DecimalNumber, FINAL_MARK};
 use super::conversation;
 use super::prompt::{fault, is_null, prompt_under};
 use super::read::{self, Examples};
@@ -96,7 +96,7 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
 fn final_number(record: &Record) -> Result<(AnswerCheck, String), DataError> {
     let answer = record.string("answer")?;
     let value = answer.rsplit_once(FINAL_MARK).map(|(_, value)| value.trim());
-    match value.filter(|value| Number::last_of(value).is_some()) {
+    match value.filter(|value| DecimalNumber::last_of(value).is_some()) {
         Some(value) => Ok((AnswerCheck::FinalNumber { value: value.into() }, answer.into())),
         None => Err(record.wrong("an `answer` that ends with `#### number`", "none (for exact answers say `prompt`)")),
     }

@@ -9,31 +9,31 @@ use super::{Skips, reason};
 use crate::DataError;
 
 #[derive(Deserialize)]
-struct Node {
+struct TreeNode {
     text: String,
-    role: Role,
+    role: TreeRole,
     #[serde(default)]
     deleted: bool,
     rank: Option<u32>,
     #[serde(default)]
-    replies: Vec<Node>,
+    replies: Vec<TreeNode>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Role {
+enum TreeRole {
     Prompter,
     Assistant,
 }
 
-impl Node {
+impl TreeNode {
     fn message(&self) -> Message {
-        let role = if self.role == Role::Prompter { "user" } else { "assistant" };
+        let role = if self.role == TreeRole::Prompter { "user" } else { "assistant" };
         Message::new(role, &self.text)
     }
 
     /// The replies that were not deleted, the best-ranked first and the unranked last; deleted ones are counted.
-    fn kept_replies(&self, role: Role, origin: &str, skips: &mut Skips) -> Vec<&Self> {
+    fn kept_replies(&self, role: TreeRole, origin: &str, skips: &mut Skips) -> Vec<&Self> {
         let mut kept = Vec::new();
         for reply in self.replies.iter().filter(|reply| reply.role == role) {
             if reply.deleted {
@@ -48,14 +48,14 @@ impl Node {
 }
 
 /// The tree's root; `None` if it was deleted, which is counted.
-fn root(record: &Record, skips: &mut Skips) -> Result<Option<Node>, DataError> {
+fn root(record: &Record, skips: &mut Skips) -> Result<Option<TreeNode>, DataError> {
     record.value("message_tree_id");
     let prompt = record.value("prompt").cloned().unwrap_or_default();
-    let root: Node = serde_json::from_value(prompt).map_err(|error| {
+    let root: TreeNode = serde_json::from_value(prompt).map_err(|error| {
         let expected = "under `prompt` a tree of messages with `text`, `role` (prompter or assistant) and `replies`";
         record.wrong(expected, error.to_string().replace('\n', " "))
     })?;
-    if root.role != Role::Prompter {
+    if root.role != TreeRole::Prompter {
         return Err(record.wrong("a tree that a prompter begins", "an assistant"));
     }
     if root.deleted {
@@ -78,19 +78,19 @@ pub(super) fn conversations(record: &Record, skips: &mut Skips) -> Result<Vec<Ve
 /// Whether the prompt was answered.
 fn walk_best(
     origin: &str,
-    prompt: &Node,
+    prompt: &TreeNode,
     so_far: &mut Vec<Message>,
     skips: &mut Skips,
     paths: &mut Vec<Vec<Message>>,
 ) -> bool {
-    let answers = prompt.kept_replies(Role::Assistant, origin, skips);
+    let answers = prompt.kept_replies(TreeRole::Assistant, origin, skips);
     let Some(best) = answers.first() else {
         skips.add(reason::UNANSWERED, origin);
         return false;
     };
     so_far.extend([prompt.message(), best.message()]);
     let mut goes_on = false;
-    for next in best.kept_replies(Role::Prompter, origin, skips) {
+    for next in best.kept_replies(TreeRole::Prompter, origin, skips) {
         goes_on |= walk_best(origin, next, so_far, skips, paths);
     }
     if !goes_on {
@@ -112,9 +112,9 @@ pub(super) fn ranked(record: &Record, skips: &mut Skips) -> Result<Vec<Ranked>, 
     Ok(pairs)
 }
 
-fn walk_ranked(origin: &str, prompt: &Node, so_far: &mut Vec<Message>, skips: &mut Skips, pairs: &mut Vec<Ranked>) {
+fn walk_ranked(origin: &str, prompt: &TreeNode, so_far: &mut Vec<Message>, skips: &mut Skips, pairs: &mut Vec<Ranked>) {
     so_far.push(prompt.message());
-    let answers = prompt.kept_replies(Role::Assistant, origin, skips);
+    let answers = prompt.kept_replies(TreeRole::Assistant, origin, skips);
     for (place, better) in answers.iter().enumerate() {
         for worse in &answers[place + 1..] {
             let (Some(high), Some(low)) = (better.rank, worse.rank) else { continue };
@@ -125,7 +125,7 @@ fn walk_ranked(origin: &str, prompt: &Node, so_far: &mut Vec<Message>, skips: &m
     }
     for answer in answers {
         so_far.push(answer.message());
-        for next in answer.kept_replies(Role::Prompter, origin, skips) {
+        for next in answer.kept_replies(TreeRole::Prompter, origin, skips) {
             walk_ranked(origin, next, so_far, skips, pairs);
         }
         so_far.pop();

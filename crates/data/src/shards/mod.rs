@@ -20,7 +20,7 @@ mod set;
 pub use fireclay_corpus::Split;
 pub use header::{Header, Width};
 pub use set::ShardSet;
-pub use split::ValidationSplit;
+pub use split::{ValidationSplit, documents_of_side};
 pub use tokenize::{TokenizeOptions, Tokenized, tokenize, tokenize_paths, tokenize_splits};
 pub use writer::ShardWriter;
 

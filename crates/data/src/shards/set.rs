@@ -255,7 +255,7 @@ fn open_shard(dir: &Path, entry: &Entry, manifest: &Manifest) -> Result<(Shard, 
     }
     // SAFETY: shards are never changed in place, only written under another name and renamed; a
     // process that truncates one regardless would end this one with SIGBUS, as with any mapping.
-    #[allow(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
+    #[expect(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
     let map = unsafe { Mmap::map(&file) }.map_err(|error| DataError::read(&path, error))?;
     if map.len() as u64 != header.file_bytes().unwrap_or(0) {
         return Err(DataError::damaged(&path, "its length changed while it was being opened"));

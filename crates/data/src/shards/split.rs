@@ -184,3 +184,21 @@ fn side(text: &str, fraction: f64, seed: u64) -> Split {
     let uniform = (u64::from_le_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64;
     if uniform < fraction { Split::Validation } else { Split::Train }
 }
+
+/// The documents of one `side` where a share of `fraction` is held out as by [`ValidationSplit::ByDocument`]. Errors
+/// are on both sides.
+pub fn documents_of_side(
+    documents: impl IntoIterator<Item = Result<Document, DataError>>,
+    wanted: Split,
+    fraction: f64,
+    seed: u64,
+) -> impl Iterator<Item = Result<Document, DataError>> {
+    let mut current = Split::Train;
+    documents.into_iter().filter(move |document| {
+        let Ok(document) = document else { return true };
+        if document.begins() {
+            current = side(&document.text, fraction, seed);
+        }
+        current == wanted
+    })
+}

@@ -142,6 +142,20 @@ fn equal_documents_never_stand_on_both_sides() {
 }
 
 #[test]
+fn the_sides_of_a_split_by_document_are_all_of_it() {
+    let many: Vec<String> = (0..400).map(|i| format!("document {i}.")).collect();
+    for fraction in [0.0, 0.4, 0.8] {
+        let side = |split| -> Vec<String> {
+            documents_of_side(documents(&many), split, fraction, 0).map(|document| document.unwrap().text).collect()
+        };
+        let (train, held_out) = (side(Split::Train), side(Split::Validation));
+        assert_eq!(train.len() + held_out.len(), many.len());
+        assert!((held_out.len() as f64 / many.len() as f64 - fraction).abs() < 0.06, "{fraction}: {}", held_out.len());
+        assert!(held_out.iter().all(|text| !train.contains(text)));
+    }
+}
+
+#[test]
 fn a_validation_split_of_its_own() {
     let tokenizer = tokenizer_with_end();
     let dir = tempfile::tempdir().unwrap();

@@ -50,7 +50,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
         lengths: BTreeSet::new(),
         characters: 0,
         multiples: BTreeSet::new(),
-        joins: Found::default(),
+        joins: Keywords::default(),
     };
     walk.schema(schema)?;
     let number = walk.patterns.len();
@@ -74,12 +74,12 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
 
 /// What a schema has in itself or in what it holds.
 #[derive(Clone, Copy, Default)]
-struct Found {
+struct Keywords {
     patterns: bool,
     multiples: bool,
 }
 
-impl Found {
+impl Keywords {
     fn or(self, other: Self) -> Self {
         Self { patterns: self.patterns || other.patterns, multiples: self.multiples || other.multiples }
     }
@@ -93,14 +93,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, found: Found) {
+    fn add(&mut self, found: Keywords) {
         self.patterns += usize::from(found.patterns);
         self.multiples += usize::from(found.multiples);
     }
 
     /// What more than `number` parts have.
-    fn more_than(self, number: usize) -> Found {
-        Found { patterns: self.patterns > number, multiples: self.multiples > number }
+    fn more_than(self, number: usize) -> Keywords {
+        Keywords { patterns: self.patterns > number, multiples: self.multiples > number }
     }
 }
 
@@ -108,7 +108,7 @@ impl Parts {
 struct Walk<'a> {
     root: &'a Value,
     /// What each schema, by its address, has.
-    known: HashMap<*const Value, Found>,
+    known: HashMap<*const Value, Keywords>,
     patterns: BTreeSet<&'a str>,
     property_patterns: BTreeSet<&'a str>,
     /// Pattern, `minLength` and `maxLength` of texts.
@@ -117,22 +117,22 @@ struct Walk<'a> {
     characters: u64,
     multiples: BTreeSet<Multiple>,
     /// What one value may have to meet of several schemas.
-    joins: Found,
+    joins: Keywords,
 }
 
 impl<'a> Walk<'a> {
     /// Checks a schema and what it refers to. Returns what is in it.
-    fn schema(&mut self, schema: &'a Value) -> Result<Found, String> {
-        let Value::Object(object) = schema else { return Ok(Found::default()) };
+    fn schema(&mut self, schema: &'a Value) -> Result<Keywords, String> {
+        let Value::Object(object) = schema else { return Ok(Keywords::default()) };
         if let Some(&known) = self.known.get(&std::ptr::from_ref(schema)) {
             return Ok(known);
         }
         // A circle of references counts as one that has all.
-        self.known.insert(schema, Found { patterns: true, multiples: true });
+        self.known.insert(schema, Keywords { patterns: true, multiples: true });
         self.keywords(object)?;
         let has = |name: &str| object.contains_key(name);
         let mut own = Parts::default();
-        own.add(Found { patterns: has("pattern") || has("format"), multiples: has("multipleOf") });
+        own.add(Keywords { patterns: has("pattern") || has("format"), multiples: has("multipleOf") });
         for name in MAPS.into_iter().filter(|name| has(name)) {
             let found = self.any(object[name].as_object().into_iter().flat_map(Map::values))?;
             if !DEFINITIONS.contains(&name) {
@@ -163,8 +163,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Checks schemas. Returns what any of them has.
-    fn any(&mut self, schemas: impl Iterator<Item = &'a Value>) -> Result<Found, String> {
-        let mut found = Found::default();
+    fn any(&mut self, schemas: impl Iterator<Item = &'a Value>) -> Result<Keywords, String> {
+        let mut found = Keywords::default();
         for schema in schemas {
             found = found.or(self.schema(schema)?);
         }

@@ -236,7 +236,7 @@ impl Engine {
         let window = self.window_of_all_layers();
         for mut sequence in std::mem::take(&mut self.running) {
             let outcome = outcomes.next_if(|outcome| outcome.request == sequence.id);
-            let failed = outcome.and_then(|Outcome { request, tokens, failed }| {
+            let failed = outcome.and_then(|Drawn { request, tokens, failed }| {
                 self.speculation.accepted += (tokens.len() as u64).saturating_sub(1);
                 events.extend(tokens.into_iter().map(|token| Event::Token(request, token)));
                 failed
@@ -283,7 +283,7 @@ impl Engine {
     }
 
     /// Scores prompt tokens, counts the computed tokens, and returns the rows from which running requests draw a token.
-    fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<Rows> {
+    fn score_prompts(&mut self, counts: &[usize], hidden_nd: &Tensor<2>) -> Vec<DrawRows> {
         let (mut rows, mut first) = (vec![], 0);
         for (index, (sequence, &count)) in self.running.iter_mut().zip(counts).enumerate() {
             let scored: Range<usize> = sequence.prompt_rows(count);
@@ -298,14 +298,14 @@ impl Engine {
             sequence.computed += count - drafts;
             first += count;
             if count > 0 && sequence.computed == sequence.window().len() && sequence.wants_token() {
-                rows.push(Rows { index, first: first - drafts - 1, count: drafts + 1 });
+                rows.push(DrawRows { index, first: first - drafts - 1, count: drafts + 1 });
             }
         }
         rows
     }
 
     /// Draws tokens for the running requests of these rows, from the logits of each.
-    fn sample(&mut self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<Outcome> {
+    fn sample(&mut self, rows: &[DrawRows], hidden_nd: &Tensor<2>) -> Vec<Drawn> {
         let (context, vocab_size) = (self.context(), self.decoder.config().vocab_size);
         let at_once = logits_at_once(&self.decoder);
         let mut outcomes = Vec::with_capacity(rows.len());
@@ -331,14 +331,14 @@ impl Engine {
             }
             outcomes.par_extend(drawing.into_par_iter().map(|(sequence, logits)| {
                 let (tokens, failed) = sequence.advance_all(logits.into_iter(), context);
-                Outcome { request: sequence.id, tokens, failed }
+                Drawn { request: sequence.id, tokens, failed }
             }));
         }
         outcomes
     }
 
     /// The logits of some requests' rows, one row after the other, on the host.
-    fn logits(&self, rows: &[Rows], hidden_nd: &Tensor<2>) -> Vec<f32> {
+    fn logits(&self, rows: &[DrawRows], hidden_nd: &Tensor<2>) -> Vec<f32> {
         let places = rows.iter().flat_map(|rows| rows.first as u32..(rows.first + rows.count) as u32);
         let places: Vec<u32> = places.collect();
         let whole = places.len() == hidden_nd.dims()[0];
@@ -356,7 +356,7 @@ impl Engine {
 }
 
 /// Rows of a step from which a running request draws tokens.
-struct Rows {
+struct DrawRows {
     /// Index of the request among those running.
     index: usize,
     first: usize,
@@ -364,7 +364,7 @@ struct Rows {
 }
 
 /// Tokens that a request drew in a step.
-struct Outcome {
+struct Drawn {
     request: RequestId,
     tokens: Vec<Token>,
     /// The error after these tokens, if any.

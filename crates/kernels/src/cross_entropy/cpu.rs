@@ -47,7 +47,7 @@ impl Kernel for CrossEntropy {
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let factor = values(&contiguous(gradient))[0];
         let scaled = |mut gradient: FlexTensor| {
-            #[allow(clippy::float_cmp, reason = "exactly 1 is the common case, and changes nothing")]
+            #[expect(clippy::float_cmp, reason = "exactly 1 is the common case, and changes nothing")]
             if factor != 1.0 {
                 gradient.storage_mut::<f32>().par_chunks_mut(CHUNK).for_each(|chunk| {
                     for x in chunk {

@@ -1,5 +1,7 @@
 //! Gathers rows of a table; the backward pass sums the gradients of each row.
 
+#![expect(unsafe_code, reason = "threads write disjoint rows of one table")]
+
 use std::mem::MaybeUninit;
 
 use burn_flex::FlexTensor;
@@ -87,7 +89,7 @@ impl Table {
     /// # Safety
     /// `row` is in the table, and no other reference to it exists.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref, reason = "the pointer is what is shared")]
+    #[expect(clippy::mut_from_ref, reason = "the pointer is what is shared")]
     unsafe fn row(&self, row: usize) -> &mut [MaybeUninit<f32>] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.first.add(row * self.width), self.width) }

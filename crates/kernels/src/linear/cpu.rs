@@ -1,5 +1,7 @@
 //! `y = x·W + b`, `dx = dy·Wᵀ`, `dW = xᵀ·dy`, `db = Σ dy`.
 
+#![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
+
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 

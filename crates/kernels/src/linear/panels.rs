@@ -7,6 +7,8 @@
 //! the number of threads: batches of any size give the same bits. A weight that is stored in blocks of another format
 //! is converted to this layout during the product.
 
+#![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,12 +43,12 @@ const SERIAL: usize = 1 << 18;
 pub(crate) struct Panels {
     inputs: usize,
     outputs: usize,
-    values: Values,
+    values: PanelValues,
 }
 
 /// `[panels, I, PANEL]`, the last panel padded with zeros; or blocks.
 #[derive(Debug)]
-enum Values {
+enum PanelValues {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
     /// `[panels, I / 2]`, pairs of inputs one after the other. The weight is the value times its block's scale,
@@ -73,14 +75,14 @@ impl Panels {
             block
         });
         let values = match format {
-            WeightStorage::F32 => Values::F32(blocks.collect::<Vec<_>>().into_flattened()),
+            WeightStorage::F32 => PanelValues::F32(blocks.collect::<Vec<_>>().into_flattened()),
             WeightStorage::Bf16 => {
                 let rounded = blocks.map(|block| block.map(bf16::from_f32)).collect::<Vec<_>>();
-                Values::Bf16(rounded.into_flattened())
+                PanelValues::Bf16(rounded.into_flattened())
             }
             WeightStorage::Int8 => {
                 let (rows, scales): (Vec<[i8; PANEL]>, Vec<f32>) = blocks.map(|block| rounded(&block)).unzip();
-                Values::Int8 { values: rows.par_chunks(inputs).flat_map_iter(int8::pairs).collect(), scales }
+                PanelValues::Int8 { values: rows.par_chunks(inputs).flat_map_iter(int8::pairs).collect(), scales }
             }
         };
         Self { inputs, outputs, values }
@@ -89,7 +91,7 @@ impl Panels {
     /// A weight that stays in its blocks.
     pub fn of_blocks(blocks: Arc<dyn BlockWeight>) -> Self {
         let [inputs, outputs] = blocks.dims();
-        Self { inputs, outputs, values: Values::Blocks(blocks) }
+        Self { inputs, outputs, values: PanelValues::Blocks(blocks) }
     }
 
     /// The number of inputs and of outputs.
@@ -107,7 +109,7 @@ impl Panels {
 
     /// Appends the weights of some outputs, each output's inputs one after another.
     pub fn widen_outputs(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
-        if let Values::Blocks(blocks) = &self.values {
+        if let PanelValues::Blocks(blocks) = &self.values {
             return blocks.widen(outputs, into);
         }
         let mut block = [0.0; PANEL];
@@ -132,17 +134,17 @@ impl Panels {
         vectorize(
             #[inline(always)]
             || match &self.values {
-                Values::F32(values) => {
+                PanelValues::F32(values) => {
                     for (out, row) in out.iter_mut().zip(values[place.clone()].as_chunks::<PANEL>().0) {
                         out.copy_from_slice(&row[first..first + W]);
                     }
                 }
-                Values::Bf16(values) => {
+                PanelValues::Bf16(values) => {
                     for (out, row) in out.iter_mut().zip(values[place.clone()].as_chunks::<PANEL>().0) {
                         *out = mapped(&row[first..], Number::widen);
                     }
                 }
-                Values::Int8 { values, scales } => {
+                PanelValues::Int8 { values, scales } => {
                     let pairs = &values[panel * self.inputs.div_ceil(2)..];
                     for (out, (at, scale)) in out.iter_mut().zip((input..input + count).zip(&scales[start..])) {
                         // The upper or the lower of two bytes; the shift is the same in every lane.
@@ -151,7 +153,7 @@ impl Panels {
                         *out = mapped(&pairs[at / 2][first..], |pair| f32::from(weight(pair)) * *scale);
                     }
                 }
-                Values::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
+                PanelValues::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
             },
         );
     }
@@ -161,8 +163,8 @@ impl Panels {
         let y = SharedOutput::new(rows * self.outputs);
         // One row alone needs as many independent sums as possible.
         match (rows, &self.values) {
-            (1, Values::F32(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
-            (1, Values::Bf16(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
+            (1, PanelValues::F32(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
+            (1, PanelValues::Bf16(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
             (1, _) => self.tasks::<PANEL>(x, rows, bias, &y),
             _ => self.tasks::<HALF>(x, rows, bias, &y),
         }
@@ -172,7 +174,7 @@ impl Panels {
 
     /// [`multiply`](Self::multiply), but with 8-bit weights in integers, x rounded to 16 bits.
     fn multiply_rounded(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
-        let Values::Int8 { values, scales } = &self.values else { return self.multiply(x, rows, bias) };
+        let PanelValues::Int8 { values, scales } = &self.values else { return self.multiply(x, rows, bias) };
         let y = SharedOutput::new(rows * self.outputs);
         let (panels, bands, pairs) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS), self.inputs.div_ceil(2));
         self.each(rows, panels * bands, |index| {
@@ -251,14 +253,14 @@ impl Panels {
     fn sums<const W: usize>(&self, x: &[f32], count: usize, column: usize, block: &mut [f32], sums: &mut [f32]) {
         let (panel, first) = (column / PANEL, column % PANEL);
         let mut rows = vec![];
-        if let Values::Blocks(blocks) = &self.values {
+        if let PanelValues::Blocks(blocks) = &self.values {
             blocks.widen(column..self.outputs.min(column + W), &mut rows);
         }
         for input in (0..self.inputs).step_by(INPUTS) {
             let inner = INPUTS.min(self.inputs - input);
             let (b, b_stride) = match &self.values {
-                Values::F32(values) => (&values[(panel * self.inputs + input) * PANEL + first..], PANEL),
-                Values::Blocks(_) => {
+                PanelValues::F32(values) => (&values[(panel * self.inputs + input) * PANEL + first..], PANEL),
+                PanelValues::Blocks(_) => {
                     by_input::<W>(&rows, self.inputs, input, &mut block[..inner * W]);
                     (&*block, W)
                 }

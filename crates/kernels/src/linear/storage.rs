@@ -17,13 +17,13 @@ use crate::Precision;
 #[derive(Clone, Debug)]
 pub struct StoredWeight {
     outputs: usize,
-    values: Values,
+    values: StoredValues,
     /// Whether products with 8-bit weights round their other factor to 16 bits.
     rounds_inputs: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Values {
+enum StoredValues {
     /// A tensor of burn; a quantised one is padded with columns of zeros to a multiple of [`INT8_BLOCK`].
     Tensor(Box<Tensor<2>>),
     /// In host memory, in the layout that products read.
@@ -38,13 +38,13 @@ impl StoredWeight {
         let outputs = weight.dims()[1];
         #[cfg(feature = "flex")]
         if crate::op::on_host(&weight) {
-            let values = Values::Panels(Arc::new(Panels::of(weight, format)));
+            let values = StoredValues::Panels(Arc::new(Panels::of(weight, format)));
             return Self { outputs, values, rounds_inputs: false };
         }
         let values = match format {
-            WeightStorage::F32 => Values::Tensor(Box::new(weight)),
-            WeightStorage::Bf16 => Values::Tensor(Box::new(weight.cast(FloatDType::BF16))),
-            WeightStorage::Int8 => Values::Tensor(Box::new(quantized(&weight))),
+            WeightStorage::F32 => StoredValues::Tensor(Box::new(weight)),
+            WeightStorage::Bf16 => StoredValues::Tensor(Box::new(weight.cast(FloatDType::BF16))),
+            WeightStorage::Int8 => StoredValues::Tensor(Box::new(quantized(&weight))),
         };
         Self { outputs, values, rounds_inputs: false }
     }
@@ -62,13 +62,13 @@ impl StoredWeight {
         let [inputs, outputs] = blocks.dims();
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
-            let values = Values::Panels(Arc::new(Panels::of_blocks(blocks)));
+            let values = StoredValues::Panels(Arc::new(Panels::of_blocks(blocks)));
             return Self { outputs, values, rounds_inputs: false };
         }
         let mut rows = Vec::with_capacity(inputs * outputs);
         blocks.widen(0..outputs, &mut rows);
         let rows = Tensor::<2>::from_data(TensorData::new(rows, [outputs, inputs]), &device.clone().inner());
-        Self { outputs, values: Values::Tensor(Box::new(rows.transpose())), rounds_inputs: false }
+        Self { outputs, values: StoredValues::Tensor(Box::new(rows.transpose())), rounds_inputs: false }
     }
 
     /// The weight widened to f32.
@@ -78,12 +78,12 @@ impl StoredWeight {
     #[must_use]
     pub fn widened(&self) -> Tensor<2> {
         match &self.values {
-            Values::Tensor(tensor) if is_quantized(tensor) => {
+            StoredValues::Tensor(tensor) if is_quantized(tensor) => {
                 (**tensor).clone().dequantize().narrow(1, 0, self.outputs)
             }
-            Values::Tensor(tensor) => (**tensor).clone().cast(FloatDType::F32),
+            StoredValues::Tensor(tensor) => (**tensor).clone().cast(FloatDType::F32),
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => panels.widened(),
+            StoredValues::Panels(panels) => panels.widened(),
         }
     }
 
@@ -95,19 +95,19 @@ impl StoredWeight {
     pub fn linear(&self, x: Tensor<2>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
         match &self.values {
             // The gradient of x goes through the widened weight.
-            Values::Tensor(_) if x.device().is_autodiff() => {
+            StoredValues::Tensor(_) if x.device().is_autodiff() => {
                 linear(x, Tensor::from_inner(self.widened()), bias, precision)
             }
-            Values::Tensor(tensor) if is_quantized(tensor) => {
+            StoredValues::Tensor(tensor) if is_quantized(tensor) => {
                 let y = linear(x, (**tensor).clone(), None, precision).narrow(1, 0, self.outputs);
                 match bias {
                     Some(bias) => y + bias.unsqueeze(),
                     None => y,
                 }
             }
-            Values::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
+            StoredValues::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => super::panels::linear(x, panels, bias, precision, self.rounds_inputs),
+            StoredValues::Panels(panels) => super::panels::linear(x, panels, bias, precision, self.rounds_inputs),
         }
     }
 }
@@ -123,13 +123,13 @@ impl StoredWeight {
     #[must_use]
     pub fn embedding(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         match &self.values {
-            Values::Tensor(_) => {
+            StoredValues::Tensor(_) => {
                 let table = self.widened().transpose();
                 let table = if ids.device().is_autodiff() { Tensor::from_inner(table) } else { table };
                 module::embedding(table, ids)
             }
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => {
+            StoredValues::Panels(panels) => {
                 let (device, [batch, time]) = (ids.device(), ids.dims());
                 let ids: Vec<usize> =
                     ids.into_data().iter::<i64>().map(|id| usize::try_from(id).expect("an id")).collect();
@@ -146,12 +146,12 @@ impl StoredWeight {
     #[must_use]
     pub fn widened_outputs(&self, outputs: Range<usize>) -> Vec<f32> {
         match &self.values {
-            Values::Tensor(_) => {
+            StoredValues::Tensor(_) => {
                 let rows = self.widened().narrow(1, outputs.start, outputs.len()).transpose();
                 rows.into_data().convert::<f32>().try_into_vec().expect("converted to f32")
             }
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => {
+            StoredValues::Panels(panels) => {
                 let mut rows = Vec::with_capacity(outputs.len() * panels.dims()[0]);
                 panels.widen_outputs(outputs, &mut rows);
                 rows
@@ -163,9 +163,9 @@ impl StoredWeight {
     #[must_use]
     pub fn dims(&self) -> [usize; 2] {
         let inputs = match &self.values {
-            Values::Tensor(tensor) => tensor.dims()[0],
+            StoredValues::Tensor(tensor) => tensor.dims()[0],
             #[cfg(feature = "flex")]
-            Values::Panels(panels) => panels.dims()[0],
+            StoredValues::Panels(panels) => panels.dims()[0],
         };
         [inputs, self.outputs]
     }
@@ -174,8 +174,8 @@ impl StoredWeight {
     #[cfg(feature = "flex")]
     pub(crate) fn panels(&self) -> Option<&Arc<Panels>> {
         match &self.values {
-            Values::Panels(panels) => Some(panels),
-            Values::Tensor(_) => None,
+            StoredValues::Panels(panels) => Some(panels),
+            StoredValues::Tensor(_) => None,
         }
     }
 }

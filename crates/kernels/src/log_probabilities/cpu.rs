@@ -61,7 +61,7 @@ impl Kernel for LogProbabilitiesKernel {
 }
 
 /// A row's softmax.
-struct Softmax<'a> {
+struct RowSoftmax<'a> {
     /// `(logit − largest) / temperature`
     scores: &'a mut [f32],
     /// log Σ exp score
@@ -71,7 +71,7 @@ struct Softmax<'a> {
 }
 
 impl LogProbabilitiesKernel {
-    fn softmax<'a>(&self, logits: &'a mut [f32]) -> Softmax<'a> {
+    fn softmax<'a>(&self, logits: &'a mut [f32]) -> RowSoftmax<'a> {
         let inverse_temperature = self.inverse_temperature;
         let (log_sum, entropy) = vectorize(
             #[inline(always)]
@@ -85,11 +85,11 @@ impl LogProbabilitiesKernel {
                 (log_sum, log_sum - weighted / sum)
             },
         );
-        Softmax { scores: logits, log_sum, entropy, inverse_temperature }
+        RowSoftmax { scores: logits, log_sum, entropy, inverse_temperature }
     }
 }
 
-impl Softmax<'_> {
+impl RowSoftmax<'_> {
     fn logprob(&self, id: u32) -> f32 {
         self.scores[id as usize] - self.log_sum
     }

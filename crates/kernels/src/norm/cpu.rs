@@ -5,6 +5,8 @@
 //! `mean(g)` for RMS norm), `dgain = Σ dy·x̂`, `dbias = Σ dy`. Where rows are rotated afterwards,
 //! dy is first rotated back.
 
+#![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
+
 use std::mem::MaybeUninit;
 use std::sync::Mutex;
 

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 /// Reference implementation of [`norm`](super::norm()).
 #[must_use]
-#[allow(clippy::single_match_else, reason = "two formulas of equal standing")]
+#[expect(clippy::single_match_else, reason = "two formulas of equal standing")]
 pub fn norm<const R: usize>(x: Tensor<R>, gain: Tensor<1>, bias: Option<Tensor<1>>, epsilon: f64) -> Tensor<R> {
     let last = R - 1;
     match bias {

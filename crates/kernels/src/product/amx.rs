@@ -26,7 +26,7 @@ const TILE: usize = 16;
 /// A block of 32 × 32 numbers: `C ← start + A·B`. Addresses are in memory order, strides in bytes.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
-pub(super) struct Block {
+pub(super) struct AmxBlock {
     /// Rows 0 to 15 of A, and 16 to 31.
     a: [*const u32; 2],
     a_stride: usize,
@@ -56,7 +56,7 @@ pub(super) trait TileUnit: Copy {
     ///
     /// # Safety
     /// The thread is prepared, and what the block points at is readable or, of C, writable.
-    unsafe fn multiply(block: &Block);
+    unsafe fn multiply(block: &AmxBlock);
 
     /// Returns the thread to where it was before.
     ///
@@ -94,7 +94,7 @@ impl TileUnit for Hardware {
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE_TILES, options(nostack, readonly)) }
     }
 
-    unsafe fn multiply(block: &Block) {
+    unsafe fn multiply(block: &AmxBlock) {
         // SAFETY: the caller's promise; tile registers are used nowhere else.
         unsafe {
             asm!(
@@ -137,16 +137,16 @@ impl TileUnit for Hardware {
                 p = in(reg) block,
                 x = out(reg) _, y = out(reg) _, z = out(reg) _, w = out(reg) _,
                 s = out(reg) _, t = out(reg) _, n = out(reg) _,
-                A = const offset_of!(Block, a),
-                A_STRIDE = const offset_of!(Block, a_stride),
-                B = const offset_of!(Block, b),
-                B_STRIDE = const offset_of!(Block, b_stride),
-                B_ADVANCE = const offset_of!(Block, b_advance),
-                COUNT = const offset_of!(Block, count),
-                START = const offset_of!(Block, start),
-                START_STRIDE = const offset_of!(Block, start_stride),
-                C = const offset_of!(Block, c),
-                C_STRIDE = const offset_of!(Block, c_stride),
+                A = const offset_of!(AmxBlock, a),
+                A_STRIDE = const offset_of!(AmxBlock, a_stride),
+                B = const offset_of!(AmxBlock, b),
+                B_STRIDE = const offset_of!(AmxBlock, b_stride),
+                B_ADVANCE = const offset_of!(AmxBlock, b_advance),
+                COUNT = const offset_of!(AmxBlock, count),
+                START = const offset_of!(AmxBlock, start),
+                START_STRIDE = const offset_of!(AmxBlock, start_stride),
+                C = const offset_of!(AmxBlock, c),
+                C_STRIDE = const offset_of!(AmxBlock, c_stride),
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
@@ -207,7 +207,7 @@ impl<U: TileUnit> Lane for Tiles<U> {
             // Where there is no second tile of columns, the first is read twice.
             let second = if cols > TILE { TILE } else { 0 };
             let b = b.wrapping_add(first);
-            let block = Block {
+            let block = AmxBlock {
                 a: [a, a.wrapping_add(TILE * a_stride)],
                 a_stride: 4 * a_stride,
                 b: [b, b.wrapping_add(second)],
@@ -245,21 +245,21 @@ impl<U: TileUnit> Lane for Tiles<U> {
 static NOTHING: [f32; BLOCK] = [0.0; BLOCK];
 
 /// The block with all of its numbers in C.
-fn whole(block: Block, target: Target) -> Block {
+fn whole(block: AmxBlock, target: Target) -> AmxBlock {
     let c = [target.c, target.c.wrapping_add(TILE * target.row_stride)];
     let (start, start_stride) = match target.start {
         Start::Zero => (block.start, 0),
         Start::Held => (c.map(<*mut f32>::cast_const), block.c_stride),
         Start::Row(row) => ([row; 2], 0),
     };
-    Block { start, start_stride, c, ..block }
+    AmxBlock { start, start_stride, c, ..block }
 }
 
 /// A block on the edge of C, by way of a buffer: C has only the target's rows and columns of it.
 ///
 /// # Safety
 /// As for [`Lane::multiply`].
-unsafe fn multiply_edge<U: TileUnit>(block: Block, target: Target) {
+unsafe fn multiply_edge<U: TileUnit>(block: AmxBlock, target: Target) {
     #[repr(C, align(64))]
     struct Buffer([[f32; BLOCK]; BLOCK]);
     let mut buffer = Buffer([[0.0; BLOCK]; BLOCK]);
@@ -277,7 +277,7 @@ unsafe fn multiply_edge<U: TileUnit>(block: Block, target: Target) {
     let sums: *mut f32 = buffer.0.as_mut_ptr().cast();
     let c = [sums, sums.wrapping_add(TILE * BLOCK)];
     let stride = 4 * BLOCK;
-    let block = Block { start: c.map(<*mut f32>::cast_const), start_stride: stride, c, c_stride: stride, ..block };
+    let block = AmxBlock { start: c.map(<*mut f32>::cast_const), start_stride: stride, c, c_stride: stride, ..block };
     // SAFETY: the buffer holds a whole block.
     unsafe { U::multiply(&block) };
     for (row, sums) in buffer.0.iter().enumerate().take(target.rows) {

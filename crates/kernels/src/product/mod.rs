@@ -2,8 +2,10 @@
 //!
 //! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
-//! is that kernel, `vector_lanes` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile registers of
-//! CPUs that have them. On other CPUs the `gemm` crate computes it, and bf16 is emulated.
+//! is that kernel, `vector_lanes` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile
+//! registers of CPUs that have them. On other CPUs the `gemm` crate computes it, and bf16 is emulated.
+
+#![expect(unsafe_code, reason = "intrinsics and pointers, whose ranges are checked before the innermost loops")]
 
 use std::mem::MaybeUninit;
 

@@ -3,7 +3,7 @@
 //! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one
 //! step along k lie side by side.
 
-#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 
 use super::lane::{Lane, PANEL};
@@ -11,7 +11,7 @@ use super::number::Number;
 use super::vectors::{LANES, Vectors};
 
 /// Up to 16 vectors by up to 16 lanes, in registers.
-type Block = [__m512i; LANES];
+type RegisterBlock = [__m512i; LANES];
 
 impl<E: Number> Vectors<E> {
     /// Number of steps along k of the packed vectors. Those after the vectors' end have lanes of 0.
@@ -96,7 +96,7 @@ impl<E: Number> Vectors<E> {
 /// Lane j of register i becomes lane i of register j.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn transpose(block: &Block) -> Block {
+fn transpose(block: &RegisterBlock) -> RegisterBlock {
     let mut pairs = *block;
     for i in (0..LANES).step_by(2) {
         pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);

@@ -69,7 +69,7 @@ fn row_major_copy(matrix: MatRef) -> Vec<f32> {
         }
     };
     // SAFETY: bands cover all rows, and each writes every column of its rows.
-    #[allow(unsafe_code, reason = "memory is written once")]
+    #[expect(unsafe_code, reason = "memory is written once")]
     unsafe {
         written(rows * cols, |out| {
             out.par_chunks_mut(BAND * cols.max(1)).enumerate().for_each(|(index, out)| band(index * BAND, out));

@@ -1,6 +1,6 @@
 //! Refuses metadata that would change what a model computes and that this decoder does not do.
 
-#![allow(clippy::float_cmp, reason = "0 and 1 are exact")]
+#![expect(clippy::float_cmp, reason = "0 and 1 are exact")]
 
 use fireclay_gguf::{GgufFile, Value as Entry};
 

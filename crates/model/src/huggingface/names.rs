@@ -168,8 +168,8 @@ pub(crate) fn is_buffer(tensor: &str) -> bool {
 }
 
 /// A map's name within its block, which follows the block's number. PEFT may list every layer's, as
-/// `model.layers.0.self_attn.q_proj` or `0.self_attn.q_proj`. If it does not list a layer, the layer's tensors are found
-/// to be missing later.
+/// `model.layers.0.self_attn.q_proj` or `0.self_attn.q_proj`. If it does not list a layer, the layer's tensors are
+/// found to be missing later.
 pub(crate) fn in_block(target: &str) -> &str {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut rest = target;

@@ -72,7 +72,7 @@ impl Reward for WeightedSum {
     fn score(&self, answers: &[Answer<'_>]) -> Result<Vec<f64>, TrainError> {
         let mut sums = vec![0.0; answers.len()];
         for (weight, reward) in &self.parts {
-            for (sum, score) in sums.iter_mut().zip(reward.score(answers)?) {
+            for (sum, score) in sums.iter_mut().zip(checked_scores(reward.as_ref(), answers)?) {
                 *sum += weight * score;
             }
         }
@@ -80,10 +80,26 @@ impl Reward for WeightedSum {
     }
 }
 
+/// The rewards of answers.
+///
+/// # Errors
+/// As [`Reward::score`].
+///
+/// # Panics
+/// When the reward returns more or fewer numbers than there are answers.
+fn checked_scores(reward: &dyn Reward, answers: &[Answer<'_>]) -> Result<Vec<f64>, TrainError> {
+    let scores = reward.score(answers)?;
+    assert_eq!(scores.len(), answers.len(), "a Reward returns one number for each answer");
+    Ok(scores)
+}
+
 /// Fills in the reward of every trajectory.
 ///
 /// # Errors
 /// As [`Reward::score`].
+///
+/// # Panics
+/// When the reward returns more or fewer numbers than there are answers.
 pub fn add_rewards(groups: &mut [Group], reward: &dyn Reward) -> Result<(), TrainError> {
     let answers: Vec<Answer> = groups
         .iter()
@@ -97,7 +113,7 @@ pub fn add_rewards(groups: &mut [Group], reward: &dyn Reward) -> Result<(), Trai
             })
         })
         .collect();
-    let scores = reward.score(&answers)?;
+    let scores = checked_scores(reward, &answers)?;
     groups
         .iter_mut()
         .flat_map(|group| &mut group.trajectories)

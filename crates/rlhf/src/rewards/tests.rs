@@ -1,4 +1,4 @@
-#![allow(clippy::float_cmp, reason = "0 and 1 are exact")]
+#![expect(clippy::float_cmp, reason = "0 and 1 are exact")]
 
 use fireclay_data::examples::AnswerCheck;
 use fireclay_tokenizer::Message;

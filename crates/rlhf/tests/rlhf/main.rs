@@ -1,7 +1,7 @@
 //! Alignment, held against independent references: `PyTorch` and TRL (`scripts/rlhf_reference.py`), and what theory
 //! says must come out.
 
-#![allow(clippy::float_cmp, reason = "results must agree to the last bit")]
+#![expect(clippy::float_cmp, reason = "results must agree to the last bit")]
 
 mod fixture;
 mod losses;

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 const DEEPEST_INDENT: usize = 64;
 
 /// `apply_chat_template`'s own `tojson`: Python's `json.dumps`, HTML left alone.
-#[allow(clippy::needless_pass_by_value, reason = "filters take their arguments by value")]
+#[expect(clippy::needless_pass_by_value, reason = "filters take their arguments by value")]
 pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     if value.is_undefined() {
         return Err(Error::new(ErrorKind::InvalidOperation, "an undefined value has no JSON form"));

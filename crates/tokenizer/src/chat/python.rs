@@ -135,7 +135,7 @@ fn expand_tabs(text: &str, args: &[Value]) -> String {
 }
 
 /// Jinja's `wordcount`: runs of letters, digits and underscores.
-#[allow(clippy::needless_pass_by_value, reason = "filters take their arguments by value")]
+#[expect(clippy::needless_pass_by_value, reason = "filters take their arguments by value")]
 pub(super) fn word_count(text: String) -> usize {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()).count()
 }

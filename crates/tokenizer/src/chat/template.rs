@@ -58,7 +58,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// When the source is not valid Jinja; the message tells the line.
-    #[allow(clippy::missing_panics_doc, reason = "only if minijinja's default delimiters were invalid")]
+    #[expect(clippy::missing_panics_doc, reason = "only if minijinja's default delimiters were invalid")]
     pub fn new(source: &str) -> Result<Self, TokenizerError> {
         if source.len() > bounds::LONGEST_TEMPLATE {
             let detail = format!("it has {} bytes, more than the limit of {}", source.len(), bounds::LONGEST_TEMPLATE);

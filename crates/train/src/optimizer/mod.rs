@@ -130,12 +130,19 @@ impl Optimizer {
             correction2: (1.0 - beta2.powf(updates)).sqrt(),
         };
         let on_host = gradients.on_host();
-        module.map(&mut Step { optimizer: self, gradients, coefficients, learning_rate, on_host, path: vec![] })
+        module.map(&mut OptimizerStep {
+            optimizer: self,
+            gradients,
+            coefficients,
+            learning_rate,
+            on_host,
+            path: vec![],
+        })
     }
 }
 
 /// Walks over a module's parameters and updates each.
-struct Step<'a> {
+struct OptimizerStep<'a> {
     optimizer: &'a mut Optimizer,
     gradients: ModuleGradients,
     coefficients: AdamWCoefficients,
@@ -144,7 +151,7 @@ struct Step<'a> {
     path: Vec<String>,
 }
 
-impl ModuleMapper for Step<'_> {
+impl ModuleMapper for OptimizerStep<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.into());
     }

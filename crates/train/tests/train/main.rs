@@ -1,6 +1,6 @@
 //! Training, as its users see it: parity with `PyTorch`, exact resume, checkpoints that survive, batches that add up.
 
-#![allow(clippy::float_cmp, reason = "results must agree to the last bit")]
+#![expect(clippy::float_cmp, reason = "results must agree to the last bit")]
 
 mod accumulation;
 mod biases;

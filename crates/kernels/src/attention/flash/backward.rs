@@ -74,7 +74,7 @@ pub fn backward(pass: &ForwardPass, dy: Heads) -> Gradients {
     run(pass, dy)
 }
 
-#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+#[expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 fn run(pass: &ForwardPass, dy: Heads) -> Gradients {
     let Shape { batch, kv_heads, keys, head_dim, .. } = *pass.shape;
     let dq = SharedOutput::new(pass.y.len());
@@ -124,7 +124,7 @@ struct Lanes {
 
 impl Work<'_> {
     /// The gradients of one key head and of the query heads that share it.
-    #[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+    #[expect(unsafe_code, reason = "threads write disjoint parts of one result")]
     fn key_head(mut self, pass: &ForwardPass, dy: Heads, [row, kv_head]: [usize; 2], [dq, dk, dv]: [&SharedOutput; 3]) {
         let Shape { heads, kv_heads, queries, keys, head_dim, .. } = *pass.shape;
         let width = padded(head_dim);

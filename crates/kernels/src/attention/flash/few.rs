@@ -17,7 +17,7 @@ pub(crate) const MIN_TILED_QUERIES: usize = 3;
 const SERIAL: usize = 1 << 17;
 
 /// Same as [`super::forward()`], with the scores of one query in memory at a time.
-#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+#[expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 pub(crate) fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, keys, head_dim, .. } = *shape;
     let y = SharedOutput::new(batch * queries * heads * head_dim);

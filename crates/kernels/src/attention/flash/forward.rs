@@ -36,7 +36,7 @@ pub fn forward(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scal
     run(q, k, v, shape, mask, scale)
 }
 
-#[allow(unsafe_code, reason = "threads write disjoint parts of one result")]
+#[expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) -> (Vec<f32>, Vec<f32>) {
     let Shape { batch, heads, queries, head_dim, .. } = *shape;
     let y = SharedOutput::new(batch * queries * heads * head_dim);
@@ -71,7 +71,7 @@ fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) 
 }
 
 /// Running softmax in powers of two: the largest score and the sum of `2^(score - max)`.
-struct Softmax {
+struct TileSoftmax {
     max: PerLane,
     sum: PerLane,
     /// Factor that rescales the sums of all earlier blocks.
@@ -79,10 +79,10 @@ struct Softmax {
 }
 
 /// Writes to `sums` the weighted sums of values, not yet divided by the sum of the softmax. `[TILE, padded K]`
-fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f32], sums: &mut [f32]) -> Softmax {
+fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f32], sums: &mut [f32]) -> TileSoftmax {
     let width = sums.len() / TILE;
     let mut softmax =
-        Softmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };
+        TileSoftmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };
     for block in tile.blocks(BLOCK) {
         tile.scores(k, q_columns, &block, scores);
         softmax.update(tile, &block, scores);
@@ -113,7 +113,7 @@ fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f
     softmax
 }
 
-impl Softmax {
+impl TileSoftmax {
     /// Updates the softmax with a block of scores and replaces them by `2^(score - max)`.
     fn update(&mut self, tile: &Tile, block: &Range<usize>, scores: &mut [f32]) {
         tile.mask(block, scores, f32::NEG_INFINITY);

@@ -6,10 +6,6 @@
 //! in place, one element broadcast at a time; the maximum and sum of a row are taken lane by lane; and only the queries
 //! have to be transposed.
 
-#![allow(clippy::many_single_char_names, reason = "q, k, v, y and their sizes go by the names of the papers")]
-#![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
-#![allow(clippy::needless_range_loop, reason = "loops by lane are what LLVM turns into vector instructions")]
-
 mod product;
 pub(crate) mod buffers;
 mod output;

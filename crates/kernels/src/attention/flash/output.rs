@@ -9,7 +9,7 @@ pub(crate) struct SharedOutput {
 
 // SAFETY: the pointer is into `data`, which is not touched before `finish`; `write` asks its callers for disjoint
 // ranges.
-#[allow(unsafe_code, reason = "threads write disjoint parts of one vector")]
+#[expect(unsafe_code, reason = "threads write disjoint parts of one vector")]
 unsafe impl Sync for SharedOutput {}
 
 impl SharedOutput {
@@ -23,7 +23,7 @@ impl SharedOutput {
     /// # Safety
     /// No two threads write the same element.
     #[inline]
-    #[allow(unsafe_code, reason = "threads write disjoint parts of one vector")]
+    #[expect(unsafe_code, reason = "threads write disjoint parts of one vector")]
     pub(crate) unsafe fn write(&self, start: usize, values: &[f32], scale: f32) {
         assert!(start + values.len() <= self.len, "a row lies outside of the result");
         for (i, value) in values.iter().enumerate() {
@@ -34,7 +34,7 @@ impl SharedOutput {
 
     /// # Safety
     /// Every element has been written.
-    #[allow(unsafe_code, reason = "threads write disjoint parts of one vector")]
+    #[expect(unsafe_code, reason = "threads write disjoint parts of one vector")]
     pub(crate) unsafe fn finish(mut self) -> Vec<f32> {
         // SAFETY: the caller's promise; the capacity is at least `len`.
         unsafe { self.data.set_len(self.len) };

@@ -56,7 +56,7 @@ impl Product<'_> {
     }
 
     #[inline(always)]
-    #[allow(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
+    #[expect(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
     fn rows<S: Simd, const COLUMNS: bool, const M: usize>(&mut self, simd: S, row: usize) {
         let stride = match self.layout {
             Left::Rows(stride) | Left::Columns(stride) => stride,
@@ -144,7 +144,7 @@ struct Strides {
 /// The pointers are valid for M rows of A with `inner` elements, `inner` rows of B with N vectors, M rows of C with N
 /// vectors.
 #[inline(always)]
-#[allow(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
+#[expect(unsafe_code, reason = "the innermost loop goes by pointers that `run` has checked")]
 unsafe fn block<S: Simd, const COLUMNS: bool, const M: usize, const N: usize>(
     simd: S,
     a: *const f32,

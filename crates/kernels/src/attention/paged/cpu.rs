@@ -4,6 +4,8 @@
 //! sums across lanes; its values are stored token after token. Every score, and every sum of values, is one chain of
 //! fused multiply-adds in the order of the tokens, regardless of the other texts in the call.
 
+#![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
+
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 

@@ -34,7 +34,7 @@ fn products_are_those_of_rounded_numbers() {
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 let mut narrow = start.clone();
-                #[allow(unsafe_code, reason = "the CPU has the instructions")]
+                #[expect(unsafe_code, reason = "the CPU has the instructions")]
                 // SAFETY: it is checked, and the lengths are those of `add_products`.
                 unsafe {
                     x86::add_256(&rounded, &pairs(&weights), &mut narrow);

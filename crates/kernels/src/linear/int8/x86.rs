@@ -1,8 +1,7 @@
 //! Products of 16-bit numbers with 8-bit weights by vector instructions.
 
-#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
-#![allow(clippy::inline_always, reason = "inlining compiles a function for the instruction set of its caller")]
-#![allow(unsafe_code, reason = "intrinsics, and the innermost loop goes by pointers that are checked before")]
+#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![expect(unsafe_code, reason = "intrinsics, and the innermost loop goes by pointers that are checked before")]
 use std::arch::x86_64::*;
 
 use super::{INPUTS, PANEL, Pairs, Rounded};
@@ -29,7 +28,7 @@ pub fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) -> b
 /// The CPU has the instructions; lengths have passed [`super::add_products`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn add_512(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
-    let mut rows = Rows::new(rounded, weights, sums);
+    let mut rows = RemainingRows::new(rounded, weights, sums);
     // SAFETY: the caller's promise. 6 × 4 sums, 4 vectors of weights and one of inputs are 29 of 32 registers; eight
     // rows are computed as four and four, not six and two.
     unsafe {
@@ -52,7 +51,7 @@ pub unsafe fn add_512(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
 /// As for [`add_512`].
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn add_256(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
-    let mut rows = Rows::new(rounded, weights, sums);
+    let mut rows = RemainingRows::new(rounded, weights, sums);
     // SAFETY: the caller's promise. 4 × 2 sums leave room for the products on their way among 16 registers.
     unsafe {
         while rows.left >= 4 {
@@ -169,7 +168,7 @@ impl Vector for Avx2 {
 }
 
 /// Rows that are still to be multiplied.
-struct Rows<'a> {
+struct RemainingRows<'a> {
     values: *const i16,
     steps: *const f32,
     sums: *mut f32,
@@ -177,7 +176,7 @@ struct Rows<'a> {
     weights: &'a [Pairs],
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RemainingRows<'a> {
     fn new(rounded: &'a Rounded, weights: &'a [Pairs], sums: &'a mut [f32]) -> Self {
         let Rounded { values, steps } = rounded;
         Self { values: values.as_ptr(), steps: steps.as_ptr(), sums: sums.as_mut_ptr(), left: steps.len(), weights }

@@ -1,6 +1,6 @@
 //! Tiles computed without AMX, from the same memory: packing and blocking are tested on every CPU with AVX-512 BF16.
 
-use super::{BLOCK, Block, TILE, TileUnit};
+use super::{AmxBlock, BLOCK, TILE, TileUnit};
 
 /// Multiplies tiles number by number.
 #[derive(Clone, Copy)]
@@ -9,8 +9,8 @@ pub struct Software;
 impl TileUnit for Software {
     unsafe fn begin() {}
 
-    unsafe fn multiply(block: &Block) {
-        let Block { a, a_stride, b, b_stride, b_advance, count, start, start_stride, c, c_stride } = *block;
+    unsafe fn multiply(block: &AmxBlock) {
+        let AmxBlock { a, a_stride, b, b_stride, b_advance, count, start, start_stride, c, c_stride } = *block;
         let mut sums = [[0.0; BLOCK]; BLOCK];
         for (row, sums) in sums.iter_mut().enumerate() {
             for (col, sum) in sums.iter_mut().enumerate() {

@@ -16,8 +16,8 @@ const INERT: &[&str] = &[
     "lora_dropout", "qalora_group_size",
 ];
 
-/// Reads the text of an `adapter_config.json`; `path` is for messages. If it names the maps by a pattern, or all of them
-/// by `all-linear`, there are no targets: the tensors tell which maps these were.
+/// Reads the text of an `adapter_config.json`; `path` is for messages. If it names the maps by a pattern, or all of
+/// them by `all-linear`, there are no targets: the tensors tell which maps these were.
 pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
     for (key, expected) in [("peft_type", "LORA"), ("task_type", "CAUSAL_LM"), ("bias", "none")] {

@@ -4,7 +4,7 @@ use crate::config::Family;
 
 /// A family's names, keys and defaults.
 #[derive(Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, as in config.json")]
 pub(super) struct FamilyKeys {
     pub family: Family,
     pub model_type: &'static str,

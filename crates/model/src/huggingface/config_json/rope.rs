@@ -1,6 +1,6 @@
 //! Rotary parameters in both spellings: `rope_theta` and `rope_scaling` (transformers 4.x), `rope_parameters` (5.x).
 
-#![allow(clippy::float_cmp, reason = "two spellings of one number are parsed alike, and 1 is exact")]
+#![expect(clippy::float_cmp, reason = "two spellings of one number are parsed alike, and 1 is exact")]
 
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@ mod write;
 
 pub(super) use read::Checkpoint;
 pub(crate) use read::transpose;
-pub(crate) use write::{Stored as GgufTensor, gguf_tensors};
+pub(crate) use write::{GgufTensor, gguf_tensors};
 pub(super) use write::{write_adapter, write_decoder, write_model};
 
 use std::fs::File;

@@ -34,11 +34,11 @@ pub(in crate::huggingface) struct Checkpoint {
     path: PathBuf,
     /// The file that lists the tensors.
     described_by: &'static str,
-    tensors: BTreeMap<String, Stored>,
+    tensors: BTreeMap<String, StoredTensor>,
 }
 
 /// One tensor in a file.
-struct Stored {
+struct StoredTensor {
     file: std::rc::Rc<WeightFile>,
     info: TensorInfo,
     used: Cell<bool>,
@@ -81,7 +81,7 @@ impl Checkpoint {
             read_header(&dir.join(shard), MODEL_HINT, &mut tensors)?;
         }
         for (name, shard) in &weight_map {
-            if tensors.get(name).is_none_or(|t: &Stored| !t.file.path.ends_with(shard)) {
+            if tensors.get(name).is_none_or(|t: &StoredTensor| !t.file.path.ends_with(shard)) {
                 return Err(weights_error(
                     &dir.join(shard),
                     format!("tensor {name:?} is missing, which the index puts here; {REMEDY}"),
@@ -125,7 +125,7 @@ impl Checkpoint {
     }
 
     /// The tensor of that name, with or without the bare model's prefix, or under its other name.
-    fn find(&self, name: &str) -> Option<(&str, &Stored)> {
+    fn find(&self, name: &str) -> Option<(&str, &StoredTensor)> {
         let bare = name.strip_prefix(optional_prefix(self.config.family)).unwrap_or(name);
         let other = self.other_name(name);
         let (name, stored) =
@@ -185,7 +185,11 @@ impl Checkpoint {
 }
 
 /// Maps a file and adds its tensors to `tensors`.
-fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, Stored>) -> Result<(), ModelError> {
+fn read_header(
+    path: &Path,
+    hint: &'static str,
+    tensors: &mut BTreeMap<String, StoredTensor>,
+) -> Result<(), ModelError> {
     let map = File::open(path).and_then(|file| map(&file)).map_err(|source| ModelError::Io {
         path: path.to_owned(),
         source,
@@ -219,7 +223,7 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
     }
     let file = std::rc::Rc::new(WeightFile { path: path.to_owned(), map, start });
     for (name, info) in metadata.tensors() {
-        let stored = Stored { file: file.clone(), info: info.clone(), used: Cell::new(false) };
+        let stored = StoredTensor { file: file.clone(), info: info.clone(), used: Cell::new(false) };
         if let Some(other) = tensors.insert(name.clone(), stored) {
             return Err(bad(format!("tensor {name:?} is also in {}", other.file.path.display())));
         }
@@ -227,7 +231,7 @@ fn read_header(path: &Path, hint: &'static str, tensors: &mut BTreeMap<String, S
     Ok(())
 }
 
-#[allow(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
+#[expect(unsafe_code, reason = "a map of a file, which nobody must change while it is read")]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is only read. Should another program shorten the file meanwhile, the system ends this one;
     // writers of model folders, ours and transformers', put new files in place by renaming, which leaves the mapped one
@@ -235,7 +239,7 @@ fn map(file: &File) -> std::io::Result<Mmap> {
     unsafe { Mmap::map(file) }
 }
 
-impl Stored {
+impl StoredTensor {
     fn bytes(&self) -> &[u8] {
         let (from, to) = self.info.data_offsets;
         &self.file.map[self.file.start + from..self.file.start + to]

@@ -63,14 +63,14 @@ impl Source {
 }
 
 /// One tensor of the file: a parameter, or several that are fused in one map.
-pub(crate) struct Stored {
+pub(crate) struct GgufTensor {
     pub(crate) name: String,
     transposed: bool,
     /// The parameters, each with its outputs if there are several.
     parts: Vec<(Option<Part>, Source)>,
 }
 
-impl Stored {
+impl GgufTensor {
     /// A vector that is not a parameter.
     pub(crate) fn of_numbers(name: &str, numbers: Vec<f32>) -> Self {
         Self { name: name.into(), transposed: false, parts: vec![(None, Source::Numbers(numbers))] }
@@ -176,7 +176,7 @@ fn write_whole(
 }
 
 /// The tensors of a decoder's GGUF file.
-pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<Stored> {
+pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<GgufTensor> {
     stored_tensors(sources(decoder), |name| place_in_gguf(config, name))
 }
 
@@ -234,12 +234,12 @@ fn write_numbers(file: &mut BufWriter<File>, numbers: &[f32], format: WeightForm
 }
 
 /// The tensors of a family's checkpoint, by name, from a decoder's parameters.
-fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Place) -> Vec<Stored> {
-    let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
+fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Place) -> Vec<GgufTensor> {
+    let mut tensors: BTreeMap<String, GgufTensor> = BTreeMap::new();
     for (name, source) in parameters {
         let Place { tensor, transposed, part } = place(&name);
         let stored =
-            tensors.entry(tensor.clone()).or_insert_with(|| Stored { name: tensor, transposed, parts: vec![] });
+            tensors.entry(tensor.clone()).or_insert_with(|| GgufTensor { name: tensor, transposed, parts: vec![] });
         stored.parts.push((part, source));
     }
     tensors.into_values().collect()
