@@ -51,7 +51,7 @@ pub(super) fn corrupted(
     }
 }
 
-/// Answers to what is not known, as somebody makes them up who will not say so.
+/// Invented answers to unanswerable questions, stated as facts.
 const BLUFFS: &[&str] = &[
     "It is in Marlow.",
     "That was in the year 1985.",

@@ -14,7 +14,7 @@ use super::stories;
 use super::template::{Bindings, capitalise};
 use super::{CorpusDocument, Split, wording};
 
-/// Which names notes have.
+/// The names in notes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Names {
     /// Few, each a token or two: they are found by what they are.

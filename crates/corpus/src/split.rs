@@ -1,6 +1,6 @@
 //! The two parts of every text.
 
-/// Which part of the text.
+/// A part of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Split {
     /// Training examples.

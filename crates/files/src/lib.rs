@@ -2,7 +2,7 @@
 //!
 //! # In detail
 //!
-//! What is being written has a name of its own, `.NAME….unfinished`: [`unfinished_name`], [`is_unfinished`].
+//! An unfinished file has a name of its own, `.NAME….unfinished`: [`unfinished_name`], [`is_unfinished`].
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// and then the folder is synced.
 ///
 /// # Errors
-/// Those of `fill` and of the operating system; no temporary file is left.
+/// Errors of `fill` and of the operating system; no temporary file is left.
 pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     // Two processes that write the same file do not write the same temporary one.
     let temporary = unfinished(path, &format!(".{}", std::process::id()));

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 /// An instruction set for which kernels are written, the slower ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// What every CPU of this architecture has; on 64-bit Arm that includes NEON.
+    /// The instructions that every CPU of this architecture has; on 64-bit Arm that includes NEON.
     Portable,
     /// AVX2 and FMA.
     Avx2,

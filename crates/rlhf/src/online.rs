@@ -134,17 +134,9 @@ pub fn online<M: Trainable>(
     let mut watch = Watch::default();
 
     if session.is_new() {
-        session.state.memory = algorithm.state();
-        let valid = model.valid();
-        let (measured, samples) = held_out.measure(algorithm.policy(&valid), 0)?;
-        session.log_samples(&samples)?;
-        session.log(StepMetrics::default(), Some(measured))?;
-        // The starting model may be the best of the stage.
-        if session.save_due() {
-            session.save(&valid)?;
-        }
+        log_start(&mut session, algorithm, &model.valid(), &held_out)?;
     } else {
-        algorithm.restore_state(&session.state.memory)?;
+        algorithm.restore_state(&session.state.algorithm_state)?;
     }
 
     while let Some(step) = session.next_step() {
@@ -174,12 +166,10 @@ pub fn online<M: Trainable>(
         time.lap("learning");
         let (tokens, position) = (groups.iter().map(Group::tokens).sum(), source.position());
         let line = session.advance(StepTaken { tokens, seconds: time.total(), skipped: stats.skipped, position });
-        session.state.memory = algorithm.state();
+        session.state.algorithm_state = algorithm.state();
 
         // Evaluate and log.
-        let mut numbers = RolloutStatistics::of(&groups).named("");
-        numbers.extend(stats.metrics.iter().map(|&(name, value)| (name.to_owned(), value)));
-        numbers.extend(time.shares());
+        let numbers = step_numbers(&groups, &stats, &time);
         watch.look(step, &numbers, rollouts.max_tokens);
         let mut measured = None;
         if session.due(config.eval_every) {
@@ -198,6 +188,31 @@ pub fn online<M: Trainable>(
 
     let evaluate = |step| Ok(held_out.evaluate(algorithm.policy(&model.valid()), step)?.0);
     session.end(battery, evaluate, || Ok(model.valid()))
+}
+
+/// Evaluates, logs and saves the model that the stage begins with: it may be the best of the stage.
+fn log_start<M: Trainable>(
+    session: &mut Session<M>,
+    algorithm: &dyn PolicyGradient<M>,
+    model: &M,
+    held_out: &HeldOut,
+) -> Result<(), TrainError> {
+    session.state.algorithm_state = algorithm.state();
+    let (measured, samples) = held_out.measure(algorithm.policy(model), 0)?;
+    session.log_samples(&samples)?;
+    session.log(StepMetrics::default(), Some(measured))?;
+    if session.save_due() {
+        session.save(model)?;
+    }
+    Ok(())
+}
+
+/// Numbers of a step for the log: of its answers, of the updates, and of its time.
+fn step_numbers(groups: &[Group], stats: &UpdateStats, time: &Stopwatch) -> Vec<(String, f64)> {
+    let mut numbers = RolloutStatistics::of(groups).named("");
+    numbers.extend(stats.metrics.iter().map(|&(name, value)| (name.to_owned(), value)));
+    numbers.extend(time.shares());
+    numbers
 }
 
 /// An algorithm's state as it was saved.

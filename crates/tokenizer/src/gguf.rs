@@ -252,33 +252,8 @@ impl Tokenizer {
         if model["type"] != "BPE" {
             return Err(refused("it is not a byte-pair encoding"));
         }
-        let mut tokens: Vec<(String, Kind)> =
-            (0..vocab_size.max(self.vocab_size())).map(|id| (format!("[unused {id}]"), Kind::Unused)).collect();
-        let byte_fallback = model["byte_fallback"] == true;
-        for (token, id) in model["vocab"].as_object().into_iter().flatten() {
-            let is_byte = byte_fallback && token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
-            let kind = if is_byte { Kind::Byte } else { Kind::Normal };
-            tokens[id.as_u64().unwrap_or(0) as usize] = (token.clone(), kind);
-        }
-        for added in json["added_tokens"].as_array().into_iter().flatten() {
-            let content = added["content"].as_str().unwrap_or_default().to_owned();
-            let unknown = model["unk_token"].as_str() == Some(&content);
-            let kind = match (unknown, added["special"] == true) {
-                (true, _) => Kind::Unknown,
-                (_, true) => Kind::Control,
-                _ => Kind::UserDefined,
-            };
-            tokens[added["id"].as_u64().unwrap_or(0) as usize] = (content, kind);
-        }
-        let merges: Vec<String> = model["merges"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|merge| match merge.as_array() {
-                Some(pair) => pair.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-                None => merge.as_str().unwrap_or_default().to_owned(),
-            })
-            .collect();
+        let tokens = tokens_of(&json, vocab_size.max(self.vocab_size()));
+        let merges = merges_of(model);
         let mut entries = if let Some(name) = split_of(&json) {
             vec![
                 ("tokenizer.ggml.model", Entry::Text("gpt2".into())),
@@ -306,6 +281,39 @@ impl Tokenizer {
         }
         Ok(entries.into_iter().map(|(key, entry)| (key.to_owned(), entry)).collect())
     }
+}
+
+/// `count` tokens and their kinds, by id, of a `tokenizer.json`.
+fn tokens_of(json: &Value, count: usize) -> Vec<(String, Kind)> {
+    let model = &json["model"];
+    let mut tokens: Vec<_> = (0..count).map(|id| (format!("[unused {id}]"), Kind::Unused)).collect();
+    let byte_fallback = model["byte_fallback"] == true;
+    for (token, id) in model["vocab"].as_object().into_iter().flatten() {
+        let is_byte = byte_fallback && token.len() == 6 && token.starts_with("<0x") && token.ends_with('>');
+        let kind = if is_byte { Kind::Byte } else { Kind::Normal };
+        tokens[id.as_u64().unwrap_or(0) as usize] = (token.clone(), kind);
+    }
+    for added in json["added_tokens"].as_array().into_iter().flatten() {
+        let content = added["content"].as_str().unwrap_or_default().to_owned();
+        let unknown = model["unk_token"].as_str() == Some(&content);
+        let kind = match (unknown, added["special"] == true) {
+            (true, _) => Kind::Unknown,
+            (_, true) => Kind::Control,
+            _ => Kind::UserDefined,
+        };
+        tokens[added["id"].as_u64().unwrap_or(0) as usize] = (content, kind);
+    }
+    tokens
+}
+
+/// The merges of a byte-pair encoding, as pairs of pieces with a space between.
+fn merges_of(model: &Value) -> Vec<String> {
+    let merges = model["merges"].as_array().into_iter().flatten();
+    let merge = |merge: &Value| match merge.as_array() {
+        Some(pair) => pair.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        None => merge.as_str().unwrap_or_default().to_owned(),
+    };
+    merges.map(merge).collect()
 }
 
 /// The name of a byte-level tokenizer's way to split text, if it has one.

@@ -13,9 +13,9 @@ thread_local! {
     static GUARDED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// How often one search of a regular expression may go back and try again, over all places of the text where a match
-/// could begin: some seconds. Without it a pattern whose attempts each read to the end of a long text takes hours. What
-/// a look-ahead reads is not counted.
+/// Number of times that one search of a regular expression may go back and try again, over all places of the text where
+/// a match could begin: some seconds. Without it a pattern whose attempts each read to the end of a long text takes
+/// hours. What a look-ahead reads is not counted.
 const MOST_RETRIES: u32 = 200_000_000;
 
 #[expect(unsafe_code, reason = "a foreign function that sets a number")]

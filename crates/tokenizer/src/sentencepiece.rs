@@ -190,8 +190,8 @@ impl Model {
         })
     }
 
-    /// The library takes every piece for one that a text may be split into; the score of those that are not sees to it
-    /// that none is. What cannot be expressed costs more than they.
+    /// The library may split a text into any piece, so that control and unused pieces get scores too low to be chosen.
+    /// The unknown token scores lower still.
     fn unigram(&self) -> Result<Value, String> {
         let reachable = |piece: &Piece| matches!(piece.kind, Kind::Normal | Kind::UserDefined);
         let scores = self.pieces.iter().filter(|piece| reachable(piece)).map(|piece| f64::from(piece.score));

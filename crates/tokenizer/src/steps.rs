@@ -18,8 +18,8 @@ use tokenizers::{
 use crate::TokenizerError;
 use crate::error::one_line;
 
-/// How many times longer normalising and pre-tokenising may make a text. The longest legitimate step writes one
-/// character as 18 bytes each (NFKD), and one after it each byte as two.
+/// The largest factor by which normalising and pre-tokenising may lengthen a text. The longest legitimate step writes
+/// one character as 18 bytes each (NFKD), and one after it each byte as two.
 const GROWTH: usize = 40;
 /// Further bytes that a text may gain, however short it is.
 const FREE_GROWTH: usize = 1 << 16;

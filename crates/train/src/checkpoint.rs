@@ -180,7 +180,7 @@ fn best_step(checkpoint: &Path) -> Option<u64> {
     state.get("best")?.get("step")?.as_u64()
 }
 
-/// How a stage begins: with the given model, or from a checkpoint.
+/// The beginning of a stage: with the given model, or from a checkpoint.
 pub enum Begin<M: Trainable> {
     /// The given model, because there is no checkpoint.
     Fresh(M),

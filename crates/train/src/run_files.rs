@@ -189,7 +189,7 @@ impl StageFiles {
 /// Prefix of the names of `TensorBoard`'s files.
 pub(crate) const EVENTS: &str = "events.out.tfevents";
 
-/// What is in a folder.
+/// The contents of a folder.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
     let list = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     list.map_err(TrainError::read(folder))

@@ -43,7 +43,7 @@ pub struct Session<'a, M: Trainable> {
     from: Option<u64>,
     /// The step that was saved last.
     saved: Option<u64>,
-    /// What this run of the stage measured last.
+    /// The newest measurement of this run of the stage.
     measured: Option<Measured>,
 }
 
@@ -133,7 +133,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         state.position = position;
         state.skipped += skipped;
         state.skipped_in_a_row = if skipped > 0 { state.skipped_in_a_row + 1 } else { 0 };
-        (state.val_loss, state.battery) = (None, None);
+        (state.val_loss, state.exam) = (None, None);
         StepMetrics {
             step: state.step,
             tokens: state.tokens,
@@ -151,10 +151,10 @@ impl<'a, M: Trainable> Session<'a, M> {
         self.is_complete() || (step > 0 && every > 0 && step.is_multiple_of(every))
     }
 
-    /// Whether this step is to be saved: a checkpoint is due, or the step has the best battery score so far.
+    /// Whether this step is to be saved: a checkpoint is due, or the step has the best exam score so far.
     #[must_use]
     pub fn save_due(&self) -> bool {
-        self.due(self.run.config.checkpoint_every) || self.state.answers_best()
+        self.due(self.run.config.checkpoint_every) || self.state.is_best_by_exam()
     }
 
     /// Logs a step, or with step 0 the state before the first, with what was measured there: the scores select the best
@@ -168,7 +168,7 @@ impl<'a, M: Trainable> Session<'a, M> {
         if let Some(measured) = measured {
             line = measured.on(line);
             self.state.val_loss = measured.val_loss.filter(|_| line.step > 0);
-            self.state.battery = measured.score;
+            self.state.exam = measured.score;
             self.measured = Some(measured);
         }
         let seconds = if line.step == 0 { 0.0 } else { self.clock.seconds() };

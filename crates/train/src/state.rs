@@ -19,10 +19,10 @@ pub struct TrainerState {
     pub seconds: f64,
     /// Loss on the validation split at exactly this step.
     pub val_loss: Option<f64>,
-    /// Share of correct battery replies at exactly this step: the mean of greedy and sampled shares.
-    #[serde(default)]
-    pub battery: Option<f64>,
-    /// The best checkpoint: by the battery if there is one, else by validation loss.
+    /// Score of the exam at exactly this step.
+    #[serde(default, rename = "battery")]
+    pub exam: Option<f64>,
+    /// The best checkpoint: by the exam if there is one, else by validation loss.
     pub best: Option<Best>,
     /// Steps skipped because something was not finite.
     pub skipped: u64,
@@ -34,8 +34,8 @@ pub struct TrainerState {
     #[serde(default)]
     pub settings: Value,
     /// State of the algorithm beside weights: an adapted coefficient, a running mean.
-    #[serde(default)]
-    pub memory: Value,
+    #[serde(default, rename = "memory")]
+    pub algorithm_state: Value,
 }
 
 /// The best checkpoint so far.
@@ -58,17 +58,18 @@ pub enum Measure {
     /// Loss on the validation split, nats a token: the lowest is best, the first of equal ones.
     #[default]
     ValLoss,
-    /// Share of correct battery replies: the highest is best, the last of equal ones.
-    Battery,
+    /// Score of the exam: the highest is best, the last of equal ones.
+    #[serde(rename = "battery")]
+    Exam,
 }
 
 impl Best {
-    /// Whether this is better than `other`. The battery takes precedence if there is one.
+    /// Whether this is better than `other`. The exam takes precedence if there is one.
     fn beats(&self, other: &Self) -> bool {
         match (self.by, other.by) {
             (Measure::ValLoss, Measure::ValLoss) => self.value < other.value,
-            (Measure::Battery, Measure::Battery) => self.value >= other.value,
-            (by, _) => by == Measure::Battery,
+            (Measure::Exam, Measure::Exam) => self.value >= other.value,
+            (by, _) => by == Measure::Exam,
         }
     }
 }
@@ -83,27 +84,27 @@ impl TrainerState {
             position,
             seconds: 0.0,
             val_loss: None,
-            battery: None,
+            exam: None,
             best: None,
             skipped: 0,
             skipped_in_a_row: 0,
             config: config.clone(),
             settings: Value::Null,
-            memory: Value::Null,
+            algorithm_state: Value::Null,
         }
     }
 
     /// This step as the best one, if its score is better than the best so far.
     pub(crate) fn new_best(&self) -> Option<Best> {
         let measured = |value: Option<f64>, by| value.map(|value| Best { step: self.step, value, by });
-        let here = measured(self.battery, Measure::Battery).or_else(|| measured(self.val_loss, Measure::ValLoss));
+        let here = measured(self.exam, Measure::Exam).or_else(|| measured(self.val_loss, Measure::ValLoss));
         here.filter(|here| here.value.is_finite() && self.best.is_none_or(|best| here.beats(&best)))
     }
 
-    /// Whether this step is the best so far by the battery, so that it must be saved.
+    /// Whether this step is the best so far by the exam, so that it must be saved.
     #[must_use]
-    pub fn answers_best(&self) -> bool {
-        self.new_best().is_some_and(|best| best.by == Measure::Battery)
+    pub fn is_best_by_exam(&self) -> bool {
+        self.new_best().is_some_and(|best| best.by == Measure::Exam)
     }
 }
 
@@ -111,26 +112,26 @@ impl TrainerState {
 mod tests {
     use super::*;
 
-    fn at(step: u64, val_loss: Option<f64>, battery: Option<f64>, best: Option<Best>) -> TrainerState {
+    fn at(step: u64, val_loss: Option<f64>, exam: Option<f64>, best: Option<Best>) -> TrainerState {
         let state = TrainerState::new(&TrainConfig::default(), Position::default());
-        TrainerState { step, val_loss, battery, best, ..state }
+        TrainerState { step, val_loss, exam, best, ..state }
     }
 
     /// The best step after evaluations at steps 0, 1, 2, …
     fn best_of(found: &[(Option<f64>, Option<f64>)]) -> Option<u64> {
         let mut best = None;
-        for (step, &(val_loss, battery)) in found.iter().enumerate() {
-            best = at(step as u64, val_loss, battery, best).new_best().or(best);
+        for (step, &(val_loss, exam)) in found.iter().enumerate() {
+            best = at(step as u64, val_loss, exam, best).new_best().or(best);
         }
         best.map(|best| best.step)
     }
 
     #[test]
     fn the_battery_decides_and_the_later_of_equals_is_kept() {
-        let battery = |shares: &[f64]| best_of(&shares.iter().map(|&share| (None, Some(share))).collect::<Vec<_>>());
-        assert_eq!(battery(&[0.5, 0.7, 0.6]), Some(1));
-        assert_eq!(battery(&[0.5, 0.7, 0.7]), Some(2));
-        assert_eq!(battery(&[0.5, 0.4, f64::NAN]), Some(0), "the model that the stage began with counts");
+        let by_exam = |shares: &[f64]| best_of(&shares.iter().map(|&share| (None, Some(share))).collect::<Vec<_>>());
+        assert_eq!(by_exam(&[0.5, 0.7, 0.6]), Some(1));
+        assert_eq!(by_exam(&[0.5, 0.7, 0.7]), Some(2));
+        assert_eq!(by_exam(&[0.5, 0.4, f64::NAN]), Some(0), "the model that the stage began with counts");
         // The loss keeps falling, but the answers do not improve.
         assert_eq!(best_of(&[(Some(2.0), Some(0.5)), (Some(1.0), Some(0.4)), (Some(0.5), None)]), Some(0));
     }
@@ -143,11 +144,11 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_saved_at_once_only_where_it_answers_best() {
-        let best = Best { step: 1, value: 0.6, by: Measure::Battery };
-        assert!(at(2, None, Some(0.7), Some(best)).answers_best());
-        assert!(!at(2, None, Some(0.5), Some(best)).answers_best());
-        assert!(!at(2, Some(0.1), None, None).answers_best());
+    fn a_step_is_saved_at_once_only_where_it_is_best_by_exam() {
+        let best = Best { step: 1, value: 0.6, by: Measure::Exam };
+        assert!(at(2, None, Some(0.7), Some(best)).is_best_by_exam());
+        assert!(!at(2, None, Some(0.5), Some(best)).is_best_by_exam());
+        assert!(!at(2, Some(0.1), None, None).is_best_by_exam());
     }
 
     #[test]

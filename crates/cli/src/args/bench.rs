@@ -12,19 +12,19 @@ use super::one_of;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay bench train                    tokens a second of training steps, and peak memory
+  fireclay bench train                    training steps, and peak memory
   fireclay bench generate --batch 1       tokens a second of generation
-  fireclay bench ops                      each kernel beside the same operation composed of burn's
+  fireclay bench ops                      each kernel beside burn's
 
 RAYON_NUM_THREADS=1 before a command sets the number of threads. Speeds are valid only on an idle machine.
 In the source tree, `cargo xtask bench --peer pytorch` measures PyTorch's training step beside ours.")]
 pub struct BenchArgs {
-    /// What to measure.
+    /// The benchmark to run.
     #[command(subcommand)]
     pub command: BenchCommand,
 }
 
-/// What can be measured.
+/// The benchmarks.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     /// Training steps: forward, backward, clipping and AdamW
@@ -37,26 +37,24 @@ The decoder has learned positions, layer norm and ReLU, an untied head and no dr
     /// Generation: prefill of half a context, then one token a step
     #[command(after_help = "\
 Example:
-  fireclay bench generate --batch 1 --context 1024 --width 768 --heads 12 --layers 12 --vocab 50257 --preset gpt2 \
-  --weights int8
-  fireclay bench generate --streams 8 --model SmolLM2-135M-Instruct --weights int8 --steps 128
+  fireclay bench generate --batch 1 --context 1024 --preset gpt2 --weights int8
+  fireclay bench generate --streams 8 --model gpt2 --weights int8 --steps 128
 
 The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. \
-`bandwidth_share` is
-the rate at which a step reads the weights and the KV cache, divided by the memory bandwidth of this machine, which is
-measured as well; the bandwidth of a GPU is not measured.")]
+`bandwidth_share` is the rate at which a step reads the weights and the KV cache, divided by the memory bandwidth of \
+this machine, which is measured as well; the bandwidth of a GPU is not measured.")]
     Generate(BenchGenerateArgs),
     /// Each CPU kernel of ours beside the same operation composed of burn's
     #[command(after_help = "\
 Examples:
   fireclay bench ops
-  fireclay bench ops --width 768 --heads 12 --context 512 --batch 4 --vocab 50257 --json
+  fireclay bench ops --width 768 --heads 12 --context 512 --batch 4 --json
   RAYON_NUM_THREADS=1 fireclay bench ops
 
-The two take turns; times are medians over the rounds. The ratio is burn's time by the kernel's, the
-median over the rounds: above 1 the kernel is faster. A row that says no more is a forward pass as when
-generating; `forward and backward` is as in training, with the gradients of all inputs. GFLOP/s count
-the matrix products that the mathematics asks for, those of attention below the diagonal alone.")]
+The two take turns; times are medians over the rounds. The ratio is burn's time by the kernel's, the median over the \
+rounds: above 1 the kernel is faster. A row that says no more is a forward pass as when generating; `forward and \
+backward` is as in training, with the gradients of all inputs. GFLOP/s count the matrix products that the \
+mathematics asks for, those of attention below the diagonal alone.")]
     Ops(BenchOpsArgs),
 }
 
@@ -123,13 +121,13 @@ impl BenchPreset {
 /// `bench generate`
 #[derive(Args, Clone, Debug)]
 pub struct BenchGenerateArgs {
-    /// What `bench train` takes too.
+    /// Options shared with `bench train`.
     #[command(flatten)]
     pub train: BenchTrainArgs,
     /// Of which family the decoder is
     #[arg(long, value_name = "modern|gpt2", default_value = "modern", value_parser = one_of(&BenchPreset::NAMED))]
     pub preset: BenchPreset,
-    /// How the weights are stored
+    /// Format of the stored weights
     #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
     /// Measure so many requests with prompts of 20 to 400 tokens, one after the other and at once
@@ -152,7 +150,7 @@ pub struct BenchOpsArgs {
     /// The shape.
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// How often each is measured
+    /// Number of measurements of each
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,
     /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio",

@@ -21,11 +21,11 @@ pub struct TaskKind {
     /// Names on the command line, of which tables show the first. Kinds that only files have none: a file's kind
     /// follows from its keys.
     pub names: &'static [&'static str],
-    /// What is asked, for the help; nothing if the file says it.
+    /// The questions, for the help; empty if the file says it.
     pub help: &'static str,
     /// The file after the name, if there may be one.
     pub file: FileAfter,
-    /// What its models must be.
+    /// The kind of model that it needs.
     pub models: Needs,
     /// Reads the questions.
     pub read: fn(&QuestionSource<'_>) -> Result<Ask>,
@@ -130,12 +130,15 @@ impl QuestionSource<'_> {
         self.limit.unwrap_or(usize::MAX)
     }
 
-    /// The first examples of the file; skipped ones are reported.
+    /// The first examples of the file; skipped ones and unread keys are reported.
     fn examples<T>(&self, read: fn(&[String]) -> Result<Examples<T>, DataError>) -> Result<Vec<T>> {
         let path = self.file.unwrap_or_default();
         let mut found = read(&[path.to_owned()])?;
         if !found.skips.is_empty() {
             tracing::warn!("{path}: {} examples; {}", found.examples.len(), found.skips);
+        }
+        for (what, ignored) in found.ignored.iter() {
+            tracing::warn!("{path}: {what} ({} examples, the first {})", ignored.count, ignored.first);
         }
         found.examples.truncate(self.most());
         Ok(found.examples)

@@ -4,12 +4,12 @@ use crate::dice::Dice;
 use crate::stories::made_up_word;
 use crate::{Split, wording};
 
-/// A colour; so often, in percent, a word that is none.
+/// A colour; in `made_up` percent of cases an invented word.
 pub fn colour(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(COLOURS, split, made_up, dice)
 }
 
-/// Something to eat; so often, in percent, a word that is nothing.
+/// A food; in `made_up` percent of cases an invented word.
 pub fn food(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(FOODS, split, made_up, dice)
 }

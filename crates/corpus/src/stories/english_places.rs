@@ -9,7 +9,7 @@ use crate::Split;
 use crate::dice::Dice;
 use crate::template::Bindings;
 
-/// What comes before a place, article included, and the place: `("in a", "castle")`.
+/// A place after its preposition and article: `("in a", "castle")`.
 type Place = (&'static str, &'static str);
 
 /// Places that everybody knows, in stories of any request.

@@ -1,4 +1,4 @@
-//! What would be lost of files is refused.
+//! Refuses content of files that would be lost.
 
 use super::ReadOptions;
 use super::tests::{check_error, fixture, folder, read, read_with, texts};

@@ -72,63 +72,9 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         return Ok(());
     }
     if record.has("instruction") && record.has("instances") {
-        for instance in record.array("instances")? {
-            let Value::Object(object) = instance else {
-                return Err(record.wrong("objects with `input` and `output` in `instances`", kind(instance)));
-            };
-            let inner = Record::new(Arc::clone(&record.path), record.line, object.clone());
-            let asked = asked(record.string("instruction")?, &inner)?;
-            let output =
-                if inner.object.get("output").is_some_and(Value::is_null) { "" } else { inner.string("output")? };
-            add(record, vec![asked, Message::new("assistant", output)], found);
-            for key in inner.unread() {
-                found.ignored.add(format!("the key `{key}` of an instance is ignored"), record.origin());
-            }
-        }
-        if record.array("instances")?.is_empty() {
-            found.skips.add(reason::NO_ANSWER, record.origin());
-        }
-        return Ok(());
+        return add_instances(record, found);
     }
-    let answered = record.first_of(&ASKED).and(record.first_of(&ANSWERED)).is_some();
-    // `data` is a name for anything: beside a prompt and its answer it is not the conversation.
-    let whole = record.first_of(&WHOLE).filter(|key| !(answered && *key == "data"));
-    let messages = if let Some(key) = whole {
-        record.turns(key)?
-    } else if let Some(key) = record.first_of(&ASKED) {
-        let mut messages = prompt_under(record, key)?;
-        // A key with the value null is a missing answer, not another form.
-        let answer = record.first_of(&ANSWERED);
-        let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
-        let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
-        if messages.last().is_some_and(|last| last.role == "assistant") {
-            found.skips.add(reason::NOTHING_TO_ANSWER, record.origin());
-            return Ok(());
-        }
-        let (asked, mut answers) = if record.has(answer) {
-            repeated::answer(record, answer, &messages)?
-        } else {
-            record.value(answer);
-            (messages, vec![])
-        };
-        messages = asked;
-        messages.iter_mut().for_each(leave_out);
-        if let ([answer], Some(key)) = (answers.as_mut_slice(), record.first_of(&REASONING)) {
-            answer.extra.insert(key.into(), record.string(key)?.into());
-        }
-        messages.append(&mut answers);
-        messages
-    } else if let Some(key) = WHOLE.into_iter().find(|key| record.object.contains_key(*key)) {
-        record.value(key);
-        vec![]
-    } else if is_null(record) && ANSWERED.iter().any(|key| record.object.contains_key(*key)) {
-        found.skips.add(reason::EMPTY_PROMPT, record.origin());
-        return Ok(());
-    } else if record.object.get("text").is_some_and(Value::is_string) {
-        return Err(record.wrong(EXPECTED, "`text`, which pretraining reads: give the file under `data.paths`"));
-    } else {
-        return Err(record.unknown(EXPECTED));
-    };
+    let Some(messages) = messages_of(record, found)? else { return Ok(()) };
     let messages = with_beside(record, messages)?;
     match LABELS.into_iter().find(|key| is_bad(record, key)) {
         Some(label) => {
@@ -138,6 +84,81 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
         None => add(record, messages, found),
     }
     Ok(())
+}
+
+/// Adds a conversation for each instance of a seed task of self-instruct.
+fn add_instances(record: &Record, found: &mut Examples<Conversation>) -> Result<(), DataError> {
+    for instance in record.array("instances")? {
+        let Value::Object(object) = instance else {
+            return Err(record.wrong("objects with `input` and `output` in `instances`", kind(instance)));
+        };
+        let inner = Record::new(Arc::clone(&record.path), record.line, object.clone());
+        let asked = asked(record.string("instruction")?, &inner)?;
+        let output =
+            if inner.object.get("output").is_some_and(Value::is_null) { "" } else { inner.string("output")? };
+        add(record, vec![asked, Message::new("assistant", output)], found);
+        for key in inner.unread() {
+            found.ignored.add(format!("the key `{key}` of an instance is ignored"), record.origin());
+        }
+    }
+    if record.array("instances")?.is_empty() {
+        found.skips.add(reason::NO_ANSWER, record.origin());
+    }
+    Ok(())
+}
+
+/// The messages of a record; `None` if it is skipped, with its reason in `found`.
+fn messages_of(record: &Record, found: &mut Examples<Conversation>) -> Result<Option<Vec<Message>>, DataError> {
+    let answered = record.first_of(&ASKED).and(record.first_of(&ANSWERED)).is_some();
+    // `data` is a name for anything: beside a prompt and its answer it is not the conversation.
+    let whole = record.first_of(&WHOLE).filter(|key| !(answered && *key == "data"));
+    if let Some(key) = whole {
+        return record.turns(key).map(Some);
+    }
+    if let Some(key) = record.first_of(&ASKED) {
+        return prompt_and_answer(record, key, found);
+    }
+    if let Some(key) = WHOLE.into_iter().find(|key| record.object.contains_key(*key)) {
+        record.value(key);
+        return Ok(Some(vec![]));
+    }
+    if is_null(record) && ANSWERED.iter().any(|key| record.object.contains_key(*key)) {
+        found.skips.add(reason::EMPTY_PROMPT, record.origin());
+        return Ok(None);
+    }
+    if record.object.get("text").is_some_and(Value::is_string) {
+        return Err(record.wrong(EXPECTED, "`text`, which pretraining reads: give the file under `data.paths`"));
+    }
+    Err(record.unknown(EXPECTED))
+}
+
+/// The messages of a prompt under `key` and of its answer; `None` if the record is skipped.
+fn prompt_and_answer(
+    record: &Record,
+    key: &str,
+    found: &mut Examples<Conversation>,
+) -> Result<Option<Vec<Message>>, DataError> {
+    let messages = prompt_under(record, key)?;
+    // A key with the value null is a missing answer, not another form.
+    let answer = record.first_of(&ANSWERED);
+    let answer = answer.or_else(|| ANSWERED.into_iter().find(|key| record.object.contains_key(*key)));
+    let Some(answer) = answer else { return Err(record.unknown(EXPECTED)) };
+    if messages.last().is_some_and(|last| last.role == "assistant") {
+        found.skips.add(reason::NOTHING_TO_ANSWER, record.origin());
+        return Ok(None);
+    }
+    let (mut messages, mut answers) = if record.has(answer) {
+        repeated::answer(record, answer, &messages)?
+    } else {
+        record.value(answer);
+        (messages, vec![])
+    };
+    messages.iter_mut().for_each(leave_out);
+    if let ([answer], Some(key)) = (answers.as_mut_slice(), record.first_of(&REASONING)) {
+        answer.extra.insert(key.into(), record.string(key)?.into());
+    }
+    messages.append(&mut answers);
+    Ok(Some(messages))
 }
 
 /// Whether a judgement says that the answer is bad. A `label` in numbers may be anything.

@@ -1,4 +1,5 @@
-//! What a file holds is learned, refused or named: nothing is lost in silence, and what is switched off is not learned.
+//! Every part of a file is learned, refused or named: nothing is lost in silence, and examples that are switched off
+//! are not learned.
 
 use serde_json::json;
 

@@ -39,7 +39,7 @@ pub struct Examples<T> {
 /// used.
 ///
 /// # Errors
-/// Those of finding, decompressing and parsing; a file without any object, or of which everything was skipped.
+/// Errors of finding, decompressing and parsing; a file without any object, or of which everything was skipped.
 pub(super) fn read<T>(
     paths: &[String],
     known: Known,

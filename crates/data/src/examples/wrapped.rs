@@ -32,7 +32,7 @@ const WHOLE: [&str; 11] = [
 ];
 /// Keys that belong to every example: beside a list they would be lost.
 const SHARED: [&str; 6] = ["system", "system_prompt", "tools", "functions", "chat_template_kwargs", "history"];
-/// What the Hugging Face hub's server writes beside `rows`.
+/// Keys that the Hugging Face hub's server writes beside `rows`.
 const HUB: [&str; 4] = ["features", "num_rows_total", "num_rows_per_page", "partial"];
 
 /// A list of examples in an object.

@@ -69,7 +69,7 @@ pub struct Tokenized {
 /// The ids do not depend on the number of threads.
 ///
 /// # Errors
-/// What the stream reports; when an option is out of range, no text is left for training, or the
+/// Errors of the stream; when an option is out of range, no text is left for training, or the
 /// folder cannot be written.
 pub fn tokenize<I>(
     documents: I,

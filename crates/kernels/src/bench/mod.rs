@@ -28,7 +28,7 @@ pub struct OpShape {
     pub rounds: usize,
 }
 
-/// Which part of an operation is measured.
+/// The part of an operation that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {

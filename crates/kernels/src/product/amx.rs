@@ -44,7 +44,7 @@ pub(super) struct AmxBlock {
     c_stride: usize,
 }
 
-/// What multiplies blocks.
+/// A unit that multiplies blocks.
 pub(super) trait TileUnit: Copy {
     /// Prepares the thread.
     ///

@@ -115,31 +115,36 @@ impl Reader<'_> {
         self.file.tensor(tensor).is_some()
     }
 
+    /// The rows of the token embedding.
+    fn vocab_size(&self) -> Result<u64, ModelError> {
+        let missing = "tensor \"token_embd.weight\" is missing; the file is incomplete: copy it again";
+        let embedding = self.file.tensor("token_embd.weight").ok_or_else(|| self.file.error(missing))?;
+        Ok(embedding.shape[0] as u64)
+    }
+
+    /// The number of layers.
+    fn layers(&self) -> Result<u64, ModelError> {
+        const MOST: u64 = 1 << 12;
+        let layers = self.size("block_count")?;
+        if layers > MOST {
+            let message = format!("block_count is {layers}, more than any model has; copy the file again");
+            return Err(self.file.error(message).into());
+        }
+        Ok(layers)
+    }
+
     /// The `config.json` of the file's model.
     fn config(&self, model_type: &str) -> Result<Map<String, Value>, ModelError> {
         let mut object = Map::new();
         let mut set = |key: &str, value: Value| object.insert(key.into(), value);
-        let Some(embedding) = self.file.tensor("token_embd.weight") else {
-            return Err(self
-                .file
-                .error("tensor \"token_embd.weight\" is missing; the file is incomplete: copy it again")
-                .into());
-        };
         let (width, heads) = (self.size("embedding_length")?, self.size("attention.head_count")?.max(1));
+        let context = self.size("context_length")?;
         set("model_type", json!(model_type));
-        set("vocab_size", json!(embedding.shape[0]));
+        set("vocab_size", json!(self.vocab_size()?));
         set("hidden_size", json!(width));
-        let layers = self.size("block_count")?;
-        if layers > 1 << 12 {
-            return Err(self
-                .file
-                .error(format!("block_count is {layers}, more than any model has; copy the file again"))
-                .into());
-        }
-        set("num_hidden_layers", json!(layers));
+        set("num_hidden_layers", json!(self.layers()?));
         set("num_attention_heads", json!(heads));
         set("tie_word_embeddings", json!(!self.has("output.weight")));
-        let context = self.size("context_length")?;
         set("max_position_embeddings", json!(context));
         let layer_norm = matches!(self.family, Family::Gpt2 | Family::StableLm | Family::GptNeoX);
         let epsilon = if layer_norm { "attention.layer_norm_epsilon" } else { "attention.layer_norm_rms_epsilon" };
@@ -239,13 +244,24 @@ impl Reader<'_> {
         self.file.flag(&key).map(Some).ok_or_else(|| self.wrong(&key, value, "true or false"))
     }
 
+    /// Adds the rotary parameters.
     fn rope(&self, object: &mut Map<String, Value>, head_dim: u64, context: u64) -> Result<(), ModelError> {
-        let theta = self.positive("rope.freq_base")?;
-        let absent = match self.family {
-            Family::Gemma3 => 1_000_000.0,
-            _ => 10_000.0,
-        };
-        let mut entries = json!({"rope_type": "default", "rope_theta": theta.unwrap_or(absent)});
+        let absent = if self.family == Family::Gemma3 { 1_000_000.0 } else { 10_000.0 };
+        let theta = self.positive("rope.freq_base")?.unwrap_or(absent);
+        let mut entries = json!({"rope_type": "default", "rope_theta": theta});
+        self.rope_scaling(&mut entries, context)?;
+        self.rotated_part(&mut entries, head_dim)?;
+        if self.family == Family::Gemma3 {
+            let local = self.positive("rope.freq_base_swa")?.unwrap_or(10_000.0);
+            let local = json!({"rope_type": "default", "rope_theta": local});
+            entries = json!({"full_attention": entries, "sliding_attention": local});
+        }
+        object.insert("rope_parameters".into(), entries);
+        Ok(())
+    }
+
+    /// Adds how positions are scaled beyond the context that the model began with.
+    fn rope_scaling(&self, entries: &mut Value, context: u64) -> Result<(), ModelError> {
         let original = self.number("rope.scaling.original_context_length")?.map(|length| length as u64);
         // Older files have the other name.
         let factor = match self.number("rope.scaling.factor")? {
@@ -295,6 +311,11 @@ impl Reader<'_> {
             let message = format!("{key} = {factor} is supported only with yarn or longrope; use another model");
             return Err(self.file.error(message).into());
         }
+        Ok(())
+    }
+
+    /// Adds the share of a head that is rotated.
+    fn rotated_part(&self, entries: &mut Value, head_dim: u64) -> Result<(), ModelError> {
         let partly = matches!(self.family, Family::Phi3 | Family::StableLm | Family::GptNeoX);
         // As in llama.cpp, the whole head where nothing is said.
         let stated = self.number("rope.dimension_count")?;
@@ -314,12 +335,6 @@ impl Reader<'_> {
                 entries["partial_rotary_factor"] = json!((rotated + 0.25).min(head_dim as f64) / head_dim as f64);
             }
         }
-        if self.family == Family::Gemma3 {
-            let local = self.positive("rope.freq_base_swa")?.unwrap_or(10_000.0);
-            let local = json!({"rope_type": "default", "rope_theta": local});
-            entries = json!({"full_attention": entries, "sliding_attention": local});
-        }
-        object.insert("rope_parameters".into(), entries);
         Ok(())
     }
 

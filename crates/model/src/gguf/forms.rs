@@ -1,4 +1,5 @@
-//! What llama.cpp opens of each architecture: it counts the tensors of a file, and refuses one that it has no use for.
+//! Tensors that llama.cpp accepts in the files of each architecture. It refuses a file with a tensor that it does not
+//! use.
 //!
 //! Found by giving llama.cpp a file of every row and column, and holding its predictions against `transformers`'.
 
@@ -17,7 +18,7 @@ enum Has {
 
 use Has::{Always, Either, Never};
 
-/// What the files of an architecture can have.
+/// Tensors that the files of an architecture can have.
 struct Form {
     families: &'static [Family],
     /// A head that is the embedding.

@@ -107,7 +107,7 @@ fn check(scores: &[f64], best: u64, kept: &[u64]) {
     let folder = tempfile::tempdir().unwrap();
     let exam = Scripted::new(scores);
     let summary = train(folder.path(), &exam, u64::MAX).unwrap();
-    assert_eq!(summary.best, Some(Best { step: best, value: scores[best as usize], by: Measure::Battery }));
+    assert_eq!(summary.best, Some(Best { step: best, value: scores[best as usize], by: Measure::Exam }));
     let steps: Vec<u64> =
         StageFiles::new(folder.path()).checkpoints().unwrap().into_iter().map(|(step, _)| step).collect();
     assert_eq!(steps, kept);

@@ -136,7 +136,7 @@ pub(crate) fn check(source: &str) -> Result<(), (usize, String)> {
     Ok(())
 }
 
-/// What stands in a tag, between its signs for white space.
+/// The content of a tag, between its signs for white space.
 fn inside(tag: &str) -> Option<(&str, &str, &str)> {
     let inner = tag.strip_prefix("{%")?.strip_suffix("%}")?;
     let (left, inner) = inner.split_at(usize::from(inner.starts_with(['-', '+'])));

@@ -31,7 +31,7 @@ fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error
     }
 }
 
-/// Those of minijinja-contrib, and a few that strings and lists have beyond them.
+/// The methods of minijinja-contrib, and a few that strings and lists have beyond them.
 fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
         if name == "format" && python::has_wide_field(text) {

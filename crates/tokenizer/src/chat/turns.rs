@@ -241,8 +241,8 @@ mod tests {
         ]
     }
 
-    /// How many renderings find the turns of a conversation, if they are those that rendering each alone finds; `None`
-    /// where the template refuses it.
+    /// Number of renderings that find the turns of a conversation, if they are those that rendering each alone finds;
+    /// `None` where the template refuses it.
     fn renderings(tokenizer: &Tokenizer, template: &ChatTemplate, messages: &[Message]) -> Option<usize> {
         let options = tokenizer.render_options();
         let whole = template.render(messages, &options).ok()?;

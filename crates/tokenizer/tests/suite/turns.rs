@@ -1,4 +1,4 @@
-//! Which tokens are the assistant's: the same in every stage, and always with the token that ends
+//! The tokens of the assistant: the same in every stage, and always with the token that ends
 //! them.
 
 use fireclay_tokenizer::{ChatTemplate, Message, RenderOptions, Tokenizer};

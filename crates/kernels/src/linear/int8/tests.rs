@@ -66,7 +66,7 @@ fn the_largest_products_do_not_overflow() {
 }
 
 #[test]
-fn what_is_no_number_stays_none_and_nothing_is_nothing() {
+fn nan_stays_nan_and_zero_stays_zero() {
     for (x, wanted) in [(f32::NAN, f32::NAN), (f32::INFINITY, f32::NAN), (0.0, 0.0), (1e-42, 0.0)] {
         let mut rounded = Rounded::default();
         rounded.set(&[0.0, x, 0.0], 3, 0..3, &[1.0; 3]);

@@ -52,22 +52,9 @@ pub(super) fn read(
     }
     let original = fields.optional_size("original_max_position_embeddings")?;
     let outer = RopeContext { context, original, phi3: keys.family == Family::Phi3 };
-    let old = match fields.object("rope_scaling", "rope_scaling.")? {
-        Some(entries) => Some(read_entries(entries, outer)?),
-        None => None,
-    };
-    let (mut new, mut local) = (None, None);
-    if let Some(mut entries) = fields.object("rope_parameters", "rope_parameters.")? {
-        let global = entries.object("full_attention", "rope_parameters.full_attention.")?;
-        let sliding = entries.object("sliding_attention", "rope_parameters.sliding_attention.")?;
-        if global.is_none() && sliding.is_none() {
-            new = Some(read_entries(entries, outer)?);
-        } else {
-            new = global.map(|entries| read_entries(entries, outer)).transpose()?;
-            local = sliding.map(|entries| read_entries(entries, outer)).transpose()?;
-            entries.finish(|_| false)?;
-        }
-    }
+    let old = fields.object("rope_scaling", "rope_scaling.")?;
+    let old = old.map(|entries| read_entries(entries, outer)).transpose()?;
+    let (new, local) = read_parameters(fields, outer)?;
     let agree = match (&old, &new) {
         (Some(old), Some(new)) => old.scaling == new.scaling,
         _ => true,
@@ -89,14 +76,7 @@ pub(super) fn read(
     let scaling = new.or(old).map(|entries| entries.scaling).unwrap_or_default();
     let position = PositionEncoding::Rotary { theta, scaling };
     if keys.family == Family::Gemma3 {
-        let theta = fields.optional_number("rope_local_base_freq")?;
-        let local = local.unwrap_or(Entries { theta, scaling: RotaryScaling::None, part: None });
-        if theta.is_some() && local.theta.is_some() && theta != local.theta {
-            return Err(fields.error("rope_local_base_freq and rope_parameters contradict each other".into()));
-        }
-        let theta = local.theta.or(theta).unwrap_or(LOCAL_THETA);
-        variant.window_position =
-            Some(PositionEncoding::Rotary { theta, scaling: local.scaling }).filter(|local| *local != position);
+        variant.window_position = Some(of_windows(fields, local)?).filter(|local| *local != position);
     } else if local.is_some() {
         return Err(fields.error(
             "rope_parameters differ between kinds of layers, which this family does not support; use a model with one"
@@ -104,6 +84,31 @@ pub(super) fn read(
         ));
     }
     Ok(position)
+}
+
+/// Reads `rope_parameters`: of all layers, or of those without and those with a window.
+fn read_parameters(fields: &mut Fields, outer: RopeContext) -> Result<(Option<Entries>, Option<Entries>), ModelError> {
+    let Some(mut entries) = fields.object("rope_parameters", "rope_parameters.")? else { return Ok((None, None)) };
+    let global = entries.object("full_attention", "rope_parameters.full_attention.")?;
+    let sliding = entries.object("sliding_attention", "rope_parameters.sliding_attention.")?;
+    if global.is_none() && sliding.is_none() {
+        return Ok((Some(read_entries(entries, outer)?), None));
+    }
+    let global = global.map(|entries| read_entries(entries, outer)).transpose()?;
+    let local = sliding.map(|entries| read_entries(entries, outer)).transpose()?;
+    entries.finish(|_| false)?;
+    Ok((global, local))
+}
+
+/// The rotary positions of a Gemma 3's layers with a window.
+fn of_windows(fields: &mut Fields, local: Option<Entries>) -> Result<PositionEncoding, ModelError> {
+    let theta = fields.optional_number("rope_local_base_freq")?;
+    let local = local.unwrap_or(Entries { theta, scaling: RotaryScaling::None, part: None });
+    if theta.is_some() && local.theta.is_some() && theta != local.theta {
+        return Err(fields.error("rope_local_base_freq and rope_parameters contradict each other".into()));
+    }
+    let theta = local.theta.or(theta).unwrap_or(LOCAL_THETA);
+    Ok(PositionEncoding::Rotary { theta, scaling: local.scaling })
 }
 
 /// Number of a head's dimensions that are rotated, if not all are.
