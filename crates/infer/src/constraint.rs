@@ -4,6 +4,7 @@
 //! have limits ([`ConstraintCompiler::compile`]), so that a constraint may be untrusted.
 
 mod schema_bounds;
+mod schema_rewrite;
 
 use std::sync::Arc;
 use std::{fmt, panic, thread};
@@ -23,8 +24,9 @@ use crate::InferError;
 #[serde(rename_all = "snake_case")]
 pub enum Constraint {
     /// JSON that is valid under this JSON schema, with its keys in the order of the schema. Keywords that cannot be
-    /// enforced are refused, and so is a `oneOf` whose alternatives are not known to be disjoint. Numbers may be larger
-    /// than an f64, strings and arrays as long as the schema allows.
+    /// enforced are refused, and so is a `oneOf` whose alternatives are not known to be disjoint. Numbers without
+    /// bounds may be larger than an f64; those with bounds are below 2^63 and, where they may not be 0, 1e-30 at least.
+    /// Strings and arrays are as long as the schema allows.
     JsonSchema(Value),
     /// A regular expression in the syntax of the `regex` crate, without lookaround.
     Regex(String),
@@ -52,9 +54,14 @@ impl Constraint {
 
     fn grammar(&self) -> Result<TopLevelGrammar, InferError> {
         let grammar = match self {
-            Self::JsonSchema(schema) => GrammarWithLexer::from_json_schema(with_options(schema)),
+            Self::JsonSchema(schema) => {
+                let schema = schema_rewrite::rewritten(schema).map_err(refused)?;
+                GrammarWithLexer::from_json_schema(with_options(schema))
+            }
             Self::Regex(regex) => GrammarWithLexer::from_regex(regex),
-            Self::Lark(grammar) => GrammarWithLexer::from_lark(grammar.clone()),
+            Self::Lark(grammar) => {
+                GrammarWithLexer::from_lark(schema_rewrite::rewritten_lark(grammar).map_err(refused)?)
+            }
             Self::Choices(choices) => GrammarWithLexer::from_lark(alternatives(choices)?),
         };
         Ok(TopLevelGrammar::from_grammar(grammar))
@@ -66,10 +73,10 @@ impl Constraint {
 pub const JSON_WHITE_SPACE: &str = r"\x20";
 
 /// The schema with our compiler options.
-fn with_options(schema: &Value) -> Value {
+fn with_options(schema: Value) -> Value {
     let mut schema = match schema {
         Value::Bool(true) => Value::Object(serde_json::Map::new()),
-        other => other.clone(),
+        other => other,
     };
     if schema.is_object() {
         let options =
@@ -92,8 +99,13 @@ fn refused(reason: impl fmt::Display) -> InferError {
     // The rest of a message is the parser's state, or the location of a panic.
     let reason = reason.to_string();
     let reason = match reason.lines().next().unwrap_or_default() {
-        stuck if stuck.starts_with("NoExtension") => "no text of this model's tokens meets it",
-        reason => reason,
+        stuck if stuck.starts_with("NoExtension") => "no text of this model's tokens meets it".into(),
+        // The pattern follows, and the reason after it.
+        parse if parse.trim_end().ends_with("regex parse error:") => {
+            let why = reason.lines().find_map(|line| line.trim_start().strip_prefix("error: "));
+            format!("{} {}", parse.trim_end(), why.unwrap_or("it is malformed"))
+        }
+        reason => reason.to_owned(),
     };
     InferError::Constraint { reason: reason.chars().take(300).collect() }
 }
@@ -136,12 +148,16 @@ fn limits() -> ParserLimits {
 /// texts (`minLength`, `maxLength`, repetitions in `pattern`) have 4,000 characters together; `multipleOf` is 10,000 at
 /// most, as is their least common multiple where one number may have to meet several; 8 patterns and formats where one
 /// text may have to meet several; 50 names in `patternProperties`; 2,000 `properties` of an object that may have more.
-/// [`ConstraintCompiler::compile`] checks it too.
+/// Bounds of numbers must leave room for some with 18 digits before the point, and numbers in `const` and `enum`
+/// must be below 2^53. [`ConstraintCompiler::compile`] checks it too.
 ///
 /// # Errors
 /// [`InferError::Constraint`] names the keyword, also `x-guidance`, the compiler's own.
 pub fn check_schema(schema: &Value) -> Result<(), InferError> {
-    on_deep_stack(|| schema_bounds::check(schema).map_err(refused))
+    on_deep_stack(|| {
+        schema_bounds::check(schema).map_err(refused)?;
+        schema_rewrite::rewritten(schema).map(drop).map_err(refused)
+    })
 }
 
 /// Runs recursive work on a thread whose stack is deep enough for any source.

@@ -32,9 +32,9 @@ const MOST_DECIMALS: u32 = 8;
 const MOST_CHARACTERS: u64 = 4_000;
 
 /// Keywords that hold a schema for each name.
-const MAPS: [&str; 4] = ["$defs", "definitions", "properties", "patternProperties"];
+pub(super) const MAPS: [&str; 4] = ["$defs", "definitions", "properties", "patternProperties"];
 
-/// Those of them that do not apply to a value.
+/// Keywords of [`MAPS`] whose schemas only define names.
 const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
 
 /// Keywords that hold a schema for parts of a value, or a list of them.
@@ -72,7 +72,7 @@ pub(super) fn check(schema: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What a schema has in itself or in what it holds.
+/// Expensive keywords of a schema, its subschemas included.
 #[derive(Clone, Copy, Default)]
 struct Keywords {
     patterns: bool,
@@ -98,16 +98,16 @@ impl Parts {
         self.multiples += usize::from(found.multiples);
     }
 
-    /// What more than `number` parts have.
+    /// Keywords that more than `number` parts have.
     fn more_than(self, number: usize) -> Keywords {
         Keywords { patterns: self.patterns > number, multiples: self.multiples > number }
     }
 }
 
-/// What was met of a schema.
+/// Expensive keywords found so far.
 struct Walk<'a> {
     root: &'a Value,
-    /// What each schema, by its address, has.
+    /// The keywords of each schema, by its address.
     known: HashMap<*const Value, Keywords>,
     patterns: BTreeSet<&'a str>,
     property_patterns: BTreeSet<&'a str>,
@@ -116,7 +116,7 @@ struct Walk<'a> {
     /// Their characters together.
     characters: u64,
     multiples: BTreeSet<Multiple>,
-    /// What one value may have to meet of several schemas.
+    /// The keywords that one value may have to satisfy from several schemas at once.
     joins: Keywords,
 }
 

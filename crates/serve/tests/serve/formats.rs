@@ -99,3 +99,25 @@ async fn schemas_that_would_take_the_servers_time_are_refused_at_once_by_their_k
         assert!(begun.elapsed().as_secs_f64() < 5.0, "{keyword}: {:?}", begun.elapsed());
     }
 }
+
+#[tokio::test]
+async fn ranges_at_the_limits_of_64_bits_are_held_to_or_refused_by_name() {
+    let (router, _server) = routes().await;
+    let format = |schema: &Value| json!({"type": "json_schema", "json_schema": {"schema": schema}});
+    for (least, most) in [(i64::MIN, i64::MIN), (i64::MIN, i64::MIN + 1), (i64::MAX, i64::MAX)] {
+        let schema = json!({"type": "integer", "minimum": least, "maximum": most});
+        let error = bad(&router, CHAT, chat("?", json!({"response_format": format(&schema)})), 400).await;
+        assert!(error["message"].as_str().unwrap().contains("imum`: numbers"), "{error}");
+        let parameters = json!({"type": "object", "properties": {"a": schema}});
+        let tool = json!({"type": "function", "name": "f", "strict": true, "parameters": parameters});
+        let asked = json!({"model": "tiny", "input": "?", "tools": [tool]});
+        assert_eq!(bad(&router, "/v1/responses", asked, 400).await["param"], "tools[0].parameters");
+        let format = json!({"type": "json_schema", "name": "a", "schema": schema});
+        bad(&router, "/v1/responses", json!({"model": "tiny", "input": "?", "text": {"format": format}}), 400).await;
+    }
+    let wide = json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
+    let asked = json!({"temperature": 2, "seed": 1, "n": 4, "response_format": format(&wide)});
+    for choice in good(&router, CHAT, chat("?", asked)).await["choices"].as_array().unwrap() {
+        choice["message"]["content"].as_str().unwrap().parse::<i64>().unwrap();
+    }
+}
