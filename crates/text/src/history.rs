@@ -7,6 +7,8 @@ use fireclay_tokenizer::Message;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatHistory {
     system: Option<String>,
+    /// System messages before the first exchange.
+    opening: Vec<Message>,
     exchanges: Vec<Vec<Message>>,
     left_out: usize,
 }
@@ -41,16 +43,18 @@ impl ChatHistory {
         Self { system, ..Self::default() }
     }
 
-    /// A conversation that continues these messages.
+    /// A conversation that continues these messages. System messages at their beginning are never dropped.
     pub fn continuing(system: Option<String>, messages: impl IntoIterator<Item = Message>) -> Self {
-        let mut exchanges: Vec<Vec<Message>> = vec![];
+        let (mut opening, mut exchanges): (Vec<Message>, Vec<Vec<Message>>) = (vec![], vec![]);
         for message in messages {
+            let opens = exchanges.is_empty() && matches!(message.role.as_str(), "system" | "developer");
             match exchanges.last_mut().filter(|_| message.role != "user") {
                 Some(exchange) => exchange.push(message),
+                None if opens => opening.push(message),
                 None => exchanges.push(vec![message]),
             }
         }
-        Self { system, exchanges, left_out: 0 }
+        Self { system, opening, exchanges, left_out: 0 }
     }
 
     /// The system message.
@@ -84,22 +88,28 @@ impl ChatHistory {
         limit: usize,
         encode: impl Fn(&[Message]) -> Result<Vec<u32>, E>,
     ) -> Result<FittedPrompt, E> {
-        let alone = encode(&self.messages(self.exchanges.len(), question))?;
+        let total = self.exchanges.len();
+        let alone = encode(&self.messages(total, question))?;
         if alone.len() > limit {
             return Ok(FittedPrompt::TooLong { tokens: alone.len() });
         }
-        for dropped in 0..self.exchanges.len() {
-            let ids = encode(&self.messages(dropped, question))?;
-            if ids.len() <= limit {
-                self.exchanges.drain(..dropped);
-                self.left_out += dropped;
-                return Ok(FittedPrompt::Fits { ids, dropped });
+        let whole = if total == 0 { vec![] } else { encode(&self.messages(0, question))? };
+        let (mut kept, mut ids) = if whole.len() > limit || total == 0 { (0, alone) } else { (total, whole) };
+        let mut too_many = if kept == 0 { total } else { total + 1 };
+        // Doubled from the shortest, then halved: the work grows with what is kept, and not with what is dropped.
+        while kept + 1 < too_many {
+            let more = kept + ((too_many - kept) / 2).min(kept.max(1));
+            let tried = encode(&self.messages(total - more, question))?;
+            if tried.len() > limit {
+                too_many = more;
+            } else {
+                (kept, ids) = (more, tried);
             }
         }
-        let dropped = self.exchanges.len();
-        self.exchanges.clear();
+        let dropped = total - kept;
+        self.exchanges.drain(..dropped);
         self.left_out += dropped;
-        Ok(FittedPrompt::Fits { ids: alone, dropped })
+        Ok(FittedPrompt::Fits { ids, dropped })
     }
 
     /// The same with ever fewer exchanges, without the oldest ones and finally without any, for a reply that outgrows
@@ -117,9 +127,10 @@ impl ChatHistory {
         counts.map(|left| encode(&self.messages(self.exchanges.len() - left, question))).collect()
     }
 
-    /// The system message, the exchanges without the first `dropped`, and the question.
+    /// The system messages, the exchanges without the first `dropped`, and the question.
     fn messages(&self, dropped: usize, question: &Message) -> Vec<Message> {
         let mut messages: Vec<Message> = self.system.iter().map(|text| Message::new("system", text)).collect();
+        messages.extend(self.opening.iter().cloned());
         messages.extend(self.exchanges[dropped..].iter().flatten().cloned());
         messages.push(question.clone());
         messages
@@ -212,6 +223,33 @@ mod tests {
         let roles = ["assistant", "user", "assistant", "tool", "assistant", "user"];
         let conversation = ChatHistory::continuing(None, roles.map(|role| Message::new(role, "")));
         assert_eq!(conversation.exchanges.iter().map(Vec::len).collect::<Vec<_>>(), [1, 4, 1]);
+    }
+
+    #[test]
+    fn system_messages_of_a_conversation_stay() {
+        let said = [("system", "S"), ("developer", "D"), ("user", "1"), ("assistant", "2"), ("system", "T")];
+        let mut conversation = ChatHistory::continuing(None, said.map(|(role, text)| Message::new(role, text)));
+        let short = conversation.fit(&question(), 7, |messages| Ok::<_, Infallible>(encode(messages))).unwrap();
+        let ids = "sSdDu?>".bytes().map(u32::from).collect();
+        assert_eq!(short, FittedPrompt::Fits { ids, dropped: 1 });
+    }
+
+    #[test]
+    fn a_long_conversation_is_fitted_with_little_work() {
+        for (exchanges, limit) in [(2_000, 403), (2_000, 7), (2_000, 3), (7, 20), (1, 6), (0, 3), (3, 1_000)] {
+            let mut conversation = ChatHistory::default();
+            (0..exchanges).for_each(|_| conversation.add("", String::new()));
+            let read = std::cell::Cell::new(0);
+            let fitted = conversation.fit(&question(), limit, |messages| {
+                read.set(read.get() + messages.len());
+                Ok::<_, Infallible>(encode(messages))
+            });
+            let kept = exchanges.min((limit - 3) / 2);
+            let FittedPrompt::Fits { ids, dropped } = fitted.unwrap() else { panic!("{exchanges} {limit}") };
+            assert_eq!((ids.len(), dropped), (2 * kept + 3, exchanges - kept), "{exchanges} {limit}");
+            assert_eq!((conversation.left_out(), conversation.exchanges.len()), (dropped, kept));
+            assert!(read.get() <= 2 * exchanges + 40 * (kept + 2), "{exchanges} {limit}: {}", read.get());
+        }
     }
 
     #[test]
