@@ -21,6 +21,8 @@ pub trait Body: DeserializeOwned {
     const REFUSED: &'static [(&'static str, &'static str, &'static str)] = &[];
     /// Fields that are accepted because they do not change the answer.
     const WITHOUT_EFFECT: &'static [&'static str] = &[];
+    /// Whether null takes something away; elsewhere it is the same as no field.
+    const NULL_REMOVES: bool = false;
 }
 
 /// The body of a request with `Content-Type: application/json`. Requiring this type prevents pages of other sites from
@@ -60,7 +62,7 @@ fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
     let Value::Object(mut object) = value else {
         return Err(ApiError::invalid("the body must be a JSON object"));
     };
-    object.retain(|field, value| !value.is_null() && !T::WITHOUT_EFFECT.contains(&field.as_str()));
+    object.retain(|field, value| (T::NULL_REMOVES || !value.is_null()) && !T::WITHOUT_EFFECT.contains(&field.as_str()));
     for (field, why, accepted) in T::REFUSED {
         let Some(value) = object.get(*field) else { continue };
         let accepted: Vec<Value> = serde_json::from_str(accepted).expect("the accepted values are JSON");
@@ -83,7 +85,8 @@ pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, A
                 (path, true) => path.to_owned(),
                 (path, false) => format!("{path}.{field}"),
             };
-            return ApiError::invalid(format!("unknown field `{place}`"))
+            let near = nearest(field, &message).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return ApiError::invalid(format!("unknown field `{place}`{near}"))
                 .with_param(place)
                 .with_code("unknown_parameter");
         }
@@ -92,6 +95,14 @@ pub fn of_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, A
         }
         ApiError::invalid(format!("`{path}`: {}", plain(&message))).with_param(path)
     })
+}
+
+/// The known field of serde's message that is most similar to an unknown one, if one is.
+fn nearest<'a>(unknown: &str, message: &'a str) -> Option<&'a str> {
+    const SIMILAR: f64 = 0.84;
+    let known = message.split('`').skip(3).step_by(2);
+    let scored = known.map(|known| (strsim::jaro_winkler(unknown, known), known));
+    scored.filter(|(score, _)| *score >= SIMILAR).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
 /// A message of serde about a value in plain words.
@@ -134,7 +145,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only what is refused is tested")]
+    #[expect(dead_code, reason = "only what is refused is tested")]
     struct Example {
         number: u32,
         inner: Option<Inner>,
@@ -150,7 +161,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code, reason = "only what is refused is tested")]
+    #[expect(dead_code, reason = "only what is refused is tested")]
     struct Inner {
         word: String,
     }
@@ -164,7 +175,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         for (body, param, expect) in [
-            ("{\"numbr\": 1}", Some("numbr"), "unknown field `numbr`"),
+            ("{\"numbr\": 1}", Some("numbr"), "unknown field `numbr`; did you mean `number`?"),
             ("{\"number\": 1, \"inner\": {\"wrd\": \"a\"}}", Some("inner.wrd"), "unknown field"),
             ("{}", Some("number"), "missing"),
             ("{\"number\": -1}", Some("number"), "`number`: give a whole number of 0 or more, not -1"),

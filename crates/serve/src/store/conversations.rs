@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::any::{Any, AnyRow};
 
+use super::written::{json, without_nul};
 use super::{Store, StoreError, new_id};
 use crate::clock::milliseconds;
 
@@ -152,8 +153,8 @@ impl Store {
         conversation.listed = change.listed.unwrap_or(conversation.listed);
         sqlx::query("UPDATE conversations SET title = $2, persona = $3, metadata = $4, listed = $5 WHERE id = $1")
             .bind(id)
-            .bind(&conversation.title)
-            .bind(&conversation.persona)
+            .bind(without_nul(&conversation.title))
+            .bind(conversation.persona.as_deref().map(without_nul))
             .bind(json(&conversation.metadata))
             .bind(i64::from(conversation.listed))
             .execute(&mut *transaction)
@@ -222,8 +223,8 @@ pub(super) async fn insert<'c>(
     sqlx::query(sql)
         .bind(&conversation.id)
         .bind(account)
-        .bind(&conversation.title)
-        .bind(&conversation.persona)
+        .bind(without_nul(&conversation.title))
+        .bind(conversation.persona.as_deref().map(without_nul))
         .bind(json(&conversation.metadata))
         .bind(i64::from(conversation.listed))
         .bind(&conversation.leaf)
@@ -270,8 +271,4 @@ fn like(text: &str) -> String {
         pattern.push(character);
     }
     pattern + "%"
-}
-
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("JSON values and plain structures can be written")
 }

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::conversations::json;
 use super::rating::{self, MessageRating};
 use super::variants::{name, named};
+use super::written::{json, without_nul};
 use super::{StoreError, new_id};
 use crate::clock::milliseconds;
 
@@ -133,7 +133,10 @@ impl StoredMessage {
     pub(super) fn without(&mut self, part: MessagePart) -> Result<(), StoreError> {
         let missing = || StoreError::not_found("part of the message", &self.id);
         match (part, &mut self.content) {
-            (MessagePart::Text(index), Content::Parts(parts)) if parts.len() > 1 => {
+            // Texts without calls between them are one text.
+            (MessagePart::Text(index), Content::Parts(parts))
+                if parts.iter().any(|part| part.contains_key(AFTER_CALLS)) && parts.len() > 1 =>
+            {
                 let part = parts.get_mut(index).ok_or_else(missing)?;
                 part.insert("text".into(), "".into());
             }
@@ -248,17 +251,13 @@ pub(super) fn blank(conversation: &str, parent: Option<String>, role: Role, stat
     }
 }
 
-/// The plain text, and the parts if there are others. Models may write the character NUL, which databases do not hold.
+/// The plain text, and the parts if there are others.
 pub(super) fn columns(content: &Content) -> (String, Option<String>) {
     let parts = match content {
         Content::Text(_) => None,
         Content::Parts(parts) => Some(json(parts)),
     };
     (without_nul(&content.text()), parts)
-}
-
-pub(super) fn without_nul(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 pub(super) async fn insert(
@@ -280,10 +279,10 @@ pub(super) async fn insert(
         .bind(text)
         .bind(parts)
         .bind(message.tool_calls.as_ref().map(json))
-        .bind(&message.tool_call_id)
+        .bind(message.tool_call_id.as_deref().map(without_nul))
         .bind(name(message.status))
         .bind(writer)
-        .bind(&message.instructions)
+        .bind(message.instructions.as_deref().map(without_nul))
         .bind(&message.model)
         .bind(&message.finish_reason)
         .bind(message.usage.as_ref().map(json))

@@ -8,18 +8,21 @@
 //! A reply is stored in two steps: [`Store::begin_reply`] before the first token, [`Store::finish_reply`] when it is
 //! complete; [`Store::save_progress`] may save partial text in between. Once `finish_reply` has returned, the reply
 //! survives a crash of the process, so tell the client only then. A reply in progress whose writer died is marked
-//! incomplete when the database is next opened.
+//! incomplete when the database is next opened, or when somebody wants to go on after it.
 //!
-//! Reading order: `conversations`, `messages`, `writing`, `tree`, `responses`, `ratings`, `transfer`, `preferences`.
+//! Reading order: `conversations`, `messages`, `writing`, `turns`, `tree`, `responses`, `ratings`, `transfer`,
+//! `preferences`.
 
 mod error;
 mod ids;
+mod written;
 mod writers;
 mod conversations;
 mod variants;
 mod rating;
 mod messages;
 mod writing;
+mod turns;
 mod tree;
 mod responses;
 mod ratings;
@@ -39,10 +42,11 @@ pub use ids::new_id;
 pub(crate) use messages::AFTER_CALLS;
 pub use messages::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
 pub use preferences::{PreferenceExport, RatedPair, RatedReply, export_preferences, preferences_of};
-pub use rating::{MessageRating, Verdict};
+pub use rating::{MessageRating, RatingChange, Verdict};
 pub use responses::Response;
 pub use transfer::{ConversationFile, FILE_OBJECT, FILE_VERSION, MessageFile};
 pub use tree::Tree;
+pub use turns::{BegunTurn, NewTurn};
 
 /// The account of a server without API keys, and of the terminal.
 pub const LOCAL: &str = "local";

@@ -58,6 +58,9 @@ pub struct PreferenceExport {
     pub ratings: usize,
     /// Number of ratings that training cannot use.
     pub left_out: usize,
+    /// Number of pairs and ratings that were there already, as those of a conversation that was imported beside its
+    /// original.
+    pub repeated: usize,
 }
 
 impl Store {
@@ -69,7 +72,7 @@ impl Store {
     pub async fn export_preferences(&self, folder: &Path) -> Result<PreferenceExport, StoreError> {
         let all = sqlx::query("SELECT id, account FROM conversations ORDER BY created, id");
         let mut export = PreferenceExport::default();
-        let (mut pairs, mut ratings) = (vec![], vec![]);
+        let (mut pairs, mut ratings) = (Lines::default(), Lines::default());
         for row in all.fetch_all(&self.pool).await? {
             let (account, id): (String, String) = (row.try_get("account")?, row.try_get("id")?);
             let tree = match self.tree(&account, &id).await {
@@ -80,18 +83,18 @@ impl Store {
             let (more_pairs, more_ratings) = preferences_of(&tree);
             export.conversations += 1;
             export.left_out += left_out(&tree);
-            export.pairs += more_pairs.len();
-            export.ratings += more_ratings.len();
             for pair in &more_pairs {
-                add_line(&mut pairs, pair);
+                pairs.add(pair, &(&pair.prompt, &pair.chosen, &pair.rejected));
             }
             for rating in &more_ratings {
-                add_line(&mut ratings, rating);
+                ratings.add(rating, rating);
             }
         }
+        (export.pairs, export.ratings) = (pairs.known.len(), ratings.known.len());
+        export.repeated = pairs.repeated + ratings.repeated;
         for (name, lines) in [("preferences.jsonl", &pairs), ("ratings.jsonl", &ratings)] {
             let path = folder.join(name);
-            replace(folder, &path, lines)
+            replace(folder, &path, &lines.written)
                 .map_err(|source| StoreError::Write { path: path.display().to_string(), source })?;
         }
         Ok(export)
@@ -116,9 +119,27 @@ pub fn export_preferences(place: &str, folder: &Path) -> Result<PreferenceExport
     })
 }
 
-fn add_line(lines: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(&mut *lines, value).expect("plain structures can be written to memory");
-    lines.push(b'\n');
+/// The lines of a file, each once.
+#[derive(Default)]
+struct Lines {
+    written: Vec<u8>,
+    /// Hashes of what makes lines differ.
+    known: HashSet<blake3::Hash>,
+    /// Number of lines that were there already.
+    repeated: usize,
+}
+
+impl Lines {
+    /// Adds a line, unless there is one with the same `content`.
+    fn add(&mut self, line: &impl Serialize, content: &impl Serialize) {
+        let content = serde_json::to_vec(content).expect("plain structures can be written to memory");
+        if !self.known.insert(blake3::hash(&content)) {
+            self.repeated += 1;
+            return;
+        }
+        serde_json::to_writer(&mut self.written, line).expect("plain structures can be written to memory");
+        self.written.push(b'\n');
+    }
 }
 
 /// Writes the file atomically.
@@ -197,6 +218,11 @@ fn kept<'a>(tree: &Tree, siblings: &[&'a StoredMessage], followed: &HashSet<&str
 
 fn labels(reply: &StoredMessage) -> Vec<(String, bool)> {
     let Some(rating) = &reply.rating else { return vec![] };
+    // A better answer that says the same is no judgement of either.
+    if rating.better.as_ref().is_some_and(|better| better.trim() == reply.content.text().trim()) {
+        let good = rating.verdict == Some(Verdict::Up);
+        return if good { vec![(reply.content.text(), true)] } else { vec![] };
+    }
     let own = match (rating.verdict, &rating.better) {
         (Some(verdict), _) => Some(verdict == Verdict::Up),
         (None, Some(_)) => Some(false),
@@ -211,10 +237,13 @@ fn verdict(reply: &StoredMessage) -> Option<Verdict> {
 }
 
 /// Ratings that training cannot use: of replies that call functions or have no text, that were cut off and have a thumb
-/// up, or that have no prompt.
+/// up, that have no prompt, or whose better answer is the reply itself.
 fn left_out(tree: &Tree) -> usize {
     let rated = tree.messages.iter().filter(|message| message.rating.as_ref().is_some_and(|rating| !rating.is_empty()));
-    rated.filter(|message| !is_answer(message) || prompt(tree, &[message]).is_none()).count()
+    let is_used = |message: &StoredMessage| {
+        is_answer(message) && prompt(tree, &[message]).is_some() && !labels(message).is_empty()
+    };
+    rated.filter(|message| !is_used(message)).count()
 }
 
 /// Whether a reply is text that was completed, or that was cut off and has a thumb down or a better answer. A rewritten
@@ -239,9 +268,15 @@ fn prompt(tree: &Tree, replies: &[&StoredMessage]) -> Option<Vec<Value>> {
         return None;
     }
     let left_out = replies.iter().map(|reply| reply.left_out).max().unwrap_or(0);
-    let path = &path[beginning(&path, left_out)..];
+    let (opening, rest) = path.split_at(opening(&path));
+    let read = opening.iter().chain(&rest[beginning(rest, left_out)..]);
     let system = reply.instructions.iter().map(|text| json!({"role": "system", "content": text}));
-    Some(system.chain(path.iter().copied().map(as_example)).collect())
+    Some(system.chain(read.copied().map(as_example)).collect())
+}
+
+/// Number of system messages before the first exchange of a path, which `ChatHistory` never drops.
+fn opening(path: &[&StoredMessage]) -> usize {
+    path.iter().take_while(|message| matches!(message.role, Role::System | Role::Developer)).count()
 }
 
 /// Number of messages in the first exchanges of a path, as `ChatHistory` drops them: the last message always stays.
@@ -253,10 +288,11 @@ fn beginning(path: &[&StoredMessage], exchanges: u64) -> usize {
     path[..last].iter().enumerate().filter_map(begins).nth(exchanges).unwrap_or(last)
 }
 
-/// A message as training files have it.
+/// A message as training files have it, and as the model read it: instructions by their older name.
 fn as_example(message: &StoredMessage) -> Value {
     let mut object = Map::new();
-    object.insert("role".into(), serde_json::to_value(message.role).expect("a role is a string"));
+    let role = if message.role == Role::Developer { Role::System } else { message.role };
+    object.insert("role".into(), serde_json::to_value(role).expect("a role is a string"));
     object.insert("content".into(), message.content.text().into());
     if let Some(calls) = &message.tool_calls {
         object.insert("tool_calls".into(), calls.clone());

@@ -29,6 +29,15 @@ pub struct MessageRating {
     pub better: Option<String>,
 }
 
+/// A change of a rating; `None` leaves a part as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RatingChange {
+    /// Thumb up or down, or none.
+    pub verdict: Option<Option<Verdict>>,
+    /// The better reply, or none.
+    pub better: Option<Option<String>>,
+}
+
 impl MessageRating {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         if self.better.as_ref().is_some_and(|better| better.trim().is_empty()) {

@@ -1,7 +1,8 @@
 //! Ratings of replies.
 
-use super::rating::MessageRating;
+use super::rating::{MessageRating, RatingChange};
 use super::variants::name;
+use super::written::without_nul;
 use super::{Role, Status, Store, StoreError, messages};
 use crate::clock::milliseconds;
 
@@ -12,19 +13,44 @@ impl Store {
     /// [`StoreError::NotFound`] when the account has no such message, [`StoreError::Invalid`] when it is not a finished
     /// reply or the better answer is empty.
     pub async fn rate(&self, account: &str, message: &str, rating: &MessageRating) -> Result<(), StoreError> {
-        rating.check()?;
+        let MessageRating { verdict, better } = rating.clone();
+        let change = RatingChange { verdict: Some(verdict), better: Some(better) };
+        self.change_rating(account, message, change).await.map(drop)
+    }
+
+    /// Changes parts of a reply's rating, and returns it.
+    ///
+    /// # Errors
+    /// As [`rate`](Self::rate).
+    pub async fn change_rating(
+        &self,
+        account: &str,
+        message: &str,
+        change: RatingChange,
+    ) -> Result<MessageRating, StoreError> {
         let mut transaction = self.begin().await?;
         let stored = messages::read(&mut transaction, account, message).await?;
-        if stored.role != Role::Assistant || stored.status == Status::InProgress {
+        // Locks the conversation, so that of two changes at once the second finds the first.
+        let lock = sqlx::query("UPDATE conversations SET listed = listed WHERE id = $1").bind(&stored.conversation);
+        lock.execute(&mut *transaction).await?;
+        let stored = messages::read(&mut transaction, account, message).await?;
+        let in_progress = stored.status == Status::InProgress && !self.end_abandoned(&mut transaction, message).await?;
+        if stored.role != Role::Assistant || in_progress {
             return Err(StoreError::invalid(format!("`{message}` is not a finished reply; only those are rated")));
         }
+        let earlier = stored.rating.unwrap_or_default();
+        let rating = MessageRating {
+            verdict: change.verdict.unwrap_or(earlier.verdict),
+            better: change.better.unwrap_or(earlier.better),
+        };
+        rating.check()?;
         if rating.is_empty() {
             sqlx::query("DELETE FROM ratings WHERE message = $1").bind(message).execute(&mut *transaction).await?;
         } else {
-            insert(&mut transaction, message, rating).await?;
+            insert(&mut transaction, message, &rating).await?;
         }
         transaction.commit().await?;
-        Ok(())
+        Ok(rating)
     }
 }
 
@@ -39,7 +65,7 @@ pub(super) async fn insert(
     sqlx::query(sql)
         .bind(message)
         .bind(rating.verdict.map(name))
-        .bind(&rating.better)
+        .bind(rating.better.as_deref().map(without_nul))
         .bind(milliseconds())
         .execute(connection)
         .await?;

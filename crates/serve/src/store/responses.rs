@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
-use super::conversations::json;
-use super::{Store, StoreError, messages, new_id};
+use super::written::json;
+use super::{Store, StoreError, StoredMessage, messages, new_id};
 use crate::clock::milliseconds;
 
 /// A response of the Responses API: its reply, and further fields.
@@ -39,20 +39,7 @@ impl Store {
     ) -> Result<Response, StoreError> {
         let mut transaction = self.begin().await?;
         let stored = messages::read(&mut transaction, account, message).await?;
-        let response = Response {
-            id: new_id("resp"),
-            conversation: stored.conversation,
-            message: stored.id,
-            body,
-            created: milliseconds(),
-        };
-        sqlx::query("INSERT INTO responses (id, message, body, created) VALUES ($1, $2, $3, $4)")
-            .bind(&response.id)
-            .bind(&response.message)
-            .bind(json(&response.body))
-            .bind(response.created)
-            .execute(&mut *transaction)
-            .await?;
+        let response = insert(&mut transaction, &stored, body).await?;
         transaction.commit().await?;
         Ok(response)
     }
@@ -116,4 +103,27 @@ impl Store {
         transaction.commit().await?;
         Ok(deleted.then_some(conversation))
     }
+}
+
+/// A response of this reply.
+pub(super) async fn insert(
+    connection: &mut AnyConnection,
+    reply: &StoredMessage,
+    body: Map<String, Value>,
+) -> Result<Response, StoreError> {
+    let response = Response {
+        id: new_id("resp"),
+        conversation: reply.conversation.clone(),
+        message: reply.id.clone(),
+        body,
+        created: milliseconds(),
+    };
+    sqlx::query("INSERT INTO responses (id, message, body, created) VALUES ($1, $2, $3, $4)")
+        .bind(&response.id)
+        .bind(&response.message)
+        .bind(json(&response.body))
+        .bind(response.created)
+        .execute(connection)
+        .await?;
+    Ok(response)
 }

@@ -60,3 +60,55 @@ async fn a_reply_that_ended_on_a_full_disk_is_kept_once_there_is_room() {
     let kept = store.message(LOCAL, &reply.id).await.unwrap();
     assert_eq!((kept.status, kept.content.text()), (Status::Completed, text));
 }
+
+#[tokio::test]
+async fn a_turn_that_cannot_be_stored_whole_leaves_nothing_behind() {
+    let store = Store::open(":memory:").await.unwrap();
+    let id = store.create_conversation(LOCAL, NewConversation::default()).await.unwrap().id;
+    let turn = |conversation: Option<&String>, text: &str| NewTurn {
+        conversation: conversation.cloned(),
+        parent: Parent::Root,
+        said: vec![NewMessage::new(Role::User, "a story?")],
+        model: "tiny".into(),
+        instructions: None,
+        response: Some([("text".to_owned(), text.into())].into_iter().collect()),
+    };
+    limit_pages(&store, 1).await;
+    let long = "long ".repeat(20_000);
+    for conversation in [Some(&id), None] {
+        store.begin_turn(LOCAL, turn(conversation, &long)).await.unwrap_err();
+    }
+    limit_pages(&store, 1 << 20).await;
+    assert!(store.tree(LOCAL, &id).await.unwrap().messages.is_empty());
+    let conversations = sqlx::query("SELECT id FROM conversations").fetch_all(&store.pool).await.unwrap();
+    assert_eq!(conversations.len(), 1);
+    for conversation in [Some(&id), None] {
+        let begun = store.begin_turn(LOCAL, turn(conversation, "short")).await.unwrap();
+        assert_eq!((begun.said.len(), begun.reply.status), (1, Status::InProgress));
+        let response = store.response(LOCAL, &begun.response.unwrap().id).await.unwrap();
+        assert_eq!((response.message, response.body["text"].as_str()), (begun.reply.id, Some("short")));
+    }
+}
+
+#[tokio::test]
+async fn no_text_keeps_the_character_nul() {
+    let store = Store::open(":memory:").await.unwrap();
+    let nul = || "a\0b".to_owned();
+    let new = NewConversation {
+        title: nul(),
+        persona: Some(nul()),
+        metadata: [(nul(), nul().into())].into_iter().collect(),
+        ..NewConversation::default()
+    };
+    let id = store.create_conversation(LOCAL, new).await.unwrap().id;
+    let reply = store.begin_reply(LOCAL, &id, Parent::Leaf, "tiny", Some(&nul())).await.unwrap();
+    let (status, finish_reason) = (Status::Completed, Some("stop".into()));
+    let outcome = ReplyOutcome { content: nul().into(), tool_calls: None, status, finish_reason, usage: None };
+    store.finish_reply(LOCAL, &reply.id, outcome).await.unwrap();
+    let rating = RatingChange { better: Some(Some(nul())), ..RatingChange::default() };
+    store.change_rating(LOCAL, &reply.id, rating).await.unwrap();
+    let file = store.export_conversation(LOCAL, &id).await.unwrap();
+    let written = serde_json::to_string(&file).unwrap();
+    assert!(!written.contains("\\u0000"), "{written}");
+    assert_eq!(written.matches("a\u{fffd}b").count(), 7, "{written}");
+}

@@ -23,7 +23,8 @@ pub const FILE_VERSION: u32 = 1;
 /// {"object": "fireclay.conversation", "version": 1, "title": "Numbers", "persona": "You are terse.",
 ///  "metadata": {}, "created": 1764140000000, "updated": 1764140009000, "leaf": "msg_b",
 ///  "messages": [
-///    {"id": "msg_a", "parent": null, "role": "user", "content": "2+2?", "status": "completed", "created": 1764140000000},
+///    {"id": "msg_a", "parent": null, "role": "user", "content": "2+2?", "status": "completed",
+///     "created": 1764140000000},
 ///    {"id": "msg_b", "parent": "msg_a", "role": "assistant", "content": "4", "status": "completed",
 ///     "created": 1764140001000, "model": "tiny", "finish_reason": "stop", "instructions": "You are terse.",
 ///     "usage": {"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 0}, "rating": {"verdict": "up"}}]}
@@ -107,7 +108,7 @@ pub struct MessageFile {
     pub rating: Option<MessageRating>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
@@ -223,7 +224,7 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
     let conversation = StoredConversation {
         id,
         title,
-        persona: file.persona,
+        persona: file.persona.filter(|persona| !persona.trim().is_empty()),
         metadata: file.metadata,
         listed: true,
         leaf,
@@ -251,6 +252,8 @@ fn fresh_message(
     ids: &mut HashMap<String, String>,
     now: i64,
 ) -> Result<StoredMessage, StoreError> {
+    check_content(&file)?;
+    check_calls(&file)?;
     let parent = file.parent.map(|parent| {
         let known = ids.get(&parent).cloned();
         let why = || format!("the parent `{parent}` of `{}` does not come before it", file.id);
@@ -274,7 +277,7 @@ fn fresh_message(
         parent,
         role: file.role,
         content: file.content,
-        tool_calls: file.tool_calls,
+        tool_calls: file.tool_calls.filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty())),
         tool_call_id: file.tool_call_id,
         status: if file.status == Status::InProgress { Status::Incomplete } else { file.status },
         instructions: file.instructions,
@@ -285,4 +288,42 @@ fn fresh_message(
         created: file.created.unwrap_or(now),
         rating,
     })
+}
+
+/// Refuses parts that are not text, which no model would read.
+fn check_content(file: &MessageFile) -> Result<(), StoreError> {
+    let Content::Parts(parts) = &file.content else { return Ok(()) };
+    let is_text = |part: &Map<String, Value>| {
+        let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
+        matches!(kind, "text" | "input_text" | "output_text") && part.get("text").is_some_and(Value::is_string)
+    };
+    match parts.iter().position(|part| !is_text(part)) {
+        Some(index) => Err(StoreError::invalid(format!("`content[{index}]` of `{}` is not text", file.id))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses calls in another form than `OpenAI`'s.
+fn check_calls(file: &MessageFile) -> Result<(), StoreError> {
+    let wrong =
+        |place: String, why: &str| Err(StoreError::invalid(format!("`tool_calls{place}` of `{}`: {why}", file.id)));
+    let calls = match &file.tool_calls {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(calls)) => calls,
+        Some(_) => return wrong(String::new(), "give a list of calls"),
+    };
+    if !calls.is_empty() && file.role != Role::Assistant {
+        return wrong(String::new(), "only a reply calls functions");
+    }
+    for (index, call) in calls.iter().enumerate() {
+        if !call["id"].is_string() || call.get("type").is_some_and(|kind| kind != "function") {
+            return wrong(format!("[{index}]"), "give an `id`, and the `type` function");
+        }
+        for name in ["name", "arguments"] {
+            if !call["function"][name].is_string() {
+                return wrong(format!("[{index}].function.{name}"), "give a text");
+            }
+        }
+    }
+    Ok(())
 }

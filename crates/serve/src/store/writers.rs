@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sqlx::{AnyConnection, AnyPool, Row};
 use tokio::sync::Mutex;
 
-use super::{Place, Store, StoreError, ids};
+use super::{Place, Status, Store, StoreError, StoredMessage, ids};
 
 /// This store's number and the lock that shows that it is alive.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ enum Lock {
         _file: File,
     },
     /// The connection holds the advisory lock until it is closed.
-    Session(#[allow(dead_code, reason = "held until it is dropped")] Mutex<AnyConnection>),
+    Session(#[expect(dead_code, reason = "held until it is dropped")] Mutex<AnyConnection>),
 }
 
 impl Drop for Lock {
@@ -49,10 +49,12 @@ impl Writer {
         let number = ids::new_writer();
         let lock = match place {
             Place::Memory => Lock::Alone,
-            Place::File(database) => lock_file(database, number).map_err(|error| StoreError::Open {
-                place: place.shown(),
-                reason: format!("its lock file: {error}"),
-            })?,
+            // One file for a database, by whatever path it was opened.
+            Place::File(database) => {
+                fs::canonicalize(database).and_then(|path| lock_file(&path, number)).map_err(|error| {
+                    StoreError::Open { place: place.shown(), reason: format!("its lock file: {error}") }
+                })?
+            }
             Place::Postgres(_) => {
                 let mut session = pool.acquire().await?.detach();
                 sqlx::query("SELECT 1 FROM pg_advisory_lock($1)").bind(number).execute(&mut session).await?;
@@ -63,7 +65,7 @@ impl Writer {
     }
 
     /// Whether another store of this number is alive.
-    async fn is_alive(&self, other: i64, pool: &AnyPool) -> Result<bool, StoreError> {
+    async fn is_alive(&self, other: i64, connection: &mut AnyConnection) -> Result<bool, StoreError> {
         if other == self.number {
             return Ok(true);
         }
@@ -73,7 +75,7 @@ impl Writer {
             Lock::Session(_) => {
                 // The lock is freed at the end of the transaction.
                 let free = "SELECT CASE WHEN pg_try_advisory_xact_lock($1) THEN 1 ELSE 0 END AS free";
-                let row = sqlx::query(free).bind(other).fetch_one(pool).await?;
+                let row = sqlx::query(free).bind(other).fetch_one(connection).await?;
                 Ok(row.try_get::<i32, _>("free")? == 0)
             }
         }
@@ -86,18 +88,45 @@ impl Store {
         if let Lock::File { database, own, .. } = self.writer.lock.as_ref() {
             remove_stale(database, own);
         }
-        let found = sqlx::query("SELECT DISTINCT writer FROM messages WHERE status = 'in_progress'");
+        let found = sqlx::query("SELECT id FROM messages WHERE status = 'in_progress'");
         for row in found.fetch_all(&self.pool).await? {
-            let writer: Option<i64> = row.try_get("writer")?;
-            let writer = writer.ok_or_else(|| StoreError::Corrupt("message in progress without a writer".into()))?;
-            if self.writer.is_alive(writer, &self.pool).await? {
-                continue;
-            }
-            let mark = "UPDATE messages SET status = 'incomplete', writer = NULL, finish_reason = 'interrupted' \
-                        WHERE status = 'in_progress' AND writer = $1";
-            sqlx::query(mark).bind(writer).execute(&self.pool).await?;
+            let message: String = row.try_get("id")?;
+            self.end_abandoned(&mut *self.pool.acquire().await?, &message).await?;
         }
         Ok(())
+    }
+
+    /// Marks a reply incomplete if the writer is dead that left it in progress. Returns whether it is in progress no
+    /// longer.
+    pub(super) async fn end_abandoned(
+        &self,
+        connection: &mut AnyConnection,
+        message: &str,
+    ) -> Result<bool, StoreError> {
+        let found = sqlx::query("SELECT writer FROM messages WHERE id = $1 AND status = 'in_progress'").bind(message);
+        let Some(row) = found.fetch_optional(&mut *connection).await? else { return Ok(true) };
+        let writer: Option<i64> = row.try_get("writer")?;
+        let writer = writer.ok_or_else(|| StoreError::Corrupt("message in progress without a writer".into()))?;
+        if self.writer.is_alive(writer, &mut *connection).await? {
+            return Ok(false);
+        }
+        let mark = "UPDATE messages SET status = 'incomplete', writer = NULL, finish_reason = 'interrupted' \
+                    WHERE id = $1 AND status = 'in_progress' AND writer = $2";
+        sqlx::query(mark).bind(message).bind(writer).execute(connection).await?;
+        Ok(true)
+    }
+
+    /// The message of this id; one that a dead writer left in progress is marked incomplete first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the account has none.
+    pub async fn settled(&self, account: &str, id: &str) -> Result<StoredMessage, StoreError> {
+        let message = self.message(account, id).await?;
+        if message.status != Status::InProgress {
+            return Ok(message);
+        }
+        self.end_abandoned(&mut *self.pool.acquire().await?, id).await?;
+        self.message(account, id).await
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::{AnyConnection, Row};
 
-use super::conversations::{self, json, title_of, touch};
+use super::conversations::{self, title_of, touch};
 use super::messages::{blank, columns, insert, of_conversation, read, set_leaf};
 use super::variants::name;
+use super::written::json;
 use super::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage};
 
 /// Time after which the end of a reply that could not be stored is tried again.
@@ -28,7 +29,21 @@ impl Store {
         messages: Vec<NewMessage>,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         let mut transaction = self.begin().await?;
-        let mut place = self.place(&mut transaction, account, conversation, parent).await?;
+        let added = self.add(&mut transaction, account, conversation, parent, messages).await?;
+        transaction.commit().await?;
+        Ok(added)
+    }
+
+    /// Adds messages within a transaction.
+    pub(super) async fn add(
+        &self,
+        transaction: &mut AnyConnection,
+        account: &str,
+        conversation: &str,
+        parent: Parent,
+        messages: Vec<NewMessage>,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut place = self.place(&mut *transaction, account, conversation, parent).await?;
         let mut added = Vec::with_capacity(messages.len());
         for new in messages {
             let message = StoredMessage {
@@ -37,15 +52,14 @@ impl Store {
                 tool_call_id: new.tool_call_id,
                 ..blank(conversation, place.parent.take(), new.role, Status::Completed)
             };
-            insert(&mut transaction, &message, place.position, None).await?;
+            insert(&mut *transaction, &message, place.position, None).await?;
             place.position += 1;
             place.parent = Some(message.id.clone());
             added.push(message);
         }
         let asked = added.iter().find(|message| message.role == Role::User);
         let title = asked.map(|message| title_of(&message.content.text())).unwrap_or_default();
-        set_leaf(&mut transaction, conversation, place.parent.as_deref(), &title).await?;
-        transaction.commit().await?;
+        set_leaf(transaction, conversation, place.parent.as_deref(), &title).await?;
         Ok(added)
     }
 
@@ -62,15 +76,29 @@ impl Store {
         instructions: Option<&str>,
     ) -> Result<StoredMessage, StoreError> {
         let mut transaction = self.begin().await?;
-        let place = self.place(&mut transaction, account, conversation, parent).await?;
+        let reply = NewReply { model, instructions };
+        let message = self.add_reply(&mut transaction, account, conversation, parent, reply).await?;
+        transaction.commit().await?;
+        Ok(message)
+    }
+
+    /// Adds a reply in progress within a transaction.
+    pub(super) async fn add_reply(
+        &self,
+        transaction: &mut AnyConnection,
+        account: &str,
+        conversation: &str,
+        parent: Parent,
+        reply: NewReply<'_>,
+    ) -> Result<StoredMessage, StoreError> {
+        let place = self.place(&mut *transaction, account, conversation, parent).await?;
         let message = StoredMessage {
-            model: Some(model.to_owned()),
-            instructions: instructions.map(str::to_owned),
+            model: Some(reply.model.to_owned()),
+            instructions: reply.instructions.map(str::to_owned),
             ..blank(conversation, place.parent, Role::Assistant, Status::InProgress)
         };
-        insert(&mut transaction, &message, place.position, Some(self.writer.number)).await?;
-        set_leaf(&mut transaction, conversation, Some(&message.id), "").await?;
-        transaction.commit().await?;
+        insert(&mut *transaction, &message, place.position, Some(self.writer.number)).await?;
+        set_leaf(transaction, conversation, Some(&message.id), "").await?;
         Ok(message)
     }
 
@@ -183,7 +211,7 @@ impl Store {
     /// progress.
     pub async fn delete_message(&self, account: &str, conversation: &str, id: &str) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let message = finished(&mut transaction, account, conversation, id).await?;
+        let message = self.finished(&mut transaction, account, conversation, id).await?;
         remove(&mut transaction, &message).await?;
         transaction.commit().await?;
         Ok(())
@@ -201,7 +229,7 @@ impl Store {
         part: MessagePart,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let mut message = finished(&mut transaction, account, conversation, id).await?;
+        let mut message = self.finished(&mut transaction, account, conversation, id).await?;
         message.without(part)?;
         if message.content.text().is_empty() && message.tool_calls.is_none() {
             remove(&mut transaction, &message).await?;
@@ -235,7 +263,7 @@ impl Store {
         };
         if let Some(id) = &parent {
             let message = of_conversation(&mut *transaction, account, conversation, id).await?;
-            if message.status == Status::InProgress {
+            if message.status == Status::InProgress && !self.end_abandoned(&mut *transaction, id).await? {
                 let why = format!("the reply `{id}` is in progress; wait for its end or stop it first");
                 return Err(StoreError::Busy(why));
             }
@@ -244,21 +272,29 @@ impl Store {
         let last: i64 = sqlx::query(sql).bind(conversation).fetch_one(transaction).await?.try_get("last")?;
         Ok(NewPlace { parent, position: last + 1 })
     }
+
+    /// The conversation's message, locked for a change; it is not in progress.
+    async fn finished(
+        &self,
+        transaction: &mut AnyConnection,
+        account: &str,
+        conversation: &str,
+        id: &str,
+    ) -> Result<StoredMessage, StoreError> {
+        touch(&mut *transaction, account, conversation).await?;
+        let message = of_conversation(&mut *transaction, account, conversation, id).await?;
+        if message.status == Status::InProgress && !self.end_abandoned(transaction, id).await? {
+            return Err(StoreError::Busy(format!("the reply `{id}` is in progress; stop it first")));
+        }
+        Ok(message)
+    }
 }
 
-/// The conversation's message, locked for a change; it is not in progress.
-async fn finished(
-    transaction: &mut AnyConnection,
-    account: &str,
-    conversation: &str,
-    id: &str,
-) -> Result<StoredMessage, StoreError> {
-    touch(&mut *transaction, account, conversation).await?;
-    let message = of_conversation(transaction, account, conversation, id).await?;
-    match message.status {
-        Status::InProgress => Err(StoreError::Busy(format!("the reply `{id}` is in progress; stop it first"))),
-        _ => Ok(message),
-    }
+/// A reply that begins.
+#[derive(Clone, Copy)]
+pub(super) struct NewReply<'a> {
+    pub model: &'a str,
+    pub instructions: Option<&'a str>,
 }
 
 async fn remove(transaction: &mut AnyConnection, message: &StoredMessage) -> Result<(), StoreError> {

@@ -10,16 +10,20 @@ use super::ApiError;
 use crate::store::{StoredMessage, Usage};
 
 /// A model that the page offers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PageModel {
     /// Its name in requests.
     pub id: String,
     /// Tokens that prompt and reply may have together.
     pub context: usize,
+    /// Its sampling settings where the page gives none.
+    pub defaults: PageSampling,
+    /// Questions that it can answer.
+    pub suggestions: Vec<String>,
 }
 
 /// The sampling settings of the page; `None` leaves one to the model.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct PageSampling {
     /// 0 is greedy.
     pub temperature: Option<f32>,
@@ -27,6 +31,8 @@ pub struct PageSampling {
     pub top_p: Option<f32>,
     /// Largest number of candidate tokens.
     pub top_k: Option<usize>,
+    /// Smallest probability of a candidate, as a share of that of the most probable token.
+    pub min_p: Option<f32>,
     /// Largest number of tokens of the reply.
     pub max_tokens: Option<usize>,
     /// The same seed and conversation give the same reply.
@@ -65,13 +71,13 @@ pub enum Generated {
 }
 
 /// A reply as it comes. Dropping it ends the generation.
-pub struct Generation {
+pub struct ReplyStream {
     /// Its pieces.
     pub pieces: mpsc::Receiver<Generated>,
     stop: Arc<Notify>,
 }
 
-impl Generation {
+impl ReplyStream {
     /// A reply whose pieces come from `pieces`, and whose writer is told by `stop` to end it where it is.
     pub fn new(pieces: mpsc::Receiver<Generated>, stop: Arc<Notify>) -> Self {
         Self { pieces, stop }
@@ -93,5 +99,5 @@ pub trait Replies: Send + Sync {
     /// # Errors
     /// When the model is unknown, the conversation is too long, a setting is out of range, or there are too many
     /// requests.
-    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>>;
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<ReplyStream, ApiError>> + Send + '_>>;
 }

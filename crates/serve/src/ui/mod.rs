@@ -27,7 +27,7 @@ use crate::store::Store;
 pub use crate::auth::Account;
 pub use crate::error::ApiError;
 pub use assets::paths as asset_paths;
-pub use generate::{Generated, Generation, PageModel, PageSampling, Replies, ReplyRequest};
+pub use generate::{Generated, PageModel, PageSampling, Replies, ReplyRequest, ReplyStream};
 pub use markdown::render;
 pub(crate) use running::{Guard, RunningReplies};
 
@@ -78,7 +78,7 @@ pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
         .route("/ui/api/conversations/{id}/branch", post(routes::branch))
         .route("/ui/api/conversations/{id}/export", get(routes::export))
         .route("/ui/api/conversations/{id}/replies", post(replies::reply))
-        .route("/ui/api/messages/{id}/rating", put(routes::rate))
+        .route("/ui/api/messages/{id}/rating", put(routes::rate).patch(routes::change_rating))
         .route("/ui/api/messages/{id}/stop", post(routes::stop))
         .route("/ui/api/messages/{id}/events", get(replies::events))
         .route("/ui/api/render", post(routes::render))
@@ -106,6 +106,7 @@ pub fn api_router<S: Clone + Send + Sync + 'static>(ui: Ui) -> Router<S> {
         replies::reply,
         replies::events,
         routes::rate,
+        routes::change_rating,
         routes::stop,
         routes::render
     ),

@@ -16,10 +16,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
 use super::running::{Ended, Follower, Guard};
-use super::{Account, ApiError, Generated, Generation, PageSampling, ReplyRequest, Ui};
+use super::{Account, ApiError, Generated, PageSampling, ReplyRequest, ReplyStream, Ui};
 use crate::body::{Body, Json as Given};
 use crate::path::Path;
-use crate::store::{NewMessage, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage, Usage};
+use crate::store::{
+    BegunTurn, NewMessage, NewTurn, Parent, ReplyOutcome, Role, Status, Store, StoreError, StoredMessage, Usage,
+};
 
 /// Events that wait for a slow reader.
 const WAITING: usize = 256;
@@ -47,6 +49,9 @@ pub(super) struct ReplyBody {
     /// At most so many candidates.
     #[serde(default)]
     top_k: Option<usize>,
+    /// Candidates have at least this share of the probability of the most probable token.
+    #[serde(default)]
+    min_p: Option<f32>,
     /// The longest reply.
     #[serde(default)]
     max_tokens: Option<usize>,
@@ -59,12 +64,12 @@ impl Body for ReplyBody {}
 
 impl ReplyBody {
     fn sampling(&self) -> PageSampling {
-        let Self { temperature, top_p, top_k, max_tokens, seed, .. } = *self;
-        PageSampling { temperature, top_p, top_k, max_tokens, seed }
+        let Self { temperature, top_p, top_k, min_p, max_tokens, seed, .. } = *self;
+        PageSampling { temperature, top_p, top_k, min_p, max_tokens, seed }
     }
 }
 
-type Events = Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>;
+type EventStream = Sse<KeepAliveStream<ReceiverStream<Result<Event, Infallible>>>>;
 
 /// A reply, as events: `{"type": "started", "user", "reply"}`, `{"type": "left_out", "exchanges"}` where the
 /// conversation outgrew the context, `{"type": "delta", "text"}` and, once it is stored,
@@ -79,7 +84,7 @@ pub(super) async fn reply(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(body): Given<ReplyBody>,
-) -> Result<Events, ApiError> {
+) -> Result<EventStream, ApiError> {
     if body.max_tokens == Some(0) {
         return Err(ApiError::invalid("`max_tokens`: give 1 or more").with_param("max_tokens"));
     }
@@ -88,7 +93,7 @@ pub(super) async fn reply(
 }
 
 /// Stores the user's message and begins the reply.
-async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<Events, ApiError> {
+async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<EventStream, ApiError> {
     let conversation = ui.store.conversation(&account, &id).await?;
     let request = ReplyRequest {
         model: body.model.clone(),
@@ -99,14 +104,11 @@ async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<E
     let (model, instructions) = (request.model.clone(), request.instructions.clone());
     // Started before anything is stored, so that a refused request leaves no trace.
     let generation = ui.replies.begin(request).await?;
-    let mut parent = body.parent.map_or(Parent::Root, Parent::Message);
-    let mut user = None;
-    if let Some(text) = body.text {
-        let added = ui.store.append(&account, &id, parent, vec![NewMessage::new(Role::User, text)]).await?;
-        parent = Parent::Message(added[0].id.clone());
-        user = added.into_iter().next();
-    }
-    let reply = ui.store.begin_reply(&account, &id, parent, &model, instructions.as_deref()).await?;
+    let parent = body.parent.map_or(Parent::Root, Parent::Message);
+    let said = body.text.map(|text| NewMessage::new(Role::User, text)).into_iter().collect();
+    let turn = NewTurn { conversation: Some(id), parent, said, model, instructions, response: None };
+    let BegunTurn { said, reply, .. } = ui.store.begin_turn(&account, turn).await?;
+    let user = said.into_iter().next();
     let guard = ui.running.begin(&reply, &account);
     let progress = guard.reply.progress.subscribe();
     let (follower, events) = follower(&ui, &account, &reply.id);
@@ -125,9 +127,12 @@ pub(super) async fn events(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-) -> Result<Events, ApiError> {
+) -> Result<EventStream, ApiError> {
     let running = ui.running.get(&id, &account);
-    let message = ui.store.message(&account, &id).await?;
+    let message = match &running {
+        Some(_) => ui.store.message(&account, &id).await?,
+        None => ui.store.settled(&account, &id).await?,
+    };
     let (follower, events) = follower(&ui, &account, &id);
     match (running, message.status) {
         (Some(running), _) => {
@@ -148,7 +153,7 @@ pub(super) async fn events(
 }
 
 /// A follower of a reply, and what it sends.
-fn follower(ui: &Ui, account: &str, message: &str) -> (Follower, Events) {
+fn follower(ui: &Ui, account: &str, message: &str) -> (Follower, EventStream) {
     let (events, waiting) = mpsc::channel(WAITING);
     let (account, message) = (account.to_owned(), message.to_owned());
     let follower = Follower { store: ui.store.clone(), account, message, events };
@@ -191,7 +196,7 @@ struct Writing {
 }
 
 /// End of a reply.
-struct End {
+struct StoredEnd {
     reason: &'static str,
     status: Status,
     usage: Option<Usage>,
@@ -199,7 +204,7 @@ struct End {
 }
 
 impl Writing {
-    async fn run(mut self, generation: Generation) {
+    async fn run(mut self, generation: ReplyStream) {
         let end = self.write(generation).await;
         let error = end.error.clone();
         match self.store_reply(end).await {
@@ -209,7 +214,7 @@ impl Writing {
         }
     }
 
-    async fn write(&mut self, mut generation: Generation) -> End {
+    async fn write(&mut self, mut generation: ReplyStream) -> StoredEnd {
         let (reply, mut is_stopped) = (Arc::clone(&self.guard.reply), false);
         loop {
             let next = tokio::select! {
@@ -241,15 +246,20 @@ impl Writing {
                     let is_whole = finish_reason != "length";
                     let status = if is_whole { Status::Completed } else { Status::Incomplete };
                     let reason = if is_whole { "stop" } else { "length" };
-                    return End { reason, status, usage: Some(usage), error: None };
+                    return StoredEnd { reason, status, usage: Some(usage), error: None };
                 }
                 Some(Generated::Failed(message)) => {
-                    return End { reason: "error", status: Status::Incomplete, usage: None, error: Some(message) };
+                    return StoredEnd {
+                        reason: "error",
+                        status: Status::Incomplete,
+                        usage: None,
+                        error: Some(message),
+                    };
                 }
                 None if is_stopped => return cancelled(None),
                 None => {
                     let error = Some("the server stops".to_owned());
-                    return End { reason: "interrupted", status: Status::Incomplete, usage: None, error };
+                    return StoredEnd { reason: "interrupted", status: Status::Incomplete, usage: None, error };
                 }
             }
         }
@@ -272,7 +282,7 @@ impl Writing {
         }
     }
 
-    async fn store_reply(&self, end: End) -> Result<(), StoreError> {
+    async fn store_reply(&self, end: StoredEnd) -> Result<(), StoreError> {
         let outcome = ReplyOutcome {
             content: self.guard.reply.progress.borrow().text.clone().into(),
             tool_calls: None,
@@ -284,6 +294,6 @@ impl Writing {
     }
 }
 
-fn cancelled(usage: Option<Usage>) -> End {
-    End { reason: "cancelled", status: Status::Incomplete, usage, error: None }
+fn cancelled(usage: Option<Usage>) -> StoredEnd {
+    StoredEnd { reason: "cancelled", status: Status::Incomplete, usage, error: None }
 }

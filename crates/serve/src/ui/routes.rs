@@ -13,18 +13,24 @@ use crate::metadata::check_metadata;
 use crate::path::Path;
 use crate::query::{Fields, FromQuery, Query};
 use crate::store::{
-    ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, Role,
-    StoredConversation, StoredMessage, Tree, Verdict,
+    ConversationChange, ConversationFile, ConversationList, ListQuery, MessageRating, NewConversation, RatingChange,
+    Role, StoredConversation, StoredMessage, Tree, Verdict,
 };
 
 impl Body for CreateBody {}
 impl Body for ChangeBody {}
 impl Body for BranchBody {}
 impl Body for RatingBody {}
+impl Body for RatingChangeBody {
+    const NULL_REMOVES: bool = true;
+}
 impl Body for RenderBody {}
 impl Body for ConversationFile {}
 
-type Answer<T> = Result<Json<T>, ApiError>;
+/// Longest text to search for, in characters.
+const MOST_SEARCHED: usize = 1_000;
+
+type PageAnswer<T> = Result<Json<T>, ApiError>;
 
 /// A message with what the page shows of it.
 #[derive(Serialize)]
@@ -70,8 +76,13 @@ impl FromQuery for ListParameters {
     const FIELDS: &'static [&'static str] = &["search", "limit", "after"];
 
     fn of(fields: &Fields) -> Result<Self, ApiError> {
+        let search = fields.text("search").unwrap_or_default().to_owned();
+        if search.chars().count() > MOST_SEARCHED {
+            let why = format!("`search`: at most {MOST_SEARCHED} characters");
+            return Err(ApiError::invalid(why).with_param("search"));
+        }
         Ok(Self {
-            search: fields.text("search").unwrap_or_default().to_owned(),
+            search,
             limit: fields.number("limit", 1..=200)?.unwrap_or(50) as u32,
             after: fields.text("after").map(str::to_owned),
         })
@@ -85,7 +96,7 @@ pub(super) async fn list(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Query(query): Query<ListParameters>,
-) -> Answer<ConversationList> {
+) -> PageAnswer<ConversationList> {
     let query = ListQuery { search: query.search, limit: query.limit, after: query.after };
     Ok(Json(ui.store.conversations(&account, &query).await?))
 }
@@ -108,7 +119,7 @@ pub(super) async fn create(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Given(body): Given<CreateBody>,
-) -> Answer<StoredConversation> {
+) -> PageAnswer<StoredConversation> {
     check_title(&body.title)?;
     let new = NewConversation { title: body.title, persona: persona(body.persona), ..NewConversation::default() };
     Ok(Json(ui.store.create_conversation(&account, new).await?))
@@ -133,7 +144,7 @@ pub(super) async fn read(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-) -> Answer<Value> {
+) -> PageAnswer<Value> {
     let Tree { conversation, messages } = ui.store.tree(&account, &id).await?;
     Ok(Json(json!({"conversation": conversation, "messages": shown(messages).await?})))
 }
@@ -158,7 +169,7 @@ pub(super) async fn change(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(body): Given<ChangeBody>,
-) -> Answer<StoredConversation> {
+) -> PageAnswer<StoredConversation> {
     check_title(body.title.as_deref().unwrap_or_default())?;
     let change = ConversationChange {
         title: body.title,
@@ -175,7 +186,7 @@ pub(super) async fn delete(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-) -> Answer<Value> {
+) -> PageAnswer<Value> {
     ui.store.delete_conversation(&account, &id).await?;
     ui.running.stop_all(&id);
     Ok(Json(json!({"id": id, "deleted": true})))
@@ -197,7 +208,7 @@ pub(super) async fn branch(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(body): Given<BranchBody>,
-) -> Answer<Value> {
+) -> PageAnswer<Value> {
     let leaf = ui.store.select_branch(&account, &id, &body.message).await?;
     Ok(Json(json!({"leaf": leaf})))
 }
@@ -209,7 +220,7 @@ pub(super) async fn export(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-) -> Answer<ConversationFile> {
+) -> PageAnswer<ConversationFile> {
     Ok(Json(ui.store.export_conversation(&account, &id).await?))
 }
 
@@ -220,7 +231,7 @@ pub(super) async fn import(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Given(file): Given<ConversationFile>,
-) -> Answer<StoredConversation> {
+) -> PageAnswer<StoredConversation> {
     check_title(&file.title)?;
     check_metadata(&file.metadata)?;
     Ok(Json(ui.store.import_conversation(&account, file).await?))
@@ -247,9 +258,42 @@ pub(super) async fn rate(
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
     Given(RatingBody { verdict, better }): Given<RatingBody>,
-) -> Answer<Value> {
+) -> PageAnswer<Value> {
     let rating = MessageRating { verdict, better };
     ui.store.rate(&account, &id, &rating).await?;
+    let kept = (rating != MessageRating::default()).then_some(rating);
+    Ok(Json(json!({"id": id, "rating": kept})))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RatingChangeBody {
+    /// "up", "down" or null; missing, it stays as it is.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    verdict: Option<Option<Verdict>>,
+    /// The better reply, or null; missing, it stays as it is.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    better: Option<Option<String>>,
+}
+
+/// A field that is there, be it null.
+fn given<'a, T: Deserialize<'a>, D: serde::Deserializer<'a>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(field).map(Some)
+}
+
+/// Changes parts of a rating, and leaves the others as they are
+#[utoipa::path(patch, path = "/ui/api/messages/{id}/rating", tag = "page", params(("id" = String, Path)),
+    request_body = RatingChangeBody,
+    responses((status = 200, body = Object), (status = 400, body = Object), (status = 404, body = Object)))]
+pub(super) async fn change_rating(
+    State(ui): State<Ui>,
+    Extension(Account(account)): Extension<Account>,
+    Path(id): Path<String>,
+    Given(RatingChangeBody { verdict, better }): Given<RatingChangeBody>,
+) -> PageAnswer<Value> {
+    let rating = ui.store.change_rating(&account, &id, RatingChange { verdict, better }).await?;
     let kept = (rating != MessageRating::default()).then_some(rating);
     Ok(Json(json!({"id": id, "rating": kept})))
 }
@@ -261,11 +305,11 @@ pub(super) async fn stop(
     State(ui): State<Ui>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
-) -> Answer<Value> {
+) -> PageAnswer<Value> {
     let running = ui.running.get(&id, &account);
     match &running {
         Some(reply) => reply.stop.notify_one(),
-        None => drop(ui.store.message(&account, &id).await?),
+        None => drop(ui.store.settled(&account, &id).await?),
     }
     Ok(Json(json!({"id": id, "stopped": running.is_some()})))
 }
@@ -280,7 +324,7 @@ pub(super) struct RenderBody {
 /// Markdown as HTML that can do nothing.
 #[utoipa::path(post, path = "/ui/api/render", tag = "page", request_body = RenderBody,
     responses((status = 200, body = Object), (status = 400, body = Object)))]
-pub(super) async fn render(Given(body): Given<RenderBody>) -> Answer<Value> {
+pub(super) async fn render(Given(body): Given<RenderBody>) -> PageAnswer<Value> {
     let html = blocking(move || Ok(markdown::render(&body.text))).await?;
     Ok(Json(json!({"html": html})))
 }

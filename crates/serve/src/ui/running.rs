@@ -17,9 +17,9 @@ use crate::store::{Store, StoredMessage};
 /// Time limit for a reader that takes no event.
 const SLOWEST: Duration = Duration::from_secs(30);
 
-/// What there is of a reply.
+/// The part of a reply that is written.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub struct ReplyProgress {
     pub text: String,
     /// Exchanges at the conversation's beginning that the model does not read.
     pub left_out: usize,
@@ -42,7 +42,7 @@ pub struct RunningReply {
     conversation: String,
     /// Tells the writer to end.
     pub stop: Notify,
-    pub progress: watch::Sender<Progress>,
+    pub progress: watch::Sender<ReplyProgress>,
 }
 
 /// Replies that are being written, by the message's id.
@@ -59,7 +59,7 @@ impl RunningReplies {
     /// Registers a reply until the returned guard is dropped.
     pub fn begin(&self, message: &StoredMessage, account: &str) -> Guard {
         let (account, conversation) = (account.to_owned(), message.conversation.clone());
-        let progress = watch::Sender::new(Progress::default());
+        let progress = watch::Sender::new(ReplyProgress::default());
         let reply = Arc::new(RunningReply { account, conversation, stop: Notify::new(), progress });
         self.0.send_modify(|all| drop(all.insert(message.id.clone(), Arc::clone(&reply))));
         Guard { all: self.clone(), message: message.id.clone(), reply }
@@ -125,20 +125,24 @@ pub struct Follower {
 }
 
 /// The client is gone, or too slow.
-pub struct Gone;
+pub struct FollowerGone;
 
 impl Follower {
     /// Sends `started`, and all of the reply from its beginning to its end.
     ///
     /// # Errors
     /// When the client is gone.
-    pub async fn follow(&self, started: &Value, mut progress: watch::Receiver<Progress>) -> Result<(), Gone> {
+    pub async fn follow(
+        &self,
+        started: &Value,
+        mut progress: watch::Receiver<ReplyProgress>,
+    ) -> Result<(), FollowerGone> {
         self.tell(started).await?;
         let (mut sent, mut left_out) = (0, 0);
         loop {
             let now = {
                 let now = progress.borrow_and_update();
-                Progress { text: now.text[sent..].to_owned(), left_out: now.left_out, end: now.end.clone() }
+                ReplyProgress { text: now.text[sent..].to_owned(), left_out: now.left_out, end: now.end.clone() }
             };
             if now.left_out != left_out {
                 left_out = now.left_out;
@@ -152,8 +156,8 @@ impl Follower {
                 return self.end(end).await;
             }
             tokio::select! {
-                changed = progress.changed() => changed.map_err(|_| Gone)?,
-                () = self.events.closed() => return Err(Gone),
+                changed = progress.changed() => changed.map_err(|_| FollowerGone)?,
+                () = self.events.closed() => return Err(FollowerGone),
             }
         }
     }
@@ -162,7 +166,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the client is gone.
-    pub async fn end(&self, end: Ended) -> Result<(), Gone> {
+    pub async fn end(&self, end: Ended) -> Result<(), FollowerGone> {
         if end.is_stored {
             match self.done().await {
                 Ok(done) => self.tell(&done).await?,
@@ -182,11 +186,11 @@ impl Follower {
         Ok(json!({"type": "done", "message": message, "conversation": conversation}))
     }
 
-    async fn tell(&self, event: &Value) -> Result<(), Gone> {
+    async fn tell(&self, event: &Value) -> Result<(), FollowerGone> {
         let event = Event::default().data(event.to_string());
         match timeout(SLOWEST, self.events.send(Ok(event))).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(Gone),
+            _ => Err(FollowerGone),
         }
     }
 }

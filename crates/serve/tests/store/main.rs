@@ -6,6 +6,7 @@ mod accounts;
 mod crash;
 mod transfer;
 mod preferences;
+mod turns;
 
 use sqlx::Connection;
 

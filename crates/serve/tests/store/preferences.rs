@@ -186,7 +186,7 @@ async fn a_cut_reply_that_is_corrected_or_called_bad_counts_and_other_ratings_of
     rate(&store, &reply, Some(Verdict::Up), None).await;
     let folder = tempfile::tempdir().unwrap();
     let counted = store.export_preferences(folder.path()).await.unwrap();
-    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 0, left_out: 1 });
+    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 0, left_out: 1, repeated: 0 });
     rate(&store, &reply, Some(Verdict::Down), Some("Once there was a fox. The end.")).await;
     let (pairs, ratings) = summary(&store).await;
     assert_eq!(pairs, [pair("Once there was a fox. The end.", "Once upon", "better_answer")]);
@@ -203,9 +203,42 @@ async fn an_export_without_lines_removes_the_files_of_an_earlier_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a/new/folder");
     let counted = store.export_preferences(&out).await.unwrap();
-    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 1, left_out: 0 });
+    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 1, left_out: 0, repeated: 0 });
     assert!(out.join("ratings.jsonl").is_file() && !out.join("preferences.jsonl").exists());
     rate(&store, &answer, None, None).await;
     store.export_preferences(&out).await.unwrap();
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_better_answer_that_is_the_reply_judges_nothing() {
+    for (verdict, labels, left_out) in
+        [(None, vec![], 1), (Some(Verdict::Down), vec![], 1), (Some(Verdict::Up), vec![true], 0)]
+    {
+        let (store, id) = begun().await;
+        ask(&store, &id, Parent::Root, "2+2?").await;
+        let right = reply(&store, &id, Parent::Leaf, "4").await;
+        rate(&store, &right, verdict, Some(" 4\n")).await;
+        let (pairs, ratings) = summary(&store).await;
+        let found: Vec<bool> = ratings.iter().map(|(_, good)| *good).collect();
+        assert_eq!((pairs.len(), found), (0, labels), "{verdict:?}");
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(store.export_preferences(folder.path()).await.unwrap().left_out, left_out, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn instructions_are_exported_as_the_model_read_them_however_long_the_conversation_was() {
+    let store = super::memory().await;
+    let file = serde_json::json!({"object": "fireclay.conversation", "version": 1, "messages": [
+        {"id": "s", "role": "developer", "content": "Be terse."},
+        {"id": "a", "parent": "s", "role": "user", "content": "1+1?"},
+        {"id": "b", "parent": "a", "role": "assistant", "content": "2"},
+        {"id": "c", "parent": "b", "role": "user", "content": "2+2?"},
+        {"id": "d", "parent": "c", "role": "assistant", "content": "4", "left_out": 1, "rating": {"verdict": "up"}}]});
+    store.import_conversation(ANN, serde_json::from_value(file).unwrap()).await.unwrap();
+    let (_, ratings) = exported(&store).await;
+    let said: Vec<(&str, &str)> =
+        ratings[0].prompt.iter().map(|message| (message.role.as_str(), message.content.as_str())).collect();
+    assert_eq!(said, [("system", "Be terse."), ("user", "2+2?")]);
 }

@@ -74,11 +74,15 @@ fn smallest() -> Value {
 #[tokio::test]
 async fn what_may_be_missing_has_its_default() {
     let store = memory().await;
-    let file = serde_json::from_value(smallest()).unwrap();
+    let mut file = smallest();
+    file["persona"] = json!("  ");
+    file["messages"][1]["tool_calls"] = json!([]);
+    let file = serde_json::from_value(file).unwrap();
     let conversation = store.import_conversation(ANN, file).await.unwrap();
     assert_eq!(conversation.title, "Hello there");
     assert_eq!(said(&store, &conversation.id).await, ["Hello there", "Hi"]);
     let tree = store.tree(ANN, &conversation.id).await.unwrap();
+    assert_eq!((&tree.conversation.persona, &tree.messages[1].tool_calls), (&None, &None));
     assert_eq!(tree.messages[1].status, fireclay_serve::store::Status::Incomplete);
 }
 
@@ -106,6 +110,13 @@ async fn a_file_that_contradicts_itself_is_refused_whole() {
     check("/messages/0", json!({"id": "a", "role": "user", "content": "", "colour": 1}), "colour").await;
     let rated = json!({"id": "a", "role": "user", "content": "", "rating": {"verdict": "up"}});
     check("/messages/0", rated, "is not a reply").await;
+    let calling = |calls: Value| json!({"id": "a", "role": "assistant", "content": "", "tool_calls": calls});
+    check("/messages/0", calling(json!("f")), "`tool_calls` of `a`: give a list").await;
+    check("/messages/0", calling(json!([7])), "`tool_calls[0]` of `a`").await;
+    let nameless = json!([{"id": "c", "type": "function", "function": {"arguments": "{}"}}]);
+    check("/messages/0", calling(nameless), "`tool_calls[0].function.name` of `a`: give a text").await;
+    let picture = json!({"id": "a", "role": "user", "content": [{"type": "input_image", "image_url": "x"}]});
+    check("/messages/0", picture, "`content[0]` of `a` is not text").await;
     let mut file = smallest();
     file["leaf"] = json!("z");
     let file = serde_json::from_value(file).unwrap();

@@ -11,7 +11,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use fireclay_serve::store::Store;
-use fireclay_serve::ui::{Account, ApiError, Generated, Generation, PageModel, Replies, ReplyRequest, Ui, api_router};
+use fireclay_serve::ui::{
+    Account, ApiError, Generated, PageModel, PageSampling, Replies, ReplyRequest, ReplyStream, Ui, api_router,
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
@@ -42,10 +44,11 @@ impl Puppet {
 
 impl Replies for Puppet {
     fn models(&self) -> Vec<PageModel> {
-        vec![PageModel { id: "tiny".into(), context: 64 }]
+        let defaults = PageSampling { min_p: Some(0.25), ..PageSampling::default() };
+        vec![PageModel { id: "tiny".into(), context: 64, defaults, suggestions: vec!["What is 2 + 2?".into()] }]
     }
 
-    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>> {
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<ReplyStream, ApiError>> + Send + '_>> {
         Box::pin(async move {
             if request.model != "tiny" {
                 return Err(ApiError::not_found("there is no such model"));
@@ -53,7 +56,7 @@ impl Replies for Puppet {
             let (say, pieces) = mpsc::channel(16);
             let stop = Arc::new(Notify::new());
             self.pending.lock().unwrap().push(PendingReply { request, say, stop: Arc::clone(&stop) });
-            Ok(Generation::new(pieces, stop))
+            Ok(ReplyStream::new(pieces, stop))
         })
     }
 }

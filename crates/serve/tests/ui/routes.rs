@@ -46,6 +46,10 @@ async fn a_file_is_imported_shown_rated_and_exported() {
     assert_eq!(rated["rating"], json!({"verdict": "down", "better": "4"}));
     let exported = server.ok("GET", &format!("{path}/export"), None).await;
     assert_eq!(exported["messages"][1]["rating"], rated["rating"]);
+    let changed = server.ok("PATCH", &rating, Some(json!({"verdict": null}))).await;
+    assert_eq!(changed["rating"], json!({"better": "4"}));
+    let changed = server.ok("PATCH", &rating, Some(json!({"better": null}))).await;
+    assert_eq!(changed["rating"], Value::Null);
     let cleared = server.ok("PUT", &rating, Some(json!({"verdict": null, "better": null}))).await;
     assert_eq!(cleared["rating"], Value::Null);
 }
@@ -56,7 +60,9 @@ async fn faults_of_a_request_are_told_in_openais_shape() {
     let id = server.conversation().await;
     let path = format!("/ui/api/conversations/{id}");
     let long = "x".repeat(501);
+    let search = format!("/ui/api/conversations?search={}", "x".repeat(50_010));
     for (method, path, body, expected) in [
+        ("GET", search.as_str(), None, "`search`: at most 1000 characters"),
         ("GET", "/ui/api/conversations?limit=0", None, "`limit` is from 1 to 200"),
         ("GET", "/ui/api/conversations?limit=x", None, "limit"),
         ("GET", "/ui/api/conversations?colour=red", None, "colour"),
@@ -102,8 +108,16 @@ async fn another_accounts_ids_are_unknown_on_every_route_of_the_document() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 9);
+    assert_eq!(tried, 10);
     assert!(server.ok("GET", "/ui/api/conversations", None).await["conversations"].as_array().unwrap().is_empty());
     assert_eq!(server.store.tree("bob", id).await.unwrap().messages.len(), 3);
     assert!(server.store.tree(ANN, id).await.is_err());
+}
+
+#[tokio::test]
+async fn the_page_is_told_what_a_model_uses_by_itself_and_what_it_can_be_asked() {
+    let server = Server::new().await;
+    let model = server.ok("GET", "/ui/api/models", None).await["models"][0].clone();
+    assert_eq!((&model["id"], &model["suggestions"]), (&json!("tiny"), &json!(["What is 2 + 2?"])));
+    assert_eq!((&model["defaults"]["min_p"], &model["defaults"]["top_k"]), (&json!(0.25), &Value::Null));
 }

@@ -61,7 +61,7 @@ pub async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let response = app.store.response(&account, &id).await?;
-    let message = app.store.message(&account, &response.message).await?;
+    let message = app.store.settled(&account, &response.message).await?;
     Ok(axum::Json(turn::object(&response.id, response.body, &message)).into_response())
 }
 

@@ -22,7 +22,8 @@ use crate::items::as_chat;
 use crate::messages::encode;
 use crate::sse::Gone;
 use crate::store::{
-    Content, NewConversation, NewMessage, Parent, ReplyOutcome, Role, Status, StoreError, StoredMessage, Usage, new_id,
+    BegunTurn, Content, NewMessage, NewTurn, Parent, ReplyOutcome, Role, Status, StoreError, StoredMessage, Usage,
+    new_id,
 };
 use crate::tools::Tools;
 use crate::ui::Guard;
@@ -45,7 +46,7 @@ pub struct Turn {
 }
 
 /// End of a reply.
-enum Ended {
+enum ReplyEnded {
     Itself(End),
     Failed(ApiError),
     /// By the page's stop button, or because its conversation was deleted.
@@ -88,26 +89,14 @@ impl Turn {
         let mut request = model.request(prompt, config, &[], true)?;
         request.constraint = constraint;
         let (id, reply, stored) = if asked.is_stored() {
-            let conversation = if let Some(id) = conversation {
-                id
-            } else {
-                let new = NewConversation { unlisted: true, ..NewConversation::default() };
-                app.store.create_conversation(&account, new).await?.id
-            };
-            if asked.conversation.is_some() {
-                body.insert("conversation".into(), json!({"id": conversation}));
+            if let (Some(_), Some(id)) = (&asked.conversation, &conversation) {
+                body.insert("conversation".into(), json!({"id": id}));
             }
-            let last = if said.is_empty() {
-                parent
-            } else {
-                let said = app.store.append(&account, &conversation, parent, said).await?;
-                Parent::Message(said.last().expect("something was said").id.clone())
-            };
-            let reply =
-                app.store.begin_reply(&account, &conversation, last, &model.id, instructions.as_deref()).await?;
+            let (model, response) = (model.id.clone(), Some(body.clone()));
+            let turn = NewTurn { conversation, parent, said, model, instructions, response };
+            let BegunTurn { reply, response, .. } = app.store.begin_turn(&account, turn).await?;
             let guard = app.running.begin(&reply, &account);
-            let response = app.store.create_response(&account, &reply.id, body.clone()).await?;
-            (response.id, reply, Some(guard))
+            (response.expect("it was asked for").id, reply, Some(guard))
         } else {
             (new_id("resp"), unstored(&model.id), None)
         };
@@ -122,19 +111,19 @@ impl Turn {
     pub async fn run(mut self, mut generation: Generation, mut out: Out) -> Result<(), Gone> {
         let ended = match self.follow(&mut generation, &mut out).await {
             Ok(ended) => ended,
-            Err(Gone) => Ended::HungUp,
+            Err(Gone) => ReplyEnded::HungUp,
         };
         drop(generation);
         let mut error = match &ended {
-            Ended::Failed(error) => Some(error.clone()),
+            ReplyEnded::Failed(error) => Some(error.clone()),
             _ => None,
         };
         match &ended {
-            Ended::Failed(error) => drop(self.body.insert("error".into(), error_object(error))),
-            Ended::Itself(_) => drop(self.body.insert("completed_at".into(), seconds().into())),
-            Ended::Stopped | Ended::HungUp => {}
+            ReplyEnded::Failed(error) => drop(self.body.insert("error".into(), error_object(error))),
+            ReplyEnded::Itself(_) => drop(self.body.insert("completed_at".into(), seconds().into())),
+            ReplyEnded::Stopped | ReplyEnded::HungUp => {}
         }
-        let mut is_gone = matches!(ended, Ended::HungUp);
+        let mut is_gone = matches!(ended, ReplyEnded::HungUp);
         let kept = self.keep(ended).await;
         let is_kept = kept.is_ok();
         match kept {
@@ -153,7 +142,7 @@ impl Turn {
         if is_gone { Err(Gone) } else { self.tell(out, error).await }
     }
 
-    async fn follow(&mut self, generation: &mut Generation, out: &mut Out) -> Result<Ended, Gone> {
+    async fn follow(&mut self, generation: &mut Generation, out: &mut Out) -> Result<ReplyEnded, Gone> {
         let begun = object(&self.id, self.body.clone(), &self.reply);
         out.event("response.created", json!({"response": begun})).await?;
         out.event("response.in_progress", json!({"response": begun})).await?;
@@ -162,14 +151,14 @@ impl Turn {
         loop {
             let next = tokio::select! {
                 biased;
-                () = stopped(self.stored.as_ref()) => return Ok(Ended::Stopped),
+                () = stopped(self.stored.as_ref()) => return Ok(ReplyEnded::Stopped),
                 next = out.next(generation) => next,
             };
             let delta = match next {
                 Ok(Some(Ok(delta))) => delta,
-                Ok(Some(Err(error))) => return Ok(Ended::Failed(error)),
+                Ok(Some(Err(error))) => return Ok(ReplyEnded::Failed(error)),
                 Ok(None) => unreachable!("a generation ends with the end of its answers"),
-                Err(Gone) => return Ok(Ended::HungUp),
+                Err(Gone) => return Ok(ReplyEnded::HungUp),
             };
             let pieces = self.output.take(&delta.text, &mut self.reply);
             // A call is stored before the client sees it, and may carry it out.
@@ -177,7 +166,7 @@ impl Turn {
             if has_call || saved.elapsed() > SAVE_EVERY {
                 saved = Instant::now();
                 if !self.save_progress().await {
-                    return Ok(Ended::Stopped);
+                    return Ok(ReplyEnded::Stopped);
                 }
             }
             for piece in &pieces {
@@ -187,7 +176,7 @@ impl Turn {
             }
             self.output.send(pieces, &self.reply, out).await?;
             if let Some(end) = delta.end {
-                return Ok(Ended::Itself(end));
+                return Ok(ReplyEnded::Itself(end));
             }
         }
     }
@@ -212,14 +201,14 @@ impl Turn {
     }
 
     /// Records the end of the reply, in the database too.
-    async fn keep(&mut self, ended: Ended) -> Result<(), StoreError> {
+    async fn keep(&mut self, ended: ReplyEnded) -> Result<(), StoreError> {
         let (reason, usage) = match ended {
-            Ended::Itself(end) => {
+            ReplyEnded::Itself(end) => {
                 let usage = Usage::of(&end.completion);
                 (end.reason, Some(usage))
             }
-            Ended::Failed(_) => ("interrupted", None),
-            Ended::Stopped | Ended::HungUp => ("cancelled", None),
+            ReplyEnded::Failed(_) => ("interrupted", None),
+            ReplyEnded::Stopped | ReplyEnded::HungUp => ("cancelled", None),
         };
         let reply = &mut self.reply;
         self.output.end(reply);

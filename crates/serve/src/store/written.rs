@@ -1,0 +1,30 @@
+//! Texts and JSON as columns hold them: without the character NUL, which models and people may write, and `PostgreSQL`
+//! does not take.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A text with the sign for an unknown character instead of NUL.
+pub(super) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// The JSON of a column, without the character NUL.
+pub(super) fn json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).expect("JSON values and plain structures can be written");
+    match text.contains("\\u0000").then(|| serde_json::from_str(&text)) {
+        Some(Ok(value)) => value_without_nul(value).to_string(),
+        _ => text,
+    }
+}
+
+fn value_without_nul(value: Value) -> Value {
+    match value {
+        Value::String(text) => without_nul(&text).into(),
+        Value::Array(list) => list.into_iter().map(value_without_nul).collect(),
+        Value::Object(object) => {
+            object.into_iter().map(|(name, value)| (without_nul(&name), value_without_nul(value))).collect()
+        }
+        other => other,
+    }
+}
