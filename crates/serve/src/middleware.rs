@@ -34,8 +34,10 @@ pub async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: 
 /// Refuses requests under another host name, if no key protects the server: defence against DNS rebinding, in which a
 /// stranger's page reaches the server by a name that resolves to it.
 pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if !app.hosts.is_empty() && !app.hosts.contains(&name_of(host).to_ascii_lowercase()) {
+    // Browsers name a host always; a health check over HTTP/1.0 may not.
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let is_own = host.is_none_or(|host| app.hosts.contains(&name_of(host).to_ascii_lowercase()));
+    if !app.hosts.is_empty() && !is_own {
         let message = "this server answers under its own address only; start it with API keys to use another name";
         return ApiError::refused(StatusCode::MISDIRECTED_REQUEST, message).into_response();
     }
@@ -107,7 +109,7 @@ pub async fn secure(request: Request, next: Next) -> Response {
 }
 
 /// Response to a client after a panic; the panic itself is in the log.
-#[allow(clippy::needless_pass_by_value, reason = "the shape that the layer wants")]
+#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer wants")]
 pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let words = payload.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without words");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fireclay_infer::SamplingConfig;
+use fireclay_infer::{Request, SamplingConfig};
 use fireclay_text::RequestedSampling;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -69,6 +69,8 @@ pub struct SamplingFields {
 
 /// Largest number of stop texts.
 const MOST_STOPS: usize = 16;
+/// Longest stop text in characters: each token of an answer is compared with all of them.
+const LONGEST_STOP: usize = 1_000;
 /// Largest number of most probable tokens to report per token.
 pub const MOST_LOGPROBS: usize = 20;
 
@@ -124,7 +126,7 @@ impl SamplingFields {
     /// The texts that end an answer.
     ///
     /// # Errors
-    /// 400 for an empty one, or too many.
+    /// 400 for an empty or long one, or too many.
     pub fn stops(&self) -> Result<Vec<String>, ApiError> {
         let stops = match self.stop.clone() {
             None => vec![],
@@ -135,11 +137,22 @@ impl SamplingFields {
         if stops.len() > MOST_STOPS {
             return wrong(format!("there are {}; at most {MOST_STOPS} are allowed", stops.len()));
         }
+        if let Some(characters) = stops.iter().map(|stop| stop.chars().count()).find(|&count| count > LONGEST_STOP) {
+            return wrong(format!("a text of {characters} characters; at most {LONGEST_STOP} are allowed"));
+        }
         match stops.iter().any(String::is_empty) {
             true => wrong("an empty text would end every answer".into()),
             false => Ok(stops),
         }
     }
+}
+
+/// A request as often as answers are wanted, each with random numbers of its own.
+pub fn repeated(request: &Request, n: usize) -> impl Iterator<Item = Request> {
+    (0..n as u64).map(|stream| {
+        let sampling = SamplingConfig { stream, ..request.sampling.clone() };
+        Request { sampling, ..request.clone() }
+    })
 }
 
 /// A random seed.

@@ -1,5 +1,6 @@
 //! `fireclay serve`: models over HTTP.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -8,30 +9,41 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fireclay_serve::{Config, Keys, Limits, Server, Watched};
 use fireclay_text::TextModel;
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 use crate::args::ServeArgs;
+use crate::chat::suggestions;
+use crate::database;
 use crate::error::{one_line, user};
 use crate::model;
+use crate::nearest::nothing_there;
 
 /// Threads that answer requests, beside those that compute.
 const HANDLERS: usize = 2;
 /// Threads that render templates and encode texts.
 const ENCODERS: usize = 8;
 
+/// Longest time limit, in seconds.
+const YEAR: u64 = 365 * 24 * 60 * 60;
+/// Time at the end for work that cannot be interrupted, such as encoding a long text.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
 /// Serves until Ctrl-C or SIGTERM, then lets answers finish for a while.
 ///
 /// # Errors
 /// When a flag or a model is wrong, the database cannot be opened, or the port is taken.
 pub fn run(args: &ServeArgs) -> Result<()> {
-    let config = config(args)?;
+    let mut config = config(args)?;
     let runtime = runtime()?;
     let models = args.model.iter().map(|named| load(named, args)).collect::<Result<Vec<_>>>()?;
+    config.suggestions = models.iter().map(|(name, model)| (name.clone(), suggestions(&model.dir))).collect();
     let names: Vec<String> = models.iter().map(|(name, _)| name.clone()).collect();
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let keyless = config.keys.is_empty();
         let database = config.database.clone();
         let server = Server::bind(config, models).await?;
@@ -39,10 +51,14 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         if keyless && !address.ip().is_loopback() {
             tracing::warn!("--no-auth: everybody who reaches {address} can use this server and read its conversations");
         }
-        tracing::info!("http://{address} serves {}; conversations are kept in {}", names.join(", "), shown(&database));
+        let names = names.join(", ");
+        tracing::info!("conversations are kept in {}", database::shown(&database));
+        tracing::info!("http://{address} serves {names}: open it in a browser; API at /v1; Ctrl-C ends it");
         server.run(stopped()?).await;
         Ok(())
-    })
+    });
+    runtime.shutdown_timeout(LAST_WORK);
+    served
 }
 
 /// Threads that answer requests.
@@ -78,6 +94,10 @@ fn config(args: &ServeArgs) -> Result<Config> {
     if let Some((flag, number)) = most.into_iter().find(|&(_, number)| number > 65536) {
         return Err(user(format!("{flag} {number}: give 65536 at most")));
     }
+    let times = [("--timeout", args.timeout), ("--grace", args.grace)];
+    if let Some((flag, seconds)) = times.into_iter().find(|&(_, seconds)| seconds > YEAR) {
+        return Err(user(format!("{flag} {seconds}: give {YEAR} seconds at most, a year")));
+    }
     let keys = args.api_key_file.as_deref().map(Keys::read).transpose()?.unwrap_or_default();
     let limits = Limits {
         streams: args.streams,
@@ -98,6 +118,7 @@ fn config(args: &ServeArgs) -> Result<Config> {
         database: args.db.clone(),
         threads: args.threads.unwrap_or_else(cores),
         limits,
+        suggestions: BTreeMap::new(),
         watched: args.watch.as_deref().map(watched).transpose()?.map(Arc::new),
     })
 }
@@ -119,50 +140,50 @@ fn load(named: &str, args: &ServeArgs) -> Result<(String, TextModel)> {
 /// # Errors
 /// When there is no such folder.
 pub fn watched(run: &Path) -> Result<Watched> {
+    let taken = "give a run directory, as `train --out` has it";
+    if !run.exists() {
+        return Err(nothing_there(run, taken));
+    }
     if !run.is_dir() {
-        return Err(user(format!("{}: no such folder; give a run directory, as `train --out` has it", run.display())));
+        return Err(user(format!("{}: a file, not a run; {taken}", run.display())));
     }
     let path = run.to_owned();
     let report = move || super::report::body(&path).map_err(|error| one_line(&error));
     Ok(Watched::new(model::name_of(run), fireclay_report::STYLE, report))
 }
 
-/// A database's place without a password.
-fn shown(database: &str) -> String {
-    match (database.split_once("://"), database.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => database.into(),
+/// Signals that end the server: SIGHUP too, unless it was started with it ignored, as by `nohup`.
+fn signals() -> Vec<i32> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    #[cfg(unix)]
+    {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+        if ignored & 1 << (SIGHUP - 1) == 0 {
+            signals.push(SIGHUP);
+        }
     }
+    signals
 }
 
-/// Resolves at the first Ctrl-C or SIGTERM; the next one ends the process at once.
+/// Resolves at the first Ctrl-C, SIGTERM or SIGHUP (the terminal was closed); the next one ends the process at once.
 ///
 /// # Errors
 /// When signals cannot be waited for.
 pub fn stopped() -> Result<impl Future<Output = ()>> {
     let notify = Arc::new(Notify::new());
     let told = Arc::clone(&notify);
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("waiting for signals")?;
+    let mut signals = Signals::new(signals()).context("waiting for signals")?;
     thread::spawn(move || {
         for (count, signal) in signals.forever().enumerate() {
             if count > 0 {
                 // This does not return.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
-            tracing::info!("no new requests; answers may finish, and the same signal again ends them at once");
+            tracing::info!("Stopping: running answers may finish. Ctrl-C again ends them.");
             told.notify_one();
         }
     });
     Ok(async move { notify.notified().await })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_not_shown() {
-        assert_eq!(shown("postgres://ann:secret@db/chat"), "postgres://…@db/chat");
-        assert_eq!(shown("fireclay.sqlite"), "fireclay.sqlite");
-    }
 }

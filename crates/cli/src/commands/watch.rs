@@ -1,5 +1,7 @@
 //! `fireclay watch`: a page about a run while it trains.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use fireclay_serve::{Config, Keys, Limits, Server};
 
@@ -19,12 +21,17 @@ pub fn run(args: &WatchArgs) -> Result<()> {
         database: ":memory:".into(),
         threads: 1,
         limits: Limits::default(),
+        suggestions: BTreeMap::new(),
         watched: Some(watched(&args.run)?.into()),
     };
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let served = runtime.block_on(async {
         let server = Server::bind(config, vec![]).await?;
         tracing::info!("http://{}/watch shows {}; Ctrl-C ends it", server.address(), args.run.display());
         server.run(stopped()?).await;
         Ok(())
-    })
+    });
+    // A report that is being made does not hold up the end.
+    runtime.shutdown_background();
+    served
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use fireclay_text::CHAT_TEMPERATURE;
+use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -18,7 +19,7 @@ use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{encode, messages};
 use crate::model::Served;
-use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, request};
+use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, repeated, request};
 use crate::sse;
 use crate::store::new_id;
 use crate::tools::Tools;
@@ -43,8 +44,8 @@ request! {
         /// Tell so many of the most probable tokens in each place.
         #[serde(default)]
         pub top_logprobs: Option<usize>,
-        /// Functions that may be called, where the model's chat template shows them. The arguments of a `strict` one are
-        /// held to its `parameters`.
+        /// Functions that may be called, where the model's chat template shows them. The arguments of a `strict` one
+        /// are held to its `parameters`.
         #[serde(default)]
         #[schema(value_type = Option<Vec<Object>>)]
         pub tools: Option<Vec<Value>>,
@@ -131,16 +132,12 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     model.check_room(prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
     let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
-    let mut requests = vec![];
-    for stream in 0..n as u64 {
-        let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
-        let mut request = model.request(prompt.clone(), config, &stops, true)?;
-        request.top_logprobs = asked.top_logprobs.unwrap_or(0);
-        request.constraint.clone_from(&constraint);
-        requests.push((request, model.reply_text(&stops)));
-    }
+    let mut request = model.request(prompt, config, &stops, true)?;
+    request.top_logprobs = asked.top_logprobs.unwrap_or(0);
+    request.constraint = constraint;
+    let requests = repeated(&request, n).map(|request| (request, model.reply_text(&stops))).collect();
     let generation = app.generate(&model, requests, places);
-    let answer = Answer { id: new_id("chatcmpl"), created: seconds(), with_tools, logprobs: asked.logprobs, model };
+    let answer = ChatAnswer { id: new_id("chatcmpl"), created: seconds(), with_tools, logprobs: asked.logprobs, model };
     if asked.stream {
         let (n, usage) = (n, asked.includes_usage());
         return Ok(sse::stream(move |events| async move { answer.stream(&events, generation, n, usage).await }));
@@ -160,11 +157,26 @@ fn prompt(model: &Served, asked: &ChatRequest, tools: Option<Tools>) -> Result<V
         let message = format!("`chat_template_kwargs`: `{name}` is set by the server; leave it out");
         return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
     }
-    encode(model, &messages, tools.map(|tools| tools.shown), asked.chat_template_kwargs.clone())
+    let tools = tools.map(|tools| tools.shown);
+    let ids = encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?;
+    // A tool's name is that of its function, which the call has too.
+    let is_named = |message: &Message| message.role != "tool" && message.extra.contains_key("name");
+    if let Some(index) = messages.iter().position(is_named) {
+        let mut nameless = messages.clone();
+        nameless.iter_mut().filter(|message| is_named(message)).for_each(|message| drop(message.extra.remove("name")));
+        if encode(model, &nameless, tools, asked.chat_template_kwargs.clone())? == ids {
+            let place = format!("messages[{index}].name");
+            return Err(ApiError::unsupported(
+                &place,
+                "this model's chat template does not show it; say it in a message",
+            ));
+        }
+    }
+    Ok(ids)
 }
 
 /// Fields of an answer's JSON besides its deltas.
-struct Answer {
+struct ChatAnswer {
     id: String,
     created: u64,
     model: Arc<Served>,
@@ -172,7 +184,7 @@ struct Answer {
     logprobs: bool,
 }
 
-impl Answer {
+impl ChatAnswer {
     fn whole(&self, choices: &[Whole]) -> Value {
         let mut tokens = Tokens::default();
         let choice = |(index, whole): (usize, &Whole)| {

@@ -18,7 +18,7 @@ use crate::format;
 use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::{token_text, top_map};
 use crate::model::{COMPLETION_TEMPERATURE, Served};
-use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, request};
+use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, repeated, request};
 use crate::sse;
 use crate::store::new_id;
 
@@ -49,8 +49,8 @@ request! {
         /// Begin the answer with the prompt.
         #[serde(default)]
         pub echo: bool,
-        /// Tell each token's log-probability, and so many of the most probable in its place; with `echo` also of the
-        /// prompt's.
+        /// Return the log-probability of each token, and this number of the most probable tokens at each position; with
+        /// `echo` also for the prompt.
         #[serde(default)]
         pub logprobs: Option<usize>,
         /// As many as `n`: all answers are given.
@@ -108,18 +108,15 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
         model.check_room(prompt.ids.len(), if scores { 0 } else { wanted })?;
         let most = app.room(&model, prompt.ids.len(), Some(wanted));
         let config = asked.sampling_fields().config(&model, most, COMPLETION_TEMPERATURE)?;
-        for stream in 0..n as u64 {
-            let config = fireclay_infer::SamplingConfig { stream, ..config.clone() };
-            let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
-            request.top_logprobs = asked.logprobs.unwrap_or(0);
-            request.constraint.clone_from(&constraint);
-            request.prompt_logprobs = scores || most == 0;
-            requests.push((request, model.raw_text(&stops)));
-        }
+        let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
+        request.top_logprobs = asked.logprobs.unwrap_or(0);
+        request.constraint.clone_from(&constraint);
+        request.prompt_logprobs = scores || most == 0;
+        requests.extend(repeated(&request, n).map(|request| (request, model.raw_text(&stops))));
     }
     // Harnesses expect one entry per token, and drop the last.
     let generation = app.generate(&model, requests, places).telling_ends();
-    let answer = Answer {
+    let answer = TextAnswer {
         id: new_id("cmpl"),
         created: seconds(),
         n,
@@ -208,7 +205,7 @@ impl Echo {
     }
 }
 
-struct Answer {
+struct TextAnswer {
     id: String,
     created: u64,
     model: Arc<Served>,
@@ -220,7 +217,7 @@ struct Answer {
     echo: bool,
 }
 
-impl Answer {
+impl TextAnswer {
     fn whole(&self, choices: &[Whole]) -> Result<Value, ApiError> {
         let mut tokens = Tokens::default();
         let mut objects = vec![];

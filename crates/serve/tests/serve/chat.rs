@@ -177,3 +177,14 @@ async fn tools_that_the_template_does_not_show_are_refused() {
     assert_eq!((error["param"].as_str(), error["code"].as_str()), (Some("tools"), Some("unsupported_parameter")));
     good(&router, PATH, chat("?", json!({"tools": tools, "tool_choice": "none"}))).await;
 }
+
+#[tokio::test]
+async fn names_that_the_template_does_not_show_are_refused() {
+    let (router, _server) = routes().await;
+    let messages = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "name": "Ann", "content": "?"}]);
+    let error = bad(&router, PATH, chat("?", json!({"messages": messages})), 400).await;
+    assert_eq!(
+        (error["param"].as_str(), error["code"].as_str()),
+        (Some("messages[1].name"), Some("unsupported_parameter"))
+    );
+}

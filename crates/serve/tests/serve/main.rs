@@ -17,6 +17,7 @@ mod tool_items;
 mod tools;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
@@ -66,6 +67,7 @@ fn config() -> Config {
         database: ":memory:".into(),
         threads: 1,
         limits: limits(),
+        suggestions: BTreeMap::new(),
         watched: None,
     }
 }

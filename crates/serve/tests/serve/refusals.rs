@@ -51,6 +51,17 @@ async fn what_is_not_done_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_stop_text_is_short() {
+    let (router, _server) = routes().await;
+    for stop in [json!("x".repeat(1_001)), json!(["a", "é".repeat(1_001)])] {
+        let error = bad(&router, CHAT, chat("?", json!({"stop": stop})), 400).await;
+        assert_eq!(error["param"], "stop");
+        assert!(error["message"].as_str().unwrap().contains("1001 characters; at most 1000"), "{error}");
+    }
+    good(&router, CHAT, chat("?", json!({"stop": "é".repeat(1_000), "n": 3}))).await;
+}
+
+#[tokio::test]
 async fn values_that_ask_for_what_is_done_anyway_are_accepted() {
     let (router, _server) = routes().await;
     for (route, harmless) in [
@@ -312,6 +323,9 @@ async fn without_keys_only_its_own_names_are_answered() {
         let request = Request::get("/v1/models").header(header::HOST, host).body(Body::empty()).unwrap();
         assert_eq!(send(&router, request).await.status == StatusCode::OK, good, "{host:?}");
     }
+    // A health check over HTTP/1.0; a browser always names a host.
+    let request = Request::get("/health").version(axum::http::Version::HTTP_10).body(Body::empty()).unwrap();
+    assert_eq!(send(&router, request).await.status, StatusCode::OK);
     drop(server);
     let server = start(Config { keys: keys(), ..config() }).await;
     let request = Request::get("/health").header(header::HOST, "chat.example").body(Body::empty()).unwrap();
