@@ -1,5 +1,7 @@
 // The server. Every call carries the API key if there is one; a refused key asks the person for another.
 
+import { local } from './storage.js';
+
 const KEY = 'fireclay.key';
 let askForKey = async () => null;
 
@@ -8,8 +10,8 @@ export function onKeyNeeded(ask) {
   askForKey = ask;
 }
 
-export const hasKey = () => localStorage.getItem(KEY) !== null;
-export const forgetKey = () => localStorage.removeItem(KEY);
+export const hasKey = () => local.get(KEY) !== null;
+export const forgetKey = () => local.remove(KEY);
 
 /** A failed call: the server's own words. */
 export class ServerError extends Error {
@@ -23,7 +25,7 @@ let asking = null;
 
 async function call(method, path, body, signal, known) {
   for (;;) {
-    const key = localStorage.getItem(KEY);
+    const key = local.get(KEY);
     const headers = {};
     if (known) headers['If-None-Match'] = known;
     if (key) headers.Authorization = `Bearer ${key}`;
@@ -37,10 +39,10 @@ async function call(method, path, body, signal, known) {
     if (answer === null) throw new ServerError(401, await reason(response));
     // A header takes nothing else, and no key has anything else.
     if (!/^[\x21-\x7e]+$/.test(answer)) {
-      localStorage.removeItem(KEY);
+      local.remove(KEY);
       continue;
     }
-    localStorage.setItem(KEY, answer);
+    local.set(KEY, answer);
   }
 }
 
@@ -57,8 +59,8 @@ const json = async (...call_) => (await call(...call_)).json();
 const id = encodeURIComponent;
 
 export const models = () => json('GET', '/ui/api/models');
-export const conversations = (search, after) =>
-  json('GET', `/ui/api/conversations?${new URLSearchParams({ search, limit: 50, ...(after ? { after } : {}) })}`);
+export const conversations = (search, after, limit = 50) =>
+  json('GET', `/ui/api/conversations?${new URLSearchParams({ search, limit, ...(after ? { after } : {}) })}`);
 export const create = (fields) => json('POST', '/ui/api/conversations', fields);
 export const conversation = (which) => json('GET', `/ui/api/conversations/${id(which)}`);
 export const change = (which, fields) => json('PATCH', `/ui/api/conversations/${id(which)}`, fields);
@@ -72,7 +74,8 @@ export async function report(known) {
   return response.status === 304 ? null : { tag: response.headers.get('ETag'), report: await response.json() };
 }
 
-export const rate = (message, rating) => json('PUT', `/ui/api/messages/${id(message)}/rating`, rating);
+/** Changes the parts of a rating that are given. */
+export const rate = (message, change_) => json('PATCH', `/ui/api/messages/${id(message)}/rating`, change_);
 export const stop = (message) => json('POST', `/ui/api/messages/${id(message)}/stop`);
 export const render = async (text) => (await json('POST', '/ui/api/render', { text })).html;
 

@@ -1,6 +1,9 @@
 // The message box: what is typed in it, and the message that is edited in it meanwhile.
 
 import { $ } from './dom.js';
+import { session } from './storage.js';
+
+const DRAFT = 'fireclay.draft';
 
 let edited = null;
 /** What was typed before the editing began. */
@@ -12,11 +15,20 @@ export const editing = () => edited;
 /** Puts text into the box. */
 export function fill(text) {
   $('prompt').value = text;
+  typed();
+}
+
+/** Keeps what was typed, but for an edited message, for a reload of the page. */
+export function typed() {
+  session.set(DRAFT, edited ? draft : $('prompt').value);
   grow();
 }
 
+/** Brings back what was typed before the page was loaded again. */
+export const restore = () => fill($('prompt').value || (session.get(DRAFT) ?? ''));
+
 /** Makes the box as high as its text. */
-export function grow() {
+function grow() {
   const prompt = $('prompt');
   prompt.style.height = 'auto';
   prompt.style.height = `${Math.min(prompt.scrollHeight, innerHeight * 0.4)}px`;

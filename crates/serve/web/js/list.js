@@ -11,7 +11,10 @@ let current = null;
 let handlers = { open() {}, removed() {}, renamed() {}, guard: (work) => work };
 /** Characters that a title may have, as the server has it. */
 const LONGEST_TITLE = 500;
+/** Rows that the server gives at most at once. */
+const MOST_ROWS = 200;
 let query = 0;
+let searched = '';
 
 export function setUp(given) {
   handlers = given;
@@ -33,21 +36,46 @@ export function mark(id) {
   }
 }
 
-/** Reloads the list. */
+/** Reloads as much of the list as there was. */
 export async function refresh() {
   const mine = ++query;
-  const page = await api.conversations($('search').value.trim());
-  if (mine !== query) return;
-  shown = page.conversations;
-  more = page.has_more;
+  const search = $('search').value.trim();
+  const wanted = search === searched ? shown.length : 0;
+  let rows = [];
+  let page;
+  do {
+    page = await api.conversations(search, rows.at(-1)?.id, Math.min(MOST_ROWS, Math.max(50, wanted - rows.length)));
+    if (mine !== query) return;
+    rows = rows.concat(page.conversations);
+  } while (page.has_more && rows.length < wanted);
+  [shown, more, searched] = [rows, page.has_more, search];
   draw();
 }
 
 async function loadMore() {
-  const page = await api.conversations($('search').value.trim(), shown.at(-1).id);
+  const mine = ++query;
+  const page = await api.conversations(searched, shown.at(-1).id);
+  if (mine !== query) return;
   shown = shown.concat(page.conversations);
   more = page.has_more;
   draw();
+}
+
+/** Remembers which control of the list has the keyboard's focus; the result gives it back once the list is drawn again. */
+function heldFocus() {
+  const rows = () => [...$('list').querySelectorAll('.conversation')];
+  const { activeElement } = document;
+  if (!$('list').contains(activeElement)) return () => {};
+  const before = rows();
+  const held = activeElement.closest('.conversation');
+  // The button for more stands after all rows.
+  const place = held ? before.indexOf(held) : before.length;
+  const control = held ? [...held.children].indexOf(activeElement) : 0;
+  return () => {
+    const now = rows();
+    const row = now.find((other) => other.dataset.id === held?.dataset.id) ?? now[Math.min(place, now.length - 1)];
+    (row?.children[control] ?? $('search')).focus({ preventScroll: row?.dataset.id === held?.dataset.id });
+  };
 }
 
 export function draw() {
@@ -61,8 +89,10 @@ export function draw() {
   const parts = [...groups].map(([age, rows]) => h('section', {}, h('h2', {}, t(age)), h('ul', {}, ...rows)));
   if (!parts.length) parts.push(h('p', { class: 'hint' }, t($('search').value ? 'noneFound' : 'none')));
   if (more) parts.push(h('button', { type: 'button', class: 'plain', onclick: handlers.guard(loadMore) }, t('more')));
+  const giveBack = heldFocus();
   $('list').replaceChildren(...parts);
   mark(current);
+  giveBack();
 }
 
 function row(conversation) {
@@ -80,7 +110,7 @@ function row(conversation) {
     await refresh();
   }));
   const bin = iconButton('bin', `${t('delete')}: ${title}`, handlers.guard(async () => {
-    const sure = await ask({ title: t('deleteSure'), text: `“${title}”. ${t('deleteText')}`, ok: t('delete'), danger: true });
+    const sure = await ask({ title: t('deleteSure'), text: t('deleteText', title), ok: t('delete'), danger: true });
     if (sure === null) return;
     await api.remove(conversation.id);
     handlers.removed(conversation.id);

@@ -1,13 +1,14 @@
 // The page: opens conversations, sends, and connects everything.
 
 import * as api from './api.js';
-import { edit, editing, fill, grow, stopEditing } from './box.js';
+import { edit, editing, fill, restore, stopEditing, typed } from './box.js';
 import { ask, drawHelp } from './dialogs.js';
 import { $, copy, h, icon } from './dom.js';
+import * as files from './files.js';
 import { t } from './i18n.js';
 import * as list from './list.js';
 import * as reply from './reply.js';
-import { keep, sampling, setUp as setUpSettings, settings } from './settings.js';
+import { keep, sampling, setModel, setUp as setUpSettings, settings } from './settings.js';
 import * as sidebar from './sidebar.js';
 import * as thread from './thread.js';
 
@@ -32,11 +33,17 @@ function fail(words) {
 
 /** Says what went wrong; where a key is missing, a button asks for it again. */
 function failBy(error) {
-  fail(error instanceof api.ServerError ? error.message : error instanceof TypeError ? t('offline') : String(error));
+  const words = error instanceof api.ServerError ? error.message : error instanceof TypeError ? t('offline') : String(error);
+  fail(error.status === 401 ? t('keyNeeded') : words);
   $('give-key').hidden = error.status !== 401;
 }
 
 // Opening
+
+/** The conversation that the address names, or null. */
+const addressed = () => (location.hash.startsWith('#conv_') ? location.hash.slice(1) : null);
+
+const isOpen = (id) => thread.tree?.conversation.id === id;
 
 const open = guard(async (id) => {
   stopEditing();
@@ -59,6 +66,21 @@ const open = guard(async (id) => {
 /** Chooses the model of this name, if it is served. */
 function chooseModel(name) {
   if (models.some(({ id }) => id === name)) $('model').value = name;
+  modelChanged();
+}
+
+/** Shows what the chosen model uses by itself, and what it can be asked. */
+function modelChanged() {
+  const model = models.find(({ id }) => id === $('model').value);
+  setModel(model?.defaults);
+  const ask = (text) => () => {
+    fill(text);
+    send();
+    $('prompt').focus();
+  };
+  const buttons = (model?.suggestions ?? []).map((text) => h('button', { type: 'button', class: 'plain', dir: 'auto', onclick: ask(text) }, text));
+  $('suggestions').replaceChildren(...buttons);
+  $('suggestions').hidden = !buttons.length;
 }
 
 let leave = new AbortController();
@@ -85,9 +107,9 @@ async function follow() {
 }
 
 async function askAgain(id) {
-  if (thread.tree?.conversation.id !== id || reply.isRunning()) return;
+  if (!isOpen(id) || reply.isRunning()) return;
   const tree = await api.conversation(id).catch(() => null);
-  if (tree && thread.tree?.conversation.id === id) {
+  if (tree && isOpen(id)) {
     fail(null);
     thread.show(tree);
     about();
@@ -95,13 +117,15 @@ async function askAgain(id) {
   follow();
 }
 
-/** Takes over what the terminal or another tab has added to the conversation since it was shown. */
+/** Takes over what the terminal or another tab has added to the conversation since it was shown; gives its leaf. */
 async function catchUp() {
   const { id, leaf } = thread.tree.conversation;
   const now = await api.conversation(id);
-  if (thread.tree?.conversation.id !== id || thread.tree.conversation.leaf !== leaf || now.conversation.leaf === leaf) return;
+  if (!isOpen(id) || now.conversation.leaf === leaf) return leaf;
+  if (thread.tree.conversation.leaf !== leaf) return thread.tree.conversation.leaf;
   thread.show(now);
   about();
+  return now.conversation.leaf;
 }
 
 /** The same when the person comes back to the page. */
@@ -139,54 +163,68 @@ function drawPersonas() {
   $('persona').value = current;
 }
 
-function figures() {
-  const last = thread.path().findLast((message) => message.usage);
-  const { prompt_tokens = 0, completion_tokens = 0, seconds } = last?.usage ?? {};
-  const window_ = models.find(({ id }) => id === (last?.model ?? $('model').value))?.context;
-  $('speed').textContent = last && seconds > 0 && completion_tokens > 1 ? t('speed', ((completion_tokens - 1) / seconds).toFixed(0)) : '';
-  const used = prompt_tokens + completion_tokens;
-  $('context').textContent = !last ? '' : window_ ? t('context', used, window_) : t('contextOnly', used);
-  const leftOut = thread.path().findLast((message) => message.role === 'assistant')?.left_out ?? 0;
-  $('left-out').textContent = leftOut === 0 ? '' : t('leftOut', leftOut);
-}
+const figures = () => reply.figures(models);
 
 // Sending
+
+let sending = false;
 
 const send = guard(async () => {
   const text = $('prompt').value;
   if (!text.trim()) return;
   if (reply.isRunning()) return fail(t('busy'));
-  if (!models.length) await load();
-  if (!models.length) return;
+  // The message is on its way already.
+  if (sending) return;
+  sending = true;
   const edited = editing();
-  let created = false;
-  if (!thread.tree) {
-    const conversation = await api.create({ persona: settings.persona || null });
-    thread.show({ conversation, messages: [] });
-    history.pushState(null, '', `#${conversation.id}`);
-    created = true;
+  let started = false;
+  try {
+    started = await sent(text, edited);
+  } finally {
+    sending = false;
+    // Nothing was stored: the person has the text back.
+    if (!started && edited) edit(edited, text);
+    else if (!started && !$('prompt').value) fill(text);
   }
-  if (edited) stopEditing();
-  else fill('');
-  if (!edited && !created) await catchUp().catch(() => {});
-  const parent = edited ? edited.parent : thread.tree.conversation.leaf;
-  const started = await generate({ parent, text });
-  // Nothing was stored: the person has the text back, and no empty conversation stays.
-  if (!started && created && thread.tree && !thread.tree.messages.length) {
-    await api.remove(thread.tree.conversation.id).catch(() => {});
-    history.replaceState(null, '', location.pathname);
-    thread.show(null);
-    list.mark(null);
-    list.refresh().catch(() => {});
-  }
-  if (!started && edited) edit(edited, text);
-  else if (!started && !$('prompt').value) fill(text);
-  if (created) about();
 });
 
+/** Sends to the conversation that is open now, whatever is open later; false when nothing was stored. */
+async function sent(text, edited) {
+  if (!models.length) await load();
+  if (!models.length) return false;
+  const open_ = thread.tree?.conversation;
+  if (edited) stopEditing();
+  else fill('');
+  const conversation = open_ ?? await api.create({ persona: settings.persona || null });
+  const { id } = conversation;
+  if (!open_ && !thread.tree) {
+    thread.show({ conversation, messages: [] });
+    history.pushState(null, '', `#${id}`);
+  }
+  let parent = edited ? edited.parent : conversation.leaf;
+  if (!edited && open_) parent = await catchUp().catch(() => parent);
+  const started = await generate(id, { parent, text });
+  if (!open_) await tidy(id);
+  return started;
+}
+
+/** Deletes a new conversation in which nothing was stored. */
+async function tidy(id) {
+  const now = await api.conversation(id).catch(() => null);
+  if (now && !now.messages.length) {
+    await api.remove(id).catch(() => {});
+    if (isOpen(id)) {
+      history.replaceState(null, '', location.pathname);
+      thread.show(null);
+      list.mark(null);
+    }
+    list.refresh().catch(() => {});
+  }
+  about();
+}
+
 /** Asks for a reply; false when the server refused it and stored nothing. */
-async function generate(request) {
-  const { id } = thread.tree.conversation;
+async function generate(id, request) {
   running(true);
   try {
     // A new conversation is in the list while its first reply is written.
@@ -195,7 +233,8 @@ async function generate(request) {
   } catch (error) {
     if (!removed.has(id)) failBy(error);
     // What the server kept of it.
-    if (thread.tree?.conversation.id === id) thread.show(await api.conversation(id).catch(() => thread.tree));
+    const now = isOpen(id) ? await api.conversation(id).catch(() => null) : null;
+    if (now && isOpen(id)) thread.show(now);
     return error.began;
   } finally {
     running(false);
@@ -217,7 +256,7 @@ thread.actions.edit = (message) => edit(message, thread.textOf(message));
 
 thread.actions.again = guard(async (message) => {
   if (reply.isRunning()) return fail(t('busy'));
-  await generate({ parent: message.parent });
+  await generate(thread.tree.conversation.id, { parent: message.parent });
 });
 
 thread.actions.branch = guard(async (message) => {
@@ -228,46 +267,23 @@ thread.actions.branch = guard(async (message) => {
   figures();
 });
 
-thread.actions.rate = guard((message, verdict) => rate(message, { verdict, better: message.rating?.better ?? null }));
+thread.actions.rate = guard((message, verdict) => rate(message, { verdict }));
 
 thread.actions.better = guard(async (message) => {
-  const value = message.rating?.better ?? thread.textOf(message);
-  const better = await ask({ title: t('betterTitle'), text: t('betterText'), ok: t('save'), field: 'lines', value });
-  if (better !== null) await rate(message, { verdict: message.rating?.verdict ?? null, better });
+  const { better: earlier } = message.rating ?? {};
+  const value = earlier ?? thread.textOf(message);
+  const none = earlier ? t('delete') : null;
+  const better = await ask({ title: t('betterTitle'), text: t('betterText'), ok: t('save'), field: 'lines', value, none });
+  if (better !== null) await rate(message, { better: better || null });
 });
 
-async function rate(message, rating) {
-  const { rating: stored } = await api.rate(message.id, rating);
-  message.rating = stored;
+/** Changes a part of a rating; another tab may have changed another. */
+async function rate({ id }, change) {
+  const { rating } = await api.rate(id, change);
+  const message = thread.tree?.messages.find((shown) => shown.id === id);
+  if (message) message.rating = rating;
   thread.draw();
 }
-
-// Files
-
-const exportOpen = guard(async () => {
-  const { conversation } = thread.tree;
-  const file = await api.exported(conversation.id);
-  const url = URL.createObjectURL(new Blob([JSON.stringify(file, null, 2)], { type: 'application/json' }));
-  const name = (conversation.title || 'conversation').replace(/[^\p{L}\p{N} _-]/gu, '').trim().slice(0, 60) || 'conversation';
-  h('a', { href: url, download: `${name}.json` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-});
-
-const importFile = guard(async (event) => {
-  const [file] = event.target.files;
-  event.target.value = '';
-  $('settings').close();
-  let content;
-  try {
-    content = JSON.parse(await file.text());
-  } catch {
-    return fail(t('badFile'));
-  }
-  const conversation = await api.imported(content);
-  await list.refresh();
-  await open(conversation.id);
-  $('announce').textContent = t('imported');
-});
 
 // The page
 
@@ -279,6 +295,7 @@ function onKey(event) {
     work();
   };
   if (document.querySelector('dialog[open]')) return;
+  if (event.key === 'Escape' && sidebar.covers()) return does(() => { sidebar.uncover(); $('toggle').focus(); });
   if (event.key === 'Escape' && reply.isRunning()) return does(guard(reply.stop));
   if (event.key === 'Escape' && editing()) return does(stopEditing);
   if (alt && event.code === 'KeyN') return does(startNew);
@@ -316,29 +333,31 @@ function connect() {
     send();
   });
   $('prompt').addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+    // 229: the key is an input method's, also where the composition has just ended.
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
       event.preventDefault();
       send();
     }
   });
-  $('prompt').addEventListener('input', grow);
+  $('prompt').addEventListener('input', typed);
+  document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); $('prompt').focus(); });
   $('stop').addEventListener('click', guard(reply.stop));
   $('new').addEventListener('click', startNew);
   $('stop-editing').addEventListener('click', () => { stopEditing(); $('prompt').focus(); });
   $('give-key').addEventListener('click', () => load());
-  $('export').addEventListener('click', exportOpen);
-  $('import').addEventListener('change', importFile);
+  $('export').addEventListener('click', guard(() => files.save(thread.tree.conversation)));
+  $('import').addEventListener('change', guard((event) => files.take(event, open, fail)));
   $('open-settings').addEventListener('click', () => { sidebar.uncover(); $('sign-out').hidden = !api.hasKey(); $('settings').showModal(); });
   $('open-help').addEventListener('click', () => { sidebar.uncover(); $('help').showModal(); });
   $('sign-out').addEventListener('click', () => { api.forgetKey(); location.reload(); });
-  $('model').addEventListener('change', () => { settings.model = $('model').value; keep(); figures(); });
+  $('model').addEventListener('change', () => { settings.model = $('model').value; keep(); modelChanged(); figures(); });
   $('persona').addEventListener('change', guard(async () => {
     const persona = $('persona').value;
     if (thread.tree) thread.tree.conversation = await api.change(thread.tree.conversation.id, { persona });
     else { settings.persona = persona; keep(); }
   }));
   document.addEventListener('keydown', onKey);
-  addEventListener('popstate', () => open(location.hash.slice(1) || null));
+  addEventListener('popstate', () => open(addressed()));
   addEventListener('focus', comeBack);
   document.addEventListener('visibilitychange', comeBack);
   sidebar.setUp();
@@ -352,7 +371,7 @@ const load = guard(async () => {
   $('model').replaceChildren(...models.map(({ id }) => h('option', { value: id }, id)));
   chooseModel(settings.model);
   await list.refresh();
-  if (location.hash.length > 1) await open(location.hash.slice(1));
+  if (addressed()) await open(addressed());
 });
 
 async function begin() {
@@ -365,11 +384,12 @@ async function begin() {
     guard,
     removed(id) {
       removed.add(id);
-      if (thread.tree?.conversation.id === id) startNew();
+      if (isOpen(id)) startNew();
     },
-    renamed(id, title) { if (thread.tree?.conversation.id === id) { thread.tree.conversation.title = title; about(); } },
+    renamed(id, title) { if (isOpen(id)) { thread.tree.conversation.title = title; about(); } },
   });
   about();
+  restore();
   await load();
   $('prompt').focus();
 }

@@ -104,3 +104,15 @@ export function stick(force) {
   const scroll = $('scroll');
   if (force || scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120) scroll.scrollTop = scroll.scrollHeight;
 }
+
+/** Shows the speed of the last reply, and how much of the context it took. */
+export function figures(models) {
+  const last = thread.path().findLast((message) => message.usage);
+  const { prompt_tokens = 0, completion_tokens = 0, seconds } = last?.usage ?? {};
+  const window_ = models.find(({ id }) => id === (last?.model ?? $('model').value))?.context;
+  $('speed').textContent = last && seconds > 0 && completion_tokens > 1 ? t('speed', ((completion_tokens - 1) / seconds).toFixed(0)) : '';
+  const used = prompt_tokens + completion_tokens;
+  $('context').textContent = !last ? '' : window_ ? t('context', used, window_) : t('contextOnly', used);
+  const leftOut = thread.path().findLast((message) => message.role === 'assistant')?.left_out ?? 0;
+  $('left-out').textContent = leftOut === 0 ? '' : t(leftOut === 1 ? 'leftOutOne' : 'leftOut', leftOut);
+}

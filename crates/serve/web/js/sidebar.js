@@ -7,6 +7,9 @@ const isNarrow = () => matchMedia('(max-width: 800px)').matches;
 /** Whether the list is shown. */
 export const isShown = () => (isNarrow() ? document.body.classList.contains('list-open') : !document.body.classList.contains('list-closed'));
 
+/** Whether the list covers the conversation. */
+export const covers = () => isNarrow() && isShown();
+
 /** Shows or hides the list. */
 export function show(is) {
   const body = document.body.classList;

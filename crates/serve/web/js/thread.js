@@ -142,7 +142,7 @@ function setHtml(body, html) {
     block.append(pre);
   }
   for (const table of body.querySelectorAll('table')) {
-    const scroller = h('div', { class: 'table', tabindex: 0, role: 'region', 'aria-label': 'Table' });
+    const scroller = h('div', { class: 'table', tabindex: 0, role: 'region', 'aria-label': t('table') });
     table.replaceWith(scroller);
     scroller.append(table);
   }

@@ -5,6 +5,7 @@ import { onKeyNeeded, report } from './api.js';
 const EVERY = 5000;
 const live = document.querySelector('#live');
 const shown = document.querySelector('#report');
+const back = document.querySelector('#back');
 let tag = null;
 
 // The page has no dialogs; the browser's is enough for one question.
@@ -32,10 +33,13 @@ async function refresh() {
     const answer = await report(tag);
     if (answer !== null) {
       tag = answer.tag;
+      back.hidden = true;
       live.textContent = `Live; last change ${clock()}.`;
       show(answer.report);
     }
   } catch (error) {
+    // Without a run there are models, and their page.
+    back.hidden = error.status !== 404;
     live.textContent = `${error.message || 'The server does not answer'} (${clock()})`;
     tag = null;
   }
