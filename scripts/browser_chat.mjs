@@ -153,6 +153,25 @@ try {
 
   await check('the empty page is accessible', () => accessible('empty page'));
 
+  await check('a suggestion of the run is sent from the keyboard', async () => {
+    const chosen = await page.inputValue('#model');
+    const { models } = await (await fetch(new URL('/ui/api/models', url), { headers })).json();
+    const suggested = models.find(({ id }) => id === chosen).suggestions;
+    const buttons = page.locator('#suggestions button');
+    assert.deepEqual(await buttons.allTextContents(), suggested);
+    if (!suggested.length) return;
+    await shot('suggestions-light');
+    await page.click('#theme');
+    await accessible('suggestions, dark');
+    await page.click('#theme');
+    await buttons.last().focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+    await finished();
+    assert.equal((await last('user').locator('.body').textContent()).trim(), suggested.at(-1));
+    await deleteOpen();
+  });
+
   await check('a message is sent and the reply streams and is stored', async () => {
     await say('Hello! Who are you?');
     await page.waitForSelector('.message.assistant');
@@ -250,7 +269,7 @@ try {
   await check('a setting that cannot be is refused with a reason', async () => {
     await page.click('#open-settings');
     assert.equal(await page.getAttribute('#sampling input[name=seed]', 'placeholder'), 'random');
-    assert.equal(await page.getAttribute('#sampling input[name=top_k]', 'placeholder'), 'the model’s');
+    for (const name of ['temperature', 'top_k', 'min_p']) assert.match(await page.getAttribute(`#sampling input[name=${name}]`, 'placeholder'), /^(off|[\d.]+ \(model\))$/);
     const field = page.locator('#sampling input[name=max_tokens]');
     await field.fill('0');
     await page.keyboard.press('Tab');
@@ -356,7 +375,22 @@ try {
     await page.fill('#ask textarea', 'I am Fireclay.');
     await accessible('better answer');
     await page.click('#ask-ok');
-    await page.waitForSelector('[aria-label="Give a better answer"][aria-pressed=true]');
+    const given = '[aria-label="Give a better answer"][aria-pressed=true]';
+    await page.waitForSelector(given);
+    await tool(last('assistant'), 'Give a better answer').click();
+    const box = await page.locator('#ask textarea').boundingBox();
+    await page.mouse.move(box.x + 50, box.y + 10);
+    await page.mouse.down();
+    await page.mouse.move(5, box.y + 10, { steps: 3 });
+    await page.mouse.up();
+    assert(await page.evaluate(() => document.querySelector('#ask').open), 'a press within a dialog does not close it');
+    await page.click('#ask-none');
+    await page.waitForFunction((selector) => !document.querySelector(selector), given);
+    assert(await page.locator('[aria-label="Bad reply"][aria-pressed=true]').count(), 'the thumb stays');
+    await tool(last('assistant'), 'Give a better answer').click();
+    await page.fill('#ask textarea', 'I am Fireclay.');
+    await page.click('#ask-ok');
+    await page.waitForSelector(given);
   });
 
   await check('a reply is copied', async () => {
@@ -406,7 +440,7 @@ try {
     assert(await page.evaluate(() => document.querySelector('#ask').open), 'a title that is too long is not accepted');
     assert.match(await page.evaluate(() => document.querySelector('#ask input').validationMessage), /At most 500 characters/);
     await page.fill('#ask input', 'Ahoy there');
-    await page.click('#ask-ok');
+    await page.press('#ask input', 'Enter');
     await page.waitForFunction(() => document.querySelector('#title').textContent === 'Ahoy there');
     const downloading = page.waitForEvent('download');
     await page.click('#export');
@@ -489,16 +523,120 @@ try {
     await say('Hello!');
     await page.waitForFunction(() => document.querySelectorAll('.message').length === 26);
     await finished();
-    assert.match(await page.locator('#left-out').textContent(), /left out .*: \d+/);
+    assert.match(await page.locator('#left-out').textContent(), /no longer reads the first/);
     await tool(last('assistant'), 'Good reply').click();
     await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
     await page.reload();
     await page.waitForSelector('[aria-label="Good reply"][aria-pressed=true]');
-    assert.match(await page.locator('#left-out').textContent(), /left out .*: \d+/);
+    assert.match(await page.locator('#left-out').textContent(), /no longer reads the first/);
     await shot('left-out-light');
     await deleteOpen();
     await page.locator('.conversation').first().click();
     await page.waitForSelector('.message.assistant');
+  });
+
+  const api = async (method, path, body) => (await fetch(new URL(`/ui/api/conversations${path}`, url), { method, headers, body: body && JSON.stringify(body) })).json();
+  /** Answers requests of this method and address so much later. */
+  const slow = (address, method, milliseconds) => page.route(address, async (route) => {
+    if (route.request().method() === method) await new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+    await route.continue();
+  });
+
+  await check('a message goes to the conversation in which it was written, once', async () => {
+    await page.click('#new');
+    await slow('**/ui/api/conversations', 'POST', 400);
+    await say('Sent twice?');
+    await page.waitForTimeout(100);
+    await page.press('#prompt', 'Enter');
+    await page.waitForFunction(() => document.querySelectorAll('.message').length === 2);
+    await finished();
+    await page.unrouteAll({ behavior: 'wait' });
+    const { conversations } = await api('GET', '?search=Sent+twice');
+    assert.equal(conversations.length, 1);
+    await deleteOpen();
+    const [one, other] = [await api('POST', '/import', file([['user', 'a'], ['assistant', 'b']], 'One')), await api('POST', '/import', file([['user', 'a'], ['assistant', 'b']], 'Other'))];
+    await page.goto(`${url}#${one.id}`);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('#title').textContent === 'One');
+    await slow(`**/ui/api/conversations/${one.id}`, 'GET', 600);
+    await say('Meant for one.');
+    await page.waitForTimeout(100);
+    await page.locator(`[data-id="${other.id}"] a`).click();
+    await page.waitForFunction(() => document.querySelector('#title').textContent === 'Other');
+    for (let tries = 0; (await api('GET', `/${one.id}`)).messages.length < 4 && tries < 50; tries += 1) await page.waitForTimeout(100);
+    await finished();
+    await page.unrouteAll({ behavior: 'wait' });
+    assert.equal((await api('GET', `/${one.id}`)).messages[2].content, 'Meant for one.');
+    assert.equal((await api('GET', `/${other.id}`)).messages.length, 2);
+    for (const { id } of [one, other]) await api('DELETE', `/${id}`);
+  });
+
+  await check('what was typed survives a reload, and the key of an input method sends nothing', async () => {
+    await page.click('#new');
+    await page.fill('#prompt', 'a long draft');
+    await page.evaluate(() => document.querySelector('#prompt').dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })));
+    await page.reload();
+    await page.waitForFunction(() => document.querySelector('#prompt').value === 'a long draft');
+    assert.equal(await page.locator('.message').count(), 0);
+    await page.fill('#prompt', '');
+    await page.locator('.conversation').first().locator('a').click();
+    await page.waitForSelector('.message');
+    const address = page.url();
+    await page.locator('a.skip').focus();
+    await page.keyboard.press('Enter');
+    assert.deepEqual([page.url(), await page.evaluate(() => document.activeElement.id)], [address, 'prompt']);
+  });
+
+  await check('tabs keep one another’s settings, and a browser that keeps nothing has the page too', async () => {
+    const tab = await context.newPage();
+    await tab.goto(url);
+    await tab.waitForSelector('#persona option', { state: 'attached' });
+    await settings(async () => {
+      await page.click('#add-persona');
+      await page.locator('#personas input').last().fill('Poet');
+      await page.locator('#personas textarea').last().fill('You speak in verse.');
+    });
+    await tab.waitForFunction(() => [...document.querySelectorAll('#persona option')].some((option) => option.textContent === 'Poet'));
+    await tab.click('#theme');
+    const names = await tab.evaluate(() => JSON.parse(localStorage['fireclay.settings']).personas.map(({ name }) => name));
+    assert(names.includes('Poet'));
+    await tab.click('#theme');
+    await tab.close();
+    await settings(async () => {
+      await page.locator('.persona-edit').last().getByRole('button', { name: 'Delete' }).click();
+      await page.click('#ask-ok');
+    });
+    if (key) return;
+    const closed = await browser.newContext({ locale: 'en-US' });
+    const bare = await closed.newPage();
+    bare.on('pageerror', (error) => faults.push(`without storage: ${error}`));
+    await bare.addInitScript(() => {
+      for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, { get() { throw new DOMException('insecure', 'SecurityError'); } });
+    });
+    await bare.goto(url);
+    await bare.waitForSelector('.conversation');
+    await bare.click('#theme');
+    await closed.close();
+  });
+
+  await check('the list keeps its length, and the keyboard its place in it', async () => {
+    const made = [];
+    for (let index = 0; index < 55; index += 1) made.push((await api('POST', '/import', file([['user', 'a'], ['assistant', 'b']], `Row ${index}`))).id);
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll('.conversation').length === 50);
+    await page.getByRole('button', { name: 'More', exact: true }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.conversation').length > 55);
+    const rows = await page.locator('.conversation').count();
+    await page.locator(`[data-id="${made[3]}"] a`).focus();
+    const drawn = page.waitForResponse((response) => response.url().includes('/ui/api/conversations?'));
+    await page.evaluate(() => { document.querySelector('.conversation').dataset.old = ''; window.dispatchEvent(new Event('focus')); });
+    await drawn;
+    await page.waitForFunction(() => !document.querySelector('[data-old]'));
+    assert.equal(await page.locator('.conversation').count(), rows);
+    assert.equal(await page.evaluate(() => document.activeElement.closest('.conversation')?.dataset.id), made[3]);
+    for (const id of made) await api('DELETE', `/${id}`);
+    await page.reload();
+    await page.waitForSelector('.message');
   });
 
   await check('the theme can be changed and is remembered', async () => {
@@ -533,6 +671,9 @@ try {
     await page.waitForTimeout(300);
     await accessible('phone');
     await shot('phone-list');
+    await page.keyboard.press('Escape');
+    await page.waitForFunction(() => document.querySelector('#sidebar').inert);
+    await page.click('#toggle');
     await page.locator('.conversation a').first().click();
     await page.waitForFunction(() => document.querySelector('#sidebar').inert);
     await page.click('#theme');

@@ -22,7 +22,13 @@ fn check_data(name: &str, content: &[u8], expect: &[&str]) {
 #[test]
 fn data() {
     let folder = tempfile::tempdir().unwrap();
-    fail(&mut train(&folder.path().join("run"), &["--data", "no-such.txt"]), 2, &["no-such.txt"]);
+    let absent = folder.path().join("absent");
+    fail(&mut train(&absent, &["--data", "no-such.txt"]), 2, &["--data: ", "no-such.txt: no such file or folder"]);
+    fail(fireclay().args(["plan", "--data", "no-such.txt"]), 2, &["no-such.txt: no such file or folder"]);
+    let examples = "stages = [\"sft\"]\n[sft]\ndata = [\"no-such.jsonl\"]\n";
+    let examples = file(folder.path(), "examples.toml", examples.as_bytes());
+    fail(fireclay().args(["plan", "--recipe", &examples]), 2, &["sft.data: ", "no-such.jsonl: no such file or folder"]);
+    assert!(!absent.exists(), "nothing is made for data that is not there");
     check_data("empty.txt", b"", &["empty"]);
     check_data("binary.txt", b"abc\0\x01\x02def", &[]);
     check_data("latin1.txt", b"caf\xe9 au lait", &["UTF-8"]);
@@ -57,6 +63,8 @@ fn recipe() {
     fail(&mut train(&out, &["--device", "cuda:9"]), 2, &["cuda"]);
     fail(&mut train(&out, &["--device", "toaster"]), 2, &["toaster", "available here: cpu"]);
     fail(&mut train(&out, &["--stages", "pretrain", "--steps", "2"]), 2, &["tokenizer"]);
+    fail(&mut train(&out, &["--stages", "sft", "--steps", "2"]), 2, &["no tokenizer yet", "--model DIR"]);
+    fail(&mut train(&out, &["--stages", "sft,pre"]), 2, &["--stages sft,pre", "the stages are tokenizer, pretrain"]);
     assert!(!out.join("pretrain/checkpoints").exists());
 }
 

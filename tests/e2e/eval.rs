@@ -179,6 +179,6 @@ fn mistakes_are_told_before_anything_is_computed() {
     check(&["--task", "world", "--batch=0"], &["--batch 0", "1 or more"]);
     check(&["--task", "world", "--temperature=-1"], &["temperature"]);
     check(&["--task", "text"], &["--task text", "give a file"]);
-    fail(&mut eval(&folder.path().join("nowhere"), &["--task", "world"]), 2, &["nowhere", "no such folder"]);
+    fail(&mut eval(&folder.path().join("nowhere"), &["--task", "world"]), 2, &["nowhere", "nothing there"]);
     assert!(!run.join("eval.json").exists());
 }

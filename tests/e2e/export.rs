@@ -51,7 +51,7 @@ fn what_cannot_be_exported_or_opened_is_said() {
     fs::write(&file, b"GGUF\x03\0\0\0").unwrap();
     fail(fireclay().args(["score", "--ids", "1 2", "--model"]).arg(&file), 2, &["x.gguf", "its header ends"]);
     fail(fireclay().args(["export", "--gguf", "q3_k", "--model", "."]), 2, &["q3_k", "q8_0"]);
-    fail(fireclay().args(["export", "--gguf", "f16", "--model", "nowhere"]), 2, &["nowhere", "no such folder"]);
+    fail(fireclay().args(["export", "--gguf", "f16", "--model", "nowhere"]), 2, &["nowhere", "nothing there"]);
     let adapter = folder.path().join("adapter");
     fs::create_dir(&adapter).unwrap();
     fs::write(adapter.join("adapter_config.json"), r#"{"base_model_name_or_path": "who/knows"}"#).unwrap();

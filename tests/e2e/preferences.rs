@@ -30,10 +30,15 @@ fn ratings_become_preference_and_rating_files() {
         command
     };
     let counted: Value = serde_json::from_str(&succeed(export().arg("--json"))).unwrap();
-    assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0}));
+    assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0, "repeated": 0}));
     fail(&mut export(), 2, &["preferences.jsonl is there already", "--force"]);
     let said = succeed(export().arg("--force"));
     assert!(said.contains("preferences.jsonl: 2 pairs of 1 conversation\n"), "{said}");
+    // A copy of the conversation, as by export and import, adds nothing.
+    database(db.to_str().unwrap());
+    let said = succeed(export().arg("--force"));
+    assert!(said.contains("preferences.jsonl: 2 pairs of 2 conversations\n"), "{said}");
+    assert!(said.contains("left out: 5 lines that are there already, as of an imported copy"), "{said}");
     // The program reads the pairs as training does.
     let trained = folder.path().join("run");
     succeed(&mut train(&trained, &["--steps=2", "--quiet"]));

@@ -136,7 +136,7 @@ fn servers_that_cannot_serve_say_why() {
     check(&["--streams=0"], &["--streams 0"]);
     check(&["--db=nowhere/chats.sqlite"], &["nowhere", "no such folder"]);
     check(&["--model", model.to_str().unwrap()], &["two models"]);
-    fail(fireclay().args(["serve", "--model", "nowhere"]), 2, &["nowhere: no such folder"]);
+    fail(fireclay().args(["serve", "--model", "nowhere"]), 2, &["nowhere: nothing there"]);
 }
 
 /// What a client was told of a stream, until it had a piece of the reply or all of it: the id of the response, and
@@ -222,6 +222,6 @@ fn a_run_is_watched_alone_and_beside_a_model() {
     watch.args(["watch", "--port=0"]).arg(&run);
     check(Server::spawn(watch, "/watch shows "));
     check(Server::start(&model, folder.path(), &["--watch", run.to_str().unwrap()]));
-    fail(fireclay().args(["watch", "nowhere"]), 2, &["nowhere: no such folder", "train --out"]);
+    fail(fireclay().args(["watch", "nowhere"]), 2, &["nowhere: nothing there", "train --out"]);
     fail(fireclay().arg("watch").arg(&run).arg("--host=0.0.0.0"), 2, &["--host 0.0.0.0", "--api-key-file"]);
 }

@@ -87,6 +87,14 @@ fn commands_of_a_pipe_reach_stored_conversations() {
     assert!(both.starts_with(" 2") && both.ends_with("A kiln?") && kiln.starts_with(" 1"), "{err}");
 
     let saved: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let mut again = fireclay();
+    again.args(["chat", "--model"]).arg(&model).args(flags).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut again = again.stdout(Stdio::null()).spawn().unwrap();
+    let input = format!("/open\n/save {}\n/list nothing of it\n", file.display());
+    again.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let told = String::from_utf8(again.wait_with_output().unwrap().stderr).unwrap();
+    assert!(told.contains("saved.json is there already; give another name, or delete it first"), "{told}");
+    assert!(told.contains("no conversation contains \"nothing of it\""), "{told}");
     let (question, reply) = (&saved["messages"][0], &saved["messages"][1]);
     assert_eq!((&saved["title"], &question["content"]), (&"A kiln?".into(), &"A kiln?".into()));
     assert_eq!(reply["rating"], serde_json::json!({"verdict": "up", "better": "It is an oven."}));

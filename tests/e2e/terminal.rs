@@ -84,10 +84,13 @@ fn a_person_edits_rates_and_finds_conversations_again() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, model) = (folder.path(), model(folder.path()));
     let mut chat = Terminal::open(&model, folder);
-    assert!(chat.shown().contains("conversations kept in fireclay.sqlite; /help lists the commands"));
+    assert!(chat.shown().contains(": context 128 tokens, conversations kept in fireclay.sqlite"));
     // Left, a letter, a tab that completes a command.
     assert!(chat.press("Hllo\u{1b}[D\u{1b}[D\u{1b}[De\r").contains("Hello"));
-    assert!(chat.press("/ra\tup\r").contains("rated; "));
+    assert!(
+        chat.press("/ra\tup\r")
+            .contains("rated up; `fireclay data export-preferences --db fireclay.sqlite --out rated`")
+    );
     chat.press("one\u{1b}\rtwo\\\rthree\r");
     chat.press("\u{1b}[200~pasted\nlines\u{1b}[201~\r");
     assert!(chat.press("/save kept.json\r").contains("written to kept.json"));

@@ -1,11 +1,11 @@
 //! The command line as typed. [`commands`](crate::commands) resolves and validates it.
-#![allow(
+#![expect(
     clippy::doc_markdown,
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,
     reason = "the comments are help texts for a terminal"
 )]
-#![allow(clippy::struct_excessive_bools, reason = "flags are flags")]
+#![expect(clippy::struct_excessive_bools, reason = "flags are flags")]
 
 mod bench;
 mod chat;
@@ -43,12 +43,12 @@ pub use watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  fireclay train                                   the embedded corpus: minutes on a laptop
+  fireclay train                                   the embedded corpus
   fireclay train --data book.txt --out runs/book   your own text
-  fireclay plan --data book.txt --depth 6          what that would take, without doing it
+  fireclay plan --data book.txt --depth 6          what that would take
   fireclay generate --model runs/book --prompt \"It was\"
-  fireclay chat --model SmolLM2-135M-Instruct      a conversation with a chat model
-  fireclay serve --model runs/tiny                 the same over HTTP, with OpenAI's API
+  fireclay chat --model SmolLM2-135M-Instruct      a conversation
+  fireclay serve --model runs/tiny                 the same over HTTP
   fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything \
@@ -93,14 +93,14 @@ pub enum Command {
     /// Print what `train` would do and take, and run nothing
     #[command(after_help = "\
 Examples:
-  fireclay plan                                   the embedded corpus and the recipe `tiny`
-  fireclay plan --depth 12 --data corpus/ --json  parameters, tokens, memory and time as JSON
+  fireclay plan                                   the embedded corpus
+  fireclay plan --depth 12 --data corpus/ --json  as JSON
 
 Takes every flag of `train`.")]
     Plan(PlanArgs),
     /// Train a tokenizer, or turn text into token ids and back
     Tokenizer(TokenizerArgs),
-    /// Show data as training sees them
+    /// Show data as training sees it, or export ratings as training data
     Data(DataArgs),
     /// Let a model continue a text
     Generate(GenerateArgs),
@@ -117,7 +117,7 @@ Takes every flag of `train`.")]
     /// Write one self-contained HTML page about a run
     #[command(after_help = "\
 Example:
-  fireclay report runs/tiny      writes runs/tiny/report.html: curves, samples, recipe, machine")]
+  fireclay report runs/tiny      writes runs/tiny/report.html")]
     Report(ReportArgs),
     /// Write a model as one GGUF file, which llama.cpp opens
     Export(ExportArgs),
@@ -131,10 +131,10 @@ Example:
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
-  fireclay train                               the embedded corpus and the recipe `tiny`
-  fireclay train --data corpus/ more.jsonl.gz  .txt, .jsonl, .parquet, .gz, .zst, and folders
+  fireclay train                               the recipe `tiny`
+  fireclay train --data corpus/ more.jsonl.gz  folders and files
   fireclay train --recipe shakespeare-char --data tinyshakespeare.txt
-  fireclay train --depth 6                     one dial for width, heads, batch, rate and tokens
+  fireclay train --depth 6                     one dial for all sizes
   fireclay train --set pretrain.batch=16       any key of the recipe
 
 The same command again resumes where the last one was cut off; Ctrl-C saves first.
@@ -209,15 +209,16 @@ pub struct PlanArgs {
 #[command(after_help = "\
 Examples:
   fireclay generate --model runs/tiny --prompt \"Once upon a time\"
-  fireclay generate --model SmolLM2-135M --prompt \"The capital of France is\" --temperature 0 --max-tokens 20
+  fireclay generate --model gpt2 --prompt \"Clay is\" --temperature 0
   fireclay generate --model runs/tiny --ids \"12 7 301\" --json
-  fireclay generate --model SmolLM2-135M-Instruct --prompt \"A person as JSON:\" --json-schema person.json
+  fireclay generate --model gpt2 --prompt \"As JSON:\" --json-schema person.json
 
---model takes a run directory (its last finished stage), a stage, a checkpoint, or any Hugging Face model directory.
+--model takes a run directory (its finished stage with the best battery score), a stage, a checkpoint, or any \
+Hugging Face model directory.
 The prompt is continued as raw text: chat models see no chat template here.
 The text ends at the model's end-of-text token, after --max-tokens, or when the model's context is full.
-The flags say how tokens are chosen, else the model's generation_config.json (do_sample, temperature, top_p, top_k,
-repetition_penalty). After --prompt, only tokens are drawn that leave the text valid UTF-8; after --ids, any.")]
+Sampling settings come from the flags, else from the model's generation_config.json (do_sample, temperature, top_p, \
+top_k, repetition_penalty). After --prompt, only tokens are drawn that leave the text valid UTF-8; after --ids, any.")]
 pub struct GenerateArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
     #[arg(long, value_name = "DIR")]
@@ -270,7 +271,7 @@ Examples:
   fireclay score --model runs/tiny --text held-out.txt
   fireclay score --model SmolLM2-135M --ids \"12 7 301\" --json
 
-The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in
+The first token is never scored, for nothing stands before it. A text longer than the model's context is scored in \
 windows that move on by half a context, so that every later token is predicted from at least half a context.")]
 pub struct ScoreArgs {
     /// A run, stage, checkpoint or Hugging Face model directory
@@ -340,11 +341,17 @@ pub fn one_of<T: Copy + Send + Sync + 'static>(
     names.map(|name| named.iter().find(|(known, _)| *known == name).expect("one of the possible values").1)
 }
 
+/// Parses a port.
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "give a number from 0 to 65535")
+}
+
 /// `completions`
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay completions bash > ~/.local/share/bash-completion/completions/fireclay
+  fireclay completions bash \\
+    > ~/.local/share/bash-completion/completions/fireclay
   fireclay completions zsh > ~/.zfunc/_fireclay
   fireclay completions fish > ~/.config/fish/completions/fireclay.fish")]
 pub struct CompletionsArgs {
@@ -361,6 +368,28 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The help after the flags of a command and of those below it.
+    fn after_help(command: &clap::Command, check: &mut impl FnMut(&str, &str)) {
+        if let Some(text) = command.get_after_help() {
+            check(command.get_name(), &text.to_string());
+        }
+        command.get_subcommands().for_each(|below| after_help(below, check));
+    }
+
+    #[test]
+    fn help_has_short_examples_and_leaves_paragraphs_to_the_terminal() {
+        after_help(&Cli::command(), &mut |name, text| {
+            let lines: Vec<&str> = text.lines().collect();
+            for line in lines.iter().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 80, "{name}: longer than 80 columns: {line}");
+            }
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| is_prose(line))) {
+                assert!(pair[0].ends_with(['.', ':']), "{name}: a paragraph broken by hand: {}", pair[0]);
+            }
+        });
     }
 
     #[test]

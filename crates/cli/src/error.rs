@@ -1,7 +1,8 @@
 //! Exit code and one-line message of an error.
 
-use std::io::ErrorKind;
+use std::io;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use fireclay_data::DataError;
 use fireclay_eval::EvalError;
 use fireclay_infer::InferError;
@@ -130,24 +131,24 @@ fn of_tokenizer(error: &TokenizerError) -> u8 {
 }
 
 /// A wrong path is an error of the user; a full or failing disk is not.
-fn of_io(kind: ErrorKind) -> u8 {
+fn of_io(kind: io::ErrorKind) -> u8 {
     match kind {
-        ErrorKind::NotFound
-        | ErrorKind::PermissionDenied
-        | ErrorKind::AlreadyExists
-        | ErrorKind::InvalidData
-        | ErrorKind::InvalidInput
-        | ErrorKind::InvalidFilename
-        | ErrorKind::IsADirectory
-        | ErrorKind::NotADirectory
-        | ErrorKind::UnexpectedEof => USAGE,
+        io::ErrorKind::NotFound
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::UnexpectedEof => USAGE,
         _ => FAILED,
     }
 }
 
 /// Whether the reader of our output has closed it, as `head` does.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let broken = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| cause.downcast_ref().is_some_and(broken))
 }
 
@@ -172,18 +173,25 @@ fn causes(error: &anyhow::Error) -> String {
 }
 
 /// Clap's message about a mistake in one line: without the usage, which `--help` has.
-pub fn usage_line(message: &str) -> String {
+pub fn usage_line(stop: &clap::Error) -> String {
+    let message = stop.render().to_string();
     let told = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut line = told.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect::<Vec<_>>().join(" ");
     // "… found tip: a similar …" reads better as two clauses.
     line = line.replace(" tip: ", "; ").replace(" [possible values: ", "; possible values: [");
+    // `fireclay chat runs/tiny`, of a command that takes a model.
+    if stop.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(argument)) = stop.get(ContextKind::InvalidArg)
+        && !argument.starts_with('-')
+        && message.contains("--model")
+    {
+        line = format!("{line}; did you mean --model {argument}?");
+    }
     line + "; see --help"
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use anyhow::{Context, anyhow};
 
     use super::*;
@@ -194,7 +202,7 @@ mod tests {
         assert_eq!(exit_code(&error.context("while doing something")), code);
     }
 
-    fn io_error(kind: ErrorKind) -> io::Error {
+    fn io_error(kind: io::ErrorKind) -> io::Error {
         io::Error::from(kind)
     }
 
@@ -206,9 +214,9 @@ mod tests {
         check(InferError::EmptyPrompt { row: 0 }, USAGE);
         check(ModelError::Device("no such device".into()), USAGE);
         check(DataError::NoPaths, USAGE);
-        check(io_error(ErrorKind::NotFound), USAGE);
-        check(io_error(ErrorKind::StorageFull), FAILED);
-        for (kind, code) in [(ErrorKind::StorageFull, FAILED), (ErrorKind::NotFound, USAGE)] {
+        check(io_error(io::ErrorKind::NotFound), USAGE);
+        check(io_error(io::ErrorKind::StorageFull), FAILED);
+        for (kind, code) in [(io::ErrorKind::StorageFull, FAILED), (io::ErrorKind::NotFound, USAGE)] {
             let source = || io_error(kind);
             let path = || "p".into();
             check(DataError::Write { path: path(), source: source() }, FAILED);
@@ -223,10 +231,11 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line_and_says_nothing_twice() {
-        let error = TokenizerError::Io { action: "read", path: "t.json".into(), source: io_error(ErrorKind::NotFound) };
+        let error =
+            TokenizerError::Io { action: "read", path: "t.json".into(), source: io_error(io::ErrorKind::NotFound) };
         let error = anyhow::Error::from(error).context("loading\nthe model");
         assert_eq!(one_line(&error), "loading the model: cannot read t.json: entity not found");
-        let error: anyhow::Result<()> = Err(io_error(ErrorKind::NotFound)).context("a.txt");
+        let error: anyhow::Result<()> = Err(io_error(io::ErrorKind::NotFound)).context("a.txt");
         assert_eq!(one_line(&error.unwrap_err()), "a.txt: entity not found");
     }
 
@@ -235,7 +244,7 @@ mod tests {
         use clap::Parser;
         let check = |words: &[&str], expect: &str| {
             let error = crate::args::Cli::try_parse_from([&["fireclay"], words].concat()).unwrap_err();
-            assert_eq!(usage_line(&error.render().to_string()), expect);
+            assert_eq!(usage_line(&error), expect);
         };
         check(
             &["train", "--stpes", "3"],
@@ -245,12 +254,19 @@ mod tests {
             &["score", "--ids", "1"],
             "error: the following required arguments were not provided: --model <DIR>; see --help",
         );
+        let positional = "error: unexpected argument 'runs/tiny' found; did you mean --model runs/tiny?; see --help";
+        check(&["chat", "runs/tiny"], positional);
+        check(&["serve", "runs/tiny"], positional);
+        check(
+            &["serve", "--model", "m", "--port", "99999"],
+            "error: invalid value '99999' for '--port <PORT>': give a number from 0 to 65535; see --help",
+        );
         check(&["trian"], "error: unrecognized subcommand 'trian'; a similar subcommand exists: 'train'; see --help");
     }
 
     #[test]
     fn a_closed_pipe_is_seen_through_context() {
-        let error = anyhow::Error::from(io_error(ErrorKind::BrokenPipe)).context("printing");
+        let error = anyhow::Error::from(io_error(io::ErrorKind::BrokenPipe)).context("printing");
         assert!(is_broken_pipe(&error));
     }
 }

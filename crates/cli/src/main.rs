@@ -38,6 +38,8 @@ mod console;
 mod allocator;
 mod threads;
 mod error;
+mod nearest;
+mod database;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -112,6 +114,6 @@ fn usage(stop: &clap::Error) -> u8 {
         let _ = stop.print();
         return if stop.use_stderr() { error::USAGE } else { error::DONE };
     }
-    console::eprint_line(error::usage_line(&stop.render().to_string()));
+    console::eprint_line(error::usage_line(stop));
     error::USAGE
 }

@@ -10,6 +10,7 @@ use fireclay_train::checkpoint::final_checkpoint;
 use fireclay_train::{RunFiles, StageFiles};
 
 use crate::error::user;
+use crate::nearest::nothing_there;
 use crate::stages::Stage;
 
 /// Names of the stages that leave a language model, in the order of a run.
@@ -28,10 +29,10 @@ fn policy_stages() -> impl Iterator<Item = &'static str> {
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     if !path.exists() {
-        return Err(user(format!(
-            "{shown}: no such folder; --model takes a run directory, a stage, a checkpoint, a Hugging Face model \
-             directory, or a GGUF file"
-        )));
+        return Err(nothing_there(
+            path,
+            "--model takes a run directory, a stage, a checkpoint, a Hugging Face model directory, or a GGUF file",
+        ));
     }
     if is_gguf(path) {
         return Ok(path.into());
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_was_looked_for_is_named() {
-        check(&RUN, "nowhere", Err("no such folder; --model takes a run directory"));
+        check(&RUN, "nowhere", Err("nothing there; --model takes a run directory"));
         check(&RUN, "run/recipe.toml", Err("is a file but not a GGUF model; give the folder"));
         check(&["run/recipe.toml"], "run", Err("no model here; looked for config.json"));
         check(&["run/pretrain/checkpoints/x"], "run/pretrain", Err("no checkpoint yet"));

@@ -7,7 +7,7 @@ use fireclay_train::metrics::{MetricColumns, Point};
 use super::ReportError;
 use super::chart::{Chart, Pen, Size};
 use super::curve::{finite, smooth, smoothing_width, value_range};
-use super::format::{compact, escape, grouped, label};
+use super::format::{compact, count, escape, grouped, label};
 use super::run::RunStage;
 
 /// For a screen, and for a phone, where the same lettering takes more of the width; style.css shows one of the two.
@@ -176,11 +176,6 @@ fn caption(title: &str, legend: &str, notes: &[String]) -> String {
         let _ = write!(html, " <span class=\"note\">{note}</span>");
     }
     html
-}
-
-/// "1 step", "2,000 steps".
-pub fn count(number: usize, of: &str) -> String {
-    format!("{} {of}{}", grouped(number as f64), if number == 1 { "" } else { "s" })
 }
 
 /// The curve in words.

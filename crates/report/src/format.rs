@@ -96,11 +96,16 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// "1 step", "2,000 steps".
+pub fn count(number: usize, of: &str) -> String {
+    format!("{} {of}{}", grouped(number as f64), if number == 1 { "" } else { "s" })
+}
+
 /// An estimated duration in words: at most two units, and no seconds beside other units.
 pub fn about(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {
-        0 => format!("{:.0} seconds", seconds.max(1.0)),
+        0 => count(seconds.round().max(1.0) as usize, "second"),
         1 => "1 minute".into(),
         2..=119 => format!("{minutes} minutes"),
         120..=2879 => format!("{} hours {} minutes", minutes / 60, minutes % 60),
@@ -111,9 +116,14 @@ pub fn about(seconds: f64) -> String {
 /// A time that was estimated to lie between two: `12 to 17 minutes`, one where both read the same.
 pub fn about_between(least: f64, most: f64) -> String {
     let (least, most) = (about(least), about(most));
-    match least.strip_suffix(" minutes") {
+    // A number and its unit, if there is one unit alone.
+    let alone = |time: &str| {
+        let (number, unit) = time.split_once(' ')?;
+        (!unit.contains(' ')).then(|| (number.to_owned(), unit.trim_end_matches('s').to_owned()))
+    };
+    match (alone(&least), alone(&most)) {
         _ if least == most => most,
-        Some(minutes) if most.ends_with(" minutes") && !most.contains("hours") => format!("{minutes} to {most}"),
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number} to {most}"),
         _ => format!("{least} to {most}"),
     }
 }

@@ -39,6 +39,8 @@ pub struct KnownStage<'a> {
     pub title: &'a str,
     /// Whether it trains a network and logs steps; a stage that does not never counts as unfinished.
     pub logs: bool,
+    /// Whether its model answers messages.
+    pub chats: bool,
 }
 
 /// Writes `RUN/report.html` and returns its path. The page is written atomically and replaces an older one.

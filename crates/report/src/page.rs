@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::ReportError;
 use super::battery;
 use super::evaluation;
-use super::figures::{self, count, identifier};
-use super::format::{bytes, compact, duration, escape, grouped, label, shell_word, table};
+use super::figures::{self, identifier};
+use super::format::{bytes, compact, count, duration, escape, grouped, label, shell_word, table};
 use super::run::{Run, RunStage};
 use super::samples;
 
@@ -68,7 +68,9 @@ fn summary(run: &Run) -> String {
     let size = parameters.map_or(String::new(), |count| format!(" of {} parameters", compact(count)));
     let kind = run.architecture.as_ref().map_or(String::new(), |model| format!("{} ", escape(&model.model_type)));
     let stages: Vec<String> = run.stages.iter().map(|stage| escape(&stage.name)).collect();
-    let mut text = format!("A {kind}decoder{size}, trained");
+    let unchanged = run.stages.iter().all(|stage| stage.keeps_start);
+    let trained = if unchanged { "not changed by training" } else { "trained" };
+    let mut text = format!("A {kind}decoder{size}, {trained}");
     if let Some(tokens) = total(run, tokens) {
         let _ = write!(text, " on {} tokens", compact(tokens));
     }
@@ -77,8 +79,14 @@ fn summary(run: &Run) -> String {
     }
     let _ = write!(text, " ({})", stages.join(", "));
     if let Some((stage, figures)) = answers_best(run) {
-        let share = percent(figures.greedy);
-        let _ = write!(text, "; after {} it answers {share} % of first messages correctly", escape(stage));
+        let (share, stage_name) = (percent(figures.greedy), escape(stage));
+        let _ = match keeps_start(run, stage) {
+            true => write!(
+                text,
+                "; {stage_name} kept the model it began with, which answers {share} % of first messages correctly"
+            ),
+            false => write!(text, "; after {stage_name} it answers {share} % of first messages correctly"),
+        };
     } else if let Some(stage) = validated(run) {
         let loss = |key| stage.metrics.last(key).map(|point| compact(point.1));
         let _ = write!(text, "; final validation loss {}", loss("val_loss").unwrap_or_default());
@@ -108,6 +116,11 @@ fn answers_best(run: &Run) -> Option<(&str, BatteryShares)> {
     figures.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()))
 }
 
+/// Whether a stage leaves the model that it began with.
+fn keeps_start(run: &Run, name: &str) -> bool {
+    run.stages.iter().any(|stage| stage.name == name && stage.keeps_start)
+}
+
 fn tokens(stage: &RunStage) -> Option<f64> {
     stage.metrics.last("tokens").map(|point| point.1)
 }
@@ -130,7 +143,8 @@ fn tiles(run: &Run) -> String {
     let mut tiles = Vec::new();
     let answers = answers_best(run);
     if let Some((stage, figures)) = answers {
-        let note = format!("first messages after {}, greedy; sampled {} %", escape(stage), percent(figures.sampled));
+        let of = if keeps_start(run, stage) { "by the model before" } else { "after" };
+        let note = format!("first messages {of} {}, greedy; sampled {} %", escape(stage), percent(figures.sampled));
         tiles.push(("Correct replies", format!("{} %", percent(figures.greedy)), note));
     }
     if let Some(count) = run.architecture.as_ref().and_then(|model| model.parameters) {
@@ -203,6 +217,11 @@ fn stage_section(stage: &RunStage) -> Result<String, ReportError> {
     let mut facts = vec![progress];
     facts.extend(tokens(stage).map(|tokens| format!("{} tokens", compact(tokens))));
     facts.extend(seconds(stage).map(duration));
+    facts.extend(stage.keeps_start.then(|| {
+        let learned = stage.checkpoints.last().map(|folder| escape(&folder.display().to_string()));
+        let learned = learned.map(|folder| format!(": what it learned is in <code>{folder}</code>"));
+        format!("kept the model it began with, since no checkpoint answers better{}", learned.unwrap_or_default())
+    }));
     let mut html = format!(
         "<section id=\"stage-{id}\" aria-labelledby=\"title-{id}\">\n\
          <h2 id=\"title-{id}\">{} <span class=\"state\">{state}</span></h2>\n<p class=\"facts\">{}</p>\n",
@@ -256,7 +275,13 @@ fn next_steps(run: &Run) -> String {
         let command = format!("fireclay train --recipe {recipe} --out {path}");
         commands.push(("Train on from the last checkpoint", command));
     }
-    let prompts = run.stages.iter().rev().flat_map(|stage| &stage.samples).map(|(prompt, _)| prompt.as_str());
+    if run.stages.iter().any(|stage| stage.chats && !stage.checkpoints.is_empty()) {
+        commands.push(("Talk to it", format!("fireclay chat --model {path}")));
+        commands.push(("Talk to it in the browser, or over HTTP", format!("fireclay serve --model {path}")));
+    }
+    // A sample of a chat begins with a speaker, after whom raw text ends at once.
+    let of_text = run.stages.iter().rev().filter(|stage| !stage.chats);
+    let prompts = of_text.flat_map(|stage| &stage.samples).map(|(prompt, _)| prompt.as_str());
     let prompt = prompts.into_iter().find(|prompt| !prompt.trim().is_empty() && prompt.chars().count() < 80);
     let prompt = shell_word(prompt.map_or("Once upon a time", str::trim));
     commands.push(("Let it write", format!("fireclay generate --model {path} --prompt {prompt}")));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fireclay_eval::battery::{self, StageReplies};
 use fireclay_train::metrics::MetricColumns;
-use fireclay_train::{RunFiles, StageFiles};
+use fireclay_train::{RunFiles, StageFiles, Summary};
 use serde_json::{Map, Value};
 
 use super::architecture::{self, Architecture};
@@ -47,6 +47,10 @@ pub struct RunStage {
     pub title: String,
     /// Whether it holds `DONE`.
     pub done: bool,
+    /// Whether it leaves the model that it began with, because no checkpoint was better.
+    pub keeps_start: bool,
+    /// Whether its model answers messages.
+    pub chats: bool,
     /// Steps that the recipe asks for.
     pub planned_steps: Option<f64>,
     /// The series of metrics.jsonl.
@@ -108,10 +112,13 @@ impl RunStage {
         let (file, name) = (files.metrics(), files.name());
         let planned = recipe.get(&name).and_then(|section| section.get("steps"));
         let checkpoints = files.checkpoints().unwrap_or_default();
-        let title = known.iter().find(|stage| stage.name == name).map(|stage| stage.title.to_owned());
+        let known = known.iter().find(|stage| stage.name == name);
+        let summary = files.summary::<Summary>().ok().flatten();
         Ok(Self {
-            title: title.unwrap_or_else(|| label(&name)),
+            title: known.map_or_else(|| label(&name), |stage| stage.title.to_owned()),
             done: files.is_done(),
+            keeps_start: summary.is_some_and(|done| done.step > 0 && done.best.is_some_and(|best| best.step == 0)),
+            chats: known.is_some_and(|stage| stage.chats),
             planned_steps: planned.and_then(toml::Value::as_integer).map(|steps| steps as f64),
             metrics: MetricColumns::read(&file).map_err(|source| ReportError::Read { path: file.clone(), source })?,
             samples: samples::read(&files.samples()),

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use super::{KnownStage, write};
 
 const STAGES: [KnownStage; 4] = [
-    KnownStage { name: "tokenizer", title: "Tokenizer", logs: false },
-    KnownStage { name: "pretrain", title: "Pretraining", logs: true },
-    KnownStage { name: "sft", title: "Supervised fine-tuning", logs: true },
-    KnownStage { name: "ppo", title: "PPO", logs: true },
+    KnownStage { name: "tokenizer", title: "Tokenizer", logs: false, chats: false },
+    KnownStage { name: "pretrain", title: "Pretraining", logs: true, chats: false },
+    KnownStage { name: "sft", title: "Supervised fine-tuning", logs: true, chats: true },
+    KnownStage { name: "ppo", title: "PPO", logs: true, chats: true },
 ];
 
 /// A run directory that is removed at the end of its test.
@@ -210,4 +210,52 @@ fn what_is_no_run_is_refused_in_one_line() {
     runs.file("first/pretrain/metrics.jsonl", &metrics(1)).file("second/pretrain/metrics.jsonl", &metrics(1));
     check_refused(&runs.path().join("third"), &["no such run folder; there are: ", "/first, ", "/second"]);
     check_refused(runs.path(), &["a folder of runs", "/first, "]);
+}
+
+#[test]
+fn a_stage_that_keeps_the_model_it_began_with_is_said_to() {
+    let run = Scratch::new();
+    run.file("recipe.toml", "stages = [\"ppo\"]\n")
+        .file("ppo/metrics.jsonl", &metrics(3))
+        .file("ppo/battery.jsonl", &reply("sum", "2 + 2", "4", true))
+        .file("ppo/checkpoints/step-000003/config.json", "{}");
+    let done = |best: u64| {
+        format!(
+            "{{\"step\": 3, \"tokens\": 1, \"seconds\": 1.0, \"val_loss\": null, \"val_bits_per_byte\": null, \
+             \"best\": {{\"step\": {best}, \"value\": 1.0, \"by\": \"battery\"}}, \"skipped\": 0, \
+             \"checkpoint\": \"\"}}"
+        )
+    };
+    run.file("ppo/DONE", &done(0));
+    let page = run.page();
+    for part in [
+        "not changed by training on",
+        "; ppo kept the model it began with, which answers 100.0 % of first messages correctly.",
+        "first messages by the model before ppo, greedy",
+        "kept the model it began with, since no checkpoint answers better: what it learned is in <code>",
+        "ppo/checkpoints/step-000003</code>",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    run.file("ppo/DONE", &done(3));
+    let page = run.page();
+    assert!(page.contains("after ppo it answers 100.0 %") && !page.contains("kept the model"));
+}
+
+#[test]
+fn a_run_that_can_chat_is_talked_to_first_and_continues_text_only() {
+    let run = Scratch::new();
+    run.file("recipe.toml", "stages = [\"pretrain\", \"sft\"]\n")
+        .file("pretrain/metrics.jsonl", &metrics(3))
+        .file("pretrain/samples.jsonl", "{\"step\":1,\"prompt\":\"The kiln\",\"text\":\" is hot\"}\n");
+    assert!(!run.page().contains("fireclay chat --model"), "it cannot chat yet");
+    run.file("sft/metrics.jsonl", &metrics(3))
+        .file("sft/checkpoints/step-000003/config.json", "{}")
+        .file("sft/samples.jsonl", "{\"step\":1,\"prompt\":\"user: Hi\",\"text\":\"Hello.\"}\n");
+    let page = run.page();
+    let places = ["fireclay chat --model", "fireclay serve --model", "--prompt &#39;The kiln&#39;"];
+    let places = places.map(|part| page.find(part).unwrap_or_else(|| panic!("{part:?} is missing")));
+    assert!(places.is_sorted(), "{places:?}");
+    run.file("pretrain/samples.jsonl", "");
+    assert!(run.page().contains("Once upon a time") && !run.page().contains("--prompt &#39;user"));
 }

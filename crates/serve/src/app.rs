@@ -1,5 +1,6 @@
 //! State that all handlers share: [`App`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fireclay_infer::Request;
@@ -21,6 +22,8 @@ pub struct App {
     pub models: Vec<Arc<Served>>,
     pub keys: Keys,
     pub limits: Limits,
+    /// Questions that a model can answer, by its name.
+    pub suggestions: BTreeMap<String, Vec<String>>,
     pub metrics: Arc<Metrics>,
     pub store: Store,
     /// Replies that are being written for the page.

@@ -1,5 +1,6 @@
 //! A server's settings: [`Config`].
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Config {
     pub threads: usize,
     /// Limits of requests.
     pub limits: Limits,
+    /// Questions that a model can answer, by its name: the page offers them before a conversation begins.
+    pub suggestions: BTreeMap<String, Vec<String>>,
     /// A run to show while it trains, on the page `/watch`.
     pub watched: Option<Arc<Watched>>,
 }

@@ -4,12 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use fireclay_infer::{ConstraintCompiler, Request, SamplingConfig, StopStrings, TokenBytes, Utf8Guard};
 use fireclay_model::huggingface::SamplingDefaults;
-use fireclay_text::{ReplyText, RequestedSampling, Sampling, TextModel};
+use fireclay_text::{CHAT_TEMPERATURE, ReplyText, RequestedSampling, Sampling, TextModel};
 use fireclay_tokenizer::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::seconds;
 use crate::error::ApiError;
+use crate::ui::PageSampling;
 use crate::worker::{Failure, Worker};
 use crate::{Limits, ServeError};
 
@@ -90,6 +91,13 @@ impl Served {
     pub fn sampling(&self, requested: &RequestedSampling, max_tokens: usize, temperature: f32) -> SamplingConfig {
         let Sampling { config, .. } = Sampling::resolve(requested, &self.defaults, max_tokens, temperature);
         SamplingConfig { stop: self.stop_ids.iter().map(|&id| vec![id]).collect(), ..config }
+    }
+
+    /// The sampling settings of a chat for which the page names none.
+    pub fn page_defaults(&self) -> PageSampling {
+        let SamplingConfig { temperature, top_p, top_k, min_p, .. } =
+            self.sampling(&RequestedSampling::default(), 1, CHAT_TEMPERATURE);
+        PageSampling { temperature: Some(temperature), top_p, top_k, min_p, ..PageSampling::default() }
     }
 
     /// A request to the engine that stops at these texts, which are not empty. Text for people is `guarded`; output

@@ -16,7 +16,7 @@ use crate::messages::encode;
 use crate::model::Served;
 use crate::sampling_fields::SamplingFields;
 use crate::store::{StoredMessage, Usage};
-use crate::ui::{Generated, Generation, PageModel, Replies, ReplyRequest};
+use crate::ui::{Generated, PageModel, Replies, ReplyRequest, ReplyStream};
 
 /// Largest number of deltas of a reply that wait for the page's route.
 const WAITING: usize = 16;
@@ -27,15 +27,21 @@ pub struct PageReplies(pub Arc<App>);
 impl Replies for PageReplies {
     fn models(&self) -> Vec<PageModel> {
         let chats = self.0.models.iter().filter(|model| model.tokenizer.chat_template().is_some());
-        chats.map(|model| PageModel { id: model.id.clone(), context: model.context }).collect()
+        let page = |model: &Arc<Served>| PageModel {
+            id: model.id.clone(),
+            context: model.context,
+            defaults: model.page_defaults(),
+            suggestions: self.0.suggestions.get(&model.id).cloned().unwrap_or_default(),
+        };
+        chats.map(page).collect()
     }
 
-    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<Generation, ApiError>> + Send + '_>> {
+    fn begin(&self, request: ReplyRequest) -> Pin<Box<dyn Future<Output = Result<ReplyStream, ApiError>> + Send + '_>> {
         Box::pin(async move { begin(&self.0, request).await })
     }
 }
 
-async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError> {
+async fn begin(app: &App, request: ReplyRequest) -> Result<ReplyStream, ApiError> {
     let ReplyRequest { model, instructions, messages, sampling } = request;
     let model = app.model(&model)?;
     let places = model.admit(1)?;
@@ -47,6 +53,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
         temperature: sampling.temperature,
         top_p: sampling.top_p,
         top_k: sampling.top_k,
+        min_p: sampling.min_p,
         seed: sampling.seed.map(|seed| seed as i64),
         ..SamplingFields::default()
     };
@@ -92,7 +99,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<Generation, ApiError>
             }
         }
     });
-    Ok(Generation::new(pieces, stop))
+    Ok(ReplyStream::new(pieces, stop))
 }
 
 /// A conversation that is to be answered.

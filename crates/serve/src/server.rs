@@ -37,7 +37,7 @@ impl Server {
     /// When there is neither a model nor a run to watch, two models have one name, the address is not a loopback
     /// address and there are no keys, the database cannot be opened, an engine cannot be started, or the port is taken.
     pub async fn bind(config: Config, models: Vec<(String, TextModel)>) -> Result<Self, ServeError> {
-        let Config { host, port, keys, no_auth, database, threads, limits, watched } = config;
+        let Config { host, port, keys, no_auth, database, threads, limits, suggestions, watched } = config;
         if !host.is_loopback() && keys.is_empty() && !no_auth {
             return Err(ServeError::Setting(format!(
                 "--host {host}: other machines could use this server without a key; give --api-key-file, or --no-auth \
@@ -68,6 +68,7 @@ impl Server {
             models: served,
             keys,
             limits,
+            suggestions,
             metrics: Arc::new(Metrics::new()),
             store,
             running: RunningReplies::default(),

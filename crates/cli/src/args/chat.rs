@@ -17,21 +17,22 @@ Examples:
   fireclay chat --model runs/tiny
   fireclay chat --model SmolLM2-135M-Instruct --system \"Answer in one sentence.\"
   printf 'Hello\\nHow are you?\\n' | fireclay chat --model runs/tiny --quiet
-  printf 'And then?\\n' | fireclay chat --model runs/tiny --conversation conv_5b… --json
+  printf 'And?\\n' | fireclay chat --model runs/tiny --conversation conv_5b…
 
-A line is a message; in a terminal, lines pasted together are one. A line that begins with / is a command, also in a
+A line is a message; in a terminal, lines pasted together are one. A line that begins with / is a command, also in a \
 pipe and with --json: /help lists them, and // sends text that begins with a slash.
 Ctrl-C stops an answer.
-A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either
-goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could not
-be answered ends with code 2, after the others.
-Only replies go to standard output. The model's own chat template is used; a model that was only pretrained is not
+A terminal's conversations are kept in the database of `fireclay serve`, so that the web page shows them and either \
+goes on with them; those of a pipe are kept where --db or --conversation asks for it. A pipe with lines that could \
+not be answered ends with code 2, after the others.
+Only replies go to standard output. The model's own chat template is used; a model that was only pretrained is not \
 trained to answer.
 When the conversation fills the context, its oldest exchanges are dropped, never the system message.
-A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is near.
-How tokens are chosen is said by the flags, else by the model's generation_config.json (do_sample, temperature, \
-top_p, top_k,
-repetition_penalty). A run may suggest what to ask: at most eight lines of suggestions.txt in its folder.
+A reply ends at the model's end token, or at the end of a sentence when --max-tokens or the end of the context is \
+near.
+Sampling settings come from the flags, else from the model's generation_config.json (do_sample, temperature, \
+top_p, top_k, repetition_penalty). A run may suggest what to ask: at most eight lines of suggestions.txt in its \
+folder.
 The same seed and the same lines give the same replies.")]
 pub struct ChatArgs {
     /// A run, stage, checkpoint or Hugging Face model directory

@@ -18,11 +18,11 @@ pub enum DataCommand {
     /// Show a batch as training sees it: which tokens carry loss, where examples meet, what is padding
     #[command(after_help = "\
 Examples:
-  fireclay data show --model runs/tiny                       the first batch of the run's stage `sft`
+  fireclay data show --model runs/tiny                 the first batch of `sft`
   fireclay data show --tokenizer gpt2-chat/ --data chats.jsonl --context 512
   fireclay data show --model runs/tiny --kind preferences --batch 3
   fireclay data show --model runs/tiny --kind text --json
-  fireclay data show --model runs/tiny --stage grpo          the first batch of any stage
+  fireclay data show --model runs/tiny --stage grpo    that of any stage
 
 On a terminal, tokens that carry loss are green; elsewhere, and with NO_COLOR, they stand between ⟦ and ⟧. Line \
 breaks are shown as ⏎.")]
@@ -31,12 +31,14 @@ breaks are shown as ⏎.")]
     #[command(after_help = "\
 Examples:
   fireclay data export-preferences --db chats.db --out rated/
-  fireclay train --stages dpo --model runs/tiny --out runs/better --set 'dpo.data=[\"rated/preferences.jsonl\"]'
-  fireclay train --stages kto --model runs/tiny --out runs/better --set 'kto.data=[\"rated/ratings.jsonl\"]'
+  fireclay train --stages dpo --model runs/tiny --out runs/better \\
+    --set 'dpo.data=[\"rated/preferences.jsonl\"]'
+  fireclay train --stages kto --model runs/tiny --out runs/better \\
+    --set 'kto.data=[\"rated/ratings.jsonl\"]'
 
+Fewer than a hundred pairs need other settings, as docs/conversations.md has them.
 A better answer is chosen over its reply, thumbs up over thumbs down among replies to the same messages, and the \
-reply that the conversation went on from
-over those that were generated again and left.")]
+reply that the conversation went on from over those that were generated again and left.")]
     ExportPreferences(ExportPreferencesArgs),
 }
 
@@ -52,7 +54,7 @@ pub struct ExportPreferencesArgs {
     /// Replace the files of an earlier export
     #[arg(long)]
     pub force: bool,
-    /// Print one JSON object: {"conversations", "pairs", "ratings"}
+    /// Print one JSON object: {"conversations", "pairs", "ratings", "left_out", "repeated"}
     #[arg(long)]
     pub json: bool,
 }
@@ -62,7 +64,7 @@ pub struct ExportPreferencesArgs {
 pub struct DataShowArgs {
     /// A run, stage, checkpoint or Hugging Face model directory, for its tokenizer; a run's recipe says what else is
     /// not given
-    #[arg(long, value_name = "DIR", required_unless_present = "tokenizer", conflicts_with = "tokenizer")]
+    #[arg(long, value_name = "DIR", conflicts_with = "tokenizer")]
     pub model: Option<PathBuf>,
     /// A tokenizer's folder or file
     #[arg(long, value_name = "DIR")]

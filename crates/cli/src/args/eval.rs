@@ -13,18 +13,18 @@ fn after_help() -> String {
         "\
 Examples:
   fireclay eval --model runs/tiny --task battery world arithmetic
-  fireclay eval --model SmolLM2-135M-Instruct --task copa.jsonl arc_easy.jsonl --limit 200
+  fireclay eval --model gpt2 --task copa.jsonl arc_easy.jsonl --limit 200
   fireclay eval --model runs/tiny/reward --task preferences
-  fireclay eval --model runs/tiny/dpo --reference runs/tiny/sft --task preferences
-  fireclay eval --model runs/tiny --reference runs/tiny/sft --reward runs/tiny --task wins
+  fireclay eval --model runs/a/dpo --reference runs/a/sft --task preferences
+  fireclay eval --model runs/a --reference runs/b --reward runs/a --task wins
   fireclay eval --model runs/book --task text held-out.txt --json
 
 Tasks by name: {}.
 Files are known by their keys: `query` and `choices`, `context_options`, or `context` and `continuation`; `chosen` \
-         and `rejected`;
-`question` and `answer`, or `prompt` with `answer`, `regex` or `json`; anything else that holds text is scored as text.
+and `rejected`; `question` and `answer`, or `prompt` with `answer`, `regex` or `json`; anything else that holds text \
+is scored as text.
 Intervals are Wilson's, of 95 %. Of a run directory, the results are kept in RUN/eval.json, which `fireclay report` \
-         shows.",
+shows.",
         named_tasks()
     )
 }

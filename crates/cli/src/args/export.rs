@@ -11,12 +11,11 @@ use super::one_of;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay export --model runs/tiny --gguf q8_0              writes tiny-q8_0.gguf and tiny-q8_0.gguf.receipt.json
+  fireclay export --model runs/tiny --gguf q8_0        writes tiny-q8_0.gguf
   fireclay export --model SmolLM2-135M --gguf f16 --out m.gguf
 
-The file is read back and compared with the model: ids of texts, rendered conversations, predictions. The receipt has \
-the
-figures; a file that differs by more than the rounding of its number format is removed.")]
+The file is read back and compared with the model: ids of texts, rendered conversations, predictions. The receipt \
+has the figures; a file that differs by more than the rounding of its number format is removed.")]
 pub struct ExportArgs {
     /// A run, stage, checkpoint, Hugging Face model directory or GGUF file
     #[arg(long, value_name = "DIR|FILE")]

@@ -11,11 +11,12 @@ use super::one_of;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay merge --model runs/tuned --out tuned           the adapters of a run's checkpoint
-  fireclay merge --model my-adapter --out merged          a folder of PEFT's, whose base is on this machine
+  fireclay merge --model runs/tuned --out tuned        the adapters of a run
+  fireclay merge --model my-adapter --out merged       a folder of PEFT's
   fireclay merge --model my-adapter --out merged --dtype f32
 
-The folder opens in transformers and here like any model: merged weights, tokenizer, chat template, generation settings.")]
+The folder opens in transformers and here like any model: merged weights, tokenizer, chat template, generation \
+settings.")]
 pub struct MergeArgs {
     /// A folder of adapters, or a run, stage or checkpoint that trained some
     #[arg(long, value_name = "DIR")]

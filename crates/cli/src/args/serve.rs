@@ -5,17 +5,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CacheArgs, DATABASE, LoadArgs};
+use super::{CacheArgs, DATABASE, LoadArgs, port};
 
 /// `serve`
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  fireclay serve --model runs/tiny                          http://127.0.0.1:8080, for this machine alone
+  fireclay serve --model runs/tiny            http://127.0.0.1:8080
   fireclay serve --model runs/tiny --model small=SmolLM2-135M-Instruct
-  fireclay serve --model runs/tiny --host 0.0.0.0 --api-key-file keys.txt --db postgres://…
-  curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' \\
-    -d '{\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'
+  fireclay serve --model runs/tiny --host 0.0.0.0 --api-key-file keys.txt
+  curl http://127.0.0.1:8080/v1/chat/completions \\
+    -H 'Content-Type: application/json' \\
+    -d '{\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}'
 
 The API is OpenAI's: chat completions, completions with echo and log-probabilities, responses, conversations; \
 /openapi.json lists its routes.
@@ -31,7 +32,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = port)]
     pub port: u16,
     /// Database of conversations: an SQLite file, :memory:, or a postgres:// URL (in builds with the feature postgres)
     #[arg(long, value_name = "PATH|URL", default_value = DATABASE)]

@@ -38,7 +38,8 @@ No token is put before or after the text, and text that looks like a special tok
     #[command(after_help = "\
 Examples:
   fireclay tokenizer decode --tokenizer runs/book --ids \"12 7 301\"
-  fireclay tokenizer encode --tokenizer gpt2/ --text hello | fireclay tokenizer decode --tokenizer gpt2/")]
+  fireclay tokenizer encode --tokenizer gpt2/ --text hello \\
+    | fireclay tokenizer decode --tokenizer gpt2/")]
     Decode(TokenizerDecodeArgs),
 }
 

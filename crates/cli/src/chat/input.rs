@@ -3,13 +3,15 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use crate::nearest::nearest;
+
 /// Text of `/help`.
 pub const HELP: &str = "\
 /new             begin a new conversation; the system message stays
 /open [ID]       continue a stored one: its number in /list, its id, or the last
 /list [TEXT]     list stored conversations, or those that have TEXT
 /system TEXT     set the system message and begin a new conversation; without TEXT, show it
-/undo            go back to before your last message
+/undo            take back your last message and its reply
 /rate up|down    rate the last reply; /rate none takes the rating back
 /rate \"ANSWER\"   say what the last reply should have been
 /save FILE       write the conversation as JSON, which the web page can import
@@ -41,7 +43,7 @@ pub enum Input {
     /// `/undo`: go back to before the last message.
     Undo,
     /// `/rate`: rate the last reply.
-    Rate(Rating),
+    Rate(RatingCommand),
     /// `/save`: write the conversation to a file.
     Save(String),
     /// `/help`: list the commands.
@@ -54,7 +56,7 @@ pub enum Input {
 
 /// Arguments of `/rate`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rating {
+pub enum RatingCommand {
     /// A good reply.
     Up,
     /// A bad one.
@@ -85,7 +87,7 @@ impl Input {
             "system" => return Self::System(text()),
             "open" => return Self::Open(text()),
             "list" => return Self::List(text()),
-            "rate" => return Self::rate(rest.to_owned()),
+            "rate" => return Self::rate(rest),
             "save" => return text().map_or_else(|| needs("save", "a file's name"), Self::Save),
             "new" => Self::New,
             "undo" => Self::Undo,
@@ -93,9 +95,11 @@ impl Input {
             "quit" => Self::Quit,
             _ => {
                 let (last, others) = COMMANDS.split_last().expect("there are commands");
+                let meant = nearest(&format!("/{name}"), COMMANDS);
+                let meant = meant.map_or_else(String::new, |near| format!("; did you mean {near}?"));
                 return Self::Wrong(format!(
-                    "unknown command /{name}; the commands are {} and {last}, and a line that begins with // is sent \
-                     as text",
+                    "unknown command /{name}{meant}; the commands are {} and {last}, and a line that begins with // is \
+                     sent as text",
                     others.join(", ")
                 ));
             }
@@ -107,19 +111,18 @@ impl Input {
         }
     }
 
-    /// A single word other than a verdict is more likely a typing error than a better answer.
-    fn rate(text: String) -> Self {
-        let wanted = || needs("rate", "up, down, none, or a better answer in quotation marks");
-        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::trim);
+    /// A verdict, or a better answer in quotation marks, straight or curved.
+    fn rate(text: &str) -> Self {
+        let within = |begin, end| text.strip_prefix(begin).and_then(|rest: &str| rest.strip_suffix(end)).map(str::trim);
         Self::Rate(match text.to_lowercase().as_str() {
-            "up" => Rating::Up,
-            "down" => Rating::Down,
-            "none" => Rating::None,
-            _ => match quoted {
-                Some("") => return wanted(),
-                Some(answer) => Rating::Better(answer.into()),
-                None if text.contains(char::is_whitespace) => Rating::Better(text),
-                None => return wanted(),
+            "up" => RatingCommand::Up,
+            "down" => RatingCommand::Down,
+            "none" => RatingCommand::None,
+            _ => match within('"', '"').or_else(|| within('“', '”')).filter(|answer| !answer.is_empty()) {
+                Some(answer) => RatingCommand::Better(answer.into()),
+                None => {
+                    return needs("rate", "up, down, none, or a better answer in quotation marks: /rate \"It is 12.\"");
+                }
             },
         })
     }
@@ -203,15 +206,18 @@ mod tests {
     #[test]
     fn a_rating_is_a_thumb_or_a_better_answer() {
         let check = |line, expect| check(line, &Input::Rate(expect));
-        check("/rate up", Rating::Up);
-        check("/rate  down ", Rating::Down);
-        check("/rate none", Rating::None);
-        check("/rate It is 12.", Rating::Better("It is 12.".into()));
-        check("/rate \"Up\"", Rating::Better("Up".into()));
-        check("/rate Up", Rating::Up);
-        assert!(matches!(Input::parse("/rate dwon"), Input::Wrong(why) if why.contains("quotation marks")));
-        check("/rate \"one\ntwo\"", Rating::Better("one\ntwo".into()));
-        check("/rate \"Yes\" is right", Rating::Better("\"Yes\" is right".into()));
+        check("/rate up", RatingCommand::Up);
+        check("/rate  down ", RatingCommand::Down);
+        check("/rate none", RatingCommand::None);
+        check("/rate \"It is 12.\"", RatingCommand::Better("It is 12.".into()));
+        check("/rate “It is 12.”", RatingCommand::Better("It is 12.".into()));
+        check("/rate \"Up\"", RatingCommand::Better("Up".into()));
+        check("/rate Up", RatingCommand::Up);
+        for wrong in ["dwon", "up down", "better answer here", "\"Yes\" is right", "\"", "\" \""] {
+            let parsed = Input::parse(&format!("/rate {wrong}"));
+            assert!(matches!(&parsed, Input::Wrong(why) if why.contains("quotation marks")), "{parsed:?}");
+        }
+        check("/rate \"one\ntwo\"", RatingCommand::Better("one\ntwo".into()));
     }
 
     #[test]
@@ -259,6 +265,7 @@ mod tests {
             "/nwe",
             &["unknown command /nwe", "/new, /open, /list, /system, /undo, /rate, /save, /help and /quit", "//"],
         );
+        check_wrong("/lst", &["unknown command /lst; did you mean /list?"]);
         check_wrong("/", &["unknown command /;"]);
         check_wrong("/New", &["unknown command /New"]);
         check_wrong("/system: be brief", &["unknown command /system:"]);

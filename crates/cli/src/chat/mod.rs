@@ -5,6 +5,7 @@ mod editor;
 mod input;
 mod stored;
 mod reply;
+mod wrap;
 mod opening_quote;
 mod sentences;
 mod suggestions;

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::input::{HELP, Input};
 use super::reply::Reply;
 use super::stored::{PendingQuestion, Stored, as_messages};
-use super::terminal::{Terminal, tell};
+use super::terminal::{Terminal, columns, tell};
+use super::wrap::Wrap;
 use crate::console::shown;
 use crate::error::{one_line, user};
 
@@ -178,8 +179,8 @@ impl ChatSession<'_> {
         if !undone {
             return self.refuse("there is no message to go back before");
         }
-        let kept = if self.stored.is_some() { "; it is kept as a branch, which the web page shows" } else { "" };
-        self.terminal.hint(format_args!("back to before your last message{kept}"));
+        let kept = if self.stored.is_some() { "; the web page still shows them, as a branch" } else { "" };
+        self.terminal.hint(format_args!("your last message and its reply are taken back{kept}"));
         Ok(())
     }
 
@@ -310,6 +311,12 @@ impl ChatSession<'_> {
         let (mut out, mut written) = (io::stdout(), Ok(()));
         let mut text = ReplyText::new(self.model.chat_tokenizer()?, self.settings.stop_ids.clone());
         let mut reply = Reply::new(self.room(&prompt));
+        let mut wrap = columns().map(Wrap::new);
+        let mut wrapped = move |piece: &str, is_end: bool| match &mut wrap {
+            Some(wrap) if is_end => wrap.push(piece) + &wrap.finish(),
+            Some(wrap) => wrap.push(piece),
+            None => piece.to_owned(),
+        };
         let request = Request {
             guard: self.settings.guard.clone(),
             shorter_prompts: prompt.shorter,
@@ -328,14 +335,14 @@ impl ChatSession<'_> {
                 stored.save_progress(pending, reply.text());
             }
             if !json {
-                written = out.write_all(shown(&piece).as_bytes()).and_then(|()| out.flush());
+                written = out.write_all(wrapped(&shown(&piece), false).as_bytes()).and_then(|()| out.flush());
             }
             if written.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         written?;
         let rest = reply.finish(&text.finish());
         if !json {
-            writeln!(out, "{}", shown(&rest))?;
+            writeln!(out, "{}", wrapped(&shown(&rest), true))?;
         }
         tracing::debug!(
             "{} tokens read, the first of {} after {:.2} s, {:.0} tokens/s",

@@ -10,7 +10,7 @@ use fireclay_serve::store::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::input::Rating;
+use super::input::RatingCommand;
 use crate::error::user;
 
 /// Number of conversations that `/list` shows.
@@ -22,10 +22,15 @@ const EARLIER: u32 = 200;
 /// Interval in which a partial reply is stored.
 const SAVED_EVERY: Duration = Duration::from_secs(2);
 
+/// The way to the conversations, from within a chat and from a shell.
+const LIST: &str = "/list in `fireclay chat` shows what there is";
+
 /// The database, and the chat's place in it. A conversation is stored with its first message.
 pub struct Stored {
     runtime: Runtime,
     store: Store,
+    /// Where it is.
+    place: String,
     account: String,
     /// The model's name.
     model: String,
@@ -52,8 +57,13 @@ impl Stored {
     pub fn open(place: &str, account: &str, model: String) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().context("starting the database's runtime")?;
         let store = runtime.block_on(Store::open(place))?;
-        let (account, saved) = (account.to_owned(), Instant::now());
-        Ok(Self { runtime, store, account, model, current: None, listed: vec![], saved })
+        let (place, account, saved) = (place.to_owned(), account.to_owned(), Instant::now());
+        Ok(Self { runtime, store, place, account, model, current: None, listed: vec![], saved })
+    }
+
+    /// Where the database is.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// The id of the conversation, once it has one.
@@ -120,7 +130,8 @@ impl Stored {
         if let Some(number) = which.and_then(|which| which.parse::<usize>().ok()) {
             let listed = number.checked_sub(1).and_then(|index| self.listed.get(index));
             let listed = listed.map(|conversation| conversation.id.clone());
-            return listed.ok_or_else(|| user(format!("there is no number {number} in the last list; /list shows it")));
+            let unknown = || user(format!("there is no conversation {number} in the last list; {LIST}"));
+            return listed.ok_or_else(unknown);
         }
         if let Some(id) = which
             && let Ok(conversation) = self.runtime.block_on(self.store.conversation(&self.account, id))
@@ -139,7 +150,7 @@ impl Stored {
             (Some(_), Some(_)) => {
                 Err(user(format!("several conversations begin with {beginning}; give more of the id")))
             }
-            _ => Err(user(format!("there is no conversation {beginning}; /list shows what there is"))),
+            _ => Err(user(format!("there is no conversation {beginning}; {LIST}"))),
         }
     }
 
@@ -254,14 +265,14 @@ impl Stored {
     ///
     /// # Errors
     /// When there is no reply yet.
-    pub fn rate(&mut self, rating: Rating) -> Result<()> {
+    pub fn rate(&mut self, rating: RatingCommand) -> Result<()> {
         let reply = self.reply().ok_or_else(|| user("there is no reply to rate yet"))?;
         let kept = self.runtime.block_on(self.store.message(&self.account, reply))?.rating.unwrap_or_default();
         let rating = match rating {
-            Rating::Up => MessageRating { verdict: Some(Verdict::Up), ..kept },
-            Rating::Down => MessageRating { verdict: Some(Verdict::Down), ..kept },
-            Rating::Better(answer) => MessageRating { better: Some(answer), ..kept },
-            Rating::None => MessageRating::default(),
+            RatingCommand::Up => MessageRating { verdict: Some(Verdict::Up), ..kept },
+            RatingCommand::Down => MessageRating { verdict: Some(Verdict::Down), ..kept },
+            RatingCommand::Better(answer) => MessageRating { better: Some(answer), ..kept },
+            RatingCommand::None => MessageRating::default(),
         };
         Ok(self.runtime.block_on(self.store.rate(&self.account, reply, &rating))?)
     }

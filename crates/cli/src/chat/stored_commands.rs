@@ -1,18 +1,20 @@
 //! Commands of a chat that is stored: `/open`, `/list`, `/rate`, `/save`.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use fireclay_report::format::shell_word;
 use fireclay_serve::store::{Role, StoredMessage};
 use fireclay_text::ChatHistory;
 
-use super::input::Rating;
+use super::input::RatingCommand;
 use super::session::{ChatSession, check_system};
 use super::stored::{Stored, as_messages};
 use super::terminal::{tell, width};
 use crate::console::harmless;
+use crate::database;
 use crate::error::{one_line, user};
 
 /// Number of characters of an id in a list; `/open` needs no more.
@@ -78,7 +80,8 @@ impl ChatSession<'_> {
         });
         match listed {
             Err(error) => return self.refuse(one_line(&error)),
-            Ok((lines, _)) if lines.is_empty() => tell("(no conversation)"),
+            Ok((lines, _)) if lines.is_empty() && search.is_empty() => tell("(no conversation)"),
+            Ok((lines, _)) if lines.is_empty() => tell(format_args!("no conversation contains {search:?}")),
             Ok((lines, more)) => {
                 lines.iter().for_each(tell);
                 if more {
@@ -93,14 +96,25 @@ impl ChatSession<'_> {
     ///
     /// # Errors
     /// When standard output cannot be written.
-    pub fn rate(&mut self, rating: Rating) -> Result<()> {
-        match stored(&mut self.stored).and_then(|stored| stored.rate(rating)) {
-            Ok(()) => {
-                self.terminal.hint("rated; `fireclay data export-preferences` makes training data of ratings");
-                Ok(())
-            }
-            Err(error) => self.refuse(one_line(&error)),
+    pub fn rate(&mut self, rating: RatingCommand) -> Result<()> {
+        let done = match rating {
+            RatingCommand::Up => "rated up",
+            RatingCommand::Down => "rated down",
+            RatingCommand::Better(_) => "better answer stored",
+            RatingCommand::None => "rating removed",
+        };
+        let place = stored(&mut self.stored).and_then(|stored| {
+            stored.rate(rating)?;
+            Ok(shell_word(&database::shown(stored.place())))
+        });
+        match place {
+            Ok(_) if done == "rating removed" => self.terminal.hint(done),
+            Ok(place) => self.terminal.hint(format_args!(
+                "{done}; `fireclay data export-preferences --db {place} --out rated` makes training data of ratings"
+            )),
+            Err(error) => return self.refuse(one_line(&error)),
         }
+        Ok(())
     }
 
     /// Writes the conversation to a new file.
@@ -112,7 +126,13 @@ impl ChatSession<'_> {
             let text = serde_json::to_string_pretty(&stored.file()?).context("writing JSON")?;
             let file = OpenOptions::new().write(true).create_new(true).open(path);
             let written = file.and_then(|mut file| file.write_all((text + "\n").as_bytes()));
-            written.with_context(|| format!("cannot write {path}"))
+            written.map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    user(format!("{path} is there already; give another name, or delete it first"))
+                }
+                _ => anyhow::Error::from(error)
+                    .context(format!("cannot write {path}; check the folder and its permissions")),
+            })
         });
         match written {
             Ok(()) => {

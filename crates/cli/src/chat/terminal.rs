@@ -1,7 +1,7 @@
 //! Input and messages of a chat: lines from a terminal or a pipe, Ctrl-C, and all output except replies.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{self, BufRead, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -119,6 +119,11 @@ impl Terminal {
 /// Width of the terminal in characters.
 pub fn width() -> usize {
     terminal_size::terminal_size_of(stderr()).map_or(WIDTH, |(width, _)| usize::from(width.0))
+}
+
+/// Columns of the terminal that replies go to; `None` if they go elsewhere.
+pub fn columns() -> Option<usize> {
+    stdout().is_terminal().then(|| terminal_size::terminal_size_of(stdout()))?.map(|(width, _)| usize::from(width.0))
 }
 
 /// Prints a line on standard error, and ignores errors.

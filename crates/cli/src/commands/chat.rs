@@ -13,6 +13,7 @@ use crate::chat::{
     width,
 };
 use crate::console::Console;
+use crate::database;
 use crate::error::one_line;
 use crate::model;
 use crate::stages::{Leaves, Stage};
@@ -59,11 +60,16 @@ pub fn run(args: &ChatArgs, console: Console) -> Result<()> {
 }
 
 fn greet(terminal: &Terminal, args: &ChatArgs, context: usize, sampling: &str, place: Option<&str>) {
-    let kept = place.map(|place| format!(", conversations kept in {place}")).unwrap_or_default();
-    terminal.hint(format_args!(
-        "{}, context {context} tokens, {sampling}{kept}; /help lists the commands",
-        args.model.display()
-    ));
+    let kept = place.map(|place| format!(", conversations kept in {}", database::shown(place))).unwrap_or_default();
+    terminal.hint(format_args!("{}: context {context} tokens{kept}", args.model.display()));
+    terminal.hint(format_args!("{}; /help lists the commands", short(sampling)));
+}
+
+/// A list of settings that names the file which all of them come from once.
+fn short(sampling: &str) -> String {
+    const SOURCE: &str = " (generation_config.json)";
+    let of_file = sampling.split(", ").all(|setting| setting.ends_with(SOURCE));
+    if of_file { sampling.replace(SOURCE, "") + SOURCE } else { sampling.to_owned() }
 }
 
 /// The database and its place: the named one; else, for an interactive chat or a continued conversation, that of
@@ -96,6 +102,14 @@ fn only_pretrained(dir: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_one_file_name_it_once() {
+        let file = "generation_config.json";
+        let check = |sampling: String, expect: String| assert_eq!(short(&sampling), expect);
+        check(format!("temperature 0.7 ({file}), min-p 0.1 ({file})"), format!("temperature 0.7, min-p 0.1 ({file})"));
+        check(format!("temperature 1, min-p 0.1 ({file})"), format!("temperature 1, min-p 0.1 ({file})"));
+    }
 
     #[test]
     fn a_pretrained_checkpoint_is_known_by_its_stage() {

@@ -14,6 +14,7 @@ use crate::args::{DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
+use crate::nearest::nothing_there;
 use crate::recipe::{ConversationData, PreferenceData, Recipe};
 use crate::show::{Paint, ShownRow, answers, conversations, preferences, row, text};
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
@@ -65,6 +66,10 @@ fn export(args: &ExportPreferencesArgs) -> Result<()> {
             counted(made.left_out, "rating")
         )?;
     }
+    if made.repeated > 0 {
+        let what = if made.repeated == 1 { "line that is" } else { "lines that are" };
+        writeln!(out, "left out: {} {what} there already, as of an imported copy of a conversation", made.repeated)?;
+    }
     Ok(())
 }
 
@@ -76,7 +81,9 @@ fn counted(count: usize, what: &str) -> String {
 /// Prints the first batches.
 fn show(args: &DataShowArgs) -> Result<()> {
     let recipe = recipe(args)?;
-    let path = args.model.as_deref().or(args.tokenizer.as_deref()).expect("clap asks for one of them");
+    let path = args.model.as_deref().or(args.tokenizer.as_deref()).ok_or_else(|| {
+        user("data show needs a tokenizer: give a run or model with --model DIR, or a tokenizer with --tokenizer DIR")
+    })?;
     let tokenizer = load_tokenizer(path)?;
     let stage = match &args.stage {
         Some(name) => Some(named_stage(name, recipe.as_ref())?),
@@ -122,6 +129,9 @@ fn show(args: &DataShowArgs) -> Result<()> {
 /// The recipe of the run that `--model` belongs to.
 fn recipe(args: &DataShowArgs) -> Result<Option<Recipe>> {
     let Some(path) = &args.model else { return Ok(None) };
+    if !path.exists() {
+        return Err(nothing_there(path, "--model takes a run, a stage, a checkpoint, or a model directory"));
+    }
     let dir = model_dir::resolve(path).unwrap_or_else(|_| path.clone());
     run_recipe::near(path, &dir)
 }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod train;
+mod beginning;
 pub mod plan;
 pub mod tokenizer;
 pub mod data;

@@ -6,13 +6,17 @@ use anyhow::Result;
 use fireclay_report::KnownStage;
 
 use crate::args::ReportArgs;
-use crate::stages::Stage;
+use crate::nearest::nothing_there;
+use crate::stages::{Leaves, Stage};
 
 /// Writes the page and prints its path on standard output.
 ///
 /// # Errors
 /// One line, when there is no run or the page cannot be written.
 pub fn run(args: &ReportArgs) -> Result<()> {
+    if !args.run.exists() {
+        return Err(nothing_there(&args.run, "give a run directory, as `train --out` has it"));
+    }
     crate::console::say(write(&args.run)?.display());
     Ok(())
 }
@@ -34,6 +38,11 @@ pub fn body(run: &Path) -> Result<String> {
 }
 
 fn known() -> Vec<KnownStage<'static>> {
-    let known = |stage: &Stage| KnownStage { name: stage.name(), title: stage.title(), logs: stage.trains() };
+    let known = |stage: &Stage| KnownStage {
+        name: stage.name(),
+        title: stage.title(),
+        logs: stage.trains(),
+        chats: stage.leaves() == Leaves::Assistant,
+    };
     Stage::ALL.iter().map(known).collect()
 }

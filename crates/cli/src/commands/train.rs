@@ -9,6 +9,7 @@ use fireclay_eval::battery;
 use fireclay_model::Precision;
 use fireclay_train::{Interrupt, Outcome, Sample, StageFiles, Summary};
 
+use super::beginning::{self, EarlierRun};
 use crate::args::TrainArgs;
 use crate::console::{Console, eprint_line, say};
 use crate::error::{Interrupted, user};
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use crate::recipe::{self, Overrides, Recipe};
 use crate::run_dir::{RunDir, write_whole};
 use crate::stages::{Context, Leaves, Stage, TrainingStage};
-use crate::{device, model_dir, stages};
+use crate::{chat, device, model_dir, stages};
 
 /// Runs the stages; finished ones are skipped, an interrupted one resumes.
 ///
@@ -27,6 +28,7 @@ pub fn run(args: &TrainArgs, console: Console) -> Result<()> {
     let (recipe, model) = resolve(args, &device, console)?;
     let model = model.as_deref();
     let out = run_path(args, &recipe);
+    beginning::check_tokenizer(&recipe, &EarlierRun::new(&out, args.fresh))?;
     let plan = Plan::new(&recipe, model, &device, choice)?;
     if !console.quiet {
         say(&plan);
@@ -110,14 +112,17 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         depth: args.depth,
         precision: args.precision,
         fastest_precision: Precision::fastest(device),
+        model_context: None,
         recorded: None,
         seed: args.seed,
         set: args.set.clone(),
     };
     let (mut recipe, mut depth) = recipe::resolve(&overrides)?;
+    let model = recipe.model.path.as_deref().map(|path| model_dir::resolve(Path::new(path))).transpose()?;
+    overrides.model_context = model.as_deref().and_then(beginning::context_of);
     // The recipe names the run's folder, and a run there sets the values left open, such as precision.
     overrides.recorded = RunDir::recorded(&run_path(args, &recipe)).filter(|_| !args.fresh);
-    if overrides.recorded.is_some() {
+    if overrides.recorded.is_some() || overrides.model_context.is_some() {
         (recipe, depth) = recipe::resolve(&overrides)?;
     }
     if let (Some(needed), true) = (&recipe.data.needs, recipe.data.paths.is_empty()) {
@@ -128,23 +133,19 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
             device::check_bf16(&format!("{}.precision = \"bf16\"", stage.name()), device)?;
         }
     }
+    let run = EarlierRun::new(&run_path(args, &recipe), args.fresh);
+    beginning::check_data(&recipe, &run, !args.data.is_empty())?;
+    if let Some(context) = overrides.model_context {
+        beginning::check_context(&recipe, context)?;
+    }
     if let Some(depth) = depth.filter(|_| !console.quiet) {
         eprint_line(depth);
     }
-    let model = recipe.model.path.as_deref().map(|path| model_dir::resolve(Path::new(path))).transpose()?;
     Ok((recipe, model))
 }
 
 /// The run's tokenizer; without the stage `tokenizer` in this run it must be there, or come with the model.
 fn tokenizer_of(recipe: &Recipe, run: &RunDir, model: Option<&Path>) -> Result<fireclay_tokenizer::Tokenizer> {
-    let there = run.stage(Stage::Tokenizer).is_done();
-    if !there && model.is_none() && recipe.tokenizer.path.is_none() {
-        return Err(user(format!(
-            "{}: there is no tokenizer yet; run the stage `tokenizer` first (--stages tokenizer,pretrain), or set \
-             tokenizer.path",
-            run.path().display()
-        )));
-    }
     Ok(stages::tokenizer(recipe.shared(), run, model)?.0)
 }
 
@@ -191,7 +192,14 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
         _ if !has_policy(run) => format!("eval --model {} --task preferences", run.stage(last).folder().display()),
         _ => format!("chat --model {}", run.path().display()),
     };
-    say(format!("next       {program} {next}"));
+    match unchanged(run, last)? {
+        None => say(format!("next       {program} {next}")),
+        Some(learned) => {
+            let name = last.name();
+            say(format!("next       {program} {next}      # the model that {name} began with, unchanged"));
+            say(format!("           {program} chat --model {}      # what {name} learned last", learned.display()));
+        }
+    }
     let suggestions = suggest(recipe, run, last)?;
     if !suggestions.is_empty() && !console.quiet {
         say(format!("then ask   {}", suggestions.join("\n           ")));
@@ -199,17 +207,30 @@ fn finish(recipe: &Recipe, run: &RunDir, console: Console) -> Result<()> {
     Ok(())
 }
 
+/// The newest checkpoint of a stage that leaves the model it began with.
+fn unchanged(run: &RunDir, stage: Stage) -> Result<Option<PathBuf>> {
+    let stage = run.stage(stage);
+    let summary = stage.summary::<Summary>()?.filter(stages::keeps_start);
+    Ok(summary.map(|summary| stage.folder().join(summary.checkpoint)))
+}
+
 /// The share of a topic's battery, greedily, from which on a message about it is suggested.
 const WORTH_SUGGESTING: f64 = 0.6;
 
 /// Questions for an assistant trained on the embedded corpus, about the topics that it answers well according to its
-/// battery; `chat` reads them from the run.
+/// battery, or those of the run that it began with; `chat` and the web page read them from the run.
 fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
-    if last.leaves() == Leaves::LanguageModel
-        || !recipe.data.has_corpus()
-        || recipe.model.path.is_some()
-        || !recipe.sft.data.data.is_empty()
-    {
+    if last.leaves() == Leaves::LanguageModel {
+        return Ok(vec![]);
+    }
+    if let Some(model) = &recipe.model.path {
+        let suggestions = chat::suggestions(Path::new(model));
+        if !suggestions.is_empty() {
+            write_whole(&run.files().suggestions(), &(suggestions.join("\n") + "\n"))?;
+        }
+        return Ok(suggestions);
+    }
+    if !recipe.data.has_corpus() || !recipe.sft.data.data.is_empty() {
         return Ok(vec![]);
     }
     let shares = recipe.sft.data.corpus.shares.weights();
@@ -234,4 +255,25 @@ fn last_samples(stage: &StageFiles) -> Result<Vec<Sample>> {
 /// Text that cannot move the cursor or ring the bell, its lines indented below the first.
 fn printable(text: &str) -> String {
     text.replace('\n', "\n           ").replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use fireclay_model::device::DeviceChoice;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_begins_with_another_keeps_its_suggestions() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = folder.path().join("first");
+        std::fs::create_dir(&first).unwrap();
+        std::fs::write(first.join("recipe.toml"), "").unwrap();
+        std::fs::write(first.join("suggestions.txt"), "What is 7 + 5?\n").unwrap();
+        let mut recipe = Recipe { name: "better".into(), ..Recipe::default() };
+        recipe.model.path = Some(first.to_string_lossy().into_owned());
+        let run = RunDir::prepare(&folder.path().join("better"), &recipe, DeviceChoice::Cpu, false).unwrap();
+        assert_eq!(suggest(&recipe, &run, Stage::Dpo).unwrap(), ["What is 7 + 5?"]);
+        assert_eq!(std::fs::read_to_string(run.files().suggestions()).unwrap(), "What is 7 + 5?\n");
+    }
 }

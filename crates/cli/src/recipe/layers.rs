@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::model_path::without_effect;
 use super::overrides::Overrides;
 use super::{Depth, Recipe, RecipeError};
+use crate::nearest::nearest;
 use crate::stages::Stage;
 
 /// The recipes inside the binary.
@@ -30,6 +31,7 @@ pub fn embedded() -> impl Iterator<Item = &'static str> {
 /// [`RecipeError`]: no such recipe, an unknown key (the nearest known one is named), a value of a
 /// wrong type, an impossible number.
 pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeError> {
+    check_stages(&overrides.stages)?;
     let default = if overrides.data.is_empty() { "tiny" } else { "text" };
     let name = overrides.recipe.as_deref().unwrap_or(default);
     let (origin, mut layers) = read_extended(name)?;
@@ -50,7 +52,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     fit_warmup(&mut layers, &overrides.set);
     keep_warmup(&mut layers, &written, overrides);
 
-    share_context(&mut layers);
+    share_context(&mut layers, overrides.model_context);
     choose_precision(&mut layers, overrides.fastest_precision, overrides.recorded.as_ref());
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
@@ -69,12 +71,24 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     recipe.tokenizer.path = recipe.tokenizer.path.as_deref().map(absolute);
     recipe.model.path = recipe.model.path.as_deref().map(absolute);
-    // A run that goes on is resolved twice.
-    if let Some(warning) = without_effect(&recipe, overrides, &written).filter(|_| overrides.recorded.is_none()) {
+    // A run that goes on, or begins with a model, is resolved twice.
+    if let Some(warning) = without_effect(&recipe, overrides, &written)
+        .filter(|_| overrides.recorded.is_none() && overrides.model_context.is_none())
+    {
         tracing::warn!("{warning}");
     }
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
     Ok((recipe, depth))
+}
+
+/// Refuses a name in `--stages` that is no stage.
+fn check_stages(names: &[String]) -> Result<(), RecipeError> {
+    let Some(unknown) = names.iter().find(|name| Stage::named(name).is_none()) else { return Ok(()) };
+    let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+    let near =
+        nearest(unknown, known.iter().copied()).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let message = format!("there is no stage {unknown:?}{near}; the stages are {}", known.join(", "));
+    Err(RecipeError::Syntax { origin: format!("--stages {}", names.join(",")), message })
 }
 
 /// A recipe's origin, and its keys merged over those of the recipes that it extends.
@@ -170,15 +184,17 @@ fn flags(overrides: &Overrides) -> Table {
     table
 }
 
-/// A stage whose section names no context has pretraining's.
-fn share_context(layers: &mut Table) {
-    let context = layers.get("pretrain").and_then(|section| section.get("context")).cloned();
-    let Some(context) = context else { return };
-    for stage in Stage::ALL.iter().filter(|stage| stage.trains() && **stage != Stage::Pretrain) {
-        let written = layers.get(stage.name()).is_some_and(|section| section.get("context").is_some());
-        if !written {
-            merge(layers, section(stage.name(), "context", context.clone()));
+/// A stage whose section names no context has pretraining's, or the model's if that is shorter.
+fn share_context(layers: &mut Table, longest: Option<usize>) {
+    let written = |layers: &Table, stage: Stage| layers.get(stage.name())?.get("context")?.as_integer();
+    let shared = written(layers, Stage::Pretrain);
+    for (stage, default) in Recipe::default().training() {
+        if written(layers, stage).is_some() || (shared.is_none() && longest.is_none()) {
+            continue;
         }
+        let context = shared.unwrap_or(default.train().context as i64);
+        let context = longest.map_or(context, |longest| context.min(longest as i64));
+        merge(layers, section(stage.name(), "context", Value::Integer(context)));
     }
 }
 

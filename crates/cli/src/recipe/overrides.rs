@@ -12,6 +12,8 @@ pub struct Overrides {
     pub data: Vec<String>,
     /// `--model`: the model to begin with.
     pub model: Option<String>,
+    /// Tokens that fit the context of that model, which stages have that name no context.
+    pub model_context: Option<usize>,
     /// `--stages`
     pub stages: Vec<String>,
     /// `--steps`, of every stage that trains.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use fireclay_model::device::DeviceChoice;
+use fireclay_report::format::shell_word;
 use fireclay_train::{RunFiles, Schedule};
 use toml::{Table, Value};
 
@@ -106,13 +107,29 @@ impl RunDir {
             false => "",
         };
         Err(user(format!(
-            "{}: holds a run with {key} = {}, now it is {}{cosine}; give --fresh to begin again (the old run is moved aside) \
-             or --out for another folder",
+            "{}: holds a run with {key} = {}, now it is {}{cosine}; give {}--fresh to begin again (the old run is \
+             moved aside) or --out for another folder",
             self.path().display(),
             show(&before),
-            show(&now)
+            show(&now),
+            going_on(key, &before)
         )))
     }
+}
+
+/// The flag that repeats a run's own value of a key; nothing where the run has none.
+fn going_on(key: &str, before: &[(String, Value)]) -> String {
+    let Some((_, value)) = before.iter().find(|(name, _)| name == key) else { return String::new() };
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    // The flag sets every stage; other seeds, as of the corpus, have no flag.
+    let of_stage = |name: &str| name.strip_suffix(".seed").and_then(Stage::named).is_some();
+    let is_flag = of_stage(key) && before.iter().all(|(name, other)| !of_stage(name) || other == value);
+    let flag = match key {
+        "model.path" => format!("--model {}", shell_word(&text)),
+        _ if is_flag => format!("--seed {text}"),
+        _ => format!("--set {}", shell_word(&format!("{key}={value}"))),
+    };
+    format!("{flag} to go on with it, ")
 }
 
 /// Whether there is a run to move aside; nothing else is moved.
@@ -181,8 +198,25 @@ mod tests {
         assert!(message.contains("pretrain.steps = 5, now it is 6") && message.contains("--fresh"), "{message}");
         RunDir::prepare(&path, &recipe(6, 1), DeviceChoice::Cpu, true).unwrap();
         assert!(folder.path().join("run.old-1/recipe.toml").exists());
+        assert!(message.contains("give --set pretrain.steps=5 to go on with it, --fresh"), "{message}");
         let message = RunDir::prepare(folder.path(), &recipe(6, 1), DeviceChoice::Cpu, true).unwrap_err().to_string();
         assert!(message.contains("no run"), "{message}");
+    }
+
+    #[test]
+    fn a_flag_of_a_run_is_offered_again() {
+        let before = [
+            ("sft.seed", 1.into()),
+            ("grpo.seed", 1.into()),
+            ("model.path", "/a b".into()),
+            ("corpus.world.seed", 7.into()),
+        ];
+        let mut before = before.map(|(key, value): (&str, Value)| (key.to_owned(), value)).to_vec();
+        assert_eq!(going_on("grpo.seed", &before), "--seed 1 to go on with it, ");
+        assert_eq!(going_on("model.path", &before), "--model '/a b' to go on with it, ");
+        assert_eq!(going_on("sft.steps", &before), "");
+        before[0].1 = 2.into();
+        assert_eq!(going_on("grpo.seed", &before), "--set grpo.seed=1 to go on with it, ");
     }
 
     #[test]

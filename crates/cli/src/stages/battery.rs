@@ -36,5 +36,5 @@ pub fn stage_battery<'a>(context: &Context<'a>, config: &TrainConfig) -> Result<
 pub fn verdict(context: &Context, stage: &dyn TrainingStage, summary: &Summary) -> Option<StageVerdict> {
     let figures = |stage: Stage| Some((stage.name(), BatteryShares::of_stage(&context.run.stage(stage))?));
     let (name, before) = (context.stage.name(), context.begins_with().and_then(figures));
-    StageVerdict::new(name, &stage.remedy(name), summary, before)
+    StageVerdict::new(context.run.stage(context.stage).folder(), &stage.remedy(name), summary, before)
 }

@@ -56,6 +56,7 @@ pub use sft::SftSection;
 pub use table::{Leaves, Stage};
 pub use tokenizer::{tokenizer, vocab_size, with_start_time};
 pub use training_stage::{LearnsFrom, TrainingStage};
+pub use verdict::keeps_start;
 
 /// Runs or resumes a stage in the folder of its name; a finished one is only reported.
 ///

@@ -154,6 +154,7 @@ fn guarded(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::net::{IpAddr, Ipv4Addr};
 
     use axum::body::{Body, to_bytes};
@@ -180,7 +181,8 @@ mod tests {
         let limits = Limits { streams: 2, cache_memory: 32 << 20, ..Limits::default() };
         let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let (keys, database) = (Keys::default(), ":memory:".into());
-        let config = Config { host, port: 0, keys, no_auth: false, database, threads: 1, limits, watched: None };
+        let (suggestions, watched) = (BTreeMap::new(), None);
+        let config = Config { host, port: 0, keys, no_auth: false, database, threads: 1, limits, suggestions, watched };
         Server::bind(config, vec![("tiny".into(), model())]).await.unwrap_or_else(|error| panic!("{error}"))
     }
 

@@ -10,11 +10,14 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::watch::Report;
 
+/// Where nothing is watched: what to start.
+const NO_RUN: &str = "this server watches no run; start it with --watch RUN, or `fireclay watch RUN` beside it";
+
 /// The report about the run that is watched: `html`, or `waiting` where there is nothing to tell yet
 #[utoipa::path(get, path = "/ui/api/watch", tag = "page",
     responses((status = 200, body = Object), (status = 304, description = "As it was"), (status = 404, body = Object)))]
 pub async fn report(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
+    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found(NO_RUN))?;
     let Report { body, tag, .. } = watched.report().await?;
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
     let told = [
@@ -30,6 +33,6 @@ pub async fn report(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<R
 
 /// The report's style sheet.
 pub async fn style(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found("this server watches no run"))?;
+    let watched = app.watched.as_ref().ok_or_else(|| ApiError::not_found(NO_RUN))?;
     Ok(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], watched.style).into_response())
 }

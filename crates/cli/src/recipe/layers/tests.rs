@@ -271,3 +271,29 @@ fn numbers_that_32_bits_cannot_hold_are_refused() {
     check_error(&["grpo.rewards.correct=1e300"], &["grpo.rewards.correct = 1e300", held]);
     check_error(&["grpo.rewards.learned=inf"], &["grpo.rewards.learned = inf", held]);
 }
+
+#[test]
+fn a_stage_that_does_not_exist_is_named_with_its_flag_and_those_that_do() {
+    let overrides = Overrides { stages: vec!["sft".into(), "ppoo".into()], ..Overrides::default() };
+    let message = resolve(&overrides).unwrap_err().to_string();
+    assert!(message.starts_with("--stages sft,ppoo: there is no stage \"ppoo\"; did you mean ppo?"), "{message}");
+    assert!(message.contains("the stages are tokenizer, pretrain, sft, reward, "), "{message}");
+}
+
+#[test]
+fn a_stage_that_names_no_context_has_the_models_if_that_is_shorter() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = |recipe: &str, model_context| {
+        let file = folder.path().join("mine.toml");
+        std::fs::write(&file, recipe).unwrap();
+        let recipe = Some(file.to_string_lossy().into_owned());
+        let recipe = resolve(&Overrides { recipe, model_context, ..Overrides::default() }).unwrap().0;
+        [recipe.sft.train().context, recipe.ppo.train().context]
+    };
+    let plain = "stages = [\"sft\"]\n";
+    assert_eq!(context(plain, None), [256, 256]);
+    assert_eq!(context(plain, Some(224)), [224, 224]);
+    assert_eq!(context(plain, Some(2048)), [256, 256]);
+    assert_eq!(context("stages = [\"sft\"]\n[sft]\ncontext = 240\n", Some(224)), [240, 224]);
+    assert_eq!(context("stages = [\"sft\"]\n[pretrain]\ncontext = 128\n", Some(224)), [128, 128]);
+}
