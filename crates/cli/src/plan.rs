@@ -67,7 +67,7 @@ pub struct StagePlan {
     pub steps: u64,
     /// Tokens consumed by a step; see [`RowLengths`].
     pub tokens_per_step: u64,
-    /// What tokens, seconds and memory are of.
+    /// The rows that tokens, seconds and memory are computed from.
     pub rows: RowLengths,
     /// Seconds of training.
     pub seconds: f64,

@@ -10,6 +10,8 @@ pub enum TokenizerKind {
     /// Byte-level BPE.
     #[default]
     Bpe,
+    /// One token for each frequent word; other words in letters.
+    Words,
     /// One token a character.
     Char,
 }

@@ -57,7 +57,7 @@ pub use chat::{CHATML, EncodedAnswer, EncodedChat};
 pub use error::TokenizerError;
 pub use stream::DecodeStream;
 pub use tokenizer::Tokenizer;
-pub use train::{BpeConfig, CharConfig};
+pub use train::{BpeConfig, CharConfig, WordsConfig};
 
 /// The example of README.md, compiled as a test.
 #[cfg(doctest)]

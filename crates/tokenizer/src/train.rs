@@ -1,20 +1,23 @@
 //! Training of tokenizers.
 
-use std::collections::{BTreeSet, HashSet};
+mod whole_words;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokenizers::AddedToken;
 use tokenizers::decoders::fuse::Fuse;
-use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer, Vocab};
+use tokenizers::models::{ModelWrapper, TrainerWrapper};
 use tokenizers::normalizers::NFC;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, Trainer};
 
 use crate::chat::template::ChatTemplate;
 use crate::error::one_line;
 use crate::patterns::{QWEN_PATTERN, RANKS_PATTERN, byte_level};
 use crate::settings::Settings;
 use crate::{CHATML, Tokenizer, TokenizerError};
+use whole_words::WholeWordTrainer;
 
 const BYTES: usize = 256;
 /// Longer documents are fed in parts cut at line ends, so that one huge file costs no more memory than many small ones.
@@ -48,6 +51,24 @@ impl Default for BpeConfig {
     }
 }
 
+/// Configuration of a tokenizer of whole words and letters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WordsConfig {
+    /// Ids in all: special tokens, the 256 bytes, and as many words and characters as fit. Fewer when the text runs out.
+    pub vocab_size: usize,
+    /// Words and characters seen less often are no tokens.
+    pub min_frequency: u64,
+    /// Get the ids from 0 up, in this order. `<|endoftext|>` among them becomes the end of sequence.
+    pub special_tokens: Vec<String>,
+}
+
+impl Default for WordsConfig {
+    fn default() -> Self {
+        let BpeConfig { vocab_size, min_frequency, special_tokens, .. } = BpeConfig::default();
+        Self { vocab_size, min_frequency, special_tokens }
+    }
+}
+
 /// Configuration of a tokenizer of single characters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CharConfig {
@@ -73,16 +94,11 @@ impl Tokenizer {
         I: Iterator<Item = String> + Send,
     {
         check_specials(&config.special_tokens)?;
-        let needed = BYTES + config.special_tokens.len();
-        if config.vocab_size < needed {
-            let what = "the 256 bytes and the special tokens";
-            return Err(TokenizerError::VocabularyTooSmall { asked: config.vocab_size, needed, what });
-        }
-        let failed = |error: tokenizers::Error| TokenizerError::Training(one_line(&error.to_string()));
+        check_size(config.vocab_size, &config.special_tokens)?;
         let pattern = if config.split_digits { QWEN_PATTERN } else { RANKS_PATTERN };
-        let mut library = byte_level(BPE::default(), pattern, false).map_err(failed)?;
+        let mut library = byte_level(BPE::default(), pattern, false).map_err(training_failed)?;
         if config.composed {
-            library.with_normalizer(Some(NFC)).map_err(failed)?;
+            library.with_normalizer(Some(NFC)).map_err(training_failed)?;
         }
         let specials = config.special_tokens.iter().map(|token| special(token));
         let trainer = BpeTrainer::builder()
@@ -92,13 +108,35 @@ impl Tokenizer {
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect::<HashSet<char>>())
             .show_progress(false)
             .build();
-        let any = AtomicBool::new(false);
-        let parts = documents.flat_map(|document| parts(document, FEED_BYTES));
-        let parts = parts.inspect(|part| any.store(!part.is_empty() || any.load(Ordering::Relaxed), Ordering::Relaxed));
-        library.train(&mut TrainerWrapper::BpeTrainer(trainer), parts).map_err(failed)?;
-        if !any.into_inner() {
-            return Err(TokenizerError::NoText);
-        }
+        train(&mut library, &mut TrainerWrapper::BpeTrainer(trainer), documents)?;
+        Ok(Self::new(library, trained_settings(&config.special_tokens, None)))
+    }
+
+    /// A byte-level tokenizer for small models: each frequent word is one token, and every other word is spelt in
+    /// letters. So the letters of a word that a model has to copy, from a prompt to a story, are tokens which mean
+    /// nothing else; the pieces of BPE are often frequent words themselves ("came", "l").
+    ///
+    /// Words of ASCII characters are whole or spelt; everything else is spelt in characters, which suits scripts without
+    /// spaces between words. The vocabulary has the words and characters that are most frequent in the documents, which
+    /// are read once and not kept; a rare character is bytes. A digit is one token. Words are split as Llama 3 splits
+    /// them, and what is saved is a BPE model with `ignore_merges`, as Llama 3's is.
+    ///
+    /// # Errors
+    /// As [`Self::train_bpe`].
+    pub fn train_words<I>(documents: I, config: &WordsConfig) -> Result<Self, TokenizerError>
+    where
+        I: Iterator<Item = String> + Send,
+    {
+        check_specials(&config.special_tokens)?;
+        let needed = check_size(config.vocab_size, &config.special_tokens)?;
+        let mut library = byte_level(BPE::default(), RANKS_PATTERN, false).map_err(training_failed)?;
+        let mut trainer = WholeWordTrainer {
+            most: config.vocab_size - needed,
+            min_frequency: config.min_frequency.max(1),
+            special_tokens: config.special_tokens.iter().map(|token| special(token)).collect(),
+            counts: HashMap::new(),
+        };
+        train(&mut library, &mut trainer, documents)?;
         Ok(Self::new(library, trained_settings(&config.special_tokens, None)))
     }
 
@@ -141,16 +179,39 @@ impl Tokenizer {
         let tokens = spelled.filter(|token| seen.insert(token.clone()));
         let vocabulary: Vocab = tokens.zip(0..).collect();
 
-        let failed = |error: tokenizers::Error| TokenizerError::Training(one_line(&error.to_string()));
         let mut model = BPE::builder().vocab_and_merges(vocabulary, Vec::new());
         if let Some(unknown) = &config.unknown_token {
             model = model.unk_token(unknown.clone());
         }
-        let mut library = tokenizers::Tokenizer::new(model.build().map_err(failed)?);
+        let mut library = tokenizers::Tokenizer::new(model.build().map_err(training_failed)?);
         library.with_decoder(Some(Fuse::new()));
-        library.add_special_tokens(specials.iter().map(|token| special(token))).map_err(failed)?;
+        library.add_special_tokens(specials.iter().map(|token| special(token))).map_err(training_failed)?;
         Ok(Self::new(library, trained_settings(&specials, config.unknown_token.as_deref())))
     }
+}
+
+/// Trains a library's tokenizer on documents, in parts.
+fn train<T, I>(library: &mut tokenizers::Tokenizer, trainer: &mut T, documents: I) -> Result<(), TokenizerError>
+where
+    T: Trainer<Model = ModelWrapper> + Sync,
+    I: Iterator<Item = String> + Send,
+{
+    let any = AtomicBool::new(false);
+    let parts = documents.flat_map(|document| parts(document, FEED_BYTES));
+    let parts = parts.inspect(|part| any.store(!part.is_empty() || any.load(Ordering::Relaxed), Ordering::Relaxed));
+    library.train(trainer, parts).map_err(training_failed)?;
+    if any.into_inner() { Ok(()) } else { Err(TokenizerError::NoText) }
+}
+
+fn training_failed(error: tokenizers::Error) -> TokenizerError {
+    TokenizerError::Training(one_line(&error.to_string()))
+}
+
+/// The ids that bytes and special tokens need, if there are as many.
+fn check_size(asked: usize, special_tokens: &[String]) -> Result<usize, TokenizerError> {
+    let needed = BYTES + special_tokens.len();
+    let what = "the 256 bytes and the special tokens";
+    if asked < needed { Err(TokenizerError::VocabularyTooSmall { asked, needed, what }) } else { Ok(needed) }
 }
 
 fn special(token: &str) -> AddedToken {

@@ -49,10 +49,10 @@ pub struct TokenizerTrainArgs {
     /// Text to learn from: files, folders or hf://datasets/…; may be repeated
     #[arg(long, value_name = "PATH", num_args = 1.., action = ArgAction::Append, required = true)]
     pub data: Vec<String>,
-    /// bpe: byte-level BPE; char: one token per character
+    /// bpe: byte-level BPE; words: one token per frequent word, other words in letters; char: one token per character
     #[arg(long, value_enum, default_value_t = TokenizerKind::Bpe)]
     pub kind: TokenizerKind,
-    /// Tokens in the vocabulary of `bpe`, specials and bytes included [default: 4096]
+    /// Tokens in the vocabulary of `bpe` or `words`, specials and bytes included [default: 4096]
     #[arg(long, value_name = "N")]
     pub vocab: Option<usize>,
     /// Folder to write

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use anyhow::Result;
 use fireclay_data::{DataError, open_documents};
-use fireclay_tokenizer::{BpeConfig, Tokenizer};
+use fireclay_tokenizer::{BpeConfig, Tokenizer, WordsConfig};
 use serde_json::json;
 
 use crate::args::{TokenizerCommand, TokenizerDecodeArgs, TokenizerEncodeArgs, TokenizerTrainArgs};
@@ -55,6 +55,11 @@ fn train(args: &TokenizerTrainArgs) -> Result<()> {
             let vocab_size = args.vocab.unwrap_or(default.vocab_size);
             Tokenizer::train_bpe(texts, &BpeConfig { vocab_size, ..default })
         }
+        TokenizerKind::Words => {
+            let default = WordsConfig::default();
+            let vocab_size = args.vocab.unwrap_or(default.vocab_size);
+            Tokenizer::train_words(texts, &WordsConfig { vocab_size, ..default })
+        }
         TokenizerKind::Char => Tokenizer::train_char(texts),
     };
     if let Some(error) = failure.into_inner().expect("no thread panicked while it held the lock") {
@@ -64,7 +69,7 @@ fn train(args: &TokenizerTrainArgs) -> Result<()> {
     tokenizer.save(&args.out)?;
     let size = tokenizer.vocab_size();
     if let Some(asked) = args.vocab.filter(|&asked| asked > size) {
-        tracing::warn!("the text has pairs for {size} tokens only, not {asked}");
+        tracing::warn!("the text has only {size} tokens, not {asked}");
     }
     tracing::info!("wrote a vocabulary of {size} tokens to {}", args.out.display());
     Ok(())

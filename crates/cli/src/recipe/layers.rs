@@ -10,6 +10,7 @@ use super::overrides::Overrides;
 use super::{Depth, Recipe, RecipeError};
 use crate::nearest::nearest;
 use crate::stages::Stage;
+use crate::tokenizer_kind::TokenizerKind;
 
 /// The recipes inside the binary.
 const EMBEDDED: [(&str, &str); 5] = [
@@ -336,6 +337,9 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         return Err(format!(
             "tokenizer.vocab_size = {vocab_size} must be from 260 (all bytes and the special tokens) to 1000000"
         ));
+    }
+    if recipe.tokenizer.kind == TokenizerKind::Words && !recipe.tokenizer.split_digits {
+        return Err("tokenizer.split_digits = false: with kind \"words\" a digit is always one token".into());
     }
     recipe.corpus.validate().map_err(|error| error.to_string())?;
     for (stage, section) in recipe.training() {

@@ -101,9 +101,9 @@ pub struct TokenizerSection {
     pub path: Option<String>,
     /// Kind of the tokenizer to train.
     pub kind: TokenizerKind,
-    /// Size of a trained BPE vocabulary.
+    /// Size of a trained vocabulary of kind `bpe` or `words`.
     pub vocab_size: usize,
-    /// Whether every digit is a separate token.
+    /// Whether every digit is a separate token; with kind `words` it always is.
     pub split_digits: bool,
     /// Training BPE reads at most this many bytes of the text, from its beginning.
     pub max_bytes: u64,

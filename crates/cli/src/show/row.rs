@@ -59,7 +59,7 @@ impl RowPart {
 pub struct Count {
     /// All, padding included.
     pub tokens: usize,
-    /// Those that carry loss.
+    /// Tokens that carry loss.
     pub loss: usize,
     /// Padding.
     pub padding: usize,

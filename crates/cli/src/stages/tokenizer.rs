@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use fireclay_tokenizer::{BpeConfig, Tokenizer};
+use fireclay_tokenizer::{BpeConfig, Tokenizer, WordsConfig};
 use fireclay_train::StageFiles;
 
 use super::Stage;
@@ -75,6 +75,9 @@ fn train(recipe: SharedSections) -> Result<Tokenizer> {
                 ..BpeConfig::default()
             };
             Tokenizer::train_bpe(texts, &config)
+        }
+        TokenizerKind::Words => {
+            Tokenizer::train_words(texts, &WordsConfig { vocab_size: section.vocab_size, ..WordsConfig::default() })
         }
         TokenizerKind::Char => Tokenizer::train_char(texts),
     };

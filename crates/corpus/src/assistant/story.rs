@@ -23,7 +23,10 @@ pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
         // Nobody is told of a rare creature or place unless they asked for it. A hero whose name is left to the
         // assistant has one of few: a model learns of each whether a girl or a boy has it.
         let chosen = split == Split::Validation || stories::is_common_name(&story.hero) || asked_for(&story.hero);
-        let fits = story.rare().all(asked_for) && (chosen || language == Language::Chinese);
+        // Where a story names a place in its first sentence, it was asked for: a model then learns to copy it from the
+        // request, and not to choose one.
+        let placed = story.place.as_ref().is_none_or(asked_for);
+        let fits = placed && story.rare().all(asked_for) && (chosen || language == Language::Chinese);
         if fits && words.iter().all(|word| story.opens_with(word)) {
             break (story, patterns, words);
         }

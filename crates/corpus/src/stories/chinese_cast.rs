@@ -118,7 +118,7 @@ pub const ROLES: Divided<CastRole> = Divided {
 };
 
 /// Percentage of training's animals, and of its names, that are rare or made up, so that a model copies them.
-const RARE: usize = 40;
+const RARE: usize = 65;
 
 /// Animals and things that only a story has which was asked for them, each after 小; all are 只.
 const RARE_KINDS: &[&str] = &[

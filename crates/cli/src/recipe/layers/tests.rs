@@ -169,6 +169,7 @@ fn mistakes_are_named() {
     check_error(&["model.heads=0"], &["heads is 0"]);
     check_error(&["tokenizer.vocab_size=10"], &["vocab_size = 10", "260"]);
     check_error(&["data.validation_fraction=2"], &["validation_fraction = 2"]);
+    check_error(&["tokenizer.kind=words", "tokenizer.split_digits=false"], &["tokenizer.split_digits = false"]);
     check_error(&["nonsense"], &["no `=`"]);
     check_error(&["stages=[]"], &["stages is empty"]);
     check_error(&["stages=[\"cook\"]"], &["cook"]);
