@@ -16,16 +16,20 @@ pub fn check() -> Result<ExitCode> {
     test()
 }
 
-/// [`check`] with packages of all crates, a short training run, a shared database and a second backend between
-/// documentation and tests.
+/// [`check`] with packages of all crates, a short training run, a shared database, a second backend and the address
+/// sanitizer between documentation and tests. The last lines name what was left out.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
     package()?;
     use_as_a_library()?;
     train_a_little()?;
-    share_a_database()?;
-    compute_on_a_second_backend()?;
-    test()
+    let missing: Vec<&str> = [share_a_database()?, compute_on_a_second_backend()?].into_iter().flatten().collect();
+    check_addresses()?;
+    let outcome = test()?;
+    for what in missing {
+        eprintln!("left out: {what}");
+    }
+    Ok(outcome)
 }
 
 fn lint() -> Result<()> {
@@ -57,11 +61,10 @@ fn train_a_little() -> Result<()> {
 }
 
 /// Conversations on a `PostgreSQL` server, where Debian's package is installed: the store's tests, and two servers that
-/// answer turns of the same conversations.
-fn share_a_database() -> Result<()> {
+/// answer turns of the same conversations. Returns what was left out.
+fn share_a_database() -> Result<Option<&'static str>> {
     if !Path::new("/usr/lib/postgresql").is_dir() {
-        eprintln!("\nPostgreSQL is not installed (Debian's package postgresql); what needs it is left out");
-        return Ok(());
+        return Ok(Some("PostgreSQL's tests; install Debian's package postgresql"));
     }
     let on_a_server = || {
         let mut command = Command::new("scripts/with_postgres.sh");
@@ -77,19 +80,30 @@ fn share_a_database() -> Result<()> {
     )?;
     let binary = Invocation::parse(["--features", "postgres"].map(OsString::from).into_iter())?.build()?;
     let check = ["scripts/check_replicas.py", "--model", RUN, "--conversations", "40", "--binary"];
-    step(on_a_server().args(check).arg(binary))
+    step(on_a_server().args(check).arg(binary))?;
+    Ok(None)
 }
 
-/// The tests of model, engine and rollouts on `wgpu`, where Mesa's software Vulkan adapter is installed.
-fn compute_on_a_second_backend() -> Result<()> {
+/// The tests of model, engine and rollouts on `wgpu`, where Mesa's software Vulkan adapter is installed. Returns what was
+/// left out.
+fn compute_on_a_second_backend() -> Result<Option<&'static str>> {
     const DRIVERS: &str = "/usr/share/vulkan/icd.d";
     let is_lavapipe = |name: OsString| name.to_string_lossy().starts_with("lvp_icd");
     let mut drivers = std::fs::read_dir(DRIVERS).into_iter().flatten().flatten().map(|entry| entry.file_name());
     if !drivers.any(is_lavapipe) {
-        eprintln!("\n{DRIVERS} has no lvp_icd (Debian's package mesa-vulkan-drivers); the second backend is left out");
+        return Ok(Some("the second backend; install Debian's package mesa-vulkan-drivers"));
+    }
+    step(Command::new("scripts/check_backends.sh").arg("wgpu").current_dir(workspace()))?;
+    Ok(None)
+}
+
+/// The tests of the kernels under the address sanitizer, on Linux.
+fn check_addresses() -> Result<()> {
+    if cfg!(not(target_os = "linux")) {
         return Ok(());
     }
-    step(Command::new("scripts/check_backends.sh").arg("wgpu").current_dir(workspace()))
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+    step(Command::new("scripts/check_addresses.sh").arg(target.join("addresses")).current_dir(workspace()))
 }
 
 fn test() -> Result<ExitCode> {
