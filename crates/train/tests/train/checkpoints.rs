@@ -83,7 +83,8 @@ fn the_trainers_state_is_read_back_to_the_last_bit() {
     let state = fireclay_train::TrainerState::new(&fireclay_train::TrainConfig::default(), Position::default());
     for bits in (0..20_000_u64).map(|n| 0x3FF0_0000_0000_0000 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (1 << 52)) {
         let value = f64::from_bits(bits);
-        let state = fireclay_train::TrainerState { val_loss: Some(value), algorithm_state: value.into(), ..state.clone() };
+        let state =
+            fireclay_train::TrainerState { val_loss: Some(value), algorithm_state: value.into(), ..state.clone() };
         let text = serde_json::to_string(&state).unwrap();
         let back: fireclay_train::TrainerState = serde_json::from_str(&text).unwrap();
         assert_eq!((back.val_loss, back.algorithm_state.as_f64()), (Some(value), Some(value)), "{value:?}");
