@@ -60,8 +60,13 @@ impl Server {
     }
 
     /// Stops it; returns its exit status and its output.
-    fn stop(mut self) -> (Option<i32>, String) {
-        let signal = std::process::Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+    fn stop(self) -> (Option<i32>, String) {
+        self.stop_by("-TERM")
+    }
+
+    /// The same with this signal.
+    fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
+        let signal = std::process::Command::new("kill").arg(signal).arg(self.child.id().to_string()).status();
         assert!(signal.unwrap().success());
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).unwrap();
@@ -108,6 +113,8 @@ fn the_server_says_what_chat_says_and_remembers_it() {
     assert_eq!((status, &kept["output"]), (200, &first["output"]), "a restart forgets nothing");
     let more = json!({"model": "tiny", "input": "And?", "previous_response_id": id, "max_output_tokens": 4});
     assert_eq!(server.ask("POST", "/v1/responses", &more).0, 200);
+    let (code, err) = server.stop_by("-HUP");
+    assert_eq!(code, Some(0), "a closed terminal ends it as a signal does: {err}");
 }
 
 #[test]
@@ -134,6 +141,9 @@ fn servers_that_cannot_serve_say_why() {
     check(&["--host=0.0.0.0"], &["--host 0.0.0.0", "--api-key-file"]);
     check(&["--api-key-file=nowhere"], &["nowhere"]);
     check(&["--streams=0"], &["--streams 0"]);
+    for flag in ["--timeout", "--grace"] {
+        check(&[flag, "18446744073709551615"], &[flag, "a year"]);
+    }
     check(&["--db=nowhere/chats.sqlite"], &["nowhere", "no such folder"]);
     check(&["--model", model.to_str().unwrap()], &["two models"]);
     fail(fireclay().args(["serve", "--model", "nowhere"]), 2, &["nowhere: nothing there"]);

@@ -142,7 +142,7 @@ fn is_exactly(number: &Number, value: f64) -> bool {
 /// none. A maximum is the minimum of the numbers with the other sign.
 fn least(number: &Number, sign: f64, exclusive: bool) -> Option<f64> {
     let value = number.as_f64()? * sign;
-    if value >= MOST_LEAST || value < -FARTHEST {
+    if !(-FARTHEST..MOST_LEAST).contains(&value) {
         return (value < 0.0).then_some(-FARTHEST);
     }
     if value.abs() >= EXACT {

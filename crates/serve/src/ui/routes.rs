@@ -267,6 +267,7 @@ pub(super) async fn rate(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "null takes a part away, and without the field it stays")]
 pub(super) struct RatingChangeBody {
     /// "up", "down" or null; missing, it stays as it is.
     #[serde(default, deserialize_with = "given")]
@@ -279,6 +280,7 @@ pub(super) struct RatingChangeBody {
 }
 
 /// A field that is there, be it null.
+#[expect(clippy::option_option, reason = "as the fields have it")]
 fn given<'a, T: Deserialize<'a>, D: serde::Deserializer<'a>>(field: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(field).map(Some)
 }

@@ -24,8 +24,11 @@ fn check_texts(schema: &Value, allowed: &[&str], refused: &[&str]) {
         Constraint::JsonSchema(referred),
         Constraint::Lark(grammar),
     ] {
-        allowed.iter().for_each(|text| check(&constraint, text, true));
-        refused.iter().for_each(|text| check(&constraint, text, false));
+        for (texts, expect) in [(allowed, true), (refused, false)] {
+            for text in texts {
+                check(&constraint, text, expect);
+            }
+        }
     }
 }
 
