@@ -17,7 +17,7 @@ pub struct Callable {
     pub schema: Map<String, Value>,
 }
 
-/// How a reply may call.
+/// Calls that a reply may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCount {
     /// It begins with a call.

@@ -64,13 +64,13 @@ impl Splitter {
             let text: String = self.held.drain(..begin).collect();
             self.text(&mut pieces, &text);
             let Some(body) = self.held.strip_prefix(OPEN) else { return pieces };
-            match Body::of(body, is_end) {
-                Body::Partial => return pieces,
-                Body::Text => {
+            match TaggedBody::of(body, is_end) {
+                TaggedBody::Partial => return pieces,
+                TaggedBody::Text => {
                     self.held.drain(..OPEN.len());
                     self.text(&mut pieces, OPEN);
                 }
-                Body::Call(call, length) => {
+                TaggedBody::Call(call, length) => {
                     self.held.drain(..OPEN.len() + length);
                     self.has_calls = true;
                     pieces.push(Piece::Call(call));
@@ -100,7 +100,7 @@ fn beginning(text: &str, is_end: bool) -> usize {
 }
 
 /// The text after an opening tag.
-enum Body {
+enum TaggedBody {
     /// It may still become a call.
     Partial,
     /// It is no call.
@@ -109,7 +109,7 @@ enum Body {
     Call(Value, usize),
 }
 
-impl Body {
+impl TaggedBody {
     fn of(body: &str, is_end: bool) -> Self {
         let partial = if is_end { Self::Text } else { Self::Partial };
         if !body.trim_start().is_empty() && !body.trim_start().starts_with('{') {
@@ -158,8 +158,8 @@ pub fn split(with_tools: bool, text: &str) -> (Option<String>, Vec<Value>) {
     ((calls.is_empty() || !words.is_empty()).then_some(words), calls)
 }
 
-/// A call in `OpenAI`'s form, from `{"name": …, "arguments": {…}}`, whose arguments may be in a string; `None` without a
-/// name, or with arguments that are no object. The arguments stay as the model wrote them: numbers keep their digits.
+/// A call in `OpenAI`'s form, from `{"name": …, "arguments": {…}}`, whose arguments may be in a string; `None` without
+/// a name, or with arguments that are no object. The arguments stay as the model wrote them: numbers keep their digits.
 fn call(written: &str) -> Option<Value> {
     let call = fields(written)?;
     let name: String = serde_json::from_str(call.get("name")?.get()).ok()?;

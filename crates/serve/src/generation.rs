@@ -41,7 +41,7 @@ pub struct End {
 }
 
 /// One answer in progress.
-struct Answer {
+struct AnswerText {
     text: ReplyText,
     /// Tokens whose text is held back.
     waiting: Vec<Said>,
@@ -53,7 +53,7 @@ struct Answer {
 /// Answers of one job in progress. Dropping it cancels the unfinished ones.
 pub struct Generation {
     updates: Updates,
-    answers: Vec<Answer>,
+    answers: Vec<AnswerText>,
     open: usize,
     begun: Instant,
     first: Option<Instant>,
@@ -72,7 +72,7 @@ impl Generation {
         room: OwnedSemaphorePermit,
         rules: Rules,
     ) -> Self {
-        let answer = |text| Answer { text, waiting: vec![], cut: false, done: false };
+        let answer = |text| AnswerText { text, waiting: vec![], cut: false, done: false };
         let (requests, answers): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|(request, text)| (request, answer(text))).unzip();
         let begun = Instant::now();

@@ -1,8 +1,9 @@
 //! Stored messages as items of the Responses API, and pages of items.
 //!
-//! A message of text is one item with the message's id, `msg_` and 40 hexadecimal digits. The result of a call has `fco_`
-//! and these digits. Each call of a reply has `fc_`, these digits, and 8 more for the call; text after a call is another
-//! message item with 8 more digits. So the id of an item names its message, and stays when another item is deleted.
+//! A message of text is one item with the message's id, `msg_` and 40 hexadecimal digits. The result of a call has
+//! `fco_` and these digits. Each call of a reply has `fc_`, these digits, and 8 more for the call; text after a call is
+//! another message item with 8 more digits. So the id of an item names its message, and stays when another item is
+//! deleted.
 
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -125,7 +126,7 @@ pub fn message_of(item: &str) -> Option<String> {
     digits.get(..DIGITS).map(|digits| format!("msg_{digits}"))
 }
 
-/// Which items a list has.
+/// The items of a list.
 #[derive(Clone, Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ItemsQuery {

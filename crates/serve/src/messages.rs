@@ -152,8 +152,8 @@ pub fn encode(
     }
 }
 
-/// The ids of a rendered conversation. Templates that join content to other text fail where a message has none: there it
-/// is one without words.
+/// The ids of a rendered conversation. Templates that join content to other text fail where a message has none: there
+/// it is one without words.
 fn prompt(model: &Served, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
     let mut ids = model.text.chat_prompt_with(messages, options);
     if ids.is_err() && messages.iter().any(|message| message.no_content) {

@@ -23,7 +23,7 @@ struct Answered {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OfModel {
+struct ModelFigures {
     model: String,
 }
 
@@ -33,9 +33,9 @@ struct Pages {
     state: &'static str,
 }
 
-type Counters = Family<OfModel, Counter>;
-type Gauges = Family<OfModel, Gauge>;
-type Histograms = Family<OfModel, Histogram, fn() -> Histogram>;
+type Counters = Family<ModelFigures, Counter>;
+type Gauges = Family<ModelFigures, Gauge>;
+type Histograms = Family<ModelFigures, Histogram, fn() -> Histogram>;
 
 /// Bounds of times in seconds.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0];
@@ -108,14 +108,14 @@ impl Metrics {
 
     /// The metrics of one model's requests.
     pub fn of_model(self: &Arc<Self>, model: &str) -> ModelMetrics {
-        ModelMetrics { all: Arc::clone(self), labels: OfModel { model: model.into() } }
+        ModelMetrics { all: Arc::clone(self), labels: ModelFigures { model: model.into() } }
     }
 
     /// All metrics in Prometheus' text format.
     pub fn text(&self, models: &[Arc<Served>]) -> String {
         for served in models {
             let figures = &served.worker.figures;
-            let of_model = OfModel { model: served.id.clone() };
+            let of_model = ModelFigures { model: served.id.clone() };
             let set = |gauges: &Gauges, number: u64| {
                 gauges.get_or_create(&of_model).set(i64::try_from(number).unwrap_or(i64::MAX));
             };
@@ -140,7 +140,7 @@ impl Metrics {
 #[derive(Clone)]
 pub struct ModelMetrics {
     all: Arc<Metrics>,
-    labels: OfModel,
+    labels: ModelFigures,
 }
 
 impl ModelMetrics {

@@ -17,9 +17,9 @@ pub struct Tools {
     pub constraint: Option<Constraint>,
 }
 
-/// Which functions a reply calls.
+/// Functions that a reply may or must call.
 enum Choice<'a> {
-    /// Those that the model likes, or none.
+    /// Any of them, or none, as the model chooses.
     Auto,
     /// One or several.
     Required,

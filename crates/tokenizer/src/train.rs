@@ -54,7 +54,8 @@ impl Default for BpeConfig {
 /// Configuration of a tokenizer of whole words and letters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordsConfig {
-    /// Ids in all: special tokens, the 256 bytes, and as many words and characters as fit. Fewer when the text runs out.
+    /// Ids in all: special tokens, the 256 bytes, and as many words and characters as fit. Fewer when the text runs
+    /// out.
     pub vocab_size: usize,
     /// Words and characters seen less often are no tokens.
     pub min_frequency: u64,
@@ -116,10 +117,10 @@ impl Tokenizer {
     /// letters. So the letters of a word that a model has to copy, from a prompt to a story, are tokens which mean
     /// nothing else; the pieces of BPE are often frequent words themselves ("came", "l").
     ///
-    /// Words of ASCII characters are whole or spelt; everything else is spelt in characters, which suits scripts without
-    /// spaces between words. The vocabulary has the words and characters that are most frequent in the documents, which
-    /// are read once and not kept; a rare character is bytes. A digit is one token. Words are split as Llama 3 splits
-    /// them, and what is saved is a BPE model with `ignore_merges`, as Llama 3's is.
+    /// Words of ASCII characters are whole or spelt; everything else is spelt in characters, which suits scripts
+    /// without spaces between words. The vocabulary has the words and characters that are most frequent in the
+    /// documents, which are read once and not kept; a rare character is bytes. A digit is one token. Words are split as
+    /// Llama 3 splits them, and what is saved is a BPE model with `ignore_merges`, as Llama 3's is.
     ///
     /// # Errors
     /// As [`Self::train_bpe`].

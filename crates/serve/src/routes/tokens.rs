@@ -57,7 +57,7 @@ pub struct DetokenizeRequest {
 
 impl Body for DetokenizeRequest {}
 
-/// Which model is meant.
+/// The model of a request.
 #[derive(Clone, Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OfModel {
@@ -130,7 +130,7 @@ pub async fn detokenize(
     Ok(axum::Json(json!({"prompt": text})).into_response())
 }
 
-/// What a model's tokenizer is like
+/// Describe a model's tokenizer
 #[utoipa::path(get, path = "/tokenizer_info", tag = "tokens", params(OfModel),
     responses((status = 200, description = "Special tokens, chat template, \
         sizes"), (status = "4XX", description = "An error object")))]

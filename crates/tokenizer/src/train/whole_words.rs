@@ -129,8 +129,8 @@ fn characters(word: &str) -> impl Iterator<Item = &str> {
     .filter(|symbols| !symbols.starts_with(is_ascii))
 }
 
-/// Whether a symbol stands for a byte with which a character of UTF-8 begins. Bytes from 0x80 to 0xA0 and 0xAD are shown
-/// as the characters from U+0122 on, the others as themselves.
+/// Whether a symbol stands for a byte with which a character of UTF-8 begins. Bytes from 0x80 to 0xA0 and 0xAD are
+/// shown as the characters from U+0122 on, the others as themselves.
 fn begins(symbol: char) -> bool {
     is_ascii(symbol) || ('\u{c0}'..='\u{ff}').contains(&symbol)
 }

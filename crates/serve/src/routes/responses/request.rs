@@ -15,7 +15,7 @@ use crate::store::{NewMessage, Role};
 /// Input: the user's words, or items.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "give a text, or a list of items")]
-pub enum Input {
+pub enum ResponseInput {
     /// The user's words.
     Text(String),
     /// Messages, calls and what calls returned.
@@ -45,7 +45,7 @@ pub struct ResponseRequest {
     /// ends with the user's words.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
-    pub input: Option<Input>,
+    pub input: Option<ResponseInput>,
     /// A system message for this turn alone.
     #[serde(default)]
     pub instructions: Option<String>,
@@ -205,8 +205,8 @@ impl ResponseRequest {
     pub fn messages(&self) -> Result<Vec<NewMessage>, ApiError> {
         let messages = match &self.input {
             None => vec![],
-            Some(Input::Text(text)) => vec![NewMessage::new(Role::User, text.as_str())],
-            Some(Input::Items(items)) => items::parse_all("input", items)?,
+            Some(ResponseInput::Text(text)) => vec![NewMessage::new(Role::User, text.as_str())],
+            Some(ResponseInput::Items(items)) => items::parse_all("input", items)?,
         };
         match messages.is_empty() && self.conversation.is_none() {
             true => Err(ApiError::invalid("`input`: say something").with_param("input")),
