@@ -204,6 +204,7 @@ where
     if any.into_inner() { Ok(()) } else { Err(TokenizerError::NoText) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn training_failed(error: tokenizers::Error) -> TokenizerError {
     TokenizerError::Training(one_line(&error.to_string()))
 }

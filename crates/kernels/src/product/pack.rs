@@ -3,7 +3,7 @@
 //! A becomes rows of lanes, one row after the other; B becomes panels of up to 64 columns, in which the lanes of one
 //! step along k lie side by side.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 
 use super::lane::{Lane, PANEL};

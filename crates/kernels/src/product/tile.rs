@@ -1,6 +1,6 @@
 //! The micro-kernel: computes one tile of C, which stays in registers over the whole depth.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 
 use super::Start;

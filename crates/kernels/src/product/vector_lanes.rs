@@ -1,6 +1,6 @@
 //! Lanes that are multiplied in vector registers.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 use std::mem::transmute;
 

@@ -1,6 +1,6 @@
 //! An operand as vectors along k, and its elements in a register.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
 
 use super::number::Number;

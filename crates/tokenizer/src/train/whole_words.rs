@@ -36,7 +36,9 @@ impl Trainer for WholeWordTrainer {
         F: Fn(&str) -> Result<Vec<String>> + Sync,
     {
         let add = |mut all: HashMap<String, u64>, more: HashMap<String, u64>| {
-            more.into_iter().for_each(|(word, count)| *all.entry(word).or_default() += count);
+            for (word, count) in more {
+                *all.entry(word).or_default() += count;
+            }
             all
         };
         self.counts = iterator
@@ -54,7 +56,7 @@ impl Trainer for WholeWordTrainer {
         let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
         alphabet.sort_unstable();
         let (pieces, merges) = self.most_frequent();
-        let specials = self.special_tokens.iter().map(|token| token.content.to_string());
+        let specials = self.special_tokens.iter().map(|token| token.content.clone());
         let tokens = specials.chain(alphabet.into_iter().map(String::from)).chain(pieces);
         let vocabulary: Vocab = tokens.zip(0..).collect();
         *model = BPE::builder().vocab_and_merges(vocabulary, merges).ignore_merges(true).build()?.into();

@@ -1,6 +1,6 @@
 //! Products of 16-bit numbers with 8-bit weights by vector instructions.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 #![expect(unsafe_code, reason = "intrinsics, and the innermost loop goes by pointers that are checked before")]
 use std::arch::x86_64::*;
 
