@@ -1,5 +1,5 @@
 //! The command line as typed. [`commands`](crate::commands) resolves and validates it.
-#![expect(
+#![allow(
     clippy::doc_markdown,
     rustdoc::bare_urls,
     rustdoc::invalid_html_tags,
