@@ -39,6 +39,7 @@ mod allocator;
 mod threads;
 mod error;
 mod nearest;
+mod near_path;
 mod database;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

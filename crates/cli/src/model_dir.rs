@@ -10,7 +10,7 @@ use fireclay_train::checkpoint::final_checkpoint;
 use fireclay_train::{RunFiles, StageFiles};
 
 use crate::error::user;
-use crate::nearest::nothing_there;
+use crate::near_path::nothing_there;
 use crate::stages::Stage;
 
 /// Names of the stages that leave a language model, in the order of a run.

@@ -14,7 +14,7 @@ use crate::args::{DataCommand, DataKind, DataShowArgs, ExportPreferencesArgs};
 use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
-use crate::nearest::nothing_there;
+use crate::near_path::nothing_there;
 use crate::recipe::{ConversationData, PreferenceData, Recipe};
 use crate::show::{Paint, ShownRow, answers, conversations, preferences, row, text};
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use fireclay_report::KnownStage;
 
 use crate::args::ReportArgs;
-use crate::nearest::nothing_there;
+use crate::near_path::nothing_there;
 use crate::stages::{Leaves, Stage};
 
 /// Writes the page and prints its path on standard output.

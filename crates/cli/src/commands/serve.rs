@@ -21,7 +21,7 @@ use crate::chat::suggestions;
 use crate::database;
 use crate::error::{one_line, user};
 use crate::model;
-use crate::nearest::nothing_there;
+use crate::near_path::nothing_there;
 
 /// Threads that answer requests, beside those that compute.
 const HANDLERS: usize = 2;

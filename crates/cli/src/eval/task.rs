@@ -7,6 +7,7 @@ use fireclay_data::examples::file_kind;
 
 use super::kinds::{Ask, FileAfter, NAMED, QuestionSource, TaskKind, of_file};
 use crate::error::user;
+use crate::nearest::most_similar;
 use crate::recipe::Recipe;
 
 /// A requested task.
@@ -97,8 +98,7 @@ fn existing(word: &str) -> Result<String> {
     }
     let meant = word.to_lowercase();
     let names: Vec<&str> = NAMED.iter().flat_map(|kind| kind.names).copied().collect();
-    let nearness = |name: &&str| strsim::jaro_winkler(&meant, name);
-    let nearest = names.iter().copied().max_by(|a, b| nearness(a).total_cmp(&nearness(b))).unwrap_or_default();
+    let nearest = most_similar(&meant, names.iter().copied()).unwrap_or_default();
     Err(user(format!(
         "--task {word}: no such file, and no task of that name; did you mean `{nearest}`? The tasks are {}, and files \
          of text, tasks, preferences or multiple choice",

@@ -1,5 +1,7 @@
 //! Errors of recipes.
 
+use crate::nearest::most_similar;
+
 /// One line: the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
@@ -57,9 +59,8 @@ fn with_nearest(message: &str) -> String {
     let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
         return message.to_owned();
     };
-    let nearest = quoted.max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
     let what = if message.starts_with("unknown variant") { "value" } else { "key" };
-    match nearest {
+    match most_similar(unknown, quoted) {
         Some(nearest) => format!("unknown {what} `{unknown}`; did you mean `{nearest}`?"),
         None => message.to_owned(),
     }
