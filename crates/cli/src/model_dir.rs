@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use fireclay_eval::battery::BatteryShares;
+use fireclay_eval::battery::{BatteryShares, best_stage};
 use fireclay_model::gguf::is_gguf;
 use fireclay_model::huggingface::adapter_base;
 use fireclay_train::checkpoint::final_checkpoint;
@@ -92,15 +92,11 @@ fn stage_of(run: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(checkpoint))
 }
 
-/// The stage with the best battery score, the last of equal ones; the last of all if that has no score. Logs a message
-/// if it is not the last.
+/// The stage that a run stands for; see [`best_stage`]. Logs a message if it is not the last.
 fn best<'a>(run: &Path, finished: &'a [Finished]) -> Option<&'a Finished> {
     let last = finished.last()?;
-    let score = |stage: &Finished| stage.0.as_ref().map(BatteryShares::score);
-    let Some(figures) = last.0 else { return Some(last) };
-    let measured = finished.iter().filter(|stage| stage.0.is_some());
-    let best = measured.reduce(|best, later| if score(later) < score(best) { best } else { later })?;
-    if let (Some(better), true) = (best.0, best.1 != last.1) {
+    let best = &finished[best_stage(&finished.iter().map(|stage| stage.0).collect::<Vec<_>>())?];
+    if let (Some(better), Some(figures), true) = (best.0, last.0, best.1 != last.1) {
         let (taken, left) = (best.1.name(), last.1.name());
         tracing::warn!(
             "{}: taking {taken}, whose battery score is {:.1} ({better}), over {left} with {:.1} ({figures}); \

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use fireclay_eval::battery::{BatteryShares, percent};
+use fireclay_eval::battery::{BatteryShares, best_stage, percent};
 use fireclay_train::metrics::{MetricColumns, Point};
 use serde_json::Value;
 
@@ -110,10 +110,14 @@ fn validated(run: &Run) -> Option<&RunStage> {
     last_with("val_bits_per_byte").or_else(|| last_with("val_loss"))
 }
 
-/// The stage with the best battery score, of equal ones the later: `chat` uses it.
+/// The stage that the run stands for, which `chat` takes, if it has a battery score.
 fn answers_best(run: &Run) -> Option<(&str, BatteryShares)> {
-    let figures = run.battery.iter().map(|replies| (replies.stage.as_str(), BatteryShares::from(replies.report.all())));
-    figures.max_by(|(_, a), (_, b)| a.score().total_cmp(&b.score()))
+    let replies = |stage: &RunStage| run.battery.iter().find(|replies| replies.stage == stage.name);
+    let shares = |stage: &RunStage| replies(stage).map(|replies| BatteryShares::from(replies.report.all()));
+    let finished = run.stages.iter().filter(|stage| stage.chats && (stage.done || replies(stage).is_some()));
+    let (names, shares): (Vec<_>, Vec<_>) = finished.map(|stage| (stage.name.as_str(), shares(stage))).unzip();
+    let best = best_stage(&shares)?;
+    Some((names[best], shares[best]?))
 }
 
 /// Whether a stage leaves the model that it began with.

@@ -243,6 +243,18 @@ fn a_stage_that_keeps_the_model_it_began_with_is_said_to() {
 }
 
 #[test]
+fn a_last_stage_without_a_battery_is_what_the_run_stands_for() {
+    let run = Scratch::new();
+    run.file("recipe.toml", "stages = [\"sft\", \"ppo\"]\n")
+        .file("sft/metrics.jsonl", &metrics(3))
+        .file("sft/battery.jsonl", &reply("sum", "2 + 2", "4", true))
+        .file("ppo/metrics.jsonl", &metrics(3));
+    assert!(run.page().contains("after sft it answers 100.0 %"), "ppo is not finished");
+    run.file("ppo/DONE", "{}");
+    assert!(!run.page().contains("after sft it answers"), "chat takes ppo");
+}
+
+#[test]
 fn a_run_that_can_chat_is_talked_to_first_and_continues_text_only() {
     let run = Scratch::new();
     run.file("recipe.toml", "stages = [\"pretrain\", \"sft\"]\n")

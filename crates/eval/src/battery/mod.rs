@@ -9,6 +9,6 @@ mod figures;
 mod table;
 
 pub use ask::battery;
-pub use figures::BatteryShares;
+pub use figures::{BatteryShares, best_stage};
 pub use prompts::{encode, tasks};
 pub use table::{BatteryTable, Cell, SideBySide, StageReplies, TopicRow, percent, read, side_by_side};
