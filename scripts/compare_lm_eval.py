@@ -6,7 +6,8 @@
     scripts/compare_lm_eval.py --fireclay target/release/fireclay --model runs/tiny --tokenizer runs/tiny/tokenizer copa.jsonl arc_easy.jsonl
 
 Each file has objects with `query`, `choices` and `gold`. The accuracies may differ by one question: the harness finds where an answer begins by the
-length of the question's ids, ours by what the choices have in common.
+length of the question's ids, ours by what the choices have in common. Questions that do not fit the model's context are left out and counted: the
+harness fails where an answer alone is longer.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 TASK = """task: {name}
 dataset_path: json
@@ -34,6 +36,29 @@ metric_list:
 """
 
 
+def context_of(args):
+    """The context of the served model."""
+    with urllib.request.urlopen(f"{args.url}/tokenizer_info?model={model_name(args)}") as answer:
+        return json.load(answer)["max_model_len"]
+
+
+def model_name(args):
+    return args.name or pathlib.Path(args.model).resolve().name
+
+
+def fitting(args, file, folder):
+    """A copy of the file without questions that do not fit the context."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
+    length = lambda text: len(tokenizer(text)["input_ids"])
+    questions = [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    fit = [each for each in questions if all(length(f"{each['query']} {choice}") < args.context for choice in each["choices"])]
+    copy = folder / file.name
+    copy.write_text("".join(json.dumps(each) + "\n" for each in fit))
+    return copy, len(questions) - len(fit)
+
+
 def ours(args, files):
     command = [args.fireclay, "eval", "--model", args.model, "--json", "--task", *map(str, files)]
     if args.limit:
@@ -49,7 +74,7 @@ def theirs(args, files):
             name = f"fireclay_{file.stem}"
             (folder / f"{name}.yaml").write_text(TASK.format(name=name, file=file.resolve()))
         settings = {
-            "model": args.name or pathlib.Path(args.model).resolve().name,
+            "model": model_name(args),
             "base_url": f"{args.url}/v1/completions",
             "tokenizer_backend": "huggingface",
             "tokenizer": args.tokenizer,
@@ -75,15 +100,18 @@ def main():
     parser.add_argument("--name", help="its name in requests, if not the folder's")
     parser.add_argument("--tokenizer", required=True, help="a folder that opens in transformers' AutoTokenizer")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
-    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--context", type=int, help="most tokens of a question with an answer, if not the model's context")
     parser.add_argument("--limit", type=int)
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     args = parser.parse_args()
+    args.context = args.context or context_of(args)
     wrong = False
-    for file, (mine, n), other in zip(args.files, ours(args, args.files), theirs(args, args.files)):
-        apart = math.floor(abs(mine - other) * n + 0.5)
-        wrong |= apart > 1
-        print(f"{file.stem:20} n {n:5}  fireclay {mine:.4f}  lm_eval {other:.4f}  {apart} questions apart")
+    with tempfile.TemporaryDirectory() as folder:
+        files, left_out = zip(*(fitting(args, file, pathlib.Path(folder)) for file in args.files))
+        for file, (mine, n), other, longer in zip(files, ours(args, files), theirs(args, files), left_out):
+            apart = math.floor(abs(mine - other) * n + 0.5)
+            wrong |= apart > 1
+            print(f"{file.stem:20} n {n:5}  fireclay {mine:.4f}  lm_eval {other:.4f}  {apart} questions apart  ({longer} too long)")
     sys.exit(int(wrong))
 
 
