@@ -139,7 +139,7 @@ pub(super) fn check_codecs(path: &Path, metadata: &ParquetMetaData) -> Result<()
 }
 
 fn is_read(codec: Compression) -> bool {
-    !matches!(codec, Compression::BROTLI(_) | Compression::LZO)
+    !matches!(codec, Compression::LZO)
 }
 
 /// Refuses decompression bombs: small files that would take much memory.
