@@ -77,7 +77,7 @@ impl Default for TopicShares {
             people: 9,
             unknown: 10,
             recall: 9,
-            chinese: 10,
+            chinese: 12,
             turns: 14,
         }
     }
@@ -156,8 +156,18 @@ impl Assistant {
             }
             Topic::Recall if dice.chance(10) => vec![recall::never_told(self.split, dice)],
             Topic::Recall => {
-                let between = dice.chance(25).then(|| self.short(dice));
+                let between = match dice.weighted(&[60, 15, 25]) {
+                    0 => vec![],
+                    1 => vec![self.short(dice)],
+                    _ => self.meanwhile(dice),
+                };
                 recall::exchanges(self.split, between, dice)
+            }
+            Topic::Turns if self.recalls() && dice.chance(30) => {
+                let mut exchanges = recall::exchanges(self.split, self.meanwhile(dice), dice);
+                // Often nobody asks: then what was told is only not to be mistaken for what comes after it.
+                exchanges.truncate(exchanges.len() - usize::from(dice.chance(40)));
+                exchanges
             }
             Topic::Turns => self.turns(dice),
             topic => vec![self.exchange(topic, dice)],
@@ -194,6 +204,32 @@ impl Assistant {
         Topic::ALL[dice.weighted(&weights)]
     }
 
+    /// Whether conversations of several topics may tell something and ask for it later.
+    fn recalls(&self) -> bool {
+        self.shares[Topic::Recall as usize] > 0
+    }
+
+    /// What is said between the telling of something and the question for it: one or two stories, often of a named
+    /// hero who must not be mistaken for the user, or two or three short exchanges.
+    fn meanwhile(&self, dice: &mut Dice) -> Vec<Exchange> {
+        if self.shares[Topic::Story as usize] == 0 || dice.chance(35) {
+            let count = 2 + usize::from(dice.chance(50));
+            return (0..count).map(|_| self.short(dice)).collect();
+        }
+        let mut exchanges = vec![self.story(dice)];
+        match dice.weighted(&[40, 40, 20]) {
+            0 => {}
+            1 => exchanges.push(self.short(dice)),
+            _ => exchanges.push(self.story(dice)),
+        }
+        exchanges
+    }
+
+    /// A story, more often than usual of a named hero.
+    fn story(&self, dice: &mut Dice) -> Exchange {
+        if dice.chance(50) { story::of_name(self.split, dice) } else { self.exchange(Topic::Story, dice) }
+    }
+
     /// An exchange of few words.
     fn short(&self, dice: &mut Dice) -> Exchange {
         let topic = *dice.pick(&[Topic::Greeting, Topic::Identity, Topic::Talk, Topic::Sum]);
@@ -216,7 +252,7 @@ impl Assistant {
     }
 
     fn chinese(&self, dice: &mut Dice) -> Exchange {
-        match dice.weighted(&[60, 20, 10, 10]) {
+        match dice.weighted(&[56, 25, 10, 9]) {
             0 => intent::draw(chinese::TALK, Language::Chinese, self.split, dice),
             1 => story::exchange(Language::Chinese, self.split, dice),
             2 => sums::exchange(self.problems, Language::Chinese, self.split, dice),

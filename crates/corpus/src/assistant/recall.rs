@@ -19,7 +19,7 @@ struct Fact {
 }
 
 /// The user tells something, and asks for it afterwards: right away, or after `between`.
-pub fn exchanges(split: Split, between: Option<Exchange>, dice: &mut Dice) -> Vec<Exchange> {
+pub fn exchanges(split: Split, between: Vec<Exchange>, dice: &mut Dice) -> Vec<Exchange> {
     let weights: Vec<u32> = FACTS.iter().map(|fact| fact.weight).collect();
     let fact = &FACTS[dice.weighted(&weights)];
     let value = (fact.values)(split, dice);
@@ -42,7 +42,7 @@ pub fn exchanges(split: Split, between: Option<Exchange>, dice: &mut Dice) -> Ve
         answer: reply(fact.answers, &bindings, dice),
         check: Check::Reply { reply: ReplyCheck::naming(language, &[&value]) },
     };
-    [Some(told), between, Some(asked)].into_iter().flatten().collect()
+    [vec![told], between, vec![asked]].concat()
 }
 
 /// The same question where nothing was told.

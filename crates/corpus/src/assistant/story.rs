@@ -12,6 +12,17 @@ use crate::{Split, Topic, wording};
 /// A story is asked for and told.
 pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
     let request = dice.weighted(&[16, 22, 14, 10, 17, 18, 6]);
+    told(request, language, split, dice)
+}
+
+/// A story in English whose hero's name is asked for.
+pub fn of_name(split: Split, dice: &mut Dice) -> Exchange {
+    let request = if dice.chance(60) { 2 } else { 3 };
+    told(request, Language::English, split, dice)
+}
+
+/// A story for a request of one of the kinds that [`english`] lists.
+fn told(request: usize, language: Language, split: Split, dice: &mut Dice) -> Exchange {
     let (story, patterns, words) = loop {
         let story = stories::draw(language, split, dice);
         let asked = match language {
