@@ -15,9 +15,10 @@ use crate::norm::Norm;
 /// with fewer key and value heads than query heads if configured (Ainslie et al. 2023).
 #[derive(Module, Debug)]
 pub struct Attention {
-    pub(crate) query: Linear,
-    pub(crate) key: Linear,
-    pub(crate) value: Linear,
+    /// `None`, like `key` and `value`, where `joined` has it.
+    pub(crate) query: Option<Linear>,
+    pub(crate) key: Option<Linear>,
+    pub(crate) value: Option<Linear>,
     pub(crate) output: Linear,
     /// Query, key and value in one map; [`Attention::stored`] joins them for inference.
     #[module(skip)]
@@ -72,16 +73,14 @@ impl Attention {
     /// decode a token synchronise at each product.
     #[must_use]
     pub(crate) fn stored(mut self, format: WeightStorage) -> Self {
-        let maps = [&self.query, &self.key, &self.value];
-        if maps.iter().all(|map| map.is_whole()) {
+        let maps = [&mut self.query, &mut self.key, &mut self.value];
+        if maps.iter().all(|map| map.as_ref().is_some_and(Linear::is_whole)) {
+            let maps = maps.map(|map| map.take().expect("all are there"));
             self.joined = Some(Linear::joined(&maps).stored(format));
-            self.query = self.query.emptied();
-            self.key = self.key.emptied();
-            self.value = self.value.emptied();
         } else {
-            self.query = self.query.stored(format);
-            self.key = self.key.stored(format);
-            self.value = self.value.stored(format);
+            for map in maps {
+                *map = map.take().map(|map| map.stored(format));
+            }
         }
         self.output = self.output.stored(format);
         self
@@ -97,7 +96,8 @@ impl Attention {
             let of = |first: usize, count: usize| all.clone().narrow(2, first, count);
             return [of(0, heads[0]), of(heads[0], heads[1]), of(heads[0] + heads[1], heads[2])];
         }
-        let [q, k, v] = Linear::forward_all([&self.query, &self.key, &self.value], x_nd, precision);
+        let maps = [&self.query, &self.key, &self.value].map(|map| map.as_ref().expect("maps that are not joined"));
+        let [q, k, v] = Linear::forward_all(maps, x_nd, precision);
         [split(q, heads[0]), split(k, heads[1]), split(v, heads[2])]
     }
 

@@ -75,9 +75,9 @@ impl Block {
     pub(crate) fn linear_maps(&mut self) -> impl Iterator<Item = (&'static str, &mut Linear)> {
         let Self { attention, feed_forward, .. } = self;
         [
-            ("attention.query", Some(&mut attention.query)),
-            ("attention.key", Some(&mut attention.key)),
-            ("attention.value", Some(&mut attention.value)),
+            ("attention.query", attention.query.as_mut()),
+            ("attention.key", attention.key.as_mut()),
+            ("attention.value", attention.value.as_mut()),
             ("attention.output", Some(&mut attention.output)),
             ("feed_forward.gate", feed_forward.gate.as_mut()),
             ("feed_forward.up", Some(&mut feed_forward.up)),

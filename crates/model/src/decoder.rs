@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::attention::{Mask, paged::Text};
 use fireclay_kernels::cross_entropy::Targets;
-use fireclay_kernels::{Head, LogProbabilities, StoredWeight, cross_entropy, embedding, linear, log_probabilities};
+use fireclay_kernels::{Head, LogProbabilities, cross_entropy, embedding, linear, log_probabilities};
 
 use crate::attention::{AttentionContext, View};
 use crate::block::Block;
@@ -18,15 +18,13 @@ use crate::linear::{Linear, Precision};
 use crate::lora::LoraConfig;
 use crate::norm::Norm;
 use crate::position::{Lengths, rotary_angles, sinusoids};
+use crate::weight::Weight;
 
 /// A decoder-only Transformer. Training, prefill and decoding share [`forward`](Self::forward).
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// `[V, D]`; empty if `stored_embedding` has it.
-    pub(crate) token_embedding: Param<Tensor<2>>,
-    /// The embedding in a format that cannot be trained: a map whose outputs are the tokens, `[D, V]`.
-    #[module(skip)]
-    pub(crate) stored_embedding: Option<StoredWeight>,
+    /// `[V, D]`; if it is stored, a map whose outputs are the tokens, `[D, V]`.
+    pub(crate) token_embedding: Weight,
     /// `[context, D]`, if positions are learned.
     pub(crate) position_embedding: Option<Param<Tensor<2>>>,
     pub(crate) blocks: Vec<Block>,
@@ -54,7 +52,7 @@ impl Decoder {
     /// Device of the weights.
     #[must_use]
     pub fn device(&self) -> Device {
-        self.token_embedding.val().device()
+        self.norm.device()
     }
 
     /// Number format of the matrix products; f32 at first.
@@ -149,7 +147,7 @@ impl Decoder {
         let mut x_nd = x_btd.reshape([batch * time, self.config.width]);
         match &self.checkpoints {
             Some(checkpoints) if cache.is_none() && x_nd.device().is_autodiff() => {
-                let mut embeddings = std::iter::once(&self.token_embedding).chain(&self.position_embedding);
+                let mut embeddings = self.token_embedding.parameter().into_iter().chain(&self.position_embedding);
                 let learned = embeddings.any(|table| table.val().is_require_grad());
                 x_nd = checkpoints.forward(&self.blocks, x_nd, learned, &context);
             }
@@ -238,10 +236,10 @@ impl Decoder {
         if self.config.variant.logit_softcap.is_some() {
             return None;
         }
-        match (&self.head, &self.stored_embedding) {
+        match (&self.head, &self.token_embedding) {
             (Some(head), _) => head.as_head(),
-            (None, Some(stored)) => Some(Head::Stored(stored.clone())),
-            (None, None) => Some(Head::Embedding(self.token_embedding.val())),
+            (None, Weight::Stored(stored)) => Some(Head::Stored(stored.clone())),
+            (None, Weight::Trained(embedding)) => Some(Head::Embedding(embedding.val())),
         }
     }
 
@@ -253,10 +251,10 @@ impl Decoder {
     pub fn logits(&self, hidden_btd: Tensor<3>) -> Tensor<3> {
         let [batch, time, width] = hidden_btd.dims();
         let hidden_nd = self.before_head(hidden_btd.reshape([batch * time, width]));
-        let logits_nv = match (&self.head, &self.stored_embedding) {
+        let logits_nv = match (&self.head, &self.token_embedding) {
             (Some(head), _) => head.forward(hidden_nd, self.precision),
-            (None, Some(stored)) => stored.linear(hidden_nd, None, self.precision),
-            (None, None) => linear(hidden_nd, self.token_embedding.val().transpose(), None, self.precision),
+            (None, Weight::Stored(stored)) => stored.linear(hidden_nd, None, self.precision),
+            (None, Weight::Trained(embedding)) => linear(hidden_nd, embedding.val().transpose(), None, self.precision),
         };
         let logits_nv = match self.config.variant.logit_softcap {
             Some(cap) => (logits_nv / cap).tanh() * cap,
@@ -267,9 +265,9 @@ impl Decoder {
 
     /// The embeddings of tokens. `[B, T]` → `[B, T, D]`
     fn embedded(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        let x_btd = match &self.stored_embedding {
-            Some(stored) => stored.embedding(ids),
-            None => embedding(self.token_embedding.val(), ids),
+        let x_btd = match &self.token_embedding {
+            Weight::Stored(stored) => stored.embedding(ids),
+            Weight::Trained(table) => embedding(table.val(), ids),
         };
         match self.config.variant.embedding_multiplier {
             1.0 => x_btd,

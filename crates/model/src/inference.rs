@@ -9,6 +9,7 @@ use crate::cache::{Cache, PagedCache};
 use crate::config::DecoderConfig;
 use crate::decoder::Decoder;
 use crate::linear::{Linear, Precision, WeightStorage};
+use crate::weight::Weight;
 
 /// A [`Decoder`] whose linear maps, including the head, are stored in the layout that inference reads. It can be
 /// neither trained nor saved.
@@ -51,9 +52,9 @@ impl InferenceDecoder {
             (format, _) => (decoder.merged(), format),
         };
         let head = decoder.head.take();
-        let head = head.unwrap_or_else(|| match &decoder.stored_embedding {
-            Some(stored) => Linear::of_stored(stored.clone(), None, &decoder.device()),
-            None => Linear::new(decoder.token_embedding.val().transpose(), None),
+        let head = head.unwrap_or_else(|| match &decoder.token_embedding {
+            Weight::Stored(stored) => Linear::of_weight(Weight::Stored(stored.clone()), None),
+            Weight::Trained(embedding) => Linear::new(embedding.val().transpose(), None),
         });
         decoder.head = Some(head.stored(format));
         let stored = |block: Block| Block {

@@ -14,6 +14,7 @@ use crate::decoder::Decoder;
 use crate::feed_forward::FeedForward;
 use crate::linear::{Linear, Precision};
 use crate::norm::Norm;
+use crate::weight::Weight;
 
 /// Source of a decoder's weights. Names are those of the decoder's fields, joined by dots:
 /// `blocks.0.attention.query.weight`.
@@ -76,14 +77,8 @@ pub(crate) fn build(
 ) -> Result<Decoder, ModelError> {
     let mut builder = Builder { config, source, device };
     let width = config.width;
-    let stored_embedding = builder.source.stored(EMBEDDING, [config.vocab_size, width], device)?;
-    let token_embedding = match stored_embedding {
-        Some(_) => Tensor::zeros([0, 0], device),
-        None => builder.tensor(EMBEDDING, [config.vocab_size, width])?,
-    };
     Ok(Decoder {
-        token_embedding: Param::from_tensor(token_embedding),
-        stored_embedding,
+        token_embedding: builder.weight(EMBEDDING, [config.vocab_size, width])?,
         position_embedding: match config.position {
             PositionEncoding::Learned => {
                 Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?))
@@ -153,9 +148,9 @@ impl<S: WeightSource> Builder<'_, S> {
             false => (None, None),
         };
         Ok(Attention {
-            query: self.linear(&format!("{at}.query"), [c.width, query_width], c.qkv_bias)?,
-            key: self.linear(&format!("{at}.key"), [c.width, kv_width], c.qkv_bias)?,
-            value: self.linear(&format!("{at}.value"), [c.width, kv_width], c.qkv_bias)?,
+            query: Some(self.linear(&format!("{at}.query"), [c.width, query_width], c.qkv_bias)?),
+            key: Some(self.linear(&format!("{at}.key"), [c.width, kv_width], c.qkv_bias)?),
+            value: Some(self.linear(&format!("{at}.value"), [c.width, kv_width], c.qkv_bias)?),
             output: self.linear(&format!("{at}.output"), [query_width, c.width], c.output_bias)?,
             joined: None,
             query_norm,
@@ -190,9 +185,13 @@ impl<S: WeightSource> Builder<'_, S> {
             true => Some(self.tensor(&format!("{at}.bias"), [shape[1]])?),
             false => None,
         };
-        Ok(match self.source.stored(&name, shape, self.device)? {
-            Some(stored) => Linear::of_stored(stored, bias, self.device),
-            None => Linear::new(self.tensor(&name, shape)?, bias),
+        Ok(Linear::of_weight(self.weight(&name, shape)?, bias))
+    }
+
+    fn weight(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight, ModelError> {
+        Ok(match self.source.stored(name, shape, self.device)? {
+            Some(stored) => Weight::Stored(stored),
+            None => Weight::trained(self.tensor(name, shape)?),
         })
     }
 
@@ -278,9 +277,13 @@ mod tests {
         let wide = DecoderConfig { embedding_std: Some(0.1), ..config.clone() };
         let [narrow, wide] = [config, wide].map(|config| config.init(1, &device));
         let numbers = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        let ratios = numbers(wide.token_embedding.val()).into_iter().zip(numbers(narrow.token_embedding.val()));
+        let embedding = |decoder: &Decoder| numbers(decoder.token_embedding.parameter().expect("trained").val());
+        let ratios = embedding(&wide).into_iter().zip(embedding(&narrow));
         assert!(ratios.map(|(wide, narrow)| wide / narrow).all(|ratio| (ratio - 5.0).abs() < 1e-4));
-        let query = |decoder: &Decoder| numbers(decoder.blocks[0].attention.query.weight.val());
+        let query = |decoder: &Decoder| {
+            let query = decoder.blocks[0].attention.query.as_ref().expect("not joined");
+            numbers(query.merged_weight())
+        };
         assert_eq!(query(&wide), query(&narrow));
     }
 

@@ -29,6 +29,7 @@ pub mod attention;
 pub mod feed_forward;
 pub mod norm;
 pub mod linear;
+mod weight;
 pub mod position;
 pub mod cache;
 pub mod checkpointing;

@@ -6,102 +6,101 @@ use fireclay_kernels::{Head, StoredWeight, linears};
 pub use fireclay_kernels::{Precision, WeightStorage, linear};
 
 use crate::lora::Adapter;
+use crate::weight::Weight;
 
 /// `y = x·W + b`, plus the result of its adapter, if any.
 #[derive(Module, Debug)]
 pub struct Linear {
-    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s. Empty if the weight is `stored`.
-    pub(crate) weight: Param<Tensor<2>>,
+    /// `[inputs, outputs]`: GPT-2's layout, the transpose of `PyTorch`'s.
+    weight: Weight,
     /// `[outputs]`
     bias: Option<Param<Tensor<1>>>,
     pub(crate) lora: Option<Adapter>,
-    /// The weight in a format that cannot be trained.
-    #[module(skip)]
-    stored: Option<StoredWeight>,
 }
 
 impl Linear {
     /// A map with the given weight `[inputs, outputs]` and bias `[outputs]`.
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor), lora: None, stored: None }
+        Self::of_weight(Weight::trained(weight), bias)
     }
 
-    /// A map whose weight is not trained.
+    /// A map with the given weight `[inputs, outputs]`, trained or not, and bias `[outputs]`.
     #[must_use]
-    pub(crate) fn of_stored(weight: StoredWeight, bias: Option<Tensor<1>>, device: &Device) -> Self {
-        Self { stored: Some(weight), ..Self::new(Tensor::zeros([0, 0], device), bias) }
+    pub(crate) fn of_weight(weight: Weight, bias: Option<Tensor<1>>) -> Self {
+        Self { weight, bias: bias.map(Param::from_tensor), lora: None }
     }
 
     /// Inputs and outputs.
     #[must_use]
     pub(crate) fn dims(&self) -> [usize; 2] {
-        self.stored.as_ref().map_or_else(|| self.weight.dims(), StoredWeight::dims)
+        match &self.weight {
+            Weight::Trained(weight) => weight.dims(),
+            Weight::Stored(stored) => stored.dims(),
+        }
     }
 
     /// Whether it has no adapter and its weight can be trained.
     #[must_use]
     pub(crate) fn is_whole(&self) -> bool {
-        self.lora.is_none() && self.stored.is_none()
+        self.lora.is_none() && !self.is_stored()
     }
 
     /// Whether the weight is in a format that cannot be trained.
     #[must_use]
     pub(crate) fn is_stored(&self) -> bool {
-        self.stored.is_some()
+        self.weight.is_stored()
     }
 
-    /// The weight without the adapter. `[inputs, outputs]`
-    fn bare_weight(&self) -> Tensor<2> {
-        match &self.stored {
-            Some(stored) => on_device_of(stored.widened(), &self.weight.device()),
-            None => self.weight.val(),
-        }
-    }
-
-    /// The weight with the adapter added. `[inputs, outputs]`
+    /// The weight with the adapter added, without gradients. `[inputs, outputs]`
     #[must_use]
     pub(crate) fn merged_weight(&self) -> Tensor<2> {
+        let bare = match &self.weight {
+            Weight::Trained(weight) => without_gradients(weight.val()),
+            Weight::Stored(stored) => stored.widened(),
+        };
         match &self.lora {
-            Some(adapter) => (self.bare_weight() + adapter.delta()).detach(),
-            None => self.bare_weight(),
+            Some(adapter) => bare + without_gradients(adapter.delta()),
+            None => bare,
         }
     }
 
-    /// The map with its adapter merged into its weight, which can be trained.
+    /// The map with its adapter merged into its weight, which can be trained, on `device`.
     #[must_use]
-    pub(crate) fn merged(mut self) -> Self {
+    pub(crate) fn merged(mut self, device: &Device) -> Self {
         if !self.is_whole() {
-            let weight = self.merged_weight();
-            (self.lora, self.stored) = (None, None);
-            self.weight = Param::from_tensor(weight);
+            self.weight = Weight::trained(on_device_of(self.merged_weight(), device));
+            self.lora = None;
         }
         self
     }
 
     /// The map with its results multiplied by `factor`.
+    ///
+    /// # Panics
+    /// When its weight cannot be trained.
     #[must_use]
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
-        self.weight = self.weight.map(|weight| weight * factor);
+        let Weight::Trained(weight) = self.weight else { panic!("a weight is scaled before it is stored") };
+        self.weight = Weight::Trained(weight.map(|weight| weight * factor));
         self.bias = self.bias.map(|bias| bias.map(|bias| bias * factor));
         self
     }
 
     /// One map that computes several maps of the same input; their outputs follow one another. None of them has an
     /// adapter, and all or none have a bias.
+    ///
+    /// # Panics
+    /// When a weight cannot be trained.
     #[must_use]
-    pub(crate) fn joined(maps: &[&Self]) -> Self {
-        let weights = maps.iter().map(|map| map.weight.val()).collect();
+    pub(crate) fn joined(maps: &[Self]) -> Self {
+        let weights = maps.iter().map(|map| map.trained().val()).collect();
         let biases: Option<Vec<_>> = maps.iter().map(|map| map.bias.as_ref().map(Param::val)).collect();
         Self::new(Tensor::cat(weights, 1), biases.map(|biases| Tensor::cat(biases, 0)))
     }
 
-    /// The map without its weight, after it was joined into another.
-    #[must_use]
-    pub(crate) fn emptied(mut self) -> Self {
-        let device = self.weight.device();
-        self.weight = self.weight.map(|_| Tensor::zeros([0, 0], &device));
-        self
+    fn trained(&self) -> &Param<Tensor<2>> {
+        self.weight.parameter().expect("the weight of a whole map is trained")
     }
 
     /// The map with its weight in another format, for inference; one that is stored already stays as it is.
@@ -117,19 +116,17 @@ impl Linear {
     }
 
     fn stored_by(mut self, store: impl Fn(Tensor<2>) -> StoredWeight) -> Self {
-        if self.stored.is_none() {
-            self.stored = Some(store(self.weight.val()));
-        }
+        self.weight = self.weight.stored_by(&store);
         self.lora = self.lora.map(|adapter| adapter.stored_by(store));
-        self.emptied()
+        self
     }
 
     /// The map as a head, if it is only a product with its weight.
     pub(crate) fn as_head(&self) -> Option<Head> {
         let plain = self.bias.is_none() && self.lora.is_none();
-        plain.then(|| match &self.stored {
-            Some(stored) => Head::Stored(stored.clone()),
-            None => Head::Matrix(self.weight.val()),
+        plain.then(|| match &self.weight {
+            Weight::Trained(weight) => Head::Matrix(weight.val()),
+            Weight::Stored(stored) => Head::Stored(stored.clone()),
         })
     }
 
@@ -140,10 +137,7 @@ impl Linear {
     pub fn forward(&self, x: Tensor<2>, precision: Precision) -> Tensor<2> {
         let added = self.lora.as_ref().map(|adapter| adapter.forward(x.clone(), precision));
         let bias = self.bias.as_ref().map(Param::val);
-        let y = match &self.stored {
-            Some(weight) => weight.linear(x, bias, precision),
-            None => linear(x, self.weight.val(), bias, precision),
-        };
+        let y = self.weight.linear(x, bias, precision);
         match added {
             Some(added) => y + added,
             None => y,
@@ -162,8 +156,12 @@ impl Linear {
             return maps.map(|map| map.forward(x.clone(), precision));
         }
         let bias = |map: &Self| map.bias.as_ref().expect("all have one").val();
-        linears(x, maps.map(|map| map.weight.val()), (biases == M).then(|| maps.map(bias)), precision)
+        linears(x, maps.map(|map| map.trained().val()), (biases == M).then(|| maps.map(bias)), precision)
     }
+}
+
+fn without_gradients(tensor: Tensor<2>) -> Tensor<2> {
+    if tensor.device().is_autodiff() { tensor.inner() } else { tensor }
 }
 
 /// A tensor without gradients, on `device`.

@@ -1,7 +1,7 @@
 //! Normalisation over the last axis.
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use fireclay_kernels::{Angles, norm, norm_rotary, rotary};
 
 /// Layer norm, `(x − mean) / √(var + ε) · gain + bias` (Ba et al. 2016), or, without a bias, RMS norm,
@@ -27,6 +27,11 @@ impl Norm {
     pub(crate) fn zero_centred(mut self, zero_centred: bool) -> Self {
         self.zero_centred = zero_centred;
         self
+    }
+
+    /// Device of the gain.
+    pub(crate) fn device(&self) -> Device {
+        self.weight.val().device()
     }
 
     fn gain(&self) -> Tensor<1> {

@@ -8,7 +8,7 @@ mod config;
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use fireclay_kernels::{StoredWeight, WeightStorage};
 
@@ -18,6 +18,7 @@ pub use config::{AdapterSize, LoraConfig};
 use crate::block::Block;
 use crate::init::{WeightSource, uniform};
 use crate::linear::{Linear, on_device_of};
+use crate::weight::Weight;
 use crate::{Decoder, ModelError};
 
 impl Decoder {
@@ -69,15 +70,14 @@ impl Decoder {
         let mut decoder = self.clone();
         let device = self.device();
         let had_lora = decoder.lora.take().is_some();
-        if let Some(stored) = decoder.stored_embedding.take() {
-            let embedding = on_device_of(stored.widened().transpose(), &device);
-            decoder.token_embedding = Param::from_tensor(embedding);
+        if let Weight::Stored(stored) = &decoder.token_embedding {
+            decoder.token_embedding = Weight::trained(on_device_of(stored.widened().transpose(), &device));
         } else if !had_lora && !decoder.has_stored_maps() {
             return decoder;
         }
-        decoder.head = decoder.head.map(Linear::merged);
+        decoder.head = decoder.head.map(|head| head.merged(&device));
         for (_, map) in decoder.blocks.iter_mut().flat_map(Block::linear_maps) {
-            *map = map.clone().merged();
+            *map = map.clone().merged(&device);
         }
         decoder.set_require_grad(true)
     }
@@ -102,12 +102,8 @@ impl Decoder {
     /// The decoder with embedding and matrices in a format in which they are not trained.
     #[must_use]
     pub(crate) fn with_stored_weights(mut self, format: WeightStorage) -> Self {
-        let device = self.device();
-        if self.stored_embedding.is_none() {
-            let embedding = self.token_embedding.val().transpose();
-            self.stored_embedding = Some(StoredWeight::new(embedding, format));
-            self.token_embedding = Param::from_tensor(Tensor::zeros([0, 0], &device));
-        }
+        self.token_embedding =
+            self.token_embedding.stored_by(|embedding| StoredWeight::new(embedding.transpose(), format));
         self.head = self.head.map(|head| head.frozen(format));
         for (_, map) in self.blocks.iter_mut().flat_map(Block::linear_maps) {
             *map = map.clone().frozen(format);

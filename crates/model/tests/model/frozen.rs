@@ -161,3 +161,16 @@ fn what_is_saved_is_the_merged_model_and_adapters_come_back() {
         assert!(difference < 1e-4, "{name}: inference {difference}");
     });
 }
+
+#[test]
+fn a_frozen_weight_is_no_parameter() {
+    frozen(|name, decoder| {
+        let decoder = adapted(decoder);
+        let mut matrices = decoder.named_parameters();
+        matrices.retain(|parameter| parameter.data.shape().len() == 2 && parameter.name != "position_embedding");
+        let adapters = |name: &str| name.ends_with(".lora.a") || name.ends_with(".lora.b");
+        let others: Vec<_> = matrices.iter().map(|parameter| &parameter.name).filter(|name| !adapters(name)).collect();
+        assert!(others.is_empty(), "{name}: {others:?} can be trained");
+        assert!(matrices.iter().any(|parameter| parameter.name == "blocks.0.attention.output.lora.a"), "{name}");
+    });
+}

@@ -20,6 +20,7 @@ use crate::init::EMBEDDING;
 use crate::linear::Linear;
 use crate::parameters::for_each_parameter;
 use crate::position::sinusoids;
+use crate::weight::Weight;
 use crate::{Decoder, ModelError};
 
 /// Source of a tensor's numbers. Parameters stay on the device and are copied to the host one at a time, when they are
@@ -146,21 +147,7 @@ pub(in crate::huggingface) fn write_decoder(
     path: &Path,
     format: WeightFormat,
 ) -> Result<(), ModelError> {
-    let mut parameters = sources(decoder);
-    parameters.retain(|(name, _)| !is_adapter(name));
-    let mut maps = decoder.maps_to_merge();
-    for (name, source) in &mut parameters {
-        match &decoder.stored_embedding {
-            Some(stored) if name == EMBEDDING => *source = Source::Rows(stored.clone()),
-            _ => {
-                if let Some(map) = maps.remove(name) {
-                    *source = Source::Map(map);
-                }
-            }
-        }
-    }
-    assert!(maps.is_empty(), "every map is a parameter");
-    write_whole(parameters, decoder.config(), path, format)
+    write_whole(merged_sources(decoder), decoder.config(), path, format)
 }
 
 fn write_whole(
@@ -177,7 +164,7 @@ fn write_whole(
 
 /// The tensors of a decoder's GGUF file.
 pub(crate) fn gguf_tensors(decoder: &Decoder, config: &DecoderConfig) -> Vec<GgufTensor> {
-    stored_tensors(sources(decoder), |name| place_in_gguf(config, name))
+    stored_tensors(merged_sources(decoder), |name| place_in_gguf(config, name))
 }
 
 /// Writes the adapters of a decoder alone, in f32.
@@ -245,14 +232,25 @@ fn stored_tensors(parameters: Vec<(String, Source)>, place: impl Fn(&str) -> Pla
     tensors.into_values().collect()
 }
 
+/// Every tensor of a decoder by name: its parameters, and what is no parameter because it is stored or because an
+/// adapter is merged into it.
+fn merged_sources(decoder: &Decoder) -> Vec<(String, Source)> {
+    let maps = decoder.maps_to_merge();
+    let mut found = sources(decoder);
+    found.retain(|(name, _)| !is_adapter(name) && !maps.contains_key(name));
+    found.extend(maps.into_iter().map(|(name, map)| (name, Source::Map(map))));
+    if let Weight::Stored(stored) = &decoder.token_embedding {
+        found.push((EMBEDDING.into(), Source::Rows(stored.clone())));
+    }
+    found
+}
+
 /// Every parameter with its name in a decoder or score model.
 fn sources(model: &impl Module) -> Vec<(String, Source)> {
     let mut found = vec![];
     for_each_parameter(model, |name, _, numbers, shape| {
         let source = match *shape {
             [_] => Source::Vector(numbers),
-            // In a reshape, 0 would mean "unchanged".
-            [rows, columns] if rows * columns == 0 => Source::Matrix(Tensor::empty([rows, columns], &numbers.device())),
             [rows, columns] => Source::Matrix(numbers.reshape([rows, columns])),
             _ => unreachable!("a decoder's parameters are vectors and matrices"),
         };
