@@ -77,7 +77,7 @@ impl Default for TopicShares {
             people: 9,
             unknown: 10,
             recall: 9,
-            chinese: 12,
+            chinese: 10,
             turns: 14,
         }
     }
@@ -252,7 +252,7 @@ impl Assistant {
     }
 
     fn chinese(&self, dice: &mut Dice) -> Exchange {
-        match dice.weighted(&[56, 25, 10, 9]) {
+        match dice.weighted(&[60, 20, 10, 10]) {
             0 => intent::draw(chinese::TALK, Language::Chinese, self.split, dice),
             1 => story::exchange(Language::Chinese, self.split, dice),
             2 => sums::exchange(self.problems, Language::Chinese, self.split, dice),

@@ -117,27 +117,6 @@ pub const ROLES: Divided<CastRole> = Divided {
     held_out: &[CastRole { kind: "王子", measure: "位", he: "他", elder: "王后", names: &[] }],
 };
 
-/// Grown-ups of many trades: what they are has to be copied from the request. All are 位 and have names of children.
-const TRADES: &[(&str, &str)] = &[
-    ("女王", "她"),
-    ("仙女", "她"),
-    ("王妃", "她"),
-    ("女巫", "她"),
-    ("骑士", "他"),
-    ("渔夫", "他"),
-    ("猎人", "他"),
-    ("木匠", "他"),
-    ("铁匠", "他"),
-    ("裁缝", "他"),
-    ("厨师", "他"),
-    ("画家", "他"),
-    ("船长", "他"),
-    ("水手", "他"),
-    ("王爷", "他"),
-    ("老师", "他"),
-    ("医生", "他"),
-];
-
 /// Percentage of training's animals, and of its names, that are rare or made up, so that a model copies them.
 const RARE: usize = 65;
 
@@ -215,10 +194,6 @@ pub fn chinese_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
         }
         1 => ("小女孩".to_owned(), "个", "她", &[] as &[&str]),
         2 => ("小男孩".to_owned(), "个", "他", &[] as &[&str]),
-        _ if split == Split::Train && dice.chance(RARE) => {
-            let &(kind, he) = dice.pick(TRADES);
-            (kind.to_owned(), "位", he, &[] as &[&str])
-        }
         _ => {
             let &CastRole { kind, measure, he, elder, names } = dice.pick(ROLES.of(split));
             bindings.set("elder", elder);
