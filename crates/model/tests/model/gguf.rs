@@ -73,6 +73,25 @@ fn what_is_written_in_f32_gives_the_same_logits() {
     }
 }
 
+/// Files that nothing of ours wrote: `make_gguf_fixtures.py` holds llama.cpp to the same logits.
+#[test]
+fn a_phi3_as_llama_cpp_converts_it_gives_the_logits_of_its_folder() {
+    for name in ["phi3", "phi3_long"] {
+        let (folder, file) = (format!("families/{name}"), fixture(&format!("gguf/{name}.gguf")));
+        let decoder = load(&file, &device()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let from_folder = model(&folder);
+        assert_eq!(decoder.config().family, Family::Phi3);
+        assert_eq!(decoder.config().sliding_window, from_folder.config().sliding_window, "{name}");
+        // Longer than the original context of phi3_long; `parity.rs` holds the folders to transformers.
+        let difference = distance(decoder.forward(ids(), None), from_folder.forward(ids(), None));
+        assert!(difference < 1e-5, "{name}: {difference}");
+        // Of a text that is not longer than the original context, with the short factors.
+        let short = ids().narrow(1, 0, 7);
+        let difference = distance(decoder.forward(short.clone(), None), from_folder.forward(short, None));
+        assert!(difference < 1e-5, "{name}: {difference}");
+    }
+}
+
 #[test]
 fn other_types_are_rounded_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
