@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Number of values of a row that share a scale in [`WeightStorage::Int8`].
+/// Number of weights that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
 /// Number format of weights that are not trained. Sums are always f32. The other factor is f32 too, except with 8-bit
-/// weights [for inference](super::StoredWeight::for_inference): there it has 16 bits on the CPU.
+/// weights [for inference](super::StoredWeight::for_inference): there it has 8 bits on the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {

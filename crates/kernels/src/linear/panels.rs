@@ -18,7 +18,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::cpu::column_sums;
-use super::int8::{self, Pairs, Rounded};
+use super::int8::{self, IntegerPanels, RoundedInputs};
 use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
 use crate::attention::flash::{Left, Product, SharedOutput, buffers};
@@ -51,12 +51,13 @@ pub(crate) struct Panels {
 enum PanelValues {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
-    /// `[panels, I / 2]`, pairs of inputs one after the other. The weight is the value times its block's scale,
-    /// `[panels, I]`.
+    /// The weight is the value times its block's scale, `[panels, I]`.
     Int8 {
-        values: Vec<Pairs>,
+        values: Vec<[i8; PANEL]>,
         scales: Vec<f32>,
     },
+    /// In a layout of its own, for products of integers.
+    Integers(IntegerPanels),
     Blocks(Arc<dyn BlockWeight>),
 }
 
@@ -81,11 +82,20 @@ impl Panels {
                 PanelValues::Bf16(rounded.into_flattened())
             }
             WeightStorage::Int8 => {
-                let (rows, scales): (Vec<[i8; PANEL]>, Vec<f32>) = blocks.map(|block| rounded(&block)).unzip();
-                PanelValues::Int8 { values: rows.par_chunks(inputs).flat_map_iter(int8::pairs).collect(), scales }
+                let (values, scales) = blocks.map(|block| rounded(&block)).unzip();
+                PanelValues::Int8 { values, scales }
             }
         };
         Self { inputs, outputs, values }
+    }
+
+    /// `weight` in the given format for inference, where products with 8-bit weights are of integers.
+    pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
+        if format != WeightStorage::Int8 {
+            return Self::of(weight, format);
+        }
+        let [inputs, outputs] = weight.dims();
+        Self { inputs, outputs, values: PanelValues::Integers(IntegerPanels::of(weight)) }
     }
 
     /// A weight that stays in its blocks.
@@ -109,8 +119,10 @@ impl Panels {
 
     /// Appends the weights of some outputs, each output's inputs one after another.
     pub fn widen_outputs(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
-        if let PanelValues::Blocks(blocks) = &self.values {
-            return blocks.widen(outputs, into);
+        match &self.values {
+            PanelValues::Blocks(blocks) => return blocks.widen(outputs, into),
+            PanelValues::Integers(weights) => return weights.widen_outputs(outputs, into),
+            _ => {}
         }
         let mut block = [0.0; PANEL];
         let start = into.len();
@@ -145,21 +157,22 @@ impl Panels {
                     }
                 }
                 PanelValues::Int8 { values, scales } => {
-                    let pairs = &values[panel * self.inputs.div_ceil(2)..];
-                    for (out, (at, scale)) in out.iter_mut().zip((input..input + count).zip(&scales[start..])) {
-                        // The upper or the lower of two bytes; the shift is the same in every lane.
-                        let left = 8 * (1 - at % 2);
-                        let weight = |pair: [i8; 2]| i16::from_le_bytes(pair.map(i8::cast_unsigned)) << left >> 8;
-                        *out = mapped(&pairs[at / 2][first..], |pair| f32::from(weight(pair)) * *scale);
+                    for (out, (row, scale)) in out.iter_mut().zip(values[start..].iter().zip(&scales[start..])) {
+                        *out = mapped(&row[first..], |weight| f32::from(weight) * *scale);
                     }
                 }
-                PanelValues::Blocks(_) => unreachable!("blocks are widened by whole outputs"),
+                PanelValues::Integers(_) | PanelValues::Blocks(_) => unreachable!("these are widened by whole outputs"),
             },
         );
     }
 
-    /// `x·W + b` of `[rows, I]`, in f32.
+    /// `x·W + b` of `[rows, I]`, in f32 or by products of integers.
     pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
+        if let PanelValues::Integers(weights) = &self.values {
+            let y = self.multiply_integers(weights, x, rows, bias);
+            // SAFETY: the tasks cover every output of every row.
+            return unsafe { y.finish() };
+        }
         let y = SharedOutput::new(rows * self.outputs);
         // One row alone needs as many independent sums as possible.
         match (rows, &self.values) {
@@ -172,29 +185,21 @@ impl Panels {
         unsafe { y.finish() }
     }
 
-    /// [`multiply`](Self::multiply), but with 8-bit weights in integers, x rounded to 16 bits.
-    fn multiply_rounded(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
-        let PanelValues::Int8 { values, scales } = &self.values else { return self.multiply(x, rows, bias) };
+    /// [`multiply`](Self::multiply) by products of integers.
+    fn multiply_integers(&self, weights: &IntegerPanels, x: &[f32], rows: usize, bias: Option<&[f32]>) -> SharedOutput {
         let y = SharedOutput::new(rows * self.outputs);
-        let (panels, bands, pairs) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS), self.inputs.div_ceil(2));
+        let inputs = RoundedInputs::of(x, self.inputs);
+        let (panels, bands) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
         self.each(rows, panels * bands, |index| {
-            let (panel, first) = (index % panels, index / panels * ROWS);
-            let count = ROWS.min(rows - first);
-            let (values, scales) = (&values[panel * pairs..][..pairs], &scales[panel * self.inputs..][..self.inputs]);
-            let x = &x[first * self.inputs..(first + count) * self.inputs];
-            buffers::with([count * PANEL], |[sums]| {
+            let (panel, first) = (index / bands, index % bands * ROWS);
+            let some = first..rows.min(first + ROWS);
+            buffers::with([some.len() * PANEL], |[sums]| {
                 self.begin::<PANEL>(panel * PANEL, bias, sums);
-                let mut rounded = Rounded::default();
-                for (values, input) in values.chunks(int8::INPUTS / 2).zip((0..self.inputs).step_by(int8::INPUTS)) {
-                    let inputs = input..self.inputs.min(input + int8::INPUTS);
-                    rounded.set(x, self.inputs, inputs.clone(), &scales[inputs]);
-                    int8::add_products(&rounded, values, sums);
-                }
+                int8::add_products(&inputs, some, weights.panel(panel), sums);
                 self.write::<PANEL>(first, panel * PANEL, sums, &y);
             });
         });
-        // SAFETY: the tasks cover every output of every row.
-        unsafe { y.finish() }
+        y
     }
 
     /// Runs tasks on all threads if that pays.
@@ -336,15 +341,9 @@ fn rounded(block: &[f32; PANEL]) -> ([i8; PANEL], f32) {
     (block.map(|x| (x / scale).round() as i8), scale)
 }
 
-/// `x·W + b`; at bf16 precision x is rounded first. With 8-bit weights it may be rounded to 16 bits instead of f32.
-pub(super) fn linear(
-    x: Tensor<2>,
-    weight: &Arc<Panels>,
-    bias: Option<Tensor<1>>,
-    precision: Precision,
-    rounds_inputs: bool,
-) -> Tensor<2> {
-    let kernel = PanelLinear { weight: weight.clone(), precision, rounds_inputs };
+/// `x·W + b`; at bf16 precision x is rounded first.
+pub(super) fn linear(x: Tensor<2>, weight: &Arc<Panels>, bias: Option<Tensor<1>>, precision: Precision) -> Tensor<2> {
+    let kernel = PanelLinear { weight: weight.clone(), precision };
     match bias {
         Some(bias) => apply(kernel, [x.into_dispatch(), bias.into_dispatch()]),
         None => apply(kernel, [x.into_dispatch()]),
@@ -356,7 +355,6 @@ pub(super) fn linear(
 struct PanelLinear {
     weight: Arc<Panels>,
     precision: Precision,
-    rounds_inputs: bool,
 }
 
 impl Kernel for PanelLinear {
@@ -371,10 +369,7 @@ impl Kernel for PanelLinear {
                 &rounded
             }
         };
-        let y = match self.rounds_inputs {
-            true => self.weight.multiply_rounded(x, rows, bias),
-            false => self.weight.multiply(x, rows, bias),
-        };
+        let y = self.weight.multiply(x, rows, bias);
         Forward { output: tensor(y, [rows, self.weight.outputs]), saved: vec![] }
     }
 

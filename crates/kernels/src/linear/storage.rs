@@ -18,8 +18,6 @@ use crate::Precision;
 pub struct StoredWeight {
     outputs: usize,
     values: StoredValues,
-    /// Whether products with 8-bit weights round their other factor to 16 bits.
-    rounds_inputs: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -38,22 +36,27 @@ impl StoredWeight {
         let outputs = weight.dims()[1];
         #[cfg(feature = "flex")]
         if crate::op::on_host(&weight) {
-            let values = StoredValues::Panels(Arc::new(Panels::of(weight, format)));
-            return Self { outputs, values, rounds_inputs: false };
+            return Self { outputs, values: StoredValues::Panels(Arc::new(Panels::of(weight, format))) };
         }
         let values = match format {
             WeightStorage::F32 => StoredValues::Tensor(Box::new(weight)),
             WeightStorage::Bf16 => StoredValues::Tensor(Box::new(weight.cast(FloatDType::BF16))),
             WeightStorage::Int8 => StoredValues::Tensor(Box::new(quantized(&weight))),
         };
-        Self { outputs, values, rounds_inputs: false }
+        Self { outputs, values }
     }
 
-    /// [`new`](Self::new) for inference: on the CPU, products with 8-bit weights round x to 16 bits, with one step size
-    /// for 128 inputs, which takes half the time. The error is a hundredth of that of rounding the weights.
+    /// [`new`](Self::new) for inference. On the CPU, 8-bit weights are multiplied as integers: a scale is shared by
+    /// [`INT8_BLOCK`] inputs of an output, not outputs of an input, and products round x to 8 bits, with one step size
+    /// for as many inputs.
     #[must_use]
     pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
-        Self { rounds_inputs: true, ..Self::new(weight, format) }
+        #[cfg(feature = "flex")]
+        if crate::op::on_host(&weight) {
+            let outputs = weight.dims()[1];
+            return Self { outputs, values: StoredValues::Panels(Arc::new(Panels::for_inference(weight, format))) };
+        }
+        Self::new(weight, format)
     }
 
     /// A weight that stays in its blocks on the CPU; elsewhere it is widened to f32.
@@ -63,12 +66,12 @@ impl StoredWeight {
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
             let values = StoredValues::Panels(Arc::new(Panels::of_blocks(blocks)));
-            return Self { outputs, values, rounds_inputs: false };
+            return Self { outputs, values };
         }
         let mut rows = Vec::with_capacity(inputs * outputs);
         blocks.widen(0..outputs, &mut rows);
         let rows = Tensor::<2>::from_data(TensorData::new(rows, [outputs, inputs]), &device.clone().inner());
-        Self { outputs, values: StoredValues::Tensor(Box::new(rows.transpose())), rounds_inputs: false }
+        Self { outputs, values: StoredValues::Tensor(Box::new(rows.transpose())) }
     }
 
     /// The weight widened to f32.
@@ -107,7 +110,7 @@ impl StoredWeight {
             }
             StoredValues::Tensor(tensor) => linear(x, (**tensor).clone(), bias, precision),
             #[cfg(feature = "flex")]
-            StoredValues::Panels(panels) => super::panels::linear(x, panels, bias, precision, self.rounds_inputs),
+            StoredValues::Panels(panels) => super::panels::linear(x, panels, bias, precision),
         }
     }
 }

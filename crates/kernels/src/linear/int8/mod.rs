@@ -1,109 +1,152 @@
-//! Integer products with 8-bit weights: the other factor is rounded to 16 bits, so that one instruction multiplies two
-//! numbers in place of one f32, and weights need not be widened in memory.
+//! Products of integers, for inference with 8-bit weights: the inputs are rounded to 8 bits too, so that one
+//! instruction multiplies and adds four numbers for each output, and weights are never widened.
 //!
-//! The scales of the weights are multiplied into the other factor before it is rounded. [`INPUTS`] of its numbers share
-//! a step size, the largest magnitude divided by 32,767; the error is a hundredth of that of rounding the weights. Sums
-//! within these inputs are exact, so that every instruction set, and any number of rows, gives the same bits.
+//! [`BLOCK`] consecutive inputs share a step size in each row, and a scale in each output's weights. Their contribution
+//! to an output is an exact sum of integers times both; contributions are added in f32, in the order of the inputs. So
+//! every instruction set, and any number of rows, gives the same bits.
 
 use std::ops::Range;
 
-use super::INT8_BLOCK as PANEL;
-use crate::simd::vectorize;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
 
+use super::INT8_BLOCK as BLOCK;
+use crate::simd::{larger, vectorize};
+
+mod inputs;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Numbers of the other factor that share a step size. Their sums stay below 2³¹: 128 · 32,767 · 127 does.
-pub(super) const INPUTS: usize = 128;
-/// Largest magnitude of a rounded number.
-const LARGEST: f32 = 32_767.0;
+pub(super) use inputs::RoundedInputs;
 
-/// Weights of a panel's outputs for two consecutive inputs, side by side: one instruction multiplies and adds both.
-pub(super) type Pairs = [[i8; 2]; PANEL];
+/// Number of outputs in a panel.
+pub(super) const PANEL: usize = 64;
+/// Number of inputs that one instruction multiplies.
+const QUAD: usize = 4;
+/// A weight of 0 in memory: weights are stored without a sign, as one of the instruction's factors has none.
+const ZERO: u8 = 128;
 
-/// 8-bit weights of a panel: the [`Pairs`] of each two inputs, the last padded with zeros.
-pub(super) fn pairs(rows: &[[i8; PANEL]]) -> Vec<Pairs> {
-    let of_two = |two: &[[i8; PANEL]]| {
-        let second = two.get(1).unwrap_or(&[0; PANEL]);
-        std::array::from_fn(|output| [two[0][output], second[output]])
-    };
-    rows.chunks(2).map(of_two).collect()
+/// Weights of [`BLOCK`] inputs and the outputs of a panel.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub(super) struct IntegerBlock {
+    /// For each four inputs those of every output, plus [`ZERO`].
+    weights: [[[u8; QUAD]; PANEL]; BLOCK / QUAD],
+    /// A weight is the stored number, less [`ZERO`], times this.
+    scales: [f32; PANEL],
 }
 
-/// Numbers rounded to 16 bits, `[rows, INPUTS]`, and the step size of each row.
-#[derive(Default)]
-pub(super) struct Rounded {
-    values: Vec<i16>,
-    steps: Vec<f32>,
+impl IntegerBlock {
+    /// Rounds weights `[inputs, outputs]`, at most [`BLOCK`] and [`PANEL`] of them, of rows of memory `stride` apart:
+    /// `scale = max |w| / 127` over an output's inputs, `round(w / scale)`.
+    fn of(weights: &[f32], stride: usize, inputs: usize, outputs: usize) -> Self {
+        let mut block = Self { weights: [[[ZERO; QUAD]; PANEL]; BLOCK / QUAD], scales: [1.0; PANEL] };
+        let mut all = [[0.0f32; PANEL]; BLOCK];
+        for (row, weights) in all.iter_mut().zip(weights.chunks(stride)).take(inputs) {
+            row[..outputs].copy_from_slice(&weights[..outputs]);
+        }
+        vectorize(
+            #[inline(always)]
+            || {
+                let mut largest = [0.0f32; PANEL];
+                for row in &all {
+                    for (largest, x) in largest.iter_mut().zip(row) {
+                        *largest = larger(x.abs(), *largest);
+                    }
+                }
+                for (scale, largest) in block.scales.iter_mut().zip(largest) {
+                    *scale = if largest == 0.0 { 1.0 } else { largest / 127.0 };
+                }
+                for (weights, rows) in block.weights.iter_mut().zip(all.as_chunks::<QUAD>().0) {
+                    for (output, weights) in weights.iter_mut().enumerate() {
+                        for (weight, row) in weights.iter_mut().zip(rows) {
+                            let rounded = (row[output] / block.scales[output]).round_ties_even() as i8;
+                            *weight = rounded.cast_unsigned() ^ ZERO;
+                        }
+                    }
+                }
+            },
+        );
+        block
+    }
+
+    /// One weight in f32.
+    fn weight(&self, input: usize, output: usize) -> f32 {
+        let rounded = (self.weights[input / QUAD][output][input % QUAD] ^ ZERO).cast_signed();
+        f32::from(rounded) * self.scales[output]
+    }
 }
 
-impl Rounded {
-    /// Rounds some inputs (an even number of the first on, at most [`INPUTS`]) of rows of `x`, times the weights'
-    /// scales. Replaces the previous contents.
-    pub fn set(&mut self, x: &[f32], row_length: usize, inputs: Range<usize>, scales: &[f32]) {
-        let rows = x.len() / row_length;
-        self.values.resize(rows * INPUTS, 0);
-        self.steps.clear();
-        for (row, rounded) in x.chunks_exact(row_length).zip(self.values.chunks_exact_mut(INPUTS)) {
-            self.steps.push(round(&row[inputs.clone()], scales, rounded));
+/// A weight `[I, O]` of 8-bit integers in the layout that products of integers read: `[panels, blocks]`, padded with
+/// zeros.
+#[derive(Debug)]
+pub(super) struct IntegerPanels {
+    inputs: usize,
+    blocks: Vec<IntegerBlock>,
+}
+
+impl IntegerPanels {
+    /// Rounds a weight.
+    pub fn of(weight: Tensor<2>) -> Self {
+        let [inputs, outputs] = weight.dims();
+        let weight = weight.into_data();
+        let weight = weight.as_slice::<f32>().expect("a weight of f32");
+        let count = inputs.div_ceil(BLOCK);
+        let block = |index: usize| {
+            let (output, input) = (index / count * PANEL, index % count * BLOCK);
+            let (width, height) = (PANEL.min(outputs - output), BLOCK.min(inputs - input));
+            IntegerBlock::of(&weight[input * outputs + output..], outputs, height, width)
+        };
+        Self { inputs, blocks: (0..outputs.div_ceil(PANEL) * count).into_par_iter().map(block).collect() }
+    }
+
+    /// The blocks of a panel, in the order of the inputs.
+    pub fn panel(&self, panel: usize) -> &[IntegerBlock] {
+        let count = self.inputs.div_ceil(BLOCK);
+        &self.blocks[panel * count..][..count]
+    }
+
+    /// Appends the weights of some outputs in f32, each output's inputs one after another.
+    pub fn widen_outputs(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
+        for output in outputs {
+            let blocks = self.panel(output / PANEL);
+            into.extend((0..self.inputs).map(|input| blocks[input / BLOCK].weight(input % BLOCK, output % PANEL)));
         }
     }
 }
 
-/// Rounds `x · scales` and returns the step size; the remaining numbers become 0. NaN if a number is not finite.
-fn round(x: &[f32], scales: &[f32], rounded: &mut [i16]) -> f32 {
-    /// Adding it leaves the nearest integer in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    vectorize(
-        #[inline(always)]
-        || {
-            // Magnitudes compare as integers in the order of the numbers, with NaN above all.
-            let magnitude = |(x, scale): (&f32, &f32)| (x * scale).to_bits() & 0x7fff_ffff;
-            let largest = f32::from_bits(x.iter().zip(scales).map(magnitude).fold(0, u32::max));
-            let steps = LARGEST / largest;
-            let (used, rest) = rounded.split_at_mut(x.len());
-            rest.fill(0);
-            if !steps.is_normal() {
-                used.fill(0);
-                return if largest.is_finite() { 0.0 } else { f32::NAN };
-            }
-            for (rounded, (x, scale)) in used.iter_mut().zip(x.iter().zip(scales)) {
-                *rounded = (x * scale).mul_add(steps, ROUND).to_bits() as i16;
-            }
-            largest / LARGEST
-        },
-    )
-}
-
-/// Adds to the sums `[rows, PANEL]` the products of rounded rows with a panel's weights of the same inputs.
-pub(super) fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
-    let rows = rounded.steps.len();
-    assert!(weights.len() <= INPUTS / 2, "a rounded row has numbers for all weights");
-    assert!(rounded.values.len() == rows * INPUTS && sums.len() == rows * PANEL, "a row of sums for each rounded one");
+/// Adds to the sums `[rows, PANEL]` the products of some rows with a panel.
+pub(super) fn add_products(inputs: &RoundedInputs, rows: Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
+    assert!(panel.len() == inputs.blocks && rows.end <= inputs.rows, "inputs for every weight and row");
+    assert!(sums.len() == rows.len() * PANEL, "a row of sums for each row");
     #[cfg(target_arch = "x86_64")]
-    if x86::add_products(rounded, weights, sums) {
+    if x86::add_products(inputs, &rows, panel, sums) {
         return;
     }
-    add_portable(rounded, weights, sums);
+    add_portable(inputs, rows, panel, sums);
 }
 
 /// [`add_products`] for any CPU.
-fn add_portable(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
+fn add_portable(inputs: &RoundedInputs, rows: Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
     vectorize(
         #[inline(always)]
         || {
-            let rows = rounded.values.chunks_exact(INPUTS).zip(&rounded.steps);
-            for ((values, step), sums) in rows.zip(sums.as_chunks_mut::<PANEL>().0) {
-                let mut exact = [0i32; PANEL];
-                for (two, pairs) in values.as_chunks::<2>().0.iter().zip(weights) {
-                    for (sum, pair) in exact.iter_mut().zip(pairs) {
-                        *sum += i32::from(two[0]) * i32::from(pair[0]) + i32::from(two[1]) * i32::from(pair[1]);
+            for (index, block) in panel.iter().enumerate() {
+                for (row, sums) in rows.clone().zip(sums.as_chunks_mut::<PANEL>().0) {
+                    let rounded = inputs.block(row, index);
+                    let mut exact = [rounded.start; PANEL];
+                    for (x, weights) in rounded.values.as_chunks::<QUAD>().0.iter().zip(&block.weights) {
+                        for (sum, weights) in exact.iter_mut().zip(weights) {
+                            for (x, weight) in x.iter().zip(weights) {
+                                *sum += i32::from(*x) * i32::from(*weight);
+                            }
+                        }
                     }
-                }
-                for (sum, exact) in sums.iter_mut().zip(exact) {
-                    *sum = (exact as f32).mul_add(*step, *sum);
+                    for ((sum, exact), scale) in sums.iter_mut().zip(exact).zip(&block.scales) {
+                        *sum = (exact as f32).mul_add(scale * rounded.step, *sum);
+                    }
                 }
             }
         },

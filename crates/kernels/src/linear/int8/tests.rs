@@ -1,53 +1,64 @@
+#![expect(clippy::float_cmp, reason = "what is compared is exact")]
+
+use burn::tensor::{Device, TensorData};
+
 use super::*;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count as u32).map(|i| ((i * 37 + seed * 11) as f32 * 0.61).sin() * ((i % 7) as f32 + 0.1)).collect()
 }
 
-fn weights(inputs: usize) -> Vec<[i8; PANEL]> {
-    (0..inputs).map(|input| std::array::from_fn(|output| ((input * 71 + output * 29) % 255) as u8 as i8)).collect()
+/// Integers of at most 127; the first of each [`BLOCK`] is ±127, so that rounding leaves them as they are.
+fn integers(count: usize, seed: usize) -> Vec<f32> {
+    let largest = |i: usize| if (i / BLOCK + seed).is_multiple_of(3) { -127.0 } else { 127.0 };
+    let of = |i: usize| if i.is_multiple_of(BLOCK) { largest(i) } else { ((i * 71 + seed * 29) % 255) as f32 - 127.0 };
+    (0..count).map(of).collect()
 }
 
-/// The products by definition, in f64 except for the step sizes.
-fn expected(x: &[f32], scales: &[f32], weights: &[[i8; PANEL]]) -> Vec<f64> {
-    let scaled: Vec<f32> = x.iter().zip(scales).map(|(x, scale)| x * scale).collect();
-    let step = f64::from(scaled.iter().fold(0.0f32, |largest, x| largest.max(x.abs()))) / 32_767.0;
-    let of = |output: usize| {
-        let products = scaled.iter().zip(weights);
-        products.map(|(x, weights)| (f64::from(*x) / step).round() * step * f64::from(weights[output])).sum()
-    };
-    (0..PANEL).map(of).collect()
+/// A weight whose outputs are given one after another, each with its inputs.
+fn panels(outputs: &[Vec<f32>]) -> IntegerPanels {
+    let (width, height) = (outputs.len(), outputs[0].len());
+    let weight = Tensor::<2>::from_data(TensorData::new(outputs.concat(), [width, height]), &Device::flex());
+    IntegerPanels::of(weight.transpose() + Tensor::zeros([height, width], &Device::flex()))
+}
+
+/// The sums after adding products, which every instruction set gives.
+fn sums_of(inputs: &RoundedInputs, panel: &[IntegerBlock], start: &[f32]) -> Vec<f32> {
+    let (mut found, mut portable) = (start.to_vec(), start.to_vec());
+    add_products(inputs, 0..inputs.rows, panel, &mut found);
+    add_portable(inputs, 0..inputs.rows, panel, &mut portable);
+    let bits = |sums: &[f32]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&found), bits(&portable), "the best instructions");
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        let mut narrow = start.to_vec();
+        #[expect(unsafe_code, reason = "the CPU has the instructions")]
+        // SAFETY: it is checked, and the lengths are those of `add_products`.
+        unsafe {
+            x86::add_256(inputs, &(0..inputs.rows), panel, &mut narrow);
+        }
+        assert_eq!(bits(&narrow), bits(&portable), "AVX2");
+    }
+    found
 }
 
 #[test]
-fn products_are_those_of_rounded_numbers() {
-    for rows in 1..=13 {
-        for inputs in [1, 2, 7, 64, 127, INPUTS] {
-            let (x, scales, weights) = (numbers(rows * inputs, 1), numbers(inputs, 2), weights(inputs));
-            let mut rounded = Rounded::default();
-            rounded.set(&x, inputs, 0..inputs, &scales);
-            let start = numbers(rows * PANEL, 3);
-            let (mut found, mut portable) = (start.clone(), start.clone());
-            add_products(&rounded, &pairs(&weights), &mut found);
-            add_portable(&rounded, &pairs(&weights), &mut portable);
-            assert_eq!(found, portable, "{rows} rows of {inputs}: every instruction set gives the same bits");
-            #[cfg(target_arch = "x86_64")]
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                let mut narrow = start.clone();
-                #[expect(unsafe_code, reason = "the CPU has the instructions")]
-                // SAFETY: it is checked, and the lengths are those of `add_products`.
-                unsafe {
-                    x86::add_256(&rounded, &pairs(&weights), &mut narrow);
-                }
-                assert_eq!(narrow, portable, "{rows} rows of {inputs} by AVX2");
-            }
-            for (row, x) in x.chunks(inputs).enumerate() {
-                // A number half way between two steps may be rounded to either, and few are.
-                let allowed = 1e-3 + 4.0 * 127.0 * f64::from(rounded.steps[row]);
-                for (output, expected) in expected(x, &scales, &weights).into_iter().enumerate() {
+fn products_of_integers_are_exact() {
+    for inputs in [1, 2, 7, 64, 127, 130, 192] {
+        let outputs: Vec<Vec<f32>> = (0..50).map(|output| integers(inputs, output)).collect();
+        let panels = panels(&outputs);
+        for rows in 1..=13 {
+            let x: Vec<Vec<f32>> = (0..rows).map(|row| integers(inputs, 3 * row + 100)).collect();
+            let start: Vec<f32> = (0..rows * PANEL).map(|i| (i % 100) as f32 - 50.0).collect();
+            let found = sums_of(&RoundedInputs::of(&x.concat(), inputs), panels.panel(0), &start);
+            for (row, x) in x.iter().enumerate() {
+                for output in 0..PANEL {
                     let at = row * PANEL + output;
-                    let (ours, theirs) = (f64::from(found[at]), expected + f64::from(start[at]));
-                    assert!((ours - theirs).abs() <= allowed, "{rows}, {inputs}: {ours}, {theirs}");
+                    let products =
+                        |weights: &Vec<f32>| x.iter().zip(weights).map(|(x, weight)| x * weight).sum::<f32>();
+                    // What pads a panel adds nothing.
+                    let expected = start[at] + outputs.get(output).map_or(0.0, products);
+                    assert_eq!(found[at], expected, "{inputs} inputs, row {row} of {rows}, output {output}");
                 }
             }
         }
@@ -55,23 +66,67 @@ fn products_are_those_of_rounded_numbers() {
 }
 
 #[test]
+fn products_are_those_of_rounded_numbers() {
+    for inputs in [1, 63, 64, 130, 576] {
+        let outputs: Vec<Vec<f32>> = (0..PANEL as u32).map(|output| numbers(inputs, output + 1)).collect();
+        let panels = panels(&outputs);
+        for rows in [1, 2, 3, 4, 9] {
+            let x: Vec<Vec<f32>> = (0..rows as u32).map(|row| numbers(inputs, row + 100)).collect();
+            let found = sums_of(&RoundedInputs::of(&x.concat(), inputs), panels.panel(0), &vec![0.5; rows * PANEL]);
+            for (row, x) in x.iter().enumerate() {
+                for (output, weights) in outputs.iter().enumerate() {
+                    let (x, weights) = (rounded(x), rounded(weights));
+                    let expected = 0.5 + x.iter().zip(&weights).map(|(x, weight)| x * weight).sum::<f64>();
+                    // One number half way between two steps may be rounded to either.
+                    let most = |numbers: &[f64]| numbers.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+                    let allowed = 1e-4 + most(&x) * most(&weights) / 127.0;
+                    let off = (f64::from(found[row * PANEL + output]) - expected).abs();
+                    assert!(off <= allowed, "{inputs} inputs, row {row} of {rows}, output {output}: {off}");
+                }
+            }
+        }
+    }
+}
+
+/// What rounding leaves of numbers, in f64.
+fn rounded(numbers: &[f32]) -> Vec<f64> {
+    let of_block = |block: &[f32]| {
+        let step = f64::from(block.iter().fold(0.0f32, |largest, x| largest.max(x.abs()))) / 127.0;
+        block.iter().map(|x| (f64::from(*x) / step).round() * step).collect::<Vec<_>>()
+    };
+    numbers.chunks(BLOCK).flat_map(of_block).collect()
+}
+
+#[test]
+fn weights_come_back_rounded() {
+    let outputs: Vec<Vec<f32>> = (0..130).map(|output| numbers(200, output)).collect();
+    let mut wide = vec![];
+    panels(&outputs).widen_outputs(60..130, &mut wide);
+    for (wide, weights) in wide.chunks_exact(200).zip(&outputs[60..]) {
+        for (wide, expected) in wide.iter().zip(rounded(weights)) {
+            assert!((f64::from(*wide) - expected).abs() < 1e-6 * expected.abs().max(1.0), "{wide}: {expected}");
+        }
+    }
+}
+
+#[test]
 fn the_largest_products_do_not_overflow() {
-    let (x, scales) = (vec![3.0; INPUTS], vec![0.5; INPUTS]);
-    let mut rounded = Rounded::default();
-    rounded.set(&x, INPUTS, 0..INPUTS, &scales);
-    let mut sums = vec![0.0; PANEL];
-    add_products(&rounded, &pairs(&[[-127; PANEL]; INPUTS]), &mut sums);
-    let expected = -1.5 * 127.0 * INPUTS as f32;
-    assert!(sums.iter().all(|sum| (sum - expected).abs() < 1e-6 * expected.abs()), "{}: {expected}", sums[0]);
+    for weight in [-127.0, 127.0] {
+        let panels = panels(&vec![vec![weight; 2 * BLOCK]; PANEL]);
+        for x in [-127.0, 127.0] {
+            let found = sums_of(&RoundedInputs::of(&[x; 2 * BLOCK], 2 * BLOCK), panels.panel(0), &[0.0; PANEL]);
+            assert_eq!(found, [x * weight * (2 * BLOCK) as f32; PANEL]);
+        }
+    }
 }
 
 #[test]
 fn nan_stays_nan_and_zero_stays_zero() {
+    let panels = panels(&vec![vec![1.0; 3]; PANEL]);
     for (x, wanted) in [(f32::NAN, f32::NAN), (f32::INFINITY, f32::NAN), (0.0, 0.0), (1e-42, 0.0)] {
-        let mut rounded = Rounded::default();
-        rounded.set(&[0.0, x, 0.0], 3, 0..3, &[1.0; 3]);
+        let inputs = RoundedInputs::of(&[0.0, x, 0.0], 3);
         let mut sums = vec![0.0; PANEL];
-        add_products(&rounded, &pairs(&[[1; PANEL]; 3]), &mut sums);
+        add_products(&inputs, 0..1, panels.panel(0), &mut sums);
         assert!(sums.iter().all(|sum| sum.to_bits() == wanted.to_bits() || (sum.is_nan() && wanted.is_nan())), "{x}");
     }
 }

@@ -1,24 +1,26 @@
-//! Products of 16-bit numbers with 8-bit weights by vector instructions.
+//! Products of 8-bit numbers by vector instructions.
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 #![expect(unsafe_code, reason = "intrinsics, and the innermost loop goes by pointers that are checked before")]
 use std::arch::x86_64::*;
+use std::ops::Range;
 
-use super::{INPUTS, PANEL, Pairs, Rounded};
+use super::{IntegerBlock, PANEL, QUAD, RoundedInputs};
 
 /// Adds the products by the widest instructions of this CPU; false if it has none. The caller checks lengths.
-pub fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) -> bool {
+pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) -> bool {
     if is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("fma")
     {
         // SAFETY: the CPU has the instructions.
-        unsafe { add_512(rounded, weights, sums) };
+        unsafe { add_512(inputs, rows, panel, sums) };
         return true;
     }
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: as above.
-        unsafe { add_256(rounded, weights, sums) };
+        unsafe { add_256(inputs, rows, panel, sums) };
         return true;
     }
     false
@@ -26,23 +28,22 @@ pub fn add_products(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) -> b
 
 /// # Safety
 /// The CPU has the instructions; lengths have passed [`super::add_products`].
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn add_512(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
-    let mut rows = RemainingRows::new(rounded, weights, sums);
-    // SAFETY: the caller's promise. 6 × 4 sums, 4 vectors of weights and one of inputs are 29 of 32 registers; eight
-    // rows are computed as four and four, not six and two.
-    unsafe {
-        while rows.left >= 6 && rows.left != 8 {
-            rows.add::<Avx512, 6, 4>();
-        }
-        while rows.left >= 4 {
-            rows.add::<Avx512, 4, 4>();
-        }
-        match rows.left {
-            3 => rows.add::<Avx512, 3, 4>(),
-            2 => rows.add::<Avx512, 2, 4>(),
-            1 => rows.add::<Avx512, 1, 4>(),
-            _ => {}
+#[target_feature(enable = "avx512f,avx512vl,avx512vnni,avx2,fma")]
+pub unsafe fn add_512(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
+    for (index, block) in panel.iter().enumerate() {
+        let mut rest = RemainingRows { inputs, index, block, row: rows.start, sums: sums.as_mut_ptr() };
+        // SAFETY: the caller's promise. 4 × 4 sums leave registers free, and 6 × 4 are slower. One or two rows wait for
+        // memory, and read 32 bytes at a time a third faster than 64.
+        unsafe {
+            while rows.end - rest.row >= 4 {
+                rest.add::<Avx512, 4, 4>();
+            }
+            match rows.end - rest.row {
+                3 => rest.add::<Avx512, 3, 4>(),
+                2 => rest.add::<Vnni, 2, 8>(),
+                1 => rest.add::<Vnni, 1, 8>(),
+                _ => {}
+            }
         }
     }
 }
@@ -50,37 +51,42 @@ pub unsafe fn add_512(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
 /// # Safety
 /// As for [`add_512`].
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn add_256(rounded: &Rounded, weights: &[Pairs], sums: &mut [f32]) {
-    let mut rows = RemainingRows::new(rounded, weights, sums);
-    // SAFETY: the caller's promise. 4 × 2 sums leave room for the products on their way among 16 registers.
-    unsafe {
-        while rows.left >= 4 {
-            rows.add::<Avx2, 4, 2>();
-        }
-        match rows.left {
-            3 => rows.add::<Avx2, 3, 2>(),
-            2 => rows.add::<Avx2, 2, 4>(),
-            1 => rows.add::<Avx2, 1, 8>(),
-            _ => {}
+pub unsafe fn add_256(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
+    for (index, block) in panel.iter().enumerate() {
+        let mut rest = RemainingRows { inputs, index, block, row: rows.start, sums: sums.as_mut_ptr() };
+        // SAFETY: the caller's promise. 2 × 4 sums and 2 × 2 vectors of inputs leave room for weights and products among
+        // 16 registers.
+        unsafe {
+            while rows.end - rest.row >= 2 {
+                rest.add::<Avx2, 2, 4>();
+            }
+            if rest.row < rows.end {
+                rest.add::<Avx2, 1, 8>();
+            }
         }
     }
 }
 
-/// Vectors of 32-bit sums, whose lanes hold two 16-bit numbers of a factor.
+/// Vectors of 32-bit sums, each of a different output; four bytes of a factor are in each lane.
 trait Vector {
     /// Number of sums in a vector.
     const LANES: usize;
     type Integers: Copy;
+    type Floats: Copy;
+    /// Weights, and inputs, as `add_products` takes them.
+    type Weights: Copy;
+    type Inputs: Copy;
 
-    unsafe fn zero() -> Self::Integers;
-    /// Widens one pair for each lane.
-    unsafe fn widen(pairs: *const [i8; 2]) -> Self::Integers;
-    /// The same two inputs in every lane.
-    unsafe fn splat(two: i32) -> Self::Integers;
-    /// Adds the products of both numbers of a lane.
-    unsafe fn add_products(sum: Self::Integers, a: Self::Integers, b: Self::Integers) -> Self::Integers;
-    /// `sums + step · exact`
-    unsafe fn add_scaled(sums: *mut f32, exact: Self::Integers, step: f32);
+    unsafe fn splat(sum: i32) -> Self::Integers;
+    /// Four numbers without a sign for each lane.
+    unsafe fn weights(from: *const [u8; QUAD]) -> Self::Weights;
+    /// The same four numbers with a sign in every lane.
+    unsafe fn inputs(from: *const i8) -> Self::Inputs;
+    /// Adds the four products of each lane.
+    unsafe fn add_products(sum: Self::Integers, weights: Self::Weights, inputs: Self::Inputs) -> Self::Integers;
+    unsafe fn floats(from: *const f32) -> Self::Floats;
+    /// `sums + exact · (scales · step)`
+    unsafe fn add_scaled(sums: *mut f32, exact: Self::Integers, scales: Self::Floats, step: f32);
 }
 
 struct Avx512;
@@ -88,136 +94,189 @@ struct Avx512;
 impl Vector for Avx512 {
     const LANES: usize = 16;
     type Integers = __m512i;
+    type Floats = __m512;
+    type Weights = __m512i;
+    type Inputs = __m512i;
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn zero() -> __m512i {
-        _mm512_setzero_si512()
+    #[target_feature(enable = "avx512f")]
+    unsafe fn splat(sum: i32) -> __m512i {
+        _mm512_set1_epi32(sum)
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn widen(pairs: *const [i8; 2]) -> __m512i {
-        // SAFETY: the caller has 16 pairs.
-        _mm512_cvtepi8_epi16(unsafe { _mm256_loadu_si256(pairs.cast()) })
+    #[target_feature(enable = "avx512f")]
+    unsafe fn weights(from: *const [u8; QUAD]) -> __m512i {
+        // SAFETY: the caller has 16 of them.
+        unsafe { _mm512_loadu_si512(from.cast()) }
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn splat(two: i32) -> __m512i {
-        _mm512_set1_epi32(two)
+    #[target_feature(enable = "avx512f")]
+    unsafe fn inputs(from: *const i8) -> __m512i {
+        // SAFETY: the caller has four numbers.
+        _mm512_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn add_products(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-        _mm512_dpwssd_epi32(sum, a, b)
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    unsafe fn add_products(sum: __m512i, weights: __m512i, inputs: __m512i) -> __m512i {
+        _mm512_dpbusd_epi32(sum, weights, inputs)
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    unsafe fn add_scaled(sums: *mut f32, exact: __m512i, step: f32) {
+    #[target_feature(enable = "avx512f")]
+    unsafe fn floats(from: *const f32) -> __m512 {
+        // SAFETY: the caller has 16 numbers.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn add_scaled(sums: *mut f32, exact: __m512i, scales: __m512, step: f32) {
+        let scales = _mm512_mul_ps(scales, _mm512_set1_ps(step));
         // SAFETY: the caller has 16 sums.
         unsafe {
-            let scaled = _mm512_fmadd_ps(_mm512_cvtepi32_ps(exact), _mm512_set1_ps(step), _mm512_loadu_ps(sums));
-            _mm512_storeu_ps(sums, scaled);
+            _mm512_storeu_ps(sums, _mm512_fmadd_ps(_mm512_cvtepi32_ps(exact), scales, _mm512_loadu_ps(sums)));
         }
     }
 }
 
+/// What vectors of 8 lanes have in common.
+macro_rules! eight_lanes {
+    () => {
+        const LANES: usize = 8;
+        type Integers = __m256i;
+        type Floats = __m256;
+
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn splat(sum: i32) -> __m256i {
+            _mm256_set1_epi32(sum)
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn floats(from: *const f32) -> __m256 {
+            // SAFETY: the caller has 8 numbers.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn add_scaled(sums: *mut f32, exact: __m256i, scales: __m256, step: f32) {
+            let scales = _mm256_mul_ps(scales, _mm256_set1_ps(step));
+            // SAFETY: the caller has 8 sums.
+            unsafe {
+                _mm256_storeu_ps(sums, _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), scales, _mm256_loadu_ps(sums)));
+            }
+        }
+    };
+}
+
+/// Half of the registers of [`Avx512`].
+struct Vnni;
+
+impl Vector for Vnni {
+    eight_lanes!();
+    type Weights = __m256i;
+    type Inputs = __m256i;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn weights(from: *const [u8; QUAD]) -> __m256i {
+        // SAFETY: the caller has 8 of them.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn inputs(from: *const i8) -> __m256i {
+        // SAFETY: the caller has four numbers.
+        _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512vl,avx512vnni")]
+    unsafe fn add_products(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        _mm256_dpbusd_epi32(sum, weights, inputs)
+    }
+}
+
+/// There is no instruction for four products here that never overflows: the first and third, and the second and fourth
+/// of them, are multiplied as 16-bit numbers.
 struct Avx2;
 
 impl Vector for Avx2 {
-    const LANES: usize = 8;
-    type Integers = __m256i;
+    eight_lanes!();
+    type Weights = [__m256i; 2];
+    type Inputs = [__m256i; 2];
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn zero() -> __m256i {
-        _mm256_setzero_si256()
+    unsafe fn weights(from: *const [u8; QUAD]) -> [__m256i; 2] {
+        // SAFETY: the caller has 8 of them.
+        let all = unsafe { _mm256_loadu_si256(from.cast()) };
+        [_mm256_and_si256(all, _mm256_set1_epi16(0xff)), _mm256_srli_epi16::<8>(all)]
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn widen(pairs: *const [i8; 2]) -> __m256i {
-        // SAFETY: the caller has 8 pairs.
-        _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(pairs.cast()) })
+    unsafe fn inputs(from: *const i8) -> [__m256i; 2] {
+        // SAFETY: the caller has four numbers.
+        let all = _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() });
+        [_mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(all)), _mm256_srai_epi16::<8>(all)]
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn splat(two: i32) -> __m256i {
-        _mm256_set1_epi32(two)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn add_products(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
-        _mm256_add_epi32(sum, _mm256_madd_epi16(a, b))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn add_scaled(sums: *mut f32, exact: __m256i, step: f32) {
-        // SAFETY: the caller has 8 sums.
-        unsafe {
-            let scaled = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), _mm256_set1_ps(step), _mm256_loadu_ps(sums));
-            _mm256_storeu_ps(sums, scaled);
-        }
+    unsafe fn add_products(sum: __m256i, weights: [__m256i; 2], inputs: [__m256i; 2]) -> __m256i {
+        let [first, second] = [0, 1].map(|i| _mm256_madd_epi16(weights[i], inputs[i]));
+        _mm256_add_epi32(sum, _mm256_add_epi32(first, second))
     }
 }
 
-/// Rows that are still to be multiplied.
+/// Rows that are still to be multiplied with a block.
 struct RemainingRows<'a> {
-    values: *const i16,
-    steps: *const f32,
+    inputs: &'a RoundedInputs,
+    index: usize,
+    block: &'a IntegerBlock,
+    row: usize,
     sums: *mut f32,
-    left: usize,
-    weights: &'a [Pairs],
 }
 
-impl<'a> RemainingRows<'a> {
-    fn new(rounded: &'a Rounded, weights: &'a [Pairs], sums: &'a mut [f32]) -> Self {
-        let Rounded { values, steps } = rounded;
-        Self { values: values.as_ptr(), steps: steps.as_ptr(), sums: sums.as_mut_ptr(), left: steps.len(), weights }
-    }
-
+impl RemainingRows<'_> {
     /// Multiplies M rows, N vectors of outputs at a time.
     ///
     /// # Safety
     /// M rows are left, `N · LANES` divides [`PANEL`], and the CPU has the instructions.
     #[inline(always)]
     unsafe fn add<V: Vector, const M: usize, const N: usize>(&mut self) {
+        let rows: [_; M] = std::array::from_fn(|row| self.inputs.block(self.row + row, self.index));
         for first in (0..PANEL).step_by(N * V::LANES) {
-            // SAFETY: lengths are checked by the caller's caller; every vector lies inside a panel's 64 outputs.
+            // SAFETY: every vector lies inside a panel's 64 outputs; the sums are the caller's promise.
             unsafe {
-                let mut exact = [[V::zero(); N]; M];
-                for (two, pairs) in self.weights.iter().enumerate() {
-                    let mut columns = [V::zero(); N];
-                    for (v, column) in columns.iter_mut().enumerate() {
-                        *column = V::widen(pairs.as_ptr().add(first + v * V::LANES));
-                    }
-                    for (row, exact) in exact.iter_mut().enumerate() {
-                        let inputs = V::splat(self.values.add(row * INPUTS + 2 * two).cast::<i32>().read_unaligned());
-                        for (sum, column) in exact.iter_mut().zip(columns) {
-                            *sum = V::add_products(*sum, inputs, column);
+                let mut exact = rows.map(|row| [V::splat(row.start); N]);
+                for (quad, weights) in self.block.weights.iter().enumerate() {
+                    let inputs = rows.map(|row| V::inputs(row.values.as_ptr().add(quad * QUAD)));
+                    for v in 0..N {
+                        let weights = V::weights(weights.as_ptr().add(first + v * V::LANES));
+                        for (exact, inputs) in exact.iter_mut().zip(inputs) {
+                            exact[v] = V::add_products(exact[v], weights, inputs);
                         }
                     }
                 }
-                for (row, exact) in exact.iter().enumerate() {
-                    for (v, exact) in exact.iter().enumerate() {
+                for v in 0..N {
+                    let scales = V::floats(self.block.scales.as_ptr().add(first + v * V::LANES));
+                    for (row, exact) in exact.iter().enumerate() {
                         let sums = self.sums.add(row * PANEL + first + v * V::LANES);
-                        V::add_scaled(sums, *exact, *self.steps.add(row));
+                        V::add_scaled(sums, exact[v], scales, rows[row].step);
                     }
                 }
             }
         }
         // SAFETY: so many rows are left.
-        unsafe {
-            self.values = self.values.add(M * INPUTS);
-            self.steps = self.steps.add(M);
-            self.sums = self.sums.add(M * PANEL);
-        }
-        self.left -= M;
+        self.sums = unsafe { self.sums.add(M * PANEL) };
+        self.row += M;
     }
 }
