@@ -1,27 +1,28 @@
 //! bf16 products by the tile registers of Intel AMX.
 //!
-//! A tile register holds 16 rows of 64 bytes. Packed rows of A are read as tiles of 16 rows by 32 numbers along k, a
-//! packed panel of B as tiles of 16 pairs along k by 16 columns. Four tiles of sums, a block of 32 × 32 numbers of C,
-//! stay in registers over a part of k ("Intel 64 and IA-32 Architectures Optimization Reference Manual", chapter
-//! "Intel Advanced Matrix Extensions").
+//! A tile register holds 16 rows of 64 bytes: 16 rows of A by 32 numbers along k, or 16 pairs of numbers along k by 16
+//! columns of B. Four tiles of sums, a block of 32 × 32 numbers of C, stay in registers over a part of k ("Intel 64 and
+//! IA-32 Architectures Optimization Reference Manual", chapter "Intel Advanced Matrix Extensions").
+//!
+//! `blocking` is the order of blocks, `pack` packs operands tile by tile, `kernel` computes a block. [`Tiles`]
+//! multiplies tiles inside the rows and panels of vector registers instead; it is kept to be measured beside them.
 
 use std::arch::asm;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 
+pub(super) mod blocking;
+mod kernel;
+mod pack;
 #[cfg(test)]
 pub(super) mod software;
 
+use self::kernel::{BLOCK, TILE, TileProduct};
 use super::Start;
 use super::lane::{Lane, Register, Target};
 use super::number::Number;
 use super::vector_lanes::Pair;
 use super::vectors::{LANES, Vectors};
-
-/// Rows, and columns, of a block of C.
-const BLOCK: usize = 32;
-/// Rows of a tile.
-const TILE: usize = 16;
 
 /// A block of 32 × 32 numbers: `C ← start + A·B`. Addresses are in memory order, strides in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +58,12 @@ pub(super) trait TileUnit: Copy {
     /// # Safety
     /// The thread is prepared, and what the block points at is readable or, of C, writable.
     unsafe fn multiply(block: &AmxBlock);
+
+    /// Computes a block whose operands are packed in tiles.
+    ///
+    /// # Safety
+    /// As for [`multiply`](Self::multiply).
+    unsafe fn product(block: &TileProduct);
 
     /// Returns the thread to where it was before.
     ///
@@ -152,6 +159,11 @@ impl TileUnit for Hardware {
                 options(nostack),
             );
         }
+    }
+
+    unsafe fn product(block: &TileProduct) {
+        // SAFETY: the caller's promise.
+        unsafe { kernel::multiply(block) }
     }
 
     unsafe fn end() {

@@ -15,17 +15,17 @@ use super::vectors::{LANES, Vectors};
 
 /// Elements of k between two packings: a piece of 96 vectors of bf16 of this length, or 48 of f32, has the size of
 /// `PIECE_LANES`.
-const DEPTH_BLOCK: usize = 2048;
+pub(super) const DEPTH_BLOCK: usize = 2048;
 /// Largest number of lanes of the operand that all threads share: 16 MiB, which fits an L3 cache and bounds the size of
 /// the buffers.
-const SHARED_LANES: usize = 4 << 20;
+pub(super) const SHARED_LANES: usize = 4 << 20;
 /// Approximate number of lanes of a piece: half of an L2 cache of 512 KiB to 1 MiB.
 const PIECE_LANES: usize = 96 << 10;
 /// Smallest number of rows of a piece.
 const LEAST_ROWS: usize = 48;
 /// Number of multiplications that take as long as waking another thread and as packing one element.
-const PARALLEL_FROM: usize = 1 << 20;
-const PACKING: usize = 16;
+pub(super) const PARALLEL_FROM: usize = 1 << 20;
+pub(super) const PACKING: usize = 16;
 /// Number of steps along k that a thread packs at once if they are columns in memory: a multiple of a vector.
 const PACKED_STEPS: usize = 8 * LANES;
 /// Number of bands of C below which k is split as well, if it is long. Below it: the depth of such a split.
@@ -34,10 +34,10 @@ const SPLIT_DEPTH: usize = 1024;
 
 /// The output C, to which threads write in parallel.
 #[derive(Clone, Copy)]
-struct OutputBand {
-    c: *mut f32,
-    row_stride: usize,
-    start: Start,
+pub(super) struct OutputBand {
+    pub c: *mut f32,
+    pub row_stride: usize,
+    pub start: Start,
 }
 
 // SAFETY: pieces of work write to bands that do not overlap.
@@ -46,7 +46,7 @@ unsafe impl Send for OutputBand {}
 unsafe impl Sync for OutputBand {}
 
 impl OutputBand {
-    fn at(self, row: usize, col: usize) -> Self {
+    pub fn at(self, row: usize, col: usize) -> Self {
         let start = match self.start {
             Start::Row(first) => Start::Row(first.wrapping_add(col)),
             other => other,
@@ -56,7 +56,7 @@ impl OutputBand {
 }
 
 /// Runs `work` on 0..count, on all threads if `parallel`.
-fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
+pub(super) fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
     if parallel {
         (0..count).into_par_iter().with_max_len(1).for_each(work);
     } else {
@@ -70,22 +70,43 @@ fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + Sync) {
 /// The operands are readable. C is `a.count` rows of `b.count` numbers and writable, and initialised if the product
 /// starts from its contents; a row that it starts from has `b.count` numbers. The CPU has AVX-512 F, BW and BF16.
 pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
+    // SAFETY: the caller's promise holds for parts of the operands too.
+    unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<L, E>(a, b, output, parallel)) }
+}
+
+/// C ← start + A·B by `multiply`, which computes all of a C from a part of k, on all threads if told to: at once, or
+/// for several parts of k.
+///
+/// # Safety
+/// Those of [`product`], but for the CPU; `multiply` writes every number of its C.
+pub(super) unsafe fn in_parts<E: Number>(
+    a: Vectors,
+    b: Vectors<E>,
+    c: *mut f32,
+    start: Start,
+    multiply: impl Fn(Vectors, Vectors<E>, OutputBand, bool) + Send + Sync,
+) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
     let output = OutputBand { c, row_stride: b.count, start };
     let bands = a.count.max(b.count).div_ceil(PANEL);
     if bands < SPLIT_BELOW && a.depth >= 2 * SPLIT_DEPTH {
         // SAFETY: the caller's promise.
-        unsafe { split::<L, E>(a, b, output, parallel) }
+        unsafe { split(a, b, output, parallel, multiply) }
     } else {
-        // SAFETY: the caller's promise.
-        unsafe { whole::<L, E>(a, b, output, parallel) }
+        multiply(a, b, output, parallel);
     }
 }
 
 /// A small C of long sums, as the gradient of a weight is: each thread sums a part of k, and then the parts are added.
-/// The split does not depend on the number of threads. The safety requirements are those of [`product`].
-unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
+/// The split does not depend on the number of threads. The safety requirements are those of [`in_parts`].
+unsafe fn split<E: Number>(
+    a: Vectors,
+    b: Vectors<E>,
+    output: OutputBand,
+    parallel: bool,
+    multiply: impl Fn(Vectors, Vectors<E>, OutputBand, bool) + Send + Sync,
+) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
     let depth = a.depth.div_ceil(parts).next_multiple_of(2 * LANES);
@@ -95,8 +116,8 @@ unsafe fn split<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBan
             let from = (part * depth).min(a.depth);
             let depth = depth.min(a.depth - from);
             let (a, b) = (a.part(0, rows, from, depth), b.part(0, cols, from, depth));
-            // SAFETY: the part lies inside the operands, and each thread writes to its own matrix.
-            unsafe { whole::<L, E>(a, b, sums.at(part * rows, 0), false) }
+            // The part lies inside the operands, and each thread writes to its own matrix.
+            multiply(a, b, sums.at(part * rows, 0), false);
         });
         each(rows, parallel, |row| {
             for col in 0..cols {
@@ -225,7 +246,7 @@ fn band(count: usize, lanes: usize, unit: usize, least: usize, parallel: bool) -
 
 /// The packed operand that all threads share.
 #[derive(Clone, Copy)]
-struct Packed(*mut u32);
+pub(super) struct Packed(pub *mut u32);
 
 // SAFETY: each thread writes its own part, and afterwards the memory is only read.
 unsafe impl Send for Packed {}
@@ -233,7 +254,7 @@ unsafe impl Send for Packed {}
 unsafe impl Sync for Packed {}
 
 impl Packed {
-    fn at(self, lanes: usize) -> *mut u32 {
+    pub fn at(self, lanes: usize) -> *mut u32 {
         self.0.wrapping_add(lanes)
     }
 }

@@ -3,7 +3,8 @@
 //! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
 //! is that kernel, `vector_lanes` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile
-//! registers of CPUs that have them. On other CPUs the `gemm` crate computes it, and bf16 is emulated.
+//! registers of CPUs that have them, with packing and blocking of its own (sizes in `tile_blocks`). On other CPUs the
+//! `gemm` crate computes it, and bf16 is emulated.
 
 #![expect(unsafe_code, reason = "intrinsics and pointers, whose ranges are checked before the innermost loops")]
 
@@ -27,6 +28,7 @@ mod scratch;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod tile;
+mod tile_blocks;
 mod transpose;
 #[cfg(target_arch = "x86_64")]
 mod vector_lanes;
@@ -34,6 +36,7 @@ mod vector_lanes;
 mod vectors;
 
 pub use number::Number;
+pub use tile_blocks::{TileBlocks, TileWork};
 pub(crate) use transpose::RightSide;
 
 /// A matrix in memory, which may be a transposed or otherwise strided view of it.
@@ -112,6 +115,39 @@ pub fn product_into<'c, E: Number>(
     }
 }
 
+/// C ← A·B, or C ← C + A·B, in bf16 like [`product`], with these sizes; or, without any, by the blocking for vector
+/// registers, in panels of 64 columns. It serves measurements.
+///
+/// # Panics
+/// If the CPU has no AMX (for packing alone: no AVX512-BF16), shapes disagree, a matrix is empty or larger than its
+/// data, or a size is 0.
+#[cfg(target_arch = "x86_64")]
+pub fn product_in_tiles<E: Number>(
+    a: MatRef,
+    b: MatRef<E>,
+    c: &mut [f32],
+    accumulate: bool,
+    sizes: Option<TileBlocks>,
+) {
+    check(&a, &b, c.len());
+    let packs = sizes.is_some_and(|sizes| sizes.work == TileWork::Packing) && Isa::current().has_bf16();
+    assert!(packs || Isa::current() == Isa::Amx, "the CPU has tile registers");
+    assert!(!a.is_empty() && !b.is_empty(), "no matrix is empty");
+    assert!(
+        sizes.is_none_or(|TileBlocks { depth, band, shared, .. }| ![depth, band, shared].contains(&0)),
+        "no block is empty"
+    );
+    let start = if accumulate { Start::Held } else { Start::Zero };
+    let (rows, columns) = (rows_of(a), columns_of(b));
+    // SAFETY: shapes are checked, and so is the CPU; C is initialised.
+    unsafe {
+        match sizes {
+            Some(sizes) => amx::blocking::product::<amx::Hardware, E>(rows, columns, c.as_mut_ptr(), start, sizes),
+            None => blocks::product::<amx::Tiles<amx::Hardware>, E>(rows, columns, c.as_mut_ptr(), start),
+        }
+    }
+}
+
 fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
     assert_eq!(a.cols, b.rows, "A has as many columns as B has rows");
     assert!(a.fits() && b.fits(), "a matrix lies inside its data");
@@ -144,7 +180,7 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
             match precision {
                 Precision::F32 => blocks::product::<vector_lanes::Single, E>(rows, columns, c, start),
                 Precision::Bf16 if Isa::current() == Isa::Amx => {
-                    blocks::product::<amx::Tiles<amx::Hardware>, E>(rows, columns, c, start);
+                    amx::blocking::product::<amx::Hardware, E>(rows, columns, c, start, TileBlocks::default());
                 }
                 Precision::Bf16 => blocks::product::<vector_lanes::Pair, E>(rows, columns, c, start),
             }

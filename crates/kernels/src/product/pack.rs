@@ -96,7 +96,7 @@ impl<E: Number> Vectors<E> {
 /// Lane j of register i becomes lane i of register j.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn transpose(block: &RegisterBlock) -> RegisterBlock {
+pub(super) fn transpose(block: &RegisterBlock) -> RegisterBlock {
     let mut pairs = *block;
     for i in (0..LANES).step_by(2) {
         pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);

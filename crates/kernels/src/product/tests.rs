@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::Precision;
 
-use super::{MatRef, Start, portable, product, product_into, round_to_bf16};
+use super::{MatRef, Start, TileBlocks, portable, product, product_into, round_to_bf16};
 
 /// Numbers in −1..1 that differ from each other, from a seed (splitmix64).
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -112,8 +112,8 @@ fn formats() -> impl Strategy<Value = Precision> {
 
 /// A product by tiles that are computed without AMX. Only a CPU with AVX-512 BF16 can pack its operands.
 #[cfg(target_arch = "x86_64")]
-fn check_tiles(a: MatRef, b: MatRef) {
-    use super::amx::{Tiles, software::Software};
+fn check_tiles(a: MatRef, b: MatRef, sizes: TileBlocks) {
+    use super::amx::{Tiles, blocking, software::Software};
     use super::{blocks, columns_of, rows_of};
     if !crate::isa::Isa::current().has_bf16() || a.rows == 0 || b.cols == 0 || a.cols == 0 {
         return;
@@ -124,8 +124,12 @@ fn check_tiles(a: MatRef, b: MatRef) {
         [(Start::Zero, zero.repeat(a.rows)), (Start::Row(row.as_ptr()), row.repeat(a.rows)), (Start::Held, held)];
     for (start, values) in starts {
         let mut c = if matches!(start, Start::Held) { values.clone() } else { vec![f32::NAN; values.len()] };
+        let mut by_lanes = c.clone();
         // SAFETY: the shapes agree, and the CPU has the instructions that pack.
-        unsafe { blocks::product::<Tiles<Software>, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start) };
+        unsafe { blocks::product::<Tiles<Software>, f32>(rows_of(a), columns_of(b), by_lanes.as_mut_ptr(), start) };
+        assert_close(&by_lanes, &values, &want, a.cols);
+        // SAFETY: as above.
+        unsafe { blocking::product::<Software, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start, sizes) };
         assert_close(&c, &values, &want, a.cols);
     }
 }
@@ -138,9 +142,10 @@ proptest! {
     fn tiles_agree_with_the_definition(
         (m, n, k) in (0usize..100, 0usize..150, 0usize..300),
         (a_layout, b_layout) in (layouts(), layouts()),
+        (depth, band, shared, ahead) in (1usize..300, 1usize..4, 1usize..150, 0usize..3),
     ) {
         let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
-        check_tiles(a.view(), b.view());
+        check_tiles(a.view(), b.view(), TileBlocks { depth, band: 32 * band, shared, ahead, ..TileBlocks::default() });
     }
 
     #[test]
@@ -190,7 +195,7 @@ fn shapes_beyond_every_block_agree_with_the_definition() {
                 let (a, b) = (Stored::new(m, k, layout, 1), Stored::new(k, n, layout, 2));
                 check_all(a.view(), b.view(), precision);
                 #[cfg(target_arch = "x86_64")]
-                check_tiles(a.view(), b.view());
+                check_tiles(a.view(), b.view(), TileBlocks::default());
             }
         }
     }
@@ -223,6 +228,37 @@ fn the_result_does_not_depend_on_the_threads() {
             };
             let alone = on(&one);
             assert!(alone == on(&two) && alone == on(&seven), "{m} × {n} × {k} {precision:?}");
+        }
+    }
+}
+
+/// The order of summation follows from the shape and from the length of a part of k.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_result_of_tiles_depends_neither_on_the_threads_nor_on_bands() {
+    use super::amx::{blocking, software::Software};
+    use super::{columns_of, rows_of};
+    if !crate::isa::Isa::current().has_bf16() {
+        return;
+    }
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let (one, two, seven) = (pool(1), pool(2), pool(7));
+    for (m, n, k) in [(300, 200, 700), (200, 400, 100), (128, 128, 2100), (600, 64, 64), (1, 900, 3000)] {
+        for (a_layout, b_layout) in [(Layout::Rows, Layout::Columns), (Layout::Columns, Layout::Rows)] {
+            let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
+            let on = |pool: &rayon::ThreadPool, band, shared| {
+                let mut c = numbers(m * n, 3);
+                let sizes = TileBlocks { depth: 256, band, shared, ..TileBlocks::default() };
+                let (rows, columns) = (rows_of(a.view()), columns_of(b.view()));
+                pool.install(|| {
+                    let c: &mut [f32] = &mut c;
+                    // SAFETY: the shapes agree, and the CPU has the instructions that pack.
+                    unsafe { blocking::product::<Software, f32>(rows, columns, c.as_mut_ptr(), Start::Held, sizes) }
+                });
+                c
+            };
+            let alone = on(&one, 256, 512);
+            assert!(alone == on(&two, 256, 64) && alone == on(&seven, 64, 128), "{m} × {n} × {k} {a_layout:?}");
         }
     }
 }

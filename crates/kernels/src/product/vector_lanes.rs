@@ -89,11 +89,6 @@ impl Lane for Pair {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i {
-        // Interleaves element e of the low half with element e of the high half.
-        let pairs = _mm512_set_epi32(
-            0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
-            0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
-        );
         let from = step * Self::DEPTH;
         let count = vectors.count - first;
         // SAFETY: the masks leave out elements that do not exist.
@@ -105,7 +100,7 @@ impl Lane for Pair {
             let count_at = |k: usize| if k < vectors.depth { count } else { 0 };
             let even = load(data, 1, count_at(from));
             let odd = load(data.wrapping_add(vectors.depth_stride), 1, count_at(from + 1));
-            _mm512_permutexvar_epi16(pairs, round(even, odd))
+            interleaved(even, odd)
         }
     }
 
@@ -129,8 +124,20 @@ impl VectorLane for Pair {
 /// Both vectors rounded to the nearest bf16, ties to even, `low` in the lower half.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn round(low: __m512, high: __m512) -> __m512i {
+pub(super) fn round(low: __m512, high: __m512) -> __m512i {
     let rounded = _mm512_cvtne2ps_pbh(high, low);
     // SAFETY: both types are 64 bytes of any bits.
     unsafe { transmute::<__m512bh, __m512i>(rounded) }
+}
+
+/// Both vectors rounded to bf16, as pairs of an element of each.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) fn interleaved(even: __m512, odd: __m512) -> __m512i {
+    // Element e of the low half beside element e of the high half.
+    let pairs = _mm512_set_epi32(
+        0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007, 0x16_0006,
+        0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
+    );
+    _mm512_permutexvar_epi16(pairs, round(even, odd))
 }
