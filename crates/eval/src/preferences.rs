@@ -21,7 +21,7 @@ pub fn preferences_by_reward(
     pairs: &[Preference],
     batch: usize,
 ) -> Result<TaskReport, EvalError> {
-    let Encoded { items, skips } = encode_preferences(pairs, tokenizer, model.model.config().context)?;
+    let Encoded { items, skips, .. } = encode_preferences(pairs, tokenizer, model.model.config().context)?;
     let report = judge(&model.model, &items, batch);
     let n = items.len();
     // The report has shares; counts of pairs are whole.
@@ -49,7 +49,7 @@ pub fn preferences_by_likelihood(
 ) -> Result<TaskReport, EvalError> {
     let contexts = [Some(model), reference].into_iter().flatten().map(|model| model.decoder.config().context);
     let context = contexts.min().unwrap_or(0);
-    let Encoded { items, skips } = encode_preferences(pairs, model.tokenizer, context)?;
+    let Encoded { items, skips, .. } = encode_preferences(pairs, model.tokenizer, context)?;
     let policy = likelihoods(model, &items)?;
     let higher = |values: &dyn Fn(&Likelihoods) -> [f64; 2]| {
         let judged = policy.iter().map(|pair| {

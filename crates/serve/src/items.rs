@@ -132,9 +132,13 @@ fn part_text(place: &str, part: &Value) -> Result<String, ApiError> {
         None => return Err(wrong(place, "type", "give input_text or output_text")),
     };
     let is_known = |name: &str| ["type", field, "annotations", "logprobs"].contains(&name);
-    let fields = part.as_object().into_iter().flatten();
-    if let Some((name, _)) = fields.into_iter().find(|(name, value)| !value.is_null() && !is_known(name)) {
+    let mut fields = part.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    if let Some((name, _)) = fields.clone().find(|(name, _)| !is_known(name)) {
         return Err(wrong(place, name, "unknown field").with_code("unknown_parameter"));
+    }
+    // Those of the server's own items are empty.
+    if fields.any(|(name, value)| name == "annotations" && value != &json!([])) {
+        return Err(wrong(place, "annotations", "no template shows annotations; leave them out"));
     }
     part[field].as_str().map(str::to_owned).ok_or_else(|| wrong(place, field, "give a text"))
 }

@@ -1,6 +1,7 @@
 //! Messages of a request as the chat template takes them.
 
-use fireclay_tokenizer::{Message, RenderOptions};
+use fireclay_text::TextError;
+use fireclay_tokenizer::{Message, OmittedPart, RenderOptions};
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
@@ -8,6 +9,18 @@ use crate::model::Served;
 
 /// Fields that a message may have besides role and content.
 const FIELDS: [&str; 7] = ["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "refusal"];
+
+/// Fields that messages of one role have.
+const OF_ROLE: [(&str, &str); 4] = [
+    ("tool_calls", "assistant"),
+    ("reasoning_content", "assistant"),
+    ("refusal", "assistant"),
+    ("tool_call_id", "tool"),
+];
+
+fn has(message: &Message, field: &str) -> bool {
+    message.extra.contains_key(field)
+}
 
 /// The messages of a request.
 ///
@@ -48,8 +61,13 @@ fn message(index: usize, object: &Map<String, Value>) -> Result<Message, ApiErro
     message.role = role(&message.role).ok_or_else(|| {
         wrong("role", format!("{:?} is not one of system, developer, user, assistant, tool", message.role))
     })?;
-    if let Some(refusal) = message.extra.remove("refusal").filter(|_| message.no_content) {
-        message.content = refusal.as_str().unwrap_or_default().into();
+    if let Some((field, role)) = OF_ROLE.into_iter().find(|(field, role)| message.role != *role && has(&message, field))
+    {
+        return Err(wrong(field, format!("belongs to messages of role {role}; leave it out")));
+    }
+    if let Some(refusal) = message.extra.remove("refusal") {
+        // After what was said before it, as among parts.
+        message.content += refusal.as_str().ok_or_else(|| wrong("refusal", "give a text".into()))?;
         message.no_content = false;
     }
     Ok(message)
@@ -126,35 +144,39 @@ pub fn render_options(model: &Served, tools: Option<Vec<Value>>, variables: Map<
     options
 }
 
+/// Messages that are to be answered, and what the template is told beside them.
+pub struct Asked<'a> {
+    /// The messages.
+    pub messages: &'a [Message],
+    /// Tools that the model is shown.
+    pub tools: Option<Vec<Value>>,
+    /// Further variables of the template.
+    pub variables: Map<String, Value>,
+    /// The field of the request that has a part of a message.
+    pub place: &'a dyn Fn(&OmittedPart) -> String,
+}
+
 /// The ids of a conversation with tools and further variables for the template.
 ///
 /// # Errors
-/// 400 when the template refuses it, or shows no tools although there are some.
-pub fn encode(
-    model: &Served,
-    messages: &[Message],
-    tools: Option<Vec<Value>>,
-    variables: Map<String, Value>,
-) -> Result<Vec<u32>, ApiError> {
+/// 400 when the template refuses it, leaves out a part of it, or shows no tools although there are some.
+pub fn encode(model: &Served, asked: &Asked) -> Result<Vec<u32>, ApiError> {
+    let Asked { messages, tools, variables, .. } = asked;
     for message in messages.iter().filter(|_| !model.has_every_text) {
         model.tokenizer.try_encode(&message.content).map_err(|error| ApiError::of_tokenizer(&error))?;
     }
-    let without = render_options(model, None, variables.clone());
-    let plain = prompt(model, messages, &without);
-    let Some(tools) = tools else { return plain };
-    let options = render_options(model, Some(tools), variables);
-    let ids = prompt(model, messages, &options)?;
-    match plain {
-        Ok(plain) if plain == ids => {
-            Err(ApiError::unsupported("tools", "this model's chat template does not show them"))
-        }
-        _ => Ok(ids),
+    let prompt = |tools: Option<Vec<Value>>| prompt(model, asked, &render_options(model, tools, variables.clone()));
+    let ids = prompt(tools.clone())?;
+    if tools.is_some() && prompt(None).is_ok_and(|plain| plain == ids) {
+        return Err(ApiError::unsupported("tools", "this model's chat template does not show them"));
     }
+    Ok(ids)
 }
 
 /// The ids of a rendered conversation. Templates that join content to other text fail where a message has none: there
 /// it is one without words.
-fn prompt(model: &Served, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
+fn prompt(model: &Served, asked: &Asked, options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
+    let messages = asked.messages;
     let mut ids = model.text.chat_prompt_with(messages, options);
     if ids.is_err() && messages.iter().any(|message| message.no_content) {
         let mut messages = messages.to_vec();
@@ -163,7 +185,32 @@ fn prompt(model: &Served, messages: &[Message], options: &RenderOptions) -> Resu
         }
         ids = model.text.chat_prompt_with(&messages, options).or(ids);
     }
-    ids.map_err(|error| ApiError::of_text(&error))
+    ids.map_err(|error| match error {
+        TextError::Omitted(part) => of_omitted(&part, &(asked.place)(&part)),
+        error => ApiError::of_text(&error),
+    })
+}
+
+/// The field of a list of messages that has a part of one.
+pub fn in_messages(part: &OmittedPart) -> String {
+    format!("messages[{}].{}", part.message, part.field)
+}
+
+/// The refusal of what the template would leave out.
+pub fn of_omitted(part: &OmittedPart, place: &str) -> ApiError {
+    let OmittedPart { role, field, .. } = part;
+    let why = match field.as_str() {
+        "tool_calls" => {
+            "this model's chat template shows no calls of functions; choose a model whose template does, or leave out \
+             the calls and their results"
+        }
+        "content" => {
+            &format!("this model's chat template does not show this message of role {role}; say it as the user")
+        }
+        "name" => "this model's chat template does not show the name; say it in a message",
+        field => &format!("this model's chat template does not show {field}; leave it out"),
+    };
+    ApiError::invalid(format!("`{place}`: {why}")).with_param(place).with_code("unsupported_parameter")
 }
 
 #[cfg(test)]

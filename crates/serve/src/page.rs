@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use fireclay_infer::Request;
 use fireclay_text::{CHAT_TEMPERATURE, ChatHistory, FittedPrompt, prompt_limit};
+use fireclay_tokenizer::OmittedPart;
 use serde_json::Map;
 use tokio::sync::{Notify, mpsc};
 
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::blocking::blocking;
 use crate::error::ApiError;
 use crate::items::as_chat;
-use crate::messages::encode;
+use crate::messages::{Asked, encode};
 use crate::model::Served;
 use crate::sampling_fields::SamplingFields;
 use crate::store::{StoredMessage, Usage};
@@ -122,7 +123,10 @@ fn fitted(
     let question = chat.pop().ok_or_else(|| ApiError::invalid("there is nothing to answer"))?;
     let mut history = ChatHistory::continuing(instructions, chat);
     let limit = prompt_limit(model.context, wanted.unwrap_or(usize::MAX));
-    let encoded = |messages: &[_]| encode(model, messages, None, Map::new());
+    let encoded = |messages: &[_]| {
+        let place = |_: &OmittedPart| "conversation".to_owned();
+        encode(model, &Asked { messages, tools: None, variables: Map::new(), place: &place })
+    };
     let mut fit = history.fit(&question, limit, encoded)?;
     // The question alone may still leave room for a short reply.
     if let FittedPrompt::TooLong { tokens } = fit {

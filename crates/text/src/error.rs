@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fireclay_infer::InferError;
 use fireclay_model::ModelError;
-use fireclay_tokenizer::TokenizerError;
+use fireclay_tokenizer::{OmittedPart, TokenizerError};
 
 /// Errors of a model directory or of a text for it.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum TextError {
     /// Nothing can stand for an empty text.
     #[error("the prompt is empty, and this tokenizer has no token that begins a text; give some text")]
     EmptyPrompt,
+    /// The chat template leaves out a part of the conversation.
+    #[error("{0}; use a model whose template shows it, or leave it out")]
+    Omitted(OmittedPart),
     /// The tokenizer, its template or its files.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

@@ -62,7 +62,7 @@ impl TextModel {
     /// The ids of a conversation by the chat template, with the opening of a reply.
     ///
     /// # Errors
-    /// When there is no template, or it refuses the conversation.
+    /// When there is no template, or it refuses the conversation or leaves out a part of it.
     pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>, TextError> {
         let options = self.chat_tokenizer()?.render_options();
         self.chat_prompt_with(messages, &options)
@@ -76,7 +76,11 @@ impl TextModel {
     pub fn chat_prompt_with(&self, messages: &[Message], options: &RenderOptions) -> Result<Vec<u32>, TextError> {
         let tokenizer = self.chat_tokenizer()?;
         let options = RenderOptions { add_generation_prompt: true, ..options.clone() };
-        Ok(tokenizer.encode_with_specials(&tokenizer.render_chat_with(messages, &options)?.text))
+        let text = tokenizer.render_chat_with(messages, &options)?.text;
+        match tokenizer.omitted_part(messages, &options) {
+            Some(part) => Err(TextError::Omitted(part)),
+            None => Ok(tokenizer.encode_with_specials(&text)),
+        }
     }
 
     /// Ids of a text that begins a document. The leading token of the model (a BOS token, for Llama) precedes it; an

@@ -19,6 +19,7 @@ pub(crate) mod frame;
 pub(crate) mod integers;
 mod ends;
 mod learn;
+pub(crate) mod omitted;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -159,7 +160,8 @@ impl Tokenizer {
         let options = &of_conversation(messages, options);
         let (rendered, turns) = self.find_turns(messages, options)?;
         let learned = |turn: &&RenderedTurn| messages[turn.message].is_learned();
-        let spans: Vec<Range<usize>> = if self.template_for(options)?.marks_generation() {
+        let template = self.template_for(options)?;
+        let spans: Vec<Range<usize>> = if template.marks_generation() {
             let marks = rendered.generated.iter();
             marks.flat_map(|mark| within(mark, &turns, messages, &rendered.text)).collect()
         } else {
@@ -174,8 +176,8 @@ impl Tokenizer {
             loss: offsets.iter().map(in_span).collect(),
             hidden: answers - turns.len(),
             turns: turns.iter().map(|turn| tokens_of(&turn.text, offsets)).collect(),
-            hides_calls: self.hides_calls(messages, &rendered.text, options)?,
-            hides_tools: self.hides_tools(messages, &rendered.text, options)?,
+            hides_calls: omitted::hides_calls(template, messages, &rendered.text, options),
+            hides_tools: omitted::hides_tools(template, messages, &rendered.text, options),
             unknown: self.unknown_in(&rendered.text, options)?,
         })
     }
@@ -208,7 +210,7 @@ impl Tokenizer {
         let given = self.template_for(options)?.render(&messages[..last], &given)?;
         let same_ids = self.encoding(shown)?.get_ids() == &ids[..tokens.start];
         let prompt_unchanged = given.starts_with(shown) && same_ids;
-        let hides_calls = self.hides_calls(messages, &rendered.text, options)?;
+        let hides_calls = omitted::hides_calls(self.template_for(options)?, messages, &rendered.text, options);
         let unknown = self.unknown_in(&rendered.text, options)?;
         Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls, unknown }))
     }
@@ -232,16 +234,15 @@ impl Tokenizer {
         self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
     }
 
-    /// Fields of the messages that are unused: neither this library reads them nor does the chat template mention them.
+    /// Fields of the messages that are unused, and variables that they bring along: neither this library reads them nor
+    /// does the chat template mention them.
     pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
-        let mentioned = |name: &str| {
-            let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
-            templates.map(ChatTemplate::source).any(|source| source.contains(name))
-        };
-        let reasons = || message::REASONING.iter().any(|name| mentioned(name));
+        let reasons = || message::REASONING.iter().any(|name| self.template_mentions(name));
         let read = |key: &str| message::READ.contains(&key) || message::REASONING.contains(&key) && reasons();
-        let keys = messages.iter().flat_map(|message| message.extra.keys());
-        keys.map(String::as_str).filter(|key| !read(key) && !mentioned(key)).collect()
+        let fields = messages.iter().flat_map(|message| message.extra.keys()).filter(|key| !read(key));
+        let variables = messages.first().and_then(|first| first.extra.get(message::VARIABLES)?.as_object());
+        let variables = variables.into_iter().flat_map(serde_json::Map::keys);
+        fields.chain(variables).map(String::as_str).filter(|name| !self.template_mentions(name)).collect()
     }
 
     /// Whether the chat template takes the arguments of calls as objects, and those of the messages have a whole number
@@ -297,25 +298,6 @@ impl Tokenizer {
             Finder { messages, whole: &rendered.text, stops: &stops, opening: &frame.opening, render: &render };
         let turns = finder.turns();
         Ok((rendered, turns))
-    }
-
-    /// Whether the template omits tool calls: other calls would render the same text.
-    fn hides_calls(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
-        let Some(calling) = messages.iter().rposition(Message::calls_tools) else { return Ok(false) };
-        let mut other = messages.to_vec();
-        let replaced = stand_in::replace_calls(&mut other[calling], &stand_in::stand_in(0));
-        let changed = self.template_for(options)?.render(&other, options);
-        Ok(replaced && changed.is_ok_and(|changed| changed == whole))
-    }
-
-    /// Whether the template omits the tools: without them the conversation would render the same text.
-    fn hides_tools(&self, messages: &[Message], whole: &str, options: &RenderOptions) -> Result<bool, TokenizerError> {
-        if options.tools.as_ref().is_none_or(Vec::is_empty) {
-            return Ok(false);
-        }
-        let without = RenderOptions { tools: None, ..options.clone() };
-        let rendered = self.template_for(options)?.render(messages, &without);
-        Ok(rendered.is_ok_and(|rendered| rendered == whole))
     }
 
     /// The characters of a rendered conversation without a token, other than those of the template itself, which

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
-use crate::TokenizerError;
 use crate::chat::template::ChatTemplate;
 use crate::text_file::read;
+use crate::{TokenizerError, special_map};
 
 /// Our own key of `tokenizer_config.json`: end-of-text ids of the model's files. Other programs ignore it.
 const STOP_IDS: &str = "fireclay_stop_ids";
@@ -75,11 +75,16 @@ impl Settings {
         listed.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
     }
 
-    /// Adds the tokens of `added_tokens.json` (spelling → id) to `added_tokens_decoder`, as `transformers` does:
-    /// special where a role such as `eos_token` names them.
+    /// Makes the tokens of `added_tokens.json` (spelling → id) an `added_tokens_decoder`, as `transformers` does: special
+    /// where a role such as `eos_token` names them. Where `tokenizer_config.json` has a list of its own, the file is not
+    /// read.
     pub(crate) fn read_added_tokens(&mut self, folder: &Path) -> Result<(), TokenizerError> {
         let path = folder.join("added_tokens.json");
         let tokens = read_object(&path)?;
+        if special_map::lists_added_tokens(&self.config) {
+            special_map::warn_of_unlisted(&self.config, &path, tokens.keys().map(String::as_str));
+            return Ok(());
+        }
         if tokens.is_empty() {
             return Ok(());
         }
@@ -136,15 +141,7 @@ impl Settings {
     pub(crate) fn read(folder: &Path) -> Result<Self, TokenizerError> {
         let mut settings = Self { config: read_object(&folder.join("tokenizer_config.json"))?, ..Self::default() };
         settings.add_stop_ids(folder);
-        // As in `transformers`: the map decides where there is no list of added tokens, as older versions wrote it.
-        let is_older = !settings.config.contains_key("added_tokens_decoder");
-        for (role, token) in read_object(&folder.join("special_tokens_map.json"))? {
-            if is_older {
-                settings.config.insert(role, token);
-            } else {
-                settings.config.entry(role).or_insert(token);
-            }
-        }
+        special_map::merge(&mut settings.config, &folder.join("special_tokens_map.json"))?;
         settings.read_templates(folder)?;
         Ok(settings)
     }

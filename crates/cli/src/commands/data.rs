@@ -248,6 +248,7 @@ fn of_preferences(
     pairs.truncate(wanted.saturating_mul(8));
     let mut found = encode_preferences(&pairs, tokenizer, shape.context)?;
     examples::report("data", &found.skips, found.items.len());
+    examples::report_omissions("data", &found.omissions);
     found.items.truncate(wanted);
     Ok(preferences::rows(&found.items, tokenizer))
 }

@@ -4,7 +4,8 @@ use anyhow::Result;
 use fireclay_corpus::{self as corpus, Split};
 use fireclay_data::DataError;
 use fireclay_data::chat::{
-    Encoded, EncodedChats, EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks,
+    Encoded, EncodedChats, EncodedPair, EncodedRating, EncodedTask, Omissions, encode_preferences, encode_ratings,
+    encode_tasks,
 };
 use fireclay_data::examples::{
     AnswerCheck, Conversation, Examples, Preference, Prompted, Skips, Task, read_conversations, read_preferences,
@@ -41,19 +42,23 @@ pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
     if chats.cut() > 0 {
         tracing::warn!("{stage}: {} conversations are cut at the context of {context} tokens", chats.cut());
     }
-    for (field, count) in chats.unread() {
-        tracing::warn!(
-            "{stage}: the chat template does not mention the field `{field}` of messages ({count} conversations)"
-        );
-    }
-    if chats.hidden_tools() > 0 {
-        tracing::warn!("{stage}: the chat template shows none of the tools of {} conversations", chats.hidden_tools());
-    }
-    for role in chats.hidden_roles() {
-        tracing::warn!("{stage}: the chat template shows nothing of messages of role `{role}`, which are left out");
-    }
+    report_omissions(stage, chats.omissions());
     if chats.hidden() > 0 {
         tracing::warn!("{stage}: the chat template shows nothing of {} answers, which are not learned", chats.hidden());
+    }
+}
+
+/// Warns of parts of examples that the chat template does not show.
+pub fn report_omissions(stage: &str, omissions: &Omissions) {
+    let Omissions { fields, roles, tools } = omissions;
+    for (field, count) in fields {
+        tracing::warn!("{stage}: the chat template does not show the field `{field}` of messages ({count} examples)");
+    }
+    if *tools > 0 {
+        tracing::warn!("{stage}: the chat template shows none of the tools of {tools} examples");
+    }
+    for role in roles {
+        tracing::warn!("{stage}: the chat template shows nothing of messages of role `{role}`, which are left out");
     }
 }
 
@@ -158,6 +163,7 @@ fn encoded<T, E>(
     let encode = |examples: &[T]| -> Result<Vec<E>> {
         let found = encode(examples)?;
         report(stage.name(), &found.skips, found.items.len());
+        report_omissions(stage.name(), &found.omissions);
         Ok(found.items)
     };
     Ok((encode(&train)?, held_out(stage.name(), &validation, encode)))

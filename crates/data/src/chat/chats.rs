@@ -1,11 +1,11 @@
 //! Conversations as ids.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fireclay_tokenizer::{EncodedChat, Message, Tokenizer, TokenizerError};
 
 use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, ROUNDED, encode_all, too_long};
+use super::omissions::Omissions;
 use crate::DataError;
 use crate::examples::{Conversation, Skips};
 
@@ -18,9 +18,7 @@ pub struct EncodedChats {
     skips: Skips,
     cut: u64,
     hidden: u64,
-    hidden_tools: u64,
-    unread: BTreeMap<String, u64>,
-    hidden_roles: BTreeSet<String>,
+    omissions: Omissions,
 }
 
 impl EncodedChats {
@@ -60,19 +58,16 @@ impl EncodedChats {
                 _ => Ok((chat, cut)),
             })
         };
-        let Encoded { items, skips } =
+        let Encoded { items, skips, .. } =
             encode_all("conversations", conversations, |conversation| &conversation.origin, encode)?;
         let cut = items.iter().filter(|(_, cut)| *cut).count() as u64;
         let hidden_tools = items.iter().filter(|(chat, _)| chat.hides_tools).count() as u64;
         let hidden = items.iter().map(|(chat, _)| chat.hidden as u64).sum();
         let chats = items.into_iter().map(|(chat, _)| chat).collect();
-        let mut unread = BTreeMap::new();
-        for field in conversations.iter().flat_map(|conversation| tokenizer.unread_fields(&conversation.messages)) {
-            *unread.entry(field.to_owned()).or_default() += 1;
-        }
-        let hidden_roles = tokenizer.hidden_roles(conversations.iter().map(|conversation| &conversation.messages[..]));
+        let all: Vec<&[Message]> = conversations.iter().map(|conversation| &conversation.messages[..]).collect();
+        let omissions = Omissions::new(&all, hidden_tools, tokenizer);
         let padding = tokenizer.pad_id().unwrap_or(0);
-        Ok(Self { chats, context, padding, skips, cut, hidden, hidden_tools, unread, hidden_roles })
+        Ok(Self { chats, context, padding, skips, cut, hidden, omissions })
     }
 
     /// Number of conversations.
@@ -111,23 +106,10 @@ impl EncodedChats {
         self.hidden
     }
 
-    /// Number of conversations whose tools the chat template omits.
+    /// What else the chat template leaves out.
     #[must_use]
-    pub fn hidden_tools(&self) -> u64 {
-        self.hidden_tools
-    }
-
-    /// Roles, other than the assistant's, of which the chat template shows nothing.
-    #[must_use]
-    pub fn hidden_roles(&self) -> &BTreeSet<String> {
-        &self.hidden_roles
-    }
-
-    /// Message fields that neither this library nor the chat template reads, with the number of conversations that have
-    /// them.
-    #[must_use]
-    pub fn unread(&self) -> &BTreeMap<String, u64> {
-        &self.unread
+    pub fn omissions(&self) -> &Omissions {
+        &self.omissions
     }
 
     /// Skipped examples by reason.

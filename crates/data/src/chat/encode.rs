@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fireclay_tokenizer::TokenizerError;
 use rayon::prelude::*;
 
+use super::omissions::Omissions;
 use crate::DataError;
 use crate::examples::Skips;
 
@@ -15,6 +16,8 @@ pub struct Encoded<T> {
     pub items: Vec<T>,
     /// Skipped examples by reason.
     pub skips: Skips,
+    /// What the chat template leaves out of all examples.
+    pub omissions: Omissions,
 }
 
 /// Result for one example: ids, or a reason to skip it.
@@ -31,7 +34,8 @@ pub(super) const ROUNDED: &str =
     "a call has a whole number of more than 64 bits, which this chat template cannot show: it takes objects";
 pub(super) const HIDDEN_CALLS: &str = "the chat template leaves out the tool calls; use one that shows them";
 
-/// Encodes examples on all cores; `what` names them, and `origin` returns the origin of one.
+/// Encodes examples on all cores; `what` names them, and `origin` returns the origin of one. The omissions are the
+/// caller's to add.
 ///
 /// # Errors
 /// When there are no examples, the tokenizer has no chat template, or every example has to be left out.
@@ -45,7 +49,8 @@ pub(super) fn encode_all<S: Sync, T: Send>(
         return Err(DataError::NoExamples { what });
     }
     let outcomes: Vec<_> = examples.par_iter().map(encode).collect();
-    let mut encoded = Encoded { items: Vec::with_capacity(examples.len()), skips: Skips::default() };
+    let (items, skips) = (Vec::with_capacity(examples.len()), Skips::default());
+    let mut encoded = Encoded { items, skips, omissions: Omissions::default() };
     let mut unknown = (BTreeSet::new(), vec![]);
     for (outcome, example) in outcomes.into_iter().zip(examples) {
         match outcome {

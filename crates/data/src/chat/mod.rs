@@ -24,6 +24,7 @@
 //! ```
 
 mod encode;
+mod omissions;
 mod chats;
 mod packing;
 mod source;
@@ -32,6 +33,7 @@ mod shuffled;
 
 pub use chats::EncodedChats;
 pub use encode::Encoded;
+pub use omissions::Omissions;
 pub use pairs::{EncodedPair, EncodedRating, EncodedTask, encode_preferences, encode_ratings, encode_tasks};
 pub use shuffled::Shuffled;
 pub use source::{ChatSource, chat_validation};

@@ -4,6 +4,7 @@ use fireclay_tokenizer::{EncodedAnswer, Message, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
 use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, ROUNDED, encode_all, too_long};
+use super::omissions::Omissions;
 use crate::DataError;
 use crate::examples::{Preference, Rating, Task};
 
@@ -54,7 +55,7 @@ pub fn encode_preferences(
     tokenizer: &Tokenizer,
     context: usize,
 ) -> Result<Encoded<EncodedPair>, DataError> {
-    encode_all(
+    let encoded = encode_all(
         "preference pairs",
         preferences,
         |pair| &pair.origin,
@@ -77,7 +78,9 @@ pub fn encode_preferences(
             let (margin, kind) = (pair.margin.unwrap_or(0.0), pair.kind.clone());
             Ok(Ok(EncodedPair { prompt_tokens, chosen, rejected, margin, kind }))
         },
-    )
+    )?;
+    let prompts: Vec<&[Message]> = preferences.iter().map(|example| &example.prompt[..]).collect();
+    Ok(Encoded { omissions: Omissions::of_prompts(&prompts, tokenizer), ..encoded })
 }
 
 /// Encodes tasks, on all cores, each with the opening of a reply. Prompts of more than `context` tokens are skipped:
@@ -86,19 +89,25 @@ pub fn encode_preferences(
 /// # Errors
 /// When there are no tasks, the tokenizer has no chat template, or every task has to be left out.
 pub fn encode_tasks(tasks: &[Task], tokenizer: &Tokenizer, context: usize) -> Result<Encoded<EncodedTask>, DataError> {
-    encode_all(
+    let encoded = encode_all(
         "tasks",
         tasks,
         |task| &task.origin,
         |task| {
             let prompt = tokenizer.encode_prompt(&task.messages)?;
-            Ok(if prompt.len() > context {
+            Ok(if tokenizer.omits_calls(&task.messages) {
+                Err(HIDDEN_CALLS.to_owned())
+            } else if tokenizer.rounds_arguments(&task.messages) {
+                Err(ROUNDED.to_owned())
+            } else if prompt.len() > context {
                 Err(too_long(context))
             } else {
                 Ok(EncodedTask { prompt, task: task.clone() })
             })
         },
-    )
+    )?;
+    let prompts: Vec<&[Message]> = tasks.iter().map(|example| &example.messages[..]).collect();
+    Ok(Encoded { omissions: Omissions::of_prompts(&prompts, tokenizer), ..encoded })
 }
 
 /// Encodes ratings, on all cores. Those of more than `context` tokens are left out, and so are those whose answer
@@ -111,7 +120,7 @@ pub fn encode_ratings(
     tokenizer: &Tokenizer,
     context: usize,
 ) -> Result<Encoded<EncodedRating>, DataError> {
-    encode_all(
+    let encoded = encode_all(
         "ratings",
         ratings,
         |rating| &rating.origin,
@@ -124,7 +133,9 @@ pub fn encode_ratings(
                 Err(reason) => Err(reason),
             })
         },
-    )
+    )?;
+    let prompts: Vec<&[Message]> = ratings.iter().map(|example| &example.prompt[..]).collect();
+    Ok(Encoded { omissions: Omissions::of_prompts(&prompts, tokenizer), ..encoded })
 }
 
 /// The ids of the prompt and an answer, without the template's text after the end of the assistant's turn.

@@ -276,3 +276,22 @@ fn what_stands_beside_the_messages_is_part_of_the_conversation() {
     assert_eq!(first.extra["tools"], serde_json::json!([{"name": "t"}]));
     assert_eq!(first.extra["chat_template_kwargs"], serde_json::json!({"enable_thinking": false}));
 }
+
+#[test]
+fn what_an_answer_refuses_is_learned_after_its_other_words() {
+    let answer = |message: &str| {
+        let line = format!(r#"{{"messages": [{{"role": "user", "content": "a"}}, {message}]}}"#);
+        let (mut examples, named) = conversations("a.jsonl", &line);
+        assert_eq!((examples.len(), named), (1, vec![]), "{line}");
+        examples.remove(0).messages.remove(1)
+    };
+    for (message, expected) in [
+        (r#"{"role": "assistant", "content": null, "refusal": "No."}"#, "No."),
+        (r#"{"role": "assistant", "refusal": "No."}"#, "No."),
+        (r#"{"role": "assistant", "content": "Well. ", "refusal": "No."}"#, "Well. No."),
+        (r#"{"role": "assistant", "content": "Yes.", "refusal": ""}"#, "Yes."),
+        (r#"{"role": "assistant", "content": "Yes.", "refusal": null}"#, "Yes."),
+    ] {
+        assert_eq!(answer(message), fireclay_tokenizer::Message::new("assistant", expected), "{message}");
+    }
+}

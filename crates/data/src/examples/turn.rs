@@ -146,6 +146,7 @@ fn openai(record: &Record, place: &str, mut object: Map<String, Value>) -> Resul
         Some(other) => return Err(record.wrong(format!("a string as `{place}.role`"), kind(other))),
     }
     read_calls(record, place, &mut object)?;
+    read_refusal(&mut object);
     if !object.contains_key("content") && !object.contains_key("tool_calls") {
         return Err(record.wrong(format!("`content` in `{place}`"), describe_keys(&object)));
     }
@@ -160,6 +161,20 @@ fn read_calls(record: &Record, place: &str, object: &mut Map<String, Value>) -> 
     let calls = calls(record, &format!("{place}.{key}"), value)?;
     object.insert("tool_calls".into(), calls);
     Ok(())
+}
+
+/// Puts what an answer refuses, which has a field of its own in `OpenAI`'s form, after its other words.
+fn read_refusal(object: &mut Map<String, Value>) {
+    let Some(refusal) = object.get("refusal").and_then(Value::as_str) else { return };
+    let both = match object.get("content") {
+        None | Some(Value::Null) if !refusal.is_empty() => refusal.to_owned(),
+        Some(Value::String(words)) => format!("{words}{refusal}"),
+        _ => return,
+    };
+    if object.get("role").is_some_and(|role| role == "assistant") {
+        object.shift_remove("refusal");
+        object.insert("content".into(), both.into());
+    }
 }
 
 fn finished(record: &Record, place: &str, object: Map<String, Value>) -> Result<Message, DataError> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use fireclay_text::CHAT_TEMPERATURE;
-use fireclay_tokenizer::Message;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -17,7 +16,7 @@ use crate::error::ApiError;
 use crate::format;
 use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
 use crate::logprobs::token_entry;
-use crate::messages::{encode, messages};
+use crate::messages::{Asked, encode, in_messages, messages};
 use crate::model::Served;
 use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, repeated, request};
 use crate::sse;
@@ -157,22 +156,15 @@ fn prompt(model: &Served, asked: &ChatRequest, tools: Option<Tools>) -> Result<V
         let message = format!("`chat_template_kwargs`: `{name}` is set by the server; leave it out");
         return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
     }
-    let tools = tools.map(|tools| tools.shown);
-    let ids = encode(model, &messages, tools.clone(), asked.chat_template_kwargs.clone())?;
-    // A tool's name is that of its function, which the call has too.
-    let is_named = |message: &Message| message.role != "tool" && message.extra.contains_key("name");
-    if let Some(index) = messages.iter().position(is_named) {
-        let mut nameless = messages.clone();
-        nameless.iter_mut().filter(|message| is_named(message)).for_each(|message| drop(message.extra.remove("name")));
-        if encode(model, &nameless, tools, asked.chat_template_kwargs.clone())? == ids {
-            let place = format!("messages[{index}].name");
-            return Err(ApiError::unsupported(
-                &place,
-                "this model's chat template does not show it; say it in a message",
-            ));
-        }
+    let is_off = |value: &Value| value.is_null() || value == false;
+    let is_unread = |name: &str| !model.tokenizer.template_mentions(name);
+    let mut variables = asked.chat_template_kwargs.iter();
+    if let Some((name, _)) = variables.find(|(name, value)| !is_off(value) && is_unread(name)) {
+        let place = format!("chat_template_kwargs.{name}");
+        return Err(ApiError::unsupported(&place, "this model's chat template does not mention it; leave it out"));
     }
-    Ok(ids)
+    let (tools, variables) = (tools.map(|tools| tools.shown), asked.chat_template_kwargs.clone());
+    encode(model, &Asked { messages: &messages, tools, variables, place: &in_messages })
 }
 
 /// Fields of an answer's JSON besides its deltas.

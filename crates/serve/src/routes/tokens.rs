@@ -13,7 +13,7 @@ use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
 use crate::logprobs::token_text;
-use crate::messages::{messages, render_options};
+use crate::messages::{in_messages, messages, of_omitted, render_options};
 use crate::model::Served;
 use crate::query::{Fields, FromQuery, Query};
 
@@ -107,6 +107,9 @@ fn encode(model: &Served, asked: &TokenizeRequest) -> Result<Vec<u32>, ApiError>
             let tokenizer = model.text.chat_tokenizer().map_err(|error| ApiError::of_text(&error))?;
             let rendered = tokenizer.render_chat_with(&messages, &options);
             let text = rendered.map_err(|error| ApiError::of_tokenizer(&error))?.text;
+            if let Some(part) = tokenizer.omitted_part(&messages, &options) {
+                return Err(of_omitted(&part, &in_messages(&part)));
+            }
             Ok(tokenizer.encode_with_specials(&text))
         }
         _ => Err(ApiError::invalid("give `prompt` or `messages`").with_param("prompt")),

@@ -9,6 +9,7 @@ mod conversations;
 mod crowd;
 mod formats;
 mod metrics;
+mod omitted;
 mod page;
 mod refusals;
 mod responses;

@@ -109,8 +109,15 @@ fn start_of(bytes: &[u8], name: &str) -> usize {
     begin + tensor["data_offsets"][0].as_u64().unwrap() as usize
 }
 
-/// A server whose model calls the tool when it is asked [`QUESTION`], and says [`ANSWER`] once it has the result.
+/// A server with [`calling_model`].
 pub(crate) async fn calling() -> (Router, Server) {
+    let models = vec![("tiny".into(), calling_model())];
+    let server = Server::bind(config(), models).await.unwrap_or_else(|error| panic!("{error}"));
+    (server.router(), server)
+}
+
+/// A model that calls the tool when it is asked [`QUESTION`], and says [`ANSWER`] once it has the result.
+pub(crate) fn calling_model() -> TextModel {
     let tokenizer = model().tokenizer().unwrap().with_chat_template(ChatTemplate::new(TEMPLATE).unwrap());
     let length = |messages: &Value, tools: &Value| {
         let messages: Vec<Message> = messages
@@ -134,9 +141,7 @@ pub(crate) async fn calling() -> (Router, Server) {
         (asked(&strictly_asked(), &shown), CALLING),
     ];
     let decoder = scripted(&tokenizer, &replies);
-    let model = TextModel { decoder, tokenizer: Some(tokenizer), dir: Path::new("no-such-folder").into() };
-    let server = Server::bind(config(), vec![("tiny".into(), model)]).await.unwrap_or_else(|error| panic!("{error}"));
-    (server.router(), server)
+    TextModel { decoder, tokenizer: Some(tokenizer), dir: Path::new("no-such-folder").into() }
 }
 
 pub(crate) fn with_tools(more: Value) -> Value {

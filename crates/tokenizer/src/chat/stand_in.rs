@@ -13,7 +13,7 @@ pub(super) fn stand_in(number: u64) -> String {
     format!("{STAND_IN}{number}{STAND_IN}")
 }
 
-/// Replaces all texts of a message.
+/// Replaces all texts of a message, and the name of each function that it calls.
 pub(super) fn replace_words(message: &mut Message, words: &str) {
     words.clone_into(&mut message.content);
     message.no_content = false;
@@ -22,15 +22,9 @@ pub(super) fn replace_words(message: &mut Message, words: &str) {
             *reasoning = words.into();
         }
     }
-    replace_calls(message, words);
-}
-
-/// Replaces the name of each function that a message calls. Returns whether it calls any.
-pub(super) fn replace_calls(message: &mut Message, name: &str) -> bool {
-    for own in call_names(message) {
-        *own = name.into();
+    for name in call_names(message) {
+        *name = words.into();
     }
-    message.calls_tools()
 }
 
 /// The names of the functions that a message calls.

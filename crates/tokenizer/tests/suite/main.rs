@@ -4,6 +4,8 @@ mod chat;
 mod errors;
 mod golden;
 mod mixed;
+mod omitted;
+mod special_files;
 mod round_trip;
 mod training;
 mod turns;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse;
 use fireclay_text::CHAT_TEMPERATURE;
+use fireclay_tokenizer::OmittedPart;
 use serde_json::{Map, Value, json};
 
 use super::out::Out;
@@ -19,7 +20,7 @@ use crate::format;
 use crate::generation::{End, Generation};
 use crate::item_list::{objects, status};
 use crate::items::as_chat;
-use crate::messages::encode;
+use crate::messages::{Asked, encode};
 use crate::sse::Gone;
 use crate::store::{
     BegunTurn, Content, NewMessage, NewTurn, Parent, ReplyOutcome, Role, Status, StoreError, StoredMessage, Usage,
@@ -79,8 +80,10 @@ impl Turn {
         let constraint = format::compiled(&model, tools.as_ref(), asked.format(), TEXT_FORMAT).await?;
         let output = Output::new(tools.is_some());
         let prompt = {
-            let model = Arc::clone(&model);
-            blocking(move || encode(&model, &chat, tools.map(|tools| tools.shown), Map::new())).await?
+            let (model, tools) = (Arc::clone(&model), tools.map(|tools| tools.shown));
+            let place = place(instructions.is_some(), before.len(), asked.previous_response_id.is_some());
+            blocking(move || encode(&model, &Asked { messages: &chat, tools, variables: Map::new(), place: &place }))
+                .await?
         };
         model.check_room(prompt.len(), 1)?;
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
@@ -291,6 +294,20 @@ async fn earlier(
         return Ok((Some(id.clone()), parent, before));
     }
     Ok((None, Parent::Root, vec![]))
+}
+
+/// The field of a request that has a message: after the instructions, if there are any, come `earlier` messages.
+fn place(instructed: bool, earlier: usize, by_response: bool) -> impl Fn(&OmittedPart) -> String {
+    let first = usize::from(instructed);
+    move |part| {
+        let field = match part.message {
+            index if index < first => "instructions",
+            index if index >= first + earlier => "input",
+            _ if by_response => "previous_response_id",
+            _ => "conversation",
+        };
+        field.to_owned()
+    }
 }
 
 fn unstored(model: &str) -> StoredMessage {

@@ -1,0 +1,185 @@
+//! Finds what a chat template leaves out of a conversation.
+
+use std::fmt;
+
+use super::stand_in::{STAND_IN, call_names, stand_in};
+use super::template::{ChatTemplate, RenderOptions};
+use super::{Message, of_conversation};
+use crate::Tokenizer;
+
+/// A part of a conversation of which the chat template shows nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmittedPart {
+    /// Index of the message.
+    pub message: usize,
+    /// Its role.
+    pub role: String,
+    /// The part: `content`, `tool_calls`, `name`, or another field of the message.
+    pub field: String,
+}
+
+impl fmt::Display for OmittedPart {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, role, field } = self;
+        write!(formatter, "the chat template does not show `{field}` of message {} (of role {role})", message + 1)
+    }
+}
+
+impl Tokenizer {
+    /// The first part of the messages that the chat template leaves out: words, calls, a name, or a field that it does
+    /// not mention. A message of the assistant's that is shown in part, by its calls without its words or by its words
+    /// without its thoughts, counts as shown: models are trained on templates that do so. The same holds for the name
+    /// of a tool, which its call has, and for ids. `None` too if the template refuses the conversation.
+    pub fn omitted_part(&self, messages: &[Message], options: &RenderOptions) -> Option<OmittedPart> {
+        let options = of_conversation(messages, options);
+        let template = self.template_for(&options).ok()?;
+        let whole = template.render(messages, &options).ok()?;
+        let search = Search { template, options: &options, messages, whole: &whole };
+        let part = |message: usize, field: &str| {
+            let role = messages[message].role.clone();
+            OmittedPart { message, role, field: field.to_owned() }
+        };
+        let marked = search.marked();
+        for message in 0..messages.len() {
+            if let Some(field) = search.hidden_field(message, &marked) {
+                return Some(part(message, field));
+            }
+        }
+        let first = |field: &str| messages.iter().position(|message| message.extra.contains_key(field));
+        let unread = self.unread_fields(messages).into_iter();
+        unread.filter_map(|field| Some(part(first(field)?, field))).min_by_key(|part| part.message)
+    }
+
+    /// Whether the chat template leaves out the tools of this conversation. False without any, or if the template
+    /// refuses the conversation.
+    pub fn omits_tools(&self, messages: &[Message]) -> bool {
+        self.is_hidden(messages, hides_tools)
+    }
+
+    /// Whether the chat template leaves out calls of these messages. False if it refuses the conversation.
+    pub fn omits_calls(&self, messages: &[Message]) -> bool {
+        messages.iter().any(Message::calls_tools) && self.is_hidden(messages, hides_calls)
+    }
+
+    /// Whether the chat template leaves out the names of messages that are no tool's. False without any, or if the
+    /// template refuses the conversation.
+    pub fn omits_names(&self, messages: &[Message]) -> bool {
+        self.is_hidden(messages, |template, messages, whole, options| {
+            let search = Search { template, options, messages, whole };
+            (0..messages.len()).any(|message| search.hides_name(message))
+        })
+    }
+
+    /// What `hides` says of the rendered conversation; false if the template refuses it.
+    fn is_hidden(
+        &self,
+        messages: &[Message],
+        hides: impl Fn(&ChatTemplate, &[Message], &str, &RenderOptions) -> bool,
+    ) -> bool {
+        let options = of_conversation(messages, &self.render_options());
+        let Ok(template) = self.template_for(&options) else { return false };
+        template.render(messages, &options).is_ok_and(|whole| hides(template, messages, &whole, &options))
+    }
+
+    /// Whether the chat template mentions this variable or field.
+    pub fn template_mentions(&self, name: &str) -> bool {
+        let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
+        templates.map(ChatTemplate::source).any(|source| source.contains(name))
+    }
+}
+
+/// Whether the template omits the tools: without them the conversation would render the same text.
+pub(super) fn hides_tools(template: &ChatTemplate, messages: &[Message], whole: &str, options: &RenderOptions) -> bool {
+    if options.tools.as_ref().is_none_or(Vec::is_empty) {
+        return false;
+    }
+    let without = RenderOptions { tools: None, ..options.clone() };
+    template.render(messages, &without).is_ok_and(|rendered| rendered == whole)
+}
+
+/// Whether the template omits any of the calls.
+pub(super) fn hides_calls(template: &ChatTemplate, messages: &[Message], whole: &str, options: &RenderOptions) -> bool {
+    if !messages.iter().any(Message::calls_tools) {
+        return false;
+    }
+    let search = Search { template, options, messages, whole };
+    let marked = search.marked();
+    (0..messages.len()).any(|message| search.hides_calls(message, &marked))
+}
+
+/// A rendered conversation, to be compared with others.
+struct Search<'a> {
+    template: &'a ChatTemplate,
+    options: &'a RenderOptions,
+    messages: &'a [Message],
+    whole: &'a str,
+}
+
+impl Search<'_> {
+    /// The text with a stand-in for the words of each message and the name of each call; empty if the template refuses
+    /// that. What has its stand-in there is shown, without another rendering.
+    fn marked(&self) -> String {
+        let mut messages = self.messages.to_vec();
+        for (index, message) in messages.iter_mut().enumerate() {
+            if has_words(message) {
+                message.content = words_mark(index);
+            }
+            for (call, name) in call_names(message).enumerate() {
+                *name = call_mark(index, call).into();
+            }
+        }
+        self.template.render(&messages, self.options).unwrap_or_default()
+    }
+
+    /// Whether the text is the same with a changed message.
+    fn is_same_with(&self, index: usize, change: impl FnOnce(&mut Message)) -> bool {
+        let mut messages = self.messages.to_vec();
+        change(&mut messages[index]);
+        self.template.render(&messages, self.options).is_ok_and(|changed| changed == self.whole)
+    }
+
+    fn hidden_field(&self, index: usize, marked: &str) -> Option<&'static str> {
+        let message = &self.messages[index];
+        if self.hides_calls(index, marked) {
+            return Some("tool_calls");
+        }
+        let may_hide_words = message.role == "assistant" && message.calls_tools();
+        if has_words(message) && !may_hide_words && !marked.contains(&words_mark(index)) {
+            let words = stand_in(0);
+            if self.is_same_with(index, |message| message.content = words) {
+                return Some("content");
+            }
+        }
+        self.hides_name(index).then_some("name")
+    }
+
+    fn hides_calls(&self, index: usize, marked: &str) -> bool {
+        let mut message = self.messages[index].clone();
+        let calls = call_names(&mut message).count();
+        (0..calls).any(|call| {
+            let rename = |message: &mut Message| {
+                *call_names(message).nth(call).expect("it was counted") = stand_in(0).into();
+            };
+            !marked.contains(&call_mark(index, call)) && self.is_same_with(index, rename)
+        })
+    }
+
+    /// A tool's name is that of its function, which the call has too.
+    fn hides_name(&self, index: usize) -> bool {
+        let message = &self.messages[index];
+        let is_named = message.role != "tool" && message.extra.get("name").is_some_and(|name| !name.is_null());
+        is_named && self.is_same_with(index, |message| drop(message.extra.insert("name".into(), stand_in(0).into())))
+    }
+}
+
+fn has_words(message: &Message) -> bool {
+    !message.content.trim().is_empty()
+}
+
+fn words_mark(message: usize) -> String {
+    stand_in(1 + message as u64)
+}
+
+fn call_mark(message: usize, call: usize) -> String {
+    format!("{STAND_IN}{message}.{call}{STAND_IN}")
+}
