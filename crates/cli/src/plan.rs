@@ -101,7 +101,7 @@ impl RowLengths {
     /// The rows of a stage, and the tokens of one.
     fn of(section: &dyn TrainingStage) -> (Self, f64) {
         let (context, learns_from) = (section.train().context as f64, section.learns_from());
-        match stages::mean_tokens(learns_from) {
+        match learns_from.mean_tokens() {
             Some(tokens) => (Self::Estimated, tokens.min(context)),
             None if learns_from.is_given_text() => (Self::Full, context),
             None => (Self::AtMost, context),

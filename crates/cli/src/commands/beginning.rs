@@ -8,7 +8,7 @@ use fireclay_train::RunFiles;
 
 use crate::error::user;
 use crate::recipe::Recipe;
-use crate::stages::{LearnsFrom, Stage};
+use crate::stages::Stage;
 
 /// What is in the folder of a run before it goes on.
 pub struct EarlierRun {
@@ -45,13 +45,7 @@ pub fn check_data(recipe: &Recipe, run: &EarlierRun, flag: bool) -> Result<()> {
     }
     for &stage in recipe.stages.iter().filter(|&&stage| !run.is_done(stage)) {
         let Some(section) = recipe.training_stage(stage) else { continue };
-        let files = match section.learns_from() {
-            LearnsFrom::Text => continue,
-            LearnsFrom::Conversations(data) => &data.data,
-            LearnsFrom::Pairs(data) | LearnsFrom::Ratings(data) => &data.data,
-            LearnsFrom::Prompts(data) => &data.data,
-        };
-        check_files(&format!("{}.data", stage.name()), files)?;
+        check_files(&format!("{}.data", stage.name()), section.learns_from().files())?;
         if stage.has_battery() && recipe.battery.is_on() {
             check_files("battery.data", &recipe.battery.data)?;
         }
@@ -63,7 +57,7 @@ pub fn check_data(recipe: &Recipe, run: &EarlierRun, flag: bool) -> Result<()> {
 fn reads_text(recipe: &Recipe, run: &EarlierRun) -> bool {
     recipe.stages.iter().any(|&stage| match recipe.training_stage(stage) {
         None => !run.is_done(stage) && recipe.model.path.is_none() && recipe.tokenizer.path.is_none(),
-        Some(section) => matches!(section.learns_from(), LearnsFrom::Text) && !run.has_begun(stage),
+        Some(section) => section.learns_from().is_text() && !run.has_begun(stage),
     })
 }
 

@@ -91,30 +91,27 @@ fn show(args: &DataShowArgs) -> Result<()> {
     };
     let shape = Shape::new(args, stage.map(|(_, section)| section))?;
     let learns = stage.filter(|_| args.stage.is_some()).map(|(stage, section)| (stage, section.learns_from()));
-    let kind = match learns {
-        Some((_, LearnsFrom::Text)) => DataKind::Text,
-        Some((_, LearnsFrom::Pairs(_))) => DataKind::Preferences,
-        Some((_, LearnsFrom::Conversations(_))) => DataKind::Conversations,
-        // Ratings and prompts have no --kind, and are shown below.
-        Some((_, LearnsFrom::Ratings(_) | LearnsFrom::Prompts(_))) | None => args.kind,
-    };
+    // Ratings and prompts have no --kind, and are shown by their stage.
+    let kind = learns.and_then(|(_, learns_from)| learns_from.kind()).unwrap_or(args.kind);
     if !matches!(kind, DataKind::Text) {
         tokenizer.chat_complaints().iter().for_each(|complaint| tracing::warn!("{complaint}"));
     }
-    let (kind, rows) = match (learns, kind) {
-        (Some((stage, LearnsFrom::Ratings(data))), _) => {
+    let (kind, rows) = match learns {
+        Some((stage, LearnsFrom::Ratings(data))) => {
             let (train, _) = examples::ratings(data, &tokenizer, shape.context, stage)?;
             ("ratings", answers::ratings(&first(train, &shape)?, &tokenizer))
         }
-        (Some((stage, LearnsFrom::Prompts(data))), _) => {
+        Some((stage, LearnsFrom::Prompts(data))) => {
             let answer = stage_section(stage, recipe.as_ref()).and_then(TrainingStage::rollouts);
             let longest = shape.context.saturating_sub(answer.map_or(0, |rollouts| rollouts.max_tokens)).max(1);
             let (train, _) = examples::tasks(data, &tokenizer, longest, stage)?;
             ("prompts", answers::prompts(&first(train, &shape)?, &tokenizer))
         }
-        (_, DataKind::Conversations) => ("conversations", of_conversations(args, stage, &tokenizer, &shape)?),
-        (_, DataKind::Preferences) => ("preferences", of_preferences(args, stage, &tokenizer, &shape)?),
-        (_, DataKind::Text) => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
+        Some((_, LearnsFrom::Text | LearnsFrom::Conversations(_) | LearnsFrom::Pairs(_))) | None => match kind {
+            DataKind::Conversations => ("conversations", of_conversations(args, stage, &tokenizer, &shape)?),
+            DataKind::Preferences => ("preferences", of_preferences(args, stage, &tokenizer, &shape)?),
+            DataKind::Text => ("text", of_text(args, recipe.as_ref(), &tokenizer, &shape)?),
+        },
     };
     let mut out = io::stdout();
     if args.json {
@@ -164,11 +161,7 @@ fn first<T: Clone + Send + serde::Serialize>(examples: Vec<T>, shape: &Shape) ->
 
 /// The first stage that learns from such examples: of those that the recipe runs, or else of all.
 fn stage_of(kind: DataKind, recipe: &Recipe) -> Option<(Stage, &dyn TrainingStage)> {
-    let learns = |section: &dyn TrainingStage| match kind {
-        DataKind::Text => matches!(section.learns_from(), LearnsFrom::Text),
-        DataKind::Conversations => matches!(section.learns_from(), LearnsFrom::Conversations(_)),
-        DataKind::Preferences => matches!(section.learns_from(), LearnsFrom::Pairs(_)),
-    };
+    let learns = |section: &dyn TrainingStage| section.learns_from().kind() == Some(kind);
     let all: Vec<_> = recipe.training().into_iter().filter(|(_, section)| learns(*section)).collect();
     all.iter().find(|(stage, _)| recipe.stages.contains(stage)).or(all.first()).copied()
 }
@@ -208,11 +201,8 @@ fn of_conversations(
     let all = if args.data.is_empty() {
         let embedded =
             ConversationData { conversations: DRAWN, validation_conversations: 0, ..ConversationData::default() };
-        let data = match stage.map(|(_, section)| section.learns_from()) {
-            Some(LearnsFrom::Conversations(data)) => data,
-            _ => &embedded,
-        };
-        examples::conversations(data)?.0
+        let learned = stage.and_then(|(_, section)| section.learns_from().conversations());
+        examples::conversations(learned.unwrap_or(&embedded))?.0
     } else {
         let found = read_conversations(&args.data)?;
         examples::report_read("data", &found);
@@ -230,7 +220,7 @@ fn of_preferences(
     shape: &Shape,
 ) -> Result<Vec<ShownRow>> {
     if let (Some((stage, section)), true) = (stage, args.data.is_empty())
-        && let LearnsFrom::Pairs(data) = section.learns_from()
+        && let Some(data) = section.learns_from().preferences()
     {
         return first_pairs(stage, data, tokenizer, shape);
     }

@@ -5,7 +5,6 @@ use fireclay_data::examples::{Preference, Task};
 use fireclay_eval::embedded;
 
 use crate::recipe::{BatterySection, PreferenceData, PromptData, Recipe};
-use crate::stages::LearnsFrom;
 
 /// Number of prompts of each topic, if no recipe gives it.
 const BATTERY_PER_TOPIC: usize = 50;
@@ -23,10 +22,7 @@ pub fn preferences(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Prefere
     let default = PreferenceData { corpus: prompts_about(recipe), ..PreferenceData::default() };
     let learned = recipe.and_then(|recipe| {
         let mut running = recipe.training().into_iter().rev().filter(|(stage, _)| recipe.stages.contains(stage));
-        running.find_map(|(_, section)| match section.learns_from() {
-            LearnsFrom::Pairs(data) | LearnsFrom::Ratings(data) => Some(data),
-            _ => None,
-        })
+        running.find_map(|(_, section)| section.learns_from().preferences())
     });
     let data = learned.unwrap_or(&default);
     embedded::preferences(&data.corpus, limit.unwrap_or(data.validation_pairs))
@@ -37,10 +33,7 @@ pub fn preferences(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Prefere
 pub fn prompts(recipe: Option<&Recipe>, limit: Option<usize>) -> Vec<Task> {
     let default = PromptData { corpus: prompts_about(recipe), ..PromptData::default() };
     let answered = recipe.and_then(|recipe| {
-        recipe.stages.iter().rev().find_map(|stage| match recipe.training_stage(*stage)?.learns_from() {
-            LearnsFrom::Prompts(data) => Some(data),
-            _ => None,
-        })
+        recipe.stages.iter().rev().find_map(|stage| recipe.training_stage(*stage)?.learns_from().prompts())
     });
     let data = answered.unwrap_or(&default);
     embedded::prompts(&data.corpus, limit.unwrap_or(data.held_out))

@@ -4,6 +4,7 @@
 //! about stages is derived from these two. `docs/add-a-stage.md` is a guide.
 
 pub mod table;
+mod learns_from;
 mod training_stage;
 mod section;
 mod context;
@@ -43,7 +44,7 @@ pub use documents::embedded;
 pub use dpo::DpoSection;
 pub use grpo::GrpoSection;
 pub use kto::KtoSection;
-pub use lengths::mean_tokens;
+pub use learns_from::LearnsFrom;
 pub use mixture::train_documents as mixed_documents;
 #[cfg(test)]
 pub use motto::MottoSection;
@@ -55,7 +56,7 @@ pub use rloo::RlooSection;
 pub use sft::SftSection;
 pub use table::{Leaves, Stage};
 pub use tokenizer::{tokenizer, vocab_size, with_start_time};
-pub use training_stage::{LearnsFrom, TrainingStage};
+pub use training_stage::TrainingStage;
 pub use verdict::keeps_start;
 
 /// Runs or resumes a stage in the folder of its name; a finished one is only reported.
@@ -67,7 +68,7 @@ pub fn train(context: &Context, training: &dyn TrainingStage) -> Result<Outcome>
     if let Some(summary) = files.summary::<Summary>()?.filter(|done| done.step >= training.train().steps) {
         return Ok(Outcome::Finished(summary));
     }
-    if !matches!(training.learns_from(), LearnsFrom::Text) {
+    if !training.learns_from().is_text() {
         context.check_chat_template()?;
     }
     // Locked before anything is read, so that a second run in the same folder is refused at once.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use fireclay_train::checkpoint::fingerprint;
 use serde_json::Value;
 
-use super::{Context, LearnsFrom, TrainingStage};
+use super::{Context, TrainingStage};
 use crate::run_dir::RunDir;
 
 /// The settings that a stage must be resumed with: its own, the model that it begins with, the reward model, and the
@@ -24,7 +24,7 @@ pub fn settings(context: &Context, training: &dyn TrainingStage) -> Result<Value
     let needed = training.lora().is_some() || !training.learns_from().is_given_text();
     let named = if needed { with_checksum(context.run, &base)? } else { within_run(context.run, &base) };
     settings["begins_with"] = named.into();
-    if let LearnsFrom::Prompts(data) = training.learns_from()
+    if let Some(data) = training.learns_from().prompts()
         && data.rewards.learned != 0.0
         && let Ok(judge) = context.reward_model_dir(data)
     {

@@ -6,8 +6,7 @@ use fireclay_rlhf::RolloutConfig;
 use fireclay_train::{Outcome, StageRun, StepLoad, Summary, TrainConfig};
 use serde_json::Value;
 
-use super::Context;
-use crate::recipe::{ConversationData, PreferenceData, PromptData};
+use super::{Context, LearnsFrom};
 
 /// A stage that trains a network, implemented by its section of the recipe. With its row in the [table](super::table)
 /// this is everything that the program needs to know about a stage.
@@ -78,42 +77,6 @@ pub trait TrainingStage {
     /// Remedy for a stage of this `name` that made the model worse.
     fn remedy(&self, name: &str) -> String {
         format!("lower {name}.learning_rate, make fewer steps, or give it more to learn from")
-    }
-}
-
-/// Kind of examples from which a stage learns.
-#[derive(Clone, Copy, Debug)]
-pub enum LearnsFrom<'a> {
-    /// Text: that of the recipe, or of the stage's own section.
-    Text,
-    /// Conversations.
-    Conversations(&'a ConversationData),
-    /// Pairs of answers, of which one is preferred.
-    Pairs(&'a PreferenceData),
-    /// Answers, each good or bad.
-    Ratings(&'a PreferenceData),
-    /// The policy's own answers to prompts, judged.
-    Prompts(&'a PromptData),
-}
-
-impl LearnsFrom<'_> {
-    /// Whether the stage predicts the next token of given text. All others compare log-probabilities.
-    #[must_use]
-    pub fn is_given_text(self) -> bool {
-        matches!(self, Self::Text | Self::Conversations(_))
-    }
-
-    /// Checks the keys of the examples; `name` is the stage's name.
-    ///
-    /// # Errors
-    /// Key, value and its valid range.
-    pub fn validate(self, name: &str) -> Result<(), String> {
-        match self {
-            Self::Text => Ok(()),
-            Self::Conversations(data) => data.validate(name),
-            Self::Pairs(data) | Self::Ratings(data) => data.validate(name),
-            Self::Prompts(data) => data.validate(name),
-        }
     }
 }
 
