@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Result;
-use fireclay_corpus::{self as corpus, Split};
+use fireclay_corpus::{self as corpus, ConversationConfig, Split};
 use fireclay_data::chat::{EncodedChats, Shuffled, encode_preferences};
 use fireclay_data::examples::{Preference, read_conversations, read_preferences};
 use fireclay_data::{Source, open_documents};
@@ -15,7 +15,7 @@ use crate::console::colours;
 use crate::error::user;
 use crate::model::load_tokenizer;
 use crate::near_path::nothing_there;
-use crate::recipe::{ConversationData, PreferenceData, Recipe};
+use crate::recipe::{PreferenceData, Recipe};
 use crate::show::{Paint, ShownRow, answers, conversations, preferences, row, text};
 use crate::stages::{self, LearnsFrom, Stage, TrainingStage, examples};
 use crate::{model_dir, run_recipe};
@@ -199,10 +199,13 @@ fn of_conversations(
     shape: &Shape,
 ) -> Result<Vec<ShownRow>> {
     let all = if args.data.is_empty() {
-        let embedded =
-            ConversationData { conversations: DRAWN, validation_conversations: 0, ..ConversationData::default() };
-        let learned = stage.and_then(|(_, section)| section.learns_from().conversations());
-        examples::conversations(learned.unwrap_or(&embedded))?.0
+        match stage.and_then(|(stage, section)| Some((stage, section.learns_from().conversations()?))) {
+            Some((stage, data)) => examples::conversations(data, stage)?.0,
+            None => corpus::conversations(&ConversationConfig::default(), Split::Train)
+                .take(DRAWN)
+                .map(Into::into)
+                .collect(),
+        }
     } else {
         let found = read_conversations(&args.data)?;
         examples::report_read("data", &found);

@@ -72,16 +72,21 @@ fn read<T: Prompted>(stage: &str, found: Examples<T>, fraction: f64) -> Result<(
 ///
 /// # Errors
 /// When a file is missing or holds something else.
-pub fn conversations(data: &ConversationData) -> Result<(Vec<Conversation>, Vec<Conversation>)> {
+pub fn conversations(data: &ConversationData, stage: Stage) -> Result<(Vec<Conversation>, Vec<Conversation>)> {
     if !data.data.is_empty() {
-        return read("sft", read_conversations(&data.data)?, data.validation_fraction);
+        return read(stage.name(), read_conversations(&data.data)?, data.validation_fraction);
     }
     let some = |split, count| corpus::conversations(&data.corpus, split).take(count).map(Into::into).collect();
     Ok((some(Split::Train, data.conversations), some(Split::Validation, data.validation_conversations)))
 }
 
 /// Prompts of fine-tuning samples: the beginnings of validation conversations, up to the first answer.
-pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context: usize) -> Vec<EncodedTask> {
+pub fn sample_tasks(
+    validation: &[Conversation],
+    tokenizer: &Tokenizer,
+    context: usize,
+    stage: Stage,
+) -> Vec<EncodedTask> {
     let task = |conversation: &Conversation| {
         let answer = conversation.messages.iter().position(|message| message.role == "assistant")?;
         let messages = conversation.messages[..answer].to_vec();
@@ -90,7 +95,7 @@ pub fn sample_tasks(validation: &[Conversation], tokenizer: &Tokenizer, context:
     };
     let tasks: Vec<Task> = validation.iter().filter_map(task).take(SAMPLES).collect();
     let encode = |tasks: &[Task]| Ok(encode_tasks(tasks, tokenizer, context / 2)?.items);
-    held_out("sft", &tasks, encode)
+    held_out(stage.name(), &tasks, encode)
 }
 
 /// Pairs to learn from, and others for validation.

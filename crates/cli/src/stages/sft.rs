@@ -47,17 +47,18 @@ impl TrainingStage for SftSection {
     }
 
     fn run(&self, context: &Context, run: StageRun<'_>) -> Result<Outcome> {
-        let config = &self.train;
+        let (config, stage) = (&self.train, context.stage);
         let decoder = context.decoder(self.adapters.lora.as_ref(), config)?;
-        let (train_set, validation_set) = conversations(&self.data)?;
+        let (train_set, validation_set) = conversations(&self.data, stage)?;
         let encode = |set: &[Conversation]| -> Result<EncodedChats> {
             let chats = EncodedChats::new(set, context.tokenizer, config.context)?;
-            report_chats("sft", &chats, config.context);
+            report_chats(stage.name(), &chats, config.context);
             Ok(chats)
         };
         let mut source = ChatSource::new(encode(&train_set)?, config.batch, config.seed)?;
-        let validation = held_out("sft", &validation_set, |set| Ok(chat_validation(&encode(set)?, config.batch)));
-        let prompts = sample_tasks(&validation_set, context.tokenizer, config.context);
+        let validate = |set: &[Conversation]| Ok(chat_validation(&encode(set)?, config.batch));
+        let validation = held_out(stage.name(), &validation_set, validate);
+        let prompts = sample_tasks(&validation_set, context.tokenizer, config.context, stage);
         let battery = stage_battery(context, config)?;
         let battery = battery.as_ref().map(|battery| battery as &dyn Exam<_>);
         let training = Sft { run, source: &mut source, validation: &validation, battery, prompts: &prompts };
