@@ -1,10 +1,13 @@
 //! From nothing to an aligned assistant, on a model far too small to be one: that the stages fit
 //! together, resume exactly, and say what is wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use fireclay_train::metrics::names;
 
 use crate::{fail, last_checkpoint_of, losses_of, run, succeed, text, train};
 
@@ -74,6 +77,14 @@ fn outcome(run: &Path, stage: &str) -> (Vec<Loss>, Vec<(String, Vec<u8>)>) {
 /// Every stage: a unit test compares it with the table of stages.
 const ALL: &str = "tokenizer,pretrain,sft,reward,dpo,kto,reinforce,rloo,grpo,ppo";
 
+/// The names of the numbers in the logs of all stages.
+fn numbers_of(run: &Path) -> BTreeSet<String> {
+    let logs = ALL.split(',').skip(1).map(|stage| std::fs::read_to_string(run.join(stage).join("metrics.jsonl")));
+    let logs: Vec<String> = logs.collect::<Result<_, _>>().expect("every stage has metrics");
+    let lines = logs.iter().flat_map(|log| log.lines());
+    lines.flat_map(|line| serde_json::from_str::<BTreeMap<String, f64>>(line).expect("numbers").into_keys()).collect()
+}
+
 #[test]
 fn every_stage_runs_and_is_then_done() {
     let folder = tempfile::tempdir().unwrap();
@@ -95,6 +106,12 @@ fn every_stage_runs_and_is_then_done() {
         let done: serde_json::Value = serde_json::from_str(&done).unwrap();
         assert!(asked > 0 && done["metrics"]["battery_sampled"].is_number(), "{stage}: {asked}, {done}");
         assert_eq!(done["best"]["by"], "battery", "{stage}");
+    }
+    let written = numbers_of(&out);
+    // Whoever looks for a number by its name finds it. That of skipped steps is written where one is skipped.
+    for name in names::ALL.iter().filter(|name| **name != names::SKIPPED) {
+        let found = written.contains(*name) || written.contains(&names::validation(name));
+        assert!(found, "no stage writes {name}: {written:?}");
     }
     assert!(!out.join("pretrain/battery.jsonl").exists() && !out.join("reward/battery.jsonl").exists());
     assert!(said.contains("\nmost frequent reply ") && report.contains("id=\"battery\""), "{said}");

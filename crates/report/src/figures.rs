@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fireclay_train::metrics::{MetricColumns, Point};
+use fireclay_train::metrics::{MetricColumns, Point, names};
 
 use super::ReportError;
 use super::chart::{Chart, Pen, Size};
@@ -18,14 +18,23 @@ const SMALL: [Size; 1] = [Size { width: 360, height: 190 }];
 const MAX_MARKED_POINTS: usize = 40;
 
 /// Keys that are the axis or a clock, not something measured.
-const NOT_MEASURED: [&str; 5] = ["step", "tokens", "seconds", "epoch", "time"];
+const NOT_MEASURED: [&str; 3] = [names::STEP, names::TOKENS, names::SECONDS];
 
 /// Keys in the order shown; others follow by name.
-const FIRST: [&str; 9] =
-    ["loss", "reward_mean", "val_loss", "val_bits_per_byte", "lr", "grad_norm", "tokens_per_s", "mfu", "kl"];
+const FIRST: [&str; 9] = [
+    names::LOSS,
+    names::REWARD_MEAN,
+    names::VAL_LOSS,
+    names::VAL_BITS_PER_BYTE,
+    names::LR,
+    names::GRAD_NORM,
+    names::TOKENS_PER_S,
+    names::MFU,
+    names::KL,
+];
 
 /// Ratios and rates, whose axis starts at 0.
-const FROM_ZERO: [&str; 5] = ["lr", "grad_norm", "tokens_per_s", "mfu", "response_length"];
+const FROM_ZERO: [&str; 5] = [names::LR, names::GRAD_NORM, names::TOKENS_PER_S, names::MFU, names::RESPONSE_LENGTH];
 
 /// Figures of one stage as HTML.
 ///
@@ -35,9 +44,10 @@ pub fn html(stage: &RunStage) -> Result<String, ReportError> {
     let metrics = &stage.metrics;
     let mut keys: Vec<&str> = metrics.keys().filter(|key| !NOT_MEASURED.contains(key)).collect();
     // There are many topics; they have their own table.
-    keys.retain(|key| key.strip_prefix("battery_").is_none_or(|rest| ["sampled", "most_frequent"].contains(&rest)));
+    let whole = [names::BATTERY_SAMPLED, names::BATTERY_MOST_FREQUENT];
+    keys.retain(|key| !key.starts_with(&names::of_topic("")) || whole.contains(key));
     // A metric of training and its validation counterpart share a chart.
-    keys.retain(|key| key.strip_prefix("val_").is_none_or(|base| metrics.column(base).is_empty()));
+    keys.retain(|key| key.strip_prefix(names::VALIDATION).is_none_or(|base| metrics.column(base).is_empty()));
     keys.sort_by_key(|key| (FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()), *key));
     let Some((headline, others)) = keys.split_first() else {
         return Ok("<p class=\"note\">metrics.jsonl has no measured values yet.</p>\n".to_owned());
@@ -69,7 +79,7 @@ fn damage(metrics: &MetricColumns) -> String {
 fn figure(stage: &RunStage, key: &str, sizes: &[Size]) -> Result<String, ReportError> {
     let all = stage.metrics.column(key);
     let points = finite(all);
-    let validation = finite(stage.metrics.column(&format!("val_{key}")));
+    let validation = finite(stage.metrics.column(&names::validation(key)));
     let title = label(key);
     let mut notes = Vec::new();
     let lost = all.len() - points.len();
@@ -88,7 +98,7 @@ fn figure(stage: &RunStage, key: &str, sizes: &[Size]) -> Result<String, ReportE
         notes.push(format!("Outside the frame, drawn on its edge: {}.", count(outside, "step")));
     }
     let width = smoothing_width(points.len());
-    let smoothed = width > 1 && points.len() > MAX_MARKED_POINTS && key != "lr";
+    let smoothed = width > 1 && points.len() > MAX_MARKED_POINTS && key != names::LR;
     let mut description = describe("", &points);
     if !validation.is_empty() {
         description += &describe(" Validation: ", &validation);
@@ -112,7 +122,7 @@ fn figure(stage: &RunStage, key: &str, sizes: &[Size]) -> Result<String, ReportE
 }
 
 fn is_validation(key: &str) -> bool {
-    key.starts_with("val_")
+    key.starts_with(names::VALIDATION)
 }
 
 fn layers(

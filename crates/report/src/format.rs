@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use fireclay_train::metrics::names;
+
 /// Text made safe inside an element or a quoted attribute. Control characters, which HTML forbids and models do write,
 /// become their visible pictures (U+2400…), so that a sample shows them instead of breaking the page.
 pub fn escape(text: &str) -> String {
@@ -153,18 +155,18 @@ pub fn table<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> String {
 /// The name of a metric in words.
 pub fn label(key: &str) -> String {
     match key {
-        "loss" => "Loss",
-        "val_loss" => "Validation loss",
-        "val_bits_per_byte" => "Validation, bits per byte",
-        "lr" => "Learning rate",
-        "grad_norm" => "Gradient norm",
-        "tokens_per_s" => "Tokens per second",
-        "mfu" => "Model-flops utilisation",
-        "battery" => "Battery, greedy",
-        "battery_sampled" => "Battery, sampled",
-        "battery_most_frequent" => "Battery, most frequent reply",
-        "kl" => "KL divergence",
-        "skipped" => "Skipped steps so far",
+        names::LOSS => "Loss",
+        names::VAL_LOSS => "Validation loss",
+        names::VAL_BITS_PER_BYTE => "Validation, bits per byte",
+        names::LR => "Learning rate",
+        names::GRAD_NORM => "Gradient norm",
+        names::TOKENS_PER_S => "Tokens per second",
+        names::MFU => "Model-flops utilisation",
+        names::BATTERY => "Battery, greedy",
+        names::BATTERY_SAMPLED => "Battery, sampled",
+        names::BATTERY_MOST_FREQUENT => "Battery, most frequent reply",
+        names::KL => "KL divergence",
+        names::SKIPPED => "Skipped steps so far",
         _ => {
             let words = key.replace(['_', '/'], " ");
             let mut characters = words.chars();

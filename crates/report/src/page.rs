@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use fireclay_eval::battery::{BatteryShares, best_stage, percent};
-use fireclay_train::metrics::{MetricColumns, Point};
+use fireclay_train::metrics::{MetricColumns, Point, names};
 use serde_json::Value;
 
 use super::ReportError;
@@ -89,8 +89,8 @@ fn summary(run: &Run) -> String {
         };
     } else if let Some(stage) = validated(run) {
         let loss = |key| stage.metrics.last(key).map(|point| compact(point.1));
-        let _ = write!(text, "; final validation loss {}", loss("val_loss").unwrap_or_default());
-        if let Some(bits) = loss("val_bits_per_byte") {
+        let _ = write!(text, "; final validation loss {}", loss(names::VAL_LOSS).unwrap_or_default());
+        if let Some(bits) = loss(names::VAL_BITS_PER_BYTE) {
             let _ = write!(text, " ({bits} bits per byte)");
         }
         if run.stages.len() > 1 {
@@ -107,7 +107,7 @@ fn summary(run: &Run) -> String {
 /// The stage whose validation loss is shown: the last that read text, else the last of all.
 fn validated(run: &Run) -> Option<&RunStage> {
     let last_with = |key| run.stages.iter().rev().find(|stage| stage.metrics.last(key).is_some());
-    last_with("val_bits_per_byte").or_else(|| last_with("val_loss"))
+    last_with(names::VAL_BITS_PER_BYTE).or_else(|| last_with(names::VAL_LOSS))
 }
 
 /// The stage that the run stands for, which `chat` takes, if it has a battery score.
@@ -126,12 +126,12 @@ fn keeps_start(run: &Run, name: &str) -> bool {
 }
 
 fn tokens(stage: &RunStage) -> Option<f64> {
-    stage.metrics.last("tokens").map(|point| point.1)
+    stage.metrics.last(names::TOKENS).map(|point| point.1)
 }
 
 /// `seconds` counts from the stage's beginning, over all runs that it took.
 fn seconds(stage: &RunStage) -> Option<f64> {
-    stage.metrics.last("seconds").map(|point| point.1)
+    stage.metrics.last(names::SECONDS).map(|point| point.1)
 }
 
 /// The sum over stages, `None` where no stage knows.
@@ -158,13 +158,13 @@ fn tiles(run: &Run) -> String {
         tiles.push(("Tokens", compact(tokens), String::new()));
     }
     // If replies were judged, the loss of the last stage adds nothing.
-    let losses = [("Training loss", "loss"), ("Reward", "reward_mean")];
+    let losses = [("Training loss", names::LOSS), ("Reward", names::REWARD_MEAN)];
     for (title, key) in losses.into_iter().filter(|_| answers.is_none()) {
         if let Some(value) = mean_of_last(last.metrics.column(key)) {
             tiles.push((title, compact(value), format!("{}, mean of the last steps", escape(&last.name))));
         }
     }
-    for (title, key) in [("Validation loss", "val_loss"), ("Bits per byte", "val_bits_per_byte")] {
+    for (title, key) in [("Validation loss", names::VAL_LOSS), ("Bits per byte", names::VAL_BITS_PER_BYTE)] {
         let Some(stage) = validated(run) else { break };
         if let (Some((_, value)), Some(best)) = (stage.metrics.last(key), stage.metrics.lowest(key)) {
             let note = format!("{}, best {} at step {}", escape(&stage.name), compact(best.1), grouped(best.0));
@@ -172,7 +172,7 @@ fn tiles(run: &Run) -> String {
         }
     }
     if let Some(time) = total(run, seconds) {
-        let speed = run.stages.first().and_then(|stage| median(stage.metrics.column("tokens_per_s")));
+        let speed = run.stages.first().and_then(|stage| median(stage.metrics.column(names::TOKENS_PER_S)));
         let of = run.stages.first().map_or_else(String::new, |stage| escape(&stage.name));
         let note = speed.map_or(String::new(), |speed| format!("{of}: {} tokens/s, median", compact(speed)));
         tiles.push(("Time", duration(time), note));

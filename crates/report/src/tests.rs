@@ -271,3 +271,14 @@ fn a_run_that_can_chat_is_talked_to_first_and_continues_text_only() {
     run.file("pretrain/samples.jsonl", "");
     assert!(run.page().contains("Once upon a time") && !run.page().contains("--prompt &#39;user"));
 }
+
+/// Names that no stage writes would leave their figures out in silence; an end-to-end test holds the list to what the
+/// stages write.
+#[test]
+fn numbers_are_found_by_the_names_of_the_list() {
+    for code in [include_str!("page.rs"), include_str!("figures.rs")] {
+        for call in ["column(\"", "last(\"", "lowest(\"", "loss(\"", "last_with(\""] {
+            assert!(!code.contains(call), "{call}…) is not a name of the list");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use fireclay_tokenizer::Message;
 use fireclay_train::TrainError;
+use fireclay_train::metrics::names;
 use serde::{Deserialize, Serialize};
 
 /// The two replies to one prompt: a line of `battery.jsonl`.
@@ -115,13 +116,13 @@ impl BatteryReport {
     pub fn named(&self) -> Vec<(String, f64)> {
         let all = self.all();
         let mut numbers = vec![
-            ("battery".to_owned(), all.greedy_share()),
-            ("battery_sampled".to_owned(), all.sampled_share()),
-            ("battery_most_frequent".to_owned(), self.most_frequent().map_or(0.0, |(_, share)| share)),
+            (names::BATTERY.to_owned(), all.greedy_share()),
+            (names::BATTERY_SAMPLED.to_owned(), all.sampled_share()),
+            (names::BATTERY_MOST_FREQUENT.to_owned(), self.most_frequent().map_or(0.0, |(_, share)| share)),
         ];
         for (topic, tally) in self.by_topic() {
-            numbers.push((format!("battery_{topic}"), tally.greedy_share()));
-            numbers.push((format!("battery_sampled_{topic}"), tally.sampled_share()));
+            numbers.push((names::of_topic(topic), tally.greedy_share()));
+            numbers.push((names::sampled_of_topic(topic), tally.sampled_share()));
         }
         numbers
     }

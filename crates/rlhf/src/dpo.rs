@@ -19,6 +19,7 @@ use burn::tensor::activation::{log_sigmoid, relu};
 use fireclay_data::Source;
 use fireclay_data::chat::EncodedPair;
 use fireclay_model::Decoder;
+use fireclay_train::metrics::names;
 use fireclay_train::{Exam, Fit, Loss, Objective, Outcome, StageRun, TrainError, evaluate_objective, fit};
 use serde::{Deserialize, Serialize};
 
@@ -149,9 +150,9 @@ impl Objective<Decoder, Vec<EncodedPair>> for DirectPreference {
             weight: count,
             tokens: sequences.tokens(),
             metrics: vec![
-                ("accuracy", right / count),
-                ("chosen_reward", good.iter().sum::<f64>() / count),
-                ("rejected_reward", bad.iter().sum::<f64>() / count),
+                (names::ACCURACY, right / count),
+                (names::CHOSEN_REWARD, good.iter().sum::<f64>() / count),
+                (names::REJECTED_REWARD, bad.iter().sum::<f64>() / count),
             ],
         }
     }
@@ -218,5 +219,5 @@ pub fn dpo(
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
     let objective = DirectPreference { config: config.clone(), reference: training.rounded(reference) };
-    training.fit(policy, &objective, &["accuracy", "battery"])
+    training.fit(policy, &objective, &[names::ACCURACY, names::BATTERY])
 }

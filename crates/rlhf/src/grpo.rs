@@ -15,6 +15,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
+use fireclay_train::metrics::names;
 use fireclay_train::{Optimizer, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -145,7 +146,7 @@ impl PolicyGradient<Decoder> for Grpo {
         let with_signal = groups.iter().filter(|group| has_signal(&rewards(group))).count();
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let mut means = Means::default();
-        means.add("groups_with_signal", with_signal as f64 / groups.len().max(1) as f64);
+        means.add(names::GROUPS_WITH_SIGNAL, with_signal as f64 / groups.len().max(1) as f64);
         for epoch in 0..self.config.epochs {
             for chosen in
                 minibatches(trajectories.len(), self.config.minibatch, context.config.seed, context.step, epoch)
@@ -197,9 +198,9 @@ impl Grpo {
         means.ratio_error(&scores.logprobs, &old, &mask);
         let (low, high) = (1.0 - config.clip_low, 1.0 + config.clip_high);
         let of_ratio = ratio_logprobs(scores.logprobs.clone().detach(), &old, &mask, config.ratio);
-        means.add("clip_fraction", clip_fraction(&of_ratio, &old, &advantages, &mask, low, high));
+        means.add(names::CLIP_FRACTION, clip_fraction(&of_ratio, &old, &advantages, &mask, low, high));
         let entropy = masked_mean(scores.entropies, &mask);
-        means.add("entropy", number(entropy.clone()));
+        means.add(names::ENTROPY, number(entropy.clone()));
         let inputs = GrpoInputs { logprobs: scores.logprobs, old, reference, advantages, mask };
         let loss = grpo_loss(inputs, config, self.max_tokens);
         if config.entropy_coefficient == 0.0 { loss } else { loss - entropy * config.entropy_coefficient }

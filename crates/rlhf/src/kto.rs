@@ -15,6 +15,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use fireclay_data::chat::EncodedRating;
 use fireclay_model::Decoder;
+use fireclay_train::metrics::names;
 use fireclay_train::{Loss, Objective, Outcome, TrainError};
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +117,7 @@ impl Objective<Decoder, Vec<EncodedRating>> for KahnemanTversky {
             mean: kto_losses(ratios, &good, kl, &self.config).mean(),
             weight: ratings.len() as f64,
             tokens: sequences.tokens(),
-            metrics: vec![("accuracy", right as f64 / ratings.len() as f64), ("kl", kl)],
+            metrics: vec![(names::ACCURACY, right as f64 / ratings.len() as f64), (names::KL, kl)],
         }
     }
 }
@@ -135,5 +136,5 @@ pub fn kto(
 ) -> Result<Outcome, TrainError> {
     config.validate()?;
     let objective = KahnemanTversky { config: config.clone(), reference: training.rounded(reference) };
-    training.fit(policy, &objective, &["accuracy", "kl", "battery"])
+    training.fit(policy, &objective, &[names::ACCURACY, names::KL, names::BATTERY])
 }

@@ -9,6 +9,7 @@ use fireclay_data::Source;
 use fireclay_data::chat::EncodedTask;
 use fireclay_model::{ActivationCheckpoints, Decoder};
 use fireclay_tokenizer::Tokenizer;
+use fireclay_train::metrics::names::{self, validation};
 use fireclay_train::{
     Exam, Measured, Outcome, Sample, Session, StageRun, StepMetrics, StepTaken, TrainConfig, TrainError, Trainable,
 };
@@ -109,7 +110,15 @@ pub struct Online<'a> {
 
 /// Number of dialogues stored as samples at each evaluation.
 const SAMPLES: usize = 8;
-const SHOWS: [&str; 7] = ["reward_mean", "kl", "ratio_error", "entropy", "response_length", "finished", "battery"];
+const SHOWS: [&str; 7] = [
+    names::REWARD_MEAN,
+    names::KL,
+    names::RATIO_ERROR,
+    names::ENTROPY,
+    names::RESPONSE_LENGTH,
+    names::FINISHED,
+    names::BATTERY,
+];
 
 /// Trains `model` for `config.steps` steps, or resumes from the newest checkpoint of the stage. Resuming is exact, as
 /// for [`fit`](fireclay_train::fit()): prompts and random numbers depend only on seed and step, so that an interrupted
@@ -307,14 +316,15 @@ impl HeldOut<'_> {
         let mut best = greedy(policy, self.prompts, self.tokenizer, &single)?;
         add_rewards(&mut best, self.reward)?;
 
-        let mut numbers = RolloutStatistics::of(&drawn).named("val_");
+        let mut numbers = RolloutStatistics::of(&drawn).named(names::VALIDATION);
         let greedy = RolloutStatistics::of(&best);
         let greedy = [
-            ("val_greedy_reward_mean", Some(greedy.reward_mean)),
-            ("val_greedy_correct", greedy.correct),
-            ("val_greedy_exact", greedy.exact),
+            (names::REWARD_MEAN, Some(greedy.reward_mean)),
+            (names::CORRECT, greedy.correct),
+            (names::EXACT, greedy.exact),
         ];
-        numbers.extend(greedy.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        let named = |name| validation(&format!("greedy_{name}"));
+        numbers.extend(greedy.into_iter().filter_map(|(name, value)| Some((named(name), value?))));
         let samples = drawn.iter().take(SAMPLES).map(|group| sample(group, step)).collect();
         Ok((Measured::numbers(numbers), samples))
     }

@@ -17,6 +17,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_data::{Batch, Position, Source};
 use fireclay_model::Decoder;
+use fireclay_train::metrics::names;
 use fireclay_train::{NextToken, Objective, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -203,8 +204,9 @@ impl PolicyGradient<ActorCritic> for Ppo<'_> {
         let trajectories: Vec<&Trajectory> = groups.iter().flat_map(|group| &group.trajectories).collect();
         let experience = self.experience(&model, &trajectories);
         let mut means = Means::default();
-        means.add("explained_variance", explained_variance(&experience.returns.concat(), &experience.values.concat()));
-        means.add("kl_coefficient", self.kl.value);
+        let explained = explained_variance(&experience.returns.concat(), &experience.values.concat());
+        means.add(names::EXPLAINED_VARIANCE, explained);
+        means.add(names::KL_COEFFICIENT, self.kl.value);
 
         for epoch in 0..self.config.epochs {
             let order =
@@ -263,18 +265,18 @@ impl Ppo<'_> {
         means.ratio_error(&scores.logprobs, &batch.old_logprobs, &batch.mask);
         let (low, high) = (1.0 - clip_ratio, 1.0 + clip_ratio);
         let clipped = clip_fraction(&scores.logprobs, &batch.old_logprobs, &batch.advantages, &batch.mask, low, high);
-        means.add("clip_fraction", clipped);
+        means.add(names::CLIP_FRACTION, clipped);
         let surrogate =
             clipped_surrogate(scores.logprobs, batch.old_logprobs.clone(), batch.advantages.clone(), low, high);
         let mut loss = masked_mean(surrogate, &batch.mask);
         let entropy = masked_mean(scores.entropies, &batch.mask);
-        means.add("entropy", number(entropy.clone()));
+        means.add(names::ENTROPY, number(entropy.clone()));
         if entropy_coefficient != 0.0 {
             loss = loss - entropy * entropy_coefficient;
         }
         if let Some(source) = self.pretraining.as_mut().filter(|_| pretrain_coefficient != 0.0) {
             let mixed = NextToken.loss(actor, &source.next_batch()?).mean;
-            means.add("pretrain_loss", number(mixed.clone()));
+            means.add(names::PRETRAIN_LOSS, number(mixed.clone()));
             loss = loss + mixed * pretrain_coefficient;
         }
         Ok(loss)

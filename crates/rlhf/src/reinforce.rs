@@ -12,6 +12,7 @@
 
 use burn::tensor::Tensor;
 use fireclay_model::Decoder;
+use fireclay_train::metrics::names;
 use fireclay_train::{ModuleGradients, Optimizer, TrainError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -158,7 +159,7 @@ impl OnPolicyStep {
             let advantages: Vec<f32> = advantages.iter().map(|&a| a as f32).collect();
             let advantages = Tensor::<1>::from_floats(advantages.as_slice(), &device);
             let entropy = masked_mean(scores.entropies, &mask);
-            means.add("entropy", number(entropy.clone()));
+            means.add(names::ENTROPY, number(entropy.clone()));
             let old = token_tensor(trajectories, &sequences, |t, c| t.logprobs[c], &device);
             means.ratio_error(&scores.logprobs, &old, &mask);
             let mut loss = reinforce_loss(scores.logprobs, advantages, mask);

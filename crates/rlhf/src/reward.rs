@@ -23,6 +23,7 @@ use fireclay_model::huggingface::{SaveOptions, TokenIds};
 use fireclay_model::{
     ActivationCheckpoints, ModelError, Precision, RewardScale, ScoreModel, load_score_model, save_score_model,
 };
+use fireclay_train::metrics::names;
 use fireclay_train::{Evaluation, Fit, Loss, Objective, Optimizer, Outcome, StageRun, TrainError, Trainable, fit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -146,8 +147,8 @@ impl Objective<RewardModel, Vec<EncodedPair>> for PairwiseRanking {
             weight: pairs.len() as f64,
             tokens: sequences.tokens(),
             metrics: vec![
-                ("accuracy", right as f64 / pairs.len() as f64),
-                ("score_difference", difference.iter().map(|&d| f64::from(d)).sum::<f64>() / pairs.len() as f64),
+                (names::ACCURACY, right as f64 / pairs.len() as f64),
+                (names::SCORE_DIFFERENCE, difference.iter().map(|&d| f64::from(d)).sum::<f64>() / pairs.len() as f64),
             ],
         }
     }
@@ -211,13 +212,14 @@ pub fn judge(model: &ScoreModel, pairs: &[EncodedPair], batch: usize) -> RewardR
 impl From<RewardReport> for Evaluation {
     fn from(report: RewardReport) -> Self {
         let mut metrics = BTreeMap::from([
-            ("accuracy".to_owned(), report.accuracy),
-            ("chosen_mean".to_owned(), report.chosen.0),
-            ("chosen_std".to_owned(), report.chosen.1),
-            ("rejected_mean".to_owned(), report.rejected.0),
-            ("rejected_std".to_owned(), report.rejected.1),
+            (names::ACCURACY.to_owned(), report.accuracy),
+            (names::CHOSEN_MEAN.to_owned(), report.chosen.0),
+            (names::CHOSEN_STD.to_owned(), report.chosen.1),
+            (names::REJECTED_MEAN.to_owned(), report.rejected.0),
+            (names::REJECTED_STD.to_owned(), report.rejected.1),
         ]);
-        metrics.extend(report.by_kind.into_iter().map(|(kind, (accuracy, _))| (format!("accuracy_{kind}"), accuracy)));
+        let of_kind = |(kind, (accuracy, _))| (format!("{}_{kind}", names::ACCURACY), accuracy);
+        metrics.extend(report.by_kind.into_iter().map(of_kind));
         Self { loss: report.loss, bits_per_byte: None, weight: report.pairs as f64, metrics }
     }
 }
@@ -258,7 +260,7 @@ pub fn train_reward_model(model: RewardModel, training: RewardTraining<'_>) -> R
             exam: None,
             sample: &|_, _| Ok(vec![]),
             finish: &|model| Ok(normalised(model, reference_set, config.batch)),
-            shows: &["accuracy"],
+            shows: &[names::ACCURACY],
         },
     )
 }

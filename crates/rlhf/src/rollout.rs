@@ -9,6 +9,7 @@ use fireclay_infer::{
 use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainError;
+use fireclay_train::metrics::names;
 use serde::{Deserialize, Serialize};
 
 use crate::completions::Sequences;
@@ -343,13 +344,13 @@ impl RolloutStatistics {
     #[must_use]
     pub fn named(&self, prefix: &str) -> Vec<(String, f64)> {
         let numbers = [
-            ("reward_mean", Some(self.reward_mean)),
-            ("reward_std", Some(self.reward_std)),
-            ("kl", Some(self.kl)),
-            ("response_length", Some(self.response_length)),
-            ("finished", Some(self.finished)),
-            ("correct", self.correct),
-            ("exact", self.exact),
+            (names::REWARD_MEAN, Some(self.reward_mean)),
+            (names::REWARD_STD, Some(self.reward_std)),
+            (names::KL, Some(self.kl)),
+            (names::RESPONSE_LENGTH, Some(self.response_length)),
+            (names::FINISHED, Some(self.finished)),
+            (names::CORRECT, self.correct),
+            (names::EXACT, self.exact),
         ];
         numbers.into_iter().filter_map(|(name, value)| Some((format!("{prefix}{name}"), value?))).collect()
     }

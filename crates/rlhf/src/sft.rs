@@ -7,6 +7,7 @@ use fireclay_data::Batch;
 use fireclay_data::chat::{ChatSource, EncodedTask};
 use fireclay_model::Decoder;
 use fireclay_tokenizer::Tokenizer;
+use fireclay_train::metrics::names;
 use fireclay_train::{
     Exam, Fit, NextToken, Outcome, Sample, StageRun, TrainConfig, TrainError, check_fit, evaluate_objective, fit,
 };
@@ -49,7 +50,7 @@ pub fn sft(decoder: Decoder, sft: Sft<'_>) -> Result<Outcome, TrainError> {
             exam: battery,
             sample: &|decoder, step| answers(decoder, prompts, tokenizer, config, step),
             finish: &Ok,
-            shows: &["battery"],
+            shows: &[names::BATTERY],
         },
     )
 }

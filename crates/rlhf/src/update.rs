@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 use fireclay_model::ActivationCheckpoints;
+use fireclay_train::metrics::names;
 use fireclay_train::{ModuleGradients, Optimizer};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -74,12 +75,12 @@ impl Means {
     /// Adds loss and gradient norm of an update of the policy, or counts it as left out.
     pub(crate) fn policy_update(&mut self, result: Option<(f64, f64)>) {
         self.policy_updated = true;
-        self.update("loss", "grad_norm", result);
+        self.update(names::LOSS, names::GRAD_NORM, result);
     }
 
     /// The same of an update of the critic.
     pub(crate) fn critic_update(&mut self, result: Option<(f64, f64)>) {
-        self.update("value_loss", "critic_grad_norm", result);
+        self.update(names::VALUE_LOSS, names::CRITIC_GRAD_NORM, result);
     }
 
     fn update(&mut self, loss: &'static str, norm: &'static str, result: Option<(f64, f64)>) {
@@ -95,10 +96,10 @@ impl Means {
     pub(crate) fn into_stats(self) -> crate::online::UpdateStats {
         let all: Vec<_> = self.sums.into_iter().map(|(name, sum, count)| (name, sum / count as f64)).collect();
         let find = |name| all.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
-        let (loss, grad_norm) = (find("loss"), find("grad_norm"));
-        let error = self.ratio_error.map(|error| ("ratio_error", error));
-        let metrics =
-            all.into_iter().filter(|(name, _)| *name != "loss" && *name != "grad_norm").chain(error).collect();
+        let (loss, grad_norm) = (find(names::LOSS), find(names::GRAD_NORM));
+        let error = self.ratio_error.map(|error| (names::RATIO_ERROR, error));
+        let others = all.into_iter().filter(|(name, _)| ![names::LOSS, names::GRAD_NORM].contains(name));
+        let metrics = others.chain(error).collect();
         crate::online::UpdateStats { metrics, skipped: self.skipped, grad_norm, loss }
     }
 }

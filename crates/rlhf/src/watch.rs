@@ -1,5 +1,7 @@
 //! Warnings when training of a policy goes wrong, with the likely cause.
 
+use fireclay_train::metrics::names;
+
 /// Checks each step's metrics, and reports each problem once.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -68,24 +70,24 @@ impl Watch {
     pub fn problems(&mut self, numbers: &[(String, f64)], max_tokens: usize) -> Vec<TrainingProblem> {
         let number = |name: &str| numbers.iter().find(|(other, _)| other == name).map(|(_, value)| *value);
         let mut found = vec![];
-        let length = number("response_length");
-        if number("kl").is_some_and(|kl| kl > KL_LIMIT) {
+        let length = number(names::RESPONSE_LENGTH);
+        if number(names::KL).is_some_and(|kl| kl > KL_LIMIT) {
             found.push(TrainingProblem::KlRunsAway);
         }
-        if let Some(entropy) = number("entropy") {
+        if let Some(entropy) = number(names::ENTROPY) {
             let first = *self.first_entropy.get_or_insert(entropy);
             // A policy with low entropy from the start cannot collapse further.
             if entropy < 0.05 * first && first > 0.1 {
                 found.push(TrainingProblem::EntropyCollapses);
             }
         }
-        if let (Some(length), Some(finished)) = (length, number("finished")) {
+        if let (Some(length), Some(finished)) = (length, number(names::FINISHED)) {
             let first = *self.first_length.get_or_insert(length);
             if finished < 0.5 && length > 1.5 * first && length > 0.5 * max_tokens as f64 {
                 found.push(TrainingProblem::LengthExplodes);
             }
         }
-        if let Some(share) = number("battery_most_frequent") {
+        if let Some(share) = number(names::BATTERY_MOST_FREQUENT) {
             let first = *self.first_most_frequent.get_or_insert(share);
             if share > ONE_REPLY_LIMIT && share >= 2.0 * first {
                 found.push(TrainingProblem::OneReply);

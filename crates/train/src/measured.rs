@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::metrics::names::validation;
 use crate::{Evaluation, StepMetrics};
 
 /// Result of an examination.
@@ -40,7 +41,7 @@ impl Measured {
     #[must_use]
     pub fn evaluation(evaluation: Option<Evaluation>) -> Self {
         let Some(Evaluation { loss, bits_per_byte, metrics, .. }) = evaluation else { return Self::default() };
-        let logged = metrics.iter().map(|(name, &value)| (format!("val_{name}"), value)).collect();
+        let logged = metrics.iter().map(|(name, &value)| (validation(name), value)).collect();
         Self { val_loss: Some(loss), val_bits_per_byte: bits_per_byte, logged, metrics, score: None }
     }
 

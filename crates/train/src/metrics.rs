@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::TrainError;
 
 mod columns;
+pub mod names;
 
 pub use columns::{MetricColumns, Point};
 

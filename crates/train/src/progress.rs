@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::metrics::names;
 use crate::{Sample, StepMetrics};
 
 /// Interval of logged lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// The metric that is the share of right answers on the battery.
-const BATTERY: &str = "battery";
 
 /// Shows the progress of training.
 #[derive(Debug)]
@@ -39,17 +38,17 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        let shown = std::iter::once("loss").chain(shows.iter().copied()).map(|name| (name, None)).collect();
+        let shown = std::iter::once(names::LOSS).chain(shows.iter().copied()).map(|name| (name, None)).collect();
         Self { bar, quiet, steps, first: done, started: now, logged: now, shown }
     }
 
     /// Shows a step.
     pub fn step(&mut self, line: &StepMetrics) {
         for (name, shown) in &mut self.shown {
-            let value = if *name == "loss" { line.loss } else { line.extra.get(*name).copied() };
+            let value = if *name == names::LOSS { line.loss } else { line.extra.get(*name).copied() };
             if let Some(value) = value.filter(|value| value.is_finite()) {
                 // Metrics that are measured at intervals are not smoothed.
-                let smooth = *name != BATTERY;
+                let smooth = *name != names::BATTERY;
                 *shown = Some(shown.filter(|_| smooth).map_or(value, |smoothed| 0.9 * smoothed + 0.1 * value));
             }
         }
@@ -72,8 +71,8 @@ impl Progress {
             let bits = line.val_bits_per_byte.map(|bits| format!(", {bits:.3} bits per byte")).unwrap_or_default();
             self.say(|| tracing::info!("step {}: validation loss {val_loss:.4}{bits}", line.step));
         }
-        if let Some(share) = line.extra.get(BATTERY) {
-            let sampled = line.extra.get("battery_sampled").unwrap_or(&f64::NAN);
+        if let Some(share) = line.extra.get(names::BATTERY) {
+            let sampled = line.extra.get(names::BATTERY_SAMPLED).unwrap_or(&f64::NAN);
             let (share, sampled) = (100.0 * share, 100.0 * sampled);
             self.say(|| tracing::info!("step {}: battery {share:.1} % right, {sampled:.1} % sampled", line.step));
         }

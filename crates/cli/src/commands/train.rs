@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use fireclay_corpus::Topic;
 use fireclay_eval::battery;
 use fireclay_model::Precision;
+use fireclay_train::metrics::names;
 use fireclay_train::{Interrupt, Outcome, Sample, StageFiles, Summary};
 
 use super::beginning::{self, EarlierRun};
@@ -235,7 +236,7 @@ fn suggest(recipe: &Recipe, run: &RunDir, last: Stage) -> Result<Vec<String>> {
     }
     let shares = recipe.sft.data.corpus.shares.weights();
     let summary: Option<Summary> = run.stage(last).summary()?;
-    let share = |topic: Topic| summary.as_ref()?.metrics.get(&format!("battery_{}", topic.name())).copied();
+    let share = |topic: Topic| summary.as_ref()?.metrics.get(&names::of_topic(topic.name())).copied();
     let suggestions = fireclay_corpus::suggestions(&recipe.corpus.world, |topic| {
         shares[topic as usize] > 0 && share(topic).is_none_or(|share| share >= WORTH_SUGGESTING)
     });

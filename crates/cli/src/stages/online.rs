@@ -6,6 +6,7 @@ use fireclay_data::chat::{EncodedTask, Shuffled};
 use fireclay_model::{Decoder, LoraConfig};
 use fireclay_rlhf::rewards::RewardWeights;
 use fireclay_rlhf::{Online, PolicyGradient, RolloutConfig, online};
+use fireclay_train::metrics::names::{self, validation};
 use fireclay_train::{Exam, Outcome, StageRun, StepLoad, Summary, TrainConfig, TrainError, Trainable};
 use serde_json::{Value, json};
 
@@ -123,12 +124,12 @@ impl<A: OnlineAlgorithm> TrainingStage for OnlineSection<A> {
     }
 
     fn reached(&self, summary: &Summary) -> Vec<String> {
-        let number = |name: &str| summary.metrics.get(name).copied();
+        let number = |name: &str| summary.metrics.get(&validation(name)).copied();
         let mut all = reached(summary);
-        all.extend(number("val_reward_mean").map(|reward| format!("held-out reward {reward:.3}")));
-        all.extend(percent(summary, "val_correct").map(|share| format!("{share} right")));
-        all.extend(percent(summary, "val_exact").map(|share| format!("{share} word by word")));
-        all.extend(number("val_kl").map(|kl| format!("KL {kl:.2}")));
+        all.extend(number(names::REWARD_MEAN).map(|reward| format!("held-out reward {reward:.3}")));
+        all.extend(percent(summary, &validation(names::CORRECT)).map(|share| format!("{share} right")));
+        all.extend(percent(summary, &validation(names::EXACT)).map(|share| format!("{share} word by word")));
+        all.extend(number(names::KL).map(|kl| format!("KL {kl:.2}")));
         all
     }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use fireclay_model::LoraConfig;
 use fireclay_rlhf::RolloutConfig;
+use fireclay_train::metrics::names;
 use fireclay_train::{Outcome, StageRun, StepLoad, Summary, TrainConfig};
 use serde_json::Value;
 
@@ -88,7 +89,7 @@ pub fn reached(summary: &Summary) -> Vec<String> {
         (Some(loss), None) => Some(format!("validation loss {loss:.4}")),
         _ => None,
     };
-    let accuracy = percent(summary, "accuracy").map(|share| format!("accuracy {share} on held-out pairs"));
+    let accuracy = percent(summary, names::ACCURACY).map(|share| format!("accuracy {share} on held-out pairs"));
     loss.into_iter().chain(accuracy).collect()
 }
 

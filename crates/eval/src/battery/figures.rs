@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use fireclay_rlhf::Tally;
+use fireclay_train::metrics::names;
 use fireclay_train::{StageFiles, Summary};
 
 /// The shares of right replies.
@@ -25,7 +26,7 @@ impl BatteryShares {
     /// From numbers by their names; `None` where there was no battery.
     #[must_use]
     pub fn of(metrics: &BTreeMap<String, f64>) -> Option<Self> {
-        Some(Self { greedy: *metrics.get("battery")?, sampled: *metrics.get("battery_sampled")? })
+        Some(Self { greedy: *metrics.get(names::BATTERY)?, sampled: *metrics.get(names::BATTERY_SAMPLED)? })
     }
 
     /// Of a stage; `None` where the stage is not finished, or had no battery.

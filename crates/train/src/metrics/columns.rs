@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::names;
+
 /// (step, value); the value may be non-finite.
 pub type Point = (f64, f64);
 
@@ -51,7 +53,7 @@ impl MetricColumns {
     }
 
     fn push(&mut self, object: &Map<String, Value>, line: usize) {
-        let step = object.get("step").and_then(Value::as_f64).unwrap_or(line as f64);
+        let step = object.get(names::STEP).and_then(Value::as_f64).unwrap_or(line as f64);
         // A run resumed from an older checkpoint repeats steps: the last line of a step counts.
         for column in self.columns.values_mut() {
             while column.last().is_some_and(|&(last, _)| last > step) {
