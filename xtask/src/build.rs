@@ -18,6 +18,9 @@ pub struct Invocation {
 
 impl Invocation {
     /// Takes `--features` and `--no-default-features` out of the arguments, wherever they stand before a `--`.
+    ///
+    /// # Errors
+    /// When `--features` is the last word.
     pub fn parse(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
         let (mut cargo_flags, mut arguments) = (vec![], vec![]);
         while let Some(word) = words.next() {
@@ -47,6 +50,9 @@ impl Invocation {
     }
 
     /// Builds the binary; its path.
+    ///
+    /// # Errors
+    /// When cargo cannot be started, or the build fails.
     pub fn build(&self) -> Result<PathBuf> {
         let binary = binary()?;
         if !binary.exists() {
@@ -73,6 +79,9 @@ impl Invocation {
     }
 
     /// Builds the binary and becomes it.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and when the binary cannot be started.
     pub fn run(&self) -> Result<ExitCode> {
         let binary = self.build()?;
         become_command(&mut self.command(&binary)).with_context(|| format!("{} cannot be started", binary.display()))

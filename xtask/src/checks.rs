@@ -11,6 +11,9 @@ use crate::build::{Invocation, cargo, workspace};
 
 /// Formatting, clippy, documentation and, last, the tests. All in release mode: a decoder in debug mode is too slow to
 /// test, and one profile means one build of the dependencies.
+///
+/// # Errors
+/// The first check that fails.
 pub fn check() -> Result<ExitCode> {
     lint()?;
     test()
@@ -18,6 +21,9 @@ pub fn check() -> Result<ExitCode> {
 
 /// [`check`] with packages of all crates, a short training run, a shared database, a second backend and the address
 /// sanitizer between documentation and tests. The last lines name what was left out.
+///
+/// # Errors
+/// The first check that fails.
 pub fn ci() -> Result<ExitCode> {
     lint()?;
     package()?;

@@ -68,6 +68,9 @@ fn room(context: usize, least: usize, answer: usize) -> Result<usize> {
 
 /// A conversation of 4,000 tokens, three quarters of it questions: the time to the first token of every turn, on one
 /// engine.
+///
+/// # Errors
+/// When the number of turns is out of range, or the model cannot be read or has too short a context.
 pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
     if !(2..=CONVERSATION / 4).contains(&turns) {
         return Err(user(format!("--turns {turns}: give 2 to {}", CONVERSATION / 4)));
@@ -92,6 +95,9 @@ pub fn turns(args: &BenchGenerateArgs, turns: usize, shape: &BenchShape, device:
 
 /// The same requests one after the other and then at once: greedy, exactly `steps` tokens each. Prompts are
 /// fixed ids that share nothing.
+///
+/// # Errors
+/// When the number of streams is out of range, or the model cannot be read or has too short a context.
 pub fn streams(args: &BenchGenerateArgs, streams: usize, shape: &BenchShape, device: &Device) -> Result<Value> {
     if streams == 0 || streams > 1 << 12 {
         return Err(user(format!("--streams {streams}: give 1 to 4096")));

@@ -108,20 +108,34 @@ impl Record {
         }
     }
 
+    /// The string under `key`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is none.
     pub fn string(&self, key: &str) -> Result<&str, DataError> {
         self.value(key).and_then(Value::as_str).ok_or_else(|| self.wrong_under(key, "a string"))
     }
 
     /// The string under `key`; `None` if there is nothing or null.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is something else.
     pub fn optional_string(&self, key: &str) -> Result<Option<&str>, DataError> {
         if self.has(key) { self.string(key).map(Some) } else { Ok(None) }
     }
 
+    /// The truth value under `key`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is none.
     pub fn bool(&self, key: &str) -> Result<bool, DataError> {
         self.value(key).and_then(Value::as_bool).ok_or_else(|| self.wrong_under(key, "true or false"))
     }
 
     /// The number under `key`; `None` if there is nothing or null.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is something else.
     pub fn optional_number(&self, key: &str) -> Result<Option<f64>, DataError> {
         if !self.has(key) {
             return Ok(None);
@@ -130,17 +144,28 @@ impl Record {
         number.map(Some).ok_or_else(|| self.wrong_under(key, "a number"))
     }
 
-    /// A whole number from 0 on.
+    /// The whole number from 0 on under `key`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is none.
     pub fn index(&self, key: &str) -> Result<usize, DataError> {
         let value = self.value(key).and_then(Value::as_u64);
         value.map(|value| value as usize).ok_or_else(|| self.wrong_under(key, "a whole number from 0 on"))
     }
 
+    /// The array under `key`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is none.
     pub fn array(&self, key: &str) -> Result<&[Value], DataError> {
         let value = self.value(key).and_then(Value::as_array);
         value.map(Vec::as_slice).ok_or_else(|| self.wrong_under(key, "an array"))
     }
 
+    /// The array of strings under `key`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is none, or an item is something else.
     pub fn strings(&self, key: &str) -> Result<Vec<String>, DataError> {
         let strings = self.array(key)?.iter().map(|value| value.as_str().map(str::to_owned));
         strings.collect::<Option<_>>().ok_or_else(|| self.wrong(format!("strings under `{key}`"), "something else"))

@@ -13,6 +13,9 @@ use crate::documents::json_value;
 impl Record {
     /// The messages under `key`: an array of messages, one message, either of these as JSON in a string, or another
     /// string, which is one message of `role`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is something else, or a message lacks its role or content.
     pub fn text_or_messages(&self, key: &str, role: &str) -> Result<Vec<Message>, DataError> {
         match self.value(key) {
             Some(Value::String(text)) => Ok(self.written(key)?.unwrap_or_else(|| vec![Message::new(role, text)])),
@@ -23,6 +26,9 @@ impl Record {
     }
 
     /// The messages that a string under `key` holds as JSON; `None` for other text.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when one of these messages has another role or other content than is read.
     pub fn written(&self, key: &str) -> Result<Option<Vec<Message>>, DataError> {
         let Some(text) = self.object.get(key).and_then(Value::as_str).map(str::trim_start) else { return Ok(None) };
         if PYTHON.iter().any(|start| text.starts_with(start)) {
@@ -50,6 +56,9 @@ impl Record {
 
     /// The turns under `key`: messages, questions with their answers, or texts of the user and the assistant in turn;
     /// the array may be written as JSON in a string.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is no array, or an item is none of these.
     pub fn turns(&self, key: &str) -> Result<Vec<Message>, DataError> {
         let written = match self.value(key) {
             Some(Value::String(text)) => self.parsed(text),
@@ -82,6 +91,9 @@ impl Record {
     }
 
     /// The array of messages under `key`, each as `{role, content}` or as `{from, value}`.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is no array, or an item is no message.
     pub fn messages(&self, key: &str) -> Result<Vec<Message>, DataError> {
         let messages = self.array(key)?.iter().enumerate();
         messages.map(|(index, value)| self.message(&format!("{key}[{index}]"), value)).collect()

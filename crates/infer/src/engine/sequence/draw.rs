@@ -52,6 +52,10 @@ impl Sequence {
     }
 
     /// Draws the next token from its logits and checks whether the completion is finished.
+    ///
+    /// # Errors
+    /// [`InferError::NotFinite`] when the logits are not finite, [`InferError::Constraint`] when no token can satisfy
+    /// the constraint, or its mask is too much to compute.
     pub fn advance(&mut self, logits: &[f32], context: usize) -> Result<Token, InferError> {
         let sampled = self.sample(logits, context)?.ok_or(InferError::NotFinite { tokens: self.tokens.len() })?;
         let matched = match &mut self.constraint {
