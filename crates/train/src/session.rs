@@ -43,6 +43,8 @@ pub struct Session<'a, M: Trainable> {
     from: Option<u64>,
     /// The step that was saved last.
     saved: Option<u64>,
+    /// The step that was logged last: a step is logged before it is saved, and before the next.
+    logged: u64,
     /// The newest measurement of this run of the stage.
     measured: Option<Measured>,
 }
@@ -92,7 +94,8 @@ impl<'a, M: Trainable> Session<'a, M> {
         let log = Log::open(run.stage, from, progress)?;
         let clock = Clock::new(state.seconds);
         run.interrupt.set_saving(true);
-        Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from, measured: None }, model))
+        let logged = state.step;
+        Ok((Self { state, optimizers, run, checkpoints, log, clock, from, saved: from, logged, measured: None }, model))
     }
 
     /// Whether the stage begins now and is not resumed.
@@ -109,7 +112,11 @@ impl<'a, M: Trainable> Session<'a, M> {
 
     /// The step to make now, from 1. `None` when all are done or an interrupt was requested; the progress line is then
     /// closed.
+    ///
+    /// # Panics
+    /// When the step before was not logged.
     pub fn next_step(&mut self) -> Option<u64> {
+        self.assert_logged();
         if self.is_complete() || self.run.interrupt.requested() {
             self.log.progress.finish();
             return None;
@@ -125,6 +132,7 @@ impl<'a, M: Trainable> Session<'a, M> {
 
     /// Counts a finished step in the state, and returns its line of metrics with speed, learning rate and totals; the
     /// caller adds its results and passes the line to [`log`](Self::log).
+    #[must_use = "the line of a step is logged"]
     pub fn advance(&mut self, taken: StepTaken) -> StepMetrics {
         let StepTaken { tokens, seconds, skipped, position } = taken;
         let state = &mut self.state;
@@ -172,6 +180,7 @@ impl<'a, M: Trainable> Session<'a, M> {
             self.measured = Some(measured);
         }
         let seconds = if line.step == 0 { 0.0 } else { self.clock.seconds() };
+        self.logged = line.step;
         self.log.step(&StepMetrics { seconds, ..line })?;
         let count = self.state.skipped_in_a_row;
         match count > self.run.config.max_skipped_steps {
@@ -192,7 +201,11 @@ impl<'a, M: Trainable> Session<'a, M> {
     ///
     /// # Errors
     /// [`TrainError::NotFinite`] when its weights are not finite, [`TrainError::Save`] when it cannot be written.
+    ///
+    /// # Panics
+    /// When the step was not logged: the scores that are logged with it choose the best checkpoint.
     pub fn save(&mut self, model: &M) -> Result<(), TrainError> {
+        self.assert_logged();
         if !is_finite(model) {
             return Err(TrainError::NotFinite { step: self.state.step });
         }
@@ -202,6 +215,10 @@ impl<'a, M: Trainable> Session<'a, M> {
         checkpoint::save(self.run.stage, &parts, &mut self.state)?;
         self.saved = Some(self.state.step);
         Ok(())
+    }
+
+    fn assert_logged(&self) {
+        assert_eq!(self.logged, self.state.step, "a step is logged before it is saved, and before the next");
     }
 
     /// Ends this run of the stage: saves `model`, which is without gradients, if the step is not saved yet. If all
