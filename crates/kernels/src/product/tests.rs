@@ -115,7 +115,10 @@ fn formats() -> impl Strategy<Value = Precision> {
 fn check_tiles(a: MatRef, b: MatRef, sizes: TileBlocks) {
     use super::amx::{Tiles, blocking, software::Software};
     use super::{blocks, columns_of, rows_of};
-    if !crate::isa::Isa::current().has_bf16() || a.rows == 0 || b.cols == 0 || a.cols == 0 {
+    if !crate::isa::Isa::current().has_bf16() {
+        return eprintln!("not checked: products in tiles, whose operands this CPU cannot pack");
+    }
+    if a.rows == 0 || b.cols == 0 || a.cols == 0 {
         return;
     }
     let want = reference(a, b, Precision::Bf16);

@@ -54,8 +54,8 @@ pub unsafe fn add_512(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Inte
 pub unsafe fn add_256(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
     for (index, block) in panel.iter().enumerate() {
         let mut rest = RemainingRows { inputs, index, block, row: rows.start, sums: sums.as_mut_ptr() };
-        // SAFETY: the caller's promise. 2 × 4 sums and 2 × 2 vectors of inputs leave room for weights and products among
-        // 16 registers.
+        // SAFETY: the caller's promise. 2 × 4 sums and 2 × 2 vectors of inputs leave room for weights and products
+        // among 16 registers.
         unsafe {
             while rows.end - rest.row >= 2 {
                 rest.add::<Avx2, 2, 4>();
