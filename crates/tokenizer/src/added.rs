@@ -10,6 +10,7 @@ use tokenizers::AddedToken;
 
 use crate::TokenizerError;
 use crate::settings::{self, Settings};
+use crate::text_file::read_object;
 
 /// The roles that every tokenizer may have, in the order in which their tokens are added.
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -71,7 +72,7 @@ impl<'a> AddedRows<'a> {
     fn beside(path: &'a Path) -> Self {
         let folder = path.parent().unwrap_or(Path::new("."));
         // The reader of the model reports a damaged one.
-        let config = settings::read_object(&folder.join("config.json")).unwrap_or_default();
+        let config = read_object(&folder.join("config.json")).unwrap_or_default();
         Self { path, size: config.get("vocab_size").and_then(Value::as_u64), tokens: None }
     }
 

@@ -8,8 +8,8 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, normalizers};
 
 use crate::patterns::{GPT2_PATTERN, QWEN_PATTERN, byte_level};
-use crate::settings::{self, Settings};
-use crate::text_file::read;
+use crate::settings::Settings;
+use crate::text_file::{read, read_object};
 use crate::{Tokenizer, TokenizerError, added};
 
 pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Tokenizer, TokenizerError> {
@@ -31,8 +31,7 @@ pub(crate) fn load(folder: &Path, vocabulary: &str, merges: &str) -> Result<Toke
     settings.read_added_tokens(folder)?;
     let invalid = |error: tokenizers::Error| TokenizerError::invalid(&vocabulary_path, error);
     // Without a class, transformers goes by the model beside it.
-    let model_type =
-        || settings::read_object(&folder.join("config.json")).ok()?.get("model_type")?.as_str().map(str::to_owned);
+    let model_type = || read_object(&folder.join("config.json")).ok()?.get("model_type")?.as_str().map(str::to_owned);
     let qwen = match settings.text("tokenizer_class") {
         Some(class) => class.starts_with("Qwen2"),
         None => model_type().is_some_and(|model| model.starts_with("qwen2") || model.starts_with("qwen3")),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tokenizers::AddedToken;
 
 use crate::chat::template::ChatTemplate;
-use crate::text_file::read;
+use crate::text_file::{read, read_object};
 use crate::{TokenizerError, special_map};
 
 /// Our own key of `tokenizer_config.json`: end-of-text ids of the model's files. Other programs ignore it.
@@ -75,9 +75,9 @@ impl Settings {
         listed.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
     }
 
-    /// Makes the tokens of `added_tokens.json` (spelling → id) an `added_tokens_decoder`, as `transformers` does: special
-    /// where a role such as `eos_token` names them. Where `tokenizer_config.json` has a list of its own, the file is not
-    /// read.
+    /// Makes the tokens of `added_tokens.json` (spelling → id) an `added_tokens_decoder`, as `transformers` does:
+    /// special where a role such as `eos_token` names them. Where `tokenizer_config.json` has a list of its own, the
+    /// file is not read.
     pub(crate) fn read_added_tokens(&mut self, folder: &Path) -> Result<(), TokenizerError> {
         let path = folder.join("added_tokens.json");
         let tokens = read_object(&path)?;
@@ -257,13 +257,6 @@ impl Settings {
         tokens.sort_by_key(|(id, _)| *id);
         Ok(tokens)
     }
-}
-
-pub(crate) fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
-    if !path.is_file() {
-        return Ok(Map::new());
-    }
-    serde_json::from_str(&read(path)?).map_err(|error| TokenizerError::json(path, &error))
 }
 
 /// A token of an object with `content`; the other keys may be absent.

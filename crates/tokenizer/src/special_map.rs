@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::TokenizerError;
-use crate::settings::read_object;
+use crate::text_file::read_object;
 
 /// The key of `tokenizer_config.json` beside which the other files do not count.
 const LIST: &str = "added_tokens_decoder";

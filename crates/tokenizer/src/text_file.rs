@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use crate::TokenizerError;
 
 /// A file's text, without a byte-order mark. A pointer of Git LFS in its place is an error.
@@ -17,4 +19,12 @@ pub(crate) fn read(path: &Path) -> Result<String, TokenizerError> {
         text.drain(..'\u{feff}'.len_utf8());
     }
     Ok(text)
+}
+
+/// The object of a file of JSON; empty if there is no file.
+pub(crate) fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
+    if !path.is_file() {
+        return Ok(Map::new());
+    }
+    serde_json::from_str(&read(path)?).map_err(|error| TokenizerError::json(path, &error))
 }
