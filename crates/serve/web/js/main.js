@@ -365,13 +365,15 @@ function connect() {
 
 /** What the page needs of the server: the models, the list, and the conversation of the address. */
 const load = guard(async () => {
+  // A message may be sent before the list is here: its conversation is shown already.
+  const id = addressed();
   let run;
   ({ models, run } = await api.models());
   $('watch').hidden = !run;
   $('model').replaceChildren(...models.map(({ id }) => h('option', { value: id }, id)));
   chooseModel(settings.model);
   await list.refresh();
-  if (addressed()) await open(addressed());
+  if (id && id === addressed()) await open(id);
 });
 
 async function begin() {
