@@ -7,7 +7,7 @@ use crate::args::PlanArgs;
 use crate::console::{Console, say};
 use crate::plan::Plan;
 
-/// Prints the plan and the resolved recipe; writes nothing and trains nothing.
+/// Prints the resolved recipe and the plan; writes nothing and trains nothing.
 ///
 /// # Errors
 /// As `train`, before it begins.
@@ -19,10 +19,11 @@ pub fn run(args: &PlanArgs, console: Console) -> Result<()> {
         say(serde_json::to_string_pretty(&plan)?);
         return Ok(());
     }
+    // The recipe is long: what the plan says of it comes last, where it is read.
+    say(format!("{}\n", toml::to_string(&recipe)?));
     say(&plan);
     if let Err(error) = plan.check(false, false) {
         say(format!("note       {error}"));
     }
-    say(format!("\n{}", toml::to_string(&recipe)?));
     Ok(())
 }

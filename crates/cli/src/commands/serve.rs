@@ -53,7 +53,12 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         }
         let names = names.join(", ");
         tracing::info!("conversations are kept in {}", database::shown(&database));
-        tracing::info!("http://{address} serves {names}: open it in a browser; API at /v1; Ctrl-C ends it");
+        let place = if address.ip().is_unspecified() {
+            format!("http://localhost:{0} (elsewhere http://NAME:{0} with this machine's name)", address.port())
+        } else {
+            format!("http://{address}")
+        };
+        tracing::info!("{place} serves {names}: open it in a browser; API at /v1; Ctrl-C ends it");
         server.run(stopped()?).await;
         Ok(())
     });
