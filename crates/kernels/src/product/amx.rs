@@ -12,6 +12,8 @@ use std::marker::PhantomData;
 use std::mem::offset_of;
 
 pub(super) mod blocking;
+#[cfg(all(test, target_os = "linux"))]
+pub(super) mod emulated;
 mod kernel;
 mod pack;
 #[cfg(test)]

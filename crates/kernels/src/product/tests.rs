@@ -110,10 +110,10 @@ fn formats() -> impl Strategy<Value = Precision> {
     prop::sample::select(vec![Precision::F32, Precision::Bf16])
 }
 
-/// A product by tiles that are computed without AMX. Only a CPU with AVX-512 BF16 can pack its operands.
+/// A product by tiles of a unit. Only a CPU with AVX-512 BF16 can pack its operands.
 #[cfg(target_arch = "x86_64")]
-fn check_tiles(a: MatRef, b: MatRef, sizes: TileBlocks) {
-    use super::amx::{Tiles, blocking, software::Software};
+fn check_tiles<U: super::amx::TileUnit + Send + Sync>(a: MatRef, b: MatRef, sizes: TileBlocks) {
+    use super::amx::{Tiles, blocking};
     use super::{blocks, columns_of, rows_of};
     if !crate::isa::Isa::current().has_bf16() {
         return eprintln!("not checked: products in tiles, whose operands this CPU cannot pack");
@@ -128,11 +128,11 @@ fn check_tiles(a: MatRef, b: MatRef, sizes: TileBlocks) {
     for (start, values) in starts {
         let mut c = if matches!(start, Start::Held) { values.clone() } else { vec![f32::NAN; values.len()] };
         let mut by_lanes = c.clone();
-        // SAFETY: the shapes agree, and the CPU has the instructions that pack.
-        unsafe { blocks::product::<Tiles<Software>, f32>(rows_of(a), columns_of(b), by_lanes.as_mut_ptr(), start) };
+        // SAFETY: the shapes agree, the CPU has the instructions that pack, and the caller the unit.
+        unsafe { blocks::product::<Tiles<U>, f32>(rows_of(a), columns_of(b), by_lanes.as_mut_ptr(), start) };
         assert_close(&by_lanes, &values, &want, a.cols);
         // SAFETY: as above.
-        unsafe { blocking::product::<Software, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start, sizes) };
+        unsafe { blocking::product::<U, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start, sizes) };
         assert_close(&c, &values, &want, a.cols);
     }
 }
@@ -148,7 +148,8 @@ proptest! {
         (depth, band, shared, ahead) in (1usize..300, 1usize..4, 1usize..150, 0usize..3),
     ) {
         let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
-        check_tiles(a.view(), b.view(), TileBlocks { depth, band: 32 * band, shared, ahead, ..TileBlocks::default() });
+        let sizes = TileBlocks { depth, band: 32 * band, shared, ahead, ..TileBlocks::default() };
+        check_tiles::<super::amx::software::Software>(a.view(), b.view(), sizes);
     }
 
     #[test]
@@ -180,6 +181,26 @@ proptest! {
     }
 }
 
+/// By the tile registers of AMX, or by their machine code on another CPU.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn the_machine_code_of_tiles_agrees_with_the_definition() {
+    use super::amx::{Hardware, emulated};
+    if crate::isa::Isa::current() != crate::isa::Isa::Amx {
+        emulated::install();
+    }
+    let layouts = [Layout::Rows, Layout::Columns];
+    for (m, n, k) in [(1, 1, 1), (32, 32, 32), (33, 65, 70), (70, 33, 129), (64, 100, 40), (5, 130, 300)] {
+        for (a_layout, b_layout) in [(layouts[0], layouts[0]), (layouts[0], layouts[1]), (layouts[1], layouts[0])] {
+            let (a, b) = (Stored::new(m, k, a_layout, 1), Stored::new(k, n, b_layout, 2));
+            for (depth, band, ahead) in [(512, 256, 1), (64, 32, 0), (96, 64, 2)] {
+                let sizes = TileBlocks { depth, band, ahead, ..TileBlocks::default() };
+                check_tiles::<Hardware>(a.view(), b.view(), sizes);
+            }
+        }
+    }
+}
+
 #[test]
 fn shapes_beyond_every_block_agree_with_the_definition() {
     // Beyond a block of k, a split of k, a band of rows or columns, each of them alone and in odd sizes.
@@ -198,7 +219,7 @@ fn shapes_beyond_every_block_agree_with_the_definition() {
                 let (a, b) = (Stored::new(m, k, layout, 1), Stored::new(k, n, layout, 2));
                 check_all(a.view(), b.view(), precision);
                 #[cfg(target_arch = "x86_64")]
-                check_tiles(a.view(), b.view(), TileBlocks::default());
+                check_tiles::<super::amx::software::Software>(a.view(), b.view(), TileBlocks::default());
             }
         }
     }
