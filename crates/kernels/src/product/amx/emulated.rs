@@ -32,17 +32,17 @@ const REGISTERS: [c_int; 16] = [
 
 /// Rows of a tile, and pairs of elements in one.
 const ROWS: usize = 16;
-type Tile = [[u32; ROWS]; ROWS];
+type TileRows = [[u32; ROWS]; ROWS];
 
 /// The eight whole tiles of a thread.
-struct Tiles {
+struct TileState {
     configured: bool,
-    tiles: [Tile; 8],
+    tiles: [TileRows; 8],
 }
 
 thread_local! {
-    static TILES: UnsafeCell<Tiles> =
-        const { UnsafeCell::new(Tiles { configured: false, tiles: [[[0; ROWS]; ROWS]; 8] }) };
+    static TILES: UnsafeCell<TileState> =
+        const { UnsafeCell::new(TileState { configured: false, tiles: [[[0; ROWS]; ROWS]; 8] }) };
 }
 
 /// From now on the process can run tile instructions.
@@ -135,7 +135,7 @@ impl Instruction {
     ///
     /// # Safety
     /// What it reads is readable, and what it writes writable.
-    unsafe fn run(&self, state: &mut Tiles) -> bool {
+    unsafe fn run(&self, state: &mut TileState) -> bool {
         let [first, second, third] = self.tiles;
         // SAFETY: the caller's promise.
         unsafe {
@@ -143,7 +143,7 @@ impl Instruction {
                 (0x49, 0, Some([address, index])) => {
                     let config = &*((address + index) as *const TileConfig);
                     let whole = config.row_bytes[..8].iter().all(|&bytes| bytes == 64) && config.rows[..8] == [16; 8];
-                    *state = Tiles { configured: config.palette == 1 && whole, tiles: [[[0; ROWS]; ROWS]; 8] };
+                    *state = TileState { configured: config.palette == 1 && whole, tiles: [[[0; ROWS]; ROWS]; 8] };
                 }
                 (0x49, 0, None) => state.configured = false,
                 (0x49, 3, None) if state.configured => state.tiles[first] = [[0; ROWS]; ROWS],
@@ -169,7 +169,7 @@ impl Instruction {
 }
 
 /// Sums ← sums + A·B of pairs of bf16 numbers.
-fn add_products(sums: &mut Tile, a: &Tile, b: &Tile) {
+fn add_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
     let halves = |pair: u32| [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)];
     for (sums, a) in sums.iter_mut().zip(a) {
         for (&a, b) in a.iter().zip(b) {
