@@ -173,18 +173,31 @@ pub fn encode(model: &Served, asked: &Asked) -> Result<Vec<u32>, ApiError> {
     Ok(ids)
 }
 
-/// The ids of a rendered conversation. Templates that join content to other text fail where a message has none: there
+/// What `render` makes of the messages. Templates that join content to other text fail where a message has none: there
 /// it is one without words.
-fn prompt(model: &Served, asked: &Asked, options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
-    let messages = asked.messages;
-    let mut ids = model.text.chat_prompt_with(messages, options);
-    if ids.is_err() && messages.iter().any(|message| message.no_content) {
-        let mut messages = messages.to_vec();
-        for message in &mut messages {
-            message.no_content = false;
-        }
-        ids = model.text.chat_prompt_with(&messages, options).or(ids);
+pub fn with_or_without_content<T>(
+    messages: &[Message],
+    render: impl Fn(&[Message]) -> Result<T, TextError>,
+) -> Result<T, TextError> {
+    let rendered = render(messages);
+    if rendered.is_ok() || !messages.iter().any(|message| message.no_content) {
+        return rendered;
     }
+    let mut messages = messages.to_vec();
+    for message in &mut messages {
+        message.no_content = false;
+    }
+    match render(&messages) {
+        // That a part is left out says more than that something is missing.
+        Ok(done) => Ok(done),
+        Err(omitted @ TextError::Omitted(_)) => Err(omitted),
+        Err(_) => rendered,
+    }
+}
+
+/// The ids of a rendered conversation.
+fn prompt(model: &Served, asked: &Asked, options: &RenderOptions) -> Result<Vec<u32>, ApiError> {
+    let ids = with_or_without_content(asked.messages, |messages| model.text.chat_prompt_with(messages, options));
     ids.map_err(|error| match error {
         TextError::Omitted(part) => of_omitted(&part, &(asked.place)(&part)),
         error => ApiError::of_text(&error),

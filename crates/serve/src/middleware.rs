@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -58,6 +59,7 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = name_of_method(request.method());
     let path = request.uri().path().to_owned();
+    let has_body = !request.body().is_end_stream();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let begun = Instant::now();
@@ -66,6 +68,10 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     span.in_scope(|| tracing::info!("{method} {path} {status} {:.1} ms", time.as_secs_f64() * 1e3));
     app.metrics.answered(method, &route, status, time);
     response.headers_mut().insert(REQUEST_ID, id);
+    // Statuses of requests whose body may not have been read: the connection is then closed, and says so.
+    if has_body && matches!(status, 401 | 404 | 405 | 413 | 415 | 421 | 503) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

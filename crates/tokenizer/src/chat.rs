@@ -239,10 +239,14 @@ impl Tokenizer {
     pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
         let reasons = || message::REASONING.iter().any(|name| self.template_mentions(name));
         let read = |key: &str| message::READ.contains(&key) || message::REASONING.contains(&key) && reasons();
-        let fields = messages.iter().flat_map(|message| message.extra.keys()).filter(|key| !read(key));
+        let says_something = |value: &Value| !value.is_null() && value.as_str() != Some("");
+        let fields = messages.iter().flat_map(|message| &message.extra);
+        let fields = fields.filter(|(key, value)| !read(key) && says_something(value)).map(|(key, _)| key.as_str());
+        let unread: BTreeSet<&str> = fields.collect();
         let variables = messages.first().and_then(|first| first.extra.get(message::VARIABLES)?.as_object());
-        let variables = variables.into_iter().flat_map(serde_json::Map::keys);
-        fields.chain(variables).map(String::as_str).filter(|name| !self.template_mentions(name)).collect()
+        let variables = variables.into_iter().flat_map(serde_json::Map::keys).map(String::as_str);
+        let unread = unread.into_iter().filter(|name| !self.template_mentions(name));
+        unread.chain(variables.filter(|name| !self.template_reads(name))).collect()
     }
 
     /// Whether the chat template takes the arguments of calls as objects, and those of the messages have a whole number

@@ -157,11 +157,11 @@ fn prompt(model: &Served, asked: &ChatRequest, tools: Option<Tools>) -> Result<V
         return Err(ApiError::invalid(message).with_param("chat_template_kwargs"));
     }
     let is_off = |value: &Value| value.is_null() || value == false;
-    let is_unread = |name: &str| !model.tokenizer.template_mentions(name);
+    let is_unread = |name: &str| !model.tokenizer.template_reads(name);
     let mut variables = asked.chat_template_kwargs.iter();
     if let Some((name, _)) = variables.find(|(name, value)| !is_off(value) && is_unread(name)) {
         let place = format!("chat_template_kwargs.{name}");
-        return Err(ApiError::unsupported(&place, "this model's chat template does not mention it; leave it out"));
+        return Err(ApiError::unsupported(&place, "this model's chat template does not read it; leave it out"));
     }
     let (tools, variables) = (tools.map(|tools| tools.shown), asked.chat_template_kwargs.clone());
     encode(model, &Asked { messages: &messages, tools, variables, place: &in_messages })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use fireclay_text::TextError;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +14,7 @@ use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
 use crate::logprobs::token_text;
-use crate::messages::{in_messages, messages, of_omitted, render_options};
+use crate::messages::{in_messages, messages, of_omitted, render_options, with_or_without_content};
 use crate::model::Served;
 use crate::query::{Fields, FromQuery, Query};
 
@@ -105,11 +106,14 @@ fn encode(model: &Served, asked: &TokenizeRequest) -> Result<Vec<u32>, ApiError>
             let mut options = render_options(model, None, Map::new());
             options.add_generation_prompt = asked.add_generation_prompt != Some(false);
             let tokenizer = model.text.chat_tokenizer().map_err(|error| ApiError::of_text(&error))?;
-            let rendered = tokenizer.render_chat_with(&messages, &options);
-            let text = rendered.map_err(|error| ApiError::of_tokenizer(&error))?.text;
-            if let Some(part) = tokenizer.omitted_part(&messages, &options) {
-                return Err(of_omitted(&part, &in_messages(&part)));
-            }
+            let text = with_or_without_content(&messages, |messages| {
+                let text = tokenizer.render_chat_with(messages, &options)?.text;
+                tokenizer.omitted_part(messages, &options).map_or(Ok(text), |part| Err(TextError::Omitted(part)))
+            });
+            let text = text.map_err(|error| match error {
+                TextError::Omitted(part) => of_omitted(&part, &in_messages(&part)),
+                error => ApiError::of_text(&error),
+            })?;
             Ok(tokenizer.encode_with_specials(&text))
         }
         _ => Err(ApiError::invalid("give `prompt` or `messages`").with_param("prompt")),

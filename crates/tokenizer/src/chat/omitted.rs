@@ -1,11 +1,17 @@
 //! Finds what a chat template leaves out of a conversation.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::stand_in::{STAND_IN, call_names, stand_in};
 use super::template::{ChatTemplate, RenderOptions};
 use super::{Message, of_conversation};
 use crate::Tokenizer;
+
+/// Most renderings for messages whose stand-in is not found, so that the time does not grow with their square. What is
+/// not found after as many counts as shown.
+const MOST_RENDERINGS: usize = 64;
 
 /// A part of a conversation of which the chat template shows nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +40,13 @@ impl Tokenizer {
         let options = of_conversation(messages, options);
         let template = self.template_for(&options).ok()?;
         let whole = template.render(messages, &options).ok()?;
-        let search = Search { template, options: &options, messages, whole: &whole };
+        let search = Search::new(template, &options, messages, &whole);
         let part = |message: usize, field: &str| {
             let role = messages[message].role.clone();
             OmittedPart { message, role, field: field.to_owned() }
         };
-        let marked = search.marked();
         for message in 0..messages.len() {
-            if let Some(field) = search.hidden_field(message, &marked) {
+            if let Some(field) = search.hidden_field(message) {
                 return Some(part(message, field));
             }
         }
@@ -65,7 +70,7 @@ impl Tokenizer {
     /// template refuses the conversation.
     pub fn omits_names(&self, messages: &[Message]) -> bool {
         self.is_hidden(messages, |template, messages, whole, options| {
-            let search = Search { template, options, messages, whole };
+            let search = Search::new(template, options, messages, whole);
             (0..messages.len()).any(|message| search.hides_name(message))
         })
     }
@@ -81,10 +86,25 @@ impl Tokenizer {
         template.render(messages, &options).is_ok_and(|whole| hides(template, messages, &whole, &options))
     }
 
-    /// Whether the chat template mentions this variable or field.
+    /// Whether the chat template mentions this field, as a word of its own.
     pub fn template_mentions(&self, name: &str) -> bool {
-        let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
-        templates.map(ChatTemplate::source).any(|source| source.contains(name))
+        let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+        let is_alone = |source: &str, at: usize| {
+            !source[..at].ends_with(is_of_word) && !source[at + name.len()..].starts_with(is_of_word)
+        };
+        self.templates().any(|template| {
+            let source = template.source();
+            source.match_indices(name).any(|(at, _)| is_alone(source, at))
+        })
+    }
+
+    /// Whether the chat template reads this variable.
+    pub fn template_reads(&self, variable: &str) -> bool {
+        self.templates().any(|template| template.reads(variable))
+    }
+
+    fn templates(&self) -> impl Iterator<Item = &ChatTemplate> {
+        ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind))
     }
 }
 
@@ -102,9 +122,8 @@ pub(super) fn hides_calls(template: &ChatTemplate, messages: &[Message], whole: 
     if !messages.iter().any(Message::calls_tools) {
         return false;
     }
-    let search = Search { template, options, messages, whole };
-    let marked = search.marked();
-    (0..messages.len()).any(|message| search.hides_calls(message, &marked))
+    let search = Search::new(template, options, messages, whole);
+    (0..messages.len()).any(|message| search.hides_calls(message))
 }
 
 /// A rendered conversation, to be compared with others.
@@ -113,38 +132,49 @@ struct Search<'a> {
     options: &'a RenderOptions,
     messages: &'a [Message],
     whole: &'a str,
+    /// The parts whose stand-ins the template shows.
+    shown: BTreeSet<String>,
+    renderings: Cell<usize>,
 }
 
-impl Search<'_> {
-    /// The text with a stand-in for the words of each message and the name of each call; empty if the template refuses
-    /// that. What has its stand-in there is shown, without another rendering.
-    fn marked(&self) -> String {
-        let mut messages = self.messages.to_vec();
-        for (index, message) in messages.iter_mut().enumerate() {
+impl<'a> Search<'a> {
+    /// Renders the conversation with a stand-in for the words of each message, its name, and the name of each call:
+    /// what has its stand-in there is shown, without another rendering. None has if the template refuses that.
+    fn new(template: &'a ChatTemplate, options: &'a RenderOptions, messages: &'a [Message], whole: &'a str) -> Self {
+        let mut marked = messages.to_vec();
+        for (index, message) in marked.iter_mut().enumerate() {
             if has_words(message) {
-                message.content = words_mark(index);
+                message.content = marked_text(&words_mark(index));
+            }
+            if has_name(message) {
+                message.extra.insert("name".into(), marked_text(&name_mark(index)).into());
             }
             for (call, name) in call_names(message).enumerate() {
-                *name = call_mark(index, call).into();
+                *name = marked_text(&call_mark(index, call)).into();
             }
         }
-        self.template.render(&messages, self.options).unwrap_or_default()
+        let text = template.render(&marked, options).unwrap_or_default();
+        let shown = text.split(STAND_IN).map(str::to_owned).collect();
+        Self { template, options, messages, whole, shown, renderings: Cell::new(0) }
     }
 
     /// Whether the text is the same with a changed message.
     fn is_same_with(&self, index: usize, change: impl FnOnce(&mut Message)) -> bool {
+        if self.renderings.replace(self.renderings.get() + 1) >= MOST_RENDERINGS {
+            return false;
+        }
         let mut messages = self.messages.to_vec();
         change(&mut messages[index]);
         self.template.render(&messages, self.options).is_ok_and(|changed| changed == self.whole)
     }
 
-    fn hidden_field(&self, index: usize, marked: &str) -> Option<&'static str> {
+    fn hidden_field(&self, index: usize) -> Option<&'static str> {
         let message = &self.messages[index];
-        if self.hides_calls(index, marked) {
+        if self.hides_calls(index) {
             return Some("tool_calls");
         }
         let may_hide_words = message.role == "assistant" && message.calls_tools();
-        if has_words(message) && !may_hide_words && !marked.contains(&words_mark(index)) {
+        if has_words(message) && !may_hide_words && !self.shown.contains(&words_mark(index)) {
             let words = stand_in(0);
             if self.is_same_with(index, |message| message.content = words) {
                 return Some("content");
@@ -153,33 +183,46 @@ impl Search<'_> {
         self.hides_name(index).then_some("name")
     }
 
-    fn hides_calls(&self, index: usize, marked: &str) -> bool {
+    fn hides_calls(&self, index: usize) -> bool {
         let mut message = self.messages[index].clone();
         let calls = call_names(&mut message).count();
         (0..calls).any(|call| {
             let rename = |message: &mut Message| {
                 *call_names(message).nth(call).expect("it was counted") = stand_in(0).into();
             };
-            !marked.contains(&call_mark(index, call)) && self.is_same_with(index, rename)
+            !self.shown.contains(&call_mark(index, call)) && self.is_same_with(index, rename)
         })
     }
 
-    /// A tool's name is that of its function, which the call has too.
     fn hides_name(&self, index: usize) -> bool {
-        let message = &self.messages[index];
-        let is_named = message.role != "tool" && message.extra.get("name").is_some_and(|name| !name.is_null());
-        is_named && self.is_same_with(index, |message| drop(message.extra.insert("name".into(), stand_in(0).into())))
+        let rename = |message: &mut Message| drop(message.extra.insert("name".into(), stand_in(0).into()));
+        has_name(&self.messages[index]) && !self.shown.contains(&name_mark(index)) && self.is_same_with(index, rename)
     }
+}
+
+/// Whether a message has a name. A tool's is that of its function, which the call has too; an empty one says nothing.
+fn has_name(message: &Message) -> bool {
+    let name = message.extra.get("name");
+    message.role != "tool" && name.is_some_and(|name| !name.is_null() && name.as_str() != Some(""))
 }
 
 fn has_words(message: &Message) -> bool {
     !message.content.trim().is_empty()
 }
 
+/// The stand-in with this mark.
+fn marked_text(mark: &str) -> String {
+    format!("{STAND_IN}{mark}{STAND_IN}")
+}
+
 fn words_mark(message: usize) -> String {
-    stand_in(1 + message as u64)
+    (message + 1).to_string()
+}
+
+fn name_mark(message: usize) -> String {
+    format!("{message}.name")
 }
 
 fn call_mark(message: usize, call: usize) -> String {
-    format!("{STAND_IN}{message}.{call}{STAND_IN}")
+    format!("{message}.{call}")
 }

@@ -109,6 +109,12 @@ impl ChatTemplate {
         Arc::ptr_eq(&self.environment, &other.environment)
     }
 
+    /// Whether it reads this variable of its surroundings.
+    pub(crate) fn reads(&self, variable: &str) -> bool {
+        let template = self.environment.get_template("chat").expect("compiled by new()");
+        template.undeclared_variables(false).contains(variable)
+    }
+
     /// The template as it was given.
     pub fn source(&self) -> &str {
         &self.source

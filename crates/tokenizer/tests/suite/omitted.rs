@@ -110,3 +110,37 @@ fn variables_of_a_conversation_are_told_where_no_template_mentions_them() {
     assert_eq!(unread(&showing(WORDS)), ["loud"]);
     assert!(unread(&format!("{{{{- loud -}}}}{}", showing(WORDS))).is_empty());
 }
+
+/// With a rendering for each message these would take minutes.
+#[test]
+fn long_conversations_take_little_more_time_than_their_rendering() {
+    let named = |index: usize| with(Message::new("user", "Hot?"), "name", format!("Ann{index}").into());
+    let many: Vec<Message> = (0..4000).map(named).collect();
+    let shown = showing("{{- m.name + ':' + m.content + '</s>' -}}");
+    assert_eq!(omitted(&shown, &many), None);
+    assert_eq!(omitted(&showing(WORDS), &many), Some((0, "name".into())));
+    // Names in capital letters, which no stand-in shows: after some renderings the rest counts as shown.
+    let upper = showing("{{- m.name | upper + ':' + m.content + '</s>' -}}");
+    assert_eq!(omitted(&upper, &many[..500]), None);
+}
+
+#[test]
+fn a_field_that_is_empty_says_nothing() {
+    let empty = |field: &str| vec![with(Message::new("assistant", "It is."), field, "".into())];
+    for field in ["name", "reasoning_content", "mood"] {
+        assert_eq!(omitted(&showing(WORDS), &empty(field)), None, "{field}");
+        let full = vec![with(Message::new("assistant", "It is."), field, "x".into())];
+        assert_eq!(omitted(&showing(WORDS), &full), Some((0, field.to_owned())), "{field}");
+    }
+}
+
+#[test]
+fn a_variable_is_read_by_its_whole_name_and_outside_of_messages() {
+    let template = format!("{{%- if enable_thinking is not defined -%}}think{{%- endif -%}}{}", showing(WORDS));
+    let tokenizer = tokenizer(&template, unchanged);
+    assert!(tokenizer.template_reads("enable_thinking"));
+    for other in ["thinking", "think", "role", "content", "m", "a"] {
+        assert!(!tokenizer.template_reads(other), "{other}");
+    }
+    assert!(tokenizer.template_mentions("role") && !tokenizer.template_mentions("rol"));
+}
