@@ -249,11 +249,15 @@ impl Tokenizer {
         unread.chain(variables.filter(|name| !self.template_reads(name))).collect()
     }
 
+    /// The default chat template, and the one for conversations with tools.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &ChatTemplate> {
+        ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind))
+    }
+
     /// Whether the chat template takes the arguments of calls as objects, and those of the messages have a whole number
     /// that a value cannot hold: it would show another one. Known once such a call was rendered.
     pub fn rounds_arguments(&self, messages: &[Message]) -> bool {
-        let templates = ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind));
-        templates.into_iter().any(|template| template.rounds_arguments(messages))
+        self.templates().any(|template| template.rounds_arguments(messages))
     }
 
     /// The token with which the chat template ends the assistant's answers, if it does so with one.
@@ -265,7 +269,7 @@ impl Tokenizer {
     /// that call tools or come before later turns, where they differ. Includes those of a `tool_use` template.
     pub fn turn_end_ids(&self) -> Vec<u32> {
         let mut ids = vec![];
-        for template in ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind)) {
+        for template in self.templates() {
             for end in self.frame_of(template).ends() {
                 if !ids.contains(&end) {
                     ids.push(end);

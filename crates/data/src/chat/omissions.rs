@@ -25,7 +25,7 @@ impl Omissions {
             *fields.entry(field.to_owned()).or_default() += 1;
         }
         // The first example decides, so that many cost little more than few.
-        let mut named = examples.iter().filter(|messages| messages.iter().any(is_named)).peekable();
+        let mut named = examples.iter().filter(|messages| messages.iter().any(Message::has_name)).peekable();
         if named.peek().is_some_and(|messages| tokenizer.omits_names(messages)) {
             fields.insert("name".into(), named.count() as u64);
         }
@@ -39,11 +39,6 @@ impl Omissions {
         let tools = with_tools.filter(|messages| tokenizer.omits_tools(messages)).count();
         Self::new(prompts, tools as u64, tokenizer)
     }
-}
-
-/// A tool's name is that of its function, which the call has too.
-fn is_named(message: &Message) -> bool {
-    message.role != "tool" && message.extra.contains_key("name")
 }
 
 #[cfg(test)]

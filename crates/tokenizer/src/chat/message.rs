@@ -74,6 +74,13 @@ impl Message {
         !weightless && !off
     }
 
+    /// Whether the message has a name. A tool's is that of its function, which the call has too; an empty one says
+    /// nothing.
+    pub fn has_name(&self) -> bool {
+        let name = self.extra.get("name");
+        self.role != "tool" && name.is_some_and(|name| !name.is_null() && name.as_str() != Some(""))
+    }
+
     /// Whether the message calls a tool.
     pub fn calls_tools(&self) -> bool {
         self.extra.get("tool_calls").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty())

@@ -102,10 +102,6 @@ impl Tokenizer {
     pub fn template_reads(&self, variable: &str) -> bool {
         self.templates().any(|template| template.reads(variable))
     }
-
-    fn templates(&self) -> impl Iterator<Item = &ChatTemplate> {
-        ["default", "tool_use"].into_iter().filter_map(|kind| self.chat_template_named(kind))
-    }
 }
 
 /// Whether the template omits the tools: without them the conversation would render the same text.
@@ -146,7 +142,7 @@ impl<'a> Search<'a> {
             if has_words(message) {
                 message.content = marked_text(&words_mark(index));
             }
-            if has_name(message) {
+            if message.has_name() {
                 message.extra.insert("name".into(), marked_text(&name_mark(index)).into());
             }
             for (call, name) in call_names(message).enumerate() {
@@ -196,14 +192,8 @@ impl<'a> Search<'a> {
 
     fn hides_name(&self, index: usize) -> bool {
         let rename = |message: &mut Message| drop(message.extra.insert("name".into(), stand_in(0).into()));
-        has_name(&self.messages[index]) && !self.shown.contains(&name_mark(index)) && self.is_same_with(index, rename)
+        self.messages[index].has_name() && !self.shown.contains(&name_mark(index)) && self.is_same_with(index, rename)
     }
-}
-
-/// Whether a message has a name. A tool's is that of its function, which the call has too; an empty one says nothing.
-fn has_name(message: &Message) -> bool {
-    let name = message.extra.get("name");
-    message.role != "tool" && name.is_some_and(|name| !name.is_null() && name.as_str() != Some(""))
 }
 
 fn has_words(message: &Message) -> bool {

@@ -1,6 +1,7 @@
 //! Chat templates and their rendering.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -26,6 +27,8 @@ pub struct ChatTemplate {
     source: Arc<str>,
     environment: Arc<Environment<'static>>,
     marks_generation: bool,
+    /// The variables that it reads of its surroundings.
+    variables: Arc<HashSet<String>>,
     /// The form of arguments that it takes, once a call was rendered.
     arguments: Arc<OnceLock<Arguments>>,
     /// The file that it was read from.
@@ -79,16 +82,19 @@ impl ChatTemplate {
         let unix = source.replace("\r\n", "\n").replace('\r', "\n");
         bounds::check(&unix).map_err(|(line, detail)| refused(line, detail))?;
         let (compiled, marks_generation) = generation::accept(&bounds::accept(&percent::accept(&unix)));
-        let compile = || environment.add_template_owned("chat", compiled);
+        let compile = || {
+            environment.add_template_owned("chat", compiled)?;
+            Ok(environment.get_template("chat")?.undeclared_variables(false))
+        };
         let compiled = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(bounds::COMPILER_STACK);
             thread.spawn_scoped(scope, compile).map(|thread| thread.join().expect("the compiler does not panic"))
         });
-        compiled
+        let variables = compiled
             .map_err(|error| refused(0, format!("no thread to compile it: {error}")))?
-            .map_err(|error| refused(error.line().unwrap_or(0), message_of(&error)))?;
-        let (environment, arguments) = (Arc::new(environment), Arc::default());
-        Ok(Self { source: source.into(), environment, marks_generation, arguments, origin: None })
+            .map_err(|error: Error| refused(error.line().unwrap_or(0), message_of(&error)))?;
+        let (source, environment, variables) = (source.into(), Arc::new(environment), Arc::new(variables));
+        Ok(Self { source, environment, marks_generation, variables, arguments: Arc::default(), origin: None })
     }
 
     /// The same template, known to be from this file.
@@ -111,8 +117,7 @@ impl ChatTemplate {
 
     /// Whether it reads this variable of its surroundings.
     pub(crate) fn reads(&self, variable: &str) -> bool {
-        let template = self.environment.get_template("chat").expect("compiled by new()");
-        template.undeclared_variables(false).contains(variable)
+        self.variables.contains(variable)
     }
 
     /// The template as it was given.
