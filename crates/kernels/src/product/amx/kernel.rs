@@ -40,6 +40,24 @@ pub(in crate::product) struct TileProduct {
     pub next_rows: usize,
 }
 
+/// Prefetches the tile at `v`, unless that is null, and moves `v` to the next; the label is the code's own.
+macro_rules! prefetch_tile {
+    ($label:literal) => {
+        concat!(
+            "test {v}, {v}\njz ",
+            $label,
+            "f\n",
+            "prefetcht0 [{v}]\nprefetcht0 [{v} + 64]\nprefetcht0 [{v} + 128]\nprefetcht0 [{v} + 192]\n",
+            "prefetcht0 [{v} + 256]\nprefetcht0 [{v} + 320]\nprefetcht0 [{v} + 384]\nprefetcht0 [{v} + 448]\n",
+            "prefetcht0 [{v} + 512]\nprefetcht0 [{v} + 576]\nprefetcht0 [{v} + 640]\nprefetcht0 [{v} + 704]\n",
+            "prefetcht0 [{v} + 768]\nprefetcht0 [{v} + 832]\nprefetcht0 [{v} + 896]\nprefetcht0 [{v} + 960]\n",
+            "add {v}, 1024\n",
+            $label,
+            ":",
+        )
+    };
+}
+
 /// Computes a block in the tile registers.
 ///
 /// # Safety
@@ -77,14 +95,7 @@ pub(super) unsafe fn multiply(block: &TileProduct) {
             "tileloadd tmm4, [{a} + {s}]",
             "tileloadd tmm6, [{b} + {s}]",
             "tdpbf16ps tmm0, tmm4, tmm6",
-            "test {v}, {v}",
-            "jz 5f",
-            "prefetcht0 [{v}]", "prefetcht0 [{v} + 64]", "prefetcht0 [{v} + 128]", "prefetcht0 [{v} + 192]",
-            "prefetcht0 [{v} + 256]", "prefetcht0 [{v} + 320]", "prefetcht0 [{v} + 384]", "prefetcht0 [{v} + 448]",
-            "prefetcht0 [{v} + 512]", "prefetcht0 [{v} + 576]", "prefetcht0 [{v} + 640]", "prefetcht0 [{v} + 704]",
-            "prefetcht0 [{v} + 768]", "prefetcht0 [{v} + 832]", "prefetcht0 [{v} + 896]", "prefetcht0 [{v} + 960]",
-            "add {v}, 1024",
-            "5:",
+            prefetch_tile!("5"),
             "tileloadd tmm7, [{b} + {s} + 1024]",
             "tdpbf16ps tmm1, tmm4, tmm7",
             "test {m}, {m}",
@@ -99,14 +110,7 @@ pub(super) unsafe fn multiply(block: &TileProduct) {
             "6:",
             "tileloadd tmm5, [{a} + {s} + 1024]",
             "tdpbf16ps tmm2, tmm5, tmm6",
-            "test {v}, {v}",
-            "jz 7f",
-            "prefetcht0 [{v}]", "prefetcht0 [{v} + 64]", "prefetcht0 [{v} + 128]", "prefetcht0 [{v} + 192]",
-            "prefetcht0 [{v} + 256]", "prefetcht0 [{v} + 320]", "prefetcht0 [{v} + 384]", "prefetcht0 [{v} + 448]",
-            "prefetcht0 [{v} + 512]", "prefetcht0 [{v} + 576]", "prefetcht0 [{v} + 640]", "prefetcht0 [{v} + 704]",
-            "prefetcht0 [{v} + 768]", "prefetcht0 [{v} + 832]", "prefetcht0 [{v} + 896]", "prefetcht0 [{v} + 960]",
-            "add {v}, 1024",
-            "7:",
+            prefetch_tile!("7"),
             "tdpbf16ps tmm3, tmm5, tmm7",
             "add {a}, 2048",
             "add {b}, 2048",
