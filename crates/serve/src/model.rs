@@ -107,6 +107,7 @@ impl Served {
     /// When a stop text is empty.
     pub fn request(
         &self,
+        account: &str,
         prompt: Vec<u32>,
         sampling: SamplingConfig,
         stop: &[String],
@@ -116,7 +117,7 @@ impl Served {
         let strings = tokens.map(|tokens| StopStrings::new(stop, Arc::clone(tokens)));
         let stop_strings = strings.transpose().map_err(|error| ApiError::of_infer(&error))?.map(Arc::new);
         let guard = self.guard.clone().filter(|_| guarded);
-        Ok(Request { guard, stop_strings, ..Request::new(prompt, sampling) })
+        Ok(Request { guard, stop_strings, cache_salt: cache_salt(account), ..Request::new(prompt, sampling) })
     }
 
     /// Compiler of constraints for this model, made on first use. `None` if its tokens are not plain bytes.
@@ -148,6 +149,14 @@ impl Served {
         ))
         .with_code("context_length_exceeded"))
     }
+}
+
+/// The salt of an account: no account can tell from cached tokens, or from the time to the first token, what another
+/// one has sent.
+fn cache_salt(account: &str) -> u64 {
+    let hash = blake3::hash(account.as_bytes());
+    let (words, _) = hash.as_bytes().as_chunks::<8>();
+    u64::from_le_bytes(words[0])
 }
 
 /// Whether every byte is a token.

@@ -43,7 +43,7 @@ impl Replies for PageReplies {
 }
 
 async fn begin(app: &App, request: ReplyRequest) -> Result<ReplyStream, ApiError> {
-    let ReplyRequest { model, instructions, messages, sampling } = request;
+    let ReplyRequest { account, model, instructions, messages, sampling } = request;
     let model = app.model(&model)?;
     let places = model.admit(1)?;
     let FittedReply { prompt, shorter_prompts, left_out } = {
@@ -60,7 +60,7 @@ async fn begin(app: &App, request: ReplyRequest) -> Result<ReplyStream, ApiError
     };
     let shortest = shorter_prompts.last().unwrap_or(&prompt).len();
     let config = fields.config(&model, app.room(&model, shortest, sampling.max_tokens), CHAT_TEMPERATURE)?;
-    let request = Request { shorter_prompts, ..model.request(prompt, config, &[], true)? };
+    let request = Request { shorter_prompts, ..model.request(&account, prompt, config, &[], true)? };
     let mut generation = app.generate(&model, vec![(request, model.reply_text(&[]))], places);
     let (sender, pieces) = mpsc::channel(WAITING);
     let stop = Arc::new(Notify::new());

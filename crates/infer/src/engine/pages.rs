@@ -10,13 +10,14 @@ use fireclay_model::PAGE;
 /// Marks, in a text's list of pages, a page that is no longer needed.
 pub(crate) const NO_PAGE: u32 = u32::MAX;
 
-/// Identity of a registered page's content, a number that is never reused.
+/// Place of a page in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PageKey(u64);
-
-impl PageKey {
-    /// The position before a text's first page.
-    pub const BEGIN: Self = Self(0);
+pub(crate) enum PageKey {
+    /// The position before the first page of texts with this salt: pages of texts with different salts are never the
+    /// same.
+    Begin(u64),
+    /// Identity of a registered page's content, a number that is never reused.
+    After(u64),
 }
 
 /// The page before, and the tokens.
@@ -72,9 +73,9 @@ impl PagePool {
         Some(page)
     }
 
-    /// Takes the registered pages of the prefix of `tokens`, and returns the key of the last one.
-    pub fn take_cached(&mut self, tokens: &[u32]) -> (Vec<u32>, PageKey) {
-        let (mut found, mut before) = (vec![], PageKey::BEGIN);
+    /// Takes the registered pages of the prefix of `tokens` after `begin`, and returns the key of the last one.
+    pub fn take_cached(&mut self, begin: PageKey, tokens: &[u32]) -> (Vec<u32>, PageKey) {
+        let (mut found, mut before) = (vec![], begin);
         for tokens in tokens.as_chunks::<PAGE>().0 {
             let Some(&page) = self.registered.get(&(before, *tokens)) else { break };
             let state = &mut self.pages[page as usize];
@@ -95,7 +96,7 @@ impl PagePool {
             return self.pages[other as usize].content.expect("a registered page").0;
         }
         self.count += 1;
-        let key = PageKey(self.count);
+        let key = PageKey::After(self.count);
         self.registered.insert((before, tokens), page);
         self.pages[page as usize].content = Some((key, (before, tokens)));
         key
@@ -122,6 +123,8 @@ impl PagePool {
 mod tests {
     use super::*;
 
+    const BEGIN: PageKey = PageKey::Begin(0);
+
     fn tokens(first: u32) -> [u32; PAGE] {
         std::array::from_fn(|i| first + i as u32)
     }
@@ -129,7 +132,7 @@ mod tests {
     /// Registers a text of two pages, and gives them back from the last to the first.
     fn leave_text(pool: &mut PagePool, first: u32) -> [u32; 2] {
         let pages = [pool.take().unwrap(), pool.take().unwrap()];
-        let key = pool.register(pages[0], PageKey::BEGIN, tokens(first));
+        let key = pool.register(pages[0], BEGIN, tokens(first));
         pool.register(pages[1], key, tokens(first + 100));
         pages.iter().rev().for_each(|&page| pool.give_back(page));
         pages
@@ -141,12 +144,22 @@ mod tests {
         let pages = leave_text(&mut pool, 0);
         assert_eq!((pool.available(), pool.idle()), (4, 2));
         let same = [tokens(0), tokens(100), tokens(7)].concat();
-        assert_eq!(pool.take_cached(&same).0, pages);
+        assert_eq!(pool.take_cached(BEGIN, &same).0, pages);
         assert_eq!((pool.available(), pool.idle()), (2, 0));
-        assert!(pool.take_cached(&[tokens(1), tokens(100)].concat()).0.is_empty());
-        assert_eq!(pool.take_cached(&same[..PAGE + 3]).0, pages[..1]);
+        assert!(pool.take_cached(BEGIN, &[tokens(1), tokens(100)].concat()).0.is_empty());
+        assert_eq!(pool.take_cached(BEGIN, &same[..PAGE + 3]).0, pages[..1]);
         // The second page alone is not a prefix.
-        assert!(pool.take_cached(&tokens(100)).0.is_empty());
+        assert!(pool.take_cached(BEGIN, &tokens(100)).0.is_empty());
+    }
+
+    #[test]
+    fn texts_with_different_salts_share_no_page() {
+        let mut pool = PagePool::new(4);
+        leave_text(&mut pool, 0);
+        assert!(pool.take_cached(PageKey::Begin(1), &tokens(0)).0.is_empty());
+        let page = pool.take().unwrap();
+        let key = pool.register(page, PageKey::Begin(1), tokens(0));
+        assert_eq!(pool.take_cached(PageKey::Begin(1), &tokens(0)), (vec![page], key));
     }
 
     #[test]
@@ -154,7 +167,7 @@ mod tests {
         let mut pool = PagePool::new(2);
         let pages = leave_text(&mut pool, 0);
         let text = [tokens(0), tokens(100)].concat();
-        let (first, second) = (pool.take_cached(&text).0, pool.take_cached(&text).0);
+        let (first, second) = (pool.take_cached(BEGIN, &text).0, pool.take_cached(BEGIN, &text).0);
         assert_eq!((&first[..], &second[..]), (&pages[..], &pages[..]));
         for &page in &first {
             pool.give_back(page);
@@ -171,18 +184,18 @@ mod tests {
         let mut pool = PagePool::new(4);
         let (old, new) = (leave_text(&mut pool, 0), leave_text(&mut pool, 50));
         // The old text is used again, and so becomes the more recent one.
-        let again = pool.take_cached(&[tokens(0), tokens(100)].concat()).0;
+        let again = pool.take_cached(BEGIN, &[tokens(0), tokens(100)].concat()).0;
         again.iter().rev().for_each(|&page| pool.give_back(page));
         assert_eq!([pool.take(), pool.take(), pool.take()], [Some(new[1]), Some(new[0]), Some(old[1])]);
-        assert_eq!(pool.take_cached(&[tokens(0), tokens(100)].concat()).0, old[..1]);
+        assert_eq!(pool.take_cached(BEGIN, &[tokens(0), tokens(100)].concat()).0, old[..1]);
     }
 
     #[test]
     fn of_equal_pages_one_is_registered() {
         let mut pool = PagePool::new(2);
         let (a, b) = (pool.take().unwrap(), pool.take().unwrap());
-        let key = pool.register(a, PageKey::BEGIN, tokens(0));
-        assert_eq!(pool.register(b, PageKey::BEGIN, tokens(0)), key);
+        let key = pool.register(a, BEGIN, tokens(0));
+        assert_eq!(pool.register(b, BEGIN, tokens(0)), key);
         pool.give_back(b);
         assert_eq!((pool.available(), pool.idle()), (1, 0));
     }

@@ -27,6 +27,9 @@ pub struct Request {
     /// Whether the prompt's own tokens are scored too. Its cached tokens are then computed again. With
     /// [`max_tokens`](SamplingConfig::max_tokens) 0, or if the prompt fills the context, only the prompt is scored.
     pub prompt_logprobs: bool,
+    /// Requests with another salt never share cached tokens with it, so that no user can tell from the cache what
+    /// another one has sent.
+    pub cache_salt: u64,
 }
 
 impl Request {
@@ -42,6 +45,7 @@ impl Request {
             stop_strings: None,
             top_logprobs: 0,
             prompt_logprobs: false,
+            cache_salt: 0,
         }
     }
 }

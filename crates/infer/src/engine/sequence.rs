@@ -34,6 +34,8 @@ pub(crate) struct Sequence {
     pub pages: Vec<u32>,
     /// Number of tokens that were cached when it started.
     cached_tokens: Option<usize>,
+    /// Where its pages begin among those of all requests.
+    begin: PageKey,
     /// Number of pages whose content was registered, and the identity of the last one.
     registered: (usize, PageKey),
     sampler: Sampler,
@@ -78,6 +80,7 @@ impl Sequence {
             stop_strings,
             top_logprobs,
             prompt_logprobs,
+            cache_salt,
         } = request;
         let mut sequence = Self {
             id,
@@ -88,7 +91,8 @@ impl Sequence {
             computed: 0,
             pages: vec![],
             cached_tokens: None,
-            registered: (0, PageKey::BEGIN),
+            begin: PageKey::Begin(cache_salt),
+            registered: (0, PageKey::Begin(cache_salt)),
             sampler: Sampler::new(&sampling, 0),
             drafts: Drafts::default(),
             guard: guard.map(|guard| {
@@ -197,7 +201,7 @@ impl Sequence {
         if self.scores_prompt && !scored {
             return;
         }
-        let (pages, key) = pool.take_cached(&self.window[..self.window.len() - 1]);
+        let (pages, key) = pool.take_cached(self.begin, &self.window[..self.window.len() - 1]);
         self.computed = pages.len() * PAGE;
         self.cached_tokens.get_or_insert(self.computed);
         self.registered = (pages.len(), key);
@@ -242,7 +246,7 @@ impl Sequence {
     pub fn give_back(&mut self, pool: &mut PagePool) {
         self.pages.drain(..).rev().filter(|&page| page != NO_PAGE).for_each(|page| pool.give_back(page));
         self.computed = 0;
-        self.registered = (0, PageKey::BEGIN);
+        self.registered = (0, self.begin);
     }
 
     /// Indices, among the next `count` tokens, of those that predict a prompt token that is not scored yet.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use fireclay_text::CHAT_TEMPERATURE;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
+use crate::auth::Account;
 use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::calls::{self, Piece, Splitter};
@@ -113,7 +115,11 @@ impl ChatRequest {
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "chat", request_body = ChatRequest,
     responses((status = 200, description = "A chat completion, or with `stream` server-sent chunks of it"),
         (status = "4XX", description = "An error object"), (status = "5XX", description = "An error object")))]
-pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>) -> Result<Response, ApiError> {
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Json(asked): Json<ChatRequest>,
+) -> Result<Response, ApiError> {
     let model = app.model(&asked.model)?;
     asked.check()?;
     let n = count(asked.n, 1, app.places())?;
@@ -131,7 +137,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<ChatRequest>)
     model.check_room(prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
     let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
-    let mut request = model.request(prompt, config, &stops, true)?;
+    let mut request = model.request(&account, prompt, config, &stops, true)?;
     request.top_logprobs = asked.top_logprobs.unwrap_or(0);
     request.constraint = constraint;
     let requests = repeated(&request, n).map(|request| (request, model.reply_text(&stops))).collect();

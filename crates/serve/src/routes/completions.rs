@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::chat::usage;
 use crate::app::App;
+use crate::auth::Account;
 use crate::blocking::blocking;
 use crate::body::{Body, Json};
 use crate::clock::seconds;
@@ -85,7 +87,11 @@ struct Prompt {
 #[utoipa::path(post, path = "/v1/completions", tag = "completions", request_body = CompletionRequest,
     responses((status = 200, description = "A completion, or with `stream` server-sent chunks of it"),
         (status = "4XX", description = "An error object"), (status = "5XX", description = "An error object")))]
-pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionRequest>) -> Result<Response, ApiError> {
+pub async fn create(
+    State(app): State<Arc<App>>,
+    Extension(Account(account)): Extension<Account>,
+    Json(asked): Json<CompletionRequest>,
+) -> Result<Response, ApiError> {
     let model = app.model(&asked.model)?;
     check(&asked)?;
     let number = match &asked.prompt {
@@ -108,7 +114,7 @@ pub async fn create(State(app): State<Arc<App>>, Json(asked): Json<CompletionReq
         model.check_room(prompt.ids.len(), if scores { 0 } else { wanted })?;
         let most = app.room(&model, prompt.ids.len(), Some(wanted));
         let config = asked.sampling_fields().config(&model, most, COMPLETION_TEMPERATURE)?;
-        let mut request = model.request(prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
+        let mut request = model.request(&account, prompt.ids.clone(), config, &stops, prompt.text.is_some())?;
         request.top_logprobs = asked.logprobs.unwrap_or(0);
         request.constraint.clone_from(&constraint);
         request.prompt_logprobs = scores || most == 0;

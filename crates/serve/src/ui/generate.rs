@@ -42,6 +42,8 @@ pub struct PageSampling {
 /// Request for a reply.
 #[derive(Clone, Debug)]
 pub struct ReplyRequest {
+    /// Whose conversation it is.
+    pub account: String,
     /// One of the models' ids.
     pub model: String,
     /// The system prompt.

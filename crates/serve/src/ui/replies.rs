@@ -96,6 +96,7 @@ pub(super) async fn reply(
 async fn begin(ui: Ui, account: String, id: String, body: ReplyBody) -> Result<EventStream, ApiError> {
     let conversation = ui.store.conversation(&account, &id).await?;
     let request = ReplyRequest {
+        account: account.clone(),
         model: body.model.clone(),
         instructions: conversation.persona,
         messages: messages(&ui, &account, &id, &body).await?,

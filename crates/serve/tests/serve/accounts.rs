@@ -141,3 +141,27 @@ async fn another_accounts_ids_are_as_unknown_ones() {
         assert_eq!(answer.status, StatusCode::OK, "{method} {path}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn an_account_does_not_learn_from_the_cache_what_another_one_has_sent() {
+    let server = start(Config { keys: keys(), ..config() }).await;
+    let router = server.router();
+    // Each with words of its own, so that one route's prompt is not found by the next.
+    let chat = json!({"model": "tiny", "messages": [{"role": "user", "content": "hot hot hot hot hot hot hot hot"}]});
+    let completion = json!({"model": "tiny", "prompt": "What is hot? What is in the kiln? Tell me more of it."});
+    let turn = json!({"model": "tiny", "input": "Is the kiln hot? Is the glaze hot? Is it all hot?"});
+    let brief = |body: Value, field: &str| crate::merged(body, json!({field: 2}));
+    for (path, details, body) in [
+        ("/v1/chat/completions", "prompt_tokens_details", brief(chat, "max_tokens")),
+        ("/v1/completions", "prompt_tokens_details", brief(completion, "max_tokens")),
+        ("/v1/responses", "input_tokens_details", brief(turn, "max_output_tokens")),
+    ] {
+        let cached = async |key| {
+            let answer = ask(&router, key, "POST", path, body.clone()).await;
+            answer.json()["usage"][details]["cached_tokens"].as_u64().unwrap_or_else(|| panic!("{}", answer.text))
+        };
+        cached(ANN).await;
+        assert!(cached(ANN).await >= 16, "{path}: an account finds its own");
+        assert_eq!(cached(BOB).await, 0, "{path}: another one does not");
+    }
+}

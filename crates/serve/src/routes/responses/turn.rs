@@ -89,7 +89,7 @@ impl Turn {
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
         let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
         let mut body = asked.told(config.temperature, config.top_p);
-        let mut request = model.request(prompt, config, &[], true)?;
+        let mut request = model.request(&account, prompt, config, &[], true)?;
         request.constraint = constraint;
         let (id, reply, stored) = if asked.is_stored() {
             if let (Some(_), Some(id)) = (&asked.conversation, &conversation) {
