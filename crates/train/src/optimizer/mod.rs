@@ -16,6 +16,8 @@ use burn::tensor::Tensor;
 use fireclay_kernels::optimizer::{AdamWCoefficients, Momentum, adamw};
 use fireclay_model::Precision;
 pub use gradients::ModuleGradients;
+use muon::Direction;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 pub use set::Optimizers;
 
@@ -129,15 +131,17 @@ impl Optimizer {
             rate: learning_rate / (1.0 - beta1.powf(updates)),
             correction2: (1.0 - beta2.powf(updates)).sqrt(),
         };
-        let on_host = gradients.on_host();
-        module.map(&mut OptimizerStep {
+        let mut step = OptimizerStep {
+            on_host: gradients.on_host(),
             optimizer: self,
             gradients,
             coefficients,
             learning_rate,
-            on_host,
+            directions: BTreeMap::new(),
             path: vec![],
-        })
+        };
+        step.find_directions();
+        module.map(&mut step)
     }
 }
 
@@ -148,7 +152,43 @@ struct OptimizerStep<'a> {
     coefficients: AdamWCoefficients,
     learning_rate: f64,
     on_host: bool,
+    /// Of Muon's matrices.
+    directions: BTreeMap<String, Direction>,
     path: Vec<String>,
+}
+
+impl OptimizerStep<'_> {
+    /// The directions of all of Muon's matrices that have a momentum, several at once: the products of one matrix are
+    /// too small for all threads. At the first update there are none, and on a GPU the products are asked for one after
+    /// the other anyway.
+    fn find_directions(&mut self) {
+        if !self.on_host {
+            return;
+        }
+        let is_muons =
+            |(name, moments): &(&String, &Moments)| moments.shape.len() == 2 && self.optimizer.is_muons(name);
+        let names: Vec<String> = self.optimizer.moments.iter().filter(is_muons).map(|(name, _)| name.clone()).collect();
+        let matrices: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| {
+                let gradient = self.gradients.take(&name)?;
+                let Moments { shape, first, .. } = self.optimizer.moments.remove(&name).expect("its name is known");
+                let shape = <[usize; 2]>::try_from(shape).expect("Muon's moments are of matrices");
+                Some((name, gradient, first, shape))
+            })
+            .collect();
+        let directions = matrices
+            .into_par_iter()
+            .map(|(name, gradient, first, shape)| (name, self.direction(gradient, first, shape)))
+            .collect::<Vec<_>>();
+        self.directions = directions.into_iter().collect();
+    }
+
+    fn direction(&self, gradient: Tensor<1>, momentum: Tensor<1>, shape: [usize; 2]) -> Direction {
+        let OptimizerConfig { momentum: keep, precision, .. } = self.optimizer.config;
+        let coefficients = Momentum { gradient: self.coefficients.gradient, keep };
+        Direction::of(gradient, momentum, shape, coefficients, precision, self.on_host)
+    }
 }
 
 impl ModuleMapper for OptimizerStep<'_> {
@@ -162,7 +202,11 @@ impl ModuleMapper for OptimizerStep<'_> {
 
     fn map_float<const R: usize>(&mut self, param: Param<Tensor<R>>) -> Param<Tensor<R>> {
         let name = self.path.join(".");
-        let Some(gradient) = self.gradients.take(&name) else { return param };
+        let direction = self.directions.remove(&name);
+        let gradient = self.gradients.take(&name);
+        if direction.is_none() && gradient.is_none() {
+            return param;
+        }
         let decays = R > 1 || self.optimizer.config.decay_vectors;
         let keep = if decays { 1.0 - self.learning_rate * self.optimizer.config.weight_decay } else { 1.0 };
         let coefficients = AdamWCoefficients { keep, ..self.coefficients };
@@ -173,16 +217,12 @@ impl ModuleMapper for OptimizerStep<'_> {
             let moments = self.optimizer.moments.remove(&name);
             let (weight, moments) = match shape[..] {
                 [rows, columns] if self.optimizer.is_muons(&name) => {
-                    let OptimizerConfig { momentum, precision, .. } = self.optimizer.config;
-                    let first = moments.map_or_else(|| Tensor::zeros_like(&weight), |moments| moments.first);
-                    let coefficients = muon::MuonCoefficients {
-                        momentum: Momentum { gradient: coefficients.gradient, keep: momentum },
-                        keep,
-                        rate: self.learning_rate,
-                        precision,
-                    };
-                    let (weight, first) =
-                        muon::update(weight, gradient, first, [rows, columns], coefficients, self.on_host);
+                    let Direction { direction, momentum: first } = direction.unwrap_or_else(|| {
+                        let first = moments.map_or_else(|| Tensor::zeros_like(&weight), |moments| moments.first);
+                        self.direction(gradient.expect("there is one or a direction"), first, [rows, columns])
+                    });
+                    let rate = self.learning_rate;
+                    let weight = muon::update(weight, direction, [rows, columns], keep, rate, self.on_host);
                     (weight, Moments { shape: shape.to_vec(), first, second: None })
                 }
                 _ => {
@@ -191,6 +231,7 @@ impl ModuleMapper for OptimizerStep<'_> {
                         Some(moments) => (moments.first, moments.second.unwrap_or_else(zeros)),
                         None => (zeros(), zeros()),
                     };
+                    let gradient = gradient.expect("only a matrix of Muon's has a direction instead");
                     let (weight, first, second) = adamw(weight, gradient, first, second, coefficients, self.on_host);
                     (weight, Moments { shape: shape.to_vec(), first, second: Some(second) })
                 }

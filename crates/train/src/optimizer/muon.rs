@@ -12,31 +12,42 @@ const POLYNOMIAL: [f64; 3] = [3.4445, -4.775, 2.0315];
 /// The root mean square of what `AdamW` adds to a number, by learning rate 1.
 const ADAMW_RMS: f64 = 0.2;
 
-/// Coefficients of one update of a matrix.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct MuonCoefficients {
-    pub momentum: Momentum,
-    /// 1 − ηλ
-    pub keep: f64,
-    /// η
-    pub rate: f64,
-    /// Number format of the products.
-    pub precision: Precision,
+/// The direction of a matrix's update, and its new momentum.
+#[derive(Debug)]
+pub(super) struct Direction {
+    /// `[rows · columns]`
+    pub direction: Tensor<1>,
+    /// `[rows · columns]`
+    pub momentum: Tensor<1>,
 }
 
-/// New weight and momentum, both flat, of a matrix of this shape.
+impl Direction {
+    /// Of a matrix of this shape, whose gradient and momentum are flat.
+    pub fn of(
+        gradient: Tensor<1>,
+        momentum: Tensor<1>,
+        [rows, columns]: [usize; 2],
+        coefficients: Momentum,
+        precision: Precision,
+        on_host: bool,
+    ) -> Self {
+        let (ahead, momentum) = advance(gradient, momentum, coefficients, on_host);
+        let direction = orthogonal(ahead.reshape([rows, columns]), precision).reshape([rows * columns]);
+        Self { direction, momentum }
+    }
+}
+
+/// The new weight, flat, of a matrix of this shape: `keep` is 1 − ηλ, `rate` η.
 pub(super) fn update(
     weight: Tensor<1>,
-    gradient: Tensor<1>,
-    momentum: Tensor<1>,
+    direction: Tensor<1>,
     [rows, columns]: [usize; 2],
-    c: MuonCoefficients,
+    keep: f64,
+    rate: f64,
     on_host: bool,
-) -> (Tensor<1>, Tensor<1>) {
-    let (ahead, momentum) = advance(gradient, momentum, c.momentum, on_host);
-    let direction = orthogonal(ahead.reshape([rows, columns]), c.precision).reshape([rows * columns]);
+) -> Tensor<1> {
     let factor = ADAMW_RMS * (rows.max(columns) as f64).sqrt();
-    (add_scaled(weight, c.keep, direction, -c.rate * factor, on_host), momentum)
+    add_scaled(weight, keep, direction, -rate * factor, on_host)
 }
 
 /// Nearly `U·Vᵀ` of a matrix `U·Σ·Vᵀ`.
