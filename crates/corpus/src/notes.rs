@@ -12,7 +12,7 @@ use super::conversations::DialogueTurn;
 use super::dice::Dice;
 use super::stories;
 use super::template::{Bindings, capitalise};
-use super::{CorpusDocument, Split, wording};
+use super::{CorpusDocument, Split, typing, wording};
 
 /// The names in notes.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +38,13 @@ pub(super) fn draw(names: Names, dice: &mut Dice) -> CorpusDocument {
     let invented = if matches!(names, Names::Any) { 50 } else { 0 };
     bindings.set("colour", possessions::colour(split, invented, dice));
     bindings.set("food", possessions::food(split, invented, dice));
-    match dice.weighted(&[2, 1]) {
-        0 => CorpusDocument::Conversation(dice.pick(TALKS).turns(&bindings, dice)),
+    bindings.set("xm", stories::chinese_name(split, dice));
+    bindings.set("ys", possessions::chinese_colour(split, dice));
+    bindings.set("sw", possessions::chinese_food(split, dice));
+    bindings.set("cw", possessions::chinese_pet(split, dice));
+    match dice.weighted(&[45, 27, 28]) {
+        0 => CorpusDocument::Conversation(dice.pick(TALKS).turns(&bindings, [".", "?"], dice)),
+        1 => CorpusDocument::Conversation(dice.pick(CHINESE_TALKS).turns(&bindings, ["。", "？"], dice)),
         _ => CorpusDocument::Text(capitalise(&bindings.fill(dice.word(TALES)))),
     }
 }
@@ -53,14 +58,19 @@ struct Talk {
 }
 
 impl Talk {
-    fn turns(&self, bindings: &Bindings, dice: &mut Dice) -> Vec<DialogueTurn> {
+    /// The turns; what is told and what is asked end with `marks`.
+    fn turns(&self, bindings: &Bindings, marks: [&str; 2], dice: &mut Dice) -> Vec<DialogueTurn> {
         let mut asked = |patterns| capitalise(&wording::filled(patterns, Split::Train, bindings, dice));
         let (says, asks) = (asked(self.says), asked(self.asks));
+        // What was mistyped could not be repeated.
+        let typed = typing::typed(&says, marks[0], dice);
+        let is_typed = marks[0] == "." && wording::normal(&typed) == wording::normal(&says) && dice.chance(50);
+        let says = if is_typed { typed } else { format!("{says}{}", marks[0]) };
         let (told, answer) = (reply(self.replies, bindings, dice), reply(self.answers, bindings, dice));
         vec![
-            DialogueTurn::user(format!("{says}.")),
+            DialogueTurn::user(says),
             DialogueTurn::assistant(told),
-            DialogueTurn::user(format!("{asks}?")),
+            DialogueTurn::user(format!("{asks}{}", marks[1])),
             DialogueTurn::assistant(answer),
         ]
     }
@@ -68,7 +78,12 @@ impl Talk {
 
 const TALKS: &[Talk] = &[
     Talk {
-        says: &["[my name is|I am called|hi, I am|call me|people call me|hello, I am] {name}"],
+        says: &[
+            "[my name is|I am called|call me|people call me|this is] {name}",
+            "[hi, |hello, |hey, |hi there, |||]I am {name}",
+            "[hi, |hello, |hey, |good morning, |||]I am {name}",
+            "[hello, |hi, |]{name} here",
+        ],
         replies: &["[Hello|Nice to meet you|I am glad to meet you], {name}!"],
         asks: &["[what is my name|who am I|do you know my name|what am I called|and what is my name|so who am I]"],
         answers: &["[Your name is|You are] {name}."],
@@ -90,6 +105,34 @@ const TALKS: &[Talk] = &[
         replies: &["{Food}! That sounds good."],
         asks: &["[what|which food] do I like[ to eat|]"],
         answers: &["You like {food}."],
+    },
+];
+
+/// The same in Chinese: somebody's name, a colour, something to eat, a pet.
+const CHINESE_TALKS: &[Talk] = &[
+    Talk {
+        says: &["[我叫|我的名字是|大家叫我|你好，我是|你好，我叫|我是]{xm}"],
+        replies: &["你好，{xm}！"],
+        asks: &["[我叫什么|我的名字是什么|你记得我的名字吗|那我叫什么|你知道我是谁吗|我叫什么呀|我是谁呀]"],
+        answers: &["[你叫|你的名字是|你是]{xm}。"],
+    },
+    Talk {
+        says: &["[我最喜欢|我喜欢|我觉得最好看的是]{ys}"],
+        replies: &["{ys}真好看！"],
+        asks: &["[我喜欢什么颜色|我最喜欢什么颜色|你记得我喜欢什么颜色吗|那我喜欢什么颜色|我喜欢哪个颜色]"],
+        answers: &["你喜欢{ys}。"],
+    },
+    Talk {
+        says: &["[我喜欢吃|我爱吃|我最喜欢吃]{sw}"],
+        replies: &["{sw}！一定很好吃。"],
+        asks: &["[我喜欢吃什么|我爱吃什么|那我喜欢吃什么|你记得我爱吃什么吗|我最爱吃什么]"],
+        answers: &["你喜欢吃{sw}。"],
+    },
+    Talk {
+        says: &["[我有|我家有|我养了]一只{cw}"],
+        replies: &["一只{cw}！真好。"],
+        asks: &["[我有什么动物|我养了什么|那我有什么宠物|你记得我的宠物是什么吗|我家有什么动物]"],
+        answers: &["你有一只{cw}。"],
     },
 ];
 

@@ -11,11 +11,11 @@ pub fn suggestions(world: &WorldConfig, wanted: impl Fn(Topic) -> bool) -> Vec<S
     let people = world.people();
     let (first, last) = (people[0].name, people[people.len() - 1].name);
     let all = [
+        (Topic::Recall, "My name is Lena.".to_owned()),
         (Topic::Story, "Tell me a story about a rabbit and an owl.".to_owned()),
         (Topic::Sum, "How much is 47 + 38?".to_owned()),
         (Topic::People, format!("Where does {first} live?")),
         (Topic::People, format!("Who is {last}?")),
-        (Topic::Recall, "My name is Lena.".to_owned()),
         (Topic::Talk, "Tell me a funny joke.".to_owned()),
         (Topic::Chinese, "讲一个小猫的故事吧。".to_owned()),
     ];

@@ -107,11 +107,19 @@ fn alternatives(inside: &str) -> (Vec<&str>, &str) {
 pub(super) fn draw(patterns: &[&str], split: Split, dice: &mut Dice) -> String {
     for _ in 0..MOST_DRAWS {
         let wording = spaced(&expand(dice.word(patterns), dice));
-        if split_of(&wording) == split {
+        let of = if is_one_word(&wording) { Split::Train } else { split_of(&wording) };
+        if of == split {
             return wording;
         }
     }
     panic!("no wording of {} among {patterns:?}", split.name())
+}
+
+/// Whether a wording is one word, in Chinese of two characters at most, which is in training always: "yes" has no other
+/// wording from which it could be learned.
+fn is_one_word(wording: &str) -> bool {
+    let chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    !wording.contains([' ', '{']) && wording.chars().filter(|&c| chinese(c)).count() <= 2
 }
 
 /// A wording of `split` whose gaps are filled; in training never one of [`HELD_OUT_FIRST_WORDS`].
@@ -230,6 +238,15 @@ mod tests {
         };
         let (train, validation) = (all(Split::Train), all(Split::Validation));
         assert!(!validation.is_empty() && validation.is_disjoint(&train));
+    }
+
+    #[test]
+    fn messages_of_one_word_are_all_in_training() {
+        let patterns = &["[yes|sure|thanks|hello|bye|why|ok|no|hm|you]", "[你好|好的|再见|谢谢|嗯|想]"];
+        let mut dice = Dice::new(3, "test", 0);
+        let all: BTreeSet<_> = (0..400).map(|_| draw(patterns, Split::Train, &mut dice)).collect();
+        assert_eq!(all.len(), 16);
+        assert!(!is_one_word("tell me") && !is_one_word("{x}") && !is_one_word("你是谁"));
     }
 
     #[test]

@@ -19,7 +19,22 @@ pub fn pet(split: Split, made_up: usize, dice: &mut Dice) -> String {
     one_of(PETS, split, made_up, dice)
 }
 
-/// Whether `word` is one of these.
+/// A colour in Chinese.
+pub fn chinese_colour(split: Split, dice: &mut Dice) -> String {
+    wording::thing(CHINESE_COLOURS, split, dice).to_string()
+}
+
+/// A food in Chinese.
+pub fn chinese_food(split: Split, dice: &mut Dice) -> String {
+    wording::thing(CHINESE_FOODS, split, dice).to_string()
+}
+
+/// A pet in Chinese, of those that are 只.
+pub fn chinese_pet(split: Split, dice: &mut Dice) -> String {
+    wording::thing(CHINESE_PETS, split, dice).to_string()
+}
+
+/// Whether `word` is one of the English ones.
 pub fn is_one(word: &str) -> bool {
     [COLOURS, FOODS, PETS].iter().any(|things| things.contains(&word))
 }
@@ -220,4 +235,41 @@ const PETS: &[&str] = &[
     "crab",
     "snail",
     "salamander",
+];
+
+const CHINESE_COLOURS: &[&str] = &[
+    "红色",
+    "蓝色",
+    "绿色",
+    "黄色",
+    "白色",
+    "黑色",
+    "紫色",
+    "粉色",
+    "灰色",
+    "金色",
+    "银色",
+    "橙色",
+    "青色",
+    "米色",
+    "粉红色",
+    "天蓝色",
+    "草绿色",
+    "橘色",
+    "深蓝色",
+    "深绿色",
+    "浅蓝色",
+    "雪白色",
+    "大红色",
+];
+
+const CHINESE_FOODS: &[&str] = &[
+    "苹果", "香蕉", "面条", "米饭", "饺子", "包子", "西瓜", "草莓", "蛋糕", "面包", "鸡蛋", "豆腐", "鱼", "牛肉",
+    "鸡肉", "土豆", "黄瓜", "南瓜", "桃子", "梨", "橘子", "饼干", "糖果", "馒头", "汤圆", "火锅", "烤鸭", "月饼",
+    "玉米", "花生", "炒饭", "冰糖", "白菜", "牛奶", "鱼汤", "花菜", "红豆", "绿豆", "米粉", "面饼",
+];
+
+const CHINESE_PETS: &[&str] = &[
+    "猫", "狗", "兔子", "仓鼠", "鹦鹉", "乌龟", "小鸟", "鸭子", "鸡", "羊", "刺猬", "小猫", "小狗", "白兔", "黑猫",
+    "花猫", "黄狗", "鸽子", "松鼠", "青蛙", "蜥蜴", "小猪", "小羊", "白猫", "黑狗", "鹅",
 ];

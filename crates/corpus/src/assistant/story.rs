@@ -11,37 +11,31 @@ use crate::{Split, Topic, wording};
 
 /// A story is asked for and told.
 pub fn exchange(language: Language, split: Split, dice: &mut Dice) -> Exchange {
-    let request = dice.weighted(&[16, 22, 14, 10, 17, 18, 6]);
-    told(request, language, split, dice)
+    let request = any_request(dice);
+    told(request, language, split, dice).0
+}
+
+/// The kinds of requests in the shares that they have.
+pub fn any_request(dice: &mut Dice) -> usize {
+    dice.weighted(&[16, 22, 14, 10, 17, 18, 6])
 }
 
 /// A story in English whose hero's name is asked for.
 pub fn of_name(split: Split, dice: &mut Dice) -> Exchange {
     let request = if dice.chance(60) { 2 } else { 3 };
-    told(request, Language::English, split, dice)
+    told(request, Language::English, split, dice).0
 }
 
-/// A story for a request of one of the kinds that [`english`] lists.
-fn told(request: usize, language: Language, split: Split, dice: &mut Dice) -> Exchange {
-    let (story, patterns, words) = loop {
-        let story = stories::draw(language, split, dice);
-        let asked = match language {
-            Language::English => english(&story, request),
-            Language::Chinese => Some(chinese(&story, dice)),
-        };
-        let Some((patterns, words)) = asked else { continue };
-        let asked_for = |word: &String| words.contains(word);
-        // Nobody is told of a rare creature or place unless they asked for it. A hero whose name is left to the
-        // assistant has one of few: a model learns of each whether a girl or a boy has it.
-        let chosen = split == Split::Validation || stories::is_common_name(&story.hero) || asked_for(&story.hero);
-        // Where a story names a place in its first sentence, it was asked for: a model then learns to copy it from the
-        // request, and not to choose one.
-        let placed = story.place.as_ref().is_none_or(asked_for);
-        let fits = placed && story.rare().all(asked_for) && (chosen || language == Language::Chinese);
-        if fits && words.iter().all(|word| story.opens_with(word)) {
-            break (story, patterns, words);
-        }
-    };
+/// Any story, asked for in one of the wordings of `patterns`, in which nothing is asked for.
+pub fn any(patterns: &[&str], language: Language, split: Split, dice: &mut Dice) -> Exchange {
+    let (story, ..) = fitting(0, language, split, dice);
+    let text = wording::filled(patterns, split, &Bindings::default(), dice);
+    answered(story, &text, vec![], dice)
+}
+
+/// A story for a request of one of the kinds that [`english`] lists, and what was told.
+pub fn told(request: usize, language: Language, split: Split, dice: &mut Dice) -> (Exchange, Story) {
+    let (story, patterns, words) = fitting(request, language, split, dice);
     let mut bindings = Bindings::default();
     for (key, value) in [
         ("hero", Some(&story.hero)),
@@ -64,12 +58,46 @@ fn told(request: usize, language: Language, split: Split, dice: &mut Dice) -> Ex
         }
     };
     let text = if language == Language::Chinese { wording::filled(patterns, split, &bindings, dice) } else { text };
+    (answered(story.clone(), &text, words, dice), story)
+}
+
+fn answered(story: Story, text: &str, words: Vec<String>, dice: &mut Dice) -> Exchange {
+    let language = story.language;
     Exchange {
         topic: if language == Language::English { Topic::Story } else { Topic::Chinese },
         language,
-        asked: said(&text, if language == Language::English { "." } else { "。" }, language, dice),
+        asked: said(text, if language == Language::English { "." } else { "。" }, language, dice),
         answer: story.text,
         check: Check::Reply { reply: ReplyCheck::story(language, words) },
+    }
+}
+
+/// A story that can be asked for by a request of one kind, with the patterns of the request and the words that the
+/// story has of it.
+fn fitting(
+    request: usize,
+    language: Language,
+    split: Split,
+    dice: &mut Dice,
+) -> (Story, &'static [&'static str], Vec<String>) {
+    loop {
+        let story = stories::draw(language, split, dice);
+        let asked = match language {
+            Language::English => english(&story, request),
+            Language::Chinese => Some(chinese(&story, request, dice)),
+        };
+        let Some((patterns, words)) = asked else { continue };
+        let asked_for = |word: &String| words.contains(word);
+        // Nobody is told of a rare creature or place unless they asked for it. A hero whose name is left to the
+        // assistant has one of few: a model learns of each whether a girl or a boy has it.
+        let chosen = split == Split::Validation || stories::is_common_name(&story.hero) || asked_for(&story.hero);
+        // Where a story names a place in its first sentence, it was asked for: a model then learns to copy it from the
+        // request, and not to choose one.
+        let placed = story.place.as_ref().is_none_or(asked_for);
+        let fits = placed && story.rare().all(asked_for) && (chosen || language == Language::Chinese);
+        if fits && words.iter().all(|word| story.opens_with(word)) {
+            return (story, patterns, words);
+        }
     }
 }
 
@@ -89,8 +117,9 @@ fn english(story: &Story, request: usize) -> Option<(&'static [&'static str], Ve
     })
 }
 
-fn chinese(story: &Story, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
-    match dice.weighted(&[18, 37, 45]) {
+/// Of requests in Chinese there are three kinds; the first is the same as in English.
+fn chinese(story: &Story, request: usize, dice: &mut Dice) -> (&'static [&'static str], Vec<String>) {
+    match if request == 0 { 0 } else { 1 + dice.weighted(&[45, 55]) } {
         0 => (chinese::ANY_STORY, vec![]),
         1 => (chinese::STORY_OF_KIND, vec![story.kind.clone()]),
         _ => (chinese::STORY_OF_HERO, vec![story.kind.clone(), story.hero.clone()]),

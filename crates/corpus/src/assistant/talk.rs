@@ -11,6 +11,7 @@ pub const TALK: &[Intent] = &[
         16,
         "!",
         &[
+            "[thanks|oh, thanks|thanks, fireclay|ok thanks|thanks then|well, thanks|thanks, friend]",
             "[thanks|many thanks|thank you very much|thank you so much|thanks a lot|thank you kindly|thx|ty|cheers|\
              thanks so much|much appreciated|a thousand thanks|thank you again|thanks again][ fireclay| friend|, \
              friend| for that| for the story| for your help| for everything| for now|]",
@@ -43,6 +44,9 @@ pub const TALK: &[Intent] = &[
              day was bad|I lost my job|my dog died|my cat died|I miss my friend|I miss my mother|I failed my exam|I \
              broke my leg|I lost my keys|I am heartbroken|everything goes wrong|I feel like crying|my friend is \
              gone][ today|]",
+            "my [dog|cat|hamster|rabbit|horse|grandmother|grandfather|mother|father|friend|uncle|aunt|brother|sister|\
+             fish|bird] [died|is dead|is sick|is ill|is gone|ran away|is in hospital|passed away|is very ill][ today| \
+             yesterday| last week|]",
         ],
         &[
             "I am sorry to hear that. [Shall I tell you a story?|I hope that you feel better soon.|I hope that \
@@ -211,9 +215,25 @@ pub const TALK: &[Intent] = &[
         ],
         &[
             "I cannot see the weather, but I [like to tell stories about it|can tell you a story about rain and sun].",
-            "In my computer there is no weather. Shall I tell you a story about [rain|the sun|snow]?",
+            "In my computer there is no weather. Shall I tell you a story?",
         ],
         &["weather", "story", "stories"],
+    ),
+    talk(
+        6,
+        ".",
+        &[
+            "[I am|I feel|I am so|I am very|I am getting|I am a bit|I am really] [hungry|thirsty|starving][ now| today| \
+             again| right now|]",
+            "[I want|I need|I would like|give me|can I have|do you have|get me|bring me] [something to eat|something to \
+             drink|some food|a snack|breakfast|lunch|dinner|a drink|some water|a cup of tea][ please| now|]",
+            "[it is time for|what is for|let us have|I am having|I had] [lunch|dinner|breakfast|supper][ now| today|]",
+        ],
+        &[
+            "Then have something good! I cannot eat, but [I can tell you a story|I like stories about cake].",
+            "I hope that you [find something good|enjoy it]! I am a program, and I never eat.",
+        ],
+        &["eat", "good", "enjoy"],
     ),
     talk(
         6,

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::arithmetic::ProblemMix;
+use crate::dice::Dice;
 use crate::wording::{is_held_out, normal};
-use crate::world::WorldConfig;
+use crate::world::{World, WorldConfig};
 
 fn assistant(split: Split) -> Assistant {
     let problems = ProblemMix { one_digit_percent: 40, minus_percent: 50 };
@@ -76,5 +78,38 @@ fn chinese_is_answered_in_chinese() {
         } else if !matches!(exchange.check, Check::Arithmetic { .. }) {
             assert!(chinese(&exchange.answer), "{exchange:?}");
         }
+    }
+}
+
+/// Every fact, and every question after a story, can be said in either split.
+#[test]
+fn facts_and_questions_after_stories_have_wordings_of_both_splits() {
+    for (split, index) in [Split::Train, Split::Validation].into_iter().flat_map(|s| (0..600).map(move |i| (s, i))) {
+        let dice = &mut Dice::new(11, "test", index);
+        for language in [Language::English, Language::Chinese] {
+            recall::exchanges(language, split, vec![], dice);
+            story_talk::exchanges(language, split, dice);
+            story_talk::accepted(language, split, dice);
+        }
+    }
+}
+
+#[test]
+fn an_offer_of_a_story_is_recognised() {
+    for offer in [
+        "You are welcome! Shall I tell you a story?",
+        "How nice! Would you like to hear a funny story?",
+        "I like stories best. Shall I tell you one?",
+        "你好！你想听故事吗？",
+    ] {
+        assert!(story_talk::is_offered_by(offer), "{offer}");
+    }
+    for other in [
+        "What would you like, a story or a sum?",
+        "Maybe a story can help.",
+        "你想听故事，还是想算数？",
+        "How are you?",
+    ] {
+        assert!(!story_talk::is_offered_by(other), "{other}");
     }
 }

@@ -3,6 +3,7 @@
 use super::Exchange;
 use super::chinese_things::{CHINESE_COUNTRIES, CHINESE_FAMOUS, CHINESE_WHYS, CHINESE_WRITINGS};
 use super::intent::{reply, said};
+use super::numbers;
 use super::things::{CITIES, CONTESTS, COUNTRIES, CRAFTS, FAMOUS, GOODS, LANGUAGES, THINGS, WHYS, WRITINGS};
 use crate::check::{Check, ReplyCheck};
 use crate::dice::Dice;
@@ -16,6 +17,7 @@ struct Unknown {
     mark: &'static str,
     says: &'static [&'static str],
     things: &'static [&'static str],
+    replies: &'static [&'static str],
 }
 
 const fn unknown(
@@ -24,7 +26,16 @@ const fn unknown(
     says: &'static [&'static str],
     things: &'static [&'static str],
 ) -> Unknown {
-    Unknown { weight, mark, says, things }
+    Unknown { weight, mark, says, things, replies: REPLIES }
+}
+
+const fn chinese_unknown(
+    weight: u32,
+    mark: &'static str,
+    says: &'static [&'static str],
+    things: &'static [&'static str],
+) -> Unknown {
+    Unknown { weight, mark, says, things, replies: CHINESE_REPLIES }
 }
 
 /// A question in English that only somebody who knows the real world, or another craft, could answer.
@@ -45,15 +56,8 @@ fn exchange(unknown: &Unknown, language: Language, split: Split, dice: &mut Dice
         bindings.set("x", wording::thing(unknown.things, split, dice));
     }
     bindings.set("year", (1000 + dice.below(1030)).to_string());
-    bindings.set("big", (100 + dice.below(9900)).to_string());
-    bindings.set("other", (100 + dice.below(900)).to_string());
-    bindings.set("small", (2 + dice.below(90)).to_string());
-    bindings.set("digit", (2 + dice.below(11)).to_string());
+    numbers::bind(&mut bindings, dice);
     let says = wording::filled(unknown.says, split, &bindings, dice);
-    let replies = match language {
-        Language::English => REPLIES,
-        Language::Chinese => CHINESE_REPLIES,
-    };
     Exchange {
         topic: match language {
             Language::English => Topic::Unknown,
@@ -61,7 +65,7 @@ fn exchange(unknown: &Unknown, language: Language, split: Split, dice: &mut Dice
         },
         language,
         asked: said(&says, unknown.mark, language, dice),
-        answer: reply(replies, &Bindings::default(), dice),
+        answer: reply(unknown.replies, &Bindings::default(), dice),
         check: Check::Reply { reply: ReplyCheck::admitting(language) },
     }
 }
@@ -191,22 +195,7 @@ const ENGLISH: &[Unknown] = &[
         ],
         LANGUAGES,
     ),
-    unknown(
-        8,
-        "?",
-        &[
-            "[what is|how much is|calculate|can you work out|tell me|compute|] {small} [times|multiplied by|x|*|\
-             divided by|/|percent of|to the power of] {digit}",
-            "[what is|how much is|calculate|tell me|compute|] {big} [plus|minus|+|-|times|and] {other}",
-            "[{big}|{small}|{digit}] [plus|minus|+|-|and|take away|less] [{big}|{other}][ please| =|]",
-            "[what is|calculate|find|tell me] the [square root|square|cube|double|half|logarithm|third] of {small}",
-            "[solve|what is the solution of|can you solve] [x + {digit} = {small}|{digit}x = {small}|this equation|an \
-             equation for me]",
-            "[what is|tell me|how big is|give me] [pi|the value of pi|the speed of light|the biggest number|a million \
-             minus one|infinity]",
-        ],
-        &[],
-    ),
+    Unknown { weight: 13, mark: "?", says: numbers::ENGLISH, things: &[], replies: numbers::REPLIES },
     unknown(
         7,
         "?",
@@ -221,7 +210,7 @@ const ENGLISH: &[Unknown] = &[
 ];
 
 const CHINESE: &[Unknown] = &[
-    unknown(
+    chinese_unknown(
         4,
         "？",
         &[
@@ -232,7 +221,7 @@ const CHINESE: &[Unknown] = &[
         ],
         CHINESE_COUNTRIES,
     ),
-    unknown(
+    chinese_unknown(
         4,
         "？",
         &[
@@ -243,8 +232,8 @@ const CHINESE: &[Unknown] = &[
         ],
         CHINESE_FAMOUS,
     ),
-    unknown(3, "。", &["[请|帮我|你能|能不能|给我]写[一|]{x}[吗|吧|]"], CHINESE_WRITINGS),
-    unknown(
+    chinese_unknown(3, "。", &["[请|帮我|你能|能不能|给我]写[一|]{x}[吗|吧|]"], CHINESE_WRITINGS),
+    chinese_unknown(
         3,
         "？",
         &[
@@ -254,5 +243,6 @@ const CHINESE: &[Unknown] = &[
         ],
         &[],
     ),
-    unknown(3, "？", &["[为什么|请问为什么|你知道为什么|告诉我为什么]{x}", "{x}，为什么"], CHINESE_WHYS),
+    chinese_unknown(3, "？", &["[为什么|请问为什么|你知道为什么|告诉我为什么]{x}", "{x}，为什么"], CHINESE_WHYS),
+    Unknown { weight: 5, mark: "？", says: numbers::CHINESE, things: &[], replies: numbers::CHINESE_REPLIES },
 ];

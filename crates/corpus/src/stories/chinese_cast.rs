@@ -1,9 +1,9 @@
 //! Who the Chinese stories are about. What is held out is only ever in stories of the validation split.
 
 use super::english_cast::Divided;
-use crate::Split;
 use crate::dice::Dice;
 use crate::template::Bindings;
+use crate::{Split, wording};
 
 /// Names of heroes of any kind and of children. Those held out are made of characters that training has.
 pub const NAMES: Divided<&str> = Divided {
@@ -130,6 +130,38 @@ const RARE_KINDS: &[&str] = &[
     "野兔", "山猫", "水鸟", "海鸟", "竹鼠", "河蟹", "河虾", "海狗", "沙狐", "雪兔", "山雀", "山鹰", "白鸽", "白鹭",
 ];
 
+/// Trades of heroes, which only a story has that was asked for them.
+const TRADES: &[&str] = &[
+    "医生",
+    "老师",
+    "船长",
+    "画家",
+    "厨师",
+    "司机",
+    "护士",
+    "园丁",
+    "渔夫",
+    "猎人",
+    "木匠",
+    "铁匠",
+    "歌手",
+    "巫师",
+    "骑士",
+    "仙女",
+    "士兵",
+    "裁缝",
+    "牧羊人",
+    "邮递员",
+    "飞行员",
+    "魔法师",
+    "小矮人",
+    "女王",
+    "皇帝",
+    "将军",
+    "商人",
+    "樵夫",
+];
+
 /// First and second characters of made-up kinds (小风牛) and of rare names (风风, 小风).
 const FIRST: &[&str] = &[
     "白", "黑", "灰", "花", "海", "山", "河", "水", "木", "火", "金", "银", "风", "草", "沙", "春", "夏", "秋", "冬",
@@ -165,10 +197,44 @@ fn animal(split: Split, dice: &mut Dice) -> (String, &'static str) {
 /// A rare name: 小风, 风风, 阿风, 大风.
 fn rare_name(dice: &mut Dice) -> String {
     loop {
-        let character = dice.word(NAME_CHARACTERS);
+        let characters = if dice.chance(50) { &GIVEN[..36] } else { NAME_CHARACTERS };
+        let character = dice.word(characters);
         let first = dice.word(&["小", "小", "阿", "大", character, character]);
         let name = format!("{first}{character}");
         if !is_listed(&name) {
+            return name;
+        }
+    }
+}
+
+/// The most frequent ones first.
+const SURNAMES: &[&str] = &[
+    "王", "李", "张", "刘", "陈", "杨", "赵", "黄", "周", "吴", "徐", "孙", "朱", "马", "胡", "郭", "林", "何", "高",
+    "罗", "郑", "梁", "谢", "宋", "唐", "许", "韩", "冯", "邓", "曹", "彭", "曾", "肖", "田", "董", "袁", "潘", "于",
+    "蒋", "蔡", "余", "杜", "叶", "程", "苏", "魏", "吕", "丁", "任", "沈", "姚", "卢", "姜", "崔", "钟", "谭", "陆",
+    "汪", "范", "金", "石", "方", "夏", "白", "江", "史", "秦", "欧阳",
+];
+/// Characters of given names, the most frequent ones first.
+const GIVEN: &[&str] = &[
+    "伟", "芳", "敏", "静", "丽", "强", "军", "杰", "涛", "明", "平", "刚", "英", "华", "玉", "兰", "红", "梅", "国",
+    "文", "海", "波", "宇", "然", "子", "雨", "娜", "磊", "洋", "勇", "艳", "娟", "超", "秀", "霞", "桂", "建", "志",
+    "浩", "涵", "欣", "怡", "晨", "轩", "梓", "诗", "琪", "佳", "思", "嘉", "俊", "凯", "鑫", "龙", "飞", "鹏", "斌",
+    "辉", "峰", "玲", "婷", "慧", "莹", "雪", "晓", "春", "秋", "云", "月", "星", "天", "一", "可", "安", "乐", "心",
+    "语", "馨", "博", "睿", "泽", "航", "瑞", "萱", "倩", "洁", "颖", "琳", "萍", "燕", "凤", "瑶", "薇", "蕾", "丹",
+    "青", "翔", "东", "林", "山",
+];
+
+/// Somebody's name as people give it: 王小雨, 李伟, 小红, 阿风. Most are of frequent characters.
+pub fn chinese_name(split: Split, dice: &mut Dice) -> String {
+    loop {
+        let (surnames, given) = if dice.chance(75) { (&SURNAMES[..28], &GIVEN[..36]) } else { (SURNAMES, GIVEN) };
+        let name = match dice.weighted(&[30, 35, 20, 15]) {
+            0 => format!("{}{}{}", dice.word(surnames), dice.word(given), dice.word(given)),
+            1 => format!("{}{}", dice.word(surnames), dice.word(given)),
+            2 => format!("{}{}", dice.word(&["小", "阿", "大"]), dice.word(given)),
+            _ => rare_name(dice),
+        };
+        if wording::split_of(&name) == split {
             return name;
         }
     }
@@ -194,6 +260,10 @@ pub fn chinese_cast(split: Split, dice: &mut Dice, bindings: &mut Bindings) {
         }
         1 => ("小女孩".to_owned(), "个", "她", &[] as &[&str]),
         2 => ("小男孩".to_owned(), "个", "他", &[] as &[&str]),
+        _ if split == Split::Train && dice.chance(50) => {
+            let he = dice.word(&["他", "她"]);
+            (dice.word(TRADES).to_owned(), "位", he, &[] as &[&str])
+        }
         _ => {
             let &CastRole { kind, measure, he, elder, names } = dice.pick(ROLES.of(split));
             bindings.set("elder", elder);

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::dice::Dice;
 use super::template::capitalise;
+pub(super) use chinese_cast::chinese_name;
 pub(super) use english_cast::{common_animal, common_name, is_common_name, with_article};
 use grammar::Grammar;
 pub(super) use made_up::word as made_up_word;
