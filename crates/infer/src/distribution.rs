@@ -74,10 +74,11 @@ impl Sampler {
         self.sample_masked(logits, logits, seen.into())
     }
 
-    /// [`sample`](Self::sample) with `masked` logits, of which some are −∞, so that their tokens cannot be drawn, and
-    /// at least one is finite. The log-probability under the model uses the unmasked `logits`.
+    /// [`sample`](Self::sample) with `masked` logits, of which some are −∞, so that their tokens cannot be drawn; `None`
+    /// if all are. The log-probability under the model uses the unmasked `logits`.
     pub(crate) fn sample_masked(&mut self, logits: &[f32], masked: &[f32], seen: Seen) -> Option<Sampled> {
         let normaliser = log_sum_exp(logits)?;
+        masked.iter().find(|logit| logit.is_finite())?;
         let distribution = Distribution::new(masked, seen, &self.config);
         let draw = if self.config.is_greedy() { 0.0 } else { self.rng.random::<f64>() };
         let (id, probability) = distribution.at(draw);
@@ -98,16 +99,16 @@ fn descending(a: &Candidate, b: &Candidate) -> Ordering {
 impl Distribution {
     /// Applies the filters of `config` in the order of its fields: biases, penalties for tokens in `seen`, temperature,
     /// top-k, top-p, min-p, typical-p. Each filter sees the renormalised probabilities of the tokens that the filters
-    /// before it left.
+    /// before it left. A token whose logit is −∞ is never drawn.
     ///
     /// # Panics
-    /// When `logits` is empty.
+    /// When no logit is finite.
     #[must_use]
     pub fn new<'a>(logits: &[f32], seen: impl Into<Seen<'a>>, config: &SamplingConfig) -> Self {
-        assert!(!logits.is_empty(), "a distribution needs at least one logit");
         let plain = leaves_logits(config);
         if config.is_greedy() && plain {
             let best = simd::row_max(logits);
+            assert!(best.is_finite(), "a distribution needs a finite logit");
             let first = logits.iter().position(|&logit| logit >= best).unwrap_or(0);
             return Self { ids: vec![first as u32], probabilities: vec![1.0] };
         }
@@ -116,7 +117,8 @@ impl Distribution {
         if !plain {
             adjust(&mut candidates, seen.into(), config);
         }
-        let best = *candidates.iter().min_by(|a, b| descending(a, b)).expect("there is a logit");
+        let best = candidates.iter().min_by(|a, b| descending(a, b)).copied();
+        let best = best.filter(|(logit, _)| logit.is_finite()).expect("a distribution needs a finite logit");
         if config.is_greedy() {
             return Self { ids: vec![best.1], probabilities: vec![1.0] };
         }
@@ -186,21 +188,24 @@ fn leaves_logits(config: &SamplingConfig) -> bool {
     *repetition_penalty == 1.0 && *presence_penalty == 0.0 && *frequency_penalty == 0.0 && logit_bias.is_empty()
 }
 
-/// Adds the biases, and applies the penalties to the logits of tokens already seen.
+/// Adds the biases, and applies the penalties to the logits of tokens already seen. What is finite stays finite, so that
+/// no token is taken for a masked one, whose logit is −∞.
 fn adjust(candidates: &mut [Candidate], seen: Seen, config: &SamplingConfig) {
+    let mut change = |id: u32, changed: &dyn Fn(f32) -> f32| {
+        if let Some((logit, _)) = candidates.get_mut(id as usize).filter(|(logit, _)| logit.is_finite()) {
+            *logit = changed(*logit).clamp(f32::MIN, f32::MAX);
+        }
+    };
     for (&id, bias) in &config.logit_bias {
-        candidates.get_mut(id as usize).into_iter().for_each(|(logit, _)| *logit += bias);
+        change(id, &|logit| logit + bias);
     }
     let penalty = config.repetition_penalty;
     for ids in sorted(seen.tokens).chunk_by(|a, b| a == b) {
-        if let Some((logit, _)) = candidates.get_mut(ids[0] as usize) {
-            *logit = if *logit < 0.0 { *logit * penalty } else { *logit / penalty };
-        }
+        change(ids[0], &|logit| if logit < 0.0 { logit * penalty } else { logit / penalty });
     }
     for ids in sorted(&seen.tokens[seen.prompt..]).chunk_by(|a, b| a == b) {
-        if let Some((logit, _)) = candidates.get_mut(ids[0] as usize) {
-            *logit -= config.presence_penalty + config.frequency_penalty * ids.len() as f32;
-        }
+        let penalty = config.presence_penalty + config.frequency_penalty * ids.len() as f32;
+        change(ids[0], &|logit| logit - penalty);
     }
 }
 

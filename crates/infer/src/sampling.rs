@@ -14,14 +14,15 @@ use crate::InferError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SamplingConfig {
-    /// Added to the logits of these tokens, before all else.
+    /// Added to the logits of these tokens, before all else; from −10⁶ to 10⁶.
     pub logit_bias: BTreeMap<u32, f32>,
     /// Logits of tokens that the prompt or the completion already has are divided by this where positive, and
-    /// multiplied where negative (Keskar et al. 2019, CTRL, section 4.1); 1 changes nothing.
+    /// multiplied where negative (Keskar et al. 2019, CTRL, section 4.1); from 0.01 to 100, 1 changes nothing.
     pub repetition_penalty: f32,
-    /// Subtracted from the logits of tokens that the completion already has, however often; 0 changes nothing.
+    /// Subtracted from the logits of tokens that the completion already has, however often; from −100 to 100, 0 changes
+    /// nothing.
     pub presence_penalty: f32,
-    /// Subtracted from a token's logit as often as the completion already has it; 0 changes nothing.
+    /// Subtracted from a token's logit as often as the completion already has it; from −100 to 100, 0 changes nothing.
     pub frequency_penalty: f32,
     /// Logits are divided by this; 0 is greedy: the largest logit wins, and of equal ones the lowest id.
     pub temperature: f32,
@@ -112,18 +113,20 @@ impl SamplingConfig {
         };
         let Self { repetition_penalty, temperature, max_tokens, .. } = self;
         for bias in self.logit_bias.values() {
-            check(bias.is_finite(), "logit_bias", bias, "give a finite number; 0 changes nothing")?;
+            let fits = (-1e6..=1e6).contains(bias);
+            check(fits, "logit_bias", bias, "give a number from -1e6 to 1e6; 0 changes nothing")?;
         }
         for (setting, penalty) in
             [("presence_penalty", self.presence_penalty), ("frequency_penalty", self.frequency_penalty)]
         {
-            check(penalty.is_finite(), setting, &penalty, "give a finite number; 0 changes nothing")?;
+            let fits = (-100.0..=100.0).contains(&penalty);
+            check(fits, setting, &penalty, "give a number from -100 to 100; 0 changes nothing")?;
         }
         check(
-            *repetition_penalty > 0.0 && repetition_penalty.is_finite(),
+            (0.01..=100.0).contains(repetition_penalty),
             "repetition_penalty",
             repetition_penalty,
-            "give a positive number; 1 changes nothing",
+            "give a number from 0.01 to 100; 1 changes nothing",
         )?;
         check(
             *temperature >= 0.0 && temperature.is_finite(),
@@ -168,10 +171,13 @@ mod tests {
         check(|c| c.top_p = Some(1.5), "top_p = 1.5");
         check(|c| c.min_p = Some(-0.1), "min_p = -0.1");
         check(|c| c.repetition_penalty = 0.0, "repetition_penalty = 0");
+        check(|c| c.repetition_penalty = 1e-38, "give a number from 0.01 to 100");
         check(|c| c.typical_p = Some(0.0), "typical_p = 0");
         check(|c| c.presence_penalty = f32::INFINITY, "presence_penalty = inf");
         check(|c| c.frequency_penalty = f32::NAN, "frequency_penalty = NaN");
+        check(|c| c.frequency_penalty = -3e38, "give a number from -100 to 100");
         check(|c| c.logit_bias = [(3, f32::NAN)].into(), "logit_bias = NaN");
+        check(|c| c.logit_bias = [(3, 1e7)].into(), "give a number from -1e6 to 1e6");
         check(|c| c.max_tokens = 0, "max_tokens = 0");
         check(|c| c.stop = vec![vec![1], vec![]], "stop = []");
     }

@@ -1,11 +1,13 @@
 //! JSON bodies: [`Json`], which refuses unknown fields by name.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::error::ApiError;
@@ -44,7 +46,8 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
             read.map_err(|_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?;
         let bytes = read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than the server allows")
+                let message = "the body is larger than the server allows, which --max-body says at its start";
+                ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             _ => ApiError::invalid("the body could not be read"),
         })?;
@@ -52,16 +55,50 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
     }
 }
 
+/// A body's object.
+struct Fields {
+    object: Map<String, Value>,
+    /// The last field that occurs more than once.
+    twice: Option<String>,
+}
+
+impl<'a> Deserialize<'a> for Fields {
+    fn deserialize<D: Deserializer<'a>>(body: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'a> Visitor<'a> for Read {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields { object: Map::new(), twice: None };
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.object.insert(name.clone(), value).is_some() {
+                        fields.twice = Some(name);
+                    }
+                }
+                Ok(fields)
+            }
+        }
+        body.deserialize_map(Read)
+    }
+}
+
 /// Deserialises a body's object.
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+    let Fields { mut object, twice } = serde_json::from_slice(bytes).map_err(|error| {
+        if error.is_data() {
+            return ApiError::invalid("the body must be a JSON object");
+        }
         let (line, column) = (error.line(), error.column());
         let what = if error.is_eof() { "it ends too early" } else { "it is wrong" };
         ApiError::invalid(format!("the body is not JSON: {what}, at line {line}, column {column}"))
     })?;
-    let Value::Object(mut object) = value else {
-        return Err(ApiError::invalid("the body must be a JSON object"));
-    };
+    if let Some(field) = twice {
+        return Err(ApiError::invalid(format!("`{field}` occurs twice in the body")).with_param(field));
+    }
     object.retain(|field, value| (T::NULL_REMOVES || !value.is_null()) && !T::WITHOUT_EFFECT.contains(&field.as_str()));
     for (field, why, accepted) in T::REFUSED {
         let Some(value) = object.get(*field) else { continue };
@@ -139,8 +176,6 @@ fn plain(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -187,6 +222,7 @@ mod tests {
             ("{\"number\": 1, \"choice\": \"left\"}", Some("choice"), "`choice`: give up or down, not \"left\""),
             ("{\"number\": 1, \"audio\": 2}", Some("audio"), "`audio` is not supported: there is no sound here"),
             ("[1]", None, "must be a JSON object"),
+            ("{\"number\": 1, \"number\": 2}", Some("number"), "`number` occurs twice in the body"),
             ("{\"number\": 1", None, "not JSON: it ends too early, at line 1, column 12"),
             ("{\"number\": x", None, "not JSON: it is wrong, at line 1, column 12"),
         ] {

@@ -63,7 +63,7 @@ mod tests {
     use fireclay_infer::{Constraint, ConstraintCompiler};
 
     use super::*;
-    use crate::calls::split;
+    use crate::calls::{Splitter, split};
 
     /// Whether a reply is allowed up to its end, and may end there.
     fn check(count: CallCount, text: &str, expect: bool) {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_the_grammar_allows_is_read_as_calls() {
-        let (text, calls) = split(true, &format!("{HEAT} {UP}"));
+        let (text, calls) = split(Some(Splitter::default()), &format!("{HEAT} {UP}"));
         let names: Vec<&str> = calls.iter().filter_map(|call| call["function"]["name"].as_str()).collect();
         assert_eq!((text, names), (None, vec!["heat", "heat \"up\""]));
     }

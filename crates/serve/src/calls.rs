@@ -20,9 +20,12 @@ pub enum Piece {
 }
 
 /// Splits a reply into text and calls while it comes. Text is held back only while it may be the beginning of a call,
-/// and space while a call may follow, before which it is dropped. An invalid call is text.
-#[derive(Debug, Default)]
+/// and space while a call may follow, before which it is dropped. An invalid call is text, and so is one that is cut off
+/// at the end, unless calls are forced: then it is left out.
+#[derive(Clone, Debug, Default)]
 pub struct Splitter {
+    /// Whether a call was forced, so that one that is cut off is nobody's words.
+    is_forced: bool,
     /// Text that may be the beginning of a call.
     held: String,
     /// Space before what comes next.
@@ -32,6 +35,11 @@ pub struct Splitter {
 }
 
 impl Splitter {
+    /// Of a reply whose calls are forced.
+    pub fn of_forced_calls() -> Self {
+        Self { is_forced: true, ..Self::default() }
+    }
+
     /// Takes more of the reply; returns the pieces that are certain now.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {
         self.held += text;
@@ -59,14 +67,15 @@ impl Splitter {
 
     fn pieces(&mut self, is_end: bool) -> Vec<Piece> {
         let mut pieces = vec![];
+        let is_text = is_end && !self.is_forced;
         loop {
-            let begin = self.held.find(OPEN).unwrap_or_else(|| self.held.len() - beginning(&self.held, is_end));
+            let begin = self.held.find(OPEN).unwrap_or_else(|| self.held.len() - beginning(&self.held, is_text));
             let text: String = self.held.drain(..begin).collect();
             self.text(&mut pieces, &text);
             let Some(body) = self.held.strip_prefix(OPEN) else { return pieces };
             match TaggedBody::of(body, is_end) {
-                TaggedBody::Partial => return pieces,
-                TaggedBody::Text => {
+                TaggedBody::Partial if !is_text => return pieces,
+                TaggedBody::Partial | TaggedBody::Text => {
                     self.held.drain(..OPEN.len());
                     self.text(&mut pieces, OPEN);
                 }
@@ -111,14 +120,13 @@ enum TaggedBody {
 
 impl TaggedBody {
     fn of(body: &str, is_end: bool) -> Self {
-        let partial = if is_end { Self::Text } else { Self::Partial };
         if !body.trim_start().is_empty() && !body.trim_start().starts_with('{') {
             return Self::Text;
         }
         let mut values = serde_json::Deserializer::from_str(body).into_iter::<&RawValue>();
         let written = match values.next() {
-            None => return partial,
-            Some(Err(_)) if ends_early(body) => return partial,
+            None => return Self::Partial,
+            Some(Err(_)) if ends_early(body) => return Self::Partial,
             Some(Err(_)) => return Self::Text,
             Some(Ok(written)) => written.get(),
         };
@@ -128,9 +136,9 @@ impl TaggedBody {
             return Self::Call(call, body.len() - behind.len() + CLOSE.len());
         }
         match CLOSE.starts_with(behind) {
-            // The end token may have come in place of the closing tag.
-            true if is_end && behind.is_empty() => Self::Call(call, body.len()),
-            true => partial,
+            // The end may have come in place of the closing tag, or within it.
+            true if is_end => Self::Call(call, body.len()),
+            true => Self::Partial,
             false => Self::Text,
         }
     }
@@ -143,13 +151,11 @@ fn ends_early(body: &str) -> bool {
     read.is_none_or(|read| read.is_err_and(|error| error.is_eof()))
 }
 
-/// A reply's text and its calls.
-pub fn split(with_tools: bool, text: &str) -> (Option<String>, Vec<Value>) {
-    if !with_tools {
-        return (Some(text.into()), vec![]);
-    }
+/// A reply's text and its calls, where it may have some.
+pub fn split(splitter: Option<Splitter>, text: &str) -> (Option<String>, Vec<Value>) {
+    let Some(mut splitter) = splitter else { return (Some(text.into()), vec![]) };
     let (mut words, mut calls) = (String::new(), vec![]);
-    for piece in Splitter::default().take(text, true) {
+    for piece in splitter.take(text, true) {
         match piece {
             Piece::Text(text) => words += &text,
             Piece::Call(call) => calls.push(call),
@@ -182,7 +188,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> (Option<String>, Vec<String>) {
-        let (words, calls) = split(true, text);
+        let (words, calls) = split(Some(Splitter::default()), text);
         let shown = |call: &Value| {
             format!(
                 "{}({})",
@@ -244,7 +250,30 @@ mod tests {
         assert_eq!(names(null), (None, vec!["f({})".into()]));
         let text = "<tool_call>no <tool_call>{\"name\": \"f\"}</tool_call>";
         assert_eq!(names(text), (Some("<tool_call>no".into()), vec!["f({})".into()]));
-        assert_eq!(split(false, "<tool_call>{\"name\": \"f\"}").1, Vec::<Value>::new());
+        assert_eq!(split(None, "<tool_call>{\"name\": \"f\"}").1, Vec::<Value>::new());
+    }
+
+    #[test]
+    fn a_forced_call_that_is_cut_off_is_left_out() {
+        let whole = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>";
+        for before in ["", whole, "So. "] {
+            for length in 0..whole.len() {
+                let text = format!("{before}{}", &whole[..length]);
+                let (words, calls) = split(Some(Splitter::of_forced_calls()), &text);
+                let is_whole = length >= whole.len() - "\n</tool_call>".len();
+                let number = usize::from(before == whole) + usize::from(is_whole);
+                let said = if before == "So. " { before } else { "" };
+                let expect = if is_whole { said.trim() } else { said };
+                let expect = (number == 0 || !expect.is_empty()).then(|| expect.to_owned());
+                assert_eq!((words, calls.len()), (expect, number), "{text}");
+            }
+        }
+        let no_call = "<tool_call>{\"name\": \"\"}</tool_call>";
+        assert_eq!(
+            split(Some(Splitter::of_forced_calls()), no_call).0.as_deref(),
+            Some(no_call),
+            "what is whole stays"
+        );
     }
 
     /// Pieces of a reply that comes character by character: with each, the number of characters after which it came.

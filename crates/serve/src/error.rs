@@ -115,6 +115,13 @@ impl ApiError {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", message).with_code("timeout")
     }
 
+    /// 503: what was written was not read in time.
+    pub fn slow_reader() -> Self {
+        let message = "the reply was read more slowly than it was written, and was ended; read faster, or ask for fewer \
+                       answers at once";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", message).with_code("slow_reader")
+    }
+
     /// 500, without detail: that is in the log.
     pub fn defect() -> Self {
         let message = "an internal error; the server's log has more under this request's id";

@@ -36,6 +36,11 @@ pub fn constraint(format: Option<&Value>, field: &str) -> Result<Option<Constrai
     }
 }
 
+/// The field of a format that says where an answer ends; `None` for any text.
+pub fn form(format: Option<&Value>) -> Option<&'static str> {
+    format.filter(|format| format["type"] != "text").map(|_| "response_format")
+}
+
 /// The schema of a `json_schema` format: nested in an object, or beside the type. Its name and description are not
 /// shown to the model, and every schema is enforced strictly.
 fn schema(format: &Value, field: &str) -> Result<Constraint, ApiError> {

@@ -4,7 +4,7 @@
 use fireclay_infer::{Completion, FinishReason, Request, Token};
 use fireclay_text::ReplyText;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::ApiError;
 use crate::metrics::ModelMetrics;
@@ -77,7 +77,7 @@ impl Generation {
             requests.into_iter().map(|(request, text)| (request, answer(text))).unzip();
         let begun = Instant::now();
         Self {
-            updates: model.worker.submit(requests),
+            updates: model.worker.submit(requests, rules.metrics.clone()),
             open: answers.len(),
             answers,
             begun,
@@ -104,13 +104,12 @@ impl Generation {
         while self.open > 0 {
             let received = tokio::select! {
                 biased;
-                update = timeout_at(self.deadline, self.updates.events.recv()) => match update {
-                    Ok(Some(update)) => Ok(update),
-                    // The reader was too slow, so the worker dropped the job.
-                    Ok(None) => Err(ApiError::defect()),
-                    Err(_) => Err(ApiError::timeout()),
-                },
+                // Before the updates, of which many may wait for a slow reader.
+                () = sleep_until(self.deadline) => Err(ApiError::timeout()),
                 _ = self.ending.wait_for(|ending| *ending) => Err(ApiError::ending()),
+                update = self.updates.events.recv() => {
+                    update.ok_or_else(|| ApiError::of_failure(&self.updates.failure()))
+                }
             };
             let delta = match received {
                 Ok((index, Update::Token(token))) => Ok(self.token(index, token)),
@@ -157,7 +156,6 @@ impl Generation {
 
     fn finished(&mut self, index: usize, completion: Completion) -> AnswerDelta {
         self.open -= 1;
-        self.metrics.finished(&completion);
         let answer = &mut self.answers[index];
         answer.done = true;
         let text = answer.text.finish();

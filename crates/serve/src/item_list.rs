@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 
 use crate::error::ApiError;
+use crate::include::check_include;
 use crate::query::{Fields, FromQuery};
 use crate::store::{AFTER_CALLS, Content, MessagePart, Role, Status, StoredMessage};
 
@@ -139,15 +140,21 @@ pub struct ItemsQuery {
     /// Only those after this item.
     #[param(required = false)]
     after: Option<String>,
+    /// Kinds about items that never occur here.
+    #[param(required = false)]
+    #[expect(dead_code, reason = "it changes nothing of the answer")]
+    include: Vec<String>,
 }
 
 impl FromQuery for ItemsQuery {
-    const FIELDS: &'static [&'static str] = &["limit", "order", "after"];
-    const REFUSED: &'static [(&'static str, &'static str)] =
-        &[("include", "items have all there is of them"), ("before", "use after with the other order")];
+    const FIELDS: &'static [&'static str] = &["limit", "order", "after", "include"];
+    const LISTS: &'static [&'static str] = &["include"];
+    const REFUSED: &'static [(&'static str, &'static str)] = &[("before", "use after with the other order")];
 
     fn of(fields: &Fields) -> Result<Self, ApiError> {
+        check_include(fields.list("include"))?;
         Ok(Self {
+            include: fields.list("include").map(str::to_owned).collect(),
             limit: fields.number("limit", 1..=100)?.unwrap_or(20),
             order: fields.one_of("order", &["asc", "desc"])?.unwrap_or("desc").to_owned(),
             after: fields.text("after").map(str::to_owned),

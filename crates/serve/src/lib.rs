@@ -22,6 +22,7 @@ mod clock;
 mod error;
 mod format;
 mod generation;
+mod include;
 mod items;
 mod query;
 mod item_list;

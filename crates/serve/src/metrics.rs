@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fireclay_infer::Completion;
+use fireclay_infer::Timing;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::generation::Tokens;
 use crate::model::Served;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -148,15 +149,20 @@ impl ModelMetrics {
         self.all.first_token_seconds.get_or_create(&self.labels).observe(time.as_secs_f64());
     }
 
-    pub fn finished(&self, completion: &Completion) {
+    /// Counts the tokens of a request that ended, however it did.
+    pub fn ended(&self, tokens: Tokens) {
         let add = |counters: &Counters, number: usize| {
             counters.get_or_create(&self.labels).inc_by(number as u64);
         };
-        add(&self.all.prompt_tokens, completion.prompt_tokens);
-        add(&self.all.cached_tokens, completion.cached_tokens);
-        add(&self.all.completion_tokens, completion.ids.len());
-        if completion.timing.decode_outputs > 0 {
-            let mean = completion.timing.decode_seconds / completion.timing.decode_outputs as f64;
+        add(&self.all.prompt_tokens, tokens.prompt);
+        add(&self.all.cached_tokens, tokens.cached);
+        add(&self.all.completion_tokens, tokens.completion);
+    }
+
+    /// Records the mean time between a request's tokens.
+    pub fn token_time(&self, timing: &Timing) {
+        if timing.decode_outputs > 0 {
+            let mean = timing.decode_seconds / timing.decode_outputs as f64;
             self.all.token_seconds.get_or_create(&self.labels).observe(mean);
         }
     }

@@ -1,14 +1,18 @@
 //! Layers before every handler.
 
 use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::HttpBody;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
 use tracing::Instrument;
 
 use crate::app::App;
@@ -35,10 +39,20 @@ pub async fn authorize(State(app): State<Arc<App>>, mut request: Request, next: 
 /// Refuses requests under another host name, if no key protects the server: defence against DNS rebinding, in which a
 /// stranger's page reaches the server by a name that resolves to it.
 pub async fn check_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if app.hosts.is_empty() {
+        return next.run(request).await;
+    }
+    let hosts: Vec<&str> =
+        request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default()).collect();
     // Browsers name a host always; a health check over HTTP/1.0 may not.
-    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default());
-    let is_own = host.is_none_or(|host| app.hosts.contains(&name_of(host).to_ascii_lowercase()));
-    if !app.hosts.is_empty() && !is_own {
+    let is_one = hosts.len() == 1 || (hosts.is_empty() && request.version() <= Version::HTTP_10);
+    if !is_one {
+        let message = format!("the request has {} headers `Host`; send one", hosts.len());
+        return ApiError::invalid(message).into_response();
+    }
+    // An address may name a host too.
+    let mut names = hosts.into_iter().map(name_of).chain(request.uri().host());
+    if !names.all(|name| app.hosts.contains(&name.to_ascii_lowercase())) {
         let message = "this server answers under its own address only; start it with API keys to use another name";
         return ApiError::refused(StatusCode::MISDIRECTED_REQUEST, message).into_response();
     }
@@ -53,13 +67,44 @@ fn name_of(host: &str) -> &str {
     }
 }
 
+/// A request's body that notes whether it was read to its end.
+struct NotedBody {
+    body: Body,
+    is_read: Arc<AtomicBool>,
+}
+
+impl HttpBody for NotedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// Gives every request an id, logs it, and counts it.
 pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let method = name_of_method(request.method());
     let path = request.uri().path().to_owned();
-    let has_body = !request.body().is_end_stream();
+    let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+    let request = request.map(|body| Body::new(NotedBody { body, is_read: Arc::clone(&is_read) }));
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
     let begun = Instant::now();
@@ -68,8 +113,8 @@ pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Ne
     span.in_scope(|| tracing::info!("{method} {path} {status} {:.1} ms", time.as_secs_f64() * 1e3));
     app.metrics.answered(method, &route, status, time);
     response.headers_mut().insert(REQUEST_ID, id);
-    // Statuses of requests whose body may not have been read: the connection is then closed, and says so.
-    if has_body && matches!(status, 401 | 404 | 405 | 413 | 415 | 421 | 503) {
+    // Before the rest of a body no other request can be read: the connection is then closed, and says so.
+    if !is_read.load(Ordering::Relaxed) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -135,11 +135,11 @@ impl Served {
         ReplyText::with_specials(&self.tokenizer, self.stop_ids.clone()).stopped_by(stop.to_vec())
     }
 
-    /// Refuses prompts that leave no room for a token.
+    /// Refuses prompts, from this field of a request, that leave no room for a token.
     ///
     /// # Errors
     /// 400 with the code `context_length_exceeded`.
-    pub fn check_room(&self, prompt: usize, wanted: usize) -> Result<(), ApiError> {
+    pub fn check_room(&self, field: &str, prompt: usize, wanted: usize) -> Result<(), ApiError> {
         if prompt + wanted.min(1) <= self.context {
             return Ok(());
         }
@@ -147,6 +147,7 @@ impl Served {
             "the prompt has {prompt} tokens, and the model's context is {}; shorten it",
             self.context
         ))
+        .with_param(field)
         .with_code("context_length_exceeded"))
     }
 }
@@ -177,6 +178,7 @@ impl ApiError {
         match failure {
             Failure::Infer(error) => Self::of_infer(error),
             Failure::Defect => Self::defect(),
+            Failure::SlowReader => Self::slow_reader(),
         }
     }
 }

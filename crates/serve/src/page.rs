@@ -130,7 +130,7 @@ fn fitted(
     let mut fit = history.fit(&question, limit, encoded)?;
     // The question alone may still leave room for a short reply.
     if let FittedPrompt::TooLong { tokens } = fit {
-        model.check_room(tokens, 1)?;
+        model.check_room("text", tokens, 1)?;
         fit = history.fit(&question, tokens, encoded)?;
     }
     let FittedPrompt::Fits { ids: prompt, dropped: left_out } = fit else {

@@ -13,10 +13,12 @@ use crate::error::ApiError;
 pub trait FromQuery: Sized {
     /// Their names.
     const FIELDS: &'static [&'static str];
+    /// Those that may occur several times, also as `name[]`.
+    const LISTS: &'static [&'static str] = &[];
     /// Unsupported fields of similar APIs, with the reason or a replacement.
     const REFUSED: &'static [(&'static str, &'static str)] = &[];
 
-    /// Reads the fields, all of which are known and occur once.
+    /// Reads the fields, all of which are known and, but for lists, occur once.
     ///
     /// # Errors
     /// 400 names the invalid field.
@@ -31,7 +33,7 @@ impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let fields = Fields::of(parts)?;
-        fields.check(T::FIELDS, T::REFUSED)?;
+        fields.check(T::FIELDS, T::LISTS, T::REFUSED)?;
         Ok(Self(T::of(&fields)?))
     }
 }
@@ -46,10 +48,12 @@ impl Fields {
         Ok(Self(pairs))
     }
 
-    fn check(&self, known: &[&str], refused: &[(&str, &str)]) -> Result<(), ApiError> {
+    fn check(&self, known: &[&str], lists: &[&str], refused: &[(&str, &str)]) -> Result<(), ApiError> {
         for (index, (name, _)) in self.0.iter().enumerate() {
-            // Lists are written as `name[]` by OpenAI's clients.
-            let plain = name.strip_suffix("[]").unwrap_or(name);
+            let plain = plain(name);
+            if lists.contains(&plain) {
+                continue;
+            }
             if let Some((_, why)) = refused.iter().find(|(field, _)| *field == plain) {
                 return Err(ApiError::unsupported(plain, why));
             }
@@ -71,6 +75,11 @@ impl Fields {
     /// The value of a field, if it is given.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a list.
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(other, _)| plain(other) == name).map(|(_, value)| value.as_str())
     }
 
     /// A whole number in this range.
@@ -99,9 +108,14 @@ impl Fields {
     }
 }
 
+/// The name of a field, whose values `OpenAI`'s clients write as `name[]` if there may be several.
+fn plain(name: &str) -> &str {
+    name.strip_suffix("[]").unwrap_or(name)
+}
+
 /// Refuses a query, on routes that take none.
 pub async fn refuse_query(request: Request, next: Next) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    Fields::of(&parts)?.check(&[], &[])?;
+    Fields::of(&parts)?.check(&[], &[], &[])?;
     Ok(next.run(Request::from_parts(parts, body)).await)
 }

@@ -109,6 +109,26 @@ impl SamplingFields {
         Ok(config)
     }
 
+    /// Refuses what cannot be met: a minimum of tokens above `most`, and settings of the end beside a form of the reply,
+    /// named by its `form`, which ends it.
+    ///
+    /// # Errors
+    /// 400 names the field.
+    pub fn check_end(&self, form: Option<&str>, most: Option<usize>) -> Result<(), ApiError> {
+        if let Some(most) = most.filter(|&most| self.min_tokens > most) {
+            let message = format!("`min_tokens`: {} is more than `max_tokens`, which is {most}", self.min_tokens);
+            return Err(ApiError::invalid(message).with_param("min_tokens"));
+        }
+        let ends = [("min_tokens", self.min_tokens > 0), ("ignore_eos", self.ignore_eos)];
+        match (form, ends.into_iter().find(|(_, is_given)| *is_given)) {
+            (Some(form), Some((field, _))) => {
+                let why = format!("beside `{form}`, whose form says where the reply ends; leave one out");
+                Err(ApiError::unsupported(field, &why))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn biases(&self, model: &Served) -> Result<BTreeMap<u32, f32>, ApiError> {
         let vocabulary = model.text.decoder.config().vocab_size;
         let bias = |(id, &bias): (&String, &f32)| {
@@ -171,7 +191,7 @@ pub fn count(n: Option<usize>, prompts: usize, places: usize) -> Result<usize, A
         0 => Err(ApiError::invalid("`n`: give 1 or more").with_param("n")),
         n if all <= places => Ok(n),
         _ => Err(ApiError::invalid(format!("this asks for {all} answers at once; at most {places} are allowed"))
-            .with_param("n")),
+            .with_param(if prompts > places { "prompt" } else { "n" })),
     }
 }
 
@@ -195,13 +215,13 @@ macro_rules! request {
             /// Sample among tokens at least this many times as probable as the most probable one.
             #[serde(default)]
             pub min_p: Option<f32>,
-            /// Penalty of tokens that already occurred; 1 changes nothing.
+            /// Penalty of tokens that already occurred, 0.01 to 100; 1 changes nothing.
             #[serde(default)]
             pub repetition_penalty: Option<f32>,
-            /// Subtracted from the logits of tokens that the answer already has.
+            /// Subtracted from the logits of tokens that the answer already has, -100 to 100.
             #[serde(default)]
             pub presence_penalty: Option<f32>,
-            /// Subtracted from a token's logit as often as the answer already has it.
+            /// Subtracted from a token's logit as often as the answer already has it, -100 to 100.
             #[serde(default)]
             pub frequency_penalty: Option<f32>,
             /// Added to the logits of these token ids.

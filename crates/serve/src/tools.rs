@@ -6,6 +6,7 @@ use fireclay_infer::{Constraint, check_schema};
 use serde_json::{Value, json};
 
 use crate::call_grammar::{CallCount, Callable, grammar};
+use crate::calls::Splitter;
 use crate::error::ApiError;
 
 /// The tools of a request.
@@ -15,6 +16,8 @@ pub struct Tools {
     pub shown: Vec<Value>,
     /// The grammar of a reply, where its calls are constrained: by a strict function, a choice, or their number.
     pub constraint: Option<Constraint>,
+    /// Whether a reply begins with a call.
+    pub is_forced: bool,
 }
 
 /// Functions that a reply may or must call.
@@ -67,10 +70,16 @@ impl Tools {
             functions.retain(|function| function.name == wanted);
         }
         let is_held = parallel == Some(false) || !matches!(choice, Choice::Auto) || tools.iter().any(is_strict);
-        let at_once = !matches!(choice, Choice::Auto);
-        let count = CallCount { at_once, one: parallel == Some(false) || matches!(choice, Choice::Named(_)) };
+        let is_forced = !matches!(choice, Choice::Auto);
+        let one = parallel == Some(false) || matches!(choice, Choice::Named(_));
+        let count = CallCount { at_once: is_forced, one };
         let constraint = is_held.then(|| Constraint::Lark(grammar(&functions, count)));
-        Ok(Some(Self { shown, constraint }))
+        Ok(Some(Self { shown, constraint, is_forced }))
+    }
+
+    /// Finds the calls in a reply.
+    pub fn splitter(&self) -> Splitter {
+        if self.is_forced { Splitter::of_forced_calls() } else { Splitter::default() }
     }
 }
 

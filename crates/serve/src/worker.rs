@@ -3,7 +3,7 @@
 //! Handlers send jobs and receive their events; nothing else accesses the engine. A job whose receiver is gone, or
 //! whose reader is so slow that its events do not fit the channel, is cancelled at the next step. A panic fails the
 //! open jobs; the engine is rebuilt. If that fails, the thread ends, jobs fail at once, and [`Figures::alive`] is
-//! false.
+//! false. Tokens are counted here, where every request ends, however it does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,14 +15,26 @@ use fireclay_infer::{Completion, Engine, Event, InferError, Memory, Request, Req
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Largest number of events of a job that wait for its reader.
+use crate::generation::Tokens;
+use crate::metrics::ModelMetrics;
+
+/// Largest number of events that wait for a job's reader, for each of its requests.
 const EVENTS: usize = 1024;
 
 /// Requests that are answered together, and where their events go.
 struct Job {
     requests: Vec<Request>,
     events: mpsc::Sender<(usize, Update)>,
-    cancelled: Arc<[AtomicBool]>,
+    shared: Arc<Shared>,
+    metrics: ModelMetrics,
+}
+
+/// What a job and its reader tell each other beside the events.
+struct Shared {
+    /// Requests to end where they are.
+    cancelled: Box<[AtomicBool]>,
+    /// Whether there was no room for an event.
+    is_slow: AtomicBool,
 }
 
 /// Orders to the thread.
@@ -51,18 +63,25 @@ pub enum Failure {
     Infer(InferError),
     /// A panic, which was logged.
     Defect,
+    /// Its events were read more slowly than they came.
+    SlowReader,
 }
 
 /// Updates of a job: the index of the request, and its event.
 pub struct Updates {
     pub events: mpsc::Receiver<(usize, Update)>,
-    cancelled: Arc<[AtomicBool]>,
+    shared: Arc<Shared>,
 }
 
 impl Updates {
     /// Ends one request of the job where it is; its end still comes.
     pub fn cancel(&self, index: usize) {
-        self.cancelled[index].store(true, Ordering::Relaxed);
+        self.shared.cancelled[index].store(true, Ordering::Relaxed);
+    }
+
+    /// Why the events ended before all requests did.
+    pub fn failure(&self) -> Failure {
+        if self.shared.is_slow.load(Ordering::Relaxed) { Failure::SlowReader } else { Failure::Defect }
     }
 }
 
@@ -126,14 +145,16 @@ impl Worker {
         Ok((Self { orders, figures }, context))
     }
 
-    /// Sends requests to the engine. If there is none any more, their events end at once.
-    pub fn submit(&self, requests: Vec<Request>) -> Updates {
-        let (sender, events) = mpsc::channel(EVENTS);
-        let cancelled: Arc<[AtomicBool]> = requests.iter().map(|_| AtomicBool::new(false)).collect();
-        let job = Job { requests, events: sender, cancelled: Arc::clone(&cancelled) };
+    /// Sends requests to the engine, whose tokens these metrics count. If there is no engine any more, their events end
+    /// at once.
+    pub fn submit(&self, requests: Vec<Request>, metrics: ModelMetrics) -> Updates {
+        let (sender, events) = mpsc::channel(EVENTS * requests.len().max(1));
+        let cancelled = requests.iter().map(|_| AtomicBool::new(false)).collect();
+        let shared = Arc::new(Shared { cancelled, is_slow: AtomicBool::new(false) });
+        let job = Job { requests, events: sender, shared: Arc::clone(&shared), metrics };
         // Without the thread the job is dropped here, and its events end at once.
         let _ = self.orders.send(Order::Job(job));
-        Updates { events, cancelled }
+        Updates { events, shared }
     }
 
     /// Makes the thread panic.
@@ -148,7 +169,39 @@ struct Open {
     id: RequestId,
     index: usize,
     events: mpsc::Sender<(usize, Update)>,
-    cancelled: Arc<[AtomicBool]>,
+    shared: Arc<Shared>,
+    metrics: ModelMetrics,
+    /// Prompt tokens to count: none where the request before it has the same prompt.
+    prompt: usize,
+    /// Tokens so far.
+    generated: usize,
+}
+
+impl Open {
+    fn is_cancelled(&self) -> bool {
+        self.shared.cancelled[self.index].load(Ordering::Relaxed)
+    }
+
+    /// Sends an update. False if the reader is gone, or there is no room because it is slow, of which it learns once it
+    /// has read the others.
+    fn send(&self, update: Update, figures: &Figures) -> bool {
+        let sent = self.events.try_send((self.index, update));
+        if matches!(sent, Err(TrySendError::Full(_))) && !self.shared.is_slow.swap(true, Ordering::Relaxed) {
+            figures.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("a reader fell {EVENTS} events of each request behind; its requests are cancelled");
+        }
+        sent.is_ok()
+    }
+
+    /// Counts the tokens of the request, which has ended: with a completion, or by an error.
+    fn count(&self, completion: Option<&Completion>) {
+        let cached = completion.filter(|_| self.prompt > 0).map_or(0, |completion| completion.cached_tokens);
+        let completion_tokens = completion.map_or(self.generated, |completion| completion.ids.len());
+        self.metrics.ended(Tokens { prompt: self.prompt, cached, completion: completion_tokens });
+        if let Some(completion) = completion {
+            self.metrics.token_time(&completion.timing);
+        }
+    }
 }
 
 struct Loop<'a, F> {
@@ -198,11 +251,14 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
     }
 
     fn take(&mut self, job: Job) {
-        for (index, request) in job.requests.into_iter().enumerate() {
+        let is_repeated = |index: usize| index > 0 && job.requests[index - 1].prompt == job.requests[index].prompt;
+        let counted = |(index, request): (usize, &Request)| if is_repeated(index) { 0 } else { request.prompt.len() };
+        let prompts: Vec<usize> = job.requests.iter().enumerate().map(counted).collect();
+        for ((index, request), prompt) in job.requests.into_iter().enumerate().zip(prompts) {
             match self.engine.add(request) {
                 Ok(id) => {
-                    let (events, cancelled) = (job.events.clone(), Arc::clone(&job.cancelled));
-                    self.open.push(Open { id, index, events, cancelled });
+                    let (events, shared, metrics) = (job.events.clone(), Arc::clone(&job.shared), job.metrics.clone());
+                    self.open.push(Open { id, index, events, shared, metrics, prompt, generated: 0 });
                 }
                 // A reader that is gone needs no answer.
                 Err(error) => drop(job.events.try_send((index, Update::Failed(Failure::Infer(error))))),
@@ -212,42 +268,48 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
 
     /// Removes cancelled requests and those whose receiver is gone.
     fn cancel(&mut self) {
-        let engine = &mut self.engine;
+        let (engine, figures) = (&mut self.engine, &self.figures);
         self.open.retain(|open| {
-            let gone = open.events.is_closed();
-            if !gone && !open.cancelled[open.index].load(Ordering::Relaxed) {
+            if !open.events.is_closed() && !open.is_cancelled() {
                 return true;
             }
-            match engine.cancel(open.id) {
-                Some(completion) => {
-                    drop(open.events.try_send((open.index, Update::Finished(Box::new(completion)))));
-                    false
-                }
-                // Its end is among the events to come.
-                None => !gone,
-            }
+            // Otherwise its end is among the events to come.
+            let Some(completion) = engine.cancel(open.id) else { return true };
+            open.count(Some(&completion));
+            open.send(Update::Finished(Box::new(completion)), figures);
+            false
         });
     }
 
     fn deliver(&mut self, events: Vec<Event>) {
         self.figures.steps.fetch_add(1, Ordering::Relaxed);
         for event in events {
-            let (id, update, is_last) = match event {
-                Event::Token(id, token) => (id, Update::Token(token), false),
-                Event::Finished(id, completion) => (id, Update::Finished(Box::new(completion)), true),
-                Event::Failed(id, error) => (id, Update::Failed(Failure::Infer(error)), true),
-            };
+            let (Event::Token(id, _) | Event::Finished(id, _) | Event::Failed(id, _)) = event;
             let Ok(place) = self.open.binary_search_by_key(&id, |open| open.id) else { continue };
-            let open = &self.open[place];
-            let sent = open.events.try_send((open.index, update));
-            if matches!(sent, Err(TrySendError::Full(_))) {
-                self.figures.dropped.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!("a reader fell {EVENTS} events behind; its request is cancelled");
+            let open = &mut self.open[place];
+            let (update, mut is_last) = match event {
+                Event::Token(_, token) => {
+                    open.generated += 1;
+                    (Update::Token(token), false)
+                }
+                Event::Finished(_, completion) => {
+                    open.count(Some(&completion));
+                    (Update::Finished(Box::new(completion)), true)
+                }
+                Event::Failed(_, error) => {
+                    open.count(None);
+                    (Update::Failed(Failure::Infer(error)), true)
+                }
+            };
+            // One that the engine no longer has is kept for its end, which is among the events that follow.
+            if !open.send(update, &self.figures)
+                && !is_last
+                && let Some(completion) = self.engine.cancel(id)
+            {
+                open.count(Some(&completion));
+                is_last = true;
             }
-            if sent.is_err() && !is_last {
-                self.engine.cancel(id);
-            }
-            if sent.is_err() || is_last {
+            if is_last {
                 self.open.remove(place);
             }
         }
@@ -257,7 +319,8 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
     fn restart(&mut self) -> bool {
         tracing::error!("the engine panicked; {} requests fail, and it is rebuilt", self.open.len());
         for open in self.open.drain(..) {
-            drop(open.events.try_send((open.index, Update::Failed(Failure::Defect))));
+            open.count(None);
+            open.send(Update::Failed(Failure::Defect), &self.figures);
         }
         match catch_unwind(AssertUnwindSafe(self.make)) {
             Ok(Ok(engine)) => {
@@ -287,62 +350,4 @@ impl<F: Fn() -> Result<Engine, InferError>> Loop<'_, F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use fireclay_infer::{EngineConfig, SamplingConfig};
-    use fireclay_model::{DecoderConfig, InferenceDecoder, WeightStorage};
-
-    use super::*;
-
-    fn engine() -> Result<Engine, InferError> {
-        let device = fireclay_model::device::parse("cpu").unwrap();
-        let decoder = DecoderConfig::modern(32, 16, 1, 2, 64).init(7, &device);
-        let config = EngineConfig { memory: 1 << 20, streams: 2, ..EngineConfig::default() };
-        Engine::new(InferenceDecoder::new(decoder, WeightStorage::F32), config)
-    }
-
-    fn request(tokens: usize) -> Request {
-        Request::new(vec![1, 2, 3], SamplingConfig::greedy(tokens))
-    }
-
-    /// The last event of a request of one job.
-    fn end(mut updates: Updates) -> Option<Update> {
-        let mut last = None;
-        while let Some((_, update)) = updates.events.blocking_recv() {
-            last = Some(update);
-        }
-        last
-    }
-
-    #[test]
-    fn after_a_panic_open_requests_fail_and_the_next_are_answered() {
-        let (worker, _) = Worker::start("tiny", 1, engine).unwrap();
-        let expect = end(worker.submit(vec![request(8)]));
-        let Some(Update::Finished(expect)) = expect else { panic!("{expect:?}") };
-        for round in 1..=2 {
-            let mut open = worker.submit(vec![request(60)]);
-            assert!(matches!(open.events.blocking_recv(), Some((0, Update::Token(_)))));
-            worker.break_down();
-            // The thread may already have ended.
-            let told = end(open);
-            assert!(matches!(told, Some(Update::Failed(Failure::Defect) | Update::Finished(_))), "{told:?}");
-            let again = end(worker.submit(vec![request(8)]));
-            let Some(Update::Finished(again)) = again else { panic!("{again:?}") };
-            assert_eq!(again.ids, expect.ids);
-            assert_eq!(worker.figures.restarts.load(Ordering::Relaxed), round);
-        }
-        assert!(worker.figures.alive.load(Ordering::Relaxed));
-    }
-
-    #[test]
-    fn without_another_engine_requests_fail_at_once() {
-        let made = AtomicBool::new(false);
-        let once = move || match made.swap(true, Ordering::Relaxed) {
-            false => engine(),
-            true => Err(InferError::EmptyPrompt { row: 0 }),
-        };
-        let (worker, _) = Worker::start("tiny", 1, once).unwrap();
-        worker.break_down();
-        assert!(end(worker.submit(vec![request(8)])).is_none());
-        assert!(!worker.figures.alive.load(Ordering::Relaxed));
-    }
-}
+mod tests;

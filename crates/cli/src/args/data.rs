@@ -54,7 +54,7 @@ pub struct ExportPreferencesArgs {
     /// Replace the files of an earlier export
     #[arg(long)]
     pub force: bool,
-    /// Print one JSON object: {"conversations", "pairs", "ratings", "left_out", "repeated"}
+    /// Print one JSON object: {"conversations", "pairs", "ratings", "left_out", "capped", "repeated"}
     #[arg(long)]
     pub json: bool,
 }

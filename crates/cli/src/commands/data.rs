@@ -66,6 +66,10 @@ fn export(args: &ExportPreferencesArgs) -> Result<()> {
             counted(made.left_out, "rating")
         )?;
     }
+    if made.capped > 0 {
+        let pairs = counted(made.capped, "pair");
+        writeln!(out, "left out: {pairs} of a thumb up and one down beyond the first 1,000 of a prompt")?;
+    }
     if made.repeated > 0 {
         let what = if made.repeated == 1 { "line that is" } else { "lines that are" };
         writeln!(out, "left out: {} {what} there already, as of an imported copy of a conversation", made.repeated)?;

@@ -174,6 +174,39 @@ proptest! {
     }
 
     #[test]
+    fn a_masked_token_is_never_drawn_however_extreme_the_settings(
+        (logits, allowed) in (1_usize..40).prop_flat_map(|size| (
+            prop::collection::vec(prop_oneof![-30.0_f32..30.0, Just(f32::MAX), Just(f32::MIN), Just(0.0)], size),
+            prop::collection::vec(any::<bool>(), size),
+        )),
+        repetition_penalty in prop::sample::select(vec![0.01_f32, 1.0, 100.0]),
+        (presence_penalty, frequency_penalty) in (prop::sample::select(vec![-100.0_f32, 0.0, 100.0]), -100.0_f32..=100.0),
+        bias in prop::sample::select(vec![-1e6_f32, 0.0, 1e6]),
+        temperature in prop::sample::select(vec![0.0_f32, 1e-6, 1.0, 1e6]),
+        (top_k, top_p) in (prop::option::of(1_usize..50), prop::option::of(1e-6_f32..=1.0)),
+        (min_p, typical_p) in (prop::option::of(0.0_f32..=1.0), prop::option::of(1e-6_f32..=1.0)),
+        prompt in 0_usize..60,
+        draw in 0.0_f64..1.0,
+    ) {
+        let config = SamplingConfig {
+            repetition_penalty, presence_penalty, frequency_penalty, temperature, top_k, top_p, min_p, typical_p,
+            logit_bias: [(0, bias), (3, -bias)].into(),
+            ..config()
+        };
+        prop_assert_eq!(config.validate(), Ok(()));
+        let masked: Vec<f32> =
+            logits.iter().zip(&allowed).map(|(&logit, &is_allowed)| if is_allowed { logit } else { f32::NEG_INFINITY }).collect();
+        let tokens: Vec<u32> = (0..20).chain(0..40).collect();
+        let sampled = Sampler::new(&config, 0).sample_masked(&logits, &masked, Seen { tokens: &tokens, prompt });
+        prop_assert_eq!(sampled.is_some(), allowed.contains(&true));
+        let Some(sampled) = sampled else { return Ok(()) };
+        prop_assert!(allowed[sampled.id as usize], "{:?}", sampled);
+        let distribution = Distribution::new(&masked, Seen { tokens: &tokens, prompt }, &config);
+        let (id, probability) = distribution.at(draw);
+        prop_assert!(allowed[id as usize] && probability > 0.0, "{} {}", id, probability);
+    }
+
+    #[test]
     fn top_k_keeps_exactly_k_and_none_better_is_left_out(logits in any_logits(), k in 1_usize..1000) {
         let kept = Distribution::new(&logits, &[], &SamplingConfig { top_k: Some(k), ..config() });
         prop_assert_eq!(kept.ids().len(), k.min(logits.len()));

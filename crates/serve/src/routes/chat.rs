@@ -126,15 +126,20 @@ pub async fn create(
     let places = model.admit(n)?;
     let stops = asked.sampling_fields().stops()?;
     let tools = Tools::offered(asked.tools.clone(), asked.tool_choice.as_ref(), asked.parallel_tool_calls)?;
+    let wanted = asked.max_completion_tokens.or(asked.max_tokens);
+    let form = match tools.as_ref().is_some_and(|tools| tools.is_forced) {
+        true => Some("tool_choice"),
+        false => format::form(asked.response_format.as_ref()),
+    };
+    asked.sampling_fields().check_end(form, wanted)?;
     let prompt = {
         let (model, asked, tools) = (Arc::clone(&model), asked.clone(), tools.clone());
         blocking(move || prompt(&model, &asked, tools)).await?
     };
     let format = asked.response_format.as_ref();
     let constraint = format::compiled(&model, tools.as_ref(), format, "response_format").await?;
-    let with_tools = tools.is_some();
-    let wanted = asked.max_completion_tokens.or(asked.max_tokens);
-    model.check_room(prompt.len(), 1)?;
+    let splitter = tools.as_ref().map(Tools::splitter);
+    model.check_room("messages", prompt.len(), 1)?;
     let most = app.room(&model, prompt.len(), wanted);
     let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
     let mut request = model.request(&account, prompt, config, &stops, true)?;
@@ -142,7 +147,9 @@ pub async fn create(
     request.constraint = constraint;
     let requests = repeated(&request, n).map(|request| (request, model.reply_text(&stops))).collect();
     let generation = app.generate(&model, requests, places);
-    let answer = ChatAnswer { id: new_id("chatcmpl"), created: seconds(), with_tools, logprobs: asked.logprobs, model };
+    // An ignored end is a token like any other.
+    let generation = if asked.ignore_eos { generation.telling_ends() } else { generation };
+    let answer = ChatAnswer { id: new_id("chatcmpl"), created: seconds(), splitter, logprobs: asked.logprobs, model };
     if asked.stream {
         let (n, usage) = (n, asked.includes_usage());
         return Ok(sse::stream(move |events| async move { answer.stream(&events, generation, n, usage).await }));
@@ -178,7 +185,8 @@ struct ChatAnswer {
     id: String,
     created: u64,
     model: Arc<Served>,
-    with_tools: bool,
+    /// Where the reply may call tools.
+    splitter: Option<Splitter>,
     logprobs: bool,
 }
 
@@ -186,7 +194,7 @@ impl ChatAnswer {
     fn whole(&self, choices: &[Whole]) -> Value {
         let mut tokens = Tokens::default();
         let choice = |(index, whole): (usize, &Whole)| {
-            let (content, calls) = calls::split(self.with_tools, &whole.text);
+            let (content, calls) = calls::split(self.splitter.clone(), &whole.text);
             let reason = finish_reason(whole.end.reason, !calls.is_empty());
             let mut message = json!({"role": "assistant", "content": content, "refusal": null});
             if !calls.is_empty() {
@@ -222,7 +230,7 @@ impl ChatAnswer {
             events.send(&chunk(&[choice(index, &delta, &Value::Null, None)])).await?;
         }
         let mut tokens = Tokens::default();
-        let mut splitters: Vec<Splitter> = (0..n).map(|_| Splitter::default()).collect();
+        let mut splitters = vec![self.splitter.clone(); n];
         let mut calls = vec![0_u64; n];
         while let Some(delta) = events.next(&mut generation).await? {
             let AnswerDelta { index, text, said, end } = match delta {
@@ -232,10 +240,10 @@ impl ChatAnswer {
                     return events.done().await;
                 }
             };
-            let pieces = match (self.with_tools, text.is_empty()) {
-                (true, _) => splitters[index].take(&text, end.is_some()),
-                (false, true) => vec![],
-                (false, false) => vec![Piece::Text(text)],
+            let pieces = match &mut splitters[index] {
+                Some(splitter) => splitter.take(&text, end.is_some()),
+                None if text.is_empty() => vec![],
+                None => vec![Piece::Text(text)],
             };
             let mut deltas: Vec<Value> = pieces.into_iter().map(|piece| delta_of(piece, &mut calls[index])).collect();
             // Log-probabilities are told as the tokens come, also of those whose text is held back.

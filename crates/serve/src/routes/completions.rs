@@ -100,6 +100,8 @@ pub async fn create(
         Prompts::Lists(lists) => lists.len(),
     };
     let n = count(asked.n, number, app.places())?;
+    let wanted = asked.max_tokens.unwrap_or(MAX_TOKENS);
+    asked.sampling_fields().check_end(format::form(asked.response_format.as_ref()), Some(wanted))?;
     let places = model.admit(n * number)?;
     let stops = asked.sampling_fields().stops()?;
     let prompts = {
@@ -107,11 +109,10 @@ pub async fn create(
         blocking(move || encode(&model, asked)).await?
     };
     let constraint = format::compiled(&model, None, asked.response_format.as_ref(), "response_format").await?;
-    let wanted = asked.max_tokens.unwrap_or(MAX_TOKENS);
     let scores = asked.logprobs.is_some() && asked.echo;
     let mut requests = vec![];
     for prompt in &prompts {
-        model.check_room(prompt.ids.len(), if scores { 0 } else { wanted })?;
+        model.check_room("prompt", prompt.ids.len(), if scores { 0 } else { wanted })?;
         let most = app.room(&model, prompt.ids.len(), Some(wanted));
         let config = asked.sampling_fields().config(&model, most, COMPLETION_TEMPERATURE)?;
         let mut request = model.request(&account, prompt.ids.clone(), config, &stops, prompt.text.is_some())?;

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::Account;
 use crate::body::{Body, Json};
 use crate::error::ApiError;
+use crate::include::IncludeQuery;
 use crate::item_list::{Item, ItemsQuery, items, list, message_of, no_item, objects};
 use crate::items::parse_all;
 use crate::metadata::check_metadata;
@@ -40,12 +41,20 @@ impl Body for CreateConversation {}
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateConversation {
-    /// In place of all metadata.
-    #[schema(value_type = Object)]
+    /// In place of all metadata; null for none.
+    #[serde(deserialize_with = "map_or_null")]
+    #[schema(value_type = Option<Object>)]
     metadata: Map<String, Value>,
 }
 
-impl Body for UpdateConversation {}
+impl Body for UpdateConversation {
+    const NULL_REMOVES: bool = true;
+}
+
+/// An object, or null for an empty one.
+fn map_or_null<'a, D: serde::Deserializer<'a>>(field: D) -> Result<Map<String, Value>, D::Error> {
+    Option::deserialize(field).map(Option::unwrap_or_default)
+}
 
 /// Messages to add.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -151,12 +160,13 @@ pub async fn list_items(
 
 /// Add messages to a conversation
 #[utoipa::path(post, path = "/v1/conversations/{conversation}/items", tag = "conversations",
-    params(("conversation" = String, Path, description = "Its id")), request_body = CreateItems,
+    params(("conversation" = String, Path, description = "Its id"), IncludeQuery), request_body = CreateItems,
     responses((status = 200, description = "A list of items"), (status = "4XX", description = "An error object")))]
 pub async fn create_items(
     State(app): State<Arc<App>>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
+    Query(_): Query<IncludeQuery>,
     Json(asked): Json<CreateItems>,
 ) -> Result<Response, ApiError> {
     let messages = new_messages(&asked.items)?;
@@ -184,12 +194,13 @@ async fn item(app: &App, account: &str, conversation: &str, id: &str) -> Result<
 /// Read one item
 #[utoipa::path(get, path = "/v1/conversations/{conversation}/items/{item}", tag = "conversations",
     params(("conversation" = String, Path, description = "The conversation's \
-        id"), ("item" = String, Path, description = "The item's id")),
+        id"), ("item" = String, Path, description = "The item's id"), IncludeQuery),
     responses((status = 200, description = "An item"), (status = 404, description = "An error object")))]
 pub async fn read_item(
     State(app): State<Arc<App>>,
     Extension(Account(account)): Extension<Account>,
     Path((conversation, id)): Path<(String, String)>,
+    Query(_): Query<IncludeQuery>,
 ) -> Result<Response, ApiError> {
     let (_, item) = item(&app, &account, &conversation, &id).await?;
     Ok(axum::Json(item.object).into_response())

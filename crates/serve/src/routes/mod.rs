@@ -15,7 +15,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -94,15 +94,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
         .route("/v1/responses", post(responses::create))
-        .route("/v1/responses/{response}", get(responses::read).delete(responses::delete))
         .route("/v1/conversations", post(conversations::create))
         .route(
             "/v1/conversations/{conversation}",
             get(conversations::read).post(conversations::update).delete(conversations::delete),
-        )
-        .route(
-            "/v1/conversations/{conversation}/items/{item}",
-            get(conversations::read_item).delete(conversations::delete_item),
         )
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
@@ -110,12 +105,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(models::metrics))
         .route("/openapi.json", get(openapi))
         .route("/ui/api/watch", get(watch::report))
+        .route("/v1/responses/{response}", delete(responses::delete))
+        .route("/v1/conversations/{conversation}/items/{item}", delete(conversations::delete_item))
         .route_layer(from_fn(refuse_query))
+        .route("/v1/responses/{response}", get(responses::read))
         .route("/v1/responses/{response}/input_items", get(responses::input_items))
         .route(
             "/v1/conversations/{conversation}/items",
-            get(conversations::list_items).merge(post(conversations::create_items).route_layer(from_fn(refuse_query))),
+            get(conversations::list_items).post(conversations::create_items),
         )
+        .route("/v1/conversations/{conversation}/items/{item}", get(conversations::read_item))
         .route("/tokenizer_info", get(tokens::info))
         .merge(ui::api_router(page(&app)))
         .route_layer(from_fn_with_state(Arc::clone(&app), authorize));

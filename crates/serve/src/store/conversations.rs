@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::any::{Any, AnyRow};
 
-use super::written::{json, without_nul};
+use super::written::{json, map_without_nul, without_nul};
 use super::{Store, StoreError, new_id};
 use crate::clock::milliseconds;
 
@@ -85,6 +85,18 @@ pub struct ConversationList {
 /// Characters of a title that is taken from a message.
 const TITLE_CHARS: usize = 60;
 
+impl StoredConversation {
+    /// The conversation as its columns hold it.
+    pub(super) fn without_nul(self) -> Self {
+        Self {
+            title: without_nul(&self.title),
+            persona: self.persona.as_deref().map(without_nul),
+            metadata: map_without_nul(self.metadata),
+            ..self
+        }
+    }
+}
+
 impl Store {
     /// A new conversation.
     ///
@@ -123,7 +135,7 @@ impl Store {
             ORDER BY updated DESC, id DESC LIMIT $4";
         let rows = sqlx::query(sql)
             .bind(account)
-            .bind(like(&query.search))
+            .bind(like(&without_nul(&query.search)))
             .bind(query.after.clone().unwrap_or_default())
             .bind(i64::from(query.limit) + 1)
             .fetch_all(&self.pool)
@@ -151,10 +163,11 @@ impl Store {
         conversation.persona = change.persona.unwrap_or(conversation.persona);
         conversation.metadata = change.metadata.unwrap_or(conversation.metadata);
         conversation.listed = change.listed.unwrap_or(conversation.listed);
+        let conversation = conversation.without_nul();
         sqlx::query("UPDATE conversations SET title = $2, persona = $3, metadata = $4, listed = $5 WHERE id = $1")
             .bind(id)
-            .bind(without_nul(&conversation.title))
-            .bind(conversation.persona.as_deref().map(without_nul))
+            .bind(&conversation.title)
+            .bind(&conversation.persona)
             .bind(json(&conversation.metadata))
             .bind(i64::from(conversation.listed))
             .execute(&mut *transaction)
@@ -179,7 +192,7 @@ impl Store {
 /// A conversation that is not stored yet.
 pub(super) fn fresh(new: NewConversation) -> StoredConversation {
     let now = milliseconds();
-    StoredConversation {
+    let conversation = StoredConversation {
         id: new_id("conv"),
         title: new.title,
         persona: new.persona,
@@ -188,7 +201,8 @@ pub(super) fn fresh(new: NewConversation) -> StoredConversation {
         leaf: None,
         created: now,
         updated: now,
-    }
+    };
+    conversation.without_nul()
 }
 
 /// Locks the conversation's row for this transaction, and records the time of the change.
@@ -223,8 +237,8 @@ pub(super) async fn insert<'c>(
     sqlx::query(sql)
         .bind(&conversation.id)
         .bind(account)
-        .bind(without_nul(&conversation.title))
-        .bind(conversation.persona.as_deref().map(without_nul))
+        .bind(&conversation.title)
+        .bind(&conversation.persona)
         .bind(json(&conversation.metadata))
         .bind(i64::from(conversation.listed))
         .bind(&conversation.leaf)

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::rating::{self, MessageRating};
 use super::variants::{name, named};
-use super::written::{json, without_nul};
+use super::written::{json, map_without_nul, value_without_nul, without_nul};
 use super::{StoreError, new_id};
 use crate::clock::milliseconds;
 
@@ -41,7 +41,7 @@ pub enum Status {
 
 /// Content of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a text, or a list of parts")]
 pub enum Content {
     /// Plain text.
     Text(String),
@@ -127,6 +127,21 @@ impl StoredMessage {
     /// A message that no database has, for a model to read before it is stored.
     pub fn unsaved(conversation: &str, role: Role, text: &str) -> Self {
         Self { content: text.into(), ..blank(conversation, None, role, Status::Completed) }
+    }
+
+    /// The message as its columns hold it.
+    pub(super) fn without_nul(self) -> Self {
+        let content = match self.content {
+            Content::Text(text) => Content::Text(without_nul(&text)),
+            Content::Parts(parts) => Content::Parts(parts.into_iter().map(map_without_nul).collect()),
+        };
+        Self {
+            content,
+            tool_calls: self.tool_calls.map(value_without_nul),
+            tool_call_id: self.tool_call_id.as_deref().map(without_nul),
+            instructions: self.instructions.as_deref().map(without_nul),
+            ..self
+        }
     }
 
     /// Takes a part away. Texts before and after a call keep their places.

@@ -41,7 +41,7 @@ pub use error::StoreError;
 pub use ids::new_id;
 pub(crate) use messages::AFTER_CALLS;
 pub use messages::{Content, MessagePart, NewMessage, Parent, ReplyOutcome, Role, Status, StoredMessage, Usage};
-pub use preferences::{PreferenceExport, RatedPair, RatedReply, export_preferences, preferences_of};
+pub use preferences::{PreferenceExport, Preferences, RatedPair, RatedReply, export_preferences, preferences_of};
 pub use rating::{MessageRating, RatingChange, Verdict};
 pub use responses::Response;
 pub use transfer::{ConversationFile, FILE_OBJECT, FILE_VERSION, MessageFile};
@@ -63,6 +63,8 @@ pub struct Store {
     pool: AnyPool,
     sqlite: bool,
     writer: writers::Writer,
+    /// The file that was opened, if it is one.
+    file: Option<OpenedFile>,
 }
 
 impl Store {
@@ -100,7 +102,11 @@ impl Store {
             migrator.run(&pool).await.map_err(|error| failed(error.to_string()))?;
         }
         let writer = writers::Writer::register(&place, &pool).await?;
-        let store = Self { pool, sqlite: !matches!(place, Place::Postgres(_)), writer };
+        let file = match &place {
+            Place::File(path) => Some(OpenedFile::of(path).map_err(|error| failed(error.to_string()))?),
+            Place::Memory | Place::Postgres(_) => None,
+        };
+        let store = Self { pool, sqlite: !matches!(place, Place::Postgres(_)), writer, file };
         store.mark_abandoned().await?;
         Ok(store)
     }
@@ -113,8 +119,12 @@ impl Store {
     /// Whether the database answers and can be written: for a readiness check. Writes a few pages, and takes them back.
     ///
     /// # Errors
-    /// When it does not, as on a full disk.
+    /// When it does not, as on a full disk, or when its file was deleted or replaced.
     pub async fn ping(&self) -> Result<(), StoreError> {
+        if let Some(file) = self.file.as_ref().filter(|file| !file.is_there()) {
+            let reason = "the file was deleted or replaced while it was open; restart the server";
+            return Err(StoreError::Open { place: file.path.display().to_string(), reason: reason.into() });
+        }
         let mut transaction = self.begin().await?;
         let probe = NewConversation { title: "-".repeat(PROBE), unlisted: true, ..NewConversation::default() };
         let probe = conversations::fresh(probe);
@@ -129,6 +139,37 @@ impl Store {
         let statement = if self.sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
         Ok(self.pool.begin_with(statement).await?)
     }
+}
+
+/// A file, and what tells it from another one under its path.
+#[derive(Clone, Debug)]
+struct OpenedFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl OpenedFile {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+
+    /// Whether the path still names it.
+    fn is_there(&self) -> bool {
+        identity(&self.path).is_ok_and(|identity| identity == self.identity)
+    }
+}
+
+/// Device and inode of a file, where the system has them.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let metadata = std::fs::metadata(path)?;
+    #[cfg(unix)]
+    let identity = {
+        use std::os::unix::fs::MetadataExt;
+        (metadata.dev(), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let identity = (u64::from(metadata.is_file()), 0);
+    Ok(identity)
 }
 
 /// Place of a database.

@@ -3,7 +3,7 @@
 //! | what happened | pair (chosen over rejected) | ratings (label) |
 //! |---|---|---|
 //! | a reply got a better answer | the better answer over the reply, `better_answer` | the better answer true; the reply false, unless it has a thumb up |
-//! | of replies to the same messages some got a thumb up, some down | each up over each down, `rated` | up true, down false |
+//! | of replies to the same messages some got a thumb up, some down | each up over each down, 1,000 at most, `rated` | up true, down false |
 //! | a reply was generated again or rewritten, and the conversation went on from one of them only | that one over each sibling that nothing follows, `kept_branch` | none |
 //!
 //! A branch that a thumb contradicts (the kept reply has one down, the abandoned one up) makes no pair. Only text
@@ -12,7 +12,7 @@
 //! conversation had outgrown its context. If a person edited their own message, the prompts differ, and the replies
 //! to them are not compared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -21,7 +21,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::Row;
 
+use super::tree::{MessagesById, path_in};
 use super::{Role, Status, Store, StoreError, StoredMessage, Tree, Verdict};
+
+/// Pairs of a thumb up and a thumb down that the replies to the same messages make.
+const MOST_RATED: usize = 1_000;
 
 /// A line of the preference file, which the stages `reward` and `dpo` read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +51,17 @@ pub struct RatedReply {
     pub label: bool,
 }
 
+/// What a conversation has for training.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preferences {
+    /// Lines of `preferences.jsonl`.
+    pub pairs: Vec<RatedPair>,
+    /// Lines of `ratings.jsonl`.
+    pub ratings: Vec<RatedReply>,
+    /// Number of pairs of thumbs beyond the most of one prompt.
+    pub capped: usize,
+}
+
 /// Counts of exported examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PreferenceExport {
@@ -58,6 +73,8 @@ pub struct PreferenceExport {
     pub ratings: usize,
     /// Number of ratings that training cannot use.
     pub left_out: usize,
+    /// Number of pairs of thumbs beyond the most of one prompt.
+    pub capped: usize,
     /// Number of pairs and ratings that were there already, as those of a conversation that was imported beside its
     /// original.
     pub repeated: usize,
@@ -80,13 +97,14 @@ impl Store {
                 Err(StoreError::NotFound { .. }) => continue,
                 tree => tree?,
             };
-            let (more_pairs, more_ratings) = preferences_of(&tree);
+            let found = preferences_of(&tree);
             export.conversations += 1;
             export.left_out += left_out(&tree);
-            for pair in &more_pairs {
+            export.capped += found.capped;
+            for pair in &found.pairs {
                 pairs.add(pair, &(&pair.prompt, &pair.chosen, &pair.rejected));
             }
-            for rating in &more_ratings {
+            for rating in &found.ratings {
                 ratings.add(rating, rating);
             }
         }
@@ -155,34 +173,59 @@ fn replace(folder: &Path, path: &Path, lines: &[u8]) -> std::io::Result<()> {
 }
 
 /// Preferences and ratings of a conversation, in the order of its messages.
-pub fn preferences_of(tree: &Tree) -> (Vec<RatedPair>, Vec<RatedReply>) {
-    let (mut pairs, mut ratings) = (vec![], vec![]);
-    let mut done: HashSet<&str> = HashSet::new();
+pub fn preferences_of(tree: &Tree) -> Preferences {
+    let by_id = tree.by_id();
     let followed: HashSet<&str> = tree.messages.iter().filter_map(|message| message.parent.as_deref()).collect();
-    for reply in tree.messages.iter().filter(|message| is_answer(message)) {
-        if !done.insert(&reply.id) {
+    let current = path_in(&by_id, tree.conversation.leaf.as_deref());
+    let branches = Branches { followed, current: current.iter().map(|message| message.id.as_str()).collect() };
+    let mut preferences = Preferences::default();
+    for siblings in siblings(tree).into_iter().filter(|siblings| is_asked(&by_id, siblings[0])) {
+        let (pairs, capped) = compare(&branches, &siblings);
+        preferences.capped += capped;
+        let labels: Vec<(String, bool)> = siblings.iter().flat_map(|sibling| labels(sibling)).collect();
+        if pairs.is_empty() && labels.is_empty() {
             continue;
         }
-        let alike = |other: &&StoredMessage| is_answer(other) && other.instructions == reply.instructions;
-        let siblings: Vec<&StoredMessage> = tree.children(reply.parent.as_deref()).filter(alike).collect();
-        done.extend(siblings.iter().map(|sibling| sibling.id.as_str()));
-        let Some(prompt) = prompt(tree, &siblings) else { continue };
-        for (chosen, rejected, kind) in compare(tree, &siblings, &followed) {
-            pairs.push(RatedPair { prompt: prompt.clone(), chosen, rejected, kind });
+        let prompt = prompt(&by_id, &siblings);
+        for (chosen, rejected, kind) in pairs {
+            preferences.pairs.push(RatedPair { prompt: prompt.clone(), chosen, rejected, kind });
         }
-        for (completion, label) in siblings.iter().flat_map(|sibling| labels(sibling)) {
-            ratings.push(RatedReply { prompt: prompt.clone(), completion, label });
+        for (completion, label) in labels {
+            preferences.ratings.push(RatedReply { prompt: prompt.clone(), completion, label });
         }
     }
-    (pairs, ratings)
+    preferences
 }
 
-/// The pairs among replies to the same messages.
-fn compare(tree: &Tree, siblings: &[&StoredMessage], followed: &HashSet<&str>) -> Vec<(String, String, &'static str)> {
-    let mut pairs: Vec<(String, String, &'static str)> = vec![];
+/// The replies to the same messages under the same system prompt, in the order of the first of each.
+fn siblings(tree: &Tree) -> Vec<Vec<&StoredMessage>> {
+    let mut places: HashMap<(Option<&str>, Option<&str>), usize> = HashMap::new();
+    let mut groups: Vec<Vec<&StoredMessage>> = vec![];
+    for reply in tree.messages.iter().filter(|message| is_answer(message)) {
+        let key = (reply.parent.as_deref(), reply.instructions.as_deref());
+        let place = *places.entry(key).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(reply),
+            None => groups.push(vec![reply]),
+        }
+    }
+    groups
+}
+
+/// Ids of messages that something follows, and of those on the current branch.
+struct Branches<'a> {
+    followed: HashSet<&'a str>,
+    current: HashSet<&'a str>,
+}
+
+/// A chosen text, a rejected one, and why.
+type Compared = (String, String, &'static str);
+
+/// The pairs among replies to the same messages, and the number of pairs of thumbs beyond the most of them.
+fn compare(branches: &Branches, siblings: &[&StoredMessage]) -> (Vec<Compared>, usize) {
+    let (mut pairs, mut known) = (vec![], HashSet::new());
     let mut add = |chosen: String, rejected: String, kind| {
-        let known = pairs.iter().any(|(better, worse, _)| *better == chosen && *worse == rejected);
-        if chosen.trim() != rejected.trim() && !known {
+        if chosen.trim() != rejected.trim() && known.insert((chosen.clone(), rejected.clone())) {
             pairs.push((chosen, rejected, kind));
         }
     };
@@ -191,29 +234,29 @@ fn compare(tree: &Tree, siblings: &[&StoredMessage], followed: &HashSet<&str>) -
             add(better, reply.content.text(), "better_answer");
         }
     }
-    let with = |wanted: Verdict| siblings.iter().filter(move |reply| verdict(reply) == Some(wanted));
-    for up in with(Verdict::Up) {
-        for down in with(Verdict::Down) {
-            add(up.content.text(), down.content.text(), "rated");
-        }
+    let with = |wanted: Verdict| siblings.iter().filter(move |reply| verdict(reply) == Some(wanted)).collect();
+    let (ups, downs): (Vec<_>, Vec<_>) = (with(Verdict::Up), with(Verdict::Down));
+    // In rounds, each of which has every thumb up once, so that the pairs that are kept have many replies.
+    let rounds = (0..downs.len()).flat_map(|round| ups.iter().enumerate().map(move |(index, up)| (up, index + round)));
+    for (up, down) in rounds.take(MOST_RATED) {
+        add(up.content.text(), downs[down % downs.len()].content.text(), "rated");
     }
-    if let Some(kept) = kept(tree, siblings, followed) {
-        let abandoned =
-            |reply: &&&StoredMessage| !followed.contains(reply.id.as_str()) && verdict(reply) != Some(Verdict::Up);
+    if let Some(kept) = kept(branches, siblings) {
+        let abandoned = |reply: &&&StoredMessage| {
+            !branches.followed.contains(reply.id.as_str()) && verdict(reply) != Some(Verdict::Up)
+        };
         for reply in siblings.iter().filter(abandoned) {
             add(kept.content.text(), reply.content.text(), "kept_branch");
         }
     }
-    pairs
+    (pairs, (ups.len() * downs.len()).saturating_sub(MOST_RATED))
 }
 
 /// The only reply from which the conversation continued, if it is on the current branch and has no thumb down.
-fn kept<'a>(tree: &Tree, siblings: &[&'a StoredMessage], followed: &HashSet<&str>) -> Option<&'a StoredMessage> {
-    let mut continued = siblings.iter().filter(|reply| followed.contains(reply.id.as_str()));
+fn kept<'a>(branches: &Branches, siblings: &[&'a StoredMessage]) -> Option<&'a StoredMessage> {
+    let mut continued = siblings.iter().filter(|reply| branches.followed.contains(reply.id.as_str()));
     let (Some(kept), None) = (continued.next(), continued.next()) else { return None };
-    let path = tree.path(tree.conversation.leaf.as_deref());
-    let current = path.iter().any(|message| message.id == kept.id);
-    (current && verdict(kept) != Some(Verdict::Down)).then_some(kept)
+    (branches.current.contains(kept.id.as_str()) && verdict(kept) != Some(Verdict::Down)).then_some(kept)
 }
 
 fn labels(reply: &StoredMessage) -> Vec<(String, bool)> {
@@ -240,9 +283,9 @@ fn verdict(reply: &StoredMessage) -> Option<Verdict> {
 /// up, that have no prompt, or whose better answer is the reply itself.
 fn left_out(tree: &Tree) -> usize {
     let rated = tree.messages.iter().filter(|message| message.rating.as_ref().is_some_and(|rating| !rating.is_empty()));
-    let is_used = |message: &StoredMessage| {
-        is_answer(message) && prompt(tree, &[message]).is_some() && !labels(message).is_empty()
-    };
+    let by_id = tree.by_id();
+    let is_used =
+        |message: &StoredMessage| is_answer(message) && is_asked(&by_id, message) && !labels(message).is_empty();
     rated.filter(|message| !is_used(message)).count()
 }
 
@@ -259,19 +302,22 @@ fn is_answer(message: &StoredMessage) -> bool {
         && !message.content.text().trim().is_empty()
 }
 
+/// Whether a reply answers a message that is not the assistant's own.
+fn is_asked(by_id: &MessagesById, reply: &StoredMessage) -> bool {
+    let parent = reply.parent.as_deref().and_then(|id| by_id.get(id));
+    parent.is_some_and(|parent| parent.role != Role::Assistant)
+}
+
 /// The messages that replies to the same message answer, under their system prompt: those that all of these replies'
-/// models read. `None` when nothing was asked.
-fn prompt(tree: &Tree, replies: &[&StoredMessage]) -> Option<Vec<Value>> {
-    let reply = replies.first()?;
-    let path = tree.path(reply.parent.as_deref());
-    if path.last().is_none_or(|last| last.role == Role::Assistant) {
-        return None;
-    }
+/// models read.
+fn prompt(by_id: &MessagesById, replies: &[&StoredMessage]) -> Vec<Value> {
+    let reply = replies[0];
+    let path = path_in(by_id, reply.parent.as_deref());
     let left_out = replies.iter().map(|reply| reply.left_out).max().unwrap_or(0);
     let (opening, rest) = path.split_at(opening(&path));
     let read = opening.iter().chain(&rest[beginning(rest, left_out)..]);
     let system = reply.instructions.iter().map(|text| json!({"role": "system", "content": text}));
-    Some(system.chain(read.copied().map(as_example)).collect())
+    system.chain(read.copied().map(as_example)).collect()
 }
 
 /// Number of system messages before the first exchange of a path, which `ChatHistory` never drops.

@@ -41,7 +41,7 @@ impl Store {
         let earlier = stored.rating.unwrap_or_default();
         let rating = MessageRating {
             verdict: change.verdict.unwrap_or(earlier.verdict),
-            better: change.better.unwrap_or(earlier.better),
+            better: change.better.unwrap_or(earlier.better).as_deref().map(without_nul),
         };
         rating.check()?;
         if rating.is_empty() {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::{AnyConnection, Row};
 
-use super::written::json;
+use super::written::{json, map_without_nul};
 use super::{Store, StoreError, StoredMessage, messages, new_id};
 use crate::clock::milliseconds;
 
@@ -115,7 +115,7 @@ pub(super) async fn insert(
         id: new_id("resp"),
         conversation: reply.conversation.clone(),
         message: reply.id.clone(),
-        body,
+        body: map_without_nul(body),
         created: milliseconds(),
     };
     sqlx::query("INSERT INTO responses (id, message, body, created) VALUES ($1, $2, $3, $4)")

@@ -112,3 +112,20 @@ async fn no_text_keeps_the_character_nul() {
     assert!(!written.contains("\\u0000"), "{written}");
     assert_eq!(written.matches("a\u{fffd}b").count(), 7, "{written}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_deleted_or_replaced_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.sqlite");
+    let store = Store::open(file.to_str().unwrap()).await.unwrap();
+    store.ping().await.unwrap();
+    let kept = folder.path().join("b.sqlite");
+    std::fs::rename(&file, &kept).unwrap();
+    store.ping().await.unwrap_err();
+    std::fs::write(&file, "").unwrap();
+    let error = store.ping().await.unwrap_err();
+    assert!(error.to_string().contains("deleted or replaced"), "{error}");
+    std::fs::rename(&kept, &file).unwrap();
+    store.ping().await.unwrap();
+}

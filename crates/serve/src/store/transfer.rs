@@ -231,7 +231,7 @@ fn fresh(file: ConversationFile) -> Result<(StoredConversation, Vec<StoredMessag
         created: file.created.unwrap_or(now),
         updated: file.updated.unwrap_or(now),
     };
-    Ok((conversation, messages))
+    Ok((conversation.without_nul(), messages))
 }
 
 /// Times are used to sort conversations, and are added to: times before 1970 or in the future are refused, with a

@@ -18,19 +18,30 @@ pub struct Tree {
     pub messages: Vec<StoredMessage>,
 }
 
+/// A tree's messages by their ids.
+pub(super) type MessagesById<'a> = HashMap<&'a str, &'a StoredMessage>;
+
+/// The messages from a root to `message`.
+pub(super) fn path_in<'a>(by_id: &MessagesById<'a>, message: Option<&str>) -> Vec<&'a StoredMessage> {
+    let mut next = message.and_then(|id| by_id.get(id));
+    let mut path = vec![];
+    while let Some(message) = next {
+        path.push(*message);
+        next = message.parent.as_deref().and_then(|id| by_id.get(id));
+    }
+    path.reverse();
+    path
+}
+
 impl Tree {
     /// The messages from a root to `message`; empty when there is no such message.
     pub fn path(&self, message: Option<&str>) -> Vec<&StoredMessage> {
-        let by_id: HashMap<&str, &StoredMessage> =
-            self.messages.iter().map(|message| (message.id.as_str(), message)).collect();
-        let mut next = message.and_then(|id| by_id.get(id));
-        let mut path = vec![];
-        while let Some(message) = next {
-            path.push(*message);
-            next = message.parent.as_deref().and_then(|id| by_id.get(id));
-        }
-        path.reverse();
-        path
+        path_in(&self.by_id(), message)
+    }
+
+    /// The messages by their ids.
+    pub(super) fn by_id(&self) -> MessagesById<'_> {
+        self.messages.iter().map(|message| (message.id.as_str(), message)).collect()
     }
 
     /// Children of a message, or the roots.

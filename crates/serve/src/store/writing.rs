@@ -52,6 +52,7 @@ impl Store {
                 tool_call_id: new.tool_call_id,
                 ..blank(conversation, place.parent.take(), new.role, Status::Completed)
             };
+            let message = message.without_nul();
             insert(&mut *transaction, &message, place.position, None).await?;
             place.position += 1;
             place.parent = Some(message.id.clone());
@@ -97,6 +98,7 @@ impl Store {
             instructions: reply.instructions.map(str::to_owned),
             ..blank(conversation, place.parent, Role::Assistant, Status::InProgress)
         };
+        let message = message.without_nul();
         insert(&mut *transaction, &message, place.position, Some(self.writer.number)).await?;
         set_leaf(transaction, conversation, Some(&message.id), "").await?;
         Ok(message)

@@ -2,7 +2,7 @@
 //! does not take.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A text with the sign for an unknown character instead of NUL.
 pub(super) fn without_nul(text: &str) -> String {
@@ -18,13 +18,17 @@ pub(super) fn json(value: &impl Serialize) -> String {
     }
 }
 
-fn value_without_nul(value: Value) -> Value {
+/// A value as the JSON of a column has it.
+pub(super) fn value_without_nul(value: Value) -> Value {
     match value {
         Value::String(text) => without_nul(&text).into(),
         Value::Array(list) => list.into_iter().map(value_without_nul).collect(),
-        Value::Object(object) => {
-            object.into_iter().map(|(name, value)| (without_nul(&name), value_without_nul(value))).collect()
-        }
+        Value::Object(object) => map_without_nul(object).into(),
         other => other,
     }
+}
+
+/// An object as the JSON of a column has it.
+pub(super) fn map_without_nul(object: Map<String, Value>) -> Map<String, Value> {
+    object.into_iter().map(|(name, value)| (without_nul(&name), value_without_nul(value))).collect()
 }

@@ -53,8 +53,14 @@ pub fn serve(path: &str, request: &HeaderMap) -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::ETAG, HeaderValue::from_str(&tag).expect("a hash is a header's value")),
     ];
-    if request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    if request.get_all(header::IF_NONE_MATCH).iter().any(|known| has_tag(known, &tag)) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, asset.content).into_response()
+}
+
+/// Whether a header `If-None-Match` has a tag, among others, weak or strong; a star is any.
+fn has_tag(known: &HeaderValue, tag: &str) -> bool {
+    let known = known.to_str().unwrap_or_default();
+    known.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }

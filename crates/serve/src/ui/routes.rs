@@ -259,8 +259,12 @@ pub(super) async fn rate(
     Path(id): Path<String>,
     Given(RatingBody { verdict, better }): Given<RatingBody>,
 ) -> PageAnswer<Value> {
-    let rating = MessageRating { verdict, better };
-    ui.store.rate(&account, &id, &rating).await?;
+    let change = RatingChange { verdict: Some(verdict), better: Some(better) };
+    changed_rating(&ui, &account, &id, change).await
+}
+
+async fn changed_rating(ui: &Ui, account: &str, id: &str, change: RatingChange) -> PageAnswer<Value> {
+    let rating = ui.store.change_rating(account, id, change).await?;
     let kept = (rating != MessageRating::default()).then_some(rating);
     Ok(Json(json!({"id": id, "rating": kept})))
 }
@@ -295,9 +299,7 @@ pub(super) async fn change_rating(
     Path(id): Path<String>,
     Given(RatingChangeBody { verdict, better }): Given<RatingChangeBody>,
 ) -> PageAnswer<Value> {
-    let rating = ui.store.change_rating(&account, &id, RatingChange { verdict, better }).await?;
-    let kept = (rating != MessageRating::default()).then_some(rating);
-    Ok(Json(json!({"id": id, "rating": kept})))
+    changed_rating(&ui, &account, &id, RatingChange { verdict, better }).await
 }
 
 /// Ends a reply that is being written; its stream ends with the text so far. A reply that has ended stays as it is.

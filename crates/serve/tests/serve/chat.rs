@@ -127,6 +127,19 @@ async fn biases_and_penalties_reach_the_sampler() {
 }
 
 #[tokio::test]
+async fn an_ignored_end_is_a_token_with_its_log_probability() {
+    let (router, _server) = routes().await;
+    let end = model().tokenizer().unwrap().eos_id().unwrap();
+    let more = json!({"logit_bias": {end.to_string(): 100}, "ignore_eos": true, "logprobs": true, "max_tokens": 5});
+    let whole = good(&router, PATH, chat("?", more.clone())).await;
+    let streamed = post(&router, PATH, chat("?", merged(more, json!({"stream": true})))).await.events();
+    let told = |choice: &Value| choice["logprobs"]["content"].as_array().map_or(0, Vec::len);
+    assert_eq!((content(&whole), told(&whole["choices"][0])), ("", 5));
+    assert_eq!(whole["usage"]["completion_tokens"], 5);
+    assert_eq!(streamed.iter().map(|event| told(&event["choices"][0])).sum::<usize>(), 5);
+}
+
+#[tokio::test]
 async fn the_second_turn_finds_the_first_in_the_cache() {
     let (router, _server) = routes().await;
     let first = good(&router, PATH, chat("What is hot? What is in the kiln? Tell me more of it.", json!({}))).await;

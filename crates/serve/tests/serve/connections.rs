@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::{chat, config, limits, merged, request, send, start};
+use crate::{chat, config, limits, merged, request, routes, send, start};
 
 /// A connection that has sent a chat request.
 async fn ask(address: SocketAddr, body: &Value) -> TcpStream {
@@ -94,8 +94,8 @@ async fn a_reader_that_falls_behind_is_dropped() {
     wait_for(address, "fireclay_dropped_readers{", |readers| readers > 0).await;
     let text = read(connection).await;
     assert!(
-        text.matches("\"finish_reason\":\"").count() < 8 && text.contains("\"error\""),
-        "it is told that this is not all"
+        text.matches("\"finish_reason\":\"").count() < 8 && text.contains("\"code\":\"slow_reader\""),
+        "it is told that this is not all, and why"
     );
     wait_for(address, "fireclay_free_places{", |places| places == 16).await;
 }
@@ -159,4 +159,24 @@ async fn a_shutdown_ends_streams_that_do_not_finish_with_words() {
     let path = format!("/v1/responses/{}", last["response"]["id"].as_str().unwrap());
     let kept = send(&server.router(), request("GET", &path, None, None)).await.json();
     assert_eq!(kept, last["response"]);
+}
+
+#[tokio::test]
+async fn a_body_that_was_not_read_closes_the_connection() {
+    let (router, _server) = routes().await;
+    let body = json!({});
+    for (method, path, body, closes) in [
+        ("GET", "/v1/models", Some(&body), true),
+        ("DELETE", "/v1/conversations/conv_x", Some(&body), true),
+        ("POST", "/v1/conversations?limit=2", Some(&body), true),
+        ("GET", "/nothing", Some(&body), true),
+        ("POST", "/v1/conversations", Some(&body), false),
+        ("POST", "/v1/chat/completions", Some(&body), false),
+        ("GET", "/v1/models", None, false),
+        ("POST", "/v1/conversations", None, false),
+    ] {
+        let answer = send(&router, request(method, path, None, body)).await;
+        let found = answer.headers.get(axum::http::header::CONNECTION).is_some_and(|connection| connection == "close");
+        assert_eq!(found, closes, "{method} {path}: {}", answer.text);
+    }
 }

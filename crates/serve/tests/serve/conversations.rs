@@ -60,6 +60,9 @@ async fn a_conversation_is_made_read_changed_and_deleted() {
     assert_eq!(get(&path).await.json(), made);
     assert_eq!(good(&router, &path, json!({"metadata": {"topic": "kiln"}})).await["metadata"]["topic"], "kiln");
 
+    assert_eq!(good(&router, &path, json!({"metadata": null})).await["metadata"], json!({}));
+    assert_eq!(bad(&router, &path, json!({}), 400).await["param"], "metadata");
+
     let more = json!({"items": [{"role": "assistant", "content": "Hi."}, {"role": "user", "content": "And?"}]});
     let added = good(&router, &format!("{path}/items"), more).await;
     assert_eq!(texts(&added), ["Hi.", "And?"]);

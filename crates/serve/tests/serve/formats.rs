@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{bad, chat, good, post, routes};
+use crate::{bad, chat, good, merged, post, routes};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -119,5 +119,20 @@ async fn ranges_at_the_limits_of_64_bits_are_held_to_or_refused_by_name() {
     let asked = json!({"temperature": 2, "seed": 1, "n": 4, "response_format": format(&wide)});
     for choice in good(&router, CHAT, chat("?", asked)).await["choices"].as_array().unwrap() {
         choice["message"]["content"].as_str().unwrap().parse::<i64>().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn extreme_penalties_keep_the_form_of_an_answer() {
+    let (router, _server) = routes().await;
+    for more in [
+        json!({"frequency_penalty": -100, "repetition_penalty": 0.01, "temperature": 1, "min_p": 1}),
+        json!({"presence_penalty": 100, "repetition_penalty": 100, "temperature": 1e-6, "top_p": 1e-6}),
+    ] {
+        let format = json!({"type": "json_schema", "json_schema": {"schema": {"enum": ["hot", "cold"]}}});
+        let asked = merged(more, json!({"response_format": format, "seed": 1}));
+        let answer = good(&router, CHAT, chat("?", asked)).await;
+        let content = answer["choices"][0]["message"]["content"].as_str().unwrap();
+        assert!(["\"hot\"", "\"cold\""].contains(&content), "{content}");
     }
 }

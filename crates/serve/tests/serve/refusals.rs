@@ -155,6 +155,12 @@ async fn wrong_values_are_told_in_plain_words() {
             json!({"model": "tiny", "input": "a", "conversation": 5}),
             "`conversation`: give a conversation's id, alone or as `id` of an object",
         ),
+        (
+            "/ui/api/conversations/import",
+            json!({"object": "fireclay.conversation", "version": 1,
+                "messages": [{"id": "a", "role": "user", "content": null}]}),
+            "`messages[0].content`: give a text, or a list of parts",
+        ),
     ] {
         assert_eq!(bad(&router, route, asked, 400).await["message"], words);
     }
@@ -179,7 +185,32 @@ async fn settings_that_mean_nothing_are_named() {
     let error = bad(&router, CHAT, chat("?", json!({"model": "other"})), 404).await;
     assert_eq!((error["param"].as_str(), error["code"].as_str()), (Some("model"), Some("model_not_found")));
     let long = "the kiln is hot ".repeat(4000);
-    assert_eq!(bad(&router, CHAT, chat(&long, json!({})), 400).await["code"], "context_length_exceeded");
+    let asked = |field: &str| json!({"model": "tiny", field: long});
+    for (route, asked, param) in [
+        (CHAT, chat(&long, json!({})), "messages"),
+        ("/v1/completions", asked("prompt"), "prompt"),
+        ("/v1/responses", asked("input"), "input"),
+    ] {
+        let error = bad(&router, route, asked, 400).await;
+        assert_eq!((&error["code"], &error["param"]), (&json!("context_length_exceeded"), &json!(param)));
+    }
+    let many = json!({"model": "tiny", "prompt": vec!["a"; 17]});
+    assert_eq!(bad(&router, "/v1/completions", many, 400).await["param"], "prompt");
+    let format = json!({"type": "json_object"});
+    let beside = |more: Value| merged(json!({"response_format": format}), more);
+    for (more, param, words) in [
+        (beside(json!({"min_tokens": 2})), "min_tokens", "beside `response_format`"),
+        (beside(json!({"ignore_eos": true})), "ignore_eos", "beside `response_format`"),
+        (json!({"min_tokens": 7, "max_tokens": 6}), "min_tokens", "more than `max_tokens`, which is 6"),
+        (json!({"frequency_penalty": -3e38}), "frequency_penalty", "from -100 to 100"),
+        (json!({"repetition_penalty": 1e-38}), "repetition_penalty", "from 0.01 to 100"),
+    ] {
+        let raw = merged(json!({"model": "tiny", "prompt": "a"}), more.clone());
+        for (route, asked) in [(CHAT, chat("?", more)), ("/v1/completions", raw)] {
+            let error = bad(&router, route, asked, 400).await;
+            assert!(error["param"] == param && error["message"].as_str().unwrap().contains(words), "{error}");
+        }
+    }
 }
 
 async fn raw(body: &str, kind: &str) -> Answer {
@@ -235,7 +266,8 @@ async fn what_is_beyond_the_queue_is_turned_away() {
 async fn an_answer_that_takes_too_long_is_ended() {
     let timeout = std::time::Duration::from_millis(30);
     let server = start(Config { limits: Limits { timeout, ..limits() }, ..config() }).await;
-    let slow = chat("?", json!({"ignore_eos": true, "max_tokens": 2000}));
+    // Drawn, so that none can be guessed.
+    let slow = chat("?", json!({"ignore_eos": true, "max_tokens": 2000, "n": 4, "temperature": 1}));
     let error = bad(&server.router(), CHAT, slow.clone(), 504).await;
     assert_eq!(error["code"], "timeout");
     let streamed = post(&server.router(), CHAT, merged(slow, json!({"stream": true}))).await;
@@ -322,6 +354,15 @@ async fn without_keys_only_its_own_names_are_answered() {
     {
         let request = Request::get("/v1/models").header(header::HOST, host).body(Body::empty()).unwrap();
         assert_eq!(send(&router, request).await.status == StatusCode::OK, good, "{host:?}");
+    }
+    for (path, hosts, status) in [
+        ("/health", vec![], 400),
+        ("/health", vec!["localhost", "localhost"], 400),
+        ("http://localhost/health", vec!["localhost"], 200),
+        ("http://evil.example/health", vec!["localhost"], 421),
+    ] {
+        let request = hosts.iter().fold(Request::get(path), |request, host| request.header(header::HOST, *host));
+        assert_eq!(send(&router, request.body(Body::empty()).unwrap()).await.status, status, "{path} {hosts:?}");
     }
     // A health check over HTTP/1.0; a browser always names a host.
     let request = Request::get("/health").version(axum::http::Version::HTTP_10).body(Body::empty()).unwrap();

@@ -181,6 +181,46 @@ async fn instructions_are_a_system_message_of_one_turn() {
 }
 
 #[tokio::test]
+async fn instructions_without_words_are_none() {
+    let (router, server) = routes().await;
+    let new = NewConversation { persona: Some("Be kind to everybody.".into()), ..NewConversation::default() };
+    let conversation = server.store().create_conversation(LOCAL, new).await.unwrap().id;
+    let items = json!({"items": [{"role": "user", "content": "hot?"}]});
+    good(&router, &format!("/v1/conversations/{conversation}/items"), items).await;
+    let asked = |more: Value| {
+        let turn = json!({"model": "tiny", "max_output_tokens": 1, "store": false, "temperature": 0});
+        merged(merged(turn, json!({"input": "And?"})), more)
+    };
+    let bare = good(&router, PATH, asked(json!({}))).await;
+    let empty = good(&router, PATH, asked(json!({"instructions": ""}))).await;
+    assert_eq!(
+        (&empty["usage"]["input_tokens"], &empty["instructions"]),
+        (&bare["usage"]["input_tokens"], &Value::Null)
+    );
+    let turn = json!({"conversation": conversation, "store": true, "instructions": ""});
+    good(&router, PATH, asked(turn)).await;
+    let tree = server.store().tree(LOCAL, &conversation).await.unwrap();
+    assert_eq!(tree.messages.last().unwrap().instructions.as_deref(), Some("Be kind to everybody."));
+}
+
+#[tokio::test]
+async fn what_the_database_does_not_hold_is_answered_as_it_is_kept() {
+    let (router, _server) = routes().await;
+    let more = json!({"instructions": "Be\u{0}kind.", "metadata": {"a": "b\u{0}"}});
+    let made = good(&router, PATH, asked("hot?", more)).await;
+    assert_eq!((&made["instructions"], &made["metadata"]), (&json!("Be\u{fffd}kind."), &json!({"a": "b\u{fffd}"})));
+    let made = good(&router, "/v1/conversations", json!({"metadata": {"a\u{0}": "b"}})).await;
+    assert_eq!(made["metadata"], json!({"a\u{fffd}": "b"}));
+    let path = format!("/v1/conversations/{}", made["id"].as_str().unwrap());
+    let items = json!({"items": [{"role": "user", "content": "a\u{0}b"}]});
+    let added = good(&router, &format!("{path}/items"), items).await;
+    assert_eq!(added["data"][0]["content"][0]["text"], "a\u{fffd}b");
+    let changed = good(&router, &path, json!({"metadata": {"a": "\u{0}"}})).await;
+    assert_eq!(changed["metadata"], json!({"a": "\u{fffd}"}));
+    assert_eq!(send(&router, request("GET", &path, None, None)).await.json(), changed);
+}
+
+#[tokio::test]
 async fn a_stream_tells_a_response_from_beginning_to_end() {
     let (router, _server) = routes().await;
     let whole = good(&router, PATH, asked("hot?", json!({}))).await;
@@ -285,6 +325,15 @@ async fn the_input_of_a_response_is_listed_by_pages() {
     let after = page["last_id"].as_str().unwrap();
     assert_eq!(said(&get(&second["id"], &format!("?limit=1&after={after}")).await.json()), ["And?"]);
     assert_eq!(get(&json!("resp_x"), "").await.status, StatusCode::NOT_FOUND);
+    let path = format!("{PATH}/{}", first["id"].as_str().unwrap());
+    let kinds = "include[]=reasoning.encrypted_content&include[]=file_search_call.results";
+    for path in [
+        format!("{path}/input_items?{kinds}"),
+        format!("{path}?{kinds}"),
+        format!("{path}?include=web_search_call.results"),
+    ] {
+        assert_eq!(send(&router, request("GET", &path, None, None)).await.status, StatusCode::OK, "{path}");
+    }
     for query in ["?limit=0", "?order=up", "?colour=red", "?include[]=message.output_text.logprobs", "?limit=1&limit=2"]
     {
         let answer = get(&first["id"], query).await;

@@ -303,6 +303,28 @@ async fn a_call_is_held_to_a_strict_schema_and_to_the_choice() {
 }
 
 #[tokio::test]
+async fn a_forced_call_that_is_cut_off_is_not_sent_as_text() {
+    let (router, _server) = calling().await;
+    for limit in [1, 4, 12] {
+        let asked = with_tools(json!({"tool_choice": "required", "max_tokens": limit}));
+        let choice = good(&router, CHAT, asked.clone()).await["choices"][0].take();
+        assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("length"), &json!("")));
+        let events = post(&router, CHAT, merged(asked, json!({"stream": true}))).await.events();
+        let deltas = events.iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str());
+        assert_eq!(deltas.collect::<String>(), "");
+        let flat = merged(tools()[0]["function"].clone(), json!({"type": "function"}));
+        let asked = json!({"model": "tiny", "input": QUESTION, "tools": [flat], "tool_choice": "required",
+            "temperature": 0, "max_output_tokens": limit});
+        let whole = good(&router, RESPONSES, asked.clone()).await;
+        assert_eq!((&whole["status"], &whole["output"][0]["content"][0]["text"]), (&json!("incomplete"), &json!("")));
+        let events = post(&router, RESPONSES, merged(asked, json!({"stream": true}))).await.events();
+        assert!(events.iter().all(|event| event["type"] != "response.output_text.delta"), "{events:?}");
+    }
+    let error = bad(&router, CHAT, with_tools(json!({"tool_choice": "required", "ignore_eos": true})), 400).await;
+    assert_eq!(error["param"], "ignore_eos");
+}
+
+#[tokio::test]
 async fn items_of_calls_are_listed_paged_read_and_deleted_by_their_own_ids() {
     let (router, _server) = calling().await;
     let conversation = good(&router, "/v1/conversations", json!({})).await;

@@ -186,7 +186,10 @@ async fn a_cut_reply_that_is_corrected_or_called_bad_counts_and_other_ratings_of
     rate(&store, &reply, Some(Verdict::Up), None).await;
     let folder = tempfile::tempdir().unwrap();
     let counted = store.export_preferences(folder.path()).await.unwrap();
-    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 0, left_out: 1, repeated: 0 });
+    assert_eq!(
+        counted,
+        PreferenceExport { conversations: 1, pairs: 0, ratings: 0, left_out: 1, capped: 0, repeated: 0 }
+    );
     rate(&store, &reply, Some(Verdict::Down), Some("Once there was a fox. The end.")).await;
     let (pairs, ratings) = summary(&store).await;
     assert_eq!(pairs, [pair("Once there was a fox. The end.", "Once upon", "better_answer")]);
@@ -203,7 +206,10 @@ async fn an_export_without_lines_removes_the_files_of_an_earlier_one() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("a/new/folder");
     let counted = store.export_preferences(&out).await.unwrap();
-    assert_eq!(counted, PreferenceExport { conversations: 1, pairs: 0, ratings: 1, left_out: 0, repeated: 0 });
+    assert_eq!(
+        counted,
+        PreferenceExport { conversations: 1, pairs: 0, ratings: 1, left_out: 0, capped: 0, repeated: 0 }
+    );
     assert!(out.join("ratings.jsonl").is_file() && !out.join("preferences.jsonl").exists());
     rate(&store, &answer, None, None).await;
     store.export_preferences(&out).await.unwrap();
@@ -241,4 +247,25 @@ async fn instructions_are_exported_as_the_model_read_them_however_long_the_conve
     let said: Vec<(&str, &str)> =
         ratings[0].prompt.iter().map(|message| (message.role.as_str(), message.content.as_str())).collect();
     assert_eq!(said, [("system", "Be terse."), ("user", "2+2?")]);
+}
+
+#[tokio::test]
+async fn many_thumbs_on_replies_to_one_question_make_a_bounded_number_of_pairs_of_all_of_them() {
+    let store = super::memory().await;
+    let rated = |index: usize| {
+        let verdict = if index.is_multiple_of(2) { "up" } else { "down" };
+        serde_json::json!({"id": format!("r{index}"), "parent": "q", "role": "assistant", "content": format!("{index}"),
+            "rating": {"verdict": verdict}})
+    };
+    let messages: Vec<_> = std::iter::once(serde_json::json!({"id": "q", "role": "user", "content": "2+2?"}))
+        .chain((0..200).map(rated))
+        .collect();
+    let file = serde_json::json!({"object": "fireclay.conversation", "version": 1, "messages": messages});
+    store.import_conversation(ANN, serde_json::from_value(file).unwrap()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let counted = store.export_preferences(folder.path()).await.unwrap();
+    assert_eq!((counted.pairs, counted.capped, counted.ratings), (1_000, 9_000, 200));
+    let (pairs, _) = exported(&store).await;
+    let chosen: std::collections::HashSet<&str> = pairs.iter().map(|pair| pair.chosen.as_str()).collect();
+    assert_eq!(chosen.len(), 100, "every reply with a thumb up");
 }

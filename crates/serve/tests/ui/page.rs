@@ -23,7 +23,10 @@ async fn a_file_is_not_sent_again_unchanged() {
         let (status, headers, _) = get(path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         let tag = headers[header::ETAG].to_str().unwrap();
-        assert_eq!(get(path, Some(tag)).await.0, StatusCode::NOT_MODIFIED, "{path}");
+        for known in [tag, "*", &format!("W/{tag}"), &format!("\"other\", W/{tag}")] {
+            assert_eq!(get(path, Some(known)).await.0, StatusCode::NOT_MODIFIED, "{path} {known}");
+        }
+        assert_eq!(get(path, Some("\"other\", W/\"\"")).await.0, StatusCode::OK, "{path}");
     }
     assert_eq!(get("/js/none.js", None).await.0, StatusCode::NOT_FOUND);
 }

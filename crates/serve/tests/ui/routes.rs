@@ -25,6 +25,10 @@ async fn a_conversation_is_made_listed_found_changed_and_deleted() {
     assert_eq!(found["conversations"][0]["id"], json!(id));
     let none = server.ok("GET", "/ui/api/conversations?search=pear", None).await;
     assert_eq!(none, json!({"conversations": [], "has_more": false}));
+    let found = server.ok("GET", "/ui/api/conversations?search=%00", None).await;
+    assert_eq!(found["conversations"], json!([]), "the database holds no NUL");
+    let changed = server.ok("PATCH", &path, Some(json!({"title": "Plu\u{0}ms"}))).await;
+    assert_eq!(changed["title"], "Plu\u{fffd}ms");
     server.ok("DELETE", &path, None).await;
     server.refused(StatusCode::NOT_FOUND, "GET", &path, None).await;
 }

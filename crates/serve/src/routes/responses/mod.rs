@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::auth::Account;
 use crate::body::Json;
 use crate::error::ApiError;
+use crate::include::IncludeQuery;
 use crate::item_list::ItemsQuery;
 use crate::path::Path;
 use crate::query::Query;
@@ -53,12 +54,13 @@ pub async fn create(
 
 /// Read a response
 #[utoipa::path(get, path = "/v1/responses/{response}", tag = "responses",
-    params(("response" = String, Path, description = "Its id")),
+    params(("response" = String, Path, description = "Its id"), IncludeQuery),
     responses((status = 200, description = "A response"), (status = 404, description = "An error object")))]
 pub async fn read(
     State(app): State<Arc<App>>,
     Extension(Account(account)): Extension<Account>,
     Path(id): Path<String>,
+    Query(_): Query<IncludeQuery>,
 ) -> Result<Response, ApiError> {
     let response = app.store.response(&account, &id).await?;
     let message = app.store.settled(&account, &response.message).await?;

@@ -24,9 +24,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// Of a reply without text, which may call tools or not.
-    pub fn new(with_tools: bool) -> Self {
-        let splitter = with_tools.then(Splitter::default);
+    /// Of a reply without text, and what finds its calls where it may have some.
+    pub fn new(splitter: Option<Splitter>) -> Self {
         Self { splitter, texts: vec![], calls: vec![], begun: 0, open: None, last: vec![] }
     }
 

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::format;
+use crate::include::check_include;
 use crate::items;
 use crate::metadata::check_metadata;
 use crate::sampling_fields::{SamplingFields, StreamOptions};
@@ -124,17 +125,6 @@ impl Body for ResponseRequest {
         &["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user"];
 }
 
-/// Kinds of `include` about items that never occur here, so that all there is of them is in each response.
-const INCLUDED: [&str; 7] = [
-    "code_interpreter_call.outputs",
-    "computer_call_output.output.image_url",
-    "file_search_call.results",
-    "message.input_image.image_url",
-    "reasoning.encrypted_content",
-    "web_search_call.action.sources",
-    "web_search_call.results",
-];
-
 /// Fields of `reasoning`, with the values that ask for none.
 const REASONING: [(&str, &[&str]); 3] =
     [("effort", &["none"]), ("generate_summary", &["auto"]), ("summary", &["auto"])];
@@ -145,9 +135,7 @@ impl ResponseRequest {
         check_metadata(&self.metadata)?;
         StreamOptions::check(self.stream_options, self.stream)?;
         self.check_text()?;
-        if let Some(field) = self.include.iter().find(|field| !INCLUDED.contains(&field.as_str())) {
-            return Err(ApiError::unsupported("include", &format!("{field:?} is not among what a response has here")));
-        }
+        check_include(self.include.iter().map(String::as_str))?;
         for (field, value) in self.reasoning.iter().flatten().filter(|(_, value)| !value.is_null()) {
             let place = format!("reasoning.{field}");
             let known = REASONING.iter().find(|(name, _)| name == field);
@@ -196,6 +184,11 @@ impl ResponseRequest {
         self.text.as_ref()?.get("format").filter(|format| !format.is_null())
     }
 
+    /// The system message of the turn; a text without words is none.
+    pub fn instructions(&self) -> Option<&str> {
+        self.instructions.as_deref().filter(|text| !text.trim().is_empty())
+    }
+
     /// Whether the turn is stored.
     pub fn is_stored(&self) -> bool {
         self.store != Some(false)
@@ -228,7 +221,7 @@ impl ResponseRequest {
     pub fn told(&self, temperature: f32, top_p: Option<f32>) -> Map<String, Value> {
         let told = json!({
             "background": false,
-            "instructions": self.instructions,
+            "instructions": self.instructions(),
             "max_output_tokens": self.max_output_tokens,
             "metadata": self.metadata,
             "model": self.model,

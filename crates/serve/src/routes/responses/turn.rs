@@ -74,18 +74,18 @@ impl Turn {
             Some(id) => app.store.conversation(&account, id).await?.persona,
             None => None,
         };
-        let instructions = asked.instructions.clone().or(persona);
+        let instructions = asked.instructions().map(str::to_owned).or(persona);
         let system = instructions.iter().map(|text| fireclay_tokenizer::Message::new("system", text));
         let chat: Vec<_> = system.chain(before.iter().map(as_chat)).chain(said.iter().map(of_new)).collect();
         let constraint = format::compiled(&model, tools.as_ref(), asked.format(), TEXT_FORMAT).await?;
-        let output = Output::new(tools.is_some());
+        let output = Output::new(tools.as_ref().map(Tools::splitter));
         let prompt = {
             let (model, tools) = (Arc::clone(&model), tools.map(|tools| tools.shown));
             let place = place(instructions.is_some(), before.len(), asked.previous_response_id.is_some());
             blocking(move || encode(&model, &Asked { messages: &chat, tools, variables: Map::new(), place: &place }))
                 .await?
         };
-        model.check_room(prompt.len(), 1)?;
+        model.check_room("input", prompt.len(), 1)?;
         let most = app.room(&model, prompt.len(), asked.max_output_tokens);
         let config = asked.sampling_fields().config(&model, most, CHAT_TEMPERATURE)?;
         let mut body = asked.told(config.temperature, config.top_p);
@@ -99,7 +99,9 @@ impl Turn {
             let turn = NewTurn { conversation, parent, said, model, instructions, response };
             let BegunTurn { reply, response, .. } = app.store.begin_turn(&account, turn).await?;
             let guard = app.running.begin(&reply, &account);
-            (response.expect("it was asked for").id, reply, Some(guard))
+            let response = response.expect("it was asked for");
+            body = response.body;
+            (response.id, reply, Some(guard))
         } else {
             (new_id("resp"), unstored(&model.id), None)
         };
