@@ -30,11 +30,12 @@ pub enum FittedPrompt {
     },
 }
 
-/// Largest number of tokens of system message, conversation and question: three quarters of the context, which leaves
-/// the rest to the reply, or more if replies are shorter.
+/// Largest number of tokens of system message, conversation and question: seven eighths of the context, or more if
+/// replies are shorter. A reply that needs more than the rest goes on without the oldest exchanges
+/// ([`ChatHistory::shorter_prompts`]).
 #[must_use]
 pub fn prompt_limit(context: usize, max_tokens: usize) -> usize {
-    context - max_tokens.min(context.div_ceil(4))
+    context - max_tokens.min(context.div_ceil(8))
 }
 
 impl ChatHistory {
@@ -263,9 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_of_the_context_is_the_replys() {
+    fn an_eighth_of_the_context_is_the_replys() {
         assert_eq!(prompt_limit(8192, 512), 7680);
-        assert_eq!(prompt_limit(256, 512), 192);
+        assert_eq!(prompt_limit(256, 512), 224);
         assert_eq!(prompt_limit(1, 512), 0);
     }
 }

@@ -22,7 +22,7 @@ pub fn exchanges(language: Language, split: Split, dice: &mut Dice) -> Vec<Excha
 
 /// Whether `answer` ends in the offer of a story, which "yes" accepts.
 pub fn is_offered_by(answer: &str) -> bool {
-    let last = answer.trim_end().split_inclusive(['.', '!', '。', '！']).last().unwrap_or(answer);
+    let last = answer.trim_end().split_inclusive(['.', '!', '。', '！']).next_back().unwrap_or(answer);
     let english =
         last.ends_with('?') && (last.contains("story") || last.contains("tell you one")) && !last.contains(" or ");
     english || last.ends_with('？') && last.contains("故事") && !last.contains("还是")
