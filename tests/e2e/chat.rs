@@ -124,10 +124,15 @@ fn the_oldest_exchanges_are_dropped_and_a_message_too_long_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let model = model(folder.path());
     let (_, err) = chat(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n", &["--verbose"]);
-    assert_eq!(err.matches("outgrew the context of 128 tokens; oldest exchanges dropped: 1").count(), 1, "{err}");
+    assert_eq!(
+        err.matches("the model reads 128 tokens at once, and the conversation is longer: from now on it forgets")
+            .count(),
+        1,
+        "{err}"
+    );
     let again =
         "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n/new\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
-    assert_eq!(chat(&model, again, &[]).1.matches("outgrew").count(), 2, "once a conversation");
+    assert_eq!(chat(&model, again, &[]).1.matches("it forgets the oldest messages").count(), 2, "once a conversation");
     let read = prompts(&model, "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n");
     assert!(read.len() == 8 && read.iter().all(|&tokens| tokens <= 120), "{read:?}");
 

@@ -213,7 +213,7 @@ impl ChatSession<'_> {
         let (reply, completion) = self.answer(prompt, pending.as_ref())?;
         let stopped = self.terminal.answer_stopped();
         if completion.shortened > 0 {
-            self.note_outgrown("the oldest exchanges were dropped while the reply was written");
+            self.note_outgrown();
         }
         let cut_off =
             self.note_end(&reply, &completion, if room == most { "--max-tokens" } else { "the context is full" });
@@ -275,10 +275,13 @@ impl ChatSession<'_> {
 
     /// Reports, once per conversation, that it outgrew the context: from then on, nearly every message drops an
     /// exchange.
-    fn note_outgrown(&mut self, what: impl Display) {
+    fn note_outgrown(&mut self) {
         if !std::mem::replace(&mut self.outgrown, true) {
             let context = self.engine.context();
-            self.terminal.note(format_args!("the conversation outgrew the context of {context} tokens; {what}"));
+            self.terminal.note(format_args!(
+                "the model reads {context} tokens at once, and the conversation is longer: from now on it forgets the \
+                 oldest messages"
+            ));
         }
     }
 
@@ -299,7 +302,7 @@ impl ChatSession<'_> {
                 let outgrows = ids.len() + self.settings.config.max_tokens > context;
                 let shorter = if outgrows { self.conversation.shorter_prompts(&question, encode)? } else { vec![] };
                 if dropped > 0 {
-                    self.note_outgrown(format_args!("oldest exchanges dropped: {dropped}, and more as it goes on"));
+                    self.note_outgrown();
                 }
                 Ok(Prompt { ids, shorter })
             }
