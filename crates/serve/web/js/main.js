@@ -204,7 +204,8 @@ async function sent(text, edited) {
   let parent = edited ? edited.parent : conversation.leaf;
   if (!edited && open_) parent = await catchUp().catch(() => parent);
   const started = await generate(id, { parent, text });
-  if (!open_) await tidy(id);
+  // Meanwhile the next message could not be sent.
+  if (!open_ && !started) await tidy(id);
   return started;
 }
 
