@@ -12,6 +12,7 @@ use crate::template::Bindings;
 use crate::{Split, Topic, wording};
 
 /// One way to ask for what is not known: patterns, in which one of the things replaces `{x}`.
+#[derive(Clone, Copy)]
 struct Unknown {
     weight: u32,
     mark: &'static str,
@@ -29,13 +30,11 @@ const fn unknown(
     Unknown { weight, mark, says, things, replies: REPLIES }
 }
 
-const fn chinese_unknown(
-    weight: u32,
-    mark: &'static str,
-    says: &'static [&'static str],
-    things: &'static [&'static str],
-) -> Unknown {
-    Unknown { weight, mark, says, things, replies: CHINESE_REPLIES }
+impl Unknown {
+    /// The same, replied to in Chinese.
+    const fn chinese(self) -> Self {
+        Self { replies: CHINESE_REPLIES, ..self }
+    }
 }
 
 /// A question in English that only somebody who knows the real world, or another craft, could answer.
@@ -210,7 +209,7 @@ const ENGLISH: &[Unknown] = &[
 ];
 
 const CHINESE: &[Unknown] = &[
-    chinese_unknown(
+    unknown(
         4,
         "？",
         &[
@@ -220,8 +219,9 @@ const CHINESE: &[Unknown] = &[
             "[给我|]介绍一下{x}[吧|]",
         ],
         CHINESE_COUNTRIES,
-    ),
-    chinese_unknown(
+    )
+    .chinese(),
+    unknown(
         4,
         "？",
         &[
@@ -231,9 +231,10 @@ const CHINESE: &[Unknown] = &[
             "[给我|请|]介绍一下{x}",
         ],
         CHINESE_FAMOUS,
-    ),
-    chinese_unknown(3, "。", &["[请|帮我|你能|能不能|给我]写[一|]{x}[吗|吧|]"], CHINESE_WRITINGS),
-    chinese_unknown(
+    )
+    .chinese(),
+    unknown(3, "。", &["[请|帮我|你能|能不能|给我]写[一|]{x}[吗|吧|]"], CHINESE_WRITINGS).chinese(),
+    unknown(
         3,
         "？",
         &[
@@ -242,7 +243,8 @@ const CHINESE: &[Unknown] = &[
             "[现在几点了|今天星期几|今天几号|今年是哪一年]",
         ],
         &[],
-    ),
-    chinese_unknown(3, "？", &["[为什么|请问为什么|你知道为什么|告诉我为什么]{x}", "{x}，为什么"], CHINESE_WHYS),
+    )
+    .chinese(),
+    unknown(3, "？", &["[为什么|请问为什么|你知道为什么|告诉我为什么]{x}", "{x}，为什么"], CHINESE_WHYS).chinese(),
     Unknown { weight: 5, mark: "？", says: numbers::CHINESE, things: &[], replies: numbers::CHINESE_REPLIES },
 ];
