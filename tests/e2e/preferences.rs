@@ -30,7 +30,10 @@ fn ratings_become_preference_and_rating_files() {
         command
     };
     let counted: Value = serde_json::from_str(&succeed(export().arg("--json"))).unwrap();
-    assert_eq!(counted, json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0, "repeated": 0}));
+    assert_eq!(
+        counted,
+        json!({"conversations": 1, "pairs": 2, "ratings": 3, "left_out": 0, "capped": 0, "repeated": 0})
+    );
     fail(&mut export(), 2, &["preferences.jsonl is there already", "--force"]);
     let said = succeed(export().arg("--force"));
     assert!(said.contains("preferences.jsonl: 2 pairs of 1 conversation\n"), "{said}");

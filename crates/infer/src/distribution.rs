@@ -188,8 +188,8 @@ fn leaves_logits(config: &SamplingConfig) -> bool {
     *repetition_penalty == 1.0 && *presence_penalty == 0.0 && *frequency_penalty == 0.0 && logit_bias.is_empty()
 }
 
-/// Adds the biases, and applies the penalties to the logits of tokens already seen. What is finite stays finite, so that
-/// no token is taken for a masked one, whose logit is −∞.
+/// Adds the biases, and applies the penalties to the logits of tokens already seen. What is finite stays finite, so
+/// that no token is taken for a masked one, whose logit is −∞.
 fn adjust(candidates: &mut [Candidate], seen: Seen, config: &SamplingConfig) {
     let mut change = |id: u32, changed: &dyn Fn(f32) -> f32| {
         if let Some((logit, _)) = candidates.get_mut(id as usize).filter(|(logit, _)| logit.is_finite()) {

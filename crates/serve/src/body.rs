@@ -56,24 +56,24 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
 }
 
 /// A body's object.
-struct Fields {
+struct BodyFields {
     object: Map<String, Value>,
     /// The last field that occurs more than once.
     twice: Option<String>,
 }
 
-impl<'a> Deserialize<'a> for Fields {
+impl<'a> Deserialize<'a> for BodyFields {
     fn deserialize<D: Deserializer<'a>>(body: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'a> Visitor<'a> for Read {
-            type Value = Fields;
+            type Value = BodyFields;
 
             fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields { object: Map::new(), twice: None };
+            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<BodyFields, A::Error> {
+                let mut fields = BodyFields { object: Map::new(), twice: None };
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if fields.object.insert(name.clone(), value).is_some() {
                         fields.twice = Some(name);
@@ -88,7 +88,7 @@ impl<'a> Deserialize<'a> for Fields {
 
 /// Deserialises a body's object.
 fn parse<T: Body>(bytes: &[u8]) -> Result<T, ApiError> {
-    let Fields { mut object, twice } = serde_json::from_slice(bytes).map_err(|error| {
+    let BodyFields { mut object, twice } = serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             return ApiError::invalid("the body must be a JSON object");
         }

@@ -20,8 +20,8 @@ pub enum Piece {
 }
 
 /// Splits a reply into text and calls while it comes. Text is held back only while it may be the beginning of a call,
-/// and space while a call may follow, before which it is dropped. An invalid call is text, and so is one that is cut off
-/// at the end, unless calls are forced: then it is left out.
+/// and space while a call may follow, before which it is dropped. An invalid call is text, and so is one that is cut
+/// off at the end, unless calls are forced: then it is left out.
 #[derive(Clone, Debug, Default)]
 pub struct Splitter {
     /// Whether a call was forced, so that one that is cut off is nobody's words.

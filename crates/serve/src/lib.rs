@@ -21,6 +21,7 @@ mod calls;
 mod clock;
 mod error;
 mod format;
+mod usage;
 mod generation;
 mod include;
 mod items;

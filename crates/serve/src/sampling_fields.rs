@@ -109,8 +109,8 @@ impl SamplingFields {
         Ok(config)
     }
 
-    /// Refuses what cannot be met: a minimum of tokens above `most`, and settings of the end beside a form of the reply,
-    /// named by its `form`, which ends it.
+    /// Refuses what cannot be met: a minimum of tokens above `most`, and settings of the end beside a form of the
+    /// reply, named by its `form`, which ends it.
     ///
     /// # Errors
     /// 400 names the field.

@@ -15,8 +15,8 @@ use fireclay_infer::{Completion, Engine, Event, InferError, Memory, Request, Req
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::generation::Tokens;
 use crate::metrics::ModelMetrics;
+use crate::usage::Tokens;
 
 /// Largest number of events that wait for a job's reader, for each of its requests.
 const EVENTS: usize = 1024;

@@ -34,10 +34,10 @@ pub fn accepted(language: Language, split: Split, dice: &mut Dice) -> Exchange {
 }
 
 /// What is asked for, and the answers.
-type Question = [[&'static [&'static str]; 2]; 2];
+type StoryQuestion = [[&'static [&'static str]; 2]; 2];
 
 /// A question for `value`, which the story says.
-fn about(story: &Story, patterns: Question, value: &str, split: Split, dice: &mut Dice) -> Exchange {
+fn about(story: &Story, patterns: StoryQuestion, value: &str, split: Split, dice: &mut Dice) -> Exchange {
     let language = story.language;
     let [asks, answers] = patterns[language as usize];
     let mut bindings = Bindings::default();
@@ -78,7 +78,7 @@ fn in_language(language: Language, patterns: [&'static [&'static str]; 2]) -> &'
     patterns[language as usize]
 }
 
-const HERO: Question = [
+const HERO: StoryQuestion = [
     [
         &[
             "what [was|is] [{his} name|the {kind}'s name|the name of the {kind}|the name of the hero|the hero's \
@@ -102,7 +102,7 @@ const HERO: Question = [
     ],
 ];
 
-const KIND: Question = [
+const KIND: StoryQuestion = [
     [
         &[
             "[what|what animal|who|what kind of animal|tell me what] was {hero}[ again| in the story| exactly|]",

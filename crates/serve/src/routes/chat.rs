@@ -16,7 +16,7 @@ use crate::calls::{self, Piece, Splitter};
 use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
+use crate::generation::{AnswerDelta, Generation, Said, Whole};
 use crate::logprobs::token_entry;
 use crate::messages::{Asked, encode, in_messages, messages};
 use crate::model::Served;
@@ -24,6 +24,7 @@ use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, repeated, requ
 use crate::sse;
 use crate::store::new_id;
 use crate::tools::Tools;
+use crate::usage::Tokens;
 
 request! {
     /// A conversation to answer.

@@ -17,12 +17,13 @@ use crate::body::{Body, Json};
 use crate::clock::seconds;
 use crate::error::ApiError;
 use crate::format;
-use crate::generation::{AnswerDelta, Generation, Said, Tokens, Whole};
+use crate::generation::{AnswerDelta, Generation, Said, Whole};
 use crate::logprobs::{token_text, top_map};
 use crate::model::{COMPLETION_TEMPERATURE, Served};
 use crate::sampling_fields::{MOST_LOGPROBS, StreamOptions, count, repeated, request};
 use crate::sse;
 use crate::store::new_id;
+use crate::usage::Tokens;
 
 /// Prompts: a text, token ids, or a list of either.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
