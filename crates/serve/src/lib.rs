@@ -22,6 +22,7 @@ mod clock;
 mod error;
 mod format;
 mod usage;
+mod figures;
 mod generation;
 mod include;
 mod items;

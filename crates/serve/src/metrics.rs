@@ -13,7 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::Served;
+use crate::figures::Figures;
 use crate::usage::Tokens;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -112,22 +112,21 @@ impl Metrics {
         ModelMetrics { all: Arc::clone(self), labels: ModelFigures { model: model.into() } }
     }
 
-    /// All metrics in Prometheus' text format.
-    pub fn text(&self, models: &[Arc<Served>]) -> String {
-        for served in models {
-            let figures = &served.worker.figures;
-            let of_model = ModelFigures { model: served.id.clone() };
+    /// All metrics in Prometheus' text format. `models` are the id, the figures and the free places of each.
+    pub fn text<'a>(&self, models: impl Iterator<Item = (&'a str, &'a Figures, usize)>) -> String {
+        for (id, figures, places) in models {
+            let of_model = ModelFigures { model: id.into() };
             let set = |gauges: &Gauges, number: u64| {
                 gauges.get_or_create(&of_model).set(i64::try_from(number).unwrap_or(i64::MAX));
             };
             let load = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed) as u64;
             set(&self.engine_requests, load(&figures.requests));
-            set(&self.places, served.free_places() as u64);
+            set(&self.places, places as u64);
             set(&self.preemptions, figures.preemptions.load(Ordering::Relaxed));
             set(&self.dropped, figures.dropped.load(Ordering::Relaxed));
             set(&self.restarts, figures.restarts.load(Ordering::Relaxed));
             for (state, number) in [("all", &figures.pages), ("used", &figures.used), ("cached", &figures.cached)] {
-                let labels = Pages { model: served.id.clone(), state };
+                let labels = Pages { model: id.into(), state };
                 self.pages.get_or_create(&labels).set(load(number) as i64);
             }
         }

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
 use std::thread;
 
@@ -15,6 +15,7 @@ use fireclay_infer::{Completion, Engine, Event, InferError, Memory, Request, Req
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::figures::Figures;
 use crate::metrics::ModelMetrics;
 use crate::usage::Tokens;
 
@@ -83,24 +84,6 @@ impl Updates {
     pub fn failure(&self) -> Failure {
         if self.shared.is_slow.load(Ordering::Relaxed) { Failure::SlowReader } else { Failure::Defect }
     }
-}
-
-/// Numbers about the engine that others may read at any time.
-#[derive(Debug, Default)]
-pub struct Figures {
-    pub pages: AtomicUsize,
-    pub used: AtomicUsize,
-    pub cached: AtomicUsize,
-    /// Requests in the engine.
-    pub requests: AtomicUsize,
-    pub preemptions: AtomicU64,
-    pub steps: AtomicU64,
-    /// Readers that were too slow.
-    pub dropped: AtomicU64,
-    /// Number of times that the engine was rebuilt after a defect.
-    pub restarts: AtomicU64,
-    /// Whether there is an engine; false if it could not be rebuilt.
-    pub alive: AtomicBool,
 }
 
 /// A handle of the thread. The thread ends when the last handle is gone.

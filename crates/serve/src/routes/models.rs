@@ -69,5 +69,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
     format")))]
 pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.text(&app.models)).into_response()
+    let models = app.models.iter();
+    let figures = models.map(|served| (served.id.as_str(), &*served.worker.figures, served.free_places()));
+    ([(header::CONTENT_TYPE, kind)], app.metrics.text(figures)).into_response()
 }
