@@ -38,6 +38,7 @@ pub(super) fn draw(names: Names, dice: &mut Dice) -> CorpusDocument {
     let invented = if matches!(names, Names::Any) { 50 } else { 0 };
     bindings.set("colour", possessions::colour(split, invented, dice));
     bindings.set("food", possessions::food(split, invented, dice));
+    // 姓名, 颜色, 食物, 宠物.
     bindings.set("xm", stories::chinese_name(split, dice));
     bindings.set("ys", possessions::chinese_colour(split, dice));
     bindings.set("sw", possessions::chinese_food(split, dice));
