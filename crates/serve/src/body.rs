@@ -46,7 +46,7 @@ impl<S: Send + Sync, T: Body> FromRequest<S> for Json<T> {
             read.map_err(|_| ApiError::refused(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"))?;
         let bytes = read.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                let message = "the body is larger than the server allows, which --max-body says at its start";
+                let message = "the body is larger than the server allows (its option --max-body)";
                 ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             _ => ApiError::invalid("the body could not be read"),
