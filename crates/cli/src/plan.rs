@@ -210,7 +210,7 @@ impl Plan {
             flops_per_token: decoder.flops_per_token(recipe.pretrain.context),
             tokens: stages.iter().map(|stage| stage.steps.saturating_mul(stage.tokens_per_step)).sum(),
             heaviest,
-            kv_cache: Engine::cache_bytes(&decoder, &EngineConfig::default()) as u64,
+            kv_cache: Engine::cache_bytes(&decoder, Precision::F32, &EngineConfig::default()) as u64,
             memory_available: choice.is_cpu().then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
             stages,

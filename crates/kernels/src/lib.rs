@@ -13,6 +13,8 @@ pub mod activation;
 pub mod add;
 pub mod attention;
 pub mod bench;
+#[cfg(feature = "flex")]
+mod chain;
 pub mod cross_entropy;
 pub mod embedding;
 pub mod head;

@@ -1,6 +1,7 @@
 //! The KV cache: keys and values of the tokens already seen.
 
 use burn::tensor::{Device, Tensor};
+use fireclay_kernels::Precision;
 use fireclay_kernels::attention::paged::{PAGE, PageShape, Pages, Text};
 
 use crate::config::DecoderConfig;
@@ -92,11 +93,11 @@ pub struct PagedCache {
 }
 
 impl PagedCache {
-    /// An empty cache with the given number of pages.
+    /// An empty cache with the given number of pages, whose keys and values have the given format.
     #[must_use]
-    pub fn new(config: &DecoderConfig, pages: usize, device: &Device) -> Self {
+    pub fn new(config: &DecoderConfig, precision: Precision, pages: usize, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
-        let shape = PageShape { pages, kv_heads: config.kv_heads, head_dim: config.head_dim };
+        let shape = Self::shape(config, precision, pages);
         let softcap = config.variant.attention_softcap;
         let layers = (0..config.layers).map(|_| Pages::new(shape, &device).with_softcap(softcap)).collect();
         Self { layers, pages }
@@ -110,8 +111,12 @@ impl PagedCache {
 
     /// Size of one page in bytes, over all layers.
     #[must_use]
-    pub fn page_bytes(config: &DecoderConfig) -> usize {
-        config.layers * PageShape { pages: 1, kv_heads: config.kv_heads, head_dim: config.head_dim }.bytes()
+    pub fn page_bytes(config: &DecoderConfig, precision: Precision) -> usize {
+        config.layers * Self::shape(config, precision, 1).bytes()
+    }
+
+    fn shape(config: &DecoderConfig, precision: Precision, pages: usize) -> PageShape {
+        PageShape { pages, kv_heads: config.kv_heads, head_dim: config.head_dim, precision }
     }
 
     /// Number of pages that `tokens` tokens need.

@@ -20,6 +20,8 @@ use crate::weight::Weight;
 #[derive(Clone, Debug)]
 pub struct InferenceDecoder {
     decoder: Decoder,
+    /// Format of keys and values in pages.
+    cache_precision: Precision,
 }
 
 impl From<&Decoder> for InferenceDecoder {
@@ -39,13 +41,17 @@ impl From<&Self> for InferenceDecoder {
 impl InferenceDecoder {
     /// Converts the weights of `decoder` to a format; embeddings, norms and biases stay f32. Adapters are merged into
     /// weights that are quantised, and stay separate beside those that are not. Weights of a decoder with bfloat16
-    /// products are stored as bfloat16.
+    /// products are stored as bfloat16. Keys and values are bfloat16 if a format of fewer bits than f32 is asked for.
     ///
     /// # Panics
     /// When the decoder tracks gradients. Pass `decoder.valid()`.
     #[must_use]
     pub fn new(decoder: Decoder, format: WeightStorage) -> Self {
         assert!(!decoder.device().is_autodiff(), "inference takes a decoder without gradients: decoder.valid()");
+        let cache_precision = match format {
+            WeightStorage::F32 => Precision::F32,
+            WeightStorage::Bf16 | WeightStorage::Int8 => Precision::Bf16,
+        };
         let (mut decoder, format) = match (format, decoder.precision) {
             (WeightStorage::F32, Precision::F32) => (decoder, WeightStorage::F32),
             (WeightStorage::F32, Precision::Bf16) => (decoder, WeightStorage::Bf16),
@@ -63,7 +69,13 @@ impl InferenceDecoder {
             ..block
         };
         decoder.blocks = decoder.blocks.into_iter().map(stored).collect();
-        Self { decoder }
+        Self { decoder, cache_precision }
+    }
+
+    /// Format of the keys and values in pages.
+    #[must_use]
+    pub fn cache_precision(&self) -> Precision {
+        self.cache_precision
     }
 
     /// Configuration of the decoder.

@@ -6,7 +6,7 @@ use fireclay_data::examples::Task;
 use fireclay_infer::{
     Completion, Engine, EngineConfig, FinishReason, InferError, SamplingConfig, ScoreLimits, completion_logprobs,
 };
-use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, Precision};
 use fireclay_tokenizer::Tokenizer;
 use fireclay_train::TrainError;
 use fireclay_train::metrics::names;
@@ -78,7 +78,7 @@ impl RolloutConfig {
     pub fn memory(&self, decoder: &DecoderConfig, answers: usize, tokens: usize) -> RolloutMemory {
         let engine = self.engine(answers);
         RolloutMemory {
-            kv_cache: Engine::cache_bytes(decoder, &engine) as u64,
+            kv_cache: Engine::cache_bytes(decoder, Precision::F32, &engine) as u64,
             streams: engine.streams,
             scoring: self.scoring().bytes(decoder, answers, tokens.min(decoder.context)) as u64,
         }

@@ -139,7 +139,7 @@ pub struct BenchGenerateArgs {
     /// With --streams or --turns: a run, stage, checkpoint or Hugging Face model directory, instead of a shape
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// With --streams or --turns: draft tokens per step, from the request's own text, verified together; 0: none
+    /// Draft tokens per step, from the request's own text, verified together; 0: none
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub drafts: usize,
 }

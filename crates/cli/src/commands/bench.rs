@@ -120,7 +120,8 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
     // All prompts are read in one step.
-    let limits = EngineConfig { streams: shape.batch, chunk: shape.batch * length, ..EngineConfig::default() };
+    let chunk = shape.batch * length;
+    let limits = EngineConfig { streams: shape.batch, chunk, drafts: args.drafts, ..EngineConfig::default() };
     let engine = || Engine::new(decoder.clone(), limits);
     // The first run prepares: threads on a CPU, kernels on a card.
     engine()?.complete_all(&prompts, &SamplingConfig::greedy(2))?;

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
-use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Text};
+use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Precision, Text};
 use rayon::prelude::*;
 
 use crate::host::{check_ids, host, tensor};
@@ -96,8 +96,9 @@ impl Engine {
         if let Some((setting, _)) = numbers.into_iter().find(|&(_, number)| number == 0) {
             return Err(InferError::Setting { setting, value: "0".into(), expected: "give a positive number" });
         }
-        let pages = Self::pages(decoder.config(), &config);
-        let cache = PagedCache::new(decoder.config(), pages, &decoder.device());
+        let precision = decoder.cache_precision();
+        let pages = Self::pages(decoder.config(), precision, &config);
+        let cache = PagedCache::new(decoder.config(), precision, pages, &decoder.device());
         Ok(Self {
             decoder,
             config,
@@ -112,16 +113,16 @@ impl Engine {
         })
     }
 
-    /// Bytes of keys and values that an engine with this configuration allocates.
+    /// Bytes of keys and values of the given format that an engine with this configuration allocates.
     #[must_use]
-    pub fn cache_bytes(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
-        Self::pages(decoder, config) * PagedCache::page_bytes(decoder)
+    pub fn cache_bytes(decoder: &DecoderConfig, precision: Precision, config: &EngineConfig) -> usize {
+        Self::pages(decoder, precision, config) * PagedCache::page_bytes(decoder, precision)
     }
 
     /// Number of pages that fit the memory, or that all streams together can use, whichever is smaller.
-    fn pages(decoder: &DecoderConfig, config: &EngineConfig) -> usize {
+    fn pages(decoder: &DecoderConfig, precision: Precision, config: &EngineConfig) -> usize {
         let of_stream = PagedCache::pages_of(decoder.context);
-        (config.memory / PagedCache::page_bytes(decoder)).min(of_stream.saturating_mul(config.streams))
+        (config.memory / PagedCache::page_bytes(decoder, precision)).min(of_stream.saturating_mul(config.streams))
     }
 
     /// The decoder.
@@ -201,7 +202,7 @@ impl Engine {
             most = most.min(self.context().max(tokens));
         }
         if PagedCache::pages_of(most) > self.cache.pages() {
-            let bytes = PagedCache::pages_of(most) * PagedCache::page_bytes(config);
+            let bytes = PagedCache::pages_of(most) * PagedCache::page_bytes(config, self.decoder.cache_precision());
             return Err(InferError::TooLittleMemory { row, tokens: most, bytes, memory: self.config.memory });
         }
         Ok(())

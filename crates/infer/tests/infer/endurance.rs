@@ -3,7 +3,7 @@
 use std::fs;
 
 use fireclay_infer::{Engine, EngineConfig, Event, Request, SamplingConfig};
-use fireclay_model::{DecoderConfig, PAGE, PagedCache};
+use fireclay_model::{DecoderConfig, PAGE, PagedCache, Precision};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -44,7 +44,7 @@ fn answer(engine: &mut Engine, count: usize, rng: &mut ChaCha8Rng) {
 fn check(requests: usize) {
     let config = DecoderConfig { init_std: 0.2, ..DecoderConfig::modern(VOCABULARY, 16, 1, 2, 4 * PAGE) };
     let decoder = config.init(3, &device());
-    let memory = 64 * PagedCache::page_bytes(decoder.config());
+    let memory = 64 * PagedCache::page_bytes(decoder.config(), Precision::F32);
     let mut engine = engine(&decoder, EngineConfig { memory, streams: 16, ..EngineConfig::default() });
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     answer(&mut engine, requests / 10, &mut rng);

@@ -3,7 +3,7 @@
 use fireclay_infer::{
     Completion, Engine, EngineConfig, Event, FinishReason, InferError, Request, RequestId, SamplingConfig,
 };
-use fireclay_model::{DecoderConfig, PAGE, PagedCache};
+use fireclay_model::{DecoderConfig, PAGE, PagedCache, Precision};
 
 use crate::{VOCABULARY, decoder, device, engine, prompt};
 
@@ -13,7 +13,7 @@ fn long_decoder() -> fireclay_model::Decoder {
 }
 
 fn memory(decoder: &fireclay_model::Decoder, pages: usize) -> usize {
-    pages * PagedCache::page_bytes(decoder.config())
+    pages * PagedCache::page_bytes(decoder.config(), Precision::F32)
 }
 
 /// Steps until all requests are finished; returns their completions.

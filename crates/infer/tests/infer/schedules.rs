@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fireclay_infer::{Completion, Engine, EngineConfig, Event, Request, RequestId, SamplingConfig};
-use fireclay_model::{Decoder, DecoderConfig, PAGE, PagedCache};
+use fireclay_model::{Decoder, DecoderConfig, PAGE, PagedCache, Precision};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -56,7 +56,7 @@ fn alone(engine: &mut Engine, request: Request) -> Completion {
 fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let config = EngineConfig {
-        memory: rng.random_range(5..14) * PagedCache::page_bytes(decoder.config()),
+        memory: rng.random_range(5..14) * PagedCache::page_bytes(decoder.config(), Precision::F32),
         streams: rng.random_range(1..7),
         chunk: rng.random_range(1..40),
         drafts: rng.random_range(0..8),
@@ -115,7 +115,7 @@ fn check(schedules: u64) {
     let (mut preempted, mut speculated) = (0, 0);
     for (kind, decoder) in decoders().iter().enumerate() {
         // It has no memory to spare, so its prefix cache is empty after each request.
-        let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config());
+        let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config(), Precision::F32);
         let mut alone = engine(decoder, EngineConfig { memory, drafts: 0, ..EngineConfig::default() });
         for seed in 0..schedules / 4 {
             let (gave_way, guessed) = run(decoder, &mut alone, seed * 4 + kind as u64);

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// Number of weights that share a scale in [`WeightStorage::Int8`].
 pub const INT8_BLOCK: usize = 64;
 
-/// Number format of weights that are not trained. Sums are always f32. The other factor is f32 too, except with 8-bit
-/// weights [for inference](super::StoredWeight::for_inference): there it has 8 bits on the CPU.
+/// Number format of weights that are not trained. Sums are always f32. The other factor is f32 too, except
+/// [for inference](super::StoredWeight::for_inference) on the CPU: there it is rounded to the format of the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightStorage {

@@ -9,6 +9,8 @@ mod format;
 #[cfg(feature = "flex")]
 mod int8;
 #[cfg(feature = "flex")]
+mod pairs;
+#[cfg(feature = "flex")]
 mod panels;
 pub mod reference;
 #[cfg(feature = "flex")]

@@ -2,8 +2,8 @@
 //!
 //! A weight `[I, O]` is stored in panels of [`PANEL`] outputs, one after the other. Inside a panel the inputs follow
 //! one another, so that the product of one token reads memory from end to end. Every result is one chain of fused
-//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference with 8-bit weights, sums of
-//! integers ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its index, nor on
+//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference, of pairs of bf16 numbers
+//! ([`pairs`](super::pairs)) or sums of integers ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its index, nor on
 //! the number of threads: batches of any size give the same bits. A weight that is stored in blocks of another format
 //! is converted to this layout during the product.
 
@@ -19,9 +19,11 @@ use rayon::prelude::*;
 
 use super::cpu::column_sums;
 use super::int8::{self, IntegerPanels, RoundedInputs};
+use super::pairs::{self, PairPanels};
 use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
-use crate::attention::flash::{Left, Product, SharedOutput, buffers};
+use crate::attention::flash::{self, Product, SharedOutput, buffers};
+use crate::chain::{BlocksOfRows, Element, Left};
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked, apply};
 use crate::product::{Number, round_to_bf16};
@@ -56,6 +58,8 @@ enum PanelValues {
         values: Vec<[i8; PANEL]>,
         scales: Vec<f32>,
     },
+    /// In pairs of inputs.
+    Pairs(PairPanels),
     /// In a layout of its own, for products of integers.
     Integers(IntegerPanels),
     Blocks(Arc<dyn BlockWeight>),
@@ -89,13 +93,15 @@ impl Panels {
         Self { inputs, outputs, values }
     }
 
-    /// `weight` in the given format for inference, where products with 8-bit weights are of integers.
+    /// `weight` in the given format for inference, where x is rounded as weights are.
     pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
-        if format != WeightStorage::Int8 {
-            return Self::of(weight, format);
-        }
         let [inputs, outputs] = weight.dims();
-        Self { inputs, outputs, values: PanelValues::Integers(IntegerPanels::of(weight)) }
+        let values = match format {
+            WeightStorage::F32 => return Self::of(weight, format),
+            WeightStorage::Bf16 => PanelValues::Pairs(PairPanels::of(weight)),
+            WeightStorage::Int8 => PanelValues::Integers(IntegerPanels::of(weight)),
+        };
+        Self { inputs, outputs, values }
     }
 
     /// A weight that stays in its blocks.
@@ -121,6 +127,7 @@ impl Panels {
     pub fn widen_outputs(&self, outputs: Range<usize>, into: &mut Vec<f32>) {
         match &self.values {
             PanelValues::Blocks(blocks) => return blocks.widen(outputs, into),
+            PanelValues::Pairs(weights) => return weights.widen_outputs(outputs, into),
             PanelValues::Integers(weights) => return weights.widen_outputs(outputs, into),
             _ => {}
         }
@@ -161,28 +168,60 @@ impl Panels {
                         *out = mapped(&row[first..], |weight| f32::from(weight) * *scale);
                     }
                 }
-                PanelValues::Integers(_) | PanelValues::Blocks(_) => unreachable!("these are widened by whole outputs"),
+                PanelValues::Pairs(_) | PanelValues::Integers(_) | PanelValues::Blocks(_) => {
+                    unreachable!("these are widened by whole outputs")
+                }
             },
         );
     }
 
-    /// `x·W + b` of `[rows, I]`, in f32 or by products of integers.
+    /// `x·W + b` of `[rows, I]`.
     pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
-        if let PanelValues::Integers(weights) = &self.values {
-            let y = self.multiply_integers(weights, x, rows, bias);
-            // SAFETY: the tasks cover every output of every row.
-            return unsafe { y.finish() };
-        }
-        let y = SharedOutput::new(rows * self.outputs);
-        // One row alone needs as many independent sums as possible.
-        match (rows, &self.values) {
-            (1, PanelValues::F32(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
-            (1, PanelValues::Bf16(values)) if one_row::is_fast() => self.one_row(x, values, bias, &y),
-            (1, _) => self.tasks::<PANEL>(x, rows, bias, &y),
-            _ => self.tasks::<HALF>(x, rows, bias, &y),
-        }
+        let y = match &self.values {
+            PanelValues::F32(values) => self.multiply_chains(x, self.inputs, values, rows, bias),
+            PanelValues::Pairs(weights) => {
+                let x = pairs::rounded(x, self.inputs);
+                self.multiply_chains(&x, weights.pairs(), &weights.weights, rows, bias)
+            }
+            PanelValues::Integers(weights) => self.multiply_integers(weights, x, rows, bias),
+            // One row alone needs as many independent sums as possible.
+            _ if rows == 1 => self.multiply_widened::<PANEL>(x, rows, bias),
+            _ => self.multiply_widened::<HALF>(x, rows, bias),
+        };
         // SAFETY: the tasks cover every output of every row.
         unsafe { y.finish() }
+    }
+
+    /// [`multiply`](Self::multiply) of `[rows, length]` with panels that are not widened in memory.
+    fn multiply_chains<E: Element>(
+        &self,
+        x: &[E],
+        length: usize,
+        weights: &[E],
+        rows: usize,
+        bias: Option<&[f32]>,
+    ) -> SharedOutput {
+        let y = SharedOutput::new(rows * self.outputs);
+        let (panels, bands) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
+        self.each(rows, panels * bands, |index| {
+            let (panel, first) = (index / bands, index % bands * ROWS);
+            let count = ROWS.min(rows - first);
+            buffers::with([count * PANEL], |[sums]| {
+                self.begin::<PANEL>(panel * PANEL, bias, sums);
+                BlocksOfRows {
+                    left: Left { elements: &x[first * length..], stride: length, rows: count },
+                    memory: weights,
+                    block: |_| (panel * length * PANEL, length),
+                    blocks: 1,
+                    width: PANEL,
+                    out: sums,
+                    out_stride: PANEL,
+                }
+                .run();
+                self.write::<PANEL>(first, panel * PANEL, sums, &y);
+            });
+        });
+        y
     }
 
     /// [`multiply`](Self::multiply) by products of integers.
@@ -229,19 +268,9 @@ impl Panels {
         }
     }
 
-    /// One row's outputs, a panel at a time, in the order of summation of [`sums`](Self::sums): the bits are the same.
-    fn one_row<E: Number>(&self, x: &[f32], values: &[E], bias: Option<&[f32]>, y: &SharedOutput) {
-        self.each(1, self.outputs.div_ceil(PANEL), |panel| {
-            let mut sums = [0.0; PANEL];
-            self.begin::<PANEL>(panel * PANEL, bias, &mut sums);
-            let weights = &values[panel * self.inputs * PANEL..][..self.inputs * PANEL];
-            one_row::sum(x, weights.as_chunks().0, &mut sums);
-            self.write::<PANEL>(0, panel * PANEL, &sums, y);
-        });
-    }
-
-    /// Computes `W` outputs of some rows at a time.
-    fn tasks<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>, y: &SharedOutput) {
+    /// [`multiply`](Self::multiply) with weights that are widened before, `W` outputs of some rows at a time.
+    fn multiply_widened<const W: usize>(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> SharedOutput {
+        let y = SharedOutput::new(rows * self.outputs);
         let (columns, bands) = (self.outputs.div_ceil(W), rows.div_ceil(ROWS));
         self.each(rows, columns * bands, |index: usize| {
             let (column, first) = (index % columns * W, index / columns * ROWS);
@@ -249,9 +278,10 @@ impl Panels {
             buffers::with([INPUTS * W, count * W], |[block, sums]| {
                 self.begin::<W>(column, bias, sums);
                 self.sums::<W>(&x[first * self.inputs..], count, column, block, sums);
-                self.write::<W>(first, column, sums, y);
+                self.write::<W>(first, column, sums, &y);
             });
         });
+        y
     }
 
     /// Adds the products of `count` rows to the sums of `W` outputs from `column` on. `[count, W]`
@@ -263,20 +293,13 @@ impl Panels {
         }
         for input in (0..self.inputs).step_by(INPUTS) {
             let inner = INPUTS.min(self.inputs - input);
-            let (b, b_stride) = match &self.values {
-                PanelValues::F32(values) => (&values[(panel * self.inputs + input) * PANEL + first..], PANEL),
-                PanelValues::Blocks(_) => {
-                    by_input::<W>(&rows, self.inputs, input, &mut block[..inner * W]);
-                    (&*block, W)
-                }
-                _ => {
-                    self.widen::<W>(panel, first, input, inner, &mut block[..inner * W]);
-                    (&*block, W)
-                }
-            };
-            let layout = Left::Rows(self.inputs);
-            Product { a: &x[input..], layout, b, b_stride, c: sums, c_stride: W, m: count, n: W, inner, add: true }
-                .run();
+            let block = &mut block[..inner * W];
+            match &self.values {
+                PanelValues::Blocks(_) => by_input::<W>(&rows, self.inputs, input, block),
+                _ => self.widen::<W>(panel, first, input, inner, block),
+            }
+            let (a, layout) = (&x[input..], flash::Left::Rows(self.inputs));
+            Product { a, layout, b: block, b_stride: W, c: sums, c_stride: W, m: count, n: W, inner, add: true }.run();
         }
     }
 }
@@ -292,33 +315,6 @@ fn by_input<const W: usize>(rows: &[f32], inputs: usize, first: usize, out: &mut
         for (out, weight) in out.iter_mut().zip(&row[first..]) {
             out[output] = *weight;
         }
-    }
-}
-
-/// The product of one row with a panel: weights are widened in registers, so that memory bandwidth is the limit.
-mod one_row {
-    use super::PANEL;
-    use crate::product::Number;
-    use crate::simd::vectorize;
-
-    /// Whether the compiler vectorises these loops with fused multiply-adds, as [`Product`](super::Product) uses them.
-    pub fn is_fast() -> bool {
-        crate::isa::Isa::current() >= crate::isa::Isa::Avx2
-    }
-
-    pub fn sum<E: Number>(x: &[f32], weights: &[[E; PANEL]], sums: &mut [f32; PANEL]) {
-        vectorize(
-            #[inline(always)]
-            || {
-                let mut all = *sums;
-                for (x, weights) in x.iter().zip(weights) {
-                    for (sum, weight) in all.iter_mut().zip(weights) {
-                        *sum = x.mul_add(weight.widen(), *sum);
-                    }
-                }
-                *sums = all;
-            },
-        );
     }
 }
 

@@ -46,9 +46,9 @@ impl StoredWeight {
         Self { outputs, values }
     }
 
-    /// [`new`](Self::new) for inference. On the CPU, 8-bit weights are multiplied as integers: a scale is shared by
-    /// [`INT8_BLOCK`] inputs of an output, not outputs of an input, and products round x to 8 bits, with one step size
-    /// for as many inputs.
+    /// [`new`](Self::new) for inference. On the CPU, products round x to the format of the weights: to bf16, or to
+    /// 8-bit integers, with one step size for [`INT8_BLOCK`] inputs. As many inputs of an output share a scale of its
+    /// 8-bit weights, instead of as many outputs of an input.
     #[must_use]
     pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
         #[cfg(feature = "flex")]

@@ -5,7 +5,7 @@ use std::fs;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use fireclay_model::huggingface::check_representable;
-use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, PAGE, PagedCache, Text, load, save};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, PAGE, PagedCache, Precision, Text, load, save};
 use safetensors::SafeTensors;
 
 use crate::parity::{FAMILIES, fixture};
@@ -76,7 +76,7 @@ fn steps_over_pages_equal_one_full_forward() {
         let decoder = decoder(name);
         let full = decoder.forward(tensor(&all[..time], [1, time]), None);
         let inference = InferenceDecoder::from(&decoder);
-        let mut cache = PagedCache::new(decoder.config(), time.div_ceil(PAGE), &device());
+        let mut cache = PagedCache::new(decoder.config(), Precision::F32, time.div_ceil(PAGE), &device());
         let mut parts = vec![];
         for range in [0..3, 3..4, 4..17, 17..18, 18..time] {
             let pages = (0..range.end.div_ceil(PAGE) as u32).collect();

@@ -1,6 +1,6 @@
 //! A decoder for inference computes the same as its decoder.
 use burn::tensor::Tensor;
-use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Text, WeightStorage};
+use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Precision, Text, WeightStorage};
 
 use crate::{configs, device, distance, tokens};
 
@@ -14,7 +14,7 @@ fn steps_over_pages_equal_one_full_forward() {
         let full = decoder.forward(tokens(2, TIME, &device), None);
         let ids: Vec<u32> = (0..2 * TIME).map(|i| ((i * 7919 + 13) % 61) as u32).collect();
         let inference = InferenceDecoder::from(&decoder);
-        let mut cache = PagedCache::new(&config, 4, &device);
+        let mut cache = PagedCache::new(&config, Precision::F32, 4, &device);
         let pages = [[2, 0], [3, 1]];
         // The second text is fed one step later than the first.
         let mut parts: [Vec<Tensor<2>>; 2] = [vec![], vec![]];

@@ -2,7 +2,9 @@
 //!
 //! The keys of a page are transposed, a lane for each token, so that the scores of a page are one small product without
 //! sums across lanes; its values are stored token after token. Every score, and every sum of values, is one chain of
-//! fused multiply-adds in the order of the tokens, regardless of the other texts in the call.
+//! fused multiply-adds in the order of the tokens, regardless of the other texts in the call. Keys and values are
+//! elements of [`chain`](crate::chain): f32 numbers, or pairs of bf16 numbers, with which queries and probabilities are
+//! rounded to bf16 too.
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 
@@ -13,7 +15,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::{PAGE, PageShape, Text, View};
-use crate::attention::flash::{Left, Product, SharedOutput, buffers};
+use crate::attention::flash::{SharedOutput, buffers};
+use crate::chain::{BlocksOfColumns, BlocksOfRows, Element, Left, Pair};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
 /// Fewest query heads in a task of many queries: as many as the registers of a small product hold.
@@ -25,12 +28,13 @@ const SCORES: usize = 1 << 17;
 /// Number of multiplications below which waking other threads costs more than it saves.
 const SERIAL: usize = 1 << 17;
 
-/// Keys `[pages, kv heads, K, PAGE]`, values `[pages, kv heads, PAGE, K padded to whole vectors]`.
+/// Keys `[pages, kv heads, K, PAGE]`, values `[pages, kv heads, PAGE, K padded to whole vectors]`. An element holds
+/// DEPTH numbers of a key, or one of each of DEPTH tokens' values; K is padded to a multiple of it.
 #[derive(Debug)]
-pub(super) struct HostPages {
+pub(super) struct HostPages<E> {
     shape: PageShape,
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    keys: Vec<E>,
+    values: Vec<E>,
 }
 
 /// Neighbouring queries of one text.
@@ -42,12 +46,35 @@ struct Queries {
     token: usize,
 }
 
-impl HostPages {
+impl HostPages<f32> {
     pub fn new(shape: PageShape) -> Self {
-        let PageShape { pages, kv_heads, head_dim } = shape;
-        let keys = vec![0.0; pages * kv_heads * head_dim * PAGE];
-        let values = vec![0.0; pages * kv_heads * PAGE * head_dim.next_multiple_of(LANES)];
-        Self { shape, keys, values }
+        let [keys, values] = Self::lengths(shape);
+        Self { shape, keys: vec![0.0; keys], values: vec![0.0; values] }
+    }
+}
+
+impl HostPages<Pair> {
+    pub fn new(shape: PageShape) -> Self {
+        let [keys, values] = Self::lengths(shape);
+        Self { shape, keys: vec![0; keys], values: vec![0; values] }
+    }
+}
+
+impl<E: Element> HostPages<E> {
+    /// Number of elements of keys and of values.
+    fn lengths(shape: PageShape) -> [usize; 2] {
+        let PageShape { pages, kv_heads, .. } = shape;
+        [Self::key_length(shape), Self::value_length(shape)].map(|length| pages * kv_heads * length)
+    }
+
+    /// Elements of a head's keys in a page.
+    fn key_length(shape: PageShape) -> usize {
+        shape.head_dim.div_ceil(E::DEPTH) * PAGE
+    }
+
+    /// Elements of a head's values in a page.
+    fn value_length(shape: PageShape) -> usize {
+        shape.head_dim.next_multiple_of(LANES) * PAGE / E::DEPTH
     }
 
     /// CPU implementation of [`Pages::attend`](super::Pages::attend).
@@ -72,16 +99,18 @@ impl HostPages {
 
     /// Writes the key and the value of a token, all heads of it, to its page.
     fn write(&mut self, text: &Text, position: usize, k: &[f32], v: &[f32]) {
-        let PageShape { kv_heads, head_dim, .. } = self.shape;
+        let (PageShape { kv_heads, head_dim, .. }, shape) = (self.shape, self.shape);
         let (page, slot) = (text.pages[position / PAGE] as usize, position % PAGE);
         for head in 0..kv_heads {
             let (k, v) = (&k[head * head_dim..][..head_dim], &v[head * head_dim..][..head_dim]);
-            let start = (page * kv_heads + head) * head_dim * PAGE + slot;
-            for (place, k) in self.keys[start..].iter_mut().step_by(PAGE).zip(k) {
-                *place = *k;
+            let start = (page * kv_heads + head) * Self::key_length(shape) + slot;
+            for (place, k) in self.keys[start..].iter_mut().step_by(PAGE).zip(k.chunks(E::DEPTH)) {
+                *place = k.iter().enumerate().fold(E::ZERO, |place, (index, &k)| place.with(index, k));
             }
-            let stride = head_dim.next_multiple_of(LANES);
-            self.values[((page * kv_heads + head) * PAGE + slot) * stride..][..head_dim].copy_from_slice(v);
+            let (row, index) = (slot / E::DEPTH * head_dim.next_multiple_of(LANES), slot % E::DEPTH);
+            let start = (page * kv_heads + head) * Self::value_length(shape) + row;
+            // The values of later tokens beside these, if there are any, are of text that is no longer there.
+            self.values[start..].iter_mut().zip(v).for_each(|(place, &v)| *place = place.with(index, v));
         }
     }
 
@@ -113,8 +142,8 @@ impl HostPages {
 }
 
 /// Attention of the query heads that share one key head, for neighbouring queries. A row is one head of one query.
-struct AttentionTask<'a> {
-    host: &'a HostPages,
+struct AttentionTask<'a, E> {
+    host: &'a HostPages<E>,
     text: &'a Text,
     queries: &'a Queries,
     kv_head: usize,
@@ -127,9 +156,9 @@ struct AttentionTask<'a> {
     pages: Range<usize>,
 }
 
-impl<'a> AttentionTask<'a> {
+impl<'a, E: Element> AttentionTask<'a, E> {
     fn new(
-        host: &'a HostPages,
+        host: &'a HostPages<E>,
         text: &'a Text,
         queries: &'a Queries,
         kv_head: usize,
@@ -145,22 +174,29 @@ impl<'a> AttentionTask<'a> {
     fn run(&self, q: &[f32], y: &SharedOutput) {
         let (rows, head_dim) = (self.rows, self.host.shape.head_dim);
         let (width, stride) = (self.width(), self.stride());
-        buffers::with([rows * width, rows * stride, rows * width, rows], |[scaled, scores, sums, totals]| {
+        // For queries and probabilities that are rounded.
+        let room = rows * width.max(stride);
+        let sizes = [rows * width, rows * stride, rows * width, rows.next_multiple_of(LANES), room];
+        buffers::with(sizes, |[scaled, scores, sums, totals, room]| {
             let scale = LOG2_E / (head_dim as f32).sqrt();
-            for (row, scaled) in scaled.chunks_exact_mut(head_dim).enumerate().take(rows) {
-                scaled.iter_mut().zip(&q[self.place(row)..]).for_each(|(scaled, q)| *scaled = q * scale);
+            for (row, scaled) in scaled.chunks_exact_mut(width).enumerate() {
+                scaled.iter_mut().zip(&q[self.place(row)..][..head_dim]).for_each(|(scaled, q)| *scaled = q * scale);
+                scaled[head_dim..].fill(0.0);
             }
-            self.write_scores(scaled, scores);
-            for (row, total) in totals.iter_mut().enumerate() {
-                let scores = &mut scores[row * stride..][self.seen(row)];
+            self.write_scores(E::of(scaled, room), scores);
+            for (row, total) in totals.iter_mut().enumerate().take(rows) {
+                let (scores, seen) = (&mut scores[row * stride..][..stride], self.seen(row));
                 if let Some(cap) = self.view.softcap {
-                    cap_scores(scores, cap as f32 * LOG2_E);
+                    cap_scores(&mut scores[seen.clone()], cap as f32 * LOG2_E);
                 }
-                *total = exponentials(scores);
+                *total = exponentials(&mut scores[seen.clone()]);
+                // Other rows see more tokens.
+                scores[..seen.start].fill(0.0);
+                scores[seen.end..].fill(0.0);
             }
             sums.fill(0.0);
-            self.add_values(scores, sums);
-            for (row, total) in totals.iter().enumerate() {
+            self.add_values(E::of(scores, room), sums);
+            for (row, total) in totals.iter().enumerate().take(rows) {
                 // SAFETY: each task writes different heads of different queries.
                 unsafe { y.write(self.place(row), &sums[row * width..][..head_dim], 1.0 / total) };
             }
@@ -191,59 +227,39 @@ impl<'a> AttentionTask<'a> {
 
     /// The place in memory of one of the pages, of this key head.
     fn page(&self, page: usize) -> usize {
-        self.text.pages[page] as usize * self.host.shape.kv_heads + self.kv_head
+        self.text.pages[self.pages.start + page] as usize * self.host.shape.kv_heads + self.kv_head
     }
 
-    /// Products of the queries with all keys of the pages.
-    fn write_scores(&self, scaled: &[f32], scores: &mut [f32]) {
-        let head_dim = self.host.shape.head_dim;
-        for (index, page) in self.pages.clone().enumerate() {
-            Product {
-                a: scaled,
-                layout: Left::Rows(head_dim),
-                b: &self.host.keys[self.page(page) * head_dim * PAGE..][..head_dim * PAGE],
-                b_stride: PAGE,
-                c: &mut scores[index * PAGE..],
-                c_stride: self.stride(),
-                m: self.rows,
-                n: PAGE,
-                inner: head_dim,
-                add: false,
-            }
-            .run();
+    /// Products of the queries `[rows, width]` with all keys of the pages.
+    fn write_scores(&self, queries: &[E], scores: &mut [f32]) {
+        let length = HostPages::<E>::key_length(self.host.shape);
+        BlocksOfColumns {
+            left: Left { elements: queries, stride: self.width() / E::DEPTH, rows: self.rows },
+            memory: &self.host.keys,
+            block: |page| self.page(page) * length,
+            blocks: self.pages.len(),
+            inner: length / PAGE,
+            out: scores,
+            out_stride: self.stride(),
         }
+        .run();
     }
 
-    /// Adds the values, weighted with the scores. Rows that see the same tokens of a page go through one product.
-    fn add_values(&self, scores: &[f32], sums: &mut [f32]) {
-        let (width, stride) = (self.width(), self.stride());
-        for (index, page) in self.pages.clone().enumerate() {
-            let slots = index * PAGE..(index + 1) * PAGE;
-            let values = &self.host.values[self.page(page) * PAGE * width..][..PAGE * width];
-            let in_page = |row| self.seen(row).start.max(slots.start)..self.seen(row).end.min(slots.end);
-            let mut row = 0;
-            while row < self.rows {
-                let tokens = in_page(row);
-                let same = |&row: &usize| in_page(row) == tokens;
-                let alike = (row..self.rows).step_by(self.group).take_while(same).count() * self.group;
-                if !tokens.is_empty() {
-                    Product {
-                        a: &scores[row * stride + tokens.start..],
-                        layout: Left::Rows(stride),
-                        b: &values[(tokens.start - slots.start) * width..],
-                        b_stride: width,
-                        c: &mut sums[row * width..],
-                        c_stride: width,
-                        m: alike,
-                        n: width,
-                        inner: tokens.len(),
-                        add: true,
-                    }
-                    .run();
-                }
-                row += alike;
-            }
+    /// Adds the values, weighted with the probabilities `[rows, stride]`, which are 0 for tokens that a row does not
+    /// see. Tokens that no row sees are not read.
+    fn add_values(&self, probabilities: &[E], sums: &mut [f32]) {
+        let (length, seen) = (HostPages::<E>::value_length(self.host.shape), self.seen(self.rows - 1).end);
+        let rows = |page: usize| (seen - page * PAGE).min(PAGE).div_ceil(E::DEPTH);
+        BlocksOfRows {
+            left: Left { elements: probabilities, stride: self.stride() / E::DEPTH, rows: self.rows },
+            memory: &self.host.values,
+            block: |page| (self.page(page) * length, rows(page)),
+            blocks: self.pages.len(),
+            width: self.width(),
+            out: sums,
+            out_stride: self.width(),
         }
+        .run();
     }
 }
 

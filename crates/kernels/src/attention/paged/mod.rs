@@ -8,6 +8,8 @@ pub mod reference;
 use burn::tensor::{Device, Tensor};
 
 use crate::Precision;
+#[cfg(feature = "flex")]
+use crate::chain::Pair;
 
 /// Number of tokens in a page.
 pub const PAGE: usize = 16;
@@ -21,15 +23,22 @@ pub struct PageShape {
     pub kv_heads: usize,
     /// Width of a head (K).
     pub head_dim: usize,
+    /// Number format of keys and values on the CPU; elsewhere they are f32. With bf16, queries and probabilities are
+    /// rounded to bf16 too, and sums are f32.
+    pub precision: Precision,
 }
 
 impl PageShape {
     /// Size of all pages in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // Values are padded to whole vectors.
-        let width = self.head_dim + self.head_dim.next_multiple_of(16);
-        self.pages * self.kv_heads * PAGE * width * size_of::<f32>()
+        // Values are padded to whole vectors, and keys to pairs.
+        let values = self.head_dim.next_multiple_of(16);
+        let bytes = match self.precision {
+            Precision::F32 => (self.head_dim + values) * 4,
+            Precision::Bf16 => (self.head_dim.next_multiple_of(2) + values) * 2,
+        };
+        self.pages * self.kv_heads * PAGE * bytes
     }
 }
 
@@ -85,7 +94,9 @@ pub struct Pages {
 enum Storage {
     Tensors(Box<reference::TensorPages>),
     #[cfg(feature = "flex")]
-    Host(cpu::HostPages),
+    F32(cpu::HostPages<f32>),
+    #[cfg(feature = "flex")]
+    Bf16(cpu::HostPages<Pair>),
 }
 
 impl Pages {
@@ -94,7 +105,11 @@ impl Pages {
     pub fn new(shape: PageShape, device: &Device) -> Self {
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
-            return Self { shape, softcap: None, storage: Storage::Host(cpu::HostPages::new(shape)) };
+            let storage = match shape.precision {
+                Precision::F32 => Storage::F32(cpu::HostPages::<f32>::new(shape)),
+                Precision::Bf16 => Storage::Bf16(cpu::HostPages::<Pair>::new(shape)),
+            };
+            return Self { shape, softcap: None, storage };
         }
         Self::of_tensors(shape, device)
     }
@@ -118,8 +133,8 @@ impl Pages {
     /// those of another. Returns `softmax(Q·Kᵀ / √K)·V` of each new token over the tokens of its text up to it, or over
     /// the last `window` of them. A text may read pages that another writes in the same call.
     ///
-    /// On the CPU everything is f32, and a token's result depends only on the tokens that it sees: not on the other
-    /// texts, nor on which of the tokens are new, nor on the page numbers.
+    /// On the CPU a token's result depends only on the tokens that it sees, as long as every value is finite: not on the
+    /// other texts, nor on which of the tokens are new, nor on the page numbers.
     ///
     /// # Shapes
     /// q `[N, H, K]`, k and v `[N, kv heads, K]` → `[N, H, K]`
@@ -145,7 +160,9 @@ impl Pages {
         match &mut self.storage {
             Storage::Tensors(pages) => pages.attend([q, k, v], texts, view, precision),
             #[cfg(feature = "flex")]
-            Storage::Host(pages) => pages.attend([q, k, v], texts, view),
+            Storage::F32(pages) => pages.attend([q, k, v], texts, view),
+            #[cfg(feature = "flex")]
+            Storage::Bf16(pages) => pages.attend([q, k, v], texts, view),
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct TensorPages {
 
 impl TensorPages {
     pub fn new(shape: PageShape, device: &Device) -> Self {
-        let PageShape { pages, kv_heads, head_dim } = shape;
+        let PageShape { pages, kv_heads, head_dim, .. } = shape;
         let zeros = || Tensor::zeros([pages * PAGE, kv_heads, head_dim], device);
         Self { keys: zeros(), values: zeros() }
     }
