@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `fireclay bench generate --streams N` measures, by llama.cpp's server.
 
-usage: llamacpp_generate.py MODEL.gguf [--format f32|f16|bf16|q8_0] [--streams N] [--steps 128] [--threads 2] [--rounds 3]
+usage: llamacpp_generate.py MODEL.gguf [--format f32|f16|bf16|q8_0|q4_0] [--streams N] [--steps 128] [--threads 2] [--rounds 3]
 
 Prints one line of JSON: {"streams", "tokens_per_s", "alone_tokens_per_s", "first_token_mean_s", "first_token_max_s", "version"}, medians over the rounds.
 Needs: pip install xllamacpp gguf numpy
@@ -95,7 +95,7 @@ def alone(address, prompts, steps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--format", choices=["f32", "f16", "bf16", "q8_0"])
+    parser.add_argument("--format", choices=["f32", "f16", "bf16", "q8_0", "q4_0"])
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)

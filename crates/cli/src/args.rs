@@ -298,9 +298,9 @@ pub struct LoadArgs {
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// Weight format: bf16 halves the memory and the time of a token, int8 nearly
-    /// halves them again, each a little less exact
-    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
+    /// Weight format: bf16 halves the memory and the time of a token, int8 and int4 nearly
+    /// halve them again, each a little less exact
+    #[arg(long, value_name = "f32|bf16|int8|int4", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
 }
 

@@ -23,7 +23,13 @@ fn main() {
     let rows = if given.is_empty() { vec![1, 2, 4, 8, 16, 64, 256] } else { given };
     let device = Device::flex();
     println!("{:>6} {:>6} {:>10} {:>8} {:>8}", "format", "rows", "ms", "GFLOP/s", "GB/s");
-    for (format, bytes) in [(WeightStorage::F32, 4.0), (WeightStorage::Bf16, 2.0), (WeightStorage::Int8, 1.0)] {
+    let formats = [
+        (WeightStorage::F32, 4.0),
+        (WeightStorage::Bf16, 2.0),
+        (WeightStorage::Int8, 1.0),
+        (WeightStorage::Int4, 0.625),
+    ];
+    for (format, bytes) in formats {
         let name = format!("{format:?}").to_lowercase();
         if words.len() > given_count && !words.contains(&name) {
             continue;

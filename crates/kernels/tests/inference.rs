@@ -56,14 +56,14 @@ impl BlockWeight for Rows {
 fn stored_in_every_way(weight: &Tensor<2>) -> Vec<(String, StoredWeight)> {
     let rows = Rows { dims: weight.dims(), rows: host(weight.clone().transpose()) };
     let blocks = StoredWeight::of_blocks(Arc::new(rows), &Device::flex());
-    let formats = [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8];
+    let formats = [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8, WeightStorage::Int4];
     let stored = formats.map(|format| (format!("{format:?}"), StoredWeight::new(weight.clone(), format)));
     stored.into_iter().chain([("blocks".to_owned(), blocks)]).collect()
 }
 
 /// `weight` in the formats to which x is rounded too.
-fn stored_for_inference(weight: &Tensor<2>) -> [(String, StoredWeight); 2] {
-    [WeightStorage::Bf16, WeightStorage::Int8]
+fn stored_for_inference(weight: &Tensor<2>) -> [(String, StoredWeight); 3] {
+    [WeightStorage::Bf16, WeightStorage::Int8, WeightStorage::Int4]
         .map(|format| (format!("{format:?}, x too"), StoredWeight::for_inference(weight.clone(), format)))
 }
 

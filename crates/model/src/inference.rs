@@ -50,7 +50,7 @@ impl InferenceDecoder {
         assert!(!decoder.device().is_autodiff(), "inference takes a decoder without gradients: decoder.valid()");
         let cache_precision = match format {
             WeightStorage::F32 => Precision::F32,
-            WeightStorage::Bf16 | WeightStorage::Int8 => Precision::Bf16,
+            WeightStorage::Bf16 | WeightStorage::Int8 | WeightStorage::Int4 => Precision::Bf16,
         };
         let (mut decoder, format) = match (format, decoder.precision) {
             (WeightStorage::F32, Precision::F32) => (decoder, WeightStorage::F32),

@@ -59,7 +59,7 @@ fn sources(name: &str) -> Vec<PathBuf> {
 /// A file's code: without comments, and without its test module at the end.
 fn code(file: &Path) -> String {
     let text = fs::read_to_string(root().join(file)).expect("a source");
-    let code = text.split("#[cfg(test)]\nmod tests").next().expect("a first part");
+    let code = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
     code.lines().map(|line| line.split("//").next().expect("a first part").to_owned() + "\n").collect()
 }
 

@@ -128,7 +128,7 @@ pub struct BenchGenerateArgs {
     #[arg(long, value_name = "modern|gpt2", default_value = "modern", value_parser = one_of(&BenchPreset::NAMED))]
     pub preset: BenchPreset,
     /// Format of the stored weights
-    #[arg(long, value_name = "f32|bf16|int8", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
+    #[arg(long, value_name = "f32|bf16|int8|int4", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
     /// Measure so many requests with prompts of 20 to 400 tokens, one after the other and at once
     #[arg(long, value_name = "N")]

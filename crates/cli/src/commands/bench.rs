@@ -6,7 +6,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
 use fireclay_kernels::bench::{OpShape, OpTiming, Pass, bench_ops};
-use fireclay_model::{DecoderConfig, INT8_BLOCK, WeightStorage};
+use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, WeightStorage};
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
@@ -130,7 +130,7 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let (prefill_seconds, decode_seconds) = (longest(|t| t.prefill_seconds), longest(|t| t.decode_seconds));
     let tokens: usize = completions.iter().map(|row| row.timing.decode_outputs).sum();
     let tokens_per_s = if tokens == 0 { 0.0 } else { tokens as f64 / decode_seconds.max(1e-9) };
-    let bytes = weight_bytes(&config, format) + cache_bytes(&config, shape.batch, length + shape.steps / 2);
+    let bytes = weight_bytes(&config, format) + cache_bytes(&decoder, shape.batch, length + shape.steps / 2);
     let steps_per_s = tokens_per_s / shape.batch as f64;
     let bandwidth = memory_bandwidth();
     Ok(json!({
@@ -148,18 +148,12 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
 /// Bytes of the weights that every step reads: all but an embedding that is not the head too.
 fn weight_bytes(config: &DecoderConfig, format: WeightStorage) -> f64 {
     let embedding = if config.tied_head { 0 } else { config.vocab_size * config.width };
-    // With its share of a scale.
-    let bytes_a_weight = match format {
-        WeightStorage::F32 => 4.0,
-        WeightStorage::Bf16 => 2.0,
-        WeightStorage::Int8 => 1.0 + 4.0 / INT8_BLOCK as f64,
-    };
-    (config.num_params() - embedding) as f64 * bytes_a_weight
+    format.bytes((config.num_params() - embedding) as u64) as f64
 }
 
 /// Bytes of the keys and values of `batch` rows of `time` tokens.
-fn cache_bytes(config: &DecoderConfig, batch: usize, time: usize) -> f64 {
-    (2 * config.layers * config.kv_heads * config.head_dim * batch * time * size_of::<f32>()) as f64
+fn cache_bytes(decoder: &InferenceDecoder, batch: usize, time: usize) -> f64 {
+    (PagedCache::page_bytes(decoder.config(), decoder.cache_precision()) * batch * time) as f64 / PAGE as f64
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use fireclay_infer::{Completion, Engine, EngineConfig, Event, Request, RequestId, SamplingConfig};
-use fireclay_model::{Decoder, DecoderConfig, PAGE, PagedCache, Precision};
+use fireclay_model::{Decoder, DecoderConfig, InferenceDecoder, PAGE, PagedCache, WeightStorage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{VOCABULARY, device, engine};
+use crate::{VOCABULARY, device};
 
 const CONTEXT: usize = 5 * PAGE;
 
@@ -53,15 +53,15 @@ fn alone(engine: &mut Engine, request: Request) -> Completion {
 
 /// One schedule: requests are added and cancelled at random between steps of an engine with little memory. Whether one
 /// gave way to another, and whether a draft was accepted.
-fn run(decoder: &Decoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
+fn run(decoder: &InferenceDecoder, alone_engine: &mut Engine, seed: u64) -> (bool, bool) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let config = EngineConfig {
-        memory: rng.random_range(5..14) * PagedCache::page_bytes(decoder.config(), Precision::F32),
+        memory: rng.random_range(5..14) * PagedCache::page_bytes(decoder.config(), decoder.cache_precision()),
         streams: rng.random_range(1..7),
         chunk: rng.random_range(1..40),
         drafts: rng.random_range(0..8),
     };
-    let mut engine = engine(decoder, config);
+    let mut engine = Engine::new(decoder.clone(), config).unwrap();
     let mut left = rng.random_range(2..9);
     let mut requests: BTreeMap<RequestId, Request> = BTreeMap::new();
     let mut completions: Vec<(RequestId, Completion)> = vec![];
@@ -111,14 +111,30 @@ fn bits(numbers: impl IntoIterator<Item = f32>) -> Vec<u32> {
     numbers.into_iter().map(f32::to_bits).collect()
 }
 
+/// Weights and cache in every format on the CPU; elsewhere results are those of a request alone within rounding only.
+fn formats() -> Vec<WeightStorage> {
+    let on_cpu = device() == fireclay_model::device::parse("cpu").unwrap();
+    WeightStorage::NAMED
+        .into_iter()
+        .map(|(_, format)| format)
+        .filter(|&format| on_cpu || format == WeightStorage::F32)
+        .collect()
+}
+
 fn check(schedules: u64) {
     let (mut preempted, mut speculated) = (0, 0);
-    for (kind, decoder) in decoders().iter().enumerate() {
+    let decoders = decoders()
+        .into_iter()
+        .flat_map(|decoder| formats().into_iter().map(move |format| InferenceDecoder::new(decoder.clone(), format)));
+    let decoders: Vec<InferenceDecoder> = decoders.collect();
+    let kinds = decoders.len() as u64;
+    for (kind, decoder) in decoders.iter().enumerate() {
         // It has no memory to spare, so its prefix cache is empty after each request.
-        let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config(), Precision::F32);
-        let mut alone = engine(decoder, EngineConfig { memory, drafts: 0, ..EngineConfig::default() });
-        for seed in 0..schedules / 4 {
-            let (gave_way, guessed) = run(decoder, &mut alone, seed * 4 + kind as u64);
+        let memory = CONTEXT / PAGE * PagedCache::page_bytes(decoder.config(), decoder.cache_precision());
+        let limits = EngineConfig { memory, drafts: 0, ..EngineConfig::default() };
+        let mut alone = Engine::new(decoder.clone(), limits).unwrap();
+        for seed in 0..schedules / kinds {
+            let (gave_way, guessed) = run(decoder, &mut alone, seed * kinds + kind as u64);
             preempted += u64::from(gave_way);
             speculated += u64::from(guessed);
         }

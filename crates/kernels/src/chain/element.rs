@@ -1,15 +1,12 @@
 //! The elements of factors.
 
-use super::Work;
 use super::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
+use super::{Bf16Pair, ChainWork};
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{self, Isa};
 use crate::simd::vectorize;
-
-/// Two bf16 numbers that follow one another along the inner axis, the first in the low half.
-pub(crate) type Pair = u32;
 
 /// One number along the inner axis, or several.
 pub(crate) trait Element: Copy + Send + Sync + Sized + 'static {
@@ -24,7 +21,7 @@ pub(crate) trait Element: Copy + Send + Sync + Sized + 'static {
     fn with(self, index: usize, number: f32) -> Self;
 
     /// Computes something with the fastest vectors of this CPU.
-    fn run(work: impl Work<Self>);
+    fn run(work: impl ChainWork<Self>);
 }
 
 impl Element for f32 {
@@ -39,7 +36,7 @@ impl Element for f32 {
         number
     }
 
-    fn run(work: impl Work<Self>) {
+    fn run(work: impl ChainWork<Self>) {
         // SAFETY: the CPU has the instructions.
         unsafe {
             #[cfg(target_arch = "x86_64")]
@@ -53,7 +50,7 @@ impl Element for f32 {
     }
 }
 
-impl Element for Pair {
+impl Element for Bf16Pair {
     const DEPTH: usize = 2;
     const ZERO: Self = 0;
 
@@ -73,7 +70,7 @@ impl Element for Pair {
         }
     }
 
-    fn run(work: impl Work<Self>) {
+    fn run(work: impl ChainWork<Self>) {
         // SAFETY: the CPU has the instructions.
         unsafe {
             #[cfg(target_arch = "x86_64")]
@@ -90,7 +87,7 @@ impl Element for Pair {
 }
 
 /// Rounds numbers to pairs; a last one without a second is paired with 0.
-pub(crate) fn round_to_pairs(numbers: &[f32], pairs: &mut [Pair]) {
+pub(crate) fn round_to_pairs(numbers: &[f32], pairs: &mut [Bf16Pair]) {
     assert_eq!(pairs.len(), numbers.len().div_ceil(2), "a pair for every two numbers");
     vectorize(
         #[inline(always)]

@@ -2,7 +2,7 @@
 //! depend neither on the number of rows that are multiplied at once nor on the width of the registers.
 //!
 //! The right factor is read where it is stored, in one block or in many; nothing is packed. Its elements are f32
-//! numbers, or [`Pair`]s of bf16 numbers, whose products are summed in f32: the second of a pair first, as the
+//! numbers, or [`Bf16Pair`]s of bf16 numbers, whose products are summed in f32: the second of a pair first, as the
 //! instruction of AVX512-BF16 does it.
 
 #![expect(unsafe_code, reason = "vectors are read and written by pointers that are checked before")]
@@ -14,14 +14,17 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub(crate) use element::{Element, Pair, round_to_pairs};
+pub(crate) use element::{Element, round_to_pairs};
+
+/// Two bf16 numbers that follow one another along the inner axis, the first in the low half.
+pub(crate) type Bf16Pair = u32;
 
 /// Number of columns of a block of columns, and the unit of the width of a block of rows.
 pub(crate) const LANES: usize = 16;
 
 /// The left factor: rows of elements.
 #[derive(Clone, Copy)]
-pub(crate) struct Left<'a, E> {
+pub(crate) struct LeftRows<'a, E> {
     pub elements: &'a [E],
     /// Distance from one row to the next.
     pub stride: usize,
@@ -30,7 +33,7 @@ pub(crate) struct Left<'a, E> {
 
 /// C ← A·B, where B is stored in blocks of [`LANES`] columns: an element of each column, then the next of each.
 pub(crate) struct BlocksOfColumns<'a, E, F> {
-    pub left: Left<'a, E>,
+    pub left: LeftRows<'a, E>,
     /// What the blocks are parts of.
     pub memory: &'a [E],
     /// Where a block begins.
@@ -45,7 +48,7 @@ pub(crate) struct BlocksOfColumns<'a, E, F> {
 
 /// C ← C + A·B, where B is stored in blocks of rows.
 pub(crate) struct BlocksOfRows<'a, E, F> {
-    pub left: Left<'a, E>,
+    pub left: LeftRows<'a, E>,
     /// What the blocks are parts of.
     pub memory: &'a [E],
     /// Where a block begins, and its number of rows.
@@ -59,14 +62,14 @@ pub(crate) struct BlocksOfRows<'a, E, F> {
 }
 
 /// Something to compute with the vectors of an instruction set.
-pub(crate) trait Work<E> {
+pub(crate) trait ChainWork<E> {
     /// # Safety
     /// The CPU has the instructions of V.
-    unsafe fn run<V: Vector<E>>(self);
+    unsafe fn run<V: ChainVector<E>>(self);
 }
 
 /// Vectors of f32 sums, each of another column.
-pub(crate) trait Vector<E> {
+pub(crate) trait ChainVector<E> {
     /// Number of sums in a vector; it divides [`LANES`].
     const LANES: usize;
     /// Whether 4 × 4 sums fit the registers beside the factors.
@@ -91,7 +94,7 @@ pub(crate) trait Vector<E> {
 /// # Safety
 /// The pointers hold so many elements, and the CPU has the instructions.
 #[inline(always)]
-unsafe fn accumulate<E, V: Vector<E>, const M: usize, const N: usize>(
+unsafe fn accumulate<E, V: ChainVector<E>, const M: usize, const N: usize>(
     sums: &mut [[V::Sums; N]; M],
     left: [*const E; M],
     right: [*const E; N],
@@ -145,7 +148,7 @@ macro_rules! tiles {
     }};
 }
 
-impl<E: Element> Left<'_, E> {
+impl<E: Element> LeftRows<'_, E> {
     /// Pointers to M rows from `row` on.
     ///
     /// # Safety
@@ -181,7 +184,7 @@ impl<E: Element, F: Fn(usize) -> usize> BlocksOfColumns<'_, E, F> {
     /// # Safety
     /// The rows and vectors exist, and the CPU has the instructions.
     #[inline(always)]
-    unsafe fn tile<V: Vector<E>, const M: usize, const N: usize>(&mut self, row: usize, vector: usize) -> usize {
+    unsafe fn tile<V: ChainVector<E>, const M: usize, const N: usize>(&mut self, row: usize, vector: usize) -> usize {
         let in_block = LANES / V::LANES;
         // SAFETY: `run` has checked rows and blocks, and the caller promises the rest.
         unsafe {
@@ -201,9 +204,13 @@ impl<E: Element, F: Fn(usize) -> usize> BlocksOfColumns<'_, E, F> {
     }
 }
 
-impl<E: Element, F: Fn(usize) -> usize> Work<E> for BlocksOfColumns<'_, E, F> {
+impl<E, F> ChainWork<E> for BlocksOfColumns<'_, E, F>
+where
+    E: Element,
+    F: Fn(usize) -> usize,
+{
     #[inline(always)]
-    unsafe fn run<V: Vector<E>>(mut self) {
+    unsafe fn run<V: ChainVector<E>>(mut self) {
         // SAFETY: the tiles cover what `run` has checked.
         unsafe { tiles!(self, V, self.left.rows, self.blocks * (LANES / V::LANES)) }
     }
@@ -223,7 +230,7 @@ impl<E: Element, F: Fn(usize) -> (usize, usize)> BlocksOfRows<'_, E, F> {
     /// # Safety
     /// As for [`BlocksOfColumns::tile`].
     #[inline(always)]
-    unsafe fn tile<V: Vector<E>, const M: usize, const N: usize>(&mut self, row: usize, vector: usize) -> usize {
+    unsafe fn tile<V: ChainVector<E>, const M: usize, const N: usize>(&mut self, row: usize, vector: usize) -> usize {
         // SAFETY: `run` has checked rows and blocks, and the caller promises the rest.
         unsafe {
             let out = self.out.as_mut_ptr().add(row * self.out_stride + vector * V::LANES);
@@ -247,9 +254,13 @@ impl<E: Element, F: Fn(usize) -> (usize, usize)> BlocksOfRows<'_, E, F> {
     }
 }
 
-impl<E: Element, F: Fn(usize) -> (usize, usize)> Work<E> for BlocksOfRows<'_, E, F> {
+impl<E, F> ChainWork<E> for BlocksOfRows<'_, E, F>
+where
+    E: Element,
+    F: Fn(usize) -> (usize, usize),
+{
     #[inline(always)]
-    unsafe fn run<V: Vector<E>>(mut self) {
+    unsafe fn run<V: ChainVector<E>>(mut self) {
         // SAFETY: the tiles cover what `run` has checked.
         unsafe { tiles!(self, V, self.left.rows, self.width / V::LANES) }
     }

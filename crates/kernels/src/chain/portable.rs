@@ -1,6 +1,6 @@
 //! Vectors in plain Rust.
 
-use super::{LANES, Pair, Vector};
+use super::{Bf16Pair, ChainVector, LANES};
 
 /// Arrays that the compiler turns into what the CPU has.
 pub(super) struct Portable;
@@ -31,7 +31,7 @@ macro_rules! arrays {
     };
 }
 
-impl Vector<f32> for Portable {
+impl ChainVector<f32> for Portable {
     arrays!();
     type Left = f32;
     type Right = Self::Sums;
@@ -54,20 +54,20 @@ impl Vector<f32> for Portable {
     }
 }
 
-impl Vector<Pair> for Portable {
+impl ChainVector<Bf16Pair> for Portable {
     arrays!();
     /// The second, then the first.
     type Left = [f32; 2];
-    type Right = [Pair; LANES / 4];
+    type Right = [Bf16Pair; LANES / 4];
 
     #[inline(always)]
-    unsafe fn left(from: *const Pair) -> [f32; 2] {
+    unsafe fn left(from: *const Bf16Pair) -> [f32; 2] {
         // SAFETY: the caller's promise.
         widened(unsafe { from.read() })
     }
 
     #[inline(always)]
-    unsafe fn right(from: *const Pair) -> Self::Right {
+    unsafe fn right(from: *const Bf16Pair) -> Self::Right {
         // SAFETY: the caller's promise.
         unsafe { from.cast::<Self::Right>().read_unaligned() }
     }
@@ -83,6 +83,6 @@ impl Vector<Pair> for Portable {
 
 /// The second number of a pair, then the first.
 #[inline(always)]
-fn widened(pair: Pair) -> [f32; 2] {
+fn widened(pair: Bf16Pair) -> [f32; 2] {
     [f32::from_bits(pair & 0xffff_0000), f32::from_bits(pair << 16)]
 }

@@ -4,7 +4,7 @@ use super::element::round_to_pairs;
 use super::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{with_avx2, with_avx512, with_avx512_bf16};
-use super::{BlocksOfColumns, BlocksOfRows, Element, LANES, Left, Pair, Work};
+use super::{Bf16Pair, BlocksOfColumns, BlocksOfRows, ChainWork, Element, LANES, LeftRows};
 
 /// Numbers in −1..1, the same every time.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -39,7 +39,7 @@ trait Defined: Element {
     /// `sum + a·b`
     fn add(self, other: Self, sum: f32) -> f32;
     /// Runs the work with one of [`levels`].
-    fn run_on(level: &str, work: impl Work<Self>);
+    fn run_on(level: &str, work: impl ChainWork<Self>);
 }
 
 impl Defined for f32 {
@@ -51,7 +51,7 @@ impl Defined for f32 {
         self.mul_add(other, sum)
     }
 
-    fn run_on(level: &str, work: impl Work<Self>) {
+    fn run_on(level: &str, work: impl ChainWork<Self>) {
         // SAFETY: the CPU has the level.
         unsafe {
             match level {
@@ -65,7 +65,7 @@ impl Defined for f32 {
     }
 }
 
-impl Defined for Pair {
+impl Defined for Bf16Pair {
     fn some(count: usize, seed: u32) -> Vec<Self> {
         let mut pairs = vec![0; count];
         round_to_pairs(&numbers(2 * count, seed), &mut pairs);
@@ -77,7 +77,7 @@ impl Defined for Pair {
         a[0].mul_add(b[0], a[1].mul_add(b[1], sum))
     }
 
-    fn run_on(level: &str, work: impl Work<Self>) {
+    fn run_on(level: &str, work: impl ChainWork<Self>) {
         // SAFETY: the CPU has the level.
         unsafe {
             match level {
@@ -107,7 +107,7 @@ fn blocks_of_columns<E: Defined>() {
         // The last comes first.
         let block = |index: usize| (blocks + 1 - index) * inner * LANES;
         let mut out = vec![f32::NAN; rows * out_stride];
-        let elements = Left { elements: &left, stride, rows };
+        let elements = LeftRows { elements: &left, stride, rows };
         let work = BlocksOfColumns { left: elements, memory: &memory, block, blocks, inner, out: &mut out, out_stride };
         E::run_on(level, work);
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
@@ -133,7 +133,7 @@ fn blocks_of_rows<E: Defined>() {
             let block = |index: usize| ((blocks - index) * (inner + 2) * width, length(index));
             let start = numbers(rows * out_stride, 3);
             let mut out = start.clone();
-            let elements = Left { elements: &left, stride, rows };
+            let elements = LeftRows { elements: &left, stride, rows };
             let work =
                 BlocksOfRows { left: elements, memory: &memory, block, blocks, width, out: &mut out, out_stride };
             E::run_on(level, work);
@@ -156,13 +156,13 @@ fn blocks_of_rows<E: Defined>() {
 #[test]
 fn every_level_computes_blocks_of_columns_as_they_are_defined() {
     blocks_of_columns::<f32>();
-    blocks_of_columns::<Pair>();
+    blocks_of_columns::<Bf16Pair>();
 }
 
 #[test]
 fn every_level_computes_blocks_of_rows_as_they_are_defined() {
     blocks_of_rows::<f32>();
-    blocks_of_rows::<Pair>();
+    blocks_of_rows::<Bf16Pair>();
 }
 
 #[test]

@@ -4,42 +4,42 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-use super::{Pair, Vector, Work};
+use super::{Bf16Pair, ChainVector, ChainWork};
 
 /// # Safety
 /// The CPU has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn with_avx2<E, W: Work<E>>(work: W)
+pub unsafe fn with_avx2<E, W: ChainWork<E>>(work: W)
 where
-    Avx2: Vector<E>,
+    EightLanes: ChainVector<E>,
 {
     // SAFETY: the caller's promise.
-    unsafe { work.run::<Avx2>() }
+    unsafe { work.run::<EightLanes>() }
 }
 
 /// # Safety
 /// The CPU has AVX-512 F.
 #[target_feature(enable = "avx512f,avx2,fma")]
-pub unsafe fn with_avx512<E, W: Work<E>>(work: W)
+pub unsafe fn with_avx512<E, W: ChainWork<E>>(work: W)
 where
-    Avx512: Vector<E>,
+    SixteenLanes: ChainVector<E>,
 {
     // SAFETY: the caller's promise.
-    unsafe { work.run::<Avx512>() }
+    unsafe { work.run::<SixteenLanes>() }
 }
 
 /// # Safety
 /// The CPU has AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
-pub unsafe fn with_avx512_bf16<W: Work<Pair>>(work: W) {
+pub unsafe fn with_avx512_bf16<W: ChainWork<Bf16Pair>>(work: W) {
     // SAFETY: the caller's promise.
-    unsafe { work.run::<Avx512Bf16>() }
+    unsafe { work.run::<SixteenPairs>() }
 }
 
-pub struct Avx2;
-pub struct Avx512;
-/// [`Avx512`], with products of pairs by one instruction, which flushes subnormal numbers to zero.
-pub struct Avx512Bf16;
+pub struct EightLanes;
+pub struct SixteenLanes;
+/// [`SixteenLanes`], with products of pairs by one instruction, which flushes subnormal numbers to zero.
+pub struct SixteenPairs;
 
 /// Vectors of 8 lanes.
 macro_rules! eight_lanes {
@@ -99,7 +99,7 @@ macro_rules! sixteen_lanes {
     };
 }
 
-impl Vector<f32> for Avx2 {
+impl ChainVector<f32> for EightLanes {
     eight_lanes!();
     type Left = __m256;
     type Right = __m256;
@@ -125,7 +125,7 @@ impl Vector<f32> for Avx2 {
     }
 }
 
-impl Vector<f32> for Avx512 {
+impl ChainVector<f32> for SixteenLanes {
     sixteen_lanes!();
     type Left = __m512;
     type Right = __m512;
@@ -151,7 +151,7 @@ impl Vector<f32> for Avx512 {
     }
 }
 
-impl Vector<Pair> for Avx2 {
+impl ChainVector<Bf16Pair> for EightLanes {
     eight_lanes!();
     /// The second numbers, then the first.
     type Left = [__m256; 2];
@@ -159,7 +159,7 @@ impl Vector<Pair> for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn left(from: *const Pair) -> [__m256; 2] {
+    unsafe fn left(from: *const Bf16Pair) -> [__m256; 2] {
         // SAFETY: the caller's promise.
         let pair = unsafe { from.read() };
         [pair & 0xffff_0000, pair << 16].map(|bits| _mm256_set1_ps(f32::from_bits(bits)))
@@ -167,7 +167,7 @@ impl Vector<Pair> for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn right(from: *const Pair) -> [__m256; 2] {
+    unsafe fn right(from: *const Bf16Pair) -> [__m256; 2] {
         // SAFETY: the caller's promise.
         let pairs = unsafe { _mm256_loadu_si256(from.cast()) };
         let second = _mm256_and_si256(pairs, _mm256_set1_epi32(!0xffff));
@@ -181,7 +181,7 @@ impl Vector<Pair> for Avx2 {
     }
 }
 
-impl Vector<Pair> for Avx512 {
+impl ChainVector<Bf16Pair> for SixteenLanes {
     sixteen_lanes!();
     /// The second numbers, then the first.
     type Left = [__m512; 2];
@@ -189,7 +189,7 @@ impl Vector<Pair> for Avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn left(from: *const Pair) -> [__m512; 2] {
+    unsafe fn left(from: *const Bf16Pair) -> [__m512; 2] {
         // SAFETY: the caller's promise.
         let pair = unsafe { from.read() };
         [pair & 0xffff_0000, pair << 16].map(|bits| _mm512_set1_ps(f32::from_bits(bits)))
@@ -197,7 +197,7 @@ impl Vector<Pair> for Avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn right(from: *const Pair) -> [__m512; 2] {
+    unsafe fn right(from: *const Bf16Pair) -> [__m512; 2] {
         // SAFETY: the caller's promise.
         let pairs = unsafe { _mm512_loadu_si512(from.cast()) };
         let second = _mm512_and_si512(pairs, _mm512_set1_epi32(!0xffff));
@@ -211,21 +211,21 @@ impl Vector<Pair> for Avx512 {
     }
 }
 
-impl Vector<Pair> for Avx512Bf16 {
+impl ChainVector<Bf16Pair> for SixteenPairs {
     sixteen_lanes!();
     type Left = __m512i;
     type Right = __m512i;
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn left(from: *const Pair) -> __m512i {
+    unsafe fn left(from: *const Bf16Pair) -> __m512i {
         // SAFETY: the caller's promise.
         _mm512_set1_epi32(unsafe { from.read() }.cast_signed())
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn right(from: *const Pair) -> __m512i {
+    unsafe fn right(from: *const Bf16Pair) -> __m512i {
         // SAFETY: the caller's promise.
         unsafe { _mm512_loadu_si512(from.cast()) }
     }

@@ -7,6 +7,8 @@ mod cpu;
 mod few_rows;
 mod format;
 #[cfg(feature = "flex")]
+mod int4;
+#[cfg(feature = "flex")]
 mod int8;
 #[cfg(feature = "flex")]
 mod pairs;
@@ -23,7 +25,7 @@ pub use blocks::BlockWeight;
 use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 pub(crate) use cpu::matrix;
-pub use format::{INT8_BLOCK, WeightStorage};
+pub use format::{INT4_GROUP, INT8_BLOCK, WeightStorage};
 #[cfg(feature = "flex")]
 pub(crate) use panels::Panels;
 pub use storage::StoredWeight;

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::int8::PANEL;
-use crate::chain::{Element, Pair, round_to_pairs};
+use crate::chain::{Bf16Pair, Element, round_to_pairs};
 use crate::host::CHUNK;
 
 /// A weight `[I, O]` of bf16 numbers, in pairs of inputs: `[panels, I / 2, PANEL]`, padded with zeros.
@@ -16,7 +16,7 @@ pub(super) struct PairPanels {
     /// Pairs of inputs of an output.
     pairs: usize,
     inputs: usize,
-    pub weights: Vec<Pair>,
+    pub weights: Vec<Bf16Pair>,
 }
 
 impl PairPanels {
@@ -26,7 +26,7 @@ impl PairPanels {
         let weight = weight.into_data();
         let weight = weight.as_slice::<f32>().expect("a weight of f32");
         let pairs = inputs.div_ceil(2);
-        let mut weights = vec![Pair::ZERO; outputs.div_ceil(PANEL) * pairs * PANEL];
+        let mut weights = vec![Bf16Pair::ZERO; outputs.div_ceil(PANEL) * pairs * PANEL];
         weights.par_chunks_mut(PANEL).enumerate().for_each(|(index, row)| {
             let (panel, input) = (index / pairs, index % pairs * 2);
             let width = PANEL.min(outputs - panel * PANEL);
@@ -53,10 +53,10 @@ impl PairPanels {
 }
 
 /// Rows of numbers as pairs; a last number without a second is paired with 0.
-pub(super) fn rounded(x: &[f32], row_length: usize) -> Vec<Pair> {
+pub(super) fn rounded(x: &[f32], row_length: usize) -> Vec<Bf16Pair> {
     let pairs = row_length.div_ceil(2);
-    let mut rounded = vec![Pair::ZERO; x.len() / row_length * pairs];
-    let round = |(row, x): (&mut [Pair], &[f32])| round_to_pairs(x, row);
+    let mut rounded = vec![Bf16Pair::ZERO; x.len() / row_length * pairs];
+    let round = |(row, x): (&mut [Bf16Pair], &[f32])| round_to_pairs(x, row);
     if x.len() <= CHUNK {
         rounded.chunks_mut(pairs).zip(x.chunks(row_length)).for_each(round);
     } else {

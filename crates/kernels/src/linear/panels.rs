@@ -18,12 +18,13 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::cpu::column_sums;
+use super::int4::{self, NibblePanels};
 use super::int8::{self, IntegerPanels, RoundedInputs};
 use super::pairs::{self, PairPanels};
 use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
 use crate::attention::flash::{self, Product, SharedOutput, buffers};
-use crate::chain::{BlocksOfRows, Element, Left};
+use crate::chain::{BlocksOfRows, Element, LeftRows};
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked, apply};
 use crate::product::{Number, round_to_bf16};
@@ -62,6 +63,11 @@ enum PanelValues {
     Pairs(PairPanels),
     /// In a layout of its own, for products of integers.
     Integers(IntegerPanels),
+    /// In a layout of its own, for products of integers or widened.
+    Nibbles {
+        weights: NibblePanels,
+        widened: bool,
+    },
     Blocks(Arc<dyn BlockWeight>),
 }
 
@@ -69,6 +75,10 @@ impl Panels {
     /// `weight` in the given format: int8 with `scale = max |w| / 127` over each block of a row, `round(w / scale)`.
     pub fn of(weight: Tensor<2>, format: WeightStorage) -> Self {
         let [inputs, outputs] = weight.dims();
+        if format == WeightStorage::Int4 {
+            let values = PanelValues::Nibbles { weights: NibblePanels::of(weight), widened: true };
+            return Self { inputs, outputs, values };
+        }
         let weight = weight.into_data();
         let weight = weight.as_slice::<f32>().expect("a weight of f32");
         let panels = outputs.div_ceil(PANEL);
@@ -89,6 +99,7 @@ impl Panels {
                 let (values, scales) = blocks.map(|block| rounded(&block)).unzip();
                 PanelValues::Int8 { values, scales }
             }
+            WeightStorage::Int4 => unreachable!("they were rounded above"),
         };
         Self { inputs, outputs, values }
     }
@@ -100,6 +111,7 @@ impl Panels {
             WeightStorage::F32 => return Self::of(weight, format),
             WeightStorage::Bf16 => PanelValues::Pairs(PairPanels::of(weight)),
             WeightStorage::Int8 => PanelValues::Integers(IntegerPanels::of(weight)),
+            WeightStorage::Int4 => PanelValues::Nibbles { weights: NibblePanels::of(weight), widened: false },
         };
         Self { inputs, outputs, values }
     }
@@ -129,6 +141,7 @@ impl Panels {
             PanelValues::Blocks(blocks) => return blocks.widen(outputs, into),
             PanelValues::Pairs(weights) => return weights.widen_outputs(outputs, into),
             PanelValues::Integers(weights) => return weights.widen_outputs(outputs, into),
+            PanelValues::Nibbles { weights, .. } => return weights.widen_outputs(outputs, into),
             _ => {}
         }
         let mut block = [0.0; PANEL];
@@ -168,9 +181,7 @@ impl Panels {
                         *out = mapped(&row[first..], |weight| f32::from(weight) * *scale);
                     }
                 }
-                PanelValues::Pairs(_) | PanelValues::Integers(_) | PanelValues::Blocks(_) => {
-                    unreachable!("these are widened by whole outputs")
-                }
+                _ => unreachable!("the others are widened by whole outputs"),
             },
         );
     }
@@ -183,13 +194,46 @@ impl Panels {
                 let x = pairs::rounded(x, self.inputs);
                 self.multiply_chains(&x, weights.pairs(), &weights.weights, rows, bias)
             }
-            PanelValues::Integers(weights) => self.multiply_integers(weights, x, rows, bias),
+            PanelValues::Integers(weights) => {
+                let x = RoundedInputs::of(x, self.inputs);
+                self.in_panels(rows, bias, |panel, rows, sums| {
+                    int8::add_products(&x, rows, weights.panel(panel), sums);
+                })
+            }
+            PanelValues::Nibbles { weights, widened: false } => {
+                let x = RoundedInputs::of(x, self.inputs);
+                self.in_panels(rows, bias, |panel, rows, sums| {
+                    int4::add_products(&x, rows, weights.panel(panel), sums);
+                })
+            }
             // One row alone needs as many independent sums as possible.
             _ if rows == 1 => self.multiply_widened::<PANEL>(x, rows, bias),
             _ => self.multiply_widened::<HALF>(x, rows, bias),
         };
         // SAFETY: the tasks cover every output of every row.
         unsafe { y.finish() }
+    }
+
+    /// [`multiply`](Self::multiply) by a function that adds the products of some rows with a panel to sums
+    /// `[rows, PANEL]`.
+    fn in_panels(
+        &self,
+        rows: usize,
+        bias: Option<&[f32]>,
+        add: impl Fn(usize, Range<usize>, &mut [f32]) + Send + Sync,
+    ) -> SharedOutput {
+        let y = SharedOutput::new(rows * self.outputs);
+        let (panels, bands) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
+        self.each(rows, panels * bands, |index| {
+            let (panel, first) = (index / bands, index % bands * ROWS);
+            let some = first..rows.min(first + ROWS);
+            buffers::with([some.len() * PANEL], |[sums]| {
+                self.begin::<PANEL>(panel * PANEL, bias, sums);
+                add(panel, some, sums);
+                self.write::<PANEL>(first, panel * PANEL, sums, &y);
+            });
+        });
+        y
     }
 
     /// [`multiply`](Self::multiply) of `[rows, length]` with panels that are not widened in memory.
@@ -201,44 +245,18 @@ impl Panels {
         rows: usize,
         bias: Option<&[f32]>,
     ) -> SharedOutput {
-        let y = SharedOutput::new(rows * self.outputs);
-        let (panels, bands) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
-        self.each(rows, panels * bands, |index| {
-            let (panel, first) = (index / bands, index % bands * ROWS);
-            let count = ROWS.min(rows - first);
-            buffers::with([count * PANEL], |[sums]| {
-                self.begin::<PANEL>(panel * PANEL, bias, sums);
-                BlocksOfRows {
-                    left: Left { elements: &x[first * length..], stride: length, rows: count },
-                    memory: weights,
-                    block: |_| (panel * length * PANEL, length),
-                    blocks: 1,
-                    width: PANEL,
-                    out: sums,
-                    out_stride: PANEL,
-                }
-                .run();
-                self.write::<PANEL>(first, panel * PANEL, sums, &y);
-            });
-        });
-        y
-    }
-
-    /// [`multiply`](Self::multiply) by products of integers.
-    fn multiply_integers(&self, weights: &IntegerPanels, x: &[f32], rows: usize, bias: Option<&[f32]>) -> SharedOutput {
-        let y = SharedOutput::new(rows * self.outputs);
-        let inputs = RoundedInputs::of(x, self.inputs);
-        let (panels, bands) = (self.outputs.div_ceil(PANEL), rows.div_ceil(ROWS));
-        self.each(rows, panels * bands, |index| {
-            let (panel, first) = (index / bands, index % bands * ROWS);
-            let some = first..rows.min(first + ROWS);
-            buffers::with([some.len() * PANEL], |[sums]| {
-                self.begin::<PANEL>(panel * PANEL, bias, sums);
-                int8::add_products(&inputs, some, weights.panel(panel), sums);
-                self.write::<PANEL>(first, panel * PANEL, sums, &y);
-            });
-        });
-        y
+        self.in_panels(rows, bias, |panel, rows, sums| {
+            BlocksOfRows {
+                left: LeftRows { elements: &x[rows.start * length..], stride: length, rows: rows.len() },
+                memory: weights,
+                block: |_| (panel * length * PANEL, length),
+                blocks: 1,
+                width: PANEL,
+                out: sums,
+                out_stride: PANEL,
+            }
+            .run();
+        })
     }
 
     /// Runs tasks on all threads if that pays.
@@ -288,15 +306,17 @@ impl Panels {
     fn sums<const W: usize>(&self, x: &[f32], count: usize, column: usize, block: &mut [f32], sums: &mut [f32]) {
         let (panel, first) = (column / PANEL, column % PANEL);
         let mut rows = vec![];
-        if let PanelValues::Blocks(blocks) = &self.values {
-            blocks.widen(column..self.outputs.min(column + W), &mut rows);
+        let by_outputs = matches!(self.values, PanelValues::Blocks(_) | PanelValues::Nibbles { .. });
+        if by_outputs {
+            self.widen_outputs(column..self.outputs.min(column + W), &mut rows);
         }
         for input in (0..self.inputs).step_by(INPUTS) {
             let inner = INPUTS.min(self.inputs - input);
             let block = &mut block[..inner * W];
-            match &self.values {
-                PanelValues::Blocks(_) => by_input::<W>(&rows, self.inputs, input, block),
-                _ => self.widen::<W>(panel, first, input, inner, block),
+            if by_outputs {
+                by_input::<W>(&rows, self.inputs, input, block);
+            } else {
+                self.widen::<W>(panel, first, input, inner, block);
             }
             let (a, layout) = (&x[input..], flash::Left::Rows(self.inputs));
             Product { a, layout, b: block, b_stride: W, c: sums, c_stride: W, m: count, n: W, inner, add: true }.run();

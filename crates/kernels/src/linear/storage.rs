@@ -41,14 +41,14 @@ impl StoredWeight {
         let values = match format {
             WeightStorage::F32 => StoredValues::Tensor(Box::new(weight)),
             WeightStorage::Bf16 => StoredValues::Tensor(Box::new(weight.cast(FloatDType::BF16))),
-            WeightStorage::Int8 => StoredValues::Tensor(Box::new(quantized(&weight))),
+            WeightStorage::Int8 | WeightStorage::Int4 => StoredValues::Tensor(Box::new(quantized(&weight))),
         };
         Self { outputs, values }
     }
 
-    /// [`new`](Self::new) for inference. On the CPU, products round x to the format of the weights: to bf16, or to
-    /// 8-bit integers, with one step size for [`INT8_BLOCK`] inputs. As many inputs of an output share a scale of its
-    /// 8-bit weights, instead of as many outputs of an input.
+    /// [`new`](Self::new) for inference. On the CPU, products round x to bf16 with weights of bf16, and to 8-bit
+    /// integers with weights of integers, with one step size for [`INT8_BLOCK`] inputs. As many inputs of an output
+    /// share a scale of its 8-bit weights, instead of as many outputs of an input.
     #[must_use]
     pub fn for_inference(weight: Tensor<2>, format: WeightStorage) -> Self {
         #[cfg(feature = "flex")]

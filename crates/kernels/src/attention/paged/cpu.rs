@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::{PAGE, PageShape, Text, View};
 use crate::attention::flash::{SharedOutput, buffers};
-use crate::chain::{BlocksOfColumns, BlocksOfRows, Element, Left, Pair};
+use crate::chain::{Bf16Pair, BlocksOfColumns, BlocksOfRows, Element, LeftRows};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
 /// Fewest query heads in a task of many queries: as many as the registers of a small product hold.
@@ -53,7 +53,7 @@ impl HostPages<f32> {
     }
 }
 
-impl HostPages<Pair> {
+impl HostPages<Bf16Pair> {
     pub fn new(shape: PageShape) -> Self {
         let [keys, values] = Self::lengths(shape);
         Self { shape, keys: vec![0; keys], values: vec![0; values] }
@@ -234,7 +234,7 @@ impl<'a, E: Element> AttentionTask<'a, E> {
     fn write_scores(&self, queries: &[E], scores: &mut [f32]) {
         let length = HostPages::<E>::key_length(self.host.shape);
         BlocksOfColumns {
-            left: Left { elements: queries, stride: self.width() / E::DEPTH, rows: self.rows },
+            left: LeftRows { elements: queries, stride: self.width() / E::DEPTH, rows: self.rows },
             memory: &self.host.keys,
             block: |page| self.page(page) * length,
             blocks: self.pages.len(),
@@ -251,7 +251,7 @@ impl<'a, E: Element> AttentionTask<'a, E> {
         let (length, seen) = (HostPages::<E>::value_length(self.host.shape), self.seen(self.rows - 1).end);
         let rows = |page: usize| (seen - page * PAGE).min(PAGE).div_ceil(E::DEPTH);
         BlocksOfRows {
-            left: Left { elements: probabilities, stride: self.stride() / E::DEPTH, rows: self.rows },
+            left: LeftRows { elements: probabilities, stride: self.stride() / E::DEPTH, rows: self.rows },
             memory: &self.host.values,
             block: |page| (self.page(page) * length, rows(page)),
             blocks: self.pages.len(),

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::Precision;
 #[cfg(feature = "flex")]
-use crate::chain::Pair;
+use crate::chain::Bf16Pair;
 
 /// Number of tokens in a page.
 pub const PAGE: usize = 16;
@@ -96,7 +96,7 @@ enum Storage {
     #[cfg(feature = "flex")]
     F32(cpu::HostPages<f32>),
     #[cfg(feature = "flex")]
-    Bf16(cpu::HostPages<Pair>),
+    Bf16(cpu::HostPages<Bf16Pair>),
 }
 
 impl Pages {
@@ -107,7 +107,7 @@ impl Pages {
         if *device == Device::flex() {
             let storage = match shape.precision {
                 Precision::F32 => Storage::F32(cpu::HostPages::<f32>::new(shape)),
-                Precision::Bf16 => Storage::Bf16(cpu::HostPages::<Pair>::new(shape)),
+                Precision::Bf16 => Storage::Bf16(cpu::HostPages::<Bf16Pair>::new(shape)),
             };
             return Self { shape, softcap: None, storage };
         }
@@ -133,8 +133,8 @@ impl Pages {
     /// those of another. Returns `softmax(Q·Kᵀ / √K)·V` of each new token over the tokens of its text up to it, or over
     /// the last `window` of them. A text may read pages that another writes in the same call.
     ///
-    /// On the CPU a token's result depends only on the tokens that it sees, as long as every value is finite: not on the
-    /// other texts, nor on which of the tokens are new, nor on the page numbers.
+    /// On the CPU a token's result depends only on the tokens that it sees, as long as every value is finite: not on
+    /// the other texts, nor on which of the tokens are new, nor on the page numbers.
     ///
     /// # Shapes
     /// q `[N, H, K]`, k and v `[N, kv heads, K]` → `[N, H, K]`

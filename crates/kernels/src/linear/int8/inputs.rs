@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{BLOCK, ZERO};
 use crate::host::CHUNK;
+use crate::linear::INT4_GROUP as HALF;
 use crate::simd::vectorize;
 
 /// Largest magnitude of a rounded number.
@@ -27,13 +28,25 @@ pub struct RoundedBlock {
     pub step: f32,
     /// What a sum of products begins with, so that weights that are stored [`ZERO`] too large give the right one.
     pub start: i32,
+    /// The sums of the rounded numbers of each half.
+    sums: [i32; 2],
+}
+
+/// Half a block: as many numbers as 4-bit weights share a scale.
+#[derive(Clone, Copy, Debug)]
+pub struct HalfBlock<'a> {
+    pub values: &'a [i8; HALF],
+    /// What 1 stands for.
+    pub step: f32,
+    /// The sum of the values.
+    pub sum: i32,
 }
 
 impl RoundedInputs {
     /// Rounds rows of `row_length` numbers.
     pub fn of(x: &[f32], row_length: usize) -> Self {
         let (rows, blocks) = (x.len() / row_length, row_length.div_ceil(BLOCK));
-        let mut all = vec![RoundedBlock { values: [0; BLOCK], step: 0.0, start: 0 }; rows * blocks];
+        let mut all = vec![RoundedBlock { values: [0; BLOCK], step: 0.0, start: 0, sums: [0; 2] }; rows * blocks];
         let round = |(out, x): (&mut [RoundedBlock], &[f32])| {
             vectorize(
                 #[inline(always)]
@@ -57,6 +70,14 @@ impl RoundedInputs {
     pub fn block(&self, row: usize, block: usize) -> &RoundedBlock {
         &self.all[row * self.blocks + block]
     }
+
+    /// A half of a block of a row, counted by halves.
+    #[inline(always)]
+    pub fn half(&self, row: usize, half: usize) -> HalfBlock<'_> {
+        let block = self.block(row, half / 2);
+        let values = &block.values.as_chunks().0[half % 2];
+        HalfBlock { values, step: block.step, sum: block.sums[half % 2] }
+    }
 }
 
 impl RoundedBlock {
@@ -76,6 +97,9 @@ impl RoundedBlock {
         for (value, x) in self.values.iter_mut().zip(x) {
             *value = x.mul_add(steps, ROUND).to_bits() as i8;
         }
-        self.start = -i32::from(ZERO) * self.values.iter().map(|&value| i32::from(value)).sum::<i32>();
+        for (sum, half) in self.sums.iter_mut().zip(self.values.chunks(HALF)) {
+            *sum = half.iter().map(|&value| i32::from(value)).sum();
+        }
+        self.start = -i32::from(ZERO) * self.sums.iter().sum::<i32>();
     }
 }

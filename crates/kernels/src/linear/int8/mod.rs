@@ -24,7 +24,7 @@ pub(super) use inputs::RoundedInputs;
 /// Number of outputs in a panel.
 pub(super) const PANEL: usize = 64;
 /// Number of inputs that one instruction multiplies.
-const QUAD: usize = 4;
+pub(super) const QUAD: usize = 4;
 /// A weight of 0 in memory: weights are stored without a sign, as one of the instruction's factors has none.
 const ZERO: u8 = 128;
 
