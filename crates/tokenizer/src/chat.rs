@@ -12,6 +12,7 @@ mod source;
 mod clock;
 mod stand_in;
 mod arguments;
+mod content;
 mod turns;
 mod outline;
 mod roles;
@@ -67,6 +68,11 @@ pub struct EncodedChat {
     pub hidden: usize,
     /// Whether messages call tools and the template omits the calls.
     pub hides_calls: bool,
+    /// Number of messages that call tools, and of which the template shows the calls, but not the words beside them.
+    pub hidden_words: usize,
+    /// Whether the text of a learned turn cannot be told from that of others: the template shows a part of it behind
+    /// the words of a later message, or writes no end after calls.
+    pub is_torn: bool,
     /// Whether there are tools and the template omits them.
     pub hides_tools: bool,
     /// Characters of the messages that have neither a token nor an unknown token: the ids omit them.
@@ -82,6 +88,8 @@ pub struct EncodedAnswer {
     pub prompt_tokens: usize,
     /// Whether the prompt has the same ids as alone; an answer that begins with a line break may change them.
     pub prompt_unchanged: bool,
+    /// As [`EncodedChat::is_torn`], of the answer.
+    pub is_torn: bool,
     /// Whether messages call tools and the template omits the calls.
     pub hides_calls: bool,
     /// Characters of the messages that have neither a token nor an unknown token: the ids omit them.
@@ -177,6 +185,8 @@ impl Tokenizer {
             hidden: answers - turns.len(),
             turns: turns.iter().map(|turn| tokens_of(&turn.text, offsets)).collect(),
             hides_calls: omitted::hides_calls(template, messages, &rendered.text, options),
+            hidden_words: omitted::hidden_words(template, messages, &rendered.text, options),
+            is_torn: turns.iter().filter(learned).any(|turn| turn.is_torn),
             hides_tools: omitted::hides_tools(template, messages, &rendered.text, options),
             unknown: self.unknown_in(&rendered.text, options)?,
         })
@@ -205,14 +215,20 @@ impl Tokenizer {
         let ids = encoding.get_ids()[..tokens.end].to_vec();
         // A model's input is the conversation so far with the opening of a reply; the answer's rendered text may lack
         // the end of the opening.
-        let shown = &rendered.text[..turn.text.start];
         let given = RenderOptions { add_generation_prompt: true, ..options.clone() };
         let given = self.template_for(options)?.render(&messages[..last], &given)?;
+        // The template's own text may merge with the end of the opening into one token, the answer's words may not.
+        let first = encoding.get_offsets().get(tokens.start).copied().unwrap_or((turn.text.start, turn.text.start));
+        let words = messages[last].content.as_str();
+        let words = [words, words.trim()].into_iter().find_map(|words| rendered.text[turn.text.start..].find(words));
+        let merges = first.0 < turn.text.start && words.is_none_or(|words| first.1 > turn.text.start + words);
+        let shown = rendered.text.get(..first.0.min(turn.text.start)).unwrap_or_default();
         let same_ids = self.encoding(shown)?.get_ids() == &ids[..tokens.start];
-        let prompt_unchanged = given.starts_with(shown) && same_ids;
+        let prompt_unchanged = given.starts_with(shown) && same_ids && !merges;
         let hides_calls = omitted::hides_calls(self.template_for(options)?, messages, &rendered.text, options);
         let unknown = self.unknown_in(&rendered.text, options)?;
-        Ok(Some(EncodedAnswer { ids, prompt_tokens: tokens.start, prompt_unchanged, hides_calls, unknown }))
+        let (prompt_tokens, is_torn) = (tokens.start, turn.is_torn);
+        Ok(Some(EncodedAnswer { ids, prompt_tokens, prompt_unchanged, is_torn, hides_calls, unknown }))
     }
 
     /// The ids of a conversation with the opening of a reply: the prompt of a model that answers.
@@ -232,21 +248,6 @@ impl Tokenizer {
     /// turns without an end token, and openings of a reply without an answer. Empty without a template.
     pub fn chat_complaints(&self) -> Vec<String> {
         self.chat_template().map_or_else(Vec::new, |template| self.frame().complaints(&template.name()))
-    }
-
-    /// Fields of the messages that are unused, and variables that they bring along: neither this library reads them nor
-    /// does the chat template mention them.
-    pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
-        let reasons = || message::REASONING.iter().any(|name| self.template_mentions(name));
-        let read = |key: &str| message::READ.contains(&key) || message::REASONING.contains(&key) && reasons();
-        let says_something = |value: &Value| !value.is_null() && value.as_str() != Some("");
-        let fields = messages.iter().flat_map(|message| &message.extra);
-        let fields = fields.filter(|(key, value)| !read(key) && says_something(value)).map(|(key, _)| key.as_str());
-        let unread: BTreeSet<&str> = fields.collect();
-        let variables = messages.first().and_then(|first| first.extra.get(message::VARIABLES)?.as_object());
-        let variables = variables.into_iter().flat_map(serde_json::Map::keys).map(String::as_str);
-        let unread = unread.into_iter().filter(|name| !self.template_mentions(name));
-        unread.chain(variables.filter(|name| !self.template_reads(name))).collect()
     }
 
     /// The default chat template, and the one for conversations with tools.
@@ -297,13 +298,19 @@ impl Tokenizer {
             let answers: Vec<usize> = answers.map(|(index, _)| index).collect();
             if answers.len() == rendered.generated.len() {
                 let turns = answers.into_iter().zip(&rendered.generated);
-                let turns = turns.map(|(message, text)| RenderedTurn { message, text: text.clone(), end: 0 }).collect();
+                let turns = turns.map(|(message, text)| whole_turn(message, text)).collect();
                 return Ok((rendered, turns));
             }
         }
         let stops = self.stop_tokens(&frame);
-        let finder =
-            Finder { messages, whole: &rendered.text, stops: &stops, opening: &frame.opening, render: &render };
+        let finder = Finder {
+            messages,
+            whole: &rendered.text,
+            stops: &stops,
+            opening: &frame.opening,
+            later_end: &frame.later_end,
+            render: &render,
+        };
         let turns = finder.turns();
         Ok((rendered, turns))
     }
@@ -319,7 +326,7 @@ impl Tokenizer {
         Ok(unknown.difference(&frame.unknown).copied().collect())
     }
 
-    /// Spellings of the tokens that end a turn.
+    /// Spellings of the tokens that end a turn, and the text that ends answers.
     fn stop_tokens(&self, frame: &Frame) -> Vec<String> {
         let mut ids = self.stop_ids();
         for end in frame.ends() {
@@ -327,7 +334,8 @@ impl Tokenizer {
                 ids.push(end);
             }
         }
-        ids.into_iter().filter_map(|id| self.id_to_token(id)).filter(|token| !token.is_empty()).collect()
+        let tokens = ids.into_iter().filter_map(|id| self.id_to_token(id));
+        tokens.chain([frame.end_text.clone()]).filter(|end| !end.is_empty()).collect()
     }
 
     fn encoding(&self, text: &str) -> Result<tokenizers::Encoding, TokenizerError> {
@@ -349,6 +357,11 @@ fn of_conversation(messages: &[Message], options: &RenderOptions) -> RenderOptio
         }
     }
     options
+}
+
+/// A turn whose place is known from marks.
+fn whole_turn(message: usize, text: &Range<usize>) -> RenderedTurn {
+    RenderedTurn { message, text: text.clone(), end: 0, is_torn: false }
 }
 
 /// Whether a message has only text, so that a template can show it in one way only.

@@ -50,12 +50,23 @@ pub fn report_chats(stage: &str, chats: &EncodedChats, context: usize) {
 
 /// Warns of parts of examples that the chat template does not show.
 pub fn report_omissions(stage: &str, omissions: &Omissions) {
-    let Omissions { fields, roles, tools } = omissions;
+    let Omissions { fields, roles, tools, words, spelled } = omissions;
+    if let Some(count) = spelled.values().max() {
+        let tokens: Vec<String> = spelled.keys().map(|token| format!("`{token}`")).collect();
+        tracing::warn!(
+            "{stage}: messages of {count} examples spell out {}, which the chat template writes around each message: \
+             give the messages as they are said, not as a template has rendered them",
+            tokens.join(" and ")
+        );
+    }
     for (field, count) in fields {
         tracing::warn!("{stage}: the chat template does not show the field `{field}` of messages ({count} examples)");
     }
     if *tools > 0 {
         tracing::warn!("{stage}: the chat template shows none of the tools of {tools} examples");
+    }
+    if *words > 0 {
+        tracing::warn!("{stage}: the chat template shows the calls of {words} messages, and not the words beside them");
     }
     for role in roles {
         tracing::warn!("{stage}: the chat template shows nothing of messages of role `{role}`, which are left out");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fireclay_tokenizer::{EncodedChat, Message, Tokenizer, TokenizerError};
 
-use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, ROUNDED, encode_all, too_long};
+use super::encode::{Encoded, HIDDEN_CALLS, NOT_LEARNED, NOTHING_MARKED, ROUNDED, TORN, encode_all, too_long};
 use super::omissions::Omissions;
 use crate::DataError;
 use crate::examples::{Conversation, Skips};
@@ -42,6 +42,9 @@ impl EncodedChats {
             if chat.hides_calls {
                 return Ok(Err(HIDDEN_CALLS.to_owned()));
             }
+            if chat.is_torn {
+                return Ok(Err(TORN.to_owned()));
+            }
             if tokenizer.rounds_arguments(&conversation.messages) {
                 return Ok(Err(ROUNDED.to_owned()));
             }
@@ -62,10 +65,11 @@ impl EncodedChats {
             encode_all("conversations", conversations, |conversation| &conversation.origin, encode)?;
         let cut = items.iter().filter(|(_, cut)| *cut).count() as u64;
         let hidden_tools = items.iter().filter(|(chat, _)| chat.hides_tools).count() as u64;
+        let hidden_words = items.iter().map(|(chat, _)| chat.hidden_words as u64).sum();
         let hidden = items.iter().map(|(chat, _)| chat.hidden as u64).sum();
         let chats = items.into_iter().map(|(chat, _)| chat).collect();
         let all: Vec<&[Message]> = conversations.iter().map(|conversation| &conversation.messages[..]).collect();
-        let omissions = Omissions::new(&all, hidden_tools, tokenizer);
+        let omissions = Omissions::new(&all, (hidden_tools, hidden_words), tokenizer);
         let padding = tokenizer.pad_id().unwrap_or(0);
         Ok(Self { chats, context, padding, skips, cut, hidden, omissions })
     }

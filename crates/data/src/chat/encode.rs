@@ -32,6 +32,8 @@ pub(super) const NOTHING_MARKED: &str = "the chat template shows nothing that th
 pub(super) const NOT_LEARNED: &str = "every answer has `weight` 0 or `train` false";
 pub(super) const ROUNDED: &str =
     "a call has a whole number of more than 64 bits, which this chat template cannot show: it takes objects";
+pub(super) const TORN: &str = "the chat template does not show where a message of the assistant's ends: it writes no end \
+                               after a call, or shows words after a later message; use another template";
 pub(super) const HIDDEN_CALLS: &str = "the chat template leaves out the tool calls; use one that shows them";
 
 /// Encodes examples on all cores; `what` names them, and `origin` returns the origin of one. The omissions are the

@@ -3,7 +3,7 @@
 use fireclay_tokenizer::{EncodedAnswer, Message, Tokenizer, TokenizerError};
 use serde::{Deserialize, Serialize};
 
-use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, ROUNDED, encode_all, too_long};
+use super::encode::{Encoded, EncodedOrSkip, HIDDEN_CALLS, NOTHING_MARKED, ROUNDED, TORN, encode_all, too_long};
 use super::omissions::Omissions;
 use crate::DataError;
 use crate::examples::{Preference, Rating, Task};
@@ -150,6 +150,7 @@ fn answered(
         None => Err(NOTHING_MARKED.to_owned()),
         Some(answer) if answer.hides_calls => Err(HIDDEN_CALLS.to_owned()),
         Some(_) if tokenizer.rounds_arguments(&messages) => Err(ROUNDED.to_owned()),
+        Some(answer) if answer.is_torn => Err(TORN.to_owned()),
         Some(answer) if !answer.prompt_unchanged => Err(OTHER_PROMPT.to_owned()),
         Some(answer) => Ok(answer),
     })

@@ -21,7 +21,43 @@ pub(super) struct Ends<'a> {
     pub(super) options: &'a RenderOptions,
 }
 
+/// What stands between an answer and the next question.
+#[derive(Default)]
+pub(super) struct Between {
+    /// All of it.
+    pub(super) whole: String,
+    /// Without the opening of the question and white space.
+    pub(super) own: String,
+}
+
 impl Ends<'_> {
+    /// The token that ends an answer, and the text from the answer to it: of the text that stands behind an answer at
+    /// the end of a conversation as well as before a question, the end-of-sequence token, or else the last of the
+    /// tokens that it begins with. Without such a text, the token of what closes the conversation.
+    pub(super) fn of_answers(&self, closing: &str, between: &str) -> Option<(u32, String)> {
+        let common = &closing[..turns::common_prefix(between.trim_start(), closing)];
+        if let Some(eos) = self.options.eos_token.as_deref().filter(|eos| !eos.is_empty())
+            && let Some(id) = self.tokenizer.token_to_id(eos)
+            && let Some(at) = common.find(eos)
+        {
+            return Some((id, common[..at + eos.len()].to_owned()));
+        }
+        let added = self.tokenizer.added_tokens();
+        let (mut last, mut end) = (None, 0);
+        let first = |text: &str| {
+            let first = added.iter().filter(|(_, token)| !token.is_empty() && text.starts_with(token.as_str()));
+            first.max_by_key(|(_, token)| token.len())
+        };
+        while let Some((id, token)) = first(&common[end..]) {
+            last = Some(*id);
+            end += token.len();
+        }
+        match last {
+            Some(id) => Some((id, common[..end].to_owned())),
+            None => Some((self.of_closing(closing)?, String::new())),
+        }
+    }
+
     /// The token that closes an answer: the one that comes first, or else the first special one.
     pub(super) fn of_closing(&self, closing: &str) -> Option<u32> {
         let added = self.tokenizer.added_tokens();
@@ -74,8 +110,8 @@ impl Ends<'_> {
         (between_calls != Some(true)).then_some(id)
     }
 
-    /// The text between an answer and the next question, without the opening of the question and white space.
-    pub(super) fn between_turns(&self) -> Option<String> {
+    /// The text between an answer and the next question.
+    pub(super) fn between_turns(&self) -> Option<Between> {
         let [asked, answered, next, last] = [0, 1, 2, 3].map(stand_in);
         let chat = [
             Message::new("user", &asked),
@@ -85,10 +121,21 @@ impl Ends<'_> {
         ];
         let text = self.template.render(&chat, self.options).ok()?;
         let before = &text[..text.find(&asked)?];
-        let between = &text[text.find(&answered)? + answered.len()..text.find(&next)?];
-        let same = before.chars().rev().zip(between.chars().rev()).take_while(|(a, b)| a == b);
+        let whole = &text[text.find(&answered)? + answered.len()..text.find(&next)?];
+        let same = before.chars().rev().zip(whole.chars().rev()).take_while(|(a, b)| a == b);
         let opening: usize = same.map(|(character, _)| character.len_utf8()).sum();
-        Some(between[..between.len() - opening].trim().to_owned())
+        let own = whole[..self.token_end(whole, whole.len() - opening)].trim().to_owned();
+        Some(Between { whole: whole.to_owned(), own })
+    }
+
+    /// The end of the added token that has this place inside, or else the place itself.
+    fn token_end(&self, text: &str, at: usize) -> usize {
+        let added = self.tokenizer.added_tokens().into_iter().filter(|(_, token)| !token.is_empty());
+        let ends = added.flat_map(|(_, token)| {
+            let places = text.match_indices(&token).map(|(start, token)| start..start + token.len());
+            places.filter(|place| place.start < at && at < place.end).map(|place| place.end).collect::<Vec<_>>()
+        });
+        ends.max().unwrap_or(at)
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) struct Frame {
     pub(crate) closing: String,
     /// Text between an answer and the next question, without the opening of the question and white space around it.
     pub(crate) between: String,
+    /// What ends an answer only where a question follows: a token, or the text that also closes the last one. Empty if
+    /// there is none.
+    pub(crate) later_end: String,
+    /// The text from an answer to the token that ends it, that token included; may be empty.
+    pub(crate) end_text: String,
     /// The token that ends an answer at the end of a conversation, if it is one.
     pub(crate) end: Option<u32>,
     /// Other tokens that end turns: those that call tools, and answers before later turns.
@@ -73,8 +78,8 @@ impl Frame {
             )
         } else if !self.between.is_empty() {
             format!(
-                "separates turns by {:?} and puts nothing after the last one: answers are learned without an end, and \
-                 a model does not learn from them to stop; {remedy}",
+                "separates turns by {:?} and puts nothing after the last one: the last answer of each conversation is \
+                 learned without an end, and a model does not learn from it to stop; {remedy}",
                 short(&self.between)
             )
         } else {

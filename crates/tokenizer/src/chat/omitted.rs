@@ -4,6 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde_json::{Map, Value};
+
+use super::message::{READ, REASONING, VARIABLES};
 use super::stand_in::{STAND_IN, call_names, stand_in};
 use super::template::{ChatTemplate, RenderOptions};
 use super::{Message, of_conversation};
@@ -32,10 +35,10 @@ impl fmt::Display for OmittedPart {
 }
 
 impl Tokenizer {
-    /// The first part of the messages that the chat template leaves out: words, calls, a name, or a field that it does
-    /// not mention. A message of the assistant's that is shown in part, by its calls without its words or by its words
-    /// without its thoughts, counts as shown: models are trained on templates that do so. The same holds for the name
-    /// of a tool, which its call has, and for ids. `None` too if the template refuses the conversation.
+    /// The first part of the messages that the chat template leaves out: words, calls, a name, or another field. A
+    /// message of the assistant's that is shown in part, by its calls without its words or by its words without its
+    /// thoughts, counts as shown: models are trained on templates that do so. The same holds for the name of a tool,
+    /// which its call has, and for ids. `None` too if the template refuses the conversation.
     pub fn omitted_part(&self, messages: &[Message], options: &RenderOptions) -> Option<OmittedPart> {
         let options = of_conversation(messages, options);
         let template = self.template_for(&options).ok()?;
@@ -51,7 +54,9 @@ impl Tokenizer {
             }
         }
         let first = |field: &str| messages.iter().position(|message| message.extra.contains_key(field));
+        let reasons = || REASONING.iter().any(|name| self.template_mentions(name));
         let unread = self.unread_fields(messages).into_iter();
+        let unread = unread.filter(|field| !(REASONING.contains(field) && reasons()));
         unread.filter_map(|field| Some(part(first(field)?, field))).min_by_key(|part| part.message)
     }
 
@@ -73,6 +78,60 @@ impl Tokenizer {
             let search = Search::new(template, options, messages, whole);
             (0..messages.len()).any(|message| search.hides_name(message))
         })
+    }
+
+    /// Number of messages that call tools, and of which the chat template shows the calls, but not the words beside
+    /// them. 0 if it refuses the conversation.
+    pub fn omitted_words(&self, messages: &[Message]) -> usize {
+        if !messages.iter().any(says_both) {
+            return 0;
+        }
+        let options = of_conversation(messages, &self.render_options());
+        let Ok(template) = self.template_for(&options) else { return 0 };
+        let whole = template.render(messages, &options);
+        whole.map_or(0, |whole| hidden_words(template, messages, &whole, &options))
+    }
+
+    /// Fields of the messages that are unused, and variables that they bring along: neither this library reads them nor
+    /// does the chat template show them. A field counts as shown if the template shows it in the last message that has
+    /// it, once the conversation ends there: some show the reasoning of the last answer only.
+    pub fn unread_fields<'m>(&self, messages: &'m [Message]) -> BTreeSet<&'m str> {
+        let says_something = |value: &Value| !value.is_null() && value.as_str() != Some("");
+        let fields = messages.iter().flat_map(|message| &message.extra);
+        let fields = fields.filter(|(key, value)| !READ.contains(&key.as_str()) && says_something(value));
+        let unread: BTreeSet<&str> = fields.map(|(key, _)| key.as_str()).collect();
+        let unread = unread.into_iter().filter(|field| !self.shows_field(messages, field));
+        let variables = messages.first().and_then(|first| first.extra.get(VARIABLES)?.as_object());
+        let variables = variables.into_iter().flat_map(serde_json::Map::keys).map(String::as_str);
+        unread.chain(variables.filter(|name| !self.template_reads(name))).collect()
+    }
+
+    /// Whether the chat template mentions the field, and renders other text if the field changes. True if it refuses
+    /// the conversation.
+    fn shows_field(&self, messages: &[Message], field: &str) -> bool {
+        // Reasoning is given to the template under each of its names.
+        let names = if REASONING.contains(&field) { &REASONING[..] } else { &[field] };
+        if !names.iter().any(|name| self.template_mentions(name)) {
+            return false;
+        }
+        let Some(last) = messages.iter().rposition(|message| message.extra.contains_key(field)) else { return true };
+        let options = of_conversation(messages, &self.render_options());
+        let Ok(template) = self.template_for(&options) else { return true };
+        let (whole, messages) = match template.render(&messages[..=last], &options) {
+            Ok(whole) => (Ok(whole), &messages[..=last]),
+            Err(_) => (template.render(messages, &options), messages),
+        };
+        let Ok(whole) = whole else { return true };
+        let changes = |change: &dyn Fn(&mut Map<String, Value>)| {
+            let mut messages = messages.to_vec();
+            change(&mut messages[last].extra);
+            template.render(&messages, &options).map_or(true, |changed| changed != whole)
+        };
+        let is_text = messages[last].extra[field].is_string();
+        let replaced = is_text && changes(&|extra| drop(extra.insert(field.to_owned(), stand_in(0).into())));
+        // What a template writes in place of reasoning that is not there shows nothing of it.
+        let is_shown = || changes(&|extra| drop(extra.shift_remove(field)));
+        replaced || !(is_text && REASONING.contains(&field)) && is_shown()
     }
 
     /// What `hides` says of the rendered conversation; false if the template refuses it.
@@ -120,6 +179,21 @@ pub(super) fn hides_calls(template: &ChatTemplate, messages: &[Message], whole: 
     }
     let search = Search::new(template, options, messages, whole);
     (0..messages.len()).any(|message| search.hides_calls(message))
+}
+
+/// Number of messages that call tools and whose words the template omits.
+pub(super) fn hidden_words(
+    template: &ChatTemplate,
+    messages: &[Message],
+    whole: &str,
+    options: &RenderOptions,
+) -> usize {
+    if !messages.iter().any(says_both) {
+        return 0;
+    }
+    let search = Search::new(template, options, messages, whole);
+    let both = messages.iter().enumerate().filter(|(_, message)| says_both(message));
+    both.filter(|&(index, _)| search.hides_words(index)).count()
 }
 
 /// A rendered conversation, to be compared with others.
@@ -170,13 +244,16 @@ impl<'a> Search<'a> {
             return Some("tool_calls");
         }
         let may_hide_words = message.role == "assistant" && message.calls_tools();
-        if has_words(message) && !may_hide_words && !self.shown.contains(&words_mark(index)) {
-            let words = stand_in(0);
-            if self.is_same_with(index, |message| message.content = words) {
-                return Some("content");
-            }
+        if !may_hide_words && self.hides_words(index) {
+            return Some("content");
         }
         self.hides_name(index).then_some("name")
+    }
+
+    fn hides_words(&self, index: usize) -> bool {
+        let replace = |message: &mut Message| message.content = stand_in(0);
+        let words = has_words(&self.messages[index]) && !self.shown.contains(&words_mark(index));
+        words && self.is_same_with(index, replace)
     }
 
     fn hides_calls(&self, index: usize) -> bool {
@@ -194,6 +271,10 @@ impl<'a> Search<'a> {
         let rename = |message: &mut Message| drop(message.extra.insert("name".into(), stand_in(0).into()));
         self.messages[index].has_name() && !self.shown.contains(&name_mark(index)) && self.is_same_with(index, rename)
     }
+}
+
+fn says_both(message: &Message) -> bool {
+    message.role == "assistant" && message.calls_tools() && has_words(message)
 }
 
 fn has_words(message: &Message) -> bool {

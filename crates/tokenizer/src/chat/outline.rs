@@ -1,5 +1,6 @@
 //! Places of all messages in a rendered conversation, found by rendering it once more with other text.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Message;
@@ -26,6 +27,7 @@ impl Outline {
         }
         let mut replaced = messages.to_vec();
         let mut originals: Vec<(usize, String)> = vec![];
+        let mut seen = BTreeSet::new();
         for (index, message) in replaced.iter_mut().enumerate() {
             replace_each(message, &mut |words| {
                 originals.push((index, words.to_owned()));
@@ -40,13 +42,17 @@ impl Outline {
         let mut rest = whole.strip_prefix(first)?;
         at += first.len();
         while let Some(number) = parts.next() {
-            let (message, original) = originals.get(number.parse::<usize>().ok()?)?;
+            let number = number.parse::<usize>().ok()?;
+            let (message, original) = originals.get(number)?;
             let behind = parts.next()?;
             let shown = [original, original.trim_end(), original.trim_start(), original.trim()].into_iter();
             let mut shown = shown.filter_map(|shown| Some((shown, rest.strip_prefix(shown)?.strip_prefix(behind)?)));
             let (shown, later) = shown.next()?;
             let words = at..at + shown.len();
+            // A tool's answer may repeat the name of the call.
+            let repeats = !seen.insert(number) && messages[*message].calls_tools();
             said[*message] = Some(match said[*message].take() {
+                Some(said) if repeats => said,
                 Some(Range { start, .. }) => start..words.end,
                 None => words.clone(),
             });

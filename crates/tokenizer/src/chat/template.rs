@@ -11,6 +11,7 @@ use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
 use super::arguments::{Arguments, has_unheld_integer};
+use super::content::Content;
 use super::generation::Rendered;
 use super::message::{REASONING, TOOLS, VARIABLES};
 use super::{Message, bounds, clock, generation, json, methods, percent};
@@ -31,6 +32,8 @@ pub struct ChatTemplate {
     variables: Arc<HashSet<String>>,
     /// The form of arguments that it takes, once a call was rendered.
     arguments: Arc<OnceLock<Arguments>>,
+    /// The form of messages' words that it takes, once a conversation was rendered.
+    words: Arc<OnceLock<Content>>,
     /// The file that it was read from.
     origin: Option<Arc<Path>>,
 }
@@ -94,7 +97,8 @@ impl ChatTemplate {
             .map_err(|error| refused(0, format!("no thread to compile it: {error}")))?
             .map_err(|error: Error| refused(error.line().unwrap_or(0), message_of(&error)))?;
         let (source, environment, variables) = (source.into(), Arc::new(environment), Arc::new(variables));
-        Ok(Self { source, environment, marks_generation, variables, arguments: Arc::default(), origin: None })
+        let (arguments, words) = (Arc::default(), Arc::default());
+        Ok(Self { source, environment, marks_generation, variables, arguments, words, origin: None })
     }
 
     /// The same template, known to be from this file.
@@ -175,7 +179,7 @@ impl ChatTemplate {
         }
         let probe = || {
             let options = RenderOptions { continue_final_message: false, tools: None, ..options.clone() };
-            Arguments::of(&|messages| self.render_whole(messages, &options).ok().map(|rendered| rendered.text))
+            Arguments::of(&|messages| Some(self.render_whole(messages, &options).ok()?.text))
         };
         let arguments = *self.arguments.get_or_init(probe);
         Cow::Owned(messages.iter().map(|message| arguments.given_to(message)).collect())
@@ -186,14 +190,28 @@ impl ChatTemplate {
         self.arguments.get() == Some(&Arguments::Objects) && messages.iter().any(has_unheld_integer)
     }
 
+    /// Renders the messages, with their words in the form that the template takes.
     fn render_whole(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TokenizerError> {
+        let probe = || {
+            let options = RenderOptions { add_generation_prompt: false, tools: None, ..options.clone() };
+            Content::of(&|messages, words| Some(self.render_given(messages, words, &options).ok()?.text))
+        };
+        self.render_given(messages, *self.words.get_or_init(probe), options)
+    }
+
+    fn render_given(
+        &self,
+        messages: &[Message],
+        words: Content,
+        options: &RenderOptions,
+    ) -> Result<Rendered, TokenizerError> {
         let mut context = options.variables.clone();
         for (name, token) in [("bos_token", &options.bos_token), ("eos_token", &options.eos_token)] {
             if let Some(token) = token {
                 context.insert(name.to_owned(), token.clone().into());
             }
         }
-        let mut messages: Vec<Json> = messages.iter().map(plain).collect();
+        let mut messages: Vec<Json> = messages.iter().map(|message| plain(message, words)).collect();
         if let Some(Json::Object(first)) = messages.first_mut() {
             first.shift_remove(TOOLS);
             first.shift_remove(VARIABLES);
@@ -240,7 +258,7 @@ const CONTINUE_TAG: &str = "CONTINUE_FINAL_MESSAGE_TAG ";
 const NOW_VARIABLE: &str = "__fireclay_now";
 
 /// The message as templates see it, reasoning under each name they may use, as in `transformers`.
-fn plain(message: &Message) -> Json {
+fn plain(message: &Message, words: Content) -> Json {
     let mut entries = Map::new();
     let reasoning = REASONING.iter().find_map(|&name| message.extra.get(name).filter(|value| !value.is_null()));
     if let Some(reasoning) = reasoning {
@@ -248,7 +266,7 @@ fn plain(message: &Message) -> Json {
     }
     entries.insert("role".to_owned(), message.role.clone().into());
     if !message.no_content {
-        entries.insert("content".to_owned(), message.content.clone().into());
+        entries.insert("content".to_owned(), words.given(&message.content));
     }
     entries.extend(message.extra.clone().into_iter().filter(|(_, value)| !value.is_null()));
     if let Some(reasoning) = reasoning {

@@ -10,9 +10,11 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::Message;
 use super::outline::Outline;
-use super::stand_in::{replace_words, stand_in};
+use super::stand_in::{call_names, replace_said, stand_in};
 
 /// Up to this number of turns, each is found by rendering; of more, an outline finds most.
 const FEW_TURNS: usize = 6;
@@ -26,6 +28,9 @@ pub(super) struct RenderedTurn {
     pub(super) text: Range<usize>,
     /// Number of bytes at the end that spell its end token; 0 if there is none.
     pub(super) end: usize,
+    /// Whether its bytes cannot be told from others': no end is found after its calls, or words of a later message lie
+    /// inside.
+    pub(super) is_torn: bool,
 }
 
 /// Arguments of finding turns.
@@ -37,6 +42,8 @@ pub(super) struct Finder<'a> {
     pub(super) stops: &'a [String],
     /// Opening of a reply, as a shorter conversation shows it.
     pub(super) opening: &'a str,
+    /// What ends an answer where a later message follows, if the last one lacks it; may be empty.
+    pub(super) later_end: &'a str,
     /// Renders another conversation by the same template, with the opening of a reply or without; `None` where the
     /// template refuses it.
     pub(super) render: &'a dyn Fn(&[Message], bool) -> Option<String>,
@@ -91,44 +98,58 @@ impl Finder<'_> {
         let said = outline.said[index].clone()?;
         let before = self.whole.get(from..said.start).filter(|_| !self.opening.is_empty())?;
         let at = before.find(self.opening).filter(|&at| before.rfind(self.opening) == Some(at))?;
+        // The outline has no arguments of calls, which may spell the token that ends the turn.
+        let spells_stop = |calls: &Value| first_of(&calls.to_string(), self.stops).is_some();
+        if self.messages[index].extra.get("tool_calls").is_some_and(spells_stop) {
+            return None;
+        }
         let behind = self.whole.get(said.end..outline.next_words(index).unwrap_or(self.whole.len()))?;
         let (end, token) = first_of(behind, self.stops)?;
         let text = from + at + self.opening.len()..said.end + end + token;
-        Some(RenderedTurn { message: index, text, end: token })
+        Some(RenderedTurn { message: index, text, end: token, is_torn: false })
     }
 
     /// The turn of the message at `index`, which is after the byte `from`.
     fn turn(&self, index: usize, from: usize) -> Option<RenderedTurn> {
-        let turn =
-            |start: usize, end: usize, token: usize| RenderedTurn { message: index, text: start..end, end: token };
+        let turn = |text: Range<usize>, end: usize| RenderedTurn { message: index, text, end, is_torn: false };
+        let message = &self.messages[index];
         let prefix = |end: usize, opened: bool| (self.render)(&self.messages[..end], opened);
         let opened = prefix(index, true);
         let start = opened.as_ref().filter(|opened| self.whole.starts_with(opened.as_str())).map(String::len);
         let after = prefix(index + 1, false).filter(|after| self.whole.starts_with(after.as_str()));
+        let words = message.content.trim();
         if let (Some(start), Some(after)) = (start, &after)
             && let Some((end, token)) = self.single_end(start..after.len())
         {
-            return Some(turn(start.max(from), end, token));
+            let shown = self.whole[start..end].contains(words) || self.said(index).is_some();
+            return shown.then(|| turn(start.max(from)..end, token));
         }
-        let touched = self.touched(index);
-        if start.is_none() && touched.is_none() {
+        let said = self.said(index);
+        if said.is_none() && (start.is_none() || !words.is_empty() || message.calls_tools()) {
             return None;
         }
-        let start = start.unwrap_or_else(|| self.start(index, from, opened.as_deref(), touched.as_ref()));
-        let start = touched.as_ref().map_or(start, |touched| start.min(touched.start)).max(from);
+        let start = start.unwrap_or_else(|| self.start(index, from, opened.as_deref(), said.as_ref()));
+        let start = said.as_ref().map_or(start, |said| start.min(said.start)).max(from);
         let limit = match &after {
             Some(after) => after.len(),
             None => self.next_words(index).unwrap_or(self.whole.len()),
         };
-        // If a tool's answer repeats the name of the call, more than the turn changes.
-        let said = touched.as_ref().map_or(start, |touched| touched.end).min(limit).max(start);
-        let tail = &self.whole[said..limit.max(said)];
-        let (end, token) = match (first_of(tail, self.stops), &after) {
-            (Some((at, length)), _) => (said + at + length, length),
-            (None, Some(_)) => (said + tail.trim_end().len(), 0),
-            (None, None) => (said, 0),
-        };
-        Some(turn(start, end.max(start), token))
+        let said = said.map_or(start, |said| said.end).max(start);
+        let torn = RenderedTurn { is_torn: true, ..turn(start..said, 0) };
+        let Some(tail) = self.whole.get(said..limit) else { return Some(torn) };
+        match first_of(tail, self.stops) {
+            Some((at, length)) => Some(turn(start..said + at + length, length)),
+            None if after.is_none() && message.calls_tools() => Some(torn),
+            None => {
+                let end = if after.is_some() { said + tail.trim_end().len() } else { said };
+                let behind = &self.whole[end..];
+                let space = behind.len() - behind.trim_start().len();
+                if !self.later_end.is_empty() && behind[space..].starts_with(self.later_end) {
+                    return Some(turn(start..end + space + self.later_end.len(), self.later_end.len()));
+                }
+                Some(turn(start..end, 0))
+            }
+        }
     }
 
     /// The end of a turn that has a single end token, followed at most by white space, and that token's length.
@@ -144,6 +165,16 @@ impl Finder<'_> {
         let words = touched.map_or(self.whole.len(), |touched| touched.start);
         // The opening has more than the turn shows, such as `<think>`: the common part opens it.
         let before = (self.render)(&self.messages[..index], false);
+        if let (Some(opened), Some(before)) = (opened, &before)
+            && opened == before
+        {
+            // A template that always opens a reply, also where one follows: what both show opens it.
+            let common = common_prefix(opened, self.whole).min(words);
+            let earlier = (0..index).rev().find_map(|earlier| self.said(earlier));
+            if common >= from && earlier.is_none_or(|earlier| earlier.end <= common) {
+                return common;
+            }
+        }
         if let (Some(opened), Some(before)) = (opened, before)
             && self.whole.starts_with(before.as_str())
         {
@@ -164,14 +195,29 @@ impl Finder<'_> {
 
     /// Offset of the text of the messages after `index`.
     fn next_words(&self, index: usize) -> Option<usize> {
-        (index + 1..self.messages.len()).find_map(|next| Some(self.touched(next)?.start))
+        (index + 1..self.messages.len()).find_map(|next| Some(self.said(next)?.start))
     }
 
-    /// The bytes that change if the message gets other text, calls and reasoning.
-    fn touched(&self, index: usize) -> Option<Range<usize>> {
+    /// The bytes from the first to the last that change if the message gets other text, reasoning and calls.
+    fn said(&self, index: usize) -> Option<Range<usize>> {
+        let words = self.changed(index, &replace_said);
+        if !self.messages[index].calls_tools() {
+            return words;
+        }
+        let names = self.changed(index, &|message, other| call_names(message).for_each(|name| *name = other.into()));
+        // A tool's answer may repeat the name of the call: only its first place is known to be the call's.
+        match (words, names) {
+            (Some(words), Some(names)) => Some(words.start.min(names.start)..words.end),
+            (None, Some(names)) => Some(names.start..names.start),
+            (words, None) => words,
+        }
+    }
+
+    /// The bytes from the first to the last that `replace` changes in the rendered conversation.
+    fn changed(&self, index: usize, replace: &dyn Fn(&mut Message, &str)) -> Option<Range<usize>> {
         let stand_in = (0..u64::MAX).map(stand_in).find(|stand_in| !self.whole.contains(stand_in))?;
         let mut messages = self.messages.to_vec();
-        replace_words(&mut messages[index], &stand_in);
+        replace(&mut messages[index], &stand_in);
         let changed = (self.render)(&messages, false)?;
         if changed == self.whole {
             return None;
@@ -200,7 +246,7 @@ pub(super) fn common_prefix(a: &str, b: &str) -> usize {
 mod tests {
     use std::cell::Cell;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::{ChatTemplate, RenderOptions, Tokenizer};
@@ -253,7 +299,14 @@ mod tests {
         };
         let frame = tokenizer.frame_of(template);
         let stops = tokenizer.stop_tokens(&frame);
-        let finder = Finder { messages, whole: &whole, stops: &stops, opening: &frame.opening, render: &render };
+        let finder = Finder {
+            messages,
+            whole: &whole,
+            stops: &stops,
+            opening: &frame.opening,
+            later_end: &frame.later_end,
+            render: &render,
+        };
         let turns = finder.turns();
         let used = count.get();
         let one_by_one = finder.turns_by(|index, from| finder.turn(index, from));

@@ -10,6 +10,7 @@ mod round_trip;
 mod training;
 mod turns;
 mod ends;
+mod whole_turns;
 mod unknown;
 mod files;
 mod added;

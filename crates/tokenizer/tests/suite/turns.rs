@@ -243,7 +243,9 @@ fn fields_that_neither_the_template_nor_anybody_else_reads_are_told() {
     };
     assert_eq!(unread(&plain()), ["loss", "reasoning_content"]);
     // Reasoning is given under each of its names.
-    assert_eq!(unread(&format!("{}{{# m.thinking #}}", plain())), ["loss"]);
+    assert_eq!(unread(&format!("{}{{{{ messages[-1].thinking }}}}", plain())), ["loss"]);
+    // The word alone shows nothing.
+    assert_eq!(unread(&format!("{}{{# m.thinking #}}thinking", plain())), ["loss", "reasoning_content"]);
 }
 
 #[test]
