@@ -180,7 +180,8 @@ impl Plan {
         };
         let mut peaks = Peaks { device, measured: vec![] };
         let (mut stages, mut heaviest) = (vec![], None::<Heaviest>);
-        for (stage, section) in recipe.stages.iter().filter_map(|&stage| Some((stage, recipe.training_stage(stage)?))) {
+        let training = || recipe.stages.iter().filter_map(|&stage| Some((stage, recipe.training_stage(stage)?)));
+        for (stage, section) in training() {
             let begins_with_model = model.filter(|_| stages.is_empty());
             let (planned, needed) =
                 StagePlan::new(stage.name(), section, &decoder, begins_with_model, |format| peaks.of(format))?;
@@ -191,7 +192,10 @@ impl Plan {
         }
         Ok(Self {
             recipe: recipe.name.clone(),
-            data: stages::describe_data(recipe.shared()),
+            data: stages::describe_data(
+                recipe.shared(),
+                training().map(|(stage, section)| (stage.name(), section.learns_from())),
+            ),
             device: match instruction_set(choice) {
                 Some(name) => format!("{choice} with {name}"),
                 None => choice.to_string(),

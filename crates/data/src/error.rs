@@ -160,6 +160,18 @@ pub enum DataError {
         /// The reader's reason.
         reason: String,
     },
+    /// A folder of examples with several splits of a data set.
+    #[error(
+        "{}: a folder with several splits of a data set: {splits}; give the files of one split, each by its path, or \
+         the folder of one split",
+        path.display()
+    )]
+    Splits {
+        /// The folder.
+        path: PathBuf,
+        /// The splits, each with its first file.
+        splits: String,
+    },
     /// A cargo feature that this build does not have.
     #[error("{what}: built without the `{feature}` feature: build again with --features {feature}")]
     Feature {

@@ -10,6 +10,7 @@ use fireclay_data::{
 use fireclay_tokenizer::Tokenizer;
 
 use super::documents::{as_tokenized, embedded, read_options};
+use super::learns_from::LearnsFrom;
 use super::mixture;
 use crate::recipe::SharedSections;
 use crate::tokenizer_kind::TokenizerKind;
@@ -119,13 +120,62 @@ fn stored_shards(
     Ok(tokenize_splits(train, validation, tokenizer, dir, &options)?)
 }
 
-/// Source of the text, in words.
+/// Sources of the text and the examples that stages learn from, in words. Where they differ, each says for which stages
+/// it is.
 #[must_use]
-pub fn describe_data(recipe: SharedSections) -> String {
+pub fn describe_data<'a>(
+    recipe: SharedSections,
+    stages: impl Iterator<Item = (&'static str, LearnsFrom<'a>)>,
+) -> String {
+    let mut sources: Vec<(String, Vec<&str>)> = vec![];
+    for (stage, learns_from) in stages {
+        let source = match learns_from.files() {
+            [] if learns_from.is_text() => describe_text(recipe),
+            [] => EMBEDDED.into(),
+            files => files.join(", "),
+        };
+        match sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, stages)) => stages.push(stage),
+            None => sources.push((source, vec![stage])),
+        }
+    }
+    match sources.as_slice() {
+        [] => describe_text(recipe),
+        [(only, _)] => only.clone(),
+        several => {
+            let described = several.iter().map(|(source, stages)| format!("{source} ({})", stages.join(", ")));
+            described.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+const EMBEDDED: &str = "the embedded corpus";
+
+fn describe_text(recipe: SharedSections) -> String {
     let paths = recipe.data.paths.join(", ");
     match (paths.is_empty(), recipe.data.with_corpus) {
-        (true, _) => "the embedded corpus".into(),
+        (true, _) => EMBEDDED.into(),
         (false, false) => paths,
-        (false, true) => format!("the embedded corpus and {paths}"),
+        (false, true) => format!("{EMBEDDED} and {paths}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe::Recipe;
+    use crate::stages::Stage;
+
+    #[test]
+    fn the_source_of_each_stage_is_told_where_they_differ() {
+        let mut recipe = Recipe { stages: vec![Stage::Pretrain, Stage::Sft], ..Recipe::default() };
+        let described = |recipe: &Recipe| {
+            let stages = recipe.training().into_iter().map(|(stage, section)| (stage.name(), section.learns_from()));
+            super::describe_data(recipe.shared(), stages.filter(|(name, _)| ["pretrain", "sft"].contains(name)))
+        };
+        assert_eq!(described(&recipe), "the embedded corpus");
+        recipe.sft.data.data = vec!["chats.jsonl".into(), "more/".into()];
+        assert_eq!(described(&recipe), "the embedded corpus (pretrain); chats.jsonl, more/ (sft)");
+        recipe.data.paths = vec!["book.txt".into()];
+        assert_eq!(described(&recipe), "book.txt (pretrain); chats.jsonl, more/ (sft)");
     }
 }

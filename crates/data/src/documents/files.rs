@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::format::{Compression, Format, Known};
-use super::{archive, hub};
+use super::{archive, hub, splits};
 use crate::DataError;
 
 /// Deepest nesting of folders; more is taken for a loop of links.
@@ -77,15 +77,25 @@ impl SourceFiles {
             let skipped = self.skipped - skipped_before;
             return Err(DataError::NothingInFolder { path: path.into(), skipped, known: known.names });
         }
-        Ok(())
+        self.check_splits(path, known, files_before)
+    }
+
+    /// Refuses several splits among the files from `start` on, which lie below `folder`.
+    fn check_splits(&self, folder: &Path, known: Known, start: usize) -> Result<(), DataError> {
+        if !known.is_one_set() {
+            return Ok(());
+        }
+        let names = self.files[start..].iter().map(|file| file.path.strip_prefix(folder).unwrap_or(&file.path));
+        splits::refuse_several(folder, names)
     }
 
     fn add_file(&mut self, path: &Path, known: Known) -> Result<(), DataError> {
         if is_archive(path) {
+            let files_before = self.files.len();
             let found = self.add_archive(path, known)?;
             return match found {
                 0 => Err(DataError::NothingInFolder { path: path.into(), skipped: self.skipped, known: known.names }),
-                _ => Ok(()),
+                _ => self.check_splits(path, known, files_before),
             };
         }
         let Some((format, compression)) = known.format_of(path) else {

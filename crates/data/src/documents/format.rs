@@ -42,6 +42,11 @@ impl Known {
         names: ".jsonl, .json and .yml (each also .gz, .zst, .lz4, .br or in a .zip) and .parquet",
     };
 
+    /// Whether the files of a folder are one set of examples, in which several splits are refused.
+    pub(super) fn is_one_set(self) -> bool {
+        !self.formats.contains(&Format::Text)
+    }
+
     /// Format by a file's name; `None` if the reader does not accept such a file.
     pub(super) fn format_of(self, path: &Path) -> Option<(Format, Compression)> {
         format_of(path).filter(|(format, _)| self.formats.contains(format))

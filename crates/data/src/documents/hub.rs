@@ -83,6 +83,9 @@ pub(super) fn download(address: &str, known: Known) -> Result<Vec<PathBuf>, Data
             reason: format!("no files to read there: supported are {}", known.names),
         });
     }
+    if known.is_one_set() {
+        super::splits::refuse_several(Path::new(address), names.iter().map(Path::new))?;
+    }
     names.iter().map(|file| fetch(file)).collect()
 }
 

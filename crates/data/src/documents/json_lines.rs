@@ -58,8 +58,20 @@ fn explain(path: &Path, line: u64, text: &str, key: &str) -> DataError {
             found: found_instead(&object, key),
         },
         Ok(other) => DataError::Json { path: path.into(), line, reason: format!("found {}", kind(&other)) },
-        Err(error) => json_error(path, line, &error),
+        Err(error) => json_line_error(path, line, text, &error),
     }
+}
+
+/// Error of a line that is not JSON, which may be the first line of a longer value.
+pub(crate) fn json_line_error(path: &Path, line: u64, text: &str, error: &serde_json::Error) -> DataError {
+    let mut failed = json_error(path, line, error);
+    if let DataError::Json { reason, .. } = &mut failed
+        && error.is_eof()
+        && ["[", "{", "[{"].contains(&text.trim())
+    {
+        reason.push_str(" (a list or an object that takes several lines belongs in a file called .json)");
+    }
+    failed
 }
 
 /// Error of a line that is not JSON.

@@ -18,7 +18,10 @@ pub(crate) mod input;
 mod text;
 pub(crate) mod lines;
 pub(crate) mod json_value;
+pub(crate) mod python_json;
 pub(crate) mod json_lines;
+pub(crate) mod foreign;
+mod splits;
 mod hub;
 mod files;
 #[cfg(feature = "parquet")]

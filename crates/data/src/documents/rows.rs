@@ -1,14 +1,18 @@
 //! Rows of `.parquet` files as JSON objects, for readers of examples.
+//!
+//! A column is read whatever it holds, since an example may not need it: bytes that are text are text; times are text,
+//! in UTC where they have a zone; what has no form in JSON has a stand-in ([`foreign`]).
 
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
+use super::foreign::foreign;
 use super::parquet::{check_codecs, check_growth, guarded, unreadable};
 use crate::DataError;
 
@@ -33,7 +37,7 @@ pub(crate) fn for_each_row(
     loop {
         let rows = guarded(path, || match batches.next() {
             None => Ok(None),
-            Some(Ok(batch)) => objects(&batch).map(Some).map_err(failed),
+            Some(Ok(batch)) => Ok(Some(objects(&batch))),
             Some(Err(error)) => Err(failed(error.to_string())),
         })?;
         let Some(rows) = rows else { return Ok(()) };
@@ -44,23 +48,34 @@ pub(crate) fn for_each_row(
     }
 }
 
-fn objects(batch: &RecordBatch) -> Result<Vec<Map<String, Value>>, String> {
+fn objects(batch: &RecordBatch) -> Vec<Map<String, Value>> {
     let schema = batch.schema();
     let mut rows = vec![Map::new(); batch.num_rows()];
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
-        let values = values(column.as_ref()).map_err(|reason| format!("the column `{}`: {reason}", field.name()))?;
-        for (row, value) in rows.iter_mut().zip(values) {
+        for (row, value) in rows.iter_mut().zip(values(column.as_ref())) {
             row.insert(field.name().clone(), value);
         }
     }
-    Ok(rows)
+    rows
 }
 
 /// Each item of a column as JSON.
-fn values(column: &dyn Array) -> Result<Vec<Value>, String> {
-    let with = |kind: &DataType| cast(column, kind).map_err(|error| error.to_string());
-    let given = |index: usize| column.is_valid(index);
-    Ok(match column.data_type() {
+fn values(column: &dyn Array) -> Vec<Value> {
+    values_as_json(column).unwrap_or_else(|| {
+        let what = format!("values of the type {}", column.data_type());
+        stand_ins(column, |_| foreign(&what))
+    })
+}
+
+/// Each item of a column as `stand_in` has it by its index, but for nulls.
+fn stand_ins(column: &dyn Array, stand_in: impl Fn(usize) -> Value) -> Vec<Value> {
+    (0..column.len()).map(|index| if column.is_valid(index) { stand_in(index) } else { Value::Null }).collect()
+}
+
+/// Each item of a column as JSON; `None` if it has no form there.
+fn values_as_json(column: &dyn Array) -> Option<Vec<Value>> {
+    let with = |kind: &DataType| cast(column, kind).ok();
+    Some(match column.data_type() {
         DataType::Null => vec![Value::Null; column.len()],
         DataType::Boolean => column.as_boolean().iter().map(Value::from).collect(),
         kind if kind.is_integer() && *kind != DataType::UInt64 => {
@@ -71,30 +86,44 @@ fn values(column: &dyn Array) -> Result<Vec<Value>, String> {
             with(&DataType::Float64)?.as_primitive::<Float64Type>().iter().map(Value::from).collect()
         }
         DataType::List(_) | DataType::FixedSizeList(..) | DataType::ListView(_) => {
-            list(with(&DataType::LargeList(inner_field(column.data_type())))?.as_ref())?
+            list(with(&DataType::LargeList(inner_field(column.data_type())))?.as_ref())
         }
-        DataType::LargeList(_) => list(column)?,
+        DataType::LargeList(_) => list(column),
         DataType::Struct(fields) => {
             let mut rows: Vec<Map<String, Value>> = vec![Map::new(); column.len()];
             for (field, inner) in fields.iter().zip(column.as_struct().columns()) {
-                for (row, value) in rows.iter_mut().zip(values(inner.as_ref())?) {
+                for (row, value) in rows.iter_mut().zip(values(inner.as_ref())) {
                     if !value.is_null() {
                         row.insert(field.name().clone(), value);
                     }
                 }
             }
             let rows = rows.into_iter().enumerate();
-            rows.map(|(index, row)| if given(index) { Value::Object(row) } else { Value::Null }).collect()
+            rows.map(|(index, row)| if column.is_valid(index) { Value::Object(row) } else { Value::Null }).collect()
         }
         DataType::Binary | DataType::LargeBinary | DataType::FixedSizeBinary(_) | DataType::BinaryView => {
-            return Err("it holds bytes, not text".into());
+            let bytes = with(&DataType::LargeBinary)?;
+            let bytes = bytes.as_binary::<i64>();
+            stand_ins(column, |index| {
+                let text = std::str::from_utf8(bytes.value(index));
+                text.map_or_else(|_| foreign("bytes that are not text"), Value::from)
+            })
+        }
+        DataType::Timestamp(unit, Some(_)) => {
+            // Names of zones are not known here; the numbers are in UTC.
+            let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
+            let in_utc = column.to_data().into_builder().data_type(kind).build().ok()?;
+            texts(&make_array(in_utc))?
         }
         // Text, and types that can be written as text: dates, decimals.
-        _ => {
-            let texts = with(&DataType::LargeUtf8)?;
-            texts.as_string::<i64>().iter().map(|text| text.map_or(Value::Null, Value::from)).collect()
-        }
+        _ => texts(column)?,
     })
+}
+
+/// Each item of a column as text; `None` if it has no form in text.
+fn texts(column: &dyn Array) -> Option<Vec<Value>> {
+    let texts = cast(column, &DataType::LargeUtf8).ok()?;
+    Some(texts.as_string::<i64>().iter().map(|text| text.map_or(Value::Null, Value::from)).collect())
 }
 
 /// The field of a list's items.
@@ -105,9 +134,9 @@ fn inner_field(kind: &DataType) -> std::sync::Arc<arrow::datatypes::Field> {
     }
 }
 
-fn list(column: &dyn Array) -> Result<Vec<Value>, String> {
+fn list(column: &dyn Array) -> Vec<Value> {
     let list = column.as_list::<i64>();
-    let mut items = values(list.values().as_ref())?.into_iter();
+    let mut items = values(list.values().as_ref()).into_iter();
     let offsets = list.value_offsets();
     // The items before the first list of a slice belong to none of it.
     items.by_ref().take(offsets.first().map_or(0, |&first| first as usize)).for_each(drop);
@@ -115,7 +144,7 @@ fn list(column: &dyn Array) -> Result<Vec<Value>, String> {
         let own: Vec<Value> = items.by_ref().take((bounds[1] - bounds[0]) as usize).collect();
         if list.is_valid(index) { Value::Array(own) } else { Value::Null }
     });
-    Ok(lists.collect())
+    lists.collect()
 }
 
 #[cfg(test)]
@@ -256,5 +285,68 @@ mod tests {
             (3, json!({"messages": null, "rank": 3, "score": 2.5})),
         ];
         assert_eq!(rows, expected);
+    }
+
+    /// Times in UTC, of which the second is null.
+    fn times() -> ArrayRef {
+        let times = arrow::array::TimestampMicrosecondArray::from(vec![Some(1_700_000_000_000_000), None]);
+        Arc::new(times.with_timezone("UTC"))
+    }
+
+    #[test]
+    fn a_column_that_no_example_needs_is_read_past_whatever_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let strange: Vec<(&str, ArrayRef)> = vec![
+            ("time", times()),
+            ("zone", Arc::new(arrow::array::TimestampSecondArray::from(vec![0, 1]).with_timezone("Europe/Berlin"))),
+            ("bytes", Arc::new(arrow::array::BinaryArray::from(vec![Some(&b"\xff"[..]), None]))),
+            ("span", Arc::new(arrow::array::DurationSecondArray::from(vec![1, 2]))),
+            ("map", {
+                let mut map = arrow::array::MapBuilder::new(
+                    None,
+                    arrow::array::StringBuilder::new(),
+                    arrow::array::Int32Builder::new(),
+                );
+                map.append(true).unwrap();
+                map.append(false).unwrap();
+                Arc::new(map.finish())
+            }),
+        ];
+        for (name, column) in strange {
+            let columns = vec![("prompt", texts(["Hi", "Bye"])), ("completion", texts(["a", "b"])), (name, column)];
+            let read = crate::examples::read_conversations(&written(folder.path(), columns)).unwrap();
+            assert_eq!(read.examples.len(), 2, "{name}");
+            let ignored: Vec<_> = read.ignored.iter().map(|(what, _)| what.to_owned()).collect();
+            assert_eq!(ignored, [format!("the key `{name}` is ignored")]);
+        }
+        let mut rows = vec![];
+        let path = written(folder.path(), vec![("time", times())]);
+        for_each_row(Path::new(&path[0]), &mut |_, object| {
+            rows.push(Value::Object(object));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(rows, [json!({"time": "2023-11-14T22:13:20Z"}), json!({"time": null})]);
+    }
+
+    #[test]
+    fn bytes_in_the_place_of_text_are_text_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = |second: &'static [u8]| -> ArrayRef {
+            Arc::new(arrow::array::BinaryArray::from(vec![Some(&b"Hi"[..]), Some(second)]))
+        };
+        let columns = |prompt: ArrayRef| vec![("prompt", prompt), ("completion", texts(["a", "b"]))];
+        let read = crate::examples::read_conversations(&written(folder.path(), columns(bytes(b"Bye")))).unwrap();
+        assert_eq!(read.examples[1].messages[0].content, "Bye");
+        let error = crate::examples::read_conversations(&written(folder.path(), columns(bytes(b"\xff")))).unwrap_err();
+        let expected = "a.parquet:2: expected text under `prompt`, found bytes that are not text";
+        assert!(error.to_string().ends_with(expected), "{error}");
+        // An image is skipped, whatever its bytes are; a row without one is learned.
+        let fields: Fields = vec![Field::new("bytes", DataType::Binary, true)].into();
+        let image = arrow::array::BinaryArray::from(vec![None, Some(&b"\xff\xd8"[..])]);
+        let images: ArrayRef = Arc::new(StructArray::new(fields, vec![Arc::new(image)], None));
+        let with_image = [columns(texts(["Hi", "Bye"])), vec![("image", images)]].concat();
+        let read = crate::examples::read_conversations(&written(folder.path(), with_image)).unwrap();
+        assert_eq!((read.examples.len(), read.skips.total()), (1, 1));
     }
 }

@@ -372,3 +372,22 @@ fn what_is_packed_and_damaged_is_named() {
     damaged[41..45].fill(0xff);
     check_error("a.zip", &damaged, &["a.zip/b/story.txt"]);
 }
+
+#[test]
+fn a_folder_of_examples_with_several_splits_is_refused_and_its_files_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let line = "{\"prompt\": \"Hi\", \"completion\": \"Hello\"}\n";
+    let files = ["train.jsonl", "test.jsonl"].map(|name| data.join(name).to_string_lossy().into_owned());
+    for file in &files {
+        std::fs::write(file, line).unwrap();
+    }
+    let path = [folder.path().to_string_lossy().into_owned()];
+    let error = crate::examples::read_conversations(&path).unwrap_err().to_string();
+    let expected = "a folder with several splits of a data set: test (data/test.jsonl), train (data/train.jsonl)";
+    assert!(error.contains(expected) && !error.contains('\n'), "{error}");
+    assert_eq!(crate::examples::read_conversations(&files).unwrap().examples.len(), 2);
+    std::fs::remove_file(&files[1]).unwrap();
+    assert_eq!(crate::examples::read_conversations(&path).unwrap().examples.len(), 1);
+}

@@ -10,7 +10,7 @@ use super::beside::with_beside;
 use super::prompt::{ANSWERED, ASKED, asked, is_null, prompt_under};
 use super::read::{self, Examples};
 use super::record::{LABELS, REASONING, Record};
-use super::{CORPUS, reason, repeated, trees};
+use super::{CORPUS, rating, reason, repeated, trees};
 use crate::DataError;
 use crate::documents::Known;
 use crate::documents::json_lines::kind;
@@ -76,10 +76,13 @@ fn parse(record: &Record, found: &mut Examples<Conversation>) -> Result<(), Data
     }
     let Some(messages) = messages_of(record, found)? else { return Ok(()) };
     let messages = with_beside(record, messages)?;
-    match LABELS.into_iter().find(|key| is_bad(record, key)) {
-        Some(label) => {
+    let judged = LABELS.into_iter().filter_map(|key| Some((key, record.object.get(key)?)));
+    match judged.into_iter().find(|(_, value)| rating::judgement(value) == Some(false)) {
+        Some((label, value)) => {
             record.value(label);
-            found.skips.add(format!("{}, by `{label}`", reason::RATED_BAD), record.origin());
+            // A number may mean something else.
+            let rename = if value.is_number() { "; rename the key if it is no judgement" } else { "" };
+            found.skips.add(format!("{}, by `{label}` {value}{rename}", reason::RATED_BAD), record.origin());
         }
         None => add(record, messages, found),
     }
@@ -161,15 +164,6 @@ fn prompt_and_answer(
     Ok(Some(messages))
 }
 
-/// Whether a judgement says that the answer is bad. A `label` in numbers may be anything.
-fn is_bad(record: &Record, key: &str) -> bool {
-    match record.object.get(key) {
-        Some(Value::Bool(good)) => !good,
-        Some(value) => key != "label" && value.as_f64() == Some(0.0),
-        None => false,
-    }
-}
-
 /// Has an answer inside a prompt carry no loss, unless it says itself whether it does: as in TRL, the completion is
 /// learned.
 fn leave_out(message: &mut Message) {
@@ -189,7 +183,13 @@ fn add(record: &Record, messages: Vec<Message>, found: &mut Examples<Conversatio
     }
     let mut answers = messages.iter().filter(|message| message.role == "assistant").peekable();
     if answers.peek().is_none() {
-        found.skips.add(reason::NO_ANSWER, origin);
+        match messages.iter().find(|message| !KNOWN_ROLES.contains(&message.role.as_str())) {
+            Some(Message { role, .. }) => {
+                let reason = format!("{}; the role {role:?} is not known as the assistant's", reason::NO_ANSWER);
+                found.skips.add(reason, origin);
+            }
+            None => found.skips.add(reason::NO_ANSWER, origin),
+        }
     } else if answers.any(|answer| is_empty(answer) && answer.is_learned()) {
         found.skips.add(reason::EMPTY_ANSWER, origin);
     } else {

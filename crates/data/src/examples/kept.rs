@@ -84,8 +84,13 @@ fn an_example_that_is_switched_off_is_skipped_and_counted() {
     check(&format!(r#"{{"messages": {MESSAGES}, "trainable": 0}}"#), "it is switched off by `trainable`");
     check(&format!(r#"{{"messages": {MESSAGES}, "loss": false}}"#), "it is switched off by `loss`");
     let bad = "the answer is rated as bad, which only KTO learns from, by";
-    check(r#"{"prompt": "Hi", "completion": "x", "label": false}"#, &format!("{bad} `label`"));
-    check(r#"{"prompt": "Hi", "completion": "x", "kto_tag": 0}"#, &format!("{bad} `kto_tag`"));
+    check(r#"{"prompt": "Hi", "completion": "x", "label": false}"#, &format!("{bad} `label` false"));
+    let rename = "; rename the key if it is no judgement";
+    for value in ["0", "0.0", "-1"] {
+        let line = format!(r#"{{"prompt": "Hi", "completion": "x", "label": {value}}}"#);
+        check(&line, &format!("{bad} `label` {value}{rename}"));
+    }
+    check(r#"{"prompt": "Hi", "completion": "x", "kto_tag": 0}"#, &format!("{bad} `kto_tag` 0{rename}"));
     let pairs = "{\"prompt\": \"P\", \"chosen\": \"a\", \"rejected\": \"b\", \"weight\": 0}\n\
                  {\"prompt\": \"P\", \"chosen\": \"a\", \"rejected\": \"b\", \"weight\": 1}\n";
     let read = read_file(read_preferences, "a.jsonl", pairs).unwrap();

@@ -28,6 +28,7 @@ mod openai;
 mod record;
 mod exchange;
 mod calls;
+mod media;
 mod turn;
 mod beside;
 mod human_assistant;
@@ -79,6 +80,7 @@ mod reason {
     pub const MEDIA: &str = "it comes with images, videos or sounds, which are not read";
     pub const OTHER_QUESTION: &str = "an answer begins with another question than the prompt's";
     pub const PYTHON: &str = "messages are written as Python prints them, not as JSON (`json.dumps` writes it)";
+    pub const HALF_CHARACTER: &str = "half of a character, such as `\\ud83d`, which is no text";
     pub const SEVERAL: &str = "an answer of several messages";
 }
 
@@ -95,3 +97,5 @@ mod kept;
 mod pair_forms;
 #[cfg(test)]
 mod spellings;
+#[cfg(test)]
+mod strange;

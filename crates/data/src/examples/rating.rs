@@ -2,6 +2,7 @@
 
 use fireclay_tokenizer::Message;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::beside::with_beside;
 use super::prompt::{self, fault, prompt};
@@ -90,10 +91,19 @@ fn ends_with_answer(messages: &[Message]) -> bool {
     messages.last().is_some_and(|last| last.role == "assistant")
 }
 
-/// The judgement under `label`. Numeric columns have 0 and 1 instead of false and true.
-fn is_good(record: &Record, label: &str) -> Result<bool, DataError> {
-    match record.value(label).and_then(serde_json::Value::as_u64) {
-        Some(label @ (0 | 1)) => Ok(label == 1),
-        _ => record.bool(label),
+/// Whether a value says that an answer is good: true or false, or 1 and 0 or -1 in columns of numbers, which may be
+/// written as 1.0. `None` if it says something else.
+pub(super) fn judgement(value: &Value) -> Option<bool> {
+    match (value, value.as_f64()) {
+        (Value::Bool(good), _) => Some(*good),
+        (_, Some(1.0)) => Some(true),
+        (_, Some(0.0 | -1.0)) => Some(false),
+        _ => None,
     }
+}
+
+/// The judgement under `label`.
+fn is_good(record: &Record, label: &str) -> Result<bool, DataError> {
+    let good = record.value(label).and_then(judgement);
+    good.ok_or_else(|| record.wrong_under(label, "true or false, or 1 and 0 or -1"))
 }

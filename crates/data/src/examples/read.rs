@@ -7,22 +7,20 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::chatterbot;
-use super::record::{Record, is_nothing};
+use super::record::Record;
 use super::skips::Skips;
 use super::turn::MARKS;
-use super::{reason, wrapped};
+use super::{media, reason, wrapped};
 use crate::DataError;
 use crate::documents::input::{self, mark_length, valid_text};
-use crate::documents::json_lines::{json_error, kind};
+use crate::documents::json_lines::{json_error, json_line_error, kind};
 use crate::documents::json_value::{self, Parsed};
 use crate::documents::lines::Lines;
+use crate::documents::python_json;
 use crate::documents::{Format, Known, SourceFile, SourceFiles};
 
 /// The most bytes of one line of JSON.
 const LONGEST_LINE: usize = 256 << 20;
-
-/// Keys of what is seen or heard with an example.
-const MEDIA: [&str; 3] = ["images", "videos", "audios"];
 
 /// Examples of one kind, and the counts of those left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,16 +52,18 @@ pub(super) fn read<T>(
             for key in &record.left_out {
                 of_file.ignored.add(format!("the key `{key}` beside the examples is ignored"), record.origin());
             }
-            if let Some(key) = record.first_of(&MEDIA).filter(|key| !is_nothing(&record.object[*key])) {
-                of_file.skips.add(format!("{}, under `{key}`", reason::MEDIA), record.origin());
-                return Ok(());
-            }
-            if let Some(reason) = switched_off(&record) {
+            if let Some(reason) = media::beside(&record.object).or_else(|| switched_off(&record)) {
                 of_file.skips.add(reason, record.origin());
                 return Ok(());
             }
             let before = of_file.examples.len();
-            parse(&record, &mut of_file)?;
+            let parsed = parse(&record, &mut of_file);
+            if record.fault().is_none()
+                && let Some((key, what)) = record.foreign()
+            {
+                return Err(record.wrong(format!("text under `{key}`"), what));
+            }
+            parsed?;
             if let Some(reason) = record.fault().filter(|_| of_file.examples.len() > before) {
                 of_file.examples.truncate(before);
                 of_file.skips.add(reason, record.origin());
@@ -71,6 +71,9 @@ pub(super) fn read<T>(
             }
             if record.is_rounded() {
                 of_file.ignored.add("a whole number of more than 64 bits is rounded", record.origin());
+            }
+            if record.no_numbers {
+                of_file.ignored.add("NaN or Infinity, which JSON does not have, is read as null", record.origin());
             }
             for key in record.unread() {
                 of_file.ignored.add(format!("the key `{key}` is ignored"), record.origin());
@@ -143,10 +146,21 @@ pub(super) fn for_each_record(
     let text = valid_text(&bytes[mark..], true, &path, 1, mark as u64)?;
     match file.format {
         Format::Json => {
-            let (values, mut left_out) = values(&path, text)?;
+            let repaired;
+            let mut no_numbers = false;
+            let (values, mut left_out) = match values(&path, text) {
+                Ok(values) => values,
+                Err(error) => {
+                    // Halves of characters are found example by example.
+                    repaired = python_json::with_numbers_repaired(text).ok_or(error)?;
+                    no_numbers = true;
+                    values(&path, &repaired)?
+                }
+            };
             for (line, text) in values {
                 let mut record = record(&path, line, text)?;
                 record.left_out = std::mem::take(&mut left_out);
+                record.no_numbers |= std::mem::take(&mut no_numbers);
                 each(record)?;
             }
         }
@@ -185,8 +199,15 @@ pub(super) fn first_record(file: &SourceFile) -> Result<Record, DataError> {
 }
 
 fn record(path: &Arc<Path>, line: u64, text: &str) -> Result<Record, DataError> {
-    let failed = |error: &serde_json::Error| json_error(path, line + error.line().max(1) as u64 - 1, error);
-    let Parsed { value, rounded } = json_value::parse(text).map_err(|error| failed(&error))?;
+    let failed = |error: &serde_json::Error| json_line_error(path, line + error.line().max(1) as u64 - 1, text, error);
+    let (parsed, repaired) = match json_value::parse(text) {
+        Ok(parsed) => (parsed, None),
+        Err(error) => {
+            let repaired = python_json::repaired(text).ok_or_else(|| failed(&error))?;
+            (json_value::parse(&repaired.text).map_err(|_| failed(&error))?, Some(repaired))
+        }
+    };
+    let Parsed { value, rounded } = parsed;
     let object = match value {
         Value::Object(object) => wrapped::row(path, line, object)?,
         // A bare conversation.
@@ -198,8 +219,14 @@ fn record(path: &Arc<Path>, line: u64, text: &str) -> Result<Record, DataError> 
             return Err(DataError::Json { path: path.as_ref().into(), line, reason });
         }
     };
-    let record = Record::new(Arc::clone(path), line, object);
+    let mut record = Record::new(Arc::clone(path), line, object);
     record.report_rounded(rounded);
+    if let Some(repaired) = repaired {
+        record.no_numbers = repaired.numbers;
+        if repaired.halves {
+            record.spoil(reason::HALF_CHARACTER);
+        }
+    }
     Ok(record)
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::openai;
 use crate::DataError;
+use crate::documents::foreign::foreign_in;
 use crate::documents::json_lines::{describe_keys, kind};
 
 /// Keys of a judgement: TRL's, and LLaMA-Factory's.
@@ -29,6 +30,8 @@ pub(super) struct Record {
     fault: RefCell<Option<String>>,
     /// A whole number in it that no value holds.
     rounded: RefCell<Option<String>>,
+    /// Whether something in it was no number of JSON, and is null.
+    pub no_numbers: bool,
     /// Keys of the file that lie beside the list of which this is the first object.
     pub left_out: Vec<String>,
 }
@@ -37,7 +40,7 @@ impl Record {
     pub fn new(path: Arc<Path>, line: u64, object: Map<String, Value>) -> Self {
         let object = openai::flat(lower_case(object));
         let (used, fault, rounded) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { path, line, object, used, fault, rounded, left_out: vec![] }
+        Self { path, line, object, used, fault, rounded, no_numbers: false, left_out: vec![] }
     }
 
     /// Has a number named that had to be rounded.
@@ -83,6 +86,13 @@ impl Record {
         self.object.get(key)
     }
 
+    /// The first key that was read though what lies there has no form in JSON, and what that is.
+    pub fn foreign(&self) -> Option<(&str, &str)> {
+        let used = self.used.borrow();
+        let read = self.object.iter().filter(|(key, _)| used.contains(*key));
+        read.into_iter().find_map(|(key, value)| Some((key.as_str(), foreign_in(value)?)))
+    }
+
     /// Unread keys whose value is not null, false or empty.
     pub fn unread(&self) -> Vec<&str> {
         let used = self.used.borrow();
@@ -114,6 +124,17 @@ impl Record {
     /// [`DataError::Keys`] when there is none.
     pub fn string(&self, key: &str) -> Result<&str, DataError> {
         self.value(key).and_then(Value::as_str).ok_or_else(|| self.wrong_under(key, "a string"))
+    }
+
+    /// The string under `key`, or the number there as it is written.
+    ///
+    /// # Errors
+    /// [`DataError::Keys`] when there is neither.
+    pub fn string_or_number(&self, key: &str) -> Result<String, DataError> {
+        match self.value(key) {
+            Some(Value::Number(number)) => Ok(number.to_string()),
+            _ => self.string(key).map(str::to_owned),
+        }
     }
 
     /// The string under `key`; `None` if there is nothing or null.

@@ -94,10 +94,13 @@ fn parse(record: &Record, found: &mut Examples<Task>) -> Result<(), DataError> {
 }
 
 fn final_number(record: &Record) -> Result<(AnswerCheck, String), DataError> {
-    let answer = record.string("answer")?;
+    let answer = record.string_or_number("answer")?;
+    if record.object["answer"].is_number() {
+        return Ok((AnswerCheck::FinalNumber { value: answer.clone() }, answer));
+    }
     let value = answer.rsplit_once(FINAL_MARK).map(|(_, value)| value.trim());
     match value.filter(|value| DecimalNumber::last_of(value).is_some()) {
-        Some(value) => Ok((AnswerCheck::FinalNumber { value: value.into() }, answer.into())),
+        Some(value) => Ok((AnswerCheck::FinalNumber { value: value.into() }, answer)),
         None => Err(record.wrong("an `answer` that ends with `#### number`", "none (for exact answers say `prompt`)")),
     }
 }
@@ -107,7 +110,7 @@ fn check(record: &Record) -> Result<(AnswerCheck, Option<String>), DataError> {
     match given.as_slice() {
         [] => Ok((AnswerCheck::OPEN, None)),
         ["answer"] => {
-            let text = record.string("answer")?.to_owned();
+            let text = record.string_or_number("answer")?;
             if text.trim().is_empty() {
                 return Err(
                     record.wrong("the right text under `answer`", "none; leave the key out if any answer will do")

@@ -341,7 +341,7 @@ fn ratings_are_thumbs() {
         read_ratings,
         "r.jsonl",
         r#"{"prompt": "Q", "completion": "A", "label": 2}"#,
-        "expected true or false under `label`, found a number",
+        "expected true or false, or 1 and 0 or -1 under `label`, found a number",
     );
 }
 

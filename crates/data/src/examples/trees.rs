@@ -50,6 +50,10 @@ impl TreeNode {
 /// The tree's root; `None` if it was deleted, which is counted.
 fn root(record: &Record, skips: &mut Skips) -> Result<Option<TreeNode>, DataError> {
     record.value("message_tree_id");
+    if record.has("text") && !record.has("prompt") {
+        let found = "a row of one message; use the file of trees that the data set also has (`….trees.jsonl.gz`)";
+        return Err(record.wrong("a whole tree of messages under `prompt`", found));
+    }
     let prompt = record.value("prompt").cloned().unwrap_or_default();
     let root: TreeNode = serde_json::from_value(prompt).map_err(|error| {
         let expected = "under `prompt` a tree of messages with `text`, `role` (prompter or assistant) and `replies`";

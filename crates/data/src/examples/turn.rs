@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::calls::calls;
 use super::record::{Record, is_nothing};
-use super::{exchange, reason};
+use super::{exchange, media, reason};
 use crate::DataError;
 use crate::documents::json_lines::{describe_keys, kind};
 use crate::documents::json_value;
@@ -115,7 +115,8 @@ fn is_whole_message(value: &Value) -> bool {
 fn role(name: &str) -> Option<&'static str> {
     Some(match name.trim().to_lowercase().as_str() {
         "user" | "human" | "prompter" => "user",
-        "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "bot" => "assistant",
+        "assistant" | "gpt" | "chatgpt" | "bing" | "bard" | "model" | "bot" | "ai" | "chatbot" => "assistant",
+        name if name.starts_with("gpt-") => "assistant",
         "system" => "system",
         "developer" => "developer",
         "tool" | "observation" | "function_response" | "tool_response" | "function" | "ipython" => "tool",
@@ -134,6 +135,9 @@ fn message(record: &Record, place: &str, mut object: Map<String, Value>) -> Resu
     {
         object.shift_remove(other);
         object.insert(own.into(), text);
+    }
+    if let Some(reason) = media::in_message(&object, place, own) {
+        record.spoil(reason);
     }
     let mut message = if from { share_gpt(record, place, object)? } else { openai(record, place, object)? };
     read_marks(record, place, &mut message)?;

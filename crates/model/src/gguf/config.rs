@@ -295,6 +295,13 @@ impl Reader<'_> {
                     }
                 }
             }
+            "longrope" if !["rope_factors_long.weight", "rope_freqs.weight"].iter().any(|name| self.has(name)) => {
+                let message = format!(
+                    "{kind_key} is longrope, but the file has no tensors rope_factors_long.weight and \
+                     rope_factors_short.weight; convert the model again"
+                );
+                return Err(self.file.error(message).into());
+            }
             "none" | "linear" | "yarn" | "longrope" => {}
             other => {
                 return Err(self

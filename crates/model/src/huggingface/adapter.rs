@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::patterns::Patterned;
 use super::weights::Checkpoint;
 use super::{config_json, make_folder, read_file, weights, write_json};
 use crate::{Decoder, ModelError};
@@ -70,12 +71,14 @@ pub fn load_adapter(decoder: Decoder, dir: impl AsRef<Path>) -> Result<Decoder, 
     let dir = dir.as_ref();
     let path = dir.join("adapter_config.json");
     let hint = "an adapter is a folder with adapter_config.json and adapter_model.safetensors";
-    let mut lora = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
+    let mut peft = config_json::parse_adapter(&path, &read_file(&path, hint)?)?;
     let mut weights = Checkpoint::open_adapter(dir, decoder.config())?;
-    if lora.targets.is_empty() {
-        lora.targets = weights.adapted_maps()?;
+    if peft.lora.targets.is_empty() {
+        peft.lora.targets = weights.adapted_maps()?;
     }
-    let decoder = decoder.with_adapters(&lora, &mut weights)?;
+    let config = decoder.config().clone();
+    let mut source = Patterned { source: &mut weights, peft: &peft, config };
+    let decoder = decoder.with_adapters(&peft.common(), &mut source)?;
     weights.refuse_unused()?;
     Ok(decoder)
 }

@@ -10,6 +10,7 @@
 
 pub(crate) mod config_json;
 pub(crate) mod names;
+pub(crate) mod patterns;
 pub(crate) mod weights;
 mod score;
 mod adapter;

@@ -89,6 +89,6 @@ fn adapters_in_some_blocks_only_are_named() {
     json["target_modules"] = r".*\.[01]\..*_proj".into();
     fs::write(&path, json.to_string()).expect("written");
     let message = load_adapter(config(3).init(1, &device()), folder.path()).expect_err("a refusal").to_string();
-    assert!(message.contains("in 2 of 3 blocks, as the pattern of target_modules picks them"), "{message}");
+    assert!(message.contains("in 2 of 3 blocks, as target_modules and exclude_modules pick them"), "{message}");
     load_adapter(config(2).init(1, &device()), folder.path()).expect("all blocks");
 }

@@ -104,6 +104,8 @@ fn a_number_that_is_none_or_not_positive_is_refused() {
     files.refused("llama.rope.dimension_count", Entry::U32(2), "the width of a head");
     files.refused("llama.rope.dimension_count", Entry::U32(1 << 20), "the width of a head");
     files.refused("llama.rope.scaling.type", Entry::U32(1), "must be a name");
+    let plain = Files::of("qwen3");
+    plain.refused("qwen3.rope.scaling.type", Entry::Text("longrope".into()), "no tensors rope_factors_long.weight");
     files.refused("llama.rope.scaling.attn_factor", Entry::F32(2.0), "only with yarn or longrope");
 }
 

@@ -360,9 +360,12 @@ fn adapter_files_that_do_not_fit_are_named() {
     check("task_type", "SEQ_CLS".into(), &["task_type is \"SEQ_CLS\""]);
     check("bias", "all".into(), &["bias is \"all\""]);
     check("use_dora", true.into(), &["use_dora = true", "is not supported"]);
-    check("use_rslora", true.into(), &["use_rslora = true"]);
+    check("use_dora", true.into(), &["merge the adapter into its base model with PEFT"]);
+    check("use_rslora", 1.into(), &["use_rslora is 1", "true or false"]);
     check("modules_to_save", serde_json::json!(["lm_head"]), &["modules_to_save"]);
-    check("rank_pattern", serde_json::json!({"q_proj": 4}), &["rank_pattern"]);
+    check("rank_pattern", serde_json::json!({"q_proj": 4}), &["lora_A.weight", "shape"]);
+    check("rank_pattern", serde_json::json!({"q_proj": 0}), &["rank_pattern is 0", "positive whole numbers"]);
+    check("alpha_pattern", serde_json::json!({".*": 4}), &["alpha_pattern has the regular expression \".*\"", "PEFT"]);
     check("init_lora_weights", "pissa".into(), &["init_lora_weights is \"pissa\""]);
     check("target_modules", 3.into(), &["target_modules", "a pattern or a list of strings"]);
     check("target_modules", "".into(), &["target_modules", "a pattern or a list of strings"]);

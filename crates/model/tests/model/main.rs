@@ -5,6 +5,7 @@ mod inference;
 mod segments;
 mod score_model;
 mod lora;
+mod lora_patterns;
 mod frozen;
 mod training;
 mod parity;

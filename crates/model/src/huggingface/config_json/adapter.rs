@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::fields::Fields;
 use crate::config::Family;
 use crate::huggingface::names::{in_block, linear_maps};
+use crate::huggingface::patterns::{ModuleName, PeftConfig};
 use crate::{LoraConfig, ModelError};
 
 /// Keys that do not change the results of trained adapters.
@@ -18,7 +19,7 @@ const INERT: &[&str] = &[
 
 /// Reads the text of an `adapter_config.json`; `path` is for messages. If it names the maps by a pattern, or all of
 /// them by `all-linear`, there are no targets: the tensors tell which maps these were.
-pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, ModelError> {
+pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<PeftConfig, ModelError> {
     let mut fields = Fields::parse(path, bytes)?;
     for (key, expected) in [("peft_type", "LORA"), ("task_type", "CAUSAL_LM"), ("bias", "none")] {
         let found = fields.text(key)?.unwrap_or_else(|| expected.into());
@@ -51,9 +52,45 @@ pub(crate) fn parse_adapter(path: &Path, bytes: &[u8]) -> Result<LoraConfig, Mod
             names.iter().map(|target| in_block(target).to_owned()).collect()
         }
     };
-    let config = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets, weights: None };
-    fields.finish(|key| INERT.contains(&key))?;
-    Ok(config)
+    // What is excluded has no tensors.
+    let excludes = fields.take("exclude_modules").is_some_and(|names| !is_empty(&names));
+    let targets = if excludes { vec![] } else { targets };
+    let lora = LoraConfig { rank: fields.size("r")?, alpha: fields.number("lora_alpha")?, targets, weights: None };
+    let by_root = fields.flag("use_rslora", false)?;
+    let rank = |value: &Value| value.as_u64().filter(|rank| (1..1 << 31).contains(rank)).map(|rank| rank as usize);
+    let ranks = patterns(&mut fields, "rank_pattern", "positive whole numbers", rank)?;
+    let alpha = |value: &Value| value.as_f64().filter(|alpha| *alpha > 0.0 && alpha.is_finite());
+    let alphas = patterns(&mut fields, "alpha_pattern", "positive numbers", alpha)?;
+    let advice = "merge the adapter into its base model with PEFT (merge_and_unload), and use the result";
+    fields.finish_with(|key| INERT.contains(&key), advice)?;
+    Ok(PeftConfig { lora, by_root, ranks, alphas })
+}
+
+/// Whether a value excludes nothing.
+fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// What an object says of modules by their names, or the ends of them.
+fn patterns<T>(
+    fields: &mut Fields,
+    key: &'static str,
+    expected: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<(ModuleName, T)>, ModelError> {
+    let Some(value) = fields.take(key) else { return Ok(vec![]) };
+    let entries = value.as_object().ok_or_else(|| fields.wrong(key, &value, &format!("an object of {expected}")))?;
+    let mut patterns = vec![];
+    for (pattern, value) in entries {
+        let Some(name) = ModuleName::from_pattern(pattern) else {
+            return Err(fields.error(format!(
+                "{key} has the regular expression {pattern:?}, which is not supported; name the modules, or merge the \
+                 adapter into its base model with PEFT (merge_and_unload), and use the result"
+            )));
+        };
+        patterns.push((name, read(value).ok_or_else(|| fields.wrong(key, value, expected))?));
+    }
+    Ok(patterns)
 }
 
 fn no_targets(fields: &Fields) -> ModelError {

@@ -141,6 +141,11 @@ impl<'a> Fields<'a> {
 
     /// Refuses the remaining keys, except those that are inert or switched off (`null`, `false`, empty).
     pub(super) fn finish(self, inert: impl Fn(&str) -> bool) -> Result<(), ModelError> {
+        self.finish_with(inert, "use another model, or remove the key if it does not change the arithmetic")
+    }
+
+    /// [`finish`](Self::finish) with advice of its own.
+    pub(super) fn finish_with(self, inert: impl Fn(&str) -> bool, advice: &str) -> Result<(), ModelError> {
         let off = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
             Value::Array(items) => items.is_empty(),
@@ -153,8 +158,7 @@ impl<'a> Fields<'a> {
         match self.left.iter().find(|(key, value)| !off(value) && !inert(key) && *key != CAUSAL) {
             None => Ok(()),
             Some((key, value)) => Err(self.error(format!(
-                "{}{} = {value} is not supported by this decoder; \
-                 use another model, or remove the key if it does not change the arithmetic",
+                "{}{} = {value} is not supported by this decoder; {advice}",
                 self.prefix,
                 key.escape_debug(),
             ))),

@@ -116,8 +116,8 @@ impl Checkpoint {
         let layers = self.config.layers;
         if let Some((map, count)) = maps.iter().find(|(_, count)| **count < layers) {
             let reason = format!(
-                "it adapts {map} in {count} of {layers} blocks, as the pattern of target_modules picks them, which is \
-                 not supported; use an adapter for all blocks, or merge this one with PEFT"
+                "it adapts {map} in {count} of {layers} blocks, as target_modules and exclude_modules pick them, which \
+                 is not supported; use an adapter for all blocks, or merge this one with PEFT"
             );
             return Err(weights_error(&self.path, reason));
         }
