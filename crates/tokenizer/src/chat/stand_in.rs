@@ -22,13 +22,10 @@ pub(super) fn replace_words(message: &mut Message, words: &str) {
     }
 }
 
-/// Replaces the texts of a message and the arguments of its calls, but not the names of the called functions. Beside
-/// calls, empty words stay empty: a template may show others elsewhere.
+/// Replaces the texts of a message and the arguments of its calls, but not the names of the called functions.
 pub(super) fn replace_said(message: &mut Message, words: &str) {
-    if !message.content.trim().is_empty() || !message.calls_tools() {
-        words.clone_into(&mut message.content);
-        message.no_content = false;
-    }
+    words.clone_into(&mut message.content);
+    message.no_content = false;
     for key in REASONING {
         if let Some(reasoning) = message.extra.get_mut(key).filter(|value| value.is_string()) {
             *reasoning = words.into();

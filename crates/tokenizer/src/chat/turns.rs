@@ -134,7 +134,16 @@ impl Finder<'_> {
             Some(after) => after.len(),
             None => self.next_words(index).unwrap_or(self.whole.len()),
         };
-        let said = said.map_or(start, |said| said.end).max(start);
+        let mut said = said.map_or(start, |said| said.end).max(start);
+        // Beside calls, a template may show words elsewhere; where there are none, that is no part of the turn.
+        if said > limit && words.is_empty() && message.calls_tools() {
+            let keep_empty = |message: &mut Message, words: &str| {
+                let (content, no_content) = (std::mem::take(&mut message.content), message.no_content);
+                replace_said(message, words);
+                (message.content, message.no_content) = (content, no_content);
+            };
+            said = self.changed(index, &keep_empty).map_or(start, |said| said.end).max(start);
+        }
         let torn = RenderedTurn { is_torn: true, ..turn(start..said, 0) };
         let Some(tail) = self.whole.get(said..limit) else { return Some(torn) };
         match first_of(tail, self.stops) {
