@@ -5,7 +5,9 @@ usage: pytorch_train_step.py [--layers 6 --width 384 --heads 6 --context 256 --b
                              [--precision f32|bf16] [--threads N] [--compile] [--device cpu|cuda]
        pytorch_train_step.py --version
 
-Prints one line of JSON: {"tokens_per_s", "peak_bytes", "parameters", "losses"} as `fireclay bench train --json` does, and "version".
+Prints one line of JSON: {"tokens_per_s", "peak_bytes", "parameters", "losses"} as `fireclay bench train --json` does, "version" and "instruction_set":
+the best that PyTorch's own kernels use, to which ATEN_CPU_CAPABILITY=avx2 holds them (ONEDNN_MAX_CPU_ISA=AVX2 and MKL_ENABLE_INSTRUCTIONS=AVX2
+hold its libraries).
 Needs: pip install torch --index-url https://download.pytorch.org/whl/cpu
 
 The decoder has learned positions, layer norm, ReLU, biases, and an untied head without one. AdamW runs with learning rate 1e-3, β .9 and .95,
@@ -162,6 +164,7 @@ def main():
         "parameters": sum(parameter.numel() for parameter in decoder.parameters()),
         "losses": losses,
         "version": torch.__version__,
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
     }
     print(json.dumps(report))
 

@@ -46,6 +46,19 @@ fn data() {
 }
 
 #[test]
+fn instruction_sets() {
+    let ask = |name: &str, expect: &[&str]| {
+        let mut command = fireclay();
+        fail(command.args(["bench", "train", "--steps", "1"]).env("FIRECLAY_ISA", name), 2, expect);
+        fail(fireclay().arg("plan").env("FIRECLAY_ISA", name), 2, expect);
+    };
+    ask("sse9", &["FIRECLAY_ISA: there is no instruction set \"sse9\"", "avx2"]);
+    #[cfg(target_arch = "aarch64")]
+    ask("avx2", &["FIRECLAY_ISA: this CPU has no avx2; the best it has is neon"]);
+    fail(fireclay().args(["bench", "train", "--isa", "sse9"]), 2, &["sse9", "avx2"]);
+}
+
+#[test]
 fn recipe() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

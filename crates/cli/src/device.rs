@@ -35,6 +35,17 @@ pub fn choose(asked: Option<DeviceChoice>) -> Result<(Device, DeviceChoice)> {
     Ok((DeviceChoice::Cpu.open()?, DeviceChoice::Cpu))
 }
 
+/// Limits the CPU kernels to `--isa`, if it is given, and checks what `FIRECLAY_ISA` asks for. No kernel has run yet.
+///
+/// # Errors
+/// When there is no such instruction set, or this CPU does not have it.
+pub fn choose_instruction_set(asked: Option<Isa>) -> Result<()> {
+    if let Some(isa) = asked {
+        return isa.limit().map_err(|error| user(format!("--isa {}: {error}", isa.name())));
+    }
+    Isa::asked().map(drop).map_err(|error| user(format!("FIRECLAY_ISA: {error}")))
+}
+
 /// The instruction set of the CPU kernels, if they are what computes there.
 #[must_use]
 pub fn instruction_set(choice: DeviceChoice) -> Option<&'static str> {

@@ -89,6 +89,9 @@ fn dispatch(cli: Cli) -> u8 {
 }
 
 fn run(command: Command, console: Console) -> Result<()> {
+    if !matches!(command, Command::Bench(_)) {
+        device::choose_instruction_set(None)?;
+    }
     match command {
         Command::Train(args) => commands::train::run(&args, console),
         Command::Plan(args) => commands::plan::run(&args, console),

@@ -1,13 +1,16 @@
 //! The instruction set that the CPU kernels use.
 
+use std::env;
 use std::sync::OnceLock;
 
-/// An instruction set for which kernels are written, the slower ones first.
+use thiserror::Error;
+
+/// An instruction set for which kernels are written, the slower ones first. A CPU that has one has those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
     /// The instructions that every CPU of this architecture has; on 64-bit Arm that includes NEON.
     Portable,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
     /// AVX-512 F, BW, CD, DQ and VL.
     Avx512,
@@ -18,25 +21,102 @@ pub enum Isa {
     Amx,
 }
 
+/// Why kernels cannot use an instruction set.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum IsaError {
+    /// There is none of this name.
+    #[error("there is no instruction set {0:?}; there is {names}", names = names())]
+    Unknown(String),
+    /// The CPU does not have it.
+    #[error("this CPU has no {asked}; the best it has is {best}", asked = asked.name(), best = best.name())]
+    Missing {
+        /// What was asked for.
+        asked: Isa,
+        /// The best that the CPU has.
+        best: Isa,
+    },
+    /// Kernels may have run with another.
+    #[error("kernels use {used} already; choose the instruction set before the first of them runs", used = .0.name())]
+    Late(Isa),
+}
+
+/// The environment variable that limits the instruction set.
+const VARIABLE: &str = "FIRECLAY_ISA";
+
+/// What all kernels of this process use.
+static CHOSEN: OnceLock<Isa> = OnceLock::new();
+
 impl Isa {
-    /// The best one that this CPU and its operating system have. It is detected once.
+    /// Every one with its name.
+    pub const NAMED: [(&'static str, Self); 5] = [
+        (if cfg!(target_arch = "aarch64") { "neon" } else { "portable" }, Self::Portable),
+        ("avx2", Self::Avx2),
+        ("avx512", Self::Avx512),
+        ("avx512-bf16", Self::Avx512Bf16),
+        ("amx", Self::Amx),
+    ];
+
+    /// The one that every kernel of this process uses: what [`limit`](Self::limit) was called with before, else what
+    /// [`asked`](Self::asked) says now. It does not change afterwards.
+    ///
+    /// # Panics
+    /// If the environment asks for what there is not.
     #[must_use]
     pub fn current() -> Self {
+        *CHOSEN.get_or_init(|| Self::asked().unwrap_or_else(|error| panic!("{VARIABLE}: {error}")))
+    }
+
+    /// The one that the environment variable `FIRECLAY_ISA` asks for, by its [name](Self::NAMED); without it the
+    /// [best](Self::best).
+    ///
+    /// # Errors
+    /// When there is none of that name, or this CPU does not have it.
+    pub fn asked() -> Result<Self, IsaError> {
+        match env::var_os(VARIABLE).filter(|name| !name.is_empty()) {
+            Some(name) => Self::named(&name.to_string_lossy())?.available(),
+            None => Ok(Self::best()),
+        }
+    }
+
+    /// Limits all kernels of this process to this one, before any of them has run.
+    ///
+    /// # Errors
+    /// When this CPU does not have it, or kernels use another already.
+    pub fn limit(self) -> Result<(), IsaError> {
+        self.available()?;
+        match *CHOSEN.get_or_init(|| self) {
+            chosen if chosen == self => Ok(()),
+            chosen => Err(IsaError::Late(chosen)),
+        }
+    }
+
+    /// The best one that this CPU and its operating system have. It is detected once.
+    #[must_use]
+    pub fn best() -> Self {
         static DETECTED: OnceLock<Isa> = OnceLock::new();
         *DETECTED.get_or_init(detect)
+    }
+
+    /// Those that this CPU has, the slower ones first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMED.into_iter().map(|(_, isa)| isa).filter(|&isa| isa <= Self::best())
+    }
+
+    /// The one of a name.
+    fn named(name: &str) -> Result<Self, IsaError> {
+        let found = Self::NAMED.into_iter().chain([("portable", Self::Portable)]).find(|(known, _)| *known == name);
+        found.map(|(_, isa)| isa).ok_or_else(|| IsaError::Unknown(name.into()))
+    }
+
+    fn available(self) -> Result<Self, IsaError> {
+        let best = Self::best();
+        if self <= best { Ok(self) } else { Err(IsaError::Missing { asked: self, best }) }
     }
 
     /// Its name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Portable if cfg!(target_arch = "aarch64") => "neon",
-            Self::Portable => "portable",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-            Self::Avx512Bf16 => "avx512-bf16",
-            Self::Amx => "amx",
-        }
+        Self::NAMED[self as usize].0
     }
 
     /// Whether it has bf16 products.
@@ -46,15 +126,8 @@ impl Isa {
     }
 }
 
-/// Whether bf16 products are faster than f32 products on this CPU, by measurements (docs/benchmarks.md): with AMX they
-/// are, and with AVX512-BF16 on AMD CPUs, but not on Intel CPUs.
-#[cfg(feature = "flex")]
-pub(crate) fn bf16_is_faster() -> bool {
-    match Isa::current() {
-        Isa::Amx => true,
-        Isa::Avx512Bf16 => !is_intel(),
-        _ => false,
-    }
+fn names() -> String {
+    Isa::NAMED.map(|(name, _)| name).join(", ")
 }
 
 /// Whether products of bf16 vectors are faster than products of f32 vectors: on AMD's CPUs that have them, but not on
@@ -67,7 +140,9 @@ pub(crate) fn has_fast_bf16_vectors() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Isa {
-    if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
+    let has_avx2 =
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+    if !has_avx2 {
         return Isa::Portable;
     }
     let has_avx512 = is_x86_feature_detected!("avx512f")
@@ -131,7 +206,39 @@ fn is_intel() -> bool {
     [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
 }
 
-#[cfg(all(not(target_arch = "x86_64"), feature = "flex"))]
-fn is_intel() -> bool {
-    false
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_name_and_what_is_none_is_refused() {
+        for (name, isa) in Isa::NAMED {
+            assert_eq!((isa.name(), Isa::named(name)), (name, Ok(isa)));
+        }
+        assert_eq!(Isa::named("portable"), Ok(Isa::Portable));
+        let message = Isa::named("sse9").unwrap_err().to_string();
+        assert!(message.starts_with("there is no instruction set \"sse9\"; there is "), "{message}");
+        assert!(message.ends_with("avx2, avx512, avx512-bf16, amx"), "{message}");
+    }
+
+    #[test]
+    fn a_cpu_has_those_below_its_best() {
+        let all: Vec<Isa> = Isa::all().collect();
+        assert!(all.contains(&Isa::Portable) && all.last() == Some(&Isa::best()) && all.is_sorted());
+        let missing = Isa::NAMED.map(|(_, isa)| isa).into_iter().find(|isa| !all.contains(isa));
+        if let Some(asked) = missing {
+            assert_eq!(asked.limit(), Err(IsaError::Missing { asked, best: Isa::best() }));
+        }
+    }
+
+    #[test]
+    fn there_is_one_in_a_process() {
+        let current = Isa::current();
+        assert_eq!(current.limit(), Ok(()));
+        if let Some(other) = Isa::all().find(|&isa| isa != current) {
+            assert_eq!(other.limit(), Err(IsaError::Late(current)));
+            let message = IsaError::Late(current).to_string();
+            assert!(message.contains(&format!("use {} already", current.name())), "{message}");
+        }
+    }
 }

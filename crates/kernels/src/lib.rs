@@ -6,8 +6,10 @@
 //! multiplies matrices, `simd` has functions on vectors of numbers, `optimizer` the arithmetic of updates, and `bench`
 //! measures each kernel beside its reference.
 //!
+//! Every kernel uses one instruction set, [`Isa::current`]: the best that the CPU has, or a lower one.
+//!
 //! A result does not depend on the number of threads. For products by the `gemm` crate, on CPUs for which `product` has
-//! no kernel, this is tested but not guaranteed.
+//! no kernel, this is tested but not guaranteed. f32 products have the same bits with AVX2 and AVX-512.
 
 pub mod activation;
 pub mod add;
@@ -17,6 +19,7 @@ pub mod bench;
 mod chain;
 pub mod cross_entropy;
 pub mod embedding;
+mod fastest;
 pub mod head;
 #[cfg(feature = "flex")]
 mod host;
@@ -38,8 +41,9 @@ pub use add::add;
 pub use attention::{attention, softcapped_attention};
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
+pub use fastest::fastest_precision;
 pub use head::Head;
-pub use isa::Isa;
+pub use isa::{Isa, IsaError};
 pub use linear::{BlockWeight, StoredWeight, WeightStorage, linear, linears};
 pub use log_probabilities::{LogProbabilities, log_probabilities};
 pub use norm::{add_norm, norm, norm_rotary};

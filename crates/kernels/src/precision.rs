@@ -1,6 +1,6 @@
 //! The number format of matrix products.
 
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Number format of the matrix products. Weights, gradients, norms, softmax and residuals are f32 either way.
@@ -17,19 +17,6 @@ pub enum Precision {
 impl Precision {
     /// Every format with its name in recipes and flags.
     pub const NAMED: [(&'static str, Self); 2] = [("f32", Self::F32), ("bf16", Self::Bf16)];
-
-    /// The format in which this machine's CPU trains fastest, by measurements (docs/benchmarks.md): bf16 with AMX, and
-    /// on AMD CPUs with AVX512-BF16; f32 on Intel CPUs without AMX, where the same instructions are slower than f32.
-    /// f32 on any other device, for which there are no measurements here.
-    #[must_use]
-    pub fn fastest(device: &Device) -> Self {
-        #[cfg(feature = "flex")]
-        if *device == Device::flex() && crate::isa::bf16_is_faster() {
-            return Self::Bf16;
-        }
-        let _ = device;
-        Self::F32
-    }
 
     /// Rounds an operand of a matrix product to this format.
     #[must_use]

@@ -6,14 +6,38 @@
 
 use pulp::{Arch, NullaryFnOnce};
 
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
+
 /// Number of lanes processed together: one AVX-512 register, two of AVX2, four of NEON.
 pub const LANES: usize = 16;
 
-/// Runs `op` compiled for the best instruction set of this CPU. The closure, and what it calls, has to be
+/// Runs `op` compiled for the [instruction set](crate::Isa::current) of this process. The closure, and what it calls, has to be
 /// `#[inline(always)]`.
 #[inline]
 pub fn vectorize<R>(op: impl FnMut() -> R) -> R {
-    Arch::new().dispatch(Inlined(op))
+    arch().dispatch(Inlined(op))
+}
+
+/// The vectors of the instruction set that kernels use.
+#[inline]
+pub(crate) fn arch() -> Arch {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static CHOSEN: std::sync::OnceLock<Arch> = std::sync::OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let avx512 = || pulp::x86::V4::try_new().map(Arch::V4);
+            let avx2 = || pulp::x86::V3::try_new().map(Arch::V3);
+            match Isa::current() {
+                Isa::Portable => None,
+                Isa::Avx2 => avx2(),
+                _ => avx512().or_else(avx2),
+            }
+            .unwrap_or(Arch::Scalar)
+        })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    Arch::new()
 }
 
 /// A closure that is called through `FnMut`, so that it is inlined; `FnOnce` would call it through a shim that is not.

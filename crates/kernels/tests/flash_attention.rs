@@ -3,6 +3,8 @@
 #![cfg(feature = "flex")]
 #![expect(clippy::many_single_char_names, reason = "the names of the papers")]
 
+mod levels;
+
 use fireclay_kernels::attention::flash::{ForwardPass, Gradients, Heads, KeyMask, Shape, backward, forward};
 
 /// The formula, one score at a time. q `[B, H, T, K]`, k and v `[B, KV, S, K]` → y `[B, T, H, K]`, lse `[B, H, T]`.
@@ -304,4 +306,9 @@ fn results_do_not_depend_on_the_number_of_threads() {
     };
     assert_eq!(run(1), run(2));
     assert_eq!(run(1), run(5));
+}
+
+#[test]
+fn every_instruction_set_of_this_cpu_agrees_too() {
+    levels::run_others();
 }

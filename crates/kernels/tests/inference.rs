@@ -1,6 +1,8 @@
 //! Kernels for inference: against their references, and that a row's result depends on no other row, to the last bit.
 #![cfg(feature = "flex")]
 
+mod levels;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -319,4 +321,9 @@ fn a_text_reads_what_another_writes_in_the_same_step() {
     let both = host(pages.attend(qkv, &texts, None, Precision::F32));
     assert_eq!(bits(&both[..alone.len()]), bits(&alone));
     assert_eq!(bits(&both[alone.len()..]), bits(&alone[32 * 64..]));
+}
+
+#[test]
+fn every_instruction_set_of_this_cpu_agrees_too() {
+    levels::run_others();
 }

@@ -2,6 +2,8 @@
 //! `flex` that is kernel against burn's operations.
 #![cfg(feature = "flex")]
 
+mod levels;
+
 use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -422,4 +424,9 @@ fn attentions() {
             },
         );
     }
+}
+
+#[test]
+fn every_instruction_set_of_this_cpu_agrees_too() {
+    levels::run_others();
 }

@@ -10,7 +10,7 @@ use crate::attention::{Attention, AttentionContext};
 use crate::cache::Past;
 use crate::config::Residual;
 use crate::feed_forward::FeedForward;
-use crate::linear::Linear;
+use crate::linear::{Linear, WeightStorage};
 use crate::norm::Norm;
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`; or as [`Variant`](crate::config::Variant) changes it.
@@ -34,6 +34,12 @@ pub struct Block {
 }
 
 impl Block {
+    /// The block with its matrices in another format, for inference.
+    #[must_use]
+    pub(crate) fn stored(self, format: WeightStorage) -> Self {
+        Self { attention: self.attention.stored(format), feed_forward: self.feed_forward.stored(format), ..self }
+    }
+
     /// # Shapes
     /// `[N, D]` → `[N, D]`; `past` holds the tokens before them.
     pub(crate) fn forward(&self, x_nd: Tensor<2>, context: &AttentionContext, past: Past) -> Tensor<2> {

@@ -1,15 +1,18 @@
 //! A decoder for inference alone: [`InferenceDecoder`].
 
+use std::path::Path;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use fireclay_kernels::LogProbabilities;
 use fireclay_kernels::attention::paged::Text;
 
-use crate::block::Block;
+use crate::ModelError;
 use crate::cache::{Cache, PagedCache};
 use crate::config::DecoderConfig;
 use crate::decoder::Decoder;
+use crate::huggingface::{adapter_base, load, load_for};
+use crate::init::Purpose;
 use crate::linear::{Linear, Precision, WeightStorage};
-use crate::weight::Weight;
 
 /// A [`Decoder`] whose linear maps, including the head, are stored in the layout that inference reads. It can be
 /// neither trained nor saved.
@@ -48,28 +51,36 @@ impl InferenceDecoder {
     #[must_use]
     pub fn new(decoder: Decoder, format: WeightStorage) -> Self {
         assert!(!decoder.device().is_autodiff(), "inference takes a decoder without gradients: decoder.valid()");
-        let cache_precision = match format {
-            WeightStorage::F32 => Precision::F32,
-            WeightStorage::Bf16 | WeightStorage::Int8 | WeightStorage::Int4 => Precision::Bf16,
-        };
+        let cache_precision = cache_precision(format);
         let (mut decoder, format) = match (format, decoder.precision) {
             (WeightStorage::F32, Precision::F32) => (decoder, WeightStorage::F32),
             (WeightStorage::F32, Precision::Bf16) => (decoder, WeightStorage::Bf16),
             (format, _) => (decoder.merged(), format),
         };
         let head = decoder.head.take();
-        let head = head.unwrap_or_else(|| match &decoder.token_embedding {
-            Weight::Stored(stored) => Linear::of_weight(Weight::Stored(stored.clone()), None),
-            Weight::Trained(embedding) => Linear::new(embedding.val().transpose(), None),
-        });
+        let head = head.unwrap_or_else(|| Linear::tied_to(&decoder.token_embedding));
         decoder.head = Some(head.stored(format));
-        let stored = |block: Block| Block {
-            attention: block.attention.stored(format),
-            feed_forward: block.feed_forward.stored(format),
-            ..block
-        };
-        decoder.blocks = decoder.blocks.into_iter().map(stored).collect();
+        decoder.blocks = decoder.blocks.into_iter().map(|block| block.stored(format)).collect();
         Self { decoder, cache_precision }
+    }
+
+    /// Reads a decoder as [`load`](crate::load) does and converts its weights as [`new`](Self::new) does, block by
+    /// block: the peak is the converted decoder plus its largest block in f32. A folder of adapters is merged in f32
+    /// first.
+    ///
+    /// # Errors
+    /// As [`load`](crate::load).
+    ///
+    /// # Panics
+    /// When the device tracks gradients.
+    pub fn load(dir: impl AsRef<Path>, device: &Device, format: WeightStorage) -> Result<Self, ModelError> {
+        assert!(!device.is_autodiff(), "inference takes a device without gradients");
+        let dir = dir.as_ref();
+        if adapter_base(dir)?.is_some() {
+            return Ok(Self::new(load(dir, device)?, format));
+        }
+        let decoder = load_for(dir, device, Purpose::Inference(format))?;
+        Ok(Self { decoder, cache_precision: cache_precision(format) })
     }
 
     /// Format of the keys and values in pages.
@@ -151,5 +162,13 @@ impl InferenceDecoder {
     #[must_use]
     pub fn log_probabilities(&self, hidden_nd: Tensor<2>, ids: Vec<u32>, temperature: f64) -> LogProbabilities {
         self.decoder.log_probabilities(hidden_nd, ids, temperature)
+    }
+}
+
+/// Format of keys and values beside weights of a format.
+fn cache_precision(format: WeightStorage) -> Precision {
+    match format {
+        WeightStorage::F32 => Precision::F32,
+        WeightStorage::Bf16 | WeightStorage::Int8 | WeightStorage::Int4 => Precision::Bf16,
     }
 }

@@ -48,6 +48,17 @@ impl<S: WeightSource> WeightSource for Rounded<'_, S> {
     }
 }
 
+/// What a decoder is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Training: every weight is a parameter.
+    Training,
+    /// Training adapters: embedding and matrices are frozen in a format; `None` keeps that of the source.
+    Adapters(Option<WeightStorage>),
+    /// Inference alone: head and blocks are converted one after another, so that few of them are in f32 at a time.
+    Inference(WeightStorage),
+}
+
 /// The token embedding's name.
 pub(crate) const EMBEDDING: &str = "token_embedding";
 
@@ -65,7 +76,8 @@ impl DecoderConfig {
         if let Err(error) = self.validate() {
             panic!("{error}");
         }
-        build(self, &mut FreshWeights { config: self, seed }, device).expect("fresh weights have every shape")
+        let source = &mut FreshWeights { config: self, seed };
+        build(self, source, device, Purpose::Training).expect("fresh weights have every shape")
     }
 }
 
@@ -74,37 +86,59 @@ pub(crate) fn build(
     config: &DecoderConfig,
     source: &mut impl WeightSource,
     device: &Device,
+    purpose: Purpose,
 ) -> Result<Decoder, ModelError> {
-    let mut builder = Builder { config, source, device };
-    let width = config.width;
-    Ok(Decoder {
-        token_embedding: builder.weight(EMBEDDING, [config.vocab_size, width])?,
-        position_embedding: match config.position {
-            PositionEncoding::Learned => {
-                Some(Param::from_tensor(builder.tensor("position_embedding", [config.context, width])?))
-            }
-            _ => None,
-        },
-        blocks: (0..config.layers).map(|layer| builder.block(layer)).collect::<Result<_, _>>()?,
-        norm: builder.norm("norm")?,
-        head: match config.tied_head {
-            true => None,
-            false => Some(builder.linear("head", [width, config.vocab_size], false)?),
-        },
-        config: config.clone(),
-        precision: Precision::F32,
-        checkpoints: None,
-        lora: None,
-    })
+    match purpose {
+        Purpose::Adapters(Some(format)) if format != WeightStorage::F32 => {
+            Builder { config, source: &mut Rounded { source, format }, device, inference: None }.decoder()
+        }
+        Purpose::Training | Purpose::Adapters(_) => Builder { config, source, device, inference: None }.decoder(),
+        Purpose::Inference(format) => Builder { config, source, device, inference: Some(format) }.decoder(),
+    }
 }
 
 struct Builder<'a, S> {
     config: &'a DecoderConfig,
     source: &'a mut S,
     device: &'a Device,
+    /// The format of matrices, where the decoder is for inference alone.
+    inference: Option<WeightStorage>,
 }
 
 impl<S: WeightSource> Builder<'_, S> {
+    fn decoder(&mut self) -> Result<Decoder, ModelError> {
+        let c = self.config;
+        let token_embedding = self.weight(EMBEDDING, [c.vocab_size, c.width])?;
+        // Before the blocks, because making it takes the most memory.
+        let head = match (c.tied_head, self.inference) {
+            (true, None) => None,
+            (true, Some(format)) => Some(Linear::tied_to(&token_embedding).stored(format)),
+            (false, inference) => {
+                let head = self.linear("head", [c.width, c.vocab_size], false)?;
+                Some(match inference {
+                    Some(format) => head.stored(format),
+                    None => head,
+                })
+            }
+        };
+        Ok(Decoder {
+            token_embedding,
+            position_embedding: match c.position {
+                PositionEncoding::Learned => {
+                    Some(Param::from_tensor(self.tensor("position_embedding", [c.context, c.width])?))
+                }
+                _ => None,
+            },
+            blocks: (0..c.layers).map(|layer| self.block(layer)).collect::<Result<_, _>>()?,
+            norm: self.norm("norm")?,
+            head,
+            config: c.clone(),
+            precision: Precision::F32,
+            checkpoints: None,
+            lora: None,
+        })
+    }
+
     fn tensor<const R: usize>(&mut self, name: &str, shape: [usize; R]) -> Result<Tensor<R>, ModelError> {
         let numbers = self.source.numbers(name, &shape)?;
         Ok(Tensor::from_data(TensorData::new(numbers, shape), self.device))
@@ -119,7 +153,7 @@ impl<S: WeightSource> Builder<'_, S> {
             true => self.norm(&format!("{at}.{name}")).map(Some),
             false => Ok(None),
         };
-        Ok(Block {
+        let block = Block {
             attention_norm: norm(before, "attention_norm")?,
             attention_post_norm: norm(after, "attention_post_norm")?,
             feed_forward_norm: norm(of_its_own, "feed_forward_norm")?,
@@ -131,6 +165,10 @@ impl<S: WeightSource> Builder<'_, S> {
                 1.0 => None,
                 multiplier => Some(multiplier),
             },
+        };
+        Ok(match self.inference {
+            Some(format) => block.stored(format),
+            None => block,
         })
     }
 

@@ -31,6 +31,15 @@ impl Linear {
         Self { weight, bias: bias.map(Param::from_tensor), lora: None }
     }
 
+    /// The head that shares the weight of the token embedding.
+    #[must_use]
+    pub(crate) fn tied_to(embedding: &Weight) -> Self {
+        match embedding {
+            Weight::Stored(stored) => Self::of_weight(Weight::Stored(stored.clone()), None),
+            Weight::Trained(embedding) => Self::new(embedding.val().transpose(), None),
+        }
+    }
+
     /// Inputs and outputs.
     #[must_use]
     pub(crate) fn dims(&self) -> [usize; 2] {

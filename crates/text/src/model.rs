@@ -34,7 +34,7 @@ impl TextModel {
     /// When there is no model, or one of its files is damaged.
     pub fn load(dir: PathBuf, device: &Device, weights: WeightStorage) -> Result<Self, TextError> {
         let tokenizer = tokenizer_near(&dir)?;
-        let decoder = InferenceDecoder::new(fireclay_model::load(&dir, device)?, weights);
+        let decoder = InferenceDecoder::load(&dir, device, weights)?;
         tracing::debug!("{}: {} parameters", dir.display(), decoder.config().num_params());
         Ok(Self { decoder, tokenizer, dir })
     }

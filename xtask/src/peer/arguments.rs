@@ -18,6 +18,14 @@ const SHAPES: [(&str, [usize; 6]); 3] = [
     ("gpt2", [12, 768, 12, 512, 4, 50257]),
 ];
 
+/// Instruction sets to which either side can be held, with what holds oneDNN, MKL and `PyTorch`'s own kernels to them.
+const INSTRUCTION_SETS: [(&str, [(&str, &str); 3]); 2] =
+    [("avx2", held("avx2", "AVX2", "AVX2")), ("avx512", held("avx512", "AVX512_CORE", "AVX512"))];
+
+const fn held(aten: &'static str, onednn: &'static str, mkl: &'static str) -> [(&'static str, &'static str); 3] {
+    [("ATEN_CPU_CAPABILITY", aten), ("ONEDNN_MAX_CPU_ISA", onednn), ("MKL_ENABLE_INSTRUCTIONS", mkl)]
+}
+
 /// Whether the peer compiles its model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Compile {
@@ -44,6 +52,8 @@ pub struct Arguments {
     pub threads: usize,
     /// Runs of each side.
     pub rounds: usize,
+    /// The instruction set to which either side is held; `None`: each one's choice.
+    pub isa: Option<&'static str>,
     /// Whether the peer compiles.
     pub compile: Compile,
     /// The interpreter.
@@ -73,6 +83,7 @@ impl Arguments {
                 }
                 "--steps" => result.steps = number(flag, &value()?, 4)?,
                 "--precision" => result.precision = one_of(flag, &value()?, ["f32", "bf16"])?,
+                "--isa" => result.isa = Some(one_of(flag, &value()?, INSTRUCTION_SETS.map(|(name, _)| name))?),
                 "--threads" => result.threads = number(flag, &value()?, 1)?,
                 "--rounds" => result.rounds = number(flag, &value()?, 1)?,
                 "--python" => result.python = value()?,
@@ -103,6 +114,12 @@ impl Arguments {
         let numbers = numbers.flat_map(|(name, number)| [format!("--{name}"), number.to_string()]);
         numbers.chain(["--precision".into(), self.precision.into()]).collect()
     }
+
+    /// The variables that hold the peer to the instruction set.
+    pub fn environment_of_peer(&self) -> Vec<(&'static str, &'static str)> {
+        let held = INSTRUCTION_SETS.into_iter().find(|(name, _)| Some(*name) == self.isa);
+        held.map_or_else(Vec::new, |(_, variables)| variables.to_vec())
+    }
 }
 
 impl Default for Arguments {
@@ -115,6 +132,7 @@ impl Default for Arguments {
             precision: "f32",
             threads: thread::available_parallelism().map_or(1, NonZero::get),
             rounds: 3,
+            isa: None,
             compile: Compile::IfItWorks,
             python: "python3".into(),
             json: false,
@@ -160,8 +178,7 @@ mod tests {
 
     #[test]
     fn everything_can_be_asked_for() {
-        let words =
-            "--peer pytorch --shape gpt2 --precision bf16 --threads 3 --rounds 5 --steps 6 --compile --python p --json";
+        let words = "--peer pytorch --shape gpt2 --precision bf16 --threads 3 --rounds 5 --steps 6 --isa avx2 --compile --python p --json";
         let expected = Arguments {
             shape: "gpt2",
             numbers: SHAPES[2].1,
@@ -169,11 +186,14 @@ mod tests {
             precision: "bf16",
             threads: 3,
             rounds: 5,
+            isa: Some("avx2"),
             compile: Compile::Must,
             python: "p".into(),
             json: true,
         };
         assert_eq!(parse(words).unwrap(), expected);
+        assert!(expected.environment_of_peer().contains(&("ONEDNN_MAX_CPU_ISA", "AVX2")));
+        assert_eq!(Arguments::default().environment_of_peer(), []);
         assert_eq!(parse("--peer pytorch --no-compile").unwrap().compile, Compile::Never);
     }
 
@@ -183,6 +203,7 @@ mod tests {
             ("--peer tensorflow", "--peer tensorflow: there is pytorch"),
             ("--peer pytorch --shape huge", "--shape huge: there is small, medium, gpt2"),
             ("--peer pytorch --precision f16", "--precision f16: there is f32, bf16"),
+            ("--peer pytorch --isa sse2", "--isa sse2: there is avx2, avx512"),
             ("--peer pytorch --rounds", "--rounds needs a value"),
             ("--peer pytorch --threads 0", "--threads 0: give a whole number from 1"),
             ("--peer pytorch --steps 3", "--steps 3: give a whole number from 4"),

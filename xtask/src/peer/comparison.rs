@@ -40,6 +40,11 @@ impl Side {
         self.runs.iter().map(|run| run.peak_bytes).max().unwrap_or(0)
     }
 
+    /// The instruction set that it used, if it says so.
+    fn instruction_set(&self) -> Option<&str> {
+        self.runs.last()?.instruction_set.as_deref()
+    }
+
     fn losses(&self) -> &[f64] {
         self.runs.last().map_or(&[], |run| &run.losses)
     }
@@ -79,7 +84,7 @@ impl<'a> Comparison<'a> {
         let mut text = format!(
             "{}: {layers} layers, width {width}, {heads} heads, context {context}, batch {batch}, vocabulary {vocab}: \
              {} parameters\n\
-             {}, threads {}, rounds {}, steps {}, PyTorch {}\n\n",
+             {}, threads {}, rounds {}, steps {}, PyTorch {}\n{}\n",
             a.shape,
             grouped(self.ours.runs[0].parameters as f64),
             a.precision,
@@ -87,6 +92,7 @@ impl<'a> Comparison<'a> {
             a.rounds,
             a.steps,
             self.version,
+            self.instruction_sets(),
         );
         text += "                   tokens/s  peak memory   last loss   fireclay / it\n";
         for side in std::iter::once(self.ours).chain(self.modes) {
@@ -98,6 +104,14 @@ impl<'a> Comparison<'a> {
             let _ = write!(text, ", with {}, the faster of its modes", self.peer.name);
         }
         text + &self.warning()
+    }
+
+    /// What each side says of the CPU that it used, as a line.
+    fn instruction_sets(&self) -> String {
+        let sides = [("fireclay", self.ours), ("PyTorch", self.peer)];
+        let said = sides.iter().filter_map(|(name, side)| Some(format!("{name} {}", side.instruction_set()?)));
+        let said = said.collect::<Vec<_>>().join(", ");
+        if said.is_empty() { said } else { format!("instruction sets: {said}\n") }
     }
 
     /// Whether too few cores were left for a ratio that means something.
@@ -148,6 +162,7 @@ impl<'a> Comparison<'a> {
             "parameters": self.ours.runs[0].parameters,
             "steps": a.steps,
             "precision": a.precision,
+            "isa": a.isa,
             "threads": a.threads,
             "ratio": median(self.ratios(self.peer)),
             "against": self.peer.name,
@@ -202,6 +217,7 @@ mod tests {
             peak_bytes: mebibytes << 20,
             parameters: 13_891_584,
             losses: vec![8.4, 6.9],
+            instruction_set: Some(if name == "fireclay" { "avx2" } else { "AVX2" }.into()),
         };
         Side { runs: speeds.iter().map(run).collect(), ..Side::new(name, Command::new("nothing")) }
     }
@@ -219,6 +235,7 @@ mod tests {
         let expected = "\
 medium: 6 layers, width 384, 6 heads, context 256, batch 8, vocabulary 4096: 13,891,584 parameters
 f32, threads 2, rounds 3, steps 8, PyTorch 2.15.0
+instruction sets: fireclay avx2, PyTorch AVX2
 
                    tokens/s  peak memory   last loss   fireclay / it
 fireclay              1,500      894 MiB      6.9000

@@ -38,6 +38,7 @@ Usage: cargo xtask bench --peer pytorch [FLAGS]
   --precision f32|bf16   number format of the matrix products [f32]
   --threads N            threads of either side [every core]
   --rounds N             runs of each, in turn [3]
+  --isa avx2|avx512      hold either side to an instruction set below the CPU's best
   --compile              PyTorch must compile; it is an error if it cannot
   --no-compile           PyTorch does not compile
   --python PATH          the interpreter that has the peer installed [python3]
@@ -66,6 +67,7 @@ Examples
   cargo xtask bench --peer pytorch --shape small --threads 1
   cargo xtask bench --peer pytorch --shape gpt2 --precision bf16 --rounds 5 --json
   cargo xtask bench --peer pytorch --width 512 --heads 8 --no-compile
+  cargo xtask bench --peer pytorch --isa avx2 --no-compile
 
 A program that ends without a result, or counts other parameters, is an error. Compiling takes a minute, once for \
 each shape.";
@@ -106,9 +108,13 @@ fn sides(arguments: &Arguments, binary: &Path) -> Vec<Side> {
     let threads = arguments.threads.to_string();
     let mut ours = Command::new(binary);
     ours.args(["bench", "train", "--json", "--device", "cpu"]).args(&measured).env("RAYON_NUM_THREADS", &threads);
+    if let Some(isa) = arguments.isa {
+        ours.args(["--isa", isa]);
+    }
     let peer = |mode: &[&str]| {
         let mut command = Command::new(&arguments.python);
         command.arg(script()).args(&measured).args(["--threads", &threads]).args(mode).env("OMP_NUM_THREADS", &threads);
+        command.envs(arguments.environment_of_peer());
         command
     };
     let mut sides = vec![Side::new("fireclay", ours), Side::new("PyTorch eager", peer(&[]))];

@@ -18,6 +18,8 @@ pub struct Measurement {
     pub parameters: u64,
     /// Loss of each step.
     pub losses: Vec<f64>,
+    /// The instruction set that it used, if it says so.
+    pub instruction_set: Option<String>,
 }
 
 impl Measurement {
@@ -33,6 +35,7 @@ impl Measurement {
             peak_bytes: value["peak_bytes"].as_u64().ok_or_else(|| missing("peak_bytes"))?,
             parameters: value["parameters"].as_u64().ok_or_else(|| missing("parameters"))?,
             losses: losses.ok_or_else(|| missing("losses"))?,
+            instruction_set: value["instruction_set"].as_str().map(str::to_owned),
         };
         if !(result.tokens_per_s.is_finite() && result.tokens_per_s > 0.0) {
             bail!("its speed is not valid: {line}");
@@ -46,6 +49,7 @@ impl Measurement {
             "tokens_per_s": self.tokens_per_s,
             "peak_bytes": self.peak_bytes,
             "losses": self.losses,
+            "instruction_set": self.instruction_set,
         })
     }
 }
@@ -92,8 +96,14 @@ mod tests {
 
     #[test]
     fn the_line_is_found_and_read() {
-        let text = "a warning\n{\"tokens_per_s\": 12.5, \"peak_bytes\": 7, \"parameters\": 9, \"losses\": [2, 1.5], \"version\": \"2\"}\n";
-        let expected = Measurement { tokens_per_s: 12.5, peak_bytes: 7, parameters: 9, losses: vec![2.0, 1.5] };
+        let text = "a warning\n{\"tokens_per_s\": 12.5, \"peak_bytes\": 7, \"parameters\": 9, \"losses\": [2, 1.5], \"instruction_set\": \"avx2\"}\n";
+        let expected = Measurement {
+            tokens_per_s: 12.5,
+            peak_bytes: 7,
+            parameters: 9,
+            losses: vec![2.0, 1.5],
+            instruction_set: Some("avx2".into()),
+        };
         assert_eq!(Measurement::read(text).unwrap(), expected);
     }
 

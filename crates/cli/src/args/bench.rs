@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use fireclay_kernels::Isa;
 use fireclay_model::device::DeviceChoice;
 use fireclay_model::{Precision, WeightStorage};
 
@@ -16,7 +17,8 @@ Examples:
   fireclay bench generate --batch 1       tokens a second of generation
   fireclay bench ops                      each kernel beside burn's
 
-RAYON_NUM_THREADS=1 before a command sets the number of threads. Speeds are valid only on an idle machine.
+RAYON_NUM_THREADS=1 before a command sets the number of threads. --isa holds our kernels to an instruction set that is \
+lower than the CPU's best; burn's own operations choose theirs. Speeds are valid only on an idle machine.
 In the source tree, `cargo xtask bench --peer pytorch` measures PyTorch's training step beside ours.")]
 pub struct BenchArgs {
     /// The benchmark to run.
@@ -101,6 +103,9 @@ pub struct BenchTrainArgs {
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
+    /// Hold the CPU kernels to an instruction set [default: FIRECLAY_ISA, else the best of this CPU]
+    #[arg(long, value_name = "portable|avx2|avx512|avx512-bf16|amx", value_parser = one_of(&Isa::NAMED))]
+    pub isa: Option<Isa>,
     /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses", "instruction_set"}
     #[arg(long)]
     pub json: bool,
@@ -153,6 +158,9 @@ pub struct BenchOpsArgs {
     /// Number of measurements of each
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rounds: usize,
+    /// Hold the CPU kernels to an instruction set [default: FIRECLAY_ISA, else the best of this CPU]
+    #[arg(long, value_name = "portable|avx2|avx512|avx512-bf16|amx", value_parser = one_of(&Isa::NAMED))]
+    pub isa: Option<Isa>,
     /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio",
     /// "kernel_gflops", "reference_gflops"}]
     #[arg(long)]

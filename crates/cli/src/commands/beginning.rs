@@ -92,6 +92,11 @@ pub fn context_of(model: &Path) -> Option<usize> {
     load_config(model).ok().map(|decoder| decoder.context)
 }
 
+/// Width of the model in this folder; `None` where its files do not say.
+pub fn width_of(model: &Path) -> Option<usize> {
+    load_config(model).ok().map(|decoder| decoder.width)
+}
+
 /// Refuses a stage whose context is longer than the model's.
 ///
 /// # Errors

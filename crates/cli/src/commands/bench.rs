@@ -20,6 +20,11 @@ use crate::error::user;
 /// # Errors
 /// When a number means nothing or there is no such device.
 pub fn run(command: &BenchCommand) -> Result<()> {
+    let isa = match command {
+        BenchCommand::Train(args) | BenchCommand::Generate(BenchGenerateArgs { train: args, .. }) => args.isa,
+        BenchCommand::Ops(args) => args.isa,
+    };
+    device::choose_instruction_set(isa)?;
     match command {
         BenchCommand::Train(args) => print(args, |shape, device| Ok(json!(bench_train(shape, device)?))),
         BenchCommand::Generate(args) => print(&args.train, |shape, device| match (args.streams, args.turns) {
@@ -54,7 +59,7 @@ const OPERATIONS_HEADING: &str =
 
 /// Kernels are `flex`'s, so there is no choice of device.
 fn operations(args: BenchOpsArgs) -> Result<()> {
-    let BenchOpsArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, rounds, json } = args;
+    let BenchOpsArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, rounds, json, isa: _ } = args;
     let device = fireclay_model::device::parse("flex")?;
     let mut out = io::stdout();
     let (mut timings, mut written) = (vec![], Ok(()));

@@ -112,7 +112,7 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         steps: args.steps,
         depth: args.depth,
         precision: args.precision,
-        fastest_precision: Precision::fastest(device),
+        fastest_precision: Precision::F32,
         model_context: None,
         recorded: None,
         seed: args.seed,
@@ -123,7 +123,11 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     overrides.model_context = model.as_deref().and_then(beginning::context_of);
     // The recipe names the run's folder, and a run there sets the values left open, such as precision.
     overrides.recorded = RunDir::recorded(&run_path(args, &recipe)).filter(|_| !args.fresh);
-    if overrides.recorded.is_some() || overrides.model_context.is_some() {
+    overrides.fastest_precision = fastest_precision(&recipe, &overrides, model.as_deref(), device)?;
+    if overrides.recorded.is_some()
+        || overrides.model_context.is_some()
+        || overrides.fastest_precision != Precision::F32
+    {
         (recipe, depth) = recipe::resolve(&overrides)?;
     }
     if let (Some(needed), true) = (&recipe.data.needs, recipe.data.paths.is_empty()) {
@@ -143,6 +147,21 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
         eprint_line(depth);
     }
     Ok((recipe, model))
+}
+
+/// The number format that is measured to be the faster on this device, with the shapes of the first stage that leaves
+/// it open; f32 if none does.
+fn fastest_precision(
+    recipe: &Recipe,
+    overrides: &Overrides,
+    model: Option<&Path>,
+    device: &Device,
+) -> Result<Precision> {
+    let open = recipe::open_precision(overrides)?;
+    let Some(&first) = recipe.stages.iter().find(|stage| open.contains(stage)) else { return Ok(Precision::F32) };
+    let section = recipe.training_stage(first).expect("only stages that train have a number format").train();
+    let width = model.and_then(beginning::width_of).unwrap_or(recipe.model.width);
+    Ok(fireclay_kernels::fastest_precision(device, section.batch * section.context, width))
 }
 
 /// The run's tokenizer; without the stage `tokenizer` in this run it must be there, or come with the model.

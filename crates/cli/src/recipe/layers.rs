@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use fireclay_model::Precision;
 use toml::{Table, Value};
 
 use super::model_path::without_effect;
 use super::overrides::Overrides;
-use super::{Depth, Recipe, RecipeError};
+use super::{Depth, Recipe, RecipeError, precision};
 use crate::nearest::nearest;
 use crate::stages::Stage;
 use crate::tokenizer_kind::TokenizerKind;
@@ -33,8 +32,7 @@ pub fn embedded() -> impl Iterator<Item = &'static str> {
 /// wrong type, an impossible number.
 pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeError> {
     check_stages(&overrides.stages)?;
-    let default = if overrides.data.is_empty() { "tiny" } else { "text" };
-    let name = overrides.recipe.as_deref().unwrap_or(default);
+    let name = overrides.recipe_name();
     let (origin, mut layers) = read_extended(name)?;
     let written = layers.clone();
     let mut depth = None;
@@ -54,7 +52,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     keep_warmup(&mut layers, &written, overrides);
 
     share_context(&mut layers, overrides.model_context);
-    choose_precision(&mut layers, overrides.fastest_precision, overrides.recorded.as_ref());
+    precision::choose(&mut layers, overrides.fastest_precision, overrides.recorded.as_ref());
     let mut recipe: Recipe = from_table(&origin, layers)?;
     if recipe.name.is_empty() {
         recipe.name =
@@ -80,6 +78,20 @@ pub fn resolve(overrides: &Overrides) -> Result<(Recipe, Option<Depth>), RecipeE
     }
     validate(&recipe).map_err(|message| RecipeError::Invalid { name: recipe.name.clone(), message })?;
     Ok((recipe, depth))
+}
+
+/// Stages whose number format is to be chosen: neither recipe nor command line names it, and no run goes on that has
+/// it.
+///
+/// # Errors
+/// As for [`resolve`], from the recipe's files and the command line.
+pub fn open_precision(overrides: &Overrides) -> Result<Vec<Stage>, RecipeError> {
+    let (_, mut layers) = read_extended(overrides.recipe_name())?;
+    merge(&mut layers, flags(overrides));
+    for assignment in &overrides.set {
+        merge(&mut layers, parse_assignment(assignment)?);
+    }
+    Ok(precision::open(&layers, overrides.recorded.as_ref()))
 }
 
 /// Refuses a name in `--stages` that is no stage.
@@ -176,7 +188,7 @@ fn flags(overrides: &Overrides) -> Table {
             merge(&mut table, section(stage.name(), "steps", Value::Integer(steps.min(i64::MAX as u64) as i64)));
         }
         if let Some(precision) = overrides.precision {
-            merge(&mut table, section(stage.name(), "precision", named(precision)));
+            merge(&mut table, section(stage.name(), "precision", precision::named(precision)));
         }
         if let Some(seed) = overrides.seed {
             merge(&mut table, section(stage.name(), "seed", Value::Integer(seed.min(i64::MAX as u64) as i64)));
@@ -197,24 +209,6 @@ fn share_context(layers: &mut Table, longest: Option<usize>) {
         let context = longest.map_or(context, |longest| context.min(longest as i64));
         merge(layers, section(stage.name(), "context", Value::Integer(context)));
     }
-}
-
-/// Stages that learn from given text use the machine's fastest format unless told, or that which
-/// the run began with. Preferences and policy gradients compare log-probabilities that differ by
-/// less than bf16 rounds, so they keep to f32.
-fn choose_precision(layers: &mut Table, fastest: Precision, recorded: Option<&Table>) {
-    for (stage, default) in Recipe::default().training() {
-        let written = |table: &Table| table.get(stage.name()).and_then(|section| section.get("precision")).cloned();
-        if default.learns_from().is_given_text() && written(layers).is_none() {
-            let chosen = recorded.and_then(written).unwrap_or_else(|| named(fastest));
-            merge(layers, section(stage.name(), "precision", chosen));
-        }
-    }
-}
-
-/// A number format as recipes write it.
-fn named(precision: Precision) -> Value {
-    Value::try_from(precision).expect("a format has a name")
 }
 
 /// A run cut short by `--steps` warms up for a tenth of it at most.

@@ -31,3 +31,11 @@ pub struct Overrides {
     /// `--set key=value`
     pub set: Vec<String>,
 }
+
+impl Overrides {
+    /// The recipe's embedded name or file.
+    pub(super) fn recipe_name(&self) -> &str {
+        let default = if self.data.is_empty() { "tiny" } else { "text" };
+        self.recipe.as_deref().unwrap_or(default)
+    }
+}

@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::plan::Plan;
 use crate::recipe::{Overrides, resolve};
 
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 11] = [
     "corpus.documents=60",
     "corpus.validation_documents=4",
     "tokenizer.vocab_size=300",
@@ -24,6 +24,8 @@ const SMALL: [&str; 9] = [
     "pretrain.context=32",
     "pretrain.batch=2",
     "motto.checkpoint_every=3",
+    "pretrain.precision=f32",
+    "motto.precision=f32",
 ];
 
 fn arguments(out: &Path, more: &[&str]) -> TrainArgs {

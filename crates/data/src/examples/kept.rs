@@ -110,7 +110,7 @@ fn every_mark_of_a_message_says_whether_it_is_learned() {
         );
         read_file(read_conversations, "a.jsonl", line).map(|read| read.examples[0].messages[1].is_learned())
     };
-    for mark in ["weight", "train", "loss", "trainable"] {
+    for mark in super::turn::MARKS {
         for (value, expected) in [("0", false), ("false", false), ("1", true), ("true", true), ("null", true)] {
             assert_eq!(learned(&format!(r#""{mark}": {value}"#)).unwrap(), expected, "{mark} {value}");
         }

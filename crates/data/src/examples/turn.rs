@@ -230,7 +230,7 @@ fn is_call(role: &str) -> bool {
 }
 
 /// Keys that say whether an answer is learned.
-pub(super) const MARKS: [&str; 4] = ["weight", "train", "loss", "trainable"];
+pub(super) const MARKS: [&str; 6] = ["weight", "train", "training", "loss", "loss_mask", "trainable"];
 
 /// Has the marks say in one key, `train`, whether the answer is learned; `weight` stays beside it. Refuses what is
 /// neither on nor off.
@@ -247,7 +247,7 @@ fn read_marks(record: &Record, place: &str, message: &mut Message) -> Result<(),
                 return Err(record.wrong(format!("{expected} as `{place}.{key}`"), value.to_string()));
             }
         };
-        if key == "loss" || key == "trainable" {
+        if !matches!(key, "weight" | "train") {
             message.extra.shift_remove(key);
         }
     }

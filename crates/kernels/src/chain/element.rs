@@ -20,7 +20,7 @@ pub(crate) trait Element: Copy + Send + Sync + Sized + 'static {
     /// The element with its number at `index` replaced. The first leaves no other.
     fn with(self, index: usize, number: f32) -> Self;
 
-    /// Computes something with the fastest vectors of this CPU.
+    /// Computes something with the vectors of the instruction set that kernels use.
     fn run(work: impl ChainWork<Self>);
 }
 

@@ -5,6 +5,7 @@ use super::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86::{with_avx2, with_avx512, with_avx512_bf16};
 use super::{Bf16Pair, BlocksOfColumns, BlocksOfRows, ChainWork, Element, LANES, LeftRows};
+use crate::isa::Isa;
 
 /// Numbers in −1..1, the same every time.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -20,17 +21,7 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
 
 /// The vectors that this CPU has.
 fn levels() -> Vec<&'static str> {
-    let mut levels = vec!["portable"];
-    #[cfg(target_arch = "x86_64")]
-    {
-        let found = [
-            ("avx2", is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")),
-            ("avx512", is_x86_feature_detected!("avx512f")),
-            ("avx512-bf16", is_x86_feature_detected!("avx512bf16")),
-        ];
-        levels.extend(found.into_iter().filter(|level| level.1).map(|level| level.0));
-    }
-    levels
+    Isa::all().filter(|&isa| isa <= Isa::Avx512Bf16).map(Isa::name).collect()
 }
 
 /// What an element is by definition.

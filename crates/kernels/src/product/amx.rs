@@ -21,10 +21,12 @@ pub(super) mod software;
 
 use self::kernel::{BLOCK, TILE, TileProduct};
 use super::Start;
-use super::lane::{Lane, Register, Target};
+use super::lane::{Lane, Target};
 use super::number::Number;
+use super::registers::LANES;
+use super::registers::Zmm;
 use super::vector_lanes::Pair;
-use super::vectors::{LANES, Vectors};
+use super::vectors::Vectors;
 
 /// A block of 32 × 32 numbers: `C ← start + A·B`. Addresses are in memory order, strides in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +181,7 @@ impl TileUnit for Hardware {
 pub(super) struct Tiles<U>(PhantomData<U>);
 
 impl<U: TileUnit> Lane for Tiles<U> {
+    type Registers = Zmm;
     const DEPTH: usize = Pair::DEPTH;
     /// Whole tiles: what lies beyond the last step of k is 0 in both operands.
     const STEP_UNIT: usize = TILE;
@@ -186,25 +189,23 @@ impl<U: TileUnit> Lane for Tiles<U> {
     /// 32 KiB of a panel of B, which stay in L1 while all rows are multiplied with it.
     const PART: usize = 128;
 
-    /// Rows that are a multiple of 1 KiB apart compete for few cache sets.
-    fn row_stride(steps: usize) -> usize {
-        steps + if steps.is_multiple_of(256) { LANES } else { 0 }
+    unsafe fn run<T>(work: impl FnMut() -> T) -> T {
+        // SAFETY: the caller's promise.
+        unsafe { Pair::run(work) }
     }
 
     fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
         None
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> Register {
+    #[inline(always)]
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> Zmm {
         // SAFETY: the caller's promise.
         unsafe { Pair::along(vectors, vector, step) }
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> Register {
+    #[inline(always)]
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> Zmm {
         // SAFETY: the caller's promise.
         unsafe { Pair::across(vectors, first, step) }
     }

@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use super::Start;
 use super::lane::{Lane, PANEL, Target};
 use super::number::Number;
+use super::registers::LANES;
 use super::scratch::Scratch;
-use super::vectors::{LANES, Vectors};
+use super::vectors::Vectors;
 
 /// Elements of k between two packings: a piece of 96 vectors of bf16 of this length, or 48 of f32, has the size of
 /// `PIECE_LANES`.
@@ -68,7 +69,8 @@ pub(super) fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + S
 ///
 /// # Safety
 /// The operands are readable. C is `a.count` rows of `b.count` numbers and writable, and initialised if the product
-/// starts from its contents; a row that it starts from has `b.count` numbers. The CPU has AVX-512 F, BW and BF16.
+/// starts from its contents; a row that it starts from has `b.count` numbers. The CPU has the instructions of the
+/// lanes.
 pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
     // SAFETY: the caller's promise holds for parts of the operands too.
     unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<L, E>(a, b, output, parallel)) }
@@ -274,14 +276,13 @@ unsafe impl Sync for RowLanes {}
 
 /// Multiplies packed rows with packed panels. Each part of a panel stays in L2 while all rows are multiplied with it,
 /// and the band of C of the panel stays in L2 over all parts of the panel.
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn multiply_packed<L: Lane>(steps: usize, a: RowLanes, panels: *const u32, cols: usize, output: OutputBand) {
     let parts = steps.div_ceil(L::PART);
     let part = steps.div_ceil(parts).next_multiple_of(L::STEP_UNIT);
     // SAFETY: the CPU has the instructions.
     unsafe { L::begin() };
-    for col in (0..cols).step_by(PANEL) {
-        let width = PANEL.min(cols - col);
+    for col in (0..cols).step_by(L::PANEL) {
+        let width = L::PANEL.min(cols - col);
         for from in (0..steps).step_by(part) {
             let count = part.min(steps - from);
             let b = panels.wrapping_add(col * steps + from * width.next_multiple_of(LANES));

@@ -1,12 +1,12 @@
 //! Lanes of 32 bits of an operand: one f32, or a pair of consecutive bf16 numbers along k; and what computes with them.
 
-use std::arch::x86_64::{__m512, __m512i};
-
 use super::Start;
 use super::number::Number;
-use super::vectors::{LANES, Vectors};
+use super::registers::LANES;
+use super::registers::Sixteen;
+use super::vectors::Vectors;
 
-/// Columns of a packed panel of B, and of the largest tile of C.
+/// Columns of the widest packed panel of B; the widths of others divide it.
 pub(super) const PANEL: usize = 64;
 
 /// Position of a tile of C, and the operation on it.
@@ -19,26 +19,39 @@ pub(super) struct Target {
     pub start: Start,
 }
 
-/// A vector register of lanes.
-pub(super) type Register = __m512i;
-
-/// A kind of lane, and how blocks of C are computed from packed ones. Its functions need a CPU with AVX-512 F, BW and
-/// BF16.
+/// A kind of lane, and how blocks of C are computed from packed ones. Its functions need a CPU with the instructions.
+/// Those that give registers are compiled for the instructions by inlining into [`run`](Self::run).
 pub(super) trait Lane: Copy {
+    /// What lanes are packed with.
+    type Registers: Sixteen;
     /// Number of elements along k in a lane.
     const DEPTH: usize;
     /// Packed operands have a multiple of this number of lanes along k.
     const STEP_UNIT: usize = 1;
+    /// Columns of a packed panel of B, and most columns of C that are computed at once.
+    const PANEL: usize = Self::Registers::TILE_VECTORS * LANES;
     /// Largest number of rows of C that are computed at once.
     const TILE_ROWS: usize;
-    /// Number of lanes along k over which sums stay in registers. By default, a panel of B of this length takes 96 KiB
-    /// and stays in L2 while all rows of A are multiplied with it; parts that fit L1 would read and write C more often,
-    /// and were a tenth slower.
+    /// Number of lanes along k over which sums stay in registers; by default the same for all widths of registers, so
+    /// that they give the same bits. With AVX-512 a panel of B of this length takes 96 KiB and stays in L2 while all
+    /// rows of A are multiplied with it; parts that fit L1 would read and write C more often, and were a tenth slower.
+    /// With AVX2 it takes 24 KiB and stays in L1.
     const PART: usize = 384;
 
-    /// Number of lanes from one packed row to the next: at least `steps`, and whole vectors.
+    /// Compiles a closure for the instructions, and runs it, as [`Sixteen::run`] does.
+    ///
+    /// # Safety
+    /// The CPU has the instructions.
+    unsafe fn run<T>(work: impl FnMut() -> T) -> T {
+        // SAFETY: the caller's promise.
+        unsafe { Self::Registers::run(work) }
+    }
+
+    /// Number of lanes from one packed row to the next: at least `steps`, and whole vectors. Rows that are a multiple
+    /// of 1 KiB apart would compete for few cache sets.
     fn row_stride(steps: usize) -> usize {
-        steps.next_multiple_of(LANES)
+        let lanes = steps.next_multiple_of(LANES);
+        lanes + if lanes.is_multiple_of(256) { LANES } else { 0 }
     }
 
     /// The rows of an operand in place as rows of lanes, and the number of lanes from one row to the next; `None` if
@@ -50,14 +63,14 @@ pub(super) trait Lane: Copy {
     ///
     /// # Safety
     /// The vector and the step exist.
-    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> __m512i;
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> Self::Registers;
 
     /// The lanes of one step of 16 vectors from `first` on, which are contiguous across vectors (`stride` is 1). Lanes
     /// after the last vector, and of steps after the vectors' end, are 0.
     ///
     /// # Safety
     /// The first vector exists.
-    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i;
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> Self::Registers;
 
     /// Prepares the thread for [`multiply`](Self::multiply).
     ///
@@ -65,7 +78,8 @@ pub(super) trait Lane: Copy {
     /// The CPU has the instructions.
     unsafe fn begin() {}
 
-    /// Computes the target's rows (at most [`TILE_ROWS`](Self::TILE_ROWS)) and columns (at most 64) of C.
+    /// Computes the target's rows (at most [`TILE_ROWS`](Self::TILE_ROWS)) and columns (at most
+    /// [`PANEL`](Self::PANEL)) of C.
     ///
     /// # Safety
     /// The thread is prepared. `a` has [`TILE_ROWS`](Self::TILE_ROWS) rows of `steps` lanes, `a_stride` apart, of which
@@ -82,6 +96,6 @@ pub(super) trait Lane: Copy {
 
 /// A lane of vector registers.
 pub(super) trait VectorLane: Lane {
-    /// `acc + a·b` in every lane.
-    unsafe fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512;
+    /// `sum + a·b` in every lane.
+    unsafe fn add_product(sum: Self::Registers, a: Self::Registers, b: Self::Registers) -> Self::Registers;
 }

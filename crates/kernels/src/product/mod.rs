@@ -1,10 +1,11 @@
 //! Matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 first.
 //!
-//! On x86-64 with AVX-512 BF16 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
+//! On x86-64 with AVX2 or AVX-512 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`
-//! is that kernel, `vector_lanes` has the differences between f32 and bf16, and `amx` multiplies bf16 in the tile
-//! registers of CPUs that have them, with packing and blocking of its own (sizes in `tile_blocks`). On other CPUs the
-//! `gemm` crate computes it, and bf16 is emulated.
+//! is that kernel, `registers` has the differences between the instruction sets, `vector_lanes` those between f32 and
+//! bf16, and `amx` multiplies bf16 in the tile registers of CPUs that have them, with packing and blocking of its own
+//! (sizes in `tile_blocks`). f32 gives the same bits with all registers. Without AVX512-BF16, bf16 is emulated:
+//! operands are rounded when they are packed. On other CPUs the `gemm` crate computes it.
 
 #![expect(unsafe_code, reason = "intrinsics and pointers, whose ranges are checked before the innermost loops")]
 
@@ -22,6 +23,8 @@ mod lane;
 mod number;
 #[cfg(target_arch = "x86_64")]
 mod pack;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 #[cfg(target_arch = "x86_64")]
 mod scratch;
 #[cfg(test)]
@@ -173,23 +176,38 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
         return;
     }
     #[cfg(target_arch = "x86_64")]
-    if a.cols > 0 && Isa::current().has_bf16() {
-        let (rows, columns) = (rows_of(a), columns_of(b));
-        // SAFETY: shapes are checked, and so is the CPU.
-        unsafe {
-            match precision {
-                Precision::F32 => blocks::product::<vector_lanes::Single, E>(rows, columns, c, start),
-                Precision::Bf16 if Isa::current() == Isa::Amx => {
-                    amx::blocking::product::<amx::Hardware, E>(rows, columns, c, start, TileBlocks::default());
-                }
-                Precision::Bf16 => blocks::product::<vector_lanes::Pair, E>(rows, columns, c, start),
-            }
-        }
-        return;
+    if a.cols > 0 && Isa::current() > Isa::Portable {
+        // SAFETY: shapes are checked, and the CPU has the instruction set.
+        return unsafe { by_vectors(Isa::current(), a, b, c, start, precision) };
     }
     let mut copy = vec![];
     // SAFETY: as above.
     unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, start, precision) }
+}
+
+/// The product by our own kernels.
+///
+/// # Safety
+/// As for [`dispatch`]; no matrix is empty, and the CPU has the instruction set, which is not the portable one.
+#[cfg(target_arch = "x86_64")]
+unsafe fn by_vectors<E: Number>(isa: Isa, a: MatRef, b: MatRef<E>, c: *mut f32, start: Start, precision: Precision) {
+    use registers::{TwoYmm, Zmm};
+    use vector_lanes::{Pair, Rounded, Single};
+    let (rows, columns) = (rows_of(a), columns_of(b));
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (precision, isa) {
+            (_, Isa::Portable) => unreachable!("the portable product is another"),
+            (Precision::F32, Isa::Avx2) => blocks::product::<Single<TwoYmm>, E>(rows, columns, c, start),
+            (Precision::F32, _) => blocks::product::<Single<Zmm>, E>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx2) => blocks::product::<Rounded<TwoYmm>, E>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx512) => blocks::product::<Rounded<Zmm>, E>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx512Bf16) => blocks::product::<Pair, E>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Amx) => {
+                amx::blocking::product::<amx::Hardware, E>(rows, columns, c, start, TileBlocks::default());
+            }
+        }
+    }
 }
 
 /// The rows of A as vectors along k.
@@ -206,7 +224,7 @@ fn columns_of<E: Copy>(b: MatRef<E>) -> vectors::Vectors<E> {
     vectors::Vectors { data: data.as_ptr(), count: cols, depth: rows, stride: col_stride, depth_stride: row_stride }
 }
 
-/// The product by the `gemm` crate, for every CPU that our kernels do not support.
+/// The product by the `gemm` crate, for CPUs that our kernels do not support.
 ///
 /// # Safety
 /// As for [`dispatch`], and C is not empty.

@@ -1,15 +1,11 @@
 //! Number formats of the right side of a product.
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{
-    __m256i, __m512, _mm256_loadu_si256, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_loadu_ps,
-    _mm512_maskz_loadu_ps, _mm512_slli_epi32,
-};
-
 use half::bf16;
 use rayon::prelude::*;
 
 use super::MatRef;
+#[cfg(target_arch = "x86_64")]
+use super::registers::Sixteen;
 
 /// f32 or bf16. Every bf16 number is also an f32 number.
 pub trait Number: Copy + Send + Sync {
@@ -22,16 +18,16 @@ pub trait Number: Copy + Send + Sync {
     /// 16 numbers in f32.
     ///
     /// # Safety
-    /// They are readable, and the CPU has AVX-512 F, BW and BF16.
+    /// They are readable, and the CPU has the instructions.
     #[cfg(target_arch = "x86_64")]
-    unsafe fn load(data: *const Self) -> __m512;
+    unsafe fn load<R: Sixteen>(data: *const Self) -> R;
 
     /// The first `count`, fewer than 16, then zeros.
     ///
     /// # Safety
     /// As for [`load`](Self::load).
     #[cfg(target_arch = "x86_64")]
-    unsafe fn load_first(data: *const Self, count: usize) -> __m512;
+    unsafe fn load_first<R: Sixteen>(data: *const Self, count: usize) -> R;
 }
 
 impl Number for f32 {
@@ -45,19 +41,17 @@ impl Number for f32 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn load(data: *const Self) -> __m512 {
+    #[inline(always)]
+    unsafe fn load<R: Sixteen>(data: *const Self) -> R {
         // SAFETY: the caller's promise.
-        unsafe { _mm512_loadu_ps(data) }
+        unsafe { R::load(data.cast()) }
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn load_first(data: *const Self, count: usize) -> __m512 {
-        // SAFETY: the caller's promise; a masked load touches no others.
-        unsafe { _mm512_maskz_loadu_ps((1 << count) - 1, data) }
+    #[inline(always)]
+    unsafe fn load_first<R: Sixteen>(data: *const Self, count: usize) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { R::load_first(data.cast(), count) }
     }
 }
 
@@ -75,30 +69,20 @@ impl Number for bf16 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn load(data: *const Self) -> __m512 {
+    #[inline(always)]
+    unsafe fn load<R: Sixteen>(data: *const Self) -> R {
         // SAFETY: the caller's promise.
-        widened(unsafe { _mm256_loadu_si256(data.cast()) })
+        unsafe { R::widened(data.cast()) }
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn load_first(data: *const Self, count: usize) -> __m512 {
+    #[inline(always)]
+    unsafe fn load_first<R: Sixteen>(data: *const Self, count: usize) -> R {
         let mut numbers = [Self::ZERO; 16];
         // SAFETY: the caller's promise.
         unsafe {
             data.copy_to_nonoverlapping(numbers.as_mut_ptr(), count);
-            widened(_mm256_loadu_si256(numbers.as_ptr().cast()))
+            R::widened(numbers.as_ptr().cast())
         }
     }
-}
-
-/// A bf16 number is the upper half of an f32 number.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn widened(halves: __m256i) -> __m512 {
-    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
 }

@@ -1,3 +1,6 @@
+#[cfg(target_arch = "x86_64")]
+mod levels;
+
 use std::mem::MaybeUninit;
 
 use proptest::prelude::*;
@@ -115,7 +118,7 @@ fn formats() -> impl Strategy<Value = Precision> {
 fn check_tiles<U: super::amx::TileUnit + Send + Sync>(a: MatRef, b: MatRef, sizes: TileBlocks) {
     use super::amx::{Tiles, blocking};
     use super::{blocks, columns_of, rows_of};
-    if !crate::isa::Isa::current().has_bf16() {
+    if !crate::isa::Isa::best().has_bf16() {
         return eprintln!("not checked: products in tiles, whose operands this CPU cannot pack");
     }
     if a.rows == 0 || b.cols == 0 || a.cols == 0 {
@@ -186,7 +189,7 @@ proptest! {
 #[test]
 fn the_machine_code_of_tiles_agrees_with_the_definition() {
     use super::amx::{Hardware, emulated};
-    if crate::isa::Isa::current() != crate::isa::Isa::Amx {
+    if crate::isa::Isa::best() != crate::isa::Isa::Amx {
         emulated::install();
     }
     let layouts = [Layout::Rows, Layout::Columns];
@@ -262,7 +265,7 @@ fn the_result_does_not_depend_on_the_threads() {
 fn the_result_of_tiles_depends_neither_on_the_threads_nor_on_bands() {
     use super::amx::{blocking, software::Software};
     use super::{columns_of, rows_of};
-    if !crate::isa::Isa::current().has_bf16() {
+    if !crate::isa::Isa::best().has_bf16() {
         return;
     }
     let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -21,7 +21,7 @@ impl<'a> MatRef<'a> {
     /// The matrix as the right side of products in `precision`: transposed in a copy if that is read faster.
     pub(crate) fn as_right_side(&self, precision: Precision) -> RightSide<'a> {
         let crowded = self.row_stride == 1 && self.col_stride.is_multiple_of(CROWDED) && self.cols > 1;
-        match precision == Precision::F32 && crowded && !Isa::current().has_bf16() {
+        match precision == Precision::F32 && crowded && Isa::current() == Isa::Portable {
             true => RightSide { matrix: *self, copy: Some(row_major_copy(*self)) },
             false => RightSide { matrix: *self, copy: None },
         }

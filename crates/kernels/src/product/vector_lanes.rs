@@ -2,21 +2,25 @@
 
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 use std::mem::transmute;
 
 use super::lane::{Lane, Target, VectorLane};
 use super::number::Number;
+use super::registers::LANES;
+use super::registers::{Sixteen, Zmm};
 use super::tile::{TILE_ROWS, multiply};
-use super::vectors::{LANES, Vectors, load};
+use super::vectors::{Vectors, load};
 
 /// Software prefetch distance, in elements along k.
 const AHEAD: usize = 32;
 
 /// One f32 number.
 #[derive(Clone, Copy)]
-pub(super) struct Single;
+pub(super) struct Single<R>(PhantomData<R>);
 
-impl Lane for Single {
+impl<R: Sixteen> Lane for Single<R> {
+    type Registers = R;
     const DEPTH: usize = 1;
     const TILE_ROWS: usize = TILE_ROWS;
 
@@ -24,39 +28,67 @@ impl Lane for Single {
         (rows.depth_stride == 1).then(|| (rows.data.cast(), rows.stride))
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> __m512i {
-        // SAFETY: the vector exists, and the mask leaves out what lies beyond its end.
+    #[inline(always)]
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> R {
+        // SAFETY: the vector exists, and nothing is read beyond its end.
         unsafe {
             let data = vectors.data.add(vector * vectors.stride + step * vectors.depth_stride);
-            _mm512_castps_si512(load(data, vectors.depth_stride, vectors.depth - step))
+            load(data, vectors.depth_stride, vectors.depth - step)
         }
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i {
-        // SAFETY: the step exists in each vector, and the mask leaves out vectors that do not.
+    #[inline(always)]
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> R {
+        // SAFETY: the step exists in each vector, and nothing is read of vectors that do not exist.
         unsafe {
             let data = vectors.data.add(first + step * vectors.depth_stride);
             _mm_prefetch::<_MM_HINT_T0>(data.wrapping_add(AHEAD * vectors.depth_stride).cast());
-            _mm512_castps_si512(load(data, 1, vectors.count - first))
+            load(data, 1, vectors.count - first)
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
         // SAFETY: the caller's promise.
         unsafe { multiply::<Self>(steps, a, a_stride, b, target) }
     }
 }
 
-impl VectorLane for Single {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
-        _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), acc)
+impl<R: Sixteen> VectorLane for Single<R> {
+    #[inline(always)]
+    unsafe fn add_product(sum: R, a: R, b: R) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { sum.add_product(a, b) }
+    }
+}
+
+/// One f32 number that is rounded to bf16, where the CPU has no products of bf16.
+#[derive(Clone, Copy)]
+pub(super) struct Rounded<R>(PhantomData<R>);
+
+impl<R: Sixteen> Lane for Rounded<R> {
+    type Registers = R;
+    const DEPTH: usize = 1;
+    const TILE_ROWS: usize = TILE_ROWS;
+
+    fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
+        None
+    }
+
+    #[inline(always)]
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { Single::<R>::along(vectors, vector, step).rounded() }
+    }
+
+    #[inline(always)]
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { Single::<R>::across(vectors, first, step).rounded() }
+    }
+
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+        // SAFETY: the caller's promise. Packed lanes have the same meaning.
+        unsafe { Single::<R>::multiply(steps, a, a_stride, b, target) }
     }
 }
 
@@ -65,19 +97,24 @@ impl VectorLane for Single {
 pub(super) struct Pair;
 
 impl Lane for Pair {
+    type Registers = Zmm;
     const DEPTH: usize = 2;
     const TILE_ROWS: usize = TILE_ROWS;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+    unsafe fn run<T>(mut work: impl FnMut() -> T) -> T {
+        work()
+    }
 
     fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
         None
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> __m512i {
+    #[inline(always)]
+    unsafe fn along<E: Number>(vectors: &Vectors<E>, vector: usize, step: usize) -> Zmm {
         let from = step * Self::DEPTH;
         let depth = vectors.depth - from;
-        // SAFETY: the vector exists, and the masks leave out what lies beyond its end.
+        // SAFETY: the vector exists, and nothing is read beyond its end.
         unsafe {
             let data = vectors.data.add(vector * vectors.stride + from * vectors.depth_stride);
             let low = load(data, vectors.depth_stride, depth);
@@ -86,12 +123,11 @@ impl Lane for Pair {
         }
     }
 
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> __m512i {
+    #[inline(always)]
+    unsafe fn across<E: Number>(vectors: &Vectors<E>, first: usize, step: usize) -> Zmm {
         let from = step * Self::DEPTH;
         let count = vectors.count - first;
-        // SAFETY: the masks leave out elements that do not exist.
+        // SAFETY: elements that do not exist are not read.
         unsafe {
             let data = vectors.data.wrapping_add(first + from * vectors.depth_stride);
             for i in AHEAD..AHEAD + Self::DEPTH {
@@ -104,7 +140,6 @@ impl Lane for Pair {
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
         // SAFETY: the caller's promise.
         unsafe { multiply::<Self>(steps, a, a_stride, b, target) }
@@ -112,32 +147,39 @@ impl Lane for Pair {
 }
 
 impl VectorLane for Pair {
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn multiply_add(acc: __m512, a: __m512i, b: __m512i) -> __m512 {
-        // SAFETY: both types are 64 bytes of any bits.
-        let (a, b) = unsafe { (transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b)) };
-        _mm512_dpbf16_ps(acc, a, b)
+    #[inline(always)]
+    unsafe fn add_product(sum: Zmm, a: Zmm, b: Zmm) -> Zmm {
+        // SAFETY: the caller's promise on the CPU; both types are 64 bytes of any bits.
+        unsafe {
+            let [a, b] = [a, b].map(|pairs| transmute::<__m512i, __m512bh>(pairs.0));
+            Zmm(_mm512_castps_si512(_mm512_dpbf16_ps(sum.numbers(), a, b)))
+        }
     }
 }
 
-/// Both vectors rounded to the nearest bf16, ties to even, `low` in the lower half.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) fn round(low: __m512, high: __m512) -> __m512i {
-    let rounded = _mm512_cvtne2ps_pbh(high, low);
-    // SAFETY: both types are 64 bytes of any bits.
-    unsafe { transmute::<__m512bh, __m512i>(rounded) }
+/// Both vectors of f32 rounded to the nearest bf16, ties to even, `low` in the lower half.
+///
+/// # Safety
+/// The CPU has AVX-512 F, BW and BF16, for which the caller is compiled.
+#[inline(always)]
+pub(super) unsafe fn round(low: Zmm, high: Zmm) -> Zmm {
+    // SAFETY: the caller's promise; both types are 64 bytes of any bits.
+    unsafe { Zmm(transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.numbers(), low.numbers()))) }
 }
 
-/// Both vectors rounded to bf16, as pairs of an element of each.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) fn interleaved(even: __m512, odd: __m512) -> __m512i {
-    // Element e of the low half beside element e of the high half.
-    let pairs = _mm512_set_epi32(
-        0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007, 0x16_0006,
-        0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
-    );
-    _mm512_permutexvar_epi16(pairs, round(even, odd))
+/// Both vectors of f32 rounded to bf16, as pairs of an element of each.
+///
+/// # Safety
+/// As for [`round`].
+#[inline(always)]
+pub(super) unsafe fn interleaved(even: Zmm, odd: Zmm) -> Zmm {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Element e of the low half beside element e of the high half.
+        let pairs = _mm512_set_epi32(
+            0x1f_000f, 0x1e_000e, 0x1d_000d, 0x1c_000c, 0x1b_000b, 0x1a_000a, 0x19_0009, 0x18_0008, 0x17_0007,
+            0x16_0006, 0x15_0005, 0x14_0004, 0x13_0003, 0x12_0002, 0x11_0001, 0x10_0000,
+        );
+        Zmm(_mm512_permutexvar_epi16(pairs, round(even, odd).0))
+    }
 }

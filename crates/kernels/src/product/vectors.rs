@@ -1,12 +1,7 @@
 //! An operand as vectors along k, and its elements in a register.
 
-#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
-use std::arch::x86_64::*;
-
 use super::number::Number;
-
-/// Lanes of 32 bits in a vector register.
-pub(super) const LANES: usize = 16;
+use super::registers::{LANES, Sixteen};
 
 /// One operand seen as vectors along k: the rows of A, or the columns of B.
 #[derive(Clone, Copy)]
@@ -35,18 +30,20 @@ impl<E: Number> Vectors<E> {
     }
 }
 
-/// The first `count` (at most 16) of the elements at `data`, then zeros.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub(super) unsafe fn load<E: Number>(data: *const E, stride: usize, count: usize) -> __m512 {
-    // SAFETY: the caller has `count` elements there.
+/// The first `count` (at most 16) of the elements at `data` in f32, then zeros.
+///
+/// # Safety
+/// They are readable, and the CPU has the instructions.
+#[inline(always)]
+pub(super) unsafe fn load<R: Sixteen, E: Number>(data: *const E, stride: usize, count: usize) -> R {
+    // SAFETY: the caller's promise.
     unsafe {
         if stride != 1 {
             let mut elements = [0f32; LANES];
             for (i, element) in elements.iter_mut().enumerate().take(count) {
                 *element = data.add(i * stride).read().widen();
             }
-            _mm512_loadu_ps(elements.as_ptr())
+            R::load(elements.as_ptr().cast())
         } else if count >= LANES {
             E::load(data)
         } else {

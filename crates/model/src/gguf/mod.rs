@@ -18,8 +18,7 @@ pub use write::{GgufOptions, save_gguf};
 
 use crate::config::DecoderConfig;
 use crate::huggingface::TokenIds;
-use crate::init::{Rounded, build};
-use crate::linear::WeightStorage;
+use crate::init::{Purpose, build};
 use crate::{Decoder, ModelError};
 
 /// The id of no token, −1 in 32 bits.
@@ -31,20 +30,12 @@ pub fn is_gguf(path: &Path) -> bool {
     GgufFile::is_gguf(path)
 }
 
-pub(crate) fn load(path: &Path, device: &Device) -> Result<Decoder, ModelError> {
-    load_frozen(path, device, Some(WeightStorage::F32))
-}
-
-/// Loads the decoder in the file, with its matrices in a format that cannot be trained, unless that is f32. `None`: the
-/// format of the file.
-pub(crate) fn load_frozen(path: &Path, device: &Device, format: Option<WeightStorage>) -> Result<Decoder, ModelError> {
+/// Loads the decoder in the file.
+pub(crate) fn load_for(path: &Path, device: &Device, purpose: Purpose) -> Result<Decoder, ModelError> {
     let file = Arc::new(GgufFile::open(path)?);
     let config = config::read(&file)?;
-    let mut weights = read::Weights::new(&file, &config, format.is_none());
-    let decoder = match format {
-        None | Some(WeightStorage::F32) => build(&config, &mut weights, device)?,
-        Some(format) => build(&config, &mut Rounded { source: &mut weights, format }, device)?,
-    };
+    let mut weights = read::Weights::new(&file, &config, purpose == Purpose::Adapters(None));
+    let decoder = build(&config, &mut weights, device, purpose)?;
     weights.refuse_unused()?;
     Ok(decoder)
 }

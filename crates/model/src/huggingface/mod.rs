@@ -32,7 +32,7 @@ pub(crate) use weights::transpose;
 use weights::{Checkpoint, write_atomically};
 
 use crate::config::{DecoderConfig, PositionEncoding};
-use crate::init::{Rounded, build};
+use crate::init::{Purpose, build};
 use crate::linear::WeightStorage;
 use crate::{Decoder, ModelError, gguf};
 
@@ -61,17 +61,10 @@ pub struct SaveOptions {
 /// damaged, or of another shape.
 pub fn load(dir: impl AsRef<Path>, device: &Device) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
-    if gguf::is_gguf(dir) {
-        return gguf::load(dir, device);
+    match adapter_base(dir)? {
+        Some(base) => Ok(load_adapter(load(base, device)?, dir)?.merged()),
+        None => load_for(dir, device, Purpose::Training),
     }
-    if let Some(base) = adapter_base(dir)? {
-        return Ok(load_adapter(load(base, device)?, dir)?.merged());
-    }
-    let config = load_config(dir)?;
-    let mut weights = Checkpoint::open(dir, &config)?;
-    let decoder = body(config, &mut weights, device)?;
-    weights.refuse_unused()?;
-    Ok(decoder)
 }
 
 /// Reads a decoder as [`load`] does, as the base of adapters: its embedding and its matrices are frozen and stored in a
@@ -85,24 +78,33 @@ pub fn load_frozen(
     format: Option<WeightStorage>,
 ) -> Result<Decoder, ModelError> {
     let dir = dir.as_ref();
-    if gguf::is_gguf(dir) {
-        return gguf::load_frozen(dir, device, format);
+    match (adapter_base(dir)?, format) {
+        (Some(_), None | Some(WeightStorage::F32)) => load(dir, device),
+        (Some(_), Some(format)) => Ok(load(dir, device)?.with_stored_weights(format)),
+        (None, format) => load_for(dir, device, Purpose::Adapters(format)),
     }
-    let Some(format) = format.filter(|format| *format != WeightStorage::F32) else { return load(dir, device) };
-    if adapter_base(dir)?.is_some() {
-        return Ok(load(dir, device)?.with_stored_weights(format));
+}
+
+/// Reads a decoder from a GGUF file or a model directory that has no adapters.
+pub(crate) fn load_for(dir: &Path, device: &Device, purpose: Purpose) -> Result<Decoder, ModelError> {
+    if gguf::is_gguf(dir) {
+        return gguf::load_for(dir, device, purpose);
     }
     let config = load_config(dir)?;
     let mut weights = Checkpoint::open(dir, &config)?;
-    let config = described(config, &mut weights)?;
-    let decoder = build(&config, &mut Rounded { source: &mut weights, format }, device)?;
+    let decoder = body(config, &mut weights, device, purpose)?;
     weights.refuse_unused()?;
     Ok(decoder)
 }
 
 /// Builds the decoder that `config` describes from the tensors in `weights`.
-fn body(config: DecoderConfig, weights: &mut Checkpoint, device: &Device) -> Result<Decoder, ModelError> {
-    build(&described(config, weights)?, weights, device)
+fn body(
+    config: DecoderConfig,
+    weights: &mut Checkpoint,
+    device: &Device,
+    purpose: Purpose,
+) -> Result<Decoder, ModelError> {
+    build(&described(config, weights)?, weights, device, purpose)
 }
 
 /// Configuration of the decoder in `weights`.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::weights::Checkpoint;
 use super::{SaveOptions, body, check_representable, config_json, make_folder, read, weights, write_json};
-use crate::init::WeightSource;
+use crate::init::{Purpose, WeightSource};
 use crate::{ModelError, RewardScale, ScoreModel};
 
 /// Writes a score model as a model directory; creates the directory if there is none. `transformers` reads a text's
@@ -55,7 +55,7 @@ pub fn load_score_model(dir: impl AsRef<Path>, device: &Device) -> Result<(Score
     let (config, scale) = config_json::parse_score(&path, &read(&path)?)?;
     let mut weights = Checkpoint::open(dir, &config)?;
     let width = config.width;
-    let decoder = body(config, &mut weights, device)?;
+    let decoder = body(config, &mut weights, device, Purpose::Training)?;
     let model = ScoreModel::with_weight(decoder, weights.numbers("score.weight", &[width, 1])?);
     weights.refuse_unused()?;
     Ok((model, scale))

@@ -1,6 +1,6 @@
 //! A decoder for inference computes the same as its decoder.
 use burn::tensor::Tensor;
-use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Precision, Text, WeightStorage};
+use fireclay_model::{InferenceDecoder, PAGE, PagedCache, Precision, Text, WeightStorage, load, save};
 
 use crate::{configs, device, distance, tokens};
 
@@ -62,4 +62,22 @@ fn one_forward_is_that_of_the_decoder() {
 fn a_decoder_with_gradients_is_refused() {
     let (_, config) = configs().remove(0);
     let _ = InferenceDecoder::from(&config.init(1, &device().autodiff()));
+}
+
+#[test]
+fn a_decoder_that_is_converted_while_it_is_read_has_the_same_numbers() {
+    let device = device();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, config) in configs() {
+        let dir = folder.path().join(name);
+        save(&config.init(3, &device), &dir).unwrap();
+        let ids = tokens(2, 9, &device);
+        for format in [WeightStorage::F32, WeightStorage::Bf16, WeightStorage::Int8, WeightStorage::Int4] {
+            let whole = InferenceDecoder::new(load(&dir, &device).unwrap(), format);
+            let converted = InferenceDecoder::load(&dir, &device, format).unwrap();
+            assert_eq!(converted.cache_precision(), whole.cache_precision());
+            let difference = distance(whole.forward(ids.clone(), None), converted.forward(ids.clone(), None));
+            assert_eq!(difference.to_bits(), 0, "{name}, {format:?}");
+        }
+    }
 }

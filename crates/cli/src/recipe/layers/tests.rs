@@ -67,6 +67,20 @@ fn a_run_goes_on_in_the_format_that_was_chosen_when_it_began() {
 }
 
 #[test]
+fn a_format_is_chosen_only_where_none_is_written_or_recorded() {
+    let open = |set: &[&str], precision, recorded: &str| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        let recorded = Some(toml::from_str(recorded).unwrap()).filter(|table: &Table| !table.is_empty());
+        open_precision(&Overrides { precision, recorded, set, ..Overrides::default() }).unwrap()
+    };
+    let all = open(&[], None, "");
+    assert!(all.contains(&Stage::Pretrain) && all.contains(&Stage::Sft) && !all.contains(&Stage::Grpo), "{all:?}");
+    let rest = open(&["pretrain.precision=bf16"], None, "sft.precision = \"f32\"");
+    assert!(!rest.contains(&Stage::Pretrain) && !rest.contains(&Stage::Sft), "{rest:?}");
+    assert_eq!(open(&[], Some(Precision::F32), ""), []);
+}
+
+#[test]
 fn every_embedded_recipe_resolves() {
     for (name, _) in EMBEDDED {
         let overrides = Overrides { recipe: Some(name.into()), ..Overrides::default() };

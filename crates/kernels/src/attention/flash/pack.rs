@@ -4,7 +4,7 @@ use pulp::{Arch, cast};
 
 use super::tile::{TILE, Tile};
 use super::{Heads, padded};
-use crate::simd::{LANES, vectorize};
+use crate::simd::{LANES, arch, vectorize};
 
 impl Tile {
     /// Copies the tile's rows of one head, times `scale` and padded with zeros. → `[width, padded K]`
@@ -28,7 +28,7 @@ impl Tile {
     /// Transposes `[width, padded K]` to `[padded K, TILE]`.
     pub(crate) fn transpose(&self, rows: &[f32], columns: &mut [f32]) {
         let width = columns.len() / TILE;
-        let arch = Arch::new();
+        let arch = arch();
         for lane in (0..self.width).step_by(LANES) {
             for i in (0..width).step_by(LANES) {
                 transpose_square(arch, &rows[lane * width + i..], width, &mut columns[i * TILE + lane..], TILE);

@@ -1,8 +1,8 @@
 //! Small matrix products inside a tile.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use crate::simd::LANES;
+use crate::simd::{LANES, arch};
 
 /// Memory layout of the left factor of a [`Product`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Product<'_> {
             };
             assert!(last <= self.a.len(), "A is too short");
         }
-        Arch::new().dispatch(self);
+        arch().dispatch(self);
     }
 
     #[inline(always)]

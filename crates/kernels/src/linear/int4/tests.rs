@@ -1,6 +1,8 @@
 use burn::tensor::{Device, TensorData};
 
 use super::*;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count as u32).map(|i| ((i * 37 + seed * 11) as f32 * 0.61).sin() * ((i % 7) as f32 + 0.1)).collect()
@@ -33,7 +35,7 @@ fn every_level_gives_the_products_of_the_rounded_numbers() {
                 add_portable(&x, 0..rows, panels.panel(panel), &mut portable);
                 assert_eq!(bits(&found), bits(&portable), "the best instructions");
                 #[cfg(target_arch = "x86_64")]
-                if x86::has_256() {
+                if Isa::best() >= Isa::Avx2 {
                     let mut narrow = start;
                     #[expect(unsafe_code, reason = "the CPU has the instructions")]
                     // SAFETY: it is checked, and the lengths are those of `add_products`.

@@ -8,28 +8,24 @@ use std::ops::Range;
 use half::f16;
 
 use super::{GROUP, NibbleGroup, PANEL, QUAD, RoundedInputs};
+use crate::isa::Isa;
 
 /// Vectors of four inputs in a half of a group.
 const QUADS: usize = GROUP / QUAD / 2;
 
-/// Adds the products by the widest instructions of this CPU; false if it has none. The caller checks lengths.
+/// Adds the products by the widest instructions that kernels use; false if there are none. The caller checks lengths.
 pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[NibbleGroup], sums: &mut [f32]) -> bool {
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
-        // SAFETY: the CPU has the instructions.
-        unsafe { add_512(inputs, rows, panel, sums) };
-        return true;
+    // SAFETY: the CPU has the instructions.
+    unsafe {
+        match Isa::current() {
+            Isa::Portable => return false,
+            isa if isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") => {
+                add_512(inputs, rows, panel, sums);
+            }
+            _ => add_256(inputs, rows, panel, sums),
+        }
     }
-    if has_256() {
-        // SAFETY: as above.
-        unsafe { add_256(inputs, rows, panel, sums) };
-        return true;
-    }
-    false
-}
-
-/// Whether [`add_256`] can be called.
-pub fn has_256() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    true
 }
 
 /// # Safety
@@ -52,7 +48,7 @@ unsafe fn add_512(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[NibbleGr
 }
 
 /// # Safety
-/// As for [`add_512`]; and [`has_256`].
+/// As for [`add_512`].
 #[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn add_256(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[NibbleGroup], sums: &mut [f32]) {
     let mut rest = UnmultipliedRows { inputs, panel, row: rows.start, sums: sums.as_mut_ptr() };

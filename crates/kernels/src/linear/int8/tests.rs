@@ -3,6 +3,8 @@
 use burn::tensor::{Device, TensorData};
 
 use super::*;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count as u32).map(|i| ((i * 37 + seed * 11) as f32 * 0.61).sin() * ((i % 7) as f32 + 0.1)).collect()
@@ -30,7 +32,7 @@ fn sums_of(inputs: &RoundedInputs, panel: &[IntegerBlock], start: &[f32]) -> Vec
     let bits = |sums: &[f32]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&found), bits(&portable), "the best instructions");
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if Isa::best() >= Isa::Avx2 {
         let mut narrow = start.to_vec();
         #[expect(unsafe_code, reason = "the CPU has the instructions")]
         // SAFETY: it is checked, and the lengths are those of `add_products`.

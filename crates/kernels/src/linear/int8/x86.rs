@@ -6,24 +6,25 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::{IntegerBlock, PANEL, QUAD, RoundedInputs};
+use crate::isa::Isa;
 
-/// Adds the products by the widest instructions of this CPU; false if it has none. The caller checks lengths.
+/// Adds the products by the widest instructions that kernels use; false if there are none. The caller checks lengths.
 pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) -> bool {
-    if is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni")
-        && is_x86_feature_detected!("fma")
-    {
-        // SAFETY: the CPU has the instructions.
-        unsafe { add_512(inputs, rows, panel, sums) };
-        return true;
+    let isa = Isa::current();
+    // SAFETY: the CPU has the instructions.
+    unsafe {
+        match isa {
+            Isa::Portable => return false,
+            _ if isa >= Isa::Avx512 && has_vnni() => add_512(inputs, rows, panel, sums),
+            _ => add_256(inputs, rows, panel, sums),
+        }
     }
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: as above.
-        unsafe { add_256(inputs, rows, panel, sums) };
-        return true;
-    }
-    false
+    true
+}
+
+/// Whether a CPU that has AVX-512 also has AVX512-VNNI, which is no level of its own.
+fn has_vnni() -> bool {
+    is_x86_feature_detected!("avx512vnni")
 }
 
 /// # Safety

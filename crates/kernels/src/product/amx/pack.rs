@@ -4,14 +4,14 @@
 //! tiles of 16 vectors. In a tile of A each vector's 32 elements are a row; in a tile of B each pair of elements along
 //! k is a row, of 16 vectors.
 
-#![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they come from")]
-use std::arch::x86_64::*;
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
-use super::super::lane::{Lane, Register};
+use super::super::lane::Lane;
 use super::super::number::Number;
-use super::super::pack::transpose;
+use super::super::registers::LANES;
+use super::super::registers::{Sixteen, Zmm};
 use super::super::vector_lanes::{Pair, interleaved, round};
-use super::super::vectors::{LANES, Vectors};
+use super::super::vectors::Vectors;
 use super::kernel::{BLOCK, STEP, STEP_LANES, TILE, TILE_LANES};
 
 /// Which operand the vectors are.
@@ -54,7 +54,7 @@ impl<E: Number> Vectors<E> {
                 for step in 0..self.tile_steps() {
                     for first in (0..self.count).step_by(TILE) {
                         let pairs = self.pairs(first, step);
-                        store(place(first, step), &if side == Side::Left { transpose(&pairs) } else { pairs });
+                        store(place(first, step), &if side == Side::Left { Zmm::transposed(&pairs) } else { pairs });
                     }
                 }
                 return;
@@ -65,17 +65,17 @@ impl<E: Number> Vectors<E> {
                         for vector in first..self.count.min(first + TILE) {
                             for step in 0..self.tile_steps() {
                                 let lanes = self.elements(vector, step, VECTORS_AHEAD);
-                                _mm512_store_si512(place(first, step).add((vector - first) * LANES).cast(), lanes);
+                                lanes.store(place(first, step).add((vector - first) * LANES));
                             }
                         }
                     }
                     Side::Right => {
                         for step in 0..self.tile_steps() {
-                            let mut tile = [_mm512_setzero_si512(); TILE];
+                            let mut tile = [Zmm::splat(0); TILE];
                             for (i, lanes) in tile.iter_mut().enumerate().take(self.count - first) {
                                 *lanes = self.elements(first + i, step, TILE);
                             }
-                            store(place(first, step), &transpose(&tile));
+                            store(place(first, step), &Zmm::transposed(&tile));
                         }
                     }
                 }
@@ -89,7 +89,7 @@ impl<E: Number> Vectors<E> {
     /// The vector and the step exist.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn elements(&self, vector: usize, step: usize, ahead: usize) -> Register {
+    unsafe fn elements(&self, vector: usize, step: usize, ahead: usize) -> Zmm {
         let data = self.data.wrapping_add(vector * self.stride + step * STEP * self.depth_stride);
         let next = data.wrapping_add(ahead * self.stride);
         _mm_prefetch::<_MM_HINT_T0>(next.cast());
@@ -111,8 +111,9 @@ impl<E: Number> Vectors<E> {
     /// The first vector and the step exist.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn pairs(&self, first: usize, step: usize) -> [Register; TILE] {
-        let mut tile = [_mm512_setzero_si512(); TILE];
+    unsafe fn pairs(&self, first: usize, step: usize) -> [Zmm; TILE] {
+        // SAFETY: the CPU has the instructions.
+        let mut tile = [unsafe { Zmm::splat(0) }; TILE];
         let whole = first + TILE <= self.count && (step + 1) * STEP <= self.depth;
         for (pair, lanes) in tile.iter_mut().enumerate() {
             let even = self.data.wrapping_add(first + (step * STEP + 2 * pair) * self.depth_stride);
@@ -136,10 +137,10 @@ impl<E: Number> Vectors<E> {
 /// `out` holds a tile and begins at a cache line.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn store(out: *mut u32, tile: &[Register; TILE]) {
+unsafe fn store(out: *mut u32, tile: &[Zmm; TILE]) {
     for (row, &lanes) in tile.iter().enumerate() {
         // SAFETY: the caller's promise.
-        unsafe { _mm512_store_si512(out.add(row * LANES).cast(), lanes) };
+        unsafe { lanes.store(out.add(row * LANES)) };
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_element_finds_its_place_in_a_tile() {
-        if !Isa::current().has_bf16() {
+        if !Isa::best().has_bf16() {
             return eprintln!("not checked: packing into tiles, which this CPU cannot do");
         }
         for (count, depth) in [(1, 1), (16, 32), (17, 33), (32, 64), (70, 100), (33, 31)] {
