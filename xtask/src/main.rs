@@ -27,8 +27,10 @@ Any command of fireclay: the binary is built in release mode, then runs with the
   cargo xtask train --features vulkan
   cargo xtask bench train --features cuda --device cuda:0 --json
 
-Speed beside PyTorch's
-  cargo xtask bench --peer pytorch          the same training step in both, in turn; --help says more
+Speed beside PyTorch's and llama.cpp's, in turn; --help behind either says more
+  cargo xtask bench --peer pytorch                 the same training step in both
+  cargo xtask bench --peer pytorch --work prefill  the same prompt
+  cargo xtask bench --peer llamacpp --model DIR    the same requests
 
 Checks, as continuous integration runs them
   cargo xtask check     formatting, clippy, documentation, tests

@@ -10,9 +10,9 @@ use thiserror::Error;
 pub enum Isa {
     /// The instructions that every CPU of this architecture has; on 64-bit Arm that includes NEON.
     Portable,
-    /// AVX2, FMA and F16C.
+    /// AVX2, FMA and F16C; and AVX-VNNI where the CPU has it.
     Avx2,
-    /// AVX-512 F, BW, CD, DQ and VL.
+    /// AVX-512 F, BW, CD, DQ and VL; and AVX512-VNNI where the CPU has it.
     Avx512,
     /// And AVX512-BF16. [`Precision::Bf16`](crate::Precision::Bf16) is emulated below this one: the same numbers up to
     /// the order of sums, and slower than [`Precision::F32`](crate::Precision::F32).

@@ -19,7 +19,7 @@ Examples:
 
 RAYON_NUM_THREADS=1 before a command sets the number of threads. --isa holds our kernels to an instruction set that is \
 lower than the CPU's best; burn's own operations choose theirs. Speeds are valid only on an idle machine.
-In the source tree, `cargo xtask bench --peer pytorch` measures PyTorch's training step beside ours.")]
+In the source tree, `cargo xtask bench --peer pytorch|llamacpp` measures PyTorch or llama.cpp beside ours.")]
 pub struct BenchArgs {
     /// The benchmark to run.
     #[command(subcommand)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, Event, Request, RequestId, SamplingConfig};
-use fireclay_model::{DecoderConfig, InferenceDecoder};
+use fireclay_model::{DecoderConfig, InferenceDecoder, Precision};
 use fireclay_train::{BenchShape, peak_memory};
 use serde_json::{Value, json};
 
@@ -40,8 +40,11 @@ impl Measured {
 /// The decoder that the flags name.
 fn decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<InferenceDecoder> {
     let Some(path) = &args.model else { return fresh_decoder(args, shape, device) };
-    let decoder = fireclay_model::load(&model_dir::resolve(path)?, device)?;
-    Ok(InferenceDecoder::new(decoder.with_precision(shape.precision), args.weights))
+    let dir = model_dir::resolve(path)?;
+    Ok(match shape.precision {
+        Precision::F32 => InferenceDecoder::load(&dir, device, args.weights)?,
+        precision => InferenceDecoder::new(fireclay_model::load(&dir, device)?.with_precision(precision), args.weights),
+    })
 }
 
 /// A decoder of the shape, with weights that were never trained.

@@ -104,11 +104,15 @@ unsafe fn accumulate<E, V: ChainVector<E>, const M: usize, const N: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         for k in 0..inner {
-            let left = left.map(|row| V::left(row.add(k)));
+            // No closures: the compiler may leave them outside of the function that has the instructions.
+            let mut factors = [V::left(left[0].add(k)); M];
+            for i in 1..M {
+                factors[i] = V::left(left[i].add(k));
+            }
             for j in 0..N {
                 let right = V::right(right[j].add(k * step));
                 for i in 0..M {
-                    sums[i][j] = V::multiply_add(sums[i][j], left[i], right);
+                    sums[i][j] = V::multiply_add(sums[i][j], factors[i], right);
                 }
             }
         }
@@ -235,8 +239,12 @@ impl<E: Element, F: Fn(usize) -> (usize, usize)> BlocksOfRows<'_, E, F> {
         unsafe {
             let out = self.out.as_mut_ptr().add(row * self.out_stride + vector * V::LANES);
             let place = |i: usize, j: usize| out.add(i * self.out_stride + j * V::LANES);
-            let mut sums: [[V::Sums; N]; M] =
-                std::array::from_fn(|i| std::array::from_fn(|j| V::load(place(i, j).cast_const())));
+            let mut sums = [[V::zero(); N]; M];
+            for i in 0..M {
+                for j in 0..N {
+                    sums[i][j] = V::load(place(i, j));
+                }
+            }
             let mut left = self.left.pointers(row);
             for block in 0..self.blocks {
                 let (start, rows) = (self.block)(block);

@@ -162,7 +162,7 @@ impl ChainVector<Bf16Pair> for EightLanes {
     unsafe fn left(from: *const Bf16Pair) -> [__m256; 2] {
         // SAFETY: the caller's promise.
         let pair = unsafe { from.read() };
-        [pair & 0xffff_0000, pair << 16].map(|bits| _mm256_set1_ps(f32::from_bits(bits)))
+        [_mm256_set1_ps(f32::from_bits(pair & 0xffff_0000)), _mm256_set1_ps(f32::from_bits(pair << 16))]
     }
 
     #[inline]
@@ -192,7 +192,7 @@ impl ChainVector<Bf16Pair> for SixteenLanes {
     unsafe fn left(from: *const Bf16Pair) -> [__m512; 2] {
         // SAFETY: the caller's promise.
         let pair = unsafe { from.read() };
-        [pair & 0xffff_0000, pair << 16].map(|bits| _mm512_set1_ps(f32::from_bits(bits)))
+        [_mm512_set1_ps(f32::from_bits(pair & 0xffff_0000)), _mm512_set1_ps(f32::from_bits(pair << 16))]
     }
 
     #[inline]

@@ -35,14 +35,20 @@ fn every_level_gives_the_products_of_the_rounded_numbers() {
                 add_portable(&x, 0..rows, panels.panel(panel), &mut portable);
                 assert_eq!(bits(&found), bits(&portable), "the best instructions");
                 #[cfg(target_arch = "x86_64")]
-                if Isa::best() >= Isa::Avx2 {
-                    let mut narrow = start;
+                for (name, is_there, add) in [
+                    ("AVX2", Isa::best() >= Isa::Avx2, x86::add_256 as unsafe fn(_: &_, _: &_, _: &_, _: &mut _)),
+                    ("AVX-VNNI", is_x86_feature_detected!("avxvnni"), x86::add_256_vnni),
+                ] {
+                    let mut narrow = start.clone();
+                    if !is_there {
+                        continue;
+                    }
                     #[expect(unsafe_code, reason = "the CPU has the instructions")]
                     // SAFETY: it is checked, and the lengths are those of `add_products`.
                     unsafe {
-                        x86::add_256(&x, &(0..rows), panels.panel(panel), &mut narrow);
+                        add(&x, &(0..rows), panels.panel(panel), &mut narrow);
                     }
-                    assert_eq!(bits(&narrow), bits(&portable), "AVX2");
+                    assert_eq!(bits(&narrow), bits(&portable), "{name}");
                 }
                 for (row, output) in (0..rows).flat_map(|row| (0..count).map(move |output| (row, output))) {
                     let x = (0..inputs).map(|i| {

@@ -22,6 +22,7 @@ pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Nibble
             isa if isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") => {
                 add_512(inputs, rows, panel, sums);
             }
+            _ if is_x86_feature_detected!("avxvnni") => add_256_vnni(inputs, rows, panel, sums),
             _ => add_256(inputs, rows, panel, sums),
         }
     }
@@ -43,6 +44,22 @@ unsafe fn add_512(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[NibbleGr
             2 => rest.add::<SixteenSums, 2, 4>(),
             1 => rest.add::<SixteenSums, 1, 4>(),
             _ => {}
+        }
+    }
+}
+
+/// # Safety
+/// As for [`add_512`].
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+pub unsafe fn add_256_vnni(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[NibbleGroup], sums: &mut [f32]) {
+    let mut rest = UnmultipliedRows { inputs, panel, row: rows.start, sums: sums.as_mut_ptr() };
+    // SAFETY: the caller's promise.
+    unsafe {
+        while rows.end - rest.row >= 2 {
+            rest.add::<EightVnniSums, 2, 2>();
+        }
+        if rest.row < rows.end {
+            rest.add::<EightVnniSums, 1, 4>();
         }
     }
 }
@@ -154,34 +171,69 @@ impl NibbleVector for SixteenSums {
     }
 }
 
+/// What vectors of 8 sums have in common.
+macro_rules! eight_sums {
+    () => {
+        const LANES: usize = 8;
+        type Integers = __m256i;
+        type Floats = __m256;
+
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        unsafe fn zero() -> __m256i {
+            _mm256_setzero_si256()
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        unsafe fn weights(from: *const [u8; QUAD]) -> [__m256i; 2] {
+            let low = _mm256_set1_epi32(0x0f0f_0f0f);
+            // SAFETY: the caller has 8 of them.
+            let all = unsafe { _mm256_loadu_si256(from.cast()) };
+            [_mm256_and_si256(all, low), _mm256_and_si256(_mm256_srli_epi32::<4>(all), low)]
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        unsafe fn inputs(from: *const i8) -> __m256i {
+            // SAFETY: the caller has four numbers.
+            _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        unsafe fn load(from: *const f32) -> __m256 {
+            // SAFETY: the caller has 8 numbers.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2")]
+        unsafe fn store(sums: __m256, to: *mut f32) {
+            // SAFETY: as above.
+            unsafe { _mm256_storeu_ps(to, sums) }
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2,f16c")]
+        unsafe fn widen(from: *const f16) -> __m256 {
+            // SAFETY: as above.
+            _mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.cast()) })
+        }
+
+        #[inline]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn scaled(sums: __m256, exact: __m256i, [scales, least]: [__m256; 2], step: f32, total: f32) -> __m256 {
+            let sums = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), _mm256_mul_ps(scales, _mm256_set1_ps(step)), sums);
+            _mm256_fmadd_ps(least, _mm256_set1_ps(total), sums)
+        }
+    };
+}
+
 struct EightSums;
 
 impl NibbleVector for EightSums {
-    const LANES: usize = 8;
-    type Integers = __m256i;
-    type Floats = __m256;
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn zero() -> __m256i {
-        _mm256_setzero_si256()
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn weights(from: *const [u8; QUAD]) -> [__m256i; 2] {
-        let low = _mm256_set1_epi32(0x0f0f_0f0f);
-        // SAFETY: the caller has 8 of them.
-        let all = unsafe { _mm256_loadu_si256(from.cast()) };
-        [_mm256_and_si256(all, low), _mm256_and_si256(_mm256_srli_epi32::<4>(all), low)]
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn inputs(from: *const i8) -> __m256i {
-        // SAFETY: the caller has four numbers.
-        _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
-    }
+    eight_sums!();
 
     /// Two products of a number below 16 and one of 8 bits fit 16 bits.
     #[inline]
@@ -190,33 +242,18 @@ impl NibbleVector for EightSums {
         let pairs = _mm256_maddubs_epi16(weights, inputs);
         _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
+}
+
+/// With an instruction for four products.
+struct EightVnniSums;
+
+impl NibbleVector for EightVnniSums {
+    eight_sums!();
 
     #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn load(from: *const f32) -> __m256 {
-        // SAFETY: the caller has 8 numbers.
-        unsafe { _mm256_loadu_ps(from) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    unsafe fn store(sums: __m256, to: *mut f32) {
-        // SAFETY: as above.
-        unsafe { _mm256_storeu_ps(to, sums) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,f16c")]
-    unsafe fn widen(from: *const f16) -> __m256 {
-        // SAFETY: as above.
-        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.cast()) })
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn scaled(sums: __m256, exact: __m256i, [scales, least]: [__m256; 2], step: f32, total: f32) -> __m256 {
-        let sums = _mm256_fmadd_ps(_mm256_cvtepi32_ps(exact), _mm256_mul_ps(scales, _mm256_set1_ps(step)), sums);
-        _mm256_fmadd_ps(least, _mm256_set1_ps(total), sums)
+    #[target_feature(enable = "avxvnni")]
+    unsafe fn add_products(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        _mm256_dpbusd_avx_epi32(sum, weights, inputs)
     }
 }
 
@@ -239,14 +276,25 @@ impl UnmultipliedRows<'_> {
             // SAFETY: every vector lies inside a panel's 64 outputs; the sums are the caller's promise.
             unsafe {
                 let place = |row: usize, v: usize| self.sums.add(row * PANEL + first + v * V::LANES);
-                let mut sums: [[V::Floats; N]; M] =
-                    std::array::from_fn(|row| std::array::from_fn(|v| V::load(place(row, v).cast_const())));
+                // No closures with vectors: the compiler may leave them outside of the function that has the
+                // instructions.
+                let mut sums = [[V::load(place(0, 0)); N]; M];
+                for row in 0..M {
+                    for v in 0..N {
+                        sums[row][v] = V::load(place(row, v));
+                    }
+                }
                 for (index, group) in self.panel.iter().enumerate() {
                     let rows: [_; M] = std::array::from_fn(|row| self.inputs.half(self.row + row, index));
                     let mut exact = [[V::zero(); N]; M];
                     for quad in 0..QUADS {
-                        let low = rows.map(|row| V::inputs(row.values.as_ptr().add(quad * QUAD)));
-                        let high = rows.map(|row| V::inputs(row.values.as_ptr().add((QUADS + quad) * QUAD)));
+                        let mut low = [V::zero(); M];
+                        let mut high = low;
+                        for row in 0..M {
+                            let values = rows[row].values.as_ptr();
+                            low[row] = V::inputs(values.add(quad * QUAD));
+                            high[row] = V::inputs(values.add((QUADS + quad) * QUAD));
+                        }
                         for v in 0..N {
                             let weights = V::weights(group.weights[quad].as_ptr().add(first + v * V::LANES));
                             for row in 0..M {
@@ -257,7 +305,7 @@ impl UnmultipliedRows<'_> {
                     }
                     for v in 0..N {
                         let at = first + v * V::LANES;
-                        let factors = [&group.scales, &group.least].map(|numbers| V::widen(numbers.as_ptr().add(at)));
+                        let factors = [V::widen(group.scales.as_ptr().add(at)), V::widen(group.least.as_ptr().add(at))];
                         for (row, half) in rows.iter().enumerate() {
                             let total = half.step * half.sum as f32;
                             sums[row][v] = V::scaled(sums[row][v], exact[row][v], factors, half.step, total);

@@ -32,16 +32,21 @@ fn sums_of(inputs: &RoundedInputs, panel: &[IntegerBlock], start: &[f32]) -> Vec
     let bits = |sums: &[f32]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&found), bits(&portable), "the best instructions");
     #[cfg(target_arch = "x86_64")]
-    if Isa::best() >= Isa::Avx2 {
+    for (name, is_there, add) in [
+        ("AVX2", Isa::best() >= Isa::Avx2, x86::add_256 as unsafe fn(_: &_, _: &_, _: &_, _: &mut _)),
+        ("AVX-VNNI", is_x86_feature_detected!("avxvnni"), x86::add_256_vnni),
+    ] {
+        if !is_there {
+            eprintln!("not checked: {name}, which this CPU does not have");
+            continue;
+        }
         let mut narrow = start.to_vec();
         #[expect(unsafe_code, reason = "the CPU has the instructions")]
         // SAFETY: it is checked, and the lengths are those of `add_products`.
         unsafe {
-            x86::add_256(inputs, &(0..inputs.rows), panel, &mut narrow);
+            add(inputs, &(0..inputs.rows), panel, &mut narrow);
         }
-        assert_eq!(bits(&narrow), bits(&portable), "AVX2");
-    } else {
-        eprintln!("not checked: AVX2, which this CPU does not have");
+        assert_eq!(bits(&narrow), bits(&portable), "{name}");
     }
     found
 }

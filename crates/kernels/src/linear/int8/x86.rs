@@ -15,16 +15,13 @@ pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Intege
     unsafe {
         match isa {
             Isa::Portable => return false,
-            _ if isa >= Isa::Avx512 && has_vnni() => add_512(inputs, rows, panel, sums),
+            // VNNI is no level of its own: a CPU has it beside AVX-512, beside AVX2, or not at all.
+            _ if isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") => add_512(inputs, rows, panel, sums),
+            _ if is_x86_feature_detected!("avxvnni") => add_256_vnni(inputs, rows, panel, sums),
             _ => add_256(inputs, rows, panel, sums),
         }
     }
     true
-}
-
-/// Whether a CPU that has AVX-512 also has AVX512-VNNI, which is no level of its own.
-fn has_vnni() -> bool {
-    is_x86_feature_detected!("avx512vnni")
 }
 
 /// # Safety
@@ -43,6 +40,27 @@ pub unsafe fn add_512(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Inte
                 3 => rest.add::<Avx512, 3, 4>(),
                 2 => rest.add::<Vnni, 2, 8>(),
                 1 => rest.add::<Vnni, 1, 8>(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As for [`add_512`].
+#[target_feature(enable = "avx2,fma,avxvnni")]
+pub unsafe fn add_256_vnni(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
+    for (index, block) in panel.iter().enumerate() {
+        let mut rest = RemainingRows { inputs, index, block, row: rows.start, sums: sums.as_mut_ptr() };
+        // SAFETY: the caller's promise. 4 × 2 sums, 4 vectors of inputs and one of weights are in 16 registers.
+        unsafe {
+            while rows.end - rest.row >= 4 {
+                rest.add::<AvxVnni, 4, 2>();
+            }
+            match rows.end - rest.row {
+                3 => rest.add::<AvxVnni, 3, 4>(),
+                2 => rest.add::<AvxVnni, 2, 4>(),
+                1 => rest.add::<AvxVnni, 1, 8>(),
                 _ => {}
             }
         }
@@ -175,34 +193,41 @@ macro_rules! eight_lanes {
     };
 }
 
-/// Half of the registers of [`Avx512`].
-struct Vnni;
+/// Vectors of 8 lanes with an instruction for four products: it has two encodings.
+macro_rules! with_vnni {
+    ($name:ident, $features:literal, $instruction:ident) => {
+        struct $name;
 
-impl Vector for Vnni {
-    eight_lanes!();
-    type Weights = __m256i;
-    type Inputs = __m256i;
+        impl Vector for $name {
+            eight_lanes!();
+            type Weights = __m256i;
+            type Inputs = __m256i;
 
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn weights(from: *const [u8; QUAD]) -> __m256i {
-        // SAFETY: the caller has 8 of them.
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
+            #[inline]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn weights(from: *const [u8; QUAD]) -> __m256i {
+                // SAFETY: the caller has 8 of them.
+                unsafe { _mm256_loadu_si256(from.cast()) }
+            }
 
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn inputs(from: *const i8) -> __m256i {
-        // SAFETY: the caller has four numbers.
-        _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
-    }
+            #[inline]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn inputs(from: *const i8) -> __m256i {
+                // SAFETY: the caller has four numbers.
+                _mm256_set1_epi32(unsafe { from.cast::<i32>().read_unaligned() })
+            }
 
-    #[inline]
-    #[target_feature(enable = "avx512vl,avx512vnni")]
-    unsafe fn add_products(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
-        _mm256_dpbusd_epi32(sum, weights, inputs)
-    }
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn add_products(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+                $instruction(sum, weights, inputs)
+            }
+        }
+    };
 }
+
+with_vnni!(Vnni, "avx512vl,avx512vnni", _mm256_dpbusd_epi32);
+with_vnni!(AvxVnni, "avxvnni", _mm256_dpbusd_avx_epi32);
 
 /// There is no instruction for four products here that never overflows: the first and third, and the second and fourth
 /// of them, are multiplied as 16-bit numbers.
@@ -232,7 +257,7 @@ impl Vector for Avx2 {
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     unsafe fn add_products(sum: __m256i, weights: [__m256i; 2], inputs: [__m256i; 2]) -> __m256i {
-        let [first, second] = [0, 1].map(|i| _mm256_madd_epi16(weights[i], inputs[i]));
+        let (first, second) = (_mm256_madd_epi16(weights[0], inputs[0]), _mm256_madd_epi16(weights[1], inputs[1]));
         _mm256_add_epi32(sum, _mm256_add_epi32(first, second))
     }
 }
@@ -257,13 +282,20 @@ impl RemainingRows<'_> {
         for first in (0..PANEL).step_by(N * V::LANES) {
             // SAFETY: every vector lies inside a panel's 64 outputs; the sums are the caller's promise.
             unsafe {
-                let mut exact = rows.map(|row| [V::splat(row.start); N]);
+                // No closures: the compiler may leave them outside of the function that has the instructions.
+                let mut exact = [[V::splat(0); N]; M];
+                for row in 0..M {
+                    exact[row] = [V::splat(rows[row].start); N];
+                }
                 for (quad, weights) in self.block.weights.iter().enumerate() {
-                    let inputs = rows.map(|row| V::inputs(row.values.as_ptr().add(quad * QUAD)));
+                    let mut inputs = [V::inputs(rows[0].values.as_ptr().add(quad * QUAD)); M];
+                    for row in 1..M {
+                        inputs[row] = V::inputs(rows[row].values.as_ptr().add(quad * QUAD));
+                    }
                     for v in 0..N {
                         let weights = V::weights(weights.as_ptr().add(first + v * V::LANES));
-                        for (exact, inputs) in exact.iter_mut().zip(inputs) {
-                            exact[v] = V::add_products(exact[v], weights, inputs);
+                        for row in 0..M {
+                            exact[row][v] = V::add_products(exact[row][v], weights, inputs[row]);
                         }
                     }
                 }
