@@ -1,5 +1,7 @@
 //! The elements of factors.
 
+use bytemuck::Pod;
+
 use super::portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
@@ -9,7 +11,7 @@ use crate::isa::{self, Isa};
 use crate::simd::vectorize;
 
 /// One number along the inner axis, or several.
-pub(crate) trait Element: Copy + Send + Sync + Sized + 'static {
+pub(crate) trait Element: Pod + Send + Sync {
     /// Numbers in an element.
     const DEPTH: usize;
     const ZERO: Self;

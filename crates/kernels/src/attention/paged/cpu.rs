@@ -14,9 +14,10 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
+use super::untouched::Untouched;
 use super::{PAGE, PageShape, Text, View};
 use crate::attention::flash::{SharedOutput, buffers};
-use crate::chain::{Bf16Pair, BlocksOfColumns, BlocksOfRows, Element, LeftRows};
+use crate::chain::{BlocksOfColumns, BlocksOfRows, Element, LeftRows};
 use crate::simd::{LANES, exp2_lane, row_max, row_sum, tanh_lane, vectorize};
 
 /// Fewest query heads in a task of many queries: as many as the registers of a small product hold.
@@ -33,8 +34,8 @@ const SERIAL: usize = 1 << 17;
 #[derive(Debug)]
 pub(super) struct HostPages<E> {
     shape: PageShape,
-    keys: Vec<E>,
-    values: Vec<E>,
+    keys: Untouched<E>,
+    values: Untouched<E>,
 }
 
 /// Neighbouring queries of one text.
@@ -46,25 +47,12 @@ struct Queries {
     token: usize,
 }
 
-impl HostPages<f32> {
-    pub fn new(shape: PageShape) -> Self {
-        let [keys, values] = Self::lengths(shape);
-        Self { shape, keys: vec![0.0; keys], values: vec![0.0; values] }
-    }
-}
-
-impl HostPages<Bf16Pair> {
-    pub fn new(shape: PageShape) -> Self {
-        let [keys, values] = Self::lengths(shape);
-        Self { shape, keys: vec![0; keys], values: vec![0; values] }
-    }
-}
-
 impl<E: Element> HostPages<E> {
-    /// Number of elements of keys and of values.
-    fn lengths(shape: PageShape) -> [usize; 2] {
+    pub fn new(shape: PageShape) -> Self {
         let PageShape { pages, kv_heads, .. } = shape;
-        [Self::key_length(shape), Self::value_length(shape)].map(|length| pages * kv_heads * length)
+        let [keys, values] = [Self::key_length(shape), Self::value_length(shape)]
+            .map(|length| Untouched::new(pages * kv_heads * length));
+        Self { shape, keys, values }
     }
 
     /// Elements of a head's keys in a page.

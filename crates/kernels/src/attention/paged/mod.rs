@@ -4,6 +4,8 @@
 #[cfg(feature = "flex")]
 mod cpu;
 pub mod reference;
+#[cfg(feature = "flex")]
+mod untouched;
 
 use burn::tensor::{Device, Tensor};
 
@@ -106,8 +108,8 @@ impl Pages {
         #[cfg(feature = "flex")]
         if *device == Device::flex() {
             let storage = match shape.precision {
-                Precision::F32 => Storage::F32(cpu::HostPages::<f32>::new(shape)),
-                Precision::Bf16 => Storage::Bf16(cpu::HostPages::<Bf16Pair>::new(shape)),
+                Precision::F32 => Storage::F32(cpu::HostPages::new(shape)),
+                Precision::Bf16 => Storage::Bf16(cpu::HostPages::new(shape)),
             };
             return Self { shape, softcap: None, storage };
         }
