@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{fail, final_weights, fireclay, last_checkpoint, succeed, train};
+use crate::{fail, final_weights, fireclay, last_checkpoint, succeed, text, train};
 
 fn file(folder: &Path, name: &str, content: &[u8]) -> String {
     let path = folder.join(name);
@@ -56,6 +56,10 @@ fn instruction_sets() {
     #[cfg(target_arch = "aarch64")]
     ask("avx2", &["FIRECLAY_ISA: this CPU has no avx2; the best it has is neon"]);
     fail(fireclay().args(["bench", "train", "--isa", "sse9"]), 2, &["sse9", "avx2"]);
+    let mut emulated = fireclay();
+    let plan = emulated.args(["plan", "--device", "cpu", "--precision", "bf16"]).env("FIRECLAY_ISA", "portable");
+    let warning = "pretrain.precision = \"bf16\": this CPU emulates bf16, slower than f32; a new run chooses f32";
+    assert!(text(&plan.output().unwrap().stderr).contains(warning));
 }
 
 #[test]

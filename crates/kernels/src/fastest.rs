@@ -19,6 +19,17 @@ pub fn fastest_precision(device: &Device, tokens: usize, width: usize) -> Precis
     Precision::F32
 }
 
+/// Whether this device is a CPU without products of bf16, which emulates them: slower than f32.
+#[must_use]
+pub fn emulates_bf16(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    if *device == Device::flex() {
+        return !crate::isa::Isa::current().has_bf16();
+    }
+    let _ = device;
+    false
+}
+
 #[cfg(feature = "flex")]
 mod measurement {
     use std::time::{Duration, Instant};

@@ -41,7 +41,7 @@ pub use add::add;
 pub use attention::{attention, softcapped_attention};
 pub use cross_entropy::cross_entropy;
 pub use embedding::embedding;
-pub use fastest::fastest_precision;
+pub use fastest::{emulates_bf16, fastest_precision};
 pub use head::Head;
 pub use isa::{Isa, IsaError};
 pub use linear::{BlockWeight, StoredWeight, WeightStorage, linear, linears};

@@ -135,7 +135,11 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
     }
     for (stage, section) in recipe.training() {
         if recipe.stages.contains(&stage) && section.train().precision == Precision::Bf16 {
-            device::check_bf16(&format!("{}.precision = \"bf16\"", stage.name()), device)?;
+            let asked = format!("{}.precision = \"bf16\"", stage.name());
+            device::check_bf16(&asked, device)?;
+            if fireclay_kernels::emulates_bf16(device) {
+                tracing::warn!("{asked}: this CPU emulates bf16, slower than f32; a new run chooses f32");
+            }
         }
     }
     let run = EarlierRun::new(&run_path(args, &recipe), args.fresh);

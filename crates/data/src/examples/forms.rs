@@ -81,6 +81,21 @@ const FORMS: &[(&str, &str, &str)] = &[
     ),
     (
         "conversations",
+        "the same by another name",
+        r#"{"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hm", "loss": false}, {"from": "human", "value": "So?"}, {"from": "gpt", "value": "Hello"}]}"#,
+    ),
+    (
+        "conversations",
+        "an image beside the messages",
+        r#"{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A kiln"}]}"#,
+    ),
+    (
+        "conversations",
+        "a dialogue in one text, as in BELLE",
+        r#"{"instruction": "Human:Hi\nAssistant:Hello\nHuman:And now?\nAssistant:", "output": "Cold."}"#,
+    ),
+    (
+        "conversations",
         "an answer with half a weight",
         r#"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm", "weight": 0.5}]}"#,
     ),
