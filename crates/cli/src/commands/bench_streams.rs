@@ -41,10 +41,11 @@ impl Measured {
 fn decoder(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<InferenceDecoder> {
     let Some(path) = &args.model else { return fresh_decoder(args, shape, device) };
     let dir = model_dir::resolve(path)?;
-    Ok(match shape.precision {
-        Precision::F32 => InferenceDecoder::load(&dir, device, args.weights)?,
-        precision => InferenceDecoder::new(fireclay_model::load(&dir, device)?.with_precision(precision), args.weights),
-    })
+    if shape.precision == Precision::F32 {
+        return Ok(InferenceDecoder::load(&dir, device, args.weights)?);
+    }
+    let decoder = fireclay_model::load(&dir, device)?.with_precision(shape.precision);
+    Ok(InferenceDecoder::new(decoder, args.weights))
 }
 
 /// A decoder of the shape, with weights that were never trained.

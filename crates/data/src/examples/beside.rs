@@ -4,7 +4,7 @@
 use fireclay_tokenizer::Message;
 use serde_json::{Value, json};
 
-use super::record::Record;
+use super::record::{Record, is_nothing};
 use crate::DataError;
 
 /// Keys of a system message.
@@ -40,9 +40,10 @@ pub(super) fn with_beside(record: &Record, messages: Vec<Message>) -> Result<Vec
             first.extra.insert(TOOLS.into(), tools);
         }
         if record.has(VARIABLES) {
-            let variables = record.value(VARIABLES).filter(|value| value.is_object());
+            let variables = record.value(VARIABLES).map(|value| unwritten(record, value));
+            let variables = variables.filter(Value::is_object);
             let variables = variables.ok_or_else(|| record.wrong_under(VARIABLES, "an object"))?;
-            first.extra.insert(VARIABLES.into(), variables.clone());
+            first.extra.insert(VARIABLES.into(), variables);
         }
     }
     Ok(all)
@@ -62,18 +63,23 @@ fn as_tool(function: Value) -> Value {
     if function.get("function").is_some() { function } else { json!({"type": "function", "function": function}) }
 }
 
-/// The functions that may be called: a list, or a list written as JSON in a string.
+/// A value, which may be written as JSON in a string.
+fn unwritten(record: &Record, value: &Value) -> Value {
+    value.as_str().and_then(|text| record.parsed(text)).unwrap_or_else(|| value.clone())
+}
+
+/// The functions that may be called: a list; it or its functions may be written as JSON in strings.
 fn tools(record: &Record) -> Result<Option<Value>, DataError> {
     let key = record.first_of(&[TOOLS, FUNCTIONS]).unwrap_or(TOOLS);
-    let parsed = match record.value(key) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => record.parsed(text).unwrap_or(Value::Null),
-        Some(other) => other.clone(),
-    };
-    match parsed {
-        Value::Array(tools) if tools.is_empty() => Ok(None),
-        Value::Array(tools) if tools.iter().all(Value::is_object) => {
+    let Some(value) = record.value(key) else { return Ok(None) };
+    match unwritten(record, value) {
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        value if is_nothing(&value) && !value.is_boolean() => Ok(None),
+        Value::Array(tools) => {
+            let tools: Vec<Value> = tools.iter().map(|tool| unwritten(record, tool)).collect();
+            if !tools.iter().all(Value::is_object) {
+                return Err(record.wrong(format!("functions as objects in the list under `{key}`"), "something else"));
+            }
             let tools = tools.into_iter().map(|tool| if key == FUNCTIONS { as_tool(tool) } else { tool });
             Ok(Some(tools.collect()))
         }

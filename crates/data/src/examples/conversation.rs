@@ -116,7 +116,7 @@ fn messages_of(record: &Record, found: &mut Examples<Conversation>) -> Result<Op
     // `data` is a name for anything: beside a prompt and its answer it is not the conversation.
     let whole = record.first_of(&WHOLE).filter(|key| !(answered && *key == "data"));
     if let Some(key) = whole {
-        return record.turns(key).map(Some);
+        return with_answer(record, record.turns(key)?).map(Some);
     }
     if let Some(key) = record.first_of(&ASKED) {
         return prompt_and_answer(record, key, found);
@@ -133,6 +133,15 @@ fn messages_of(record: &Record, found: &mut Examples<Conversation>) -> Result<Op
         return Err(record.wrong(EXPECTED, "`text`, which pretraining reads: give the file under `data.paths`"));
     }
     Err(record.unknown(EXPECTED))
+}
+
+/// A conversation whose last message waits for an answer, with the one that is beside it, if there is one.
+fn with_answer(record: &Record, messages: Vec<Message>) -> Result<Vec<Message>, DataError> {
+    let waits = messages.last().is_some_and(|last| last.role != "assistant");
+    let Some(key) = record.first_of(&ANSWERED).filter(|_| waits) else { return Ok(messages) };
+    let (mut messages, mut answers) = repeated::answer(record, key, &messages)?;
+    messages.append(&mut answers);
+    Ok(messages)
 }
 
 /// The messages of a prompt under `key` and of its answer; `None` if the record is skipped.

@@ -86,6 +86,16 @@ const FORMS: &[(&str, &str, &str)] = &[
     ),
     (
         "conversations",
+        "the answer beside the messages",
+        r#"{"messages": [{"role": "user", "content": "Hi"}], "response": "Hello"}"#,
+    ),
+    (
+        "conversations",
+        "tools as strings",
+        r#"{"tools": ["{\"name\": \"temp\"}"], "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}"#,
+    ),
+    (
+        "conversations",
         "an image beside the messages",
         r#"{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A kiln"}]}"#,
     ),
@@ -299,6 +309,11 @@ const FILES: &[(&str, &str, &str)] = &[
         r#"{"system": "Be brief.", "data": [{"prompt": "Hi", "completion": "Hello"}]}"#,
     ),
     ("a.json", "columns", r#"{"prompt": {"0": "Hi"}, "completion": {"0": "Hello"}}"#),
+    (
+        "a.json",
+        "rows without names",
+        r#"{"columns": ["completion", "prompt"], "index": [0], "data": [["Hello", "Hi"]]}"#,
+    ),
     ("a.csv", "a table", "prompt,completion\nHi,Hello\n"),
 ];
 

@@ -263,7 +263,11 @@ fn keys_that_nobody_reads_are_counted_and_named_once() {
         r#"{"prompt": "Hi", "completion": "Hello", "source": "x", "score": 3}"#,
         &["the key `score` is ignored 2", "the key `source` is ignored 2"],
     );
-    check(r#"{"prompt": "Hi", "completion": "Hello", "source": null, "flag": false, "list": []}"#, &[]);
+    check(r#"{"prompt": "Hi", "completion": "Hello", "source": null, "list": []}"#, &[]);
+    check(
+        r#"{"prompt": "Hi", "completion": "Hello", "enable_thinking": false}"#,
+        &["the key `enable_thinking` is ignored 2"],
+    );
     check(r#"{"prompt": "Hi", "completion": "Hello", "system": "S", "history": [["a", "b"]], "tools": []}"#, &[]);
     let odd = r#"{"messages": [{"role": "critic", "content": "Hm"}, {"role": "assistant", "content": "Hello"}]}"#;
     check(odd, &["the role \"critic\" goes to the chat template as it is 2"]);

@@ -93,10 +93,11 @@ impl Record {
         read.into_iter().find_map(|(key, value)| Some((key.as_str(), foreign_in(value)?)))
     }
 
-    /// Unread keys whose value is not null, false or empty.
+    /// Unread keys whose value is not null or empty.
     pub fn unread(&self) -> Vec<&str> {
         let used = self.used.borrow();
-        let entries = self.object.iter().filter(|(key, value)| !used.contains(*key) && !is_nothing(value));
+        let says = |value: &Value| value.is_boolean() || !is_nothing(value);
+        let entries = self.object.iter().filter(|(key, value)| !used.contains(*key) && says(value));
         entries.map(|(key, _)| key.as_str()).collect()
     }
 

@@ -55,13 +55,12 @@ pub(super) fn list<'a>(path: &Path, object: &'a str) -> Result<Option<List<'a>>,
     let refused = |expected: &str, found: String| {
         Err(DataError::Keys { path: path.into(), line: 1, expected: expected.into(), found })
     };
-    let Some(&(key, items)) = lists.first() else {
-        return if !entries.is_empty() && entries.values().all(|value| is_column(value.get())) {
-            refused("a list of examples", "columns; write the file by rows (in pandas with orient=\"records\")".into())
-        } else {
-            Ok(None)
-        };
-    };
+    let of_columns = !entries.is_empty() && entries.values().all(|value| is_column(value.get()));
+    if of_columns || is_split(&entries) {
+        let found = "columns; write the file by rows (in pandas with orient=\"records\")";
+        return refused("a list of examples", found.into());
+    }
+    let Some(&(key, items)) = lists.first() else { return Ok(None) };
     if is_example(&entries, key) {
         return Ok(None);
     }
@@ -126,6 +125,14 @@ fn first_of(value: &str) -> Option<Value> {
 
 fn is_conversation(value: &Value) -> bool {
     value.as_array().and_then(|messages| messages.first()).is_some_and(is_message)
+}
+
+/// Whether an object is a table as pandas writes it with orient="split": names of columns beside rows without names.
+fn is_split(entries: &BTreeMap<String, &RawValue>) -> bool {
+    let named = |key: &str| entries.get(key).map(|value| value.get());
+    let columns = named("columns").and_then(|columns| serde_json::from_str::<Vec<String>>(columns).ok());
+    columns.is_some_and(|columns| !columns.is_empty())
+        && named("data").and_then(first_of).is_some_and(|row| row.is_array())
 }
 
 /// Whether a value is a column: an object of values by the number of their row.

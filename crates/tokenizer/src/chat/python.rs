@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use minijinja::value::{Value, ValueKind};
+use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
 /// The most characters that a text is padded to.
@@ -132,6 +132,64 @@ fn expand_tabs(text: &str, args: &[Value]) -> String {
         }
     }
     out
+}
+
+/// Python's `splitlines`.
+pub(super) fn split_lines(text: &str, keeps_ends: bool) -> Vec<&str> {
+    const ENDS: [char; 10] =
+        ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    let (mut lines, mut rest) = (vec![], text);
+    while let Some(at) = rest.find(ENDS) {
+        let length = match &rest[at..] {
+            end if end.starts_with("\r\n") => 2,
+            end => end.chars().next().map_or(0, char::len_utf8),
+        };
+        lines.push(&rest[..if keeps_ends { at + length } else { at }]);
+        rest = &rest[at + length..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
+}
+
+/// Jinja's `indent`: a line end is added first, so that the last one of the text stays.
+#[expect(clippy::needless_pass_by_value, reason = "filters and functions take their arguments by value")]
+pub(super) fn indent(
+    text: String,
+    width: Option<Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let width = width.map_or_else(|| named.get::<Option<Value>>("width"), |width| Ok(Some(width)))?;
+    let flag = |given: Option<bool>, name: &str| {
+        given.map_or_else(|| Ok(named.get::<Option<bool>>(name)?.unwrap_or(false)), Ok::<bool, Error>)
+    };
+    let (first, blank) = (flag(first, "first")?, flag(blank, "blank")?);
+    named.assert_all_used()?;
+    let indention = match width {
+        None => " ".repeat(4),
+        Some(width) if width.as_str().is_some() => width.as_str().unwrap_or_default().into(),
+        Some(width) => " ".repeat(usize::try_from(width)?.min(WIDEST)),
+    };
+    let text = text + "\n";
+    let lines = split_lines(&text, false);
+    if lines.len().saturating_mul(indention.len()) > WIDEST {
+        return Err(value_error("a text cannot be indented so far"));
+    }
+    let mut out = String::with_capacity(text.len() + lines.len() * indention.len());
+    for (index, line) in lines.into_iter().enumerate() {
+        let (is_first, is_blank) = (index == 0, line.is_empty());
+        if !is_first {
+            out.push('\n');
+        }
+        if if is_first { first } else { blank || !is_blank } {
+            out.push_str(&indention);
+        }
+        out.push_str(line);
+    }
+    Ok(out)
 }
 
 /// Jinja's `wordcount`: runs of letters, digits and underscores.

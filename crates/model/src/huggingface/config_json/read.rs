@@ -227,6 +227,8 @@ fn llama_like(family: Family, fields: &mut Fields) -> Result<DecoderConfig, Mode
         true => fields.optional_size("num_key_value_heads")?.unwrap_or(heads),
         false => fields.size("num_key_value_heads")?,
     };
+    // transformers ignores the key for this family.
+    let kv_heads = if family == Family::GptNeoX { heads } else { kv_heads };
     let head_dim = match fields.contains("head_dim") {
         true => fields.optional_size("head_dim")?,
         false => keys.head_dim,

@@ -250,3 +250,29 @@ fn a_cap_on_the_scores_of_a_gemma_3_changes_nothing() {
     assert_eq!((three.attention_softcap, three.logit_softcap), (None, Some(30.0)));
     assert_eq!((two.attention_softcap, two.logit_softcap), (Some(50.0), Some(30.0)));
 }
+
+/// transformers 5.24 makes the mask of windows for each model of these families, and fails without a width.
+#[test]
+fn a_gemma_without_windows_is_written_with_one_that_no_layer_uses() {
+    for family in ["gemma2", "gemma3_text"] {
+        let config = json!({
+            "model_type": family, "vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 48, "max_position_embeddings": 64,
+            "rms_norm_eps": 1e-6, "sliding_window": 16, "layer_types": ["full_attention", "full_attention"]
+        });
+        let config = read(&config).unwrap_or_else(|error| panic!("{error}"));
+        let json = to_json(&config, &TokenIds::default(), WeightFormat::F32);
+        assert_eq!((&json["sliding_window"], &json["layer_types"][0]), (&json!(64), &json!("full_attention")));
+        assert_eq!(read(&json).unwrap(), config);
+    }
+}
+
+/// As in transformers, which has no such key for this family.
+#[test]
+fn a_gpt_neox_ignores_a_number_of_key_heads() {
+    let config = json!({
+        "model_type": "gpt_neox", "vocab_size": 61, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 48, "max_position_embeddings": 64, "num_key_value_heads": 2
+    });
+    assert_eq!(read(&config).unwrap_or_else(|error| panic!("{error}")).kv_heads, 4);
+}

@@ -180,7 +180,9 @@ fn write_windows(object: &mut Map<String, Value>, config: &DecoderConfig) {
     let with_layer_types =
         matches!(config.family, Family::Qwen2 | Family::Qwen3 | Family::Gemma2 | Family::Gemma3 | Family::SmolLm3);
     if matches!(config.family, Family::Mistral | Family::Phi3) || with_layer_types {
-        set("sliding_window", json!(config.sliding_window));
+        // transformers makes Gemma's mask of windows also where no layer uses it.
+        let unused = matches!(config.family, Family::Gemma2 | Family::Gemma3).then_some(config.context);
+        set("sliding_window", json!(config.sliding_window.or(unused)));
     }
     if with_layer_types {
         let kind = |layer| if config.is_windowed(layer) { "sliding_attention" } else { "full_attention" };
