@@ -64,12 +64,12 @@ impl InferenceDecoder {
         Self { decoder, cache_precision }
     }
 
-    /// Reads a decoder as [`load`](crate::load) does and converts its weights as [`new`](Self::new) does, block by
+    /// Reads a decoder as [`load`] does and converts its weights as [`new`](Self::new) does, block by
     /// block: the peak is the converted decoder plus its largest block in f32. A folder of adapters is merged in f32
     /// first.
     ///
     /// # Errors
-    /// As [`load`](crate::load).
+    /// As [`load`].
     ///
     /// # Panics
     /// When the device tracks gradients.
