@@ -77,7 +77,8 @@ def replies_of_transformers(folder):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
     for question in QUESTIONS:
-        given = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        asked = as_rendered(tokenizer, [{"role": "user", "content": question}])
+        given = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
         with torch.no_grad():
             ids = model.generate(**given, do_sample=False, max_new_tokens=LIMIT)[0, given["input_ids"].shape[1] :].tolist()
         ends = model.generation_config.eos_token_id
@@ -109,12 +110,23 @@ def fine_tune(binary, folder, lines, longest, steps):
     return os.path.join(out, "sft", "checkpoints", f"step-{steps:06}"), None
 
 
+def as_rendered(tokenizer, turns):
+    """The messages, with their text as one part each if the template shows no text that is a string, as those of models that see images."""
+    try:
+        if turns[-1]["content"] in tokenizer.apply_chat_template(turns, tokenize=False):
+            return turns
+    except Exception:
+        pass
+    return [turn | {"content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+
+
 def check(binary, name, source, steps):
     """A line about the template, and whether its model ends its replies: `None` where training says that it cannot."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = base_model(os.path.join(folder, "base"), source)
         try:
-            longest = max(len(tokenizer.apply_chat_template(messages(conversation))["input_ids"]) for conversation in CONVERSATIONS)
+            given = [as_rendered(tokenizer, messages(conversation)) for conversation in CONVERSATIONS]
+            longest = max(len(tokenizer.apply_chat_template(turns)["input_ids"]) for turns in given)
         except Exception as error:
             return f"none   {name}: transformers renders no messages of text ({error})", None
         lines = [{"messages": messages(conversation)} for conversation in CONVERSATIONS]
