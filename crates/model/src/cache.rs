@@ -83,7 +83,8 @@ pub enum Past<'a> {
     Pages(&'a mut Pages, &'a [Text]),
 }
 
-/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory allocated once. A page has the same number in
+/// Keys and values of every layer in pages of [`PAGE`] tokens, in memory that is reserved once (on the CPU it is taken
+/// as it is written). A page has the same number in
 /// every layer. [`InferenceDecoder::step`](crate::InferenceDecoder::step) writes to it; the caller assigns pages to
 /// texts.
 #[derive(Debug)]

@@ -113,7 +113,7 @@ impl Engine {
         })
     }
 
-    /// Bytes of keys and values of the given format that an engine with this configuration allocates.
+    /// Bytes of keys and values of the given format that an engine with this configuration reserves.
     #[must_use]
     pub fn cache_bytes(decoder: &DecoderConfig, precision: Precision, config: &EngineConfig) -> usize {
         Self::pages(decoder, precision, config) * PagedCache::page_bytes(decoder, precision)

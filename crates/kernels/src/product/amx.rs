@@ -23,8 +23,7 @@ use self::kernel::{BLOCK, TILE, TileProduct};
 use super::Start;
 use super::lane::{Lane, Target};
 use super::number::Number;
-use super::registers::LANES;
-use super::registers::Zmm;
+use super::registers::{LANES, Zmm};
 use super::vector_lanes::Pair;
 use super::vectors::Vectors;
 

@@ -2,8 +2,7 @@
 
 use super::Start;
 use super::number::Number;
-use super::registers::LANES;
-use super::registers::Sixteen;
+use super::registers::{LANES, Sixteen};
 use super::vectors::Vectors;
 
 /// Columns of the widest packed panel of B; the widths of others divide it.

@@ -7,8 +7,7 @@ use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use super::lane::Lane;
 use super::number::Number;
-use super::registers::LANES;
-use super::registers::Sixteen;
+use super::registers::{LANES, Sixteen};
 use super::vectors::Vectors;
 
 impl<E: Number> Vectors<E> {

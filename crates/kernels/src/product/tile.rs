@@ -4,8 +4,7 @@ use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
 
 use super::Start;
 use super::lane::{PANEL, Target, VectorLane};
-use super::registers::LANES;
-use super::registers::Sixteen;
+use super::registers::{LANES, Sixteen};
 
 /// Rows of the largest tile.
 pub(super) const TILE_ROWS: usize = 6;

@@ -7,8 +7,7 @@ use std::mem::transmute;
 
 use super::lane::{Lane, Target, VectorLane};
 use super::number::Number;
-use super::registers::LANES;
-use super::registers::{Sixteen, Zmm};
+use super::registers::{LANES, Sixteen, Zmm};
 use super::tile::{TILE_ROWS, multiply};
 use super::vectors::{Vectors, load};
 

@@ -83,7 +83,7 @@ struct View {
     softcap: Option<f64>,
 }
 
-/// Keys and values of one layer, in memory that is allocated once.
+/// Keys and values of one layer, in memory that is reserved once; on the CPU it is taken as it is written.
 #[derive(Debug)]
 pub struct Pages {
     shape: PageShape,

@@ -8,8 +8,7 @@ use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
 use super::super::lane::Lane;
 use super::super::number::Number;
-use super::super::registers::LANES;
-use super::super::registers::{Sixteen, Zmm};
+use super::super::registers::{LANES, Sixteen, Zmm};
 use super::super::vector_lanes::{Pair, interleaved, round};
 use super::super::vectors::Vectors;
 use super::kernel::{BLOCK, STEP, STEP_LANES, TILE, TILE_LANES};
