@@ -20,6 +20,13 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
 }
 
+/// A contiguous tensor of lanes of 32 bits, which no operation of burn's sees.
+pub(crate) fn lanes_tensor(lanes: Vec<u32>, shape: impl Into<Shape>) -> FlexTensor {
+    let shape = shape.into();
+    assert_eq!(lanes.len(), shape.num_elements(), "a tensor has as many lanes as its shape says");
+    FlexTensor::new(Bytes::from_elems(lanes), Layout::contiguous(shape), DType::U32)
+}
+
 /// A tensor of zeros: the gradient of a tensor that nothing depends on.
 pub(crate) fn zeros(shape: impl Into<Shape>) -> FlexTensor {
     let shape = shape.into();
@@ -52,8 +59,8 @@ pub(crate) fn rows_and_width(x: &FlexTensor) -> (usize, usize) {
 ///
 /// # Safety
 /// `fill` writes every element.
-pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
-    let mut vector: Vec<f32> = Vec::with_capacity(len);
+pub(crate) unsafe fn written<E>(len: usize, fill: impl FnOnce(&mut [MaybeUninit<E>])) -> Vec<E> {
+    let mut vector = Vec::with_capacity(len);
     fill(&mut vector.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is `len` at least, and the caller promises that its elements are written.
     unsafe { vector.set_len(len) };
@@ -65,12 +72,12 @@ pub(crate) unsafe fn written(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32
 ///
 /// # Safety
 /// `fill` writes every element of its piece.
-pub(crate) unsafe fn written_in_chunks(
+pub(crate) unsafe fn written_in_chunks<E: Send>(
     len: usize,
     chunk: usize,
-    fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
-) -> Vec<f32> {
-    let all = |out: &mut [MaybeUninit<f32>]| {
+    fill: impl Fn(usize, &mut [MaybeUninit<E>]) + Sync,
+) -> Vec<E> {
+    let all = |out: &mut [MaybeUninit<E>]| {
         if len <= chunk {
             return fill(0, out);
         }

@@ -5,6 +5,10 @@
 
 mod levels;
 
+#[cfg(target_arch = "x86_64")]
+use fireclay_kernels::Isa;
+#[cfg(target_arch = "x86_64")]
+use fireclay_kernels::attention::flash::bf16;
 use fireclay_kernels::attention::flash::{ForwardPass, Gradients, Heads, KeyMask, Shape, backward, forward};
 
 /// The formula, one score at a time. q `[B, H, T, K]`, k and v `[B, KV, S, K]` → y `[B, T, H, K]`, lse `[B, H, T]`.
@@ -169,8 +173,33 @@ impl Case {
         (y, lse, gradients)
     }
 
+    /// The same with bf16 products.
+    #[cfg(target_arch = "x86_64")]
+    fn run_bf16(&self, mask: &KeyMask, storage: Storage) -> (Vec<f32>, Vec<f32>, Gradients) {
+        let (query, key) = self.dims();
+        let stored = |x: &[f32], dims| if storage == Storage::TimeFirst { swap(x, dims) } else { x.to_vec() };
+        let (q, k, v, dy) =
+            (stored(&self.q, query), stored(&self.k, key), stored(&self.v, key), stored(&self.dy, query));
+        let (q, k, v) = (heads(&q, query, storage), heads(&k, key, storage), heads(&v, key, storage));
+        let operands = bf16::rounded(q, k, v, &self.shape, mask, self.scale);
+        let operands = operands.as_slices();
+        let (y, lse) = bf16::forward(&operands, &self.shape, mask);
+        let (shape, scale) = (&self.shape, self.scale);
+        let pass = bf16::ForwardPass { operands, y: &y, lse: &lse, shape, mask, scale };
+        let gradients = bf16::backward(&pass, heads(&dy, query, storage));
+        (y, lse, gradients)
+    }
+
     fn check(&self, mask: &KeyMask, storage: Storage, tolerance: f64) {
-        let (y, lse, gradients) = self.run(mask, storage);
+        self.compare(self.run(mask, storage), mask, tolerance);
+        #[cfg(target_arch = "x86_64")]
+        if Isa::current().has_bf16() {
+            // A bf16 number has 8 bits; probabilities and what is multiplied with them are rounded.
+            self.compare(self.run_bf16(mask, storage), mask, 8e-3);
+        }
+    }
+
+    fn compare(&self, (y, lse, gradients): (Vec<f32>, Vec<f32>, Gradients), mask: &KeyMask, tolerance: f64) {
         let (query, key) = self.dims();
         let naive = Naive { shape: self.shape, mask: *mask, scale: f64::from(self.scale) };
         let operands = [&self.q, &self.k, &self.v].map(|x| widen(x));

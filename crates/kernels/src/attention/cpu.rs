@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 use super::flash::{self, Heads, Shape};
+use crate::Precision;
+#[cfg(target_arch = "x86_64")]
+use crate::host::lanes_tensor;
 use crate::host::{contiguous, dims, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 
@@ -13,6 +17,7 @@ use crate::op::{Forward, Kernel, Tracked};
 pub(super) struct AttentionKernel {
     pub origins: Option<Arc<[u32]>>,
     pub window: Option<usize>,
+    pub precision: Precision,
 }
 
 impl AttentionKernel {
@@ -24,27 +29,23 @@ impl AttentionKernel {
 
 impl Kernel for AttentionKernel {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
-        let mut inputs: Vec<FlexTensor> = inputs.into_iter().map(with_contiguous_heads).collect();
+        let inputs: Vec<FlexTensor> = inputs.into_iter().map(with_contiguous_heads).collect();
         let shape = shape(&inputs);
-        let [q, k, v] = [heads(&inputs[0]), heads(&inputs[1]), heads(&inputs[2])];
-        let (y, log_sums) = flash::forward(q, k, v, &shape, &self.mask(shape.queries), scale(&shape));
+        let (mut saved, (y, log_sums)) = self.attend(inputs, &shape);
         let output = tensor(y, [shape.batch, shape.queries, shape.heads, shape.head_dim]);
         if tracked.any() {
-            inputs.push(output.clone());
-            inputs.push(tensor(log_sums, [shape.batch, shape.heads, shape.queries]));
+            saved.push(output.clone());
+            saved.push(tensor(log_sums, [shape.batch, shape.heads, shape.queries]));
         }
-        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
+        Forward { output, saved: if tracked.any() { saved } else { vec![] } }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let shape = shape(&saved);
-        let [q, k, v] = [heads(&saved[0]), heads(&saved[1]), heads(&saved[2])];
+        let head_dim = *dims(&saved[3]).last().expect("the result has four axes");
+        let shape = Shape { head_dim, ..shape(&saved) };
         // In the memory layout of y's heads: `[B, T, H, K]` viewed as `[B, H, T, K]`.
         let gradient = contiguous(gradient).permute(&[0, 2, 1, 3]);
-        let (y, log_sums) = (values(&saved[3]), values(&saved[4]));
-        let (shape, mask) = (&shape, &self.mask(shape.queries));
-        let pass = flash::ForwardPass { q, k, v, y, lse: log_sums, shape, mask, scale: scale(shape) };
-        let found = flash::backward(&pass, heads(&gradient));
+        let found = self.gradients(&saved, &shape, heads(&gradient));
         let seen_as_heads = |gradient, time, heads| {
             Some(tensor(gradient, [shape.batch, time, heads, shape.head_dim]).permute(&[0, 2, 1, 3]))
         };
@@ -54,6 +55,44 @@ impl Kernel for AttentionKernel {
             seen_as_heads(found.v, shape.keys, shape.kv_heads),
         ]
     }
+}
+
+impl AttentionKernel {
+    /// The operands as the backward pass needs them, result and log-sum-exp.
+    fn attend(&self, inputs: Vec<FlexTensor>, shape: &Shape) -> (Vec<FlexTensor>, (Vec<f32>, Vec<f32>)) {
+        let mask = self.mask(shape.queries);
+        let [q, k, v] = [heads(&inputs[0]), heads(&inputs[1]), heads(&inputs[2])];
+        #[cfg(target_arch = "x86_64")]
+        if self.precision == Precision::Bf16 && flash::bf16::is_faster() {
+            let operands = flash::bf16::rounded(q, k, v, shape, &mask, scale(shape));
+            let found = flash::bf16::forward(&operands.as_slices(), shape, &mask);
+            return (rounded_tensors(operands, shape), found);
+        }
+        let found = flash::forward(q, k, v, shape, &mask, scale(shape));
+        (inputs, found)
+    }
+
+    fn gradients(&self, saved: &[FlexTensor], shape: &Shape, dy: Heads) -> flash::Gradients {
+        let (mask, scale) = (&self.mask(shape.queries), scale(shape));
+        let (y, lse) = (values(&saved[3]), values(&saved[4]));
+        #[cfg(target_arch = "x86_64")]
+        if saved[0].dtype() == DType::U32 {
+            let [q, k, v] = [0, 1, 2].map(|i| saved[i].storage::<u32>());
+            let operands = flash::bf16::Operands { q, k, v };
+            return flash::bf16::backward(&flash::bf16::ForwardPass { operands, y, lse, shape, mask, scale }, dy);
+        }
+        let [q, k, v] = [heads(&saved[0]), heads(&saved[1]), heads(&saved[2])];
+        flash::backward(&flash::ForwardPass { q, k, v, y, lse, shape, mask, scale }, dy)
+    }
+}
+
+/// Rounded operands as tensors whose first three axes are those of what was rounded.
+#[cfg(target_arch = "x86_64")]
+fn rounded_tensors(operands: flash::bf16::Operands<Vec<u32>>, shape: &Shape) -> Vec<FlexTensor> {
+    let flash::bf16::Operands { q, k, v } = operands;
+    let (lanes, keys) = (flash::bf16::lanes(shape.head_dim), flash::bf16::padded_keys(shape));
+    let of_keys = |x| lanes_tensor(x, [shape.batch, shape.kv_heads, keys, lanes]).narrow(2, 0, shape.keys);
+    vec![lanes_tensor(q, [shape.batch, shape.heads, shape.queries, lanes]), of_keys(k), of_keys(v)]
 }
 
 fn with_contiguous_heads(x: FlexTensor) -> FlexTensor {

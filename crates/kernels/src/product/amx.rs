@@ -32,20 +32,20 @@ use super::vectors::Vectors;
 #[repr(C)]
 pub(super) struct AmxBlock {
     /// Rows 0 to 15 of A, and 16 to 31.
-    a: [*const u32; 2],
-    a_stride: usize,
+    pub a: [*const u32; 2],
+    pub a_stride: usize,
     /// Columns 0 to 15 of B, and 16 to 31.
-    b: [*const u32; 2],
-    b_stride: usize,
+    pub b: [*const u32; 2],
+    pub b_stride: usize,
     /// Bytes from one tile of B to the next along k.
-    b_advance: usize,
+    pub b_advance: usize,
     /// Number of tiles along k; not 0.
-    count: usize,
+    pub count: usize,
     /// Initial values of rows 0 to 15, and of 16 to 31. With stride 0 all rows begin with the same values.
-    start: [*const f32; 2],
-    start_stride: usize,
-    c: [*mut f32; 2],
-    c_stride: usize,
+    pub start: [*const f32; 2],
+    pub start_stride: usize,
+    pub c: [*mut f32; 2],
+    pub c_stride: usize,
 }
 
 /// A unit that multiplies blocks.

@@ -10,7 +10,7 @@ use crate::Precision;
 use super::{MatRef, Start, TileBlocks, portable, product, product_into, round_to_bf16};
 
 /// Numbers in −1..1 that differ from each other, from a seed (splitmix64).
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let number = |i: usize| {
         let mut z =
             (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed.wrapping_mul(0xd1b5_4a32_d192_ed03));

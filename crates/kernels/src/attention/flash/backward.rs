@@ -115,7 +115,7 @@ struct Work<'a> {
 }
 
 /// Per-query values that the gradients of the scores need.
-struct Lanes {
+pub(crate) struct Lanes {
     /// Log-sum-exp to the base two.
     lse: PerLane,
     /// `Σ dy·y`
@@ -157,7 +157,8 @@ impl Work<'_> {
         tile.transpose(self.q, self.q_columns);
         tile.pack(&dy, [row, head, head_dim], 1.0, self.dy);
         tile.transpose(self.dy, self.dy_columns);
-        let lanes = self.lanes(pass, [row, head], tile);
+        let (width, dy_rows) = (padded(head_dim), &*self.dy);
+        let lanes = Lanes::new(tile, pass.y, pass.lse, [row, head], pass.shape, |i| &dy_rows[i * width..][..head_dim]);
         let [k, v] = [pass.k, pass.v].map(|x| x.rows(row, kv_head, head_dim));
         for block in tile.blocks(BLOCK) {
             tile.scores(k, self.q_columns, &block, self.p);
@@ -166,23 +167,6 @@ impl Work<'_> {
             self.add_to_keys(tile, &block);
             self.add_to_queries(k, tile, &block);
         }
-    }
-
-    fn lanes(&self, pass: &ForwardPass, [row, head]: [usize; 2], tile: &Tile) -> Lanes {
-        let Shape { heads, queries, head_dim, .. } = *pass.shape;
-        let mut lanes = Lanes { lse: [[0.0; LANES]; VECTORS], delta: [[0.0; LANES]; VECTORS] };
-        vectorize(
-            #[inline(always)]
-            || {
-                for (i, dy) in self.dy.chunks_exact(padded(head_dim)).take(tile.rows).enumerate() {
-                    let t = tile.start + i;
-                    lanes.lse.as_flattened_mut()[i] = pass.lse[(row * heads + head) * queries + t] * LOG2_E;
-                    let y = &pass.y[((row * queries + t) * heads + head) * head_dim..][..head_dim];
-                    lanes.delta.as_flattened_mut()[i] = row_dot(y, &dy[..head_dim]);
-                }
-            },
-        );
-        lanes
     }
 
     /// `dv += Pᵀ·dy` and `dk += dSᵀ·q`
@@ -230,6 +214,32 @@ impl Work<'_> {
 }
 
 impl Lanes {
+    /// The values of a tile's queries, of which `dy` gives the gradients of the results. y `[B, T, H, K]`, lse
+    /// `[B, H, T]`
+    pub(crate) fn new<'a>(
+        tile: &Tile,
+        y: &[f32],
+        lse: &[f32],
+        [row, head]: [usize; 2],
+        shape: &Shape,
+        dy: impl Fn(usize) -> &'a [f32],
+    ) -> Self {
+        let Shape { heads, queries, head_dim, .. } = *shape;
+        let mut lanes = Self { lse: [[0.0; LANES]; VECTORS], delta: [[0.0; LANES]; VECTORS] };
+        vectorize(
+            #[inline(always)]
+            || {
+                for i in 0..tile.rows {
+                    let t = tile.start + i;
+                    lanes.lse.as_flattened_mut()[i] = lse[(row * heads + head) * queries + t] * LOG2_E;
+                    let y = &y[((row * queries + t) * heads + head) * head_dim..][..head_dim];
+                    lanes.delta.as_flattened_mut()[i] = row_dot(y, dy(i));
+                }
+            },
+        );
+        lanes
+    }
+
     /// Scores and `dP` of a block → `P` and `dS`, both in place.
     fn differentiate(&self, tile: &Tile, block: &Range<usize>, p: &mut [f32], ds: &mut [f32]) {
         tile.mask(block, p, f32::NEG_INFINITY);
@@ -238,16 +248,41 @@ impl Lanes {
             #[inline(always)]
             || {
                 for vector in 0..tile.width / LANES {
-                    let (lse, delta) = (self.lse[vector], self.delta[vector]);
-                    for (p, ds) in p.iter_mut().zip(&mut *ds).take(tile.seen(block, vector)) {
-                        let (p, ds) = (&mut p[vector], &mut ds[vector]);
-                        for lane in 0..LANES {
-                            p[lane] = exp2_lane(p[lane] - lse[lane]);
-                            ds[lane] = p[lane] * (ds[lane] - delta[lane]);
-                        }
-                    }
+                    let seen = tile.seen(block, vector);
+                    self.differentiate_vector(vector, &mut p[..seen], &mut ds[..seen]);
                 }
             },
         );
+    }
+
+    /// The same of scores of which those of hidden keys are −∞.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn differentiate_all(&self, p: &mut [f32], ds: &mut [f32]) {
+        let (p, ds) = (vectors(p), vectors(ds));
+        vectorize(
+            #[inline(always)]
+            || {
+                for vector in 0..VECTORS {
+                    self.differentiate_vector(vector, p, ds);
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn differentiate_vector(
+        &self,
+        vector: usize,
+        p: &mut [[[f32; LANES]; VECTORS]],
+        ds: &mut [[[f32; LANES]; VECTORS]],
+    ) {
+        let (lse, delta) = (self.lse[vector], self.delta[vector]);
+        for (p, ds) in p.iter_mut().zip(ds) {
+            let (p, ds) = (&mut p[vector], &mut ds[vector]);
+            for lane in 0..LANES {
+                p[lane] = exp2_lane(p[lane] - lse[lane]);
+                ds[lane] = p[lane] * (ds[lane] - delta[lane]);
+            }
+        }
     }
 }

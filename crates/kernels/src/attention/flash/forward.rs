@@ -52,15 +52,14 @@ fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) 
             let kv_head = head / shape.group();
             let kv = [k, v].map(|x| x.rows(row, kv_head, head_dim));
             let state = attend(&tile, q_columns, kv, scores, sums);
-            let (max, sum) = (state.max.as_flattened(), state.sum.as_flattened());
-            for i in 0..tile.rows {
+            for (i, [max, sum]) in state.lanes().take(tile.rows).enumerate() {
                 let t = tile.start + i;
                 let start = ((row * queries + t) * heads + head) * head_dim;
                 let values = &sums[i * padded(head_dim)..][..head_dim];
-                let log = [(max[i] + sum[i].log2()) * LN_2];
+                let log = [(max + sum.log2()) * LN_2];
                 // SAFETY: each task has its own head and its own queries.
                 unsafe {
-                    y.write(start, values, 1.0 / sum[i]);
+                    y.write(start, values, 1.0 / sum);
                     lse.write((row * heads + head) * queries + t, &log, 1.0);
                 }
             }
@@ -71,7 +70,7 @@ fn run(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scale: f32) 
 }
 
 /// Running softmax in powers of two: the largest score and the sum of `2^(score - max)`.
-struct TileSoftmax {
+pub(crate) struct TileSoftmax {
     max: PerLane,
     sum: PerLane,
     /// Factor that rescales the sums of all earlier blocks.
@@ -81,8 +80,7 @@ struct TileSoftmax {
 /// Writes to `sums` the weighted sums of values, not yet divided by the sum of the softmax. `[TILE, padded K]`
 fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f32], sums: &mut [f32]) -> TileSoftmax {
     let width = sums.len() / TILE;
-    let mut softmax =
-        TileSoftmax { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] };
+    let mut softmax = TileSoftmax::new();
     for block in tile.blocks(BLOCK) {
         tile.scores(k, q_columns, &block, scores);
         softmax.update(tile, &block, scores);
@@ -114,6 +112,15 @@ fn attend(tile: &Tile, q_columns: &[f32], [k, v]: [HeadRows; 2], scores: &mut [f
 }
 
 impl TileSoftmax {
+    pub(crate) fn new() -> Self {
+        Self { max: [[LOWEST; LANES]; VECTORS], sum: [[0.0; LANES]; VECTORS], shrink: [[1.0; LANES]; VECTORS] }
+    }
+
+    /// The largest score of each query, and its sum.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = [f32; 2]> {
+        self.max.as_flattened().iter().zip(self.sum.as_flattened()).map(|(&max, &sum)| [max, sum])
+    }
+
     /// Updates the softmax with a block of scores and replaces them by `2^(score - max)`.
     fn update(&mut self, tile: &Tile, block: &Range<usize>, scores: &mut [f32]) {
         tile.mask(block, scores, f32::NEG_INFINITY);
@@ -124,6 +131,36 @@ impl TileSoftmax {
                 for vector in 0..tile.width / LANES {
                     let rows = &mut rows[..tile.seen(block, vector)];
                     self.take_in(vector, rows);
+                }
+            },
+        );
+    }
+
+    /// Updates the softmax with scores of which those of hidden keys are −∞, and replaces them by `2^(score - max)`.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn update_all(&mut self, scores: &mut [f32]) {
+        let rows = vectors(scores);
+        vectorize(
+            #[inline(always)]
+            || {
+                for vector in 0..VECTORS {
+                    self.take_in(vector, rows);
+                }
+            },
+        );
+    }
+
+    /// Rescales sums of earlier blocks, a column for each query.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn shrink_columns(&self, sums: &mut [f32]) {
+        let shrink = self.shrink.as_flattened();
+        vectorize(
+            #[inline(always)]
+            || {
+                for row in sums.chunks_exact_mut(TILE) {
+                    for (sum, shrink) in row.iter_mut().zip(shrink) {
+                        *sum *= shrink;
+                    }
                 }
             },
         );

@@ -14,6 +14,8 @@ mod pack;
 mod few;
 mod forward;
 mod backward;
+#[cfg(target_arch = "x86_64")]
+pub mod bf16;
 
 pub use backward::{ForwardPass, Gradients, backward};
 pub use forward::forward;

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::product::{Left, Product};
 use super::{HeadRows, KeyMask, Shape};
+#[cfg(target_arch = "x86_64")]
+use crate::product::pairs::BLOCK;
 use crate::simd::LANES;
 
 /// Number of queries in a tile: the length of a row of scores.
@@ -78,6 +80,13 @@ impl Tile {
         })
     }
 
+    /// The tile's keys in blocks that begin and end at whole blocks of bf16 products, and whether one is the first.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn whole_blocks(&self, length: usize) -> impl Iterator<Item = (bool, Range<usize>)> {
+        let (begin, end) = (self.keys.start / BLOCK * BLOCK, self.keys.end.next_multiple_of(BLOCK));
+        (begin..end).step_by(length).map(move |start| (start == begin, start..end.min(start + length)))
+    }
+
     /// Groups of neighbouring queries, each with the keys of the block up to the last that one of them sees.
     pub(crate) fn steps(&self, block: &Range<usize>) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
         let (block, position, rows) = (block.clone(), self.position(), self.rows);
@@ -107,6 +116,20 @@ impl Tile {
                     let key = key as u32;
                     let seen = self.first[lane] <= key && key <= self.last[lane];
                     *score = if seen { *score } else { hidden };
+                }
+            }
+        }
+    }
+
+    /// Overwrites the scores of hidden keys with `hidden`, a whole row for each of the block's keys.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn hide(&self, block: &Range<usize>, scores: &mut [f32], hidden: f32) {
+        let seen_by_all = self.open..self.position() + 1;
+        for (key, row) in block.clone().zip(scores.chunks_exact_mut(TILE)) {
+            if !seen_by_all.contains(&key) {
+                let key = key as u32;
+                for ((score, &first), &last) in row.iter_mut().zip(&self.first).zip(&self.last) {
+                    *score = if first <= key && key <= last { *score } else { hidden };
                 }
             }
         }
