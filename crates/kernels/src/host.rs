@@ -6,9 +6,10 @@ use std::mem::MaybeUninit;
 
 use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
+use half::bf16;
 use rayon::prelude::*;
 
-use crate::simd::vectorize;
+use crate::simd::{bf16_lane, vectorize};
 
 /// Number of elements for which using another thread pays off: some microseconds of work.
 pub(crate) const CHUNK: usize = 1 << 14;
@@ -18,6 +19,39 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     let shape = shape.into();
     assert_eq!(values.len(), shape.num_elements(), "a tensor has as many values as its shape says");
     FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+}
+
+/// A contiguous tensor of bytes.
+pub(crate) fn byte_tensor(bytes: Vec<u8>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(bytes), Layout::contiguous(shape.into()), DType::U8)
+}
+
+/// A contiguous tensor of bf16 numbers.
+pub(crate) fn half_tensor(halves: Vec<bf16>, shape: impl Into<Shape>) -> FlexTensor {
+    let shape = shape.into();
+    assert_eq!(halves.len(), shape.num_elements(), "a tensor has as many values as its shape says");
+    FlexTensor::new(Bytes::from_elems(halves), Layout::contiguous(shape), DType::BF16)
+}
+
+/// A contiguous copy of a tensor of f32, rounded to the nearest bf16, ties to even.
+pub(crate) fn rounded(x: FlexTensor) -> FlexTensor {
+    let (shape, x) = (dims(&x), contiguous(x));
+    let x = values(&x);
+    // SAFETY: every element is written.
+    let halves = unsafe {
+        written_in_chunks(x.len(), CHUNK, |start, out| {
+            let x = &x[start..][..out.len()];
+            vectorize(
+                #[inline(always)]
+                || {
+                    for (out, &x) in out.iter_mut().zip(x) {
+                        out.write(bf16::from_bits(bf16_lane(x)));
+                    }
+                },
+            );
+        })
+    };
+    half_tensor(halves, shape)
 }
 
 /// A contiguous tensor of lanes of 32 bits, which no operation of burn's sees.
@@ -91,19 +125,19 @@ pub(crate) unsafe fn written_in_chunks<E: Send>(
 ///
 /// # Safety
 /// `fill` writes every element of its pieces.
-pub(crate) unsafe fn two_written_in_chunks(
+pub(crate) unsafe fn two_written_in_chunks<A: Send, B: Send>(
     len: usize,
     chunk: usize,
-    fill: impl Fn(usize, &mut [MaybeUninit<f32>], &mut [MaybeUninit<f32>]) + Sync,
-) -> [Vec<f32>; 2] {
-    let both = |a: &mut [MaybeUninit<f32>], b: &mut [MaybeUninit<f32>]| {
+    fill: impl Fn(usize, &mut [MaybeUninit<A>], &mut [MaybeUninit<B>]) + Sync,
+) -> (Vec<A>, Vec<B>) {
+    let both = |a: &mut [MaybeUninit<A>], b: &mut [MaybeUninit<B>]| {
         let pieces = a.par_chunks_mut(chunk).zip(b.par_chunks_mut(chunk)).enumerate();
         pieces.for_each(|(index, (a, b))| fill(index * chunk, a, b));
     };
     let mut second = vec![];
     // SAFETY: the caller's promise holds for every piece.
     let first = unsafe { written(len, |a| second = written(len, |b| both(a, b))) };
-    [first, second]
+    (first, second)
 }
 
 /// Number of rows in a piece of about [`CHUNK`] elements.
@@ -121,35 +155,18 @@ pub(crate) fn map(x: &FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
     )
 }
 
-/// `f(a, b)` of each pair of elements.
+/// `f(a, b)` of the elements of two tensors of one shape.
 pub(crate) fn map2(a: &FlexTensor, b: &FlexTensor, f: impl Fn(f32, f32) -> f32 + Sync) -> FlexTensor {
-    map3(
-        a,
-        b,
-        b,
-        #[inline(always)]
-        |a, b, _| f(a, b),
-    )
-}
-
-/// `f(a, b, c)` of the elements of three tensors of one shape.
-pub(crate) fn map3(
-    a: &FlexTensor,
-    b: &FlexTensor,
-    c: &FlexTensor,
-    f: impl Fn(f32, f32, f32) -> f32 + Sync,
-) -> FlexTensor {
-    let (shape, a, b, c) = (dims(a), values(a), values(b), values(c));
+    let (shape, a, b) = (dims(a), values(a), values(b));
     // SAFETY: every element is written.
     let output = unsafe {
         written_in_chunks(a.len(), CHUNK, |start, out| {
-            let end = start + out.len();
-            let (a, b, c) = (&a[start..end], &b[start..end], &c[start..end]);
+            let (a, b) = (&a[start..][..out.len()], &b[start..][..out.len()]);
             vectorize(
                 #[inline(always)]
                 || {
-                    for (((out, a), b), c) in out.iter_mut().zip(a).zip(b).zip(c) {
-                        out.write(f(*a, *b, *c));
+                    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                        out.write(f(*a, *b));
                     }
                 },
             );

@@ -72,6 +72,16 @@ pub fn exp2_lane(x: f32) -> f32 {
     if x < -126.0 { 0.0 } else { series }
 }
 
+/// The bits of the nearest bf16, ties to even. NaN stays NaN.
+#[inline(always)]
+pub fn bf16_lane(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
+    // A quiet NaN, whatever its low bits are.
+    let bits = if x.is_nan() { bits | 0x40_0000 } else { rounded };
+    (bits >> 16) as u16
+}
+
 /// `e^x` to 1–2 ulp; 0 below -87.33, infinity above 88.72. NaN stays NaN.
 #[inline(always)]
 pub fn exp_lane(x: f32) -> f32 {
@@ -168,16 +178,26 @@ pub fn row_sum(x: &[f32]) -> f32 {
 /// The sum of the products of the elements, in the order of [`row_sum`].
 #[inline(always)]
 pub fn row_dot(x: &[f32], y: &[f32]) -> f32 {
+    mapped_dot(
+        [x, y],
+        #[inline(always)]
+        |x| x,
+    )
+}
+
+/// [`row_dot`] of `f` of the elements.
+#[inline(always)]
+pub fn mapped_dot<E: Copy>([x, y]: [&[E]; 2], f: impl Fn(E) -> f32) -> f32 {
     let (x_chunks, x_rest) = x.as_chunks::<LANES>();
     let (y_chunks, y_rest) = y.as_chunks::<LANES>();
     let mut lanes = [0.0f32; LANES];
     for (x, y) in x_chunks.iter().zip(y_chunks) {
         for lane in 0..LANES {
-            lanes[lane] = x[lane].mul_add(y[lane], lanes[lane]);
+            lanes[lane] = f(x[lane]).mul_add(f(y[lane]), lanes[lane]);
         }
     }
-    for (lane, (x, y)) in x_rest.iter().zip(y_rest).enumerate() {
-        lanes[lane] = x.mul_add(*y, lanes[lane]);
+    for (lane, (&x, &y)) in x_rest.iter().zip(y_rest).enumerate() {
+        lanes[lane] = f(x).mul_add(f(y), lanes[lane]);
     }
     fold(lanes, |a, b| a + b)
 }

@@ -32,9 +32,9 @@ impl FeedForward {
         let hidden = match &self.gate {
             Some(gate) => {
                 let [gate, up] = Linear::forward_all([gate, &self.up], x, precision);
-                gated(gate, up, self.activation)
+                gated(gate, up, self.activation, precision)
             }
-            None => activate(self.up.forward(x, precision), self.activation),
+            None => activate(self.up.forward(x, precision), self.activation, precision),
         };
         self.down.forward(hidden, precision)
     }

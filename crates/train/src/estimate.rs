@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fireclay_model::gguf::{is_gguf, tensor_bytes};
-use fireclay_model::{DecoderConfig, LoraConfig, ModelError};
+use fireclay_model::{Activation, DecoderConfig, LoraConfig, ModelError, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainConfig;
@@ -23,15 +23,16 @@ pub struct MemoryEstimate {
     pub total: u64,
 }
 
-/// Peak memory of training in bytes, f32 on `flex`. For six decoders of 1 to 14 million parameters the estimate was
-/// within 9 % of the measurement; `examples/estimate.rs` measures more. The samples and evaluations of a run need less.
-/// On other devices the kernels of `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
+/// Peak memory of training in bytes on `flex`, where attention in bf16 keeps its operands so. For five decoders of 1 to
+/// 14 million parameters, in f32 and bf16, the estimate was within 10 % of the measurement; `examples/estimate.rs`
+/// measures more. The samples and evaluations of a run need less. On other devices the kernels of `fireclay-kernels` do
+/// not run, and autodiff keeps up to twice as much.
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
-    let activations = (4.0 * numbers_kept_per_token(config, train) * (train.batch * train.context) as f64) as u64;
+    let activations = (bytes_kept_per_token(config, train) * train.batch * train.context) as u64;
     let (weights, gradients, optimizer) = (parameters, parameters, 2 * parameters);
-    let total = PROCESS + weights + gradients + optimizer + activations;
+    let total = process(train) + weights + gradients + optimizer + activations;
     MemoryEstimate { weights, gradients, optimizer, activations, total }
 }
 
@@ -59,7 +60,7 @@ pub fn adapter_memory_estimate(
         if train.checkpointing { adapters.kept_per_token / config.layers as u64 } else { adapters.kept_per_token };
     let activations = whole.activations + 4 * kept * (train.batch * train.context) as u64;
     let (weights, gradients, optimizer) = (adapters.frozen + own, own, 2 * own);
-    let total = PROCESS + weights + gradients + optimizer + activations;
+    let total = process(train) + weights + gradients + optimizer + activations;
     MemoryEstimate { weights, gradients, optimizer, activations, total }
 }
 
@@ -136,31 +137,45 @@ impl StepLoad {
     }
 }
 
-/// Bytes of the program itself, the logits of some rows, and the allocator's reserve.
-const PROCESS: u64 = 58 << 20;
-
-/// Numbers kept per token at the peak; with checkpointing, the inputs of all blocks and the activations of the one that
-/// is differentiated.
-fn numbers_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> f64 {
-    if !train.checkpointing {
-        return numbers_per_token(config);
+/// Bytes of the program itself, the logits of some rows, and the allocator's reserve; in bf16 also of packed operands.
+fn process(train: &TrainConfig) -> u64 {
+    match train.precision {
+        Precision::F32 => 58 << 20,
+        Precision::Bf16 => 74 << 20,
     }
-    let one = DecoderConfig { layers: 1, ..config.clone() };
-    numbers_per_token(&one) + (config.layers * config.width) as f64
 }
 
-/// Numbers kept per token at the peak, the beginning of the backward pass: everything that the operations of
+/// Bytes of activations kept per token at the peak; with checkpointing, the inputs of all blocks and the activations of
+/// the one that is differentiated.
+fn bytes_kept_per_token(config: &DecoderConfig, train: &TrainConfig) -> usize {
+    if !train.checkpointing {
+        return bytes_per_token(config, train.precision);
+    }
+    let one = DecoderConfig { layers: 1, ..config.clone() };
+    bytes_per_token(&one, train.precision) + 4 * config.layers * config.width
+}
+
+/// Bytes kept per token at the peak, the beginning of the backward pass: everything that the operations of
 /// `fireclay-kernels` save for it.
-fn numbers_per_token(config: &DecoderConfig) -> f64 {
+fn bytes_per_token(config: &DecoderConfig, precision: Precision) -> usize {
+    let bf16 = precision == Precision::Bf16;
+    let operand = if bf16 { 2 } else { 4 };
     // The residual stream before each half of a block, and the output of its norm.
-    let residual = 4 * config.width;
-    let heads = config.query_width() + config.kv_width();
-    // Queries and keys before their norm; queries, keys and values; the merged heads, and the logarithm of each
-    // softmax's sum.
-    let attention =
-        if config.qk_norm { heads } else { 0 } + heads + config.kv_width() + config.query_width() + config.heads;
-    let feed_forward = config.ffn_width * if config.gated { 3 } else { 2 };
-    (config.layers * (residual + attention + feed_forward) + 4 * config.width) as f64
+    let residual = 2 * config.width * (4 + operand);
+    let (queries, keys) = (config.query_width(), config.kv_width());
+    // Queries and keys before their norm.
+    let normed = if config.qk_norm { 4 * (queries + keys) } else { 0 };
+    // Queries, keys and values; the merged heads, in bf16 as attention's result and as the next map's input; and the
+    // logarithm of each softmax's sum.
+    let attention = operand * (queries + 2 * keys) + 4 * (queries + config.heads);
+    let hidden = match (bf16, config.gated, config.activation) {
+        (_, true, _) => 3 * operand,
+        (true, false, Activation::Relu) => operand + 1,
+        (_, false, _) => 2 * operand,
+    };
+    // The gradients of the last feed-forward layer, when its own input has been freed.
+    let gradients = config.ffn_width * (if config.gated { 12 } else { 8 } - operand);
+    config.layers * (residual + normed + attention + config.ffn_width * hidden) + gradients + 16 * config.width
 }
 
 /// Seconds that training takes.
@@ -183,7 +198,7 @@ pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> 
     // The forward pass is a third of the work, and runs twice.
     let repeated = if train.checkpointing { 4.0 / 3.0 } else { 1.0 };
     let products = config.flops_per_token(train.context) * tokens * repeated;
-    let element_wise = 4.0 * numbers_per_token(config) * tokens * OPERATIONS_PER_BYTE;
+    let element_wise = bytes_per_token(config, Precision::F32) as f64 * tokens * OPERATIONS_PER_BYTE;
     let seconds_per_step = (products + element_wise) / peak;
     TimeEstimate { seconds_per_step, seconds: seconds_per_step * train.steps as f64 }
 }
@@ -196,17 +211,24 @@ mod tests {
     #[test]
     fn memory_is_what_was_measured() {
         type Preset = fn(usize, usize, usize, usize, usize) -> DecoderConfig;
-        let check = |preset: Preset, [vocab, width, layers, heads, context, batch]: [usize; 6], measured: f64| {
-            let train = TrainConfig { batch, context, ..TrainConfig::default() };
+        let check = |preset: Preset, sizes: [usize; 6], precision: Precision, measured: f64| {
+            let [vocab, width, layers, heads, context, batch] = sizes;
+            let train = TrainConfig { batch, context, precision, ..TrainConfig::default() };
             let estimate = memory_estimate(&preset(vocab, width, layers, heads, context), &train);
             let mebibytes = estimate.total as f64 / f64::from(1 << 20);
             assert!((mebibytes / measured - 1.0).abs() < 0.1, "{mebibytes} MiB, measured {measured}");
         };
-        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 8], 547.0);
-        check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], 231.0);
-        check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], 571.0);
-        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], 226.0);
-        check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], 247.0);
+        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 8], Precision::F32, 575.0);
+        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 8], Precision::Bf16, 472.0);
+        check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], Precision::F32, 242.0);
+        check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], Precision::Bf16, 212.0);
+        check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], Precision::F32, 570.0);
+        check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], Precision::Bf16, 478.0);
+        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], Precision::F32, 215.0);
+        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], Precision::Bf16, 196.0);
+        check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], Precision::F32, 262.0);
+        check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], Precision::Bf16, 230.0);
+        check(DecoderConfig::modern, [4096, 384, 6, 6, 256, 24], Precision::Bf16, 960.0);
     }
 
     #[test]

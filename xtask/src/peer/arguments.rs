@@ -59,6 +59,14 @@ pub mod tests {
         Arguments::parse(&words.split_whitespace().map(OsString::from).collect::<Vec<_>>())
     }
 
+    /// The requests of words that are right behind `--peer llamacpp`.
+    pub fn requests(words: &str) -> Requests {
+        match arguments(&format!("--peer llamacpp {words}")).work {
+            Work::Generate(requests) => requests,
+            work => panic!("{work:?}"),
+        }
+    }
+
     fn decoder(words: &str) -> FreshDecoder {
         match arguments(words).work {
             Work::Train { decoder, .. } | Work::Prefill(decoder) => decoder,
@@ -95,12 +103,19 @@ pub mod tests {
         assert_eq!((decoder.precision, decoder.isa, decoder.compile), ("bf16", Some("avx2"), Compile::Must));
         assert_eq!((all.threads, all.rounds, all.python, all.json), (3, 5, "p".into(), true));
         assert_eq!(super::tests::decoder("--peer pytorch --no-compile").compile, Compile::Never);
-        let words = "--peer llamacpp --model m --gguf m.gguf --weights int4 --streams 4 --steps 16";
-        let expected =
-            Requests { model: "m".into(), gguf: Some("m.gguf".into()), weights: "int4", streams: 4, steps: 16 };
-        assert_eq!(arguments(words).work, Work::Generate(expected));
-        let expected = Requests { model: "m".into(), gguf: None, weights: "int8", streams: 8, steps: 128 };
-        assert_eq!(arguments("--peer llamacpp --model m").work, Work::Generate(expected));
+        let expected = Requests {
+            model: "m".into(),
+            gguf: Some("m.gguf".into()),
+            server: Some("bin/llama-server".into()),
+            weights: "int4",
+            streams: 4,
+            steps: 16,
+        };
+        let words = "--model m --gguf m.gguf --server bin/llama-server --weights int4 --streams 4 --steps 16";
+        assert_eq!(requests(words), expected);
+        let (model, weights) = ("m".into(), "int8");
+        let expected = Requests { model, gguf: None, server: None, weights, streams: 8, steps: 128 };
+        assert_eq!(requests("--model m"), expected);
     }
 
     #[test]
@@ -128,7 +143,7 @@ pub mod tests {
 
     #[test]
     fn flags_of_other_works_are_named() {
-        let fresh = ["--model m", "--gguf m.gguf", "--weights int8", "--streams 8"];
+        let fresh = ["--model m", "--gguf m.gguf", "--server s", "--weights int8", "--streams 8"];
         for flag in fresh.into_iter().chain(["--steps 8", "--batch 1"]) {
             let expect = format!("{} means nothing for --peer pytorch --work prefill", flag.split_once(' ').unwrap().0);
             refused(&format!("--peer pytorch --work prefill {flag}"), &expect);

@@ -33,7 +33,7 @@ pub fn sides(arguments: &Arguments, binary: &Path, exported: Option<&Path>) -> V
             let gguf = requests.gguf.as_deref().or(exported).expect("a file, if the user names none");
             let mut ours = ours(arguments, binary, "generate", &generated(requests));
             ours.arg("--model").arg(&requests.model).args(["--weights", requests.weights]);
-            let mut peer = peer(arguments);
+            let mut peer = arguments.work.program(&arguments.python);
             peer.arg(gguf).args(generated(requests)).args([
                 "--threads",
                 &arguments.threads.to_string(),
@@ -70,17 +70,11 @@ fn ours(arguments: &Arguments, binary: &Path, benchmark: &str, measured: &[Strin
     command
 }
 
-fn peer(arguments: &Arguments) -> Command {
-    let mut command = Command::new(&arguments.python);
-    command.arg(arguments.work.script());
-    command
-}
-
 /// Fireclay, `PyTorch` eager, and `PyTorch` compiled if that is wanted.
 fn beside_pytorch(arguments: &Arguments, decoder: &FreshDecoder, mut ours: Command, measured: &[String]) -> Vec<Side> {
     let threads = arguments.threads.to_string();
     let pytorch = |mode: &[&str]| {
-        let mut command = peer(arguments);
+        let mut command = arguments.work.program(&arguments.python);
         command.args(measured).args(["--threads", &threads]).args(mode).env("OMP_NUM_THREADS", &threads);
         command.envs(decoder.isa.into_iter().flat_map(environment_of_pytorch));
         command
@@ -147,6 +141,9 @@ mod tests {
         ];
         let words = "--peer llamacpp --model m --weights int4 --steps 16 --threads 2";
         assert_eq!(lines(words), expected);
+        let expected =
+            "llamacpp_generate.py --server llama-server m.gguf --streams 8 --steps 16 --threads 2 --rounds 1";
+        assert_eq!(lines(&format!("{words} --server bin/llama-server"))[1], expected);
     }
 
     #[test]

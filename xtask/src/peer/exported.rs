@@ -53,6 +53,7 @@ impl Drop for ExportedFile {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::super::arguments::tests::requests;
     use super::*;
 
     #[test]
@@ -62,7 +63,7 @@ mod tests {
         let script = "#!/bin/sh\n[ $3 != none ] || { echo 'error: none: no model' >&2; exit 2; }\necho $* > $7\n";
         fs::write(&fireclay, script).unwrap();
         fs::set_permissions(&fireclay, fs::Permissions::from_mode(0o755)).unwrap();
-        let requests = Requests { model: "models/m".into(), gguf: None, weights: "int4", streams: 8, steps: 128 };
+        let requests = requests("--model models/m --weights int4");
         let file = ExportedFile::write(&fireclay, &requests).unwrap();
         let path = file.path().to_owned();
         assert_eq!(path.file_name().unwrap(), "m-q4_0.gguf");

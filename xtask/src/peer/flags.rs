@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::error::user;
 
 /// Flags that a value follows.
-const VALUED: [&str; 19] = [
+const VALUED: [&str; 20] = [
     "--peer",
     "--work",
     "--shape",
@@ -23,6 +23,7 @@ const VALUED: [&str; 19] = [
     "--isa",
     "--model",
     "--gguf",
+    "--server",
     "--weights",
     "--streams",
     "--threads",

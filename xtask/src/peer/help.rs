@@ -34,6 +34,7 @@ With --peer llamacpp: requests with prompts of 20 to 400 tokens, one after the o
   --model DIR            the model, as fireclay reads it
   --gguf FILE            the same for llama.cpp; if left out, `fireclay export` writes it in the format that is nearest
                          to --weights, into a temporary folder
+  --server PATH          a llama-server of your own, in place of that of xllamacpp, which is compiled for AVX2
   --weights int8|bf16|int4|f32
                          number format of our weights, beside q8_0, f16, q4_0 and f32 of the file that is written [int8]
   --streams N            requests at once [8]
@@ -64,6 +65,7 @@ Examples
   cargo xtask bench --peer pytorch --work prefill --precision bf16
   cargo xtask bench --peer llamacpp --model SmolLM2-135M-Instruct
   cargo xtask bench --peer llamacpp --model SmolLM2-135M-Instruct --gguf smollm2-q4_0.gguf --weights int4 --steps 64
+  cargo xtask bench --peer llamacpp --model SmolLM2-135M-Instruct --server llama.cpp/build/bin/llama-server
 
 A program that ends without a result, or counts other parameters, is an error. Compiling takes a minute, once
 for each shape.";

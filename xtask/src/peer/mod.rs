@@ -21,7 +21,7 @@ mod help;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 
@@ -49,7 +49,7 @@ pub fn run(words: &[OsString]) -> Result<ExitCode> {
     let arguments = Arguments::parse(invocation.arguments())?;
     // Before the build, so that what is missing is reported at once.
     check_files(&arguments.work)?;
-    let version = program::version(Command::new(&arguments.python).arg(arguments.work.script()))?;
+    let version = program::version(&mut arguments.work.program(&arguments.python))?;
     let binary = invocation.build()?;
     writeln!(out, "{}", measured(&arguments, &binary, version)?)?;
     Ok(ExitCode::SUCCESS)
@@ -58,10 +58,12 @@ pub fn run(words: &[OsString]) -> Result<ExitCode> {
 /// What the user names must be there.
 fn check_files(work: &Work) -> Result<()> {
     let Work::Generate(requests) = work else { return Ok(()) };
-    match &requests.gguf {
-        Some(path) if !path.is_file() => Err(user(format!("--gguf {}: there is no such file", path.display()))),
-        _ => Ok(()),
+    for (flag, path) in [("--gguf", &requests.gguf), ("--server", &requests.server)] {
+        if let Some(path) = path.as_ref().filter(|path| !path.is_file()) {
+            return Err(user(format!("{flag} {}: there is no such file", path.display())));
+        }
     }
+    Ok(())
 }
 
 /// The comparison by the binary, as text.
@@ -89,10 +91,12 @@ mod tests {
 
     #[test]
     fn a_file_that_is_missing_is_named() {
-        let work = |gguf: &str| arguments::tests::arguments(&format!("--peer llamacpp --model m {gguf}")).work;
-        let error = check_files(&work("--gguf none.gguf")).unwrap_err();
-        assert_eq!(error.to_string(), "--gguf none.gguf: there is no such file");
-        assert_eq!(crate::error::exit_code(&error), 2);
+        let work = |file: &str| Work::Generate(arguments::tests::requests(&format!("--model m {file}")));
+        for file in ["--gguf none.gguf", "--server none/llama-server"] {
+            let error = check_files(&work(file)).unwrap_err();
+            assert_eq!(error.to_string(), format!("{file}: there is no such file"));
+            assert_eq!(crate::error::exit_code(&error), 2);
+        }
         assert!(check_files(&work("")).is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! What both programs do.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -65,6 +66,8 @@ pub struct Requests {
     pub model: OsString,
     /// The same as one file for llama.cpp; `None`: fireclay writes it.
     pub gguf: Option<PathBuf>,
+    /// A `llama-server` of the user's own; `None`: that of xllamacpp.
+    pub server: Option<PathBuf>,
     /// Number format of our weights.
     pub weights: &'static str,
     /// Requests at once.
@@ -117,13 +120,18 @@ impl Work {
         }
     }
 
-    /// The peer's program.
-    pub fn script(&self) -> PathBuf {
-        workspace().join("scripts/peers").join(match self {
+    /// The peer's program, run by an interpreter.
+    pub fn program(&self, python: &OsStr) -> Command {
+        let mut command = Command::new(python);
+        command.arg(workspace().join("scripts/peers").join(match self {
             Self::Train { .. } => "pytorch_train_step.py",
             Self::Prefill(_) => "pytorch_prefill.py",
             Self::Generate(_) => "llamacpp_generate.py",
-        })
+        }));
+        if let Self::Generate(Requests { server: Some(server), .. }) = self {
+            command.arg("--server").arg(server);
+        }
+        command
     }
 
     /// What both programs' results are compared by; the first decides which of the peer's modes counts.
@@ -174,6 +182,7 @@ impl Work {
             Self::Generate(requests) => json!({
                 "model": requests.model.to_string_lossy(),
                 "gguf": requests.gguf_name(),
+                "server": requests.server.as_deref().map(Path::to_string_lossy),
                 "weights": requests.weights,
                 "streams": requests.streams,
                 "steps": requests.steps,
@@ -218,6 +227,7 @@ impl Requests {
         Ok(Self {
             model: model.ok_or_else(|| user("--peer llamacpp needs --model DIR: the model that both sides read"))?,
             gguf: flags.value("--gguf").map(PathBuf::from),
+            server: flags.value("--server").map(PathBuf::from),
             weights: flags.one_of("--weights", FORMATS.map(|(weights, _)| weights))?.unwrap_or("int8"),
             // llama.cpp has at most 256 sequences.
             streams: flags.number("--streams", 1..=256)?.unwrap_or(8),

@@ -1,21 +1,35 @@
 //! Activation functions and their derivatives, each in one pass over memory.
 
+#![expect(unsafe_code, reason = "results are written once, without being cleared before")]
+
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
+use burn::tensor::DType;
 use burn_flex::FlexTensor;
+use half::bf16;
 
-use crate::Activation;
-use crate::host::{contiguous, map, map2, map3};
+use crate::host::{
+    CHUNK, byte_tensor, contiguous, dims, half_tensor, lanes_tensor, map, map2, tensor, two_written_in_chunks, values,
+    written_in_chunks,
+};
 use crate::op::{Forward, Kernel, Tracked};
-use crate::simd::{erf_lane, exp_lane, sigmoid_lane, tanh_lane};
+use crate::product::Number;
+use crate::simd::{bf16_lane, erf_lane, exp_lane, sigmoid_lane, tanh_lane, vectorize};
+use crate::{Activation, Precision};
 
-/// `f(x)` of `[x]`.
+/// `f(x)` of `[x]`. In bf16, here and below, what the backward pass needs is rounded; of `ReLU` it is only the sign.
 #[derive(Debug)]
-pub(super) struct Activate(pub Activation);
+pub(super) struct Activate {
+    pub activation: Activation,
+    pub precision: Precision,
+}
 
 /// `f(gate)·up` of `[gate, up]`.
 #[derive(Debug)]
-pub(super) struct Gated(pub Activation);
+pub(super) struct Gated {
+    pub activation: Activation,
+    pub precision: Precision,
+}
 
 /// Runs `$body` with `$f` and `$slope` bound to the function and its derivative. Each function gets a separate loop,
 /// so that the compiler can vectorise it.
@@ -49,59 +63,143 @@ macro_rules! for_each_activation {
 impl Kernel for Activate {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let x = contiguous(inputs.remove(0));
-        let output = for_each_activation!(self.0, |f, _slope| map(&x, f));
-        let saved = match self.0 {
-            _ if !tracked.any() => vec![],
-            // The derivative at the output equals the derivative at the input, and the next layer keeps the output in
-            // any case.
-            Activation::Relu => vec![output.clone()],
-            _ => vec![x],
-        };
-        Forward { output, saved }
+        if !tracked.any() || self.precision == Precision::F32 {
+            let output = for_each_activation!(self.activation, |f, _slope| map(&x, f));
+            let saved = match self.activation {
+                _ if !tracked.any() => vec![],
+                // The derivative at the output equals the derivative at the input, and the next layer keeps the output
+                // in any case.
+                Activation::Relu => vec![output.clone()],
+                _ => vec![x],
+            };
+            return Forward { output, saved };
+        }
+        let shape = dims(&x);
+        if self.activation == Activation::Relu {
+            let (y, positive) = pass(
+                [values(&x)],
+                #[inline(always)]
+                |[x]| (relu(x), u8::from(x > 0.0)),
+            );
+            return Forward { output: tensor(y, shape.clone()), saved: vec![byte_tensor(positive, shape)] };
+        }
+        let (y, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
+            [values(&x)],
+            #[inline(always)]
+            |[x]| (f(x), bf16::from_bits(bf16_lane(x)))
+        ));
+        Forward { output: tensor(y, shape.clone()), saved: vec![half_tensor(rounded, shape)] }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let dy = contiguous(gradient);
-        let dx = for_each_activation!(self.0, |_f, slope| map2(
-            &saved[0],
-            &dy,
-            #[inline(always)]
-            |x, dy| slope(x) * dy
-        ));
-        vec![Some(dx)]
+        let (dy, x) = (contiguous(gradient), &saved[0]);
+        let (shape, dy) = (dims(&dy), values(&dy));
+        let dx = for_each_activation!(self.activation, |_f, slope| match x.dtype() {
+            DType::U8 => product(x.storage(), dy, |positive: u8| f32::from(positive)),
+            DType::BF16 => product(x.storage(), dy, |x: bf16| slope(x.widen())),
+            _ => product(values(x), dy, slope),
+        });
+        vec![Some(tensor(dx, shape))]
+    }
+}
+
+/// `slope(x)·dy`
+fn product<E: Copy + Sync>(x: &[E], dy: &[f32], slope: impl Fn(E) -> f32 + Sync) -> Vec<f32> {
+    // SAFETY: every element is written.
+    unsafe {
+        written_in_chunks(dy.len(), CHUNK, |start, out| {
+            let (x, dy) = (&x[start..][..out.len()], &dy[start..][..out.len()]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for ((out, &x), dy) in out.iter_mut().zip(x).zip(dy) {
+                        out.write(slope(x) * dy);
+                    }
+                },
+            );
+        })
     }
 }
 
 impl Kernel for Gated {
     fn forward(&self, inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
         let inputs: Vec<FlexTensor> = inputs.into_iter().map(contiguous).collect();
-        let output = for_each_activation!(self.0, |f, _slope| map2(
-            &inputs[0],
-            &inputs[1],
+        if !tracked.any() || self.precision == Precision::F32 {
+            let output = for_each_activation!(self.activation, |f, _slope| map2(
+                &inputs[0],
+                &inputs[1],
+                #[inline(always)]
+                |gate, up| f(gate) * up
+            ));
+            return Forward { output, saved: if tracked.any() { inputs } else { vec![] } };
+        }
+        let shape = dims(&inputs[0]);
+        let (hidden, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
+            [values(&inputs[0]), values(&inputs[1])],
             #[inline(always)]
-            |gate, up| f(gate) * up
+            |[gate, up]| (f(gate) * up, rounded_pair(gate, up))
         ));
-        Forward { output, saved: if tracked.any() { inputs } else { vec![] } }
+        Forward { output: tensor(hidden, shape.clone()), saved: vec![lanes_tensor(rounded, shape)] }
     }
 
     fn backward(&self, saved: Vec<FlexTensor>, gradient: FlexTensor, _wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let dy = contiguous(gradient);
-        let [gate, up] = &saved[..] else { unreachable!("both inputs were saved") };
-        for_each_activation!(self.0, |f, slope| {
-            let d_up = map2(
-                gate,
-                &dy,
+        let (shape, dy) = (dims(&dy), values(&dy));
+        let (d_gate, d_up) = for_each_activation!(self.activation, |f, slope| match &saved[..] {
+            [gate, up] => pass(
+                [values(gate), values(up), dy],
                 #[inline(always)]
-                |gate, dy| f(gate) * dy,
-            );
-            let d_gate = map3(
-                gate,
-                up,
-                &dy,
+                |[gate, up, dy]| (slope(gate) * up * dy, f(gate) * dy)
+            ),
+            [rounded] => {
+                // The bits of lanes are read as those of f32 numbers, so that all inputs have one type.
+                let lanes = bytemuck::cast_slice(rounded.storage::<u32>());
+                pass(
+                    [lanes, dy],
+                    #[inline(always)]
+                    |[lane, dy]| {
+                        let [gate, up] = widened_pair(lane.to_bits());
+                        (slope(gate) * up * dy, f(gate) * dy)
+                    },
+                )
+            }
+            _ => unreachable!("both inputs were saved, or their pairs"),
+        });
+        vec![Some(tensor(d_gate, shape.clone())), Some(tensor(d_up, shape))]
+    }
+}
+
+/// Both numbers in bf16, the first in the lower half.
+#[inline(always)]
+fn rounded_pair(low: f32, high: f32) -> u32 {
+    u32::from(bf16_lane(low)) | u32::from(bf16_lane(high)) << 16
+}
+
+#[inline(always)]
+fn widened_pair(pair: u32) -> [f32; 2] {
+    [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
+}
+
+/// Both results of `f` for the elements of several inputs of one length.
+fn pass<A: Send, B: Send, const N: usize>(
+    inputs: [&[f32]; N],
+    f: impl Fn([f32; N]) -> (A, B) + Sync,
+) -> (Vec<A>, Vec<B>) {
+    let len = inputs[0].len();
+    // SAFETY: every element is written.
+    unsafe {
+        two_written_in_chunks(len, CHUNK, |start, first, second| {
+            let inputs = inputs.map(|input| &input[start..][..first.len()]);
+            vectorize(
                 #[inline(always)]
-                |gate, up, dy| slope(gate) * up * dy,
+                || {
+                    for (i, (first, second)) in first.iter_mut().zip(&mut *second).enumerate() {
+                        let (a, b) = f(inputs.map(|input| input[i]));
+                        first.write(a);
+                        second.write(b);
+                    }
+                },
             );
-            vec![Some(d_gate), Some(d_up)]
         })
     }
 }

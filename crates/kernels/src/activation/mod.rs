@@ -8,6 +8,8 @@ use burn::tensor::Tensor;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Precision;
+
 /// The non-linearity of the feed-forward layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,22 +26,27 @@ pub enum Activation {
     Silu,
 }
 
-/// `f(x)`.
+/// `f(x)` in f32. On the CPU [`Precision::Bf16`] keeps x in bf16 for the backward pass.
 #[must_use]
-pub fn activate<const R: usize>(x: Tensor<R>, activation: Activation) -> Tensor<R> {
+pub fn activate<const R: usize>(x: Tensor<R>, activation: Activation, precision: Precision) -> Tensor<R> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&x) {
-        return crate::op::apply(cpu::Activate(activation), [x.into_dispatch()]);
+        return crate::op::apply(cpu::Activate { activation, precision }, [x.into_dispatch()]);
     }
     reference::activate(x, activation)
 }
 
-/// `f(gate) ⊙ up` (Shazeer 2020, GLU variants), both of one shape.
+/// `f(gate) ⊙ up` (Shazeer 2020, GLU variants), both of one shape; `precision` as for [`activate`].
 #[must_use]
-pub fn gated<const R: usize>(gate: Tensor<R>, up: Tensor<R>, activation: Activation) -> Tensor<R> {
+pub fn gated<const R: usize>(
+    gate: Tensor<R>,
+    up: Tensor<R>,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<R> {
     #[cfg(feature = "flex")]
     if crate::op::on_host(&gate) {
-        return crate::op::apply(cpu::Gated(activation), [gate.into_dispatch(), up.into_dispatch()]);
+        return crate::op::apply(cpu::Gated { activation, precision }, [gate.into_dispatch(), up.into_dispatch()]);
     }
     reference::activate(gate, activation) * up
 }

@@ -9,7 +9,7 @@ use super::flash::{self, Heads, Shape};
 use crate::Precision;
 #[cfg(target_arch = "x86_64")]
 use crate::host::lanes_tensor;
-use crate::host::{contiguous, dims, tensor, values};
+use crate::host::{contiguous, dims, rounded, tensor, values};
 use crate::op::{Forward, Kernel, Tracked};
 
 /// Attention of `[q, k, v]`.
@@ -34,7 +34,8 @@ impl Kernel for AttentionKernel {
         let (mut saved, (y, log_sums)) = self.attend(inputs, &shape);
         let output = tensor(y, [shape.batch, shape.queries, shape.heads, shape.head_dim]);
         if tracked.any() {
-            saved.push(output.clone());
+            // Kept in the format of the operands.
+            saved.push(if saved[0].dtype() == DType::U32 { rounded(output.clone()) } else { output.clone() });
             saved.push(tensor(log_sums, [shape.batch, shape.heads, shape.queries]));
         }
         Forward { output, saved: if tracked.any() { saved } else { vec![] } }
@@ -74,14 +75,14 @@ impl AttentionKernel {
 
     fn gradients(&self, saved: &[FlexTensor], shape: &Shape, dy: Heads) -> flash::Gradients {
         let (mask, scale) = (&self.mask(shape.queries), scale(shape));
-        let (y, lse) = (values(&saved[3]), values(&saved[4]));
+        let lse = values(&saved[4]);
         #[cfg(target_arch = "x86_64")]
         if saved[0].dtype() == DType::U32 {
             let [q, k, v] = [0, 1, 2].map(|i| saved[i].storage::<u32>());
-            let operands = flash::bf16::Operands { q, k, v };
+            let (operands, y) = (flash::bf16::Operands { q, k, v }, saved[3].storage());
             return flash::bf16::backward(&flash::bf16::ForwardPass { operands, y, lse, shape, mask, scale }, dy);
         }
-        let [q, k, v] = [heads(&saved[0]), heads(&saved[1]), heads(&saved[2])];
+        let ([q, k, v], y) = ([heads(&saved[0]), heads(&saved[1]), heads(&saved[2])], values(&saved[3]));
         flash::backward(&flash::ForwardPass { q, k, v, y, lse, shape, mask, scale }, dy)
     }
 }

@@ -154,7 +154,7 @@ fn gelu(shape: &OpShape) -> Case {
     Case::new(
         "GELU by tanh",
         [shape.batch * shape.context * 4 * shape.width],
-        |i| crate::activate(i[0].clone(), Activation::GeluTanh),
+        |i| crate::activate(i[0].clone(), Activation::GeluTanh, Precision::F32),
         |i| activation::reference::activate(i[0].clone(), Activation::GeluTanh),
     )
 }
@@ -164,7 +164,7 @@ fn swiglu(shape: &OpShape) -> Case {
     Case::new(
         "gated SiLU",
         [size, size],
-        |i| crate::gated(i[0].clone(), i[1].clone(), Activation::Silu),
+        |i| crate::gated(i[0].clone(), i[1].clone(), Activation::Silu, Precision::F32),
         |i| activation::reference::activate(i[0].clone(), Activation::Silu) * i[1].clone(),
     )
 }

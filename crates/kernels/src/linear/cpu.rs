@@ -2,15 +2,18 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 
+use burn::tensor::{DType, Element};
 use burn_flex::FlexTensor;
+use bytemuck::Pod;
+use half::bf16;
 use rayon::prelude::*;
 
 use super::few_rows::{self, MAX_FEW_ROWS};
 use super::view::WeightView;
 use crate::Precision;
-use crate::host::{contiguous, dims, rows_a_chunk, sum_in_order, tensor, values, written, zeros};
+use crate::host::{contiguous, dims, rounded, rows_a_chunk, sum_in_order, tensor, values, written, zeros};
 use crate::op::{Forward, Kernel, MultiOutputKernel, Tracked};
-use crate::product::{MatRef, product, product_into};
+use crate::product::{MatRef, Number, product, product_into};
 use crate::simd::vectorize;
 
 /// The map of `[x, weight]` or `[x, weight, bias]`.
@@ -21,7 +24,7 @@ pub(super) struct LinearKernel {
 
 impl Kernel for LinearKernel {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> Forward {
-        let x = contiguous(inputs.remove(0));
+        let x = operand(inputs.remove(0), self.precision);
         let output = mapped(&x, &inputs[0], inputs.get(1), self.precision);
         Forward { output, saved: if tracked.any() { vec![x, inputs.remove(0)] } else { vec![] } }
     }
@@ -44,7 +47,7 @@ pub(super) struct Linears {
 
 impl MultiOutputKernel for Linears {
     fn forward(&self, mut inputs: Vec<FlexTensor>, tracked: Tracked) -> (Vec<FlexTensor>, Vec<FlexTensor>) {
-        let x = contiguous(inputs.remove(0));
+        let x = operand(inputs.remove(0), self.precision);
         let (weights, biases) = inputs.split_at(self.count);
         let map = |(i, weight)| mapped(&x, weight, biases.get(i), self.precision);
         let outputs = weights.iter().enumerate().map(map).collect();
@@ -78,6 +81,28 @@ impl MultiOutputKernel for Linears {
     }
 }
 
+/// x as products in this format multiply it: in bf16 it is rounded once for all of them, and kept so for the backward
+/// pass, in half the memory. A few rows are multiplied in f32.
+fn operand(x: FlexTensor, precision: Precision) -> FlexTensor {
+    match precision {
+        Precision::Bf16 if dims(&x)[0] > MAX_FEW_ROWS => rounded(x),
+        _ => contiguous(x),
+    }
+}
+
+/// Evaluates `$body` with `$matrix` bound to the tensor of two axes as a [`MatRef`] of its numbers, f32 or bf16.
+macro_rules! with_matrix {
+    ($tensor:expr, |$matrix:ident| $body:expr) => {
+        if $tensor.dtype() == DType::BF16 {
+            let $matrix = matrix_of::<bf16>($tensor);
+            $body
+        } else {
+            let $matrix = matrix($tensor);
+            $body
+        }
+    };
+}
+
 /// `x·W + b`
 fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precision: Precision) -> FlexTensor {
     let (rows, outputs) = (dims(x)[0], dims(weight)[1]);
@@ -85,7 +110,7 @@ fn mapped(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, precis
     let bias = bias.as_ref().map(values);
     let y = match WeightView::of(weight) {
         Some(weight) if rows <= MAX_FEW_ROWS => from_few_rows(values(x), weight, rows, bias),
-        _ => from_product(matrix(x), matrix(weight), bias, precision),
+        _ => with_matrix!(x, |x| from_product(x, matrix(weight), bias, precision)),
     };
     tensor(y, [rows, outputs])
 }
@@ -100,14 +125,15 @@ fn gradients(
     dx: &mut Option<Vec<f32>>,
     precision: Precision,
 ) -> [Option<FlexTensor>; 2] {
-    let (x, weight, dy) = (matrix(x), matrix(weight), matrix(dy));
+    let (weight, dy) = (matrix(weight), matrix(dy));
     if wanted[0] {
         match dx {
             Some(dx) => product(dy, weight.transposed(), dx, true, precision),
             None => *dx = Some(from_product(dy, weight.transposed(), None, precision)),
         }
     }
-    let dweight = wanted[1].then(|| tensor(from_product(x.transposed(), dy, None, precision), [x.cols, dy.cols]));
+    let of_weight = || with_matrix!(x, |x| from_product(x.transposed(), dy, None, precision));
+    let dweight = wanted[1].then(|| tensor(of_weight(), [weight.rows, weight.cols]));
     let dbias = wanted.get(2) == Some(&true);
     [dweight, dbias.then(|| tensor(column_sums(&dy.data[..dy.rows * dy.cols], dy.cols), [dy.cols]))]
 }
@@ -123,7 +149,7 @@ fn from_few_rows(x: &[f32], weight: WeightView, rows: usize, bias: Option<&[f32]
 }
 
 /// `x·W + b` of many rows.
-fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
+fn from_product<E: Number>(x: MatRef<E>, weight: MatRef, bias: Option<&[f32]>, precision: Precision) -> Vec<f32> {
     // SAFETY: the product writes every element.
     unsafe {
         written(x.rows * weight.cols, |y| {
@@ -134,10 +160,14 @@ fn from_product(x: MatRef, weight: MatRef, bias: Option<&[f32]>, precision: Prec
 
 /// A tensor of two axes as a matrix; it may be a transposed view.
 pub(crate) fn matrix(x: &FlexTensor) -> MatRef<'_> {
+    matrix_of(x)
+}
+
+fn matrix_of<E: Element + Pod>(x: &FlexTensor) -> MatRef<'_, E> {
     let [rows, cols] = dims(x)[..] else { unreachable!("a matrix has two axes") };
     let strides = x.layout().strides();
     let stride = |axis: usize| usize::try_from(strides[axis]).expect("strides of views are positive");
-    let data = &x.storage::<f32>()[x.layout().start_offset()..];
+    let data = &x.storage::<E>()[x.layout().start_offset()..];
     MatRef { data, rows, cols, row_stride: stride(0), col_stride: stride(1) }
 }
 

@@ -180,7 +180,7 @@ impl NormKernel {
         let (rows, width) = rows_and_width(x);
         let (numbers, added) = (values(x), values(added));
         // SAFETY: every row of both is written.
-        let both = unsafe {
+        let (sums, y) = unsafe {
             two_written_in_chunks(rows * width, rows_a_chunk(width) * width, |start, sum, y| {
                 let at = start..start + y.len();
                 let (x, added) = (&numbers[at.clone()], &added[at]);
@@ -198,7 +198,7 @@ impl NormKernel {
                 );
             })
         };
-        both.map(|numbers| tensor(numbers, dims(x)))
+        [sums, y].map(|numbers| tensor(numbers, dims(x)))
     }
 
     /// Gradients of x, gain and bias from that of the norm. The gradient of x is added to `dsum`, that of the sum.

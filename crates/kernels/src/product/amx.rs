@@ -193,7 +193,7 @@ impl<U: TileUnit> Lane for Tiles<U> {
         unsafe { Pair::run(work) }
     }
 
-    fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
+    fn in_place<E: Number>(_rows: &Vectors<E>) -> Option<(*const u32, usize)> {
         None
     }
 

@@ -71,9 +71,9 @@ pub(super) fn each(count: usize, parallel: bool, work: impl Fn(usize) + Send + S
 /// The operands are readable. C is `a.count` rows of `b.count` numbers and writable, and initialised if the product
 /// starts from its contents; a row that it starts from has `b.count` numbers. The CPU has the instructions of the
 /// lanes.
-pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *mut f32, start: Start) {
+pub(super) unsafe fn product<L: Lane, A: Number, B: Number>(a: Vectors<A>, b: Vectors<B>, c: *mut f32, start: Start) {
     // SAFETY: the caller's promise holds for parts of the operands too.
-    unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<L, E>(a, b, output, parallel)) }
+    unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<L, A, B>(a, b, output, parallel)) }
 }
 
 /// C ← start + A·B by `multiply`, which computes all of a C from a part of k, on all threads if told to: at once, or
@@ -81,12 +81,12 @@ pub(super) unsafe fn product<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, c: *
 ///
 /// # Safety
 /// Those of [`product`], but for the CPU; `multiply` writes every number of its C.
-pub(super) unsafe fn in_parts<E: Number>(
-    a: Vectors,
-    b: Vectors<E>,
+pub(super) unsafe fn in_parts<A: Number, B: Number>(
+    a: Vectors<A>,
+    b: Vectors<B>,
     c: *mut f32,
     start: Start,
-    multiply: impl Fn(Vectors, Vectors<E>, OutputBand, bool) + Send + Sync,
+    multiply: impl Fn(Vectors<A>, Vectors<B>, OutputBand, bool) + Send + Sync,
 ) {
     let work = (a.count * b.count + PACKING * (a.count + b.count)).saturating_mul(a.depth);
     let parallel = work >= PARALLEL_FROM && rayon::current_num_threads() > 1;
@@ -102,12 +102,12 @@ pub(super) unsafe fn in_parts<E: Number>(
 
 /// A small C of long sums, as the gradient of a weight is: each thread sums a part of k, and then the parts are added.
 /// The split does not depend on the number of threads. The safety requirements are those of [`in_parts`].
-unsafe fn split<E: Number>(
-    a: Vectors,
-    b: Vectors<E>,
+unsafe fn split<A: Number, B: Number>(
+    a: Vectors<A>,
+    b: Vectors<B>,
     output: OutputBand,
     parallel: bool,
-    multiply: impl Fn(Vectors, Vectors<E>, OutputBand, bool) + Send + Sync,
+    multiply: impl Fn(Vectors<A>, Vectors<B>, OutputBand, bool) + Send + Sync,
 ) {
     let (rows, cols) = (a.count, b.count);
     let parts = (a.depth / SPLIT_DEPTH).min(SPLIT_BELOW);
@@ -139,7 +139,7 @@ unsafe fn split<E: Number>(
 }
 
 /// All of C, k block by block. The safety requirements of this and the following functions are those of [`product`].
-unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: OutputBand, parallel: bool) {
+unsafe fn whole<L: Lane, A: Number, B: Number>(a: Vectors<A>, b: Vectors<B>, mut output: OutputBand, parallel: bool) {
     for from in (0..a.depth).step_by(DEPTH_BLOCK) {
         let depth = DEPTH_BLOCK.min(a.depth - from);
         let (a, b) = (a.part(0, a.count, from, depth), b.part(0, b.count, from, depth));
@@ -149,12 +149,12 @@ unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Outpu
             if a.count > b.count {
                 for first in (0..b.count).step_by(shared_vectors) {
                     let b = b.part(first, shared_vectors.min(b.count - first), 0, depth);
-                    share_b::<L, E>(a, b, output.at(0, first), parallel);
+                    share_b::<L, A, B>(a, b, output.at(0, first), parallel);
                 }
             } else {
                 for first in (0..a.count).step_by(shared_vectors) {
                     let a = a.part(first, shared_vectors.min(a.count - first), 0, depth);
-                    share_a::<L, E>(a, b, output.at(first, 0), parallel);
+                    share_a::<L, A, B>(a, b, output.at(first, 0), parallel);
                 }
             }
         }
@@ -163,7 +163,7 @@ unsafe fn whole<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, mut output: Outpu
 }
 
 /// Packs all of B, then A in bands of rows.
-unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
+unsafe fn share_b<L: Lane, A: Number, B: Number>(a: Vectors<A>, b: Vectors<B>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(a.count, L::row_stride(steps), L::TILE_ROWS, LEAST_ROWS, parallel);
     Scratch::Shared.with(steps * b.count.next_multiple_of(LANES), |panels| {
@@ -179,7 +179,7 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
             let rows = a.part(first, band.min(a.count - first), 0, a.depth);
             // SAFETY: the rows are a part of A; then the operands are packed, and the rows of C are this piece's.
             unsafe {
-                with_rows::<L>(rows, Scratch::Local, false, |rows| {
+                with_rows::<L, A>(rows, Scratch::Local, false, |rows| {
                     multiply_packed::<L>(steps, rows, shared.at(0), b.count, output.at(first, 0));
                 });
             }
@@ -188,7 +188,7 @@ unsafe fn share_b<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
 }
 
 /// Packs all of A, then B in bands of columns.
-unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputBand, parallel: bool) {
+unsafe fn share_a<L: Lane, A: Number, B: Number>(a: Vectors<A>, b: Vectors<B>, output: OutputBand, parallel: bool) {
     let steps = a.steps::<L>();
     let band = band(b.count, steps, PANEL, PANEL, parallel);
     let multiply = |rows: RowLanes, piece: usize| {
@@ -204,14 +204,14 @@ unsafe fn share_a<L: Lane, E: Number>(a: Vectors, b: Vectors<E>, output: OutputB
     };
     // SAFETY: the caller's promise.
     unsafe {
-        with_rows::<L>(a, Scratch::Shared, parallel, |rows| {
+        with_rows::<L, A>(a, Scratch::Shared, parallel, |rows| {
             each(b.count.div_ceil(band), parallel, |piece| multiply(rows, piece));
         });
     }
 }
 
 /// Calls `work` with the rows of A as lanes: in place, or packed into a buffer.
-unsafe fn with_rows<L: Lane>(a: Vectors, buffer: Scratch, parallel: bool, work: impl FnOnce(RowLanes)) {
+unsafe fn with_rows<L: Lane, A: Number>(a: Vectors<A>, buffer: Scratch, parallel: bool, work: impl FnOnce(RowLanes)) {
     if let Some((lanes, row_stride)) = L::in_place(&a) {
         return work(RowLanes { lanes, row_stride, count: a.count });
     }

@@ -55,7 +55,7 @@ pub(super) trait Lane: Copy {
 
     /// The rows of an operand in place as rows of lanes, and the number of lanes from one row to the next; `None` if
     /// they must be packed.
-    fn in_place(rows: &Vectors) -> Option<(*const u32, usize)>;
+    fn in_place<E: Number>(rows: &Vectors<E>) -> Option<(*const u32, usize)>;
 
     /// 16 lanes of one vector, from `step` on; this is fast if the vector's elements are contiguous. Lanes after the
     /// vector's end are 0.

@@ -93,7 +93,13 @@ impl<'a, E> MatRef<'a, E> {
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
-pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bool, precision: Precision) {
+pub fn product<A: Number, B: Number>(
+    a: MatRef<A>,
+    b: MatRef<B>,
+    c: &mut [f32],
+    accumulate: bool,
+    precision: Precision,
+) {
     check(&a, &b, c.len());
     let start = if accumulate { Start::Held } else { Start::Zero };
     // SAFETY: shapes are checked, and C is initialised.
@@ -104,9 +110,9 @@ pub fn product<E: Number>(a: MatRef, b: MatRef<E>, c: &mut [f32], accumulate: bo
 ///
 /// # Panics
 /// If shapes disagree or a matrix is larger than its data.
-pub fn product_into<'c, E: Number>(
-    a: MatRef,
-    b: MatRef<E>,
+pub fn product_into<'c, A: Number, B: Number>(
+    a: MatRef<A>,
+    b: MatRef<B>,
     row: Option<&[f32]>,
     c: &'c mut [MaybeUninit<f32>],
     precision: Precision,
@@ -127,9 +133,9 @@ pub fn product_into<'c, E: Number>(
 /// If the CPU has no AMX (for packing alone: no AVX512-BF16), shapes disagree, a matrix is empty or larger than its
 /// data, or a size is 0.
 #[cfg(target_arch = "x86_64")]
-pub fn product_in_tiles<E: Number>(
-    a: MatRef,
-    b: MatRef<E>,
+pub fn product_in_tiles<A: Number, B: Number>(
+    a: MatRef<A>,
+    b: MatRef<B>,
     c: &mut [f32],
     accumulate: bool,
     sizes: Option<TileBlocks>,
@@ -147,13 +153,13 @@ pub fn product_in_tiles<E: Number>(
     // SAFETY: shapes are checked, and so is the CPU; C is initialised.
     unsafe {
         match sizes {
-            Some(sizes) => amx::blocking::product::<amx::Hardware, E>(rows, columns, c.as_mut_ptr(), start, sizes),
-            None => blocks::product::<amx::Tiles<amx::Hardware>, E>(rows, columns, c.as_mut_ptr(), start),
+            Some(sizes) => amx::blocking::product::<amx::Hardware, A, B>(rows, columns, c.as_mut_ptr(), start, sizes),
+            None => blocks::product::<amx::Tiles<amx::Hardware>, A, B>(rows, columns, c.as_mut_ptr(), start),
         }
     }
 }
 
-fn check<E>(a: &MatRef, b: &MatRef<E>, c_len: usize) {
+fn check<A, B>(a: &MatRef<A>, b: &MatRef<B>, c_len: usize) {
     assert_eq!(a.cols, b.rows, "A has as many columns as B has rows");
     assert!(a.fits() && b.fits(), "a matrix lies inside its data");
     assert_eq!(Some(c_len), a.rows.checked_mul(b.cols), "C has a row for each of A and a column for each of B");
@@ -173,7 +179,7 @@ enum Start {
 /// # Safety
 /// Shapes have passed [`check`]; C is writable, and initialised if the product starts from what it holds; a row that it
 /// starts from is as long as C's.
-unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start, precision: Precision) {
+unsafe fn dispatch<A: Number, B: Number>(a: MatRef<A>, b: MatRef<B>, c: *mut f32, start: Start, precision: Precision) {
     if a.rows == 0 || b.cols == 0 {
         return;
     }
@@ -182,9 +188,9 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
         // SAFETY: shapes are checked, and the CPU has the instruction set.
         return unsafe { by_vectors(Isa::current(), a, b, c, start, precision) };
     }
-    let mut copy = vec![];
+    let [mut a_copy, mut b_copy] = [vec![], vec![]];
     // SAFETY: as above.
-    unsafe { portable(a, E::matrix_in_f32(b, &mut copy), c, start, precision) }
+    unsafe { portable(A::matrix_in_f32(a, &mut a_copy), B::matrix_in_f32(b, &mut b_copy), c, start, precision) }
 }
 
 /// The product by our own kernels.
@@ -192,7 +198,14 @@ unsafe fn dispatch<E: Number>(a: MatRef, b: MatRef<E>, c: *mut f32, start: Start
 /// # Safety
 /// As for [`dispatch`]; no matrix is empty, and the CPU has the instruction set, which is not the portable one.
 #[cfg(target_arch = "x86_64")]
-unsafe fn by_vectors<E: Number>(isa: Isa, a: MatRef, b: MatRef<E>, c: *mut f32, start: Start, precision: Precision) {
+unsafe fn by_vectors<A: Number, B: Number>(
+    isa: Isa,
+    a: MatRef<A>,
+    b: MatRef<B>,
+    c: *mut f32,
+    start: Start,
+    precision: Precision,
+) {
     use registers::{TwoYmm, Zmm};
     use vector_lanes::{Pair, Rounded, Single};
     let (rows, columns) = (rows_of(a), columns_of(b));
@@ -200,13 +213,13 @@ unsafe fn by_vectors<E: Number>(isa: Isa, a: MatRef, b: MatRef<E>, c: *mut f32, 
     unsafe {
         match (precision, isa) {
             (_, Isa::Portable) => unreachable!("the portable product is another"),
-            (Precision::F32, Isa::Avx2) => blocks::product::<Single<TwoYmm>, E>(rows, columns, c, start),
-            (Precision::F32, _) => blocks::product::<Single<Zmm>, E>(rows, columns, c, start),
-            (Precision::Bf16, Isa::Avx2) => blocks::product::<Rounded<TwoYmm>, E>(rows, columns, c, start),
-            (Precision::Bf16, Isa::Avx512) => blocks::product::<Rounded<Zmm>, E>(rows, columns, c, start),
-            (Precision::Bf16, Isa::Avx512Bf16) => blocks::product::<Pair, E>(rows, columns, c, start),
+            (Precision::F32, Isa::Avx2) => blocks::product::<Single<TwoYmm>, A, B>(rows, columns, c, start),
+            (Precision::F32, _) => blocks::product::<Single<Zmm>, A, B>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx2) => blocks::product::<Rounded<TwoYmm>, A, B>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx512) => blocks::product::<Rounded<Zmm>, A, B>(rows, columns, c, start),
+            (Precision::Bf16, Isa::Avx512Bf16) => blocks::product::<Pair, A, B>(rows, columns, c, start),
             (Precision::Bf16, Isa::Amx) => {
-                amx::blocking::product::<amx::Hardware, E>(rows, columns, c, start, TileBlocks::default());
+                amx::blocking::product::<amx::Hardware, A, B>(rows, columns, c, start, TileBlocks::default());
             }
         }
     }
@@ -214,7 +227,7 @@ unsafe fn by_vectors<E: Number>(isa: Isa, a: MatRef, b: MatRef<E>, c: *mut f32, 
 
 /// The rows of A as vectors along k.
 #[cfg(target_arch = "x86_64")]
-fn rows_of(a: MatRef) -> vectors::Vectors {
+fn rows_of<E: Copy>(a: MatRef<E>) -> vectors::Vectors<E> {
     let MatRef { data, rows, cols, row_stride, col_stride } = a;
     vectors::Vectors { data: data.as_ptr(), count: rows, depth: cols, stride: row_stride, depth_stride: col_stride }
 }

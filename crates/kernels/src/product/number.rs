@@ -1,4 +1,4 @@
-//! Number formats of the right side of a product.
+//! Number formats of the operands of a product.
 
 use half::bf16;
 use rayon::prelude::*;
@@ -9,6 +9,9 @@ use super::registers::Sixteen;
 
 /// f32 or bf16. Every bf16 number is also an f32 number.
 pub trait Number: Copy + Send + Sync {
+    /// Whether it is bf16.
+    const IS_BF16: bool;
+
     /// The number in f32.
     fn widen(self) -> f32;
 
@@ -31,6 +34,8 @@ pub trait Number: Copy + Send + Sync {
 }
 
 impl Number for f32 {
+    const IS_BF16: bool = false;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         self
@@ -56,6 +61,8 @@ impl Number for f32 {
 }
 
 impl Number for bf16 {
+    const IS_BF16: bool = true;
+
     #[inline(always)]
     fn widen(self) -> f32 {
         // The bits are the upper half of those of the same number in f32.

@@ -132,10 +132,10 @@ fn check_tiles<U: super::amx::TileUnit + Send + Sync>(a: MatRef, b: MatRef, size
         let mut c = if matches!(start, Start::Held) { values.clone() } else { vec![f32::NAN; values.len()] };
         let mut by_lanes = c.clone();
         // SAFETY: the shapes agree, the CPU has the instructions that pack, and the caller the unit.
-        unsafe { blocks::product::<Tiles<U>, f32>(rows_of(a), columns_of(b), by_lanes.as_mut_ptr(), start) };
+        unsafe { blocks::product::<Tiles<U>, f32, f32>(rows_of(a), columns_of(b), by_lanes.as_mut_ptr(), start) };
         assert_close(&by_lanes, &values, &want, a.cols);
         // SAFETY: as above.
-        unsafe { blocking::product::<U, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start, sizes) };
+        unsafe { blocking::product::<U, f32, f32>(rows_of(a), columns_of(b), c.as_mut_ptr(), start, sizes) };
         assert_close(&c, &values, &want, a.cols);
     }
 }
@@ -280,7 +280,9 @@ fn the_result_of_tiles_depends_neither_on_the_threads_nor_on_bands() {
                 pool.install(|| {
                     let c: &mut [f32] = &mut c;
                     // SAFETY: the shapes agree, and the CPU has the instructions that pack.
-                    unsafe { blocking::product::<Software, f32>(rows, columns, c.as_mut_ptr(), Start::Held, sizes) }
+                    unsafe {
+                        blocking::product::<Software, f32, f32>(rows, columns, c.as_mut_ptr(), Start::Held, sizes);
+                    }
                 });
                 c
             };

@@ -23,8 +23,8 @@ impl<R: Sixteen> Lane for Single<R> {
     const DEPTH: usize = 1;
     const TILE_ROWS: usize = TILE_ROWS;
 
-    fn in_place(rows: &Vectors) -> Option<(*const u32, usize)> {
-        (rows.depth_stride == 1).then(|| (rows.data.cast(), rows.stride))
+    fn in_place<E: Number>(rows: &Vectors<E>) -> Option<(*const u32, usize)> {
+        (!E::IS_BF16 && rows.depth_stride == 1).then(|| (rows.data.cast(), rows.stride))
     }
 
     #[inline(always)]
@@ -69,7 +69,7 @@ impl<R: Sixteen> Lane for Rounded<R> {
     const DEPTH: usize = 1;
     const TILE_ROWS: usize = TILE_ROWS;
 
-    fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
+    fn in_place<E: Number>(_rows: &Vectors<E>) -> Option<(*const u32, usize)> {
         None
     }
 
@@ -105,8 +105,9 @@ impl Lane for Pair {
         work()
     }
 
-    fn in_place(_rows: &Vectors) -> Option<(*const u32, usize)> {
-        None
+    fn in_place<E: Number>(rows: &Vectors<E>) -> Option<(*const u32, usize)> {
+        let pairs = rows.depth_stride == 1 && rows.stride.is_multiple_of(2) && rows.depth.is_multiple_of(2);
+        (E::IS_BF16 && pairs).then(|| (rows.data.cast(), rows.stride / 2))
     }
 
     #[inline(always)]

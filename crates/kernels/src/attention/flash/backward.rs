@@ -9,7 +9,8 @@ use super::output::SharedOutput;
 use super::product::{Left, Product};
 use super::tile::{PerLane, TILE, Tile, VECTORS, vectors};
 use super::{HeadRows, Heads, KeyMask, Shape, buffers, padded};
-use crate::simd::{LANES, exp2_lane, row_dot, vectorize};
+use crate::product::Number;
+use crate::simd::{LANES, exp2_lane, mapped_dot, vectorize};
 
 /// Number of keys whose probabilities are in memory at once.
 const BLOCK: usize = 64;
@@ -216,13 +217,13 @@ impl Work<'_> {
 impl Lanes {
     /// The values of a tile's queries, of which `dy` gives the gradients of the results. y `[B, T, H, K]`, lse
     /// `[B, H, T]`
-    pub(crate) fn new<'a>(
+    pub(crate) fn new<'a, E: Number + 'a>(
         tile: &Tile,
-        y: &[f32],
+        y: &[E],
         lse: &[f32],
         [row, head]: [usize; 2],
         shape: &Shape,
-        dy: impl Fn(usize) -> &'a [f32],
+        dy: impl Fn(usize) -> &'a [E],
     ) -> Self {
         let Shape { heads, queries, head_dim, .. } = *shape;
         let mut lanes = Self { lse: [[0.0; LANES]; VECTORS], delta: [[0.0; LANES]; VECTORS] };
@@ -233,7 +234,7 @@ impl Lanes {
                     let t = tile.start + i;
                     lanes.lse.as_flattened_mut()[i] = lse[(row * heads + head) * queries + t] * LOG2_E;
                     let y = &y[((row * queries + t) * heads + head) * head_dim..][..head_dim];
-                    lanes.delta.as_flattened_mut()[i] = row_dot(y, dy(i));
+                    lanes.delta.as_flattened_mut()[i] = mapped_dot([y, dy(i)], E::widen);
                 }
             },
         );

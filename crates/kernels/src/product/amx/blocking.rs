@@ -26,24 +26,24 @@ const PACKED_BLOCKS: usize = 2;
 ///
 /// # Safety
 /// As for the product in vector registers, and the CPU has the unit.
-pub(in crate::product) unsafe fn product<U: TileUnit, E: Number>(
-    a: Vectors,
-    b: Vectors<E>,
+pub(in crate::product) unsafe fn product<U: TileUnit, A: Number, B: Number>(
+    a: Vectors<A>,
+    b: Vectors<B>,
     c: *mut f32,
     start: Start,
     sizes: TileBlocks,
 ) {
     // SAFETY: the caller's promise holds for parts of the operands too.
-    unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<U, E>(a, b, output, parallel, sizes)) }
+    unsafe { in_parts(a, b, c, start, |a, b, output, parallel| whole::<U, A, B>(a, b, output, parallel, sizes)) }
 }
 
 /// All of C, k block by block.
 ///
 /// # Safety
 /// As for [`product`].
-unsafe fn whole<U: TileUnit, E: Number>(
-    a: Vectors,
-    b: Vectors<E>,
+unsafe fn whole<U: TileUnit, A: Number, B: Number>(
+    a: Vectors<A>,
+    b: Vectors<B>,
     mut output: OutputBand,
     parallel: bool,
     sizes: TileBlocks,

@@ -27,11 +27,6 @@ impl<'a, E> Rows<'a, E> {
         Self { data, stride, count, width }
     }
 
-    /// The numbers of a row.
-    pub fn get(&self, index: usize) -> &'a [E] {
-        &self.data[index * self.stride..][..self.width]
-    }
-
     fn row(&self, index: usize) -> *const E {
         self.data.as_ptr().wrapping_add(index * self.stride)
     }
@@ -57,7 +52,8 @@ pub(crate) unsafe fn round_rows(rows: Rows<f32>, scale: f32, lanes: usize, out: 
             for lane in (0..lanes).step_by(LANES) {
                 let left = rows.width.saturating_sub(2 * lane);
                 let low = _mm512_maskz_loadu_ps(first(left), from.wrapping_add(2 * lane));
-                let high = _mm512_maskz_loadu_ps(first(left.saturating_sub(LANES)), from.wrapping_add(2 * lane + LANES));
+                let high =
+                    _mm512_maskz_loadu_ps(first(left.saturating_sub(LANES)), from.wrapping_add(2 * lane + LANES));
                 let [low, high] = [low, high].map(|x| Zmm(_mm512_castps_si512(_mm512_mul_ps(x, scale))));
                 _mm512_storeu_epi32(to.add(lane), round(low, high).0);
             }

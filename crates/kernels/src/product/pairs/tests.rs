@@ -58,7 +58,10 @@ fn check<U: PairUnit>() {
                     true => (0..k).map(term).sum::<f64>() + if add { f64::from(before) } else { 0.0 },
                     false => f64::from(before),
                 };
-                assert!((f64::from(c) - expected).abs() < 1e-4, "{m} × {n} × {k}, {row}, {column}: {c}, not {expected}");
+                assert!(
+                    (f64::from(c) - expected).abs() < 1e-4,
+                    "{m} × {n} × {k}, {row}, {column}: {c}, not {expected}"
+                );
             }
         }
     }

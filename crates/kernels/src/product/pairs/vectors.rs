@@ -34,7 +34,11 @@ pub(super) unsafe fn multiply(product: &mut PairProduct) {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let a = _mm512_set1_epi32(a.add(i * a_stride + pair).read().cast_signed());
                         for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum = _mm512_dpbf16_ps(*sum, transmute::<__m512i, __m512bh>(a), transmute::<__m512i, __m512bh>(b));
+                            *sum = _mm512_dpbf16_ps(
+                                *sum,
+                                transmute::<__m512i, __m512bh>(a),
+                                transmute::<__m512i, __m512bh>(b),
+                            );
                         }
                     }
                 }

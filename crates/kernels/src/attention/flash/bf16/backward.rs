@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use bytemuck::{cast_slice, cast_slice_mut};
+use half::bf16;
+use half::slice::HalfBitsSliceExt;
 use rayon::prelude::*;
 
 use super::super::backward::Lanes;
@@ -29,12 +31,30 @@ pub(super) unsafe fn run<U: PairUnit>(pass: &ForwardPass, dy: Heads) -> Gradient
     let (lanes, keys) = (lanes(head_dim), padded_keys(pass.shape));
     let (half_tile, tile, all) = (TILE * lanes, 2 * TILE * lanes, 2 * keys * lanes);
     let (scores, rounded) = (KEYS * TILE, KEYS / 2 * TILE);
-    let sizes = [all / 2, half_tile, half_tile, half_tile, half_tile, half_tile, scores, scores, rounded, rounded, rounded, tile, tile, all, all];
+    let sizes = [
+        all / 2,
+        half_tile,
+        half_tile,
+        half_tile,
+        half_tile,
+        half_tile,
+        scores,
+        scores,
+        rounded,
+        rounded,
+        rounded,
+        tile,
+        tile,
+        all,
+        all,
+    ];
     (0..batch * kv_heads).into_par_iter().for_each(|task| {
         buffers::with(sizes, |buffers| {
             let mut work = Work::new(buffers, lanes);
             // SAFETY: the caller's promise.
-            unsafe { U::prepared(|| work.key_head::<U>(pass, dy, [task / kv_heads, task % kv_heads], [&dq, &dk, &dv])) };
+            unsafe {
+                U::prepared(|| work.key_head::<U>(pass, dy, [task / kv_heads, task % kv_heads], [&dq, &dk, &dv]));
+            };
         });
     });
     // SAFETY: the tasks cover every key of every key head, and every query of every head that shares one.
@@ -145,7 +165,9 @@ impl<'a> Work<'a> {
             self.q.fill(Rows::new(q, lanes, [tile.rows, lanes]));
             self.dy.fill(Rows::new(dy_rows, lanes, [tile.rows, lanes]));
         }
-        let softmax = Lanes::new(tile, pass.y, pass.lse, [row, head], pass.shape, |i| dy.get(i));
+        // Where a softmax is saturated its gradients cancel only if they are of the same rounded numbers.
+        let dy: &[bf16] = cast_slice::<u32, u16>(dy_rows).reinterpret_cast();
+        let softmax = Lanes::new(tile, pass.y, pass.lse, [row, head], pass.shape, |i| &dy[2 * i * lanes..][..head_dim]);
         for (first, keys) in tile.whole_blocks(KEYS) {
             // SAFETY: the caller's promise.
             unsafe {

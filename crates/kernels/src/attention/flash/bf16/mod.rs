@@ -47,8 +47,8 @@ pub struct Operands<Q> {
 pub struct ForwardPass<'a> {
     /// The rounded inputs.
     pub operands: Operands<&'a [u32]>,
-    /// `[B, T, H, K]`, contiguous.
-    pub y: &'a [f32],
+    /// The result, rounded. `[B, T, H, K]`, contiguous.
+    pub y: &'a [half::bf16],
     /// Log-sum-exp. `[B, H, T]`
     pub lse: &'a [f32],
     /// The sizes.

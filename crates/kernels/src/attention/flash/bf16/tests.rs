@@ -24,7 +24,8 @@ impl Case {
         // SAFETY: the operands have the shape, the CPU has AVX512-BF16, and tiles are emulated.
         unsafe {
             let (y, lse) = forward::run::<U>(&operands, shape, mask);
-            let pass = ForwardPass { operands, y: &y, lse: &lse, shape, mask, scale: 0.3 };
+            let halves: Vec<_> = y.iter().map(|&y| half::bf16::from_f32(y)).collect();
+            let pass = ForwardPass { operands, y: &halves, lse: &lse, shape, mask, scale: 0.3 };
             let gradients = backward::run::<U>(&pass, heads(&self.dy, shape.query_dims()));
             (y, lse, gradients)
         }
