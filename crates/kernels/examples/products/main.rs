@@ -2,9 +2,11 @@
 //!
 //! `cargo run --release -p fireclay-kernels --example products [-- M N K]` compares f32, bf16, and the `gemm` crate in
 //! f32, for the shapes of a decoder's maps, forwards and backwards. `-- tiles` compares sizes of the blocks of products
-//! in the tile registers of AMX (`tiles.rs`).
+//! in the tile registers of AMX (`tiles.rs`). `-- peak` measures what the CPU can do at most (`peak.rs`).
 #![cfg(feature = "flex")]
 
+#[cfg(target_arch = "x86_64")]
+mod peak;
 mod shapes;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
@@ -19,11 +21,14 @@ const ROUNDS: usize = 7;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.first().is_some_and(|word| word == "tiles") {
+    match words.first().map(String::as_str) {
         #[cfg(target_arch = "x86_64")]
-        return tiles::compare();
+        Some("tiles") => return tiles::compare(),
+        #[cfg(target_arch = "x86_64")]
+        Some("peak") => return peak::print(),
         #[cfg(not(target_arch = "x86_64"))]
-        return println!("only CPUs with x86-64 have AMX");
+        Some("tiles" | "peak") => return println!("only for x86-64"),
+        _ => {}
     }
     let given: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let shapes = match given[..] {

@@ -77,16 +77,16 @@ impl Kernel for Activate {
         let shape = dims(&x);
         if self.activation == Activation::Relu {
             let (y, positive) = pass(
-                [values(&x)],
+                [values(&x); 3],
                 #[inline(always)]
-                |[x]| (relu(x), u8::from(x > 0.0)),
+                |x, _, _| (relu(x), u8::from(x > 0.0)),
             );
             return Forward { output: tensor(y, shape.clone()), saved: vec![byte_tensor(positive, shape)] };
         }
         let (y, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
-            [values(&x)],
+            [values(&x); 3],
             #[inline(always)]
-            |[x]| (f(x), bf16::from_bits(bf16_lane(x)))
+            |x, _, _| (f(x), bf16::from_bits(bf16_lane(x)))
         ));
         Forward { output: tensor(y, shape.clone()), saved: vec![half_tensor(rounded, shape)] }
     }
@@ -95,8 +95,18 @@ impl Kernel for Activate {
         let (dy, x) = (contiguous(gradient), &saved[0]);
         let (shape, dy) = (dims(&dy), values(&dy));
         let dx = for_each_activation!(self.activation, |_f, slope| match x.dtype() {
-            DType::U8 => product(x.storage(), dy, |positive: u8| f32::from(positive)),
-            DType::BF16 => product(x.storage(), dy, |x: bf16| slope(x.widen())),
+            DType::U8 => product(
+                x.storage(),
+                dy,
+                #[inline(always)]
+                |positive: u8| f32::from(positive)
+            ),
+            DType::BF16 => product(
+                x.storage(),
+                dy,
+                #[inline(always)]
+                |x: bf16| slope(x.widen())
+            ),
             _ => product(values(x), dy, slope),
         });
         vec![Some(tensor(dx, shape))]
@@ -135,9 +145,9 @@ impl Kernel for Gated {
         }
         let shape = dims(&inputs[0]);
         let (hidden, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
-            [values(&inputs[0]), values(&inputs[1])],
+            [values(&inputs[0]), values(&inputs[1]), values(&inputs[1])],
             #[inline(always)]
-            |[gate, up]| (f(gate) * up, rounded_pair(gate, up))
+            |gate, up, _| (f(gate) * up, rounded_pair(gate, up))
         ));
         Forward { output: tensor(hidden, shape.clone()), saved: vec![lanes_tensor(rounded, shape)] }
     }
@@ -149,15 +159,15 @@ impl Kernel for Gated {
             [gate, up] => pass(
                 [values(gate), values(up), dy],
                 #[inline(always)]
-                |[gate, up, dy]| (slope(gate) * up * dy, f(gate) * dy)
+                |gate, up, dy| (slope(gate) * up * dy, f(gate) * dy)
             ),
             [rounded] => {
                 // The bits of lanes are read as those of f32 numbers, so that all inputs have one type.
                 let lanes = bytemuck::cast_slice(rounded.storage::<u32>());
                 pass(
-                    [lanes, dy],
+                    [lanes, dy, dy],
                     #[inline(always)]
-                    |[lane, dy]| {
+                    |lane, dy, _| {
                         let [gate, up] = widened_pair(lane.to_bits());
                         (slope(gate) * up * dy, f(gate) * dy)
                     },
@@ -180,21 +190,19 @@ fn widened_pair(pair: u32) -> [f32; 2] {
     [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
 }
 
-/// Both results of `f` for the elements of several inputs of one length.
-fn pass<A: Send, B: Send, const N: usize>(
-    inputs: [&[f32]; N],
-    f: impl Fn([f32; N]) -> (A, B) + Sync,
-) -> (Vec<A>, Vec<B>) {
-    let len = inputs[0].len();
+/// Both results of `f` for the elements of three inputs of one length.
+fn pass<A: Send, B: Send>([x, y, z]: [&[f32]; 3], f: impl Fn(f32, f32, f32) -> (A, B) + Sync) -> (Vec<A>, Vec<B>) {
     // SAFETY: every element is written.
     unsafe {
-        two_written_in_chunks(len, CHUNK, |start, first, second| {
-            let inputs = inputs.map(|input| &input[start..][..first.len()]);
+        two_written_in_chunks(x.len(), CHUNK, |start, first, second| {
+            let at = start..start + first.len();
+            let (x, y, z) = (&x[at.clone()], &y[at.clone()], &z[at]);
             vectorize(
                 #[inline(always)]
                 || {
-                    for (i, (first, second)) in first.iter_mut().zip(&mut *second).enumerate() {
-                        let (a, b) = f(inputs.map(|input| input[i]));
+                    let results = first.iter_mut().zip(&mut *second);
+                    for ((((first, second), x), y), z) in results.zip(x).zip(y).zip(z) {
+                        let (a, b) = f(*x, *y, *z);
                         first.write(a);
                         second.write(b);
                     }
