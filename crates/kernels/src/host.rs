@@ -157,9 +157,13 @@ pub(crate) fn map(x: &FlexTensor, f: impl Fn(f32) -> f32 + Sync) -> FlexTensor {
 
 /// `f(a, b)` of the elements of two tensors of one shape.
 pub(crate) fn map2(a: &FlexTensor, b: &FlexTensor, f: impl Fn(f32, f32) -> f32 + Sync) -> FlexTensor {
-    let (shape, a, b) = (dims(a), values(a), values(b));
+    tensor(combined(values(a), values(b), f), dims(a))
+}
+
+/// `f(a, b)` of the elements of two slices of one length.
+pub(crate) fn combined<E: Copy + Sync>(a: &[E], b: &[f32], f: impl Fn(E, f32) -> f32 + Sync) -> Vec<f32> {
     // SAFETY: every element is written.
-    let output = unsafe {
+    unsafe {
         written_in_chunks(a.len(), CHUNK, |start, out| {
             let (a, b) = (&a[start..][..out.len()], &b[start..][..out.len()]);
             vectorize(
@@ -171,8 +175,32 @@ pub(crate) fn map2(a: &FlexTensor, b: &FlexTensor, f: impl Fn(f32, f32) -> f32 +
                 },
             );
         })
-    };
-    tensor(output, shape)
+    }
+}
+
+/// Both results of `f` for the elements of three slices of one length.
+pub(crate) fn two_combined<A: Send, B: Send>(
+    [x, y, z]: [&[f32]; 3],
+    f: impl Fn(f32, f32, f32) -> (A, B) + Sync,
+) -> (Vec<A>, Vec<B>) {
+    // SAFETY: every element of both is written.
+    unsafe {
+        two_written_in_chunks(x.len(), CHUNK, |start, first, second| {
+            let at = start..start + first.len();
+            let (x, y, z) = (&x[at.clone()], &y[at.clone()], &z[at]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    let results = first.iter_mut().zip(&mut *second);
+                    for ((((first, second), x), y), z) in results.zip(x).zip(y).zip(z) {
+                        let (a, b) = f(*x, *y, *z);
+                        first.write(a);
+                        second.write(b);
+                    }
+                },
+            );
+        })
+    }
 }
 
 /// The element-wise sum of parts of equal length, in their order.

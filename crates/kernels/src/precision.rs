@@ -10,7 +10,8 @@ pub enum Precision {
     /// 32-bit products.
     #[default]
     F32,
-    /// Operands rounded to bfloat16; sums in f32 on the CPU, and in the backend's format elsewhere.
+    /// Operands rounded to bfloat16; sums in f32 on the CPU, and in the backend's format elsewhere. On the CPU the
+    /// backward pass keeps operands so, in half the memory, and attention's products are rounded where that is faster.
     Bf16,
 }
 

@@ -12,8 +12,8 @@ use crate::isa::Isa;
 /// Number of lanes processed together: one AVX-512 register, two of AVX2, four of NEON.
 pub const LANES: usize = 16;
 
-/// Runs `op` compiled for the [instruction set](crate::Isa::current) of this process. The closure, and what it calls, has to be
-/// `#[inline(always)]`.
+/// Runs `op` compiled for the [instruction set](crate::Isa::current) of this process. The closure, and what it calls, has
+/// to be `#[inline(always)]`.
 #[inline]
 pub fn vectorize<R>(op: impl FnMut() -> R) -> R {
     arch().dispatch(Inlined(op))

@@ -190,7 +190,7 @@ impl Case {
         let (y, lse) = bf16::forward(&operands, &self.shape, mask);
         let (shape, scale) = (&self.shape, self.scale);
         let halves: Vec<_> = y.iter().map(|&y| half::bf16::from_f32(y)).collect();
-        let pass = bf16::ForwardPass { operands, y: &halves, lse: &lse, shape, mask, scale };
+        let pass = bf16::RoundedPass { operands, y: &halves, lse: &lse, shape, mask, scale };
         let gradients = bf16::backward(&pass, heads(&dy, query, storage));
         (y, lse, gradients)
     }

@@ -1,7 +1,5 @@
 //! Activation functions and their derivatives, each in one pass over memory.
 
-#![expect(unsafe_code, reason = "results are written once, without being cleared before")]
-
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
 use burn::tensor::DType;
@@ -9,12 +7,11 @@ use burn_flex::FlexTensor;
 use half::bf16;
 
 use crate::host::{
-    CHUNK, byte_tensor, contiguous, dims, half_tensor, lanes_tensor, map, map2, tensor, two_written_in_chunks, values,
-    written_in_chunks,
+    byte_tensor, combined, contiguous, dims, half_tensor, lanes_tensor, map, map2, tensor, two_combined, values,
 };
 use crate::op::{Forward, Kernel, Tracked};
 use crate::product::Number;
-use crate::simd::{bf16_lane, erf_lane, exp_lane, sigmoid_lane, tanh_lane, vectorize};
+use crate::simd::{bf16_lane, erf_lane, exp_lane, sigmoid_lane, tanh_lane};
 use crate::{Activation, Precision};
 
 /// `f(x)` of `[x]`. In bf16, here and below, what the backward pass needs is rounded; of `ReLU` it is only the sign.
@@ -76,14 +73,14 @@ impl Kernel for Activate {
         }
         let shape = dims(&x);
         if self.activation == Activation::Relu {
-            let (y, positive) = pass(
+            let (y, positive) = two_combined(
                 [values(&x); 3],
                 #[inline(always)]
                 |x, _, _| (relu(x), u8::from(x > 0.0)),
             );
             return Forward { output: tensor(y, shape.clone()), saved: vec![byte_tensor(positive, shape)] };
         }
-        let (y, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
+        let (y, rounded) = for_each_activation!(self.activation, |f, _slope| two_combined(
             [values(&x); 3],
             #[inline(always)]
             |x, _, _| (f(x), bf16::from_bits(bf16_lane(x)))
@@ -95,39 +92,26 @@ impl Kernel for Activate {
         let (dy, x) = (contiguous(gradient), &saved[0]);
         let (shape, dy) = (dims(&dy), values(&dy));
         let dx = for_each_activation!(self.activation, |_f, slope| match x.dtype() {
-            DType::U8 => product(
+            DType::U8 => combined(
                 x.storage(),
                 dy,
                 #[inline(always)]
-                |positive: u8| f32::from(positive)
+                |positive: u8, dy| f32::from(positive) * dy
             ),
-            DType::BF16 => product(
+            DType::BF16 => combined(
                 x.storage(),
                 dy,
                 #[inline(always)]
-                |x: bf16| slope(x.widen())
+                |x: bf16, dy| slope(x.widen()) * dy
             ),
-            _ => product(values(x), dy, slope),
+            _ => combined(
+                values(x),
+                dy,
+                #[inline(always)]
+                |x, dy| slope(x) * dy
+            ),
         });
         vec![Some(tensor(dx, shape))]
-    }
-}
-
-/// `slope(x)·dy`
-fn product<E: Copy + Sync>(x: &[E], dy: &[f32], slope: impl Fn(E) -> f32 + Sync) -> Vec<f32> {
-    // SAFETY: every element is written.
-    unsafe {
-        written_in_chunks(dy.len(), CHUNK, |start, out| {
-            let (x, dy) = (&x[start..][..out.len()], &dy[start..][..out.len()]);
-            vectorize(
-                #[inline(always)]
-                || {
-                    for ((out, &x), dy) in out.iter_mut().zip(x).zip(dy) {
-                        out.write(slope(x) * dy);
-                    }
-                },
-            );
-        })
     }
 }
 
@@ -144,7 +128,7 @@ impl Kernel for Gated {
             return Forward { output, saved: if tracked.any() { inputs } else { vec![] } };
         }
         let shape = dims(&inputs[0]);
-        let (hidden, rounded) = for_each_activation!(self.activation, |f, _slope| pass(
+        let (hidden, rounded) = for_each_activation!(self.activation, |f, _slope| two_combined(
             [values(&inputs[0]), values(&inputs[1]), values(&inputs[1])],
             #[inline(always)]
             |gate, up, _| (f(gate) * up, rounded_pair(gate, up))
@@ -156,7 +140,7 @@ impl Kernel for Gated {
         let dy = contiguous(gradient);
         let (shape, dy) = (dims(&dy), values(&dy));
         let (d_gate, d_up) = for_each_activation!(self.activation, |f, slope| match &saved[..] {
-            [gate, up] => pass(
+            [gate, up] => two_combined(
                 [values(gate), values(up), dy],
                 #[inline(always)]
                 |gate, up, dy| (slope(gate) * up * dy, f(gate) * dy)
@@ -164,7 +148,7 @@ impl Kernel for Gated {
             [rounded] => {
                 // The bits of lanes are read as those of f32 numbers, so that all inputs have one type.
                 let lanes = bytemuck::cast_slice(rounded.storage::<u32>());
-                pass(
+                two_combined(
                     [lanes, dy, dy],
                     #[inline(always)]
                     |lane, dy, _| {
@@ -188,28 +172,6 @@ fn rounded_pair(low: f32, high: f32) -> u32 {
 #[inline(always)]
 fn widened_pair(pair: u32) -> [f32; 2] {
     [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)]
-}
-
-/// Both results of `f` for the elements of three inputs of one length.
-fn pass<A: Send, B: Send>([x, y, z]: [&[f32]; 3], f: impl Fn(f32, f32, f32) -> (A, B) + Sync) -> (Vec<A>, Vec<B>) {
-    // SAFETY: every element is written.
-    unsafe {
-        two_written_in_chunks(x.len(), CHUNK, |start, first, second| {
-            let at = start..start + first.len();
-            let (x, y, z) = (&x[at.clone()], &y[at.clone()], &z[at]);
-            vectorize(
-                #[inline(always)]
-                || {
-                    let results = first.iter_mut().zip(&mut *second);
-                    for ((((first, second), x), y), z) in results.zip(x).zip(y).zip(z) {
-                        let (a, b) = f(*x, *y, *z);
-                        first.write(a);
-                        second.write(b);
-                    }
-                },
-            );
-        })
-    }
 }
 
 #[inline(always)]

@@ -80,7 +80,7 @@ impl AttentionKernel {
         if saved[0].dtype() == DType::U32 {
             let [q, k, v] = [0, 1, 2].map(|i| saved[i].storage::<u32>());
             let (operands, y) = (flash::bf16::Operands { q, k, v }, saved[3].storage());
-            return flash::bf16::backward(&flash::bf16::ForwardPass { operands, y, lse, shape, mask, scale }, dy);
+            return flash::bf16::backward(&flash::bf16::RoundedPass { operands, y, lse, shape, mask, scale }, dy);
         }
         let ([q, k, v], y) = ([heads(&saved[0]), heads(&saved[1]), heads(&saved[2])], values(&saved[3]));
         flash::backward(&flash::ForwardPass { q, k, v, y, lse, shape, mask, scale }, dy)

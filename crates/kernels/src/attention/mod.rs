@@ -43,8 +43,8 @@ pub fn softcapped_attention([q, k, v]: [Tensor<4>; 3], mask: &Mask, cap: f64, pr
 }
 
 /// `softmax(Q·Kᵀ / √K + mask)·V` for each head (Vaswani et al. 2017, section 3.2), with fewer key
-/// and value heads than query heads if configured (Ainslie et al. 2023). On the CPU [`Precision::Bf16`] rounds the operands
-/// of its products where the CPU multiplies bf16 faster; elsewhere all of it is f32.
+/// and value heads than query heads if configured (Ainslie et al. 2023). On a CPU that multiplies bf16 faster
+/// [`Precision::Bf16`] rounds the operands of products; on others all of it is f32.
 ///
 /// # Shapes
 /// q `[B, H, T, K]`, k and v `[B, kv heads, S, K]` → `[B, T, H, K]`

@@ -14,7 +14,7 @@ pub(crate) mod pack;
 mod tests;
 mod vectors;
 
-/// Rows and columns of C, and twice the pairs along the inner axis, are multiples of this: a block of the tile registers.
+/// Rows and columns of C, and the length of the inner axis, are multiples of this: a block of the tile registers.
 pub(crate) const BLOCK: usize = 2 * LANES;
 
 /// `C ← A·B`, or `C ← C + A·B`.

@@ -7,7 +7,7 @@ use std::mem::transmute;
 use super::super::registers::LANES;
 use super::{BLOCK, PairProduct};
 
-/// Rows of C whose sums are in registers at once, in two vectors each: 16 independent sums, two vectors of B and one of A.
+/// Rows of C whose sums are in registers at once, in two vectors each: 16 sums, two vectors of B and one of A.
 const ROWS: usize = 8;
 
 /// # Safety

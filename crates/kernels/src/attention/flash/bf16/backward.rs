@@ -13,7 +13,7 @@ use super::super::backward::Lanes;
 use super::super::output::SharedOutput;
 use super::super::tile::{TILE, Tile};
 use super::super::{Gradients, Heads, Shape, buffers};
-use super::{ForwardPass, lanes, padded_keys, transposed};
+use super::{RoundedPass, lanes, padded_keys, transposed};
 use crate::product::pairs::pack::{Rows, pair_lanes, pair_rows, round_rows, transpose};
 use crate::product::pairs::{BLOCK, PairProduct, PairUnit};
 
@@ -24,7 +24,7 @@ const QUERY_PAIRS: usize = TILE / 2;
 
 /// # Safety
 /// The CPU has the unit; operands and gradient have the shape.
-pub(super) unsafe fn run<U: PairUnit>(pass: &ForwardPass, dy: Heads) -> Gradients {
+pub(super) unsafe fn run<U: PairUnit>(pass: &RoundedPass, dy: Heads) -> Gradients {
     let Shape { batch, kv_heads, keys, head_dim, .. } = *pass.shape;
     let dq = SharedOutput::new(pass.y.len());
     let [dk, dv] = [(); 2].map(|()| SharedOutput::new(batch * keys * kv_heads * head_dim));
@@ -50,7 +50,7 @@ pub(super) unsafe fn run<U: PairUnit>(pass: &ForwardPass, dy: Heads) -> Gradient
     ];
     (0..batch * kv_heads).into_par_iter().for_each(|task| {
         buffers::with(sizes, |buffers| {
-            let mut work = Work::new(buffers, lanes);
+            let mut work = KeyHeadBuffers::new(buffers, lanes);
             // SAFETY: the caller's promise.
             unsafe {
                 U::prepared(|| work.key_head::<U>(pass, dy, [task / kv_heads, task % kv_heads], [&dq, &dk, &dv]));
@@ -62,7 +62,7 @@ pub(super) unsafe fn run<U: PairUnit>(pass: &ForwardPass, dy: Heads) -> Gradient
 }
 
 /// Buffers of one thread for one key head.
-struct Work<'a> {
+struct KeyHeadBuffers<'a> {
     /// Lanes of a token.
     lanes: usize,
     /// Keys, in pairs of keys. `[2·lanes, padded S / 2]`
@@ -91,7 +91,7 @@ struct Work<'a> {
     dv: &'a mut [f32],
 }
 
-impl<'a> Work<'a> {
+impl<'a> KeyHeadBuffers<'a> {
     fn new(buffers: [&'a mut [f32]; 15], lanes: usize) -> Self {
         let [a, b, c, d, e, f, p, ds, g, h, i, dq_columns, dq, dk, dv] = buffers;
         let [k_columns, q_columns, dy_columns, q_pairs, dy_pairs, dy_rows] = [a, b, c, d, e, f].map(cast_slice_mut);
@@ -107,7 +107,7 @@ impl<'a> Work<'a> {
     /// The thread is prepared.
     unsafe fn key_head<U: PairUnit>(
         &mut self,
-        pass: &ForwardPass,
+        pass: &RoundedPass,
         dy: Heads,
         [row, kv_head]: [usize; 2],
         [dq, dk, dv]: [&SharedOutput; 3],
@@ -148,7 +148,7 @@ impl<'a> Work<'a> {
     /// The thread is prepared.
     unsafe fn tile<U: PairUnit>(
         &mut self,
-        pass: &ForwardPass,
+        pass: &RoundedPass,
         dy: Heads,
         [row, head]: [usize; 2],
         [k, v]: [&[u32]; 2],
@@ -294,6 +294,6 @@ impl TileOperand<'_> {
 
 /// Numbers that are about to be written over.
 fn uninitialised(numbers: &mut [u32]) -> &mut [MaybeUninit<u32>] {
-    // SAFETY: the types have the same layout, and only numbers are written through the result, by functions of this file.
+    // SAFETY: the types have the same layout, and the functions that are given the result write numbers only.
     unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<u32>]) }
 }

@@ -38,7 +38,8 @@ pub(super) unsafe fn run<U: PairUnit>(
         let q = &operands.q[((row * heads + head) * queries + tile.start) * lanes..][..tile.rows * lanes];
         buffers::with([lanes * TILE, KEYS * TILE, KEYS / 2 * TILE, 2 * lanes * TILE, 2 * lanes * TILE], |buffers| {
             let [q_columns, scores, p, columns, rows] = buffers;
-            let mut work = Work { q_columns: cast_slice_mut(q_columns), scores, p: cast_slice_mut(p), y: columns };
+            let mut work =
+                QueryTileBuffers { q_columns: cast_slice_mut(q_columns), scores, p: cast_slice_mut(p), y: columns };
             // SAFETY: the caller's promise.
             let softmax = unsafe { U::prepared(|| work.attend::<U>(&tile, q, k, v_columns, lanes)) };
             // SAFETY: as above.
@@ -73,7 +74,7 @@ fn transposed_heads(v: &[u32], keys: usize, lanes: usize) -> Vec<u32> {
 }
 
 /// Buffers of one thread for one tile.
-struct Work<'a> {
+struct QueryTileBuffers<'a> {
     /// Pairs of numbers of a query. `[lanes, TILE]`
     q_columns: &'a mut [u32],
     /// Scores, then probabilities times the sum of the softmax. `[KEYS, TILE]`
@@ -84,7 +85,7 @@ struct Work<'a> {
     y: &'a mut [f32],
 }
 
-impl Work<'_> {
+impl QueryTileBuffers<'_> {
     /// # Safety
     /// The thread is prepared.
     unsafe fn attend<U: PairUnit>(

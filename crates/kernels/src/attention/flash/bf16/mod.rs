@@ -1,8 +1,8 @@
 //! Flash attention whose products are of bf16 numbers, in vector or in tile registers.
 //!
 //! Queries, keys and values, probabilities and their gradients are rounded to bf16 before they are multiplied; sums,
-//! scores and the softmax are f32. As in the f32 kernel scores are transposed, a row for each key. Every product is then
-//! one of rows of pairs by columns of pairs ([`PairProduct`](crate::product::pairs::PairProduct)):
+//! scores and the softmax are f32. As in the f32 kernel scores are transposed, a row for each key. Every product is
+//! then one of rows of pairs by columns of pairs ([`PairProduct`](crate::product::pairs::PairProduct)):
 //!
 //! ```text
 //! Sᵀ = k·qᵀ    yᵀ = vᵀ·Pᵀ    dPᵀ = v·dyᵀ    dv = Pᵀ·dy    dk = dSᵀ·q    dqᵀ = kᵀ·dSᵀ
@@ -44,7 +44,7 @@ pub struct Operands<Q> {
 
 /// Inputs and results of [`forward`].
 #[derive(Clone, Debug)]
-pub struct ForwardPass<'a> {
+pub struct RoundedPass<'a> {
     /// The rounded inputs.
     pub operands: Operands<&'a [u32]>,
     /// The result, rounded. `[B, T, H, K]`, contiguous.
@@ -107,8 +107,8 @@ pub fn forward(operands: &Operands<&[u32]>, shape: &Shape, mask: &KeyMask) -> (V
 /// # Panics
 /// If the sizes contradict each other.
 #[must_use]
-pub fn backward(pass: &ForwardPass, dy: Heads) -> Gradients {
-    let ForwardPass { operands, shape, .. } = pass;
+pub fn backward(pass: &RoundedPass, dy: Heads) -> Gradients {
+    let RoundedPass { operands, shape, .. } = pass;
     operands.check(shape);
     dy.check("the gradient", shape.query_dims());
     assert_eq!(pass.y.len(), shape.query_dims().iter().product::<usize>(), "the result has the query's size");

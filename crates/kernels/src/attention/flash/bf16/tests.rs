@@ -1,6 +1,6 @@
 //! Tile registers give what vector registers give, up to the order of sums.
 
-use super::{ForwardPass, Gradients, Heads, KeyMask, Operands, Shape, backward, forward, rounded};
+use super::{Gradients, Heads, KeyMask, Operands, RoundedPass, Shape, backward, forward, rounded};
 use crate::isa::Isa;
 use crate::product::pairs::{AmxUnit, PairUnit, SoftwareUnit, VectorUnit, emulate_tiles};
 use crate::product::tests::numbers;
@@ -25,7 +25,7 @@ impl Case {
         unsafe {
             let (y, lse) = forward::run::<U>(&operands, shape, mask);
             let halves: Vec<_> = y.iter().map(|&y| half::bf16::from_f32(y)).collect();
-            let pass = ForwardPass { operands, y: &halves, lse: &lse, shape, mask, scale: 0.3 };
+            let pass = RoundedPass { operands, y: &halves, lse: &lse, shape, mask, scale: 0.3 };
             let gradients = backward::run::<U>(&pass, heads(&self.dy, shape.query_dims()));
             (y, lse, gradients)
         }
