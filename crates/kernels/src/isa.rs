@@ -17,7 +17,7 @@ pub enum Isa {
     /// And AVX512-BF16. [`Precision::Bf16`](crate::Precision::Bf16) is emulated below this one: the same numbers up to
     /// the order of sums, and slower than [`Precision::F32`](crate::Precision::F32).
     Avx512Bf16,
-    /// And AMX with bf16 tiles.
+    /// And AMX with tiles of bf16 and of 8-bit integers.
     Amx,
 }
 
@@ -163,13 +163,13 @@ fn detect() -> Isa {
     Isa::Portable
 }
 
-/// Whether the CPU has AMX with bf16, and Linux lets this process use its tile registers, for which it asks here. (The
+/// Whether the CPU has AMX with bf16 and 8-bit integers, and Linux lets this process use its tile registers, for which it asks here. (The
 /// standard library detects AMX in nightly builds only.)
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[expect(unsafe_code, reason = "a system call")]
 fn has_amx() -> bool {
-    /// Bits of EDX of CPUID's leaf 7: AMX-BF16 and AMX-TILE.
-    const AMX: u32 = 1 << 22 | 1 << 24;
+    /// Bits of EDX of CPUID's leaf 7: AMX-BF16, AMX-TILE and AMX-INT8.
+    const AMX: u32 = 1 << 22 | 1 << 24 | 1 << 25;
     const ARCH_PRCTL: u64 = 158;
     const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
     /// The state component of the tile registers' data.

@@ -17,6 +17,8 @@ mod inputs;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
+mod tiles;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(super) use inputs::RoundedInputs;

@@ -5,6 +5,8 @@ use burn::tensor::{Device, TensorData};
 use super::*;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::product::pairs::emulate_tiles;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count as u32).map(|i| ((i * 37 + seed * 11) as f32 * 0.61).sin() * ((i % 7) as f32 + 0.1)).collect()
@@ -35,6 +37,7 @@ fn sums_of(inputs: &RoundedInputs, panel: &[IntegerBlock], start: &[f32]) -> Vec
     for (name, is_there, add) in [
         ("AVX2", Isa::best() >= Isa::Avx2, x86::add_256 as unsafe fn(_: &_, _: &_, _: &_, _: &mut _)),
         ("AVX-VNNI", is_x86_feature_detected!("avxvnni"), x86::add_256_vnni),
+        ("AMX", is_x86_feature_detected!("avx512vnni") && emulate_tiles(), x86::add_amx),
     ] {
         if !is_there {
             eprintln!("not checked: {name}, which this CPU does not have");
@@ -56,7 +59,7 @@ fn products_of_integers_are_exact() {
     for inputs in [1, 2, 7, 64, 127, 130, 192] {
         let outputs: Vec<Vec<f32>> = (0..50).map(|output| integers(inputs, output)).collect();
         let panels = panels(&outputs);
-        for rows in 1..=13 {
+        for rows in (1..=13).chain([16, 35]) {
             let x: Vec<Vec<f32>> = (0..rows).map(|row| integers(inputs, 3 * row + 100)).collect();
             let start: Vec<f32> = (0..rows * PANEL).map(|i| (i % 100) as f32 - 50.0).collect();
             let found = sums_of(&RoundedInputs::of(&x.concat(), inputs), panels.panel(0), &start);
@@ -79,7 +82,7 @@ fn products_are_those_of_rounded_numbers() {
     for inputs in [1, 63, 64, 130, 576] {
         let outputs: Vec<Vec<f32>> = (0..PANEL as u32).map(|output| numbers(inputs, output + 1)).collect();
         let panels = panels(&outputs);
-        for rows in [1, 2, 3, 4, 9] {
+        for rows in [1, 2, 3, 4, 9, 33] {
             let x: Vec<Vec<f32>> = (0..rows as u32).map(|row| numbers(inputs, row + 100)).collect();
             let found = sums_of(&RoundedInputs::of(&x.concat(), inputs), panels.panel(0), &vec![0.5; rows * PANEL]);
             for (row, x) in x.iter().enumerate() {

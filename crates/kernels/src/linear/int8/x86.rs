@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{IntegerBlock, PANEL, QUAD, RoundedInputs};
+use super::{IntegerBlock, PANEL, QUAD, RoundedInputs, tiles};
 use crate::isa::Isa;
 
 /// Adds the products by the widest instructions that kernels use; false if there are none. The caller checks lengths.
@@ -15,6 +15,7 @@ pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Intege
     unsafe {
         match isa {
             Isa::Portable => return false,
+            Isa::Amx if rows.len() >= tiles::ROWS => add_amx(inputs, rows, panel, sums),
             // VNNI is no level of its own: a CPU has it beside AVX-512, beside AVX2, or not at all.
             _ if isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni") => add_512(inputs, rows, panel, sums),
             _ if is_x86_feature_detected!("avxvnni") => add_256_vnni(inputs, rows, panel, sums),
@@ -22,6 +23,21 @@ pub fn add_products(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[Intege
         }
     }
     true
+}
+
+/// Whole tiles of rows in tile registers, and the rows that are left in vectors.
+///
+/// # Safety
+/// The CPU has AMX with 8-bit integers and AVX512-VNNI; lengths have passed [`super::add_products`].
+#[target_feature(enable = "avx512f,avx512vl,avx512vnni,avx2,fma")]
+pub unsafe fn add_amx(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
+    let whole = rows.len() / tiles::ROWS * tiles::ROWS;
+    let (in_tiles, rest) = sums.split_at_mut(whole * PANEL);
+    // SAFETY: the caller's promise.
+    unsafe {
+        tiles::add(inputs, &(rows.start..rows.start + whole), panel, in_tiles);
+        add_512(inputs, &(rows.start + whole..rows.end), panel, rest);
+    }
 }
 
 /// # Safety

@@ -161,10 +161,27 @@ impl Instruction {
                     let (a, b) = (state.tiles[second], state.tiles[third]);
                     add_products(&mut state.tiles[first], &a, &b);
                 }
+                (0x5e, 2, None) if state.configured => {
+                    let (a, b) = (state.tiles[second], state.tiles[third]);
+                    add_integer_products(&mut state.tiles[first], &a, &b);
+                }
                 _ => return false,
             }
         }
         state.configured || (self.opcode, self.prefix) == (0x49, 0)
+    }
+}
+
+/// Sums ← sums + A·B of four bytes each, of A with a sign and of B without.
+fn add_integer_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
+    for (sums, a) in sums.iter_mut().zip(a) {
+        for (a, b) in a.iter().zip(b) {
+            for (sum, b) in sums.iter_mut().zip(b) {
+                for (a, b) in a.to_le_bytes().into_iter().zip(b.to_le_bytes()) {
+                    *sum = sum.wrapping_add_signed(i32::from(a.cast_signed()) * i32::from(b));
+                }
+            }
+        }
     }
 }
 
