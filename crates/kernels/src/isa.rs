@@ -163,8 +163,8 @@ fn detect() -> Isa {
     Isa::Portable
 }
 
-/// Whether the CPU has AMX with bf16 and 8-bit integers, and Linux lets this process use its tile registers, for which it asks here. (The
-/// standard library detects AMX in nightly builds only.)
+/// Whether the CPU has AMX with bf16 and 8-bit integers, and Linux lets this process use its tile registers, for which
+/// it asks here. (The standard library detects AMX in nightly builds only.)
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[expect(unsafe_code, reason = "a system call")]
 fn has_amx() -> bool {

@@ -21,8 +21,8 @@ struct ExactSums([[[i32; ROWS]; ROWS]; PANEL / ROWS]);
 /// Adds the products of rows of which there are whole tiles to `sums` `[rows, PANEL]`.
 ///
 /// # Safety
-/// The CPU has AMX with 8-bit integers, and AVX-512; lengths have passed [`super::add_products`], and the number of rows
-/// is a multiple of [`ROWS`].
+/// The CPU has AMX with 8-bit integers, and AVX-512; lengths have passed [`super::add_products`], and the number of
+/// rows is a multiple of [`ROWS`].
 #[target_feature(enable = "avx512f")]
 pub unsafe fn add(inputs: &RoundedInputs, rows: &Range<usize>, panel: &[IntegerBlock], sums: &mut [f32]) {
     let mut exact = ExactSums([[[0; ROWS]; ROWS]; PANEL / ROWS]);
