@@ -195,6 +195,17 @@ impl Case {
         (y, lse, gradients)
     }
 
+    /// With f32 products and, where the CPU has them, with bf16 products.
+    fn run_each(&self, storage: Storage) -> Vec<(Vec<f32>, Vec<f32>, Gradients)> {
+        let mask = KeyMask::default();
+        let in_f32 = self.run(&mask, storage);
+        #[cfg(target_arch = "x86_64")]
+        if Isa::current().has_bf16() {
+            return vec![in_f32, self.run_bf16(&mask, storage)];
+        }
+        vec![in_f32]
+    }
+
     /// The tolerances are those of f32 and of bf16 products.
     #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "there are no bf16 products"))]
     fn check(&self, mask: &KeyMask, storage: Storage, [tolerance, of_bf16]: [f64; 2]) {
@@ -331,16 +342,18 @@ fn large_scores_do_not_overflow() {
     // Scores of some hundreds: the difference is their rounding.
     Case::new([1, 2, 1, 70, 140, 32], 20.0).check(&KeyMask::default(), Storage::HeadFirst, [2e-4, 2e-2]);
     let case = Case::new([1, 2, 1, 70, 140, 32], 1e4);
-    let (y, lse, gradients) = case.run(&KeyMask::default(), Storage::HeadFirst);
-    assert!([&y, &lse, &gradients.q, &gradients.k, &gradients.v].iter().all(|x| x.iter().all(|x| x.is_finite())));
+    for (y, lse, gradients) in case.run_each(Storage::HeadFirst) {
+        assert!([&y, &lse, &gradients.q, &gradients.k, &gradients.v].iter().all(|x| x.iter().all(|x| x.is_finite())));
+    }
 }
 
 #[test]
 fn nan_is_not_hidden() {
     let mut case = Case::new([1, 1, 1, 40, 40, 16], 1.0);
     case.q[20 * 16] = f32::NAN;
-    let (y, _, _) = case.run(&KeyMask::default(), Storage::HeadFirst);
-    assert!(y[20 * 16..21 * 16].iter().all(|x| x.is_nan()) && y[21 * 16..].iter().all(|x| x.is_finite()));
+    for (y, _, _) in case.run_each(Storage::HeadFirst) {
+        assert!(y[20 * 16..21 * 16].iter().all(|x| x.is_nan()) && y[21 * 16..].iter().all(|x| x.is_finite()));
+    }
 }
 
 #[test]
@@ -348,7 +361,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let case = Case::new([2, 4, 2, 150, 170, 32], 1.0);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| case.run(&KeyMask::default(), Storage::TimeFirst))
+        pool.install(|| case.run_each(Storage::TimeFirst))
     };
     assert_eq!(run(1), run(2));
     assert_eq!(run(1), run(5));

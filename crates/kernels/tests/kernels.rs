@@ -417,19 +417,21 @@ fn attentions() {
         let of = |x: &Tensor<1>, time, heads| x.clone().reshape([batch, time, heads, width]).swap_dims(1, 2);
         let mask = Mask::new(origins.map(Arc::from), window);
         let lengths = [heads * queries, kv_heads * keys, kv_heads * keys].map(|n| batch * n * width);
-        compare(
-            &format!("{batch} × {heads} of {kv_heads} × {queries} of {keys} × {width}"),
-            &lengths,
-            2e-5,
-            &|i| {
-                let (q, k, v) = (of(&i[0], queries, heads), of(&i[1], keys, kv_heads), of(&i[2], keys, kv_heads));
-                flat(attention(q, k, v, &mask, Precision::F32))
-            },
-            &|i| {
-                let (q, k, v) = (of(&i[0], queries, heads), of(&i[1], keys, kv_heads), of(&i[2], keys, kv_heads));
-                flat(reference::attention(q, k, v, &mask, Precision::F32))
-            },
-        );
+        for (precision, tolerance) in [(Precision::F32, 2e-5), (Precision::Bf16, 2e-2)] {
+            compare(
+                &format!("{batch} × {heads} of {kv_heads} × {queries} of {keys} × {width} {precision:?}"),
+                &lengths,
+                tolerance,
+                &|i| {
+                    let (q, k, v) = (of(&i[0], queries, heads), of(&i[1], keys, kv_heads), of(&i[2], keys, kv_heads));
+                    flat(attention(q, k, v, &mask, precision))
+                },
+                &|i| {
+                    let (q, k, v) = (of(&i[0], queries, heads), of(&i[1], keys, kv_heads), of(&i[2], keys, kv_heads));
+                    flat(reference::attention(q, k, v, &mask, Precision::F32))
+                },
+            );
+        }
     }
 }
 

@@ -23,10 +23,10 @@ pub struct MemoryEstimate {
     pub total: u64,
 }
 
-/// Peak memory of training in bytes on `flex`, where attention in bf16 keeps its operands so. For five decoders of 1 to
-/// 14 million parameters, in f32 and bf16, the estimate was within 10 % of the measurement; `examples/estimate.rs`
-/// measures more. The samples and evaluations of a run need less. On other devices the kernels of `fireclay-kernels` do
-/// not run, and autodiff keeps up to twice as much.
+/// Peak memory of training in bytes on `flex`; in bf16 on a CPU whose attention keeps its operands so. For five
+/// decoders of 1 to 14 million parameters, in f32 and bf16, the estimate was within 10 % of the measurement;
+/// `examples/estimate.rs` measures more. The samples and evaluations of a run need less. On other devices the kernels
+/// of `fireclay-kernels` do not run, and autodiff keeps up to twice as much.
 #[must_use]
 pub fn memory_estimate(config: &DecoderConfig, train: &TrainConfig) -> MemoryEstimate {
     let parameters = 4 * config.num_params() as u64;
@@ -207,7 +207,7 @@ pub fn time_estimate(config: &DecoderConfig, train: &TrainConfig, peak: f64) -> 
 mod tests {
     use super::*;
 
-    /// `VmHWM` of `examples/estimate.rs`, in MiB.
+    /// `VmHWM` of `examples/estimate.rs`, in MiB, the largest of three runs on a CPU whose attention rounds in bf16.
     #[test]
     fn memory_is_what_was_measured() {
         type Preset = fn(usize, usize, usize, usize, usize) -> DecoderConfig;
@@ -224,7 +224,7 @@ mod tests {
         check(DecoderConfig::modern, [256, 128, 4, 4, 512, 8], Precision::Bf16, 212.0);
         check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], Precision::F32, 570.0);
         check(DecoderConfig::classic, [4096, 384, 6, 6, 256, 8], Precision::Bf16, 478.0);
-        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], Precision::F32, 215.0);
+        check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], Precision::F32, 226.0);
         check(DecoderConfig::classic, [256, 256, 6, 8, 64, 16], Precision::Bf16, 196.0);
         check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], Precision::F32, 262.0);
         check(DecoderConfig::gpt2, [1024, 256, 4, 4, 256, 8], Precision::Bf16, 230.0);

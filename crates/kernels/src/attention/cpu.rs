@@ -5,6 +5,8 @@ use std::sync::Arc;
 use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
+#[cfg(target_arch = "x86_64")]
+use super::flash::MIN_TILED_QUERIES;
 use super::flash::{self, Heads, Shape};
 use crate::Precision;
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +19,7 @@ use crate::op::{Forward, Kernel, Tracked};
 pub(super) struct AttentionKernel {
     pub origins: Option<Arc<[u32]>>,
     pub window: Option<usize>,
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "there are no bf16 products"))]
     pub precision: Precision,
 }
 
@@ -64,13 +67,19 @@ impl AttentionKernel {
         let mask = self.mask(shape.queries);
         let [q, k, v] = [heads(&inputs[0]), heads(&inputs[1]), heads(&inputs[2])];
         #[cfg(target_arch = "x86_64")]
-        if self.precision == Precision::Bf16 && flash::bf16::is_faster() {
+        if self.rounds(shape) {
             let operands = flash::bf16::rounded(q, k, v, shape, &mask, scale(shape));
             let found = flash::bf16::forward(&operands.as_slices(), shape, &mask);
             return (rounded_tensors(operands, shape), found);
         }
         let found = flash::forward(q, k, v, shape, &mask, scale(shape));
         (inputs, found)
+    }
+
+    /// Whether products are of bf16 numbers. A few queries would leave most lanes of a tile idle.
+    #[cfg(target_arch = "x86_64")]
+    fn rounds(&self, shape: &Shape) -> bool {
+        self.precision == Precision::Bf16 && shape.queries >= MIN_TILED_QUERIES && flash::bf16::is_faster()
     }
 
     fn gradients(&self, saved: &[FlexTensor], shape: &Shape, dy: Heads) -> flash::Gradients {

@@ -82,10 +82,11 @@ impl MultiOutputKernel for Linears {
 }
 
 /// x as products in this format multiply it: in bf16 it is rounded once for all of them, and kept so for the backward
-/// pass, in half the memory. A few rows are multiplied in f32.
+/// pass, in half the memory. If others keep it too, as several adapters do, a copy would take more memory. A few rows
+/// are multiplied in f32.
 fn operand(x: FlexTensor, precision: Precision) -> FlexTensor {
     match precision {
-        Precision::Bf16 if dims(&x)[0] > MAX_FEW_ROWS => rounded(x),
+        Precision::Bf16 if dims(&x)[0] > MAX_FEW_ROWS && x.is_unique() => rounded(x),
         _ => contiguous(x),
     }
 }

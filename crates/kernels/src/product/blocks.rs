@@ -1,9 +1,9 @@
 //! Blocking: the order of packing and multiplication, its split over threads, and its use of the caches.
 //!
 //! The smaller operand is packed once, for all threads. The larger one is packed piece by piece, by the thread that is
-//! about to multiply the piece, so that it is in that thread's L2 cache. Rows of f32 need no packing. A piece is a band
-//! of C over the full depth of a block of k, so no two threads write to the same place, and the order of summation of
-//! each number of C follows from the shape alone.
+//! about to multiply the piece, so that it is in that thread's L2 cache. Rows in the format that is multiplied need no
+//! packing. A piece is a band of C over the full depth of a block of k, so no two threads write to the same place, and
+//! the order of summation of each number of C follows from the shape alone.
 
 use rayon::prelude::*;
 

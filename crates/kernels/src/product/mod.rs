@@ -1,4 +1,4 @@
-//! Matrix product on a CPU: f32 in memory, multiplied as f32 or rounded to bf16 first.
+//! Matrix product on a CPU: f32 or bf16 in memory, multiplied as f32 or rounded to bf16 first.
 //!
 //! On x86-64 with AVX2 or AVX-512 it is our own, after Goto and van de Geijn, "Anatomy of High-Performance Matrix
 //! Multiplication" (2008): `blocks` is the blocking, `pack` packs operands into the order of the micro-kernel, `tile`

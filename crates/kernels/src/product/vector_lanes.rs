@@ -107,7 +107,7 @@ impl Lane for Pair {
 
     fn in_place<E: Number>(rows: &Vectors<E>) -> Option<(*const u32, usize)> {
         let pairs = rows.depth_stride == 1 && rows.stride.is_multiple_of(2) && rows.depth.is_multiple_of(2);
-        (E::IS_BF16 && pairs).then(|| (rows.data.cast(), rows.stride / 2))
+        (E::IS_BF16 && pairs && rows.data.cast::<u32>().is_aligned()).then(|| (rows.data.cast(), rows.stride / 2))
     }
 
     #[inline(always)]

@@ -18,6 +18,8 @@ mod backward;
 pub mod bf16;
 
 pub use backward::{ForwardPass, Gradients, backward};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use few::MIN_TILED_QUERIES;
 pub use forward::forward;
 pub(crate) use output::SharedOutput;
 pub(crate) use product::{Left, Product};
@@ -110,6 +112,13 @@ impl Shape {
     }
 
     fn check(&self, q: Heads, k: Heads, v: Heads, mask: &KeyMask) {
+        self.check_sizes(mask);
+        q.check("the query", self.query_dims());
+        k.check("the key", self.key_dims());
+        v.check("the value", self.key_dims());
+    }
+
+    fn check_sizes(&self, mask: &KeyMask) {
         let Self { batch, heads, kv_heads, queries, keys, head_dim } = *self;
         assert!(
             [batch, heads, kv_heads, queries, keys, head_dim].iter().all(|&size| size > 0),
@@ -117,9 +126,6 @@ impl Shape {
         );
         assert!(heads.is_multiple_of(kv_heads), "{heads} query heads cannot share {kv_heads} key heads evenly");
         assert!(queries <= keys, "{queries} queries but {keys} keys: each query has a key of its own");
-        q.check("the query", self.query_dims());
-        k.check("the key", self.key_dims());
-        v.check("the value", self.key_dims());
         assert!(mask.window != Some(0), "a window holds the query itself at least");
         if let Some(origins) = mask.origins {
             assert!(mask.rows == 1 || mask.rows == batch, "origins are given for one row or for all");

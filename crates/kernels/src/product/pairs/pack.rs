@@ -13,10 +13,10 @@ use super::super::vector_lanes::{interleaved, round};
 /// Rows in memory, `stride` elements apart, of which the first `width` count.
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a, E> {
-    pub data: &'a [E],
-    pub stride: usize,
-    pub count: usize,
-    pub width: usize,
+    data: &'a [E],
+    stride: usize,
+    count: usize,
+    width: usize,
 }
 
 impl<'a, E> Rows<'a, E> {

@@ -14,7 +14,7 @@ fn levels() -> Vec<Isa> {
 }
 
 /// The product of a level, added to `c`.
-fn added<E: Number>(isa: Isa, a: MatRef, b: MatRef<E>, c: &[f32], precision: Precision) -> Vec<f32> {
+fn added<A: Number, B: Number>(isa: Isa, a: MatRef<A>, b: MatRef<B>, c: &[f32], precision: Precision) -> Vec<f32> {
     let mut c = c.to_vec();
     // SAFETY: the shapes agree and are not empty, and the CPU has the level.
     unsafe { by_vectors(isa, a, b, c.as_mut_ptr(), Start::Held, precision) };
@@ -72,6 +72,29 @@ proptest! {
             for precision in [Precision::F32, Precision::Bf16] {
                 let wide = added(isa, a.view(), b.view(), &zeros, precision);
                 assert_eq!(bits(&added(isa, a.view(), halves, &zeros, precision)), bits(&wide), "{}", isa.name());
+            }
+        }
+    }
+}
+
+/// A left side in bf16, whose rows are read in place where they can be: an even and an odd number of elements, rows
+/// with gaps, one that begins inside of a lane, and more elements than a block.
+#[test]
+fn a_left_side_in_bf16_is_the_same_widened() {
+    for (m, n, k, gap, skip) in
+        [(9, 70, 32, 0, 0), (9, 70, 33, 1, 0), (40, 20, 64, 6, 0), (7, 33, 48, 0, 1), (300, 40, 2100, 0, 0)]
+    {
+        let stride = k + gap;
+        let halves: Vec<bf16> = numbers(m * stride + skip, 4).into_iter().map(bf16::from_f32).collect();
+        let wide: Vec<f32> = halves.iter().map(|half| half.to_f32()).collect();
+        let b = Stored::new(k, n, Layout::Rows, 2);
+        let zeros = vec![0.0; m * n];
+        for isa in levels() {
+            for precision in [Precision::F32, Precision::Bf16] {
+                let of_halves = MatRef { data: &halves[skip..], rows: m, cols: k, row_stride: stride, col_stride: 1 };
+                let of_wide = MatRef { data: &wide[skip..], rows: m, cols: k, row_stride: stride, col_stride: 1 };
+                let want = bits(&added(isa, of_wide, b.view(), &zeros, precision));
+                assert_eq!(bits(&added(isa, of_halves, b.view(), &zeros, precision)), want, "{} {k}", isa.name());
             }
         }
     }

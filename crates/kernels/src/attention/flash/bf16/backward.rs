@@ -293,7 +293,10 @@ impl TileOperand<'_> {
 }
 
 /// Numbers that are about to be written over.
-fn uninitialised(numbers: &mut [u32]) -> &mut [MaybeUninit<u32>] {
-    // SAFETY: the types have the same layout, and the functions that are given the result write numbers only.
+///
+/// # Safety
+/// Only numbers are written through the result.
+unsafe fn uninitialised(numbers: &mut [u32]) -> &mut [MaybeUninit<u32>] {
+    // SAFETY: the types have the same layout, and the caller's promise.
     unsafe { &mut *(std::ptr::from_mut(numbers) as *mut [MaybeUninit<u32>]) }
 }

@@ -24,7 +24,8 @@ use crate::isa::{Isa, has_fast_bf16_vectors};
 use crate::product::pairs::pack::{Rows, round_rows, transpose_pairs};
 use crate::product::pairs::{AmxUnit, BLOCK, VectorUnit};
 
-/// Whether attention in bf16 is faster than in f32 here; elsewhere the CPU may not have it.
+/// Whether attention in bf16 is faster than in f32 here; elsewhere the CPU may not have it. A value that is not finite
+/// reaches all queries of its tile here, those before it and those of other texts too.
 #[must_use]
 pub fn is_faster() -> bool {
     Isa::current() == Isa::Amx || has_fast_bf16_vectors()
@@ -88,7 +89,7 @@ pub fn rounded(q: Heads, k: Heads, v: Heads, shape: &Shape, mask: &KeyMask, scal
 /// If an operand has another size.
 #[must_use]
 pub fn forward(operands: &Operands<&[u32]>, shape: &Shape, mask: &KeyMask) -> (Vec<f32>, Vec<f32>) {
-    operands.check(shape);
+    operands.check(shape, mask);
     // SAFETY: operands are rounded by AVX512-BF16, and the instruction set is one that the CPU has.
     unsafe {
         match Isa::current() {
@@ -109,7 +110,7 @@ pub fn forward(operands: &Operands<&[u32]>, shape: &Shape, mask: &KeyMask) -> (V
 #[must_use]
 pub fn backward(pass: &RoundedPass, dy: Heads) -> Gradients {
     let RoundedPass { operands, shape, .. } = pass;
-    operands.check(shape);
+    operands.check(shape, pass.mask);
     dy.check("the gradient", shape.query_dims());
     assert_eq!(pass.y.len(), shape.query_dims().iter().product::<usize>(), "the result has the query's size");
     assert_eq!(pass.lse.len(), shape.batch * shape.heads * shape.queries, "one log-sum-exp a query");
@@ -131,7 +132,8 @@ impl Operands<Vec<u32>> {
 }
 
 impl Operands<&[u32]> {
-    fn check(&self, shape: &Shape) {
+    fn check(&self, shape: &Shape, mask: &KeyMask) {
+        shape.check_sizes(mask);
         let Shape { batch, heads, kv_heads, queries, head_dim, .. } = *shape;
         assert!(Isa::current().has_bf16(), "attention in bf16 needs AVX512-BF16");
         assert_eq!(self.q.len(), batch * heads * queries * lanes(head_dim), "queries have the shape");
