@@ -2,7 +2,7 @@
 //!
 //! Queries, keys and values, probabilities and their gradients are rounded to bf16 before they are multiplied; sums,
 //! scores and the softmax are f32. As in the f32 kernel scores are transposed, a row for each key. Every product is
-//! then one of rows of pairs by columns of pairs ([`PairProduct`](crate::product::pairs::PairProduct)):
+//! then one of rows of pairs by columns of pairs (`PairProduct`):
 //!
 //! ```text
 //! Sᵀ = k·qᵀ    yᵀ = vᵀ·Pᵀ    dPᵀ = v·dyᵀ    dv = Pᵀ·dy    dk = dSᵀ·q    dqᵀ = kᵀ·dSᵀ
