@@ -289,7 +289,7 @@ unsafe fn multiply_packed<L: Lane>(steps: usize, a: RowLanes, panels: *const u32
             for row in (0..a.count).step_by(L::TILE_ROWS) {
                 let OutputBand { c, row_stride, start } = output.at(row, col);
                 let start = if from > 0 { Start::Held } else { start };
-                let target = Target { c, row_stride, rows: L::TILE_ROWS.min(a.count - row), cols: width, start };
+                let target = &Target { c, row_stride, rows: L::TILE_ROWS.min(a.count - row), cols: width, start };
                 // SAFETY: the tile lies inside the packed operands and C.
                 unsafe {
                     L::multiply(count, a.lanes.wrapping_add(row * a.row_stride + from), a.row_stride, b, target);

@@ -84,7 +84,7 @@ pub(super) trait Lane: Copy {
     /// The thread is prepared. `a` has [`TILE_ROWS`](Self::TILE_ROWS) rows of `steps` lanes, `a_stride` apart, of which
     /// the target's have values; `b` is a panel of `steps` steps and the target's columns, rounded up to whole vectors;
     /// C has the target's rows and columns, and so has what it starts from.
-    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target);
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: &Target);
 
     /// Undoes [`begin`](Self::begin).
     ///

@@ -117,16 +117,16 @@ impl Sixteen for Zmm {
 
     #[inline(always)]
     unsafe fn transposed(block: &[Self; LANES]) -> [Self; LANES] {
-        let block = block.map(|lanes| lanes.0);
-        let mut pairs = block;
+        // Loops instead of `array::map`, which is not inlined for so many registers: they would go by way of memory.
+        let mut pairs = [block[0].0; LANES];
         // For every group of four registers: each result has the four lanes of one column.
-        let mut fours = block;
-        let mut columns = block;
+        let mut fours = pairs;
+        let mut columns = *block;
         // SAFETY: as above.
         unsafe {
             for i in (0..LANES).step_by(2) {
-                pairs[i] = _mm512_unpacklo_epi32(block[i], block[i + 1]);
-                pairs[i + 1] = _mm512_unpackhi_epi32(block[i], block[i + 1]);
+                pairs[i] = _mm512_unpacklo_epi32(block[i].0, block[i + 1].0);
+                pairs[i + 1] = _mm512_unpackhi_epi32(block[i].0, block[i + 1].0);
             }
             for i in (0..LANES).step_by(4) {
                 fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
@@ -139,13 +139,13 @@ impl Sixteen for Zmm {
                 let low_odd = _mm512_shuffle_i32x4::<0xdd>(fours[j], fours[4 + j]);
                 let high_even = _mm512_shuffle_i32x4::<0x88>(fours[8 + j], fours[12 + j]);
                 let high_odd = _mm512_shuffle_i32x4::<0xdd>(fours[8 + j], fours[12 + j]);
-                columns[j] = _mm512_shuffle_i32x4::<0x88>(low_even, high_even);
-                columns[4 + j] = _mm512_shuffle_i32x4::<0x88>(low_odd, high_odd);
-                columns[8 + j] = _mm512_shuffle_i32x4::<0xdd>(low_even, high_even);
-                columns[12 + j] = _mm512_shuffle_i32x4::<0xdd>(low_odd, high_odd);
+                columns[j].0 = _mm512_shuffle_i32x4::<0x88>(low_even, high_even);
+                columns[4 + j].0 = _mm512_shuffle_i32x4::<0x88>(low_odd, high_odd);
+                columns[8 + j].0 = _mm512_shuffle_i32x4::<0xdd>(low_even, high_even);
+                columns[12 + j].0 = _mm512_shuffle_i32x4::<0xdd>(low_odd, high_odd);
             }
         }
-        columns.map(Self)
+        columns
     }
 }
 

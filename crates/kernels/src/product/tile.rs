@@ -22,7 +22,7 @@ unsafe fn tile<L: VectorLane, const M: usize, const V: usize>(
     a: *const u32,
     a_stride: usize,
     b: *const u32,
-    target: Target,
+    target: &Target,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -41,7 +41,7 @@ unsafe fn sums<L: VectorLane, const M: usize, const V: usize>(
     a: *const u32,
     a_stride: usize,
     b: *const u32,
-    target: Target,
+    target: &Target,
 ) {
     // Prefetch C: it is needed only at the end, and may not be in the cache.
     for i in 0..M {
@@ -98,7 +98,7 @@ pub(super) unsafe fn multiply<L: VectorLane>(
     a: *const u32,
     a_stride: usize,
     b: *const u32,
-    target: Target,
+    target: &Target,
 ) {
     macro_rules! kernels {
         ($($rows:literal),*) => {

@@ -46,7 +46,7 @@ impl<R: Sixteen> Lane for Single<R> {
         }
     }
 
-    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: &Target) {
         // SAFETY: the caller's promise.
         unsafe { multiply::<Self>(steps, a, a_stride, b, target) }
     }
@@ -85,7 +85,7 @@ impl<R: Sixteen> Lane for Rounded<R> {
         unsafe { Single::<R>::across(vectors, first, step).rounded() }
     }
 
-    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: &Target) {
         // SAFETY: the caller's promise. Packed lanes have the same meaning.
         unsafe { Single::<R>::multiply(steps, a, a_stride, b, target) }
     }
@@ -140,7 +140,7 @@ impl Lane for Pair {
         }
     }
 
-    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: &Target) {
         // SAFETY: the caller's promise.
         unsafe { multiply::<Self>(steps, a, a_stride, b, target) }
     }
