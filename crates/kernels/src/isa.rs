@@ -153,7 +153,7 @@ fn detect() -> Isa {
     match (has_avx512, is_x86_feature_detected!("avx512bf16")) {
         (false, _) => Isa::Avx2,
         (true, false) => Isa::Avx512,
-        (true, true) if has_amx() => Isa::Amx,
+        (true, true) if has_amx() || emulates_amx() => Isa::Amx,
         (true, true) => Isa::Avx512Bf16,
     }
 }
@@ -196,6 +196,16 @@ fn has_amx() -> bool {
 
 #[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
 fn has_amx() -> bool {
+    false
+}
+
+#[cfg(all(target_arch = "x86_64", feature = "emulated-amx"))]
+fn emulates_amx() -> bool {
+    crate::product::emulate_amx()
+}
+
+#[cfg(all(target_arch = "x86_64", not(feature = "emulated-amx")))]
+fn emulates_amx() -> bool {
     false
 }
 

@@ -20,13 +20,19 @@ use rayon::prelude::*;
 use super::cpu::column_sums;
 use super::int4::{self, NibblePanels};
 use super::int8::{self, IntegerPanels, RoundedInputs};
-use super::pairs::{self, PairPanels};
+#[cfg(target_arch = "x86_64")]
+use super::pairs::tiles;
+use super::pairs::{PairPanels, RoundedRows};
 use super::{BlockWeight, INT8_BLOCK, WeightStorage};
 use crate::Precision;
 use crate::attention::flash::{self, Product, SharedOutput, buffers};
 use crate::chain::{BlocksOfRows, Element, LeftRows};
 use crate::host::{contiguous, dims, tensor, values};
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Isa;
 use crate::op::{Forward, Kernel, Tracked, apply};
+#[cfg(target_arch = "x86_64")]
+use crate::product::pairs::AmxUnit;
 use crate::product::{Number, round_to_bf16};
 use crate::simd::vectorize;
 
@@ -189,11 +195,8 @@ impl Panels {
     /// `x·W + b` of `[rows, I]`.
     pub fn multiply(&self, x: &[f32], rows: usize, bias: Option<&[f32]>) -> Vec<f32> {
         let y = match &self.values {
-            PanelValues::F32(values) => self.multiply_chains(x, self.inputs, values, rows, bias),
-            PanelValues::Pairs(weights) => {
-                let x = pairs::rounded(x, self.inputs);
-                self.multiply_chains(&x, weights.pairs(), &weights.weights, rows, bias)
-            }
+            PanelValues::F32(values) => self.multiply_chains(x, self.inputs, values, self.inputs, rows, bias),
+            PanelValues::Pairs(weights) => self.multiply_pairs(x, weights, rows, bias),
             PanelValues::Integers(weights) => {
                 let x = RoundedInputs::of(x, self.inputs);
                 self.in_panels(rows, bias, |panel, rows, sums| {
@@ -236,18 +239,35 @@ impl Panels {
         y
     }
 
+    /// [`multiply`](Self::multiply) with pairs of weights.
+    fn multiply_pairs(&self, x: &[f32], weights: &PairPanels, rows: usize, bias: Option<&[f32]>) -> SharedOutput {
+        let PairPanels { pairs, weights, .. } = weights;
+        #[cfg(target_arch = "x86_64")]
+        if Isa::current() == Isa::Amx {
+            let x = RoundedRows::of(x, self.inputs, tiles::BLOCK);
+            return self.in_panels(rows, bias, |panel, rows, sums| {
+                let panel = &weights[panel * pairs * PANEL..][..pairs * PANEL];
+                // SAFETY: the CPU has AMX.
+                unsafe { tiles::add_products::<AmxUnit>(&x, rows, panel, sums) };
+            });
+        }
+        let x = RoundedRows::of(x, self.inputs, 1);
+        self.multiply_chains(&x.pairs, x.stride, weights, *pairs, rows, bias)
+    }
+
     /// [`multiply`](Self::multiply) of `[rows, length]` with panels that are not widened in memory.
     fn multiply_chains<E: Element>(
         &self,
         x: &[E],
-        length: usize,
+        stride: usize,
         weights: &[E],
+        length: usize,
         rows: usize,
         bias: Option<&[f32]>,
     ) -> SharedOutput {
         self.in_panels(rows, bias, |panel, rows, sums| {
             BlocksOfRows {
-                left: LeftRows { elements: &x[rows.start * length..], stride: length, rows: rows.len() },
+                left: LeftRows { elements: &x[rows.start * stride..], stride, rows: rows.len() },
                 memory: weights,
                 block: |_| (panel * length * PANEL, length),
                 blocks: 1,

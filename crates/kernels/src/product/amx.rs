@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::mem::offset_of;
 
 pub(super) mod blocking;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(any(test, feature = "emulated-amx"), target_os = "linux"))]
 pub(super) mod emulated;
 mod kernel;
 mod pack;
@@ -214,7 +214,7 @@ impl<U: TileUnit> Lane for Tiles<U> {
         unsafe { U::begin() }
     }
 
-    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: Target) {
+    unsafe fn multiply(steps: usize, a: *const u32, a_stride: usize, b: *const u32, target: &Target) {
         let panel = target.cols.next_multiple_of(LANES);
         for first in (0..target.cols).step_by(BLOCK) {
             let cols = BLOCK.min(target.cols - first);
@@ -237,7 +237,7 @@ impl<U: TileUnit> Lane for Tiles<U> {
                 Start::Row(row) => Start::Row(row.wrapping_add(first)),
                 other => other,
             };
-            let target = Target { c: target.c.wrapping_add(first), cols, start, ..target };
+            let target = &Target { c: target.c.wrapping_add(first), cols, start, ..*target };
             // SAFETY: the caller's promise.
             unsafe {
                 if target.rows == BLOCK && cols == BLOCK {
@@ -259,7 +259,7 @@ impl<U: TileUnit> Lane for Tiles<U> {
 static NOTHING: [f32; BLOCK] = [0.0; BLOCK];
 
 /// The block with all of its numbers in C.
-fn whole(block: AmxBlock, target: Target) -> AmxBlock {
+fn whole(block: AmxBlock, target: &Target) -> AmxBlock {
     let c = [target.c, target.c.wrapping_add(TILE * target.row_stride)];
     let (start, start_stride) = match target.start {
         Start::Zero => (block.start, 0),
@@ -273,7 +273,7 @@ fn whole(block: AmxBlock, target: Target) -> AmxBlock {
 ///
 /// # Safety
 /// As for [`Lane::multiply`].
-unsafe fn multiply_edge<U: TileUnit>(block: AmxBlock, target: Target) {
+unsafe fn multiply_edge<U: TileUnit>(block: AmxBlock, target: &Target) {
     #[repr(C, align(64))]
     struct Buffer([[f32; BLOCK]; BLOCK]);
     let mut buffer = Buffer([[0.0; BLOCK]; BLOCK]);

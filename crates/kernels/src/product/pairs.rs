@@ -112,12 +112,7 @@ impl PairUnit for AmxUnit {
 /// Whether [`AmxUnit`] works: from now on it does on a CPU without AMX too, as long as that has AVX512-BF16 and Linux.
 #[cfg(test)]
 pub(crate) fn emulate_tiles() -> bool {
-    let has_amx = crate::isa::Isa::best() == crate::isa::Isa::Amx;
-    #[cfg(target_os = "linux")]
-    if !has_amx {
-        super::amx::emulated::install();
-    }
-    has_amx || cfg!(target_os = "linux")
+    crate::isa::Isa::best() == crate::isa::Isa::Amx || super::emulate_amx()
 }
 
 /// Tiles computed without AMX.

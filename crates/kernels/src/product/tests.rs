@@ -188,10 +188,8 @@ proptest! {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[test]
 fn the_machine_code_of_tiles_agrees_with_the_definition() {
-    use super::amx::{Hardware, emulated};
-    if crate::isa::Isa::best() != crate::isa::Isa::Amx {
-        emulated::install();
-    }
+    use super::amx::Hardware;
+    assert!(super::pairs::emulate_tiles(), "Linux tells a process of invalid instructions");
     let layouts = [Layout::Rows, Layout::Columns];
     for (m, n, k) in [(1, 1, 1), (32, 32, 32), (33, 65, 70), (70, 33, 129), (64, 100, 40), (5, 130, 300)] {
         for (a_layout, b_layout) in [(layouts[0], layouts[0]), (layouts[0], layouts[1]), (layouts[1], layouts[0])] {

@@ -185,16 +185,23 @@ fn add_integer_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
     }
 }
 
-/// Sums ← sums + A·B of pairs of bf16 numbers.
+/// Sums ← sums + A·B of pairs of bf16 numbers. As the manual has it, the products of the first numbers of all pairs are
+/// summed from 0, those of the second too, and both are added to the sum.
 fn add_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
     let halves = |pair: u32| [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)];
     for (sums, a) in sums.iter_mut().zip(a) {
+        let mut added = [[0.0f32; ROWS]; 2];
         for (&a, b) in a.iter().zip(b) {
-            let [low, high] = halves(a);
-            for (sum, &b) in sums.iter_mut().zip(b) {
-                let [b_low, b_high] = halves(b);
-                *sum = high.mul_add(b_high, low.mul_add(b_low, f32::from_bits(*sum))).to_bits();
+            let [first, second] = halves(a);
+            for column in 0..ROWS {
+                // A product of two bf16 numbers is exact in f32.
+                let [of_first, of_second] = halves(b[column]);
+                added[0][column] += first * of_first;
+                added[1][column] += second * of_second;
             }
+        }
+        for column in 0..ROWS {
+            sums[column] = (f32::from_bits(sums[column]) + (added[0][column] + added[1][column])).to_bits();
         }
     }
 }
