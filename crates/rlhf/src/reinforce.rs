@@ -178,7 +178,7 @@ impl OnPolicyStep {
                 }
             });
         }
-        let gradients = gradients.expect("a step has answers");
+        let mut gradients = gradients.expect("a step has answers");
         let norm = gradients.norm();
         let finite = total.is_finite() && norm.is_finite();
         means.policy_update(finite.then_some((total, norm)));

@@ -20,7 +20,7 @@ pub(crate) fn descend<M: Module>(
     checkpoints: Option<&ActivationCheckpoints>,
     learning_rate: f64,
 ) -> (M, Option<(f64, f64)>) {
-    let gradients = ModuleGradients::of_loss(&model, loss, checkpoints);
+    let mut gradients = ModuleGradients::of_loss(&model, loss, checkpoints);
     let norm = gradients.norm();
     let loss = number(loss.clone());
     if !(loss.is_finite() && norm.is_finite()) {

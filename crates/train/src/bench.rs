@@ -147,7 +147,7 @@ pub fn bench_decoder(
     for _ in 0..steps {
         let start = Instant::now();
         let loss = NextToken.loss(&decoder, batch);
-        let gradients = ModuleGradients::of_loss(&decoder, &loss.mean, checkpoints);
+        let mut gradients = ModuleGradients::of_loss(&decoder, &loss.mean, checkpoints);
         let norm = gradients.norm();
         decoder = optimizer.step(decoder, gradients, norm, 1e-3);
         losses.push(f64::from(loss.mean.into_scalar::<f32>()));

@@ -71,7 +71,7 @@ pub fn fit<M: Trainable<Optimizers = Optimizer>, B>(model: M, fit: Fit<'_, M, B>
     while let Some(step) = session.next_step() {
         // Step: gradients of `accumulate` batches, one update, unless something is not finite.
         let started = Instant::now();
-        let Accumulated { loss, tokens, metrics, gradients } =
+        let Accumulated { loss, tokens, metrics, mut gradients } =
             accumulate(&model, objective, source, config, session.activation_checkpoints())?;
         let norm = gradients.norm();
         let finite = loss.is_finite() && norm.is_finite();

@@ -70,26 +70,26 @@ impl ModuleGradients {
         self
     }
 
-    /// √Σg² over all parameters. Not finite when any gradient is not.
+    /// √Σg² over all parameters. Not finite when any gradient is not. The gradients stay the same; they are taken out and
+    /// put back because numbers of a tensor that has another owner are copied before they are read.
     #[must_use]
-    pub fn norm(&self) -> f64 {
-        self.scale.abs() * self.by_name.values().map(|gradient| self.squares(gradient)).sum::<f64>().sqrt()
+    pub fn norm(&mut self) -> f64 {
+        let (on_host, mut squares) = (self.on_host(), 0.0);
+        let add_squares = |(name, gradient): (String, Tensor<1>)| {
+            let (gradient, of_gradient) = with_squares(gradient, on_host);
+            squares += of_gradient;
+            (name, gradient)
+        };
+        self.by_name = std::mem::take(&mut self.by_name).into_iter().map(add_squares).collect();
+        self.scale.abs() * squares.sqrt()
     }
 
     /// √Σg² of each parameter, by its name.
     #[must_use]
     pub fn norms(&self) -> Vec<(String, f64)> {
-        let norm = |gradient| self.scale.abs() * self.squares(gradient).sqrt();
+        let on_host = self.on_host();
+        let norm = |gradient: &Tensor<1>| self.scale.abs() * with_squares(gradient.clone(), on_host).1.sqrt();
         self.by_name.iter().map(|(name, gradient)| (name.clone(), norm(gradient))).collect()
-    }
-
-    fn squares(&self, gradient: &Tensor<1>) -> f64 {
-        let gradient = gradient.clone();
-        if self.on_host() {
-            gradient.into_data().as_slice::<f32>().map_or(f64::NAN, sum_of_squares)
-        } else {
-            f64::from(gradient.square().sum().into_scalar::<f32>())
-        }
     }
 
     /// The names of the parameters that have a gradient.
@@ -120,6 +120,17 @@ fn is_host(device: &Device) -> bool {
         Device::ndarray(),
     ];
     hosts.contains(device)
+}
+
+/// The gradient, and Σg² of it.
+fn with_squares(gradient: Tensor<1>, on_host: bool) -> (Tensor<1>, f64) {
+    if !on_host {
+        let squares = gradient.clone().square().sum().into_scalar::<f32>();
+        return (gradient, squares.into());
+    }
+    let (device, gradient) = (gradient.device(), gradient.into_data());
+    let squares = gradient.as_slice::<f32>().map_or(f64::NAN, sum_of_squares);
+    (Tensor::from_data(gradient, &device), squares)
 }
 
 /// Σx² in f64: chunks in parallel, then in order.

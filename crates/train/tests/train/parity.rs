@@ -61,7 +61,7 @@ fn check(family: &str) {
     assert_eq!((batches.len(), adamw_losses.len()), (10, 10));
     for (step, batch) in batches.iter().enumerate() {
         let loss = NextToken.loss(&decoder, batch);
-        let gradients = ModuleGradients::of(&decoder, loss.mean.backward());
+        let mut gradients = ModuleGradients::of(&decoder, loss.mean.backward());
         let norm = gradients.norm();
         decoder = optimizer.step(decoder, gradients, norm, h.learning_rate);
         let loss = f64::from(loss.mean.into_scalar::<f32>());
