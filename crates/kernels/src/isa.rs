@@ -90,7 +90,8 @@ impl Isa {
         }
     }
 
-    /// The best one that this CPU and its operating system have. It is detected once.
+    /// The best one that this CPU and its operating system have; with the feature `emulated-amx` that is
+    /// [`Amx`](Self::Amx) wherever its instructions can be emulated. It is detected once.
     #[must_use]
     pub fn best() -> Self {
         static DETECTED: OnceLock<Isa> = OnceLock::new();
@@ -153,7 +154,7 @@ fn detect() -> Isa {
     match (has_avx512, is_x86_feature_detected!("avx512bf16")) {
         (false, _) => Isa::Avx2,
         (true, false) => Isa::Avx512,
-        (true, true) if has_amx() || emulates_amx() => Isa::Amx,
+        (true, true) if has_amx() || start_emulating_amx() => Isa::Amx,
         (true, true) => Isa::Avx512Bf16,
     }
 }
@@ -200,12 +201,12 @@ fn has_amx() -> bool {
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "emulated-amx"))]
-fn emulates_amx() -> bool {
+fn start_emulating_amx() -> bool {
     crate::product::emulate_amx()
 }
 
 #[cfg(all(target_arch = "x86_64", not(feature = "emulated-amx")))]
-fn emulates_amx() -> bool {
+fn start_emulating_amx() -> bool {
     false
 }
 

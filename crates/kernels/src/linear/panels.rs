@@ -2,10 +2,10 @@
 //!
 //! A weight `[I, O]` is stored in panels of [`PANEL`] outputs, one after the other. Inside a panel the inputs follow
 //! one another, so that the product of one token reads memory from end to end. Every result is one chain of fused
-//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference, of pairs of bf16 numbers
-//! ([`pairs`](super::pairs)) or sums of integers ([`int8`](super::int8)). So a row's result depends neither on the number of rows, nor on its index, nor on
-//! the number of threads: batches of any size give the same bits. A weight that is stored in blocks of another format
-//! is converted to this layout during the product.
+//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference, of pairs of bf16 numbers or
+//! tile products of them ([`pairs`](super::pairs)), or sums of integers ([`int8`](super::int8)). So a row's result
+//! depends neither on the number of rows, nor on its index, nor on the number of threads: batches of any size give the
+//! same bits. A weight that is stored in blocks of another format is converted to this layout during the product.
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of one result")]
 
@@ -241,10 +241,10 @@ impl Panels {
 
     /// [`multiply`](Self::multiply) with pairs of weights.
     fn multiply_pairs(&self, x: &[f32], weights: &PairPanels, rows: usize, bias: Option<&[f32]>) -> SharedOutput {
-        let PairPanels { pairs, weights, .. } = weights;
+        let (pairs, weights) = (weights.pairs, weights.weights());
         #[cfg(target_arch = "x86_64")]
         if Isa::current() == Isa::Amx {
-            let x = RoundedRows::of(x, self.inputs, tiles::BLOCK);
+            let x = tiles::rounded(x, self.inputs, rows);
             return self.in_panels(rows, bias, |panel, rows, sums| {
                 let panel = &weights[panel * pairs * PANEL..][..pairs * PANEL];
                 // SAFETY: the CPU has AMX.
@@ -252,7 +252,7 @@ impl Panels {
             });
         }
         let x = RoundedRows::of(x, self.inputs, 1);
-        self.multiply_chains(&x.pairs, x.stride, weights, *pairs, rows, bias)
+        self.multiply_chains(x.pairs(), x.stride, weights, pairs, rows, bias)
     }
 
     /// [`multiply`](Self::multiply) of `[rows, length]` with panels that are not widened in memory.

@@ -70,8 +70,8 @@ impl ModuleGradients {
         self
     }
 
-    /// √Σg² over all parameters. Not finite when any gradient is not. The gradients stay the same; they are taken out and
-    /// put back because numbers of a tensor that has another owner are copied before they are read.
+    /// √Σg² over all parameters. Not finite when any gradient is not. The gradients stay the same. On the host they are
+    /// taken out and put back, because the numbers of a tensor with another owner are copied before they can be read.
     #[must_use]
     pub fn norm(&mut self) -> f64 {
         let (on_host, mut squares) = (self.on_host(), 0.0);
@@ -129,8 +129,8 @@ fn with_squares(gradient: Tensor<1>, on_host: bool) -> (Tensor<1>, f64) {
         return (gradient, squares.into());
     }
     let (device, gradient) = (gradient.device(), gradient.into_data());
-    let squares = gradient.as_slice::<f32>().map_or(f64::NAN, sum_of_squares);
-    (Tensor::from_data(gradient, &device), squares)
+    let (dtype, squares) = (gradient.dtype(), gradient.as_slice::<f32>().map_or(f64::NAN, sum_of_squares));
+    (Tensor::from_data(gradient, (&device, dtype)), squares)
 }
 
 /// Σx² in f64: chunks in parallel, then in order.

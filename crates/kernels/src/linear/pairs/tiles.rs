@@ -13,8 +13,17 @@ use crate::product::pairs::{PairProduct, PairUnit};
 /// Pairs of inputs that are multiplied at once: 32 KiB of a panel, which stay in L1 for all rows.
 const PART: usize = 128;
 
-/// Adds to the sums `[rows, PANEL]` the products of some rows with a panel. There are rows up to a multiple of
-/// [`BLOCK`].
+/// Sums of a block that has fewer rows.
+#[repr(C, align(64))]
+struct EdgeSums([f32; BLOCK * PANEL]);
+
+/// Rounds `rows` rows for [`add_products`].
+pub(in crate::linear) fn rounded(x: &[f32], row_length: usize, rows: usize) -> RoundedRows {
+    RoundedRows::of(x, row_length, if rows == 1 { 1 } else { BLOCK })
+}
+
+/// Adds to the sums `[rows, PANEL]` the products of some [`rounded`] rows, the first of which begins a [`BLOCK`], with a
+/// panel.
 ///
 /// # Safety
 /// The CPU has the unit, and AVX512-BF16.
@@ -25,8 +34,11 @@ pub(in crate::linear) unsafe fn add_products<U: PairUnit>(
     sums: &mut [f32],
 ) {
     assert_eq!(sums.len(), rows.len() * PANEL, "a row of sums for each row");
+    assert!(panel.len() <= x.stride * PANEL, "a row has a pair for each of the panel");
     let (whole, rest) = sums.split_at_mut(rows.len() / BLOCK * BLOCK * PANEL);
-    let [first, last] = [rows.start, rows.start + whole.len() / PANEL].map(|row| &x.pairs[row * x.stride..]);
+    let [first, last] = [rows.start, rows.start + whole.len() / PANEL].map(|row| &x.pairs()[row * x.stride..]);
+    // One row takes the places of all rows of its block.
+    let stride_of_last = if rest.len() == PANEL { 0 } else { x.stride };
     let work = || {
         // SAFETY: the thread is prepared.
         unsafe {
@@ -34,10 +46,10 @@ pub(in crate::linear) unsafe fn add_products<U: PairUnit>(
                 add_blocks::<U>(first, x.stride, panel, whole);
             }
             if !rest.is_empty() {
-                let mut block = [0.0; BLOCK * PANEL];
-                block[..rest.len()].copy_from_slice(rest);
-                add_blocks::<U>(last, x.stride, panel, &mut block);
-                rest.copy_from_slice(&block[..rest.len()]);
+                let mut edge = EdgeSums([0.0; BLOCK * PANEL]);
+                edge.0[..rest.len()].copy_from_slice(rest);
+                add_blocks::<U>(last, stride_of_last, panel, &mut edge.0);
+                rest.copy_from_slice(&edge.0[..rest.len()]);
             }
         }
     };
@@ -93,9 +105,9 @@ mod tests {
             let start = numbers(rows * PANEL, 3);
             let sums = |rows: Range<usize>| {
                 let mut sums = start[rows.start * PANEL..rows.end * PANEL].to_vec();
-                let x = RoundedRows::of(&x[rows.start * inputs..rows.end * inputs], inputs, BLOCK);
+                let x = rounded(&x[rows.start * inputs..rows.end * inputs], inputs, rows.len());
                 // SAFETY: the CPU has AVX512-BF16, and tiles are emulated.
-                unsafe { add_products::<U>(&x, 0..rows.len(), &panels.weights, &mut sums) };
+                unsafe { add_products::<U>(&x, 0..rows.len(), panels.weights(), &mut sums) };
                 sums
             };
             let all = sums(0..rows);

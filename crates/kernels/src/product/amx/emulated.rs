@@ -186,22 +186,23 @@ fn add_integer_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
 }
 
 /// Sums ← sums + A·B of pairs of bf16 numbers. As the manual has it, the products of the first numbers of all pairs are
-/// summed from 0, those of the second too, and both are added to the sum.
+/// summed from 0, those of the second too, and both are added to the sum; subnormal numbers count as 0, and become it.
 fn add_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
-    let halves = |pair: u32| [f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000)];
+    let flushed = |number: f32| if number.is_subnormal() { 0.0f32.copysign(number) } else { number };
+    let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(|half| flushed(f32::from_bits(half)));
     for (sums, a) in sums.iter_mut().zip(a) {
         let mut added = [[0.0f32; ROWS]; 2];
         for (&a, b) in a.iter().zip(b) {
             let [first, second] = halves(a);
             for column in 0..ROWS {
-                // A product of two bf16 numbers is exact in f32.
                 let [of_first, of_second] = halves(b[column]);
-                added[0][column] += first * of_first;
-                added[1][column] += second * of_second;
+                added[0][column] = flushed(first.mul_add(of_first, added[0][column]));
+                added[1][column] = flushed(second.mul_add(of_second, added[1][column]));
             }
         }
         for column in 0..ROWS {
-            sums[column] = (f32::from_bits(sums[column]) + (added[0][column] + added[1][column])).to_bits();
+            let both = flushed(added[0][column] + added[1][column]);
+            sums[column] = flushed(flushed(f32::from_bits(sums[column])) + both).to_bits();
         }
     }
 }
