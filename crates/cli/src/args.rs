@@ -51,6 +51,9 @@ Examples:
   fireclay serve --model runs/tiny                 the same over HTTP
   fireclay eval --model runs/tiny --task world     what it knows, as numbers
 
+Environment: RAYON_NUM_THREADS, the number of threads on the CPU; FIRECLAY_ISA, an instruction set for the CPU kernels \
+that is lower than the CPU's best (portable, avx2, avx512, avx512-bf16, amx).
+
 `fireclay COMMAND --help` explains a command. Exit codes: 0 done, 2 the input was wrong, 130 interrupted, 1 anything \
 else.";
 
@@ -298,8 +301,8 @@ pub struct LoadArgs {
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// Weight format: bf16 halves the memory and the time of a token, int8 and int4 nearly
-    /// halve them again, each a little less exact
+    /// Weight format: bf16 halves the time of a token and the memory of all matrices but the
+    /// embedding, int8 and int4 nearly halve them again, each a little less exact
     #[arg(long, value_name = "f32|bf16|int8|int4", default_value = "f32", value_parser = one_of(&WeightStorage::NAMED))]
     pub weights: WeightStorage,
 }

@@ -10,7 +10,7 @@ pub struct Machine {
     pub cpu: String,
     /// Physical cores, if the system reports them.
     pub cores: Option<usize>,
-    /// Number of hardware threads.
+    /// Number of threads that compute.
     pub threads: usize,
     /// Memory in bytes, if the system reports it.
     pub memory_bytes: Option<u64>,
@@ -21,7 +21,7 @@ pub struct Machine {
     /// The device trained on, as `--device` names it; [`machine`] leaves it for `train` to fill in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// The instruction set of the CPU kernels, if they computed; `train` fills it in too.
+    /// The instruction set of the CPU kernels, if they computed, or all that the run has used; `train` fills it in too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction_set: Option<String>,
 }
@@ -41,7 +41,7 @@ pub fn machine() -> Machine {
     Machine {
         cpu: cpu.unwrap_or_else(|| "unknown".to_owned()),
         cores: System::physical_core_count().ok(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: rayon::current_num_threads(),
         memory_bytes: system.map(|system| system.total_memory()),
         os: format!("{name}, {}", std::env::consts::ARCH),
         fireclay: env!("CARGO_PKG_VERSION").to_owned(),

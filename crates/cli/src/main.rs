@@ -89,6 +89,7 @@ fn dispatch(cli: Cli) -> u8 {
 }
 
 fn run(command: Command, console: Console) -> Result<()> {
+    threads::check()?;
     if !matches!(command, Command::Bench(_)) {
         device::choose_instruction_set(None)?;
     }

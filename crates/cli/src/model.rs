@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use fireclay_model::WeightStorage;
+use fireclay_report::format::bytes;
 use fireclay_text::{TextModel, tokenizer_near};
 use fireclay_tokenizer::{Tokenizer, TokenizerError};
 
@@ -20,7 +21,21 @@ pub fn load(path: &Path, how: &LoadArgs) -> Result<TextModel> {
     if how.weights == WeightStorage::Bf16 {
         device::check_bf16("--weights bf16", &device)?;
     }
-    Ok(TextModel::load(model_dir::resolve(path)?, &device, how.weights)?)
+    let model = TextModel::load(model_dir::resolve(path)?, &device, how.weights)?;
+    if how.weights == WeightStorage::F32 {
+        warn_of_wider_weights(path, model.decoder.config().num_params());
+    }
+    Ok(model)
+}
+
+/// Says that a file of fewer bits a weight, as GGUF has them, is larger in memory.
+fn warn_of_wider_weights(path: &Path, parameters: usize) {
+    let Some(stored) = path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()) else { return };
+    let wide = 4 * parameters as u64;
+    if wide > 3 * stored {
+        let (file, stored, wide) = (path.display(), bytes(stored), bytes(wide));
+        tracing::warn!("{file}: {stored}, in memory {wide} as f32; --weights int8 or int4 takes less and is faster");
+    }
 }
 
 /// A model's default name: the last part of its path as it was given, also where that is a link.

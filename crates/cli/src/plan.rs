@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig};
+use fireclay_kernels::Isa;
 use fireclay_model::device::DeviceChoice;
 use fireclay_model::{DecoderConfig, Precision};
 use fireclay_report::format::{about, about_between, bytes, grouped};
@@ -63,6 +64,8 @@ const LONGEST_TO_MEAN: f64 = 2.0;
 pub struct StagePlan {
     /// Its name.
     pub name: &'static str,
+    /// Number format of the matrix products.
+    pub precision: Precision,
     /// Optimiser steps; for an online stage, rounds of sampling and learning.
     pub steps: u64,
     /// Tokens consumed by a step; see [`RowLengths`].
@@ -136,6 +139,7 @@ impl StagePlan {
         let memory = load.memory(decoder, &longest, adapters.as_ref());
         let planned = Self {
             name,
+            precision: train.precision,
             steps: train.steps,
             tokens_per_step: (load.consumed * mean.context) as u64,
             rows,
@@ -284,11 +288,30 @@ impl fmt::Display for Plan {
         let most: f64 =
             self.stages.iter().filter(|stage| stage.rows == RowLengths::AtMost).map(|stage| stage.seconds).sum();
         let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
-        write!(f, "time       about {time} on {}", self.device)
+        let more = if self.is_far_slower() { "far more than " } else { "" };
+        write!(f, "time       {more}about {time} on {}{}", self.device, self.formats())
     }
 }
 
 impl Plan {
+    /// Whether operations take many times as long as the measured product suggests: without FMA, which is a part of
+    /// AVX2's level on x86-64, every multiply-add is a call.
+    fn is_far_slower(&self) -> bool {
+        cfg!(target_arch = "x86_64") && self.device.ends_with(Isa::Portable.name())
+    }
+
+    /// The number formats of the stages' matrix products.
+    fn formats(&self) -> String {
+        let with = |format: Precision| self.stages.iter().filter(move |stage| stage.precision == format);
+        let names = |format| with(format).map(|stage| stage.name).collect::<Vec<_>>().join(", ");
+        match [Precision::Bf16, Precision::F32].map(|format| with(format).count()) {
+            [0, 0] => String::new(),
+            [0, _] => ", products in f32".to_owned(),
+            [_, 0] => ", products in bf16".to_owned(),
+            _ => format!(", products in bf16 ({}) and f32 ({})", names(Precision::Bf16), names(Precision::F32)),
+        }
+    }
+
     fn write_stage(&self, f: &mut fmt::Formatter<'_>, stage: &StagePlan) -> fmt::Result {
         let StagePlan { name, steps, tokens_per_step, rows, seconds, .. } = stage;
         let tokens = steps.saturating_mul(*tokens_per_step);

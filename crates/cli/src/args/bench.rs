@@ -44,7 +44,8 @@ Example:
 
 The decoder has fresh weights; --steps is the number of tokens decoded after the prompt of half a context. \
 `bandwidth_share` is the rate at which a step reads the weights and the KV cache, divided by the memory bandwidth of \
-this machine, which is measured as well; the bandwidth of a GPU is not measured.")]
+this machine, which is measured as well. Above 1 the caches hold a part of what is read. The bandwidth of a GPU is not \
+measured.")]
     Generate(BenchGenerateArgs),
     /// Each CPU kernel of ours beside the same operation composed of burn's
     #[command(after_help = "\
@@ -89,7 +90,7 @@ pub struct BenchTrainArgs {
     /// Blocks
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub layers: usize,
-    /// Steps to measure
+    /// Steps, of which `train` leaves out the first three; of `generate` the tokens that are decoded
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub steps: usize,
     /// Number format of the matrix products
@@ -106,7 +107,7 @@ pub struct BenchTrainArgs {
     /// Hold the CPU kernels to an instruction set [default: FIRECLAY_ISA, else the best of this CPU]
     #[arg(long, value_name = "portable|avx2|avx512|avx512-bf16|amx", value_parser = one_of(&Isa::NAMED))]
     pub isa: Option<Isa>,
-    /// Print one JSON object; of `train`: {"tokens_per_s", "peak_bytes", "parameters", "losses", "instruction_set"}
+    /// Print one JSON object: what was measured, and {"tokens_per_s", "peak_bytes", "parameters", …}
     #[arg(long)]
     pub json: bool,
 }
@@ -125,6 +126,16 @@ impl BenchPreset {
 
 /// `bench generate`
 #[derive(Args, Clone, Debug)]
+#[command(
+    mut_arg("batch", |arg| arg.conflicts_with_all(["model", "streams", "turns"])),
+    mut_arg("context", |arg| arg.conflicts_with("model")),
+    mut_arg("width", |arg| arg.conflicts_with("model")),
+    mut_arg("heads", |arg| arg.conflicts_with("model")),
+    mut_arg("layers", |arg| arg.conflicts_with("model")),
+    mut_arg("vocab", |arg| arg.conflicts_with("model")),
+    mut_arg("preset", |arg| arg.conflicts_with("model")),
+    mut_arg("checkpointing", |arg| arg.hide(true)),
+)]
 pub struct BenchGenerateArgs {
     /// Options shared with `bench train`.
     #[command(flatten)]
@@ -162,7 +173,7 @@ pub struct BenchOpsArgs {
     #[arg(long, value_name = "portable|avx2|avx512|avx512-bf16|amx", value_parser = one_of(&Isa::NAMED))]
     pub isa: Option<Isa>,
     /// Print one JSON array: [{"operation", "pass", "kernel_ms", "reference_ms", "ratio",
-    /// "kernel_gflops", "reference_gflops"}]
+    /// "kernel_gflops", "reference_gflops", "instruction_set"}]
     #[arg(long)]
     pub json: bool,
 }

@@ -46,7 +46,7 @@ pub struct ServeArgs {
     /// Show this run while it trains, at /watch: the page of `fireclay watch`
     #[arg(long, value_name = "RUN")]
     pub watch: Option<PathBuf>,
-    /// Compute threads per model [default: the number of cores]
+    /// Compute threads per model, whatever RAYON_NUM_THREADS says [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Requests that a model computes at once

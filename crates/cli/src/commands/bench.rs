@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use anyhow::Result;
 use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
+use fireclay_kernels::Isa;
 use fireclay_kernels::bench::{OpShape, OpTiming, Pass, bench_ops};
-use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, WeightStorage};
+use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Precision, WeightStorage};
+use fireclay_report::format::bytes;
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
 
@@ -26,13 +28,13 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     };
     device::choose_instruction_set(isa)?;
     match command {
-        BenchCommand::Train(args) => print(args, |shape, device| Ok(json!(bench_train(shape, device)?))),
-        BenchCommand::Generate(args) => print(&args.train, |shape, device| match (args.streams, args.turns) {
-            (Some(streams), _) => bench_streams::streams(args, streams, shape, device),
-            (None, Some(turns)) => bench_streams::turns(args, turns, shape, device),
-            (None, None) if args.model.is_some() => Err(user("--model needs --streams or --turns; give one of them")),
-            (None, None) => generate(args, shape, device),
+        BenchCommand::Train(args) => print(args, |shape, device| {
+            let mut result = json!(bench_train(shape, device)?);
+            result["shape"] = sizes(shape);
+            result["checkpointing"] = shape.checkpointing.into();
+            Ok(result)
         }),
+        BenchCommand::Generate(args) => generation(args),
         BenchCommand::Ops(args) => operations(*args),
     }
 }
@@ -41,17 +43,47 @@ fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result
     let shape = shape(args)?;
     let (device, choice) = device::choose(args.device)?;
     let mut result = measure(&shape, &device)?;
+    result["steps"] = shape.steps.into();
+    result["precision"] = name_of(&shape.precision, &Precision::NAMED).into();
+    result["device"] = choice.to_string().into();
     if let Some(name) = device::instruction_set(choice) {
         result["instruction_set"] = name.into();
+        result["threads"] = rayon::current_num_threads().into();
     }
     let mut out = io::stdout();
     if args.json {
         return Ok(writeln!(out, "{result}")?);
     }
     for (name, value) in result.as_object().expect("a result is an object") {
-        writeln!(out, "{name:20} {value}")?;
+        writeln!(out, "{name:25} {}", readable(name, value))?;
     }
     Ok(())
+}
+
+/// The name of a value of the command line.
+fn name_of<T: PartialEq>(value: &T, named: &[(&'static str, T)]) -> &'static str {
+    named.iter().find(|(_, named)| named == value).expect("every value has a name").0
+}
+
+/// The sizes of a decoder that was made for the benchmark.
+pub(super) fn sizes(shape: &BenchShape) -> Value {
+    let BenchShape { batch, context, width, heads, layers, vocab, .. } = *shape;
+    json!({"batch": batch, "context": context, "width": width, "heads": heads, "layers": layers, "vocab": vocab})
+}
+
+/// A value for people: bytes with a unit, and four digits of what is measured.
+fn readable(name: &str, value: &Value) -> String {
+    let digits = |number: f64| if number.abs() >= 1000.0 { format!("{number:.0}") } else { format!("{number:.4}") };
+    match value {
+        Value::Number(number) if name.contains("bytes") => {
+            number.as_f64().map_or_else(String::new, |n| bytes(n as u64))
+        }
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, digits),
+        Value::Array(all) => all.iter().map(|value| readable(name, value)).collect::<Vec<_>>().join(" "),
+        Value::Object(all) => all.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", "),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 const OPERATIONS_HEADING: &str =
@@ -60,20 +92,29 @@ const OPERATIONS_HEADING: &str =
 /// Kernels are `flex`'s, so there is no choice of device.
 fn operations(args: BenchOpsArgs) -> Result<()> {
     let BenchOpsArgs { shape: ShapeArgs { batch, context, width, heads, vocab }, rounds, json, isa: _ } = args;
+    let isa = Isa::current().name();
     let device = fireclay_model::device::parse("flex")?;
     let mut out = io::stdout();
     let (mut timings, mut written) = (vec![], Ok(()));
     bench_ops(&OpShape { batch, context, width, heads, vocab, rounds }, &device, |timing| {
         // People see each row as soon as it is known.
         if !json && written.is_ok() {
-            let heading = if timings.is_empty() { OPERATIONS_HEADING } else { "" };
+            let heading = match timings.is_empty() {
+                true => format!("kernels with {isa}; burn's operations choose theirs\n{OPERATIONS_HEADING}"),
+                false => String::new(),
+            };
             written = writeln!(out, "{heading}{}", operation_row(&timing));
         }
         timings.push(timing);
     })?;
     written?;
     if json {
-        writeln!(out, "{}", json!(timings))?;
+        let named = |timing: OpTiming| {
+            let mut row = json!(timing);
+            row["instruction_set"] = isa.into();
+            row
+        };
+        writeln!(out, "{}", timings.into_iter().map(named).collect::<Value>())?;
     }
     Ok(())
 }
@@ -117,11 +158,44 @@ fn shape(args: &BenchTrainArgs) -> Result<BenchShape> {
     Ok(BenchShape { batch, context, width, heads, layers, vocab, steps, precision, checkpointing })
 }
 
+fn generation(args: &BenchGenerateArgs) -> Result<()> {
+    if args.train.checkpointing {
+        return Err(user("--checkpointing is of `bench train`: generation has no backward pass; leave it out"));
+    }
+    print(&args.train, |shape, device| {
+        let mut result = match (args.streams, args.turns) {
+            (Some(streams), _) => bench_streams::streams(args, streams, shape, device)?,
+            (None, Some(turns)) => bench_streams::turns(args, turns, shape, device)?,
+            (None, None) if args.model.is_some() => {
+                return Err(user("--model needs --streams or --turns; give one of them"));
+            }
+            (None, None) => generate(args, shape, device)?,
+        };
+        result["weights"] = name_of(&args.weights, &WeightStorage::NAMED).into();
+        result["drafts"] = args.drafts.into();
+        match &args.model {
+            Some(model) => result["model"] = model.to_string_lossy().into(),
+            None => result["shape"] = sizes(shape),
+        }
+        Ok(result)
+    })
+}
+
 /// Greedy generation by a fresh decoder: a prompt of half a context in every row, then `steps` tokens at most.
 fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Result<Value> {
-    let (decoder, format) = (fresh_decoder(args, shape, device)?, args.weights);
+    let decoder = fresh_decoder(args, shape, device)?;
     let config = decoder.config().clone();
     let length = (shape.context / 2).max(1);
+    let room = shape.context - length;
+    if shape.steps + 1 > room {
+        let (steps, context) = (shape.steps, shape.context);
+        let needed = 2 * (steps + 1);
+        return Err(user(format!(
+            "--steps {steps}: after a prompt of half of --context {context} there is room for {}; give fewer, or \
+             --context {needed}",
+            room - 1
+        )));
+    }
     let row = |row: usize| (0..length).map(|i| (((row * length + i) * 7919 + 13) % shape.vocab) as u32).collect();
     let prompts: Vec<Vec<u32>> = (0..shape.batch).map(row).collect();
     // All prompts are read in one step.
@@ -135,19 +209,30 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let (prefill_seconds, decode_seconds) = (longest(|t| t.prefill_seconds), longest(|t| t.decode_seconds));
     let tokens: usize = completions.iter().map(|row| row.timing.decode_outputs).sum();
     let tokens_per_s = if tokens == 0 { 0.0 } else { tokens as f64 / decode_seconds.max(1e-9) };
+    // Weights of f32 are kept in bf16 if they are multiplied in it.
+    let format = match (args.weights, shape.precision) {
+        (WeightStorage::F32, Precision::Bf16) => WeightStorage::Bf16,
+        (format, _) => format,
+    };
     let bytes = weight_bytes(&config, format) + cache_bytes(&decoder, shape.batch, length + shape.steps / 2);
     let steps_per_s = tokens_per_s / shape.batch as f64;
+    // Measuring the bandwidth takes memory of its own.
+    let peak = peak_memory().unwrap_or(0);
     let bandwidth = memory_bandwidth();
-    Ok(json!({
+    let mut result = json!({
         "tokens_per_s": tokens_per_s,
         "prefill_tokens_per_s": (shape.batch * length) as f64 / prefill_seconds.max(1e-9),
         "tokens": tokens,
-        "peak_bytes": peak_memory().unwrap_or(0),
+        "peak_bytes": peak,
         "parameters": config.num_params(),
         "bytes_a_step": bytes,
         "memory_bytes_per_s": bandwidth,
-        "bandwidth_share": bytes * steps_per_s / bandwidth,
-    }))
+    });
+    // With drafts a step gives a number of tokens that differs from step to step.
+    if args.drafts == 0 {
+        result["bandwidth_share"] = (bytes * steps_per_s / bandwidth).into();
+    }
+    Ok(result)
 }
 
 /// Bytes of the weights that every step reads: all but an embedding that is not the head too.

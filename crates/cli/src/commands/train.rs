@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use fireclay_corpus::Topic;
 use fireclay_eval::battery;
+use fireclay_kernels::Isa;
 use fireclay_model::Precision;
 use fireclay_train::metrics::names;
 use fireclay_train::{Interrupt, Outcome, Sample, StageFiles, Summary};
@@ -138,7 +139,11 @@ pub(super) fn resolve(args: &TrainArgs, device: &Device, console: Console) -> Re
             let asked = format!("{}.precision = \"bf16\"", stage.name());
             device::check_bf16(&asked, device)?;
             if fireclay_kernels::emulates_bf16(device) {
-                tracing::warn!("{asked}: this CPU emulates bf16, slower than f32; a new run chooses f32");
+                let isa = Isa::current().name();
+                tracing::warn!(
+                    "{asked} stays, but {isa} has no bf16 products: they are emulated, slower than f32, which a new \
+                     run would choose"
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Errors of recipes.
 
-use crate::nearest::most_similar;
+use crate::nearest::{most_similar, nearest};
 
 /// One line: the problem, its place and its remedy.
 #[derive(Debug, thiserror::Error)]
@@ -52,16 +52,25 @@ impl RecipeError {
     }
 }
 
-/// Appends the known name nearest to the unknown one of a message such as "unknown field `stpes`, expected one of
-/// `steps`, `batch`".
+/// Names the known key nearest to the unknown one of a message such as "unknown field `stpes`, expected one of `steps`,
+/// `batch`"; for a value that is similar to none, all that there are.
 fn with_nearest(message: &str) -> String {
+    // A value of an enumeration, for which TOML has a name or, with settings of its own, a table.
+    if message == "wanted string or table" {
+        return "this value is a name in quotes".to_owned();
+    }
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
         return message.to_owned();
     };
-    let what = if message.starts_with("unknown variant") { "value" } else { "key" };
-    match most_similar(unknown, quoted) {
+    let known: Vec<&str> = quoted.collect();
+    let (what, found) = match message.starts_with("unknown variant") {
+        true => ("value", nearest(unknown, known.iter().copied())),
+        false => ("key", most_similar(unknown, known.iter().copied())),
+    };
+    match found {
         Some(nearest) => format!("unknown {what} `{unknown}`; did you mean `{nearest}`?"),
+        None if what == "value" => format!("unknown value `{unknown}`; there is {}", known.join(", ")),
         None => message.to_owned(),
     }
 }
@@ -75,5 +84,12 @@ mod tests {
         let message = with_nearest("unknown field `stpes`, expected one of `batch`, `steps`, `seed`");
         assert_eq!(message, "unknown key `stpes`; did you mean `steps`?");
         assert_eq!(with_nearest("invalid type: string"), "invalid type: string");
+    }
+
+    #[test]
+    fn all_values_are_named_where_none_is_similar() {
+        let message = |unknown| with_nearest(&format!("unknown variant `{unknown}`, expected `f32` or `bf16`"));
+        assert_eq!(message("bf6"), "unknown value `bf6`; did you mean `bf16`?");
+        assert_eq!(message("int8"), "unknown value `int8`; there is f32, bf16");
     }
 }

@@ -13,7 +13,7 @@ use super::{RunDir, lock, write_whole};
 use crate::console::say;
 use crate::device::instruction_set;
 use crate::error::user;
-use crate::machine::machine;
+use crate::machine::{Machine, machine};
 use crate::recipe::Recipe;
 use crate::stages::{Stage, TrainingStage};
 
@@ -72,9 +72,15 @@ impl RunDir {
         write_whole(&file, &written)?;
         let mut machine = machine();
         machine.device = Some(device.to_string());
-        machine.instruction_set = instruction_set(device).map(Into::into);
+        machine.instruction_set = instruction_set(device).map(|now| also(run.earlier_instruction_sets(), now));
         write_whole(&run.files.machine(), &serde_json::to_string_pretty(&machine)?)?;
         Ok(run)
+    }
+
+    /// The instruction sets that the run has used so far.
+    fn earlier_instruction_sets(&self) -> Option<String> {
+        let before = std::fs::read_to_string(self.files.machine()).ok()?;
+        serde_json::from_str::<Machine>(&before).ok()?.instruction_set
     }
 
     /// The resolved recipe of the run in `path`; `None` where there is none that can be read.
@@ -114,6 +120,15 @@ impl RunDir {
             show(&now),
             going_on(key, &before)
         )))
+    }
+}
+
+/// The instruction sets of before, and the one of now.
+fn also(before: Option<String>, now: &str) -> String {
+    match before {
+        Some(before) if before.split(", ").any(|name| name == now) => before,
+        Some(before) => format!("{before}, {now}"),
+        None => now.to_owned(),
     }
 }
 
@@ -177,6 +192,13 @@ mod tests {
         recipe.pretrain.steps = steps;
         recipe.pretrain.eval_every = eval_every;
         recipe
+    }
+
+    #[test]
+    fn every_instruction_set_of_a_run_is_named_once() {
+        assert_eq!(also(None, "avx512"), "avx512");
+        assert_eq!(also(Some("avx512".into()), "avx2"), "avx512, avx2");
+        assert_eq!(also(Some("avx512, avx2".into()), "avx512"), "avx512, avx2");
     }
 
     #[test]

@@ -180,6 +180,8 @@ fn mistakes_are_named() {
     check_error(&["pretrain.steps=many"], &["--set", "invalid type"]);
     check_error(&["pretrain.batch=0"], &["batch", "0"]);
     check_error(&["model.preset=gtp2"], &["did you mean `gpt2`"]);
+    check_error(&["pretrain.precision=int8"], &["--set pretrain.precision=int8", "there is f32, bf16"]);
+    check_error(&["pretrain.precision=16"], &["--set pretrain.precision=16", "a name in quotes"]);
     check_error(&["model.heads=0"], &["heads is 0"]);
     check_error(&["tokenizer.vocab_size=10"], &["vocab_size = 10", "260"]);
     check_error(&["data.validation_fraction=2"], &["validation_fraction = 2"]);

@@ -92,7 +92,7 @@ impl RoundedRows {
     /// Rounds rows, and adds rows of zeros up to a multiple of `rows`.
     pub fn of(x: &[f32], row_length: usize, rows: usize) -> Self {
         // An odd number of cache lines: at a power of two bytes from one another, rows would share a few sets of L1.
-        let stride = (padded_pairs(row_length) / PAIRS | 1) * PAIRS;
+        let stride = ((padded_pairs(row_length) / PAIRS) | 1) * PAIRS;
         let mut lines = vec![Line::zeroed(); (x.len() / row_length).next_multiple_of(rows) * stride / PAIRS];
         let pairs = cast_slice_mut::<_, Bf16Pair>(&mut lines);
         let round = |(row, x): (&mut [Bf16Pair], &[f32])| round_to_pairs(x, &mut row[..row_length.div_ceil(2)]);
