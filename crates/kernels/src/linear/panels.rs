@@ -2,8 +2,8 @@
 //!
 //! A weight `[I, O]` is stored in panels of [`PANEL`] outputs, one after the other. Inside a panel the inputs follow
 //! one another, so that the product of one token reads memory from end to end. Every result is one chain of fused
-//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference, of pairs of bf16 numbers or
-//! tile products of them ([`pairs`](super::pairs)), or sums of integers ([`int8`](super::int8)). So a row's result
+//! multiply-adds over the inputs in their order, beginning with the bias; or, for inference, of pairs of bf16 numbers
+//! or tile products of them ([`pairs`](super::pairs)), or sums of integers ([`int8`](super::int8)). So a row's result
 //! depends neither on the number of rows, nor on its index, nor on the number of threads: batches of any size give the
 //! same bits. A weight that is stored in blocks of another format is converted to this layout during the product.
 

@@ -12,8 +12,6 @@ use std::marker::PhantomData;
 use std::mem::offset_of;
 
 pub(super) mod blocking;
-#[cfg(all(any(test, feature = "emulated-amx"), target_os = "linux"))]
-pub(super) mod emulated;
 mod kernel;
 mod pack;
 #[cfg(test)]

@@ -44,14 +44,6 @@ pub use number::Number;
 pub use tile_blocks::{TileBlocks, TileWork};
 pub(crate) use transpose::RightSide;
 
-/// From now on tile instructions are emulated, on a CPU without AMX. Returns whether they can be.
-#[cfg(all(target_arch = "x86_64", any(test, feature = "emulated-amx")))]
-pub(crate) fn emulate_amx() -> bool {
-    #[cfg(target_os = "linux")]
-    amx::emulated::install();
-    cfg!(target_os = "linux")
-}
-
 /// A matrix in memory, which may be a transposed or otherwise strided view of it.
 #[derive(Clone, Copy, Debug)]
 pub struct MatRef<'a, E = f32> {

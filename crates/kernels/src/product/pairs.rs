@@ -112,7 +112,7 @@ impl PairUnit for AmxUnit {
 /// Whether [`AmxUnit`] works: from now on it does on a CPU without AMX too, as long as that has AVX512-BF16 and Linux.
 #[cfg(test)]
 pub(crate) fn emulate_tiles() -> bool {
-    crate::isa::Isa::best() == crate::isa::Isa::Amx || super::emulate_amx()
+    crate::isa::Isa::best() == crate::isa::Isa::Amx || crate::isa::emulate_amx()
 }
 
 /// Tiles computed without AMX.

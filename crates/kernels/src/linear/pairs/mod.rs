@@ -1,9 +1,9 @@
 //! Weights in bf16 for inference: the inputs are rounded to bf16 too, so that two products are one instruction where
 //! the CPU has it, and weights are never widened in memory.
 //!
-//! In vector registers every sum is one chain of fused multiply-adds. With AMX it is a chain of tile products (`tiles`),
-//! each of which adds the products of 32 inputs, for one row as for many: a tile adds in another order than vectors, and
-//! the bits of a row must not depend on the number of rows.
+//! In vector registers every sum is one chain of fused multiply-adds. With AMX it is a chain of tile products
+//! (`tiles`), each of which adds the products of 32 inputs, for one row as for many: a tile adds in another order than
+//! vectors, and the bits of a row must not depend on the number of rows.
 
 #![expect(unsafe_code, reason = "a cache line is seen as its numbers")]
 
@@ -26,12 +26,12 @@ const PAIRS: usize = 16;
 /// Pairs that begin at a cache line, so that no row of a tile lies in two.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Line([Bf16Pair; PAIRS]);
+struct PairLine([Bf16Pair; PAIRS]);
 
 // SAFETY: 64 bytes of integers without padding; all zeros are a value.
-unsafe impl Zeroable for Line {}
+unsafe impl Zeroable for PairLine {}
 // SAFETY: as above; every bit pattern is a value.
-unsafe impl Pod for Line {}
+unsafe impl Pod for PairLine {}
 
 /// A weight `[I, O]` of bf16 numbers, in pairs of inputs: `[panels, pairs, PANEL]`, padded with zeros.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct PairPanels {
     inputs: usize,
     /// Pairs of inputs of an output.
     pub pairs: usize,
-    lines: Vec<Line>,
+    lines: Vec<PairLine>,
 }
 
 impl PairPanels {
@@ -49,7 +49,7 @@ impl PairPanels {
         let weight = weight.into_data();
         let weight = weight.as_slice::<f32>().expect("a weight of f32");
         let pairs = padded_pairs(inputs);
-        let mut lines = vec![Line::zeroed(); outputs.div_ceil(PANEL) * pairs * PANEL / PAIRS];
+        let mut lines = vec![PairLine::zeroed(); outputs.div_ceil(PANEL) * pairs * PANEL / PAIRS];
         cast_slice_mut::<_, Bf16Pair>(&mut lines).par_chunks_mut(PANEL).enumerate().for_each(|(index, row)| {
             let (panel, input) = (index / pairs, index % pairs * 2);
             let width = PANEL.min(outputs - panel * PANEL);
@@ -83,7 +83,7 @@ fn padded_pairs(numbers: usize) -> usize {
 
 /// Rows of numbers as pairs.
 pub(super) struct RoundedRows {
-    lines: Vec<Line>,
+    lines: Vec<PairLine>,
     /// Pairs from one row to the next.
     pub stride: usize,
 }
@@ -93,7 +93,7 @@ impl RoundedRows {
     pub fn of(x: &[f32], row_length: usize, rows: usize) -> Self {
         // An odd number of cache lines: at a power of two bytes from one another, rows would share a few sets of L1.
         let stride = ((padded_pairs(row_length) / PAIRS) | 1) * PAIRS;
-        let mut lines = vec![Line::zeroed(); (x.len() / row_length).next_multiple_of(rows) * stride / PAIRS];
+        let mut lines = vec![PairLine::zeroed(); (x.len() / row_length).next_multiple_of(rows) * stride / PAIRS];
         let pairs = cast_slice_mut::<_, Bf16Pair>(&mut lines);
         let round = |(row, x): (&mut [Bf16Pair], &[f32])| round_to_pairs(x, &mut row[..row_length.div_ceil(2)]);
         if x.len() <= CHUNK {

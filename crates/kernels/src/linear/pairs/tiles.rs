@@ -22,8 +22,8 @@ pub(in crate::linear) fn rounded(x: &[f32], row_length: usize, rows: usize) -> R
     RoundedRows::of(x, row_length, if rows == 1 { 1 } else { BLOCK })
 }
 
-/// Adds to the sums `[rows, PANEL]` the products of some [`rounded`] rows, the first of which begins a [`BLOCK`], with a
-/// panel.
+/// Adds to the sums `[rows, PANEL]` the products of some [`rounded`] rows, the first of which begins a [`BLOCK`], with
+/// a panel.
 ///
 /// # Safety
 /// The CPU has the unit, and AVX512-BF16.

@@ -1,14 +1,14 @@
-//! Runs the tile instructions of AMX on a CPU that has none. Each is an invalid instruction there, and a handler of the
-//! signal that Linux sends for it computes what the instruction would. So the machine code of `kernel` is tested on
-//! every CPU that can pack its operands. (Encodings and meaning: "Intel 64 and IA-32 Architectures Software Developer's
+//! Runs the tile instructions of AMX on a CPU that has none. Each is an invalid instruction there, and a handler of
+//! the signal that Linux sends for it computes what the instruction would. So the kernels for AMX are tested on every
+//! CPU that can pack their operands. (Encodings and meaning: "Intel 64 and IA-32 Architectures Software Developer's
 //! Manual", volume 2.)
+
+#![expect(unsafe_code, reason = "a signal handler, and what instructions read and write")]
 
 use std::cell::UnsafeCell;
 use std::sync::Once;
 
 use libc::{c_int, c_void, siginfo_t, ucontext_t};
-
-use super::TileConfig;
 
 /// The general registers by their number in an instruction.
 const REGISTERS: [c_int; 16] = [
@@ -141,9 +141,10 @@ impl Instruction {
         unsafe {
             match (self.opcode, self.prefix, self.memory) {
                 (0x49, 0, Some([address, index])) => {
-                    let config = &*((address + index) as *const TileConfig);
-                    let whole = config.row_bytes[..8].iter().all(|&bytes| bytes == 64) && config.rows[..8] == [16; 8];
-                    *state = TileState { configured: config.palette == 1 && whole, tiles: [[[0; ROWS]; ROWS]; 8] };
+                    // The palette; from byte 16 on the bytes of a row of each tile, 2 for a tile; from 48 on the rows.
+                    let config = &*((address + index) as *const [u8; 64]);
+                    let whole = config[16..32] == [64, 0].repeat(8) && config[48..56] == [ROWS as u8; 8];
+                    *state = TileState { configured: config[0] == 1 && whole, tiles: [[[0; ROWS]; ROWS]; 8] };
                 }
                 (0x49, 0, None) => state.configured = false,
                 (0x49, 3, None) if state.configured => state.tiles[first] = [[0; ROWS]; ROWS],

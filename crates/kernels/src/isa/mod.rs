@@ -1,5 +1,8 @@
 //! The instruction set that the CPU kernels use.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", any(test, feature = "emulated-amx")))]
+mod emulated;
+
 use std::env;
 use std::sync::OnceLock;
 
@@ -154,7 +157,9 @@ fn detect() -> Isa {
     match (has_avx512, is_x86_feature_detected!("avx512bf16")) {
         (false, _) => Isa::Avx2,
         (true, false) => Isa::Avx512,
-        (true, true) if has_amx() || start_emulating_amx() => Isa::Amx,
+        (true, true) if has_amx() => Isa::Amx,
+        #[cfg(feature = "emulated-amx")]
+        (true, true) if emulate_amx() => Isa::Amx,
         (true, true) => Isa::Avx512Bf16,
     }
 }
@@ -200,14 +205,12 @@ fn has_amx() -> bool {
     false
 }
 
-#[cfg(all(target_arch = "x86_64", feature = "emulated-amx"))]
-fn start_emulating_amx() -> bool {
-    crate::product::emulate_amx()
-}
-
-#[cfg(all(target_arch = "x86_64", not(feature = "emulated-amx")))]
-fn start_emulating_amx() -> bool {
-    false
+/// From now on tile instructions are emulated, on a CPU without AMX. Returns whether they can be.
+#[cfg(all(target_arch = "x86_64", any(test, feature = "emulated-amx")))]
+pub(crate) fn emulate_amx() -> bool {
+    #[cfg(target_os = "linux")]
+    emulated::install();
+    cfg!(target_os = "linux")
 }
 
 #[cfg(all(target_arch = "x86_64", feature = "flex"))]
