@@ -63,6 +63,21 @@ fn instruction_sets() {
 }
 
 #[test]
+fn benchmarks() {
+    let generate = |words: &str, expect: &[&str]| {
+        fail(fireclay().args(["bench", "generate"]).args(words.split(' ')), 2, expect);
+    };
+    generate("--context 64 --steps 500", &["--steps 500", "room for 31", "--context 1002"]);
+    generate("--streams 2 --model no-such --width 64", &["--model", "cannot be used with", "--width"]);
+    generate("--streams 2 --batch 3", &["--batch", "cannot be used with", "--streams"]);
+    generate("--checkpointing", &["--checkpointing is of `bench train`"]);
+    for threads in ["many", "-3", "1.5"] {
+        let expect = format!("RAYON_NUM_THREADS={threads}: give a number of threads");
+        fail(fireclay().arg("plan").env("RAYON_NUM_THREADS", threads), 2, &[&expect]);
+    }
+}
+
+#[test]
 fn recipe() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
