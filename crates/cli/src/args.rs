@@ -176,13 +176,15 @@ pub struct TrainArgs {
     /// build and machine have one, else cpu]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// Number format of the matrix products
+    /// Number format of the matrix products [default: the recipe's, else in pretrain and sft the
+    /// faster on this CPU, and f32]
     #[arg(long, value_name = "f32|bf16", value_parser = one_of(&Precision::NAMED))]
     pub precision: Option<Precision>,
     /// Seed of weights, data order and samples
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Any key of the recipe, for example pretrain.learning_rate=1e-3; may be repeated
+    /// Any key of the recipe, for example pretrain.learning_rate=1e-3; may be repeated, and counts
+    /// more than a flag
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Start again from the beginning; an existing run is moved aside
