@@ -49,6 +49,9 @@ pub struct Plan {
     pub memory_available: Option<u64>,
     /// Seconds of training in all, without evaluations, samples and checkpoints.
     pub seconds: f64,
+    /// Whether it takes far longer than that: without FMA, which is a part of AVX2's level on x86-64, each
+    /// multiply-add outside of the measured products is a call.
+    pub far_slower: bool,
     /// The whole resolved recipe.
     pub resolved: Recipe,
 }
@@ -221,6 +224,7 @@ impl Plan {
             kv_cache: Engine::cache_bytes(&decoder, Precision::F32, &EngineConfig::default()) as u64,
             memory_available: choice.is_cpu().then(available_memory).flatten(),
             seconds: stages.iter().map(|stage| stage.seconds).sum(),
+            far_slower: cfg!(target_arch = "x86_64") && choice.is_cpu() && Isa::current() == Isa::Portable,
             stages,
             resolved: recipe.clone(),
         })
@@ -288,18 +292,12 @@ impl fmt::Display for Plan {
         let most: f64 =
             self.stages.iter().filter(|stage| stage.rows == RowLengths::AtMost).map(|stage| stage.seconds).sum();
         let time = about_between(self.seconds - most * (1.0 - USUAL_FILL), self.seconds);
-        let more = if self.is_far_slower() { "far more than " } else { "" };
+        let more = if self.far_slower { "far more than " } else { "" };
         write!(f, "time       {more}about {time} on {}{}", self.device, self.formats())
     }
 }
 
 impl Plan {
-    /// Whether operations take many times as long as the measured product suggests: without FMA, which is a part of
-    /// AVX2's level on x86-64, every multiply-add is a call.
-    fn is_far_slower(&self) -> bool {
-        cfg!(target_arch = "x86_64") && self.device.ends_with(Isa::Portable.name())
-    }
-
     /// The number formats of the stages' matrix products.
     fn formats(&self) -> String {
         let with = |format: Precision| self.stages.iter().filter(move |stage| stage.precision == format);

@@ -42,6 +42,15 @@ impl From<&Self> for InferenceDecoder {
 }
 
 impl InferenceDecoder {
+    /// The format that weights are stored in if `format` is asked for: those of f32 are bfloat16 if their products are.
+    #[must_use]
+    pub fn stored_format(format: WeightStorage, precision: Precision) -> WeightStorage {
+        match (format, precision) {
+            (WeightStorage::F32, Precision::Bf16) => WeightStorage::Bf16,
+            (format, _) => format,
+        }
+    }
+
     /// Converts the weights of `decoder` to a format; embeddings, norms and biases stay f32. Adapters are merged into
     /// weights that are quantised, and stay separate beside those that are not. Weights of a decoder with bfloat16
     /// products are stored as bfloat16. Keys and values are bfloat16 if a format of fewer bits than f32 is asked for.
@@ -52,11 +61,8 @@ impl InferenceDecoder {
     pub fn new(decoder: Decoder, format: WeightStorage) -> Self {
         assert!(!decoder.device().is_autodiff(), "inference takes a decoder without gradients: decoder.valid()");
         let cache_precision = cache_precision(format);
-        let (mut decoder, format) = match (format, decoder.precision) {
-            (WeightStorage::F32, Precision::F32) => (decoder, WeightStorage::F32),
-            (WeightStorage::F32, Precision::Bf16) => (decoder, WeightStorage::Bf16),
-            (format, _) => (decoder.merged(), format),
-        };
+        let mut decoder = if format == WeightStorage::F32 { decoder } else { decoder.merged() };
+        let format = Self::stored_format(format, decoder.precision);
         let head = decoder.head.take();
         let head = head.unwrap_or_else(|| Linear::tied_to(&decoder.token_embedding));
         decoder.head = Some(head.stored(format));

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use fireclay_infer::{Engine, EngineConfig, SamplingConfig, Timing};
 use fireclay_kernels::Isa;
 use fireclay_kernels::bench::{OpShape, OpTiming, Pass, bench_ops};
-use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, Precision, WeightStorage};
+use fireclay_model::{DecoderConfig, InferenceDecoder, PAGE, PagedCache, WeightStorage};
 use fireclay_report::format::bytes;
 use fireclay_train::{BenchShape, bench_train, memory_bandwidth, peak_memory};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result
     let (device, choice) = device::choose(args.device)?;
     let mut result = measure(&shape, &device)?;
     result["steps"] = shape.steps.into();
-    result["precision"] = name_of(&shape.precision, &Precision::NAMED).into();
+    result["precision"] = json!(shape.precision);
     result["device"] = choice.to_string().into();
     if let Some(name) = device::instruction_set(choice) {
         result["instruction_set"] = name.into();
@@ -58,11 +58,6 @@ fn print(args: &BenchTrainArgs, measure: impl Fn(&BenchShape, &Device) -> Result
         writeln!(out, "{name:25} {}", readable(name, value))?;
     }
     Ok(())
-}
-
-/// The name of a value of the command line.
-fn name_of<T: PartialEq>(value: &T, named: &[(&'static str, T)]) -> &'static str {
-    named.iter().find(|(_, named)| named == value).expect("every value has a name").0
 }
 
 /// The sizes of a decoder that was made for the benchmark.
@@ -171,7 +166,7 @@ fn generation(args: &BenchGenerateArgs) -> Result<()> {
             }
             (None, None) => generate(args, shape, device)?,
         };
-        result["weights"] = name_of(&args.weights, &WeightStorage::NAMED).into();
+        result["weights"] = json!(args.weights);
         result["drafts"] = args.drafts.into();
         match &args.model {
             Some(model) => result["model"] = model.to_string_lossy().into(),
@@ -209,11 +204,7 @@ fn generate(args: &BenchGenerateArgs, shape: &BenchShape, device: &Device) -> Re
     let (prefill_seconds, decode_seconds) = (longest(|t| t.prefill_seconds), longest(|t| t.decode_seconds));
     let tokens: usize = completions.iter().map(|row| row.timing.decode_outputs).sum();
     let tokens_per_s = if tokens == 0 { 0.0 } else { tokens as f64 / decode_seconds.max(1e-9) };
-    // Weights of f32 are kept in bf16 if they are multiplied in it.
-    let format = match (args.weights, shape.precision) {
-        (WeightStorage::F32, Precision::Bf16) => WeightStorage::Bf16,
-        (format, _) => format,
-    };
+    let format = InferenceDecoder::stored_format(args.weights, shape.precision);
     let bytes = weight_bytes(&config, format) + cache_bytes(&decoder, shape.batch, length + shape.steps / 2);
     let steps_per_s = tokens_per_s / shape.batch as f64;
     // Measuring the bandwidth takes memory of its own.

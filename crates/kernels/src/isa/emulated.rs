@@ -143,7 +143,8 @@ impl Instruction {
                 (0x49, 0, Some([address, index])) => {
                     // The palette; from byte 16 on the bytes of a row of each tile, 2 for a tile; from 48 on the rows.
                     let config = &*((address + index) as *const [u8; 64]);
-                    let whole = config[16..32] == [64, 0].repeat(8) && config[48..56] == [ROWS as u8; 8];
+                    let whole_rows = config[16..32].as_chunks::<2>().0.iter().all(|&bytes| bytes == [64, 0]);
+                    let whole = whole_rows && config[48..56] == [ROWS as u8; 8];
                     *state = TileState { configured: config[0] == 1 && whole, tiles: [[[0; ROWS]; ROWS]; 8] };
                 }
                 (0x49, 0, None) => state.configured = false,
@@ -187,7 +188,8 @@ fn add_integer_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
 }
 
 /// Sums ← sums + A·B of pairs of bf16 numbers. As the manual has it, the products of the first numbers of all pairs are
-/// summed from 0, those of the second too, and both are added to the sum; subnormal numbers count as 0, and become it.
+/// summed from 0, those of the second too, and both are added to the sum; subnormal operands and results are flushed to
+/// 0.
 fn add_products(sums: &mut TileRows, a: &TileRows, b: &TileRows) {
     let flushed = |number: f32| if number.is_subnormal() { 0.0f32.copysign(number) } else { number };
     let halves = |pair: u32| [pair << 16, pair & 0xffff_0000].map(|half| flushed(f32::from_bits(half)));

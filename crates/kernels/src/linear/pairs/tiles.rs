@@ -7,13 +7,12 @@ use std::ops::Range;
 use super::RoundedRows;
 use crate::chain::Bf16Pair;
 use crate::linear::int8::PANEL;
-pub(in crate::linear) use crate::product::pairs::BLOCK;
-use crate::product::pairs::{PairProduct, PairUnit};
+use crate::product::pairs::{BLOCK, PairProduct, PairUnit};
 
 /// Pairs of inputs that are multiplied at once: 32 KiB of a panel, which stay in L1 for all rows.
 const PART: usize = 128;
 
-/// Sums of a block that has fewer rows.
+/// Sums of the last block, which may have fewer rows.
 #[repr(C, align(64))]
 struct EdgeSums([f32; BLOCK * PANEL]);
 
@@ -37,7 +36,7 @@ pub(in crate::linear) unsafe fn add_products<U: PairUnit>(
     assert!(panel.len() <= x.stride * PANEL, "a row has a pair for each of the panel");
     let (whole, rest) = sums.split_at_mut(rows.len() / BLOCK * BLOCK * PANEL);
     let [first, last] = [rows.start, rows.start + whole.len() / PANEL].map(|row| &x.pairs()[row * x.stride..]);
-    // One row takes the places of all rows of its block.
+    // With stride 0 every row of the block is the one that is left; the sums of only one are kept.
     let stride_of_last = if rest.len() == PANEL { 0 } else { x.stride };
     let work = || {
         // SAFETY: the thread is prepared.
